@@ -1,0 +1,140 @@
+"""Kafka, as every role uses it: producers, consumers, and the topics as they must be."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+
+from pipeline.settings import Settings, SettingsError
+from schemas.topics import Topic
+
+log = structlog.get_logger(__name__)
+
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+TRANSACTION_TIMEOUT_MS = 5_000
+
+
+def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
+    """A producer: idempotent, acks=all, murmur2 like every other of ours. Not started."""
+    arguments: dict[str, Any] = {
+        **settings.kafka_client(),
+        "enable_idempotence": True,
+        "acks": "all",
+        "linger_ms": 2,
+        "max_request_size": MAX_REQUEST_BYTES,
+        "request_timeout_ms": 10_000,
+    }
+    return AIOKafkaProducer(**arguments | overrides)
+
+
+def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaConsumer:
+    """A consumer: read-committed, from the earliest record, committing nothing by itself.
+
+    With `group_id` it joins as the static member FLEXCAPTURE_INSTANCE. Not started.
+    """
+    arguments: dict[str, Any] = {
+        **settings.kafka_client(),
+        "isolation_level": "read_committed",
+        "auto_offset_reset": "earliest",
+        "enable_auto_commit": False,
+        "session_timeout_ms": 8_000,
+        "heartbeat_interval_ms": 1_500,
+        "max_partition_fetch_bytes": MAX_REQUEST_BYTES,
+        "fetch_max_wait_ms": 100,
+    }
+    if overrides.get("group_id") and settings.instance:
+        arguments["group_instance_id"] = settings.instance
+    return AIOKafkaConsumer(*topics, **arguments | overrides)
+
+
+async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
+    """Makes the topics that are missing and waits for them; reports, and does not change, those
+    that exist with other settings. Raises `SettingsError` for another number of partitions, which
+    would break the order of every call."""
+    admin = AIOKafkaAdminClient(**settings.kafka_client(), request_timeout_ms=10_000)
+    await admin.start()
+    try:
+        wanted = {settings.prefixed(topic.name): topic for topic in topics}
+        present = set(await admin.list_topics())
+        await _create(admin, settings, {n: t for n, t in wanted.items() if n not in present})
+        await _wait_for_leaders(admin, set(wanted))
+        await _check(admin, {n: t for n, t in wanted.items() if n in present})
+    finally:
+        await admin.close()
+
+
+async def _create(admin: AIOKafkaAdminClient, settings: Settings, wanted: dict[str, Topic]) -> None:
+    # Several processes may start at once on an empty broker: who comes second finds them made.
+    new = [
+        NewTopic(
+            name,
+            topic.partitions,
+            settings.kafka_replication_factor or -1,  # -1: the broker's default
+            topic_configs=topic.config(),
+        )
+        for name, topic in wanted.items()
+    ]
+    if not new:
+        return
+    response = await admin.create_topics(new)
+    for name, code, *message in response.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise SettingsError(f"topic {name} cannot be made: {error.__name__} {message}")
+
+
+async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: set[str]) -> None:
+    while True:
+        found = await admin.describe_topics(list(names))
+        ready = {
+            t["topic"]
+            for t in found
+            if t["error_code"] == 0 and all(p["leader"] >= 0 for p in t["partitions"])
+        }
+        if names <= ready:
+            return
+        await asyncio.sleep(0.1)
+
+
+async def _check(admin: AIOKafkaAdminClient, present: dict[str, Topic]) -> None:
+    if not present:
+        return
+    for described in await admin.describe_topics(list(present)):
+        topic = present[described["topic"]]
+        partitions = len(described["partitions"])
+        if partitions != topic.partitions:
+            raise SettingsError(
+                f"topic {described['topic']} has {partitions} partitions, must have "
+                f"{topic.partitions}: give flexcapture topics of its own (FLEXCAPTURE_TOPIC_PREFIX)"
+            )
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in present]
+    for response in await admin.describe_configs(resources):
+        for _code, _message, _kind, name, entries in response.resources:
+            actual = {entry[0]: entry[1] for entry in entries}
+            for setting, value in present[name].config().items():
+                if actual.get(setting) != value:
+                    log.warning(
+                        "topic has other settings than ours; left as it is",
+                        topic=name, setting=setting, actual=actual.get(setting), ours=value,
+                    )
+
+
+async def wait_for_kafka(settings: Settings, seconds: float) -> None:
+    """Returns once the broker answers. Raises `TimeoutError` after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while True:
+            admin = AIOKafkaAdminClient(**settings.kafka_client(), request_timeout_ms=3_000)
+            try:
+                await admin.start()
+                await admin.list_topics()
+            except (KafkaConnectionError, KafkaError, OSError):
+                await asyncio.sleep(0.1)
+            else:
+                return
+            finally:
+                await admin.close()

@@ -1,0 +1,228 @@
+"""The settings: the only reader of the environment (and of a `.env` file).
+
+Each is an environment variable `FLEXCAPTURE_...`, documented in docs/settings.md. A wrong value is
+refused at the start with the variable's name and what would be right (`SettingsError`). AWS
+settings are boto3's own and are read by boto3; only the three that decide where Kinesis is are
+looked at here.
+"""
+
+import re
+import ssl
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from dotenv import load_dotenv
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "FLEXCAPTURE_"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Role(StrEnum):
+    """A role: what one process does. Also its command's name."""
+
+    BRIDGE = "bridge"
+    TRACKER = "tracker"
+    STREAM_MANAGER = "stream-manager"
+    TWILIO_ADAPTER = "twilio-adapter"
+    GATEWAY = "gateway"
+    RECORDER = "recorder"
+    CONSOLIDATOR = "consolidator"
+    CONSOLE = "console"
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the text names it and says what would be right."""
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """`host:port` apart; IPv6 hosts in brackets. Raises `ValueError`."""
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^:\s/]+)):(\d{1,5})", text.strip())
+    if match is None or int(match[3]) > 65535:
+        raise ValueError(f"{text!r} is not host:port, as in 0.0.0.0:8080")
+    return match[1] or match[2], int(match[3])
+
+
+def _checked_listen(text: str) -> str:
+    listen_address(text)
+    return text.strip()
+
+
+def _checked_http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{text!r} is not an http:// or https:// URL")
+    return text.rstrip("/")
+
+
+def _checked_gateway_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.query or parts.fragment:
+        raise ValueError(f"{text!r} has a query or fragment; Twilio takes neither")
+    if parts.scheme == "wss" and parts.hostname:
+        return text
+    if parts.scheme == "ws" and parts.hostname in LOOPBACK_HOSTS:
+        return text
+    raise ValueError(f"{text!r} is not wss://..., nor ws:// to a loopback host")
+
+
+def _checked_recordings_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
+        return text
+    if parts.scheme == "s3" and parts.netloc:
+        return text
+    raise ValueError(f"{text!r} is neither file:///directory nor s3://bucket/prefix")
+
+
+def _checked_prefix(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,100}", text):
+        raise ValueError(f"{text!r} may hold only letters, digits, '.', '_' and '-'")
+    return text
+
+
+def _checked_account(text: str) -> str:
+    if not re.fullmatch(r"AC[0-9a-fA-F]{32}", text):
+        raise ValueError(f"{text!r} is not an account SID: AC and 32 hexadecimal digits")
+    return text
+
+
+def _processes(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    counts: dict[Role, int] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = item.partition("=")
+        if name not in set(Role) or not number.isdigit() or not 0 < int(number) <= 64:
+            raise ValueError(f"{item!r} is not ROLE=N with 1 <= N <= 64; roles: {', '.join(Role)}")
+        counts[Role(name)] = int(number)
+    return counts
+
+
+def _empty_as_unset(value: Any) -> Any:
+    return None if value == "" else value
+
+
+Listen = Annotated[str, AfterValidator(_checked_listen)]
+
+
+class Settings(BaseSettings):
+    """All settings. `load()` makes one; fields that are None were not set."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
+
+    kafka_bootstrap_servers: str | None = None
+    kafka_security_protocol: str = Field(
+        "PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$"
+    )
+    kafka_sasl_mechanism: str = Field("PLAIN", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_ssl_cafile: Path | None = None
+    kafka_ssl_certfile: Path | None = None
+    kafka_ssl_keyfile: Path | None = None
+    kafka_replication_factor: int = Field(0, ge=0, le=9)
+    topic_prefix: Annotated[str, AfterValidator(_checked_prefix)] = ""
+
+    instance: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$")
+    http_listen: Listen | None = None
+    state_dir: Path | None = None
+
+    kinesis_stream: str | None = Field(None, pattern=r"^[a-zA-Z0-9_.-]{1,128}$")
+
+    twilio_account_sid: Annotated[str, AfterValidator(_checked_account)] | None = None
+    twilio_auth_token: SecretStr | None = None
+    twilio_api_url: Annotated[str, AfterValidator(_checked_http_url)] | None = None
+    twilio_concurrency: int = Field(32, ge=1, le=1000)
+
+    gateway_listen: Listen | None = None
+    gateway_public_url: Annotated[str, AfterValidator(_checked_gateway_url)] | None = None
+    gateway_reuse_port: bool = False
+
+    monitored_agents: Path | None = None
+    record_inbound: bool = True
+    record_outbound: bool = True
+
+    database_url: str | None = None
+    recordings_url: Annotated[str, AfterValidator(_checked_recordings_url)] | None = None
+    schema_registry_url: Annotated[str, AfterValidator(_checked_http_url)] | None = None
+
+    processes: Annotated[dict[Role, int], NoDecode, BeforeValidator(_processes)] = Field(
+        default_factory=dict
+    )
+    console_listen: Listen | None = None
+    console_token: SecretStr | None = None
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    aws_endpoint_url_kinesis: Annotated[
+        str | None, BeforeValidator(_empty_as_unset)
+    ] = Field(None, validation_alias="AWS_ENDPOINT_URL_KINESIS")
+    aws_region: str | None = Field(None, validation_alias="AWS_REGION")
+    aws_default_region: str | None = Field(None, validation_alias="AWS_DEFAULT_REGION")
+
+    def need(self, name: str, why: str) -> Any:
+        """The setting's value; raises `SettingsError` where it was not set."""
+        value = getattr(self, name)
+        if value is None:
+            raise SettingsError(f"{PREFIX}{name.upper()} is not set: {why}")
+        return value
+
+    def prefixed(self, name: str) -> str:
+        """A topic, group or transactional id with the configured prefix."""
+        return self.topic_prefix + name
+
+    def region(self) -> str:
+        """The AWS region that boto3 would take, else us-east-1."""
+        return self.aws_region or self.aws_default_region or "us-east-1"
+
+    def kafka_client(self) -> dict[str, Any]:
+        """Arguments that connect any aiokafka client to the configured Kafka."""
+        servers = self.kafka_bootstrap_servers
+        if servers is None:
+            raise SettingsError(
+                f"{PREFIX}KAFKA_BOOTSTRAP_SERVERS is not set: host:port of a Kafka broker"
+            )
+        arguments: dict[str, Any] = {
+            "bootstrap_servers": servers,
+            "security_protocol": self.kafka_security_protocol,
+        }
+        if "SSL" in self.kafka_security_protocol:
+            arguments["ssl_context"] = self._ssl_context()
+        if "SASL" in self.kafka_security_protocol:
+            password = self.kafka_sasl_password
+            arguments |= {
+                "sasl_mechanism": self.kafka_sasl_mechanism,
+                "sasl_plain_username": self.kafka_sasl_username,
+                "sasl_plain_password": password.get_secret_value() if password else None,
+            }
+        return arguments
+
+    def _ssl_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=self.kafka_ssl_cafile)
+        if self.kafka_ssl_certfile is not None:
+            context.load_cert_chain(self.kafka_ssl_certfile, self.kafka_ssl_keyfile)
+        return context
+
+
+def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
+    """The settings of this process. Raises `SettingsError` that names each wrong variable.
+
+    `env_file` goes into the environment first (what is set there already wins), so that boto3 finds
+    its own settings in it too.
+    """
+    if env_file is not None:
+        load_dotenv(env_file)
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_told(dict(e)) for e in error.errors())) from error
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    name = str(error["loc"][0]).upper()
+    variable = name if name.startswith("AWS_") else PREFIX + name
+    return f"{variable}: {error['msg'].removeprefix('Value error, ')} (it is {error['input']!r})"

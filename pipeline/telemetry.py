@@ -1,0 +1,125 @@
+"""Logs, metrics, and the HTTP server on which every role shows how it is.
+
+Metrics are prometheus_client's, defined beside the code that counts and named `flexcapture_...`.
+"""
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from pipeline.settings import listen_address
+
+
+def set_up_logs(role: str, instance: str, level: str) -> None:
+    """One JSON object a line on standard error, for our own and the libraries' logs alike."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(),
+        ],
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for noisy in ("aiokafka", "botocore", "urllib3", "uvicorn.access", "twilio", "websockets"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.bind_contextvars(role=role, instance=instance)
+
+
+class Health:
+    """Why this process cannot do its job, if it cannot: a reason a name, none when all is well."""
+
+    def __init__(self, **reasons: str) -> None:
+        self._reasons = dict(reasons)
+
+    def bad(self, name: str, reason: str) -> None:
+        """From now on unhealthy, until `good(name)`."""
+        self._reasons[name] = reason
+
+    def good(self, name: str) -> None:
+        """The named reason no longer holds."""
+        self._reasons.pop(name, None)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """What is wrong now."""
+        return dict(self._reasons)
+
+
+def health_routes(health: Health) -> list[Route]:
+    """`GET /healthz` (200, or 503 with a line for each reason) and `GET /metrics`."""
+
+    async def healthz(_: Request) -> Response:
+        reasons = health.reasons
+        if not reasons:
+            return PlainTextResponse("ok\n")
+        return PlainTextResponse("".join(f"{n}: {r}\n" for n, r in sorted(reasons.items())), 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return [Route("/healthz", healthz), Route("/metrics", metrics)]
+
+
+class _Server(uvicorn.Server):
+    """uvicorn inside a process that handles its signals itself."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(listen: str, app: ASGIApp) -> AsyncIterator[None]:
+    """Serves `app` on `listen` ("host:port") while the block runs. Raises `OSError` if it cannot."""
+    host, port = listen_address(listen)
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
+    )
+    server = _Server(config)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=1024) as listener:
+        listener.setblocking(False)
+        task = asyncio.create_task(server.serve(sockets=[listener]), name=f"http {listen}")
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await asyncio.wait([task], timeout=5)
+
+
+@asynccontextmanager
+async def serving_health(listen: str | None, health: Health) -> AsyncIterator[None]:
+    """Serves `/healthz` and `/metrics` on `listen`; nothing where it is None."""
+    if listen is None:
+        yield
+        return
+    async with serving(listen, Starlette(routes=list(health_routes(health)))):
+        yield

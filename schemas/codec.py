@@ -1,0 +1,167 @@
+"""Bytes <-> record: Avro in Confluent's wire format (a zero byte, the schema's id in four bytes,
+big-endian, then the Avro body; docs.confluent.io, "Wire format").
+
+The ids are fixed here, for good: a changed schema gets a new id, and the old one stays readable.
+"""
+
+import io
+import json
+import struct
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import fastavro
+from fastavro.types import Schema
+
+from schemas import records
+
+AVRO_DIR = Path(__file__).parent / "avro"
+
+SCHEMA_IDS: Mapping[str, int] = {
+    "CtiEvent": 0x46430001,
+    "DeadLetter": 0x46430002,
+    "Tick": 0x46430003,
+    "RecordingPolicy": 0x46430004,
+    "Call": 0x46430005,
+    "StartDuplicateStream": 0x46430006,
+    "StopDuplicateStream": 0x46430007,
+    "CommandAnswered": 0x46430008,
+    "RecordingDecided": 0x46430009,
+    "MediaStreamChanged": 0x4643000A,
+    "MediaStreamOpened": 0x4643000B,
+    "MediaBatch": 0x4643000C,
+    "MediaStreamClosed": 0x4643000D,
+    "GatewayStarted": 0x4643000E,
+    "RecordingStarted": 0x4643000F,
+    "RecordingCompleted": 0x46430010,
+    "Contact": 0x46430011,
+}
+
+_HEADER = struct.Struct(">bI")
+
+
+class Undecodable(ValueError):
+    """The bytes are no record of ours; the text says why."""
+
+
+def schema_text(name: str) -> str:
+    """The Avro schema of a record, JSON, as it is registered."""
+    return json.dumps(json.loads((AVRO_DIR / f"{name}.avsc").read_text()), separators=(",", ":"))
+
+
+def encode(record: Any) -> bytes:
+    """The record in wire format. Raises `KeyError` for a class without a schema."""
+    name = type(record).__name__
+    out = io.BytesIO()
+    out.write(_HEADER.pack(0, SCHEMA_IDS[name]))
+    fastavro.schemaless_writer(out, _SCHEMAS[name], _TO_PLAIN[type(record)](record))
+    return out.getvalue()
+
+
+def decode(data: bytes | None) -> Any:
+    """The record in `data`, an instance of a class of `records`. Raises `Undecodable`."""
+    if data is None or len(data) < _HEADER.size:
+        raise Undecodable("no wire format header")
+    magic, schema_id = _HEADER.unpack_from(data)
+    if magic != 0:
+        raise Undecodable(f"first byte is {magic}, should be 0")
+    name = _NAMES.get(schema_id)
+    if name is None:
+        raise Undecodable(f"unknown schema id {schema_id:#010x}")
+    body = io.BytesIO(data)
+    body.seek(_HEADER.size)
+    try:
+        plain = fastavro.schemaless_reader(body, _SCHEMAS[name], None)
+        return _FROM_PLAIN[name](plain)
+    except Exception as error:  # fastavro raises whatever the bytes lead it into
+        raise Undecodable(f"not a {name}: {error!r}") from error
+
+
+def _without_logical_types(schema: Any) -> Any:
+    """The same schema for times as plain integers: the bytes are the same, and cheaper to read."""
+    if isinstance(schema, dict):
+        return {k: _without_logical_types(v) for k, v in schema.items() if k != "logicalType"}
+    if isinstance(schema, list):
+        return [_without_logical_types(v) for v in schema]
+    return schema
+
+
+def _parsed(name: str) -> Schema:
+    return fastavro.parse_schema(_without_logical_types(json.loads(schema_text(name))))
+
+
+def _plain_type(hint: Any) -> Any:
+    """`X` of `X | None`."""
+    if isinstance(hint, types.UnionType):
+        return next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    return hint
+
+
+def _writer_of(hint: Any) -> Callable[[Any], Any] | None:
+    """How a value of this type becomes plain; None where it is plain already."""
+    inner = _plain_type(hint)
+    convert: Callable[[Any], Any] | None = None
+    args = typing.get_args(inner)
+    if is_dataclass(inner):
+        convert = _record_writer(inner)
+    elif typing.get_origin(inner) is tuple and (each := _writer_of(args[0])):
+        convert = lambda values: [each(value) for value in values]  # noqa: E731
+    elif typing.get_origin(inner) is Mapping and (each_value := _writer_of(args[1])):
+        convert = lambda values: {k: each_value(v) for k, v in values.items()}  # noqa: E731
+    if convert is not None and inner is not hint:
+        some = convert
+        return lambda value: None if value is None else some(value)
+    return convert
+
+
+def _reader_of(hint: Any) -> Callable[[Any], Any] | None:
+    inner = _plain_type(hint)
+    convert: Callable[[Any], Any] | None = None
+    args = typing.get_args(inner)
+    if is_dataclass(inner):
+        convert = _record_reader(inner)
+    elif typing.get_origin(inner) is tuple:
+        each = _reader_of(args[0])
+        convert = tuple if each is None else lambda values: tuple([each(v) for v in values])
+    elif typing.get_origin(inner) is Mapping and (each_value := _reader_of(args[1])):
+        convert = lambda values: {k: each_value(v) for k, v in values.items()}  # noqa: E731
+    if convert is not None and inner is not hint:
+        some = convert
+        return lambda value: None if value is None else some(value)
+    return convert
+
+
+def _record_writer(cls: Any) -> Callable[[Any], Any]:
+    hints = typing.get_type_hints(cls)
+    steps = [(f.name, _writer_of(hints[f.name])) for f in fields(cls)]
+
+    def write(record: Any) -> dict[str, Any]:
+        return {
+            name: getattr(record, name) if step is None else step(getattr(record, name))
+            for name, step in steps
+        }
+
+    return write
+
+
+def _record_reader(cls: Any) -> Callable[[Any], Any]:
+    hints = typing.get_type_hints(cls)
+    steps = [(f.name, _reader_of(hints[f.name])) for f in fields(cls)]
+
+    def read(plain: Any) -> Any:
+        return cls(
+            *[plain[name] if step is None else step(plain[name]) for name, step in steps]
+        )
+
+    return read
+
+
+_SCHEMAS = {name: _parsed(name) for name in SCHEMA_IDS}
+_NAMES = {schema_id: name for name, schema_id in SCHEMA_IDS.items()}
+_CLASSES: dict[str, Any] = {name: getattr(records, name) for name in SCHEMA_IDS}
+_TO_PLAIN = {cls: _record_writer(cls) for cls in _CLASSES.values()}
+_FROM_PLAIN = {name: _record_reader(cls) for name, cls in _CLASSES.items()}

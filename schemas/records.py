@@ -1,0 +1,407 @@
+"""What processes say to each other: one frozen dataclass for each Avro record in `avro/`.
+
+The fields and what they mean are described there, one file a record; `tests/schemas` checks that
+the two agree. Times are whole milliseconds since the Unix epoch, UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CtiEvent:
+    """One CTI event, as it came out of Kinesis, with what is needed to key and order it."""
+
+    event_id: str
+    source: str
+    type: str
+    time: int | None
+    arrived_at: int
+    task_sid: str | None
+    call_sid: str | None
+    body: str
+    kinesis_stream: str
+    shard_id: str
+    sequence_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """What could not be processed, as it was, with the reason."""
+
+    reason: str
+    detail: str
+    role: str
+    origin: str
+    part: str
+    position: str
+    at: int
+    key: bytes | None
+    original: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The passing of time, as a record: the only clock of a core."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPolicy:
+    """One version of who is recorded. Every version is kept: a replay decides by the version in
+    force at the time."""
+
+    version: int
+    published_at: int
+    effective_at: int
+    entries: tuple[str, ...]
+    record_inbound: bool
+    record_outbound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A value that events may change; of two, the greater by (version, at, event_id) holds."""
+
+    value: str
+    version: int
+    at: int
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A worker's reservation for the task."""
+
+    sid: str
+    facts: Mapping[str, Fact]
+    milestones: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A transfer of the task."""
+
+    sid: str
+    facts: Mapping[str, Fact]
+    milestones: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A call leg in the task's conference."""
+
+    call_sid: str
+    facts: Mapping[str, Fact]
+    milestones: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Derived: one worker's connection to the call."""
+
+    reservation_sid: str
+    extension: str | None
+    state: str
+    started_at: int | None
+    ended_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One version of a call: what the set of events seen so far says, and the event that caused
+    this version."""
+
+    task_sid: str
+    revision: int
+    cause_event_id: str
+    cause_type: str
+    cause_at: int
+    first_event_at: int
+    latest_event_at: int
+    latest_arrival_at: int
+    facts: Mapping[str, Fact]
+    milestones: Mapping[str, int]
+    reservations: tuple[Reservation, ...]
+    transfers: tuple[Transfer, ...]
+    legs: tuple[Leg, ...]
+    direction: str | None
+    state: str
+    connections: tuple[Connection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StartDuplicateStream:
+    """Start a media stream on the customer's leg. Repeating it is harmless: the stream's name
+    is derived from task, leg and generation."""
+
+    command_id: str
+    task_sid: str
+    call_sid: str | None
+    generation: int
+    issued_at: int
+    expires_at: int
+    reason: str
+    policy_version: int
+    direction: str | None
+    worker_marks: tuple[str, ...]
+    customer_marks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StopDuplicateStream:
+    """Stop a media stream. A media stream that is gone already counts as stopped."""
+
+    command_id: str
+    task_sid: str
+    call_sid: str | None
+    generation: int
+    stream_sid: str | None
+    name: str | None
+    issued_at: int
+    expires_at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommandAnswered:
+    """What became of a command."""
+
+    command_id: str
+    task_sid: str
+    generation: int
+    command: str
+    outcome: str
+    call_sid: str | None
+    stream_sid: str | None
+    name: str | None
+    code: int | None
+    detail: str
+    attempts: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingDecided:
+    """A change of the decision whether a call is recorded."""
+
+    task_sid: str
+    at: int
+    decision: str
+    reason: str
+    policy_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStreamChanged:
+    """A new state of a media stream, as the stream manager sees it."""
+
+    task_sid: str
+    generation: int
+    name: str | None
+    call_sid: str | None
+    stream_sid: str | None
+    state: str
+    reason: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStreamOpened:
+    """A gateway took a media stream in. On stream.events and on media."""
+
+    stream_sid: str
+    call_sid: str
+    task_sid: str
+    name: str | None
+    generation: int
+    gateway: str
+    epoch: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Frames of one size at timestamps one step apart."""
+
+    timestamp: int
+    frames: int
+    step: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrackBatch:
+    """What one track received."""
+
+    track: str
+    runs: tuple[Run, ...]
+    invalid: int
+    audio: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class MediaBatch:
+    """At most 0.5 s of a media stream, both tracks."""
+
+    stream_sid: str
+    call_sid: str
+    task_sid: str
+    gateway: str
+    epoch: int
+    number: int
+    at: int
+    first_sequence: int | None
+    last_sequence: int | None
+    tracks: tuple[TrackBatch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStreamClosed:
+    """A media stream ended. On stream.events and on media."""
+
+    stream_sid: str
+    call_sid: str
+    task_sid: str
+    name: str | None
+    generation: int
+    gateway: str
+    epoch: int
+    at: int
+    reason: str
+    detail: str
+    batches: int
+    frames: int
+    invalid: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStarted:
+    """A gateway came up: whatever earlier epochs of it held is dead. On every partition of
+    stream.events and media."""
+
+    gateway: str
+    epoch: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStarted:
+    """The recorder began a recording."""
+
+    inum: str
+    stream_sid: str
+    call_sid: str
+    task_sid: str
+    generation: int
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingCompleted:
+    """A recording is complete: its audio and manifest are stored."""
+
+    inum: str
+    stream_sid: str
+    call_sid: str
+    task_sid: str
+    generation: int
+    started_at: int
+    ended_at: int
+    duration_ms: int
+    received: int
+    lost: int
+    duplicate: int
+    invalid: int
+    overlap: int
+    audio: str
+    audio_bytes: int
+    audio_sha256: str
+    manifest: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One worker's part."""
+
+    reservation_sid: str
+    extension: str | None
+    monitored: bool
+    started_at: int | None
+    ended_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactRecording:
+    """The audio of one media stream."""
+
+    inum: str
+    call_sid: str
+    stream_sid: str
+    extension: str | None
+    extensions: tuple[str, ...]
+    state: str
+    started_at: int
+    duration_ms: int | None
+    received: int
+    lost: int
+    duplicate: int
+    invalid: int
+    audio: str | None
+    manifest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactDecision:
+    """A decision."""
+
+    at: int
+    decision: str
+    reason: str
+    policy_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContactConnection:
+    """A worker's connection."""
+
+    extension: str | None
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactStream:
+    """A media stream."""
+
+    generation: int
+    stream_sid: str | None
+    call_sid: str | None
+    name: str | None
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """The consolidated contact, as the console shows it: a version of it."""
+
+    contact_id: str
+    task_sid: str
+    direction: str
+    customer: str | None
+    queue: str | None
+    started_at: int
+    ended_at: int | None
+    state: str
+    outcome: str | None
+    sessions: tuple[Session, ...]
+    recordings: tuple[ContactRecording, ...]
+    decisions: tuple[ContactDecision, ...]
+    connections: tuple[ContactConnection, ...]
+    streams: tuple[ContactStream, ...]
+    call_sids: tuple[str, ...]
+    in_progress: bool
+    revision: int
+    updated_at: int

@@ -1,0 +1,94 @@
+"""Every topic: name, what keys it, partitions, retention, the records it carries.
+
+Topics that are keyed by call share one partition count, for good: 24. Changing it would move keys
+to other partitions, and with them the order of every running call.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+CALL_PARTITIONS = 24
+
+_DAY_MS = 24 * 60 * 60 * 1000
+_MAX_RECORD_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it must be. `retention_ms` None: compacted, each key's last record kept."""
+
+    name: str
+    key: str
+    records: tuple[str, ...]
+    partitions: int = CALL_PARTITIONS
+    retention_ms: int | None = 30 * _DAY_MS
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def config(self) -> dict[str, str]:
+        """Its settings as Kafka names them."""
+        kept = (
+            {"cleanup.policy": "compact"}
+            if self.retention_ms is None
+            else {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+        )
+        return {**kept, "max.message.bytes": str(_MAX_RECORD_BYTES), **self.extra}
+
+
+CTI_EVENTS = Topic("cti.events", "task SID, else call SID, else source", ("CtiEvent",))
+DEAD_LETTERS = Topic("cti.dead-letters", "as the record had, else none", ("DeadLetter",))
+CALLS = Topic("calls", "task SID", ("Call",))
+STREAM_COMMANDS = Topic(
+    "stream.commands",
+    "task SID",
+    ("StartDuplicateStream", "StopDuplicateStream"),
+    retention_ms=7 * _DAY_MS,
+)
+STREAM_EVENTS = Topic(
+    "stream.events",
+    "task SID; GatewayStarted: none, on every partition",
+    (
+        "CommandAnswered",
+        "RecordingDecided",
+        "MediaStreamChanged",
+        "MediaStreamOpened",
+        "MediaStreamClosed",
+        "GatewayStarted",
+    ),
+)
+MEDIA = Topic(
+    "media",
+    "task SID; GatewayStarted: none, on every partition",
+    ("MediaStreamOpened", "MediaBatch", "MediaStreamClosed", "GatewayStarted"),
+    retention_ms=3 * _DAY_MS,
+)
+RECORDINGS = Topic("recordings", "task SID", ("RecordingStarted", "RecordingCompleted"))
+CONTACTS = Topic("contacts", "task SID", ("Contact",), retention_ms=None)
+TICKS = Topic("ticks", "none, on every partition", ("Tick",), retention_ms=_DAY_MS)
+POLICY = Topic("policy", "version", ("RecordingPolicy",), partitions=1, retention_ms=None)
+BRIDGE_CHECKPOINTS = Topic(
+    "bridge.checkpoints",
+    "checkpoint name, Kinesis stream, its creation time, shard",
+    ("BridgeCheckpoint",),
+    retention_ms=None,
+)
+RECORDER_CHECKPOINTS = Topic(
+    "recorder.checkpoints",
+    "stream SID, on the partition of its media",
+    ("RecorderCheckpoint",),
+    retention_ms=None,
+)
+
+ALL = (
+    CTI_EVENTS,
+    DEAD_LETTERS,
+    CALLS,
+    STREAM_COMMANDS,
+    STREAM_EVENTS,
+    MEDIA,
+    RECORDINGS,
+    CONTACTS,
+    TICKS,
+    POLICY,
+    BRIDGE_CHECKPOINTS,
+    RECORDER_CHECKPOINTS,
+)

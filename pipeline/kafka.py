@@ -70,15 +70,10 @@ async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
 
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, wanted: dict[str, Topic]) -> None:
     # Several processes may start at once on an empty broker: who comes second finds them made.
-    new = [
-        NewTopic(
-            name,
-            topic.partitions,
-            settings.kafka_replication_factor or -1,  # -1: the broker's default
-            topic_configs=topic.config(),
-        )
-        for name, topic in wanted.items()
-    ]
+    new = [NewTopic(n, t.partitions, 1, topic_configs=t.config()) for n, t in wanted.items()]
+    for each in new:
+        # -1 is the broker's default, which NewTopic's constructor refuses.
+        each.replication_factor = settings.kafka_replication_factor or -1
     if not new:
         return
     response = await admin.create_topics(new)

@@ -6,6 +6,7 @@ settings are boto3's own and are read by boto3; only the three that decide where
 looked at here.
 """
 
+import os
 import re
 import ssl
 from collections.abc import Mapping
@@ -212,9 +213,9 @@ def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
     """The settings of this process. Raises `SettingsError` that names each wrong variable.
 
     `env_file` goes into the environment first (what is set there already wins), so that boto3 finds
-    its own settings in it too.
+    its own settings in it too; with FLEXCAPTURE_NO_ENV_FILE set it is left alone.
     """
-    if env_file is not None:
+    if env_file is not None and not os.environ.get(f"{PREFIX}NO_ENV_FILE"):
         load_dotenv(env_file)
     try:
         return Settings(**overrides)

@@ -39,6 +39,11 @@ SCHEMA_IDS: Mapping[str, int] = {
     "RecordingStarted": 0x4643000F,
     "RecordingCompleted": 0x46430010,
     "Contact": 0x46430011,
+    "RecorderCheckpoint": 0x46430012,
+    "CallStreams": 0x46430013,
+    "ContactState": 0x46430014,
+    "BridgeCheckpoint": 0x46430015,
+    "RecordingSegment": 0x46430016,
 }
 
 _HEADER = struct.Struct(">bI")

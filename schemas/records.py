@@ -405,3 +405,177 @@ class Contact:
     in_progress: bool
     revision: int
     updated_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedStream:
+    """A media stream, as the stream manager knows it."""
+
+    generation: int
+    state: str
+    reason: str
+    call_sid: str | None
+    stream_sid: str | None
+    name: str | None
+    gateway: str | None
+    epoch: int
+    attempt: int
+    stop_attempt: int
+    issued_at: int
+    due_at: int | None
+    phase: str
+    opened_at: int | None
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CallStreams:
+    """What the stream manager keeps of a call: its latest version, the decision, and its media
+    streams. In the stream manager's table only."""
+
+    task_sid: str
+    call: bytes | None
+    revision: int
+    decision: str | None
+    reason_kind: str
+    reason: str
+    policy_version: int
+    desired: bool
+    failures: int
+    not_before: int
+    seen_at: int
+    ended_at: int | None
+    media_streams: tuple[ManagedStream, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeCheckpoint:
+    """How far one shard of a Kinesis stream is bridged; written in the transaction that carries
+    the events."""
+
+    name: str
+    kinesis_stream: str
+    stream_created_at: int
+    shard_id: str
+    sequence_number: str | None
+    finished: bool
+    arrived_at: int | None
+    at: int
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRun:
+    """Frames of one size that lie in the audio one after the other without a seam, and the silence
+    before the first."""
+
+    timestamp: int
+    frames: int
+    step: int
+    size: int
+    silence: int
+    lost: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutRun:
+    """Frames that did not go into the audio."""
+
+    timestamp: int
+    frames: int
+    step: int
+    size: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentTrack:
+    """One track's part of a segment."""
+
+    track: str
+    start: int
+    runs: tuple[PlacedRun, ...]
+    left_out: tuple[LeftOutRun, ...]
+    invalid: int
+    audio: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSegment:
+    """A piece of a recording, as it is kept in the recordings store until all of it is there."""
+
+    stream_sid: str
+    index: int
+    first_offset: int
+    last_offset: int
+    batches: int
+    tracks: tuple[SegmentTrack, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampStretch:
+    """Timestamps one step apart."""
+
+    first: int
+    step: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderTrack:
+    """What is known of one track."""
+
+    track: str
+    end: int | None
+    received: int
+    lost: int
+    duplicate: int
+    overlap: int
+    invalid: int
+    batch_missing: bool
+    seen: tuple[TimestampStretch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderCheckpoint:
+    """How far a recording has come: all that is needed to go on with it from the media topic."""
+
+    stream_sid: str
+    call_sid: str
+    task_sid: str
+    name: str | None
+    generation: int
+    gateway: str
+    epoch: int
+    started_at: int
+    last_at: int
+    first_offset: int
+    offset: int
+    closed_at: int | None
+    segments: int
+    batches: int
+    last_batch: int
+    missing_batches: int
+    repeated_batches: int
+    tracks: tuple[RecorderTrack, ...]
+    pending: RecordingSegment | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContactState:
+    """What the consolidator keeps of a call: all that the contact is made from. In the
+    consolidator's table only."""
+
+    task_sid: str
+    latest_at: int
+    changes: int
+    policy_version: int
+    call: bytes | None
+    decisions: tuple[RecordingDecided, ...]
+    media_streams: tuple[MediaStreamChanged, ...]
+    opened: tuple[str, ...]
+    connected: bool
+    unconnected: bool
+    started: tuple[RecordingStarted, ...]
+    completed: tuple[RecordingCompleted, ...]

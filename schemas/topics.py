@@ -70,6 +70,8 @@ BRIDGE_CHECKPOINTS = Topic(
     "checkpoint name, Kinesis stream, its creation time, shard",
     ("BridgeCheckpoint",),
     retention_ms=None,
+    # Each bridge reads the whole topic when it starts: small segments are compacted soon.
+    extra={"segment.bytes": str(1024 * 1024), "min.cleanable.dirty.ratio": "0.1"},
 )
 RECORDER_CHECKPOINTS = Topic(
     "recorder.checkpoints",

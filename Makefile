@@ -1,0 +1,48 @@
+# Everything a developer or an operator needs, on a machine with Python >= 3.11, Java >= 17 and
+# Maven. What is missing is set up first; a second run finds it there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help venv jars chromium demo test lint format bench clean
+
+help:  ## what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+venv: $(INSTALLED)  ## the virtual environment, exactly as requirements.lock says
+
+$(INSTALLED): requirements.lock pyproject.toml infra/make-venv
+	@infra/make-venv "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+jars: $(INSTALLED)  ## Kafka's jars, by Maven
+	@$(BIN)/python -m infra.kafka
+
+chromium:
+	@infra/need chromium chromium chromium-browser google-chrome
+
+demo: $(INSTALLED)  ## the whole pipeline here, with simulated calls; ARGS=--exit checks and stops
+	@$(BIN)/flexcapture demo $(ARGS)
+
+test: $(INSTALLED) jars chromium  ## every test; ARGS goes to pytest
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(INSTALLED)  ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)  ## what ruff can mend by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) jars  ## the benchmarks, each with its baseline of the same run
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean:  ## removes what make set up; recordings and state directories stay
+	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,218 @@
+"""A real Apache Kafka on this machine: one KRaft broker, run from its jars.
+
+For `flexcapture up`, the demo and the tests. Its directory holds all it keeps; a broker that was
+killed starts again on it.
+"""
+
+import asyncio
+import base64
+import fcntl
+import logging
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiokafka.errors import KafkaError
+
+from infra.jars import java, kafka_jars
+from infra.ports import chosen
+from infra.processes import signal_all, tied
+from pipeline.kafka import MAX_REQUEST_BYTES, ensure_topics, wait_for_kafka
+from pipeline.settings import Settings, load
+from schemas.topics import POLICY
+
+_LOGGING = Path(__file__).with_name("log4j2.yaml")
+_FORMAT_SECONDS = 60
+_ARCHIVE_SECONDS = 60.0
+
+_BROKER: Mapping[str, str] = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    # Topics are made as schemas/topics.py says, never by a typing error.
+    "auto.create.topics.enable": "false",
+    "default.replication.factor": "1",
+    "min.insync.replicas": "1",
+    "message.max.bytes": str(MAX_REQUEST_BYTES + 1024 * 1024),
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    # A killed process is noticed soon, and its transaction does not hold readers up for long.
+    "group.initial.rebalance.delay.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
+    # A killed broker is let in again once the session it had has run out.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    # Small: it shares one machine with everything else.
+    "num.network.threads": "2",
+    "num.io.threads": "4",
+    "background.threads": "2",
+    "num.recovery.threads.per.data.dir": "2",
+    "log.cleaner.threads": "1",
+    "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+}
+
+_JVM = (
+    "-Xms256m",
+    "-Xmx512m",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    # The quick compiler only: half the CPU of a start, and enough for one machine's load.
+    "-XX:TieredStopAtLevel=1",
+    "-XX:-UsePerfData",
+    "-Djava.awt.headless=true",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalKafka:
+    """A broker on 127.0.0.1: `port` for clients, `controller_port` for itself."""
+
+    directory: Path
+    port: int
+    controller_port: int
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Where clients connect."""
+        return f"127.0.0.1:{self.port}"
+
+    def prepare(self) -> list[str]:
+        """Makes everything ready and returns the command that runs the broker until SIGTERM.
+
+        Blocks: for Maven if the jars are missing, for some seconds if they are new, for a second if
+        the directory is. Raises `MissingTool`, or `RuntimeError` if the storage cannot be
+        formatted. Run the command tied (`infra.processes`), and wait for it with
+        `pipeline.kafka.wait_for_kafka`.
+        """
+        archive = class_archive()
+        return self._command([f"-XX:SharedArchiveFile={archive}"] if archive else [])
+
+    def _command(self, options: list[str]) -> list[str]:
+        classpath = f"{kafka_jars()}/*"
+        scratch = self.directory / "tmp"  # for native libraries; a killed JVM leaves them behind
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        run = [java(), f"-Djava.io.tmpdir={scratch}", f"-Dlog4j2.configurationFile={_LOGGING}"]
+        data = self.directory / "data"
+        if not data.exists():
+            self._format(
+                [*run, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *options, "-cp", classpath]
+            )
+        properties = self._write_properties("server.properties", data)
+        return [*run, *_JVM, *options, "-cp", classpath, "kafka.Kafka", str(properties)]
+
+    def _format(self, java_command: list[str]) -> None:
+        # By rename: a directory with the final name is a whole one, whenever we were killed.
+        fresh = self.directory / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        properties = self._write_properties("format.properties", fresh)
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        done = subprocess.run(  # noqa: S603
+            [
+                *java_command, "kafka.tools.StorageTool", "format",
+                "--cluster-id", f"F{cluster[1:]}", "--config", str(properties),
+            ],
+            capture_output=True, text=True, check=False, timeout=_FORMAT_SECONDS,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise RuntimeError(f"Kafka's storage cannot be formatted:\n{done.stdout}{done.stderr}")
+        fresh.rename(self.directory / "data")
+
+    def _write_properties(self, name: str, data: Path) -> Path:
+        controller = f"127.0.0.1:{self.controller_port}"
+        own = {
+            "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+            "controller.quorum.voters": f"1@{controller}",
+            "log.dirs": str(data),
+        }
+        path = self.directory / name
+        path.write_text("".join(f"{key}={value}\n" for key, value in {**_BROKER, **own}.items()))
+        return path
+
+
+def class_archive() -> Path | None:
+    """The JVM's archive of the broker's classes, which halves the CPU of a start; made the first
+    time, by a broker that is started and stopped. None where it could not be made.
+    """
+    jars = kafka_jars()
+    archive, tried = jars / "kafka.jsa", jars / "kafka.jsa.tried"
+    with (jars / "kafka.jsa.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not tried.exists():
+            print("preparing Kafka for quick starts (once) ...", file=sys.stderr)
+            _make_archive(jars / "kafka.jsa.partial", archive)
+            tried.touch()
+    return archive if archive.exists() else None
+
+
+def _make_archive(partial: Path, archive: Path) -> None:
+    partial.unlink(missing_ok=True)
+    ports = chosen(["kafka", "controller"], {}, [])
+    with tempfile.TemporaryDirectory(prefix="flexcapture-") as scratch:
+        broker = LocalKafka(Path(scratch), ports["kafka"], ports["controller"])
+        command = broker._command([])  # noqa: SLF001 - our own class
+        command[1:1] = [f"-XX:ArchiveClassesAtExit={partial}"]
+        settings = load(
+            None,
+            kafka_bootstrap_servers=broker.bootstrap_servers,
+            kafka_security_protocol="PLAINTEXT",
+        )
+        with (
+            _started(command, Path(scratch) / "log") as process,
+            suppress(TimeoutError, KafkaError, OSError, subprocess.TimeoutExpired),
+        ):
+            asyncio.run(_used(settings))
+            process.terminate()
+            process.wait(_ARCHIVE_SECONDS)
+    if partial.exists():
+        partial.rename(archive)
+
+
+async def _used(settings: Settings) -> None:
+    await wait_for_kafka(settings, _ARCHIVE_SECONDS)
+    await ensure_topics(settings, [POLICY])
+
+
+@contextmanager
+def running(kafka: LocalKafka, log_file: Path) -> Iterator[LocalKafka]:
+    """Runs the broker while the block does (call it from the main thread): for tests and tools.
+
+    It may not answer yet when the block begins.
+    """
+    with _started(kafka.prepare(), log_file):
+        yield kafka
+
+
+@contextmanager
+def _started(command: list[str], log_file: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with log_file.open("ab") as out:
+        process = subprocess.Popen(  # noqa: S603
+            tied(command), stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        signal_all(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+if __name__ == "__main__":
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # asked before it can answer
+    class_archive()

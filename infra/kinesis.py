@@ -1,0 +1,83 @@
+"""A local Kinesis for one machine: moto's server, and the stream in it.
+
+moto keeps everything in memory: started again it has no stream, so one is made at each start (only
+ever here, never in a Kinesis that was configured).
+"""
+
+import asyncio
+import logging
+import sys
+from dataclasses import dataclass
+
+import boto3
+import moto.server
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+SHARDS = 2
+ACCESS_KEY = "emulator"  # the emulator takes any; ours must not reach it
+_CLIENT = Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 0})
+
+
+@dataclass(frozen=True, slots=True)
+class LocalKinesis:
+    """An emulator on 127.0.0.1, and the Kinesis stream that must be in it."""
+
+    port: int
+    region: str
+    kinesis_stream: str
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint's URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        """Runs the emulator until SIGTERM."""
+        return [sys.executable, "-m", "infra.kinesis", str(self.port)]
+
+    def environment(self) -> dict[str, str]:
+        """What makes boto3 use the emulator."""
+        return {
+            "AWS_ENDPOINT_URL_KINESIS": self.endpoint,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+        }
+
+    async def make_stream(self) -> None:
+        """Returns once the emulator answers and the Kinesis stream is there; tries until then."""
+        while True:
+            try:
+                await asyncio.to_thread(self._make_stream)
+            except (BotoCoreError, ClientError, OSError):
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+    def _make_stream(self) -> None:
+        client = boto3.client(
+            "kinesis",
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=ACCESS_KEY,
+            config=_CLIENT,
+        )
+        try:
+            client.create_stream(StreamName=self.kinesis_stream, ShardCount=SHARDS)
+        except client.exceptions.ResourceInUseException:
+            return
+        finally:
+            client.close()
+
+
+def main(arguments: list[str]) -> None:
+    """Serves the emulator on the port `arguments[0]`; a line a request would fill the disk."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    moto.server.main(["-H", "127.0.0.1", "-p", arguments[0]])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,65 @@
+"""Free ports on 127.0.0.1, chosen once for each state directory and kept."""
+
+import json
+import random
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from infra.state_dir import write_private
+
+# Below the range from which the kernel gives ports to outgoing connections: a port of ours that is
+# free for a moment (its process is being restarted) must not be taken by a passing connection.
+_CANDIDATES = range(20_000, 32_000)
+
+
+def is_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether a server could listen there now."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def chosen(names: Iterable[str], kept: Mapping[str, int], avoid: Iterable[int]) -> dict[str, int]:
+    """A port for each name: the kept one, else a free one that nobody here has. Raises
+    `RuntimeError` where no port is free."""
+    ports = dict(kept)
+    for name in names:
+        if name not in ports:
+            ports[name] = _free_port({*ports.values(), *avoid})
+    return ports
+
+
+def kept_ports(path: Path, names: Iterable[str], avoid: Iterable[int] = ()) -> dict[str, int]:
+    """The ports of a state directory, by name; new names get new ports, in the file too."""
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    ports = chosen(names, kept, avoid)
+    if ports != kept:
+        write_private(path, json.dumps(ports, indent=2) + "\n")
+    return ports
+
+
+def free_before(ports: Mapping[str, int], seconds: float) -> None:
+    """Returns once all are free: what was killed a moment ago may still be letting go of them.
+    Raises `RuntimeError` that names those that somebody else goes on holding."""
+    deadline = time.monotonic() + seconds
+    while taken := [f"{port} ({name})" for name, port in ports.items() if not is_free(port)]:
+        if time.monotonic() > deadline:
+            raise RuntimeError(
+                f"taken by another program: port {', '.join(taken)}. Ports are kept once they are "
+                "chosen; delete ports.json in the state directory to have others chosen"
+            )
+        time.sleep(0.1)
+
+
+def _free_port(taken: set[int]) -> int:
+    for port in random.sample(_CANDIDATES, len(_CANDIDATES)):
+        if port not in taken and is_free(port):
+            return port
+    raise RuntimeError(f"no free port between {_CANDIDATES.start} and {_CANDIDATES.stop}")

@@ -1,0 +1,27 @@
+"""Asks a process how it is."""
+
+import asyncio
+
+_SECONDS = 3.0
+
+
+async def health_of(address: str) -> tuple[int, str]:
+    """HTTP status and text of `/healthz` at "host:port"; status 0, and why, if there is none."""
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(_SECONDS):
+            reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            try:
+                writer.write(f"GET /healthz HTTP/1.0\r\nHost: {address}\r\n\r\n".encode())
+                head, _, body = (await reader.read(16_384)).partition(b"\r\n\r\n")
+                body += await reader.read(16_384)
+            finally:
+                writer.close()
+    except TimeoutError:
+        return 0, "does not answer"
+    except OSError:
+        return 0, "not listening yet"
+    words = head.split(maxsplit=2)
+    if len(words) < 2 or not words[1].isdigit():
+        return 0, "answers no HTTP"
+    return int(words[1]), body.decode(errors="replace").strip()

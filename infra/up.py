@@ -1,0 +1,172 @@
+"""`flexcapture up`: checks, holds the state directory, and supervises until a signal."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from infra.jars import MissingTool
+from infra.kafka import LocalKafka
+from infra.plan import Plan, RoleCommand, port_names, role_command
+from infra.ports import free_before, is_free, kept_ports
+from infra.state_dir import InUse, StateDir
+from infra.supervisor import CannotStart, Supervisor
+from pipeline.settings import PREFIX, Settings, SettingsError, listen_address
+from pipeline.telemetry import set_up_logs
+from schemas.registry import RegistryError
+
+OK, FAILED, WRONG, IN_USE = 0, 1, 2, 3
+_PORT_SECONDS = 10.0
+
+
+class _Stopped(Exception):
+    """A signal came before there was a loop to take it."""
+
+
+def main(
+    settings: Settings,
+    directory: Path,
+    environment: Mapping[str, str],
+    command: RoleCommand = role_command,
+) -> int:
+    """Runs the whole pipeline on this machine until SIGTERM or SIGINT; the exit status.
+
+    `environment` is what the roles get, beside what `up` decides.
+    """
+    set_up_logs("up", "up", "WARNING")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it is asked before it can answer
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, _raise_stopped)
+    try:
+        check(settings)
+        return _hold_and_run(settings, StateDir(directory.absolute()), environment, command)
+    except _Stopped:
+        return OK
+    except SettingsError as error:
+        return _told(str(error), WRONG)
+    except InUse as error:
+        return _told(str(error), IN_USE)
+    except (CannotStart, MissingTool, RegistryError, OSError, RuntimeError) as error:
+        return _told(str(error), FAILED)
+
+
+def check(settings: Settings) -> None:
+    """Refuses what cannot work, before anything is started. Raises `SettingsError`."""
+    listed = settings.monitored_agents
+    if listed is not None and not listed.is_file():
+        raise SettingsError(f"{PREFIX}MONITORED_AGENTS: there is no file {listed}")
+    if settings.database_url is not None:
+        try:
+            make_url(settings.database_url)
+        except ArgumentError as error:
+            raise SettingsError(
+                f"{PREFIX}DATABASE_URL is not a URL as SQLAlchemy takes it, such as "
+                "postgresql+psycopg://user:password@host/database"
+            ) from error
+    if settings.kafka_bootstrap_servers is not None:
+        try:
+            settings.kafka_client()
+        except OSError as error:
+            raise SettingsError(f"{PREFIX}KAFKA_SSL_...: {error}") from error
+    _check_listening(settings)
+
+
+def _check_listening(settings: Settings) -> None:
+    for name in ("gateway_listen", "console_listen"):
+        listen = getattr(settings, name)
+        if listen is None:
+            continue
+        host, port = listen_address(listen)
+        if not is_free(port, host):
+            raise SettingsError(f"{PREFIX}{name.upper()}: {listen} is taken, or not ours to take")
+
+
+def _hold_and_run(
+    settings: Settings,
+    state_dir: StateDir,
+    environment: Mapping[str, str],
+    command: RoleCommand,
+) -> int:
+    with state_dir.held():
+        state_dir.remove_endpoints()
+        configured = [settings.gateway_listen, settings.console_listen]
+        avoid = [listen_address(listen)[1] for listen in configured if listen]
+        token = settings.console_token
+        plan = Plan(
+            settings,
+            state_dir.path,
+            kept_ports(state_dir.path / "ports.json", port_names(settings), avoid),
+            token.get_secret_value() if token else state_dir.console_token(),
+            environment,
+        )
+        free_before(plan.used_ports(), _PORT_SECONDS)
+        _say(f"state, logs and recordings are under {state_dir.path}")
+        _warn(settings)
+        asyncio.run(_supervise(plan, state_dir, _kafka_command(plan), command))
+    return OK
+
+
+def _kafka_command(plan: Plan) -> list[str] | None:
+    if not plan.local_kafka:
+        return None
+    ports = plan.ports
+    return LocalKafka(plan.directory / "kafka", ports["kafka"], ports["kafka-controller"]).prepare()
+
+
+async def _supervise(
+    plan: Plan, state_dir: StateDir, kafka_command: list[str] | None, command: RoleCommand
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+
+    def say(text: str) -> None:
+        _say(text)
+        if text == "ready":
+            _say(f"console: {plan.endpoints(0, [])['console']}  (token: {_token_place(plan)})")
+
+    try:
+        await Supervisor(plan, state_dir, kafka_command, command, say).run(stop)
+    except* (CannotStart, SettingsError) as errors:
+        raise errors.exceptions[0] from None
+    _say("stopped")
+
+
+def _token_place(plan: Plan) -> str:
+    if plan.settings.console_token:
+        return f"as in {PREFIX}CONSOLE_TOKEN"
+    return f"in {plan.directory / 'console-token'}"
+
+
+def _warn(settings: Settings) -> None:
+    if settings.monitored_agents is None:
+        _told(f"warning: {PREFIX}MONITORED_AGENTS is not set: nobody is monitored", OK)
+    if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
+        _told(
+            f"warning: {PREFIX}TWILIO_ACCOUNT_SID and {PREFIX}TWILIO_AUTH_TOKEN are not both set: "
+            "no media stream is started, and the gateway refuses every socket",
+            OK,
+        )
+
+
+def _raise_stopped(_signum: int, _frame: FrameType | None) -> None:
+    raise _Stopped
+
+
+def _say(text: str) -> None:
+    with suppress(BrokenPipeError):  # whoever read us may have gone: no reason to stop
+        print(text, flush=True)
+
+
+def _told(text: str, status: int) -> int:
+    with suppress(BrokenPipeError):
+        print(f"flexcapture: {text}", file=sys.stderr, flush=True)
+    return status

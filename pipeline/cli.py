@@ -1,0 +1,146 @@
+"""The command line: `flexcapture COMMAND`. The composition root, which may import everything; it
+imports what a command needs only when it is asked for, so that a role starts quickly."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+
+from pipeline.process import RoleMain, run_role
+from pipeline.settings import Role, Settings, SettingsError, load
+
+OK, FAILED, WRONG = 0, 1, 2
+DEFAULT_STATE_DIR = Path(".flexcapture")
+DEMO_STATE_DIR = Path(".flexcapture-demo")
+
+ROLE_MODULES: Mapping[Role, str] = {
+    Role.BRIDGE: "pipeline.bridge.service",
+    Role.TRACKER: "agents.tracker",
+    Role.STREAM_MANAGER: "agents.stream_manager",
+    Role.TWILIO_ADAPTER: "agents.twilio_adapter",
+    Role.GATEWAY: "gateway.server",
+    Role.RECORDER: "agents.recorder",
+    Role.CONSOLIDATOR: "agents.consolidator",
+    Role.CONSOLE: "console.server",
+}
+"""Where each role's `run` is."""
+
+_ROLE_HELP: Mapping[Role, str] = {
+    Role.BRIDGE: "brings CTI events from Kinesis to Kafka",
+    Role.TRACKER: "keeps the state of every call",
+    Role.STREAM_MANAGER: "decides which media streams run",
+    Role.TWILIO_ADAPTER: "starts and stops media streams at Twilio",
+    Role.GATEWAY: "takes the audio in over WebSockets",
+    Role.RECORDER: "writes the recordings",
+    Role.CONSOLIDATOR: "joins calls and recordings in the database",
+    Role.CONSOLE: "the web portal",
+}
+
+# Faust's own loop code is tried on asyncio's loop only; these roles move many small packets.
+_ON_UVLOOP = frozenset({Role.BRIDGE, Role.TWILIO_ADAPTER, Role.GATEWAY, Role.RECORDER})
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their arguments."""
+    top = argparse.ArgumentParser(
+        prog="flexcapture",
+        description="Records the calls of monitored agents in a Twilio Flex contact center.",
+        epilog="Settings are environment variables, FLEXCAPTURE_...: see docs/settings.md.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="the whole pipeline on this machine, until stopped")
+    up.add_argument("--state-dir", type=Path, metavar="DIR", help="where it keeps all it keeps")
+    demo = commands.add_parser("demo", help="the whole pipeline, and simulated calls through it")
+    demo.add_argument("--calls", type=_positive, metavar="N", help="how many calls are played")
+    demo.add_argument("--exit", action="store_true", help="check every call's outcome, then stop")
+    demo.add_argument("--state-dir", type=Path, default=DEMO_STATE_DIR, metavar="DIR")
+    for role in Role:
+        commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; the exit status: 0 clean, 1 failure, 2 wrong usage or settings, 3 state
+    directory in use."""
+    asked = parser().parse_args(arguments)
+    try:
+        match asked.command:
+            case "up":
+                return _up(asked)
+            case "demo":
+                return _demo(asked)
+            case name:
+                return _role(Role(name), load())
+    except SettingsError as error:
+        return _told(error, WRONG)
+    except KeyboardInterrupt:
+        return FAILED
+
+
+def _up(asked: argparse.Namespace) -> int:
+    settings = load()
+    directory = asked.state_dir or settings.state_dir or DEFAULT_STATE_DIR
+    return int(_lazily("infra.up", "main")(settings, directory, dict(os.environ)))
+
+
+def _demo(asked: argparse.Namespace) -> int:
+    run_demo = _lazily("simulator.demo", "run_demo")
+    arguments = {"exit_after": asked.exit, "state_dir": asked.state_dir}
+    if asked.calls is not None:
+        arguments["calls"] = asked.calls
+    return int(asyncio.run(run_demo(**arguments)))
+
+
+def _role(role: Role, settings: Settings) -> int:
+    run: RoleMain = _lazily(ROLE_MODULES[role], "run")
+    work = run_role(role, run, settings, serves_health=role is not Role.CONSOLE)
+    loop_factory = uvloop.new_event_loop if role in _ON_UVLOOP else None
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(work)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process and is told
+        return _failed(role, error)
+    return OK
+
+
+def _failed(role: Role, error: Exception) -> int:
+    cause = root_cause(error)
+    if isinstance(cause, SettingsError):
+        return _told(cause, WRONG)
+    structlog.get_logger(__name__).critical("failed", exc_info=error)
+    logging.shutdown()
+    return _told(f"{role}: {type(cause).__name__}: {cause}", FAILED)
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The first real error in a group of a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _lazily(module: str, name: str) -> Any:
+    return getattr(import_module(module), name)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
+
+
+def _told(what: object, status: int) -> int:
+    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

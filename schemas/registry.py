@@ -1,0 +1,221 @@
+"""Schemas in the registry's own API (docs.confluent.io, "Schema Registry API Reference"): served
+read-only, or registered in a registry that was configured.
+
+A topic may carry several records, so subjects follow the TopicRecordNameStrategy,
+`<topic>-flexcapture.<Record>`; a topic with one record has it as `<topic>-value` too, where tools
+look first; one that is kept in tables only is `flexcapture.<Record>`. Each subject has one version.
+Ids are those of `schemas.codec`, everywhere.
+"""
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from schemas.codec import SCHEMA_IDS, schema_text
+from schemas.topics import ALL
+
+CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
+NAMESPACE = "flexcapture"
+_SECONDS = 10.0
+
+
+class RegistryError(RuntimeError):
+    """The configured registry cannot hold our schemas under our ids; the text says why."""
+
+
+def subjects(topic_prefix: str) -> dict[str, str]:
+    """The record of every subject."""
+    found: dict[str, str] = {}
+    for topic in ALL:
+        names = [name for name in topic.records if name in SCHEMA_IDS]
+        for name in names:
+            found[f"{topic_prefix}{topic.name}-{NAMESPACE}.{name}"] = name
+        if len(topic.records) == 1 and names:
+            found[f"{topic_prefix}{topic.name}-value"] = names[0]
+    on_topics = set(found.values())
+    tables = {f"{topic_prefix}{NAMESPACE}.{n}": n for n in SCHEMA_IDS if n not in on_topics}
+    return found | tables
+
+
+def app(topic_prefix: str) -> Starlette:
+    """The registry's read API over the bundled schemas. Whatever would write gets 405."""
+    registry = _Registry(subjects(topic_prefix))
+    paths = {
+        "/": registry.root,
+        "/subjects": registry.all_subjects,
+        "/subjects/{subject:path}/versions/{version}/schema": registry.version_schema,
+        "/subjects/{subject:path}/versions/{version}": registry.version,
+        "/subjects/{subject:path}/versions": registry.versions,
+        "/schemas/types": registry.types,
+        "/schemas/ids/{id}/schema": registry.schema_only,
+        "/schemas/ids/{id}/subjects": registry.subjects_of,
+        "/schemas/ids/{id}/versions": registry.versions_of,
+        "/schemas/ids/{id}": registry.schema,
+        "/config": registry.config,
+        "/mode": registry.mode,
+    }
+    return Starlette(
+        routes=[Route(path, endpoint, methods=["GET"]) for path, endpoint in paths.items()],
+        exception_handlers={HTTPException: _told},
+    )
+
+
+class _NotFound(HTTPException):
+    """404 with the registry's own error code."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(404, message)
+        self.code = code
+
+
+class _Registry:
+    def __init__(self, subjects: Mapping[str, str]) -> None:
+        self._subjects = subjects
+        self._names = {number: name for name, number in SCHEMA_IDS.items()}
+
+    async def root(self, _: Request) -> Response:
+        return _json({})
+
+    async def types(self, _: Request) -> Response:
+        return _json(["AVRO"])
+
+    async def config(self, _: Request) -> Response:
+        return _json({"compatibilityLevel": "BACKWARD"})
+
+    async def mode(self, _: Request) -> Response:
+        return _json({"mode": "READONLY"})
+
+    async def all_subjects(self, request: Request) -> Response:
+        prefix = request.query_params.get("subjectPrefix", "")
+        return _json(sorted(s for s in self._subjects if s.startswith(prefix)))
+
+    async def versions(self, request: Request) -> Response:
+        self._record(request)
+        return _json([1])
+
+    async def version(self, request: Request) -> Response:
+        name = self._versioned(request)
+        subject = request.path_params["subject"]
+        schema = schema_text(name)
+        return _json({"subject": subject, "version": 1, "id": SCHEMA_IDS[name], "schema": schema})
+
+    async def version_schema(self, request: Request) -> Response:
+        return _json(json.loads(schema_text(self._versioned(request))))
+
+    async def schema(self, request: Request) -> Response:
+        return _json({"schema": schema_text(self._by_id(request))})
+
+    async def schema_only(self, request: Request) -> Response:
+        return _json(json.loads(schema_text(self._by_id(request))))
+
+    async def subjects_of(self, request: Request) -> Response:
+        name = self._by_id(request)
+        return _json(sorted(s for s, record in self._subjects.items() if record == name))
+
+    async def versions_of(self, request: Request) -> Response:
+        name = self._by_id(request)
+        holding = sorted(s for s, record in self._subjects.items() if record == name)
+        return _json([{"subject": subject, "version": 1} for subject in holding])
+
+    def _record(self, request: Request) -> str:
+        subject = request.path_params["subject"]
+        if subject not in self._subjects:
+            raise _NotFound(40401, f"Subject '{subject}' not found.")
+        return self._subjects[subject]
+
+    def _versioned(self, request: Request) -> str:
+        name = self._record(request)
+        version = request.path_params["version"]
+        if version not in ("1", "-1", "latest"):
+            raise _NotFound(40402, f"Version {version} not found.")
+        return name
+
+    def _by_id(self, request: Request) -> str:
+        number = request.path_params["id"]
+        name = self._names.get(int(number)) if number.isdecimal() else None
+        if name is None:
+            raise _NotFound(40403, f"Schema {number} not found")
+        return name
+
+
+async def _told(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = error.code if isinstance(error, _NotFound) else error.status_code
+    return _json({"error_code": code, "message": error.detail}, error.status_code)
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return JSONResponse(content, status, media_type=CONTENT_TYPE)
+
+
+def register(url: str, topic_prefix: str) -> None:
+    """Makes sure that the registry at `url` has every subject under our ids. Blocks.
+
+    A subject that is there already is left alone. Ids can be chosen only in mode IMPORT, which an
+    empty subject is put into and taken out of. `url` may hold a user and password. Raises
+    `RegistryError`.
+    """
+    present = set(_asked(url, "GET", "/subjects"))
+    for subject, name in subjects(topic_prefix).items():
+        if subject not in present:
+            _import(url, subject, name)
+    for name, number in SCHEMA_IDS.items():
+        if not _is_ours(url, name):
+            raise RegistryError(
+                f"the schema registry holds no {name}, or another, under id {number}"
+            )
+
+
+def without_credentials(url: str) -> str:
+    """The URL without the user and password that may stand before its host."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _is_ours(url: str, name: str) -> bool:
+    try:
+        found = _asked(url, "GET", f"/schemas/ids/{SCHEMA_IDS[name]}")
+    except RegistryError as error:
+        if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code == 404:
+            return False
+        raise
+    return bool(json.loads(found["schema"]) == json.loads(schema_text(name)))
+
+
+def _import(url: str, subject: str, name: str) -> None:
+    path = quote(subject, safe="")
+    schema = {"schemaType": "AVRO", "schema": schema_text(name), "id": SCHEMA_IDS[name]}
+    _asked(url, "PUT", f"/mode/{path}", {"mode": "IMPORT"})
+    try:
+        _asked(url, "POST", f"/subjects/{path}/versions", {**schema, "version": 1})
+    finally:
+        _asked(url, "PUT", f"/mode/{path}", {"mode": "READWRITE"})
+
+
+def _asked(url: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Accept": CONTENT_TYPE, "Content-Type": CONTENT_TYPE}
+    parts = urlsplit(url)
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    address = without_credentials(url)
+    request = urllib.request.Request(address + path, data, headers, method=method)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
+            return json.loads(answer.read() or b"null")
+    except urllib.error.HTTPError as error:
+        said = error.read(2_000).decode(errors="replace")
+        raise RegistryError(f"the schema registry refuses {method} {path}: {said}") from error
+    except (OSError, ValueError) as error:
+        raise RegistryError(f"the schema registry at {address} does not answer: {error}") from error

@@ -1,0 +1,86 @@
+"""What every test may use: a real Kafka for the whole run, and settings that point at it."""
+
+import asyncio
+import logging
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testcontainers.kafka import KafkaContainer
+
+from infra.kafka import LocalKafka, running
+from infra.ports import chosen
+from pipeline.kafka import wait_for_kafka
+from pipeline.settings import Settings
+
+SettingsFor = Callable[..., Settings]
+
+_KAFKA_SECONDS = 90
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of a broker of this run's own, empty when the run begins.
+
+    FLEXCAPTURE_TEST_KAFKA=testcontainers takes one from Docker in place of the local one.
+    """
+    if os.environ.get("FLEXCAPTURE_TEST_KAFKA") == "testcontainers":
+        with KafkaContainer("apache/kafka:4.3.1").with_kraft() as container:
+            yield container.get_bootstrap_server()
+        return
+    directory = tmp_path_factory.mktemp("kafka")
+    ports = chosen(["kafka", "controller"], {}, [])
+    local = LocalKafka(directory / "kafka", ports["kafka"], ports["controller"])
+    with running(local, directory / "kafka.log"):
+        settings = Settings(kafka_bootstrap_servers=local.bootstrap_servers)
+        try:
+            asyncio.run(wait_for_kafka(settings, _KAFKA_SECONDS))
+        except TimeoutError:
+            pytest.fail(f"Kafka does not answer:\n{(directory / 'kafka.log').read_text()[-4000:]}")
+        yield local.bootstrap_servers
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A prefix that makes topics, groups and transactional ids this test's own."""
+    return f"t{uuid.uuid4().hex[:10]}."
+
+
+@pytest.fixture
+def settings_for(kafka: str, tmp_path: Path) -> SettingsFor:
+    """`settings_for(prefix, **overrides)`: settings that point at this run's broker and keep
+    everything else in the test's own directory; the environment's own are not looked at."""
+
+    def make(prefix: str, **overrides: Any) -> Settings:
+        own: dict[str, Any] = {
+            "kafka_bootstrap_servers": kafka,
+            "topic_prefix": prefix,
+            "state_dir": tmp_path / "state",
+            "database_url": f"sqlite:///{tmp_path / 'flexcapture.db'}",
+            "recordings_url": (tmp_path / "recordings").as_uri(),
+        }
+        return Settings(**own | overrides)
+
+    return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_of_ours() -> Iterator[None]:
+    """Tests see none of the developer's own settings."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith(("FLEXCAPTURE_", "AWS_")) and name != "FLEXCAPTURE_TEST_KAFKA":
+                patch.delenv(name)
+        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        yield
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """In CI nothing is skipped because a part is missing: a skip fails the run there."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") == "1" and reporter and reporter.stats.get("skipped"):
+        reporter.write_line("skipped tests fail the run in CI", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

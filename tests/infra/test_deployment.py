@@ -1,0 +1,24 @@
+"""The files for other ways to run it name what there is."""
+
+from pathlib import Path
+
+import yaml
+
+from pipeline.settings import Role
+
+INFRA = Path(__file__).parents[2] / "infra"
+
+
+def test_compose_runs_every_role() -> None:
+    """Each role is a service that runs the command of its name, as an instance of its own."""
+    services = yaml.safe_load((INFRA / "compose.yaml").read_text())["services"]
+    for role in Role:
+        assert [role] == services[role]["command"]
+        assert f"{role}-0" == services[role]["environment"]["FLEXCAPTURE_INSTANCE"]
+
+
+def test_compose_and_the_local_broker_are_the_same_kafka() -> None:
+    """The version in compose.yaml is the one whose jars pom.xml names."""
+    version = (INFRA / "pom.xml").read_text().split("<version>")[2].split("<")[0]
+    assert f"apache/kafka:{version}" in (INFRA / "compose.yaml").read_text()
+    assert "4.3.1" == version

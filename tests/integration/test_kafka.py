@@ -1,0 +1,42 @@
+"""The local broker, as every integration test uses it."""
+
+import asyncio
+
+import pytest
+
+from pipeline.kafka import consumer, ensure_topics, producer
+from pipeline.settings import SettingsError
+from schemas import topics
+from tests.conftest import SettingsFor
+
+pytestmark = pytest.mark.integration
+
+
+async def test_topics_are_made_once(settings_for: SettingsFor, prefix: str) -> None:
+    """Making the topics again, even at the same time, is no error."""
+    settings = settings_for(prefix)
+    async with asyncio.TaskGroup() as group:
+        for _ in range(3):
+            group.create_task(ensure_topics(settings, topics.ALL))
+    await ensure_topics(settings, topics.ALL)
+
+
+async def test_other_partition_counts_are_refused(settings_for: SettingsFor, prefix: str) -> None:
+    """A topic with another number of partitions than ours is refused, by its name."""
+    settings = settings_for(prefix)
+    await ensure_topics(settings, [topics.Topic("calls", "task SID", ("Call",), partitions=3)])
+    with pytest.raises(SettingsError, match=f"{prefix}calls has 3 partitions, must have 24"):
+        await ensure_topics(settings, [topics.CALLS])
+
+
+async def test_a_record_goes_through(settings_for: SettingsFor, prefix: str) -> None:
+    """What is sent in a transaction comes out on the other side, key, value and all."""
+    settings = settings_for(prefix)
+    await ensure_topics(settings, [topics.CALLS])
+    name = settings.prefixed(topics.CALLS.name)
+    out = producer(settings, transactional_id=settings.prefixed("test"))
+    async with out, out.transaction():
+        await out.send_and_wait(name, b"value", b"key")
+    async with consumer(settings, name) as source:
+        record = await source.getone()
+    assert (b"key", b"value") == (record.key, record.value)

@@ -1,0 +1,45 @@
+"""Hypothesis strategies for whatever an Avro schema of ours can hold, as plain values."""
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+
+from schemas.codec import schema_text
+
+TEXT = st.text(max_size=8)
+PRIMITIVES: dict[str, st.SearchStrategy[Any]] = {
+    "null": st.none(),
+    "boolean": st.booleans(),
+    "int": st.integers(-(2**31), 2**31 - 1),
+    "long": st.integers(-(2**63), 2**63 - 1),
+    "string": TEXT,
+    "bytes": st.binary(max_size=16),
+}
+
+
+def values_of(name: str) -> st.SearchStrategy[Any]:
+    """Plain values of the record `name`: dictionaries, lists and primitives."""
+    return _of(json.loads(schema_text(name)), {})
+
+
+def _of(schema: Any, named: dict[str, Any]) -> st.SearchStrategy[Any]:
+    if isinstance(schema, list):
+        return st.one_of([_of(branch, named) for branch in schema])
+    if isinstance(schema, str):
+        short = schema.removeprefix("flexcapture.")
+        return named[short] if short in named else PRIMITIVES[schema]
+    match schema["type"]:
+        case "record":
+            fields = {field["name"]: _of(field["type"], named) for field in schema["fields"]}
+            named[schema["name"]] = st.fixed_dictionaries(fields)
+            return named[schema["name"]]
+        case "enum":
+            named[schema["name"]] = st.sampled_from(schema["symbols"])
+            return named[schema["name"]]
+        case "array":
+            return st.lists(_of(schema["items"], named), max_size=3)
+        case "map":
+            return st.dictionaries(TEXT, _of(schema["values"], named), max_size=3)
+        case inner:
+            return _of(inner, named)

@@ -1,0 +1,14 @@
+"""Names in the wheel: ours, and nobody else's."""
+
+from importlib.metadata import packages_distributions
+
+import pytest
+
+PACKAGES = ("schemas", "pipeline", "agents", "gateway", "console", "simulator", "infra")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_other_distribution_brings_our_names(package: str) -> None:
+    """No installed distribution but flexcapture has a package of this name: theirs would hide
+    ours."""
+    assert set() == set(packages_distributions().get(package, [])) - {"flexcapture"}

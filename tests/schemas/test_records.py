@@ -1,0 +1,163 @@
+"""The records: dataclasses and Avro agree, whatever is written can be read, ids are for good."""
+
+import io
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import avro.io
+import avro.schema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import codec, records, topics
+from schemas.codec import AVRO_DIR, SCHEMA_IDS, Undecodable, decode, encode, schema_text
+from tests.schemas.avro_values import values_of
+
+EVERY_RECORD = pytest.mark.parametrize("name", SCHEMA_IDS)
+HEADER_BYTES = 5
+
+PUBLISHED_IDS = {
+    "CtiEvent": 0x46430001,
+    "DeadLetter": 0x46430002,
+    "Tick": 0x46430003,
+    "RecordingPolicy": 0x46430004,
+    "Call": 0x46430005,
+    "StartDuplicateStream": 0x46430006,
+    "StopDuplicateStream": 0x46430007,
+    "CommandAnswered": 0x46430008,
+    "RecordingDecided": 0x46430009,
+    "MediaStreamChanged": 0x4643000A,
+    "MediaStreamOpened": 0x4643000B,
+    "MediaBatch": 0x4643000C,
+    "MediaStreamClosed": 0x4643000D,
+    "GatewayStarted": 0x4643000E,
+    "RecordingStarted": 0x4643000F,
+    "RecordingCompleted": 0x46430010,
+    "Contact": 0x46430011,
+}
+
+
+def test_ids_are_for_good() -> None:
+    """Ids that were published stay, and no two records share one."""
+    assert PUBLISHED_IDS == {name: SCHEMA_IDS.get(name) for name in PUBLISHED_IDS}
+    assert len(SCHEMA_IDS) == len(set(SCHEMA_IDS.values()))
+
+
+def test_each_schema_has_an_id() -> None:
+    """There is one file for each id, and every record of a topic has one."""
+    assert set(SCHEMA_IDS) == {path.stem for path in AVRO_DIR.glob("*.avsc")}
+    assert set() == {name for topic in topics.ALL for name in topic.records} - set(SCHEMA_IDS)
+
+
+@EVERY_RECORD
+def test_schemas_are_documented(name: str) -> None:
+    """Every record and field says what it means, in our namespace, printed as people read it."""
+    text = (AVRO_DIR / f"{name}.avsc").read_text()
+    schema = json.loads(text)
+    assert (name, "flexcapture") == (schema["name"], schema["namespace"])
+    assert [] == _undocumented(schema)
+    assert json.dumps(schema, indent=2, ensure_ascii=False) + "\n" == text
+
+
+@EVERY_RECORD
+def test_dataclass_and_schema_agree(name: str) -> None:
+    """The dataclass has the schema's fields, in its order, of its types."""
+    assert [] == list(_differences(json.loads(schema_text(name)), getattr(records, name), {}))
+
+
+@EVERY_RECORD
+@given(data=st.data())
+@settings(max_examples=15)
+def test_what_is_written_can_be_read(name: str, data: st.DataObject) -> None:
+    """A record comes back from its bytes as it was, by our reader and by Avro's own."""
+    plain = data.draw(values_of(name))
+    record = codec._FROM_PLAIN[name](plain)
+    written = encode(record)
+    assert record == decode(written)
+    assert (0).to_bytes(1) + SCHEMA_IDS[name].to_bytes(4) == written[:HEADER_BYTES]
+    assert plain == _read_by_avro(name, written[HEADER_BYTES:])
+
+
+@given(st.binary(max_size=40))
+def test_rubbish_is_refused(rubbish: bytes) -> None:
+    """Bytes that are no record of ours raise `Undecodable` and nothing else."""
+    for data in (rubbish, b"\x00\x46\x43\x00\x05" + rubbish, None):
+        try:
+            decode(data)
+        except Undecodable:
+            continue
+
+
+def _read_by_avro(name: str, body: bytes) -> Any:
+    plain_times = json.dumps(codec._without_logical_types(json.loads(schema_text(name))))
+    reader = avro.io.DatumReader(avro.schema.parse(plain_times))
+    return reader.read(avro.io.BinaryDecoder(io.BytesIO(body)))
+
+
+def _undocumented(schema: Any) -> list[str]:
+    if isinstance(schema, list):
+        return [place for branch in schema for place in _undocumented(branch)]
+    if not isinstance(schema, dict):
+        return []
+    own = [] if schema.get("type") != "record" or "doc" in schema else [str(schema)]
+    own += [f["name"] for f in schema.get("fields", []) if not f.get("doc")]
+    inner = [f["type"] for f in schema.get("fields", [])]
+    inner += [schema[key] for key in ("type", "items", "values") if key in schema]
+    return own + [place for part in inner for place in _undocumented(part)]
+
+
+def _differences(schema: Any, hint: Any, named: dict[str, Any]) -> list[str]:
+    """Where a type hint is not what the schema says."""
+    if isinstance(schema, str):
+        schema = named.get(schema.removeprefix("flexcapture."), schema)
+    if isinstance(schema, list):
+        optional = isinstance(hint, types.UnionType) and type(None) in typing.get_args(hint)
+        rest = [branch for branch in schema if branch != "null"]
+        if not optional or len(rest) != 1 or len(schema) != 2:
+            return [f"{schema} is not {hint}"]
+        [some] = [arg for arg in typing.get_args(hint) if arg is not type(None)]
+        return _differences(rest[0], some, named)
+    if isinstance(schema, str):
+        expected = {"int": int, "long": int, "string": str, "bytes": bytes, "boolean": bool}
+        return [] if expected[schema] is hint else [f"{schema} is not {hint}"]
+    return _complex_differences(schema, hint, named)
+
+
+def _complex_differences(schema: Any, hint: Any, named: dict[str, Any]) -> list[str]:
+    match schema["type"]:
+        case "record":
+            named[schema["name"]] = schema
+            return _record_differences(schema, hint, named)
+        case "enum":
+            named[schema["name"]] = schema
+            return [] if hint is str else [f"enum is not {hint}"]
+        case "array":
+            items, *more = typing.get_args(hint) or (None,)
+            if typing.get_origin(hint) is not tuple or more != [...]:
+                return [f"array is not {hint}"]
+            return _differences(schema["items"], items, named)
+        case "map":
+            if typing.get_origin(hint) is not Mapping or typing.get_args(hint)[0] is not str:
+                return [f"map is not {hint}"]
+            return _differences(schema["values"], typing.get_args(hint)[1], named)
+        case inner:
+            return _differences(inner, hint, named)
+
+
+def _record_differences(schema: Any, hint: Any, named: dict[str, Any]) -> list[str]:
+    if not is_dataclass(hint):
+        return [f"{schema['name']} is not {hint}"]
+    hints = typing.get_type_hints(hint)
+    names = [field["name"] for field in schema["fields"]]
+    if names != [field.name for field in fields(hint)]:
+        return [f"{schema['name']}: {names} are not {[field.name for field in fields(hint)]}"]
+    found: list[str] = []
+    for field in schema["fields"]:
+        inner = _differences(field["type"], hints[field["name"]], named)
+        found += [f"{schema['name']}.{field['name']}: {text}" for text in inner]
+    return found

@@ -1,0 +1,123 @@
+"""The schemas in the registry's own API: served, and registered elsewhere."""
+
+import asyncio
+import json
+
+import pytest
+from starlette.testclient import TestClient
+
+from schemas import registry, topics
+from schemas.codec import SCHEMA_IDS, schema_text
+from tests.schemas.foreign_registry import foreign_registry
+
+
+@pytest.fixture
+def client() -> TestClient:
+    """A client of the registry whose topics have the prefix `p.`."""
+    return TestClient(registry.app("p."))
+
+
+@pytest.mark.parametrize(("name", "number"), SCHEMA_IDS.items())
+def test_each_id_is_served(client: TestClient, name: str, number: int) -> None:
+    """A consumer that has only the id of a record gets its schema."""
+    answer = client.get(f"/schemas/ids/{number}")
+    assert (200, registry.CONTENT_TYPE) == (answer.status_code, answer.headers["content-type"])
+    assert name == json.loads(answer.json()["schema"])["name"]
+
+
+def test_each_topic_has_its_subjects(client: TestClient) -> None:
+    """Every topic's records are found by topic and record; the only record also as the value."""
+    told = client.get("/subjects").json()
+    for topic in topics.ALL:
+        for name in topic.records:
+            assert f"p.{topic.name}-flexcapture.{name}" in told
+        assert (f"p.{topic.name}-value" in told) == (len(topic.records) == 1)
+    for subject in told:
+        assert [1] == client.get(f"/subjects/{subject}/versions").json()
+
+
+@pytest.mark.parametrize("version", ["1", "latest"])
+def test_a_version_is_whole(client: TestClient, version: str) -> None:
+    """A version tells subject, version, id and schema, as Confluent's clients expect."""
+    expected = {
+        "subject": "p.calls-value",
+        "version": 1,
+        "id": SCHEMA_IDS["Call"],
+        "schema": schema_text("Call"),
+    }
+    assert expected == client.get(f"/subjects/p.calls-value/versions/{version}").json()
+
+
+def test_where_an_id_is_used(client: TestClient) -> None:
+    """An id leads back to its subjects and their versions."""
+    path = f"/schemas/ids/{SCHEMA_IDS['Tick']}"
+    expected = ["p.ticks-flexcapture.Tick", "p.ticks-value"]
+    assert expected == client.get(f"{path}/subjects").json()
+    assert expected == [v["subject"] for v in client.get(f"{path}/versions").json()]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/subjects/none/versions", 40401),
+        ("/subjects/none/versions/1", 40401),
+        ("/subjects/p.calls-value/versions/2", 40402),
+        ("/schemas/ids/1", 40403),
+        ("/schemas/ids/one", 40403),
+        ("/elsewhere", 404),
+    ],
+)
+def test_what_is_not_there(client: TestClient, path: str, code: int) -> None:
+    """What does not exist is answered with the registry's own error codes."""
+    answer = client.get(path)
+    assert (404, code) == (answer.status_code, answer.json()["error_code"])
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("path", ["/subjects/p.calls-value/versions", "/mode", "/subjects"])
+def test_nothing_can_be_written(client: TestClient, method: str, path: str) -> None:
+    """The bundled schemas are read-only."""
+    answer = client.request(method, path)
+    assert (405, 405) == (answer.status_code, answer.json()["error_code"])
+
+
+def test_all_is_registered_once() -> None:
+    """An empty registry gets every subject under our ids; one that has them is not written to."""
+    with foreign_registry({}) as (url, writes):
+        registry.register(url, "p.")
+        assert set(registry.subjects("p.")) == set(writes)
+        writes.clear()
+        registry.register(url, "p.")
+        assert [] == writes
+
+
+def test_another_schema_under_our_id_is_refused() -> None:
+    """A registry that has given an id of ours to something else is named, with the record."""
+    taken = {SCHEMA_IDS["CtiEvent"]: '"string"'}
+    with (
+        foreign_registry(taken) as (url, _),
+        pytest.raises(registry.RegistryError, match="no CtiEvent"),
+    ):
+        registry.register(url, "")
+
+
+def test_a_registry_that_is_not_there_is_named() -> None:
+    """No answer is an error that says where none came from."""
+    with pytest.raises(registry.RegistryError, match=r"127\.0\.0\.1:9"):
+        registry.register("http://127.0.0.1:9", "")
+
+
+def test_credentials_are_kept_out_of_sight() -> None:
+    """User and password in the URL are used, and never told."""
+    url = "http://user:secret@127.0.0.1:9"
+    assert "http://127.0.0.1:9" == registry.without_credentials(url)
+    with pytest.raises(registry.RegistryError) as raised:
+        registry.register(url, "")
+    assert "secret" not in str(raised.value)
+
+
+async def test_registering_blocks_no_loop() -> None:
+    """It can be called in a thread beside a running loop, as `up` does."""
+    with foreign_registry({}) as (url, writes):
+        await asyncio.to_thread(registry.register, url, "")
+        assert writes

@@ -1,0 +1,1 @@
+"""The gateway: Twilio Media Streams over WebSocket in, batches of audio on `media` out."""

@@ -1,0 +1,193 @@
+"""One Media Streams socket, without the socket (Sans-I/O).
+
+    waiting --start--> running --stop, lost, violation--> done
+       \\------------- lost, violation, no start -----------/
+
+The shell feeds each text message (`receive`) and the passing of time (`tick`), and says when the
+socket is gone (`lost`). Each answers with what to do, in order: records to publish on the call's
+key, and `CloseSocket`. Once the socket is to be closed nothing more comes out. No method raises.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from gateway.batching import Batcher, Identity
+from gateway.messages import (
+    Connected,
+    InvalidFrame,
+    Media,
+    Message,
+    Other,
+    ProtocolViolation,
+    Start,
+    Stop,
+    parse,
+)
+from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
+
+START_DEADLINE_MS = 10_000
+NORMAL_CLOSURE = 1000
+POLICY_VIOLATION = 1008
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSocket:
+    """Close the socket with this code and reason."""
+
+    code: int
+    reason: str
+
+
+Output = MediaStreamOpened | MediaBatch | MediaStreamClosed | CloseSocket
+
+
+class State(Enum):
+    """Where a socket stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+
+
+class MediaSocket:
+    """The protocol's state for one socket.
+
+    `account_sid` None: any account's streams are taken. `unusable` counts frames by what is wrong
+    with them, those of unknown tracks included, which no batch counts.
+    """
+
+    def __init__(self, gateway: str, epoch: int, account_sid: str | None, now: int) -> None:
+        self._gateway = gateway
+        self._epoch = epoch
+        self._account_sid = account_sid
+        self._opened_at = now
+        self._batcher: Batcher | None = None
+        self._identity: Identity | None = None
+        self.state = State.WAITING
+        self.unusable: dict[str, int] = {}
+
+    def receive(self, text: str | bytes, now: int) -> Sequence[Output]:
+        """A text message arrived at `now` (ms, the gateway's clock)."""
+        if self.state is State.DONE:
+            return ()
+        return self._handle(parse(text), now)
+
+    def tick(self, now: int) -> Sequence[Output]:
+        """Time has passed; call it at least every 0.1 s for batches to be cut in time."""
+        if self._batcher is not None and self.state is State.RUNNING:
+            return self._batcher.tick(now)
+        if self.state is State.WAITING and now - self._opened_at > START_DEADLINE_MS:
+            return self.violated("no start", now)
+        return ()
+
+    def lost(self, now: int, reason: str, detail: str) -> Sequence[Output]:
+        """The socket is gone. `reason`: "dropped" by the other side or the network, "drained" by
+        ourselves; nothing to do where it had ended before."""
+        outputs = self._ended(now, reason, detail)
+        self.state = State.DONE
+        return outputs
+
+    def violated(self, reason: str, now: int) -> Sequence[Output]:
+        """The other side did what no media stream does; also for what the shell alone can see."""
+        outputs = self._ended(now, "protocol-error", reason)
+        self.state = State.DONE
+        return (*outputs, CloseSocket(POLICY_VIOLATION, reason))
+
+    def forget(self) -> None:
+        """Nothing more comes out: the media stream that began here is not to be."""
+        self.state = State.DONE
+
+    def _handle(self, message: Message, now: int) -> Sequence[Output]:
+        match message:
+            case Media() | InvalidFrame():
+                return self._frame(message, now)
+            case Start():
+                return self._start(message, now)
+            case Stop():
+                outputs = self._ended(now, "stop", "")
+                self.state = State.DONE
+                return (*outputs, CloseSocket(NORMAL_CLOSURE, "stop"))
+            case ProtocolViolation(reason):
+                return self.violated(reason, now)
+            case Connected() | Other():
+                return ()
+
+    def _frame(self, frame: Media | InvalidFrame, now: int) -> Sequence[Output]:
+        if self._batcher is None or self._identity is None:
+            return self.violated("media before start", now)
+        if frame.stream_sid is not None and frame.stream_sid != self._identity.stream_sid:
+            return self.violated("media of another stream", now)
+        if isinstance(frame, Media):
+            return self._batcher.add(frame, now)
+        self.unusable[frame.reason] = self.unusable.get(frame.reason, 0) + 1
+        if frame.track is None:
+            return ()
+        return self._batcher.add_invalid(frame, now)
+
+    def _start(self, start: Start, now: int) -> Sequence[Output]:
+        if self._identity is not None:
+            if start.stream_sid == self._identity.stream_sid:
+                return ()
+            return self.violated("second start", now)
+        if self._account_sid is not None and start.account_sid not in (None, self._account_sid):
+            return self.violated("another account", now)
+        if start.task_sid is None:
+            return self.violated("start without taskSid parameter", now)
+        who = Identity(
+            stream_sid=start.stream_sid,
+            call_sid=start.call_sid,
+            task_sid=start.task_sid,
+            name=start.name,
+            generation=start.generation,
+            gateway=self._gateway,
+            epoch=self._epoch,
+        )
+        self._identity, self._batcher, self.state = who, Batcher(who), State.RUNNING
+        return (_opened(who, now),)
+
+    def _ended(self, now: int, reason: str, detail: str) -> list[Output]:
+        """The rest of the audio and the media stream's end, if it runs."""
+        if self._batcher is None or self._identity is None or self.state is State.DONE:
+            return []
+        rest = self._batcher.cut(now)
+        closed = _closed(self._identity, self._batcher, now, reason, self._with_ignored(detail))
+        return [*rest, closed]
+
+    def _with_ignored(self, detail: str) -> str:
+        ignored = self.unusable.get("track", 0)
+        told = f"{ignored} frames of unknown tracks" if ignored else ""
+        return "; ".join(filter(None, (detail, told)))
+
+
+def _opened(who: Identity, now: int) -> MediaStreamOpened:
+    return MediaStreamOpened(
+        stream_sid=who.stream_sid,
+        call_sid=who.call_sid,
+        task_sid=who.task_sid,
+        name=who.name,
+        generation=who.generation,
+        gateway=who.gateway,
+        epoch=who.epoch,
+        at=now,
+    )
+
+
+def _closed(
+    who: Identity, counted: Batcher, now: int, reason: str, detail: str
+) -> MediaStreamClosed:
+    return MediaStreamClosed(
+        stream_sid=who.stream_sid,
+        call_sid=who.call_sid,
+        task_sid=who.task_sid,
+        name=who.name,
+        generation=who.generation,
+        gateway=who.gateway,
+        epoch=who.epoch,
+        at=now,
+        reason=reason,
+        detail=detail,
+        batches=counted.batches,
+        frames=counted.frames,
+        invalid=counted.invalid,
+    )

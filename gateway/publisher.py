@@ -1,0 +1,167 @@
+"""Records -> Kafka, by one writer a process, without ever making a caller wait.
+
+Order: a key's records reach the log in the order of `publish`. The producer is idempotent and
+repeats what fails in its order; should it give up all the same, it is thrown away and all that was
+not acknowledged goes out again, in order, by a new one (a record may then be in the log twice).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+from prometheus_client import Counter, Gauge, Histogram
+
+from gateway.outbox import Item, Outbox
+from schemas import codec
+
+log = structlog.get_logger(__name__)
+
+BUFFER_BYTES = 64 * 1024 * 1024
+_RETRY_S = (0.2, 0.5, 1.0, 2.0)
+
+PUBLISHED = Counter(
+    "flexcapture_gateway_records_published", "Records acknowledged by Kafka", ["topic"]
+)
+DROPPED = Counter(
+    "flexcapture_gateway_batches_dropped", "Batches that went nowhere, by reason", ["reason"]
+)
+PUBLISH_SECONDS = Histogram(
+    "flexcapture_gateway_publish_seconds",
+    "From the cut of a record to Kafka's acknowledgement",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
+)
+BUFFERED = Gauge("flexcapture_gateway_buffered_bytes", "Bytes that wait for Kafka's word")
+
+
+class Publisher:
+    """The writer. `run` must be running for anything to reach Kafka."""
+
+    def __init__(
+        self,
+        make_producer: Callable[[], AIOKafkaProducer],
+        *,
+        limit: int = BUFFER_BYTES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._make_producer = make_producer
+        self._outbox = Outbox(limit)
+        self._clock = clock
+        self._wake = asyncio.Event()
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._broken = False
+
+    def publish(
+        self,
+        topic: str,
+        key: bytes | None,
+        record: Any,
+        *,
+        partition: int | None = None,
+        droppable: bool = False,
+    ) -> bool:
+        """Hands a record on; returns at once. False: it was dropped, as the buffer is full, which
+        happens only to what is `droppable`, and was counted."""
+        taken = self._outbox.put(
+            topic,
+            key,
+            codec.encode(record),
+            at=self._clock(),
+            partition=partition,
+            droppable=droppable,
+        )
+        if not taken:
+            DROPPED.labels("buffer-full").inc()
+            return False
+        self._empty.clear()
+        self._wake.set()
+        BUFFERED.set(self._outbox.size)
+        return True
+
+    def waiting_for(self) -> float:
+        """Seconds for which the oldest record has been waiting for Kafka's word; 0 if none is."""
+        oldest = self._outbox.oldest()
+        return 0.0 if oldest is None else self._clock() - oldest
+
+    def filled(self) -> float:
+        """How full the buffer is, 0 to 1 (control records may take it a little beyond)."""
+        return self._outbox.size / self._outbox.limit
+
+    async def flushed(self, seconds: float) -> bool:
+        """Waits until all was acknowledged; False if it was not within `seconds`."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        return not self._outbox
+
+    async def run(self) -> None:
+        """Writes until cancelled. One turn of the loop is one producer's life."""
+        failures = 0
+        while True:
+            self._broken = False
+            producer = self._make_producer()
+            try:
+                await producer.start()
+                failures = 0
+                await self._write(producer)
+            except (KafkaError, OSError) as error:
+                log.warning("producer failed; making a new one", error=repr(error))
+            finally:
+                await _discard(producer)
+            self._outbox.restart()
+            await asyncio.sleep(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
+            failures += 1
+
+    async def _write(self, producer: AIOKafkaProducer) -> None:
+        """Sends what waits, in order, until the producer breaks."""
+        while not self._broken:
+            item = self._outbox.take()
+            if item is None:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            try:
+                answer = await producer.send(
+                    item.topic, item.value, key=item.key, partition=item.partition
+                )
+            except KafkaTimeoutError:
+                # Not sent: the producer's own buffer for that partition is full.
+                self._outbox.untake(item)
+                continue
+            answer.add_done_callback(partial(self._answered, item))
+
+    def _answered(self, item: Item, answer: asyncio.Future[Any]) -> None:
+        if answer.cancelled() or answer.exception() is not None:
+            error = None if answer.cancelled() else repr(answer.exception())
+            log.warning("record not taken", topic=item.topic, error=error)
+            self._broken = True
+            self._wake.set()
+            return
+        if self._outbox.delivered(item.number) is None:
+            return
+        PUBLISHED.labels(item.topic).inc()
+        PUBLISH_SECONDS.observe(self._clock() - item.put_at)
+        BUFFERED.set(self._outbox.size)
+        if not self._outbox:
+            self._empty.set()
+
+
+async def _discard(producer: AIOKafkaProducer) -> None:
+    """Ends the producer for certain: one that lived on could send old records after newer ones."""
+    try:
+        async with asyncio.timeout(1):
+            await producer.stop()
+    except (TimeoutError, KafkaError):
+        # `stop` waits for Kafka to take what is left, which we do ourselves.
+        with suppress(TimeoutError, KafkaError):
+            async with asyncio.timeout(1):
+                await producer._sender.close()  # noqa: SLF001 - no public way to give up
+        with suppress(TimeoutError, KafkaError):
+            async with asyncio.timeout(1):
+                await producer.client.close()

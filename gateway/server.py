@@ -1,0 +1,227 @@
+"""The gateway's process: WebSockets in, `gateway.protocol` in the middle, `gateway.publisher` out.
+
+Reading a socket never waits for Kafka: what a message leads to goes into the publisher's bounded
+buffer at once. Neither the path nor the signature of a handshake is ever logged.
+"""
+
+import asyncio
+import http
+import logging
+import socket
+import time
+from contextlib import suppress
+
+import structlog
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+from gateway.epoch import begin_epoch
+from gateway.publisher import Publisher
+from gateway.sessions import CONNECTIONS, REFUSED, Session, Sessions
+from gateway.signature import Verdict, judge
+from pipeline.kafka import ensure_topics, producer
+from pipeline.settings import Settings, listen_address
+from pipeline.telemetry import Health
+from schemas.records import GatewayStarted
+from schemas.topics import MEDIA, STREAM_EVENTS
+
+log = structlog.get_logger(__name__)
+
+MAX_MESSAGE_BYTES = 64 * 1024
+TICK_S = 0.1
+STALLED_S = 10
+DRAIN_S = 2.0
+CLOSE_S = 1.5
+FLUSH_S = 2.0
+
+_STATUS = {
+    Verdict.NO_TOKEN: http.HTTPStatus.FORBIDDEN,
+    Verdict.UNSIGNED: http.HTTPStatus.FORBIDDEN,
+    Verdict.WRONG_SIGNATURE: http.HTTPStatus.FORBIDDEN,
+    Verdict.WRONG_PATH: http.HTTPStatus.NOT_FOUND,
+}
+
+
+async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
+    """The role. Ready once every partition knows that this gateway came up."""
+    listen = settings.need("gateway_listen", "host:port to take media streams on")
+    public_url = settings.need("gateway_public_url", "the URL that Twilio is told, wss://...")
+    _warn_of_missing(settings)
+    await ensure_topics(settings, [MEDIA, STREAM_EVENTS])
+    instance = settings.instance or f"gateway-{socket.gethostname()}"
+    directory = settings.state_dir and settings.state_dir / "gateway"
+    epoch = begin_epoch(directory, instance, _now())
+    publisher = Publisher(lambda: producer(settings, max_batch_size=256 * 1024))
+    topics = (settings.prefixed(MEDIA.name), settings.prefixed(STREAM_EVENTS.name))
+    sessions = Sessions(
+        publisher,
+        media_topic=topics[0],
+        events_topic=topics[1],
+        instance=instance,
+        epoch=epoch,
+        account_sid=settings.twilio_account_sid,
+    )
+    gateway = Gateway(settings, public_url, publisher, sessions)
+    async with asyncio.TaskGroup() as tasks:
+        writer = tasks.create_task(publisher.run(), name="publisher")
+        if not await _announced(publisher, topics, GatewayStarted(instance, epoch, epoch), stop):
+            writer.cancel()
+            return
+        server = await gateway.listen(listen)
+        ticker = tasks.create_task(gateway.keep_time(health, tasks), name="ticker")
+        log.info("accepting media streams", listen=listen, epoch=epoch)
+        health.good("starting")
+        await stop.wait()
+        health.bad("draining", "the gateway is stopping")
+        await gateway.drain(server)
+        ticker.cancel()
+        if not await publisher.flushed(FLUSH_S):
+            log.error("stopped before Kafka took everything", seconds=publisher.waiting_for())
+        writer.cancel()
+
+
+async def _announced(
+    publisher: Publisher, topics: tuple[str, ...], started: GatewayStarted, stop: asyncio.Event
+) -> bool:
+    """Tells every partition that earlier epochs of this gateway are dead. True once it stands in
+    the log, so that no record of this epoch can come before it; False if told to stop first."""
+    for topic, partitions in zip(topics, (MEDIA.partitions, STREAM_EVENTS.partitions), strict=True):
+        for partition in range(partitions):
+            publisher.publish(topic, None, started, partition=partition)
+    while not await publisher.flushed(1):
+        if stop.is_set():
+            return False
+        log.warning("waiting for Kafka to take the announcement")
+    return True
+
+
+def _warn_of_missing(settings: Settings) -> None:
+    if settings.twilio_auth_token is None:
+        log.warning("FLEXCAPTURE_TWILIO_AUTH_TOKEN is not set: every media stream is refused")
+    if settings.twilio_account_sid is None:
+        log.warning("FLEXCAPTURE_TWILIO_ACCOUNT_SID is not set: a stream's account is not checked")
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Gateway:
+    """The sockets: who may open one, what is read from it, how it ends."""
+
+    def __init__(
+        self, settings: Settings, public_url: str, publisher: Publisher, sessions: Sessions
+    ) -> None:
+        token = settings.twilio_auth_token
+        self._token = token.get_secret_value() if token else None
+        self._public_url = public_url
+        self._reuse_port = settings.gateway_reuse_port
+        self._publisher = publisher
+        self._sessions = sessions
+        self._sockets: dict[Session, ServerConnection] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def listen(self, address: str) -> Server:
+        """Accepts sockets from now on. Raises `OSError` if it cannot listen there."""
+        host, port = listen_address(address)
+        quiet = logging.getLogger("flexcapture.websockets")
+        quiet.setLevel(logging.CRITICAL)  # what a stranger does is counted; it fills no log
+        return await serve(
+            self._handle,
+            host,
+            port,
+            process_request=self._admit,
+            compression=None,
+            server_header=None,
+            max_size=MAX_MESSAGE_BYTES,
+            max_queue=64,
+            open_timeout=10,
+            ping_interval=20,
+            ping_timeout=20,
+            close_timeout=CLOSE_S,
+            logger=quiet,
+            backlog=1024,
+            reuse_port=self._reuse_port or None,
+        )
+
+    async def keep_time(self, health: Health, tasks: asyncio.TaskGroup) -> None:
+        """Cuts batches that are due, ends sockets that never start, watches Kafka."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            for session, ws in list(self._sockets.items()):
+                close = self._sessions.tick(session, _now())
+                if close is not None:
+                    tasks.create_task(ws.close(close.code, close.reason), name="close")
+            waiting = self._publisher.waiting_for()
+            if waiting > STALLED_S:
+                health.bad("kafka", f"nothing acknowledged for {waiting:.0f} s; buffering")
+            else:
+                health.good("kafka")
+
+    async def drain(self, server: Server) -> None:
+        """Accepts no more, lets what runs end for a while, then closes it."""
+        server.close(close_connections=False)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self._idle.wait()
+        async with asyncio.TaskGroup() as closing:
+            for session, ws in list(self._sockets.items()):
+                session.draining = True
+                closing.create_task(ws.close(1001, "going away"), name="close")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await server.wait_closed()
+
+    def _admit(self, ws: ServerConnection, request: Request) -> Response | None:
+        signatures = request.headers.get_all("X-Twilio-Signature")
+        verdict = judge(self._token, self._public_url, request.path, signatures)
+        if verdict is not Verdict.ACCEPTED:
+            REFUSED.labels(verdict.value).inc()
+            return ws.respond(_STATUS[verdict], f"{verdict.value}\n")
+        if self._publisher.waiting_for() > STALLED_S and self._publisher.filled() > 0.5:
+            # What runs needs the rest of the buffer.
+            REFUSED.labels("kafka-down").inc()
+            return ws.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "kafka-down\n")
+        return None
+
+    async def _handle(self, ws: ServerConnection) -> None:
+        session = self._sessions.open(_now())
+        self._sockets[session] = ws
+        self._idle.clear()
+        CONNECTIONS.inc()
+        try:
+            with suppress(ConnectionClosed):
+                await self._read(session, ws)
+        except Exception:  # a fault of ours must not take the neighbours' sockets along
+            log.exception("socket handler failed")
+            raise
+        finally:
+            self._sessions.lost(session, _now(), *_how_it_ended(session, ws))
+            CONNECTIONS.dec()
+            del self._sockets[session]
+            if not self._sockets:
+                self._idle.set()
+
+    async def _read(self, session: Session, ws: ServerConnection) -> None:
+        receive = self._sessions.receive
+        async for message in ws:
+            close = receive(session, message, _now())
+            if close is not None:
+                await ws.close(close.code, close.reason)
+                return
+
+
+def _how_it_ended(session: Session, ws: ServerConnection) -> tuple[str, str]:
+    """Reason and detail for `MediaStreamClosed`, where the socket ended before the stream."""
+    sent, received = ws.protocol.close_sent, ws.protocol.close_rcvd
+    if session.draining:
+        return "drained", "the gateway was stopped"
+    if sent is not None and sent.code in (1002, 1007, 1009):
+        return "protocol-error", f"closed with {sent.code} {sent.reason}".strip()
+    if sent is not None and sent.code == 1011:
+        return "dropped", "no answer to a ping"
+    if received is not None:
+        return "dropped", f"closed by the other side with {received.code}"
+    return "dropped", "connection lost"

@@ -1,0 +1,164 @@
+"""One process's sockets, each with its protocol: carries out what a protocol decides.
+
+Nothing here waits: records go to the publisher's buffer, and what is to happen to the socket is
+returned to who holds it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from gateway.protocol import CloseSocket, MediaSocket, Output
+from gateway.publisher import Publisher
+from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
+
+log = structlog.get_logger(__name__)
+
+CONNECTIONS = Gauge("flexcapture_gateway_connections", "Sockets that are open")
+REFUSED = Counter(
+    "flexcapture_gateway_handshakes_refused", "Handshakes refused, by reason", ["reason"]
+)
+FRAMES = Counter("flexcapture_gateway_frames", "Frames received, by track", ["track"])
+INVALID = Counter(
+    "flexcapture_gateway_frames_invalid", "Frames that could not be used, by what is wrong", ["why"]
+)
+BATCHES = Counter("flexcapture_gateway_batches", "Batches handed to the publisher")
+OPENED = Counter("flexcapture_gateway_media_streams_opened", "Media streams that began")
+CLOSED = Counter("flexcapture_gateway_media_streams_closed", "Media streams ended", ["reason"])
+VIOLATIONS = Counter(
+    "flexcapture_gateway_violations", "Sockets closed with 1008, by reason", ["why"]
+)
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """A socket's protocol, and what the shell keeps beside it."""
+
+    protocol: MediaSocket
+    stream_sid: str | None = None
+    dropped: int = 0
+    draining: bool = False
+    unusable_told: dict[str, int] = field(default_factory=dict)
+
+
+class Sessions:
+    """All sessions of this process."""
+
+    def __init__(
+        self,
+        publisher: Publisher,
+        *,
+        media_topic: str,
+        events_topic: str,
+        instance: str,
+        epoch: int,
+        account_sid: str | None,
+    ) -> None:
+        self._publisher = publisher
+        self._media_topic = media_topic
+        self._events_topic = events_topic
+        self._instance = instance
+        self._epoch = epoch
+        self._account_sid = account_sid
+        self._running: set[str] = set()
+
+    def open(self, now: int) -> Session:
+        """A socket was opened. `lost` must follow in the end."""
+        return Session(MediaSocket(self._instance, self._epoch, self._account_sid, now))
+
+    def receive(self, session: Session, message: str | bytes, now: int) -> CloseSocket | None:
+        """A message came. Returns how to close the socket, if it must be closed."""
+        if isinstance(message, str):
+            outputs = session.protocol.receive(message, now)
+        else:
+            outputs = session.protocol.violated("binary message", now)
+        return self._carry_out(session, outputs) if outputs else None
+
+    def tick(self, session: Session, now: int) -> CloseSocket | None:
+        """Time passed. Returns how to close the socket, if it must be closed."""
+        outputs = session.protocol.tick(now)
+        return self._carry_out(session, outputs) if outputs else None
+
+    def lost(self, session: Session, now: int, reason: str, detail: str) -> None:
+        """The socket is gone; what its media stream still had goes out."""
+        self._carry_out(session, session.protocol.lost(now, reason, detail))
+        self._count_unusable(session)
+        if session.stream_sid is not None:
+            self._running.discard(session.stream_sid)
+
+    def _carry_out(self, session: Session, outputs: Iterable[Output]) -> CloseSocket | None:
+        close: CloseSocket | None = None
+        for output in outputs:
+            match output:
+                case MediaBatch():
+                    self._publish_batch(session, output)
+                case MediaStreamOpened():
+                    if output.stream_sid in self._running:
+                        return self._refuse_second(session)
+                    self._begin(session, output)
+                case MediaStreamClosed():
+                    self._end(session, output)
+                case CloseSocket():
+                    close = output
+                    if output.code != 1000:
+                        VIOLATIONS.labels(output.reason).inc()
+                case _:
+                    assert_never(output)
+        return close
+
+    def _begin(self, session: Session, opened: MediaStreamOpened) -> None:
+        session.stream_sid = opened.stream_sid
+        self._running.add(opened.stream_sid)
+        OPENED.inc()
+        self._publish_both(opened)
+        log.info(
+            "media stream opened",
+            stream_sid=opened.stream_sid,
+            call_sid=opened.call_sid,
+            task_sid=opened.task_sid,
+            generation=opened.generation,
+        )
+
+    def _refuse_second(self, session: Session) -> CloseSocket:
+        """A second socket with the same stream SID: the first keeps it."""
+        session.protocol.forget()
+        VIOLATIONS.labels("stream runs already").inc()
+        return CloseSocket(1008, "stream runs already")
+
+    def _publish_batch(self, session: Session, batch: MediaBatch) -> None:
+        for track in batch.tracks:
+            FRAMES.labels(track.track).inc(sum(run.frames for run in track.runs))
+        BATCHES.inc()
+        self._count_unusable(session)
+        key = batch.task_sid.encode()
+        if not self._publisher.publish(self._media_topic, key, batch, droppable=True):
+            session.dropped += 1
+
+    def _end(self, session: Session, closed: MediaStreamClosed) -> None:
+        if session.dropped:
+            told = f"{session.dropped} batches dropped: buffer full"
+            closed = replace(closed, detail="; ".join(filter(None, (closed.detail, told))))
+        CLOSED.labels(closed.reason).inc()
+        self._publish_both(closed)
+        log.info(
+            "media stream closed",
+            stream_sid=closed.stream_sid,
+            task_sid=closed.task_sid,
+            reason=closed.reason,
+            detail=closed.detail,
+            frames=closed.frames,
+            invalid=closed.invalid,
+        )
+
+    def _publish_both(self, record: MediaStreamOpened | MediaStreamClosed) -> None:
+        key = record.task_sid.encode()
+        self._publisher.publish(self._media_topic, key, record)
+        self._publisher.publish(self._events_topic, key, record)
+
+    def _count_unusable(self, session: Session) -> None:
+        for why, count in session.protocol.unusable.items():
+            INVALID.labels(why).inc(count - session.unusable_told.get(why, 0))
+            session.unusable_told[why] = count

@@ -1,0 +1,1 @@
+"""Audio in transit, pure: frames, batches, where each frame lies in its track, WAV."""

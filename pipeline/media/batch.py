@@ -1,0 +1,54 @@
+"""Takes a `MediaBatch` apart into its runs or frames, each with its bytes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipeline.media.runs import frames_of
+from schemas.records import MediaBatch, Run, TrackBatch
+
+
+class MalformedBatch(ValueError):
+    """The batch's runs do not describe its audio; the text says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame: the track it came on, its timestamp in ms of media time, its mu-law samples."""
+
+    track: str
+    timestamp: int
+    payload: bytes
+
+
+def check(track: TrackBatch) -> None:
+    """Raises `MalformedBatch` unless the runs are sound and add up to the audio's length."""
+    for run in track.runs:
+        stepless = run.step < 0 or (run.step == 0 and run.frames > 1)
+        if run.timestamp < 0 or run.frames < 1 or run.size < 1 or stepless:
+            raise MalformedBatch(f"impossible run {run}")
+    described = sum(run.frames * run.size for run in track.runs)
+    if described != len(track.audio):
+        raise MalformedBatch(f"runs of {described} bytes, audio of {len(track.audio)}")
+
+
+def run_audio(track: TrackBatch) -> Iterator[tuple[Run, bytes]]:
+    """Each run with its bytes, in order of arrival. Raises `MalformedBatch` before the first."""
+    check(track)
+    start = 0
+    for run in track.runs:
+        end = start + run.frames * run.size
+        yield run, track.audio[start:end]
+        start = end
+
+
+def frames(batch: MediaBatch) -> Iterator[Frame]:
+    """Each frame with its bytes: track after track, in order of arrival within a track.
+
+    Raises `MalformedBatch` at the first track that is not sound.
+    """
+    for track in batch.tracks:
+        check(track)
+        start = 0
+        for timestamp, size in frames_of(track.runs):
+            yield Frame(track.track, timestamp, track.audio[start : start + size])
+            start += size

@@ -1,0 +1,132 @@
+"""What Twilio may say, what it does not, and what strangers do."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.messages import (
+    Connected,
+    InvalidFrame,
+    Media,
+    Other,
+    ProtocolViolation,
+    Start,
+    Stop,
+    parse,
+)
+from tests.gateway.dialogue import ACCOUNT, CALL, STREAM, TASK, connected, media, start, stop
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@given(
+    track=st.sampled_from(["inbound", "outbound"]),
+    timestamp=st.integers(0, 90_000_000),
+    sequence=st.integers(0, 2**40),
+    payload=st.binary(min_size=1, max_size=400),
+    as_text=st.booleans(),
+)
+def test_a_frame_comes_out_as_it_was(track, timestamp, sequence, payload, as_text):
+    """Numbers as strings or as integers."""
+    number = str if as_text else int
+    text = media(track, number(timestamp), payload, number(sequence))
+    assert Media(track, timestamp, payload, sequence, STREAM) == parse(text)
+
+
+@given(st.text(max_size=60))
+def test_any_text_gives_a_message(text):
+    """Nothing makes `parse` raise."""
+    parse(text)
+
+
+@given(
+    st.sampled_from(["media", "start", "stop", "connected", "mark"]),
+    st.dictionaries(
+        st.sampled_from(["start", "media", "streamSid", "sequenceNumber", "stop"]),
+        json_values
+        | st.dictionaries(
+            st.sampled_from(
+                ["track", "timestamp", "payload", "streamSid", "customParameters", "mediaFormat"]
+            ),
+            json_values | st.sampled_from(["inbound", "MZ1", "5"]),
+        ),
+    ),
+)
+def test_any_fields_give_a_message(event, fields):
+    """Wrong types everywhere make no frame and raise nothing."""
+    message = parse(json.dumps({"event": event, **fields}))
+    if isinstance(message, Media):
+        assert message.payload
+
+
+@pytest.mark.parametrize("payload", ["", "not base64!", "AAA", "A===", "AA==AA==", "ä", "AA\n=="])
+def test_base64_that_is_none_is_an_invalid_frame(payload):
+    """Of its track, so that it can be counted there."""
+    assert InvalidFrame("inbound", "payload", 2, STREAM) == parse(media("inbound", "20", payload))
+
+
+@pytest.mark.parametrize("timestamp", ["-1", "", "x", "1.5", None, 90_000_001, True, "1_0", " 5"])
+def test_a_timestamp_that_cannot_be_is_an_invalid_frame(timestamp):
+    """Negative, beyond 25 hours, or no whole number."""
+    assert InvalidFrame("outbound", "timestamp", 2, STREAM) == parse(
+        media("outbound", timestamp, b"\x00")
+    )
+
+
+@pytest.mark.parametrize("track", ["both", "", None, 5, ["inbound"]])
+def test_an_unknown_track_is_an_invalid_frame_of_no_track(track):
+    """It cannot be counted with a track."""
+    assert InvalidFrame(None, "track", 2, STREAM) == parse(media(track, "20", b"\x00"))
+
+
+@pytest.mark.parametrize("text", ["{", "", "nonsense", "[1]", "null", '"media"', "{'event':1}"])
+def test_what_is_no_json_object_is_a_violation(text):
+    """The socket is worthless."""
+    assert isinstance(parse(text), ProtocolViolation)
+
+
+def test_a_start_carries_what_our_request_passed_on():
+    """Task, name and generation come back as parameters."""
+    assert Start(STREAM, CALL, ACCOUNT, TASK, "fc-1", 2) == parse(start())
+
+
+def test_the_call_sid_of_start_wins():
+    """Over the parameter, which helps where `start` has none."""
+    parameters = {"taskSid": TASK, "callSid": "CAother"}
+    assert CALL == parse(start(parameters=parameters)).call_sid
+    assert parse(start(parameters=parameters, callSid=None)).call_sid == "CAother"
+
+
+@pytest.mark.parametrize("generation", [None, "", "x", "-1", str(2**31), []])
+def test_a_generation_that_is_none_is_0(generation):
+    """As of a stream that we did not start."""
+    assert parse(start(parameters={"taskSid": TASK, "generation": generation})).generation == 0
+
+
+def test_a_start_without_its_sids_is_a_violation():
+    """There would be nothing to file the audio under."""
+    assert ProtocolViolation("start without stream SID or call SID") == parse(
+        start(parameters={}, callSid=None)
+    )
+    assert ProtocolViolation("start without its fields") == parse('{"event": "start"}')
+
+
+def test_other_audio_than_mu_law_is_a_violation():
+    """It would be stored as noise."""
+    wrong = {"encoding": "audio/x-l16", "sampleRate": 8000, "channels": 1}
+    assert isinstance(parse(start(mediaFormat=wrong)), ProtocolViolation)
+    assert isinstance(parse(start(mediaFormat=None)), Start)
+    assert isinstance(parse(start(mediaFormat={"sampleRate": "8000"})), Start)
+
+
+def test_the_rest_is_known_or_tolerated():
+    """Events of other kinds of stream, and such as are not known yet."""
+    assert [Connected(), Stop(), Other(), Other()] == [
+        parse(text) for text in (connected(), stop(), '{"event": "mark"}', "{}")
+    ]

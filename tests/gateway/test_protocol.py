@@ -1,0 +1,262 @@
+"""Dialogues with one socket's protocol."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.protocol import CloseSocket, MediaSocket, State
+from pipeline.media.batch import frames
+from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened, Run
+from tests.gateway.dialogue import ACCOUNT, CALL, STREAM, TASK, connected, media, start, stop
+
+T0 = 1_700_000_000_000
+
+
+def fresh(account: str | None = ACCOUNT) -> MediaSocket:
+    return MediaSocket("gateway-0", 7, account, T0)
+
+
+def running() -> MediaSocket:
+    protocol = fresh()
+    protocol.receive(start(), T0)
+    return protocol
+
+
+def closed(reason: str, detail: str = "", **counts: int) -> MediaStreamClosed:
+    counted = {"at": T0, "batches": 0, "frames": 0, "invalid": 0} | counts
+    return MediaStreamClosed(
+        STREAM, CALL, TASK, "fc-1", 2, "gateway-0", 7, reason=reason, detail=detail, **counted
+    )
+
+
+def test_a_whole_stream():
+    """Opened at start, a batch of what came, closed at stop with the counts."""
+    protocol = fresh()
+    assert [] == list(protocol.receive(connected(), T0))
+    assert [MediaStreamOpened(STREAM, CALL, TASK, "fc-1", 2, "gateway-0", 7, T0)] == list(
+        protocol.receive(start(), T0)
+    )
+    assert State.RUNNING is protocol.state
+    for number in range(3):
+        frame = media("inbound", str(119 + 20 * number), bytes([number]) * 160, str(4 + number))
+        assert [] == list(protocol.receive(frame, T0 + 20 * number))
+    batch, end, close = protocol.receive(stop(), T0 + 60)
+    assert [(1, 4, 6, T0 + 60)] == [
+        (batch.number, batch.first_sequence, batch.last_sequence, batch.at)
+    ]
+    assert (Run(119, 3, 20, 160),) == batch.tracks[0].runs
+    assert closed("stop", at=T0 + 60, batches=1, frames=3) == end
+    assert CloseSocket(1000, "stop") == close
+    assert [] == list(protocol.receive(media("inbound", "179", b"\x00" * 160), T0 + 61))
+    assert [] == list(protocol.lost(T0 + 62, "dropped", ""))
+
+
+@pytest.mark.parametrize(
+    ("messages", "reason"),
+    [
+        (["{"], "not JSON"),
+        (["[]"], "not a JSON object"),
+        ([media("inbound", "20", b"\x00")], "media before start"),
+        ([connected(), media("inbound", "20", "!")], "media before start"),
+        ([start(parameters={})], "start without taskSid parameter"),
+        ([start(accountSid="AC" + "f" * 32)], "another account"),
+    ],
+)
+def test_what_is_no_stream_of_ours_is_closed_with_1008(messages, reason):
+    """And leaves nothing on any topic."""
+    protocol = fresh()
+    outputs = [output for text in messages for output in protocol.receive(text, T0)]
+    assert [CloseSocket(1008, reason)] == outputs
+    assert State.DONE is protocol.state
+    assert [] == list(protocol.lost(T0, "dropped", ""))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("{", "not JSON"),
+        (start(stream="MZother"), "second start"),
+        (media("inbound", "40", b"\x00", stream="MZother"), "media of another stream"),
+    ],
+)
+def test_a_violation_while_running_ends_the_stream_with_its_audio(text, reason):
+    """What came before is published, then the end with its reason, then the socket is closed."""
+    protocol = running()
+    protocol.receive(media("inbound", "20", b"\x00"), T0)
+    batch, end, close = protocol.receive(text, T0)
+    assert isinstance(batch, MediaBatch)
+    assert closed("protocol-error", reason, batches=1, frames=1) == end
+    assert CloseSocket(1008, reason) == close
+
+
+def test_what_is_odd_but_harmless_is_tolerated():
+    """A repeated start, unknown events, frames without a stream SID or sequence number, and a
+    start without an account."""
+    protocol = fresh()
+    assert 1 == len(protocol.receive(start(accountSid=None), T0))
+    assert [] == list(protocol.receive(start(), T0))
+    assert [] == list(protocol.receive('{"event": "mark"}', T0))
+    assert [] == list(
+        protocol.receive(media("inbound", 20, b"\x00", sequence=None, stream=None), T0)
+    )
+    batch, _ = protocol.lost(T0, "dropped", "")
+    assert (None, None) == (batch.first_sequence, batch.last_sequence)
+
+
+def test_any_account_is_taken_where_none_is_configured():
+    """The signature is proof enough."""
+    assert 1 == len(fresh(None).receive(start(accountSid="AC" + "f" * 32), T0))
+
+
+def test_a_bad_payload_is_counted_and_the_socket_stays():
+    """The count is on the batch of its track, and the frames beside it are there."""
+    protocol = running()
+    for text in (
+        media("inbound", "20", b"\x01" * 160),
+        media("inbound", "40", "@@@"),
+        media("inbound", "60", b"\x03" * 160),
+        media("nowhere", "60", b"\x03" * 160),
+        media("outbound", "99999999999", b"\x03" * 160),
+    ):
+        assert [] == list(protocol.receive(text, T0))
+    batch, end = protocol.lost(T0, "dropped", "connection lost")
+    assert [("inbound", 1, b"\x01" * 160 + b"\x03" * 160), ("outbound", 1, b"")] == [
+        (track.track, track.invalid, track.audio) for track in batch.tracks
+    ]
+    detail = "connection lost; 1 frames of unknown tracks"
+    assert closed("dropped", detail, batches=1, frames=2, invalid=2) == end
+    assert {"payload": 1, "track": 1, "timestamp": 1} == protocol.unusable
+
+
+def test_a_socket_that_never_starts_is_closed():
+    """After ten seconds."""
+    protocol = fresh()
+    protocol.receive(connected(), T0)
+    assert [] == list(protocol.tick(T0 + 10_000))
+    assert [CloseSocket(1008, "no start")] == list(protocol.tick(T0 + 10_001))
+    assert [] == list(protocol.tick(T0 + 10_002))
+
+
+def test_what_waits_is_cut_after_half_a_second():
+    """Though nothing more comes."""
+    protocol = running()
+    protocol.receive(media("inbound", "20", b"\x00" * 160), T0)
+    assert [] == list(protocol.tick(T0 + 499))
+    assert [(1, T0 + 500)] == [(batch.number, batch.at) for batch in protocol.tick(T0 + 500)]
+    assert [] == list(protocol.tick(T0 + 1_500))
+
+
+def test_a_clock_set_back_cuts_the_batch():
+    """Rather than leaving it open until the clock has caught up."""
+    protocol = running()
+    protocol.receive(media("inbound", "20", b"\x00" * 160), T0)
+    assert 1 == len(protocol.tick(T0 - 5_000))
+
+
+def test_25_frames_of_both_tracks_are_one_batch_of_two_runs():
+    """The usual case: cut with the 25th frame of either track."""
+    protocol = running()
+    batches = []
+    for number in range(49):
+        for track in ("inbound", "outbound"):
+            text = media(track, str(99 + 20 * number), bytes(160))
+            batches += protocol.receive(text, T0 + 20 * number)
+    assert [
+        (Run(99, 25, 20, 160), Run(99, 24, 20, 160)),
+        (Run(599, 24, 20, 160), Run(579, 25, 20, 160)),
+    ] == [tuple(run for track in batch.tracks for run in track.runs) for batch in batches]
+
+
+frame_texts = st.lists(
+    st.tuples(
+        st.sampled_from(["inbound", "outbound"]),
+        st.one_of(st.integers(0, 2_000), st.integers(0, 200).map(lambda n: 20 * n)),
+        st.binary(min_size=1, max_size=200) | st.just(b"\x55" * 160) | st.just(b"\x66" * 5_000),
+        st.sampled_from(["good", "good", "good", "good", "bad payload", "bad time", "bad track"]),
+        st.integers(-5, 300),
+    ),
+    max_size=120,
+)
+
+
+def text_of(track, timestamp, payload, kind) -> str:
+    match kind:
+        case "bad payload":
+            return media(track, str(timestamp), "%%%")
+        case "bad time":
+            return media(track, "-20", payload)
+        case "bad track":
+            return media("sideways", str(timestamp), payload)
+        case _:
+            return media(track, str(timestamp), payload)
+
+
+@settings(max_examples=60)
+@given(frame_texts, st.sampled_from(["stop", "lost", "violation"]), st.data())
+def test_batches_hold_exactly_the_valid_frames(given_frames, ending, data):
+    """Whatever comes, whenever time is looked at, and however it ends: no frame is missing, none
+    twice, each in its track's order, in batches of half a second at the most."""
+    protocol, now = running(), T0
+    outputs = []
+    for track, timestamp, payload, kind, pause in given_frames:
+        outputs += protocol.receive(text_of(track, timestamp, payload, kind), now)
+        now += pause
+        if pause > 150:
+            outputs += protocol.tick(now)
+    match ending:
+        case "stop":
+            outputs += protocol.receive(stop(), now)
+        case "lost":
+            outputs += protocol.lost(now, "dropped", "")
+        case _:
+            outputs += protocol.receive("{", now)
+    batches = [output for output in outputs if isinstance(output, MediaBatch)]
+    check_frames(given_frames, batches)
+    check_limits(batches)
+    [end] = [output for output in outputs if isinstance(output, MediaStreamClosed)]
+    good = sum(kind == "good" for *_, kind, _ in given_frames)
+    invalid = sum(kind in ("bad payload", "bad time") for *_, kind, _ in given_frames)
+    assert (len(batches), good, invalid) == (end.batches, end.frames, end.invalid)
+
+
+def check_frames(given_frames, batches) -> None:
+    for track in ("inbound", "outbound"):
+        expected = [
+            (t, p) for name, t, p, kind, _ in given_frames if (name, kind) == (track, "good")
+        ]
+        actual = [
+            (frame.timestamp, frame.payload)
+            for batch in batches
+            for frame in frames(batch)
+            if frame.track == track
+        ]
+        assert expected == actual
+
+
+def check_limits(batches) -> None:
+    assert list(range(1, len(batches) + 1)) == [batch.number for batch in batches]
+    for batch in batches:
+        assert batch.tracks
+        for track in batch.tracks:
+            stamps = [f.timestamp for f in frames(batch) if f.track == track.track]
+            assert len(stamps) <= 25
+            assert not stamps or max(stamps) - stamps[0] < 500
+            assert len(track.audio) <= 4_000 or len(stamps) == 1
+
+
+def test_key_order_and_unknown_fields_do_not_matter():
+    """Twilio's vary."""
+    text = json.dumps(
+        {
+            "media": {"payload": "AAAA", "timestamp": "20", "track": "inbound", "new": 1},
+            "streamSid": STREAM,
+            "extra": {},
+            "event": "media",
+        }
+    )
+    protocol = running()
+    protocol.receive(text, T0)
+    batch, _ = protocol.lost(T0, "dropped", "")
+    assert b"\x00\x00\x00" == batch.tracks[0].audio

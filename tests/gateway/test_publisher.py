@@ -1,0 +1,120 @@
+"""The writer, with producers that fail as they like."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, OutOfOrderSequenceNumber
+
+from gateway.publisher import Publisher
+from schemas import codec
+from schemas.records import Tick
+
+
+class FakeProducer:
+    """A producer whose answers the test decides: `answer(record)` is None for "taken", an error,
+    or "later" for no answer. What was sent, in order, is in `sent`."""
+
+    def __init__(self, answer: Callable[[Tick], Exception | str | None], start_error=None) -> None:
+        self.answer = answer
+        self.start_error = start_error
+        self.sent: list[int] = []
+        self.stopped = False
+
+    async def start(self) -> None:
+        if self.start_error is not None:
+            raise self.start_error
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+    async def send(self, topic, value, *, key, partition):
+        tick = codec.decode(value)
+        told = self.answer(tick)
+        if isinstance(told, KafkaTimeoutError):
+            raise told
+        self.sent.append(tick.at)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if isinstance(told, Exception):
+            future.set_exception(told)
+        elif told is None:
+            future.set_result(None)
+        return future
+
+
+@asynccontextmanager
+async def writing(*producers: FakeProducer, limit: int = 10_000) -> AsyncIterator[Publisher]:
+    """A publisher that takes these producers one after the other."""
+    left = list(producers)
+    publisher = Publisher(lambda: left.pop(0), limit=limit)
+    task = asyncio.create_task(publisher.run())
+    try:
+        yield publisher
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+def taken(_: Tick) -> None:
+    return None
+
+
+async def test_records_go_out_in_order():
+    """And `flushed` is true once all were acknowledged."""
+    producer = FakeProducer(taken)
+    async with writing(producer) as publisher:
+        for number in range(20):
+            assert publisher.publish("t", b"k", Tick(number))
+        assert await publisher.flushed(5)
+    assert list(range(20)) == producer.sent
+    assert producer.stopped
+    assert publisher.waiting_for() == 0
+    assert publisher.filled() == 0
+
+
+async def test_a_producer_that_gives_up_is_replaced_and_all_goes_out_again_in_order():
+    """What was acknowledged does not go out again."""
+    answers = {2: OutOfOrderSequenceNumber(), 3: "later", 4: "later"}
+    first = FakeProducer(lambda tick: answers.get(tick.at))
+    second = FakeProducer(taken)
+    async with writing(first, second) as publisher:
+        for number in range(5):
+            publisher.publish("t", b"k", Tick(number))
+        assert await publisher.flushed(5)
+    assert [0, 1, 2] == first.sent[:3]
+    assert [2, 3, 4] == second.sent
+    assert first.stopped
+
+
+async def test_a_producer_that_cannot_start_is_tried_again():
+    """Kafka may be away when the gateway comes up."""
+    second = FakeProducer(taken)
+    async with writing(FakeProducer(taken, KafkaConnectionError("away")), second) as publisher:
+        publisher.publish("t", b"k", Tick(1))
+        assert await publisher.flushed(5)
+    assert [1] == second.sent
+
+
+async def test_a_full_producer_holds_the_writer_and_loses_nothing():
+    """A time-out of `send` says that the record was not taken: the same one is sent again."""
+    refusals = [KafkaTimeoutError(), KafkaTimeoutError()]
+    producer = FakeProducer(lambda tick: refusals.pop() if tick.at == 1 and refusals else None)
+    async with writing(producer) as publisher:
+        for number in range(3):
+            publisher.publish("t", b"k", Tick(number))
+        assert await publisher.flushed(5)
+    assert [0, 1, 2] == producer.sent
+
+
+async def test_a_full_buffer_refuses_batches_and_nothing_else():
+    """The caller learns of it at once; what may not be dropped is taken still."""
+    async with writing(FakeProducer(lambda _: "later"), limit=40) as publisher:
+        size = len(codec.encode(Tick(1_700_000_000_000)))
+        room = 40 // size
+        told = [
+            publisher.publish("t", b"k", Tick(1_700_000_000_000), droppable=True)
+            for _ in range(room + 2)
+        ]
+        assert [True] * room + [False, False] == told
+        assert publisher.publish("t", b"k", Tick(1_700_000_000_000))
+        assert not await publisher.flushed(0.05)

@@ -1,0 +1,291 @@
+"""The gateway on a real Kafka, with real sockets."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+
+from gateway.server import run
+from infra.kafka import LocalKafka, running
+from infra.ports import chosen
+from pipeline.kafka import consumer, wait_for_kafka
+from pipeline.media.batch import frames
+from pipeline.settings import Settings
+from pipeline.telemetry import Health
+from schemas import codec
+from schemas.records import GatewayStarted, MediaBatch, MediaStreamClosed, MediaStreamOpened
+from tests.gateway.dialogue import ACCOUNT, STREAM, TASK, connected, media, start, stop
+
+pytestmark = pytest.mark.integration
+
+TOKEN = "a-token-of-twilios"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A gateway that takes media streams."""
+
+    url: str
+    settings: Settings
+    health: Health
+    stop: asyncio.Event
+    task: asyncio.Task[None]
+
+    def connect(self, segment: str = "", **headers: str) -> Any:
+        """A socket as Twilio opens it, to the public URL and perhaps a segment."""
+        url = self.url + segment
+        digest = hmac.new(TOKEN.encode(), url.encode(), hashlib.sha1).digest()
+        signed = {"X-Twilio-Signature": base64.b64encode(digest).decode()} | headers
+        return connect(url, additional_headers={k: v for k, v in signed.items() if v})
+
+    async def records(self, topic: str, until: type, count: int = 1) -> list[tuple[Any, Any]]:
+        """(Kafka's record, ours) of the topic, until `count` of a kind were there."""
+        found: list[tuple[Any, Any]] = []
+        async with consuming(self.settings, topic) as reader, asyncio.timeout(20):
+            while sum(isinstance(ours, until) for _, ours in found) < count:
+                for records in (await reader.getmany(timeout_ms=100)).values():
+                    found += [(record, codec.decode(record.value)) for record in records]
+        return found
+
+
+@asynccontextmanager
+async def consuming(settings: Settings, topic: str) -> AsyncIterator[Any]:
+    reader = consumer(settings, settings.prefixed(topic))
+    await reader.start()
+    try:
+        yield reader
+    finally:
+        await reader.stop()
+
+
+@pytest.fixture
+async def gateway(settings_for, prefix) -> AsyncIterator[Running]:
+    """One gateway, ready, ended after the test."""
+    async with gateway_with(settings_for(prefix, twilio_auth_token=TOKEN)) as gateway:
+        yield gateway
+
+
+@asynccontextmanager
+async def gateway_with(settings: Settings) -> AsyncIterator[Running]:
+    port = chosen(["gateway"], {}, [])["gateway"]
+    url = f"ws://127.0.0.1:{port}/media"
+    settings = settings.model_copy(
+        update={
+            "gateway_listen": f"127.0.0.1:{port}",
+            "gateway_public_url": url,
+            "twilio_account_sid": ACCOUNT,
+            "instance": "gateway-0",
+        }
+    )
+    health, stopping = Health(starting="not yet"), asyncio.Event()
+    task = asyncio.create_task(run(settings, health, stopping))
+    try:
+        async with asyncio.timeout(30):
+            while health.reasons and not task.done():
+                await asyncio.wait([task], timeout=0.05)
+        yield Running(url, settings, health, stopping, task)
+    finally:
+        stopping.set()
+        async with asyncio.timeout(8):
+            await task
+
+
+async def closing_code(ws: ClientConnection) -> tuple[int, str]:
+    """How the gateway closed the socket."""
+    async with asyncio.timeout(10):
+        await ws.wait_closed()
+    received = ws.protocol.close_rcvd
+    assert received is not None
+    return received.code, received.reason
+
+
+async def test_frames_in_batches_out(gateway):
+    """Every frame is on `media` under the task SID, between opened and closed, which are on
+    `stream.events` too; the announcement of the gateway is on every partition before them."""
+    sent: dict[str, list[tuple[int, bytes]]] = {"inbound": [], "outbound": []}
+    async with gateway.connect("/some-token") as ws:
+        await ws.send(connected())
+        await ws.send(start())
+        for number in range(60):
+            for track, shift in (("inbound", 0), ("outbound", 100)):
+                payload = bytes([number + shift]) * 160
+                sent[track].append((119 + 20 * number, payload))
+                await ws.send(media(track, str(119 + 20 * number), payload, str(number)))
+        await ws.send(stop())
+        assert (1000, "stop") == await closing_code(ws)
+    found = await gateway.records("media", MediaStreamClosed)
+    started = [(record.partition, ours) for record, ours in found if type(ours) is GatewayStarted]
+    assert set(range(24)) == {partition for partition, _ in started}
+    [epoch] = {ours.epoch for _, ours in started}
+    stream = [(record, ours) for record, ours in found if record.key == TASK.encode()]
+    kinds = [type(ours) for _, ours in stream]
+    assert [MediaStreamOpened, *[MediaBatch] * (len(kinds) - 2), MediaStreamClosed] == kinds
+    assert {epoch} == {ours.epoch for _, ours in stream}
+    assert sorted(record.offset for record, _ in stream) == [record.offset for record, _ in stream]
+    batches = [ours for _, ours in stream if type(ours) is MediaBatch]
+    received: dict[str, list[tuple[int, bytes]]] = {"inbound": [], "outbound": []}
+    for frame in (frame for batch in batches for frame in frames(batch)):
+        received[frame.track].append((frame.timestamp, frame.payload))
+    assert sent == received
+    closed = stream[-1][1]
+    assert ("stop", len(batches), 120, 0) == (
+        closed.reason,
+        closed.batches,
+        closed.frames,
+        closed.invalid,
+    )
+    events = await gateway.records("stream.events", MediaStreamClosed)
+    assert [MediaStreamOpened, MediaStreamClosed] == [
+        type(ours) for record, ours in events if record.key == TASK.encode()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("segment", "headers", "status"),
+    [
+        ("", {"X-Twilio-Signature": ""}, 403),
+        ("", {"X-Twilio-Signature": "c29tZXRoaW5nIGVsc2U="}, 403),
+        ("", {"X-Twilio-Signature": "", "X-Forwarded-Host": "elsewhere"}, 403),
+        ("/a/b", {}, 404),
+        ("?x=1", {}, 404),
+    ],
+)
+async def test_strangers_are_refused(gateway, segment, headers, status):
+    """Before anything is read from them."""
+    with pytest.raises(InvalidStatus) as refused:
+        async with gateway.connect(segment, **headers):
+            pass
+    assert status == refused.value.response.status_code
+
+
+async def test_without_a_token_every_socket_is_refused_and_health_is_good(settings_for, prefix):
+    """There is nothing to check a signature with."""
+    async with gateway_with(settings_for(prefix)) as gateway:
+        assert {} == gateway.health.reasons
+        with pytest.raises(InvalidStatus) as refused:
+            async with gateway.connect():
+                pass
+        assert refused.value.response.status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("messages", "code"),
+    [
+        ([connected(), "{broken"], 1008),
+        ([connected(), media("inbound", "20", bytes(160))], 1008),
+        ([connected(), start(parameters={})], 1008),
+        ([connected(), start(stream="MZhostile"), json.dumps({"event": "x" * 70_000})], 1009),
+        ([json.dumps({"event": "x" * 1_000_000})], 1009),
+        ([b"binary"], 1008),
+    ],
+)
+async def test_rubbish_ends_its_socket_and_no_other(gateway, messages, code):
+    """A neighbour's frames go on; a bad payload on it is skipped and counted."""
+    async with gateway.connect() as neighbour:
+        await neighbour.send(start())
+        async with gateway.connect() as hostile:
+            for message in messages:
+                await hostile.send(message)
+            assert code == (await closing_code(hostile))[0]
+        await neighbour.send(media("inbound", "20", "no base64"))
+        await neighbour.send(media("inbound", "40", bytes(160)))
+        await neighbour.send(stop())
+        assert (1000, "stop") == await closing_code(neighbour)
+    count = 2 if any("MZhostile" in str(message) for message in messages) else 1
+    found = await gateway.records("media", MediaStreamClosed, count)
+    ended = {ours.stream_sid: ours for _, ours in found if type(ours) is MediaStreamClosed}
+    assert ("stop", 1, 1) == (
+        ended[STREAM].reason,
+        ended[STREAM].frames,
+        ended[STREAM].invalid,
+    )
+    if count == 2:
+        assert ended["MZhostile"].reason == "protocol-error"
+
+
+async def test_a_socket_that_is_cut_ends_the_stream_as_dropped(gateway):
+    """With all that came before it."""
+    async with gateway.connect() as ws:
+        await ws.send(start())
+        await ws.send(media("outbound", "20", bytes(160)))
+        await ws.ping()
+        ws.transport.abort()
+    found = await gateway.records("media", MediaStreamClosed)
+    *_, batch, closed = [ours for record, ours in found if record.key == TASK.encode()]
+    assert [(20, 160)] == [(f.timestamp, len(f.payload)) for f in frames(batch)]
+    assert ("dropped", 1) == (closed.reason, closed.frames)
+
+
+async def test_what_runs_at_a_stop_is_drained(settings_for, prefix):
+    """Unhealthy first, then the sockets closed with 1001, the audio flushed, all within 8 s."""
+    settings = settings_for(prefix, twilio_auth_token=TOKEN)
+    async with gateway_with(settings) as gateway, gateway.connect() as ws:
+        await ws.send(start())
+        await ws.send(media("inbound", "20", bytes(160)))
+        gateway.stop.set()
+        assert (1001, "going away") == await closing_code(ws)
+        assert ["draining"] == list(gateway.health.reasons)
+    found = await gateway.records("media", MediaStreamClosed)
+    *_, batch, closed = [ours for record, ours in found if record.key == TASK.encode()]
+    assert isinstance(batch, MediaBatch)
+    assert ("drained", 1) == (closed.reason, closed.frames)
+
+
+async def test_a_gateway_that_comes_up_again_has_a_greater_epoch(settings_for, prefix):
+    """Known on every partition of both topics."""
+    for _ in range(2):
+        async with gateway_with(settings_for(prefix, twilio_auth_token=TOKEN)) as gateway:
+            pass
+    for topic in ("media", "stream.events"):
+        found = await gateway.records(topic, GatewayStarted, 48)
+        epochs: dict[int, list[int]] = {}
+        for record, ours in found:
+            epochs.setdefault(record.partition, []).append(ours.epoch)
+        assert 24 == len(epochs)
+        assert all(first < second for first, second in epochs.values())
+
+
+async def test_a_killed_broker_loses_nothing(tmp_path, prefix):
+    """What comes while Kafka is away waits in the gateway, and follows in order once it is back;
+    the socket stays."""
+    ports = chosen(["kafka", "controller"], {}, [])
+    broker = LocalKafka(tmp_path / "kafka", ports["kafka"], ports["controller"])
+    settings = Settings(
+        kafka_bootstrap_servers=broker.bootstrap_servers,
+        topic_prefix=prefix,
+        twilio_auth_token=TOKEN,
+    )
+    with ExitStack() as first:
+        first.enter_context(running(broker, tmp_path / "kafka.log"))
+        await wait_for_kafka(settings, 60)
+        async with gateway_with(settings) as gateway, gateway.connect() as ws:
+            await ws.send(start())
+            await send_frames(ws, range(100))
+            await gateway.records("media", MediaBatch, 4)
+            first.close()
+            await send_frames(ws, range(100, 300))
+            await (await ws.ping())
+            with running(broker, tmp_path / "kafka.log"):
+                await wait_for_kafka(settings, 60)
+                await send_frames(ws, range(300, 400))
+                await ws.send(stop())
+                assert (1000, "stop") == await closing_code(ws)
+                found = await gateway.records("media", MediaStreamClosed)
+                gateway.stop.set()
+                await gateway.task
+    batches = [ours for _, ours in found if isinstance(ours, MediaBatch)]
+    assert list(range(400)) == [f.timestamp // 20 for batch in batches for f in frames(batch)]
+
+
+async def send_frames(ws: ClientConnection, numbers: range) -> None:
+    for number in numbers:
+        await ws.send(media("inbound", str(20 * number), bytes(160)))

@@ -1,0 +1,48 @@
+"""Reads back how far the recordings of some partitions have come."""
+
+from collections.abc import Iterable
+
+from aiokafka import TopicPartition
+
+from pipeline import kafka
+from pipeline.settings import Settings
+from schemas.codec import decode
+from schemas.records import RecorderCheckpoint
+from schemas.topics import RECORDER_CHECKPOINTS
+
+
+async def read_checkpoints(
+    settings: Settings, partitions: Iterable[int]
+) -> dict[int, list[RecorderCheckpoint]]:
+    """The checkpoints of each partition: of each media stream the one that is farthest on, which
+    need not be its last record (a recorder that had lost the partition may have written once more).
+
+    Raises `Undecodable` for a checkpoint of a kind that this program does not know: going on
+    without it would begin a running recording anew.
+    """
+    topic = settings.prefixed(RECORDER_CHECKPOINTS.name)
+    wanted = {TopicPartition(topic, partition) for partition in partitions}
+    found: dict[int, dict[bytes, RecorderCheckpoint]] = {tp.partition: {} for tp in wanted}
+    consumer = kafka.consumer(settings)
+    await consumer.start()
+    try:
+        consumer.assign(wanted)
+        await consumer.seek_to_beginning(*wanted)
+        ends = await consumer.end_offsets(wanted)
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for tp, messages in (await consumer.getmany(timeout_ms=200)).items():
+                for message in messages:
+                    _keep(found[tp.partition], message.key, message.value)
+    finally:
+        await consumer.stop()
+    return {partition: list(kept.values()) for partition, kept in found.items()}
+
+
+def _keep(kept: dict[bytes, RecorderCheckpoint], key: bytes, value: bytes | None) -> None:
+    if value is None:
+        kept.pop(key, None)
+        return
+    checkpoint: RecorderCheckpoint = decode(value)
+    known = kept.get(key)
+    if known is None or known.offset <= checkpoint.offset:
+        kept[key] = checkpoint

@@ -1,0 +1,239 @@
+"""Carries out what the recorder's fold asks for: store, publish, wait until both are safe."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, assert_never
+
+import structlog
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.errors import KafkaError
+from prometheus_client import Counter, Histogram
+
+from agents.recorder_storage import drop_segments, store_recording, store_segment
+from pipeline.dead_letters import dead_letter
+from pipeline.recordings.partition import (
+    Effect,
+    Ignored,
+    RecordingBegan,
+    RecordingEnded,
+    Refused,
+    SegmentCut,
+)
+from pipeline.settings import Role, Settings
+from pipeline.store.audio import AudioStore, StoreError
+from pipeline.telemetry import Health
+from schemas.codec import encode
+from schemas.records import RecorderCheckpoint, RecordingCompleted
+from schemas.topics import DEAD_LETTERS, RECORDER_CHECKPOINTS, RECORDINGS, Topic
+
+log = structlog.get_logger(__name__)
+
+BEGAN = Counter("flexcapture_recorder_recordings_started_total", "Recordings begun")
+COMPLETED = Counter(
+    "flexcapture_recorder_recordings_completed_total", "Recordings completed", ["reason"]
+)
+FRAMES = Counter(
+    "flexcapture_recorder_frames_total", "Frames of complete recordings, by outcome", ["outcome"]
+)
+SEGMENTS = Counter("flexcapture_recorder_segments_total", "Segments stored")
+REFUSED = Counter("flexcapture_recorder_refused_total", "Records sent to dead letters", ["reason"])
+IGNORED = Counter("flexcapture_recorder_ignored_total", "Records without effect", ["reason"])
+FAILURES = Counter(
+    "flexcapture_recorder_failures_total", "Attempts to store or publish that failed", ["where"]
+)
+FINISHING = Histogram(
+    "flexcapture_recorder_finishing_seconds",
+    "From the close of a media stream on the log to its recording stored and told",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300),
+)
+
+CONCURRENCY = 16
+FIRST_DELAY_S = 0.2
+LONGEST_DELAY_S = 5.0
+KAFKA_PATIENCE_S = 120.0
+
+T = TypeVar("T")
+
+
+class GivenUp(Exception):
+    """The work was not carried out, because the process ends or loses its partitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """An effect, and the record that brought it about."""
+
+    effect: Effect
+    message: ConsumerRecord
+
+    @property
+    def lane(self) -> str:
+        """Effects in one lane are carried out one after the other."""
+        match self.effect:
+            case RecordingBegan(started):
+                return started.stream_sid
+            case SegmentCut() | RecordingEnded():
+                return self.effect.recording.stream_sid
+            case Refused() | Ignored():
+                return ""
+            case _:
+                assert_never(self.effect)
+
+
+class Effects:
+    """Carries out effects. Where the store or Kafka fails it tries again in place and turns the
+    health bad; once `giving_up` is set it raises `GivenUp` instead."""
+
+    def __init__(
+        self, settings: Settings, health: Health, store: AudioStore, producer: AIOKafkaProducer
+    ) -> None:
+        self.giving_up = asyncio.Event()
+        self._settings = settings
+        self._health = health
+        self._store = store
+        self._producer = producer
+        self._failing: dict[str, int] = {"recordings-store": 0, "kafka": 0}
+        self._slots = asyncio.Semaphore(CONCURRENCY)
+
+    async def carry_out(self, work: Iterable[Work]) -> None:
+        """Returns when all is stored and acknowledged: those of a media stream one after the other,
+        media streams beside each other. Raises `GivenUp`, or what cannot be repeated."""
+        lanes: dict[str, list[Work]] = {}
+        for item in work:
+            lanes.setdefault(item.lane, []).append(item)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for lane in lanes.values():
+                    tasks.create_task(self._carry_out_lane(lane))
+        except BaseExceptionGroup as group:
+            if group.split(GivenUp)[1] is None:
+                raise GivenUp from group
+            raise
+
+    async def publish_checkpoints(self, partition: int, records: list[RecorderCheckpoint]) -> None:
+        """Returns when all are acknowledged."""
+        for record in records:
+            await self._publish_checkpoint(partition, record)
+
+    async def delete_checkpoints(self, partition: int, stream_sids: list[str]) -> None:
+        """Returns when all are acknowledged."""
+        for stream_sid in stream_sids:
+            await self._send(RECORDER_CHECKPOINTS, stream_sid.encode(), None, partition=partition)
+
+    async def persist(self, action: Callable[[], Awaitable[T]]) -> T:
+        """What `action` returns, tried again while the store or Kafka fails; see `Effects`."""
+        delay, began, failing = FIRST_DELAY_S, time.monotonic(), ""
+        try:
+            while True:
+                try:
+                    return await action()
+                except (StoreError, KafkaError) as error:
+                    if isinstance(error, KafkaError) and _patience_ends(began):
+                        raise
+                    failing = self._failed(error, failing)
+                if await _is_set_within(self.giving_up, delay):
+                    raise GivenUp
+                delay = min(2 * delay, LONGEST_DELAY_S)
+        finally:
+            self._works_again(failing)
+
+    async def _carry_out_lane(self, lane: Sequence[Work]) -> None:
+        async with self._slots:
+            for work in lane:
+                await self._carry_out_one(work.effect, work.message)
+
+    async def _carry_out_one(self, effect: Effect, message: ConsumerRecord) -> None:
+        match effect:
+            case RecordingBegan(started):
+                await self._send(RECORDINGS, started.task_sid.encode(), encode(started))
+                BEGAN.inc()
+            case SegmentCut():
+                # 1. the audio, 2. the checkpoint that says it is safe.
+                await self.persist(lambda: store_segment(self._store, effect))
+                await self._publish_checkpoint(message.partition, effect.checkpoint)
+                SEGMENTS.inc()
+            case RecordingEnded():
+                await self._finish(effect, message)
+            case Refused(reason, detail):
+                await self._send_dead_letter(reason, detail, message)
+                REFUSED.labels(reason).inc()
+            case Ignored(reason):
+                IGNORED.labels(reason).inc()
+            case _:
+                assert_never(effect)
+
+    async def _finish(self, ended: RecordingEnded, message: ConsumerRecord) -> None:
+        # 1. audio and manifest, 2. that they are there, 3. that nothing is left to do, 4. the
+        # segments: whoever is killed between two of these does the same again.
+        done = await self.persist(lambda: store_recording(self._store, ended, message.partition))
+        await self._send(RECORDINGS, done.task_sid.encode(), encode(done))
+        await self._publish_checkpoint(message.partition, ended.checkpoint)
+        try:
+            await drop_segments(self._store, ended)
+        except StoreError as error:
+            log.warning("segments are left over", inum=done.inum, error=str(error))
+        _count(done)
+        FINISHING.observe(max(0.0, time.time() - message.timestamp / 1000))
+        log.info("recording complete", inum=done.inum, reason=done.reason, lost=done.lost)
+
+    async def _send_dead_letter(self, reason: str, detail: str, message: ConsumerRecord) -> None:
+        value, headers = dead_letter(
+            reason=reason,
+            detail=detail,
+            role=Role.RECORDER,
+            origin=message.topic,
+            part=str(message.partition),
+            position=str(message.offset),
+            at=int(time.time() * 1000),
+            key=message.key,
+            original=message.value or b"",
+        )
+        await self._send(DEAD_LETTERS, message.key, value, headers=headers)
+        log.warning("dead letter", reason=reason, detail=detail, offset=message.offset)
+
+    async def _publish_checkpoint(self, partition: int, record: RecorderCheckpoint) -> None:
+        key, value = record.stream_sid.encode(), encode(record)
+        await self._send(RECORDER_CHECKPOINTS, key, value, partition=partition)
+
+    async def _send(
+        self, topic: Topic, key: bytes | None, value: bytes | None, **more: Any
+    ) -> None:
+        name = self._settings.prefixed(topic.name)
+        await self.persist(lambda: self._producer.send_and_wait(name, value=value, key=key, **more))
+
+    def _failed(self, error: StoreError | KafkaError, failing: str) -> str:
+        where = "kafka" if isinstance(error, KafkaError) else "recordings-store"
+        FAILURES.labels(where).inc()
+        self._health.bad(where, f"cannot write: {error}")
+        log.error("cannot write, trying again", where=where, error=str(error))
+        if where != failing:
+            self._works_again(failing)
+            self._failing[where] += 1
+        return where
+
+    def _works_again(self, failing: str) -> None:
+        if failing:
+            self._failing[failing] -= 1
+            if not self._failing[failing]:
+                self._health.good(failing)
+
+
+def _count(done: RecordingCompleted) -> None:
+    COMPLETED.labels(done.reason).inc()
+    for outcome in ("received", "lost", "duplicate", "overlap", "invalid"):
+        FRAMES.labels(outcome).inc(getattr(done, outcome))
+
+
+def _patience_ends(began: float) -> bool:
+    return time.monotonic() - began > KAFKA_PATIENCE_S
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,63 @@
+"""What cannot be processed, as a record for `cti.dead-letters`: the bytes as they came, with the
+reason, and the headers that Kafka Connect gives its own dead letters (KIP-298), so that tools made
+for those read ours. Pure: the caller sends it."""
+
+from schemas.codec import encode
+from schemas.records import DeadLetter
+
+Headers = list[tuple[str, bytes]]
+
+_HEADER_PREFIX = "__connect.errors."
+_MAX_DETAIL_CHARACTERS = 2_000
+_MAX_ORIGINAL_BYTES = 4 * 1024 * 1024 - 64 * 1024
+
+
+def dead_letter(
+    *,
+    reason: str,
+    detail: str,
+    role: str,
+    origin: str,
+    part: str,
+    position: str,
+    at: int,
+    key: bytes | None,
+    original: bytes,
+    stage: str = "VALUE_CONVERTER",
+    exception: str = "",
+) -> tuple[bytes, Headers]:
+    """The value and the headers of a record for `DEAD_LETTERS`; send it with `key` as its key.
+
+    `reason` is a short fixed word, `detail` is for a person, `origin`, `part` and `position` say
+    where it came from (topic, partition, offset; or Kinesis stream, shard, sequence number), `at`
+    is when it was given up (ms). `stage` is where it failed, in Connect's words (VALUE_CONVERTER,
+    KEY_CONVERTER, TRANSFORMATION, TASK_PUT, KAFKA_PRODUCE); `exception` names the error's class,
+    the reason where there was none. A long detail is cut, and so are bytes that with all this would
+    not fit a Kafka record of 4 MB (the detail then ends with how many they were).
+    """
+    told = detail[:_MAX_DETAIL_CHARACTERS]
+    if len(original) > _MAX_ORIGINAL_BYTES:
+        told += f" [{len(original)} bytes, cut]"
+    value = encode(
+        DeadLetter(
+            reason=reason,
+            detail=told,
+            role=role,
+            origin=origin,
+            part=part,
+            position=position,
+            at=at,
+            key=key,
+            original=original[:_MAX_ORIGINAL_BYTES],
+        )
+    )
+    headers = {
+        "topic": origin,
+        "partition": part,
+        "offset": position,
+        "connector.name": role,
+        "stage": stage,
+        "exception.class.name": exception or reason,
+        "exception.message": told,
+    }
+    return value, [(_HEADER_PREFIX + n, t.encode(errors="replace")) for n, t in headers.items()]

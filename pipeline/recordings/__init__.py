@@ -1,0 +1,1 @@
+"""Recordings, pure: the fold of a media stream's records into segments, WAV and manifest."""

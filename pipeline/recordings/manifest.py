@@ -1,0 +1,177 @@
+"""The manifest of a recording: a JSON object that accounts for every frame, segment by segment.
+
+Documented in docs/recordings.md. Signature and masks will be further fields of it.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from pipeline.media.runs import SAMPLES_PER_MS
+from pipeline.recordings.names import audio_key, inum, manifest_key
+from pipeline.recordings.partition import RecordingEnded
+from pipeline.recordings.track import START
+from schemas.records import (
+    LeftOutRun,
+    RecorderTrack,
+    RecordingCompleted,
+    RecordingSegment,
+    SegmentTrack,
+)
+
+VERSION = 1
+END = b"]}\n"
+"""What closes the manifest."""
+
+
+def completed(ended: RecordingEnded, audio_bytes: int, audio_sha256: str) -> RecordingCompleted:
+    """What `recordings` is told of a recording whose audio and manifest are stored."""
+    r, frames = ended.recording, frame_counts(ended.tracks)
+    return RecordingCompleted(
+        inum=inum(r.stream_sid, r.started_at),
+        stream_sid=r.stream_sid,
+        call_sid=r.call_sid,
+        task_sid=r.task_sid,
+        generation=r.generation,
+        started_at=r.started_at,
+        ended_at=ended.ended_at,
+        duration_ms=ended.samples // SAMPLES_PER_MS,
+        received=frames["received"],
+        lost=frames["lost"],
+        duplicate=frames["duplicate"],
+        invalid=frames["invalid"],
+        overlap=frames["overlap"],
+        audio=audio_key(r.stream_sid, r.started_at),
+        audio_bytes=audio_bytes,
+        audio_sha256=audio_sha256,
+        manifest=manifest_key(r.stream_sid, r.started_at),
+        reason=ended.reason,
+    )
+
+
+def head(ended: RecordingEnded, partition: int, audio_bytes: int, audio_sha256: str) -> bytes:
+    """The manifest up to its first segment; then come `entry` of each segment, parted by commas,
+    and `END`."""
+    r, batches, reported = ended.recording, ended.batches, ended.reported
+    fields = {
+        "version": VERSION,
+        "inum": inum(r.stream_sid, r.started_at),
+        "stream_sid": r.stream_sid,
+        "call_sid": r.call_sid,
+        "task_sid": r.task_sid,
+        "name": r.name,
+        "generation": r.generation,
+        "gateway": {"instance": r.gateway, "epoch": r.epoch},
+        "started_at": _rfc3339(r.started_at),
+        "ended_at": _rfc3339(ended.ended_at),
+        "ended": {"reason": ended.reason, "detail": ended.detail},
+        "audio": {
+            "key": audio_key(r.stream_sid, r.started_at),
+            "format": "wav, 8000 Hz, mu-law, left: inbound, right: outbound",
+            "bytes": audio_bytes,
+            "sha256": audio_sha256,
+            "samples": ended.samples,
+            "duration_ms": ended.samples // SAMPLES_PER_MS,
+        },
+        "frames": frame_counts(ended.tracks),
+        "tracks": {track.track: _track(track, ended.samples) for track in ended.tracks},
+        "kafka": {
+            "topic": "media",
+            "partition": partition,
+            "first_offset": r.first_offset,
+            "last_offset": ended.last_offset,
+        },
+        "batches": {
+            "received": batches.count,
+            "highest": batches.last,
+            "missing": batches.missing,
+            "repeated": batches.repeated,
+        },
+        "gateway_reported": reported
+        and {"batches": reported.batches, "frames": reported.frames, "invalid": reported.invalid},
+    }
+    return orjson.dumps(fields)[:-1] + b',"segments":['
+
+
+def entry(segment: RecordingSegment) -> bytes:
+    """What the manifest says of a segment. `sha256` is that of its inbound samples as received,
+    without silences, followed by its outbound ones."""
+    digest = hashlib.sha256()
+    for part in segment.tracks:
+        digest.update(part.audio)
+    fields = {
+        "index": segment.index,
+        "sha256": digest.hexdigest(),
+        "kafka": {"first_offset": segment.first_offset, "last_offset": segment.last_offset},
+        "batches": segment.batches,
+        "tracks": {part.track: _part(part) for part in segment.tracks},
+    }
+    return orjson.dumps(fields)
+
+
+def frame_counts(tracks: tuple[RecorderTrack, ...]) -> dict[str, int]:
+    """The frames of the tracks together, by what became of them."""
+    return {
+        "received": sum(track.received for track in tracks),
+        "lost": sum(track.lost for track in tracks),
+        "duplicate": sum(track.duplicate for track in tracks),
+        "overlap": sum(track.overlap for track in tracks),
+        "invalid": sum(track.invalid for track in tracks),
+    }
+
+
+def _track(track: RecorderTrack, samples: int) -> dict[str, int]:
+    end = track.end or 0
+    return frame_counts((track,)) | {"samples": end, "filled": samples - end}
+
+
+def _part(part: SegmentTrack) -> dict[str, Any]:
+    return {
+        "start": part.start,
+        "ranges": list(_ranges(part)),
+        "left_out": [_left_out(run) for run in part.left_out],
+        "invalid": part.invalid,
+    }
+
+
+def _ranges(part: SegmentTrack) -> Iterator[dict[str, Any]]:
+    at = part.start
+    for run in part.runs:
+        if run.silence and run.reason == START:
+            yield {"kind": "silence", "at": at, "samples": run.silence, "reason": START}
+        elif run.silence:
+            yield {
+                "kind": "lost",
+                "at": at,
+                "samples": run.silence,
+                "frames": run.lost,
+                "reason": run.reason,
+            }
+        at += run.silence
+        yield {
+            "kind": "received",
+            "at": at,
+            "timestamp": run.timestamp,
+            "frames": run.frames,
+            "step": run.step,
+            "size": run.size,
+        }
+        at += run.frames * run.size
+
+
+def _left_out(run: LeftOutRun) -> dict[str, Any]:
+    return {
+        "kind": "duplicate" if run.duplicate else "overlap",
+        "timestamp": run.timestamp,
+        "frames": run.frames,
+        "step": run.step,
+        "size": run.size,
+    }
+
+
+def _rfc3339(at: int) -> str:
+    time = datetime.fromtimestamp(at / 1000, UTC)
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,87 @@
+"""Segments -> WAV, a piece at a time: a call of 24 hours never lies in memory.
+
+The tracks are read apart, each through all segments: they may lie far from each other in the log
+(one silent for an hour), and a segment holds what came at the same time, not what sounds then.
+"""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+
+from pipeline.media.wav import SILENCE, header, interleave
+from schemas.records import RecordingSegment, SegmentTrack
+
+Fetch = Callable[[int], Awaitable[RecordingSegment]]
+"""Gets a recording's segment by its index."""
+
+CHUNK_BYTES = 512 * 1024
+"""About the size of the pieces of one track."""
+
+
+class BrokenSegments(ValueError):
+    """The segments are not those of the recording; the text says how."""
+
+
+async def wav(fetch: Fetch, segments: int, samples: int) -> AsyncGenerator[bytearray, None]:
+    """The WAV file of a recording of `segments` segments, whose longer track has `samples`
+    samples, in pieces. Raises `BrokenSegments` where they hold something else."""
+    left, right = _track(fetch, segments, 0), _track(fetch, segments, 1)
+    left_bytes: bytes | None = b""
+    right_bytes: bytes | None = b""
+    piece = bytearray(header(samples))
+    missing = samples
+    while True:
+        if left_bytes == b"":
+            left_bytes = await anext(left, None)
+        if right_bytes == b"":
+            right_bytes = await anext(right, None)
+        count = _common(left_bytes, right_bytes)
+        if not count:
+            break
+        piece += interleave((left_bytes or b"")[:count], (right_bytes or b"")[:count])
+        yield piece
+        piece = bytearray()
+        left_bytes = left_bytes and left_bytes[count:]
+        right_bytes = right_bytes and right_bytes[count:]
+        missing -= count
+    if missing:
+        raise BrokenSegments(f"{samples} samples wanted, {samples - missing} there")
+    if piece:
+        yield piece
+
+
+def part_audio(part: SegmentTrack) -> Iterator[bytes]:
+    """What a segment's part of a track sounds like, silences filled in, in pieces."""
+    out = bytearray()
+    position = copied = 0  # audio before `copied` is in `out` or was yielded
+    for run in part.runs:
+        silence = run.silence
+        if silence:
+            out += part.audio[copied:position]
+            copied = position
+        while silence:
+            filled = min(silence, CHUNK_BYTES)
+            out += SILENCE * filled
+            silence -= filled
+            if len(out) >= CHUNK_BYTES:
+                yield bytes(out)
+                out.clear()
+        position += run.frames * run.size
+    if position != len(part.audio):
+        raise BrokenSegments(f"runs of {position} bytes, audio of {len(part.audio)}")
+    if out or copied:
+        yield bytes(out) + part.audio[copied:]
+    elif part.audio:
+        yield part.audio
+
+
+async def _track(fetch: Fetch, segments: int, index: int) -> AsyncGenerator[bytes, None]:
+    for number in range(segments):
+        for piece in part_audio((await fetch(number)).tracks[index]):
+            if piece:
+                yield piece
+
+
+def _common(left: bytes | None, right: bytes | None) -> int:
+    """How many samples can be woven now: where one track is over, as many as the other has."""
+    if left is None or right is None:
+        return len(left or right or b"")
+    return min(len(left), len(right))

@@ -1,0 +1,240 @@
+"""The recorder's shell: what it stores and tells, and what it does where store or Kafka fail."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaTimeoutError
+from obstore.store import MemoryStore
+
+from agents import recorder_effects
+from agents.recorder_effects import Effects, GivenUp, Work
+from agents.recorder_storage import drop_left_overs, store_recording, store_segment
+from pipeline.media.wav import HEADER_SIZE
+from pipeline.recordings import assembler
+from pipeline.recordings.names import audio_key, manifest_key
+from pipeline.recordings.partition import PartitionFold, RecordingEnded, Refused, SegmentCut
+from pipeline.settings import Settings
+from pipeline.store.audio import AudioStore, StoreError
+from pipeline.telemetry import Health
+from schemas.codec import decode
+from schemas.records import RecorderCheckpoint, RecordingCompleted, RecordingStarted
+from tests.pipeline.recordings.logs import (
+    T0,
+    Frame,
+    batch_of,
+    by_the_contract,
+    closed,
+    opened,
+    payload,
+)
+
+FRAMES = [Frame("inbound", 100 + 20 * n, payload(n, 160)) for n in range(50)]
+
+
+@pytest.fixture(autouse=True)
+def _small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assembler, "SEGMENT_BYTES", 1_600)
+    monkeypatch.setattr(recorder_effects, "FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(recorder_effects, "LONGEST_DELAY_S", 0.001)
+
+
+@dataclass(frozen=True)
+class FakeMessage:
+    """A record as aiokafka gives it."""
+
+    value: bytes = b"bytes"
+    key: bytes | None = b"WT1"
+    topic: str = "media"
+    partition: int = 3
+    offset: int = 7
+    timestamp: int = T0
+
+
+@dataclass
+class FakeProducer:
+    """Keeps what is sent; fails as often as told."""
+
+    sent: list[tuple[str, Any]] = field(default_factory=list)
+    failures: Iterator[Exception] = field(default_factory=lambda: iter(()))
+
+    async def send_and_wait(self, topic: str, value: bytes | None, **more: Any) -> None:
+        """Acknowledged, or not."""
+        for failure in self.failures:
+            raise failure
+        self.sent.append((topic, None if value is None else decode(value)))
+
+
+class FailingStore(AudioStore):
+    """A store in memory that fails as often as told, each time asking first."""
+
+    def __init__(self, times: int, asked: Callable[[], None]) -> None:
+        super().__init__(MemoryStore())
+        self.times = times
+        self.asked = asked
+
+    async def put(self, key: str, data: bytes) -> None:
+        """Or not."""
+        if self.times:
+            self.times -= 1
+            self.asked()
+            raise StoreError("No space left on device")
+        await super().put(key, data)
+
+
+def story() -> list[Work]:
+    """The effects of a recording with several segments."""
+    fold, work = PartitionFold(), []
+    batches = [batch_of("MZ1", 1 + n, FRAMES[5 * n : 5 * n + 5]) for n in range(10)]
+    for offset, record in enumerate([opened("MZ1"), *batches, closed("MZ1")]):
+        work += [Work(e, FakeMessage(offset=offset)) for e in fold.handle(record, offset, T0)]
+    return work
+
+
+def effects_on(store: AudioStore, producer: FakeProducer, health: Health) -> Effects:
+    """Effects of a recorder whose topics begin with "t."."""
+    return Effects(Settings(topic_prefix="t."), health, store, producer)
+
+
+def of_kind(work: Sequence[Work], kind: type) -> list[Any]:
+    """The effects of a kind."""
+    return [item.effect for item in work if isinstance(item.effect, kind)]
+
+
+async def test_a_recording_from_begin_to_end():
+    """Audio and manifest are in the store and agree with what is told, in this order: started,
+    a checkpoint after each segment, complete, the closing checkpoint; no segment stays."""
+    store, producer, health = AudioStore(MemoryStore()), FakeProducer(), Health()
+    await effects_on(store, producer, health).carry_out(story())
+    topics = [topic for topic, _ in producer.sent]
+    count = len(of_kind(story(), SegmentCut))
+    assert count > 2
+    between = ["t.recorder.checkpoints"] * count
+    assert ["t.recordings", *between, "t.recordings", "t.recorder.checkpoints"] == topics
+    started, done, last = producer.sent[0][1], producer.sent[-2][1], producer.sent[-1][1]
+    assert isinstance(started, RecordingStarted)
+    assert isinstance(done, RecordingCompleted)
+    assert T0 == last.closed_at
+    audio = await store.get(done.audio)
+    manifest = json.loads(await store.get(done.manifest))
+    expected = by_the_contract(FRAMES)
+    assert expected.samples == audio[HEADER_SIZE:]
+    assert len(audio) == done.audio_bytes == manifest["audio"]["bytes"]
+    assert hashlib.sha256(audio).hexdigest() == done.audio_sha256 == manifest["audio"]["sha256"]
+    assert {done.audio, done.manifest} == {key async for key in store.list("")}
+
+
+async def test_the_manifest_s_hashes_are_those_of_the_received_samples():
+    """Each segment's SHA-256 can be checked against the audio."""
+    store, producer = AudioStore(MemoryStore()), FakeProducer()
+    await effects_on(store, producer, Health()).carry_out(story())
+    done = producer.sent[-2][1]
+    left = (await store.get(done.audio))[HEADER_SIZE::2]
+    for segment in json.loads(await store.get(done.manifest))["segments"]:
+        received = b"".join(
+            left[piece["at"] : piece["at"] + piece["frames"] * piece["size"]]
+            for piece in segment["tracks"]["inbound"]["ranges"]
+            if piece["kind"] == "received"
+        )
+        assert hashlib.sha256(received).hexdigest() == segment["sha256"]
+
+
+async def test_a_refusing_store_is_an_alarm_and_nothing_is_dropped():
+    """It is tried again in place, unhealthy meanwhile; no checkpoint says more than is stored."""
+    health, producer, seen = Health(), FakeProducer(), []
+    store = FailingStore(3, lambda: seen.append((dict(health.reasons), len(producer.sent))))
+    await effects_on(store, producer, health).carry_out(story())
+    assert [{}, "recordings-store", "recordings-store"] == [
+        next(iter(reasons), {}) for reasons, _ in seen
+    ]
+    assert {1} == {sent for _, sent in seen}
+    assert {} == health.reasons
+    assert by_the_contract(FRAMES).received == producer.sent[-2][1].received
+
+
+async def test_kafka_away_for_a_while():
+    """The same goes for what is told."""
+    failures: Iterator[Exception] = iter([KafkaTimeoutError(), KafkaTimeoutError()])
+    health, producer = Health(), FakeProducer(failures=failures)
+    await effects_on(AudioStore(MemoryStore()), producer, health).carry_out(story())
+    assert isinstance(producer.sent[-2][1], RecordingCompleted)
+    assert {} == health.reasons
+
+
+async def test_kafka_away_for_too_long(monkeypatch):
+    """The process ends; who supervises it starts it again."""
+    monkeypatch.setattr(recorder_effects, "KAFKA_PATIENCE_S", -1.0)
+    producer = FakeProducer(failures=iter([KafkaTimeoutError()]))
+    with pytest.raises(ExceptionGroup) as raised:
+        await effects_on(AudioStore(MemoryStore()), producer, Health()).carry_out(story())
+    assert raised.group_contains(KafkaTimeoutError)
+
+
+async def test_giving_up():
+    """Where partitions go to others, a store that refuses holds up nobody."""
+    health = Health()
+    store = FailingStore(10**9, lambda: None)
+    effects = effects_on(store, FakeProducer(), health)
+    store.asked = effects.giving_up.set
+    async with asyncio.timeout(10):
+        with pytest.raises(GivenUp):
+            await effects.carry_out(story())
+    assert {} == health.reasons
+
+
+async def test_what_is_refused_is_a_dead_letter():
+    """With the bytes, the reason, and where it was."""
+    producer = FakeProducer()
+    effects = effects_on(AudioStore(MemoryStore()), producer, Health())
+    await effects.carry_out([Work(Refused("undecodable", "no header"), FakeMessage())])
+    ((topic, letter),) = producer.sent
+    assert ("t.cti.dead-letters", "undecodable", b"bytes") == (
+        topic,
+        letter.reason,
+        letter.original,
+    )
+    assert ("media", "3", "7") == (letter.origin, letter.part, letter.position)
+
+
+async def _with_segments(store: AudioStore) -> RecordingEnded:
+    work = story()
+    for cut in of_kind(work, SegmentCut):
+        await store_segment(store, cut)
+    (ended,) = of_kind(work, RecordingEnded)
+    return ended
+
+
+async def test_completed_by_another_recorder():
+    """Where the segments are gone because another one finished, the same is told again."""
+    store = AudioStore(MemoryStore())
+    ended = await _with_segments(store)
+    done = await store_recording(store, ended, 3)
+    await store.delete([key async for key in store.list("segments")])
+    assert done == await store_recording(store, ended, 3)
+
+
+async def test_a_segment_that_is_lost_is_no_silence():
+    """Without a segment nothing is written, and it is told."""
+    store = AudioStore(MemoryStore())
+    ended = await _with_segments(store)
+    await store.delete([sorted([key async for key in store.list("segments")])[1]])
+    with pytest.raises(FileNotFoundError):
+        await store_recording(store, ended, 3)
+    for key in (audio_key("MZ1", T0), manifest_key("MZ1", T0)):
+        with pytest.raises(FileNotFoundError):
+            await store.size(key)
+
+
+async def test_left_over_segments():
+    """Those of complete recordings go, those of others stay."""
+    store = AudioStore(MemoryStore())
+    ended = await _with_segments(store)
+    await store.put("segments/176387986200000000-0123456789abcdef-000000", b"another's")
+    closing: RecorderCheckpoint = ended.checkpoint
+    assert ended.stored == await drop_left_overs(store, [closing])
+    assert 1 == len([key async for key in store.list("segments")])
+    assert 0 == await drop_left_overs(store, [closing])

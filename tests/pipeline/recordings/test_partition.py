@@ -1,0 +1,271 @@
+"""Any frames, any batches, any kills: one result, and it is the contract's."""
+
+import hashlib
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.media.wav import HEADER_SIZE, header
+from pipeline.recordings import assembler
+from pipeline.recordings.names import inum
+from pipeline.recordings.partition import (
+    REMEMBERED_MS,
+    Ignored,
+    PartitionFold,
+    RecordingBegan,
+    RecordingEnded,
+    Refused,
+)
+from schemas.records import GatewayStarted, RecordingCompleted, RecordingStarted, Run, Tick
+from tests.pipeline.recordings.logs import (
+    EPOCH,
+    GATEWAY,
+    T0,
+    Frame,
+    Message,
+    Story,
+    batch_of,
+    by_the_contract,
+    closed,
+    opened,
+    payload,
+    stories,
+)
+from tests.pipeline.recordings.world import Killed, World
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_segments() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assembler, "SEGMENT_BYTES", 1_000)
+        yield
+
+
+def _whole(story: Story) -> World:
+    world = World()
+    world.live(story.messages, [(len(story.messages), False)])
+    return world
+
+
+def _completed(world: World) -> dict[str, RecordingCompleted]:
+    return {t.stream_sid: t for t in world.told if isinstance(t, RecordingCompleted)}
+
+
+@given(stories())
+def test_audio_and_counts_are_the_contracts(story):
+    """Samples and counts of every recording are those of a naive reading of the contract."""
+    world = _whole(story)
+    found = _completed(world)
+    assert story.frames.keys() == found.keys()
+    for sid, frames in story.frames.items():
+        expected, done = by_the_contract(frames), found[sid]
+        audio = world.audio[done.inum]
+        assert header(len(expected.samples) // 2) == audio[:HEADER_SIZE]
+        assert expected.samples == audio[HEADER_SIZE:]
+        assert (expected.received, expected.lost) == (done.received, done.lost)
+        assert (expected.duplicate, expected.overlap) == (done.duplicate, done.overlap)
+        assert story.invalid[sid] == done.invalid
+        assert len(expected.samples) // 16 == done.duration_ms
+
+
+rounds = st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_size=40)
+
+
+@settings(max_examples=150)
+@given(stories(), st.lists(st.tuples(st.integers(0, 25), rounds), max_size=6), rounds)
+def test_kills_change_nothing(story, lives, last):
+    """Killed at any step, any number of times, and taken up again: the same audio, manifests and
+    announcements as in one life, and no segment left."""
+    world = World()
+    for steps, sizes in lives:
+        world.steps_left = steps
+        try:
+            world.live(story.messages, sizes)
+        except Killed:
+            continue
+    world.steps_left = None
+    world.live(story.messages, [*last, (1000, False)])
+    whole = _whole(story)
+    assert whole.audio == world.audio
+    assert whole.manifests == world.manifests
+    assert whole.refused == world.refused
+    assert set(whole.told) == set(world.told)
+
+
+@given(stories(), st.data())
+def test_a_suffix_delivered_again_changes_nothing(story, data):
+    """A committed offset may fall back to any earlier one: the rest is read again, for nothing."""
+    world = _whole(story)
+    before = (dict(world.audio), dict(world.manifests), set(world.told))
+    world.committed = data.draw(st.sampled_from(story.messages)).offset
+    world.live(story.messages, [(1000, False)])
+    assert before == (world.audio, world.manifests, set(world.told))
+
+
+@given(stories(), st.data())
+def test_an_older_checkpoint_put_over_a_newer_one(story, data):
+    """What a recorder that lost the partition wrote last does no harm: records are read again."""
+    middle = data.draw(st.integers(0, len(story.messages)))
+    world = World()
+    world.live(story.messages[:middle], [(3, True)] * len(story.messages))
+    old = dict(world.checkpoints)
+    world.live(story.messages, [(3, True)] * len(story.messages))
+    for sid in data.draw(st.sets(st.sampled_from(sorted(old)))) if old else ():
+        world.checkpoints[sid] = old[sid]
+    world.live(story.messages, [(1000, False)])
+    whole = _whole(story)
+    assert whole.audio == world.audio
+    assert whole.manifests == world.manifests
+
+
+@given(stories())
+def test_the_manifest_accounts_for_every_sample_and_frame(story):
+    """Ranges follow one another without a hole, and add up to the tracks and the counts."""
+    world = _whole(story)
+    for done in _completed(world).values():
+        manifest = world.manifest(done.inum)
+        totals = {"received": 0, "lost": 0}
+        for track in ("inbound", "outbound"):
+            at = 0
+            for segment in manifest["segments"]:
+                part = segment["tracks"][track]
+                assert at == part["start"]
+                for piece in part["ranges"]:
+                    assert at == piece["at"]
+                    at += (
+                        piece["samples"] if "samples" in piece else piece["frames"] * piece["size"]
+                    )
+                    if piece["kind"] in totals:
+                        totals[piece["kind"]] += piece["frames"]
+            assert at == manifest["tracks"][track]["samples"]
+        assert {"received": done.received, "lost": done.lost} == totals
+
+
+def _fold(*messages: Message) -> tuple[PartitionFold, list]:
+    fold, effects = PartitionFold(), []
+    for message in messages:
+        effects += fold.handle(message.record, message.offset, message.at)
+    return fold, effects
+
+
+def _message(record, offset: int, at: int = T0) -> Message:
+    return Message(record, offset, at)
+
+
+FRAMES = [Frame("inbound", 100, payload(1, 160)), Frame("outbound", 110, payload(2, 160))]
+
+
+def test_inum():
+    """Second of the start, then the hash of the stream SID modulo 10^8, with leading zeros."""
+    digest = hashlib.sha256(b"MZ0").hexdigest()
+    assert f"1763879862{int(digest, 16) % 10**8:08d}" == inum("MZ0", T0)
+    assert "000000000112345678"[:10] == inum("MZ0", 1_999)[:10]
+
+
+def test_no_frame_at_all_is_a_recording_too():
+    """Opened and closed without audio: complete, 0 ms long, an empty WAV."""
+    world = World()
+    world.live([_message(opened("MZ1"), 0), _message(closed("MZ1"), 1)], [(10, False)])
+    done = _completed(world)["MZ1"]
+    assert (0, 0, "stop") == (done.duration_ms, done.received, done.reason)
+    assert header(0) == world.audio[done.inum]
+
+
+def test_opened_by_its_first_batch():
+    """Where the opening is lost, the recording begins with the first batch and at its time."""
+    batch = batch_of("MZ1", 3, FRAMES)
+    _, effects = _fold(_message(batch, 7), _message(closed("MZ1"), 8))
+    began, ended = effects
+    assert (
+        RecordingBegan(RecordingStarted(inum("MZ1", batch.at), "MZ1", "CAMZ1", "WT1", 0, batch.at))
+        == began
+    )
+    assert isinstance(ended, RecordingEnded)
+    assert (1, 2) == (ended.recording.generation, ended.batches.missing)
+
+
+def test_a_batch_after_the_close_is_refused_and_overwrites_nothing():
+    """Within an hour of the log's clock it is late: a dead letter, not another recording."""
+    late = _message(batch_of("MZ1", 2, FRAMES), 3, T0 + REMEMBERED_MS)
+    _, effects = _fold(_message(opened("MZ1"), 0), _message(closed("MZ1"), 1), late)
+    assert "late-media" == effects[-1].reason
+
+
+def test_a_second_opening_is_ignored():
+    """The recording goes on as it was."""
+    _, effects = _fold(_message(opened("MZ1"), 0), _message(opened("MZ1", T0 + 5_000), 1))
+    assert Ignored("opened twice") == effects[-1]
+
+
+def test_only_earlier_epochs_of_the_gateway_die():
+    """The gateway's own streams of earlier epochs end; those of its present life, and of other
+    gateways, go on."""
+    fold, effects = _fold(
+        _message(opened("MZ1"), 0),
+        _message(GatewayStarted(GATEWAY, EPOCH, T0), 1),
+        _message(GatewayStarted("gateway-1", EPOCH + 5, T0), 2),
+    )
+    assert 1 == len(effects)
+    (ended,) = fold.handle(GatewayStarted(GATEWAY, EPOCH + 1, T0), 3, T0)
+    assert "gateway-died" == ended.reason
+
+
+@pytest.mark.parametrize(
+    "run",
+    [Run(90_000_001, 1, 0, 160), Run(100, 2, 20, 160), Run(100, 1, 0, 0), Run(-1, 1, 0, 160)],
+)
+def test_a_malformed_batch_is_refused_whole(run):
+    """Runs that cannot be leave the recording as it was."""
+    good = batch_of("MZ1", 1, FRAMES)
+    bad = batch_of("MZ1", 2, FRAMES[:1])
+    object.__setattr__(bad.tracks[0], "runs", (run,))
+    fold, effects = _fold(_message(opened("MZ1"), 0), _message(good, 1), _message(bad, 2))
+    assert isinstance(effects[-1], Refused)
+    assert "malformed-batch" == effects[-1].reason
+    (ended,) = fold.handle(closed("MZ1"), 3, T0)
+    assert (1, 2) == (ended.batches.count, sum(t.received for t in ended.tracks))
+
+
+def test_a_record_that_does_not_belong_on_media_is_refused():
+    """It is told by its name."""
+    _, (refused,) = _fold(_message(Tick(1), 0))
+    assert Refused("unexpected-record", "a Tick on media") == refused
+
+
+def test_an_hour_of_silence_on_one_side():
+    """A side that begins late, or is silent for long, costs no memory and moves nothing."""
+    hour = 3_600_000
+    messages = [
+        _message(opened("MZ1"), 0),
+        _message(batch_of("MZ1", 1, FRAMES), 1),
+        _message(batch_of("MZ1", 2, [Frame("inbound", hour, payload(3, 160))]), 2),
+        _message(closed("MZ1"), 3),
+    ]
+    world = World()
+    world.live(messages, [(10, False)])
+    done = _completed(world)["MZ1"]
+    audio = world.audio[done.inum]
+    assert hour + 20 == done.duration_ms
+    assert HEADER_SIZE + 2 * 8 * (hour + 20) == len(audio)
+    assert payload(3, 160) == audio[HEADER_SIZE + 16 * hour :: 2]
+    assert {0xFF} == set(audio[HEADER_SIZE + 16 * hour + 1 :: 2])
+
+
+def test_a_stalled_recording_holds_back_nothing():
+    """A checkpoint with its pending audio lets the committed offset pass; without one it stays."""
+    fold, _ = _fold(_message(opened("MZ1"), 0), _message(batch_of("MZ1", 1, FRAMES), 1))
+    assert 0 == fold.safe_offset(50)
+    assert [] == fold.snapshots(50, before=T0)
+    (checkpoint,) = fold.snapshots(50, before=T0 + 1)
+    assert (50, 1) == (checkpoint.offset, checkpoint.pending.batches)
+    assert 50 == fold.safe_offset(50)
+
+
+def test_closed_streams_are_forgotten_after_an_hour():
+    """Not before, and not while something may be read again from before their end."""
+    fold, _ = _fold(_message(opened("MZ1"), 0), _message(closed("MZ1"), 1))
+    assert [] == fold.forget(2, T0 + REMEMBERED_MS)
+    assert [] == fold.forget(1, T0 + REMEMBERED_MS + 1)
+    assert ["MZ1"] == fold.forget(2, T0 + REMEMBERED_MS + 1)

@@ -1,0 +1,122 @@
+"""The checkpoint topic as a table in memory: all its partitions, read-committed, kept up to date.
+
+It tells where to read on, and which shards are finished wherever they were read.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.partitioner import murmur2
+
+from pipeline.bridge.place import Incarnation, Place
+from pipeline.kafka import consumer
+from pipeline.settings import Settings
+from schemas.codec import decode
+from schemas.records import BridgeCheckpoint
+from schemas.topics import BRIDGE_CHECKPOINTS
+
+_IDLE_POLL_MS = 200
+_EAGER_POLL_MS = 10
+
+
+def lease_of(place: Place) -> int:
+    """The partition of the place's checkpoint: who owns it in the group reads the shard."""
+    return int(murmur2(place.key.encode()) & 0x7FFFFFFF) % BRIDGE_CHECKPOINTS.partitions
+
+
+class Checkpoints:
+    """The latest checkpoint of each place. Start it, keep `run` running, stop it."""
+
+    def __init__(self, settings: Settings, on_finished: Callable[[], None]) -> None:
+        """`on_finished` is called when a shard turns out to be finished."""
+        self._topic = settings.prefixed(BRIDGE_CHECKPOINTS.name)
+        self._table: dict[str, BridgeCheckpoint] = {}
+        self._positions: dict[int, int] = {}
+        self._moved = asyncio.Condition()
+        self._waiting = 0
+        self._on_finished = on_finished
+        self._tail: AIOKafkaConsumer = consumer(settings)
+        # ListOffsets answers a read-committed consumer with the last *stable* offset. That may lie
+        # before a checkpoint that is committed, where another shard's transaction is still open:
+        # we would read again what is on Kafka already. So the end is asked for uncommitted.
+        self._ends: AIOKafkaConsumer = consumer(settings, isolation_level="read_uncommitted")
+
+    async def start(self) -> None:
+        """Connects."""
+        await self._tail.start()
+        await self._ends.start()
+        partitions = range(BRIDGE_CHECKPOINTS.partitions)
+        self._tail.assign([TopicPartition(self._topic, p) for p in partitions])
+        await self._tail.seek_to_beginning()
+
+    async def stop(self) -> None:
+        """Disconnects."""
+        await self._tail.stop()
+        await self._ends.stop()
+
+    async def run(self) -> None:
+        """Follows the topic until cancelled. Raises `Undecodable` for what is no checkpoint."""
+        while True:
+            timeout_ms = _EAGER_POLL_MS if self._waiting else _IDLE_POLL_MS
+            batches = await self._tail.getmany(timeout_ms=timeout_ms)
+            for records in batches.values():
+                for record in records:
+                    self._apply(record.key.decode(), record.value)
+            async with self._moved:
+                for partition in self._tail.assignment():
+                    self._positions[partition.partition] = await self._tail.position(partition)
+                self._moved.notify_all()
+
+    async def caught_up(self, *partitions: int) -> None:
+        """Returns once all that was committed on these partitions before the call is in the table.
+
+        That includes waiting for transactions that are open now: a killed process' end with their
+        time-out, or when its shards are taken over.
+        """
+        wanted = [TopicPartition(self._topic, p) for p in partitions]
+        ends = await self._ends.end_offsets(wanted)
+        self._waiting += 1
+        try:
+            async with self._moved:
+                await self._moved.wait_for(
+                    lambda: all(
+                        self._positions.get(p.partition, 0) >= end for p, end in ends.items()
+                    )
+                )
+        finally:
+            self._waiting -= 1
+
+    def get(self, place: Place) -> BridgeCheckpoint | None:
+        """The place's latest checkpoint in the table."""
+        return self._table.get(place.key)
+
+    def finished(self, incarnation: Incarnation, name: str) -> frozenset[str]:
+        """The shards of this stream that are read to their end."""
+        return frozenset(
+            each.shard_id
+            for each in self._table.values()
+            if each.finished and each.name == name and _incarnation(each) == incarnation
+        )
+
+    def of_stream(self, kinesis_stream: str) -> Mapping[Place, BridgeCheckpoint]:
+        """All checkpoints of streams of that name, of every incarnation."""
+        return {
+            Place(each.kinesis_stream, each.stream_created_at, each.shard_id, each.name): each
+            for each in self._table.values()
+            if each.kinesis_stream == kinesis_stream
+        }
+
+    def _apply(self, key: str, value: bytes | None) -> None:
+        if value is None:
+            self._table.pop(key, None)
+            return
+        # Not decodable ends the process: without it, events would be written again.
+        checkpoint: BridgeCheckpoint = decode(value)
+        self._table[key] = checkpoint
+        if checkpoint.finished:
+            self._on_finished()
+
+
+def _incarnation(checkpoint: BridgeCheckpoint) -> Incarnation:
+    return Incarnation(checkpoint.kinesis_stream, checkpoint.stream_created_at)

@@ -1,0 +1,249 @@
+"""Reading Kinesis: boto3 in threads, with time-outs and back-off of our own.
+
+Kinesis allows five reads a second and shard, over all its readers: each shard is read once in
+200 ms, counted from the beginning of the read before. Each has a thread of its own, so that none
+waits for another.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+import structlog
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from prometheus_client import Counter, Gauge
+
+from pipeline.bridge.lineage import Shard, is_after
+from pipeline.bridge.messages import KinesisRecord
+from pipeline.bridge.pace import Pace
+from pipeline.bridge.place import Incarnation, Place
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from types_boto3_kinesis.client import KinesisClient
+
+log = structlog.get_logger(__name__)
+
+MAX_RECORDS = 10_000
+DEFAULT_STREAM = "flex-events"
+
+_THROTTLED = frozenset(
+    {"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException"}
+)
+_STALE_ITERATOR = frozenset({"ExpiredIteratorException"})
+_ABSENT = frozenset({"ResourceNotFoundException"})
+
+_behind = Gauge(
+    "flexcapture_bridge_behind_ms", "How far reading is behind the shard's tip", ["shard"]
+)
+_reads = Counter("flexcapture_bridge_reads_total", "GetRecords calls by how they ended", ["result"])
+
+T = TypeVar("T")
+
+
+class KinesisUnavailable(Exception):
+    """Kinesis did not answer, or not with what was asked; the text says what happened."""
+
+
+class StreamAbsent(KinesisUnavailable):
+    """The stream, or what was asked of it, does not exist (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one read gave. `ended`: the shard is closed and this was all that was left."""
+
+    records: tuple[KinesisRecord, ...]
+    behind_ms: int
+    ended: bool = False
+
+
+class Kinesis:
+    """The configured Kinesis stream. Close it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.stream_name = settings.kinesis_stream or DEFAULT_STREAM
+        self._settings = settings
+        self._client: KinesisClient | None = None
+        self._executor = ThreadPoolExecutor(1, "kinesis")
+
+    async def incarnation(self) -> Incarnation:
+        """The stream as it is now. Raises `StreamAbsent` until it is there and can be read."""
+        client = await self.client()
+        answer = await call(
+            self._executor,
+            lambda: client.describe_stream_summary(StreamName=self.stream_name),
+        )
+        summary = answer["StreamDescriptionSummary"]
+        if summary["StreamStatus"] in ("CREATING", "DELETING"):
+            raise StreamAbsent(f"stream {self.stream_name} is {summary['StreamStatus']}")
+        created_at = round(summary["StreamCreationTimestamp"].timestamp() * 1000)
+        return Incarnation(self.stream_name, created_at)
+
+    async def shards(self) -> tuple[Shard, ...]:
+        """All shards that are not expired, open and closed."""
+        client = await self.client()
+        return await call(self._executor, lambda: _all_shards(client, self.stream_name))
+
+    async def client(self) -> "KinesisClient":
+        """boto3's client; it may be used from any thread."""
+        if self._client is None:
+            self._client = await call(self._executor, lambda: _client(self._settings))
+        return self._client
+
+    def close(self) -> None:
+        """Does not wait for a call in progress; that ends by its time-out at the latest."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _client(settings: Settings) -> "KinesisClient":
+    session = boto3.session.Session(region_name=settings.region())
+    return session.client(
+        "kinesis",
+        endpoint_url=settings.aws_endpoint_url_kinesis,
+        config=Config(
+            connect_timeout=2,
+            read_timeout=5,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=64,
+            parameter_validation=False,
+            tcp_keepalive=True,
+        ),
+    )
+
+
+def _all_shards(client: "KinesisClient", stream_name: str) -> tuple[Shard, ...]:
+    found: list[Shard] = []
+    answer = client.list_shards(StreamName=stream_name)
+    while True:
+        found += [_shard(plain) for plain in answer["Shards"]]
+        token = answer.get("NextToken")
+        if not token:
+            return tuple(found)
+        answer = client.list_shards(NextToken=token)
+
+
+def _shard(plain: Any) -> Shard:
+    parents = (plain.get("ParentShardId"), plain.get("AdjacentParentShardId"))
+    return Shard(
+        plain["ShardId"],
+        tuple(parent for parent in parents if parent),
+        plain["SequenceNumberRange"].get("EndingSequenceNumber") is not None,
+    )
+
+
+async def call(executor: ThreadPoolExecutor, blocking: Callable[[], T]) -> T:
+    """Runs a boto3 call in a thread. Raises `KinesisUnavailable` for whatever boto3 raises."""
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, blocking)
+    except ClientError as error:
+        told = f"{error.operation_name}: {error}"
+        raise (
+            StreamAbsent(told) if _code(error) in _ABSENT else KinesisUnavailable(told)
+        ) from error
+    except (BotoCoreError, OSError) as error:
+        raise KinesisUnavailable(repr(error)) from error
+
+
+def _code(error: BaseException | None) -> str:
+    return error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+
+
+class ShardReader:
+    """Reads one shard from a position on, in order. Close it."""
+
+    def __init__(self, client: "KinesisClient", place: Place, position: str | None) -> None:
+        """`position`: the sequence number to read on after; None: from the oldest record."""
+        self._client = client
+        self._place = place
+        self._position = position
+        self._iterator: str | None = None
+        self._executor = ThreadPoolExecutor(1, f"kinesis {place.shard_id}")
+        self._pace = Pace()
+
+    async def read(self) -> Batch:
+        """The next records, as soon as Kinesis' limits allow; none if there are none.
+
+        Throttling and expired iterators are dealt with in here. Raises `KinesisUnavailable` for
+        everything else: what was read so far stays read, and the next call goes on after it. Make
+        sure before it that the stream is still the same one (`Kinesis.incarnation`).
+        """
+        while True:
+            await asyncio.sleep(self._pace.due - time.monotonic())
+            self._pace = self._pace.begin(time.monotonic())
+            try:
+                answer = await call(self._executor, self._get)
+            except KinesisUnavailable as error:
+                if not self._overcome(error):
+                    _reads.labels("failed").inc()
+                    raise
+            else:
+                _reads.labels("ok").inc()
+                self._pace = self._pace.answered()
+                return self._batch(answer)
+
+    def _get(self) -> Any:
+        if self._iterator is None:
+            self._iterator = self._new_iterator()
+        return self._client.get_records(ShardIterator=self._iterator, Limit=MAX_RECORDS)
+
+    def _new_iterator(self) -> str:
+        stream, shard = self._place.kinesis_stream, self._place.shard_id
+        if self._position is None:
+            answer = self._client.get_shard_iterator(
+                StreamName=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
+            )
+        else:
+            answer = self._client.get_shard_iterator(
+                StreamName=stream,
+                ShardId=shard,
+                ShardIteratorType="AFTER_SEQUENCE_NUMBER",
+                StartingSequenceNumber=self._position,
+            )
+        return answer["ShardIterator"]
+
+    def _overcome(self, error: KinesisUnavailable) -> bool:
+        """Whether the read may simply be tried again; sets when, and from which iterator."""
+        code = _code(error.__cause__)
+        if code in _STALE_ITERATOR:
+            _reads.labels("expired").inc()
+            self._iterator = None
+            return True
+        if code in _THROTTLED:
+            _reads.labels("throttled").inc()
+            self._pace = self._pace.refused(time.monotonic(), random.random())  # noqa: S311
+            return True
+        self._iterator = None
+        return False
+
+    def _batch(self, answer: Any) -> Batch:
+        records = tuple(
+            KinesisRecord(
+                plain["SequenceNumber"],
+                round(plain["ApproximateArrivalTimestamp"].timestamp() * 1000),
+                plain["Data"],
+            )
+            for plain in answer["Records"]
+            # An emulator may give the record at the position once more.
+            if is_after(plain["SequenceNumber"], self._position)
+        )
+        if records:
+            self._position = records[-1].sequence_number
+        self._iterator = answer.get("NextShardIterator")
+        behind_ms = answer.get("MillisBehindLatest") or 0
+        _behind.labels(self._place.shard_id).set(behind_ms)
+        return Batch(records, behind_ms, ended=self._iterator is None)
+
+    def close(self) -> None:
+        """Does not wait for a read in progress; that ends by its time-out at the latest."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        try:
+            _behind.remove(self._place.shard_id)
+        except KeyError:
+            log.debug("never read", shard=self._place.shard_id)

@@ -1,0 +1,246 @@
+"""The role: looks after which shards there are and which of them are ours, and carries those."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Mapping
+from typing import Any
+
+import structlog
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from prometheus_client import Gauge
+
+from pipeline.bridge import lineage
+from pipeline.bridge.checkpoints import Checkpoints, lease_of
+from pipeline.bridge.leases import Leases
+from pipeline.bridge.messages import Limits
+from pipeline.bridge.place import LIVE, Incarnation, Place
+from pipeline.bridge.reader import Kinesis, KinesisUnavailable, ShardReader, StreamAbsent
+from pipeline.bridge.shard import End, ShardCarrier, World
+from pipeline.bridge.writer import ShardWriter
+from pipeline.kafka import MAX_REQUEST_BYTES, ensure_topics, producer
+from pipeline.settings import Settings
+from pipeline.telemetry import Health
+from schemas.records import BridgeCheckpoint
+from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
+
+log = structlog.get_logger(__name__)
+
+LIST_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+STOP_SECONDS = 5.5
+
+_shards = Gauge("flexcapture_bridge_shards", "Shards carried by this process")
+
+
+async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
+    """Bridges the configured Kinesis stream until `stop` is set."""
+    await ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS])
+    bridge = Bridge(settings, health)
+    try:
+        await bridge.start()
+        async with asyncio.TaskGroup() as group:
+            followers = [
+                group.create_task(bridge.checkpoints.run(), name="checkpoints"),
+                group.create_task(bridge.leases.run(), name="leases"),
+            ]
+            await bridge.run(group, stop)
+            for task in followers:
+                task.cancel()
+    finally:
+        await bridge.close()
+
+
+class Bridge:
+    """All that this process bridges."""
+
+    def __init__(self, settings: Settings, health: Health, name: str = LIVE) -> None:
+        self._settings = settings
+        self._health = health
+        self._name = name
+        self._changed = asyncio.Event()
+        self._list_at = 0.0
+        self._listed_at = 0.0
+        self._look_failed = False
+        self.checkpoints = Checkpoints(settings, self._list_now)
+        self.leases = Leases(settings, self._changed.set)
+        self._kinesis = Kinesis(settings)
+        self._incarnation: Incarnation | None = None
+        self._listed: tuple[lineage.Shard, ...] = ()
+        self._absent_since: Mapping[str, int] = {}
+        self._carriers: dict[Place, tuple[ShardCarrier, asyncio.Task[None]]] = {}
+        self._world = World(
+            instance=settings.instance,
+            health=health,
+            settled=self.leases.settled.wait,
+            limits=self._limits,
+            writer=lambda place, limits: ShardWriter(settings, place, limits),
+            checkpoint=self._checkpoint,
+            reader=self._reader,
+            incarnation=self._kinesis.incarnation,
+        )
+
+    async def start(self) -> None:
+        """Connects, and looks at Kinesis for the first time."""
+        await asyncio.gather(self.checkpoints.start(), self.leases.start(), self._look())
+
+    async def close(self) -> None:
+        """Disconnects."""
+        self._kinesis.close()
+        await asyncio.gather(self.checkpoints.stop(), self.leases.stop())
+
+    async def run(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        """Works until `stop` is set; returns once every shard has ended."""
+        stopping = group.create_task(stop.wait(), name="stop")
+        await _first(self.leases.settled.wait(), stopping)
+        await _first(self.checkpoints.caught_up(*range(BRIDGE_CHECKPOINTS.partitions)), stopping)
+        self._health.good("starting")
+        while not stop.is_set():
+            self._changed.clear()
+            if time.monotonic() >= self._list_at:
+                await self._look()
+            self._reconcile(group)
+            await _first(self._changed.wait(), stopping, self._list_at - time.monotonic())
+        await self._end()
+
+    async def _look(self) -> None:
+        """Asks Kinesis which stream and which shards there are."""
+        self._listed_at = time.monotonic()
+        try:
+            incarnation = await self._kinesis.incarnation()
+            self._listed = await self._kinesis.shards()
+        except KinesisUnavailable as error:
+            if isinstance(error, StreamAbsent):
+                self._incarnation, self._listed = None, ()
+            # Once is no harm while shards are being read: DescribeStreamSummary may be throttled.
+            if self._incarnation is None or self._look_failed:
+                self._health.bad("kinesis", f"stream {self._kinesis.stream_name}: {error}")
+            self._look_failed = True
+            log.warning("Kinesis stream cannot be read", error=str(error))
+            self._list_at = time.monotonic() + RETRY_SECONDS
+            return
+        if incarnation != self._incarnation:
+            log.info(
+                "Kinesis stream", name=incarnation.kinesis_stream,
+                created_at=incarnation.created_at, shards=[s.shard_id for s in self._listed],
+            )  # fmt: skip
+        self._incarnation = incarnation
+        self._look_failed = False
+        self._health.good("kinesis")
+        self._list_at = time.monotonic() + LIST_SECONDS
+        await self._forget_the_gone()
+
+    def _reconcile(self, group: asyncio.TaskGroup) -> None:
+        """Begins and ends shards, so that those are carried that should be. Those that have to end
+        do so in their own time; whoever has them next does not wait for it."""
+        wanted = self._wanted()
+        for place, (carrier, _) in self._carriers.items():
+            if place not in wanted:
+                carrier.stop.set()
+        for place, shard in wanted.items():
+            if place not in self._carriers:
+                carrier = ShardCarrier(self._world, place)
+                task = group.create_task(self._carry(place, carrier), name=place.key)
+                self._carriers[place] = carrier, task
+            self._carriers[place][0].closed = shard.closed
+        _shards.set(len(self._carriers))
+
+    def _wanted(self) -> dict[Place, lineage.Shard]:
+        if self._incarnation is None:
+            return {}
+        finished = self.checkpoints.finished(self._incarnation, self._name)
+        readable = lineage.plan(self._listed, finished).readable
+        places = {self._place(s.shard_id): s for s in self._listed if s.shard_id in readable}
+        return {p: s for p, s in places.items() if lease_of(p) in self.leases.owned}
+
+    def _place(self, shard_id: str) -> Place:
+        assert self._incarnation is not None
+        name, created_at = self._incarnation.kinesis_stream, self._incarnation.created_at
+        return Place(name, created_at, shard_id, self._name)
+
+    async def _carry(self, place: Place, carrier: ShardCarrier) -> None:
+        try:
+            if await carrier.run() is End.FINISHED:
+                await self.checkpoints.caught_up(lease_of(place))
+        finally:
+            del self._carriers[place]
+            self._list_now()
+
+    async def _end(self) -> None:
+        tasks = [task for _, task in self._carriers.values()]
+        for carrier, _ in self._carriers.values():
+            carrier.stop.set()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+
+    def _list_now(self) -> None:
+        self._list_at = min(self._list_at, max(time.monotonic(), self._listed_at + 0.5))
+        self._changed.set()
+
+    async def _checkpoint(self, place: Place) -> BridgeCheckpoint | None:
+        await self.checkpoints.caught_up(lease_of(place))
+        return self.checkpoints.get(place)
+
+    async def _reader(self, place: Place, position: str | None) -> ShardReader:
+        return ShardReader(await self._kinesis.client(), place, position)
+
+    async def _limits(self) -> Limits:
+        """What the topics take; asked anew at each take-over, for it can be changed."""
+        topics = [self._settings.prefixed(t.name) for t in (CTI_EVENTS, DEAD_LETTERS)]
+        admin = AIOKafkaAdminClient(**self._settings.kafka_client(), request_timeout_ms=4_000)
+        await admin.start()
+        try:
+            found = await admin.describe_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+            )
+        finally:
+            await admin.close()
+        takes = {
+            resource[3]: min(MAX_REQUEST_BYTES, int(entry[1]))
+            for response in found
+            for resource in response.resources
+            for entry in resource[4]
+            if entry[0] == "max.message.bytes"
+        }
+        return Limits(takes[topics[0]], takes[topics[1]])
+
+    async def _forget_the_gone(self) -> None:
+        """Takes checkpoints of shards and streams that cannot come back off the topic."""
+        known = {
+            place.key: checkpoint
+            for place, checkpoint in self.checkpoints.of_stream(self._kinesis.stream_name).items()
+            if place.name == self._name and lease_of(place) in self.leases.owned
+        }
+        due, self._absent_since = lineage.forgettable(
+            {key: checkpoint.at for key, checkpoint in known.items()},
+            {self._place(shard.shard_id).key for shard in self._listed},
+            self._absent_since,
+            time.time_ns() // 1_000_000,
+        )
+        if not due:
+            return
+        async with producer(self._settings) as sender:
+            for key in due:
+                lost = not known[key].finished
+                log.log(40 if lost else 20, "checkpoint forgotten", key=key, unread=lost)
+                await sender.send_and_wait(
+                    self._settings.prefixed(BRIDGE_CHECKPOINTS.name), None, key.encode()
+                )
+
+
+async def _first(
+    work: Coroutine[Any, Any, object], stopping: asyncio.Task[Any], seconds: float | None = None
+) -> None:
+    """Waits for `work`, until `stopping` is done or `seconds` are over."""
+    working = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait(
+            {working, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        if working.done():
+            working.result()
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)

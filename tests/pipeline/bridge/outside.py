@@ -1,0 +1,183 @@
+"""What the bridge's integration tests need around it: an emulator, bridge processes, a reader."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import orjson
+from aiokafka import ConsumerRecord, TopicPartition
+
+from infra.kinesis import LocalKinesis
+from pipeline.kafka import consumer
+from pipeline.settings import Settings
+from schemas.codec import decode
+from schemas.records import CtiEvent
+from schemas.topics import Topic
+
+STREAM = "flex-events"
+
+_RUNNER = """
+import asyncio
+from pipeline.bridge.service import run
+from pipeline.process import run_role
+from pipeline.settings import Role, load
+asyncio.run(run_role(Role.BRIDGE, run, load(None)))
+"""
+
+
+def free_port() -> int:
+    """A port that nobody listens on just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def process(command: Sequence[str], environment: Mapping[str, str], logs: Path) -> Iterator[int]:
+    """Runs a process of ours while the block runs; gives its pid. Killed at the end."""
+    with (
+        logs.open("ab") as log,
+        subprocess.Popen(
+            command, env={**os.environ, **environment}, stdout=log, stderr=log
+        ) as child,
+    ):
+        try:
+            yield child.pid
+        finally:
+            child.kill()
+
+
+@contextlib.asynccontextmanager
+async def emulator(local: LocalKinesis, logs: Path, shards: int) -> AsyncIterator[Any]:
+    """moto with the stream in it; gives boto3's client."""
+    with process(local.command(), {}, logs):
+        client = kinesis_client(local)
+        while True:
+            try:
+                await asyncio.to_thread(
+                    client.create_stream, StreamName=local.kinesis_stream, ShardCount=shards
+                )
+                break
+            except Exception:  # noqa: BLE001 - it is starting
+                await asyncio.sleep(0.05)
+        yield client
+        client.close()
+
+
+def kinesis_client(local: LocalKinesis) -> Any:
+    """boto3's client of the emulator."""
+    return boto3.client(
+        "kinesis",
+        endpoint_url=local.endpoint,
+        region_name=local.region,
+        aws_access_key_id="emulator",
+        aws_secret_access_key="emulator",
+    )
+
+
+@dataclass
+class Bridges:
+    """Bridge processes of one test."""
+
+    settings: Settings
+    local: LocalKinesis
+    logs: Path
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def start(self, instance: str) -> None:
+        """Starts one."""
+        environment = {
+            **os.environ,
+            **self.local.environment(),
+            "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS": self.settings.kafka_bootstrap_servers or "",
+            "FLEXCAPTURE_TOPIC_PREFIX": self.settings.topic_prefix,
+            "FLEXCAPTURE_INSTANCE": instance,
+        }
+        with (self.logs / f"{instance}.log").open("ab") as log:
+            self.running[instance] = subprocess.Popen(
+                [sys.executable, "-c", _RUNNER], env=environment, stdout=log, stderr=log
+            )
+
+    def kill(self, instance: str) -> None:
+        """SIGKILL."""
+        self.running[instance].kill()
+        self.running.pop(instance).wait()
+
+    def terminate(self, instance: str) -> int:
+        """SIGTERM; gives its exit status."""
+        self.running[instance].send_signal(signal.SIGTERM)
+        return self.running.pop(instance).wait(timeout=20)
+
+    def signal(self, instance: str, signum: signal.Signals) -> None:
+        """Sends it a signal."""
+        self.running[instance].send_signal(signum)
+
+    def kill_all(self) -> None:
+        """SIGKILL for all that run."""
+        for instance in list(self.running):
+            self.kill(instance)
+
+
+def event(number: int, shard_key: str, *, padding: int = 0) -> bytes:
+    """An event that nobody knows, numbered."""
+    document = {
+        "specversion": "1.0",
+        "id": f"EV{number}",
+        "source": f"/test/{shard_key}",
+        "type": "com.example.numbered",
+        "data": {"number": number, "padding": "x" * padding},
+    }
+    return orjson.dumps(document)
+
+
+def put(client: Any, numbers: Sequence[int], keys: int) -> None:
+    """Puts numbered events: the partition key, and so the shard, follows from the number."""
+    entries = [
+        {"Data": event(n, f"key-{n % keys}"), "PartitionKey": f"key-{n % keys}"} for n in numbers
+    ]
+    for start in range(0, len(entries), 500):
+        answer = client.put_records(StreamName=STREAM, Records=entries[start : start + 500])
+        assert answer["FailedRecordCount"] == 0
+
+
+async def read_all(
+    settings: Settings, topic: Topic, at_least: int = 0
+) -> list[ConsumerRecord[bytes, bytes]]:
+    """All that a read-committed consumer sees: up to the end of the topic, and `at_least` so
+    many."""
+    name = settings.prefixed(topic.name)
+    found: list[ConsumerRecord[bytes, bytes]] = []
+    async with (
+        consumer(settings) as source,
+        consumer(settings, isolation_level="read_uncommitted") as tip,
+    ):
+        partitions = [TopicPartition(name, p) for p in range(topic.partitions)]
+        source.assign(partitions)
+        await source.seek_to_beginning()
+        while True:
+            for records in (await source.getmany(timeout_ms=100)).values():
+                found += records
+            if len(found) < at_least:
+                continue
+            ends = await tip.end_offsets(partitions)
+            if all([await source.position(p) >= ends[p] for p in partitions]):
+                return found
+
+
+def events_of(records: Sequence[ConsumerRecord[bytes, bytes]]) -> list[CtiEvent]:
+    """Decoded."""
+    return [decode(record.value) for record in records]
+
+
+def number_of(cti_event: CtiEvent) -> int:
+    """The number that `event` gave it."""
+    return int(cti_event.event_id.removeprefix("EV"))

@@ -1,0 +1,93 @@
+"""What the simulated people sound like: tones, a melody of its own for each voice of each call.
+
+Customers hum low, agents high, outsiders between, hold music tinkles. All frequencies are multiples
+of 50 Hz, so a 20 ms frame holds whole waves and notes join without a click. The lowest bits of a
+frame's first bytes tell its number, so that no two frames of a track are alike and a frame in the
+wrong place shows.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from math import pi, sin
+from random import Random
+
+from simulator.mulaw import SILENCE, encoded
+
+FRAME_BYTES = 160
+FRAME_MS = 20
+SAMPLE_RATE = 8000
+NUMBER_BITS = 32
+NOTE_FRAMES = 12
+NOTES = 16
+
+
+class Voice(StrEnum):
+    """Who is heard."""
+
+    CUSTOMER = "customer"
+    AGENT = "agent"
+    SECOND_AGENT = "second agent"
+    OUTSIDER = "outsider"
+    HOLD_MUSIC = "hold music"
+    SILENCE = "silence"
+
+
+@dataclass(frozen=True, slots=True)
+class Timbre:
+    """Pitches (Hz) that a voice sings, its loudness, and when it speaks: `talks` frames of each
+    `cycle`, beginning `offset` frames into it."""
+
+    pitches: tuple[int, ...]
+    loudness: int
+    talks: int
+    cycle: int
+    offset: int
+
+
+TIMBRES = {
+    Voice.CUSTOMER: Timbre((150, 200, 250, 300, 350), 9000, 70, 150, 0),
+    Voice.AGENT: Timbre((600, 700, 750, 800, 900), 6000, 60, 150, 78),
+    Voice.SECOND_AGENT: Timbre((1000, 1100, 1200, 1300, 1500), 5000, 60, 150, 78),
+    Voice.OUTSIDER: Timbre((400, 450, 500, 550), 7000, 60, 150, 78),
+    Voice.HOLD_MUSIC: Timbre((500, 650, 800, 1000, 1250), 2500, 60, 60, 0),
+    Voice.SILENCE: Timbre((50,), 0, 0, 60, 0),
+}
+
+
+@lru_cache(maxsize=256)
+def tone(frequency: int, loudness: int) -> bytes:
+    """One frame of a steady tone; `frequency` must be a multiple of 50."""
+    step = 2 * pi * frequency / SAMPLE_RATE
+    return encoded(round(loudness * sin(step * i)) for i in range(FRAME_BYTES))
+
+
+@lru_cache(maxsize=4096)
+def melody(call: str, voice: Voice) -> tuple[int, ...]:
+    """The notes (Hz) that `voice` sings over and over in `call`."""
+    return tuple(Random(f"{call}/{voice}").choices(TIMBRES[voice].pitches, k=NOTES))  # noqa: S311
+
+
+def frame(call: str, voice: Voice, number: int) -> bytes:
+    """The 160 mu-law bytes of frame `number` (from 0) of `voice` in `call`."""
+    timbre = TIMBRES[voice]
+    if (number + timbre.cycle - timbre.offset) % timbre.cycle < timbre.talks:
+        note = melody(call, voice)[number // NOTE_FRAMES % NOTES]
+        sound = tone(note, timbre.loudness)
+    else:
+        sound = bytes([SILENCE]) * FRAME_BYTES
+    return numbered(sound, number)
+
+
+def numbered(sound: bytes, number: int) -> bytes:
+    """`sound` with `number` (below 2^32) in the lowest bits of its first 32 bytes."""
+    head = bytes(sound[i] & 0xFE | number >> (NUMBER_BITS - 1 - i) & 1 for i in range(NUMBER_BITS))
+    return head + sound[NUMBER_BITS:]
+
+
+def number_of(payload: bytes) -> int:
+    """The number that `numbered` put into a frame."""
+    number = 0
+    for byte in payload[:NUMBER_BITS]:
+        number = number << 1 | byte & 1
+    return number

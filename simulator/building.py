@@ -1,0 +1,285 @@
+"""Builds a call's script step by step: a cursor in time, and a verb for whatever people do."""
+
+from random import Random
+
+from simulator.audio import Voice
+from simulator.events import Account
+from simulator.people import Agent, in_queue
+from simulator.script import (
+    AgentListed,
+    Expectation,
+    ExpectedRecording,
+    ExpectedSession,
+    HoldChanged,
+    Json,
+    LegChanged,
+    LegStatus,
+    Line,
+    Script,
+)
+from simulator.stage import Part, Stage
+
+START_SLACK_MS = 5000
+WRAP_UP_MS = 1200
+CALLED = "+15550001000"
+
+
+class CallBuilder:
+    """One call. `number` tells the calls of a run apart; `line` is what its media go through."""
+
+    def __init__(self, begins_at: int, account: Account, random: Random, number: int) -> None:
+        self.number = number
+        self.line = Line()
+        self._begins_at = begins_at
+        self._stage = Stage(begins_at, account, random)
+        self._phone = f"+1555{random.randrange(10**7):07d}"
+        self._customer_leg: str | None = None
+        self._customer_joined = False
+        self._direction = "inbound"
+        self._outcome = "answered"
+        self._parts: list[Part] = []
+        self._recordings: list[ExpectedRecording] = []
+        self._recording: tuple[int, int, tuple[str, ...]] | None = None
+
+    # What people do.
+
+    def without_callbacks(self) -> None:
+        """Conference callbacks are not configured in this call's flow."""
+        self._stage.callbacks = False
+
+    def wait(self, milliseconds: int) -> None:
+        """Time passes."""
+        self._stage.now += milliseconds
+
+    def inbound(self, queue: str) -> None:
+        """A customer calls and waits in `queue`."""
+        self._stage.queue = queue
+        self._customer_leg = self._stage.leg(LegStatus.IN_PROGRESS)
+        self._stage.attributes = {
+            "call_sid": self._customer_leg,
+            "from": self._phone,
+            "caller": self._phone,
+            "to": CALLED,
+            "called": CALLED,
+            "direction": "inbound",
+        }
+        self.wait(100)
+        self._stage.task("created", "pending")
+
+    def outbound(self, queue: str) -> None:
+        """An agent's dial pad makes a task; the customer's leg does not exist yet."""
+        self._direction, self._stage.queue = "outbound", queue
+        self._stage.attributes = {
+            "direction": "outbound",
+            "outbound_to": self._phone,
+            "from": CALLED,
+        }
+        self._stage.task("created", "pending")
+
+    def internal(self, caller: Agent, called: Agent) -> None:
+        """`caller` dials a colleague's softphone."""
+        self._direction, self._stage.queue = "internal", "Everyone"
+        self._stage.attributes = {
+            "direction": "outbound",
+            "client_call": True,
+            "from": caller.contact_uri,
+            "to": called.contact_uri,
+            "outbound_to": called.contact_uri,
+        }
+        self._stage.task("created", "pending")
+
+    def offer(self, agent: Agent, transfer: Json | None = None, queue: str | None = None) -> Part:
+        """TaskRouter reserves `agent`; what agents do with it is for the returned part."""
+        queue = queue or self._stage.queue
+        part = Part(
+            agent,
+            self._stage.sids.new("WR"),
+            self._stage.sids.new("WK"),
+            queue,
+            self._stage.sids.new("CA"),
+            in_queue(agent, queue),
+            transfer or {},
+        )
+        self._parts.append(part)
+        self._stage.reservation(part, "created", "pending", prompt=transfer is not None)
+        return part
+
+    def accept(self, part: Part) -> None:
+        """The agent answers; the customer who waited comes into the conference."""
+        part.accepted_at = self._stage.now
+        self._stage.leg(LegStatus.IN_PROGRESS, part.call_sid)
+        self._stage.join(part.call_sid, self._stage.label(part), part.agent.voice)
+        self._stage.reservation(part, "accepted", "assigned")
+        if part.transfer:
+            completed = part.transfer | {"transfer_status": "COMPLETED"}
+            self._stage.task("transfer-completed", "assigned", completed)
+        if self._customer_leg and not self._customer_joined:
+            self._customer_in()
+            self._stage.knows_conference(worker=part.call_sid, customer=self._customer_leg)
+
+    def reject(self, part: Part) -> None:
+        """The agent turns the call down."""
+        part.left_at = self._stage.now
+        self._stage.reservation(part, "rejected", "pending")
+
+    def rings(self, *, listed: bool) -> None:
+        """The called customer's phone rings; `listed`: the conference shows the leg already."""
+        self._customer_leg = self._stage.leg(LegStatus.RINGING)
+        if listed:
+            self._customer_joined = True
+            self._stage.join(self._customer_leg, "customer", Voice.CUSTOMER, told=False)
+
+    def answered(self) -> None:
+        """The called customer answers."""
+        leg = self._customers_leg()
+        self._stage.do(LegChanged(leg, LegStatus.IN_PROGRESS))
+        parameters = {"CallSid": leg, "CallStatus": "in-progress", "To": self._phone}
+        self._stage.call_event("answered", parameters)
+        if self._customer_joined:
+            self._stage.tell_joined(leg, "customer")
+        else:
+            self._customer_in()
+
+    def unanswered(self) -> None:
+        """Nobody answers the phone; the agent gives up."""
+        leg = self._customers_leg()
+        self._outcome = "unanswered"
+        self._stage.unlist(leg)
+        self._stage.end_leg(leg, LegStatus.NO_ANSWER)
+        self.wait(400)
+        self.hang_up()
+
+    def hold(self, *, on: bool) -> None:
+        """An agent puts the customer on hold, or takes him off."""
+        leg = self._customers_leg()
+        self._stage.do(HoldChanged(self._stage.conference_sid, leg, on))
+        name = "participant-hold" if on else "participant-unhold"
+        self._stage.callback(name, {"CallSid": leg, "Hold": str(on).lower()})
+
+    def transfer(self, part: Part, to: Agent, mode: str, queue: str | None = None) -> Part:
+        """`part`'s agent transfers the customer to an agent, or to a queue that offers him to that
+        agent; `mode` is COLD or WARM."""
+        transfer = self._stage.transfer(part, mode, "QUEUE" if queue else "WORKER")
+        self._stage.task("transfer-initiated", "assigned", transfer, prompt=True)
+        self.wait(120)
+        return self.offer(to, transfer, queue)
+
+    def call_outside(self) -> None:
+        """An agent adds a party outside Twilio to the conference: no reservation."""
+        leg = self._stage.leg(LegStatus.RINGING)
+        self._stage.join(leg, None, Voice.OUTSIDER, told=False)
+        self.wait(500)
+        self._stage.do(LegChanged(leg, LegStatus.IN_PROGRESS))
+        self._stage.tell_joined(leg, None)
+
+    def listen_in(self, supervisor: Agent) -> str:
+        """A supervisor listens, and is heard by the agent at most; returns his leg."""
+        leg = self._stage.leg(LegStatus.IN_PROGRESS)
+        coaching = {"Coaching": "true", "CallSidToCoach": self._parts[-1].call_sid}
+        label = f"supervisor-{supervisor.email}"
+        self._stage.join(leg, label, Voice.SILENCE, coaching=coaching)
+        return leg
+
+    def leave(self, part: Part) -> None:
+        """The agent leaves the call; who else is on it stays."""
+        part.left_at = self._stage.now
+        self._stage.drop(part.call_sid)
+        self._wrap_up(part)
+
+    def hang_up(self) -> None:
+        """The last parties hang up: the call is over."""
+        if self._recording:
+            self.stops_recording()
+        for leg in tuple(self._stage.open_legs):
+            self._stage.drop(leg)
+        self._stage.end_conference()
+        for part in self._parts:
+            if part.left_at is None:
+                part.left_at = self._stage.now
+                self._wrap_up(part)
+        self._stage.later(80, lambda: self._stage.task("wrapup", "wrapping"))
+        done = {"task_completed_reason": "completed"}
+        self._stage.later(WRAP_UP_MS + 50, lambda: self._stage.task("completed", "completed", done))
+
+    def give_up(self) -> None:
+        """The customer hangs up before any agent answered."""
+        self._outcome = "abandoned"
+        self._stage.end_leg(self._customers_leg())
+        for part in self._parts:
+            if part.left_at is None:
+                part.left_at = self._stage.now
+                self._stage.reservation(part, "canceled", "canceled")
+        self._stage.task("canceled", "canceled", {"task_canceled_reason": "hangup"})
+
+    def list_agent(self, agent: Agent) -> None:
+        """The administrator puts `agent` on the list of monitored agents."""
+        self._stage.do(AgentListed(agent.email))
+        for part in self._parts:
+            part.monitored = part.monitored or part.agent == agent
+
+    def chatter(self) -> None:
+        """TaskRouter tells something that has nothing to do with the call."""
+        self._stage.chatter()
+
+    # What must come of it.
+
+    def records(self, *agents: Agent, slack: int = START_SLACK_MS) -> None:
+        """From now on the customer's leg must be recorded; `agents`: the monitored ones who will be
+        on the recording; `slack`: how late it may begin (ms)."""
+        extensions = tuple(agent.email.lower() for agent in agents)
+        self._recording = (self._stage.now, slack, extensions)
+
+    def stops_recording(self) -> None:
+        """The recording must end now."""
+        assert self._recording is not None
+        begins_at, slack, extensions = self._recording
+        now = self._stage.now
+        self._recordings.append(ExpectedRecording(begins_at, now, slack, extensions))
+        self._recording = None
+
+    def script(self, case: str, title: str) -> Script:
+        """The call as it was built, its steps in order of time."""
+        stage = self._stage
+        expectation = Expectation(
+            self._direction,
+            None if self._direction == "internal" else self._phone,
+            stage.queue,
+            self._outcome,
+            tuple(_session(part) for part in self._parts),
+            tuple(self._recordings),
+        )
+        return Script(
+            case,
+            title,
+            stage.task_sid,
+            self._customer_leg,
+            tuple(stage.legs),
+            tuple(sorted(stage.steps, key=lambda step: step.at)),
+            self.line,
+            self._begins_at,
+            stage.now,
+            expectation,
+        )
+
+    def _customers_leg(self) -> str:
+        assert self._customer_leg is not None
+        return self._customer_leg
+
+    def _customer_in(self) -> None:
+        self._customer_joined = True
+        self._stage.join(self._customers_leg(), "customer", Voice.CUSTOMER)
+
+    def _wrap_up(self, part: Part) -> None:
+        self._stage.later(60, lambda: self._stage.reservation(part, "wrapup", "wrapping"))
+        self._stage.later(
+            WRAP_UP_MS, lambda: self._stage.reservation(part, "completed", "wrapping")
+        )
+
+
+def _session(part: Part) -> ExpectedSession:
+    assert part.left_at is not None
+    monitored = part.monitored if part.accepted_at else False
+    extension = part.agent.email.lower()
+    return ExpectedSession(
+        part.reservation_sid, extension, monitored, part.accepted_at, part.left_at
+    )

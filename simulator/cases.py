@@ -1,0 +1,249 @@
+"""The calls of the simulated contact center: every case of who is recorded, and who is not.
+
+Each case says what people do and, beside it, what must be recorded of it.
+"""
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+from simulator import transfers
+from simulator.building import CallBuilder
+from simulator.events import Account
+from simulator.openings import conversation_begins, dialled
+from simulator.people import (
+    ANN,
+    BEN,
+    CLAIMS,
+    CLEO,
+    LEGAL,
+    SUPPORT,
+    UMA,
+    newcomer,
+)
+from simulator.script import Line, Script
+
+Case = Callable[[CallBuilder], None]
+
+LIST_CHANGE_SLACK_MS = 7500
+
+
+def inbound_monitored(call: CallBuilder) -> None:
+    """Inbound, monitored agent"""
+    conversation_begins(call)
+    call.wait(7000)
+    call.hang_up()
+
+
+def inbound_lossy(call: CallBuilder) -> None:
+    """Inbound, monitored by team, frames lost on the way"""
+    call.line = Line(lost=range(100, 105))
+    call.inbound(SUPPORT)
+    call.wait(400)
+    cleo = call.offer(CLEO)
+    call.wait(900)
+    call.accept(cleo)
+    call.records(CLEO)
+    call.wait(7500)
+    call.hang_up()
+
+
+def inbound_no_callbacks(call: CallBuilder) -> None:
+    """Inbound, monitored by queue, no conference callbacks"""
+    call.without_callbacks()
+    call.inbound(CLAIMS)
+    call.wait(300)
+    uma = call.offer(UMA)
+    call.wait(800)
+    call.accept(uma)
+    call.records(UMA)
+    call.wait(6000)
+    call.hang_up()
+
+
+def inbound_unmonitored(call: CallBuilder) -> None:
+    """Inbound, unmonitored agent"""
+    call.inbound(SUPPORT)
+    call.wait(300)
+    uma = call.offer(UMA)
+    call.wait(900)
+    call.accept(uma)
+    call.wait(6000)
+    call.hang_up()
+
+
+def excluded_queue(call: CallBuilder) -> None:
+    """Inbound, monitored agent, queue never recorded"""
+    call.inbound(LEGAL)
+    call.wait(300)
+    ann = call.offer(ANN)
+    ann.monitored = None
+    call.wait(900)
+    call.accept(ann)
+    call.wait(5000)
+    call.hang_up()
+
+
+def hold(call: CallBuilder) -> None:
+    """Hold and unhold, twice"""
+    conversation_begins(call)
+    call.wait(3000)
+    for _ in range(2):
+        call.hold(on=True)
+        call.wait(1800)
+        call.hold(on=False)
+        call.wait(1500)
+    call.hang_up()
+
+
+def internal(call: CallBuilder) -> None:
+    """Agent to agent, both monitored"""
+    call.internal(ANN, BEN)
+    call.wait(300)
+    ann = call.offer(ANN)
+    call.wait(300)
+    call.accept(ann)
+    call.wait(200)
+    ben = call.offer(BEN)
+    call.wait(800)
+    call.accept(ben)
+    call.wait(5000)
+    call.hang_up()
+
+
+def outbound_answered(call: CallBuilder) -> None:
+    """Outbound, leg there once answered"""
+    dialled(call)
+    call.wait(500)
+    call.rings(listed=False)
+    call.wait(2500)
+    call.answered()
+    call.records(ANN)
+    call.wait(6500)
+    call.hang_up()
+
+
+def outbound_ringing(call: CallBuilder) -> None:
+    """Outbound, ringing leg listed, no conference callbacks"""
+    call.without_callbacks()
+    dialled(call)
+    call.wait(500)
+    call.rings(listed=True)
+    call.wait(3000)
+    call.answered()
+    call.records(ANN)
+    call.wait(6500)
+    call.hang_up()
+
+
+def outbound_unmonitored(call: CallBuilder) -> None:
+    """Outbound, unmonitored agent"""
+    call.outbound(SUPPORT)
+    call.wait(200)
+    uma = call.offer(UMA)
+    call.wait(300)
+    call.accept(uma)
+    call.wait(300)
+    call.rings(listed=True)
+    call.wait(1200)
+    call.answered()
+    call.wait(5000)
+    call.hang_up()
+
+
+def outbound_unanswered(call: CallBuilder) -> None:
+    """Outbound, nobody answers"""
+    dialled(call)
+    call.wait(400)
+    call.rings(listed=True)
+    call.wait(5000)
+    call.unanswered()
+
+
+def abandoned(call: CallBuilder) -> None:
+    """Inbound, gives up in the queue"""
+    call.inbound(SUPPORT)
+    call.wait(4000)
+    call.chatter()
+    call.give_up()
+
+
+def abandoned_alerting(call: CallBuilder) -> None:
+    """Inbound, gives up while an agent is alerted"""
+    call.inbound(SUPPORT)
+    call.wait(500)
+    call.offer(ANN)
+    call.wait(3000)
+    call.give_up()
+
+
+def rejected(call: CallBuilder) -> None:
+    """Rejected by one agent, accepted by another"""
+    call.inbound(SUPPORT)
+    call.wait(300)
+    ben = call.offer(BEN)
+    call.wait(1200)
+    call.reject(ben)
+    call.wait(400)
+    ann = call.offer(ANN)
+    call.wait(800)
+    call.accept(ann)
+    call.records(ANN)
+    call.wait(6500)
+    call.hang_up()
+
+
+def listed_meanwhile(call: CallBuilder) -> None:
+    """The agent is put on the list during the call"""
+    nia = newcomer(call.number)
+    call.inbound(SUPPORT)
+    call.wait(300)
+    part = call.offer(nia)
+    call.wait(700)
+    call.accept(part)
+    call.wait(2000)
+    call.list_agent(nia)
+    call.records(nia, slack=LIST_CHANGE_SLACK_MS)
+    call.wait(10000)
+    call.hang_up()
+
+
+CASES: tuple[Case, ...] = (
+    transfers.warm_to_monitored,
+    transfers.cold_to_monitored,
+    listed_meanwhile,
+    transfers.supervised,
+    transfers.warm_to_unmonitored,
+    transfers.cold_to_unmonitored,
+    outbound_answered,
+    outbound_ringing,
+    transfers.warm_outside,
+    transfers.unmonitored_to_monitored,
+    transfers.cold_outside,
+    hold,
+    rejected,
+    inbound_lossy,
+    outbound_unanswered,
+    inbound_monitored,
+    inbound_no_callbacks,
+    outbound_unmonitored,
+    internal,
+    transfers.supervised_unmonitored,
+    excluded_queue,
+    inbound_unmonitored,
+    abandoned,
+    abandoned_alerting,
+)
+"""The longest first, so that all of them played one after the other end together."""
+
+
+def scripts(
+    cases: Sequence[Case], begins_at: int, spacing: int, account: Account, seed: int
+) -> tuple[Script, ...]:
+    """One call of each of `cases`, `spacing` ms apart; the same seed gives the same calls."""
+    random = Random(seed)  # noqa: S311
+    made = []
+    for number, case in enumerate(cases):
+        call = CallBuilder(begins_at + number * spacing, account, random, number)
+        case(call)
+        made.append(call.script(case.__name__, (case.__doc__ or "").strip()))
+    return tuple(made)

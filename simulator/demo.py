@@ -1,0 +1,214 @@
+"""`flexcapture demo`: the whole pipeline, and a simulated contact center that plays calls through
+it."""
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from rich.console import Console as Terminal
+
+from simulator.cases import CASES, Case, scripts
+from simulator.console import Console, Endpoints
+from simulator.events import Account
+from simulator.kinesis import KinesisSink
+from simulator.lock import InUse, held
+from simulator.media import Credentials, clock
+from simulator.people import MONITORED_LIST
+from simulator.pipeline_process import PipelineDied, PipelineProcess, environment
+from simulator.player import Played, Player
+from simulator.result import RESULT_FILE, write_result
+from simulator.sids import Sids
+from simulator.twilio_rest import Faults, TwilioRest
+from simulator.view import print_result
+from simulator.watching import watch
+from simulator.world import World
+
+CALLS_BEGIN_MS = 1500
+LONGEST_BEGINNING_MS = 14_000
+SPACING_MS = (100, 600)
+READY_S = 600.0
+TABLE_WIDTH = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What a run simulates."""
+
+    credentials: Credentials
+    account: Account
+    random: Random
+    sids: Sids
+    world: World
+
+    @classmethod
+    def fresh(cls, seed: int) -> "Simulation":
+        """A contact center that has not seen a call yet; all its SIDs come of `seed`."""
+        random = Random(seed)  # noqa: S311
+        sids = Sids(random)
+        credentials = Credentials(sids.new("AC"), secrets.token_hex(16))
+        account = Account(credentials.account_sid, sids.new("WS"))
+        return cls(credentials, account, random, sids, World(Sids(Random(seed + 1))))  # noqa: S311
+
+
+async def run_demo(
+    calls: int = 0, *, exit_after: bool, state_dir: Path, cases: Sequence[Case] = CASES
+) -> int:
+    """Plays `calls` calls (0: one of each case) through a pipeline started in `state_dir`; returns
+    the exit status. Stays up until SIGTERM or SIGINT unless `exit_after`."""
+    terminal = _terminal()
+    try:
+        with _prepared(state_dir) as directory:
+            chosen = [cases[number % len(cases)] for number in range(calls or len(cases))]
+            return await _run(terminal, directory, chosen, exit_after)
+    except InUse as error:
+        terminal.print(str(error), highlight=False)
+        return 3
+
+
+async def _run(terminal: Terminal, state_dir: Path, cases: Sequence[Case], exit_after: bool) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    simulation = Simulation.fresh(secrets.randbits(63))
+    demo = Demo(terminal, simulation, state_dir, cases, exit_after)
+    faults = Faults(too_many_requests=1, unavailable=1)
+    async with TwilioRest(simulation.world, simulation.credentials, faults) as rest:
+        settings = demo.settings(rest.url)
+        process = PipelineProcess(state_dir, environment(settings), demo.tell)
+        async with process as pipeline:
+            status = await _until_first(
+                lambda: demo.run(pipeline), lambda: demo.stopped(stop), pipeline.died
+            )
+            terminal.print("Stopping.")
+        return status
+
+
+class Demo:
+    """The demo's course, once `up` has been started."""
+
+    def __init__(
+        self,
+        terminal: Terminal,
+        simulation: Simulation,
+        state_dir: Path,
+        cases: Sequence[Case],
+        exit_after: bool,
+    ) -> None:
+        self._terminal = terminal
+        self._simulation = simulation
+        self._monitored = MonitoredList(state_dir / "monitored-agents.txt")
+        self._result = state_dir / RESULT_FILE
+        self._cases = cases
+        self._exit_after = exit_after
+        self._starting = True
+
+    def settings(self, rest_url: str) -> dict[str, str]:
+        """The settings of the pipeline."""
+        credentials = self._simulation.credentials
+        return {
+            "TWILIO_ACCOUNT_SID": credentials.account_sid,
+            "TWILIO_AUTH_TOKEN": credentials.auth_token,
+            "TWILIO_API_URL": rest_url,
+            "MONITORED_AGENTS": str(self._monitored.path),
+        }
+
+    def tell(self, line: str) -> None:
+        """Shows what `up` prints while it starts; later it would disturb the view."""
+        if self._starting:
+            self._terminal.print(line, style="dim", markup=False, highlight=False)
+
+    async def run(self, pipeline: PipelineProcess) -> int:
+        """Waits for the pipeline, plays the calls, prints the result; stays if it shall."""
+        try:
+            async with asyncio.timeout(READY_S):
+                endpoints = await pipeline.ready()
+        except TimeoutError:
+            self._terminal.print(f"The pipeline was not ready within {READY_S:.0f} s.")
+            return 1
+        self._starting = False
+        played = self._script()
+        await self._play(played, endpoints)
+        print_result(self._terminal, played)
+        write_result(self._result, played)
+        right = not any(one.differences for one in played)
+        if not self._exit_after:
+            self._terminal.print(f"\nConsole: {endpoints.console}", highlight=False)
+            self._terminal.print(f"Token:   {endpoints.console_token}", highlight=False)
+            self._terminal.print("Stays up until Ctrl-C.")
+            await asyncio.Event().wait()
+        return 0 if right else 1
+
+    async def stopped(self, stop: asyncio.Event) -> int:
+        """The exit status when somebody stops the demo: clean, unless a result was asked for."""
+        await stop.wait()
+        return 1 if self._exit_after else 0
+
+    def _script(self) -> list[Played]:
+        spacing = LONGEST_BEGINNING_MS // len(self._cases)
+        spacing = min(max(spacing, SPACING_MS[0]), SPACING_MS[1])
+        begins_at = clock() + CALLS_BEGIN_MS
+        account, seed = self._simulation.account, self._simulation.random.getrandbits(63)
+        return [Played(s) for s in scripts(self._cases, begins_at, spacing, account, seed)]
+
+    async def _play(self, played: Sequence[Played], endpoints: Endpoints) -> None:
+        simulation = self._simulation
+        console = Console(endpoints.console, endpoints.console_token)
+        sink = KinesisSink(endpoints.kinesis, endpoints.kinesis_region, endpoints.kinesis_stream)
+        async with console, sink:
+            player = Player(simulation.world, sink, console, self._monitored.add)
+            await player.rubbish(simulation.sids)
+            async with watch(self._terminal, played, simulation.world, console, endpoints):
+                await player.play(played, simulation.random)
+
+
+class MonitoredList:
+    """The file of the monitored agents, written anew for each run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._write(MONITORED_LIST)
+
+    def add(self, line: str) -> None:
+        """Adds a line."""
+        self._write(self.path.read_text() + line + "\n")
+
+    def _write(self, text: str) -> None:
+        new = self.path.with_suffix(".new")
+        new.write_text(text)
+        new.replace(self.path)
+
+
+async def _until_first(*courses: Callable[[], Awaitable[int | None]]) -> int:
+    """Runs all until the first ends, ends the others, and returns the first one's exit status."""
+    tasks = [asyncio.ensure_future(course()) for course in courses]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    try:
+        return max(task.result() or 0 for task in done)
+    except PipelineDied as died:
+        print(f"The pipeline ended by itself, status {died.status}:\n{died}")
+        return died.status if died.status in (2, 3) else 1
+
+
+@contextmanager
+def _prepared(state_dir: Path) -> Iterator[Path]:
+    directory = state_dir.absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    with held(directory / "demo.lock"):
+        (directory / RESULT_FILE).unlink(missing_ok=True)
+        yield directory
+
+
+def _terminal() -> Terminal:
+    terminal = Terminal()
+    return terminal if terminal.is_terminal else Terminal(width=TABLE_WIDTH)

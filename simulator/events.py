@@ -1,0 +1,116 @@
+"""CloudEvents as Twilio Event Streams writes them.
+
+TaskRouter's events carry a payload in snake_case, with attributes as JSON strings and times in ISO
+8601; voice status callbacks carry the classic callback's parameters in PascalCase, with times to
+the second as in RFC 2822.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+from simulator.script import Json
+from simulator.sids import Sids
+
+TASKROUTER = "com.twilio.taskrouter."
+VOICE = "com.twilio.voice.status-callback."
+SCHEMAS = "https://events-schemas.twilio.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The Twilio account and the TaskRouter workspace that the events are of."""
+
+    account_sid: str
+    workspace_sid: str
+
+
+def iso(at: int) -> str:
+    """Milliseconds since the epoch as ISO 8601 with milliseconds, in UTC."""
+    return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def rfc2822(at: int) -> str:
+    """Milliseconds since the epoch as RFC 2822, to the second."""
+    return format_datetime(datetime.fromtimestamp(at // 1000, UTC))
+
+
+def taskrouter_event(account: Account, sids: Sids, name: str, at: int, payload: Json) -> Json:
+    """An event `name` (as `reservation.accepted`) of TaskRouter; `payload` without the fields that
+    all events have."""
+    group = name.partition(".")[0]
+    data = {
+        "sid": sids.new("EV"),
+        "name": name,
+        "account_sid": account.account_sid,
+        "timestamp": iso(at),
+        "level": "INFO",
+        "group": group,
+        "product_name": "taskrouter",
+        "publisher": "taskrouter",
+        "publisher_metadata": {"workspace_sid": account.workspace_sid},
+        "payload_type": "application/json",
+        "payload": {
+            "eventtype": name,
+            "timestamp": iso(at),
+            "workspace_sid": account.workspace_sid,
+            **payload,
+        },
+    }
+    source = f"/v1/Workspaces/{account.workspace_sid}/{group}"
+    return _cloud_event(sids, TASKROUTER + name, source, at, data)
+
+
+def conference_event(account: Account, sids: Sids, name: str, at: int, parameters: Json) -> Json:
+    """A conference status callback, `name` as `participant-hold` or `conference-end`; `parameters`
+    besides those that all callbacks have."""
+    kind = "conference.participant.updated" if name.startswith("part") else "conference.updated"
+    parameters = {"StatusCallbackEvent": name, **parameters}
+    return _callback(account, sids, kind, at, parameters)
+
+
+def call_event(account: Account, sids: Sids, name: str, at: int, parameters: Json) -> Json:
+    """A call status callback, `name` as `answered`; it carries a call SID and no task."""
+    return _callback(account, sids, f"call.{name}", at, parameters)
+
+
+def test_event(sids: Sids, at: int) -> Json:
+    """The event that Twilio sends to try a sink out."""
+    kind = "com.twilio.eventstreams.test-event"
+    return _cloud_event(sids, kind, "/v1/Sinks", at, {"test_id": sids.new("TE")})
+
+
+def _callback(account: Account, sids: Sids, kind: str, at: int, parameters: Json) -> Json:
+    data = {
+        "request": {
+            "method": "POST",
+            "url": "https://flex.example.com/status",
+            "parameters": {
+                "AccountSid": account.account_sid,
+                "Timestamp": rfc2822(at),
+                **parameters,
+            },
+        },
+        "response": {"status_code": 200},
+    }
+    source = f"/2010-04-01/Accounts/{account.account_sid}/{kind.partition('.')[0]}"
+    return _cloud_event(sids, VOICE + kind, source, at, data)
+
+
+def _cloud_event(sids: Sids, kind: str, source: str, at: int, data: Json) -> Json:
+    return {
+        "specversion": "1.0",
+        "type": kind,
+        "source": source,
+        "id": sids.new("EZ"),
+        "dataschema": f"{SCHEMAS}/{kind.removeprefix('com.twilio.')}/1",
+        "datacontenttype": "application/json",
+        "time": iso(at),
+        "data": data,
+    }
+
+
+def attributes_text(attributes: Json) -> str:
+    """Attributes as TaskRouter carries them: a JSON string."""
+    return json.dumps(attributes, separators=(",", ":"))

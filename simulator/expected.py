@@ -1,0 +1,94 @@
+"""The recording that must come of the frames that were sent.
+
+Written from the contract's section on audio alone, sentence by sentence and frame by frame, so that
+it shares no mistake with the product.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+INBOUND, OUTBOUND = "inbound", "outbound"
+TRACKS = (INBOUND, OUTBOUND)
+SAMPLES_PER_MS = 8
+JITTER_SAMPLES = 80
+FRAME_SAMPLES = 160
+SILENCE = b"\xff"
+
+
+@dataclass(frozen=True, slots=True)
+class SentFrame:
+    """One frame as it went over the socket; `timestamp` in milliseconds of the media stream."""
+
+    track: str
+    timestamp: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedAudio:
+    """`samples`: left and right mu-law bytes in turn. The counts are of both tracks together."""
+
+    samples: bytes
+    received: int
+    lost: int
+    duplicate: int
+    overlap: int
+
+    @property
+    def duration_ms(self) -> int:
+        """How long it is, in milliseconds."""
+        return len(self.samples) // 2 // SAMPLES_PER_MS
+
+
+@dataclass(slots=True)
+class _Track:
+    audio: bytearray = field(default_factory=bytearray)
+    timestamps: set[int] = field(default_factory=set)
+    begun: bool = False
+    received: int = 0
+    lost: int = 0
+    duplicate: int = 0
+    overlap: int = 0
+
+    def place(self, timestamp: int, payload: bytes) -> None:
+        seen_before = timestamp in self.timestamps
+        self.timestamps.add(timestamp)
+        distance = timestamp * SAMPLES_PER_MS - len(self.audio)
+        if self.begun and distance <= -JITTER_SAMPLES:
+            self.duplicate += seen_before
+            self.overlap += not seen_before
+            return
+        if not self.begun:
+            self.audio += SILENCE * distance
+        elif distance >= JITTER_SAMPLES:
+            self.audio += SILENCE * distance
+            self.lost += max(1, round(distance / FRAME_SAMPLES))
+        self.audio += payload
+        self.received += 1
+        self.begun = True
+
+
+def expected_audio(frames: Iterable[SentFrame]) -> ExpectedAudio:
+    """The audio of one media stream from its frames in the order in which they were sent."""
+    tracks = {name: _Track() for name in TRACKS}
+    for sent in frames:
+        tracks[sent.track].place(sent.timestamp, sent.payload)
+    left, right = tracks[INBOUND], tracks[OUTBOUND]
+    length = max(len(left.audio), len(right.audio))
+    samples = bytearray(2 * length)
+    samples[0::2] = left.audio.ljust(length, SILENCE)
+    samples[1::2] = right.audio.ljust(length, SILENCE)
+    return ExpectedAudio(
+        bytes(samples),
+        left.received + right.received,
+        left.lost + right.lost,
+        left.duplicate + right.duplicate,
+        left.overlap + right.overlap,
+    )
+
+
+def inum_suffix(media_stream_sid: str) -> str:
+    """The last 8 digits of the INUM of this media stream's recording."""
+    digest = hashlib.sha256(media_stream_sid.encode()).digest()
+    return f"{int.from_bytes(digest, 'big') % 10**8:08d}"

@@ -1,0 +1,166 @@
+"""Sends a media stream to the URL of its start request, as Twilio Media Streams does.
+
+One frame of 20 ms on each track every 20 ms, numbers as strings, the first timestamp not 0, a
+frame a little early now and then. Every frame sent is kept in the `MediaStream`, so that the
+recording it must become can be computed.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+
+from simulator.audio import FRAME_MS, frame
+from simulator.expected import INBOUND, OUTBOUND, SentFrame
+from simulator.script import Json, Line
+from simulator.world import TRACKS, MediaStream, StreamStatus, World
+
+OPEN_TIMEOUT_S = 5.0
+SEND_TIMEOUT_S = 5.0
+FIRST_TIMESTAMP_MS = (99, 171)
+EARLY_SHARE = 0.02
+EARLY_MS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The Twilio account's SID and auth token."""
+
+    account_sid: str
+    auth_token: str
+
+
+def signature(auth_token: str, url: str) -> str:
+    """X-Twilio-Signature of a handshake: base64 of the HMAC-SHA1 of the URL."""
+    digest = hmac.new(auth_token.encode(), url.encode(), hashlib.sha1).digest()
+    return base64.b64encode(digest).decode()
+
+
+def clock() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+async def send_media_stream(
+    world: World, media_stream: MediaStream, credentials: Credentials
+) -> None:
+    """Runs a media stream to its end: until it is stopped, its leg ends, or the socket drops.
+    Twilio does not connect again; what went wrong stands in `trouble`."""
+    try:
+        async with connect(
+            media_stream.url,
+            additional_headers={
+                "X-Twilio-Signature": signature(credentials.auth_token, media_stream.url)
+            },
+            user_agent_header="Twilio.TmeWs/1.0",
+            compression=None,
+            open_timeout=OPEN_TIMEOUT_S,
+            close_timeout=2,
+            ping_interval=None,
+            proxy=None,
+        ) as socket:
+            media_stream.began_at = clock()
+            await _Sender(world, media_stream, credentials, socket).run()
+    except (OSError, TimeoutError, WebSocketException) as error:
+        media_stream.trouble = f"{type(error).__name__}: {error}"
+    media_stream.status = StreamStatus.STOPPED
+    media_stream.ended_at = media_stream.ended_at or clock()
+
+
+class _Sender:
+    def __init__(
+        self,
+        world: World,
+        media_stream: MediaStream,
+        credentials: Credentials,
+        socket: ClientConnection,
+    ) -> None:
+        self._world = world
+        self._media_stream = media_stream
+        self._account_sid = credentials.account_sid
+        self._socket = socket
+        self._leg = world.legs[media_stream.call_sid]
+        self._sequence = 0
+        self._chunks = {INBOUND: 0, OUTBOUND: 0}
+
+    async def run(self) -> None:
+        await self._send({"event": "connected", "protocol": "Call", "version": "1.0.0"})
+        await self._send_numbered("start", self._start())
+        await self._frames()
+        self._media_stream.ended_at = clock()
+        ids = {"accountSid": self._account_sid, "callSid": self._leg.sid}
+        await self._send_numbered("stop", ids)
+
+    async def _frames(self) -> None:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        for number, timestamp in enumerate(timestamps(self._media_stream.sid)):
+            scene = self._world.scene(self._leg.sid)
+            if scene is None or self._media_stream.stopping:
+                return
+            if sounds(number, self._leg.line):
+                voices = ((INBOUND, scene.inbound), (OUTBOUND, scene.outbound))
+                for track, voice in voices[: TRACKS[self._media_stream.track]]:
+                    payload = frame(self._leg.seed, voice, number)
+                    await self._send_frame(SentFrame(track, timestamp, payload))
+            await asyncio.sleep(began + (number + 1) * FRAME_MS / 1000 - loop.time())
+
+    async def _send_frame(self, sent: SentFrame) -> None:
+        self._chunks[sent.track] += 1
+        media = {
+            "track": sent.track,
+            "chunk": str(self._chunks[sent.track]),
+            "timestamp": str(sent.timestamp),
+            "payload": base64.b64encode(sent.payload).decode(),
+        }
+        await self._send_numbered("media", media)
+        self._media_stream.sent.append(sent)
+
+    def _start(self) -> Json:
+        tracks = [INBOUND, OUTBOUND][: TRACKS[self._media_stream.track]]
+        return {
+            "accountSid": self._account_sid,
+            "streamSid": self._media_stream.sid,
+            "callSid": self._leg.sid,
+            "tracks": tracks,
+            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+            "customParameters": dict(self._media_stream.parameters),
+        }
+
+    async def _send_numbered(self, event: str, body: Json) -> None:
+        self._sequence += 1
+        await self._send(
+            {
+                "event": event,
+                "sequenceNumber": str(self._sequence),
+                "streamSid": self._media_stream.sid,
+                event: body,
+            }
+        )
+
+    async def _send(self, message: Json) -> None:
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            await self._socket.send(json.dumps(message))
+
+
+def timestamps(media_stream_sid: str) -> Iterator[int]:
+    """The timestamps (ms) of a media stream's frames, without end: 20 ms apart, the first not 0,
+    one a little early now and then."""
+    random = Random(media_stream_sid)  # noqa: S311
+    timestamp = random.randint(*FIRST_TIMESTAMP_MS)
+    while True:
+        yield timestamp - (EARLY_MS if random.random() < EARLY_SHARE else 0)
+        timestamp += FRAME_MS
+
+
+def sounds(number: int, line: Line) -> bool:
+    """Whether frame `number` comes through the line."""
+    return number not in line.lost

@@ -1,0 +1,33 @@
+"""G.711 mu-law: linear samples to bytes.
+
+A byte is sign, 3 bits of segment, 4 bits of mantissa, all inverted (ITU-T G.711, table 2a). The
+sample is biased by 132 (33 in the standard's 14 bits), so that the segment is the place of its
+highest bit.
+"""
+
+from collections.abc import Iterable
+
+SILENCE = 0xFF
+BIAS = 132
+CLIP = 32635
+
+
+def encoded_sample(sample: int) -> int:
+    """The mu-law byte of a signed 16-bit sample; what is out of range is clipped."""
+    sign = 0x80 if sample < 0 else 0
+    magnitude = min(abs(sample), CLIP) + BIAS
+    segment = magnitude.bit_length() - 8
+    mantissa = (magnitude >> (segment + 3)) & 0x0F
+    return ~(sign | segment << 4 | mantissa) & 0xFF
+
+
+def decoded_sample(byte: int) -> int:
+    """The signed 16-bit sample that a mu-law byte stands for."""
+    bits = ~byte & 0xFF
+    magnitude = (((bits & 0x0F) << 3) + BIAS << (bits >> 4 & 0x07)) - BIAS
+    return -magnitude if bits & 0x80 else magnitude
+
+
+def encoded(samples: Iterable[int]) -> bytes:
+    """Mu-law bytes of signed 16-bit samples."""
+    return bytes(encoded_sample(sample) for sample in samples)

@@ -1,0 +1,51 @@
+"""Who works in the simulated contact center, and who is monitored there."""
+
+from dataclasses import dataclass, replace
+
+from simulator.audio import Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """A Flex worker. `monitored`: the list names him or his team."""
+
+    name: str
+    email: str
+    team: str
+    monitored: bool
+    voice: Voice = Voice.AGENT
+
+    @property
+    def contact_uri(self) -> str:
+        """The agent's softphone, special characters encoded as Flex does."""
+        return "client:" + self.email.replace("@", "_40").replace(".", "_2E")
+
+
+ANN = Agent("Ann Archer", "ann@example.com", "blue", monitored=True)
+BEN = Agent("Ben Brooks", "Ben@Example.com", "blue", monitored=True, voice=Voice.SECOND_AGENT)
+CLEO = Agent("Cleo Cruz", "cleo@example.com", "Gold", monitored=True)
+UMA = Agent("Uma Unger", "uma@example.com", "blue", monitored=False)
+UGO = Agent("Ugo Urban", "ugo@example.com", "blue", False, Voice.SECOND_AGENT)
+SUE = Agent("Sue Supervisor", "sue@example.com", "leads", monitored=True)
+
+SUPPORT, CLAIMS, LEGAL = "Support", "Claims", "Legal"
+
+MONITORED_LIST = """\
+# The monitored agents of the simulated contact center.
+ann@example.com
+BEN@example.com
+sue@example.com
+team:gold
+queue:claims
+!queue:legal
+"""
+
+
+def in_queue(agent: Agent, queue: str) -> bool:
+    """Whether `agent` is monitored when he takes a call from `queue`."""
+    return queue != LEGAL and (agent.monitored or queue == CLAIMS)
+
+
+def newcomer(number: int) -> Agent:
+    """An agent whom no list names yet; one for each `number`."""
+    return replace(UMA, name=f"Nia Newman {number}", email=f"nia-{number}@example.com")

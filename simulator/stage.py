@@ -1,0 +1,245 @@
+"""Where a call is played out: writes the steps that Twilio shows, event by event and leg by leg.
+
+`building.CallBuilder` says what people do; this says how that looks from outside.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from simulator import events
+from simulator.audio import Voice
+from simulator.events import Account
+from simulator.people import Agent
+from simulator.script import (
+    Action,
+    ConferenceBegan,
+    ConferenceEnded,
+    EventSent,
+    Json,
+    LegBegan,
+    LegChanged,
+    LegStatus,
+    ParticipantJoined,
+    ParticipantLeft,
+    Step,
+)
+from simulator.sids import Sids
+
+_PARTICIPANT = {"Hold": "false", "Muted": "false", "Coaching": "false"}
+
+
+@dataclass(slots=True)
+class Part:
+    """One agent's part of the call, as it is being built."""
+
+    agent: Agent
+    reservation_sid: str
+    worker_sid: str
+    queue: str
+    call_sid: str
+    monitored: bool | None
+    transfer: Json = field(default_factory=dict)
+    accepted_at: int | None = None
+    left_at: int | None = None
+    version: int = 0
+
+
+class Stage:
+    """`now` is the cursor in time. `callbacks`: conference callbacks are configured."""
+
+    def __init__(self, begins_at: int, account: Account, random: Random) -> None:
+        self.now = begins_at
+        self.callbacks = True
+        self.queue = ""
+        self.attributes: Json = {}
+        self.sids = Sids(random)
+        self.task_sid = self.sids.new("WT")
+        self.steps: list[Step] = []
+        self.legs: list[str] = []
+        self.open_legs: list[str] = []
+        self._account = account
+        self._conference_sid = self.sids.new("CF")
+        self._queue_sid = self.sids.new("WQ")
+        self._conference_begun = False
+        self._labels = random.choice(("worker_sid", "contact_uri", "reservation_sid"))
+        self._text_versions = random.random() < 0.5
+        self._sequence = 0
+        self._task_version = 0
+
+    def do(self, action: Action) -> None:
+        """`action` happens now."""
+        self.steps.append(Step(self.now, action))
+
+    def later(self, milliseconds: int, deed: Callable[[], None]) -> None:
+        """What `deed` writes happens some time from now; the cursor stays."""
+        now, self.now = self.now, self.now + milliseconds
+        deed()
+        self.now = now
+
+    def leg(self, status: LegStatus, call_sid: str | None = None) -> str:
+        """A call leg begins; returns its SID."""
+        call_sid = call_sid or self.sids.new("CA")
+        self.legs.append(call_sid)
+        self.open_legs.append(call_sid)
+        self.do(LegBegan(call_sid, status))
+        return call_sid
+
+    def end_leg(self, call_sid: str, status: LegStatus = LegStatus.COMPLETED) -> None:
+        """A leg ends."""
+        self.open_legs.remove(call_sid)
+        self.do(LegChanged(call_sid, status))
+
+    def join(
+        self,
+        call_sid: str,
+        label: str | None,
+        voice: Voice,
+        *,
+        coaching: Json | None = None,
+        told: bool = True,
+    ) -> None:
+        """A leg joins the conference; `told`: a callback says so."""
+        if not self._conference_begun:
+            self._conference_begun = True
+            self.do(ConferenceBegan(self._conference_sid, self.task_sid))
+        joined = ParticipantJoined(
+            self._conference_sid, call_sid, label, voice, coaching is not None
+        )
+        self.do(joined)
+        if told:
+            self.tell_joined(call_sid, label, coaching)
+
+    def tell_joined(self, call_sid: str, label: str | None, coaching: Json | None = None) -> None:
+        """The callback of a participant who joined."""
+        more: Json = {} if label is None else {"ParticipantLabel": label}
+        self.callback("participant-join", {"CallSid": call_sid, **more, **(coaching or {})})
+
+    def drop(self, call_sid: str) -> None:
+        """A leg leaves the conference, and ends."""
+        self.unlist(call_sid)
+        self.end_leg(call_sid)
+        self.callback("participant-leave", {"CallSid": call_sid})
+
+    def unlist(self, call_sid: str) -> None:
+        """A leg is no longer in the conference."""
+        self.do(ParticipantLeft(self._conference_sid, call_sid))
+
+    def end_conference(self) -> None:
+        """The conference ends."""
+        self.do(ConferenceEnded(self._conference_sid))
+        self.callback("conference-end", {"ReasonConferenceEnded": "last-participant-left"})
+
+    def knows_conference(self, **participants: str) -> None:
+        """TaskRouter updates the task with its conference and the SIDs of its participants."""
+        self.attributes["conference"] = {
+            "sid": self._conference_sid,
+            "participants": participants,
+        }
+        self.task("updated", "assigned")
+
+    def transfer(self, part: Part, mode: str, kind: str) -> Json:
+        """The fields of a transfer that `part`'s agent begins now."""
+        return {
+            "task_transfer_sid": self.sids.new("TT"),
+            "transfer_type": kind,
+            "transfer_mode": mode,
+            "transfer_initiating_worker_sid": part.worker_sid,
+            "transfer_initiating_reservation_sid": part.reservation_sid,
+            "transfer_to": self._queue_sid if kind == "QUEUE" else self.sids.new("WK"),
+            "transfer_started": events.iso(self.now),
+            "transfer_status": "INITIATED",
+        }
+
+    def label(self, part: Part) -> str:
+        """How the conference labels an agent: one way for all of a call."""
+        return str(
+            {
+                "worker_sid": part.worker_sid,
+                "contact_uri": part.agent.contact_uri,
+                "reservation_sid": part.reservation_sid,
+            }[self._labels]
+        )
+
+    @property
+    def conference_sid(self) -> str:
+        """The call's conference."""
+        return self._conference_sid
+
+    def task(
+        self, name: str, status: str, more: Json | None = None, *, prompt: bool = False
+    ) -> None:
+        """TaskRouter tells `task.NAME`."""
+        self._task_version += 1
+        self._taskrouter(f"task.{name}", self._task_fields(status) | (more or {}), prompt)
+
+    def reservation(self, part: Part, name: str, task_status: str, *, prompt: bool = False) -> None:
+        """TaskRouter tells `reservation.NAME` of an agent's part."""
+        agent = part.agent
+        payload = self._task_fields(task_status) | {
+            "task_queue_name": part.queue,
+            "reservation_sid": part.reservation_sid,
+            "reservation_status": "pending" if name == "created" else name,
+            "reservation_version": self._version(part.version),
+            "worker_sid": part.worker_sid,
+            "worker_name": agent.contact_uri.removeprefix("client:"),
+            "worker_activity_name": "Available",
+            "worker_attributes": events.attributes_text(
+                {
+                    "contact_uri": agent.contact_uri,
+                    "email": agent.email,
+                    "full_name": agent.name,
+                    "roles": ["agent"],
+                    "team_name": agent.team,
+                }
+            ),
+            **part.transfer,
+        }
+        part.version += 1
+        self._taskrouter(f"reservation.{name}", payload, prompt)
+
+    def chatter(self) -> None:
+        """TaskRouter tells something that has nothing to do with the call."""
+        payload = {"worker_sid": self.sids.new("WK"), "worker_activity_name": "Available"}
+        self._taskrouter("worker.activity.update", payload, prompt=False)
+
+    def call_event(self, name: str, parameters: Json) -> None:
+        """A call status callback; it carries no task."""
+        event = events.call_event(self._account, self.sids, name, self.now, parameters)
+        self.do(EventSent(event))
+
+    def callback(self, name: str, parameters: Json) -> None:
+        """A conference callback, where they are configured."""
+        if not self.callbacks:
+            return
+        self._sequence += 1
+        parameters = {
+            "ConferenceSid": self._conference_sid,
+            "FriendlyName": self.task_sid,
+            "SequenceNumber": str(self._sequence),
+            **(_PARTICIPANT if name.startswith("participant") else {}),
+            **parameters,
+        }
+        self.do(
+            EventSent(events.conference_event(self._account, self.sids, name, self.now, parameters))
+        )
+
+    def _taskrouter(self, name: str, payload: Json, prompt: bool) -> None:
+        event = events.taskrouter_event(self._account, self.sids, name, self.now, payload)
+        self.do(EventSent(event, prompt))
+
+    def _task_fields(self, status: str) -> Json:
+        return {
+            "task_sid": self.task_sid,
+            "task_attributes": events.attributes_text(self.attributes),
+            "task_age": self._task_version,
+            "task_priority": 0,
+            "task_assignment_status": status,
+            "task_channel_unique_name": "voice",
+            "task_queue_sid": self._queue_sid,
+            "task_queue_name": self.queue,
+            "task_version": self._version(self._task_version),
+        }
+
+    def _version(self, number: int) -> int | str:
+        return str(number) if self._text_versions else number

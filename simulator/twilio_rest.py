@@ -1,0 +1,249 @@
+"""The part of Twilio's REST API that a recorder needs, over HTTP on a loopback port.
+
+Start and stop media streams, find conferences and who is in them; Basic authentication, paging and
+errors as Twilio's. The answers come from the `World`; a started media stream is sent by a task of
+this double.
+"""
+
+import asyncio
+import base64
+import hmac
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from simulator.events import rfc2822
+from simulator.media import Credentials, clock, send_media_stream
+from simulator.script import Json, LegStatus
+from simulator.world import Conference, MediaStream, Participant, TwilioError, World, not_found
+
+API = "/2010-04-01"
+DEFAULT_PAGE_SIZE, LARGEST_PAGE = 50, 1000
+PARTICIPANT_STATUS = {LegStatus.RINGING: "ringing", LegStatus.IN_PROGRESS: "connected"}
+
+
+@dataclass(slots=True)
+class Faults:
+    """How many of the next requests are refused: first so many with 429, then so many with 503."""
+
+    too_many_requests: int = 0
+    unavailable: int = 0
+
+    def next(self) -> TwilioError | None:
+        """The refusal that the next request gets, or None."""
+        if self.too_many_requests > 0:
+            self.too_many_requests -= 1
+            return TwilioError(429, 20429, "Too Many Requests")
+        if self.unavailable > 0:
+            self.unavailable -= 1
+            return TwilioError(503, 20503, "Service Unavailable")
+        return None
+
+
+class TwilioRest:
+    """The double: an async context manager that serves while it is open. Leaving it ends all media
+    streams."""
+
+    def __init__(
+        self, world: World, credentials: Credentials, faults: Faults, port: int = 0
+    ) -> None:
+        self._world = world
+        self._credentials = credentials
+        self._faults = faults
+        self._port = port
+        self._stack = AsyncExitStack()
+        self.url = ""
+        self.requests = 0
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            self._senders = await stack.enter_async_context(asyncio.TaskGroup())
+            runner = web.AppRunner(self._application(), access_log=None)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            site = web.TCPSite(runner, "127.0.0.1", self._port)
+            await site.start()
+            host, port = runner.addresses[0][:2]
+            self.url = f"http://{host}:{port}"
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for leg in self._world.legs.values():
+            for media_stream in leg.media_streams:
+                media_stream.stopping = True
+        await self._stack.aclose()
+
+    def _application(self) -> web.Application:
+        application = web.Application(middlewares=[self._guard])
+        calls = f"{API}/Accounts/{{account}}/Calls/{{call}}/Streams"
+        conferences = f"{API}/Accounts/{{account}}/Conferences"
+        application.router.add_post(calls + ".json", self._start)
+        application.router.add_post(calls + "/{media_stream}.json", self._stop)
+        application.router.add_get(conferences + ".json", self._conferences)
+        application.router.add_get(
+            conferences + "/{conference}/Participants.json", self._participants
+        )
+        return application
+
+    @web.middleware
+    async def _guard(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        self.requests += 1
+        try:
+            self._check_account(request)
+            if (fault := self._faults.next()) is not None:
+                raise fault
+            return await handler(request)
+        except TwilioError as error:
+            return _refusal(error)
+        except web.HTTPNotFound:
+            return _refusal(not_found(request.path))
+        except web.HTTPMethodNotAllowed:
+            return _refusal(TwilioError(405, 20004, "Method not allowed"))
+
+    def _check_account(self, request: web.Request) -> None:
+        account, token = self._credentials.account_sid, self._credentials.auth_token
+        right = "Basic " + base64.b64encode(f"{account}:{token}".encode()).decode()
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(right.encode(), given.encode()):
+            raise TwilioError(401, 20003, "Authenticate")
+        if request.match_info.get("account", account) != account:
+            raise not_found(request.path)
+
+    async def _start(self, request: web.Request) -> web.Response:
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        call_sid = request.match_info["call"]
+        media_stream = self._world.start_media_stream(call_sid, form, clock())
+        self._senders.create_task(send_media_stream(self._world, media_stream, self._credentials))
+        return web.json_response(self._media_stream(media_stream))
+
+    async def _stop(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        call_sid, name = request.match_info["call"], request.match_info["media_stream"]
+        media_stream = self._world.stop_media_stream(call_sid, name, str(form.get("Status", "")))
+        return web.json_response(self._media_stream(media_stream))
+
+    async def _conferences(self, request: web.Request) -> web.Response:
+        found = [c for c in self._world.conferences.values() if _matches(c, request)]
+        found.sort(key=lambda conference: conference.began_at, reverse=True)
+        rows = [self._conference(conference) for conference in found]
+        return web.json_response(paged("conferences", rows, request.path, dict(request.query)))
+
+    async def _participants(self, request: web.Request) -> web.Response:
+        if (conference := self._world.conferences.get(request.match_info["conference"])) is None:
+            raise not_found(request.path)
+        rows = [self._participant(conference, p) for p in conference.participants.values()]
+        return web.json_response(paged("participants", rows, request.path, dict(request.query)))
+
+    def _media_stream(self, media_stream: MediaStream) -> Json:
+        account = self._credentials.account_sid
+        path = f"{API}/Accounts/{account}/Calls/{media_stream.call_sid}/Streams"
+        return {
+            "sid": media_stream.sid,
+            "account_sid": account,
+            "call_sid": media_stream.call_sid,
+            "name": media_stream.name,
+            "status": media_stream.status.value,
+            "date_updated": rfc2822(clock()),
+            "uri": f"{path}/{media_stream.sid}.json",
+        }
+
+    def _conference(self, conference: Conference) -> Json:
+        account = self._credentials.account_sid
+        uri = f"{API}/Accounts/{account}/Conferences/{conference.sid}"
+        return {
+            "sid": conference.sid,
+            "account_sid": account,
+            "friendly_name": conference.friendly_name,
+            "status": _status(conference),
+            "region": "us1",
+            "api_version": "2010-04-01",
+            "date_created": rfc2822(conference.began_at),
+            "date_updated": rfc2822(clock()),
+            "uri": uri + ".json",
+            "subresource_uris": {"participants": uri + "/Participants.json"},
+        }
+
+    def _participant(self, conference: Conference, participant: Participant) -> Json:
+        account = self._credentials.account_sid
+        path = f"{API}/Accounts/{account}/Conferences/{conference.sid}/Participants"
+        leg = self._world.legs[participant.call_sid]
+        return {
+            "account_sid": account,
+            "call_sid": participant.call_sid,
+            "conference_sid": conference.sid,
+            "label": participant.label,
+            "muted": False,
+            "hold": participant.hold,
+            "coaching": participant.coaching,
+            "call_sid_to_coach": None,
+            "start_conference_on_enter": True,
+            "end_conference_on_exit": False,
+            "status": PARTICIPANT_STATUS.get(leg.status, "complete"),
+            "date_created": rfc2822(conference.began_at),
+            "date_updated": rfc2822(clock()),
+            "uri": f"{path}/{participant.call_sid}.json",
+        }
+
+
+def paged(name: str, rows: Sequence[Json], path: str, query: dict[str, str]) -> Json:
+    """A page of `rows` in Twilio's envelope: `next_page_uri` is relative, null at the end."""
+    size, page = _number(query, "PageSize", DEFAULT_PAGE_SIZE), _number(query, "Page", 0)
+    size = min(max(size, 1), LARGEST_PAGE)
+
+    def uri(number: int) -> str:
+        return path + "?" + urlencode(query | {"PageSize": str(size), "Page": str(number)})
+
+    shown = rows[page * size : (page + 1) * size]
+    more = len(rows) > (page + 1) * size
+    return {
+        name: shown,
+        "page": page,
+        "page_size": size,
+        "start": page * size,
+        "end": page * size + max(len(shown) - 1, 0),
+        "uri": uri(page),
+        "first_page_uri": uri(0),
+        "previous_page_uri": uri(page - 1) if page else None,
+        "next_page_uri": uri(page + 1) if more else None,
+    }
+
+
+def _number(query: dict[str, str], name: str, default: int) -> int:
+    text = query.get(name, str(default))
+    if not text.isdigit():
+        raise TwilioError(400, 20001, f"Invalid {name}: {text!r}")
+    return int(text)
+
+
+def _matches(conference: Conference, request: web.Request) -> bool:
+    name, status = request.query.get("FriendlyName"), request.query.get("Status")
+    return name in (None, conference.friendly_name) and status in (None, _status(conference))
+
+
+def _status(conference: Conference) -> str:
+    return "in-progress" if conference.in_progress else "completed"
+
+
+def _refusal(error: TwilioError) -> web.Response:
+    body = {
+        "code": error.code,
+        "message": error.message,
+        "more_info": f"https://www.twilio.com/docs/errors/{error.code}",
+        "status": error.status,
+    }
+    return web.json_response(body, status=error.status)

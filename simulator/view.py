@@ -1,0 +1,147 @@
+"""What the demo shows while it runs: a table of the calls that redraws itself, or plain lines where
+the output is no terminal; and the result at the end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console as Terminal
+from rich.table import Table
+from rich.text import Text
+
+from simulator.player import Played, Progress
+from simulator.script import Json
+from simulator.world import World
+
+FRAME_LINES = 7
+WIDE = 100
+STYLES = {
+    Progress.WAITING: "dim",
+    Progress.ON: "cyan",
+    Progress.CHECKING: "yellow",
+    Progress.RIGHT: "green",
+    Progress.WRONG: "bold red",
+}
+
+
+@dataclass(slots=True)
+class Board:
+    """What is known right now. `calls`: the console's calls in progress, by task SID."""
+
+    played: Sequence[Played]
+    calls: dict[str, Json] = field(default_factory=dict)
+    connections: int = 0
+    frames: int = 0
+
+
+def live_table(board: Board, world: World, height: int) -> Table:
+    """The calls that have begun, and what each is doing; where they do not all fit into `height`
+    lines, those that are not done."""
+    table = Table(title="Calls in the simulated contact center", box=SIMPLE_HEAD, expand=True)
+    table.add_column("call", no_wrap=True, ratio=3)
+    table.add_column("", no_wrap=True)
+    table.add_column("connections", no_wrap=True, ratio=2)
+    table.add_column("media", no_wrap=True)
+    for name in ("sent", "received", "lost"):
+        table.add_column(name, justify="right", no_wrap=True)
+    begun = [one for one in board.played if one.progress is not Progress.WAITING]
+    if len(begun) > height - FRAME_LINES:
+        begun = [one for one in begun if not one.done]
+    for played in begun:
+        table.add_row(*_live_row(played, board, world))
+    table.caption = _caption(board)
+    return table
+
+
+def _caption(board: Board) -> str:
+    waiting = sum(one.progress is Progress.WAITING for one in board.played)
+    done = sum(one.done for one in board.played)
+    return (
+        f"{waiting} calls to come, {done} done; "
+        f"gateway: {board.connections} sockets, {board.frames:,} frames"
+    )
+
+
+def _live_row(played: Played, board: Board, world: World) -> tuple[str | Text, ...]:
+    call = board.calls.get(played.script.task_sid, {})
+    connections = ", ".join(
+        f"{connection['extension'].partition('@')[0]} {connection['state']}"
+        for connection in call.get("connections", ())
+    )
+    streams = ", ".join(stream["state"] for stream in call.get("streams", ()))
+    received, lost = frames(played)
+    return (
+        played.script.title,
+        Text(played.progress.value, STYLES[played.progress]),
+        connections,
+        streams,
+        str(_sent(played, world) or ""),
+        received,
+        lost,
+    )
+
+
+def frames(played: Played) -> tuple[str, str]:
+    """Frames received and lost of a call's recordings, empty before the console has counted them,
+    which it does when a recording is complete."""
+    recordings = played.contact["recordings"] if played.contact else []
+    counts = [one["frames"] for one in recordings if one["state"] == "complete"]
+    if not counts:
+        return "", ""
+    return str(sum(c["received"] for c in counts)), str(sum(c["lost"] for c in counts))
+
+
+def result_table(played: Sequence[Played], width: int) -> Table:
+    """Each call with what was recorded, or rightly was not; where `width` allows it, `began`: how
+    long after the answer, and `there`: how long after its end contact and audio were there."""
+    wide = width >= WIDE
+    table = Table(title="What came of the calls", box=SIMPLE_HEAD, pad_edge=False, expand=True)
+    table.add_column("call", no_wrap=True, ratio=1)
+    for name in ("outcome", "recorded"):
+        table.add_column(name, no_wrap=True)
+    for name in ("frames", "lost", *(("agents", "began", "there") if wide else ())):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    for one in played:
+        table.add_row(*_result_row(one, wide))
+    return table
+
+
+def _result_row(played: Played, wide: bool) -> tuple[str | Text, ...]:
+    contact = played.contact or {}
+    recordings = contact.get("recordings", [])
+    seconds = ", ".join(f"{(r['duration_ms'] or 0) / 1000:.1f} s" for r in recordings)
+    nothing = "no" if played.script.expectation.recordings else "no, rightly"
+    more = (
+        str(len(contact.get("sessions", []))),
+        _seconds(played.began_after),
+        _seconds(played.settled_after),
+    )
+    return (
+        played.script.title,
+        str(contact.get("outcome", "")),
+        seconds or nothing,
+        *frames(played),
+        *(more if wide else ()),
+        Text(played.progress.value, STYLES[played.progress]),
+    )
+
+
+def _seconds(milliseconds: int | None) -> str:
+    return "" if milliseconds is None else f"{milliseconds / 1000:.1f} s"
+
+
+def print_result(terminal: Terminal, played: Sequence[Played]) -> None:
+    """Prints the table, and below it what is wrong."""
+    terminal.print(result_table(played, terminal.width))
+    for one in played:
+        for difference in one.differences:
+            text = f"{one.script.title} ({one.script.task_sid}): {difference}"
+            terminal.print(text, style="red", markup=False, highlight=False)
+    right = sum(one.progress is Progress.RIGHT for one in played)
+    terminal.print(f"{right} of {len(played)} calls came out as they must.", highlight=False)
+
+
+def _sent(played: Played, world: World) -> int:
+    legs = (world.legs[sid] for sid in played.script.legs if sid in world.legs)
+    return sum(len(stream.sent) for leg in legs for stream in leg.media_streams)

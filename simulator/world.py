@@ -1,0 +1,220 @@
+"""What Twilio knows: legs, conferences, media streams. In memory; nothing here waits or connects.
+
+The script's actions change it, the REST double reads it and starts and stops media streams in it,
+the media senders ask it what is to be heard.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from simulator.audio import Voice
+from simulator.expected import SentFrame
+from simulator.script import (
+    Action,
+    ConferenceBegan,
+    ConferenceEnded,
+    HoldChanged,
+    LegBegan,
+    LegChanged,
+    LegStatus,
+    Line,
+    ParticipantJoined,
+    ParticipantLeft,
+)
+from simulator.sids import Sids
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+TRACKS = {"inbound_track": 1, "outbound_track": 1, "both_tracks": 2}
+MOST_TRACKS = 4
+ENDED = frozenset({LegStatus.COMPLETED, LegStatus.NO_ANSWER})
+
+
+class TwilioError(Exception):
+    """A refusal as Twilio gives it: HTTP status, code, message."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(f"{status}/{code}: {message}")
+        self.status, self.code, self.message = status, code, message
+
+
+def not_found(path: str) -> TwilioError:
+    """The refusal of a resource that does not exist."""
+    return TwilioError(404, 20404, f"The requested resource {path} was not found")
+
+
+@dataclass(slots=True)
+class Participant:
+    """A leg in a conference."""
+
+    call_sid: str
+    label: str | None
+    voice: Voice
+    coaching: bool
+    hold: bool = False
+
+
+@dataclass(slots=True)
+class Conference:
+    """A conference with who is in it now, in the order of their coming."""
+
+    sid: str
+    friendly_name: str
+    began_at: int
+    in_progress: bool = True
+    participants: dict[str, Participant] = field(default_factory=dict)
+
+
+class StreamStatus(StrEnum):
+    """A media stream's status as the REST API tells it."""
+
+    IN_PROGRESS = "in-progress"
+    STOPPED = "stopped"
+
+
+@dataclass(slots=True)
+class MediaStream:
+    """A started media stream and all that was sent on it. `stopping`: the sender must end it;
+    `began_at`, `ended_at`: when media began and ended (ms); `trouble`: why it ended otherwise."""
+
+    sid: str
+    call_sid: str
+    name: str
+    url: str
+    track: str
+    parameters: Mapping[str, str]
+    requested_at: int
+    status: StreamStatus = StreamStatus.IN_PROGRESS
+    stopping: bool = False
+    began_at: int | None = None
+    ended_at: int | None = None
+    trouble: str | None = None
+    sent: list[SentFrame] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Leg:
+    """A call leg with its media streams, and the refused or granted attempts to start one."""
+
+    sid: str
+    status: LegStatus
+    seed: str
+    line: Line
+    began_at: int
+    ended_at: int | None = None
+    media_streams: list[MediaStream] = field(default_factory=list)
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is heard on a leg's two tracks."""
+
+    inbound: Voice
+    outbound: Voice
+
+
+class World:
+    """All of it. Times are milliseconds since the epoch."""
+
+    def __init__(self, sids: Sids) -> None:
+        self._sids = sids
+        self.legs: dict[str, Leg] = {}
+        self.conferences: dict[str, Conference] = {}
+
+    def apply(self, action: Action, now: int, *, seed: str = "", line: Line | None = None) -> None:
+        """Changes the world by a script's action; `seed` and `line` are of the call whose leg
+        begins. Events and the monitored list are no part of the world."""
+        match action:
+            case LegBegan(call_sid, status):
+                self.legs[call_sid] = Leg(call_sid, status, seed, line or Line(), now)
+            case LegChanged(call_sid, status):
+                leg = self.legs[call_sid]
+                leg.status = status
+                leg.ended_at = now if status in ENDED else None
+            case ConferenceBegan(conference_sid, name):
+                self.conferences[conference_sid] = Conference(conference_sid, name, now)
+            case ParticipantJoined(conference_sid, call_sid, label, voice, coaching):
+                self.conferences[conference_sid].participants[call_sid] = Participant(
+                    call_sid, label, voice, coaching
+                )
+            case ParticipantLeft(conference_sid, call_sid):
+                self.conferences[conference_sid].participants.pop(call_sid, None)
+            case HoldChanged(conference_sid, call_sid, hold):
+                self.conferences[conference_sid].participants[call_sid].hold = hold
+            case ConferenceEnded(conference_sid):
+                self.conferences[conference_sid].in_progress = False
+                self.conferences[conference_sid].participants.clear()
+            case _:
+                pass
+
+    def scene(self, call_sid: str) -> Scene | None:
+        """What is heard on a leg now; None once it is over."""
+        if self.legs[call_sid].status is not LegStatus.IN_PROGRESS:
+            return None
+        for conference in self.conferences.values():
+            if (me := conference.participants.get(call_sid)) is not None:
+                return Scene(me.voice, self._heard_by(me, conference))
+        return Scene(Voice.CUSTOMER, Voice.HOLD_MUSIC)
+
+    def _heard_by(self, me: Participant, conference: Conference) -> Voice:
+        if me.hold:
+            return Voice.HOLD_MUSIC
+        for other in conference.participants.values():
+            connected = self.legs[other.call_sid].status is LegStatus.IN_PROGRESS
+            if other is not me and connected and not other.coaching and not other.hold:
+                return other.voice
+        return Voice.HOLD_MUSIC
+
+    def start_media_stream(self, call_sid: str, form: Mapping[str, str], now: int) -> MediaStream:
+        """A Start Stream request. Raises `TwilioError` where Twilio would refuse."""
+        if (leg := self.legs.get(call_sid)) is None:
+            raise not_found(f"/Calls/{call_sid}/Streams.json")
+        leg.attempts += 1
+        url, track = form.get("Url", ""), form.get("Track", "inbound_track")
+        _check_url(url)
+        if track not in TRACKS:
+            raise TwilioError(400, 20001, f"Invalid Track: {track!r}")
+        if leg.status is not LegStatus.IN_PROGRESS:
+            raise TwilioError(400, 21220, "Call is not in-progress. Cannot start a stream.")
+        sid = self._sids.new("MZ")
+        name = form.get("Name") or sid
+        running = [s for s in leg.media_streams if s.status is StreamStatus.IN_PROGRESS]
+        if any(name == other.name for other in running):
+            raise TwilioError(409, 21299, f"A stream named {name!r} exists on this call")
+        if sum(TRACKS[other.track] for other in running) + TRACKS[track] > MOST_TRACKS:
+            raise TwilioError(400, 21298, "Too many tracks are streamed on this call")
+        started = MediaStream(sid, call_sid, name, url, track, _parameters(form), now)
+        leg.media_streams.append(started)
+        return started
+
+    def stop_media_stream(self, call_sid: str, sid_or_name: str, status: str) -> MediaStream:
+        """A Stop Stream request; one that ended already is not found. Raises `TwilioError`."""
+        if status != "stopped":
+            raise TwilioError(400, 20001, f"Invalid Status: {status!r}")
+        leg = self.legs.get(call_sid)
+        for media_stream in leg.media_streams if leg else ():
+            known = sid_or_name in (media_stream.sid, media_stream.name)
+            if known and media_stream.status is StreamStatus.IN_PROGRESS:
+                media_stream.stopping = True
+                media_stream.status = StreamStatus.STOPPED
+                return media_stream
+        raise not_found(f"/Calls/{call_sid}/Streams/{sid_or_name}.json")
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    secure = parts.scheme == "wss" and bool(parts.hostname)
+    if not secure and not (parts.scheme == "ws" and parts.hostname in LOOPBACK_HOSTS):
+        raise TwilioError(400, 21217, f"Url must be a wss:// URL: {url!r}")
+    if "?" in url or "#" in url:
+        raise TwilioError(400, 21217, "Url must not have a query string")
+
+
+def _parameters(form: Mapping[str, str]) -> dict[str, str]:
+    parameters = {}
+    for number in range(1, 100):
+        if (name := form.get(f"Parameter{number}.Name")) is not None:
+            parameters[name] = form.get(f"Parameter{number}.Value", "")
+    return parameters

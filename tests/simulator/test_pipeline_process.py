@@ -1,0 +1,88 @@
+"""Nothing that could reach a real service goes into the demo's pipeline."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulator.console import ConsoleError, read_endpoints, summed
+from simulator.lock import InUse, held
+from simulator.pipeline_process import PipelineDied, PipelineProcess, environment
+
+STUB = """
+import json, os, pathlib, signal, sys
+print("starting")
+told = {"pid": os.getpid(), "kinesis": "k", "kinesis_region": "r", "kinesis_stream": "s",
+        "console": "c", "console_token": "t", "roles": {"gateway": [{"pid": 1, "http": "h:1"}]}}
+path = pathlib.Path(sys.argv[-1]) / "endpoints.json"
+path.with_suffix(".new").write_text(json.dumps(told))
+path.with_suffix(".new").replace(path)
+signal.sigwait({signal.SIGTERM})
+print("stopping")
+"""
+"""Says that it is ready, and ends when it is asked to."""
+
+DYING = "import sys; print('in use'); sys.exit(3)"
+
+
+async def test_pipeline_is_started_and_stopped(tmp_path: Path) -> None:
+    """Stale endpoints are not taken for its own; leaving ends it in good order."""
+    (tmp_path / "endpoints.json").write_text(
+        '{"pid": 1, "kinesis": "", "kinesis_region": "", "kinesis_stream": "", "console": "", '
+        '"console_token": "", "roles": {}}'
+    )
+    lines: list[str] = []
+    masked = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"
+    command = (sys.executable, "-c", masked + STUB)
+    async with PipelineProcess(tmp_path, dict(os.environ), lines.append, command) as pipeline:
+        endpoints = await pipeline.ready()
+    assert (("h:1",), "t") == (endpoints.gateway_metrics, endpoints.console_token)
+    assert ["starting", "stopping"] == lines
+
+
+async def test_death_is_told(tmp_path: Path) -> None:
+    """When it ends by itself, its exit status and what it said last are told."""
+    command = (sys.executable, "-c", DYING)
+    async with PipelineProcess(tmp_path, dict(os.environ), lambda _: None, command) as pipeline:
+        with pytest.raises(PipelineDied, match="in use") as died:
+            await pipeline.died()
+    assert 3 == died.value.status
+
+
+def test_environment_is_the_demos_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings for Kafka, Kinesis, Twilio and AWS are dropped, harmless ones stay."""
+    monkeypatch.setenv("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", "real:9092")
+    monkeypatch.setenv("FLEXCAPTURE_TWILIO_AUTH_TOKEN", "real")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_KINESIS", "https://real")
+    monkeypatch.setenv("AWS_PROFILE", "real")
+    monkeypatch.setenv("FLEXCAPTURE_PROCESSES", "tracker=2")
+    made = environment({"TWILIO_AUTH_TOKEN": "own"})
+    assert "real" not in " ".join(made[name] for name in made if "FLEX" in name or "AWS" in name)
+    assert "own" == made["FLEXCAPTURE_TWILIO_AUTH_TOKEN"]
+    assert "tracker=2" == made["FLEXCAPTURE_PROCESSES"]
+    assert "1" == made["FLEXCAPTURE_NO_ENV_FILE"]
+
+
+def test_endpoints_are_read(tmp_path: Path) -> None:
+    """No file is no endpoints; a file that is not as the contract says is an error."""
+    path = tmp_path / "endpoints.json"
+    assert None is read_endpoints(path)
+    path.write_text("{}")
+    with pytest.raises(ConsoleError):
+        read_endpoints(path)
+
+
+def test_metrics_are_summed_over_labels() -> None:
+    """Samples of one name count together, comments do not."""
+    text = '# HELP a b\na_total{x="1"} 2\na_total{x="2"} 3.5\nb 1e3\n'
+    assert {"a_total": 5.5, "b": 1000.0} == summed(text)
+
+
+def test_one_demo_at_a_time(tmp_path: Path) -> None:
+    """A second demo in the same directory is refused with the first one's pid, until that ends."""
+    lock = tmp_path / "demo.lock"
+    with held(lock), pytest.raises(InUse, match=str(os.getpid())), held(lock):
+        pass
+    with held(lock):
+        assert str(os.getpid()) == lock.read_text()

@@ -1,0 +1,212 @@
+"""The verifier sees no difference in what is right, and each one in what is not."""
+
+import struct
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from simulator.cases import CASES, Case, inbound_monitored, inbound_unmonitored, scripts
+from simulator.events import Account, iso
+from simulator.expected import SentFrame, expected_audio, inum_suffix
+from simulator.script import Json, LegStatus, Line, Script
+from simulator.verify import differences, settled
+from simulator.world import Leg, MediaStream, StreamStatus
+
+ACCOUNT = Account("AC" + "0" * 32, "WS" + "1" * 32)
+BEGIN = 1_700_000_000_000
+
+
+def _script(case: Case, seed: int = 1) -> Script:
+    return scripts([case], BEGIN, 0, ACCOUNT, seed)[0]
+
+
+def _media_stream(script: Script, number: int) -> MediaStream:
+    expected = script.expectation.recordings[number]
+    assert script.customer_call_sid is not None
+    random = Random(number)
+    sent = [
+        SentFrame(track, 120 + 20 * n, random.randbytes(160))
+        for n in range(20)
+        if n not in (4, 5)
+        for track in ("inbound", "outbound")
+    ]
+    return MediaStream(
+        f"MZ{number:032x}",
+        script.customer_call_sid,
+        "name",
+        "ws://127.0.0.1/media",
+        "both_tracks",
+        {},
+        expected.begins_at + 80,
+        status=StreamStatus.STOPPED,
+        began_at=expected.begins_at + 100,
+        ended_at=expected.ends_at + 100,
+        sent=sent,
+    )
+
+
+def _legs(script: Script) -> list[Leg]:
+    legs = [Leg(sid, LegStatus.COMPLETED, "seed", Line(), BEGIN) for sid in script.legs]
+    for leg in legs:
+        if leg.sid == script.customer_call_sid:
+            numbers = range(len(script.expectation.recordings))
+            leg.media_streams += [_media_stream(script, number) for number in numbers]
+            leg.attempts = len(leg.media_streams)
+    return legs
+
+
+def _inum(media_stream: MediaStream) -> str:
+    assert media_stream.began_at is not None
+    return f"{media_stream.began_at // 1000}{inum_suffix(media_stream.sid)}"
+
+
+def _recording(script: Script, media_stream: MediaStream, extensions: tuple[str, ...]) -> Json:
+    audio = expected_audio(media_stream.sent)
+    assert media_stream.began_at is not None
+    return {
+        "inum": _inum(media_stream),
+        "call_sid": media_stream.call_sid,
+        "stream_sid": media_stream.sid,
+        "extension": extensions[0],
+        "extensions": list(extensions),
+        "state": "complete",
+        "started_at": iso(media_stream.began_at),
+        "duration_ms": audio.duration_ms,
+        "frames": {"received": 36, "lost": 4, "duplicate": 0, "invalid": 0},
+        "audio_url": "/audio",
+    }
+
+
+def _contact(script: Script, legs: list[Leg]) -> Json:
+    expected = script.expectation
+    streams = [stream for leg in legs for stream in leg.media_streams]
+    return {
+        "task_sid": script.task_sid,
+        "direction": expected.direction,
+        "customer": expected.customer,
+        "queue": expected.queue,
+        "state": "ended",
+        "outcome": expected.outcome,
+        "sessions": [
+            {
+                "reservation_sid": s.reservation_sid,
+                "extension": s.extension,
+                "monitored": bool(s.monitored),
+                "started_at": None if s.started_at is None else iso(s.started_at),
+                "ended_at": iso(s.ended_at),
+            }
+            for s in expected.sessions
+        ],
+        "recordings": [
+            _recording(script, stream, wanted.extensions)
+            for stream, wanted in zip(streams, expected.recordings, strict=True)
+        ],
+    }
+
+
+def _wav(samples: bytes) -> bytes:
+    form = struct.pack("<HHIIHHH", 7, 2, 8000, 16000, 2, 8, 0)
+    chunks = b"fmt " + struct.pack("<I", 18) + form + b"data" + struct.pack("<I", len(samples))
+    return b"RIFF" + struct.pack("<I", len(chunks) + len(samples) + 4) + b"WAVE" + chunks + samples
+
+
+def _audio(legs: list[Leg]) -> dict[str, bytes]:
+    streams = [stream for leg in legs for stream in leg.media_streams]
+    return {_inum(stream): _wav(expected_audio(stream.sent).samples) for stream in streams}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@given(seed=st.integers(0, 2**63))
+@settings(max_examples=5)
+def test_what_is_right_has_no_differences(case: Case, seed: int) -> None:
+    """The contact that each case must give passes."""
+    script = _script(case, seed)
+    legs = _legs(script)
+    contact = _contact(script, legs)
+    assert [] == differences(script, legs, contact, _audio(legs))
+    assert settled(script, contact)
+
+
+def _spoil_extension(contact: Json) -> None:
+    contact["recordings"][0]["extension"] = "ben@example.com"
+
+
+def _spoil_monitored(contact: Json) -> None:
+    contact["sessions"][0]["monitored"] = False
+
+
+def _spoil_outcome(contact: Json) -> None:
+    contact["outcome"] = "abandoned"
+
+
+def _spoil_start(contact: Json) -> None:
+    contact["sessions"][0]["started_at"] = iso(BEGIN - 5000)
+
+
+def _spoil_frames(contact: Json) -> None:
+    contact["recordings"][0]["frames"]["lost"] = 0
+
+
+def _spoil_inum(contact: Json) -> None:
+    contact["recordings"][0]["inum"] = "1" * 18
+
+
+def _spoil_recordings(contact: Json) -> None:
+    contact["recordings"].clear()
+
+
+def _spoil_sessions(contact: Json) -> None:
+    contact["sessions"].append(contact["sessions"][0])
+
+
+SPOILS: list[Callable[[Json], Any]] = [
+    _spoil_extension,
+    _spoil_monitored,
+    _spoil_outcome,
+    _spoil_start,
+    _spoil_frames,
+    _spoil_inum,
+    _spoil_recordings,
+    _spoil_sessions,
+]
+
+
+@pytest.mark.parametrize("spoil", SPOILS, ids=lambda spoil: spoil.__name__)
+def test_what_is_wrong_is_told(spoil: Callable[[Json], Any]) -> None:
+    """Each thing that the contact tells wrongly is a difference."""
+    script = _script(inbound_monitored)
+    legs = _legs(script)
+    contact = _contact(script, legs)
+    spoil(contact)
+    assert [] != differences(script, legs, contact, _audio(legs))
+
+
+def test_one_wrong_byte_of_audio_is_told() -> None:
+    """A single sample that differs is found, with its place."""
+    script = _script(inbound_monitored)
+    legs = _legs(script)
+    audio = _audio(legs)
+    ((inum, content),) = audio.items()
+    audio[inum] = content[:-1] + bytes([content[-1] ^ 1])
+    (told,) = differences(script, legs, _contact(script, legs), audio)
+    assert "audio differs from" in told
+    assert "right" in told
+
+
+def test_a_forbidden_media_stream_is_told() -> None:
+    """An attempt to start a media stream where recording is forbidden is a difference."""
+    script = _script(inbound_unmonitored)
+    legs = _legs(script)
+    legs[0].attempts = 1
+    (told,) = differences(script, legs, _contact(script, legs), {})
+    assert "asked for" in told
+
+
+def test_no_contact_is_told() -> None:
+    """A call without contact is a difference."""
+    script = _script(inbound_unmonitored)
+    assert ["no contact"] == differences(script, _legs(script), None, {})

@@ -98,7 +98,8 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(listen: str, app: ASGIApp) -> AsyncIterator[None]:
-    """Serves `app` on `listen` ("host:port") while the block runs. Raises `OSError` if it cannot."""
+    """Serves `app` on `listen` ("host:port") while the block runs. Raises `OSError` where it
+    cannot."""
     host, port = listen_address(listen)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2

@@ -158,9 +158,7 @@ def _record_reader(cls: Any) -> Callable[[Any], Any]:
     steps = [(f.name, _reader_of(hints[f.name])) for f in fields(cls)]
 
     def read(plain: Any) -> Any:
-        return cls(
-            *[plain[name] if step is None else step(plain[name]) for name, step in steps]
-        )
+        return cls(*[plain[name] if step is None else step(plain[name]) for name, step in steps])
 
     return read
 

@@ -444,6 +444,7 @@ class CallStreams:
     failures: int
     not_before: int
     seen_at: int
+    alone_since: int | None
     ended_at: int | None
     media_streams: tuple[ManagedStream, ...]
 

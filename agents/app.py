@@ -1,0 +1,287 @@
+"""The common runner of the Faust roles: one app, one table, one agent with concurrency 1, over all
+the topics that a role reads. A role brings only its pure core.
+
+What Faust is trusted with: membership, assignment, delivery, the table and its recovery. What it is
+not: see `faust_transport` (offsets, isolation) and `faust_outbox` (all that is produced).
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+
+from agents.faust_core import Broadcasts, Core, Output, Step
+from agents.faust_handler import Broadcast, Effects, Handler, Incoming
+from agents.faust_outbox import Outbox
+from agents.faust_transport import App, Table
+from agents.faust_watch import Progress, lasting, watch
+from pipeline.kafka import ensure_topics, producer
+from pipeline.settings import Role, Settings
+from pipeline.telemetry import Health
+from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, TICKS, Topic
+
+__all__ = ["Broadcasts", "Companion", "Core", "Output", "Partitions", "Step", "run_table_role"]
+
+log = structlog.get_logger(__name__)
+
+S = TypeVar("S")
+
+Partitions = Callable[[], frozenset[int]]
+"""The partitions that this process owns at the moment, none while that changes."""
+
+Companion = Callable[[Partitions], Awaitable[None]]
+"""Work beside the agent that must not end: what it raises ends the role."""
+
+_STOP_SECONDS = 5.0
+_SESSION_SECONDS = 8.0
+
+
+async def run_table_role(
+    settings: Settings,
+    health: Health,
+    stop: asyncio.Event,
+    *,
+    role: Role,
+    sources: Sequence[Topic],
+    targets: Sequence[Topic] = (),
+    core: Core[S],
+    effects: Effects | None = None,
+    broadcast: Broadcast | None = None,
+    companions: Iterable[Companion] = (),
+) -> None:
+    """Runs a role until `stop` is set: every record of `sources` (and of `ticks`) goes through
+    `core`, what comes of it is published (on `targets`), kept in the role's table and, by
+    `effects`, done.
+
+    Health becomes good once the table is restored and the partitions are there. Raises where the
+    role cannot go on: the process is then to be ended and started again.
+    """
+    changelog = changelog_topic(role)
+    topics = [*sources, TICKS]
+    await ensure_topics(settings, [*topics, *targets, DEAD_LETTERS, changelog])
+    sender = producer(settings, client_id=f"{role}-{settings.instance or 'x'}")
+    await sender.start()
+    try:
+        running = _Running(
+            settings, health=health, role=role, topics=topics, changelog=changelog, sender=sender
+        )
+        await running.until(stop, core, effects, broadcast, companions)
+    finally:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(sender.stop(), _STOP_SECONDS)
+
+
+def changelog_topic(role: Role) -> Topic:
+    """The table's changelog: compacted only (one that is deleted by age makes recovery hang)."""
+    extra = {"segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.2"}
+    return Topic(f"{role}-table-changelog", "task SID", (), retention_ms=None, extra=extra)
+
+
+class _Running:
+    """A role's parts, wired."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        health: Health,
+        role: Role,
+        topics: Sequence[Topic],
+        changelog: Topic,
+        sender: Any,
+    ) -> None:
+        self.settings = settings
+        self.health = health
+        self.role = role
+        self.topics = {settings.prefixed(t.name): t.name for t in topics}
+        self.sender = sender
+        self.outbox = Outbox(sender, settings.prefixed(changelog.name))
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.app = faust_app(settings, role, before_commit=self.outbox.drained)
+        self.progress = Progress(self.app, tuple(self.topics))
+
+    async def until(
+        self,
+        stop: asyncio.Event,
+        core: Core[S],
+        effects: Effects | None,
+        broadcast: Broadcast | None,
+        companions: Iterable[Companion],
+    ) -> None:
+        handler = self._declare(core, effects, broadcast)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                beside = [
+                    tasks.create_task(lasting(name, work))
+                    for name, work in self._beside(handler, companions)
+                ]
+                try:
+                    await self.app.start()
+                    await stop.wait()
+                except BaseException as error:
+                    # Nothing is waited for, nothing more is committed.
+                    self.outbox.abandon(error)
+                    self.app.conf.stream_wait_empty = False
+                    raise
+                finally:
+                    # The outbox still runs, and the last commit waits for it.
+                    await self._stop()
+                    for task in beside:
+                        task.cancel()
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+
+    async def _stop(self) -> None:
+        self.health.bad("starting", "stopping")
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self.app.stop()
+        except Exception:
+            log.exception("the Faust app did not stop; the process is ended")
+            end_process_soon()
+
+    def _beside(
+        self, handler: Handler[S], companions: Iterable[Companion]
+    ) -> list[tuple[str, Awaitable[None]]]:
+        """What runs beside the agent, with names."""
+        return [
+            ("the outbox", self.outbox.run()),
+            ("the watchdog", watch(self.app, self.progress, handler)),
+            ("the agent", self._failure()),
+            *((repr(companion), companion(self.progress.owned)) for companion in companions),
+        ]
+
+    async def _failure(self) -> None:
+        await self.failed
+
+    def _fail(self, error: Exception) -> None:
+        self.outbox.abandon(error)
+        if not self.failed.done():
+            self.failed.set_exception(error)
+
+    def _declare(
+        self, core: Core[S], effects: Effects | None, broadcast: Broadcast | None
+    ) -> Handler[S]:
+        """The table and the agent."""
+        app = self.app
+        table = app.Table("table", key_type=bytes, value_type=bytes, partitions=CALL_PARTITIONS)
+        handler = Handler(
+            role=self.role,
+            core=core,
+            sender=self.sender,
+            outbox=self.outbox,
+            table=table,
+            topics=self.topics,
+            prefixed=self.settings.prefixed,
+            caught_up=self.progress.caught_up,
+            effects=effects,
+            broadcast=broadcast,
+        )
+
+        async def restored() -> None:
+            try:
+                handler.restore(dict(table.data._key_partition))  # noqa: SLF001 - faust_transport
+            except Exception as error:  # noqa: BLE001 - Faust would go on without the states
+                self._fail(error)
+            else:
+                self.health.good("starting")
+
+        table.on_recover(restored)
+        channel = app.topic(
+            *self.topics,
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            allow_empty=True,
+        )
+        app.agent(channel, name=f"{self.role}-agent", concurrency=1)(self._agent(handler))
+        return handler
+
+    def _agent(self, handler: Handler[S]) -> Callable[[Any], Awaitable[None]]:
+        async def agent(events: Any) -> None:
+            async for event in events.events():
+                try:
+                    await handler.handle(_incoming(event.message))
+                    message = event.message
+                    self.progress.handled(message.topic, message.partition, message.offset)
+                except Exception as error:  # noqa: BLE001 - an exception here would ack the event
+                    self._fail(error)
+                    await asyncio.get_running_loop().create_future()  # never goes on
+
+        return agent
+
+
+def end_process_soon() -> None:
+    """Ends this process in 3 s whatever it does: an app that does not stop would keep the event
+    loop from closing, and nobody would start the role again."""
+    timer = threading.Timer(3.0, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
+
+
+def faust_app(
+    settings: Settings, role: Role, *, before_commit: Callable[[], Awaitable[None]]
+) -> App:
+    """The Faust app of a role, every setting that matters explicit. Not started."""
+    for noisy in ("faust", "mode", "agents.faust_transport"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    instance = settings.instance or f"{role}-{time.time_ns():x}"
+    servers = str(settings.kafka_client()["bootstrap_servers"]).split(",")
+    return App(
+        settings.prefixed(role),
+        pipeline=settings,
+        before_commit=before_commit,
+        broker=";".join(f"kafka://{server.strip()}" for server in servers),
+        broker_client_id=instance,
+        broker_commit_interval=1.0,
+        broker_session_timeout=_SESSION_SECONDS,
+        broker_heartbeat_interval=1.5,
+        broker_request_timeout=10.0,
+        broker_rebalance_timeout=_SESSION_SECONDS,
+        broker_max_poll_interval=300.0,
+        broker_max_poll_records=500,
+        canonical_url=f"http://{instance}",
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=1024 * 1024,
+        datadir=_data_directory(settings, instance),
+        processing_guarantee="at_least_once",
+        store="memory://",
+        stream_buffer_maxsize=512,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=True,
+        table_standby_replicas=0,
+        topic_allow_declare=True,
+        topic_disable_leader=True,
+        topic_partitions=CALL_PARTITIONS,
+        topic_replication_factor=max(settings.kafka_replication_factor, 1),
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        Table=Table,
+    )
+
+
+def _data_directory(settings: Settings, instance: str) -> str:
+    base = settings.state_dir or Path(tempfile.gettempdir()) / "flexcapture"
+    directory = base / "faust" / instance
+    directory.mkdir(parents=True, exist_ok=True)
+    return str(directory)
+
+
+def _incoming(message: Any) -> Incoming:
+    return Incoming(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        timestamp=round(message.timestamp * 1000),
+        key=message.key,
+        value=message.value,
+    )

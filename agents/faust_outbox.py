@@ -1,0 +1,120 @@
+"""The way out of a Faust role: outputs, then the table's changelog, then the offsets; never in
+another order.
+
+A core publishes a version only when the state changes. Were the changed state safe before its
+outputs, a crash between the two would lose the outputs for good: the event, applied again, would
+change nothing. So the changelog waits for the broker's word on the outputs, and the offset commit
+for its word on the changelog. Steps are not held up one by one for that: they go out in groups.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+_ROOM = 5_000
+
+
+class BrokenOutbox(ConnectionError):
+    """What was added may never become safe: commit nothing, start anew."""
+
+
+class Sender(Protocol):
+    """The part of aiokafka's producer that is used here."""
+
+    async def send(  # noqa: PLR0917 - as it is in aiokafka
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | None = None,
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+        headers: Sequence[tuple[str, bytes]] | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queues a record; the future is done when the broker has it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A table's new value for a key, and what must be safe before it."""
+
+    partition: int
+    key: bytes
+    value: bytes | None
+    after: tuple[asyncio.Future[Any], ...]
+
+
+class Outbox:
+    """Writes changes to the changelog, each after its outputs. `run` must be running; once it has
+    failed, every waiting call raises, so no offset is committed any more."""
+
+    def __init__(self, sender: Sender, changelog: str) -> None:
+        self._sender = sender
+        self._changelog = changelog
+        self._waiting: deque[Change] = deque()
+        self._added = 0
+        self._done = 0
+        self._moved = asyncio.Condition()
+        self._failure: BaseException | None = None
+
+    async def add(self, change: Change) -> None:
+        """Takes a change; waits while too many are under way. Changes of a key keep their order."""
+        self._waiting.append(change)
+        self._added += 1
+        async with self._moved:
+            self._moved.notify_all()
+            await self._moved.wait_for(lambda: self._failed() or self._added - self._done < _ROOM)
+        self._raise_failure()
+
+    async def drained(self) -> None:
+        """Returns once every change that was added before is safe on the broker."""
+        goal = self._added
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._failed() or self._done >= goal)
+        self._raise_failure()
+
+    def abandon(self, reason: BaseException) -> None:
+        """From now on nothing more is said to be safe."""
+        self._failure = self._failure or reason
+
+    async def run(self) -> None:
+        """Works until cancelled. Raises what the sender raises."""
+        try:
+            while True:
+                async with self._moved:
+                    await self._moved.wait_for(lambda: bool(self._waiting))
+                group = tuple(self._waiting)
+                self._waiting.clear()
+                await self._write(group)
+                async with self._moved:
+                    self._done += len(group)
+                    self._moved.notify_all()
+        except BaseException as error:
+            self.abandon(error)
+            async with self._moved:
+                self._moved.notify_all()
+            raise
+
+    async def _write(self, group: Sequence[Change]) -> None:
+        # 1. The outputs: see the module's text.
+        for change in group:
+            for output in change.after:
+                await output
+        # 2. Of several changes of a key the last holds: the table is a cache of the latest.
+        latest = {(change.partition, change.key): change.value for change in group}
+        sent = [
+            await self._sender.send(self._changelog, value, key, partition)
+            for (partition, key), value in latest.items()
+        ]
+        # 3. Their word on it.
+        for record in sent:
+            await record
+
+    def _failed(self) -> bool:
+        return self._failure is not None
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise BrokenOutbox("the way out is broken") from self._failure

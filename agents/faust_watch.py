@@ -1,0 +1,196 @@
+"""How far a Faust app is, and the watchdog that ends a process which is stuck.
+
+After a broker's outage partitions may fall silent for good (faust issues 175, 523, 532, 640): the
+process looks well and does nothing. What helps is a new process.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiokafka import TopicPartition
+from prometheus_client import Gauge
+
+_LOOK_SECONDS = 2.0
+_ANSWER_SECONDS = 8.0
+
+LAG = Gauge("flexcapture_lag_records", "Records not yet handled, in this process's partitions")
+
+
+class Stuck(RuntimeError):
+    """Nothing goes on although something should: end the process."""
+
+
+class Busy(Protocol):
+    """Tells since when one record has been in work."""
+
+    busy_since: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What the watchdog sees at a moment (seconds)."""
+
+    at: float
+    rebalancing: bool
+    busy: bool
+    lag: int
+    handled: int
+    committed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """For how long (seconds) a thing may last. A rebalance includes the table's recovery."""
+
+    rebalancing: float = 120.0
+    silent: float = 30.0
+    uncommitted: float = 60.0
+
+
+class Watchdog:
+    """Pure: told what is seen, says what is wrong."""
+
+    def __init__(self, first: Sight, limits: Limits = Limits()) -> None:
+        self._limits = limits
+        self._steady = first.at
+        self._moved = first.at
+        self._committed = first.at
+        self._last = first
+
+    def see(self, sight: Sight) -> str | None:
+        """Why the process is to be ended, None while all is well."""
+        last, self._last = self._last, sight
+        if not sight.rebalancing:
+            self._steady = sight.at
+        if sight.rebalancing or sight.busy or not sight.lag or sight.handled != last.handled:
+            self._moved = sight.at
+        if sight.rebalancing or sight.committed != last.committed or not sight.handled:
+            self._committed = sight.at
+        elif sight.handled == last.handled:
+            # Nothing new to commit since: the clock stands still.
+            self._committed += sight.at - last.at
+        return self._wrong(sight)
+
+    def _wrong(self, sight: Sight) -> str | None:
+        limits = self._limits
+        if sight.at - self._steady > limits.rebalancing:
+            return f"rebalancing or recovering for {limits.rebalancing:.0f} s"
+        if sight.at - self._moved > limits.silent:
+            return f"{sight.lag} records wait and none was handled for {limits.silent:.0f} s"
+        if sight.at - self._committed > limits.uncommitted:
+            return f"records are handled but nothing was committed for {limits.uncommitted:.0f} s"
+        return None
+
+
+class Progress:
+    """Where the app stands on its topics (names with prefix, the ticks' last)."""
+
+    def __init__(self, app: Any, topics: Sequence[str]) -> None:
+        self._app = app
+        self._data_topics = tuple(topics[:-1])
+        self._ticks = topics[-1]
+        self._handled: dict[tuple[str, int], int] = {}
+        self.count = 0
+
+    def handled(self, topic: str, partition: int, offset: int) -> None:
+        """A record is done."""
+        self._handled[topic, partition] = offset
+        self.count += 1
+
+    def owned(self) -> frozenset[int]:
+        """The partitions that this process owns, none while that changes."""
+        if self._app.rebalancing or self._app.in_recovery or not self._app.consumer.started:
+            return frozenset()
+        assignment = self._app.consumer.assignment()
+        return frozenset(tp.partition for tp in assignment if tp.topic == self._ticks)
+
+    def caught_up(self, partition: int) -> bool:
+        """Whether all that is known of the partition on the topics besides ticks was handled."""
+        fetched: Mapping[tuple[str, int], int] = self._app.consumer.fetched
+        return all(
+            fetched.get((topic, partition), -1) <= self._handled.get((topic, partition), -1)
+            and self._to_read(topic, partition) <= 0
+            for topic in self._data_topics
+        )
+
+    def _to_read(self, topic: str, partition: int) -> int:
+        position, end = self._app.consumer.position_and_end(TopicPartition(topic, partition))
+        return 0 if position is None or end is None else end - position
+
+    async def lag(self) -> int:
+        """Records between what was read and what the broker says it has."""
+        consumer = self._app.consumer
+        if not self.owned():
+            return 0
+        mine = [tp for tp in consumer.assignment() if tp.topic in (*self._data_topics, self._ticks)]
+        ends: Mapping[Any, int] = await consumer.highwaters(*mine)
+        places = [(consumer.position_and_end(tp)[0], end) for tp, end in ends.items()]
+        return sum(max(0, end - position) for position, end in places if position is not None)
+
+
+async def watch(app: Any, progress: Progress, handler: Busy) -> None:
+    """Looks every two seconds; raises `Stuck`, or what the app crashed with."""
+    loop = asyncio.get_running_loop()
+    dog: Watchdog | None = None
+    lag = 0
+    while True:
+        if app.crashed:
+            raise Stuck(f"Faust crashed: {app.crash_reason!r}") from app.crash_reason
+        lag = await _lag(progress, lag)
+        sight = Sight(
+            at=loop.time(),
+            rebalancing=bool(app.rebalancing) or bool(app.in_recovery),
+            busy=handler.busy_since is not None,
+            lag=lag,
+            handled=progress.count,
+            committed=app.consumer.commits if app.consumer.started else 0,
+        )
+        if dog is None:
+            dog = Watchdog(sight)
+        if wrong := dog.see(sight):
+            raise Stuck(wrong)
+        await _until(app, _LOOK_SECONDS)
+
+
+async def lasting(name: str, work: Awaitable[None]) -> None:
+    """Work that must not end. A task group takes no notice of a task that ends cancelled, and what
+    waits for Faust's thread is cancelled when that dies: here it raises."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        if _is_cancelled():
+            raise
+        raise Stuck(f"{name}: what it waited for is gone") from None
+    raise Stuck(f"{name} ended, and should not")
+
+
+async def _lag(progress: Progress, last: int) -> int:
+    """The lag; the last known where there is no answer."""
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            lag = await progress.lag()
+    except asyncio.CancelledError:
+        if _is_cancelled():
+            raise
+        return last
+    except Exception:  # noqa: BLE001 - no answer, for whatever reason
+        return last
+    LAG.set(lag)
+    return lag
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled this very task."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _until(app: Any, seconds: float) -> None:
+    """Waits, shorter where the app crashes meanwhile."""
+    try:
+        async with asyncio.timeout(seconds):
+            await app._crashed.wait()  # noqa: SLF001 - mode has no public way to wait for it
+    except TimeoutError:
+        pass

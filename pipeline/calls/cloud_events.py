@@ -1,0 +1,218 @@
+"""What one Kinesis record holds: CloudEvents, the test event, or rubbish, told apart without ever
+failing. The formats: cloudevents.io (1.0, JSON) and Twilio's Event Streams.
+
+Unknown fields, missing fields that nobody needs and unknown event types are normal. Unreadable is
+what cannot be told from other events (no id, no type), and a TaskRouter or voice event of a known
+type that has not the shape of one.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from pipeline.calls.times import millis
+
+TEST_EVENT = "com.twilio.eventstreams.test-event"
+TASKROUTER = "com.twilio.taskrouter."
+VOICE = "com.twilio.voice."
+
+TASK_EVENTS = frozenset(
+    f"task.{name}"
+    for name in (
+        "created", "updated", "canceled", "completed", "deleted", "system-deleted", "wrapup",
+        "transfer-initiated", "transfer-completed", "transfer-failed", "transfer-canceled",
+        "transfer-attempt-failed",
+    )
+)  # fmt: skip
+RESERVATION_EVENTS = frozenset(
+    f"reservation.{name}"
+    for name in (
+        "created", "accepted", "rejected", "timeout", "canceled", "rescinded", "completed",
+        "failed", "wrapup",
+    )
+)  # fmt: skip
+CALL_CALLBACKS = frozenset(
+    f"status-callback.call.{name}" for name in ("initiated", "ringing", "answered", "completed")
+)
+CONFERENCE_CALLBACKS = frozenset(
+    {"status-callback.conference.updated", "status-callback.conference.participant.updated"}
+)
+
+_TASK_SID = re.compile(r"WT[0-9a-fA-F]{32}")
+_CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """An event to publish on `cti.events`. `body` is the whole CloudEvent, JSON."""
+
+    event_id: str
+    source: str
+    type: str
+    time: int | None
+    task_sid: str | None
+    call_sid: str | None
+    body: str
+
+    @property
+    def key(self) -> str:
+        """Its key on `cti.events`."""
+        return self.task_sid or self.call_sid or self.source
+
+
+@dataclass(frozen=True, slots=True)
+class Swallowed:
+    """Twilio's test event: it proves that the way is open, and says nothing."""
+
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """For the dead letters: a short fixed reason, what was wrong, and the bytes as they came (of
+    an array, the bytes of the element written again)."""
+
+    reason: str
+    detail: str
+    original: bytes
+
+
+Element = Readable | Swallowed | Unreadable
+
+
+class Malformed(ValueError):
+    """The event has not the shape that its type promises."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+def classify(raw: bytes) -> list[Element]:
+    """The elements of a Kinesis record's bytes (one CloudEvent in JSON, or an array of them), in
+    their order."""
+    try:
+        document = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        return [Unreadable("not-json", str(error), raw)]
+    if not isinstance(document, list):
+        return [_element(document, raw)]
+    if not document:
+        return [Unreadable("wrong-type", "an array of no events", raw)]
+    return [_element(item, orjson.dumps(item)) for item in document]
+
+
+def task_router_payload(event_type: str, data: Any) -> Mapping[str, Any]:
+    """`data.payload` of a task or reservation event, with its task SID. Raises `Malformed`."""
+    payload = _object(_object(data, event_type, "data").get("payload"), event_type, "data.payload")
+    sid = payload.get("task_sid")
+    if sid is None or sid == "":
+        raise Malformed("missing-field", f"{event_type}: no data.payload.task_sid")
+    if not isinstance(sid, str):
+        raise Malformed("wrong-type", f"{event_type}: data.payload.task_sid is no text")
+    return payload
+
+
+def callback_parameters(event_type: str, data: Any) -> Mapping[str, Any]:
+    """`data.request.parameters` of a status callback. Raises `Malformed`."""
+    request = _object(_object(data, event_type, "data").get("request"), event_type, "data.request")
+    return _object(request.get("parameters"), event_type, "data.request.parameters")
+
+
+def known_type(event_type: str, data: Any) -> str | None:
+    """The type without its prefix where it is one of TaskRouter's or of the voice callbacks that
+    tell something of a call; also by `payload.eventtype`. None for all others."""
+    if event_type.startswith(TASKROUTER):
+        name = event_type.removeprefix(TASKROUTER)
+        if name in TASK_EVENTS or name in RESERVATION_EVENTS:
+            return name
+        payload = data.get("payload") if isinstance(data, dict) else None
+        told = payload.get("eventtype") if isinstance(payload, dict) else None
+        return told if told in TASK_EVENTS or told in RESERVATION_EVENTS else None
+    name = event_type.removeprefix(VOICE)
+    known = name in CALL_CALLBACKS or name in CONFERENCE_CALLBACKS
+    return name if known and event_type.startswith(VOICE) else None
+
+
+def task_sid_in(parameters: Mapping[str, Any]) -> str | None:
+    """The task that a callback belongs to: Flex names a conference by its task's SID."""
+    return _matching(_TASK_SID, parameters.get("FriendlyName"))
+
+
+def _element(document: Any, original: bytes) -> Element:
+    try:
+        return _read(document, original)
+    except Malformed as error:
+        return Unreadable(error.reason, str(error), original)
+
+
+def _read(document: Any, original: bytes) -> Element:
+    if not isinstance(document, dict):
+        raise Malformed("wrong-type", f"a CloudEvent is an object, not {_kind(document)}")
+    event_id, event_type = _text(document, "id"), _text(document, "type")
+    if event_type == TEST_EVENT:
+        return Swallowed(event_id)
+    task_sid, call_sid = _sids(event_type, document.get("data"))
+    source = document.get("source")
+    return Readable(
+        event_id=event_id,
+        source=source if isinstance(source, str) else "",
+        type=event_type,
+        time=millis(document.get("time")),
+        task_sid=task_sid,
+        call_sid=call_sid,
+        body=original.decode(),
+    )
+
+
+def _sids(event_type: str, data: Any) -> tuple[str | None, str | None]:
+    name = known_type(event_type, data)
+    if name is not None and not name.startswith("status-callback."):
+        return task_router_payload(event_type, data)["task_sid"], None
+    if name is not None:
+        parameters = callback_parameters(event_type, data)
+        return task_sid_in(parameters), _matching(_CALL_SID, parameters.get("CallSid"))
+    return _sids_of_unknown(event_type, data)
+
+
+def _sids_of_unknown(event_type: str, data: Any) -> tuple[str | None, str | None]:
+    """Of a type that we do not know: what can be found is taken, nothing is demanded."""
+    if event_type.startswith(TASKROUTER) and isinstance(data, dict):
+        payload = data.get("payload")
+        return _matching(
+            _TASK_SID, payload.get("task_sid") if isinstance(payload, dict) else 0
+        ), None
+    try:
+        parameters = callback_parameters(event_type, data)
+    except Malformed:
+        return None, None
+    return task_sid_in(parameters), _matching(_CALL_SID, parameters.get("CallSid"))
+
+
+def _text(document: Mapping[str, Any], field: str) -> str:
+    value = document.get(field)
+    if value is None or value == "":
+        raise Malformed("missing-field", f"a CloudEvent without {field}")
+    if not isinstance(value, str):
+        raise Malformed("wrong-type", f"a CloudEvent's {field} is text, not {_kind(value)}")
+    return value
+
+
+def _object(value: Any, event_type: str, name: str) -> Mapping[str, Any]:
+    if value is None:
+        raise Malformed("missing-field", f"{event_type}: no {name}")
+    if not isinstance(value, dict):
+        raise Malformed("wrong-type", f"{event_type}: {name} is {_kind(value)}, not an object")
+    return value
+
+
+def _matching(pattern: re.Pattern[str], value: Any) -> str | None:
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "an array", str: "text", bool: "a boolean"}
+    return "null" if value is None else names.get(type(value), "a number")

@@ -1,0 +1,87 @@
+"""Whose leg is whose: the customer's, a worker's, a supervisor's, or nobody knows.
+
+Twilio does not say it in one way: the task's attributes name the two legs of the moment, a
+participant may carry a label, a client's leg has a `client:` address. What is not sure is unknown.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.calls.workers import marks, value
+from schemas.records import Call, Leg, Reservation
+
+_CUSTOMER_LABELS = frozenset({"customer", "external", "caller"})
+_WORKER_LABELS = frozenset({"worker", "agent"})
+
+
+@dataclass(frozen=True, slots=True)
+class Legs:
+    """A call's legs told apart. `workers`: each with the SIDs of the reservations that it may
+    belong to, none where it is only known to be some worker's."""
+
+    customers: tuple[Leg, ...]
+    workers: tuple[tuple[Leg, frozenset[str]], ...]
+    supervisors: tuple[Leg, ...]
+    unknown: tuple[Leg, ...]
+
+
+def legs_of(call: Call) -> Legs:
+    """The legs of a call, told apart."""
+    customers, workers, supervisors, unknown = [], [], [], []
+    words = [(reservation, marks(reservation)) for reservation in call.reservations]
+    for leg in call.legs:
+        owners = _owners(leg, words)
+        if value(leg.facts, "coaching") == "true":
+            supervisors.append(leg)
+        elif _is_customers(call, leg):
+            customers.append(leg)
+        elif owners or _is_some_workers(call, leg):
+            workers.append((leg, owners))
+        else:
+            unknown.append(leg)
+    return Legs(tuple(customers), tuple(workers), tuple(supervisors), tuple(unknown))
+
+
+def is_left(leg: Leg) -> bool:
+    """Whether the leg is gone for good, as far as is known."""
+    return "completed" in leg.milestones or value(leg.facts, "presence") == "left"
+
+
+def left_at(leg: Leg) -> int | None:
+    """When the leg went; None while it is there."""
+    times = [at for name in ("completed", "left") if (at := leg.milestones.get(name)) is not None]
+    return min(times) if times and is_left(leg) else None
+
+
+def is_held(leg: Leg) -> bool:
+    """Whether the leg is on hold."""
+    return value(leg.facts, "hold") == "true" and not is_left(leg)
+
+
+def was_answered(leg: Leg) -> bool:
+    """Whether somebody was on the leg: it joined the conference, or the call was answered."""
+    return "joined" in leg.milestones or "answered" in leg.milestones
+
+
+def _owners(leg: Leg, words: list[tuple[Reservation, frozenset[str]]]) -> frozenset[str]:
+    names = {word.lower() for n in ("label", "to") if (word := value(leg.facts, n)) is not None}
+    return frozenset(reservation.sid for reservation, known in words if names & known)
+
+
+def _is_customers(call: Call, leg: Leg) -> bool:
+    role = value(leg.facts, "role")
+    if leg.call_sid == value(call.facts, "customer_call_sid") or role is not None:
+        return leg.call_sid == value(call.facts, "customer_call_sid") or role == "customer"
+    label = (value(leg.facts, "label") or "").lower()
+    number = (value(call.facts, "customer") or "").lower()
+    return label in _CUSTOMER_LABELS or (bool(label) and label == number)
+
+
+def _is_some_workers(call: Call, leg: Leg) -> bool:
+    label = (value(leg.facts, "label") or "").lower()
+    to = (value(leg.facts, "to") or "").lower()
+    return (
+        value(leg.facts, "role") == "worker"
+        or leg.call_sid == value(call.facts, "worker_call_sid")
+        or label in _WORKER_LABELS
+        or to.startswith("client:")
+    )

@@ -1,0 +1,211 @@
+"""Who is recorded: the rules of the house, as one function of a call, the monitored list and the
+time.
+
+Recording follows monitored workers. It runs while a monitored worker's session is open on a call
+with a customer, and bridges a transfer from one monitored worker to another. Nothing here remembers
+an earlier decision: what is true depends on the call's summary, the versions of the list and `now`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline.calls.monitored import (
+    NOBODY,
+    BadLine,
+    MonitoredList,
+    PolicyHistory,
+    is_excluded,
+    is_listed,
+    is_monitored,
+    parse_list,
+    party_is_monitored,
+)
+from pipeline.calls.view import CallView, Session
+from schemas.records import RecordingPolicy, Transfer
+
+__all__ = [
+    "NOBODY",
+    "BadLine",
+    "Decision",
+    "MonitoredList",
+    "PolicyHistory",
+    "decide",
+    "is_monitored",
+    "parse_list",
+]
+
+BRIDGE_MS = 1_000
+"""How long after the last monitored worker left a transfer may still be taking shape."""
+
+PENDING_LIMIT_MS = 10 * 60_000
+"""A reservation that nobody answered is not waited for longer than this."""
+
+RECORD = "record"
+STOP = "stop"
+DO_NOT_RECORD = "do-not-record"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a call is recorded at a moment, and why.
+
+    `kind` names the reason's kind: two decisions of one kind differ in nothing that matters.
+    `settled` False: the call is too young for a "not recorded" to be told.
+    `begins` False: what is being recorded goes on, but nothing new is begun (a transfer to another
+    monitored worker is under way, and nobody is on the call yet).
+    """
+
+    record: bool
+    kind: str
+    reason: str
+    policy_version: int
+    settled: bool = True
+    begins: bool = True
+
+
+def decide(
+    view: CallView, history: PolicyHistory, now: int, alone_since: int | None = None
+) -> Decision:
+    """Whether the call is recorded at `now` (ms, the log's clock). `alone_since`: since when it is
+    known that no worker is on the call any more, if so; deadlines count from there, for events may
+    come late."""
+    policy = history.at(now)
+    since = alone_since or 0
+    kind, reason = _never(view, policy) or _by_workers(view, history, now, since)
+    return Decision(
+        record=kind in ("monitored", "bridging"),
+        begins=kind == "monitored",
+        kind=kind,
+        reason=reason,
+        policy_version=policy.version,
+        settled=kind != "unknown" and _is_settled(view),
+    )
+
+
+def published(decision: Decision, last: str | None) -> tuple[str, str]:
+    """How a decision is told after `last` was told (None: nothing yet): `record`, `stop` or
+    `do-not-record`, and the reason for a person."""
+    if decision.record:
+        return RECORD, f"started: {decision.reason}"
+    if last in (RECORD, STOP):
+        return STOP, f"stopped: {_stopped(decision)}"
+    return DO_NOT_RECORD, f"not recorded: {_not_recorded(decision)}"
+
+
+def is_news(decision: Decision, last: str | None, last_kind: str) -> bool:
+    """Whether the decision is to be told after one of `last` and `last_kind` was."""
+    if decision.record:
+        return last != RECORD and decision.begins
+    if last == RECORD:
+        return True
+    # What stopped stays stopped for the reason it stopped; other reasons come after the fact.
+    return last != STOP and decision.settled and decision.kind != last_kind
+
+
+def _stopped(decision: Decision) -> str:
+    return {"none": "last monitored agent left"}.get(decision.kind, decision.reason)
+
+
+def _not_recorded(decision: Decision) -> str:
+    gone = {"none", "ended", "off-list"}
+    return "no monitored agent" if decision.kind in gone else decision.reason
+
+
+def _never(view: CallView, policy: RecordingPolicy) -> tuple[str, str] | None:
+    """Why the call is not recorded whoever is on it, if so."""
+    if view.state == "ignored":
+        return "unknown", "not a voice call"
+    if view.direction is None:
+        return "unknown", "direction not known"
+    if view.direction == "internal":
+        return "internal", "internal call"
+    if view.direction == "inbound" and not policy.record_inbound:
+        return "direction", "inbound calls are not recorded"
+    if view.direction == "outbound" and not policy.record_outbound:
+        return "direction", "outbound calls are not recorded"
+    return None
+
+
+def _by_workers(
+    view: CallView, history: PolicyHistory, now: int, alone_since: int
+) -> tuple[str, str]:
+    policy = history.at(now)
+    if view.definitive_end is not None:
+        return "ended", "call ended"
+    active = [s for s in view.sessions if s.is_open]
+    if monitored := [s for s in active if party_is_monitored(policy, s)]:
+        first = min(monitored, key=_started)
+        return "monitored", f"monitored agent {first.extension or 'unknown'} is active"
+    if not active and (next_worker := _bridging(view, policy, now, alone_since)):
+        return "bridging", next_worker
+    return _nobody(active, history, now)
+
+
+def _nobody(active: list[Session], history: PolicyHistory, now: int) -> tuple[str, str]:
+    policy = history.at(now)
+    for session in active:
+        if is_listed(policy, session) and is_excluded(policy, session.queue):
+            return "excluded", f"queue {session.queue} is excluded"
+    for session in active:
+        if history.monitored_between(session, _started(session), now):
+            return "off-list", "no longer on the list"
+    return "none", "no monitored agent"
+
+
+def _bridging(view: CallView, policy: RecordingPolicy, now: int, alone_since: int) -> str | None:
+    """Nobody is on the call: why the recording goes on nevertheless, None if it does not."""
+    left = _last_left(view, policy)
+    if left is None:
+        return None
+    pending = [s for s in view.sessions if _is_pending(s, now)]
+    awaited = [
+        s for s in pending if party_is_monitored(policy, s) and s.created_at <= left + BRIDGE_MS
+    ]
+    if awaited:
+        return f"monitored agent {awaited[0].extension or 'unknown'} is being called"
+    if now < max(left, alone_since) + BRIDGE_MS and not pending and _unassigned(view, left):
+        return "transfer under way"
+    return None
+
+
+def _last_left(view: CallView, policy: RecordingPolicy) -> int | None:
+    """When the last monitored worker left; None where an unmonitored one left after him, or none
+    was there."""
+    left = [s for s in view.sessions if s.started_at is not None and s.ended_at is not None]
+    last = max(left, key=lambda s: s.ended_at or 0, default=None)
+    if last is None or not party_is_monitored(policy, last):
+        return None
+    return last.ended_at
+
+
+def _unassigned(view: CallView, left: int) -> list[Transfer]:
+    """Transfers begun by then, not over, of whose reservation nothing is known yet."""
+    return [t for t in view.transfers if _is_under_way(t, left) and not _has_reservation(view, t)]
+
+
+def _is_under_way(transfer: Transfer, left: int) -> bool:
+    begun = transfer.milestones.get("initiated")
+    over = any(transfer.milestones.get(m) for m in ("completed", "failed", "canceled"))
+    return begun is not None and begun <= left and not over
+
+
+def _has_reservation(view: CallView, transfer: Transfer) -> bool:
+    begun = transfer.milestones["initiated"]
+    return any(s.created_at >= begun for s in view.sessions)
+
+
+def _is_pending(session: Session, now: int) -> bool:
+    return session.is_pending and now < session.created_at + PENDING_LIMIT_MS
+
+
+def _started(session: Session) -> int:
+    return session.started_at or 0
+
+
+def _is_settled(view: CallView) -> bool:
+    """Whether somebody has accepted, or the call is over."""
+    return view.state == "ended" or _any_accepted(view.sessions)
+
+
+def _any_accepted(sessions: Iterable[Session]) -> bool:
+    return any(s.started_at is not None for s in sessions)

@@ -1,0 +1,259 @@
+"""What a call's summary means: direction, sessions, connections, and whether it is over.
+
+Nothing here is kept: a view is made from the summary whenever it is asked for.
+
+A session is one worker's part. It ends with the earliest of: the reservation's end; the leaving of
+the leg that is surely that worker's; the end of the call. Callbacks tell whole seconds, TaskRouter
+milliseconds: within one second the reservation's word holds.
+
+A call is over definitively when the task was cancelled, the conference ended, or the customer's leg
+is gone; softly (a later event may reopen it) when its workers are all gone and none is to come.
+While an outside party is known to be on the call, it goes on without workers until its task is
+done.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pipeline.calls.legs import Legs, is_held, is_left, left_at, legs_of, was_answered
+from pipeline.calls.workers import extension, value
+from schemas.records import Call, Connection, Fact, Reservation, Transfer
+
+FORMING, ACTIVE, ENDED, IGNORED = "forming", "active", "ended", "ignored"
+INBOUND, OUTBOUND, INTERNAL = "inbound", "outbound", "internal"
+ALERTING, RINGING, ON, HOLD = "alerting", "ringing", "active", "hold"
+
+RESERVATION_ENDS = (
+    "wrapup", "completed", "canceled", "rescinded", "timeout", "rejected", "failed",
+)  # fmt: skip
+TRANSFER_ENDS = ("completed", "failed", "canceled")
+_TASK_DONE = ("completed", "deleted", "system-deleted")
+_NOT_ANSWERED = frozenset({"busy", "no-answer", "failed", "canceled"})
+_SECOND = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One worker's part of the call. `started_at` None: not accepted (yet)."""
+
+    reservation_sid: str
+    worker_sid: str | None
+    extension: str | None
+    team: str | None
+    queue: str | None
+    created_at: int
+    started_at: int | None
+    ended_at: int | None
+
+    @property
+    def is_open(self) -> bool:
+        """Accepted and not ended."""
+        return self.started_at is not None and self.ended_at is None
+
+    @property
+    def is_pending(self) -> bool:
+        """Neither accepted nor ended."""
+        return self.started_at is None and self.ended_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """A call as it is to be understood. Sessions and connections in the order of creation.
+
+    `answered`: somebody besides the workers was on the call, as far as is known; `never_answered`:
+    an outbound call of which it is known that nobody was.
+    """
+
+    task_sid: str
+    state: str
+    direction: str | None
+    customer: str | None
+    customer_call_sid: str | None
+    queue: str | None
+    started_at: int
+    definitive_end: int | None
+    ended_at: int | None
+    answered: bool
+    never_answered: bool
+    sessions: tuple[Session, ...]
+    connections: tuple[Connection, ...]
+    transfers: tuple[Transfer, ...]
+    pending_transfer: bool
+    legs: Legs
+
+
+def view(call: Call) -> CallView:
+    """The call's meaning."""
+    legs = legs_of(call)
+    end = _definitive_end(call, legs)
+    sessions = _sessions(call, legs, end)
+    transferring = any(_is_pending(transfer, sessions) for transfer in call.transfers)
+    ended_at = end if end is not None else _soft_end(call, sessions, legs, transferring)
+    answered = _answered(call, legs, sessions)
+    direction = value(call.facts, "direction")
+    return CallView(
+        task_sid=call.task_sid,
+        state=_state(call, ended_at),
+        direction=direction,
+        customer=None if direction == INTERNAL else value(call.facts, "customer"),
+        customer_call_sid=_customer_leg(call, legs),
+        queue=value(call.facts, "queue"),
+        started_at=min(call.milestones.get("created", call.first_event_at), call.first_event_at),
+        definitive_end=end,
+        ended_at=ended_at,
+        answered=answered,
+        never_answered=direction == OUTBOUND and not answered and _refused(call, legs),
+        sessions=sessions,
+        connections=tuple(
+            _connection(s, legs, ringing=direction == OUTBOUND and not answered) for s in sessions
+        ),
+        transfers=call.transfers,
+        pending_transfer=transferring,
+        legs=legs,
+    )
+
+
+def derived(call: Call) -> Call:
+    """The call with its derived fields filled in."""
+    seen = view(call)
+    return replace(call, direction=seen.direction, state=seen.state, connections=seen.connections)
+
+
+def earlier(exact: int | None, coarse: int | None) -> int | None:
+    """The earlier of two times, None for unknown; within the same second the exact one, where the
+    other tells whole seconds."""
+    if exact is None or coarse is None:
+        return coarse if exact is None else exact
+    if coarse % _SECOND == 0 and coarse // _SECOND == exact // _SECOND:
+        return exact
+    return min(exact, coarse)
+
+
+def _sessions(call: Call, legs: Legs, end: int | None) -> tuple[Session, ...]:
+    accepted = sum("accepted" in r.milestones for r in call.reservations)
+    sessions = [
+        _session(reservation, _left(reservation, legs, only=accepted == 1), end, call.facts)
+        for reservation in call.reservations
+    ]
+    return tuple(sorted(sessions, key=lambda s: (s.created_at, s.reservation_sid)))
+
+
+def _session(
+    reservation: Reservation, left: int | None, end: int | None, task: Mapping[str, Fact]
+) -> Session:
+    milestones = reservation.milestones
+    started = milestones.get("accepted")
+    created = milestones.get("created", min(milestones.values(), default=started or 0))
+    known = [milestones[name] for name in RESERVATION_ENDS if name in milestones]
+    ended = earlier(min(known, default=None), left)
+    if end is not None and created <= end + _SECOND:
+        ended = earlier(ended, end)
+    if ended is not None:
+        ended = max(ended, created if started is None else started)
+    return Session(
+        reservation_sid=reservation.sid,
+        worker_sid=value(reservation.facts, "worker_sid"),
+        extension=extension(reservation.facts),
+        team=value(reservation.facts, "team"),
+        queue=value(reservation.facts, "queue") or value(task, "queue"),
+        created_at=created,
+        started_at=started,
+        ended_at=ended,
+    )
+
+
+def _left(reservation: Reservation, legs: Legs, *, only: bool) -> int | None:
+    """When the worker's own leg left; `only`: he is the one worker who accepted."""
+    started = reservation.milestones.get("accepted")
+    if started is None:
+        return None
+    lone = only and len(legs.workers) == 1
+    times = [left_at(leg) for leg, owners in legs.workers if lone or reservation.sid in owners]
+    # A leg that left before he accepted was that of an earlier part of his.
+    return min((t for t in times if t is not None and t + _SECOND > started), default=None)
+
+
+def _definitive_end(call: Call, legs: Legs) -> int | None:
+    ends = [at for leg in legs.customers if (at := left_at(leg)) is not None]
+    if (canceled := call.milestones.get("canceled")) is not None:
+        ends.append(canceled)
+    over = call.milestones.get("conference-end")
+    # Who is called after a conference's end is called to another one.
+    later = (r.milestones.get("created", 0) for r in call.reservations)
+    if over is not None and all(created <= over + _SECOND for created in later):
+        ends.append(over)
+    return min(ends, default=None)
+
+
+def _soft_end(
+    call: Call, sessions: tuple[Session, ...], legs: Legs, transferring: bool
+) -> int | None:
+    if any(session.ended_at is None for session in sessions):
+        return None
+    done = [call.milestones[name] for name in _TASK_DONE if name in call.milestones]
+    if any(was_answered(leg) and not is_left(leg) for leg in legs.unknown):
+        return min(done, default=None)
+    if not transferring and "wrapup" in call.milestones:
+        done.append(call.milestones["wrapup"])
+    accepted = [s for s in sessions if s.started_at is not None]
+    if accepted and (done or not transferring):
+        outside = [at for leg in legs.unknown if (at := left_at(leg)) is not None]
+        return max(outside + [s.ended_at or 0 for s in accepted])
+    return min(done, default=None)
+
+
+def _is_pending(transfer: Transfer, sessions: tuple[Session, ...]) -> bool:
+    begun = transfer.milestones.get("initiated")
+    if begun is None or any(name in transfer.milestones for name in TRANSFER_ENDS):
+        return False
+    return not any(s.created_at >= begun and s.started_at is not None for s in sessions)
+
+
+def _state(call: Call, ended_at: int | None) -> str:
+    if (value(call.facts, "channel") or "voice").lower() != "voice":
+        return IGNORED
+    if not call.reservations and "canceled" not in call.milestones:
+        return FORMING
+    return ACTIVE if ended_at is None else ENDED
+
+
+def _customer_leg(call: Call, legs: Legs) -> str | None:
+    told = value(call.facts, "customer_call_sid")
+    return told if told is not None or len(legs.customers) != 1 else legs.customers[0].call_sid
+
+
+def _answered(call: Call, legs: Legs, sessions: tuple[Session, ...]) -> bool:
+    if "customer_joined" in call.facts or any(was_answered(leg) for leg in legs.customers):
+        return True
+    # Of the legs that nobody knows, as many may be workers' as there are workers without one.
+    accepted = sum(s.started_at is not None for s in sessions)
+    theirs = max(0, accepted - sum(was_answered(leg) for leg, _ in legs.workers))
+    return sum(was_answered(leg) for leg in legs.unknown) > theirs
+
+
+def _refused(call: Call, legs: Legs) -> bool:
+    over = any(left_at(leg) is not None for leg in legs.customers)
+    statuses = {value(leg.facts, "call_status") for leg in (*legs.customers, *legs.unknown)}
+    return over or "canceled" in call.milestones or bool(statuses & _NOT_ANSWERED)
+
+
+def _connection(session: Session, legs: Legs, *, ringing: bool) -> Connection:
+    return Connection(
+        reservation_sid=session.reservation_sid,
+        extension=session.extension,
+        state=_connection_state(session, legs, ringing=ringing),
+        started_at=session.started_at,
+        ended_at=session.ended_at,
+    )
+
+
+def _connection_state(session: Session, legs: Legs, *, ringing: bool) -> str:
+    if session.ended_at is not None:
+        return ENDED
+    if session.started_at is None:
+        return ALERTING
+    if ringing:
+        return RINGING
+    own = [leg for leg, owners in legs.workers if session.reservation_sid in owners]
+    held = any(is_held(leg) for leg in (*legs.customers, *legs.unknown, *own))
+    return HOLD if held else ON

@@ -1,0 +1,158 @@
+"""For tests of Faust roles on the real Kafka: a role in this process, and processes to kill."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+
+from pipeline.kafka import consumer, ensure_topics, producer
+from pipeline.settings import Settings
+from pipeline.telemetry import Health
+from schemas.codec import decode, encode
+from schemas.topics import Topic
+
+_PROCESS = """
+import asyncio, importlib
+from pipeline.process import run_role
+from pipeline.settings import Role, load
+role = importlib.import_module({module!r})
+asyncio.run(run_role(Role({role!r}), role.run, load(None)))
+"""
+
+
+async def until(condition: Callable[[], Awaitable[bool] | bool], seconds: float = 60) -> None:
+    """Returns once the condition holds."""
+    async with asyncio.timeout(seconds):
+        while True:
+            answer = condition()
+            if answer if isinstance(answer, bool) else await answer:
+                return
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def role_running(
+    main: Callable[[Settings, Health, asyncio.Event], Awaitable[None]], settings: Settings
+) -> AsyncIterator[Health]:
+    """The role in this process, ready; stopped at the end of the block."""
+    health, stop = Health(starting="not yet"), asyncio.Event()
+
+    async def running() -> None:
+        await main(settings, health, stop)
+
+    async with asyncio.TaskGroup() as tasks:
+        task = tasks.create_task(running())
+        await until(lambda: not health.reasons or task.done())
+        try:
+            yield health
+        finally:
+            stop.set()
+
+
+async def publish(
+    settings: Settings, topic: Topic, records: Sequence[tuple[str, Any]], *, transaction: str = ""
+) -> None:
+    """Puts records on a topic under their keys, in one transaction where it has a name."""
+    await ensure_topics(settings, [topic])
+    name = settings.prefixed(topic.name)
+    options = {"transactional_id": settings.prefixed(transaction)} if transaction else {}
+    sender = producer(settings, **options)
+    await sender.start()
+    try:
+        if transaction:
+            await sender.begin_transaction()
+        for key, record in records:
+            value = record if isinstance(record, bytes) else encode(record)
+            await sender.send(name, value, key.encode())
+        await (sender.commit_transaction() if transaction else sender.flush())
+    finally:
+        await sender.stop()
+
+
+class Reader:
+    """Collects the records of a topic."""
+
+    def __init__(self, kafka_consumer: AIOKafkaConsumer) -> None:
+        self._consumer = kafka_consumer
+        self.records: list[Any] = []
+
+    async def look(self) -> list[Any]:
+        """All records so far."""
+        found = await self._consumer.getmany(timeout_ms=50)
+        for batch in found.values():
+            self.records += [decode(message.value) for message in batch]
+        return self.records
+
+    async def until(self, condition: Callable[[list[Any]], bool], seconds: float = 60) -> list[Any]:
+        """All records, once they satisfy the condition."""
+
+        async def satisfied() -> bool:
+            return condition(await self.look())
+
+        await until(satisfied, seconds)
+        return self.records
+
+
+@asynccontextmanager
+async def reading(settings: Settings, topic: Topic) -> AsyncIterator[Reader]:
+    """A reader of the whole topic."""
+    await ensure_topics(settings, [topic])
+    kafka_consumer = consumer(settings, settings.prefixed(topic.name))
+    await kafka_consumer.start()
+    try:
+        yield Reader(kafka_consumer)
+    finally:
+        await kafka_consumer.stop()
+
+
+class RoleProcess:
+    """A process of a role, as `up` would start it."""
+
+    def __init__(self, settings: Settings, role: str, module: str, instance: str) -> None:
+        self._code = _PROCESS.format(module=module, role=role)
+        self._environment = {
+            "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS": str(settings.kafka_bootstrap_servers),
+            "FLEXCAPTURE_TOPIC_PREFIX": settings.topic_prefix,
+            "FLEXCAPTURE_STATE_DIR": str(settings.state_dir),
+            "FLEXCAPTURE_INSTANCE": instance,
+            "FLEXCAPTURE_LOG_LEVEL": "WARNING",
+            "PYTHONPATH": ".",
+            "PATH": "/usr/bin:/bin",
+        }
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Starts it; again, where it was killed."""
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", self._code, env=self._environment
+        )
+
+    async def kill(self) -> None:
+        """SIGKILL."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        """SIGTERM; its exit status."""
+        return await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> int:
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        return await self._process.wait()
+
+
+@asynccontextmanager
+async def processes(*all_of_them: RoleProcess) -> AsyncIterator[None]:
+    """Started; none is left at the end of the block."""
+    try:
+        for each in all_of_them:
+            await each.start()
+        yield
+    finally:
+        for each in all_of_them:
+            await each.kill()

@@ -1,0 +1,121 @@
+"""The stream manager: decides which calls are recorded, and keeps their media streams so.
+
+The decisions are pure (`pipeline/streams/manager.py`); here they are wired to the topics.
+"""
+
+import asyncio
+
+import structlog
+from prometheus_client import Counter
+
+from agents.app import Output, Partitions, Step, run_table_role
+from agents.policy_topic import PolicyPublisher, reading_policy
+from agents.twilio_effort import wall_clock
+from pipeline.calls.policy import PolicyHistory
+from pipeline.kafka import ensure_topics
+from pipeline.settings import Role, Settings
+from pipeline.streams import manager
+from pipeline.telemetry import Health
+from schemas.records import (
+    Call,
+    CallStreams,
+    CommandAnswered,
+    GatewayStarted,
+    MediaStreamChanged,
+    MediaStreamClosed,
+    MediaStreamOpened,
+    RecordingDecided,
+    StartDuplicateStream,
+    StopDuplicateStream,
+)
+from schemas.topics import CALLS, POLICY, STREAM_COMMANDS, STREAM_EVENTS
+
+log = structlog.get_logger(__name__)
+
+TOLD = Counter("flexcapture_stream_manager_records", "Commands and decisions", ["record", "what"])
+
+
+class StreamsCore:
+    """The stream manager's core, as the runner wants it."""
+
+    def __init__(self, history: PolicyHistory) -> None:
+        self._history = history
+
+    def on_record(
+        self, key: str, state: CallStreams | None, record: object, now: int
+    ) -> Step[CallStreams]:
+        """A record of `calls` or `stream.events`; the manager's own are no news to it."""
+        match record:
+            case Call() | CommandAnswered() | MediaStreamOpened() | MediaStreamClosed():
+                return _step(key, manager.on_record(key, state, record, self._history, now))
+            case _:
+                return Step(state)
+
+    def on_broadcast(
+        self, key: str, state: CallStreams, record: object, now: int
+    ) -> Step[CallStreams]:
+        """GatewayStarted, for each call of the partition."""
+        if not isinstance(record, GatewayStarted):
+            return Step(state)
+        return _step(key, manager.on_record(key, state, record, self._history, now))
+
+    def on_tick(self, key: str, state: CallStreams, now: int) -> Step[CallStreams]:
+        """Time passed."""
+        return _step(key, manager.on_tick(state, self._history, now))
+
+    def wants_ticks(self, state: CallStreams) -> bool:  # noqa: ARG002 - the runner's interface
+        """Always: for deadlines, for a changed list, and at last to be forgotten."""
+        return True
+
+
+def _step(key: str, following: manager.Next) -> Step[CallStreams]:
+    return Step(following.state, tuple(_output(key, told) for told in following.told))
+
+
+def _output(key: str, told: manager.Told) -> Output:
+    match told:
+        case StartDuplicateStream() | StopDuplicateStream():
+            TOLD.labels(type(told).__name__, "").inc()
+            return Output(STREAM_COMMANDS, key, told)
+        case RecordingDecided():
+            TOLD.labels("RecordingDecided", told.decision).inc()
+        case MediaStreamChanged():
+            TOLD.labels("MediaStreamChanged", told.state).inc()
+    return Output(STREAM_EVENTS, key, told)
+
+
+async def _in_force(history: PolicyHistory) -> None:
+    """Returns once the latest version holds: a first start decides nothing by no list at all."""
+    wait_ms = history.latest.effective_at - wall_clock()
+    if wait_ms > 0:
+        await asyncio.sleep(wait_ms / 1000)
+
+
+async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
+    """The role stream-manager; besides, it publishes the list of who is monitored."""
+    await ensure_topics(settings, [CALLS, STREAM_EVENTS, STREAM_COMMANDS, POLICY])
+    async with reading_policy(settings) as reader:
+        publisher = PolicyPublisher(settings, reader.history, health)
+        # 1. What the file says now is published; 2. it is known here; 3. it holds. Then events are
+        # decided by it.
+        await publisher.look()
+        await reader.catch_up()
+        await _in_force(reader.history)
+        core = StreamsCore(reader.history)
+
+        async def follow(_: Partitions) -> None:
+            await reader.follow()
+
+        async def publish(_: Partitions) -> None:
+            await publisher.watch()
+
+        await run_table_role(
+            settings,
+            health,
+            stop,
+            role=Role.STREAM_MANAGER,
+            sources=[CALLS, STREAM_EVENTS],
+            core=core,
+            broadcast=core.on_broadcast,
+            companions=[follow, publish],
+        )

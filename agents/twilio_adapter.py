@@ -1,0 +1,178 @@
+"""The adapter towards Twilio: carries out the commands of `stream.commands`, answers on
+`stream.events`. The only process that calls Twilio, so a replay elsewhere has no effects.
+
+A plain consumer: in order per call, concurrent across calls, committing up to the smallest command
+that is not answered yet (see docs/architecture.md). A command is done when its answer is safe on
+the broker; whatever is not is carried out again by the next process, which is harmless.
+"""
+
+import asyncio
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from agents.twilio_client import TwilioApi
+from agents.twilio_commands import Commands
+from agents.twilio_effort import Command, wall_clock
+from agents.twilio_lanes import CallLane, Item, Lanes
+from pipeline.dead_letters import dead_letter
+from pipeline.kafka import consumer, ensure_topics, producer
+from pipeline.settings import Role, Settings
+from pipeline.telemetry import Health
+from schemas.codec import Undecodable, decode, encode
+from schemas.records import StartDuplicateStream, StopDuplicateStream
+from schemas.topics import DEAD_LETTERS, STREAM_COMMANDS, STREAM_EVENTS
+
+log = structlog.get_logger(__name__)
+
+COMMIT_EVERY_S = 0.5
+GRACE_S = 3.0
+MOST_UNDER_WAY = 5_000
+
+
+async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
+    """The role twilio-adapter. Without credentials it stays up, unhealthy, and takes no command."""
+    account, token = settings.twilio_account_sid, settings.twilio_auth_token
+    if account is None or token is None:
+        log.warning("no Twilio credentials: no call will be recorded")
+        health.bad(
+            "twilio",
+            "no Twilio credentials: set FLEXCAPTURE_TWILIO_ACCOUNT_SID and "
+            "FLEXCAPTURE_TWILIO_AUTH_TOKEN",
+        )
+        health.good("starting")
+        await stop.wait()
+        return
+    public_url = settings.need("gateway_public_url", "the URL that Twilio streams audio to")
+    await ensure_topics(settings, [STREAM_COMMANDS, STREAM_EVENTS, DEAD_LETTERS])
+    concurrency = settings.twilio_concurrency
+    url = settings.twilio_api_url
+    async with TwilioApi(account, token.get_secret_value(), url, concurrency) as api:
+        commands = Commands(api, public_url, health)
+        await Adapter(settings, commands, health).run(stop)
+
+
+class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
+    """From `stream.commands` through the lanes to `stream.events`."""
+
+    def __init__(self, settings: Settings, commands: Commands, health: Health) -> None:
+        self._settings = settings
+        self._commands = commands
+        self._health = health
+        self._topic = settings.prefixed(STREAM_COMMANDS.name)
+        self._committed: dict[int, int] = {}
+        self._consumer: AIOKafkaConsumer
+        self._producer: AIOKafkaProducer
+        self._lanes: Lanes
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until `stop` is set. Raises where Kafka cannot be reached any more."""
+        settings = self._settings
+        self._producer = producer(settings, linger_ms=0)
+        group = settings.prefixed(Role.TWILIO_ADAPTER)
+        self._consumer = consumer(settings, group_id=group)
+        await self._producer.start()
+        try:
+            await self._work(stop)
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
+        finally:
+            await self._producer.stop()
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        self._consumer.subscribe([self._topic], listener=self)
+        async with asyncio.TaskGroup() as tasks:
+            self._lanes = Lanes(tasks, self._carry_out, MOST_UNDER_WAY)
+            await self._consumer.start()
+            reading = tasks.create_task(self._read(), name="read")
+            committing = tasks.create_task(self._commit_now_and_then(), name="commit")
+            try:
+                await stop.wait()
+            finally:
+                # 1. No new commands; 2. those under way end or are left; 3. commit what is done.
+                reading.cancel()
+                committing.cancel()
+                await self._lanes.end(GRACE_S)
+                await self._commit()
+                await self._consumer.stop()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Kafka gave us partitions. What was read of them before an earlier loss counts no more."""
+        await self._lanes.drop({tp.partition for tp in assigned})
+        log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))
+        self._health.good("starting")
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Kafka takes partitions away: commit what is done, leave the rest to their new owner."""
+        partitions = {tp.partition for tp in revoked}
+        if partitions:
+            await self._commit()
+            await self._lanes.drop(partitions)
+            self._committed.clear()
+
+    async def _read(self) -> None:
+        while True:
+            await self._lanes.room()
+            batches = await self._consumer.getmany(timeout_ms=1_000, max_records=500)
+            for tp, records in batches.items():
+                for record in records:
+                    await self._take(tp.partition, record)
+
+    async def _take(self, partition: int, record: Any) -> None:
+        try:
+            command = decode(record.value)
+        except Undecodable as error:
+            await self._give_up(partition, record, error)
+            command = None
+        if isinstance(command, StartDuplicateStream | StopDuplicateStream):
+            self._lanes.put(Item(command, partition, record.offset))
+        else:
+            self._lanes.skip(partition, record.offset)
+
+    async def _give_up(self, partition: int, record: Any, error: Undecodable) -> None:
+        log.error("command cannot be read", partition=partition, offset=record.offset)
+        value, headers = dead_letter(
+            reason="undecodable",
+            detail=str(error),
+            role=Role.TWILIO_ADAPTER,
+            origin=self._topic,
+            part=str(partition),
+            position=str(record.offset),
+            at=wall_clock(),
+            key=record.key,
+            original=record.value or b"",
+        )
+        topic = self._settings.prefixed(DEAD_LETTERS.name)
+        await self._producer.send_and_wait(topic, value, record.key, headers=headers)
+
+    async def _carry_out(self, command: Command, lane: CallLane) -> None:
+        answer = await self._commands.carry_out(command, lane)
+        topic = self._settings.prefixed(STREAM_EVENTS.name)
+        await self._producer.send_and_wait(topic, encode(answer), command.task_sid.encode())
+
+    async def _commit_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(COMMIT_EVERY_S)
+            await self._commit()
+
+    async def _commit(self) -> None:
+        ours = {tp.partition for tp in self._consumer.assignment()}
+        news = {
+            partition: offset
+            for partition, offset in self._lanes.committable().items()
+            if partition in ours and self._committed.get(partition) != offset
+        }
+        if not news:
+            return
+        try:
+            await self._consumer.commit(
+                {TopicPartition(self._topic, p): o for p, o in news.items()}
+            )
+        except (CommitFailedError, IllegalStateError):
+            log.info("not committed: the partitions have moved")  # their new owner starts earlier
+        except KafkaError as error:
+            log.warning("not committed; tried again soon", error=repr(error))
+        else:
+            self._committed |= news

@@ -1,0 +1,162 @@
+"""The stream manager's core: from a call's versions, the monitored list and what is reported of
+media streams, to decisions and commands. Pure; `agents/stream_manager.py` carries it out.
+"""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from pipeline.calls import policy
+from pipeline.calls.policy import Decision, PolicyHistory
+from pipeline.calls.view import CallView, view
+from pipeline.streams.marks import customer_marks, worker_marks
+from pipeline.streams.reconcile import Command, Demand, changes, reconcile
+from pipeline.streams.state import (
+    answered,
+    closed,
+    gateway_started,
+    is_over,
+    opened,
+    unknown_call,
+)
+from schemas.codec import decode, encode
+from schemas.records import (
+    Call,
+    CallStreams,
+    CommandAnswered,
+    GatewayStarted,
+    MediaStreamChanged,
+    MediaStreamClosed,
+    MediaStreamOpened,
+    RecordingDecided,
+)
+
+FORGET_MS = 4 * 60 * 60_000
+"""The state of a call goes this long after its end was seen."""
+
+Told = Command | RecordingDecided | MediaStreamChanged
+Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The state that follows (the very same: nothing changed; None: forget the call) and what to
+    tell, in this order."""
+
+    state: CallStreams | None
+    told: tuple[Told, ...] = ()
+
+
+def on_record(
+    task_sid: str, state: CallStreams | None, record: Seen, history: PolicyHistory, now: int
+) -> Next:
+    """The state after a record of `calls` or `stream.events`, at `now` (ms, the record's time)."""
+    before = state or unknown_call(task_sid)
+    now = max(now, before.seen_at)  # several topics, one clock: it never runs backwards
+    match record:
+        case Call():
+            after = _with_call(before, record)
+        case MediaStreamOpened():
+            after = opened(before, record, now)
+        case MediaStreamClosed():
+            after = closed(before, record, now)
+        case CommandAnswered():
+            after = answered(before, record, now)
+        case GatewayStarted():
+            after = gateway_started(before, record)
+    if after is before:
+        return Next(state)
+    return _settled(before, after, history, now)
+
+
+def on_tick(state: CallStreams, history: PolicyHistory, now: int) -> Next:
+    """The state as time has passed: what is due, a changed list, and the end of remembering."""
+    if now < state.seen_at:
+        return Next(state)  # a tick from before what is known already
+    if is_at_rest(state):
+        forgotten = state.ended_at is not None and now >= state.ended_at + FORGET_MS
+        return Next(None if forgotten else state)
+    return _settled(state, state, history, now)
+
+
+def is_at_rest(state: CallStreams) -> bool:
+    """Whether nothing is left to do for the call but to forget it."""
+    return state.ended_at is not None and all(map(is_over, state.media_streams))
+
+
+def _with_call(state: CallStreams, call: Call) -> CallStreams:
+    if call.revision <= state.revision:
+        return state
+    return replace(state, call=encode(call), revision=call.revision)
+
+
+def _settled(before: CallStreams, after: CallStreams, history: PolicyHistory, now: int) -> Next:
+    demand = Demand(desired=False, reason="stopped: the call is not known", policy_version=0)
+    decided: tuple[RecordingDecided, ...] = ()
+    ended = True
+    if after.call is not None:
+        call, derived = _seen(after.call)
+        after = replace(after, alone_since=_alone_since(after, derived, now))
+        decision = policy.decide(derived, history, now, after.alone_since)
+        after, decided = _with_decision(after, decision, now)
+        demand = _demand(after, call, derived, decision)
+        ended = derived.state in ("ended", "ignored")
+    after = replace(after, ended_at=(after.ended_at or now) if ended else None)
+    after, commands = reconcile(after, demand, now)
+    if after == before:
+        return Next(before)
+    told = (*decided, *commands, *changes(before, after, now))
+    return Next(replace(after, seen_at=now), told)
+
+
+def _alone_since(state: CallStreams, derived: CallView, now: int) -> int | None:
+    if any(s.started_at is not None and s.ended_at is None for s in derived.sessions):
+        return None
+    return now if state.alone_since is None else state.alone_since
+
+
+def _with_decision(
+    state: CallStreams, decision: Decision, now: int
+) -> tuple[CallStreams, tuple[RecordingDecided, ...]]:
+    if not policy.is_news(decision, state.decision, state.reason_kind):
+        return state, ()
+    told, reason = policy.published(decision, state.decision)
+    decided = RecordingDecided(
+        task_sid=state.task_sid,
+        at=now,
+        decision=told,
+        reason=reason,
+        policy_version=decision.policy_version,
+    )
+    after = replace(
+        state,
+        decision=told,
+        reason_kind=decision.kind,
+        reason=reason,
+        policy_version=decision.policy_version,
+    )
+    return after, (decided,)
+
+
+def _demand(state: CallStreams, call: Call, seen: CallView, decision: Decision) -> Demand:
+    reason = state.reason or decision.reason
+    if not decision.record:
+        return Demand(desired=False, reason=reason, policy_version=decision.policy_version)
+    legs = [m.call_sid for m in state.media_streams if m.generation and m.call_sid]
+    return Demand(
+        desired=True,
+        begins=decision.begins,
+        reason=reason,
+        policy_version=decision.policy_version,
+        call_sid=seen.customer_call_sid or (legs[-1] if legs else None),
+        direction=seen.direction,
+        worker_marks=worker_marks(call, seen),
+        customer_marks=customer_marks(seen, legs),
+    )
+
+
+@lru_cache(maxsize=2_048)
+def _seen(data: bytes) -> tuple[Call, CallView]:
+    # A call at rest is looked at on every tick: it is decoded once.
+    call = decode(data)
+    assert isinstance(call, Call)
+    return call, view(call)

@@ -1,0 +1,34 @@
+"""Which offset of a partition may be committed while its records are handled out of order."""
+
+from collections import OrderedDict
+
+
+class Unfinished:
+    """The offsets of one partition that are being handled.
+
+    `begin` is called for each record in the order of the partition, `finish` in any order; then
+    `committable` is where a successor must begin: at the smallest offset not finished.
+    """
+
+    def __init__(self) -> None:
+        self._open: OrderedDict[int, None] = OrderedDict()
+        self._next = 0
+
+    def begin(self, offset: int) -> None:
+        """The record at `offset` is being handled from now on."""
+        self._open[offset] = None
+        self._next = offset + 1
+
+    def finish(self, offset: int) -> None:
+        """It need not be handled again. Finishing it twice changes nothing."""
+        self._open.pop(offset, None)
+
+    @property
+    def committable(self) -> int | None:
+        """The offset to commit; None where nothing was begun yet."""
+        if self._open:
+            return next(iter(self._open))
+        return self._next or None
+
+    def __len__(self) -> int:
+        return len(self._open)

@@ -1,0 +1,189 @@
+"""The consolidator's core as the runner sees it, and how contacts are saved."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from sqlalchemy.exc import DataError, OperationalError
+
+from agents import consolidator
+from agents.app import Output, Step
+from agents.consolidator import SETTLED, ContactsCore, Saver
+from pipeline.calls.policy import PolicyHistory
+from pipeline.contacts.state import AWAITED_MS, KEPT_MS, Input, revision
+from pipeline.telemetry import Health
+from schemas.records import Contact, ContactState, MediaStreamClosed
+from schemas.topics import CONTACTS
+from tests.pipeline.contacts.records import (
+    HISTORY,
+    LEG,
+    NOON,
+    POLICY,
+    TASK,
+    call,
+    completed,
+    histories,
+    opened,
+    reservation,
+    started,
+)
+from tests.pipeline.store.contacts import CONTACT
+
+ANN = call(reservation(1, "ann", created=1_000, accepted=2_000))
+LEFT = call(
+    reservation(1, "ann", created=1_000, accepted=2_000, wrapup=30_000),
+    revision=2,
+    completed=31_000,
+)  # fmt: skip
+
+
+def contacts_of(step: Step[ContactState]) -> list[Contact]:
+    assert all((CONTACTS, TASK) == (output.topic, output.key) for output in step.outputs)
+    return [output.record for output in step.outputs]
+
+
+def state_of(step: Step[ContactState]) -> ContactState:
+    assert step.state is not None
+    return step.state
+
+
+def test_a_record_makes_a_version_of_the_contact() -> None:
+    """Published under its task, and the state to keep."""
+    step = ContactsCore(HISTORY).on_record(TASK, None, ANN, NOON)
+    (contact,) = contacts_of(step)
+    assert contact.sessions[0].monitored
+    assert revision(state_of(step)) == contact.revision
+
+
+def test_a_record_that_says_nothing_is_no_step() -> None:
+    """The closing of a media stream, which the recorder tells, and a record that came before."""
+    core = ContactsCore(HISTORY)
+    closed = MediaStreamClosed("MZ1", LEG, TASK, None, 1, "g", 1, NOON, "stop", "", 1, 1, 0)
+    assert Step(None) == core.on_record(TASK, None, closed, NOON)
+    state = state_of(core.on_record(TASK, None, ANN, NOON))
+    again = core.on_record(TASK, state, ANN, NOON + 5)
+    assert again.state is state
+    assert () == again.outputs
+
+
+def test_parts_before_the_call_are_kept() -> None:
+    """A recording that starts before its call is known makes no contact yet, but is in it later."""
+    core = ContactsCore(HISTORY)
+    early = core.on_record(TASK, None, started(1, 0), NOON)
+    assert [] == contacts_of(early)
+    (contact,) = contacts_of(core.on_record(TASK, state_of(early), ANN, NOON))
+    assert 1 == len(contact.recordings)
+
+
+@settings(max_examples=40, deadline=None)
+@given(histories())
+def test_the_last_version_says_the_same_in_any_order(records: list[Input]) -> None:
+    """What is published last depends on the records, not on their order."""
+
+    def last(order: list[Input]) -> Contact | None:
+        core, state, found = ContactsCore(HISTORY), None, None
+        for record in order:
+            step = core.on_record(TASK, state, record, NOON)
+            state = step.state
+            found = (contacts_of(step) or [found])[-1]
+        return found and replace(found, revision=0, updated_at=0)
+
+    assert last(records) == last(records[::-1])
+
+
+def test_a_changed_list_is_seen_at_a_tick() -> None:
+    """Once its version is in force, and once only."""
+    history = PolicyHistory.of([POLICY])
+    core = ContactsCore(history)
+    eve = call(reservation(1, "eve", created=1_000, accepted=2_000))
+    first = core.on_record(TASK, None, eve, NOON)
+    state = state_of(first)
+    assert not contacts_of(first)[0].sessions[0].monitored
+    assert Step(state) == core.on_tick(TASK, state, NOON + 5_000)
+    history.add(replace(POLICY, version=2, effective_at=NOON + 6_000, entries=("*",)))
+    assert Step(state) == core.on_tick(TASK, state, NOON + 5_999)
+    changed = core.on_tick(TASK, state, NOON + 6_001)
+    (contact,) = contacts_of(changed)
+    assert contact.sessions[0].monitored
+    assert contact.revision > contacts_of(first)[0].revision
+    assert Step(changed.state) == core.on_tick(TASK, state_of(changed), NOON + 7_000)
+
+
+def test_a_contact_that_is_over_is_left_alone() -> None:
+    """Later versions of the list do not touch it."""
+    history = PolicyHistory.of([POLICY])
+    core = ContactsCore(history)
+    state = state_of(core.on_record(TASK, None, LEFT, NOON))
+    assert SETTLED == state.policy_version
+    history.add(replace(POLICY, version=2, effective_at=NOON, entries=("*",)))
+    assert Step(state) == core.on_tick(TASK, state, NOON + 60_000)
+
+
+def test_a_contact_is_forgotten_when_nothing_more_can_come() -> None:
+    """4 hours after its end, unless a recording is still to come; an open call only in days."""
+    core = ContactsCore(HISTORY)
+    over = state_of(core.on_record(TASK, None, LEFT, NOON))
+    assert Step(over) == core.on_tick(TASK, over, NOON + KEPT_MS - 1)
+    assert Step(None) == core.on_tick(TASK, over, NOON + KEPT_MS)
+    waiting = state_of(core.on_record(TASK, over, opened(1), NOON))
+    assert Step(waiting) == core.on_tick(TASK, waiting, NOON + KEPT_MS)
+    whole = state_of(core.on_record(TASK, waiting, completed(1, 0, 9), NOON))
+    assert Step(None) == core.on_tick(TASK, whole, NOON + KEPT_MS)
+    going_on = state_of(core.on_record(TASK, None, ANN, NOON))
+    assert core.on_tick(TASK, going_on, NOON + KEPT_MS).state is not None
+    assert Step(None) == core.on_tick(TASK, going_on, NOON + AWAITED_MS)
+    assert core.wants_ticks(over)
+
+
+class Database:
+    """A repository whose first saves fail."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.saved: list[Contact] = []
+
+    def save(self, contact: Contact) -> bool:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.saved.append(contact)
+        return True
+
+
+STEP = Step(None, (Output(CONTACTS, TASK, CONTACT),))
+AWAY = OperationalError("INSERT", {}, Exception("away"))
+
+
+@pytest.fixture(autouse=True)
+def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consolidator, "RETRY_S", 0)
+
+
+async def test_a_contact_is_saved_once_the_database_is_back() -> None:
+    """Tried again in place; health is good afterwards."""
+    database, health = Database(AWAY, AWAY), Health()
+    await Saver(database.save, health, asyncio.Event())(TASK, None, STEP)
+    assert [CONTACT] == database.saved
+    assert {} == health.reasons
+
+
+async def test_health_is_bad_while_the_database_is_away() -> None:
+    """And stopping then neither saves nor lets the record go."""
+    database, health, stop = Database(*[AWAY] * 9), Health(), asyncio.Event()
+    stop.set()
+    saving = asyncio.ensure_future(Saver(database.save, health, stop)(TASK, None, STEP))
+    while "database" not in health.reasons:  # noqa: ASYNC110 - a thread says it
+        await asyncio.sleep(0)
+    assert not saving.done()
+    saving.cancel()
+    await asyncio.wait([saving])
+    assert saving.cancelled()
+    assert [] == database.saved
+
+
+async def test_a_contact_that_the_database_refuses_holds_nothing_up() -> None:
+    """It is logged and let go."""
+    database, health = Database(DataError("INSERT", {}, Exception("too long"))), Health()
+    await Saver(database.save, health, asyncio.Event())(TASK, None, STEP)
+    assert [] == database.saved
+    assert {} == health.reasons

@@ -1,0 +1,241 @@
+"""Stream manager, policy topic and Twilio adapter on a real Kafka, against a double of Twilio."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from agents import stream_manager, twilio_adapter
+from agents.policy_topic import PolicyPublisher, reading_policy
+from pipeline.kafka import consumer, ensure_topics, producer
+from pipeline.settings import Settings
+from pipeline.telemetry import Health
+from schemas.codec import decode, encode
+from schemas.records import (
+    Call,
+    CommandAnswered,
+    MediaStreamChanged,
+    MediaStreamOpened,
+    RecordingDecided,
+    Tick,
+)
+from schemas.topics import ALL, CALLS, POLICY, STREAM_EVENTS, TICKS, Topic
+from tests.agents.twilio_double import ACCOUNT, TOKEN, TwilioDouble, twilio_double
+from tests.pipeline.streams.calls import ANN, BOB, CUSTOMER_LEG, TASK, call, later, reservation
+
+pytestmark = pytest.mark.integration
+
+GATEWAY = "wss://gateway.example.com/media"
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Bench:
+    """The topics around the roles, and the double of Twilio."""
+
+    def __init__(self, settings: Settings, twilio: TwilioDouble, sender: AIOKafkaProducer) -> None:
+        self.settings = settings
+        self.twilio = twilio
+        self.sender = sender
+        self.heard: list[Any] = []
+        self.grown = asyncio.Condition()
+
+    async def tell(self, topic: Topic, record: Any, key: str = TASK) -> None:
+        name = self.settings.prefixed(topic.name)
+        await self.sender.send_and_wait(name, encode(record), key.encode())
+
+    async def tick(self) -> None:
+        """One tick on each partition, a second, for ever."""
+        name = self.settings.prefixed(TICKS.name)
+        while True:
+            for partition in range(TICKS.partitions):
+                await self.sender.send(name, encode(Tick(_now())), partition=partition)
+            await asyncio.sleep(1)
+
+    async def listen(self, reader: AIOKafkaConsumer) -> None:
+        async for record in reader:
+            async with self.grown:
+                self.heard.append(decode(record.value))
+                self.grown.notify_all()
+
+    async def until(self, kind: type, suits: Callable[[Any], bool] = lambda _: True) -> Any:
+        """The first record of that kind on stream.events that suits."""
+        async with self.grown:
+            await self.grown.wait_for(lambda: any(self._suiting(kind, suits)))
+        return next(iter(self._suiting(kind, suits)))
+
+    def _suiting(self, kind: type, suits: Callable[[Any], bool]) -> list[Any]:
+        return [r for r in self.heard if isinstance(r, kind) and suits(r)]
+
+    async def gateway_takes(self, answer: CommandAnswered) -> None:
+        """A gateway reports the media stream that the answer tells of."""
+        event = MediaStreamOpened(
+            answer.stream_sid or "", CUSTOMER_LEG, TASK, answer.name, answer.generation,
+            "gateway-1", 1, _now(),
+        )  # fmt: skip
+        await self.tell(STREAM_EVENTS, event)
+
+
+@pytest.fixture
+async def bench(
+    settings_for: Callable[..., Settings], prefix: str, tmp_path: Path
+) -> AsyncIterator[Bench]:
+    """Topics, Twilio and ticks; the list has ann."""
+    (tmp_path / "agents.txt").write_text(f"{ANN}\n")
+    async with contextlib.AsyncExitStack() as stack:
+        twilio = await stack.enter_async_context(twilio_double())
+        twilio.calls[CUSTOMER_LEG] = "in-progress"
+        settings = settings_for(
+            prefix,
+            instance="one",
+            monitored_agents=tmp_path / "agents.txt",
+            twilio_account_sid=ACCOUNT,
+            twilio_auth_token=TOKEN,
+            twilio_api_url=twilio.url,
+            gateway_public_url=GATEWAY,
+        )
+        await ensure_topics(settings, ALL)
+        sender = producer(settings)
+        await sender.start()
+        stack.push_async_callback(sender.stop)
+        reader = consumer(settings, settings.prefixed(STREAM_EVENTS.name))
+        await reader.start()
+        stack.push_async_callback(reader.stop)
+        made = Bench(settings, twilio, sender)
+        async with asyncio.TaskGroup() as tasks:
+            beside = [tasks.create_task(made.tick()), tasks.create_task(made.listen(reader))]
+            yield made
+            for task in beside:
+                task.cancel()
+
+
+@contextlib.asynccontextmanager
+async def _role(run: Any, settings: Settings) -> AsyncIterator[Health]:
+    """The role, once it is healthy, until the block ends."""
+    health, stop = Health(starting="not ready"), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(run(settings, health, stop))
+        async with asyncio.timeout(40):
+            while health.reasons:  # noqa: ASYNC110 - Health has nothing to wait on
+                await asyncio.sleep(0.05)
+        try:
+            yield health
+        finally:
+            stop.set()
+
+
+def _active(*, direction: str = "inbound") -> Call:
+    now = _now()
+    return call(reservation(ANN, created=now - 2_000, accepted=now - 100), direction=direction)
+
+
+def _left(version: Call) -> Call:
+    first = version.reservations[0]
+    gone = replace(first, milestones={**first.milestones, "wrapup": _now()})
+    return later(version, reservations=(gone, *version.reservations[1:]))
+
+
+async def test_a_call_of_a_monitored_agent_is_streamed_until_he_leaves(bench: Bench) -> None:
+    """The accepting version leads to a Start request, the leaving one to a Stop by SID; decision
+    and states are on stream.events, with the policy's version."""
+    async with (
+        asyncio.timeout(90),
+        _role(stream_manager.run, bench.settings),
+        _role(twilio_adapter.run, bench.settings),
+    ):
+        active = _active()
+        await bench.tell(CALLS, active)
+        answer = await bench.until(CommandAnswered, lambda r: r.outcome == "done")
+        decided = await bench.until(RecordingDecided)
+        await bench.gateway_takes(answer)
+        await bench.until(MediaStreamChanged, lambda r: r.state == "running")
+        await bench.tell(CALLS, _left(active))
+        await bench.until(MediaStreamChanged, lambda r: r.state == "stopped")
+
+    assert "done" == answer.outcome
+    assert ("record", 1) == (decided.decision, decided.policy_version)
+    assert "started: monitored agent ann@example.com is active" == decided.reason
+    assert [(answer.stream_sid, {"Status": "stopped"})] == bench.twilio.asked("stop")
+    assert 1 == len(bench.twilio.asked("start"))
+    stopped = await bench.until(RecordingDecided, lambda r: r.decision == "stop")
+    assert "stopped: last monitored agent left" == stopped.reason
+
+
+async def test_a_changed_list_takes_effect_on_running_calls(bench: Bench) -> None:
+    """Bob is on the call; once he is put on the list, it's recorded, and once he is off it, not."""
+    path = bench.settings.monitored_agents
+    assert path is not None
+    async with (
+        asyncio.timeout(90),
+        _role(stream_manager.run, bench.settings),
+        _role(twilio_adapter.run, bench.settings),
+    ):
+        now = _now()
+        await bench.tell(CALLS, call(reservation(BOB, created=now, accepted=now)))
+        before = await bench.until(RecordingDecided)
+        path.write_text(f"{ANN}\n{BOB.upper()}\n")
+        on = await bench.until(RecordingDecided, lambda r: r.decision == "record")
+        await bench.gateway_takes(await bench.until(CommandAnswered))
+        path.write_text(f"{ANN}\n")
+        off = await bench.until(RecordingDecided, lambda r: r.decision == "stop")
+        await bench.until(MediaStreamChanged, lambda r: r.state == "stopped")
+
+    assert ("do-not-record", "not recorded: no monitored agent") == (before.decision, before.reason)
+    assert (2, 3) == (on.policy_version, off.policy_version)
+    assert "stopped: no longer on the list" == off.reason
+
+
+async def test_an_adapter_that_dies_leaves_its_command_to_the_next(bench: Bench) -> None:
+    """Twilio never answers the first process; the next one starts the media stream."""
+    bench.twilio.hanging = asyncio.Event()
+    async with asyncio.timeout(90), _role(stream_manager.run, bench.settings):
+        with contextlib.suppress(asyncio.CancelledError):
+            async with _role(twilio_adapter.run, bench.settings):
+                await bench.tell(CALLS, _active())
+                await bench.twilio.until_asked("start")
+        bench.twilio.hanging.set()
+        bench.twilio.streams.clear()
+        async with _role(twilio_adapter.run, bench.settings):
+            answer = await bench.until(CommandAnswered)
+
+    assert "done" == answer.outcome
+
+
+async def test_without_credentials_the_adapter_stays_up_and_says_why(bench: Bench) -> None:
+    """No command is taken; /healthz names what is missing."""
+    settings = bench.settings.model_copy(update={"twilio_auth_token": None})
+    health, stop = Health(starting="not ready"), asyncio.Event()
+    stop.set()
+    await twilio_adapter.run(settings, health, stop)
+
+    assert ["twilio"] == list(health.reasons)
+
+
+async def test_publishers_agree_on_one_version(bench: Bench) -> None:
+    """Two processes that see the same file publish it once; a wrong list is not taken."""
+    path = bench.settings.monitored_agents
+    assert path is not None
+    async with asyncio.timeout(60), reading_policy(bench.settings) as reader:
+        health = Health()
+        publishers = [PolicyPublisher(bench.settings, reader.history, health) for _ in range(2)]
+        for _ in range(3):
+            async with asyncio.TaskGroup() as tasks:
+                for publisher in publishers:
+                    tasks.create_task(publisher.look())
+        await reader.catch_up()
+        assert 1 == reader.history.latest.version
+        path.write_text("what is this\n")
+        for publisher in publishers:
+            await publisher.look()
+        await reader.catch_up()
+        assert ((ANN,), 1) == (reader.history.latest.entries, reader.history.latest.version)
+        assert "line 1" in health.reasons["monitored-list"]
+    assert 1 == POLICY.partitions

@@ -1,0 +1,165 @@
+"""The stream manager's core: from versions of calls to decisions, commands and states."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.calls.policy import PolicyHistory
+from pipeline.streams.manager import FORGET_MS, Next, on_record, on_tick
+from schemas.codec import decode, encode
+from schemas.records import (
+    Call,
+    CallStreams,
+    MediaStreamChanged,
+    MediaStreamOpened,
+    RecordingDecided,
+    RecordingPolicy,
+    StartDuplicateStream,
+    StopDuplicateStream,
+)
+from tests.pipeline.streams.calls import (
+    ANN,
+    BOB,
+    CAROL,
+    CUSTOMER_LEG,
+    TASK,
+    call,
+    reservation,
+    transfer,
+)
+
+T = 1_000_000
+HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN, CAROL), True, True)])
+ACTIVE = reservation(ANN, created=T, accepted=T)
+GONE = reservation(ANN, created=T, accepted=T, wrapup=T + 5_000)
+
+
+def _seen(state: CallStreams | None, version: Call, now: int) -> Next:
+    return on_record(TASK, state, version, HISTORY, now)
+
+
+def _running(version: Call) -> CallStreams:
+    state = _seen(None, version, T).state
+    opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, "name", 1, "g1", 1, T)
+    state = on_record(TASK, state, opened, HISTORY, T + 10).state
+    assert state is not None
+    return state
+
+
+def test_an_accepted_call_is_decided_and_started_in_one_step() -> None:
+    """Decision first, then the command with all that tells the leg, then the stream's state."""
+    told = _seen(None, call(ACTIVE, customer="+15550100"), T).told
+
+    decided, start, changed = told
+    assert isinstance(decided, RecordingDecided)
+    assert isinstance(start, StartDuplicateStream)
+    assert isinstance(changed, MediaStreamChanged)
+    assert ("record", 1) == (decided.decision, decided.policy_version)
+    assert (CUSTOMER_LEG, 1, "inbound") == (start.call_sid, start.generation, start.direction)
+    assert {ANN, "wkann", "wrann"} <= set(start.worker_marks)
+    assert {"customer", "+15550100", CUSTOMER_LEG.lower()} <= set(start.customer_marks)
+    assert ("starting", decided.reason) == (changed.state, changed.reason)
+
+
+def test_an_outbound_call_is_started_without_a_leg() -> None:
+    """Nobody knows the customer's leg yet: the adapter is to ask."""
+    told = _seen(None, call(ACTIVE, direction="outbound", customer_call_sid=None), T).told
+
+    start = next(t for t in told if isinstance(t, StartDuplicateStream))
+    assert (None, "outbound") == (start.call_sid, start.direction)
+
+
+def test_the_leaving_of_the_last_agent_stops_the_stream() -> None:
+    """One stop, with the reason that the decision has."""
+    told = _seen(_running(call(ACTIVE)), call(GONE, revision=2), T + 5_100).told
+
+    decided, stop, _ = told
+    assert isinstance(stop, StopDuplicateStream)
+    assert "stopped: last monitored agent left" == decided.reason == stop.reason
+    assert "MZ1" == stop.stream_sid
+
+
+def test_a_transfer_between_monitored_agents_keeps_the_one_stream() -> None:
+    """Neither the leaving nor the second acceptance sends a command or a decision."""
+    carol = reservation(CAROL, created=T + 4_000)
+    there = reservation(CAROL, created=T + 4_000, accepted=T + 9_000)
+    state = _running(call(ACTIVE))
+    told: list[object] = []
+    begun = (transfer(initiated=T + 3_900),)
+    for revision, parties in enumerate([(ACTIVE, carol), (GONE, carol), (GONE, there)], 2):
+        version = call(*parties, revision=revision, transfers=begun)
+        step = _seen(state, version, T + 3_000 * revision)
+        assert step.state is not None
+        state, told = step.state, [*told, *step.told]
+
+    assert [] == told
+
+
+def test_an_older_version_changes_nothing() -> None:
+    """Read again after a crash: the very same state, no word."""
+    state = _running(call(GONE, revision=2))
+    step = _seen(state, call(ACTIVE, revision=1), T + 6_000)
+
+    assert step.state is state
+    assert () == step.told
+
+
+def test_a_tick_from_the_past_changes_nothing() -> None:
+    """Ticks wait on their topic while a process is away: a list that was in force before the call
+    must not decide about it."""
+    history = PolicyHistory.of([RecordingPolicy(1, 0, T - 10, (ANN,), True, True)])
+    state = on_record(TASK, None, call(ACTIVE), history, T).state
+    assert state is not None
+
+    assert Next(state) == on_tick(state, history, T - 100)
+
+
+def test_a_call_is_forgotten_hours_after_its_end() -> None:
+    """Not before, and never while a media stream of it is not over."""
+    state = _seen(None, call(reservation(BOB, created=T, accepted=T, wrapup=T + 1)), T + 2).state
+    assert state is not None
+
+    assert on_tick(state, HISTORY, T + FORGET_MS).state is state
+    assert on_tick(state, HISTORY, T + 2 + FORGET_MS).state is None
+
+
+def test_a_stream_of_an_unknown_call_is_stopped() -> None:
+    """A gateway took in what nobody here asked for."""
+    opened = MediaStreamOpened("MZ9", CUSTOMER_LEG, TASK, None, 3, "g1", 1, T)
+    told = on_record(TASK, None, opened, HISTORY, T).told
+
+    assert ["MZ9"] == [t.stream_sid for t in told if isinstance(t, StopDuplicateStream)]
+
+
+@given(st.permutations([0, 1, 2, 3]), st.lists(st.integers(0, 3), max_size=4))
+def test_versions_in_any_order_lead_to_the_latest_decision(
+    order: list[int], again: list[int]
+) -> None:
+    """What is kept is by the newest version, however often and in whatever order they come."""
+    versions = [
+        call(reservation(ANN, created=T)),
+        call(ACTIVE, revision=2),
+        call(ACTIVE, reservation(BOB, created=T + 100, accepted=T + 200), revision=3),
+        call(GONE, reservation(BOB, created=T + 100, accepted=T + 200), revision=4),
+    ]
+    state: CallStreams | None = None
+    for index in (*order, *again):
+        state = _seen(state, versions[index], T + 6_000).state
+
+    assert state is not None
+    assert (4, False) == (state.revision, state.desired)
+    assert state == decode(encode(state))
+
+
+def test_a_stopped_stream_waits_for_the_next_agent_to_accept() -> None:
+    """Being called is not being active: the stream that was stopped starts again on acceptance."""
+    stopped = _seen(_running(call(ACTIVE)), call(GONE, revision=2), T + 5_100).state
+    assert stopped is not None
+
+    ringing = _seen(
+        stopped, call(GONE, reservation(CAROL, created=T + 5_500), revision=3), T + 6_000
+    )
+    carol = reservation(CAROL, created=T + 5_500, accepted=T + 9_000)
+    talking = _seen(ringing.state, call(GONE, carol, revision=4), T + 9_100)
+
+    assert not [t for t in ringing.told if isinstance(t, StartDuplicateStream | RecordingDecided)]
+    assert [2] == [t.generation for t in talking.told if isinstance(t, StartDuplicateStream)]

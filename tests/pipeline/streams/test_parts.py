@@ -1,0 +1,100 @@
+"""Marks, offsets, errors and names."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.calls.view import view
+from pipeline.streams.errors import Verdict, verdict_on_start, verdict_on_stop
+from pipeline.streams.marks import NoLeg, Participant, customer_leg, worker_marks
+from pipeline.streams.names import stop_command_id, stream_name
+from pipeline.streams.offsets import Unfinished
+from schemas.records import Reservation
+from tests.pipeline.streams.calls import call, facts
+
+WORKERS = frozenset({"ann@example.com", "ca-ann"})
+CUSTOMERS = frozenset({"customer", "+15550100"})
+ANN = Participant("CA-ann", "", "connected")
+CUSTOMER = Participant("CA-cust", "", "connected")
+
+
+def test_the_leg_beside_a_worker_is_the_customers() -> None:
+    """By elimination, where nothing marks it."""
+    assert CUSTOMER == customer_leg([ANN, CUSTOMER], WORKERS, CUSTOMERS)
+
+
+def test_a_marked_leg_wins_over_others_that_are_unknown() -> None:
+    """An outside party in the conference does not make it ambiguous."""
+    marked = Participant("CA-cust", "+15550100", "connected")
+    outside = Participant("CA-out", "", "connected")
+
+    assert marked == customer_leg([ANN, outside, marked], WORKERS, CUSTOMERS)
+
+
+def test_what_is_not_sure_is_not_streamed() -> None:
+    """No leg, a ringing one, two that may be his, a lone one that may be the agent's own."""
+    ringing = Participant("CA-cust", "", "ringing")
+    outside = Participant("CA-out", "", "connected")
+    listener = Participant("CA-boss", "", "connected", coaching=True)
+
+    assert NoLeg.NOBODY == customer_leg([ANN, listener], WORKERS, CUSTOMERS)
+    assert NoLeg.RINGING == customer_leg([ANN, ringing], WORKERS, CUSTOMERS)
+    assert NoLeg.AMBIGUOUS == customer_leg([ANN, CUSTOMER, outside], WORKERS, CUSTOMERS)
+    assert NoLeg.UNSURE == customer_leg([CUSTOMER], WORKERS, CUSTOMERS)
+
+
+@given(st.lists(st.sampled_from([ANN, CUSTOMER]), max_size=4))
+def test_a_workers_leg_is_never_streamed(participants: list[Participant]) -> None:
+    """Whoever is in the conference."""
+    assert ANN != customer_leg(participants, WORKERS, CUSTOMERS)
+
+
+def test_a_workers_address_is_known_in_all_its_spellings() -> None:
+    """As Flex encodes it, and decoded; with `client:` and without."""
+    known = facts(contact_uri="client:ann_40example_2Ecom", worker_name="Ann.Smith")
+    version = call(Reservation("WR1", known, {"created": 1}))
+    marks = worker_marks(version, view(version))
+
+    expected = {"client:ann_40example_2ecom", "client:ann@example.com", "ann@example.com"}
+    assert expected | {"wr1", "ann.smith"} <= set(marks)
+
+
+@given(st.lists(st.integers(0, 100), unique=True, min_size=1), st.randoms(use_true_random=False))
+def test_the_smallest_unfinished_offset_is_committed(offsets: list[int], random: object) -> None:
+    """Whatever the order in which records are finished, and whatever gaps the offsets have."""
+    offsets.sort()
+    unfinished = Unfinished()
+    for offset in offsets:
+        unfinished.begin(offset)
+    left = list(offsets)
+    random.shuffle(left)  # type: ignore[attr-defined]
+    while left:
+        assert min(left) == unfinished.committable
+        unfinished.finish(left.pop())
+    assert offsets[-1] + 1 == unfinished.committable
+
+
+def test_nothing_begun_is_nothing_to_commit() -> None:
+    """No offset is better than a wrong one."""
+    assert Unfinished().committable is None
+
+
+@given(st.sampled_from([0, 408, 429, 500, 502, 503, 504]))
+def test_overload_and_silence_are_repeated(status: int) -> None:
+    """Start and stop alike."""
+    assert Verdict.BACK_OFF == verdict_on_start(status, None) == verdict_on_stop(status, None)
+
+
+def test_twilio_errors_mean_what_they_say() -> None:
+    """A ringing leg, a leg that is gone, a wrong token, a wrong request."""
+    assert Verdict.ASK_AGAIN == verdict_on_start(400, 21220)
+    assert Verdict.LOOK_UP_AGAIN == verdict_on_start(404, 20404)
+    assert Verdict.REFUSED == verdict_on_start(401, 20003) == verdict_on_stop(403, None)
+    assert Verdict.FAILED == verdict_on_start(400, 21203)
+    assert Verdict.DONE == verdict_on_stop(404, None) == verdict_on_stop(400, 21220)
+
+
+def test_names_and_ids_tell_media_streams_apart() -> None:
+    """By task, leg and generation; strangers by their SID."""
+    assert stream_name("WT", "CA", 1) != stream_name("WT", "CA", 2)
+    assert stop_command_id("WT", 0, "MZ1", 1) != stop_command_id("WT", 0, "MZ2", 1)
+    assert stop_command_id("WT", 2, None, 1) == stop_command_id("WT", 2, "MZ2", 1)

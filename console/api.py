@@ -1,0 +1,126 @@
+"""The JSON API (docs/console.md). Who asks has been admitted before (`console.access`)."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from console.audio import Objects, Waveforms, audio_response
+from console.parameters import BadParameterError, read_search
+from console.peaks import NotAWavError
+from console.views import call_json, contact_json, recording_json
+from pipeline.store.repository import Repository
+from schemas.records import ContactRecording
+
+
+class Api:
+    """The endpoints on a repository and a recordings store."""
+
+    def __init__(self, repository: Repository, objects: Objects) -> None:
+        self._repository = repository
+        self._objects = objects
+        self._waveforms = Waveforms(objects)
+
+    def routes(self) -> list[Route]:
+        """All under `/api`."""
+        one = "/api/recordings/{inum}"
+        return [
+            Route("/api/contacts", self.contacts),
+            Route("/api/contacts/{contact_id}", self.contact),
+            Route("/api/calls", self.calls),
+            Route(one, self.recording),
+            Route(f"{one}/audio", self.audio),
+            Route(f"{one}/manifest", self.manifest),
+            Route(f"{one}/peaks", self.peaks),
+        ]
+
+    async def contacts(self, request: Request) -> Response:
+        """A page of a search."""
+        try:
+            search = read_search(request.query_params.multi_items())
+        except BadParameterError as error:
+            raise HTTPException(400, str(error)) from error
+        page = await run_in_threadpool(
+            self._repository.search, search.filters, search.limit, search.cursor
+        )
+        return JSONResponse(
+            {"contacts": [contact_json(contact) for contact in page.contacts], "next": page.next}
+        )
+
+    async def contact(self, request: Request) -> Response:
+        """One contact."""
+        contact_id = request.path_params["contact_id"]
+        found = await run_in_threadpool(self._repository.contact, contact_id)
+        if found is None:
+            raise HTTPException(404, f"there is no contact {contact_id}")
+        return JSONResponse(contact_json(found))
+
+    async def calls(self, _: Request) -> Response:
+        """The calls in progress."""
+        found = await run_in_threadpool(self._repository.calls_in_progress)
+        return JSONResponse({"calls": [call_json(contact) for contact in found]})
+
+    async def recording(self, request: Request) -> Response:
+        """One recording."""
+        return JSONResponse(recording_json(await self._recording(request)))
+
+    async def audio(self, request: Request) -> Response:
+        """Its audio, or a range of it."""
+        recording = await self._recording(request)
+        key = _complete(recording, recording.audio)
+        return await _stored(lambda: audio_response(request, self._objects, key, recording.inum))
+
+    async def manifest(self, request: Request) -> Response:
+        """Its manifest, as the recorder wrote it."""
+        recording = await self._recording(request)
+        key = _complete(recording, recording.manifest)
+
+        async def read() -> Response:
+            return Response(await self._objects.get(key), media_type="application/json")
+
+        return await _stored(read)
+
+    async def peaks(self, request: Request) -> Response:
+        """Its waveform."""
+        recording = await self._recording(request)
+        key = _complete(recording, recording.audio)
+
+        async def read() -> Response:
+            waveform = await self._waveforms.of(key)
+            return JSONResponse(
+                {
+                    "inum": recording.inum,
+                    "duration_ms": recording.duration_ms,
+                    "left": waveform.left,
+                    "right": waveform.right,
+                }
+            )
+
+        return await _stored(read)
+
+    async def _recording(self, request: Request) -> ContactRecording:
+        inum = request.path_params["inum"]
+        found = await run_in_threadpool(self._repository.recording, inum)
+        if found is None:
+            raise HTTPException(404, f"there is no recording {inum}")
+        return found
+
+
+def _complete(recording: ContactRecording, key: str | None) -> str:
+    if recording.state != "complete" or key is None:
+        raise HTTPException(409, f"recording {recording.inum} is not complete yet")
+    return key
+
+
+async def _stored(read: Callable[[], Awaitable[Response]]) -> Response:
+    try:
+        return await read()
+    except FileNotFoundError as error:
+        raise HTTPException(404, "it is not in the recordings store") from error
+    except NotAWavError as error:
+        raise HTTPException(500, f"what is stored is no WAV: {error}") from error
+    except OSError as error:
+        raise HTTPException(503, "the recordings store does not answer") from error

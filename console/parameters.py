@@ -1,0 +1,105 @@
+"""What a search asks for, out of a query string. Pure."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from console.times import parse_rfc3339
+from pipeline.store.search import BadCursorError, Filters, read_cursor
+
+DEFAULT_LIMIT = 50
+MAX_LIMIT = 500
+_KNOWN = ("agent", "customer", "call_sid", "task_sid", "from", "to", "q", "limit", "cursor")
+_MAX_LENGTH = 500
+
+T = TypeVar("T")
+
+
+class BadParameterError(ValueError):
+    """A parameter is wrong; the text names it and says what would be right."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search and the page of it that is wanted."""
+
+    filters: Filters
+    limit: int
+    cursor: str | None
+
+
+def read_search(query: Iterable[tuple[str, str]]) -> Search:
+    """The search that the parameters ask for; empty ones count as not given. Raises
+    `BadParameterError`."""
+    given = _given(query)
+    return Search(
+        Filters(
+            agent=_text(given.get("agent")),
+            customer=_number(given.get("customer")),
+            call_sid=_text(given.get("call_sid")),
+            task_sid=_text(given.get("task_sid")),
+            since=_parsed(given, "from", _time),
+            until=_parsed(given, "to", _time),
+            text=_text(given.get("q")),
+        ),
+        _parsed(given, "limit", _limit) or DEFAULT_LIMIT,
+        _parsed(given, "cursor", _cursor),
+    )
+
+
+def _given(query: Iterable[tuple[str, str]]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, value in query:
+        if name not in _KNOWN:
+            raise BadParameterError(name[:50], f"unknown; there are {', '.join(_KNOWN)}")
+        if name in given:
+            raise BadParameterError(name, "given more than once")
+        if len(value) > _MAX_LENGTH or "\x00" in value:
+            raise BadParameterError(name, f"must be text of at most {_MAX_LENGTH} characters")
+        given[name] = value
+    return {name: value for name, value in given.items() if value.strip()}
+
+
+def _parsed(given: dict[str, str], name: str, parse: Callable[[str], T]) -> T | None:
+    if name not in given:
+        return None
+    try:
+        return parse(given[name])
+    except (ValueError, OverflowError) as error:
+        raise BadParameterError(name, f"{error}") from error
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else value.strip()
+
+
+def _number(value: str | None) -> str | None:
+    # An unescaped plus sign in a query string means a space: no number begins with one.
+    if value is not None and value.startswith(" ") and value.strip()[:1].isdigit():
+        return "+" + value.strip()
+    return _text(value)
+
+
+def _time(value: str) -> int:
+    # Likewise the plus sign of an offset.
+    text = value.strip()
+    head, _, offset = text.rpartition(" ")
+    return parse_rfc3339(f"{head}+{offset}" if "T" in head.upper() else text)
+
+
+def _limit(value: str) -> int:
+    text = value.strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 9 and 1 <= int(text) <= MAX_LIMIT):
+        raise ValueError(f"must be a whole number from 1 to {MAX_LIMIT}")
+    return int(text)
+
+
+def _cursor(value: str) -> str:
+    try:
+        read_cursor(value)
+    except BadCursorError as error:
+        raise ValueError(str(error)) from error
+    return value

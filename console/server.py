@@ -1,0 +1,30 @@
+"""The console's process."""
+
+import asyncio
+
+from console.app import make_app
+from pipeline.settings import Settings
+from pipeline.store.audio import AudioStore
+from pipeline.store.database import open_database
+from pipeline.store.opening import ready
+from pipeline.store.repository import Repository
+from pipeline.telemetry import Health, serving
+
+
+async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
+    """Serves the console until `stop` is set. Raises `SettingsError` where a setting it needs is
+    missing, `OSError` where it cannot listen."""
+    listen: str = settings.need("console_listen", "host:port where the console listens")
+    token = settings.need("console_token", "the token that opens the console")
+    engine = open_database(settings.need("database_url", "the SQLAlchemy URL of the database"))
+    objects = AudioStore.from_url(
+        settings.need("recordings_url", "where audio is kept: file:///directory or s3://bucket")
+    )
+    try:
+        app = make_app(Repository(engine), objects, health, token.get_secret_value())
+        async with serving(listen, app):
+            if await ready(engine, health, stop):
+                health.good("starting")
+                await stop.wait()
+    finally:
+        engine.dispose()

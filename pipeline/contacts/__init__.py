@@ -1,0 +1,1 @@
+"""Pure: calls, decisions, media streams and recordings, joined into the consolidated contact."""

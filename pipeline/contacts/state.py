@@ -1,0 +1,172 @@
+"""What a contact is made from, gathered from `calls`, `stream.events` and `recordings`.
+
+Any order, any repetition: each part is a set, or keeps the greatest by an order of its own, so that
+the same records give the same `ContactState` whatever their interleaving. Only `latest_at` and
+`changes` count what came in; their sum, the contact's revision, grows with every record that
+changed something. Replayed from the topics it comes out at least as great at every later record,
+because log times are kept, so the database never goes back to an older version.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from functools import lru_cache
+from typing import TypeVar
+
+from pipeline.calls.state import merge
+from pipeline.streams.marks import NoLeg
+from schemas.codec import decode, encode
+from schemas.records import (
+    Call,
+    CommandAnswered,
+    ContactState,
+    MediaStreamChanged,
+    MediaStreamOpened,
+    RecordingCompleted,
+    RecordingDecided,
+    RecordingStarted,
+)
+
+Input = (
+    Call
+    | RecordingDecided
+    | MediaStreamChanged
+    | MediaStreamOpened
+    | CommandAnswered
+    | RecordingStarted
+    | RecordingCompleted
+)
+"""What a contact is made from."""
+
+KEPT_MS = 4 * 60 * 60 * 1000
+"""How long a contact that is over is kept after the last record of it."""
+
+AWAITED_MS = 4 * 24 * 60 * 60 * 1000
+"""How long at most: after it, `media` no longer holds what a missing recording could be made of."""
+
+_LIFE = {"starting": 0, "running": 1, "stopping": 2, "stopped": 3, "failed": 3}
+_NOT_CONNECTED_CODES = frozenset({21220, 404, 20404})
+_NOT_CONNECTED = frozenset({NoLeg.NOBODY.value, NoLeg.RINGING.value, NoLeg.UNSURE.value})
+
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+def empty(task_sid: str) -> ContactState:
+    """Nothing known yet."""
+    return ContactState(task_sid, 0, 0, 0, None, (), (), (), False, False, (), ())
+
+
+def fold(state: ContactState, record: Input, now: int) -> ContactState:
+    """The state with the record, which came at `now` (ms, log time), taken in; the very same object
+    where the record says nothing new."""
+    taken = _taken(state, record)
+    return state if taken == state else touched(taken, now)
+
+
+def touched(state: ContactState, now: int) -> ContactState:
+    """The state as a later version of itself, made at `now`."""
+    return replace(state, latest_at=max(state.latest_at, now), changes=state.changes + 1)
+
+
+def revision(state: ContactState) -> int:
+    """What grows with every change: of two versions of a contact the greater holds."""
+    return state.latest_at + state.changes
+
+
+def call_of(state: ContactState) -> Call | None:
+    """The latest version of the call."""
+    return None if state.call is None else _decoded(state.call)
+
+
+def awaited(state: ContactState) -> frozenset[str]:
+    """Media streams that a gateway took in, and that no complete recording came of yet."""
+    return frozenset(state.opened) - {recording.stream_sid for recording in state.completed}
+
+
+def is_forgettable(state: ContactState, *, over: bool, now: int) -> bool:
+    """Whether the state may go: its call is `over`, its recordings are complete, and nothing of it
+    came for long."""
+    idle = now - state.latest_at
+    return idle >= AWAITED_MS or (over and idle >= KEPT_MS and not awaited(state))
+
+
+def _taken(state: ContactState, record: Input) -> ContactState:
+    match record:
+        case Call():
+            return _with_call(state, record)
+        case RecordingDecided():
+            decisions = _added(state.decisions, record, lambda d: (d.at, d.decision))
+            return replace(state, decisions=decisions)
+        case MediaStreamChanged():
+            streams = _added(state.media_streams, record, _stream_key, keep=_life)
+            connected = state.connected or record.state == "running"
+            return replace(state, media_streams=streams, connected=connected)
+        case MediaStreamOpened(stream_sid=sid):
+            return replace(state, opened=tuple(sorted({*state.opened, sid})), connected=True)
+        case CommandAnswered():
+            return _with_answer(state, record)
+        case RecordingStarted():
+            started = _added(state.started, record, lambda r: (r.started_at, r.stream_sid))
+            return replace(state, started=started, connected=True)
+        case RecordingCompleted():
+            completed = _added(state.completed, record, lambda r: (r.started_at, r.stream_sid))
+            return replace(state, completed=completed, connected=True)
+
+
+def _with_call(state: ContactState, call: Call) -> ContactState:
+    known = call_of(state)
+    if known is None:
+        return replace(state, call=encode(call))
+    # Merged, not replaced: a tracker whose table was rebuilt counts its versions from 1 again.
+    later, earlier = (call, known) if call.revision >= known.revision else (known, call)
+    merged = merge(later, earlier)
+    return state if merged == known else replace(state, call=encode(merged))
+
+
+def _with_answer(state: ContactState, answer: CommandAnswered) -> ContactState:
+    if answer.command != "start":
+        return state
+    if answer.outcome == "done":
+        return replace(state, connected=True)
+    if answer.code in _NOT_CONNECTED_CODES or answer.detail in _NOT_CONNECTED:
+        return replace(state, unconnected=True)
+    return state
+
+
+def _added(
+    known: tuple[T, ...],
+    new: T,
+    key: Callable[[T], K],
+    keep: Callable[[T], object] = repr,
+) -> tuple[T, ...]:
+    """The values with `new` among them, in the order of their keys; of two with one key, the
+    greater by `keep`."""
+    by_key = {key(value): value for value in known}
+    rival = by_key.get(key(new))
+    if rival is None or _greater(keep(new), keep(rival)):
+        by_key[key(new)] = new
+    return tuple(by_key[k] for k in _in_order(by_key))
+
+
+def _in_order(keys: Iterable[K]) -> list[K]:
+    return sorted(keys)  # type: ignore[type-var]
+
+
+def _greater(a: object, b: object) -> bool:
+    return bool(a > b)  # type: ignore[operator]
+
+
+def _stream_key(media_stream: MediaStreamChanged) -> tuple[int, str]:
+    # Generation 0 is whatever was not asked for: each is told apart by its SID.
+    generation = media_stream.generation
+    return generation, "" if generation else media_stream.stream_sid or ""
+
+
+def _life(media_stream: MediaStreamChanged) -> tuple[int, int, str]:
+    return _LIFE.get(media_stream.state, 0), media_stream.at, repr(media_stream)
+
+
+@lru_cache(maxsize=2048)
+def _decoded(data: bytes) -> Call:
+    call: Call = decode(data)
+    return call

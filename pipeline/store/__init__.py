@@ -1,0 +1,1 @@
+"""Where results are kept: the database of contacts, and the audio objects."""

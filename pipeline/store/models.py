@@ -1,0 +1,111 @@
+"""The database's tables. Times are whole milliseconds since the Unix epoch, UTC.
+
+Everything here is made from the topics and can be made again from them.
+"""
+
+from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """What the migrations compare the database with."""
+
+    type_annotation_map = {int: BigInteger, str: String(255), bool: Boolean}  # noqa: RUF012
+
+
+def _owner() -> Mapped[str]:
+    return mapped_column(ForeignKey("contacts.contact_id"), primary_key=True)
+
+
+class ContactRow(Base):
+    """A contact: one row a voice task."""
+
+    __tablename__ = "contacts"
+
+    contact_id: Mapped[str] = mapped_column(primary_key=True)
+    task_sid: Mapped[str] = mapped_column(unique=True)
+    direction: Mapped[str] = mapped_column(String(16))
+    customer: Mapped[str | None]
+    queue: Mapped[str | None]
+    started_at: Mapped[int]
+    ended_at: Mapped[int | None]
+    state: Mapped[str] = mapped_column(String(16))
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    connections: Mapped[list[dict[str, str | None]]] = mapped_column(JSON)
+    streams: Mapped[list[dict[str, str | int | None]]] = mapped_column(JSON)
+    in_progress: Mapped[bool]
+    searched: Mapped[str] = mapped_column(Text)  # what a free search looks in, case folded
+    revision: Mapped[int]
+    updated_at: Mapped[int]
+
+    __table_args__ = (
+        Index("contacts_newest", "started_at", "contact_id"),
+        Index("contacts_customer", "customer", "started_at"),
+        Index("contacts_in_progress", "in_progress", "started_at"),
+    )
+
+
+class SessionRow(Base):
+    """One worker's part of a contact."""
+
+    __tablename__ = "sessions"
+
+    contact_id: Mapped[str] = _owner()
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    reservation_sid: Mapped[str]
+    extension: Mapped[str | None]
+    monitored: Mapped[bool]
+    started_at: Mapped[int | None]
+    ended_at: Mapped[int | None]
+
+    __table_args__ = (Index("sessions_extension", "extension", "contact_id"),)
+
+
+class LegRow(Base):
+    """A call leg of a contact."""
+
+    __tablename__ = "legs"
+
+    contact_id: Mapped[str] = _owner()
+    call_sid: Mapped[str] = mapped_column(primary_key=True)
+
+    __table_args__ = (Index("legs_call_sid", "call_sid"),)
+
+
+class RecordingRow(Base):
+    """The audio of one media stream. Once here it stays, whatever later versions say."""
+
+    __tablename__ = "recordings"
+
+    stream_sid: Mapped[str] = mapped_column(primary_key=True)
+    contact_id: Mapped[str] = mapped_column(ForeignKey("contacts.contact_id"))
+    inum: Mapped[str] = mapped_column(String(32))
+    call_sid: Mapped[str]
+    extension: Mapped[str | None]
+    extensions: Mapped[list[str]] = mapped_column(JSON)
+    state: Mapped[str] = mapped_column(String(16))
+    started_at: Mapped[int]
+    duration_ms: Mapped[int | None]
+    received: Mapped[int]
+    lost: Mapped[int]
+    duplicate: Mapped[int]
+    invalid: Mapped[int]
+    audio: Mapped[str | None] = mapped_column(Text)
+    manifest: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (
+        Index("recordings_contact", "contact_id", "started_at"),
+        Index("recordings_inum", "inum"),
+    )
+
+
+class DecisionRow(Base):
+    """A decision whether a contact is recorded. Once here it stays."""
+
+    __tablename__ = "decisions"
+
+    contact_id: Mapped[str] = _owner()
+    at: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    decision: Mapped[str] = mapped_column(String(32), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    policy_version: Mapped[int]

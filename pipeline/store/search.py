@@ -1,0 +1,100 @@
+"""What contacts can be searched by, and the cursor that goes from page to page. No I/O."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select
+
+from pipeline.store.models import ContactRow, LegRow, SessionRow
+from schemas.records import Contact
+
+
+class BadCursorError(ValueError):
+    """A cursor that no search of ours gave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which contacts: all that are set must hold. Times are ms; `until` is exclusive."""
+
+    agent: str | None = None
+    customer: str | None = None
+    call_sid: str | None = None
+    task_sid: str | None = None
+    since: int | None = None
+    until: int | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some contacts, newest first, and the cursor of the next page; None: that was the last."""
+
+    contacts: tuple[Contact, ...]
+    next: str | None
+
+
+def searched_text(contact: Contact) -> str:
+    """What `Filters.text` is looked for in: a line each of customer, extensions, SIDs, queue."""
+    parts = [contact.customer, contact.queue, contact.task_sid, *contact.call_sids]
+    for session in contact.sessions:
+        parts += [session.extension, session.reservation_sid]
+    parts += [recording.stream_sid for recording in contact.recordings]
+    return "\n".join(part.casefold() for part in parts if part)
+
+
+def cursor_after(started_at: int, contact_id: str) -> str:
+    """The cursor of the page that begins after this contact."""
+    return base64.urlsafe_b64encode(f"{started_at}.{contact_id}".encode()).decode().rstrip("=")
+
+
+def read_cursor(cursor: str) -> tuple[int, str]:
+    """What `cursor_after` was given. Raises `BadCursorError`."""
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        started_at, _, contact_id = raw.decode().partition(".")
+        position = int(started_at), contact_id
+    except (binascii.Error, ValueError) as error:
+        raise BadCursorError("not a cursor that a search gave") from error
+    if not contact_id or cursor_after(*position) != cursor or abs(position[0]) >= 2**63:
+        raise BadCursorError("not a cursor that a search gave")
+    return position
+
+
+def page_query(filters: Filters, limit: int, cursor: str | None) -> Select[ContactRow]:
+    """At most `limit` contacts, newest first, after `cursor`. Raises `BadCursorError`."""
+    query = select(ContactRow).where(*_conditions(filters))
+    if cursor is not None:
+        at, contact_id = read_cursor(cursor)
+        query = query.where(
+            or_(
+                ContactRow.started_at < at,
+                and_(ContactRow.started_at == at, ContactRow.contact_id < contact_id),
+            )
+        )
+    newest_first = ContactRow.started_at.desc(), ContactRow.contact_id.desc()
+    return query.order_by(*newest_first).limit(limit)
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if filters.agent is not None:
+        of_agent = select(SessionRow.contact_id).where(
+            SessionRow.extension == filters.agent.lower()
+        )
+        found.append(ContactRow.contact_id.in_(of_agent))
+    if filters.customer is not None:
+        found.append(ContactRow.customer == filters.customer)
+    if filters.call_sid is not None:
+        of_leg = select(LegRow.contact_id).where(LegRow.call_sid == filters.call_sid)
+        found.append(ContactRow.contact_id.in_(of_leg))
+    if filters.task_sid is not None:
+        found.append(ContactRow.task_sid == filters.task_sid)
+    if filters.since is not None:
+        found.append(ContactRow.started_at >= filters.since)
+    if filters.until is not None:
+        found.append(ContactRow.started_at < filters.until)
+    if filters.text is not None:
+        found.append(ContactRow.searched.contains(filters.text.casefold(), autoescape=True))
+    return found

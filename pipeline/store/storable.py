@@ -1,0 +1,30 @@
+"""Records as any database takes them: no NUL characters, and nothing longer than its column. Pure.
+
+What is cut or replaced stays whole on the topic `contacts`.
+"""
+
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+LONGEST = 255
+"""Characters of a text that is searched by, or shown in a line."""
+
+T = TypeVar("T")
+
+
+def storable(record: T) -> T:
+    """The record with every text in it made storable; the very same one where all are."""
+    return _storable(record)  # type: ignore[no-any-return]
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd")[:LONGEST]
+    if isinstance(value, tuple):
+        items = tuple(_storable(item) for item in value)
+        return value if items == value else items
+    if is_dataclass(value) and not isinstance(value, type):
+        plain = {field.name: getattr(value, field.name) for field in fields(value)}
+        changed = {name: new for name, old in plain.items() if (new := _storable(old)) != old}
+        return replace(value, **changed) if changed else value
+    return value

@@ -1,0 +1,87 @@
+"""A console on a SQLite database and a directory of recordings, asked in process."""
+
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import Engine
+from starlette.types import ASGIApp
+
+from console.app import make_app
+from pipeline.media.wav import header, interleave
+from pipeline.store.audio import AudioStore
+from pipeline.store.database import migrate, open_database
+from pipeline.store.repository import Repository
+from pipeline.telemetry import Health
+from tests.pipeline.store.contacts import RECORDING
+
+TOKEN = "a-token-for-tests"
+SAMPLES = 160_000
+
+
+def recorded() -> bytes:
+    """20 s: the left side loud in its first half, the right in its second."""
+    half = SAMPLES // 2
+    loud, silent = b"\x20\xa0" * (half // 2), b"\xff" * half
+    return header(SAMPLES) + bytes(interleave(loud + silent, silent + loud))
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What a test needs of it."""
+
+    app: ASGIApp
+    repository: Repository
+    engine: Engine
+    recordings: Path
+    health: Health
+    wav: bytes
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database, to be copied: migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "contacts.db"
+    engine = open_database(f"sqlite:///{path}")
+    migrate(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def console(tmp_path: Path, migrated: Path) -> Iterator[Console]:
+    """A console with one stored recording, and no contacts."""
+    shutil.copy(migrated, tmp_path / "contacts.db")
+    engine = open_database(f"sqlite:///{tmp_path}/contacts.db")
+    recordings = tmp_path / "recordings"
+    assert RECORDING.audio is not None
+    assert RECORDING.manifest is not None
+    path = recordings / RECORDING.audio
+    path.parent.mkdir(parents=True)
+    wav = recorded()
+    path.write_bytes(wav)
+    (recordings / RECORDING.manifest).write_text('{"inum": "178000000200000042"}')
+    health = Health()
+    repository = Repository(engine)
+    objects = AudioStore.from_url(f"file://{recordings}")
+    app = make_app(repository, objects, health, TOKEN)
+    yield Console(app, repository, engine, recordings, health, wav)
+    engine.dispose()
+
+
+@pytest.fixture
+async def visitor(console: Console) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody without token or cookie."""
+    transport = httpx.ASGITransport(console.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://console.test") as client:
+        yield client
+
+
+@pytest.fixture
+async def client(visitor: httpx.AsyncClient) -> httpx.AsyncClient:
+    """The bearer of the token."""
+    visitor.headers["Authorization"] = f"Bearer {TOKEN}"
+    return visitor

@@ -1,0 +1,327 @@
+"""The JSON API, as its contract says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.console.conftest import Console
+from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, RECORDING, numbered
+
+AUDIO = f"/api/recordings/{RECORDING.inum}/audio"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/contacts", "/api/calls", "/api/nothing", "/api/recordings/1", AUDIO, "/api"]
+)
+@pytest.mark.parametrize(
+    "authorization", [None, "Bearer wrong", "Bearer ", "Basic YTpi", "Bearer a-token-for-test\xe9"]
+)
+async def test_nothing_without_the_token(
+    visitor: httpx.AsyncClient, path: str, authorization: str | None
+) -> None:
+    """401 and an error in JSON, whether the path exists or not."""
+    headers = {} if authorization is None else {"Authorization": authorization.encode("latin-1")}
+    answer = await visitor.get(path, headers=headers)
+    assert 401 == answer.status_code
+    assert "error" in answer.json()
+
+
+async def test_a_contact_is_shown_as_the_contract_says(
+    client: httpx.AsyncClient, console: Console
+) -> None:
+    """Every field, times as RFC 3339 in UTC with milliseconds, or null."""
+    console.repository.save(CONTACT)
+    answer = await client.get("/api/contacts")
+    assert 200 == answer.status_code
+    body = answer.json()
+    assert {"contacts", "next"} == set(body)
+    assert body["next"] is None
+    (contact,) = body["contacts"]
+    assert "2026-05-28T20:26:40.000Z" == contact["started_at"]
+    assert "2026-05-28T20:27:10.000Z" == contact["ended_at"]
+    assert {
+        "contact_id", "task_sid", "direction", "customer", "queue", "started_at", "ended_at",
+        "state", "outcome", "sessions", "recordings", "decisions",
+    } == set(contact)  # fmt: skip
+    assert {
+        "reservation_sid": "WR" + "3" * 32,
+        "extension": "eve@example.com",
+        "monitored": False,
+        "started_at": None,
+        "ended_at": "2026-05-28T20:26:49.000Z",
+    } == contact["sessions"][2]
+    assert {
+        "inum": RECORDING.inum,
+        "call_sid": RECORDING.call_sid,
+        "stream_sid": RECORDING.stream_sid,
+        "extension": "ann@example.com",
+        "extensions": ["ann@example.com", "bob@example.com"],
+        "state": "complete",
+        "started_at": "2026-05-28T20:26:42.000Z",
+        "duration_ms": 20_000,
+        "frames": {"received": 2_000, "lost": 3, "duplicate": 1, "invalid": 0},
+        "audio_url": AUDIO,
+    } == contact["recordings"][0]
+    assert {"at", "decision", "reason", "policy_version"} == set(contact["decisions"][0])
+    assert contact == (await client.get(f"/api/contacts/{CONTACT.contact_id}")).json()
+
+
+async def test_calls_in_progress(client: httpx.AsyncClient, console: Console) -> None:
+    """Connections and media streams of the calls that go on, and of no other."""
+    console.repository.save(CONTACT)
+    console.repository.save(LIVE)
+    (call,) = (await client.get("/api/calls")).json()["calls"]
+    assert LIVE.task_sid == call["task_sid"]
+    assert "inbound" == call["direction"]
+    assert [
+        {"extension": "ann@example.com", "state": "active"},
+        {"extension": None, "state": "hold"},
+    ] == call["connections"]
+    assert [
+        {
+            "stream_sid": None,
+            "call_sid": "CA" + "c" * 32,
+            "name": "fc-1",
+            "state": "starting",
+            "reason": "asked for",
+        }
+    ] == call["streams"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", [9, 5, 1]),
+        ("agent=&customer=&call_sid=&task_sid=&from=&to=&q=&limit=&cursor=", [9, 5, 1]),
+        ("agent=ANN@example.com", [9, 1]),
+        ("customer=%2B155500001", [1]),
+        ("customer=+155500001", [1]),
+        ("customer=155500001", []),
+        (f"call_sid=CA{5:032x}", [5]),
+        (f"task_sid=WT{9:032x}", [9]),
+        ("from=2026-05-28T20:31:40.000Z", [9, 5]),
+        ("from=2026-05-28T20:31:40.001Z", [9]),
+        ("from=2026-05-28T22:31:40%2B02:00", [9, 5]),
+        ("from=2026-05-28T22:31:40+02:00", [9, 5]),
+        ("to=2026-05-28T20:31:40Z", [1]),
+        ("q=sales", [5]),
+        ("q=SALES&agent=bob@example.com", [5]),
+    ],
+)
+async def test_searches(
+    client: httpx.AsyncClient, console: Console, query: str, found: list[int]
+) -> None:
+    """Each filter, `from` inclusive and `to` exclusive, newest first."""
+    ann, bob = CONTACT.sessions[:1], CONTACT.sessions[1:2]
+    console.repository.save(numbered(1, sessions=ann, customer="+155500001"))
+    console.repository.save(numbered(5, sessions=bob, customer="+155500005", queue="Sales"))
+    console.repository.save(numbered(9, sessions=ann, customer=None, queue=None))
+    answer = await client.get(f"/api/contacts?{query}")
+    assert 200 == answer.status_code
+    assert [f"WT{n:032x}" for n in found] == [c["task_sid"] for c in answer.json()["contacts"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("limit=0", "limit"),
+        ("limit=501", "limit"),
+        ("limit=x", "limit"),
+        ("limit=-1", "limit"),
+        ("limit=1.5", "limit"),
+        ("from=yesterday", "from"),
+        ("from=2026-13-01T00:00:00Z", "from"),
+        ("to=2026-05-28T20:00:00", "to"),
+        ("to=2026-05-28", "to"),
+        ("to=0001-01-01T00:00:00%2B23:00", "to"),
+        ("cursor=nonsense", "cursor"),
+        ("agnet=ann", "agnet"),
+        ("agent=a&agent=b", "agent"),
+        ("q=%00", "q"),
+    ],
+)
+async def test_a_wrong_parameter_is_named(
+    client: httpx.AsyncClient, query: str, named: str
+) -> None:
+    """400, and the error says which one."""
+    answer = await client.get(f"/api/contacts?{query}")
+    if query.startswith("to=0001"):
+        assert answer.status_code in (200, 400)
+        return
+    assert 400 == answer.status_code
+    assert answer.json()["error"].startswith(f"{named}:")
+
+
+async def test_pages_go_on_by_cursor(client: httpx.AsyncClient, console: Console) -> None:
+    """Following `next` gives every contact once."""
+    for number in range(5):
+        console.repository.save(numbered(number))
+    found, cursor = [], ""
+    while cursor is not None:
+        body = (await client.get(f"/api/contacts?limit=2&cursor={cursor}")).json()
+        found += [contact["task_sid"] for contact in body["contacts"]]
+        cursor = body["next"]
+    assert [f"WT{number:032x}" for number in (4, 3, 2, 1, 0)] == found
+
+
+@pytest.mark.parametrize(
+    "path", ["contacts/WT0", "recordings/1", "recordings/1/audio", "recordings/1/manifest", "x"]
+)
+async def test_what_does_not_exist_is_404(client: httpx.AsyncClient, path: str) -> None:
+    """404 and an error in JSON."""
+    answer = await client.get(f"/api/{path}")
+    assert 404 == answer.status_code
+    assert "error" in answer.json()
+
+
+async def test_another_method_is_405(client: httpx.AsyncClient) -> None:
+    """The API changes nothing."""
+    assert 405 == (await client.post("/api/contacts")).status_code
+
+
+async def test_a_recording_and_its_manifest(client: httpx.AsyncClient, console: Console) -> None:
+    """The recording as in its contact, and the manifest as it was written."""
+    console.repository.save(CONTACT)
+    recording = (await client.get(f"/api/recordings/{RECORDING.inum}")).json()
+    (contact,) = (await client.get("/api/contacts")).json()["contacts"]
+    assert contact["recordings"][0] == recording
+    manifest = await client.get(f"/api/recordings/{RECORDING.inum}/manifest")
+    assert {"inum": RECORDING.inum} == manifest.json()
+
+
+async def test_an_open_recording_has_no_audio_yet(
+    client: httpx.AsyncClient, console: Console
+) -> None:
+    """`audio_url` is null, and audio, manifest and peaks are 409."""
+    unfinished = replace(RECORDING, state="recording", audio=None, manifest=None, duration_ms=None)
+    console.repository.save(numbered(1, recordings=(unfinished,), started_at=NOON))
+    one = f"/api/recordings/{RECORDING.inum}"
+    assert (await client.get(one)).json()["audio_url"] is None
+    for part in ("audio", "manifest", "peaks"):
+        assert 409 == (await client.get(f"{one}/{part}")).status_code
+
+
+async def test_the_whole_audio(client: httpx.AsyncClient, console: Console) -> None:
+    """The bytes as they are stored, with type, length and a mark of the version."""
+    console.repository.save(CONTACT)
+    answer = await client.get(AUDIO)
+    assert 200 == answer.status_code
+    assert console.wav == answer.content
+    assert "audio/wav" == answer.headers["content-type"]
+    assert str(len(console.wav)) == answer.headers["content-length"]
+    assert "bytes" == answer.headers["accept-ranges"]
+    again = await client.get(AUDIO, headers={"If-None-Match": answer.headers["etag"]})
+    assert 304 == again.status_code
+    head = await client.head(AUDIO)
+    assert (200, b"") == (head.status_code, head.content)
+    assert str(len(console.wav)) == head.headers["content-length"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "start", "end"),
+    [
+        ("bytes=0-0", 0, 1),
+        ("bytes=100-199", 100, 200),
+        ("bytes=320000-", 320_000, None),
+        ("bytes=-7", -7, None),
+        ("bytes=0-99999999", 0, None),
+        ("bytes=-99999999", 0, None),
+    ],
+)
+async def test_a_range_of_the_audio(
+    client: httpx.AsyncClient, console: Console, wanted: str, start: int, end: int | None
+) -> None:
+    """206 with exactly those bytes, and where they lie."""
+    console.repository.save(CONTACT)
+    answer = await client.get(AUDIO, headers={"Range": wanted})
+    size = len(console.wav)
+    assert 206 == answer.status_code
+    assert console.wav[start:end] == answer.content
+    first = start % size
+    assert (
+        f"bytes {first}-{first + len(answer.content) - 1}/{size}"
+        == (answer.headers["content-range"])
+    )
+
+
+async def test_a_range_outside_is_416(client: httpx.AsyncClient, console: Console) -> None:
+    """With the size, so that the client can ask again."""
+    console.repository.save(CONTACT)
+    answer = await client.get(AUDIO, headers={"Range": "bytes=99999999-"})
+    assert 416 == answer.status_code
+    assert f"bytes */{len(console.wav)}" == answer.headers["content-range"]
+
+
+async def test_a_range_of_another_version_is_all_of_this(
+    client: httpx.AsyncClient, console: Console
+) -> None:
+    """`If-Range` with another mark gives the whole audio."""
+    console.repository.save(CONTACT)
+    headers = {"Range": "bytes=0-9", "If-Range": '"other"'}
+    answer = await client.get(AUDIO, headers=headers)
+    assert (200, console.wav) == (answer.status_code, answer.content)
+
+
+async def test_peaks_of_each_side(client: httpx.AsyncClient, console: Console) -> None:
+    """800 peaks a side; the left is loud in its first half, the right in its second."""
+    console.repository.save(CONTACT)
+    peaks = (await client.get(f"/api/recordings/{RECORDING.inum}/peaks")).json()
+    assert 800 == len(peaks["left"]) == len(peaks["right"])
+    assert min(peaks["left"][:400]) > 0.2
+    assert 0 == max(peaks["left"][400:]) == max(peaks["right"][:400])
+    assert peaks["left"][:400] == peaks["right"][400:]
+
+
+async def test_audio_that_is_gone_is_404(client: httpx.AsyncClient, console: Console) -> None:
+    """The contact is there, its object is not."""
+    console.repository.save(CONTACT)
+    assert RECORDING.audio is not None
+    (console.recordings / RECORDING.audio).unlink()
+    for part in ("audio", "peaks"):
+        answer = await client.get(f"/api/recordings/{RECORDING.inum}/{part}")
+        assert 404 == answer.status_code
+
+
+@contextmanager
+def database_away(console: Console) -> Iterator[None]:
+    console.engine.dispose()
+    path = Path(str(console.engine.url.database))
+    path.rename(path.with_suffix(".away"))
+    path.mkdir()
+    yield
+    path.rmdir()
+    path.with_suffix(".away").rename(path)
+
+
+async def test_a_database_that_is_away_is_503(client: httpx.AsyncClient, console: Console) -> None:
+    """`/healthz` says so; the API answers 503 in JSON, a page as a page; all recover."""
+    assert 200 == (await client.get("/healthz")).status_code
+    with database_away(console):
+        health = await client.get("/healthz")
+        assert 503 == health.status_code
+        assert "database" in health.text
+        answer = await client.get("/api/contacts")
+        assert 503 == answer.status_code
+        assert "error" in answer.json()
+        assert 503 == (await client.get("/search")).status_code
+    assert 200 == (await client.get("/healthz")).status_code
+    assert 200 == (await client.get("/api/contacts")).status_code
+
+
+async def test_health_needs_no_token(visitor: httpx.AsyncClient, console: Console) -> None:
+    """And tells what else is wrong with the process."""
+    assert 200 == (await visitor.get("/healthz")).status_code
+    console.health.bad("starting", "not ready yet")
+    answer = await visitor.get("/healthz")
+    assert (503, "starting: not ready yet\n") == (answer.status_code, answer.text)
+
+
+async def test_metrics_are_prometheus_text(visitor: httpx.AsyncClient) -> None:
+    """They tell nothing of calls, and need no token."""
+    answer = await visitor.get("/metrics")
+    assert 200 == answer.status_code
+    assert "python_info" in answer.text

@@ -1,0 +1,179 @@
+"""The pages: who gets in, and what they show."""
+
+import httpx
+import pytest
+
+from console.access import COOKIE
+from tests.console.conftest import TOKEN, Console
+from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, numbered
+
+
+async def signed_in(visitor: httpx.AsyncClient) -> httpx.Response:
+    return await visitor.post("/sign-in?next=/search", data={"token": TOKEN})
+
+
+@pytest.mark.parametrize(
+    ("path", "sent_to"),
+    [
+        ("/", "/sign-in"),
+        ("/search?q=a+b", "/sign-in?next=%2Fsearch%3Fq%3Da%2Bb"),
+        ("/nothing", "/sign-in?next=%2Fnothing"),
+    ],
+)
+async def test_a_stranger_is_sent_to_sign_in(
+    visitor: httpx.AsyncClient, path: str, sent_to: str
+) -> None:
+    """Every page leads there, and remembers where he wanted to go."""
+    answer = await visitor.get(path)
+    assert (303, sent_to) == (answer.status_code, answer.headers["location"])
+
+
+async def test_signing_in_and_out(visitor: httpx.AsyncClient) -> None:
+    """The token gives a cookie that opens pages and API; signing out takes it away."""
+    answer = await signed_in(visitor)
+    assert (303, "/search") == (answer.status_code, answer.headers["location"])
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    assert "Secure" not in cookie
+    assert TOKEN not in cookie
+    assert 200 == (await visitor.get("/search")).status_code
+    assert 200 == (await visitor.get("/api/contacts")).status_code
+    assert 303 == (await visitor.post("/sign-out")).status_code
+    assert 303 == (await visitor.get("/search")).status_code
+
+
+async def test_the_cookie_is_secure_over_https(visitor: httpx.AsyncClient) -> None:
+    """Where the console is reached by https."""
+    answer = await visitor.post("https://console.test/sign-in", data={"token": TOKEN})
+    assert "Secure" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("token", ["", "wrong", TOKEN + "x", "Ünïcödé"])
+async def test_a_wrong_token_gives_no_cookie(visitor: httpx.AsyncClient, token: str) -> None:
+    """403 and the form again."""
+    answer = await visitor.post("/sign-in", data={"token": token})
+    assert 403 == answer.status_code
+    assert "set-cookie" not in answer.headers
+    assert "not the token" in answer.text
+
+
+@pytest.mark.parametrize("change", ["x", "", "administrator"])
+async def test_a_forged_cookie_opens_nothing(visitor: httpx.AsyncClient, change: str) -> None:
+    """Only what the console signed counts."""
+    await signed_in(visitor)
+    value = visitor.cookies[COOKIE]
+    visitor.cookies.clear()
+    forged = value[:-1] + change if change == "x" else change
+    answer = await visitor.get("/api/contacts", headers={"Cookie": f"{COOKIE}={forged}"})
+    assert 401 == answer.status_code
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+    ],
+)
+async def test_forms_of_other_sites_are_refused(
+    visitor: httpx.AsyncClient, headers: dict[str, str]
+) -> None:
+    """Neither signing in nor out works from elsewhere."""
+    data = {"token": TOKEN}
+    assert 403 == (await visitor.post("/sign-in", data=data, headers=headers)).status_code
+    await signed_in(visitor)
+    assert 403 == (await visitor.post("/sign-out", headers=headers)).status_code
+
+
+@pytest.mark.parametrize(
+    "wanted", ["https://evil.example/", "//evil.example", "/\\evil.example", "evil", "/a\tb"]
+)
+async def test_signing_in_leads_nowhere_else(visitor: httpx.AsyncClient, wanted: str) -> None:
+    """A `next` that is no path of ours leads to the first page."""
+    answer = await visitor.post("/sign-in", params={"next": wanted}, data={"token": TOKEN})
+    assert (303, "/") == (answer.status_code, answer.headers["location"])
+
+
+@pytest.mark.parametrize("path", ["/", "/search", "/sign-in", "/static/console.css", "/api/calls"])
+async def test_every_answer_keeps_the_browser_safe(client: httpx.AsyncClient, path: str) -> None:
+    """A policy that lets no foreign or inline script or style run, and no framing."""
+    answer = await client.get(path)
+    assert 200 == answer.status_code
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "nosniff" == answer.headers["x-content-type-options"]
+
+
+async def test_pages_have_nothing_inline(client: httpx.AsyncClient, console: Console) -> None:
+    """No style attribute, no inline script: the policy would refuse them."""
+    console.repository.save(CONTACT)
+    for path in ("/", "/search", f"/contacts/{CONTACT.contact_id}"):
+        page = (await client.get(path)).text
+        assert " style=" not in page
+        assert " on" + "click=" not in page
+        assert "<script>" not in page
+
+
+async def test_the_contact_page_shows_the_contact(
+    client: httpx.AsyncClient, console: Console
+) -> None:
+    """Facts, sessions, recordings with players, decisions."""
+    console.repository.save(CONTACT)
+    page = (await client.get(f"/contacts/{CONTACT.contact_id}")).text
+    for told in (
+        "+15550001111", "Billing", "ann@example.com", "bob@example.com", "never",
+        "178000000200000042", "<audio", 'data-side="left"', "stopped: call ended",
+    ):  # fmt: skip
+        assert told in page
+
+
+async def test_what_callers_sent_is_text(client: httpx.AsyncClient, console: Console) -> None:
+    """Markup in a queue's name or a number is shown, not obeyed."""
+    console.repository.save(numbered(1, queue="<script>alert(1)</script>", customer='"><b>'))
+    for path in ("/search", f"/contacts/WT{1:032x}"):
+        page = (await client.get(path)).text
+        assert "<script>alert" not in page
+        assert "&lt;script&gt;" in page
+
+
+async def test_calls_in_progress_are_listed(client: httpx.AsyncClient, console: Console) -> None:
+    """The first page has them before any script runs."""
+    console.repository.save(LIVE)
+    page = (await client.get("/")).text
+    assert LIVE.task_sid in page
+    assert "starting" in page
+
+
+async def test_the_search_page_pages(client: httpx.AsyncClient, console: Console) -> None:
+    """25 contacts, then a link to the older ones that keeps the search."""
+    for number in range(30):
+        console.repository.save(numbered(number, started_at=NOON + number))
+    page = (await client.get("/search?q=billing&agent=")).text
+    assert 25 == page.count('href="/contacts/')
+    link = page.split('rel="next" href="')[1].split('"')[0].replace("&amp;", "&")
+    assert link.startswith("/search?q=billing&cursor=")
+    assert 5 == (await client.get(link)).text.count('href="/contacts/')
+
+
+async def test_the_search_page_takes_times_of_its_form(
+    client: httpx.AsyncClient, console: Console
+) -> None:
+    """A time without offset is UTC there; one that is none is told."""
+    console.repository.save(CONTACT)
+    found = await client.get("/search?from=2026-05-28T20:26&to=2026-05-28T20:27:00")
+    assert CONTACT.contact_id in found.text
+    wrong = await client.get("/search?from=soon")
+    assert 400 == wrong.status_code
+    assert "from:" in wrong.text
+
+
+async def test_an_unknown_contact_has_an_error_page(client: httpx.AsyncClient) -> None:
+    """404 as a page."""
+    answer = await client.get("/contacts/WT0")
+    assert 404 == answer.status_code
+    assert answer.headers["content-type"].startswith("text/html")

@@ -1,0 +1,127 @@
+"""The console's pure parts: ranges, peaks, times, parameters, the time line."""
+
+import contextlib
+import itertools
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from console.parameters import BadParameterError, read_search
+from console.peaks import NotAWavError, Peaks, find_samples
+from console.ranges import Span, UnsatisfiableError, wanted_span
+from console.timeline import LABEL, WIDTH, time_line
+from console.times import lasting, parse_rfc3339, rfc3339
+from pipeline.media.wav import header
+from schemas.records import Contact
+from tests.pipeline.store.contacts import CONTACT, contacts
+
+
+@given(st.integers(0, 4_000_000_000_000))
+def test_times_read_back(at: int) -> None:
+    """What is shown means the same moment, to the millisecond."""
+    text = rfc3339(at)
+    assert text is not None
+    assert at == parse_rfc3339(text)
+    assert datetime.fromtimestamp(at // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S") == text[:19]
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_a_span_lies_within(first: int, last: int, size: int) -> None:
+    """A range is answered by bytes that exist, all of it if it was none, or not at all."""
+    for header_text in (f"bytes={first}-{last}", f"bytes={first}-", f"bytes=-{last}"):
+        try:
+            span = wanted_span(header_text, size)
+        except UnsatisfiableError:
+            assert first >= size or last == 0
+            continue
+        if span is not None:
+            assert 0 <= span.start < span.end <= size
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "bytes=", "bytes=-", "bytes=5-2", "lines=1-2", "bytes=0-1,5-6", "bytes=a-b"]
+)
+def test_what_is_no_single_range_asks_for_all(text: str | None) -> None:
+    """As RFC 9110 lets a server do."""
+    assert wanted_span(text, 100) is None
+
+
+def test_a_suffix_longer_than_all_is_all() -> None:
+    """The last 200 of 100 bytes are the 100."""
+    assert Span(0, 100) == wanted_span("bytes=-200", 100)
+
+
+@given(st.binary(max_size=600), st.lists(st.integers(0, 600), max_size=6), st.integers(1, 40))
+def test_peaks_do_not_depend_on_the_cut(audio: bytes, cuts: list[int], buckets: int) -> None:
+    """However the audio is cut into pieces, its peaks are the same, and no more than asked for."""
+    audio = audio[: len(audio) // 2 * 2]
+    frames = len(audio) // 2
+    whole, pieces = Peaks(frames, buckets), Peaks(frames, buckets)
+    whole.feed(audio)
+    edges = [0, *sorted(min(cut, len(audio)) for cut in cuts), len(audio)]
+    for start, end in itertools.pairwise(edges):
+        pieces.feed(audio[start:end])
+    assert (whole.left, whole.right) == (pieces.left, pieces.right)
+    assert len(whole.left) == len(whole.right) <= buckets
+    assert whole.left == [] or all(0 <= peak <= 1 for peak in whole.left + whole.right)
+
+
+def test_peaks_know_left_from_right() -> None:
+    """The first byte of each pair is the left side's; 0xFF is silence, 0x00 the loudest."""
+    peaks = Peaks(2, 1)
+    peaks.feed(b"\x00\xff\xff\xff")
+    assert ([1.0], [0.0]) == (peaks.left, peaks.right)
+
+
+def test_the_samples_of_our_wav_are_found() -> None:
+    """Right behind the header, to the end."""
+    head = header(100)
+    samples = find_samples(head, len(head) + 200)
+    assert (len(head), len(head) + 200) == (samples.start, samples.end)
+
+
+@given(st.binary(max_size=100))
+def test_what_is_no_wav_is_refused(data: bytes) -> None:
+    """By an error of its own."""
+    with pytest.raises(NotAWavError):
+        find_samples(data, len(data))
+
+
+@given(st.lists(st.tuples(st.text(max_size=8), st.text(max_size=30)), max_size=4))
+def test_any_query_is_read_or_refused(query: list[tuple[str, str]]) -> None:
+    """No query string breaks the reading."""
+    with contextlib.suppress(BadParameterError):
+        read_search(query)
+
+
+@given(st.sampled_from(["from", "to", "limit", "cursor", "customer", "q"]), st.text(max_size=40))
+def test_any_value_is_read_or_refused(name: str, value: str) -> None:
+    """Nor does any value of a known parameter."""
+    with contextlib.suppress(BadParameterError):
+        read_search([(name, value)])
+
+
+@given(contacts)
+def test_every_bar_lies_on_the_time_line(contact: Contact) -> None:
+    """Bars begin within the box; ticks are few and within it too."""
+    line = time_line(contact, contact.started_at + 1000)
+    assert all(LABEL <= bar.x <= WIDTH for bar in line.bars)
+    assert all(LABEL <= tick.x <= WIDTH for tick in line.ticks)
+
+
+def test_the_time_line_of_a_transferred_call() -> None:
+    """Two sessions and the recording; who never accepted has no bar."""
+    line = time_line(CONTACT, 0)
+    assert ["ann@example.com", "bob@example.com", "Recording"] == [b.label for b in line.bars]
+    assert 7 >= len(line.ticks)
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [(0, "0:00"), (61_999, "1:01"), (3_723_000, "1:02:03"), (None, "–")],  # noqa: RUF001
+)
+def test_durations_for_a_person(ms: int | None, text: str) -> None:
+    """Minutes and seconds, hours where there are any."""
+    assert text == lasting(ms)

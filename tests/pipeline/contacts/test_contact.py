@@ -1,0 +1,246 @@
+"""The contact, case by case, as the console's contract says."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+
+from pipeline.calls.policy import PolicyHistory
+from pipeline.contacts.contact import contact, is_settled
+from pipeline.contacts.match import extension_at, extensions_during
+from pipeline.contacts.state import Input, empty, fold
+from pipeline.streams.marks import NoLeg
+from schemas.codec import decode, encode
+from schemas.records import Contact, Session
+from tests.pipeline.contacts.records import (
+    HISTORY,
+    LEG,
+    NOON,
+    POLICY,
+    TASK,
+    answered,
+    call,
+    changed,
+    completed,
+    decided,
+    histories,
+    opened,
+    reservation,
+    started,
+)
+
+ANN = reservation(1, "ann", created=1_000, accepted=2_000)
+ANN_LEFT = reservation(1, "ann", created=1_000, accepted=2_000, wrapup=30_000)
+NEVER = reservation(1, "ann", created=1_000, rejected=5_000)
+LATER = NOON + 100_000
+
+
+def made(*records: Input, history: PolicyHistory = HISTORY, now: int = LATER) -> Contact | None:
+    state = empty(TASK)
+    for record in records:
+        state = fold(state, record, NOON)
+    return contact(state, history, now)
+
+
+def of(*records: Input, history: PolicyHistory = HISTORY, now: int = LATER) -> Contact:
+    found = made(*records, history=history, now=now)
+    assert found is not None
+    return found
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories())
+def test_a_contact_can_be_made_of_anything(records: list[Input]) -> None:
+    """Of any history comes a whole contact or none, which encodes, and whose parts fit."""
+    found = made(*records)
+    if found is None:
+        return
+    assert found == decode(encode(found))
+    assert (found.state == "ended") == (found.ended_at is not None)
+    assert found.outcome is not None or found.state == "active"
+    assert found.in_progress == (found.state == "active")
+    assert all(r.extension in (r.extensions or (None,)) for r in found.recordings)
+    assert all((r.state == "complete") == (r.audio is not None) for r in found.recordings)
+    assert not any(s.monitored for s in found.sessions if s.started_at is None)
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        (),
+        (started(1, 0),),
+        (call(),),
+        (call(ANN, facts={"channel": "chat"}),),
+    ],
+)
+def test_what_is_no_contact(records: tuple[Input, ...]) -> None:
+    """Nothing of the call known, neither reservation nor cancellation, or no voice task."""
+    assert made(*records) is None
+
+
+def test_an_answered_call() -> None:
+    """Facts, session, decision and recording of a plain inbound call."""
+    found = of(
+        call(ANN_LEFT, completed=31_000),
+        decided(2_000, "record"),
+        decided(30_000, "stop"),
+        completed(1, 2_300, 30_100),
+    )
+    assert (TASK, "inbound", "+15550001111", "Billing") == (
+        found.contact_id, found.direction, found.customer, found.queue,
+    )  # fmt: skip
+    assert ("ended", "answered", NOON, NOON + 30_000) == (
+        found.state, found.outcome, found.started_at, found.ended_at,
+    )  # fmt: skip
+    assert (Session("WR1", "ann@example.com", True, NOON + 2_000, NOON + 30_000),) == found.sessions
+    assert ["record", "stop"] == [d.decision for d in found.decisions]
+    (recording,) = found.recordings
+    assert ("ann@example.com", ("ann@example.com",), 27_800, "complete") == (
+        recording.extension, recording.extensions, recording.duration_ms, recording.state,
+    )  # fmt: skip
+    assert (2_780, 1, 2, 3) == (
+        recording.received, recording.lost, recording.duplicate, recording.invalid,
+    )  # fmt: skip
+    assert (LEG,) == found.call_sids
+
+
+@pytest.mark.parametrize(
+    ("records", "outcome"),
+    [
+        ((call(reservation(1, "ann", created=0)),), None),
+        ((call(ANN),), "answered"),
+        ((call(ANN_LEFT, completed=31_000),), "answered"),
+        ((call(canceled=9_000),), "abandoned"),
+        ((call(NEVER, canceled=9_000),), "abandoned"),
+        ((call(NEVER, canceled=9_000, direction=None),), "abandoned"),
+        ((call(NEVER, completed=9_000),), "unanswered"),
+        ((call(NEVER, canceled=9_000, direction="internal"),), "unanswered"),
+        ((call(NEVER, canceled=9_000, direction="outbound"),), "unanswered"),
+    ],
+)
+def test_outcomes(records: tuple[Input, ...], outcome: str | None) -> None:
+    """Answered once accepted; abandoned if the caller gave up; otherwise unanswered; null while
+    nothing is decided."""
+    assert outcome == of(*records).outcome
+
+
+OUT = call(ANN_LEFT, direction="outbound", completed=31_000)
+RINGING = call(ANN, direction="outbound")
+
+
+@pytest.mark.parametrize(
+    ("records", "outcome"),
+    [
+        ((RINGING,), None),
+        ((RINGING, answered("expired", 21220)), None),
+        ((RINGING, opened(1)), "answered"),
+        ((RINGING, changed(1, "running")), "answered"),
+        ((OUT,), "answered"),
+        ((OUT, answered("expired", 21220)), "unanswered"),
+        ((OUT, answered("superseded", None, NoLeg.NOBODY.value)), "unanswered"),
+        ((OUT, answered("superseded", None, NoLeg.RINGING.value)), "unanswered"),
+        ((OUT, answered("failed", 429)), "answered"),
+        ((OUT, answered("expired", 503)), "answered"),
+        ((OUT, changed(1, "stopping")), "unanswered"),
+        ((OUT, changed(1, "stopped"), answered("expired", 503)), "answered"),
+        ((OUT, answered("expired", 21220), answered("done")), "answered"),
+        ((OUT, answered("expired", 21220), completed(1, 0, 9)), "answered"),
+        ((call(ANN_LEFT, direction="outbound", canceled=31_000),), "unanswered"),
+        ((call(ANN_LEFT, direction="outbound", canceled=31_000), opened(1)), "answered"),
+    ],
+)
+def test_outcomes_of_outbound_calls(records: tuple[Input, ...], outcome: str | None) -> None:
+    """The agent's accepting says nothing of the called party: a media stream that ran does; starts
+    that found no connected leg speak against it; troubles at Twilio for neither."""
+    assert outcome == of(*records).outcome
+
+
+def test_an_outbound_connection_is_active_once_a_media_stream_runs() -> None:
+    """It rings until then."""
+    assert ["ringing"] == [c.state for c in of(RINGING).connections]
+    assert ["active"] == [c.state for c in of(RINGING, changed(1, "running")).connections]
+
+
+def test_monitored_at_any_moment_between_accepting_and_leaving() -> None:
+    """On the list later, or no longer, counts; before or after the session does not."""
+
+    def versions(*times: tuple[int, tuple[str, ...]]) -> PolicyHistory:
+        return PolicyHistory.of(
+            replace(POLICY, version=n, effective_at=NOON + at, entries=entries)
+            for n, (at, entries) in enumerate(times, 1)
+        )
+
+    ann = ("ann@example.com",)
+    over = call(ANN_LEFT, completed=31_000)
+    for history, monitored in (
+        (versions((0, ann)), True),
+        (versions((0, ann), (3_000, ())), True),
+        (versions((20_000, ann)), True),
+        (versions((0, ann), (1_500, ())), False),
+        (versions((30_001, ann)), False),
+        (PolicyHistory(), False),
+    ):
+        assert monitored == of(over, history=history).sessions[0].monitored
+    assert (
+        not of(call(ANN), history=versions((20_000, ann)), now=NOON + 9_000).sessions[0].monitored
+    )
+
+
+def test_a_session_never_accepted_is_not_monitored() -> None:
+    """It is there, with no start."""
+    found = of(call(NEVER, canceled=9_000)).sessions[0]
+    assert (None, NOON + 5_000, False) == (found.started_at, found.ended_at, found.monitored)
+
+
+def test_media_streams_in_their_last_state() -> None:
+    """By generation, a stray one by its SID, whatever order their states came in."""
+    found = of(
+        call(ANN), changed(2, "starting", 9), changed(1, "stopped", 5), changed(1, "running", 7),
+        changed(0, "stopping", 1, "MZz"),
+    )  # fmt: skip
+    assert [(0, "stopping"), (1, "stopped"), (2, "starting")] == [
+        (s.generation, s.state) for s in found.streams
+    ]
+
+
+def _session(who: str, start: int | None, end: int | None, *, monitored: bool = True) -> Session:
+    return Session(f"WR{who}", who, monitored, start, end)
+
+
+A, B = _session("a", 100, 200), _session("b", 190, 300)
+U = _session("u", 50, 400, monitored=False)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "extension", "extensions"),
+    [
+        (150, 180, "a", ("a",)),
+        (150, 250, "a", ("a", "b")),
+        (195, 250, "a", ("a", "b")),
+        (210, None, "b", ("b",)),
+        (90, 95, "a", ("a",)),
+        (350, 360, "b", ("b",)),
+        (10, None, "a", ("a", "b")),
+    ],
+)
+def test_recordings_are_matched_by_extension(
+    start: int, end: int | None, extension: str, extensions: tuple[str, ...]
+) -> None:
+    """To the monitored worker on the call when it began, else the nearest; and to all of them who
+    were there while it ran; never to an unmonitored one."""
+    assert extension == extension_at([U, A, B], start)
+    assert extensions == extensions_during([U, A, B], start, end)
+
+
+def test_a_recording_of_nobody() -> None:
+    """Without a monitored session there is no extension."""
+    assert extension_at([U], 100) is None
+    assert () == extensions_during([U], 0, None)
+
+
+def test_a_contact_is_settled_once_nobody_is_on_it() -> None:
+    """A later version of the list cannot change it then."""
+    assert not is_settled(None)
+    assert not is_settled(of(call(ANN)))
+    assert is_settled(of(call(ANN_LEFT)))
+    assert is_settled(of(call(reservation(1, "ann", created=0))))

@@ -35,13 +35,6 @@ DRAIN_S = 2.0
 CLOSE_S = 1.5
 FLUSH_S = 2.0
 
-_STATUS = {
-    Verdict.NO_TOKEN: http.HTTPStatus.FORBIDDEN,
-    Verdict.UNSIGNED: http.HTTPStatus.FORBIDDEN,
-    Verdict.WRONG_SIGNATURE: http.HTTPStatus.FORBIDDEN,
-    Verdict.WRONG_PATH: http.HTTPStatus.NOT_FOUND,
-}
-
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role. Ready once every partition knows that this gateway came up."""
@@ -179,7 +172,7 @@ class Gateway:
         verdict = judge(self._token, self._public_url, request.path, signatures)
         if verdict is not Verdict.ACCEPTED:
             REFUSED.labels(verdict.value).inc()
-            return ws.respond(_STATUS[verdict], f"{verdict.value}\n")
+            return ws.respond(http.HTTPStatus.FORBIDDEN, f"{verdict.value}\n")
         if self._publisher.waiting_for() > STALLED_S and self._publisher.filled() > 0.5:
             # What runs needs the rest of the buffer.
             REFUSED.labels("kafka-down").inc()

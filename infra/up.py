@@ -9,9 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-
 from infra.jars import MissingTool
 from infra.kafka import LocalKafka
 from infra.plan import Plan, RoleCommand, port_names, role_command
@@ -19,6 +16,7 @@ from infra.ports import free_before, is_free, kept_ports
 from infra.state_dir import InUse, StateDir
 from infra.supervisor import CannotStart, Supervisor
 from pipeline.settings import PREFIX, Settings, SettingsError, listen_address
+from pipeline.store.database import open_database
 from pipeline.telemetry import set_up_logs
 from schemas.registry import RegistryError
 
@@ -63,18 +61,9 @@ def check(settings: Settings) -> None:
     if listed is not None and not listed.is_file():
         raise SettingsError(f"{PREFIX}MONITORED_AGENTS: there is no file {listed}")
     if settings.database_url is not None:
-        try:
-            make_url(settings.database_url)
-        except ArgumentError as error:
-            raise SettingsError(
-                f"{PREFIX}DATABASE_URL is not a URL as SQLAlchemy takes it, such as "
-                "postgresql+psycopg://user:password@host/database"
-            ) from error
+        open_database(settings.database_url).dispose()
     if settings.kafka_bootstrap_servers is not None:
-        try:
-            settings.kafka_client()
-        except OSError as error:
-            raise SettingsError(f"{PREFIX}KAFKA_SSL_...: {error}") from error
+        settings.kafka_client()
     _check_listening(settings)
 
 

@@ -115,7 +115,10 @@ async def _check(admin: AIOKafkaAdminClient, present: dict[str, Topic]) -> None:
                 if actual.get(setting) != value:
                     log.warning(
                         "topic has other settings than ours; left as it is",
-                        topic=name, setting=setting, actual=actual.get(setting), ours=value,
+                        topic=name,
+                        setting=setting,
+                        actual=actual.get(setting),
+                        ours=value,
                     )
 
 

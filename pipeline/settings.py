@@ -60,6 +60,27 @@ def _checked_http_url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _checked_servers(text: str) -> str:
+    for server in text.split(","):
+        try:
+            _, port = listen_address(server)
+        except ValueError:
+            port = 0
+        if not port:
+            raise ValueError(f"{server!r} is not host:port; several are parted by commas")
+    return text
+
+
+def _checked_endpoint(text: str | None) -> str | None:
+    return None if text is None else _checked_http_url(text)
+
+
+def _checked_token(token: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[\x21-\x7e]+", token.get_secret_value()):
+        raise ValueError("it must be ASCII characters without spaces, to fit an HTTP header")
+    return token
+
+
 def _checked_gateway_url(text: str) -> str:
     parts = urlsplit(text)
     if parts.query or parts.fragment:
@@ -98,7 +119,11 @@ def _processes(text: Any) -> Any:
     counts: dict[Role, int] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
         name, _, number = item.partition("=")
-        if name not in set(Role) or not number.isdigit() or not 0 < int(number) <= 64:
+        if (
+            name not in set(Role)
+            or not re.fullmatch("[0-9]{1,2}", number)
+            or not 0 < int(number) <= 64
+        ):
             raise ValueError(f"{item!r} is not ROLE=N with 1 <= N <= 64; roles: {', '.join(Role)}")
         counts[Role(name)] = int(number)
     return counts
@@ -108,6 +133,9 @@ def _empty_as_unset(value: Any) -> Any:
     return None if value == "" else value
 
 
+_SECRETS = frozenset({"kafka_sasl_password", "twilio_auth_token", "console_token"})
+_IN_WORDS = {"bool_parsing": "must be true or false"}
+
 Listen = Annotated[str, AfterValidator(_checked_listen)]
 
 
@@ -116,7 +144,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
 
-    kafka_bootstrap_servers: str | None = None
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(_checked_servers)] | None = None
     kafka_security_protocol: str = Field(
         "PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$"
     )
@@ -156,11 +184,11 @@ class Settings(BaseSettings):
         default_factory=dict
     )
     console_listen: Listen | None = None
-    console_token: SecretStr | None = None
+    console_token: Annotated[SecretStr, AfterValidator(_checked_token)] | None = None
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     aws_endpoint_url_kinesis: Annotated[
-        str | None, BeforeValidator(_empty_as_unset)
+        str | None, BeforeValidator(_empty_as_unset), AfterValidator(_checked_endpoint)
     ] = Field(None, validation_alias="AWS_ENDPOINT_URL_KINESIS")
     aws_region: str | None = Field(None, validation_alias="AWS_REGION")
     aws_default_region: str | None = Field(None, validation_alias="AWS_DEFAULT_REGION")
@@ -194,19 +222,30 @@ class Settings(BaseSettings):
         if "SSL" in self.kafka_security_protocol:
             arguments["ssl_context"] = self._ssl_context()
         if "SASL" in self.kafka_security_protocol:
-            password = self.kafka_sasl_password
+            why = f"{PREFIX}KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs it"
             arguments |= {
                 "sasl_mechanism": self.kafka_sasl_mechanism,
-                "sasl_plain_username": self.kafka_sasl_username,
-                "sasl_plain_password": password.get_secret_value() if password else None,
+                "sasl_plain_username": self.need("kafka_sasl_username", why),
+                "sasl_plain_password": self.need("kafka_sasl_password", why).get_secret_value(),
             }
         return arguments
 
     def _ssl_context(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=self.kafka_ssl_cafile)
+        try:
+            context = ssl.create_default_context(cafile=self.kafka_ssl_cafile)
+        except OSError as error:
+            raise _unusable("CAFILE", self.kafka_ssl_cafile, "certificates", error) from error
         if self.kafka_ssl_certfile is not None:
-            context.load_cert_chain(self.kafka_ssl_certfile, self.kafka_ssl_keyfile)
+            try:
+                context.load_cert_chain(self.kafka_ssl_certfile, self.kafka_ssl_keyfile)
+            except OSError as error:
+                what = f"a certificate whose key is in it, or in {PREFIX}KAFKA_SSL_KEYFILE"
+                raise _unusable("CERTFILE", self.kafka_ssl_certfile, what, error) from error
         return context
+
+
+def _unusable(name: str, path: Path | None, what: str, error: OSError) -> SettingsError:
+    return SettingsError(f"{PREFIX}KAFKA_SSL_{name}: {path} is no PEM file of {what} ({error})")
 
 
 def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
@@ -224,6 +263,7 @@ def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
 
 
 def _told(error: Mapping[str, Any]) -> str:
-    name = str(error["loc"][0]).upper()
-    variable = name if name.startswith("AWS_") else PREFIX + name
-    return f"{variable}: {error['msg'].removeprefix('Value error, ')} (it is {error['input']!r})"
+    field = str(error["loc"][0])
+    variable = field.upper() if field.upper().startswith("AWS_") else PREFIX + field.upper()
+    what = _IN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    return f"{variable}: {what}" + ("" if field in _SECRETS else f" (it is {error['input']!r})")

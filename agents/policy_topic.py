@@ -26,7 +26,7 @@ from schemas.topics import POLICY
 
 log = structlog.get_logger(__name__)
 
-POLL_S = 1.0
+POLL_S = 0.25
 EFFECTIVE_AFTER_MS = 1_500
 TRANSACTIONAL_ID = "policy-publisher"
 
@@ -146,7 +146,7 @@ class PolicyPublisher:
         self._last: Wanted | None = None
 
     async def watch(self) -> None:
-        """Looks at the file once a second, until cancelled."""
+        """Looks at the file every `POLL_S`, until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(POLL_S)

@@ -133,8 +133,10 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._effects.giving_up.set()
 
     async def _round(self) -> None:
-        rebalances = self._rebalances
         messages = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+        # Looked at now, not before: a rebalance during the call is waited for in it, and what it
+        # then gives is new, and not given again.
+        rebalances = self._rebalances
         async with self._lock:
             if self._rebalancing or rebalances != self._rebalances:
                 return  # read before a rebalance: whoever has the partition now reads it again

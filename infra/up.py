@@ -15,6 +15,7 @@ from infra.plan import Plan, RoleCommand, port_names, role_command
 from infra.ports import free_before, is_free, kept_ports
 from infra.state_dir import InUse, StateDir
 from infra.supervisor import CannotStart, Supervisor
+from pipeline.calls.policy import parse_list
 from pipeline.settings import PREFIX, Settings, SettingsError, listen_address
 from pipeline.store.database import open_database
 from pipeline.telemetry import set_up_logs
@@ -57,14 +58,24 @@ def main(
 
 def check(settings: Settings) -> None:
     """Refuses what cannot work, before anything is started. Raises `SettingsError`."""
-    listed = settings.monitored_agents
-    if listed is not None and not listed.is_file():
-        raise SettingsError(f"{PREFIX}MONITORED_AGENTS: there is no file {listed}")
+    if settings.monitored_agents is not None:
+        _check_list(settings.monitored_agents)
     if settings.database_url is not None:
         open_database(settings.database_url).dispose()
     if settings.kafka_bootstrap_servers is not None:
         settings.kafka_client()
     _check_listening(settings)
+
+
+def _check_list(path: Path) -> None:
+    if not path.is_file():
+        raise SettingsError(f"{PREFIX}MONITORED_AGENTS: there is no file {path}")
+    try:
+        parsed = parse_list(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{PREFIX}MONITORED_AGENTS: {path} cannot be read: {error}") from error
+    if parsed.bad:
+        raise SettingsError(f"{PREFIX}MONITORED_AGENTS: {path}: {parsed.bad[0]}")
 
 
 def _check_listening(settings: Settings) -> None:

@@ -187,8 +187,8 @@ def _sids_of_unknown(event_type: str, data: Any) -> tuple[str | None, str | None
         ), None
     try:
         parameters = callback_parameters(event_type, data)
-    except Malformed:
-        return None, None
+    except Malformed:  # Voice Insights name the call beside what they say of it
+        return None, _matching(_CALL_SID, data.get("call_sid") if isinstance(data, dict) else None)
     return task_sid_in(parameters), _matching(_CALL_SID, parameters.get("CallSid"))
 
 

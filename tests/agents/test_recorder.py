@@ -3,17 +3,19 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 from obstore.store import MemoryStore
 
-from agents import recorder_effects
+from agents import recorder, recorder_effects
 from agents.recorder_effects import Effects, GivenUp, Work
 from agents.recorder_storage import drop_left_overs, store_recording, store_segment
+from pipeline import kafka
 from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
 from pipeline.recordings.names import audio_key, manifest_key
@@ -21,7 +23,7 @@ from pipeline.recordings.partition import PartitionFold, RecordingEnded, Refused
 from pipeline.settings import Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.telemetry import Health
-from schemas.codec import decode
+from schemas.codec import decode, encode
 from schemas.records import RecorderCheckpoint, RecordingCompleted, RecordingStarted
 from tests.pipeline.recordings.logs import (
     T0,
@@ -93,6 +95,46 @@ def story() -> list[Work]:
     for offset, record in enumerate([opened("MZ1"), *batches, closed("MZ1")]):
         work += [Work(e, FakeMessage(offset=offset)) for e in fold.handle(record, offset, T0)]
     return work
+
+
+class FakeConsumer:
+    """A rebalance takes place while the first call waits for records; that call then gives all the
+    records of the new assignment."""
+
+    def __init__(self, records: Sequence[FakeMessage], ended: asyncio.Event) -> None:
+        self.records = records
+        self.ended = ended
+        self.tp = TopicPartition("media", 3)
+        self.listener: Any = None
+        self.calls = 0
+
+    def subscribe(self, _: Sequence[str], listener: Any) -> None:
+        """The listener hears of rebalances."""
+        self.listener = listener
+
+    async def start(self) -> None:
+        """The first assignment."""
+        await self.listener.on_partitions_assigned({self.tp})
+
+    async def stop(self) -> None:
+        """Nothing to do."""
+
+    def assignment(self) -> set[TopicPartition]:
+        """The one partition."""
+        return {self.tp}
+
+    async def commit(self, _: Mapping[TopicPartition, int]) -> None:
+        """Taken."""
+
+    async def getmany(self, **_: Any) -> dict[TopicPartition, Sequence[FakeMessage]]:
+        """Each record once."""
+        self.calls += 1
+        if self.calls > 1:
+            self.ended.set()
+            return {}
+        await self.listener.on_partitions_revoked({self.tp})
+        await self.listener.on_partitions_assigned({self.tp})
+        return {self.tp: self.records}
 
 
 def effects_on(store: AudioStore, producer: FakeProducer, health: Health) -> Effects:
@@ -238,3 +280,23 @@ async def test_left_over_segments():
     assert ended.stored == await drop_left_overs(store, [closing])
     assert 1 == len([key async for key in store.list("segments")])
     assert 0 == await drop_left_overs(store, [closing])
+
+
+async def test_what_comes_right_after_a_rebalance_is_recorded(monkeypatch):
+    """Kafka gives it once: thrown away, a media stream's last record would leave its recording
+    open for ever."""
+    records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES[:5]), closed("MZ1")]
+    messages = [FakeMessage(encode(record), offset=n) for n, record in enumerate(records)]
+    stop, producer, store = asyncio.Event(), FakeProducer(), AudioStore(MemoryStore())
+    consumer = FakeConsumer(messages, stop)
+
+    async def no_checkpoints(*_: Any) -> dict[int, list[RecorderCheckpoint]]:
+        return {}
+
+    monkeypatch.setattr(recorder, "read_checkpoints", no_checkpoints)
+    monkeypatch.setattr(kafka, "consumer", lambda *_, **__: consumer)
+    effects = effects_on(store, producer, Health())
+    async with asyncio.timeout(10):
+        await recorder.Recorder(Settings(), store, effects).run(Health(), stop)
+    told = [type(record) for topic, record in producer.sent if topic == "t.recordings"]
+    assert [RecordingStarted, RecordingCompleted] == told

@@ -48,6 +48,13 @@ def test_a_callback_of_no_task_is_keyed_by_its_call_else_its_source() -> None:
     assert (CALL, "/x") == (event.key, bare.key)
 
 
+def test_voice_insights_are_keyed_by_their_call() -> None:
+    """They name it without a callback's parameters; what is no call SID names none."""
+    summary = "com.twilio.voice.insights.call-summary.complete"
+    events = [classify(raw(type=summary, data={"call_sid": sid}))[0] for sid in (CALL, "other", 7)]
+    assert [CALL, "/x", "/x"] == [e.key for e in events if isinstance(e, Readable)]
+
+
 def test_the_test_event_is_swallowed() -> None:
     """It says nothing of any call."""
     data = raw(type="com.twilio.eventstreams.test-event", data={"test_id": "1"})

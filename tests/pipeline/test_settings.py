@@ -1,0 +1,76 @@
+"""The settings: what is refused at the start, and how it is told."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.up import check
+from pipeline.settings import SettingsError, load
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "right"),
+    [
+        ("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", "nonsense", "host:port"),
+        ("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", "kafka:9092,", "host:port"),
+        ("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", "kafka:0", "host:port"),
+        ("FLEXCAPTURE_PROCESSES", "tracker=²", "ROLE=N"),
+        ("FLEXCAPTURE_RECORD_INBOUND", "maybe", "true or false"),
+        ("FLEXCAPTURE_CONSOLE_TOKEN", "two words", "without spaces"),
+        ("FLEXCAPTURE_DATABASE_URL", "oracle://host/x", "postgresql://"),
+        ("AWS_ENDPOINT_URL_KINESIS", "nonsense", "http://"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_would_be_right(
+    variable: str, value: str, right: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is started, a wrong value is refused by its name."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=f"^{variable}: .*{right}"):
+        check(load(None))
+
+
+@pytest.mark.parametrize("value", ["a:1", "a:1,b:65535", "[::1]:9092", "10.0.0.1:9092, b:1"])
+def test_brokers_are_addresses_parted_by_commas(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One broker or several, with their ports."""
+    monkeypatch.setenv("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", value)
+    assert value == load(None).kafka_bootstrap_servers
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"security_protocol": "SASL_PLAINTEXT"}, "SASL_USERNAME"),
+        ({"security_protocol": "SASL_PLAINTEXT", "sasl_username": "u"}, "SASL_PASSWORD"),
+        ({"security_protocol": "SSL", "ssl_cafile": "/no/such/file"}, "SSL_CAFILE"),
+        ({"security_protocol": "SSL", "ssl_certfile": "/no/such/file"}, "SSL_CERTFILE"),
+    ],
+)
+def test_a_kafka_that_cannot_be_logged_into_is_refused(
+    settings: dict[str, str], named: str
+) -> None:
+    """What its security protocol needs, and is missing, is named."""
+    kafka = {f"kafka_{name}": value for name, value in settings.items()}
+    with pytest.raises(SettingsError, match=f"^FLEXCAPTURE_KAFKA_{named}"):
+        check(load(None, kafka_bootstrap_servers="kafka:9092", **kafka))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"ann@example.com\nnonsense\n", "line 2: 'nonsense'"), (b"\xff", "read")]
+)
+def test_a_wrong_list_is_refused(content: bytes, told: str, tmp_path: Path) -> None:
+    """A list of monitored agents that cannot be taken is told before anything is started."""
+    path = tmp_path / "agents"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=f"^FLEXCAPTURE_MONITORED_AGENTS: .*{told}"):
+        check(load(None, monitored_agents=path))
+
+
+def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told of a wrong token is its name alone."""
+    monkeypatch.setenv("FLEXCAPTURE_CONSOLE_TOKEN", "my secret")
+    with pytest.raises(SettingsError) as refused:
+        load(None)
+    assert "my secret" not in str(refused.value)

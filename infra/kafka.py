@@ -10,6 +10,7 @@ import fcntl
 import logging
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -143,8 +144,21 @@ class LocalKafka:
             "log.dirs": str(data),
         }
         path = self.directory / name
-        path.write_text("".join(f"{key}={value}\n" for key, value in {**_BROKER, **own}.items()))
+        values = {**_BROKER, **own}
+        path.write_text("".join(f"{k}={java_property(v)}\n" for k, v in values.items()))
         return path
+
+
+def java_property(value: str) -> str:
+    """The value as Java reads it back from a properties file, whose text is Latin-1."""
+    return "".join(
+        c
+        if " " <= c <= "~" and c != "\\"
+        else "".join(
+            f"\\u{unit:04x}" for (unit,) in struct.iter_unpack(">H", c.encode("utf-16-be"))
+        )
+        for c in value
+    )
 
 
 def class_archive() -> Path | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from infra.child import Program
 from infra.kinesis import LocalKinesis
@@ -171,7 +172,7 @@ class Plan:
         yield "GATEWAY_REUSE_PORT", "true"
         yield (
             "DATABASE_URL",
-            (settings.database_url or f"sqlite:///{self.directory / 'flexcapture.db'}"),
+            settings.database_url or f"sqlite:///{quote(str(self.directory / 'flexcapture.db'))}",
         )
         recordings = settings.recordings_url or (self.directory / "recordings").as_uri()
         yield "RECORDINGS_URL", recordings

@@ -5,6 +5,7 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -86,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _up(asked: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until `up` itself is loaded
     settings = load()
     directory = asked.state_dir or settings.state_dir or DEFAULT_STATE_DIR
     return int(_lazily("infra.up", "main")(settings, directory, dict(os.environ)))

@@ -29,7 +29,7 @@ END = b"]}\n"
 
 def completed(ended: RecordingEnded, audio_bytes: int, audio_sha256: str) -> RecordingCompleted:
     """What `recordings` is told of a recording whose audio and manifest are stored."""
-    r, frames = ended.recording, frame_counts(ended.tracks)
+    r, frames = ended.recording, _frames(ended)
     return RecordingCompleted(
         inum=inum(r.stream_sid, r.started_at),
         stream_sid=r.stream_sid,
@@ -76,7 +76,13 @@ def head(ended: RecordingEnded, partition: int, audio_bytes: int, audio_sha256: 
             "samples": ended.samples,
             "duration_ms": ended.samples // SAMPLES_PER_MS,
         },
-        "frames": frame_counts(ended.tracks),
+        "frames": _frames(ended),
+        "lost_at_end": ended.unheard
+        and {
+            "frames": ended.unheard.frames,
+            "until_ms": ended.unheard.until_ms,
+            "reason": ended.reason,
+        },
         "tracks": {track.track: _track(track, ended.samples) for track in ended.tracks},
         "kafka": {
             "topic": "media",
@@ -121,6 +127,13 @@ def frame_counts(tracks: tuple[RecorderTrack, ...]) -> dict[str, int]:
         "overlap": sum(track.overlap for track in tracks),
         "invalid": sum(track.invalid for track in tracks),
     }
+
+
+def _frames(ended: RecordingEnded) -> dict[str, int]:
+    frames = frame_counts(ended.tracks)
+    if ended.unheard is not None:
+        frames["lost"] += ended.unheard.frames
+    return frames
 
 
 def _track(track: RecorderTrack, samples: int) -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.media.batch import MalformedBatch
 from pipeline.recordings.assembler import Assembler, Batches, Recording, opened, opened_by_batch
 from pipeline.recordings.names import inum
+from pipeline.recordings.unheard import Unheard, unheard
 from schemas.records import (
     GatewayStarted,
     MediaBatch,
@@ -66,6 +67,7 @@ class RecordingEnded:
     stored: int
     tail: RecordingSegment
     checkpoint: RecorderCheckpoint
+    unheard: Unheard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,10 +226,15 @@ class PartitionFold:
             and assembler.recording.epoch < started.epoch
             and offset >= assembler.next_offset
         ]
-        return [self._end(assembler, offset, at, None) for assembler in dead]
+        return [self._end(a, offset, at, None, unheard(a, started.at)) for a in dead]
 
     def _end(
-        self, assembler: Assembler, offset: int, at: int, closed: MediaStreamClosed | None
+        self,
+        assembler: Assembler,
+        offset: int,
+        at: int,
+        closed: MediaStreamClosed | None,
+        unheard: Unheard | None = None,
     ) -> RecordingEnded:
         recording = assembler.recording
         if closed is not None and not recording.generation:
@@ -257,6 +264,7 @@ class PartitionFold:
             stored=stored,
             tail=tail,
             checkpoint=checkpoint,
+            unheard=unheard,
         )
 
 

@@ -1,12 +1,14 @@
 """What `up` runs and with which environment."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.engine import make_url
 
 from infra.plan import Plan, port_names, reachable, role_command
 from pipeline.settings import Role, Settings
@@ -69,6 +71,14 @@ def test_a_local_broker_is_spoken_to_in_plain() -> None:
     assert "SSL" == environment_of(outside, "tracker-0")["FLEXCAPTURE_KAFKA_SECURITY_PROTOCOL"]
     assert not outside.local_kafka
     assert not {"kafka", "kafka-controller"} & set(outside.used_ports())
+
+
+def test_the_database_is_in_the_directory_however_that_is_called() -> None:
+    """A URL has its own meaning for some of a path's characters."""
+    directory = Path("/state/100%41 #1?x=ä")
+    made = replace(plan(), directory=directory)
+    url = environment_of(made, "consolidator-0")["FLEXCAPTURE_DATABASE_URL"]
+    assert str(directory / "flexcapture.db") == make_url(url).database
 
 
 def test_only_the_bridge_sees_the_emulator() -> None:

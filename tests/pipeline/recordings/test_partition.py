@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.media.wav import HEADER_SIZE, header
-from pipeline.recordings import assembler
+from pipeline.recordings import assembler, manifest
 from pipeline.recordings.names import inum
 from pipeline.recordings.partition import (
     REMEMBERED_MS,
@@ -64,7 +64,9 @@ def test_audio_and_counts_are_the_contracts(story):
         audio = world.audio[done.inum]
         assert header(len(expected.samples) // 2) == audio[:HEADER_SIZE]
         assert expected.samples == audio[HEADER_SIZE:]
-        assert (expected.received, expected.lost) == (done.received, done.lost)
+        at_end = (world.manifest(done.inum)["lost_at_end"] or {"frames": 0})["frames"]
+        assert (expected.received, expected.lost + at_end) == (done.received, done.lost)
+        assert (done.reason == "gateway-died") == bool(world.manifest(done.inum)["lost_at_end"])
         assert (expected.duplicate, expected.overlap) == (done.duplicate, done.overlap)
         assert story.invalid[sid] == done.invalid
         assert len(expected.samples) // 16 == done.duration_ms
@@ -126,7 +128,7 @@ def test_the_manifest_accounts_for_every_sample_and_frame(story):
     world = _whole(story)
     for done in _completed(world).values():
         manifest = world.manifest(done.inum)
-        totals = {"received": 0, "lost": 0}
+        totals = {"received": 0, "lost": (manifest["lost_at_end"] or {"frames": 0})["frames"]}
         for track in ("inbound", "outbound"):
             at = 0
             for segment in manifest["segments"]:
@@ -210,6 +212,27 @@ def test_only_earlier_epochs_of_the_gateway_die():
     assert 1 == len(effects)
     (ended,) = fold.handle(GatewayStarted(GATEWAY, EPOCH + 1, T0), 3, T0)
     assert "gateway-died" == ended.reason
+
+
+@pytest.mark.parametrize(
+    ("heard", "back_after_ms", "lost"),
+    [
+        (True, 1_100, 2 * 40),  # each track was heard up to 300 ms
+        (True, 200, 0),
+        (True, 3_600_000, 2 * 510),  # until 10 s after the last batch, which came at 500 ms
+        (False, 1_000, 2 * 50),
+    ],
+)
+def test_what_a_dead_gateway_took_with_it_is_counted(heard, back_after_ms, lost):
+    """Both tracks, from the last frame to the gateway's return, within a limit."""
+    tracks = ("inbound", "outbound")
+    frames = [Frame(track, 100 + 20 * n, b"x" * 160) for n in range(10) for track in tracks]
+    story = [opened("MZ1"), *([batch_of("MZ1", 1, frames)] if heard else [])]
+    fold, _ = _fold(*(_message(record, n) for n, record in enumerate(story)))
+
+    (ended,) = fold.handle(GatewayStarted(GATEWAY, EPOCH + 1, T0 + back_after_ms), 5, T0)
+    assert lost == ended.unheard.frames
+    assert lost == manifest.completed(ended, 0, "").lost
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The benchmarks: `make bench`. Each measures the product and, in the same run, a baseline."""

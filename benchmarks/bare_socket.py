@@ -1,0 +1,61 @@
+"""The gateway's baseline: websockets' asyncio API, JSON and base64, and nothing else.
+
+The same event loop, parser and options as the gateway's. Prints `{"frames", "cpu"}` every half
+second.
+"""
+
+import asyncio
+import base64
+import json
+import sys
+import time
+
+import orjson
+import uvloop
+from websockets.asyncio.server import ServerConnection, serve
+
+TELL_S = 0.5
+
+
+class Counter:
+    """Receives, decodes, counts."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+
+    async def handle(self, ws: ServerConnection) -> None:
+        """One socket."""
+        async for message in ws:
+            data = orjson.loads(message)
+            match data["event"]:
+                case "media":
+                    if base64.b64decode(data["media"]["payload"]):
+                        self.frames += 1
+                case "stop":
+                    return
+
+
+async def main(port: int) -> None:
+    """Serves until it is ended."""
+    counter = Counter()
+    async with serve(
+        counter.handle,
+        "127.0.0.1",
+        port,
+        compression=None,
+        max_size=64 * 1024,
+        max_queue=64,
+        backlog=1024,
+    ):
+        while True:
+            told = {
+                "frames": counter.frames,
+                "cpu": time.process_time(),
+                "at": time.monotonic(),
+            }
+            print(json.dumps(told), flush=True)
+            await asyncio.sleep(TELL_S)
+
+
+if __name__ == "__main__":
+    uvloop.run(main(json.loads(sys.argv[1])["port"]))

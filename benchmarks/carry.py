@@ -1,0 +1,139 @@
+"""Carries events with the bridge's own loop, from memory to Kafka: with the bridge's writer, or as
+a baseline with one that has neither transactions nor checkpoints. Prints `{"rate"}`, events in a
+second of its CPU time."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from functools import lru_cache
+
+import uvloop
+from aiokafka import AIOKafkaProducer
+from aiokafka.partitioner import murmur2
+
+from benchmarks.calls import kinesis_records
+from pipeline.bridge.messages import KinesisRecord, Limits, Message
+from pipeline.bridge.place import Incarnation, Place
+from pipeline.bridge.reader import Batch
+from pipeline.bridge.shard import Reader, ShardCarrier, World, Writer
+from pipeline.bridge.writer import ShardWriter
+from pipeline.kafka import producer
+from pipeline.settings import Settings, load
+from pipeline.telemetry import Health, set_up_logs
+from schemas.records import BridgeCheckpoint
+from schemas.topics import ALL, CTI_EVENTS
+
+READ = 500
+"""Records that one read gives: 2,500 a second at Kinesis' five reads."""
+
+_PLACE = Place("bench", 1, "shardId-000000000000")
+
+
+class MemoryReader:
+    """A reader whose records are here already."""
+
+    def __init__(self, records: Sequence[KinesisRecord]) -> None:
+        self._records = records
+        self._read = 0
+
+    async def read(self) -> Batch:
+        """The next ones; the last ones end the shard."""
+        first, self._read = self._read, self._read + READ
+        ended = self._read >= len(self._records)
+        return Batch(tuple(self._records[first : self._read]), 0, ended)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@lru_cache(maxsize=16_384)
+def _partition(key: bytes) -> int:
+    return int(murmur2(key) & 0x7FFFFFFF) % CTI_EVENTS.partitions
+
+
+class BareWriter:
+    """Writes the messages, and waits until Kafka has them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topics = {topic.name: settings.prefixed(topic.name) for topic in ALL}
+        self._producer: AIOKafkaProducer = producer(
+            settings, linger_ms=0, max_batch_size=256 * 1024
+        )
+
+    async def start(self) -> None:
+        """Connects."""
+        await self._producer.start()
+
+    async def write(self, messages: tuple[Message, ...], checkpoint: BridgeCheckpoint) -> None:
+        """At least once."""
+        del checkpoint
+        sent = [
+            await self._producer.send(
+                self._topics[message.topic],
+                message.value,
+                message.key,
+                partition=_partition(message.key) if message.key is not None else None,
+                headers=message.headers,
+            )
+            for message in messages
+        ]
+        await asyncio.gather(*sent)
+
+    async def close(self) -> None:
+        """Disconnects."""
+        await self._producer.stop()
+
+
+def make_world(settings: Settings, records: Sequence[KinesisRecord], bare: bool) -> World:
+    """A world of one shard that nobody else wants."""
+
+    async def settled() -> None: ...
+
+    async def limits() -> Limits:
+        return Limits()
+
+    async def checkpoint(_: Place) -> BridgeCheckpoint | None:
+        return None
+
+    async def reader(_: Place, __: str | None) -> Reader:
+        return MemoryReader(records)
+
+    async def incarnation() -> Incarnation:
+        return _PLACE.incarnation
+
+    def writer(place: Place, limits: Limits) -> Writer:
+        return BareWriter(settings) if bare else ShardWriter(settings, place, limits)
+
+    return World(
+        instance="bench",
+        health=Health(),
+        settled=settled,
+        limits=limits,
+        writer=writer,
+        checkpoint=checkpoint,
+        reader=reader,
+        incarnation=incarnation,
+    )
+
+
+async def main(servers: str, prefix: str, events: int, bare: bool) -> None:
+    """Carries `events` events to the shard's end."""
+    set_up_logs("bench", "bench", "WARNING")
+    settings = load(
+        None,
+        kafka_bootstrap_servers=servers,
+        kafka_security_protocol="PLAINTEXT",
+        topic_prefix=prefix,
+    )
+    records = kinesis_records(events, time.time_ns() // 1_000_000)
+    world = make_world(settings, records, bare)
+    began = time.process_time()
+    await ShardCarrier(world, _PLACE).run()
+    rate = len(records) / (time.process_time() - began)
+    print(json.dumps({"rate": rate}), flush=True)
+
+
+if __name__ == "__main__":
+    uvloop.run(main(**json.loads(sys.argv[1])))

@@ -1,0 +1,114 @@
+"""How many calls a core's worth of gateway takes, every frame acknowledged by Kafka."""
+
+import asyncio
+import sys
+import time
+from dataclasses import asdict
+
+from benchmarks.load import Load
+from benchmarks.local import BenchmarkFailed, Local, Running, child, role
+from benchmarks.rows import Row
+from infra.ports import chosen
+from pipeline.kafka import consumer
+from pipeline.settings import Role
+from schemas.codec import decode
+from schemas.records import MediaBatch
+from schemas.topics import MEDIA
+
+SOCKETS = 200
+"""Enough to keep the process busy: with few, every message wakes it alone and costs more."""
+
+SETTLE_S = 3.0
+FRAMES_OF_A_CALL = 100
+"""In a second, both tracks."""
+
+_ACCOUNT, _TOKEN = "AC" + "0" * 32, "a benchmark's token"
+
+
+def run(here: Local, quick: bool) -> list[Row]:
+    """The gateway beside a bare loop that receives and decodes."""
+    seconds = 5.0 if quick else 12.0
+    bare = _bare(here, seconds)
+    product, lost = _product(here, seconds)
+    return [
+        Row(
+            "gateway: paced calls, acknowledged by Kafka",
+            "calls/core",
+            product / FRAMES_OF_A_CALL,
+            bare / FRAMES_OF_A_CALL,
+            "websockets asyncio, receive + decode",
+            least=1_500,
+            ratio=1.0,
+        ),
+        Row("gateway: frames lost in that run", "frames", lost, most=0),
+    ]
+
+
+def _load(port: int, seconds: float, tag: str) -> dict[str, object]:
+    url = f"ws://127.0.0.1:{port}/media"
+    return asdict(Load(url, _ACCOUNT, _TOKEN, SOCKETS, seconds + SETTLE_S + 2, tag))
+
+
+def _product(here: Local, seconds: float) -> tuple[float, int]:
+    """Frames in a second of CPU time, and how many did not come to Kafka."""
+    prefix, port = "gateway.", chosen(["gateway"], {}, [])["gateway"]
+    settings = here.plain(
+        prefix,
+        gateway_listen=f"127.0.0.1:{port}",
+        gateway_public_url=f"ws://127.0.0.1:{port}/media",
+        twilio_account_sid=_ACCOUNT,
+        twilio_auth_token=_TOKEN,
+        state_dir=here.directory / "gateway",
+    )
+    with role(here, Role.GATEWAY, settings) as gateway:
+        gateway.wait_ready()
+        with child(here, "load", _load(port, seconds, "aaaa"), {}) as load:
+            load.line()
+            time.sleep(SETTLE_S)
+            frames, cpu = _frames(gateway), gateway.cpu()
+            time.sleep(seconds)
+            rate = (_frames(gateway) - frames) / (gateway.cpu() - cpu)
+            told = load.line()
+    print(f"  the load was at most {told['late_ms']:.0f} ms late", file=sys.stderr)
+    return rate, int(told["frames"]) - asyncio.run(_on_kafka(here, prefix))
+
+
+def _frames(gateway: Running) -> float:
+    return gateway.counted("flexcapture_gateway_frames_total")
+
+
+def _bare(here: Local, seconds: float) -> float:
+    """Frames in a second of CPU time."""
+    port = chosen(["bare"], {}, [])["bare"]
+    with child(here, "bare_socket", {"port": port}, {}) as bare:
+        bare.line()
+        with child(here, "load", _load(port, seconds, "bbbb"), {}) as load:
+            begins_at = load.line()["began"] + SETTLE_S
+            ends_at = begins_at + seconds
+            samples = [bare.line()]
+            while samples[-1]["at"] < ends_at:
+                samples.append(bare.line())
+            load.line()
+    within = [sample for sample in samples if sample["at"] >= begins_at]
+    first, last = within[0], within[-1]
+    if last["frames"] <= first["frames"]:
+        raise BenchmarkFailed("the bare loop received nothing")
+    return float((last["frames"] - first["frames"]) / (last["cpu"] - first["cpu"]))
+
+
+async def _on_kafka(here: Local, prefix: str) -> int:
+    """Frames in all batches on `media`."""
+    settings = here.settings(prefix)
+    frames = 0
+    reader = consumer(settings, settings.prefixed(MEDIA.name))
+    await reader.start()
+    try:
+        while batches := await reader.getmany(timeout_ms=2_000):
+            for records in batches.values():
+                for record in records:
+                    batch = decode(record.value)
+                    if isinstance(batch, MediaBatch):
+                        frames += sum(run.frames for track in batch.tracks for run in track.runs)
+    finally:
+        await reader.stop()
+    return frames

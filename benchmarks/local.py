@@ -1,0 +1,216 @@
+"""What a benchmark runs on: a broker of its own, roles of the product, and children of our own."""
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from infra.kafka import LocalKafka, running
+from infra.ports import chosen
+from infra.processes import signal_all, tied
+from pipeline.kafka import wait_for_kafka
+from pipeline.settings import Role, Settings, load
+from simulator.pipeline_process import environment
+
+POLL_S = 0.1
+READY_S = 60.0
+WORK_S = 120.0
+STOP_S = 10.0
+_BEGUN = 0.05
+_TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+class BenchmarkFailed(RuntimeError):
+    """A benchmark could not be carried out; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """A broker, and a directory for whatever there is to write."""
+
+    directory: Path
+    bootstrap_servers: str
+
+    def plain(self, prefix: str, **more: object) -> dict[str, str]:
+        """Settings as variables without FLEXCAPTURE_; `prefix` keeps benchmarks apart."""
+        return {
+            "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
+            "TOPIC_PREFIX": prefix,
+            "LOG_LEVEL": "WARNING",
+            **{name.upper(): str(value) for name, value in more.items()},
+        }
+
+    def settings(self, prefix: str) -> Settings:
+        """Settings for work in this process."""
+        return load(
+            None,
+            kafka_bootstrap_servers=self.bootstrap_servers,
+            kafka_security_protocol="PLAINTEXT",
+            topic_prefix=prefix,
+        )
+
+
+@contextmanager
+def directory() -> Iterator[Local]:
+    """A temporary directory, and no broker."""
+    with tempfile.TemporaryDirectory(prefix="flexcapture-bench-") as path:
+        yield Local(Path(path), "")
+
+
+@contextmanager
+def local() -> Iterator[Local]:
+    """Starts a broker in a temporary directory; both are gone after the block."""
+    with directory() as empty:
+        ports = chosen(["kafka", "controller"], {}, [])
+        kafka = LocalKafka(empty.directory / "kafka", ports["kafka"], ports["controller"])
+        kafka.directory.mkdir()
+        with running(kafka, empty.directory / "kafka.log"):
+            here = Local(empty.directory, kafka.bootstrap_servers)
+            logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # asked before it can answer
+            asyncio.run(wait_for_kafka(here.settings(""), READY_S))
+            yield here
+
+
+class Running:
+    """A process that works. `http`: where it shows /healthz and /metrics, if it does."""
+
+    def __init__(self, process: "subprocess.Popen[str]", log_file: Path, http: str | None) -> None:
+        self._process = process
+        self._log_file = log_file
+        self._http = http
+
+    def cpu(self) -> float:
+        """Seconds of CPU that the process (all its threads) has used; to 10 ms."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
+
+    def counted(self, name: str, **labels: str) -> float:
+        """The sum of a counter over all its labels that agree with `labels`."""
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(self._get("/metrics"))
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def wait_ready(self) -> None:
+        """Returns once it is healthy."""
+        self.wait(self._is_ready, READY_S, "be ready")
+
+    def wait(self, done: Callable[[], bool], seconds: float, what: str) -> None:
+        """Asks `done` until it is. Raises `BenchmarkFailed` if the process ends before."""
+        deadline = time.monotonic() + seconds
+        while not _without_os_error(done):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                tail = self._log_file.read_text(errors="replace")[-2_000:]
+                raise BenchmarkFailed(f"{self._log_file.name} did not {what}:\n{tail}")
+            time.sleep(POLL_S)
+
+    def per_cpu_second(self, count: Callable[[], float], total: float) -> float:
+        """How many of `total` it does in a second of its CPU time, its beginning left out. Waits
+        until all are done."""
+        seen: list[tuple[float, float]] = []
+
+        def done() -> bool:
+            seen.append((count(), self.cpu()))
+            return seen[-1][0] >= total
+
+        self.wait(done, WORK_S, f"do {total:g}")
+        begun = [n for n, (number, _) in enumerate(seen[:-1]) if number >= _BEGUN * total]
+        first, last = seen[begun[0] if begun else 0], seen[-1]
+        return (last[0] - first[0]) / max(last[1] - first[1], 1 / _TICKS_A_SECOND)
+
+    def line(self) -> Any:
+        """The next line that it prints, JSON; waits for it."""
+        assert self._process.stdout is not None
+        patience = threading.Timer(WORK_S, self._process.kill)
+        patience.start()
+        text = self._process.stdout.readline()
+        patience.cancel()
+        if not text:
+            tail = self._log_file.read_text(errors="replace")[-2_000:]
+            raise BenchmarkFailed(f"{self._log_file.name} said nothing:\n{tail}")
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise BenchmarkFailed(f"{self._log_file.name} said {text!r}") from error
+
+    def terminate(self) -> None:
+        """Asks it to end."""
+        self._process.terminate()
+
+    def _is_ready(self) -> bool:
+        self._get("/healthz")  # an error, which is an OSError too, unless it is healthy
+        return True
+
+    def _get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://{self._http}{path}", timeout=5) as answer:
+            return str(answer.read().decode())
+
+
+def _without_os_error(done: Callable[[], bool]) -> bool:
+    try:
+        return done()
+    except OSError:  # its server does not answer: not yet, or no more
+        return False
+
+
+@contextmanager
+def role(here: Local, name: Role, settings: Mapping[str, str]) -> Iterator[Running]:
+    """Runs a role of the product as a process of its own, as `flexcapture ROLE` does."""
+    http = f"127.0.0.1:{chosen(['http'], {}, [])['http']}"
+    command = [sys.executable, "-m", "pipeline.cli", name.value]
+    with _process(here, name.value, command, {**settings, "HTTP_LISTEN": http}, http) as started:
+        yield started
+
+
+@contextmanager
+def child(
+    here: Local, module: str, arguments: object, settings: Mapping[str, str]
+) -> Iterator[Running]:
+    """Runs `benchmarks.MODULE` as a process of its own, its arguments one JSON text."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", json.dumps(arguments)]
+    with _process(here, module, command, settings, None) as started:
+        yield started
+
+
+@contextmanager
+def _process(
+    here: Local, name: str, command: Sequence[str], settings: Mapping[str, str], http: str | None
+) -> Iterator[Running]:
+    log_file = here.directory / f"{name}.log"
+    with log_file.open("ab") as log:
+        process = subprocess.Popen(
+            tied(command),
+            env=environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    try:
+        yield Running(process, log_file, http)
+        process.terminate()
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        print(f"{name} did not stop by itself", file=sys.stderr)
+    finally:
+        signal_all(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

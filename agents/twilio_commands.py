@@ -158,7 +158,8 @@ class Commands:
                 elif of_customers.intersection(ends):
                     of_customers.add(participant.call_sid.lower())
             leg = customer_leg(participants, of_workers, of_customers)
-        if leg is NoLeg.AMBIGUOUS:
+        if leg is NoLeg.AMBIGUOUS and command.direction == "outbound":
+            # Who calls out is there before whom he calls. Of an inbound call an event will tell.
             leg = newest(participants, of_workers)
         return leg if isinstance(leg, NoLeg) else leg.call_sid
 

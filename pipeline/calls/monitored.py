@@ -14,7 +14,7 @@ from typing import Protocol
 
 from schemas.records import RecordingPolicy
 
-_EMAIL = re.compile(r"[^\s@:]+@[^\s@:]+")
+_EMAIL = re.compile(r"([^\s@:]+@[^\s@:]+)(?:\s+#.*)?")
 _NAMED = re.compile(r"(team|queue|!queue)\s*:\s*(\S.*)", re.IGNORECASE)
 
 NOBODY = RecordingPolicy(0, 0, 0, (), record_inbound=True, record_outbound=True)
@@ -75,7 +75,8 @@ def _entry(line: str) -> str | None:
         return line
     if named := _NAMED.fullmatch(line):
         return f"{named[1].lower()}:{_folded(named[2])}"
-    return line.casefold() if _EMAIL.fullmatch(line) else None
+    email = _EMAIL.fullmatch(line)
+    return email[1].casefold() if email else None
 
 
 def _folded(name: str | None) -> str:

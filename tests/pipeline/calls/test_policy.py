@@ -43,6 +43,12 @@ def test_every_kind_of_line_is_read_in_one_spelling() -> None:
     assert () == parsed.bad
 
 
+def test_a_remark_may_follow_an_address() -> None:
+    """A queue's name may hold a number sign; an address cannot."""
+    parsed = parse_list("Ann@Example.com  # since May\nqueue:Support #1")
+    assert (("ann@example.com", "queue:support #1"), ()) == (parsed.entries, parsed.bad)
+
+
 def test_wrong_lines_are_named_by_number() -> None:
     """A line that says nothing is told with its number and text, and takes no effect."""
     parsed = parse_list(f"{ANN}\nann\nteam:\nqueue:x\nannexample.com")

@@ -1,16 +1,15 @@
 """Times as the console takes and shows them. Pure."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from pipeline import times
+
 _MS = timedelta(milliseconds=1)
 
 
 def rfc3339(at: int | None) -> str | None:
     """Milliseconds since the epoch as RFC 3339 in UTC, with milliseconds and `Z`."""
-    if at is None:
-        return None
-    return (_EPOCH + at * _MS).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at % 1000:03d}Z"
+    return None if at is None else times.rfc3339(at)
 
 
 def parse_rfc3339(text: str) -> int:
@@ -19,17 +18,17 @@ def parse_rfc3339(text: str) -> int:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None or "T" not in text.upper():
         raise ValueError("a date, a time and an offset are needed, as in 2026-01-31T12:00:00Z")
-    return -((_EPOCH - moment) // _MS)
+    return -((times.utc(0) - moment) // _MS)
 
 
 def shown(at: int | None) -> str:
     """For a person: `2026-01-31 12:00:00`, in UTC; a dash where there is none."""
-    return "–" if at is None else (_EPOCH + at * _MS).strftime("%Y-%m-%d %H:%M:%S")  # noqa: RUF001
+    return "–" if at is None else times.utc(at).strftime("%Y-%m-%d %H:%M:%S")  # noqa: RUF001
 
 
 def clock(at: int | None) -> str:
     """The time of day alone: `12:00:00`, in UTC."""
-    return "–" if at is None else (_EPOCH + at * _MS).strftime("%H:%M:%S")  # noqa: RUF001
+    return "–" if at is None else times.utc(at).strftime("%H:%M:%S")  # noqa: RUF001
 
 
 def lasting(ms: int | None) -> str:

@@ -5,7 +5,6 @@ Documented in docs/recordings.md. Signature and masks will be further fields of 
 
 import hashlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -14,6 +13,7 @@ from pipeline.media.runs import SAMPLES_PER_MS
 from pipeline.recordings.names import audio_key, inum, manifest_key
 from pipeline.recordings.partition import RecordingEnded
 from pipeline.recordings.track import START
+from pipeline.times import rfc3339
 from schemas.records import (
     LeftOutRun,
     RecorderTrack,
@@ -65,8 +65,8 @@ def head(ended: RecordingEnded, partition: int, audio_bytes: int, audio_sha256: 
         "name": r.name,
         "generation": r.generation,
         "gateway": {"instance": r.gateway, "epoch": r.epoch},
-        "started_at": _rfc3339(r.started_at),
-        "ended_at": _rfc3339(ended.ended_at),
+        "started_at": rfc3339(r.started_at),
+        "ended_at": rfc3339(ended.ended_at),
         "ended": {"reason": ended.reason, "detail": ended.detail},
         "audio": {
             "key": audio_key(r.stream_sid, r.started_at),
@@ -183,8 +183,3 @@ def _left_out(run: LeftOutRun) -> dict[str, Any]:
         "step": run.step,
         "size": run.size,
     }
-
-
-def _rfc3339(at: int) -> str:
-    time = datetime.fromtimestamp(at / 1000, UTC)
-    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")

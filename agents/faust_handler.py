@@ -97,6 +97,7 @@ class Handler(Generic[S]):
         self._ticking: defaultdict[int, dict[str, None]] = defaultdict(dict)
         self._ticked_at: dict[int, int] = {}
         self.busy_since: float | None = None
+        KEYS.set_function(lambda: sum(map(len, self._states.values())))
 
     def restore(self, partitions: Mapping[bytes, int]) -> None:
         """Makes the states anew from the table, after recovery; `partitions`: of each key."""
@@ -106,7 +107,6 @@ class Handler(Generic[S]):
             data = self._table.get(key)
             if data is not None:
                 self._keep(partition, key.decode(), decode(data))
-        KEYS.set(sum(map(len, self._states.values())))
 
     async def handle(self, incoming: Incoming) -> None:
         """One record. Nothing that the record holds, or that the core makes of it, gets out of
@@ -206,7 +206,6 @@ class Handler(Generic[S]):
         else:
             self._keep(partition, key, state)
             self._table[raw] = data
-        KEYS.set(sum(map(len, self._states.values())))
 
     def _keep(self, partition: int, key: str, state: S) -> None:
         self._states[partition][key] = state

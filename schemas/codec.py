@@ -26,7 +26,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "DeadLetter": 0x46430002,
     "Tick": 0x46430003,
     "RecordingPolicy": 0x46430004,
-    "Call": 0x46430005,
+    "Call": 0x4643001B,
     "StartDuplicateStream": 0x46430006,
     "StopDuplicateStream": 0x46430007,
     "CommandAnswered": 0x46430008,
@@ -44,7 +44,18 @@ SCHEMA_IDS: Mapping[str, int] = {
     "ContactState": 0x46430014,
     "BridgeCheckpoint": 0x46430015,
     "RecordingSegment": 0x46430016,
+    "CallAlias": 0x46430017,
+    "CallAliasState": 0x46430018,
+    "ForgottenCall": 0x46430019,
+    "GatewayAlive": 0x4643001A,
 }
+"""The id under which each record is written."""
+
+EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
+    "Call": (0x46430005,),
+}
+"""The ids of a record's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1): what
+was written under them is read as the schema of now, new fields with their defaults."""
 
 _HEADER = struct.Struct(">bI")
 
@@ -53,9 +64,16 @@ class Undecodable(ValueError):
     """The bytes are no record of ours; the text says why."""
 
 
-def schema_text(name: str) -> str:
-    """The Avro schema of a record, JSON, as it is registered."""
-    return json.dumps(json.loads((AVRO_DIR / f"{name}.avsc").read_text()), separators=(",", ":"))
+def versions(name: str) -> tuple[int, ...]:
+    """The ids of all versions of a record's schema, version 1 first, the current one last."""
+    return (*EARLIER_IDS.get(name, ()), SCHEMA_IDS[name])
+
+
+def schema_text(name: str, version: int | None = None) -> str:
+    """The Avro schema of a record, JSON, as it is registered; `version` None: the current one."""
+    latest = version is None or version == len(versions(name))
+    path = AVRO_DIR / (f"{name}.avsc" if latest else f"earlier/{name}.{version}.avsc")
+    return json.dumps(json.loads(path.read_text()), separators=(",", ":"))
 
 
 def encode(record: Any) -> bytes:
@@ -80,7 +98,7 @@ def decode(data: bytes | None) -> Any:
     body = io.BytesIO(data)
     body.seek(_HEADER.size)
     try:
-        plain = fastavro.schemaless_reader(body, _SCHEMAS[name], None)
+        plain = fastavro.schemaless_reader(body, *_READ_BY[schema_id])
         return _FROM_PLAIN[name](plain)
     except Exception as error:  # fastavro raises whatever the bytes lead it into
         raise Undecodable(f"not a {name}: {error!r}") from error
@@ -95,8 +113,8 @@ def _without_logical_types(schema: Any) -> Any:
     return schema
 
 
-def _parsed(name: str) -> Schema:
-    return fastavro.parse_schema(_without_logical_types(json.loads(schema_text(name))))
+def _parsed(name: str, version: int | None = None) -> Schema:
+    return fastavro.parse_schema(_without_logical_types(json.loads(schema_text(name, version))))
 
 
 def _plain_type(hint: Any) -> Any:
@@ -164,7 +182,16 @@ def _record_reader(cls: Any) -> Callable[[Any], Any]:
 
 
 _SCHEMAS = {name: _parsed(name) for name in SCHEMA_IDS}
-_NAMES = {schema_id: name for name, schema_id in SCHEMA_IDS.items()}
+_NAMES = {schema_id: name for name in SCHEMA_IDS for schema_id in versions(name)}
+_READ_BY: dict[int, tuple[Schema, Schema | None]] = {
+    **{SCHEMA_IDS[name]: (_SCHEMAS[name], None) for name in SCHEMA_IDS},
+    **{
+        schema_id: (_parsed(name, version), _SCHEMAS[name])
+        for name, ids in EARLIER_IDS.items()
+        for version, schema_id in enumerate(ids, 1)
+    },
+}
+"""For each id the schema it was written by, and the one to read it as where that is another."""
 _CLASSES: dict[str, Any] = {name: getattr(records, name) for name in SCHEMA_IDS}
 _TO_PLAIN = {cls: _record_writer(cls) for cls in _CLASSES.values()}
 _FROM_PLAIN = {name: _record_reader(cls) for name, cls in _CLASSES.items()}

@@ -98,6 +98,15 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedStream:
+    """A media stream, as Twilio's stream status callbacks tell of it."""
+
+    stream_sid: str
+    facts: Mapping[str, Fact]
+    milestones: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
     """Derived: one worker's connection to the call."""
 
@@ -129,6 +138,36 @@ class Call:
     direction: str | None
     state: str
     connections: tuple[Connection, ...]
+    media_streams: tuple[ReportedStream, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CallAlias:
+    """A call leg belongs to a task: the two SIDs mean the same call."""
+
+    call_sid: str
+    task_sid: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallAliasState:
+    """What the resolver keeps of a call leg. In the resolver's table only."""
+
+    call_sid: str
+    task_sid: str | None
+    latest_at: int
+    waiting: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenCall:
+    """In the tracker's table in place of a call whose state was dropped: what comes now is too
+    late."""
+
+    task_sid: str
+    ended_at: int | None
+    forgotten_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +319,16 @@ class MediaStreamClosed:
 class GatewayStarted:
     """A gateway came up: whatever earlier epochs of it held is dead. On every partition of
     stream.events and media."""
+
+    gateway: str
+    epoch: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayAlive:
+    """A gateway lives, and holds its media streams. On every partition of stream.events, every two
+    seconds."""
 
     gateway: str
     epoch: int

@@ -3,8 +3,8 @@ read-only, or registered in a registry that was configured.
 
 A topic may carry several records, so subjects follow the TopicRecordNameStrategy,
 `<topic>-flexcapture.<Record>`; a topic with one record has it as `<topic>-value` too, where tools
-look first; one that is kept in tables only is `flexcapture.<Record>`. Each subject has one version.
-Ids are those of `schemas.codec`, everywhere.
+look first; one that is kept in tables only is `flexcapture.<Record>`. A subject's versions are its
+record's. Ids are those of `schemas.codec`, everywhere.
 """
 
 import base64
@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from schemas.codec import SCHEMA_IDS, schema_text
+from schemas.codec import SCHEMA_IDS, schema_text, versions
 from schemas.topics import ALL
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
@@ -81,7 +81,11 @@ class _NotFound(HTTPException):
 class _Registry:
     def __init__(self, subjects: Mapping[str, str]) -> None:
         self._subjects = subjects
-        self._names = {number: name for name, number in SCHEMA_IDS.items()}
+        self._by_ids = {
+            number: (name, version)
+            for name in SCHEMA_IDS
+            for version, number in enumerate(versions(name), 1)
+        }
 
     async def root(self, _: Request) -> Response:
         return _json({})
@@ -100,32 +104,31 @@ class _Registry:
         return _json(sorted(s for s in self._subjects if s.startswith(prefix)))
 
     async def versions(self, request: Request) -> Response:
-        self._record(request)
-        return _json([1])
+        return _json([*range(1, 1 + len(versions(self._record(request))))])
 
     async def version(self, request: Request) -> Response:
-        name = self._versioned(request)
+        name, version = self._versioned(request)
         subject = request.path_params["subject"]
-        schema = schema_text(name)
-        return _json({"subject": subject, "version": 1, "id": SCHEMA_IDS[name], "schema": schema})
+        told = {"version": version, "id": versions(name)[version - 1]}
+        return _json({"subject": subject, **told, "schema": schema_text(name, version)})
 
     async def version_schema(self, request: Request) -> Response:
-        return _json(json.loads(schema_text(self._versioned(request))))
+        return _json(json.loads(schema_text(*self._versioned(request))))
 
     async def schema(self, request: Request) -> Response:
-        return _json({"schema": schema_text(self._by_id(request))})
+        return _json({"schema": schema_text(*self._by_id(request))})
 
     async def schema_only(self, request: Request) -> Response:
-        return _json(json.loads(schema_text(self._by_id(request))))
+        return _json(json.loads(schema_text(*self._by_id(request))))
 
     async def subjects_of(self, request: Request) -> Response:
-        name = self._by_id(request)
+        name, _ = self._by_id(request)
         return _json(sorted(s for s, record in self._subjects.items() if record == name))
 
     async def versions_of(self, request: Request) -> Response:
-        name = self._by_id(request)
+        name, version = self._by_id(request)
         holding = sorted(s for s, record in self._subjects.items() if record == name)
-        return _json([{"subject": subject, "version": 1} for subject in holding])
+        return _json([{"subject": subject, "version": version} for subject in holding])
 
     def _record(self, request: Request) -> str:
         subject = request.path_params["subject"]
@@ -133,19 +136,21 @@ class _Registry:
             raise _NotFound(40401, f"Subject '{subject}' not found.")
         return self._subjects[subject]
 
-    def _versioned(self, request: Request) -> str:
+    def _versioned(self, request: Request) -> tuple[str, int]:
         name = self._record(request)
-        version = request.path_params["version"]
-        if version not in ("1", "-1", "latest"):
-            raise _NotFound(40402, f"Version {version} not found.")
-        return name
+        asked = request.path_params["version"]
+        latest = len(versions(name))
+        known = {"-1": latest, "latest": latest} | {str(n): n for n in range(1, 1 + latest)}
+        if asked not in known:
+            raise _NotFound(40402, f"Version {asked} not found.")
+        return name, known[asked]
 
-    def _by_id(self, request: Request) -> str:
+    def _by_id(self, request: Request) -> tuple[str, int]:
         number = request.path_params["id"]
-        name = self._names.get(int(number)) if number.isdecimal() else None
-        if name is None:
+        found = self._by_ids.get(int(number)) if number.isdecimal() else None
+        if found is None:
             raise _NotFound(40403, f"Schema {number} not found")
-        return name
+        return found
 
 
 async def _told(_: Request, error: Exception) -> Response:
@@ -161,19 +166,23 @@ def _json(content: Any, status: int = 200) -> Response:
 def register(url: str, topic_prefix: str) -> None:
     """Makes sure that the registry at `url` has every subject under our ids. Blocks.
 
-    A subject that is there already is left alone. Ids can be chosen only in mode IMPORT, which an
-    empty subject is put into and taken out of. `url` may hold a user and password. Raises
+    A version that is there already is left alone. Ids can be chosen only in mode IMPORT, which the
+    subject is put into and taken out of. `url` may hold a user and password. Raises
     `RegistryError`.
     """
     present = set(_asked(url, "GET", "/subjects"))
     for subject, name in subjects(topic_prefix).items():
-        if subject not in present:
-            _import(url, subject, name)
-    for name, number in SCHEMA_IDS.items():
-        if not _is_ours(url, name):
-            raise RegistryError(
-                f"the schema registry holds no {name}, or another, under id {number}"
-            )
+        path = f"/subjects/{quote(subject, safe='')}/versions"
+        there = set(_asked(url, "GET", path)) if subject in present else set()
+        for version in range(1, 1 + len(versions(name))):
+            if version not in there:
+                _import(url, subject, name, version)
+    for name in SCHEMA_IDS:
+        for version, number in enumerate(versions(name), 1):
+            if not _is_ours(url, name, version):
+                raise RegistryError(
+                    f"the schema registry holds no {name}, or another, under id {number}"
+                )
 
 
 def without_credentials(url: str) -> str:
@@ -182,22 +191,23 @@ def without_credentials(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _is_ours(url: str, name: str) -> bool:
+def _is_ours(url: str, name: str, version: int) -> bool:
     try:
-        found = _asked(url, "GET", f"/schemas/ids/{SCHEMA_IDS[name]}")
+        found = _asked(url, "GET", f"/schemas/ids/{versions(name)[version - 1]}")
     except RegistryError as error:
         if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code == 404:
             return False
         raise
-    return bool(json.loads(found["schema"]) == json.loads(schema_text(name)))
+    return bool(json.loads(found["schema"]) == json.loads(schema_text(name, version)))
 
 
-def _import(url: str, subject: str, name: str) -> None:
+def _import(url: str, subject: str, name: str, version: int) -> None:
     path = quote(subject, safe="")
-    schema = {"schemaType": "AVRO", "schema": schema_text(name), "id": SCHEMA_IDS[name]}
-    _asked(url, "PUT", f"/mode/{path}", {"mode": "IMPORT"})
+    number = versions(name)[version - 1]
+    schema = {"schemaType": "AVRO", "schema": schema_text(name, version), "id": number}
+    _asked(url, "PUT", f"/mode/{path}?force=true", {"mode": "IMPORT"})
     try:
-        _asked(url, "POST", f"/subjects/{path}/versions", {**schema, "version": 1})
+        _asked(url, "POST", f"/subjects/{path}/versions", {**schema, "version": version})
     finally:
         _asked(url, "PUT", f"/mode/{path}", {"mode": "READWRITE"})
 

@@ -36,6 +36,8 @@ class Topic:
 
 CTI_EVENTS = Topic("cti.events", "task SID, else call SID, else source", ("CtiEvent",))
 DEAD_LETTERS = Topic("cti.dead-letters", "as the record had, else none", ("DeadLetter",))
+CTI_RESOLVED = Topic("cti.resolved", "task SID", ("CtiEvent",))
+CALL_ALIASES = Topic("call.aliases", "call SID", ("CallAlias",))
 CALLS = Topic("calls", "task SID", ("Call",))
 STREAM_COMMANDS = Topic(
     "stream.commands",
@@ -45,7 +47,7 @@ STREAM_COMMANDS = Topic(
 )
 STREAM_EVENTS = Topic(
     "stream.events",
-    "task SID; GatewayStarted: none, on every partition",
+    "task SID; GatewayStarted, GatewayAlive: none, on every partition",
     (
         "CommandAnswered",
         "RecordingDecided",
@@ -53,6 +55,7 @@ STREAM_EVENTS = Topic(
         "MediaStreamOpened",
         "MediaStreamClosed",
         "GatewayStarted",
+        "GatewayAlive",
     ),
 )
 MEDIA = Topic(
@@ -83,6 +86,8 @@ RECORDER_CHECKPOINTS = Topic(
 ALL = (
     CTI_EVENTS,
     DEAD_LETTERS,
+    CTI_RESOLVED,
+    CALL_ALIASES,
     CALLS,
     STREAM_COMMANDS,
     STREAM_EVENTS,

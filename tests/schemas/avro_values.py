@@ -18,9 +18,9 @@ PRIMITIVES: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-def values_of(name: str) -> st.SearchStrategy[Any]:
+def values_of(name: str, version: int | None = None) -> st.SearchStrategy[Any]:
     """Plain values of the record `name`: dictionaries, lists and primitives."""
-    return _of(json.loads(schema_text(name)), {})
+    return _of(json.loads(schema_text(name, version)), {})
 
 
 def _of(schema: Any, named: dict[str, Any]) -> st.SearchStrategy[Any]:

@@ -13,7 +13,7 @@ class _ForeignRegistry(ThreadingHTTPServer):
     def __init__(self, schemas: dict[int, str]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.schemas = schemas
-        self.subjects: list[str] = []
+        self.subjects: dict[str, list[int]] = {}
         self.importing: set[str] = set()
         self.writes: list[str] = []
 
@@ -24,26 +24,32 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         registry = self.server
         if self.path == "/subjects":
-            return self._answer(200, registry.subjects)
+            return self._answer(200, list(registry.subjects))
+        if self.path.endswith("/versions"):
+            return self._answer(200, registry.subjects[unquote(self.path.split("/")[2])])
         number = int(self.path.rsplit("/", 1)[1])
         if number not in registry.schemas:
             return self._answer(404, {"error_code": 40403, "message": "Schema not found"})
         return self._answer(200, {"schema": registry.schemas[number]})
 
     def do_PUT(self) -> None:
-        subject = unquote(self.path.rsplit("/", 1)[1])
-        if self._body()["mode"] == "IMPORT":
+        path, _, query = self.path.partition("?")
+        subject = unquote(path.rsplit("/", 1)[1])
+        importing = self._body()["mode"] == "IMPORT"
+        if importing and subject in self.server.subjects and query != "force=true":
+            return self._answer(422, {"error_code": 42205, "message": "subject is not empty"})
+        if importing:
             self.server.importing.add(subject)
         else:
             self.server.importing.discard(subject)
-        self._answer(200, {})
+        return self._answer(200, {})
 
     def do_POST(self) -> None:
         subject = unquote(self.path.split("/")[2])
         asked = self._body()
         if subject not in self.server.importing:
             return self._answer(422, {"error_code": 42205, "message": "not in import mode"})
-        self.server.subjects.append(subject)
+        self.server.subjects.setdefault(subject, []).append(asked["version"])
         self.server.schemas.setdefault(asked["id"], asked["schema"])
         self.server.writes.append(subject)
         return self._answer(200, {"id": asked["id"]})

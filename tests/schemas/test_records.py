@@ -10,12 +10,22 @@ from typing import Any
 
 import avro.io
 import avro.schema
+import fastavro
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import codec, records, topics
-from schemas.codec import AVRO_DIR, SCHEMA_IDS, Undecodable, decode, encode, schema_text
+from schemas.codec import (
+    AVRO_DIR,
+    EARLIER_IDS,
+    SCHEMA_IDS,
+    Undecodable,
+    decode,
+    encode,
+    schema_text,
+    versions,
+)
 from tests.schemas.avro_values import values_of
 
 EVERY_RECORD = pytest.mark.parametrize("name", SCHEMA_IDS)
@@ -44,13 +54,16 @@ PUBLISHED_IDS = {
 
 def test_ids_are_for_good() -> None:
     """Ids that were published stay, and no two records share one."""
-    assert PUBLISHED_IDS == {name: SCHEMA_IDS.get(name) for name in PUBLISHED_IDS}
-    assert len(SCHEMA_IDS) == len(set(SCHEMA_IDS.values()))
+    assert PUBLISHED_IDS == {name: versions(name)[0] for name in PUBLISHED_IDS}
+    every = [schema_id for name in SCHEMA_IDS for schema_id in versions(name)]
+    assert len(every) == len(set(every))
 
 
 def test_each_schema_has_an_id() -> None:
     """There is one file for each id, and every record of a topic has one."""
     assert set(SCHEMA_IDS) == {path.stem for path in AVRO_DIR.glob("*.avsc")}
+    earlier = {f"{name}.{n}" for name, ids in EARLIER_IDS.items() for n in range(1, len(ids) + 1)}
+    assert earlier == {path.stem for path in AVRO_DIR.glob("earlier/*.avsc")}
     assert set() == {name for topic in topics.ALL for name in topic.records} - set(SCHEMA_IDS)
 
 
@@ -81,6 +94,25 @@ def test_what_is_written_can_be_read(name: str, data: st.DataObject) -> None:
     assert record == decode(written)
     assert (0).to_bytes(1) + SCHEMA_IDS[name].to_bytes(4) == written[:HEADER_BYTES]
     assert plain == _read_by_avro(name, written[HEADER_BYTES:])
+
+
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [(name, n) for name, ids in EARLIER_IDS.items() for n in range(1, len(ids) + 1)],
+)
+@given(data=st.data())
+@settings(max_examples=15)
+def test_what_was_written_earlier_can_be_read(name: str, version: int, data: st.DataObject) -> None:
+    """A record of an earlier schema is read as one of now: what both know is as it was."""
+    plain = data.draw(values_of(name, version))
+    out = io.BytesIO()
+    out.write((0).to_bytes(1) + versions(name)[version - 1].to_bytes(4))
+    schema = fastavro.parse_schema(
+        codec._without_logical_types(json.loads(schema_text(name, version)))
+    )
+    fastavro.schemaless_writer(out, schema, plain)
+    read = codec._TO_PLAIN[getattr(records, name)](decode(out.getvalue()))
+    assert plain == {field: read[field] for field in plain}
 
 
 @given(st.binary(max_size=40))

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from schemas import registry, topics
-from schemas.codec import SCHEMA_IDS, schema_text
+from schemas.codec import SCHEMA_IDS, schema_text, versions
 from tests.schemas.foreign_registry import foreign_registry
 
 
@@ -17,7 +17,9 @@ def client() -> TestClient:
     return TestClient(registry.app("p."))
 
 
-@pytest.mark.parametrize(("name", "number"), SCHEMA_IDS.items())
+@pytest.mark.parametrize(
+    ("name", "number"), [(name, number) for name in SCHEMA_IDS for number in versions(name)]
+)
 def test_each_id_is_served(client: TestClient, name: str, number: int) -> None:
     """A consumer that has only the id of a record gets its schema."""
     answer = client.get(f"/schemas/ids/{number}")
@@ -33,19 +35,28 @@ def test_each_topic_has_its_subjects(client: TestClient) -> None:
             assert f"p.{topic.name}-flexcapture.{name}" in told
         assert (f"p.{topic.name}-value" in told) == (len(topic.records) == 1)
     for subject in told:
-        assert [1] == client.get(f"/subjects/{subject}/versions").json()
+        name = registry.subjects("p.")[subject]
+        expected = [*range(1, 1 + len(versions(name)))]
+        assert expected == client.get(f"/subjects/{subject}/versions").json()
 
 
-@pytest.mark.parametrize("version", ["1", "latest"])
-def test_a_version_is_whole(client: TestClient, version: str) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_version_is_whole(client: TestClient, version: int) -> None:
     """A version tells subject, version, id and schema, as Confluent's clients expect."""
     expected = {
         "subject": "p.calls-value",
-        "version": 1,
-        "id": SCHEMA_IDS["Call"],
-        "schema": schema_text("Call"),
+        "version": version,
+        "id": versions("Call")[version - 1],
+        "schema": schema_text("Call", version),
     }
     assert expected == client.get(f"/subjects/p.calls-value/versions/{version}").json()
+
+
+@pytest.mark.parametrize("latest", ["latest", "-1"])
+def test_the_latest_version_is_the_current_schema(client: TestClient, latest: str) -> None:
+    """Who asks for the latest version gets what is written now."""
+    told = client.get(f"/subjects/p.calls-value/versions/{latest}").json()
+    assert (SCHEMA_IDS["Call"], schema_text("Call")) == (told["id"], told["schema"])
 
 
 def test_where_an_id_is_used(client: TestClient) -> None:
@@ -61,7 +72,7 @@ def test_where_an_id_is_used(client: TestClient) -> None:
     [
         ("/subjects/none/versions", 40401),
         ("/subjects/none/versions/1", 40401),
-        ("/subjects/p.calls-value/versions/2", 40402),
+        ("/subjects/p.calls-value/versions/9", 40402),
         ("/schemas/ids/1", 40403),
         ("/schemas/ids/one", 40403),
         ("/elsewhere", 404),
@@ -85,7 +96,10 @@ def test_all_is_registered_once() -> None:
     """An empty registry gets every subject under our ids; one that has them is not written to."""
     with foreign_registry({}) as (url, writes):
         registry.register(url, "p.")
-        assert set(registry.subjects("p.")) == set(writes)
+        expected = [
+            subject for subject, name in registry.subjects("p.").items() for _ in versions(name)
+        ]
+        assert expected == writes
         writes.clear()
         registry.register(url, "p.")
         assert [] == writes

@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv jars chromium demo test lint format bench clean
+.PHONY: help venv jars chromium demo test chaos lint format bench clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ demo: $(INSTALLED)  ## the whole pipeline here, with simulated calls; ARGS=--exi
 
 test: $(INSTALLED) jars chromium  ## every test; ARGS goes to pytest
 	$(BIN)/python -m pytest $(ARGS)
+
+chaos: $(INSTALLED) jars  ## 500 calls while processes are killed and Twilio stumbles; ARGS=--help
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 lint: $(INSTALLED)  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

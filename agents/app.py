@@ -7,28 +7,36 @@ not: see `faust_transport` (offsets, isolation) and `faust_outbox` (all that is 
 
 import asyncio
 import contextlib
-import logging
 import os
-import tempfile
+import sys
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import structlog
 
-from agents.faust_core import Broadcasts, Core, Output, Step
-from agents.faust_handler import Broadcast, Effects, Handler, Incoming
+from agents.faust_configured import LEASE_SECONDS, faust_app
+from agents.faust_core import Broadcasts, Core, Output, Refusal, Rules, Step
+from agents.faust_handler import Effects, Handler, Incoming, Recall
+from agents.faust_lease import Lease, guard
 from agents.faust_outbox import Outbox
-from agents.faust_transport import App, Table
 from agents.faust_watch import Progress, lasting, watch
 from pipeline.kafka import ensure_topics, producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, TICKS, Topic
 
-__all__ = ["Broadcasts", "Companion", "Core", "Output", "Partitions", "Step", "run_table_role"]
+__all__ = [
+    "Broadcasts",
+    "Companion",
+    "Core",
+    "Output",
+    "Partitions",
+    "Refusal",
+    "Step",
+    "run_table_role",
+]
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +49,7 @@ Companion = Callable[[Partitions], Awaitable[None]]
 """Work beside the agent that must not end: what it raises ends the role."""
 
 _STOP_SECONDS = 5.0
-_SESSION_SECONDS = 8.0
+_SWITCH_SECONDS = 0.001
 
 
 async def run_table_role(
@@ -54,12 +62,16 @@ async def run_table_role(
     targets: Sequence[Topic] = (),
     core: Core[S],
     effects: Effects | None = None,
-    broadcast: Broadcast | None = None,
+    recall: Recall | None = None,
+    rules: Rules = lambda _: 0,
+    broadcasts: Broadcasts[S] | None = None,
     companions: Iterable[Companion] = (),
 ) -> None:
     """Runs a role until `stop` is set: every record of `sources` (and of `ticks`) goes through
     `core`, what comes of it is published (on `targets`), kept in the role's table and, by
-    `effects`, done.
+    `effects`, done. `recall` knows keys that the table has forgotten. `rules` says by which version
+    of them `core` decides, where there are any; `broadcasts` takes what concerns all keys of a
+    partition.
 
     Health becomes good once the table is restored and the partitions are there. Raises where the
     role cannot go on: the process is then to be ended and started again.
@@ -67,13 +79,16 @@ async def run_table_role(
     changelog = changelog_topic(role)
     topics = [*sources, TICKS]
     await ensure_topics(settings, [*topics, *targets, DEAD_LETTERS, changelog])
-    sender = producer(settings, client_id=f"{role}-{settings.instance or 'x'}")
+    # What goes on from here waits for nothing: while a request is under way, others gather anyway.
+    sender = producer(settings, client_id=f"{role}-{settings.instance or 'x'}", linger_ms=0)
+    # Faust's consumer has a thread of its own: it must not wait 5 ms for its turn.
+    sys.setswitchinterval(_SWITCH_SECONDS)
     await sender.start()
     try:
         running = _Running(
             settings, health=health, role=role, topics=topics, changelog=changelog, sender=sender
         )
-        await running.until(stop, core, effects, broadcast, companions)
+        await running.until(stop, _Brought(core, effects, recall, rules, broadcasts), companions)
     finally:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(sender.stop(), _STOP_SECONDS)
@@ -83,6 +98,17 @@ def changelog_topic(role: Role) -> Topic:
     """The table's changelog: compacted only (one that is deleted by age makes recovery hang)."""
     extra = {"segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.2"}
     return Topic(f"{role}-table-changelog", "task SID", (), retention_ms=None, extra=extra)
+
+
+@dataclass(frozen=True, slots=True)
+class _Brought(Generic[S]):
+    """What a role brings: see `run_table_role`."""
+
+    core: Core[S]
+    effects: Effects | None
+    recall: Recall | None
+    rules: Rules
+    broadcasts: Broadcasts[S] | None
 
 
 class _Running:
@@ -105,18 +131,18 @@ class _Running:
         self.sender = sender
         self.outbox = Outbox(sender, settings.prefixed(changelog.name))
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.app = faust_app(settings, role, before_commit=self.outbox.drained)
+        self.lease = Lease(LEASE_SECONDS)
+        guard(self.lease, sender)
+        self.app = faust_app(settings, role, before_commit=self.outbox.drained, lease=self.lease)
         self.progress = Progress(self.app, tuple(self.topics))
 
     async def until(
         self,
         stop: asyncio.Event,
-        core: Core[S],
-        effects: Effects | None,
-        broadcast: Broadcast | None,
+        brought: _Brought[S],
         companions: Iterable[Companion],
     ) -> None:
-        handler = self._declare(core, effects, broadcast)
+        handler = self._declare(brought)
         try:
             async with asyncio.TaskGroup() as tasks:
                 beside = [
@@ -156,6 +182,7 @@ class _Running:
             ("the outbox", self.outbox.run()),
             ("the watchdog", watch(self.app, self.progress, handler)),
             ("the agent", self._failure()),
+            ("the lease", self.lease.lasts()),
             *((repr(companion), companion(self.progress.owned)) for companion in companions),
         ]
 
@@ -167,23 +194,23 @@ class _Running:
         if not self.failed.done():
             self.failed.set_exception(error)
 
-    def _declare(
-        self, core: Core[S], effects: Effects | None, broadcast: Broadcast | None
-    ) -> Handler[S]:
+    def _declare(self, brought: _Brought[S]) -> Handler[S]:
         """The table and the agent."""
         app = self.app
         table = app.Table("table", key_type=bytes, value_type=bytes, partitions=CALL_PARTITIONS)
         handler = Handler(
             role=self.role,
-            core=core,
+            core=brought.core,
             sender=self.sender,
             outbox=self.outbox,
             table=table,
             topics=self.topics,
             prefixed=self.settings.prefixed,
-            caught_up=self.progress.caught_up,
-            effects=effects,
-            broadcast=broadcast,
+            settled=self.progress.settled,
+            effects=brought.effects,
+            recall=brought.recall,
+            rules=brought.rules,
+            broadcasts=brought.broadcasts,
         )
 
         async def restored() -> None:
@@ -210,9 +237,11 @@ class _Running:
         async def agent(events: Any) -> None:
             async for event in events.events():
                 try:
-                    await handler.handle(_incoming(event.message))
-                    message = event.message
-                    self.progress.handled(message.topic, message.partition, message.offset)
+                    incoming = _incoming(event.message)
+                    await handler.handle(incoming)
+                    self.progress.handled(
+                        incoming.topic, incoming.partition, incoming.offset, incoming.timestamp
+                    )
                 except Exception as error:  # noqa: BLE001 - an exception here would ack the event
                     self._fail(error)
                     await asyncio.get_running_loop().create_future()  # never goes on
@@ -226,54 +255,6 @@ def end_process_soon() -> None:
     timer = threading.Timer(3.0, os._exit, (1,))
     timer.daemon = True
     timer.start()
-
-
-def faust_app(
-    settings: Settings, role: Role, *, before_commit: Callable[[], Awaitable[None]]
-) -> App:
-    """The Faust app of a role, every setting that matters explicit. Not started."""
-    for noisy in ("faust", "mode", "agents.faust_transport"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    instance = settings.instance or f"{role}-{time.time_ns():x}"
-    servers = str(settings.kafka_client()["bootstrap_servers"]).split(",")
-    return App(
-        settings.prefixed(role),
-        pipeline=settings,
-        before_commit=before_commit,
-        broker=";".join(f"kafka://{server.strip()}" for server in servers),
-        broker_client_id=instance,
-        broker_commit_interval=1.0,
-        broker_session_timeout=_SESSION_SECONDS,
-        broker_heartbeat_interval=1.5,
-        broker_request_timeout=10.0,
-        broker_rebalance_timeout=_SESSION_SECONDS,
-        broker_max_poll_interval=300.0,
-        broker_max_poll_records=500,
-        canonical_url=f"http://{instance}",
-        consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=1024 * 1024,
-        datadir=_data_directory(settings, instance),
-        processing_guarantee="at_least_once",
-        store="memory://",
-        stream_buffer_maxsize=512,
-        stream_recovery_delay=0.0,
-        stream_wait_empty=True,
-        table_standby_replicas=0,
-        topic_allow_declare=True,
-        topic_disable_leader=True,
-        topic_partitions=CALL_PARTITIONS,
-        topic_replication_factor=max(settings.kafka_replication_factor, 1),
-        web_enabled=False,
-        worker_redirect_stdouts=False,
-        Table=Table,
-    )
-
-
-def _data_directory(settings: Settings, instance: str) -> str:
-    base = settings.state_dir or Path(tempfile.gettempdir()) / "flexcapture"
-    directory = base / "faust" / instance
-    directory.mkdir(parents=True, exist_ok=True)
-    return str(directory)
 
 
 def _incoming(message: Any) -> Incoming:

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import get_args
+from typing import Protocol, TypeVar, cast, get_args
 
 import structlog
 from prometheus_client import Counter, Histogram
@@ -24,6 +24,7 @@ from pipeline.store.database import open_database
 from pipeline.store.opening import ready
 from pipeline.store.repository import Repository
 from pipeline.telemetry import Health
+from schemas.codec import decode, encode
 from schemas.records import Contact, ContactState
 from schemas.topics import CALLS, CONTACTS, POLICY, RECORDINGS, STREAM_EVENTS
 
@@ -32,6 +33,8 @@ log = structlog.get_logger(__name__)
 RETRY_S = 1.0
 SETTLED = -1
 """Instead of a policy version: no later one changes the contact."""
+
+T = TypeVar("T")
 
 _INPUTS: tuple[type, ...] = get_args(Input)
 
@@ -73,9 +76,9 @@ class ContactsCore:
             return Step(state)
         return self._made(touched(state, now), now)
 
-    def wants_ticks(self, state: ContactState) -> bool:  # noqa: ARG002 - the runner's interface
-        """Always: at last, to be forgotten."""
-        return True
+    def wakes_at(self, state: ContactState) -> int | None:
+        """When it may be forgotten at the earliest."""
+        return state.latest_at + KEPT_MS
 
     def _made(self, state: ContactState, now: int) -> Step[ContactState]:
         made = contact(state, self._history, now)
@@ -90,13 +93,23 @@ class ContactsCore:
         return is_forgettable(state, over=made is None or not made.in_progress, now=now)
 
 
-class Saver:
-    """Saves contacts, again and again while the database is away."""
+class Contacts(Protocol):
+    """The part of `Repository` that is used here. Blocks."""
 
-    def __init__(
-        self, save: Callable[[Contact], bool], health: Health, stop: asyncio.Event
-    ) -> None:
-        self._save = save
+    def save(self, contact: Contact, state: bytes | None = None) -> bool:
+        """Saves a version, and what it was made from; False where a later one is there."""
+        ...
+
+    def state_of(self, contact_id: str) -> bytes | None:
+        """What the version that is there was made from."""
+        ...
+
+
+class Saver:
+    """Saves contacts and recalls them, again and again while the database is away."""
+
+    def __init__(self, contacts: Contacts, health: Health, stop: asyncio.Event) -> None:
+        self._contacts = contacts
         self._health = health
         self._stop = stop
 
@@ -105,29 +118,42 @@ class Saver:
     ) -> None:
         """The runner's `effects`: returns once the step's contact is saved, and not before, even
         where the process stops: what is not saved must not be committed either."""
+        state = None if step.state is None else encode(step.state)
         for output in step.outputs:
             if isinstance(output.record, Contact):
-                await self._until_saved(output.record)
+                await self._save(output.record, state)
 
-    async def _until_saved(self, made: Contact) -> None:
+    async def recall(self, key: str) -> ContactState | None:
+        """The runner's `recall`: the state of a contact that was saved, and is in the table no
+        more. A record that comes late then adds to it, and takes nothing away."""
+        found = await self._insisting(lambda: self._contacts.state_of(key))
+        return None if found is None else cast("ContactState", decode(found))
+
+    async def _save(self, made: Contact, state: bytes | None) -> None:
+        try:
+            with SAVING.time():
+                fresh = await self._insisting(lambda: self._contacts.save(made, state))
+        except (DataError, IntegrityError):
+            # Trying again would not help: the contact is on `contacts`, the others go on.
+            log.exception("contact refused by the database", task_sid=made.task_sid)
+            SAVED.labels("refused").inc()
+        else:
+            SAVED.labels("saved" if fresh else "older").inc()
+
+    async def _insisting(self, work: Callable[[], T]) -> T:
         while True:
             try:
-                with SAVING.time():
-                    fresh = await asyncio.to_thread(self._save, made)
+                done = await asyncio.to_thread(work)
             except (DataError, IntegrityError):
-                # Trying again would not help: the contact is on `contacts`, the others go on.
-                log.exception("contact refused by the database", task_sid=made.task_sid)
-                SAVED.labels("refused").inc()
-                return
+                raise
             except SQLAlchemyError as error:
                 SAVED.labels("failed").inc()
-                self._health.bad("database", f"contacts cannot be saved ({type(error).__name__})")
-                log.warning("contact not saved; tried again", error=type(error).__name__)
+                self._health.bad("database", f"it does not answer ({type(error).__name__})")
+                log.warning("no answer from the database; asked again", error=type(error).__name__)
                 await self._rest()
             else:
                 self._health.good("database")
-                SAVED.labels("saved" if fresh else "older").inc()
-                return
+                return done
 
     async def _rest(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -153,6 +179,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             async def follow(_: Partitions) -> None:
                 await reader.follow()
 
+            saver = Saver(Repository(engine), health, stop)
             await run_table_role(
                 settings,
                 health,
@@ -161,7 +188,9 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
                 sources=[CALLS, STREAM_EVENTS, RECORDINGS],
                 targets=[CONTACTS],
                 core=ContactsCore(reader.history),
-                effects=Saver(Repository(engine).save, health, stop),
+                effects=saver,
+                recall=saver.recall,
+                rules=lambda now: reader.history.at(now).version,
                 companions=[follow],
             )
     finally:

@@ -3,6 +3,7 @@
 Everything else about a role (topics, table, ticks, commits) is the same for all: `agents/app.py`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -22,12 +23,23 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the record that came goes to `cti.dead-letters`: `reason` a short fixed word, `detail`
+    for a person."""
+
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step(Generic[S]):
     """What a core answers: the key's new state (the very same object: nothing changed; None: the
-    key is forgotten) and what is to be published, in order."""
+    key is forgotten), what is to be published, in order, and, where the core does not take the
+    record, why; state and outputs hold then all the same. At ticks there is nothing to refuse."""
 
     state: S | None
     outputs: tuple[Output, ...] = ()
+    refused: Refusal | None = None
 
 
 class Core(Protocol[S]):
@@ -43,17 +55,28 @@ class Core(Protocol[S]):
         ...
 
     def on_tick(self, key: str, state: S, now: int) -> Step[S]:
-        """Time passed; asked at most once a second for each key whose state wants ticks."""
+        """Time passed. Asked at the first tick after each change, at the first that is not before
+        the state's `wakes_at`, and, of every key, after a recovery and when another version of the
+        rules holds. So it looks for itself what is due."""
         ...
 
-    def wants_ticks(self, state: S) -> bool:
-        """Whether a key in this state must be asked at ticks."""
+    def wakes_at(self, state: S) -> int | None:
+        """The time (ms) of the tick at which a key in this state must be asked again; one that has
+        passed: at every tick; None: not because of the time. Of the state alone, and cheap."""
         ...
+
+
+Rules = Callable[[int], int]
+"""The version of the rules (the monitored list) that hold at a time (ms)."""
 
 
 class Broadcasts(Protocol[S]):
     """What a core may have besides: an answer to records that concern a whole partition."""
 
     def on_broadcast(self, key: str, state: S, record: Any, now: int) -> Step[S]:
-        """A record without key came (GatewayStarted): asked for every key of its partition."""
+        """A record without key came (GatewayStarted): asked for every key there that hears."""
+        ...
+
+    def hears(self, state: S) -> bool:
+        """Whether a key in this state is asked. Of the state alone, and cheap."""
         ...

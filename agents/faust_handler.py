@@ -12,14 +12,16 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 from aiokafka.errors import MessageSizeTooLargeError
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter
 
-from agents.faust_core import Core, Output, Step
+from agents.faust_core import Broadcasts, Core, Output, Refusal, Rules, Step
+from agents.faust_metrics import BEHIND, EVENTS, GIVEN_UP, HANDLING, KEYS, OUTPUTS
 from agents.faust_outbox import Change, Outbox, Sender
+from agents.faust_waking import Keys
 from pipeline.dead_letters import dead_letter
 from schemas.codec import Undecodable, decode, encode
 from schemas.records import Tick
-from schemas.topics import DEAD_LETTERS
+from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, Topic
 
 log = structlog.get_logger(__name__)
 
@@ -29,25 +31,9 @@ Effects = Callable[[str, Any, Step[Any]], Awaitable[None]]
 """Carries out what a step means outside Kafka, given the key, the state before and the step.
 Repeatable; retries in place; what it raises ends the role."""
 
-Broadcast = Callable[[str, Any, Any, int], Step[Any]]
-"""A core's answer to a record without key: (key, state, record, now) for each key there."""
-
-TICK_PATIENCE_MS = 15_000
-
-EVENTS = Counter("flexcapture_events_total", "Records handled", ["topic"])
-OUTPUTS = Counter("flexcapture_outputs_total", "Records published", ["topic"])
-GIVEN_UP = Counter("flexcapture_role_dead_letters_total", "Records given up", ["topic", "reason"])
-HANDLING = Histogram(
-    "flexcapture_handling_seconds",
-    "Time to handle a record",
-    buckets=(0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1, 5),
-)
-BEHIND = Histogram(
-    "flexcapture_handled_after_seconds",
-    "From a record's timestamp to its being handled",
-    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 60),
-)
-KEYS = Gauge("flexcapture_table_keys", "Keys in the table")
+Recall = Callable[[str], Awaitable[Any]]
+"""What is known outside Kafka of a key that is not in the table, as its state; None: nothing.
+Retries in place; what it raises ends the role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +48,20 @@ class Incoming:
     value: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where outputs go."""
+
+    name: str
+    of_calls: bool
+    counter: Counter
+
+
 class Handler(Generic[S]):
     """Handles records one after another. `table` is anything that maps key bytes to state bytes;
-    `caught_up(partition)` tells whether all other records of the partition were handled;
-    `topics` gives a topic's name without the prefix."""
+    `settled(partition)` tells up to which log time its other records were handled;
+    `topics` gives a topic's name without the prefix; `rules` and `broadcasts` are what the core
+    has besides."""
 
     def __init__(
         self,
@@ -77,9 +73,11 @@ class Handler(Generic[S]):
         table: Any,
         topics: Mapping[str, str],
         prefixed: Callable[[str], str],
-        caught_up: Callable[[int], bool],
+        settled: Callable[[int], float],
         effects: Effects | None = None,
-        broadcast: Broadcast | None = None,
+        recall: Recall | None = None,
+        rules: Rules = lambda _: 0,
+        broadcasts: Broadcasts[S] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._role = role
@@ -88,21 +86,22 @@ class Handler(Generic[S]):
         self._outbox = outbox
         self._table = table
         self._topics = topics
+        self._handled = {name: EVENTS.labels(bare) for name, bare in topics.items()}
         self._prefixed = prefixed
-        self._caught_up = caught_up
+        self._targets: dict[str, _Target] = {}
+        self._settled = settled
         self._effects = effects
-        self._broadcast = broadcast
+        self._recall = recall
+        self._rules = rules
+        self._broadcasts = broadcasts
         self._clock = clock
-        self._states: defaultdict[int, dict[str, S]] = defaultdict(dict)
-        self._ticking: defaultdict[int, dict[str, None]] = defaultdict(dict)
-        self._ticked_at: dict[int, int] = {}
+        self._keys: defaultdict[int, Keys[S]] = defaultdict(Keys)
         self.busy_since: float | None = None
-        KEYS.set_function(lambda: sum(map(len, self._states.values())))
+        KEYS.set_function(lambda: sum(len(keys.states) for keys in self._keys.values()))
 
     def restore(self, partitions: Mapping[bytes, int]) -> None:
         """Makes the states anew from the table, after recovery; `partitions`: of each key."""
-        self._states.clear()
-        self._ticking.clear()
+        self._keys.clear()
         for key, partition in partitions.items():
             data = self._table.get(key)
             if data is not None:
@@ -118,46 +117,56 @@ class Handler(Generic[S]):
             await self._give_up(incoming, "undecodable", error)
         finally:
             self.busy_since = None
-        name = self._topics[incoming.topic]
         ended = self._clock()
-        EVENTS.labels(name).inc()
+        self._handled[incoming.topic].inc()
         HANDLING.observe(ended - begun)
         BEHIND.observe(max(0.0, ended - incoming.timestamp / 1000))
 
     async def _dispatch(self, incoming: Incoming, record: Any) -> None:
-        partition = incoming.partition
         if isinstance(record, Tick):
             await self._tick(incoming, record.at)
         elif incoming.key is None:
-            broadcast = self._broadcast
-            for key in tuple(self._states[partition]) if broadcast else ():
-                await self._step(incoming, key, broadcast, record, incoming.timestamp)
+            await self._broadcast(incoming, record)
         else:
             try:
                 key = incoming.key.decode()
             except UnicodeDecodeError as error:
                 await self._give_up(incoming, "undecodable", error)
             else:
+                await self._recalled(incoming.partition, key)
                 await self._step(incoming, key, self._core.on_record, record, incoming.timestamp)
+
+    async def _recalled(self, partition: int, key: str) -> None:
+        if self._recall is not None and key not in self._keys[partition].states:
+            state = await self._recall(key)
+            if state is not None:
+                self._keep(partition, key, state)
+
+    async def _broadcast(self, incoming: Incoming, record: Any) -> None:
+        if self._broadcasts is None:
+            return
+        ask = self._broadcasts.on_broadcast
+        for key in tuple(self._keys[incoming.partition].hearing):
+            await self._step(incoming, key, ask, record, incoming.timestamp)
 
     async def _tick(self, incoming: Incoming, at: int) -> None:
         # A tick must not overtake the records of its time that are still to be handled here, or
-        # deadlines would pass that those records meet. While they are, ticks are let go; not for
-        # ever, should they never end.
-        partition = incoming.partition
-        last = self._ticked_at.setdefault(partition, at)
-        if not self._caught_up(partition) and at - last < TICK_PATIENCE_MS:
+        # deadlines would pass that those records meet: it counts as one of where they are.
+        keys = self._keys[incoming.partition]
+        at = int(min(at, self._settled(incoming.partition)))
+        if keys.ticked_at is not None and at <= keys.ticked_at:
             return
-        self._ticked_at[partition] = at
-        for key in tuple(self._ticking[partition]):
+        keys.ticked_at = at
+        for key in keys.due(at, self._rules(at)):
             await self._step(incoming, key, self._on_tick, None, at)
+            keys.asked(key, self._core.wakes_at)
 
     def _on_tick(self, key: str, state: S | None, _record: Any, now: int) -> Step[S]:
         assert state is not None
         return self._core.on_tick(key, state, now)
 
     async def _step(self, incoming: Incoming, key: str, ask: Any, record: Any, now: int) -> None:
-        before = self._states[incoming.partition].get(key)
+        before = self._keys[incoming.partition].states.get(key)
         try:
             step: Step[S] = ask(key, before, record, now)
             outputs = [(o, encode(o.record)) for o in step.outputs]
@@ -165,10 +174,12 @@ class Handler(Generic[S]):
         except Exception as error:  # noqa: BLE001 - whatever a core raises, the others go on
             await self._give_up(incoming, "core-failed", error)
             return
+        if step.refused is not None:
+            await self._refuse(incoming, step.refused)
         if step.state is before and not outputs:
             return
         # 1. Publish; the broker's word on it is awaited by the outbox.
-        sent = await self._publish(incoming, outputs)
+        sent = await self._publish(incoming, key, outputs)
         if sent is None:
             return
         # 2. What is outside Kafka.
@@ -183,24 +194,35 @@ class Handler(Generic[S]):
         await self._outbox.add(Change(incoming.partition, key.encode(), state, sent))
 
     async def _publish(
-        self, incoming: Incoming, outputs: list[tuple[Output, bytes]]
+        self, incoming: Incoming, key: str, outputs: list[tuple[Output, bytes]]
     ) -> tuple[Any, ...] | None:
         sent = []
         try:
             for output, value in outputs:
-                topic = self._prefixed(output.topic.name)
-                sent.append(await self._sender.send(topic, value, output.key.encode()))
-                OUTPUTS.labels(output.topic.name).inc()
+                target = self._target(output.topic)
+                # What is about the same call is on the same partition, in every topic of calls.
+                here = incoming.partition if target.of_calls and output.key == key else None
+                sent.append(await self._sender.send(target.name, value, output.key.encode(), here))
+                target.counter.inc()
         except MessageSizeTooLargeError as error:
             await self._give_up(incoming, "too-large", error)
             return None
         return tuple(sent)
 
+    def _target(self, topic: Topic) -> _Target:
+        known = self._targets.get(topic.name)
+        if known is None:
+            known = self._targets[topic.name] = _Target(
+                self._prefixed(topic.name),
+                topic.partitions == CALL_PARTITIONS,
+                OUTPUTS.labels(topic.name),
+            )
+        return known
+
     def _write(self, partition: int, key: str, state: S | None, data: bytes | None) -> None:
         raw = key.encode()
         if state is None:
-            self._states[partition].pop(key, None)
-            self._ticking[partition].pop(key, None)
+            self._keys[partition].forget(key)
             if raw in self._table:
                 del self._table[raw]
         else:
@@ -208,22 +230,39 @@ class Handler(Generic[S]):
             self._table[raw] = data
 
     def _keep(self, partition: int, key: str, state: S) -> None:
-        self._states[partition][key] = state
-        if self._core.wants_ticks(state):
-            self._ticking[partition][key] = None
+        keys = self._keys[partition]
+        keys.states[key] = state
+        keys.changed[key] = None
+        if self._broadcasts is None:
+            return
+        if self._broadcasts.hears(state):
+            keys.hearing[key] = None
         else:
-            self._ticking[partition].pop(key, None)
+            keys.hearing.pop(key, None)
 
     async def _give_up(self, incoming: Incoming, reason: str, error: Exception) -> None:
-        name = self._topics[incoming.topic]
         log.error(
-            "record given up", reason=reason, topic=name, partition=incoming.partition,
-            offset=incoming.offset, exc_info=error,
+            "record given up", reason=reason, topic=self._topics[incoming.topic],
+            partition=incoming.partition, offset=incoming.offset, exc_info=error,
         )  # fmt: skip
-        GIVEN_UP.labels(name, reason).inc()
+        await self._bury(incoming, reason, str(error), type(error).__name__)
+
+    async def _refuse(self, incoming: Incoming, refused: Refusal) -> None:
+        log.warning(
+            "record refused", reason=refused.reason, detail=refused.detail,
+            topic=self._topics[incoming.topic], partition=incoming.partition,
+            offset=incoming.offset,
+        )  # fmt: skip
+        await self._bury(incoming, refused.reason, refused.detail)
+
+    async def _bury(
+        self, incoming: Incoming, reason: str, detail: str, exception: str = ""
+    ) -> None:
+        """Writes the record to the dead letters; returns once it is there."""
+        GIVEN_UP.labels(self._topics[incoming.topic], reason).inc()
         value, headers = dead_letter(
             reason=reason,
-            detail=str(error),
+            detail=detail,
             role=f"flexcapture-{self._role}",
             origin=incoming.topic,
             part=str(incoming.partition),
@@ -232,7 +271,7 @@ class Handler(Generic[S]):
             key=incoming.key,
             original=incoming.value or b"",
             stage="VALUE_CONVERTER" if reason == "undecodable" else "TASK_PUT",
-            exception=type(error).__name__,
+            exception=exception,
         )
         topic = self._prefixed(DEAD_LETTERS.name)
         await (await self._sender.send(topic, value, incoming.key, headers=headers))

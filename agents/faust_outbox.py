@@ -56,46 +56,51 @@ class Outbox:
         self._waiting: deque[Change] = deque()
         self._added = 0
         self._done = 0
-        self._moved = asyncio.Condition()
+        self._news = asyncio.Event()
+        self._moved = asyncio.Event()
         self._failure: BaseException | None = None
 
     async def add(self, change: Change) -> None:
         """Takes a change; waits while too many are under way. Changes of a key keep their order."""
+        self._raise_failure()
         self._waiting.append(change)
         self._added += 1
-        async with self._moved:
-            self._moved.notify_all()
-            await self._moved.wait_for(lambda: self._failed() or self._added - self._done < _ROOM)
-        self._raise_failure()
+        self._news.set()
+        await self._until_done(self._added - _ROOM + 1)
 
     async def drained(self) -> None:
         """Returns once every change that was added before is safe on the broker."""
-        goal = self._added
-        async with self._moved:
-            await self._moved.wait_for(lambda: self._failed() or self._done >= goal)
-        self._raise_failure()
+        await self._until_done(self._added)
 
     def abandon(self, reason: BaseException) -> None:
         """From now on nothing more is said to be safe."""
         self._failure = self._failure or reason
+        self._tell()
 
     async def run(self) -> None:
         """Works until cancelled. Raises what the sender raises."""
         try:
             while True:
-                async with self._moved:
-                    await self._moved.wait_for(lambda: bool(self._waiting))
+                await self._news.wait()
+                self._news.clear()
                 group = tuple(self._waiting)
                 self._waiting.clear()
                 await self._write(group)
-                async with self._moved:
-                    self._done += len(group)
-                    self._moved.notify_all()
+                self._done += len(group)
+                self._tell()
         except BaseException as error:
             self.abandon(error)
-            async with self._moved:
-                self._moved.notify_all()
             raise
+
+    async def _until_done(self, goal: int) -> None:
+        while self._failure is None and self._done < goal:
+            await self._moved.wait()
+        self._raise_failure()
+
+    def _tell(self) -> None:
+        # Wakes whoever waits now; who comes later waits for the next.
+        self._moved.set()
+        self._moved.clear()
 
     async def _write(self, group: Sequence[Change]) -> None:
         # 1. The outputs: see the module's text.
@@ -111,9 +116,6 @@ class Outbox:
         # 3. Their word on it.
         for record in sent:
             await record
-
-    def _failed(self) -> bool:
-        return self._failure is not None
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

@@ -1,27 +1,47 @@
 """Faust's transport, with what is wrong in it for us put right. Each override has a test that
-fails without it (`tests/agents/test_app.py`, `tests/integration/test_faust.py`).
+fails without it, in tests/agents/test_faust_transport.py (T) or tests/integration/test_faust.py
+(I).
 
 - The consumer reads committed records only; under `at_least_once` Faust's own reads all.
+  (`_create_worker_consumer`; I: only_committed_records_are_handled)
+- Membership is watched, for the lease that all writing needs. (`_create_worker_consumer`;
+  I: a_process_that_was_stopped_writes_nothing_over_its_successor)
 - An offset is committed only up to the smallest one in flight (faust issue 606: it takes what lies
   between two acknowledged offsets for a gap), and only once all that came of it is on the broker.
-- After a recovery nothing is read before the seek to the committed offsets (the beginning, where
-  there is none), and what a fetch brings too late is given back: Faust loses records there.
+  (`_new_offset`, `_add_gap`, `_commit_offsets`; T: an_offset_in_flight_is_not_committed,
+  holes_hold_nothing_up, holes_are_not_kept, nothing_is_committed_before_...)
+- After a recovery nothing is read before the seek to the committed offsets, or the beginning, where
+  there is none (`resume_partitions`, `resume_flow`, `perform_seek`; T: after_a_recovery_...,
+  where_nothing_was_committed_...), and what a fetch brings too late is given back (`_getmany`,
+  `_fetch_records`; T: a_fetch_under_way_keeps_its_partitions, what_a_fetch_brings_too_late_...):
+  Faust loses records there.
+- Records are handed on without a task each. (`wait_first`; T: what_is_taken_at_once_needs_no_task)
+- A key goes with its partition. (`Table.on_key_set`, `on_key_del`;
+  T: a_key_goes_with_its_partition)
+- Three waits of a second are left out, in which a restarted process does nothing.
+  (`_wait_next_records`, `_getmany`, `TableManager`; T: a_pause_that_ends_is_noticed_at_once,
+  a_fetch_in_a_recovery_is_short, a_table_is_there_at_once)
 - Nothing is produced through Faust: its flush gives up after 0.1 s. Our own producer does that.
 - Topics are made by `pipeline.kafka.ensure_topics`, never here.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import asyncio
+import types
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
+from functools import partial
 from typing import Any
 
-import aiokafka
 import faust
+from faust.tables.manager import TableManager as FaustTableManager
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.producer import Producer as NullProducer
-from mode.threads import WorkerThread
 
-from pipeline.kafka import consumer as kafka_consumer
+from agents.faust_lease import Lease
+from agents.faust_thread import ConsumerThread
 from pipeline.settings import Settings
+
+_RECOVERING_SECONDS = 0.02
 
 
 def committable(acked: Iterable[int], in_flight: Iterable[int]) -> int | None:
@@ -44,6 +64,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         super().__init__(*arguments, **options)
         self.fetched: dict[tuple[str, int], int] = {}
         self._held: set[Any] = set()
+        self._resumed = asyncio.Event()
         self.commits = 0
 
     def _new_consumer_thread(self) -> Any:
@@ -73,7 +94,34 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self.commits += done
         return done
 
+    async def wait_first(self, *coros: Any, timeout: Any = None) -> Any:
+        """Faust's fetcher hands a record on while it listens for a stop of the flow, and makes two
+        tasks for that. A record that is taken at once needs none."""
+        handing_on, *others = coros
+        if timeout is None and asyncio.iscoroutine(handing_on):
+            try:
+                pending = handing_on.send(None)
+            except StopIteration:
+                for other in others:
+                    other.close()
+                return None
+            handing_on = _finished(handing_on, pending)
+        return await super().wait_first(handing_on, *others, timeout=timeout)
+
+    async def _wait_next_records(self, timeout: float) -> Any:
+        """While there is nothing to read, Faust sleeps for a second, also when there is again."""
+        if self.flow_active and not self._get_active_partitions():
+            self._resumed.clear()
+            await self.wait(self._resumed, timeout=1.0)
+            if not self._get_active_partitions():
+                return {}, set()
+        return await super()._wait_next_records(timeout)
+
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
+        # In a recovery only changelogs are read. A fetch that waits for them does not notice when
+        # the sources may be read again: so it waits for short.
+        if all(map(self._is_changelog_tp, active_partitions)):
+            timeout = min(timeout, _RECOVERING_SECONDS)
         # A copy: Faust pauses partitions by emptying this set, and to aiokafka, which may be
         # waiting with it, an empty set means all of them; what that gives is thrown away: lost.
         records = await super()._getmany(frozenset(active_partitions), timeout)
@@ -92,12 +140,19 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         changelogs = {tp for tp in tps if self._is_changelog_tp(tp)}
         self._held |= set(tps) - changelogs
         super().resume_partitions(changelogs)
+        self._resumed.set()
 
     def resume_flow(self) -> None:
         """Sought, and the queues cleared: now the sources may flow."""
         held, self._held = self._held, set()
         super().resume_partitions(held)
         super().resume_flow()
+        self._resumed.set()
+
+    def on_buffer_drop(self, tp: Any) -> None:
+        """A stream's queue has room again."""
+        super().on_buffer_drop(tp)
+        self._resumed.set()
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """A rebalance began."""
@@ -116,6 +171,9 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._read_offset.update(offsets)
         self._committed_offset.update(offsets)
 
+    def highwater(self, tp: Any) -> None:
+        """Asked at each record, for Faust's monitor, which is not there."""
+
     def position_and_end(self, tp: Any) -> tuple[int | None, int | None]:
         """Where reading goes on, and the end of what may be read, as far as is known."""
         return self._thread.position_and_end(tp)  # type: ignore[no-any-return]
@@ -124,66 +182,24 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Not here."""
 
 
-class Worker(WorkerThread):  # type: ignore[misc]
-    """The consumer's thread; one that hangs does not keep the process alive."""
-
-    def __init__(self, service: Any, **options: Any) -> None:
-        super().__init__(service, **options)
-        self.daemon = True
+async def _finished(begun: Any, pending: Any) -> None:
+    await _rest(begun, pending)
 
 
-class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Makes the consumer as all of ours are made."""
-
-    Worker = Worker
-
-    def _create_worker_consumer(self, _transport: Any) -> aiokafka.AIOKafkaConsumer:
-        app: App = self.app
-        self._assignor = app.assignor
-        return kafka_consumer(
-            app.pipeline_settings,
-            client_id=app.conf.broker_client_id,
-            group_id=app.conf.id,
-            partition_assignment_strategy=[self._assignor],
-            max_poll_records=app.conf.broker_max_poll_records,
-            max_poll_interval_ms=int(app.conf.broker_max_poll_interval * 1000),
-            max_partition_fetch_bytes=app.conf.consumer_max_fetch_size,
-            rebalance_timeout_ms=int(app.conf.broker_rebalance_timeout * 1000),
-            request_timeout_ms=int(app.conf.broker_request_timeout * 1000),
-        )
-
-    async def _fetch_records(
-        self,
-        consumer: aiokafka.AIOKafkaConsumer,
-        active_partitions: Any,
-        timeout: float | None = None,
-        max_records: int | None = None,
-    ) -> dict[Any, Any]:
-        """A fetch may end when its partitions have been paused, or sought by a recovery that began
-        meanwhile. Faust then throws the records away; given back, they are fetched again. (No other
-        task of this loop runs between the fetch's end and the seek.)"""
-        records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
-        kept = {}
-        for tp, batch in records.items():
-            if self.consumer.flow_active and tp in self.consumer._active_partitions:  # noqa: SLF001
-                kept[tp] = batch
-            elif batch and tp in consumer.assignment():
-                consumer.seek(tp, batch[0].offset)
-        return kept
-
-    def highwater(self, tp: Any) -> int | None:
-        """The end of what a read-committed consumer may see, as far as is known."""
-        end: int | None = self._ensure_consumer().last_stable_offset(tp)
-        return end
-
-    def position_and_end(self, tp: Any) -> tuple[int | None, int | None]:
-        """See `Consumer`."""
-        subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001
-        assignment = subscription and subscription.assignment
-        if not assignment or tp not in assignment.tps:
-            return None, None
-        state = assignment.state_value(tp)
-        return (state.position if state.has_valid_position else None), state.lso
+@types.coroutine
+def _rest(begun: Any, pending: Any) -> Generator[Any, None, None]:
+    """What is left of a coroutine that has begun, and waits for `pending`."""
+    while True:
+        try:
+            yield pending
+        except BaseException as error:  # noqa: BLE001 - it is the coroutine's to deal with
+            going_on = partial(begun.throw, error)
+        else:
+            going_on = partial(begun.send, None)
+        try:
+            pending = going_on()
+        except StopIteration:
+            return
 
 
 class Producer(NullProducer):  # type: ignore[misc]
@@ -203,6 +219,15 @@ class Transport(driver.Transport):  # type: ignore[misc]
     Producer = Producer
 
 
+class TableManager(FaustTableManager):  # type: ignore[misc]
+    """Faust's, which sleeps for a second lest a table be declared late; ours is there."""
+
+    async def on_start(self) -> None:
+        """Begins at once."""
+        await self._update_channels()
+        await self.recovery.start()
+
+
 class Table(faust.Table):  # type: ignore[misc]
     """A table whose changelog is written by the outbox instead of Faust's producer."""
 
@@ -217,7 +242,8 @@ class Table(faust.Table):  # type: ignore[misc]
 
 
 class App(faust.App):  # type: ignore[misc]
-    """A Faust app on our transport. `before_commit` is awaited before each offset commit."""
+    """A Faust app on our transport. `before_commit` is awaited before each offset commit; `lease`
+    follows the consumer's membership."""
 
     def __init__(
         self,
@@ -225,11 +251,19 @@ class App(faust.App):  # type: ignore[misc]
         *,
         pipeline: Settings,
         before_commit: Callable[[], Awaitable[None]],
+        lease: Lease,
         **options: Any,
     ) -> None:
         self.pipeline_settings = pipeline
         self.before_commit = before_commit
+        self.lease = lease
         super().__init__(app_id, **options)
+
+    def on_init_dependencies(self) -> Any:
+        """Without Faust's monitor, which measures every event for nobody."""
+        services = super().on_init_dependencies()
+        self.sensors.remove(self.monitor)
+        return services
 
     def _new_transport(self) -> Any:
         return Transport(self.conf.broker_consumer, self)

@@ -7,6 +7,7 @@ process looks well and does nothing. What helps is a new process.
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Protocol
 
 from aiokafka import TopicPartition
@@ -30,20 +31,23 @@ class Busy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the watchdog sees at a moment (seconds)."""
+    """What the watchdog sees at a moment (seconds). `lag` None: the broker does not answer."""
 
     at: float
     rebalancing: bool
     busy: bool
-    lag: int
+    lag: int | None
     handled: int
     committed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """For how long (seconds) a thing may last. A rebalance includes the table's recovery."""
+    """For how long (seconds) a thing may last. A rebalance includes the table's recovery. A broker
+    that is away is nobody's fault here, and a new process could do no more; but one that asks in
+    vain for so long may be the only one who gets no answer."""
 
+    unanswered: float = 300.0
     rebalancing: float = 120.0
     silent: float = 30.0
     uncommitted: float = 60.0
@@ -57,11 +61,18 @@ class Watchdog:
         self._steady = first.at
         self._moved = first.at
         self._committed = first.at
+        self._answered = first.at
         self._last = first
 
     def see(self, sight: Sight) -> str | None:
         """Why the process is to be ended, None while all is well."""
         last, self._last = self._last, sight
+        if sight.lag is not None:
+            self._answered = sight.at
+        elapsed = sight.at - last.at
+        if sight.lag is None:  # the clocks stand still
+            self._steady += elapsed
+            self._committed += elapsed
         if not sight.rebalancing:
             self._steady = sight.at
         if sight.rebalancing or sight.busy or not sight.lag or sight.handled != last.handled:
@@ -70,11 +81,13 @@ class Watchdog:
             self._committed = sight.at
         elif sight.handled == last.handled:
             # Nothing new to commit since: the clock stands still.
-            self._committed += sight.at - last.at
+            self._committed = min(self._committed + elapsed, sight.at)
         return self._wrong(sight)
 
     def _wrong(self, sight: Sight) -> str | None:
         limits = self._limits
+        if sight.at - self._answered > limits.unanswered:
+            return f"the broker has not answered for {limits.unanswered:.0f} s"
         if sight.at - self._steady > limits.rebalancing:
             return f"rebalancing or recovering for {limits.rebalancing:.0f} s"
         if sight.at - self._moved > limits.silent:
@@ -91,12 +104,12 @@ class Progress:
         self._app = app
         self._data_topics = tuple(topics[:-1])
         self._ticks = topics[-1]
-        self._handled: dict[tuple[str, int], int] = {}
+        self._handled: dict[tuple[str, int], tuple[int, int]] = {}
         self.count = 0
 
-    def handled(self, topic: str, partition: int, offset: int) -> None:
-        """A record is done."""
-        self._handled[topic, partition] = offset
+    def handled(self, topic: str, partition: int, offset: int, timestamp: int) -> None:
+        """A record is done; its timestamp in ms."""
+        self._handled[topic, partition] = offset, timestamp
         self.count += 1
 
     def owned(self) -> frozenset[int]:
@@ -106,18 +119,17 @@ class Progress:
         assignment = self._app.consumer.assignment()
         return frozenset(tp.partition for tp in assignment if tp.topic == self._ticks)
 
-    def caught_up(self, partition: int) -> bool:
-        """Whether all that is known of the partition on the topics besides ticks was handled."""
-        fetched: Mapping[tuple[str, int], int] = self._app.consumer.fetched
-        return all(
-            fetched.get((topic, partition), -1) <= self._handled.get((topic, partition), -1)
-            and self._to_read(topic, partition) <= 0
-            for topic in self._data_topics
-        )
+    def settled(self, partition: int) -> float:
+        """Up to which log time (ms) the partition's records on the topics besides ticks were
+        handled: for ever where nothing is known to wait."""
+        return min((self._settled(topic, partition) for topic in self._data_topics), default=inf)
 
-    def _to_read(self, topic: str, partition: int) -> int:
+    def _settled(self, topic: str, partition: int) -> float:
+        handled, timestamp = self._handled.get((topic, partition), (-1, 0))
+        fetched = self._app.consumer.fetched.get((topic, partition), -1)
         position, end = self._app.consumer.position_and_end(TopicPartition(topic, partition))
-        return 0 if position is None or end is None else end - position
+        known = position is not None and end is not None
+        return inf if known and position >= end and fetched <= handled else timestamp
 
     async def lag(self) -> int:
         """Records between what was read and what the broker says it has."""
@@ -134,11 +146,10 @@ async def watch(app: Any, progress: Progress, handler: Busy) -> None:
     """Looks every two seconds; raises `Stuck`, or what the app crashed with."""
     loop = asyncio.get_running_loop()
     dog: Watchdog | None = None
-    lag = 0
     while True:
         if app.crashed:
             raise Stuck(f"Faust crashed: {app.crash_reason!r}") from app.crash_reason
-        lag = await _lag(progress, lag)
+        lag = await _lag(progress)
         sight = Sight(
             at=loop.time(),
             rebalancing=bool(app.rebalancing) or bool(app.in_recovery),
@@ -166,17 +177,17 @@ async def lasting(name: str, work: Awaitable[None]) -> None:
     raise Stuck(f"{name} ended, and should not")
 
 
-async def _lag(progress: Progress, last: int) -> int:
-    """The lag; the last known where there is no answer."""
+async def _lag(progress: Progress) -> int | None:
+    """The lag; None where there is no answer."""
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             lag = await progress.lag()
     except asyncio.CancelledError:
         if _is_cancelled():
             raise
-        return last
+        return None
     except Exception:  # noqa: BLE001 - no answer, for whatever reason
-        return last
+        return None
     LAG.set(lag)
     return lag
 

@@ -18,7 +18,8 @@ from agents.recorder_checkpoints import read_checkpoints
 from agents.recorder_effects import Effects, GivenUp, Work
 from agents.recorder_storage import drop_left_overs
 from pipeline import kafka
-from pipeline.recordings.partition import Effect, PartitionFold, RecordingEnded, Refused
+from pipeline.media.regular import RegularReader
+from pipeline.recordings.partition import Effect, PartitionFold, Refused
 from pipeline.settings import Role, Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.telemetry import Health
@@ -82,6 +83,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._partitions: dict[int, _Partition] = {}
         self._checkpoints: dict[int, list[RecorderCheckpoint]] = {}
         self._checkpoints_read = False
+        self._regular = RegularReader()
         self._lock = asyncio.Lock()
         self._rebalances = 0
         self._rebalancing = False
@@ -114,7 +116,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             self._rebalances += 1
             self._rebalancing = True
             await self._hand_over()
-            self._partitions.clear()
+            self._let_go()
         if not self._stopping:
             self._effects.giving_up.clear()
 
@@ -123,9 +125,13 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         async with self._lock:
             self._rebalances += 1
             self._rebalancing = False
-            self._partitions.clear()
+            self._let_go()
             self._checkpoints_read = False
         log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))
+
+    def _let_go(self) -> None:
+        self._partitions.clear()
+        self._effects.forget()
 
     async def _give_up_at(self, stop: asyncio.Event) -> None:
         await stop.wait()
@@ -145,7 +151,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             except GivenUp:
                 # What was folded was not carried out. A rebalance or the end follows.
                 self._rebalancing = True
-                self._partitions.clear()
+                self._let_go()
                 log.warning("a round was given up; its records will be read again")
 
     async def _handle(self, messages: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
@@ -157,18 +163,30 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 work += self._fold(self._partitions[tp.partition], records)
         await self._effects.carry_out(work)
         OPEN.set(sum(len(p.fold.open_streams) for p in self._partitions.values()))
-        ended = any(isinstance(item.effect, RecordingEnded) for item in work)
-        if ended or asyncio.get_running_loop().time() - self._committed_at >= COMMIT_EVERY_S:
+        if asyncio.get_running_loop().time() - self._committed_at >= COMMIT_EVERY_S:
             await self._commit(STALLED_MS)
 
     def _fold(self, partition: _Partition, records: Sequence[ConsumerRecord]) -> list[Work]:
         work: list[Work] = []
         for message in records:
-            work += [Work(effect, message) for effect in _effects(partition.fold, message)]
+            if effects := self._effects_of(partition.fold, message):
+                work += [Work(effect, message) for effect in effects]
             partition.latest_at = max(partition.latest_at, message.timestamp)
         partition.position = records[-1].offset + 1
         RECORDS.inc(len(records))
         return work
+
+    def _effects_of(self, fold: PartitionFold, message: ConsumerRecord) -> list[Effect]:
+        regular = self._regular.read(message.value or b"")
+        if regular is not None:
+            effects = fold.handle_regular(regular, message.offset, message.timestamp)
+            if effects is not None:
+                return effects
+        try:
+            record = decode(message.value)
+        except Undecodable as error:
+            return [Refused("undecodable", str(error))]
+        return fold.handle(record, message.offset, message.timestamp)
 
     async def _restore(
         self, messages: Mapping[TopicPartition, Sequence[ConsumerRecord]]
@@ -207,12 +225,13 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     async def _hand_over(self) -> None:
         try:
             await self._commit(None)
-        except (GivenUp, KafkaError) as error:
+        except (GivenUp, StoreError, KafkaError) as error:
             log.warning("could not hand over; records will be read again", error=repr(error))
 
     async def _commit(self, stalled_ms: int | None) -> None:
         """Commits what is safe. `stalled_ms` None: checkpoints everything first."""
         self._committed_at = asyncio.get_running_loop().time()
+        await self._effects.settle()
         offsets: dict[int, int] = {}
         for number, partition in self._partitions.items():
             before = None if stalled_ms is None else partition.latest_at - stalled_ms
@@ -238,11 +257,3 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             partition.committed = offset
             gone = partition.fold.forget(offset, partition.latest_at)
             await self._effects.delete_checkpoints(number, gone)
-
-
-def _effects(fold: PartitionFold, message: ConsumerRecord) -> list[Effect]:
-    try:
-        record = decode(message.value)
-    except Undecodable as error:
-        return [Refused("undecodable", str(error))]
-    return fold.handle(record, message.offset, message.timestamp)

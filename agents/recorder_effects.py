@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Histogram
 
-from agents.recorder_storage import drop_segments, store_recording, store_segment
+from agents.recorder_files import FileKeeping
+from agents.recorder_storage import Keeping, ObjectKeeping
 from pipeline.dead_letters import dead_letter
 from pipeline.recordings.partition import (
     Effect,
@@ -68,19 +69,6 @@ class Work:
     effect: Effect
     message: ConsumerRecord
 
-    @property
-    def lane(self) -> str:
-        """Effects in one lane are carried out one after the other."""
-        match self.effect:
-            case RecordingBegan(started):
-                return started.stream_sid
-            case SegmentCut() | RecordingEnded():
-                return self.effect.recording.stream_sid
-            case Refused() | Ignored():
-                return ""
-            case _:
-                assert_never(self.effect)
-
 
 class Effects:
     """Carries out effects. Where the store or Kafka fails it tries again in place and turns the
@@ -92,30 +80,39 @@ class Effects:
         self.giving_up = asyncio.Event()
         self._settings = settings
         self._health = health
-        self._store = store
         self._producer = producer
+        self._keeping: Keeping = (
+            ObjectKeeping(store) if store.files is None else FileKeeping(store, store.files)
+        )
+        self._unsafe: dict[str, tuple[int, RecorderCheckpoint]] = {}
         self._failing: dict[str, int] = {"recordings-store": 0, "kafka": 0}
         self._slots = asyncio.Semaphore(CONCURRENCY)
 
     async def carry_out(self, work: Iterable[Work]) -> None:
-        """Returns when all is stored and acknowledged: those of a media stream one after the other,
-        media streams beside each other. Raises `GivenUp`, or what cannot be repeated."""
-        lanes: dict[str, list[Work]] = {}
-        for item in work:
-            lanes.setdefault(item.lane, []).append(item)
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for lane in lanes.values():
-                    tasks.create_task(self._carry_out_lane(lane))
-        except BaseExceptionGroup as group:
-            if group.split(GivenUp)[1] is None:
-                raise GivenUp from group
-            raise
+        """Returns when all is stored and acknowledged, but for segments: they are safe, and their
+        checkpoints published, when `settle` returned. Raises `GivenUp`, or what cannot be repeated.
+        """
+        began, cuts, ended = _in_turn(work)
+        # 1. what began and what was refused, 2. segments, 3. what they are needed for.
+        await self._each(self._carry_out_one, began)
+        await self._each(self._store, self._grouped(cuts))
+        await self._each(self._carry_out_one, ended)
+
+    async def settle(self) -> None:
+        """Makes all segments safe that were carried out, then publishes the last checkpoint of
+        each media stream. Raises as `carry_out` does, and `StoreError`: then nothing that was
+        carried out since the last time counts, and its records must be read again."""
+        await self._keeping.sync()  # 1. the audio, 2. the checkpoints that say it is safe
+        due, self._unsafe = self._unsafe, {}
+        await self._each(self._publish_checkpoint, due.values())
+
+    def forget(self) -> None:
+        """What was carried out and not settled is another's now, or will be done again."""
+        self._unsafe = {}
 
     async def publish_checkpoints(self, partition: int, records: list[RecorderCheckpoint]) -> None:
         """Returns when all are acknowledged."""
-        for record in records:
-            await self._publish_checkpoint(partition, record)
+        await self._each(self._publish_checkpoint, [(partition, record) for record in records])
 
     async def delete_checkpoints(self, partition: int, stream_sids: list[str]) -> None:
         """Returns when all are acknowledged."""
@@ -139,21 +136,46 @@ class Effects:
         finally:
             self._works_again(failing)
 
-    async def _carry_out_lane(self, lane: Sequence[Work]) -> None:
-        async with self._slots:
-            for work in lane:
-                await self._carry_out_one(work.effect, work.message)
+    async def _each(self, action: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
+        """Beside each other, but not too many."""
 
-    async def _carry_out_one(self, effect: Effect, message: ConsumerRecord) -> None:
+        async def one(item: T) -> None:
+            async with self._slots:
+                await action(item)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for item in items:
+                    tasks.create_task(one(item))
+        except BaseExceptionGroup as group:
+            if group.split(GivenUp)[1] is None:
+                raise GivenUp from group
+            raise
+
+    def _grouped(self, cuts: Sequence[Work]) -> list[list[Work]]:
+        """Segments that are stored one after the other."""
+        groups: dict[str, list[Work]] = {}
+        for item in cuts:
+            assert isinstance(item.effect, SegmentCut)
+            stream_sid = "" if self._keeping.together else item.effect.recording.stream_sid
+            groups.setdefault(stream_sid, []).append(item)
+        return list(groups.values())
+
+    async def _store(self, group: Sequence[Work]) -> None:
+        cuts = [item.effect for item in group if isinstance(item.effect, SegmentCut)]
+        await self.persist(lambda: self._keeping.store(cuts))
+        SEGMENTS.inc(len(cuts))
+        for item, cut in zip(group, cuts, strict=True):
+            self._unsafe[cut.recording.stream_sid] = (item.message.partition, cut.checkpoint)
+
+    async def _carry_out_one(self, work: Work) -> None:
+        effect, message = work.effect, work.message
         match effect:
             case RecordingBegan(started):
                 await self._send(RECORDINGS, started.task_sid.encode(), encode(started))
                 BEGAN.inc()
             case SegmentCut():
-                # 1. the audio, 2. the checkpoint that says it is safe.
-                await self.persist(lambda: store_segment(self._store, effect))
-                await self._publish_checkpoint(message.partition, effect.checkpoint)
-                SEGMENTS.inc()
+                await self._store([work])
             case RecordingEnded():
                 await self._finish(effect, message)
             case Refused(reason, detail):
@@ -167,11 +189,12 @@ class Effects:
     async def _finish(self, ended: RecordingEnded, message: ConsumerRecord) -> None:
         # 1. audio and manifest, 2. that they are there, 3. that nothing is left to do, 4. the
         # segments: whoever is killed between two of these does the same again.
-        done = await self.persist(lambda: store_recording(self._store, ended, message.partition))
+        done = await self.persist(lambda: self._keeping.complete(ended, message.partition))
+        self._unsafe.pop(ended.recording.stream_sid, None)
         await self._send(RECORDINGS, done.task_sid.encode(), encode(done))
-        await self._publish_checkpoint(message.partition, ended.checkpoint)
+        await self._publish_checkpoint((message.partition, ended.checkpoint))
         try:
-            await drop_segments(self._store, ended)
+            await self._keeping.drop(ended)
         except StoreError as error:
             log.warning("segments are left over", inum=done.inum, error=str(error))
         _count(done)
@@ -193,7 +216,8 @@ class Effects:
         await self._send(DEAD_LETTERS, message.key, value, headers=headers)
         log.warning("dead letter", reason=reason, detail=detail, offset=message.offset)
 
-    async def _publish_checkpoint(self, partition: int, record: RecorderCheckpoint) -> None:
+    async def _publish_checkpoint(self, due: tuple[int, RecorderCheckpoint]) -> None:
+        partition, record = due
         key, value = record.stream_sid.encode(), encode(record)
         await self._send(RECORDER_CHECKPOINTS, key, value, partition=partition)
 
@@ -218,6 +242,24 @@ class Effects:
             self._failing[failing] -= 1
             if not self._failing[failing]:
                 self._health.good(failing)
+
+
+def _in_turn(work: Iterable[Work]) -> tuple[list[Work], list[Work], list[Work]]:
+    """What comes first, then segments, then what ended."""
+    began: list[Work] = []
+    cuts: list[Work] = []
+    ended: list[Work] = []
+    for item in work:
+        match item.effect:
+            case RecordingBegan() | Refused() | Ignored():
+                began.append(item)
+            case SegmentCut():
+                cuts.append(item)
+            case RecordingEnded():
+                ended.append(item)
+            case _:
+                assert_never(item.effect)
+    return began, cuts, ended
 
 
 def _count(done: RecordingCompleted) -> None:

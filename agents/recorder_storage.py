@@ -1,8 +1,10 @@
-"""The recorder's side of the recordings store: segments, the finished recording, left-overs."""
+"""How the recorder keeps recordings in the making, and completes them: what every kind of store
+has to do, and the kind for buckets, where a segment is an object."""
 
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
+from typing import Protocol
 
 import orjson
 
@@ -14,6 +16,58 @@ from pipeline.recordings.weave import Fetch, wav
 from pipeline.store.audio import AudioStore
 from schemas.codec import decode, encode
 from schemas.records import RecorderCheckpoint, RecordingCompleted, RecordingSegment
+
+
+class Keeping(Protocol):
+    """Keeps recordings in the making. Every method raises `StoreError` where the store fails, and
+    may be repeated, but for `sync`."""
+
+    @property
+    def together(self) -> bool:
+        """Whether segments of several recordings are best stored by one call."""
+
+    async def store(self, cuts: Sequence[SegmentCut]) -> None:
+        """Takes segments in, those of a recording in order. Raises `FileNotFoundError` where what
+        came before them is gone, and the recording is not complete either."""
+
+    async def sync(self) -> None:
+        """All that was taken in is safe on return. Where it raises `StoreError` all of it is in
+        doubt: this process must not go on, but begin again from what was safe before."""
+
+    async def complete(self, ended: RecordingEnded, partition: int) -> RecordingCompleted:
+        """Stores the WAV, then the manifest, and returns what is to be told; both are safe then.
+        Raises `FileNotFoundError` where a segment is gone, and nobody else has completed this
+        recording either."""
+
+    async def drop(self, ended: RecordingEnded) -> None:
+        """Deletes what is left of a recording that was told complete."""
+
+
+class ObjectKeeping:
+    """Each segment is an object, and safe as soon as it is stored."""
+
+    together = False
+
+    def __init__(self, store: AudioStore) -> None:
+        self._store = store
+
+    async def store(self, cuts: Sequence[SegmentCut]) -> None:
+        """See `Keeping`."""
+        for cut in cuts:
+            await store_segment(self._store, cut)
+
+    async def sync(self) -> None:
+        """Nothing to do."""
+
+    async def complete(self, ended: RecordingEnded, partition: int) -> RecordingCompleted:
+        """See `Keeping`."""
+        return await store_recording(self._store, ended, partition)
+
+    async def drop(self, ended: RecordingEnded) -> None:
+        """See `Keeping`."""
+        r = ended.recording
+        keys = (segment_key(r.stream_sid, r.started_at, n) for n in range(ended.stored))
+        await self._store.delete(keys)
 
 
 async def store_segment(store: AudioStore, cut: SegmentCut) -> None:
@@ -35,16 +89,23 @@ async def store_recording(
         size, sha256 = await _write(store, ended, partition)
     except FileNotFoundError:
         # The segments go only after the manifest is there: another recorder was here before.
-        key = manifest_key(ended.recording.stream_sid, ended.recording.started_at)
-        audio = orjson.loads(await store.get(key))["audio"]
-        size, sha256 = audio["bytes"], audio["sha256"]
+        return await told_before(store, ended)
     return completed(ended, size, sha256)
+
+
+async def told_before(store: AudioStore, ended: RecordingEnded) -> RecordingCompleted:
+    """What is to be told of a recording whose manifest is there. Raises `FileNotFoundError`."""
+    key = manifest_key(ended.recording.stream_sid, ended.recording.started_at)
+    audio = orjson.loads(await store.get(key))["audio"]
+    return completed(ended, audio["bytes"], audio["sha256"])
 
 
 async def _write(store: AudioStore, ended: RecordingEnded, partition: int) -> tuple[int, str]:
     r = ended.recording
     digest = hashlib.sha256()
-    fetch = _fetch(store, ended)
+    # Entries are made while the WAV is: every segment is fetched once.
+    entries: dict[int, bytes] = {}
+    fetch = _fetch(store, ended, entries)
 
     async def hashed() -> AsyncIterator[bytearray]:
         async with aclosing(wav(fetch, ended.stored + 1, ended.samples)) as pieces:
@@ -54,20 +115,14 @@ async def _write(store: AudioStore, ended: RecordingEnded, partition: int) -> tu
 
     await store.put_chunks(audio_key(r.stream_sid, r.started_at), hashed())
     size, sha256 = HEADER_SIZE + CHANNELS * ended.samples, digest.hexdigest()
-    manifest = _manifest(fetch, ended, head(ended, partition, size, sha256))
+    manifest = _manifest(entries, head(ended, partition, size, sha256))
     await store.put_chunks(manifest_key(r.stream_sid, r.started_at), manifest)
     return size, sha256
 
 
-async def drop_segments(store: AudioStore, ended: RecordingEnded) -> None:
-    """Deletes the segments of a recording that was told complete."""
-    r = ended.recording
-    await store.delete(segment_key(r.stream_sid, r.started_at, n) for n in range(ended.stored))
-
-
 async def drop_left_overs(store: AudioStore, closed: Iterable[RecorderCheckpoint]) -> int:
-    """Deletes segments of complete recordings that a killed recorder left; how many there were."""
-    complete = {_base(segment_key(c.stream_sid, c.started_at, 0)) for c in closed if c.segments}
+    """Deletes what a killed recorder left of complete recordings; how many objects there were."""
+    complete = {_base(segment_key(c.stream_sid, c.started_at, 0)) for c in closed}
     if not complete:
         return 0
     left_over = [key async for key in store.list(SEGMENTS) if _base(key) in complete]
@@ -79,18 +134,22 @@ def _base(key: str) -> str:
     return key.rpartition("-")[0]
 
 
-def _fetch(store: AudioStore, ended: RecordingEnded) -> Fetch:
+def _fetch(store: AudioStore, ended: RecordingEnded, entries: dict[int, bytes]) -> Fetch:
+    """Gets segments, and puts what the manifest says of each into `entries`."""
     r = ended.recording
     latest: list[RecordingSegment] = []
 
     async def fetch(index: int) -> RecordingSegment:
-        if index == ended.stored:
-            return ended.tail
         # Both tracks mostly want the same segment, one after the other.
         if latest and latest[0].index == index:
             return latest[0]
-        segment = decode(await store.get(segment_key(r.stream_sid, r.started_at, index)))
-        assert isinstance(segment, RecordingSegment)
+        if index == ended.stored:
+            segment = ended.tail
+        else:
+            segment = decode(await store.get(segment_key(r.stream_sid, r.started_at, index)))
+            assert isinstance(segment, RecordingSegment)
+        if index not in entries:
+            entries[index] = entry(segment)
         latest[:] = [segment]
         return segment
 
@@ -98,12 +157,13 @@ def _fetch(store: AudioStore, ended: RecordingEnded) -> Fetch:
 
 
 async def _manifest(
-    fetch: Fetch, ended: RecordingEnded, beginning: bytes
-) -> AsyncGenerator[bytes, None]:
-    piece = bytearray(beginning)
-    for index in range(ended.stored + 1):
-        piece += (b"," if index else b"") + entry(await fetch(index))
+    entries: dict[int, bytes], beginning: bytes
+) -> AsyncGenerator[bytes | bytearray, None]:
+    yield beginning
+    piece = bytearray()
+    for index, text in sorted(entries.items()):
+        piece += (b"," if index else b"") + text
         if len(piece) > 256 * 1024:
             yield bytes(piece)
             piece.clear()
-    yield bytes(piece + END)
+    yield piece + END

@@ -15,11 +15,13 @@ from pipeline.calls.policy import PolicyHistory
 from pipeline.kafka import ensure_topics
 from pipeline.settings import Role, Settings
 from pipeline.streams import manager
+from pipeline.streams.gateways import Gateways
 from pipeline.telemetry import Health
 from schemas.records import (
     Call,
     CallStreams,
     CommandAnswered,
+    GatewayAlive,
     GatewayStarted,
     MediaStreamChanged,
     MediaStreamClosed,
@@ -40,32 +42,57 @@ class StreamsCore:
 
     def __init__(self, history: PolicyHistory) -> None:
         self._history = history
+        self._gateways = Gateways()
 
     def on_record(
         self, key: str, state: CallStreams | None, record: object, now: int
     ) -> Step[CallStreams]:
         """A record of `calls` or `stream.events`; the manager's own are no news to it."""
         match record:
-            case Call() | CommandAnswered() | MediaStreamOpened() | MediaStreamClosed():
-                return _step(key, manager.on_record(key, state, record, self._history, now))
+            case MediaStreamOpened() | MediaStreamClosed():
+                self._gateways.heard(record.gateway, record.epoch)
+            case Call() | CommandAnswered():
+                pass
             case _:
                 return Step(state)
+        return self._asked(key, state, record, now)
 
     def on_broadcast(
         self, key: str, state: CallStreams, record: object, now: int
     ) -> Step[CallStreams]:
-        """GatewayStarted, for each call of the partition."""
-        if not isinstance(record, GatewayStarted):
-            return Step(state)
-        return _step(key, manager.on_record(key, state, record, self._history, now))
+        """A gateway came up, which concerns each call of the partition; or it lives, which is
+        noted, and looked at when time passes."""
+        match record:
+            case GatewayStarted(gateway, epoch):
+                self._gateways.heard(gateway, epoch)
+                return self._asked(key, state, record, now)
+            case GatewayAlive(gateway, epoch):
+                self._gateways.heard(gateway, epoch)
+        return Step(state)
 
     def on_tick(self, key: str, state: CallStreams, now: int) -> Step[CallStreams]:
         """Time passed."""
-        return _step(key, manager.on_tick(state, self._history, now))
+        if self.hears(state):
+            self._gateways.ticked(now)
+        return _step(key, manager.on_tick(state, self._history, now, gateways=self._gateways))
 
-    def wants_ticks(self, state: CallStreams) -> bool:  # noqa: ARG002 - the runner's interface
-        """Always: for deadlines, for a changed list, and at last to be forgotten."""
-        return True
+    def _asked(
+        self, key: str, state: CallStreams | None, record: manager.Seen, now: int
+    ) -> Step[CallStreams]:
+        following = manager.on_record(
+            key, state, record, self._history, now, gateways=self._gateways
+        )
+        return _step(key, following)
+
+    def wakes_at(self, state: CallStreams) -> int | None:
+        """Always, for deadlines; once all is done, to be forgotten."""
+        if state.ended_at is None or not manager.is_at_rest(state):
+            return 0
+        return state.ended_at + manager.FORGET_MS
+
+    def hears(self, state: CallStreams) -> bool:
+        """Not once all is done."""
+        return not manager.is_at_rest(state)
 
 
 def _step(key: str, following: manager.Next) -> Step[CallStreams]:
@@ -116,6 +143,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             role=Role.STREAM_MANAGER,
             sources=[CALLS, STREAM_EVENTS],
             core=core,
-            broadcast=core.on_broadcast,
+            rules=lambda now: reader.history.at(now).version,
+            broadcasts=core,
             companions=[follow, publish],
         )

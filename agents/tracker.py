@@ -1,65 +1,86 @@
 """The tracker: folds CTI events into calls, and puts each version of a call on `calls`.
 
+Events that carry a call SID only come by way of the resolver, on `cti.resolved`.
+
 It also writes the ticks, the clock of all cores: one a second on each partition that it owns.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from prometheus_client import Counter
 
-from agents.app import Output, Step, run_table_role
+from agents.app import Output, Refusal, Step, run_table_role
+from pipeline.calls.aliases import learned
 from pipeline.calls.events import Silent
-from pipeline.calls.state import fold, forgettable
+from pipeline.calls.lifetime import Heard, Kept, TooLate, aged, hear, remaining, wakes_at
 from pipeline.kafka import producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import encode
 from schemas.records import Call, CtiEvent, Tick
-from schemas.topics import CALLS, CTI_EVENTS, TICKS
+from schemas.topics import CALL_ALIASES, CALLS, CTI_EVENTS, CTI_RESOLVED, TICKS
 
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 1.0
 
-IGNORED = Counter("flexcapture_tracker_ignored_total", "Events that say nothing", ["reason"])
+SILENT = Counter("flexcapture_tracker_ignored_total", "Events that say nothing", ["reason"])
 REPEATED = Counter("flexcapture_tracker_repeated_total", "Events that changed nothing")
 VERSIONS = Counter("flexcapture_tracker_versions_total", "Versions of calls", ["state"])
+SWEPT = Counter("flexcapture_tracker_swept_total", "Calls closed because their end never came")
 FORGOTTEN = Counter("flexcapture_tracker_forgotten_total", "Calls whose state was dropped")
 
 
 class TrackerCore:
-    """The state of a key is its call; every new version is published."""
+    """The state of a key is its call, or the mark of a forgotten one; every new version is
+    published, and each leg that it tells of."""
 
-    def on_record(self, key: str, state: Call | None, record: CtiEvent, now: int) -> Step[Call]:
+    def on_record(self, key: str, state: Kept | None, record: CtiEvent, now: int) -> Step[Kept]:
         """One more event of the call."""
-        del now
-        if record.task_sid is not None and record.task_sid != key:
+        if record.task_sid is None:  # the resolver looks for its task
+            return Step(state)
+        if record.task_sid != key:
             raise ValueError(f"an event of {record.task_sid} under the key {key}")
-        folded = fold(state, record)
-        if isinstance(folded, Silent):
-            IGNORED.labels(folded.reason).inc()
-            return Step(state)
-        if not folded.news:
-            REPEATED.inc()
-            return Step(folded.call)
-        VERSIONS.labels(folded.call.state).inc()
-        return Step(folded.call, (Output(CALLS, key, folded.call),))
+        left = remaining(state, now)
+        outputs = _versions(key, left.versions)
+        match hear(left.state, record, now):
+            case Silent(reason=reason):
+                SILENT.labels(reason).inc()
+                return Step(state)
+            case TooLate(detail=detail):
+                return Step(left.state, outputs, Refusal("too-late", detail))
+            case Heard(state=after, news=news):
+                if news is None:
+                    REPEATED.inc()
+                    return Step(after, outputs)
+                told = (*_versions(key, (news,)), *_aliases(left.state, news))
+                return Step(after, (*outputs, *told))
 
-    def on_tick(self, key: str, state: Call, now: int) -> Step[Call]:
-        """Forgets what no event can reach any more."""
-        del key
-        if not forgettable(state, now):
-            return Step(state)
-        FORGOTTEN.inc()
-        return Step(None)
+    def on_tick(self, key: str, state: Kept, now: int) -> Step[Kept]:
+        """Sweeps a call that has no end, forgets what no event can reach any more."""
+        left = aged(state, now)
+        SWEPT.inc(len(left.versions))
+        if isinstance(state, Call) and not isinstance(left.state, Call):
+            FORGOTTEN.inc()
+        return Step(left.state, _versions(key, left.versions))
 
-    def wants_ticks(self, state: Call) -> bool:
-        """Always: tables stay bounded."""
-        del state
-        return True
+    def wakes_at(self, state: Kept) -> int | None:
+        """When one of these is due."""
+        return wakes_at(state)
+
+
+def _versions(key: str, calls: Sequence[Call]) -> tuple[Output, ...]:
+    for call in calls:
+        VERSIONS.labels(call.state).inc()
+    return tuple(Output(CALLS, key, call) for call in calls)
+
+
+def _aliases(before: Kept | None, after: Call) -> tuple[Output, ...]:
+    aliases = learned(before if isinstance(before, Call) else None, after)
+    return tuple(Output(CALL_ALIASES, alias.call_sid, alias) for alias in aliases)
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -73,8 +94,8 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         health,
         stop,
         role=Role.TRACKER,
-        sources=[CTI_EVENTS],
-        targets=[CALLS],
+        sources=[CTI_EVENTS, CTI_RESOLVED],
+        targets=[CALLS, CALL_ALIASES],
         core=TrackerCore(),
         companions=[ticking],
     )

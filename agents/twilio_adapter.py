@@ -1,14 +1,16 @@
 """The adapter towards Twilio: carries out the commands of `stream.commands`, answers on
 `stream.events`. The only process that calls Twilio, so a replay elsewhere has no effects.
 
-A plain consumer: in order per call, concurrent across calls, committing up to the smallest command
-that is not answered yet (see docs/architecture.md). A command is done when its answer is safe on
-the broker; whatever is not is carried out again by the next process, which is harmless.
+A plain consumer: in order per media stream, concurrent across them, committing up to the smallest
+command that is not answered yet (see docs/architecture.md). A command is done when its answer is
+safe on the broker; whatever is not is carried out again by the next process, which is harmless.
 """
 
 import asyncio
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
+import stamina
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -16,6 +18,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from agents.twilio_client import TwilioApi
 from agents.twilio_commands import Commands
 from agents.twilio_effort import Command, wall_clock
+from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
 from pipeline.dead_letters import dead_letter
 from pipeline.kafka import consumer, ensure_topics, producer
@@ -23,12 +26,19 @@ from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import Undecodable, decode, encode
 from schemas.records import StartDuplicateStream, StopDuplicateStream
-from schemas.topics import DEAD_LETTERS, STREAM_COMMANDS, STREAM_EVENTS
+from schemas.topics import DEAD_LETTERS, STREAM_COMMANDS, STREAM_EVENTS, Topic
 
 log = structlog.get_logger(__name__)
 
 COMMIT_EVERY_S = 0.5
 GRACE_S = 3.0
+HANDING_OVER_S = 0.3
+"""For so long a rebalance waits for what is under way."""
+LEAVE_S = 2.0
+"""For so long each step of leaving waits for Kafka, which may be away."""
+KAFKA_PATIENCE_S = 150.0
+"""For so long an answer is tried to be written; then the process ends, and the next one repeats the
+command."""
 MOST_UNDER_WAY = 5_000
 
 
@@ -47,11 +57,9 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         return
     public_url = settings.need("gateway_public_url", "the URL that Twilio streams audio to")
     await ensure_topics(settings, [STREAM_COMMANDS, STREAM_EVENTS, DEAD_LETTERS])
-    concurrency = settings.twilio_concurrency
-    url = settings.twilio_api_url
-    async with TwilioApi(account, token.get_secret_value(), url, concurrency) as api:
-        commands = Commands(api, public_url, health)
-        await Adapter(settings, commands, health).run(stop)
+    gate = Gate(settings.twilio_concurrency, health)
+    async with TwilioApi(account, token.get_secret_value(), settings.twilio_api_url) as api:
+        await Adapter(settings, Commands(api, gate, public_url), health).run(stop)
 
 
 class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -79,7 +87,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures
         finally:
-            await self._producer.stop()
+            await _within(LEAVE_S, self._producer.stop())
 
     async def _work(self, stop: asyncio.Event) -> None:
         self._consumer.subscribe([self._topic], listener=self)
@@ -95,21 +103,23 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
                 reading.cancel()
                 committing.cancel()
                 await self._lanes.end(GRACE_S)
-                await self._commit()
-                await self._consumer.stop()
+                await self._commit_or_leave()
+                await _within(LEAVE_S, self._consumer.stop())
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Kafka gave us partitions. What was read of them before an earlier loss counts no more."""
-        await self._lanes.drop({tp.partition for tp in assigned})
-        log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))
+        """Kafka shared the partitions out. What is under way for those that are ours, still or
+        again, goes on; the rest is their new owners'."""
+        partitions = {tp.partition for tp in assigned}
+        await self._lanes.keep(partitions)
+        log.info("partitions assigned", partitions=sorted(partitions))
         self._health.good("starting")
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Kafka takes partitions away: commit what is done, leave the rest to their new owner."""
-        partitions = {tp.partition for tp in revoked}
-        if partitions:
-            await self._commit()
-            await self._lanes.drop(partitions)
+        """Kafka is about to share the partitions out anew: what is done is committed, so that
+        nobody does it again."""
+        if revoked:
+            await self._lanes.settle(HANDING_OVER_S)
+            await self._commit_or_leave()
             self._committed.clear()
 
     async def _read(self) -> None:
@@ -144,18 +154,35 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             key=record.key,
             original=record.value or b"",
         )
-        topic = self._settings.prefixed(DEAD_LETTERS.name)
-        await self._producer.send_and_wait(topic, value, record.key, headers=headers)
+        await self._publish(DEAD_LETTERS, value, record.key, headers)
 
     async def _carry_out(self, command: Command, lane: CallLane) -> None:
         answer = await self._commands.carry_out(command, lane)
-        topic = self._settings.prefixed(STREAM_EVENTS.name)
-        await self._producer.send_and_wait(topic, encode(answer), command.task_sid.encode())
+        await self._publish(STREAM_EVENTS, encode(answer), command.task_sid.encode())
+
+    async def _publish(
+        self,
+        topic: Topic,
+        value: bytes,
+        key: bytes | None,
+        headers: Sequence[tuple[str, bytes]] | None = None,
+    ) -> None:
+        """Returns once it is safe on the broker. Raises where the broker stays away."""
+        name = self._settings.prefixed(topic.name)
+        async for attempt in stamina.retry_context(
+            on=KafkaError, attempts=None, timeout=KAFKA_PATIENCE_S, wait_max=2.0
+        ):
+            with attempt:
+                await self._producer.send_and_wait(name, value, key, headers=headers)
 
     async def _commit_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(COMMIT_EVERY_S)
             await self._commit()
+
+    async def _commit_or_leave(self) -> None:
+        """Commits, if the broker is there: what is not committed is only done again."""
+        await _within(LEAVE_S, self._commit())
 
     async def _commit(self) -> None:
         ours = {tp.partition for tp in self._consumer.assignment()}
@@ -176,3 +203,16 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning("not committed; tried again soon", error=repr(error))
         else:
             self._committed |= news
+
+
+async def _within(seconds: float, step: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await step
+    except TimeoutError:
+        log.warning("Kafka does not answer: left without it")
+    except asyncio.CancelledError:
+        # aiokafka's consumer raises it when it is stopped while it waits to fetch again.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise

@@ -4,24 +4,31 @@ The only module that speaks to Twilio. Each function is one request (or one a pa
 `TwilioError`; who calls decides about repeating.
 """
 
-import asyncio
 import json
+import logging
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from aiohttp import ClientError
+from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, TCPConnector
 from prometheus_client import Counter, Gauge, Histogram
 from twilio.base.exceptions import TwilioException
-from twilio.http.async_http_client import AsyncTwilioHttpClient
+from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
 from pipeline.streams.marks import Participant
 
+log = logging.getLogger(__name__)
+
 API = "https://api.twilio.com"
 REQUEST_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 2.0
+KEPT_OPEN_S = 45.0
+"""A connection is used again within this: a new one costs two or three ways there and back. Shorter
+than the 60 s after which load balancers close what is idle."""
+DNS_S = 300
 MAX_PAGES = 20
 
 REQUESTS = Counter(
@@ -34,42 +41,84 @@ IN_FLIGHT = Gauge("flexcapture_twilio_requests_in_flight", "Requests that Twilio
 
 
 class TwilioError(Exception):
-    """A request failed: HTTP status (0: no answer) and Twilio's own code, where it gave one."""
+    """A request failed: HTTP status (0: no answer), Twilio's own code, where it gave one, and for
+    how many seconds it wants to be left alone, where it said so."""
 
-    def __init__(self, status: int, code: int | None, message: str) -> None:
+    def __init__(
+        self, status: int, code: int | None, message: str, retry_after: float = 0.0
+    ) -> None:
         super().__init__(f"{status} {code or '-'}: {message}")
         self.status = status
         self.code = code
+        self.message = message
+        self.retry_after = retry_after
 
 
-class _HttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]
-    """twilio's client, towards another base URL. Make it inside the running loop; close it."""
+class _HttpClient(AsyncHttpClient):  # type: ignore[misc]
+    """Under twilio's client, in place of its own: towards another base URL, with connections that
+    are kept, and without a log of every header. Make it inside the running loop; close it."""
 
-    def __init__(self, base_url: str) -> None:
-        super().__init__()
+    def __init__(self, base_url: str, timeout_s: float) -> None:
+        super().__init__(log, is_async=True)
         base = urlsplit(base_url)
         self._scheme, self._netloc, self._path = base.scheme, base.netloc, base.path.rstrip("/")
+        connector = TCPConnector(limit=0, keepalive_timeout=KEPT_OPEN_S, ttl_dns_cache=DNS_S)
+        timeout = ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
+        self._session = ClientSession(connector=connector, timeout=timeout)
 
-    async def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ARG002 - the session has one
+        allow_redirects: bool = False,
+    ) -> Response:
+        """One exchange. Raises what aiohttp raises."""
+        async with self._session.request(
+            method,
+            self._moved(url),
+            params=params or None,
+            data=data or None,
+            headers=headers,
+            auth=BasicAuth(*auth) if auth else None,
+            allow_redirects=allow_redirects,
+        ) as answer:
+            body = await answer.read()
+            return Response(answer.status, body.decode(errors="replace"), answer.headers)
+
+    def _moved(self, url: str) -> str:
         parts = urlsplit(url)
-        path = self._path + parts.path
-        moved = urlunsplit((self._scheme, self._netloc, path, parts.query, ""))
-        return await super().request(method, moved, *args, **kwargs)
+        path = parts.path if parts.path.startswith(self._path + "/") else self._path + parts.path
+        return urlunsplit((self._scheme, self._netloc, path, parts.query, ""))
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._session.close()
 
 
 class TwilioApi:
-    """One account's API. Bounded in requests at once; `async with` opens and closes it."""
+    """One account's API; `async with` opens and closes it. Who calls bounds the requests at once
+    (`twilio_gate.py`)."""
 
     def __init__(
-        self, account_sid: str, auth_token: str, base_url: str | None, concurrency: int
+        self,
+        account_sid: str,
+        auth_token: str,
+        base_url: str | None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
     ) -> None:
         self._account = account_sid
         self._token = auth_token
         self._base_url = base_url or API
-        self._slots = asyncio.Semaphore(concurrency)
+        self._timeout_s = timeout_s
 
     async def __aenter__(self) -> Self:
-        self._http = _HttpClient(self._base_url)
+        self._http = _HttpClient(self._base_url, self._timeout_s)
         self._client = Client(self._account, self._token, http_client=self._http)
         return self
 
@@ -140,24 +189,22 @@ class TwilioApi:
     async def _request(
         self, request: str, method: str, uri: str, values: Mapping[str, str]
     ) -> dict[str, Any]:
-        async with self._slots:
-            with IN_FLIGHT.track_inprogress(), REQUEST_SECONDS.labels(request).time():
-                try:
-                    answer = await self._exchange(method, uri, values)
-                except TwilioError as error:
-                    REQUESTS.labels(request, str(error.code or error.status)).inc()
-                    raise
+        with IN_FLIGHT.track_inprogress(), REQUEST_SECONDS.labels(request).time():
+            try:
+                answer = await self._exchange(method, uri, values)
+            except TwilioError as error:
+                REQUESTS.labels(request, str(error.code or error.status)).inc()
+                raise
         REQUESTS.labels(request, "ok").inc()
         return answer
 
     async def _exchange(self, method: str, uri: str, values: Mapping[str, str]) -> dict[str, Any]:
         arguments = {"data": values} if method == "POST" else {"params": values}
         try:
-            async with asyncio.timeout(REQUEST_TIMEOUT_S):
-                response = await self._client.request_async(method, uri, **arguments)
+            response = await self._client.request_async(method, uri, **arguments)
         except TimeoutError:
-            raise TwilioError(0, None, f"no answer within {REQUEST_TIMEOUT_S:g} s") from None
-        except (ClientError, OSError, TwilioException) as error:
+            raise TwilioError(0, None, f"no answer within {self._timeout_s:g} s") from None
+        except (ClientError, OSError, ValueError, TwilioException) as error:
             raise TwilioError(0, None, repr(error)) from error
         return _checked(response)
 
@@ -179,7 +226,14 @@ def _checked(response: Response) -> dict[str, Any]:
         return answer
     code = answer.get("code")
     message = _text(answer, "message") or "no message"
-    raise TwilioError(status, code if isinstance(code, int) else None, message[:300])
+    told = code if isinstance(code, int) and not isinstance(code, bool) else None
+    raise TwilioError(status, told, message[:300], _retry_after(response))
+
+
+def _retry_after(response: Response) -> float:
+    """Seconds; 0 where nothing is said, or a date."""
+    text = str((response.headers or {}).get("Retry-After", "")).strip()
+    return float(text) if text.isdecimal() and len(text) < 6 else 0.0
 
 
 def _text(item: Mapping[str, Any], key: str) -> str:
@@ -191,5 +245,5 @@ def _seconds(date: str) -> float:
     """The Unix time of an RFC 2822 date, 0 where it is none."""
     try:
         return parsedate_to_datetime(date).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         return 0.0

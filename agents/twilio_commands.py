@@ -1,6 +1,7 @@
 """Carries one command out at Twilio, to its end: asks, asks again, gives up, answers.
 
-The order of a call's commands, and what is committed when, is `twilio_adapter.py`'s.
+The order of a call's commands, and what is committed when, is `twilio_adapter.py`'s; whether a
+request may go out now is `twilio_gate.py`'s.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,23 +11,28 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from agents.twilio_client import TwilioError
-from agents.twilio_effort import BackOff, Command, Effort, Knowledge, Known, Remembered, wall_clock
-from pipeline.streams.errors import Verdict, verdict_on_start, verdict_on_stop
-from pipeline.streams.marks import (
-    NoLeg,
-    Participant,
-    customer_leg,
-    has_worker_end,
-    newest,
+from agents.twilio_effort import (
+    Command,
+    Effort,
+    Knowledge,
+    Known,
+    Lane,
+    Remembered,
+    wall_clock,
 )
+from agents.twilio_gate import Gate, NoTurn
+from agents.twilio_legs import ConferenceApi, Legs
+from pipeline.streams.errors import Verdict, is_outcome_known, verdict_on_start, verdict_on_stop
+from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name
-from pipeline.telemetry import Health
 from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
 
 log = structlog.get_logger(__name__)
 
 LEAST_STOP_MS = 5_000
 """A stop is tried for at least this long, however late it is begun."""
+MOST_RETRY_AFTER_S = 10.0
+"""Twilio's own wish to be left alone is granted so far."""
 
 RETRIES = Counter("flexcapture_twilio_retries", "Requests asked again", ["command", "why"])
 ANSWERS = Counter("flexcapture_twilio_commands", "Commands answered", ["command", "outcome"])
@@ -38,43 +44,28 @@ LATENCY = Histogram(
 )
 
 
-class Api(Protocol):
+class Api(ConferenceApi, Protocol):
     """The part of Twilio's API that is used: see `twilio_client.TwilioApi`."""
 
     async def start_stream(
         self, call_sid: str, name: str, url: str, parameters: dict[str, str]
     ) -> str | None: ...
     async def stop_stream(self, call_sid: str, sid_or_name: str) -> None: ...
-    async def conferences(self, friendly_name: str) -> list[str]: ...
-    async def participants(self, conference_sid: str) -> list[Participant]: ...
-    async def parties(self, call_sid: str) -> tuple[str, ...]: ...
-
-
-class Lane(Protocol):
-    """The call's other commands, as far as they matter to the one being carried out."""
-
-    def is_overtaken(self, command: StartDuplicateStream) -> bool:
-        """Whether a later command makes this one pointless."""
-        ...
-
-    async def pause(self, seconds: float) -> None:
-        """Returns after that time, or at once when another command of the call comes."""
-        ...
 
 
 class Commands:
     """Carries commands out. `public_url` is what Twilio is told to stream to."""
 
     def __init__(
-        self, api: Api, public_url: str, health: Health, now: Callable[[], int] = wall_clock
+        self, api: Api, gate: Gate, public_url: str, now: Callable[[], int] = wall_clock
     ) -> None:
         self._api = api
+        self._gate = gate
         self._public_url = public_url
-        self._health = health
         self._now = now
+        self._legs = Legs(api, gate)
         self._knowledge = Knowledge()
         self._answers: Remembered[str, CommandAnswered] = Remembered()
-        self._ends_of: Remembered[str, tuple[str, ...]] = Remembered()
 
     async def carry_out(self, command: Command, lane: Lane) -> CommandAnswered:
         """The command's answer, once there is one. Carrying a command out again is harmless; one
@@ -82,11 +73,7 @@ class Commands:
         before = self._answers.get(command.command_id)
         if before is not None:
             return before
-        if isinstance(command, StartDuplicateStream):
-            self._knowledge.seen(command)
-            answer = await self._start(command, lane)
-        else:
-            answer = await self._stop(command, lane)
+        answer = await self._answered(command, lane)
         self._answers.put(command.command_id, answer)
         ANSWERS.labels(answer.command, answer.outcome).inc()
         LATENCY.labels(answer.command).observe(max(0, answer.at - command.issued_at) / 1000)
@@ -101,88 +88,73 @@ class Commands:
         )
         return answer
 
+    async def _answered(self, command: Command, lane: Lane) -> CommandAnswered:
+        is_start = isinstance(command, StartDuplicateStream)
+        least = 0 if is_start else self._now() + LEAST_STOP_MS
+        effort = Effort(command, lane, max(command.expires_at, least), self._now)
+        try:
+            if isinstance(command, StartDuplicateStream):
+                self._knowledge.seen(command)
+                return await self._start(command, effort)
+            return await self._stop(command, effort)
+        except Exception as error:
+            # A fault of ours ends this command, not the process, which would meet it again.
+            log.exception("command failed", command_id=command.command_id)
+            effort.went(f"internal error: {error!r}")
+            return effort.answer("failed")
+
+    def _wait_after(self, error: TwilioError, verdict: Verdict, effort: Effort) -> float | None:
+        """For how long to wait before Twilio is asked the same again; None: it is of no use. What
+        is Twilio's own trouble is waited for at the gate."""
+        if verdict is Verdict.REFUSED:
+            # Where others are served meanwhile, it is not the credentials that are wrong.
+            served = effort.refused_at is not None and self._gate.answers > effort.refused_at
+            effort.refused_at = self._gate.answers
+            return None if served else 0.0
+        if verdict is Verdict.BACK_OFF:
+            wait = effort.resting.delay() if self._gate.is_free else 0.0
+            return max(wait, min(error.retry_after, MOST_RETRY_AFTER_S))
+        if verdict in (Verdict.ASK_AGAIN, Verdict.LOOK_UP_AGAIN):
+            return effort.asking.delay()
+        return None
+
     # Starting
 
-    async def _start(self, command: StartDuplicateStream, lane: Lane) -> CommandAnswered:
-        effort = Effort()
-        asking, resting = BackOff(0.3, 1.0, 1.4), BackOff(0.2, 3.0, 1.6)
+    async def _start(self, command: StartDuplicateStream, effort: Effort) -> CommandAnswered:
         leg: str | NoLeg | None = command.call_sid
-        while True:
-            if (told := self._settled(command, lane, effort)) is not None:
-                return told
-            wait = asking
+        while (told := self._settled(command, effort)) is None:
             try:
-                leg = leg if isinstance(leg, str) else await self._leg(command, effort)
+                if not isinstance(leg, str):
+                    leg = await self._legs.of_customer(command, effort)
                 if isinstance(leg, str):
                     return await self._request_start(command, leg, effort)
                 effort.went(leg.value)
+                wait: float | None = effort.asking.delay()
+            except NoTurn as ended:
+                effort.waited(ended.trouble)
+                continue
             except TwilioError as error:
                 effort.failed(error)
-                match verdict_on_start(error.status, error.code):
-                    case Verdict.ASK_AGAIN:
-                        pass
-                    case Verdict.LOOK_UP_AGAIN:
-                        leg = None
-                    case Verdict.BACK_OFF:
-                        wait = resting
-                    case verdict:
-                        self._refused(verdict, error)
-                        return effort.answer(command, "failed", self._now())
+                verdict = verdict_on_start(error.status, error.code)
+                leg = None if verdict is Verdict.LOOK_UP_AGAIN else leg
+                wait = self._wait_after(error, verdict, effort)
+            if wait is None:
+                return effort.answer("failed")
             RETRIES.labels("start", str(effort.code or "no leg")).inc()
-            await lane.pause(wait.delay())
+            await effort.rest(wait)
+        return told
 
-    def _settled(
-        self, command: StartDuplicateStream, lane: Lane, effort: Effort
-    ) -> CommandAnswered | None:
+    def _settled(self, command: StartDuplicateStream, effort: Effort) -> CommandAnswered | None:
         """The answer where nothing (more) is to be asked."""
         known = self._knowledge.of(command)
         if known is not None and known.done and known.call_sid is not None:
             effort.went("started before")
             return self._done(command, known.call_sid, known.stream_sid, effort)
-        if lane.is_overtaken(command):
-            return effort.answer(command, "superseded", self._now())
-        if self._now() >= command.expires_at:
-            return effort.answer(command, "expired", self._now())
+        if effort.lane.is_overtaken(command):
+            return effort.answer("superseded")
+        if effort.patience() <= 0:
+            return effort.answer("expired")
         return None
-
-    async def _leg(self, command: StartDuplicateStream, effort: Effort) -> str | NoLeg:
-        participants = await self._participants(command.task_sid, effort)
-        of_workers, of_customers = set(command.worker_marks), set(command.customer_marks)
-        leg = customer_leg(participants, of_workers, of_customers)
-        if leg in (NoLeg.AMBIGUOUS, NoLeg.UNSURE):
-            # Neither labels nor events tell: the legs' own ends may.
-            for participant in participants:
-                ends = await self._ends(participant.call_sid, effort)
-                if has_worker_end(ends):
-                    of_workers.add(participant.call_sid.lower())
-                elif of_customers.intersection(ends):
-                    of_customers.add(participant.call_sid.lower())
-            leg = customer_leg(participants, of_workers, of_customers)
-        if leg is NoLeg.AMBIGUOUS and command.direction == "outbound":
-            # Who calls out is there before whom he calls. Of an inbound call an event will tell.
-            leg = newest(participants, of_workers)
-        return leg if isinstance(leg, NoLeg) else leg.call_sid
-
-    async def _ends(self, call_sid: str, effort: Effort) -> tuple[str, ...]:
-        known = self._ends_of.get(call_sid)
-        if known is None:
-            effort.attempts += 1
-            try:
-                known = tuple(end.lower() for end in await self._api.parties(call_sid))
-            except TwilioError as error:
-                if verdict_on_start(error.status, error.code) is not Verdict.LOOK_UP_AGAIN:
-                    raise
-                known = ()
-            self._ends_of.put(call_sid, known)
-        return known
-
-    async def _participants(self, task_sid: str, effort: Effort) -> list[Participant]:
-        effort.attempts += 1
-        found: list[Participant] = []
-        for conference in await self._api.conferences(task_sid):
-            effort.attempts += 1
-            found += await self._api.participants(conference)
-        return found
 
     async def _request_start(
         self, command: StartDuplicateStream, leg: str, effort: Effort
@@ -194,20 +166,28 @@ class Commands:
             "generation": str(command.generation),
             "name": name,
         }
-        self._knowledge.requested(command, leg)
-        effort.attempts += 1
+        repeated = False
+
+        async def request() -> str | None:
+            nonlocal repeated
+            repeated = self._knowledge.requested(command, leg)
+            effort.attempts += 1
+            return await self._api.start_stream(leg, name, self._public_url, parameters)
+
         try:
-            sid = await self._api.start_stream(leg, name, self._public_url, parameters)
+            sid = await self._gate.ask(effort, request)
         except TwilioError as error:
-            if verdict_on_start(error.status, error.code) is not Verdict.DONE:
+            verdict = verdict_on_start(error.status, error.code, error.message, repeated=repeated)
+            if verdict is not Verdict.DONE:
+                if not repeated and is_outcome_known(error.status):
+                    self._knowledge.refused(command, leg)
                 raise
             # One of this name is there: ours, of a request whose answer was lost. Whether it is
             # alive shows when a gateway reports it.
-            effort.went("already started")
+            effort.went(f"already started ({error})")
             sid = None
         else:
             effort.went("started")
-        self._health.good("twilio")
         return self._done(command, leg, sid, effort)
 
     def _done(
@@ -215,29 +195,28 @@ class Commands:
     ) -> CommandAnswered:
         self._knowledge.started(command, leg, stream_sid)
         name = stream_name(command.task_sid, leg, command.generation)
-        return effort.answer(
-            command, "done", self._now(), call_sid=leg, stream_sid=stream_sid, name=name
-        )
+        return effort.answer("done", call_sid=leg, stream_sid=stream_sid, name=name)
 
     # Stopping
 
-    async def _stop(self, command: StopDuplicateStream, lane: Lane) -> CommandAnswered:
-        effort = Effort(detail="nothing was started")
-        resting = BackOff(0.25, 5.0)
-        give_up_at = max(command.expires_at, self._now() + LEAST_STOP_MS)
+    async def _stop(self, command: StopDuplicateStream, effort: Effort) -> CommandAnswered:
+        effort.went("nothing was started")
         while True:
             try:
                 for leg, sid_or_name in await self._targets(command, effort):
                     await self._request_stop(leg, sid_or_name, effort)
-                return self._stop_answer(command, "done", effort)
+                return _stop_answer(command, "done", effort)
+            except NoTurn as ended:
+                effort.waited(ended.trouble)
+                return _stop_answer(command, "failed", effort)
             except TwilioError as error:
                 effort.failed(error)
                 verdict = verdict_on_stop(error.status, error.code)
-                if verdict is not Verdict.BACK_OFF or self._now() >= give_up_at:
-                    self._refused(verdict, error)
-                    return self._stop_answer(command, "failed", effort)
+                wait = self._wait_after(error, verdict, effort)
+            if wait is None or effort.patience() <= 0:
+                return _stop_answer(command, "failed", effort)
             RETRIES.labels("stop", str(effort.code)).inc()
-            await lane.pause(resting.delay())
+            await effort.rest(wait)
 
     async def _targets(
         self, command: StopDuplicateStream, effort: Effort
@@ -252,34 +231,30 @@ class Commands:
         legs = dict.fromkeys((*known.legs, *filter(None, [command.call_sid])))
         if not legs and remembered is None:
             # Who started it, if anybody, is gone: its name can be told for each leg there is.
-            participants = await self._participants(command.task_sid, effort)
+            participants = await self._legs.in_conference(effort)
             legs = dict.fromkeys(p.call_sid for p in participants)
-        return [(leg, stream_name(command.task_sid, leg, command.generation)) for leg in legs]
+        return [
+            (leg, stream_name(command.task_sid, leg, command.generation))
+            for leg in legs
+            if leg not in known.refused
+        ]
 
     async def _request_stop(self, leg: str, sid_or_name: str, effort: Effort) -> None:
-        effort.attempts += 1
-        try:
+        async def request() -> None:
+            effort.attempts += 1
             await self._api.stop_stream(leg, sid_or_name)
+
+        try:
+            await self._gate.ask(effort, request)
         except TwilioError as error:
             if verdict_on_stop(error.status, error.code) is not Verdict.DONE:
                 raise
             effort.went("gone already")
         else:
             effort.went("stopped")
-        self._health.good("twilio")
 
-    def _stop_answer(
-        self, command: StopDuplicateStream, outcome: str, effort: Effort
-    ) -> CommandAnswered:
-        return effort.answer(
-            command,
-            outcome,
-            self._now(),
-            call_sid=command.call_sid,
-            stream_sid=command.stream_sid,
-            name=command.name,
-        )
 
-    def _refused(self, verdict: Verdict, error: TwilioError) -> None:
-        if verdict is Verdict.REFUSED:
-            self._health.bad("twilio", f"Twilio refuses the credentials ({error})")
+def _stop_answer(command: StopDuplicateStream, outcome: str, effort: Effort) -> CommandAnswered:
+    return effort.answer(
+        outcome, call_sid=command.call_sid, stream_sid=command.stream_sid, name=command.name
+    )

@@ -1,12 +1,13 @@
 """What carrying out a Twilio command needs besides Twilio: delays, a count of what was tried, and a
 memory of what this process did."""
 
+import asyncio
 import random
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from agents.twilio_client import TwilioError
 from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
@@ -38,13 +39,74 @@ class BackOff:
         return self._next * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
 
 
+class Lane(Protocol):
+    """The call's other commands, as far as they matter to the one being carried out."""
+
+    def is_overtaken(self, command: StartDuplicateStream) -> bool:
+        """Whether a later command makes this one pointless."""
+        ...
+
+    def wake(self) -> None:
+        """Ends `pause`, or the next one."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Returns after that time, or at once when woken or when another command of the call
+        comes."""
+        ...
+
+
 @dataclass(slots=True)
 class Effort:
-    """One command under way: the requests made for it, and how the last one went."""
+    """One command under way: the requests made for it, and how the last one went. `until` is when
+    it is given up, in ms of `now`. To the gate it is the caller. `asking` is for what only has to
+    come true yet, `resting` for errors."""
 
+    command: Command
+    lane: Lane
+    until: int
+    now: Callable[[], int] = wall_clock
     attempts: int = 0
+    probes: int = 0
     code: int | None = None
     detail: str = ""
+    refused_at: int | None = None
+    asking: BackOff = field(default_factory=lambda: BackOff(0.3, 1.0, 1.4))
+    resting: BackOff = field(default_factory=lambda: BackOff(0.1, 2.0, 1.8))
+
+    @property
+    def name(self) -> str:
+        """The call."""
+        return self.command.task_sid
+
+    @property
+    def urgency(self) -> tuple[int, int]:
+        """The least goes first: stops, for to record what must not be is worse than to lose what
+        must, and a stop is short; then the newest start, of the call that has lost least yet."""
+        is_start = isinstance(self.command, StartDuplicateStream)
+        return int(is_start), -self.command.issued_at
+
+    def patience(self) -> float:
+        """For how many seconds more it is worth while."""
+        command = self.command
+        if isinstance(command, StartDuplicateStream) and self.lane.is_overtaken(command):
+            return 0.0
+        return (self.until - self.now()) / 1000
+
+    def wake(self) -> None:
+        """Ends `pause`."""
+        self.lane.wake()
+
+    async def pause(self, seconds: float) -> None:
+        """Returns after that time, or earlier."""
+        await self.lane.pause(seconds)
+
+    async def rest(self, seconds: float) -> None:
+        """Returns after that time, or as soon as there is nothing to go on for."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (left := min(end - loop.time(), self.patience())) > 0:
+            await self.pause(left)
 
     def failed(self, error: TwilioError) -> None:
         """The last request failed."""
@@ -54,17 +116,21 @@ class Effort:
         """The last request did not fail."""
         self.code, self.detail = None, detail
 
+    def waited(self, trouble: TwilioError | None) -> None:
+        """Nothing could be asked for that trouble's sake."""
+        if trouble is not None:
+            self.failed(trouble)
+
     def answer(
         self,
-        command: Command,
         outcome: str,
-        now: int,
         *,
         call_sid: str | None = None,
         stream_sid: str | None = None,
         name: str | None = None,
     ) -> CommandAnswered:
         """The command's answer."""
+        command = self.command
         return CommandAnswered(
             command_id=command.command_id,
             task_sid=command.task_sid,
@@ -77,7 +143,7 @@ class Effort:
             code=self.code,
             detail=self.detail,
             attempts=self.attempts,
-            at=now,
+            at=self.now(),
         )
 
 
@@ -102,9 +168,11 @@ class Remembered(Generic[K, V]):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What this process did about a media stream: the legs it asked to stream, and what came."""
+    """What this process did about a media stream: the legs that it asked to stream, those of them
+    for which Twilio certainly refused, and what came."""
 
     legs: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
     call_sid: str | None = None
     stream_sid: str | None = None
     done: bool = False
@@ -124,11 +192,18 @@ class Knowledge:
         """A start came. Even if it asks nothing, its stop then need not search."""
         self._change(command, lambda known: known)
 
-    def requested(self, command: StartDuplicateStream, leg: str) -> None:
-        """The leg is about to be asked for."""
-        self._change(
-            command, lambda known: replace(known, legs=tuple(dict.fromkeys((*known.legs, leg))))
-        )
+    def requested(self, command: StartDuplicateStream, leg: str) -> bool:
+        """The leg is about to be asked for. Whether it was before, and may be streamed already."""
+        known = self.of(command) or Known()
+        before = leg in known.legs and leg not in known.refused
+        legs = tuple(dict.fromkeys((*known.legs, leg)))
+        refused = tuple(other for other in known.refused if other != leg)
+        self._change(command, lambda known: replace(known, legs=legs, refused=refused))
+        return before
+
+    def refused(self, command: StartDuplicateStream, leg: str) -> None:
+        """The leg is certainly not streamed."""
+        self._change(command, lambda known: replace(known, refused=(*known.refused, leg)))
 
     def started(self, command: StartDuplicateStream, leg: str, stream_sid: str | None) -> None:
         """Twilio streams the leg."""

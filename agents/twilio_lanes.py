@@ -1,9 +1,9 @@
-"""In order per call, concurrent across calls: a lane for each call that has commands under way."""
+"""In order per media stream, concurrent across them: a lane for each with commands under way."""
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client import Gauge
@@ -25,33 +25,60 @@ class Item:
 
 
 class CallLane:
-    """The commands of one call, in their order, but for the one being carried out."""
+    """The commands of one media stream, in their order. Lanes of one call know one another by
+    `beside`, all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, beside: Mapping[str, "CallLane"] | None = None) -> None:
         self.items: deque[Item] = deque()
+        self.current: Item | None = None
+        self._beside = beside if beside is not None else {"": self}
         self._came = asyncio.Event()
+        self._overtaken = False
 
     def put(self, item: Item) -> None:
         """A further command came."""
         self.items.append(item)
-        self._came.set()
+        for lane in self._beside.values():
+            lane.hear(item.command)
 
     def is_overtaken(self, command: StartDuplicateStream) -> bool:
         """Whether a later command makes this start pointless: the stop of the same media stream, or
         a newer start."""
-        return any(_overtakes(item.command, command) for item in self.items)
+        return self._overtaken or any(_overtakes(other, command) for other in self._others())
 
     def take(self) -> Item:
         """The next command, which from now on is the one being carried out."""
         self._came.clear()
-        return self.items.popleft()
+        self._overtaken = False
+        self.current = self.items.popleft()
+        return self.current
+
+    def wake(self) -> None:
+        """Ends `pause`, or the next one."""
+        self._came.set()
 
     async def pause(self, seconds: float) -> None:
-        """Returns after that time, or at once where a command came since the last pause."""
+        """Returns after that time, or at once where a command of the call came, or `wake` was
+        called, since the last pause."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._came.wait()
         self._came.clear()
+
+    def hear(self, command: Command) -> None:
+        """A command of the call came, for this lane or one beside it."""
+        # Remembered: the newer start may be done and gone before this one looks again.
+        current = self.current.command if self.current else None
+        if isinstance(current, StartDuplicateStream) and _overtakes(command, current):
+            self._overtaken = True
+        self.wake()
+
+    def _others(self) -> Iterator[Command]:
+        for lane in self._beside.values():
+            if lane.current is not None:
+                yield lane.current.command
+            for item in lane.items:
+                yield item.command
 
 
 def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
@@ -61,9 +88,17 @@ def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
     return newer and later.generation >= command.generation
 
 
+def _media_stream(command: Command) -> str:
+    """Commands with the same keep their order. A media stream that is not ours has a SID only."""
+    if isinstance(command, StopDuplicateStream) and command.generation == 0:
+        return command.stream_sid or ""
+    return str(command.generation)
+
+
 class Lanes:
-    """All lanes of this process. `carry_out` is awaited for one command of a call after the other;
-    what it raises ends the task group."""
+    """All lanes of this process. `carry_out` is awaited for one command of a media stream after the
+    other, so that what is to be stopped never waits behind what cannot be started yet; what it
+    raises ends the task group."""
 
     def __init__(
         self,
@@ -74,8 +109,8 @@ class Lanes:
         self._tasks = tasks
         self._carry_out = carry_out
         self._most = most
-        self._lanes: dict[str, CallLane] = {}
-        self._running: dict[str, tuple[int, asyncio.Task[None]]] = {}
+        self._calls: dict[str, dict[str, CallLane]] = {}
+        self._running: dict[asyncio.Task[None], int] = {}
         self._unfinished: dict[int, Unfinished] = {}
         self._room = asyncio.Event()
         self._room.set()
@@ -85,62 +120,78 @@ class Lanes:
         await self._room.wait()
 
     def put(self, item: Item) -> None:
-        """Takes a command; commands of a partition come in the order of their offsets."""
-        self._unfinished.setdefault(item.partition, Unfinished()).begin(item.offset)
-        key = item.command.task_sid
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = CallLane()
-            lane.put(item)
-            task = self._tasks.create_task(self._run(key, lane), name=f"lane {key}")
-            self._running[key] = (item.partition, task)
+        """Takes a command; commands of a partition come in the order of their offsets. One that was
+        taken before is left alone."""
+        if not self._begin(item.partition, item.offset):
+            return
+        task_sid, key = item.command.task_sid, _media_stream(item.command)
+        call = self._calls.setdefault(task_sid, {})
+        if key in call:
+            call[key].put(item)
         else:
+            lane = call[key] = CallLane(call)
             lane.put(item)
+            running = self._run(task_sid, key, lane)
+            task = self._tasks.create_task(running, name=f"lane {task_sid} {key}")
+            self._running[task] = item.partition
+            task.add_done_callback(lambda task: self._ended(task, task_sid, key, lane))
         self._look()
 
     def skip(self, partition: int, offset: int) -> None:
         """A record that needs no carrying out."""
-        unfinished = self._unfinished.setdefault(partition, Unfinished())
-        unfinished.begin(offset)
-        unfinished.finish(offset)
+        if self._begin(partition, offset):
+            self._unfinished[partition].finish(offset)
 
     def committable(self) -> dict[int, int]:
         """For each partition the offset where a successor must begin."""
         offsets = {p: u.committable for p, u in self._unfinished.items()}
         return {p: offset for p, offset in offsets.items() if offset is not None}
 
-    async def drop(self, partitions: set[int]) -> None:
-        """The partitions are another process's now: what is under way for them is left to it."""
-        gone = {key: task for key, (p, task) in self._running.items() if p in partitions}
-        for key, task in gone.items():
+    async def keep(self, partitions: set[int]) -> None:
+        """Only these partitions are this process's now: what is under way for others is left to
+        their new owners. What is under way for these goes on, and is not begun again where it is
+        read again."""
+        gone = [task for task, p in self._running.items() if p not in partitions]
+        for task in gone:
             task.cancel()
-            self._forget(key)
         if gone:
-            await asyncio.wait(gone.values())
-        for partition in partitions:
-            self._unfinished.pop(partition, None)
+            await asyncio.wait(gone)
+        self._unfinished = {p: u for p, u in self._unfinished.items() if p in partitions}
         self._look()
+
+    async def settle(self, seconds: float) -> None:
+        """Gives what is under way that long to end."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
 
     async def end(self, grace_s: float) -> None:
         """Gives what is under way a moment to end, then leaves it to the next process."""
-        tasks = [task for _, task in self._running.values()]
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace_s)
-        for task in tasks:
+        await self.settle(grace_s)
+        for task in self._running:
             task.cancel()
 
-    async def _run(self, key: str, lane: CallLane) -> None:
+    def _begin(self, partition: int, offset: int) -> bool:
+        return self._unfinished.setdefault(partition, Unfinished()).begin(offset)
+
+    async def _run(self, task_sid: str, key: str, lane: CallLane) -> None:
         while lane.items:
             item = lane.take()
             await self._carry_out(item.command, lane)
             if (unfinished := self._unfinished.get(item.partition)) is not None:
                 unfinished.finish(item.offset)
             self._look()
-        self._forget(key)
+        self._forget(task_sid, key, lane)  # now: the next command must find no ended lane
 
-    def _forget(self, key: str) -> None:
-        self._lanes.pop(key, None)
-        self._running.pop(key, None)
+    def _ended(self, task: asyncio.Task[None], task_sid: str, key: str, lane: CallLane) -> None:
+        self._running.pop(task)
+        self._forget(task_sid, key, lane)  # it may have been cancelled before it began
+
+    def _forget(self, task_sid: str, key: str, lane: CallLane) -> None:
+        call = self._calls.get(task_sid, {})
+        if call.get(key) is lane:
+            del call[key]
+            if not call:
+                del self._calls[task_sid]
 
     def _look(self) -> None:
         under_way = sum(map(len, self._unfinished.values()))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from console.times import rfc3339
-from schemas.records import Contact, ContactRecording
+from schemas.records import Contact, ContactDecision, ContactRecording
 
 Json = dict[str, Any]
 
@@ -31,15 +31,26 @@ def contact_json(contact: Contact) -> Json:
             for session in contact.sessions
         ],
         "recordings": [recording_json(recording) for recording in contact.recordings],
-        "decisions": [
+        "decisions": [_decision_json(decision) for decision in contact.decisions],
+        "gaps": [
             {
-                "at": rfc3339(decision.at),
-                "decision": decision.decision,
-                "reason": decision.reason,
-                "policy_version": decision.policy_version,
+                "from": rfc3339(gap.started_at),
+                "to": rfc3339(gap.ended_at),
+                "duration_ms": gap.ended_at - gap.started_at,
+                "after": gap.after,
+                "before": gap.before,
             }
-            for decision in contact.decisions
+            for gap in contact.gaps
         ],
+    }
+
+
+def _decision_json(decision: ContactDecision) -> Json:
+    return {
+        "at": rfc3339(decision.at),
+        "decision": decision.decision,
+        "reason": decision.reason,
+        "policy_version": decision.policy_version,
     }
 
 
@@ -87,4 +98,5 @@ def call_json(contact: Contact) -> Json:
             }
             for media_stream in contact.streams
         ],
+        "decision": _decision_json(contact.decisions[-1]) if contact.decisions else None,
     }

@@ -1,6 +1,6 @@
 """One Media Streams socket, without the socket (Sans-I/O).
 
-    waiting --start--> running --stop, lost, violation--> done
+    waiting --start--> running --stop, lost, violation, no media--> done
        \\------------- lost, violation, no start -----------/
 
 The shell feeds each text message (`receive`) and the passing of time (`tick`), and says when the
@@ -27,8 +27,13 @@ from gateway.messages import (
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 
 START_DEADLINE_MS = 10_000
+NO_MEDIA_MS = 5_000
+"""Twilio sends frames without a pause, silence too: a media stream without any is dead."""
+STALLED_MS = 1_000
+"""Ticks further apart than this: we did not read the sockets ourselves, or the clock was set."""
 NORMAL_CLOSURE = 1000
 POLICY_VIOLATION = 1008
+INTERNAL_ERROR = 1011
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ class MediaSocket:
         self._epoch = epoch
         self._account_sid = account_sid
         self._opened_at = now
+        self._heard_at = now
+        self._ticked_at = now
         self._batcher: Batcher | None = None
         self._identity: Identity | None = None
         self.state = State.WAITING
@@ -76,6 +83,10 @@ class MediaSocket:
     def tick(self, now: int) -> Sequence[Output]:
         """Time has passed; call it at least every 0.1 s for batches to be cut in time."""
         if self._batcher is not None and self.state is State.RUNNING:
+            if self._is_silent(now):
+                outputs = self._ended(now, "no-media", f"for {NO_MEDIA_MS // 1000} s")
+                self.state = State.DONE
+                return (*outputs, CloseSocket(INTERNAL_ERROR, "no media"))
             return self._batcher.tick(now)
         if self.state is State.WAITING and now - self._opened_at > START_DEADLINE_MS:
             return self.violated("no start", now)
@@ -113,11 +124,19 @@ class MediaSocket:
             case Connected() | Other():
                 return ()
 
+    def _is_silent(self, now: int) -> bool:
+        """Whether no frame came for too long, in time in which ticks came regularly."""
+        if not 0 <= now - self._ticked_at <= STALLED_MS:
+            self._heard_at = now
+        self._ticked_at = now
+        return now - self._heard_at >= NO_MEDIA_MS
+
     def _frame(self, frame: Media | InvalidFrame, now: int) -> Sequence[Output]:
         if self._batcher is None or self._identity is None:
             return self.violated("media before start", now)
         if frame.stream_sid is not None and frame.stream_sid != self._identity.stream_sid:
             return self.violated("media of another stream", now)
+        self._heard_at = now
         if isinstance(frame, Media):
             return self._batcher.add(frame, now)
         self.unusable[frame.reason] = self.unusable.get(frame.reason, 0) + 1
@@ -144,6 +163,7 @@ class MediaSocket:
             epoch=self._epoch,
         )
         self._identity, self._batcher, self.state = who, Batcher(who), State.RUNNING
+        self._heard_at = self._ticked_at = now
         return (_opened(who, now),)
 
     def _ended(self, now: int, reason: str, detail: str) -> list[Output]:

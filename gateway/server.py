@@ -23,13 +23,14 @@ from gateway.signature import Verdict, judge
 from pipeline.kafka import ensure_topics, producer
 from pipeline.settings import Settings, listen_address
 from pipeline.telemetry import Health
-from schemas.records import GatewayStarted
-from schemas.topics import MEDIA, STREAM_EVENTS
+from schemas.records import GatewayAlive, GatewayStarted
+from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
 
 log = structlog.get_logger(__name__)
 
 MAX_MESSAGE_BYTES = 64 * 1024
 TICK_S = 0.1
+ALIVE_S = 2.0
 STALLED_S = 10
 DRAIN_S = 2.0
 CLOSE_S = 1.5
@@ -63,12 +64,14 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             return
         server = await gateway.listen(listen)
         ticker = tasks.create_task(gateway.keep_time(health, tasks), name="ticker")
+        alive = tasks.create_task(_say_alive(publisher, topics[1], instance, epoch), name="alive")
         log.info("accepting media streams", listen=listen, epoch=epoch)
         health.good("starting")
         await stop.wait()
         health.bad("draining", "the gateway is stopping")
         await gateway.drain(server)
         ticker.cancel()
+        alive.cancel()
         if not await publisher.flushed(FLUSH_S):
             log.error("stopped before Kafka took everything", seconds=publisher.waiting_for())
         writer.cancel()
@@ -79,14 +82,27 @@ async def _announced(
 ) -> bool:
     """Tells every partition that earlier epochs of this gateway are dead. True once it stands in
     the log, so that no record of this epoch can come before it; False if told to stop first."""
-    for topic, partitions in zip(topics, (MEDIA.partitions, STREAM_EVENTS.partitions), strict=True):
-        for partition in range(partitions):
-            publisher.publish(topic, None, started, partition=partition)
+    for topic in topics:
+        _broadcast(publisher, topic, started)
     while not await publisher.flushed(1):
         if stop.is_set():
             return False
         log.warning("waiting for Kafka to take the announcement")
     return True
+
+
+async def _say_alive(publisher: Publisher, topic: str, instance: str, epoch: int) -> None:
+    """Tells every partition, again and again, that this gateway lives. While Kafka takes nothing
+    it says nothing: what waits would tell only later that it lived."""
+    while True:
+        if publisher.waiting_for() < ALIVE_S:
+            _broadcast(publisher, topic, GatewayAlive(instance, epoch, _now()))
+        await asyncio.sleep(ALIVE_S)
+
+
+def _broadcast(publisher: Publisher, topic: str, record: GatewayStarted | GatewayAlive) -> None:
+    for partition in range(CALL_PARTITIONS):
+        publisher.publish(topic, None, record, partition=partition)
 
 
 def _warn_of_missing(settings: Settings) -> None:
@@ -140,7 +156,7 @@ class Gateway:
         )
 
     async def keep_time(self, health: Health, tasks: asyncio.TaskGroup) -> None:
-        """Cuts batches that are due, ends sockets that never start, watches Kafka."""
+        """Cuts batches that are due, ends sockets that are silent, watches Kafka."""
         while True:
             await asyncio.sleep(TICK_S)
             for session, ws in list(self._sockets.items()):

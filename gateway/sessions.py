@@ -11,7 +11,7 @@ from typing import assert_never
 import structlog
 from prometheus_client import Counter, Gauge
 
-from gateway.protocol import CloseSocket, MediaSocket, Output
+from gateway.protocol import POLICY_VIOLATION, CloseSocket, MediaSocket, Output
 from gateway.publisher import Publisher
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 
@@ -103,7 +103,7 @@ class Sessions:
                     self._end(session, output)
                 case CloseSocket():
                     close = output
-                    if output.code != 1000:
+                    if output.code == POLICY_VIOLATION:
                         VIOLATIONS.labels(output.reason).inc()
                 case _:
                     assert_never(output)
@@ -126,7 +126,7 @@ class Sessions:
         """A second socket with the same stream SID: the first keeps it."""
         session.protocol.forget()
         VIOLATIONS.labels("stream runs already").inc()
-        return CloseSocket(1008, "stream runs already")
+        return CloseSocket(POLICY_VIOLATION, "stream runs already")
 
     def _publish_batch(self, session: Session, batch: MediaBatch) -> None:
         for track in batch.tracks:

@@ -134,6 +134,7 @@ class Plan:
             "console": f"http://{self._http(Role.CONSOLE, 0)}",
             "console_token": self.console_token,
             "schema_registry": registry or f"http://{self.registry_listen}",
+            "topic_prefix": settings.topic_prefix,
             "roles": listed,
         }
 

@@ -5,6 +5,7 @@ import argparse
 import asyncio
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 import structlog
 import uvloop
 
+from pipeline.endpoints import NotRunning, settings_for
 from pipeline.process import RoleMain, run_role
 from pipeline.settings import Role, Settings, SettingsError, load
 
@@ -25,6 +27,7 @@ DEMO_STATE_DIR = Path(".flexcapture-demo")
 ROLE_MODULES: Mapping[Role, str] = {
     Role.BRIDGE: "pipeline.bridge.service",
     Role.TRACKER: "agents.tracker",
+    Role.RESOLVER: "agents.resolver",
     Role.STREAM_MANAGER: "agents.stream_manager",
     Role.TWILIO_ADAPTER: "agents.twilio_adapter",
     Role.GATEWAY: "gateway.server",
@@ -37,6 +40,7 @@ ROLE_MODULES: Mapping[Role, str] = {
 _ROLE_HELP: Mapping[Role, str] = {
     Role.BRIDGE: "brings CTI events from Kinesis to Kafka",
     Role.TRACKER: "keeps the state of every call",
+    Role.RESOLVER: "finds the task of events that carry a call SID only",
     Role.STREAM_MANAGER: "decides which media streams run",
     Role.TWILIO_ADAPTER: "starts and stops media streams at Twilio",
     Role.GATEWAY: "takes the audio in over WebSockets",
@@ -63,9 +67,30 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--calls", type=_positive, metavar="N", help="how many calls are played")
     demo.add_argument("--exit", action="store_true", help="check every call's outcome, then stop")
     demo.add_argument("--state-dir", type=Path, default=DEMO_STATE_DIR, metavar="DIR")
+    _add_call(commands)
+    _add_rebuild(commands)
     for role in Role:
         commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
     return top
+
+
+def _add_call(commands: Any) -> None:
+    call = commands.add_parser("call", help="the state of a call at any moment, from the topics")
+    call.add_argument("task_sid", type=_task_sid, metavar="TASK_SID")
+    call.add_argument(
+        "--at", type=_moment, metavar="TIME",
+        help="what was known then (log time): RFC 3339 with an offset, or epoch milliseconds; "
+        "without it every version, and what is known now",
+    )  # fmt: skip
+    call.add_argument("--json", action="store_true", help="as JSON")
+    call.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to ask")
+
+
+def _add_rebuild(commands: Any) -> None:
+    rebuild = commands.add_parser("rebuild", help="makes a role's table anew from the topics")
+    rebuild.add_argument("role", choices=["tracker"], help="whose table; the role must not run")
+    rebuild.add_argument("--check", action="store_true", help="compare only: 0 same, 1 different")
+    rebuild.add_argument("--state-dir", type=Path, metavar="DIR", help="where `up` ran")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,10 +103,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _up(asked)
             case "demo":
                 return _demo(asked)
+            case "call":
+                return _call(asked)
+            case "rebuild":
+                return _rebuild(asked)
             case name:
                 return _role(Role(name), load())
     except SettingsError as error:
         return _told(error, WRONG)
+    except NotRunning as error:
+        return _told(error, FAILED)
     except KeyboardInterrupt:
         return FAILED
 
@@ -99,6 +130,28 @@ def _demo(asked: argparse.Namespace) -> int:
     if asked.calls is not None:
         arguments["calls"] = asked.calls
     return int(asyncio.run(run_demo(**arguments)))
+
+
+def _call(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = settings_for(load(), asked.state_dir, DEFAULT_STATE_DIR)
+    show_call = _lazily("pipeline.history.command", "show_call")
+    return int(show_call(settings, asked.task_sid, asked.at, in_json=asked.json))
+
+
+def _rebuild(asked: argparse.Namespace) -> int:
+    _quiet()
+    kafka = _lazily("infra.offline", "reachable_kafka")
+    try:
+        with kafka(load(), asked.state_dir, DEFAULT_STATE_DIR) as settings:
+            return int(_lazily("agents.rebuild_command", "rebuild")(settings, check=asked.check))
+    except (TimeoutError, RuntimeError, OSError) as error:
+        return _told(error or "Kafka does not answer", FAILED)
+
+
+def _quiet() -> None:
+    """What fails is told in one line."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def _role(role: Role, settings: Settings) -> int:
@@ -137,6 +190,19 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
     return int(text)
+
+
+def _task_sid(text: str) -> str:
+    if not re.fullmatch("WT[0-9a-fA-F]{32}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no task SID: WT and 32 hexadecimal digits")
+    return text
+
+
+def _moment(text: str) -> int:
+    try:
+        return int(_lazily("pipeline.history.command", "moment")(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _told(what: object, status: int) -> int:

@@ -1,6 +1,7 @@
 """Kafka, as every role uses it: producers, consumers, and the topics as they must be."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.partitioner import murmur2
 
 from pipeline.settings import Settings, SettingsError
 from schemas.topics import Topic
@@ -17,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 TRANSACTION_TIMEOUT_MS = 5_000
+_PATIENCE_SECONDS = 5.0
+_AGAIN_SECONDS = 0.2
 
 
 def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
@@ -52,12 +56,16 @@ def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaCons
     return AIOKafkaConsumer(*topics, **arguments | overrides)
 
 
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition on which every producer of ours, and Java's, puts a key."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+
+
 async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
     """Makes the topics that are missing and waits for them; reports, and does not change, those
-    that exist with other settings. Raises `SettingsError` for another number of partitions, which
-    would break the order of every call."""
-    admin = AIOKafkaAdminClient(**settings.kafka_client(), request_timeout_ms=10_000)
-    await admin.start()
+    that exist with other settings. A broker that is away is waited for, for some seconds. Raises
+    `SettingsError` for another number of partitions, which would break the order of every call."""
+    admin = await _connected(settings)
     try:
         wanted = {settings.prefixed(topic.name): topic for topic in topics}
         present = set(await admin.list_topics())
@@ -66,6 +74,21 @@ async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
         await _check(admin, {n: t for n, t in wanted.items() if n in present})
     finally:
         await admin.close()
+
+
+async def _connected(settings: Settings) -> AIOKafkaAdminClient:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        admin = AIOKafkaAdminClient(**settings.kafka_client(), request_timeout_ms=10_000)
+        try:
+            await admin.start()
+        except KafkaConnectionError:
+            await admin.close()
+            if time.monotonic() >= deadline:
+                raise
+            await asyncio.sleep(_AGAIN_SECONDS)
+        else:
+            return admin
 
 
 async def _create(admin: AIOKafkaAdminClient, settings: Settings, wanted: dict[str, Topic]) -> None:

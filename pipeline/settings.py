@@ -28,6 +28,7 @@ class Role(StrEnum):
 
     BRIDGE = "bridge"
     TRACKER = "tracker"
+    RESOLVER = "resolver"
     STREAM_MANAGER = "stream-manager"
     TWILIO_ADAPTER = "twilio-adapter"
     GATEWAY = "gateway"

@@ -38,8 +38,8 @@ SCHEMA_IDS: Mapping[str, int] = {
     "GatewayStarted": 0x4643000E,
     "RecordingStarted": 0x4643000F,
     "RecordingCompleted": 0x46430010,
-    "Contact": 0x46430011,
-    "RecorderCheckpoint": 0x46430012,
+    "Contact": 0x4643001C,
+    "RecorderCheckpoint": 0x4643001F,
     "CallStreams": 0x46430013,
     "ContactState": 0x46430014,
     "BridgeCheckpoint": 0x46430015,
@@ -53,6 +53,8 @@ SCHEMA_IDS: Mapping[str, int] = {
 
 EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "Call": (0x46430005,),
+    "Contact": (0x46430011,),
+    "RecorderCheckpoint": (0x46430012,),
 }
 """The ids of a record's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1): what
 was written under them is read as the schema of now, new fields with their defaults."""

@@ -156,6 +156,7 @@ class CallAliasState:
 
     call_sid: str
     task_sid: str | None
+    told_at: int
     latest_at: int
     waiting: tuple[bytes, ...]
 
@@ -433,6 +434,16 @@ class ContactStream:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactGap:
+    """A time without audio between two recordings, while the call had to be recorded."""
+
+    started_at: int
+    ended_at: int
+    after: str
+    before: str
+
+
+@dataclass(frozen=True, slots=True)
 class Contact:
     """The consolidated contact, as the console shows it: a version of it."""
 
@@ -454,6 +465,7 @@ class Contact:
     in_progress: bool
     revision: int
     updated_at: int
+    gaps: tuple[ContactGap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -610,6 +622,7 @@ class RecorderCheckpoint:
     repeated_batches: int
     tracks: tuple[RecorderTrack, ...]
     pending: RecordingSegment | None
+    heard_at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,6 +86,12 @@ class Player:
                 steps = disordered(played.script.steps, random)
                 group.create_task(self._call(played, steps))
 
+    async def act(self, script: Script, steps: Sequence[Step]) -> None:
+        """Plays the steps at their times, and judges nothing."""
+        for step in steps:
+            await asyncio.sleep((step.at - clock()) / 1000)
+            await self._carry_out(script, step)
+
     async def rubbish(self, sids: Sids) -> None:
         """What a sink also gets: a test event, an event nobody knows, things that are no events."""
         await self._sink.put(test_event(sids, clock()))
@@ -97,17 +103,12 @@ class Player:
         script = played.script
         await asyncio.sleep((script.begins_at - clock()) / 1000)
         played.progress = Progress.ON
-        await self._steps(script, [step for step in steps if step.at <= script.ends_at])
+        await self.act(script, [step for step in steps if step.at <= script.ends_at])
         played.progress = Progress.CHECKING
         async with asyncio.TaskGroup() as group:
             late = [step for step in steps if step.at > script.ends_at]
-            group.create_task(self._steps(script, late))
+            group.create_task(self.act(script, late))
             group.create_task(self._judge(played))
-
-    async def _steps(self, script: Script, steps: Sequence[Step]) -> None:
-        for step in steps:
-            await asyncio.sleep((step.at - clock()) / 1000)
-            await self._carry_out(script, step)
 
     async def _carry_out(self, script: Script, step: Step) -> None:
         match step.action:

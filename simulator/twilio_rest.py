@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from simulator.events import rfc2822
+from simulator.faults import TOO_MANY_REQUESTS, UNAVAILABLE, Stumble, Stumbles
 from simulator.media import Credentials, clock, send_media_stream
 from simulator.script import Json, LegStatus
 from simulator.world import Conference, MediaStream, Participant, TwilioError, World, not_found
@@ -34,15 +35,26 @@ class Faults:
     too_many_requests: int = 0
     unavailable: int = 0
 
-    def next(self) -> TwilioError | None:
+    def next(self) -> Stumble | None:
         """The refusal that the next request gets, or None."""
         if self.too_many_requests > 0:
             self.too_many_requests -= 1
-            return TwilioError(429, 20429, "Too Many Requests")
+            return TOO_MANY_REQUESTS
         if self.unavailable > 0:
             self.unavailable -= 1
-            return TwilioError(503, 20503, "Service Unavailable")
+            return UNAVAILABLE
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A request that failed: what it asked for, how, and from when to when (ms)."""
+
+    method: str
+    path: str
+    kind: str
+    began_at: int
+    ended_at: int
 
 
 class TwilioRest:
@@ -50,7 +62,7 @@ class TwilioRest:
     streams."""
 
     def __init__(
-        self, world: World, credentials: Credentials, faults: Faults, port: int = 0
+        self, world: World, credentials: Credentials, faults: Stumbles, port: int = 0
     ) -> None:
         self._world = world
         self._credentials = credentials
@@ -59,6 +71,7 @@ class TwilioRest:
         self._stack = AsyncExitStack()
         self.url = ""
         self.requests = 0
+        self.troubles: list[Trouble] = []
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -105,8 +118,8 @@ class TwilioRest:
         self.requests += 1
         try:
             self._check_account(request)
-            if (fault := self._faults.next()) is not None:
-                raise fault
+            if (stumble := self._faults.next()) is not None:
+                return await self._stumbles(stumble, request, handler)
             return await handler(request)
         except TwilioError as error:
             return _refusal(error)
@@ -114,6 +127,27 @@ class TwilioRest:
             return _refusal(not_found(request.path))
         except web.HTTPMethodNotAllowed:
             return _refusal(TwilioError(405, 20004, "Method not allowed"))
+
+    async def _stumbles(
+        self,
+        stumble: Stumble,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        began_at = clock()
+        answer: web.StreamResponse = web.Response(status=500)
+        try:
+            if stumble.carried_out:
+                answer = await handler(request)
+            await asyncio.sleep(stumble.after_s)
+        finally:
+            trouble = Trouble(request.method, request.path, stumble.kind, began_at, clock())
+            self.troubles.append(trouble)
+        if stumble.refusal is not None:
+            raise stumble.refusal
+        if not stumble.answered and request.transport is not None:
+            request.transport.abort()
+        return answer
 
     def _check_account(self, request: web.Request) -> None:
         account, token = self._credentials.account_sid, self._credentials.auth_token

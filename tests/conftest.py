@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from testcontainers.kafka import KafkaContainer
 
 from infra.kafka import LocalKafka, running
@@ -19,6 +20,9 @@ from pipeline.settings import Settings
 SettingsFor = Callable[..., Settings]
 
 _KAFKA_SECONDS = 90
+
+# `pytest --hypothesis-profile=long`: for a search by night
+hypothesis_settings.register_profile("long", max_examples=3_000, deadline=None)
 
 
 @pytest.fixture(scope="session")

@@ -30,6 +30,7 @@ function callRow(call) {
     tag.title = stream.reason || "";
     return tag;
   });
+  const why = call.decision ? [element("span", "why", call.decision.reason)] : [];
   const row = element("tr");
   row.append(
     cell("num", link),
@@ -37,7 +38,7 @@ function callRow(call) {
     cell("", call.direction),
     cell("", call.queue || "–"),
     cell("", ...agents),
-    cell("", ...(streams.length ? streams : [element("span", "muted", "not recorded")])),
+    cell("", ...(streams.length ? streams : [element("span", "muted", "not recorded")]), ...why),
   );
   return row;
 }

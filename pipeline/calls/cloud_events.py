@@ -40,6 +40,9 @@ CALL_CALLBACKS = frozenset(
 CONFERENCE_CALLBACKS = frozenset(
     {"status-callback.conference.updated", "status-callback.conference.participant.updated"}
 )
+STREAM_CALLBACKS = frozenset({"status-callback.stream.updated"})
+
+_CALLBACKS = CALL_CALLBACKS | CONFERENCE_CALLBACKS | STREAM_CALLBACKS
 
 _TASK_SID = re.compile(r"WT[0-9a-fA-F]{32}")
 _CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
@@ -132,14 +135,24 @@ def known_type(event_type: str, data: Any) -> str | None:
         payload = data.get("payload") if isinstance(data, dict) else None
         told = payload.get("eventtype") if isinstance(payload, dict) else None
         return told if told in TASK_EVENTS or told in RESERVATION_EVENTS else None
+    return known_callback(event_type)
+
+
+def known_callback(event_type: str) -> str | None:
+    """The type without its prefix where it is one of the voice callbacks that tell something of a
+    call."""
     name = event_type.removeprefix(VOICE)
-    known = name in CALL_CALLBACKS or name in CONFERENCE_CALLBACKS
-    return name if known and event_type.startswith(VOICE) else None
+    return name if name in _CALLBACKS and event_type.startswith(VOICE) else None
 
 
 def task_sid_in(parameters: Mapping[str, Any]) -> str | None:
     """The task that a callback belongs to: Flex names a conference by its task's SID."""
     return _matching(_TASK_SID, parameters.get("FriendlyName"))
+
+
+def is_call_sid(text: str) -> bool:
+    """Whether it is a call leg's SID."""
+    return _CALL_SID.fullmatch(text) is not None
 
 
 def _element(document: Any, original: bytes) -> Element:

@@ -6,24 +6,37 @@ Tolerant: what is missing, junk or unknown says nothing. No field is told unless
 so that of two events neither wipes out what only the other knows.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from pipeline.calls.cloud_events import (
+    CONFERENCE_CALLBACKS,
     RESERVATION_EVENTS,
+    STREAM_CALLBACKS,
     TASK_EVENTS,
     Malformed,
     callback_parameters,
     known_type,
     task_router_payload,
 )
-from pipeline.calls.participants import leg_of
+from pipeline.calls.participants import Said, leg_of, media_stream_of
+from pipeline.calls.reading import parsed, part, text, version
 from pipeline.calls.times import millis, refined
 from pipeline.calls.workers import worker_facts
-from schemas.records import Call, CtiEvent, Fact, Leg, Reservation, Transfer
+from schemas.records import (
+    Call,
+    CtiEvent,
+    Fact,
+    Leg,
+    ReportedStream,
+    Reservation,
+    Transfer,
+)
+
+_Party = TypeVar("_Party", Leg, ReportedStream)
 
 _TRANSFER_ENDS = {"COMPLETED": "completed", "FAILED": "failed", "CANCELED": "canceled"}
 
@@ -89,59 +102,59 @@ def _task_router(
 
 def _task_facts(payload: Mapping[str, Any]) -> dict[str, str | None]:
     attributes = parsed(payload.get("task_attributes"))
-    conference = _part(attributes, "conference")
-    participants = _part(conference, "participants")
+    conference = part(attributes, "conference")
+    participants = part(conference, "participants")
     direction = _direction(attributes)
-    customer_leg = _text(participants, "customer")
+    customer_leg = text(participants, "customer")
     if direction == "inbound":
-        customer_leg = _text(attributes, "call_sid") or customer_leg
+        customer_leg = text(attributes, "call_sid") or customer_leg
     return {
-        "channel": _text(payload, "task_channel_unique_name"),
-        "queue": _text(payload, "task_queue_name"),
+        "channel": text(payload, "task_channel_unique_name"),
+        "queue": text(payload, "task_queue_name"),
         "direction": direction,
         "customer": _customer(attributes, direction),
         "customer_call_sid": customer_leg,
-        "customer_joined": _text(participants, "customer"),
-        "worker_call_sid": _text(participants, "worker"),
-        "conference_sid": _text(conference, "sid"),
-        "canceled_reason": _text(payload, "task_canceled_reason"),
+        "customer_joined": text(participants, "customer"),
+        "worker_call_sid": text(participants, "worker"),
+        "conference_sid": text(conference, "sid"),
+        "canceled_reason": text(payload, "task_canceled_reason"),
     }
 
 
 def _direction(attributes: Mapping[str, Any]) -> str | None:
     """inbound, outbound or internal, by Flex's attributes; None where they do not tell."""
-    targets = (_text(attributes, "to"), _text(attributes, "outbound_to"))
+    targets = (text(attributes, "to"), text(attributes, "outbound_to"))
     flags = (attributes.get("client_call"), attributes.get("internal"))
     if any(str(flag).lower() == "true" for flag in flags):
         return "internal"
     if any(target is not None and target.startswith("client:") for target in targets):
         return "internal"
-    told = (_text(attributes, "direction") or "").lower()
+    told = (text(attributes, "direction") or "").lower()
     if told.startswith(("inbound", "outbound")):
         return told[: len("inbound")] if told.startswith("inbound") else "outbound"
     if targets[1] is not None:
         return "outbound"
-    if _text(attributes, "call_sid") and (_text(attributes, "from") or _text(attributes, "caller")):
+    if text(attributes, "call_sid") and (text(attributes, "from") or text(attributes, "caller")):
         return "inbound"
     return None
 
 
 def _customer(attributes: Mapping[str, Any], direction: str | None) -> str | None:
     names = {"inbound": ("from", "caller"), "outbound": ("outbound_to", "to")}.get(direction or "")
-    return next((v for n in names or () if (v := _text(attributes, n)) is not None), None)
+    return next((v for n in names or () if (v := text(attributes, n)) is not None), None)
 
 
 def _reservation(
     payload: Mapping[str, Any], step: str | None, stamp: Stamp
 ) -> tuple[Reservation, ...]:
-    sid = _text(payload, "reservation_sid")
+    sid = text(payload, "reservation_sid")
     if sid is None or step is None:
         return ()
     values = {
-        "worker_sid": _text(payload, "worker_sid"),
-        "worker_name": _text(payload, "worker_name"),
-        "queue": _text(payload, "task_queue_name"),
-        "transfer": _text(payload, "task_transfer_sid"),
+        "worker_sid": text(payload, "worker_sid"),
+        "worker_name": text(payload, "worker_name"),
+        "queue": text(payload, "task_queue_name"),
+        "transfer": text(payload, "task_transfer_sid"),
         **worker_facts(parsed(payload.get("worker_attributes"))),
     }
     facts = stamp.facts(version(payload.get("reservation_version")), values)
@@ -149,19 +162,19 @@ def _reservation(
 
 
 def _transfer(payload: Mapping[str, Any], step: str, stamp: Stamp) -> tuple[Transfer, ...]:
-    sid = _text(payload, "task_transfer_sid")
-    begun_by = _text(payload, "transfer_initiating_reservation_sid")
+    sid = text(payload, "task_transfer_sid")
+    begun_by = text(payload, "transfer_initiating_reservation_sid")
     own_event = step.startswith("transfer-")
     if sid is None and own_event:
         sid = f"unnamed:{begun_by or ''}"
     if sid is None:
         return ()
     values = {
-        "mode": _text(payload, "transfer_mode"),
-        "type": _text(payload, "transfer_type"),
-        "to": _text(payload, "transfer_to"),
+        "mode": text(payload, "transfer_mode"),
+        "type": text(payload, "transfer_type"),
+        "to": text(payload, "transfer_to"),
         "initiating_reservation_sid": begun_by,
-        "initiating_worker_sid": _text(payload, "transfer_initiating_worker_sid"),
+        "initiating_worker_sid": text(payload, "transfer_initiating_worker_sid"),
     }
     milestones: dict[str, int] = {}
     if (begun := millis(payload.get("transfer_started"))) is not None:
@@ -169,7 +182,7 @@ def _transfer(payload: Mapping[str, Any], step: str, stamp: Stamp) -> tuple[Tran
     if own_event:
         step = step.removeprefix("transfer-")
         milestones[step] = min(stamp.at, milestones.get(step, stamp.at))
-    status = (_text(payload, "transfer_status") or "").upper()
+    status = (text(payload, "transfer_status") or "").upper()
     if (ended := _TRANSFER_ENDS.get(status)) is not None:
         milestones.setdefault(ended, stamp.at)
     facts = stamp.facts(version(payload.get("task_version")), values)
@@ -189,19 +202,45 @@ def _known_legs(facts: Mapping[str, Fact], stamp: Stamp) -> tuple[Leg, ...]:
 def _callback(event: CtiEvent, name: str, parameters: Mapping[str, Any]) -> Call | Silent:
     at = refined(parameters.get("Timestamp"), event.time) or event.arrived_at
     stamp = Stamp(at, event.event_id)
-    said = (_text(parameters, "StatusCallbackEvent") or "").lower()
-    conference = name.startswith("status-callback.conference")
-    milestones = {said: at} if said in ("conference-start", "conference-end") else {}
-    leg = None if milestones else leg_of(name, said, parameters, stamp.at)
-    if not milestones and leg is None:
-        return Silent("unknown-type")
     number = version(parameters.get("SequenceNumber"))
-    facts = {"conference_sid": _text(parameters, "ConferenceSid") if conference else None}
+    if name in CONFERENCE_CALLBACKS:
+        return _conference_callback(event, name, parameters, stamp)
     legs: tuple[Leg, ...] = ()
-    if leg is not None:
-        legs = (Leg(leg.call_sid, stamp.facts(number, leg.values), leg.milestones),)
+    streams: tuple[ReportedStream, ...] = ()
+    if name in STREAM_CALLBACKS:
+        streams = _party(ReportedStream, media_stream_of(parameters, at), number, stamp)
+    else:
+        legs = _party(Leg, leg_of(name, "", parameters, at), number, stamp)
+    if not streams and not legs:
+        return Silent("no-party")
+    return _call(event, at, facts={}, milestones={}, legs=legs, media_streams=streams)
+
+
+def _conference_callback(
+    event: CtiEvent, name: str, parameters: Mapping[str, Any], stamp: Stamp
+) -> Call | Silent:
+    if (text(parameters, "FriendlyName") or event.task_sid) != event.task_sid:
+        return Silent("other-conference")  # a leg of the call is in it, or was
+    said = (text(parameters, "StatusCallbackEvent") or "").lower()
+    milestones = {said: stamp.at} if said in ("conference-start", "conference-end") else {}
+    told = None if milestones else leg_of(name, said, parameters, stamp.at)
+    legs = _party(Leg, told, version(parameters.get("SequenceNumber")), stamp)
+    if not milestones and not legs:
+        return Silent("unknown-type")
     # No version: the conference's numbers are not the task's.
-    return _call(event, at, facts=stamp.facts(0, facts), milestones=milestones, legs=legs)
+    facts = stamp.facts(0, {"conference_sid": text(parameters, "ConferenceSid")})
+    return _call(event, stamp.at, facts=facts, milestones=milestones, legs=legs)
+
+
+def _party(
+    kind: Callable[[str, Mapping[str, Fact], Mapping[str, int]], _Party],
+    said: Said | None,
+    number: int,
+    stamp: Stamp,
+) -> tuple[_Party, ...]:
+    if said is None:
+        return ()
+    return (kind(said.sid, stamp.facts(number, said.values), said.milestones),)
 
 
 def _call(
@@ -213,6 +252,7 @@ def _call(
     reservations: tuple[Reservation, ...] = (),
     transfers: tuple[Transfer, ...] = (),
     legs: tuple[Leg, ...] = (),
+    media_streams: tuple[ReportedStream, ...] = (),
 ) -> Call:
     return Call(
         task_sid=event.task_sid or "",
@@ -231,32 +271,5 @@ def _call(
         direction=None,
         state="",
         connections=(),
+        media_streams=media_streams,
     )
-
-
-def parsed(attributes: Any) -> Mapping[str, Any]:
-    """Attributes: an object, or one as JSON in text; empty for anything else."""
-    if isinstance(attributes, str):
-        try:
-            attributes = orjson.loads(attributes)
-        except orjson.JSONDecodeError:
-            return {}
-    return attributes if isinstance(attributes, dict) else {}
-
-
-def version(value: Any) -> int:
-    """A version or sequence number, as number or text; 0 where there is none."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        value = int(value.strip()[:18])
-    ok = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
-    return value if ok else 0
-
-
-def _part(attributes: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = attributes.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(values: Mapping[str, Any], name: str) -> str | None:
-    value = values.get(name)
-    return value.strip() or None if isinstance(value, str) else None

@@ -7,10 +7,11 @@ participant may carry a label, a client's leg has a `client:` address. What is n
 from dataclasses import dataclass
 
 from pipeline.calls.workers import marks, value
-from schemas.records import Call, Leg, Reservation
+from schemas.records import Call, Leg
 
 _CUSTOMER_LABELS = frozenset({"customer", "external", "caller"})
 _WORKER_LABELS = frozenset({"worker", "agent"})
+_NOBODY: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Legs:
 def legs_of(call: Call) -> Legs:
     """The legs of a call, told apart."""
     customers, workers, supervisors, unknown = [], [], [], []
-    words = [(reservation, marks(reservation)) for reservation in call.reservations]
+    words = [(r.sid, marks(r)) for r in call.reservations] if call.legs else []
     for leg in call.legs:
         owners = _owners(leg, words)
         if value(leg.facts, "coaching") == "true":
@@ -43,13 +44,22 @@ def legs_of(call: Call) -> Legs:
 
 def is_left(leg: Leg) -> bool:
     """Whether the leg is gone for good, as far as is known."""
-    return "completed" in leg.milestones or value(leg.facts, "presence") == "left"
+    return left_at(leg) is not None
+
+
+def came_at(leg: Leg) -> int | None:
+    """When somebody came on the leg; of one known by its leaving alone, when it left."""
+    times = [at for name in ("joined", "answered") if (at := leg.milestones.get(name)) is not None]
+    return min(times) if times else left_at(leg)
 
 
 def left_at(leg: Leg) -> int | None:
-    """When the leg went; None while it is there."""
-    times = [at for name in ("completed", "left") if (at := leg.milestones.get(name)) is not None]
-    return min(times) if times and is_left(leg) else None
+    """When the leg went for the last time; None while it is there."""
+    presence, completed = leg.facts.get("presence"), leg.milestones.get("completed")
+    times = [] if completed is None else [completed]
+    if presence is not None and presence.value == "left":
+        times.append(presence.at)
+    return min(times, default=None)
 
 
 def is_held(leg: Leg) -> bool:
@@ -62,9 +72,9 @@ def was_answered(leg: Leg) -> bool:
     return "joined" in leg.milestones or "answered" in leg.milestones
 
 
-def _owners(leg: Leg, words: list[tuple[Reservation, frozenset[str]]]) -> frozenset[str]:
+def _owners(leg: Leg, words: list[tuple[str, frozenset[str]]]) -> frozenset[str]:
     names = {word.lower() for n in ("label", "to") if (word := value(leg.facts, n)) is not None}
-    return frozenset(reservation.sid for reservation, known in words if names & known)
+    return frozenset(sid for sid, known in words if names & known) if names else _NOBODY
 
 
 def _is_customers(call: Call, leg: Leg) -> bool:

@@ -1,24 +1,28 @@
-"""What a conference participant's or a call's status callback says of its leg."""
+"""What a status callback says of its party: a conference participant's or a call's of the leg, a
+media stream's of that."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.calls.reading import text
+
+_STREAM_EVENTS = frozenset({"started", "stopped", "error"})
 _OVER = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 
 
 @dataclass(frozen=True, slots=True)
-class LegSaid:
-    """Values and milestones of a leg."""
+class Said:
+    """Values and milestones of the leg or media stream with this SID."""
 
-    call_sid: str
+    sid: str
     values: Mapping[str, str | None]
     milestones: Mapping[str, int]
 
 
-def leg_of(name: str, said: str, parameters: Mapping[str, Any], at: int) -> LegSaid | None:
+def leg_of(name: str, said: str, parameters: Mapping[str, Any], at: int) -> Said | None:
     """What the callback of type `name` with `StatusCallbackEvent` `said` tells; None: nothing."""
-    call_sid = _text(parameters, "CallSid")
+    call_sid = text(parameters, "CallSid")
     if call_sid is None:
         return None
     if name.startswith("status-callback.call."):
@@ -27,14 +31,30 @@ def leg_of(name: str, said: str, parameters: Mapping[str, Any], at: int) -> LegS
         values, milestones = _of_participant(said.removeprefix("participant-"), parameters, at)
     else:
         return None
-    return LegSaid(call_sid, values, milestones)
+    return Said(call_sid, values, milestones)
+
+
+def media_stream_of(parameters: Mapping[str, Any], at: int) -> Said | None:
+    """What a stream status callback tells of its media stream; None: it does not name one."""
+    stream_sid = text(parameters, "StreamSid")
+    if stream_sid is None:
+        return None
+    said = (text(parameters, "StreamEvent") or "").lower().removeprefix("stream-")
+    status = said if said in _STREAM_EVENTS else None
+    values = {
+        "call_sid": text(parameters, "CallSid"),
+        "name": text(parameters, "StreamName"),
+        "status": status,
+        "error": text(parameters, "StreamError"),
+    }
+    return Said(stream_sid, values, {status: at} if status else {})
 
 
 def _of_participant(
     said: str, parameters: Mapping[str, Any], at: int
 ) -> tuple[dict[str, str | None], dict[str, int]]:
     values = {
-        "label": _text(parameters, "ParticipantLabel"),
+        "label": text(parameters, "ParticipantLabel"),
         "coaching": _flag(parameters, "Coaching"),
         "muted": {"mute": "true", "unmute": "false"}.get(said),
         "hold": {"hold": "true", "unhold": "false"}.get(said),
@@ -49,8 +69,8 @@ def _of_participant(
 def _of_call(
     step: str, parameters: Mapping[str, Any], at: int
 ) -> tuple[dict[str, str | None], dict[str, int]]:
-    status = (_text(parameters, "CallStatus") or "").lower() or None
-    values = {"call_status": status or step, "to": _text(parameters, "To")}
+    status = (text(parameters, "CallStatus") or "").lower() or None
+    values = {"call_status": status or step, "to": text(parameters, "To")}
     if status in _OVER or step == "completed":
         return values, {"completed": at}
     answered = step == "answered" or status == "in-progress"
@@ -59,10 +79,5 @@ def _of_call(
 
 def _flag(parameters: Mapping[str, Any], name: str) -> str | None:
     value = parameters.get(name)
-    text = str(value).lower()
-    return text if text in ("true", "false") else None
-
-
-def _text(values: Mapping[str, Any], name: str) -> str | None:
-    value = values.get(name)
-    return value.strip() or None if isinstance(value, str) else None
+    said = str(value).lower()
+    return said if said in ("true", "false") else None

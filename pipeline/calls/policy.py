@@ -1,12 +1,19 @@
 """Who is recorded: the rules of the house, as one function of a call, the monitored list and the
-time.
+time. The first rule that fits holds:
 
-Recording follows monitored workers. It runs while a monitored worker's session is open on a call
-with a customer, and bridges a transfer from one monitored worker to another. Nothing here remembers
-an earlier decision: what is true depends on the call's summary, the versions of the list and `now`.
+1. What is no voice call, or may be internal still, is not recorded; internal calls never are.
+2. Nor is a direction that is switched off.
+3. When the call is over, nothing is.
+4. While a monitored agent is on the call, it is recorded.
+5. While nobody is on it, the last to leave was monitored, and a monitored agent is being called, or
+   for a second may be, the recording goes on: it is a transfer. It begins nothing.
+6. Otherwise it is not recorded: the queue is excluded, the agent is no longer on the list, or none
+   who is on the call ever was.
+
+Monitored is who the list names, unless his queue is excluded. Nothing here remembers an earlier
+decision: what is true depends on the call's summary, the versions of the list and `now`.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.calls.monitored import (
@@ -20,7 +27,16 @@ from pipeline.calls.monitored import (
     parse_list,
     party_is_monitored,
 )
-from pipeline.calls.view import CallView, Session
+from pipeline.calls.view import (
+    ENDED,
+    IGNORED,
+    INBOUND,
+    INTERNAL,
+    OUTBOUND,
+    TRANSFER_ENDS,
+    CallView,
+    Session,
+)
 from schemas.records import RecordingPolicy, Transfer
 
 __all__ = [
@@ -45,14 +61,20 @@ STOP = "stop"
 DO_NOT_RECORD = "do-not-record"
 
 
+NOBODY_MONITORED = frozenset({"none", "off-list", "ended"})
+"""Kinds of reasons that, where nothing was recorded, all mean that no monitored agent was there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """Whether a call is recorded at a moment, and why.
 
-    `kind` names the reason's kind: two decisions of one kind differ in nothing that matters.
-    `settled` False: the call is too young for a "not recorded" to be told.
+    `kind` names the reason's kind: monitored, bridging; ended, excluded, off-list, none, direction,
+    internal, unknown. `reason` says it to a person.
     `begins` False: what is being recorded goes on, but nothing new is begun (a transfer to another
     monitored worker is under way, and nobody is on the call yet).
+    `settled` False: the call is too young for a "not recorded" to be told; `over`: it is over, and
+    what was told of it stays.
     """
 
     record: bool
@@ -61,6 +83,7 @@ class Decision:
     policy_version: int
     settled: bool = True
     begins: bool = True
+    over: bool = False
 
 
 def decide(
@@ -70,15 +93,19 @@ def decide(
     known that no worker is on the call any more, if so; deadlines count from there, for events may
     come late."""
     policy = history.at(now)
-    since = alone_since or 0
-    kind, reason = _never(view, policy) or _by_workers(view, history, now, since)
+    kind, reason = (
+        _never(view, policy)
+        or _by_workers(view, policy, now, alone_since or 0)
+        or _nobody(view, history, now)
+    )
     return Decision(
         record=kind in ("monitored", "bridging"),
         begins=kind == "monitored",
         kind=kind,
         reason=reason,
         policy_version=policy.version,
-        settled=kind != "unknown" and _is_settled(view),
+        settled=kind != "unknown" and (view.state == ENDED or _anybody_accepted(view)),
+        over=view.state == ENDED,
     )
 
 
@@ -98,8 +125,11 @@ def is_news(decision: Decision, last: str | None, last_kind: str) -> bool:
         return last != RECORD and decision.begins
     if last == RECORD:
         return True
+    if last is None:
+        return decision.settled
     # What stopped stays stopped for the reason it stopped; other reasons come after the fact.
-    return last != STOP and decision.settled and decision.kind != last_kind
+    same = decision.kind == last_kind or {decision.kind, last_kind} <= NOBODY_MONITORED
+    return last != STOP and decision.settled and not decision.over and not same
 
 
 def _stopped(decision: Decision) -> str:
@@ -107,42 +137,44 @@ def _stopped(decision: Decision) -> str:
 
 
 def _not_recorded(decision: Decision) -> str:
-    gone = {"none", "ended", "off-list"}
-    return "no monitored agent" if decision.kind in gone else decision.reason
+    return "no monitored agent" if decision.kind in NOBODY_MONITORED else decision.reason
 
 
 def _never(view: CallView, policy: RecordingPolicy) -> tuple[str, str] | None:
     """Why the call is not recorded whoever is on it, if so."""
-    if view.state == "ignored":
+    if view.state == IGNORED:
         return "unknown", "not a voice call"
     if view.direction is None:
         return "unknown", "direction not known"
-    if view.direction == "internal":
+    if view.direction == INTERNAL:
         return "internal", "internal call"
-    if view.direction == "inbound" and not policy.record_inbound:
+    if view.direction == INBOUND and not policy.record_inbound:
         return "direction", "inbound calls are not recorded"
-    if view.direction == "outbound" and not policy.record_outbound:
+    if view.direction == OUTBOUND and not policy.record_outbound:
         return "direction", "outbound calls are not recorded"
+    if view.definitive_end is not None:
+        return "ended", "no end within 24 hours" if view.swept else "call ended"
     return None
 
 
 def _by_workers(
-    view: CallView, history: PolicyHistory, now: int, alone_since: int
-) -> tuple[str, str]:
-    policy = history.at(now)
-    if view.definitive_end is not None:
-        return "ended", "call ended"
+    view: CallView, policy: RecordingPolicy, now: int, alone_since: int
+) -> tuple[str, str] | None:
+    """By whom the call is recorded, if so."""
     active = [s for s in view.sessions if s.is_open]
     if monitored := [s for s in active if party_is_monitored(policy, s)]:
         first = min(monitored, key=_started)
         return "monitored", f"monitored agent {first.extension or 'unknown'} is active"
-    if not active and (next_worker := _bridging(view, policy, now, alone_since)):
-        return "bridging", next_worker
-    return _nobody(active, history, now)
+    if active or view.state == ENDED:
+        return None
+    bridge = _bridging(view, policy, now, alone_since)
+    return None if bridge is None else ("bridging", bridge)
 
 
-def _nobody(active: list[Session], history: PolicyHistory, now: int) -> tuple[str, str]:
+def _nobody(view: CallView, history: PolicyHistory, now: int) -> tuple[str, str]:
+    """Why none of those on the call is monitored."""
     policy = history.at(now)
+    active = [s for s in view.sessions if s.is_open]
     for session in active:
         if is_listed(policy, session) and is_excluded(policy, session.queue):
             return "excluded", f"queue {session.queue} is excluded"
@@ -185,7 +217,7 @@ def _unassigned(view: CallView, left: int) -> list[Transfer]:
 
 def _is_under_way(transfer: Transfer, left: int) -> bool:
     begun = transfer.milestones.get("initiated")
-    over = any(transfer.milestones.get(m) for m in ("completed", "failed", "canceled"))
+    over = any(name in transfer.milestones for name in TRANSFER_ENDS)
     return begun is not None and begun <= left and not over
 
 
@@ -202,10 +234,5 @@ def _started(session: Session) -> int:
     return session.started_at or 0
 
 
-def _is_settled(view: CallView) -> bool:
-    """Whether somebody has accepted, or the call is over."""
-    return view.state == "ended" or _any_accepted(view.sessions)
-
-
-def _any_accepted(sessions: Iterable[Session]) -> bool:
-    return any(s.started_at is not None for s in sessions)
+def _anybody_accepted(view: CallView) -> bool:
+    return any(s.started_at is not None for s in view.sessions)

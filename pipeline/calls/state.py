@@ -2,7 +2,8 @@
 
 Theory: `merge` is commutative, associative and idempotent (facts take the greatest by version,
 time and event id; milestones the earliest; maps merge by key), so the summary is a function of the
-set of the call's events, whatever their order and however often each came.
+set of the call's events, whatever their order and however often each came. Only the end that a
+sweep gives is none of an event: it holds while the events tell no end (`settled`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,16 +12,24 @@ from operator import attrgetter
 from typing import TypeVar
 
 from pipeline.calls.events import Silent, delta
-from pipeline.calls.view import ENDED, FORMING, IGNORED, derived
-from schemas.records import Call, CtiEvent, Fact, Leg, Reservation, Transfer
+from pipeline.calls.view import ACTIVE, SWEPT, derived
+from schemas.records import (
+    Call,
+    CtiEvent,
+    Fact,
+    Leg,
+    ReportedStream,
+    Reservation,
+    Transfer,
+)
 
-_Party = TypeVar("_Party", Reservation, Transfer, Leg)
-
-FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000
-"""Twilio retries an event for up to 4 hours; so long an ended call is kept."""
+_Party = TypeVar("_Party", Reservation, Transfer, Leg, ReportedStream)
 
 LONGEST_MS = 24 * 60 * 60 * 1000
 """A call may last so long."""
+
+SWEEP = "flexcapture.sweep"
+"""The cause of the version that closes a call whose end never came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +41,62 @@ class Folded:
     news: bool
 
 
-def fold(call: Call | None, event: CtiEvent) -> Folded | Silent:
-    """The call with one more event."""
+def fold(call: Call | None, event: CtiEvent, now: int = 0) -> Folded | Silent:
+    """The call with one more event, which came at `now` (ms, log time; 0: in Kinesis alone)."""
     said = delta(event)
-    if isinstance(said, Silent):
-        return said
+    return said if isinstance(said, Silent) else folded(call, said, now)
+
+
+def folded(call: Call | None, said: Call, now: int) -> Folded:
+    """The call with what an event says of it (`delta`), which came at `now` (ms, log time)."""
+    arrival = max(now, said.latest_arrival_at)
     if call is None:
-        return Folded(derived(replace(said, revision=1)), news=True)
+        first = replace(said, revision=1, latest_arrival_at=arrival)
+        return Folded(derived(first), news=True)
+    arrival = max(arrival, call.latest_arrival_at)
     merged = merge(call, said)
     if _same(merged, call):
-        moved = merged.latest_arrival_at != call.latest_arrival_at
-        return Folded(replace(call, latest_arrival_at=merged.latest_arrival_at) if moved else call,
-                      news=False)  # fmt: skip
+        moved = arrival != call.latest_arrival_at
+        return Folded(replace(call, latest_arrival_at=arrival) if moved else call, news=False)
     version = replace(
         merged,
         revision=call.revision + 1,
         cause_event_id=said.cause_event_id,
         cause_type=said.cause_type,
         cause_at=said.cause_at,
+        latest_arrival_at=arrival,
     )
-    return Folded(derived(version), news=True)
+    return Folded(settled(version), news=True)
+
+
+def sweep_at(call: Call) -> int:
+    """When the call is closed if no event ends it (ms): a call lasts no longer. An event time that
+    lies after the arrival is none to count from."""
+    return min(call.first_event_at, call.latest_arrival_at) + LONGEST_MS
+
+
+def swept(call: Call, now: int) -> Call:
+    """The version that closes a call without an end, at `now` (ms)."""
+    version = replace(
+        call,
+        milestones={**call.milestones, SWEPT: sweep_at(call)},
+        revision=call.revision + 1,
+        cause_event_id=f"sweep:{call.task_sid}",
+        cause_type=SWEEP,
+        cause_at=now,
+    )
+    return derived(version)
+
+
+def settled(call: Call) -> Call:
+    """The call with its derived fields; a sweep's end goes where the events tell one of theirs."""
+    if SWEPT not in call.milestones:
+        return derived(call)
+    told = {name: at for name, at in call.milestones.items() if name != SWEPT}
+    without = derived(replace(call, milestones=told))
+    if without.state != ACTIVE:
+        return without
+    return derived(replace(call, milestones={**told, SWEPT: sweep_at(call)}))
 
 
 def merge(a: Call, b: Call) -> Call:
@@ -66,16 +111,8 @@ def merge(a: Call, b: Call) -> Call:
         reservations=_parties(a.reservations, b.reservations, attrgetter("sid")),
         transfers=_parties(a.transfers, b.transfers, attrgetter("sid")),
         legs=_parties(a.legs, b.legs, attrgetter("call_sid")),
+        media_streams=_parties(a.media_streams, b.media_streams, attrgetter("stream_sid")),
     )
-
-
-def forgettable(call: Call, now: int) -> bool:
-    """Whether a call's state may go: an ended call's 4 hours after the later of its latest event's
-    time and arrival; one's that nobody was ever reserved for when it must be long over."""
-    idle = now - max(call.latest_event_at, call.latest_arrival_at)
-    if call.state in (ENDED, IGNORED):
-        return idle >= FORGOTTEN_AFTER_MS
-    return call.state == FORMING and idle >= LONGEST_MS + FORGOTTEN_AFTER_MS
 
 
 def _same(a: Call, b: Call) -> bool:

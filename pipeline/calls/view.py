@@ -3,25 +3,28 @@
 Nothing here is kept: a view is made from the summary whenever it is asked for.
 
 A session is one worker's part. It ends with the earliest of: the reservation's end; the leaving of
-the leg that is surely that worker's; the end of the call. Callbacks tell whole seconds, TaskRouter
-milliseconds: within one second the reservation's word holds.
+the leg that is surely that worker's; the end of the call; where none of them is known, with the
+task. Callbacks tell whole seconds, TaskRouter milliseconds: within one second the reservation's
+word holds.
 
 A call is over definitively when the task was cancelled, the conference ended, or the customer's leg
 is gone; softly (a later event may reopen it) when its workers are all gone and none is to come.
 While an outside party is known to be on the call, it goes on without workers until its task is
-done.
+done. A sweep's end counts, as a definitive one, where there is no other.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pipeline.calls.legs import Legs, is_held, is_left, left_at, legs_of, was_answered
+from pipeline.calls.legs import Legs, came_at, is_held, is_left, left_at, legs_of, was_answered
 from pipeline.calls.workers import extension, value
-from schemas.records import Call, Connection, Fact, Reservation, Transfer
+from schemas.records import Call, Connection, Leg, Reservation, Transfer
 
 FORMING, ACTIVE, ENDED, IGNORED = "forming", "active", "ended", "ignored"
 INBOUND, OUTBOUND, INTERNAL = "inbound", "outbound", "internal"
 ALERTING, RINGING, ON, HOLD = "alerting", "ringing", "active", "hold"
+
+SWEPT = "swept"
+"""The milestone of a call that was closed because its end never came."""
 
 RESERVATION_ENDS = (
     "wrapup", "completed", "canceled", "rescinded", "timeout", "rejected", "failed",
@@ -61,7 +64,8 @@ class CallView:
     """A call as it is to be understood. Sessions and connections in the order of creation.
 
     `answered`: somebody besides the workers was on the call, as far as is known; `never_answered`:
-    an outbound call of which it is known that nobody was.
+    an outbound call of which it is known that nobody was; `swept`: no end is known, it was closed
+    by a sweep.
     """
 
     task_sid: str
@@ -80,6 +84,7 @@ class CallView:
     transfers: tuple[Transfer, ...]
     pending_transfer: bool
     legs: Legs
+    swept: bool
 
 
 def view(call: Call) -> CallView:
@@ -89,6 +94,10 @@ def view(call: Call) -> CallView:
     sessions = _sessions(call, legs, end)
     transferring = any(_is_pending(transfer, sessions) for transfer in call.transfers)
     ended_at = end if end is not None else _soft_end(call, sessions, legs, transferring)
+    swept = ended_at is None and SWEPT in call.milestones
+    if swept:
+        end = ended_at = call.milestones[SWEPT]
+        sessions = _sessions(call, legs, end)
     answered = _answered(call, legs, sessions)
     direction = value(call.facts, "direction")
     return CallView(
@@ -98,7 +107,7 @@ def view(call: Call) -> CallView:
         customer=None if direction == INTERNAL else value(call.facts, "customer"),
         customer_call_sid=_customer_leg(call, legs),
         queue=value(call.facts, "queue"),
-        started_at=min(call.milestones.get("created", call.first_event_at), call.first_event_at),
+        started_at=call.milestones.get("created", call.first_event_at),
         definitive_end=end,
         ended_at=ended_at,
         answered=answered,
@@ -110,6 +119,7 @@ def view(call: Call) -> CallView:
         transfers=call.transfers,
         pending_transfer=transferring,
         legs=legs,
+        swept=swept,
     )
 
 
@@ -130,24 +140,21 @@ def earlier(exact: int | None, coarse: int | None) -> int | None:
 
 
 def _sessions(call: Call, legs: Legs, end: int | None) -> tuple[Session, ...]:
-    accepted = sum("accepted" in r.milestones for r in call.reservations)
-    sessions = [
-        _session(reservation, _left(reservation, legs, only=accepted == 1), end, call.facts)
-        for reservation in call.reservations
-    ]
+    left = _leavings(call.reservations, legs)
+    sessions = [_session(r, left.get(r.sid), end, call) for r in call.reservations]
     return tuple(sorted(sessions, key=lambda s: (s.created_at, s.reservation_sid)))
 
 
-def _session(
-    reservation: Reservation, left: int | None, end: int | None, task: Mapping[str, Fact]
-) -> Session:
+def _session(reservation: Reservation, left: int | None, end: int | None, call: Call) -> Session:
     milestones = reservation.milestones
     started = milestones.get("accepted")
-    created = milestones.get("created", min(milestones.values(), default=started or 0))
+    created = _created_at(reservation)
     known = [milestones[name] for name in RESERVATION_ENDS if name in milestones]
     ended = earlier(min(known, default=None), left)
     if end is not None and created <= end + _SECOND:
         ended = earlier(ended, end)
+    if ended is None:
+        ended = _task_done(call)
     if ended is not None:
         ended = max(ended, created if started is None else started)
     return Session(
@@ -155,22 +162,43 @@ def _session(
         worker_sid=value(reservation.facts, "worker_sid"),
         extension=extension(reservation.facts),
         team=value(reservation.facts, "team"),
-        queue=value(reservation.facts, "queue") or value(task, "queue"),
+        queue=value(reservation.facts, "queue") or value(call.facts, "queue"),
         created_at=created,
         started_at=started,
         ended_at=ended,
     )
 
 
-def _left(reservation: Reservation, legs: Legs, *, only: bool) -> int | None:
-    """When the worker's own leg left; `only`: he is the one worker who accepted."""
-    started = reservation.milestones.get("accepted")
-    if started is None:
+def _created_at(reservation: Reservation) -> int:
+    milestones = reservation.milestones
+    return milestones.get("created", min(milestones.values(), default=0))
+
+
+def _leavings(reservations: tuple[Reservation, ...], legs: Legs) -> dict[str, int]:
+    """When each worker who accepted had left with his leg; of several (he lost one and came back)
+    with the last. Who is on, or whose leg is not known, is not among them."""
+    accepted = sorted((r for r in reservations if "accepted" in r.milestones), key=_created_at)
+    lone = len(accepted) == len(legs.workers) == 1
+    last: dict[str, int | None] = {}
+    for leg, owners in legs.workers:
+        owner = accepted[0] if lone and not owners else _owner(leg, owners, accepted)
+        left = left_at(leg)
+        # A leg that left before he accepted was that of an earlier part of his.
+        if owner is None or (left and left + _SECOND <= owner.milestones["accepted"]):
+            continue
+        known = last.get(owner.sid, left)
+        last[owner.sid] = None if left is None or known is None else max(left, known)
+    return {sid: left for sid, left in last.items() if left is not None}
+
+
+def _owner(leg: Leg, owners: frozenset[str], accepted: list[Reservation]) -> Reservation | None:
+    """The part that the leg belongs to: of several of one worker's the last that was there when it
+    came (callbacks tell whole seconds). None: it never came, or to none of them."""
+    came = came_at(leg)
+    if came is None:
         return None
-    lone = only and len(legs.workers) == 1
-    times = [left_at(leg) for leg, owners in legs.workers if lone or reservation.sid in owners]
-    # A leg that left before he accepted was that of an earlier part of his.
-    return min((t for t in times if t is not None and t + _SECOND > started), default=None)
+    own = [r for r in accepted if r.sid in owners and _created_at(r) < came + _SECOND]
+    return own[-1] if own else None
 
 
 def _definitive_end(call: Call, legs: Legs) -> int | None:
@@ -185,21 +213,25 @@ def _definitive_end(call: Call, legs: Legs) -> int | None:
     return min(ends, default=None)
 
 
+def _task_done(call: Call) -> int | None:
+    return min((at for name in _TASK_DONE if (at := call.milestones.get(name))), default=None)
+
+
 def _soft_end(
     call: Call, sessions: tuple[Session, ...], legs: Legs, transferring: bool
 ) -> int | None:
     if any(session.ended_at is None for session in sessions):
         return None
-    done = [call.milestones[name] for name in _TASK_DONE if name in call.milestones]
+    done = _task_done(call)
     if any(was_answered(leg) and not is_left(leg) for leg in legs.unknown):
-        return min(done, default=None)
-    if not transferring and "wrapup" in call.milestones:
-        done.append(call.milestones["wrapup"])
+        return done
+    if not transferring:
+        done = earlier(done, call.milestones.get("wrapup"))
     accepted = [s for s in sessions if s.started_at is not None]
-    if accepted and (done or not transferring):
+    if accepted and (done is not None or not transferring):
         outside = [at for leg in legs.unknown if (at := left_at(leg)) is not None]
         return max(outside + [s.ended_at or 0 for s in accepted])
-    return min(done, default=None)
+    return done
 
 
 def _is_pending(transfer: Transfer, sessions: tuple[Session, ...]) -> bool:
@@ -255,5 +287,6 @@ def _connection_state(session: Session, legs: Legs, *, ringing: bool) -> str:
     if ringing:
         return RINGING
     own = [leg for leg, owners in legs.workers if session.reservation_sid in owners]
-    held = any(is_held(leg) for leg in (*legs.customers, *legs.unknown, *own))
+    # Of a leg that nobody knows it may be the customer's hold, if his is not known.
+    held = any(is_held(leg) for leg in (*(legs.customers or legs.unknown), *own))
     return HOLD if held else ON

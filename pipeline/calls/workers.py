@@ -3,6 +3,7 @@ leg is known to be his."""
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from schemas.records import Fact, Reservation
@@ -50,9 +51,15 @@ def decoded(user: str) -> str:
 def marks(reservation: Reservation) -> frozenset[str]:
     """Lower-case words that, as a leg's label or address, mean this worker."""
     facts = reservation.facts
-    known = [value(facts, name) for name in ("worker_sid", "worker_name", "full_name")]
-    known += [reservation.sid, extension(facts)]
-    if (uri := value(facts, "contact_uri")) is not None:
+    names = [value(facts, name) for name in ("worker_sid", "worker_name", "full_name")]
+    return _marks(reservation.sid, extension(facts), value(facts, "contact_uri"), *names)
+
+
+@lru_cache(maxsize=4_096)
+def _marks(sid: str, told: str | None, uri: str | None, *names: str | None) -> frozenset[str]:
+    # Asked for each version of a call, whose workers are mostly the same.
+    known = [sid, told, *names]
+    if uri is not None:
         user = uri.split(":", 1)[-1]
         known += [uri, user, decoded(user), f"client:{decoded(user)}"]
     return frozenset(word.lower() for word in known if word)

@@ -7,6 +7,7 @@ from pipeline.calls import view as calls
 from pipeline.calls.monitored import PolicyHistory
 from pipeline.calls.view import CallView
 from pipeline.calls.workers import value
+from pipeline.contacts.gaps import gaps
 from pipeline.contacts.match import extension_at, extensions_during
 from pipeline.contacts.state import call_of, revision
 from schemas.records import (
@@ -36,6 +37,7 @@ def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | 
         return None
     sessions = _sessions(seen, history, now)
     recordings = _recordings(state, sessions)
+    decisions = _decisions(state)
     active = seen.state == calls.ACTIVE
     return Contact(
         contact_id=state.task_sid,
@@ -49,9 +51,7 @@ def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | 
         outcome=_outcome(state, call, seen),
         sessions=sessions,
         recordings=recordings,
-        decisions=tuple(
-            ContactDecision(d.at, d.decision, d.reason, d.policy_version) for d in state.decisions
-        ),
+        decisions=decisions,
         connections=_connections(state, seen),
         streams=tuple(
             ContactStream(m.generation, m.stream_sid, m.call_sid, m.name, m.state, m.reason)
@@ -61,6 +61,7 @@ def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | 
         in_progress=active,
         revision=revision(state),
         updated_at=state.latest_at,
+        gaps=gaps(recordings, decisions),
     )
 
 
@@ -114,6 +115,12 @@ def _connections(state: ContactState, seen: CallView) -> tuple[ContactConnection
     return tuple(
         ContactConnection(connection.extension, told.get(connection.state, connection.state))
         for connection in seen.connections
+    )
+
+
+def _decisions(state: ContactState) -> tuple[ContactDecision, ...]:
+    return tuple(
+        ContactDecision(d.at, d.decision, d.reason, d.policy_version) for d in state.decisions
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.media.batch import MalformedBatch, check
+from pipeline.media.regular import MOST_FRAMES, STEP_MS, RegularBatch
 from pipeline.media.runs import SAMPLES_PER_MS
 from pipeline.media.wav import MAX_SAMPLES
 from pipeline.recordings.track import TrackAssembler
@@ -30,6 +31,8 @@ SEGMENT_BYTES = 160_000
 MAX_SEGMENT_RUNS = 1_000
 MAX_TIMESTAMP_MS = 25 * 60 * 60 * 1000
 """No call lasts longer; a greater timestamp is rubbish, and would be hours of silence."""
+_LAST_REGULAR_MS = MAX_TIMESTAMP_MS - MOST_FRAMES * STEP_MS
+"""A regular batch that begins by then has no timestamp that is too great."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,10 @@ class Batches:
     missing: int = 0
     repeated: int = 0
 
+    def with_next(self, count: int) -> "Batches":
+        """And so many more, each numbered as it should be."""
+        return Batches(self.count + count, self.last + count, self.missing, self.repeated)
+
     def with_number(self, number: int) -> "Batches":
         """And one more."""
         if number > self.last:
@@ -68,15 +75,20 @@ class Assembler:
     """The fold. `checkpoint()` and `Assembler(checkpoint)` stop and go on at any record.
 
     Records of the media stream below `next_offset` are in; whoever knows that there are none up to
-    a greater offset may set it.
+    a greater offset may set it. `heard_at` is for whoever folds records in to set: the Kafka
+    timestamp of the last one.
     """
 
     __slots__ = (
+        "_batches",
         "_first_offset",
+        "_gathered",
+        "_inbound",
         "_last_offset",
+        "_outbound",
         "_pending_batches",
         "_tracks",
-        "batches",
+        "heard_at",
         "last_at",
         "next_offset",
         "recording",
@@ -97,11 +109,14 @@ class Assembler:
             c.first_offset,
         )
         self.last_at = c.last_at
+        self.heard_at = c.heard_at or c.last_at
         self.segments = c.segments
-        self.batches = Batches(c.batches, c.last_batch, c.missing_batches, c.repeated_batches)
+        self._batches = Batches(c.batches, c.last_batch, c.missing_batches, c.repeated_batches)
+        self._gathered = 0  # batches that are not in `_batches` yet
         self.next_offset = c.offset
         pending = {t.track: t for t in c.pending.tracks} if c.pending else {}
         self._tracks = {t.track: TrackAssembler(t, pending.get(t.track)) for t in c.tracks}
+        self._inbound, self._outbound = (self._tracks[name] for name in TRACKS)
         self._first_offset = c.pending.first_offset if c.pending else None
         self._last_offset = c.pending.last_offset if c.pending else None
         self._pending_batches = c.pending.batches if c.pending else 0
@@ -111,6 +126,28 @@ class Assembler:
         """The length of the longer track."""
         return max(track.end for track in self._tracks.values())
 
+    @property
+    def batches(self) -> Batches:
+        """What their numbers tell."""
+        return self._batches.with_next(self._gathered)
+
+    def gather(self, batch: RegularBatch, offset: int) -> bool:
+        """Folds in a batch that only goes on with what is there, which is quickly done. False: it
+        is something else, and was not folded in. A segment may be due after it."""
+        inbound, outbound = self._inbound, self._outbound
+        if (
+            batch.number != self._batches.last + self._gathered + 1
+            or batch.inbound_timestamp != inbound.goes_on_at
+            or batch.outbound_timestamp != outbound.goes_on_at
+            or max(batch.inbound_timestamp, batch.outbound_timestamp) > _LAST_REGULAR_MS
+        ):
+            return False
+        inbound.gather(batch.inbound)
+        outbound.gather(batch.outbound)
+        self._gathered += 1
+        self._folded_in(batch.at, offset)
+        return True
+
     def add(self, batch: MediaBatch, offset: int) -> RecordingSegment | None:
         """Folds in a batch; the segment that is complete with it, if one is.
 
@@ -118,20 +155,24 @@ class Assembler:
         """
         for track_batch in batch.tracks:
             self._check(track_batch)
-        missing = self.batches.missing
-        self.batches = self.batches.with_number(batch.number)
-        if self.batches.missing > missing:
+        known = self.batches
+        self._batches, self._gathered = known.with_number(batch.number), 0
+        if self._batches.missing > known.missing:
             for track in self._tracks.values():
                 track.batch_missing()
         for track_batch in batch.tracks:
             self._tracks[track_batch.track].add(track_batch)
-        self.last_at = max(self.last_at, batch.at)
-        self.next_offset = offset + 1
-        self._pending_batches += 1
-        self._last_offset = offset
-        if self._first_offset is None:
-            self._first_offset = offset
-        return self.cut(offset) if self._due() else None
+        self._folded_in(batch.at, offset)
+        return self.cut(offset) if self.due else None
+
+    @property
+    def due(self) -> bool:
+        """Whether a segment is to be cut now."""
+        inbound, outbound = self._inbound, self._outbound
+        return (
+            inbound.pending_bytes + outbound.pending_bytes >= SEGMENT_BYTES
+            or inbound.pending_runs + outbound.pending_runs >= MAX_SEGMENT_RUNS
+        )
 
     def cut(self, offset: int) -> RecordingSegment:
         """What is pending, as a segment; the next begins here. `offset` is that of the record for
@@ -168,14 +209,16 @@ class Assembler:
             repeated_batches=b.repeated,
             tracks=self.tracks(),
             pending=self._pending(),
+            heard_at=self.heard_at,
         )
 
-    def _due(self) -> bool:
-        tracks = self._tracks.values()
-        return (
-            sum(track.pending_bytes for track in tracks) >= SEGMENT_BYTES
-            or sum(track.pending_runs for track in tracks) >= MAX_SEGMENT_RUNS
-        )
+    def _folded_in(self, at: int, offset: int) -> None:
+        self.last_at = max(self.last_at, at)
+        self.next_offset = offset + 1
+        self._pending_batches += 1
+        self._last_offset = offset
+        if self._first_offset is None:
+            self._first_offset = offset
 
     def _pending(self) -> RecordingSegment | None:
         if not self._pending_batches:
@@ -254,5 +297,6 @@ def _new(recording: Recording) -> Assembler:
             repeated_batches=0,
             tracks=tuple(RecorderTrack(name, None, 0, 0, 0, 0, 0, False, ()) for name in TRACKS),
             pending=None,
+            heard_at=0,
         )
     )

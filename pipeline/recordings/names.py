@@ -29,6 +29,16 @@ def segment_key(stream_sid: str, started_at: int, index: int) -> str:
     return f"{SEGMENTS}/{_unique(stream_sid, started_at)}-{index:06d}"
 
 
+def draft_key(stream_sid: str, started_at: int) -> str:
+    """The key of the WAV that is in the making, in a store where files can grow."""
+    return f"{SEGMENTS}/{_unique(stream_sid, started_at)}-draft.wav"
+
+
+def entries_key(stream_sid: str, started_at: int) -> str:
+    """The key of what its manifest will say of its segments so far, a line each."""
+    return f"{SEGMENTS}/{_unique(stream_sid, started_at)}-entries.json"
+
+
 def _directory(stream_sid: str, started_at: int) -> str:
     day = datetime.fromtimestamp(started_at / 1000, UTC)
     return f"{day:%Y/%m/%d}/{_unique(stream_sid, started_at)}"

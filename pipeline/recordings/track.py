@@ -1,14 +1,21 @@
-"""One track of a recording: where its frames lie, and the piece of it that is not yet cut off."""
+"""One track of a recording: where its frames lie, and the piece of it that is not yet cut off.
+
+Frames that go on with the last run as it began are not placed one batch after the other: they are
+gathered, and placed as one run as soon as anything else comes or anybody asks. Where runs are
+placed apart or together makes no difference to anything.
+"""
 
 from dataclasses import replace
 
 from pipeline.media.batch import run_audio
+from pipeline.media.regular import SIZE, STEP_MS
 from pipeline.media.runs import JITTER_SAMPLES, SAMPLES_PER_MS
 from pipeline.media.timeline import LeftOut, Placed, Stretch, Timeline, TimelineState
 from schemas.records import (
     LeftOutRun,
     PlacedRun,
     RecorderTrack,
+    Run,
     SegmentTrack,
     TimestampStretch,
     TrackBatch,
@@ -28,15 +35,19 @@ class TrackAssembler:
     __slots__ = (
         "_audio",
         "_batch_missing",
+        "_gathered",
         "_invalid",
         "_left_out",
         "_pending_invalid",
         "_runs",
         "_start",
         "_timeline",
+        "goes_on_at",
         "pending_bytes",
         "track",
     )
+    goes_on_at: int
+    """The timestamp of the next frame of `SIZE` samples with which `gather` may go on; -1: none."""
 
     def __init__(self, state: RecorderTrack, pending: SegmentTrack | None = None) -> None:
         self.track = state.track
@@ -53,7 +64,7 @@ class TrackAssembler:
     @property
     def end(self) -> int:
         """Samples in the track so far."""
-        return self._timeline.end or 0
+        return (self._timeline.end or 0) + SIZE * self._gathered
 
     @property
     def pending_runs(self) -> int:
@@ -66,6 +77,7 @@ class TrackAssembler:
 
     def add(self, batch: TrackBatch) -> None:
         """Folds in a batch that `pipeline.media.batch.check` found sound."""
+        self._settle()
         self._invalid += batch.invalid
         self._pending_invalid += batch.invalid
         for run, audio in run_audio(batch):
@@ -78,9 +90,19 @@ class TrackAssembler:
                         self._place(piece, bytes_)
                     case LeftOut():
                         self._leave_out(piece)
+        self._look_ahead()
+
+    def gather(self, audio: bytes | memoryview) -> None:
+        """Folds in frames of `SIZE` samples, `STEP_MS` apart, the first at `goes_on_at`."""
+        frames = len(audio) // SIZE
+        self._gathered += frames
+        self.goes_on_at += STEP_MS * frames
+        self._audio.append(audio)
+        self.pending_bytes += len(audio)
 
     def pending(self) -> SegmentTrack:
         """What came since the last cut."""
+        self._settle()
         return SegmentTrack(
             self.track,
             self._start,
@@ -98,6 +120,7 @@ class TrackAssembler:
 
     def state(self) -> RecorderTrack:
         """What is known of the whole track."""
+        self._settle()
         known = self._timeline.state()
         return RecorderTrack(
             self.track,
@@ -116,13 +139,36 @@ class TrackAssembler:
         self._runs = list(piece.runs)
         self._left_out = list(piece.left_out)
         self._pending_invalid = piece.invalid
-        self._audio = [piece.audio] if piece.audio else []
+        self._audio: list[bytes | memoryview] = [piece.audio] if piece.audio else []
         self.pending_bytes = len(piece.audio)
+        self._gathered = 0
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        self.goes_on_at = -1
+        last = self._runs[-1] if self._runs else None
+        if last and last.size == SIZE and last.step == (STEP_MS if last.frames > 1 else 0):
+            timestamp = last.timestamp + last.frames * STEP_MS
+            if abs(timestamp * SAMPLES_PER_MS - self.end) < JITTER_SAMPLES:
+                self.goes_on_at = timestamp
+
+    def _settle(self) -> None:
+        """Places what was gathered: it follows without a seam, and joins the last run."""
+        if self._gathered:
+            first = self.goes_on_at - STEP_MS * self._gathered
+            run = Run(first, self._gathered, STEP_MS if self._gathered > 1 else 0, SIZE)
+            self._gathered = 0
+            (piece,) = self._timeline.place(run)
+            assert isinstance(piece, Placed)
+            self._note(piece)
 
     def _place(self, piece: Placed, audio: bytes) -> None:
-        run = piece.run
         self._audio.append(audio)
         self.pending_bytes += len(audio)
+        self._note(piece)
+
+    def _note(self, piece: Placed) -> None:
+        run = piece.run
         reason = self._reason(piece)
         self._batch_missing = False
         last = self._runs[-1] if self._runs and not piece.silence else None

@@ -1,5 +1,6 @@
-"""What a gateway that died took with it: frames that Twilio sent, or would have sent, after the
-last one that reached `media`, until the gateway was back.
+"""What a gateway that died, or a socket that died without a word, took with it: frames that Twilio
+sent, or would have sent, after the last one that reached `media`, until the gateway was back, or
+the socket found dead.
 
 Nobody can know them exactly: they are counted as lost, at most as many as fit into that time.
 """
@@ -13,6 +14,9 @@ FRAME_MS = 20
 LIMIT_MS = 10_000
 """A media stream is not counted on for longer than this after its last word: had its call gone on,
 it would have been started again elsewhere by then."""
+HALF_OPEN_MS = 1_000
+"""A socket that was dropped after it had been silent for so long had died before. One that is
+dropped while it is heard takes no more with it than was on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +28,8 @@ class Unheard:
 
 
 def unheard(assembler: Assembler, back_at: int) -> Unheard:
-    """What is missing at the end of a recording whose gateway was back at `back_at` (ms, its
-    clock). A track that never had a frame, beside one that had, is not waited for."""
+    """What is missing at the end of a recording that was known to be dead at `back_at` (ms). A
+    track that never had a frame, beside one that had, is not waited for."""
     begun = assembler.recording.started_at
     until = max(0, min(back_at, assembler.last_at + LIMIT_MS) - begun)
     ends = [track.end for track in assembler.tracks()]

@@ -7,21 +7,17 @@ store syncs nothing, so only reading goes through it); in a bucket by a single o
 
 import asyncio
 import contextlib
-import os
-import secrets
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
-PARTIAL = ".partial"
-"""The directory, under a `file:` store's root, of what is being written."""
+from pipeline.store.files import Directory, write_all
 
 _PART_BYTES = 8 * 1024 * 1024
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -37,10 +33,9 @@ class AudioStore:
     the object must exist, `FileNotFoundError`."""
 
     def __init__(self, objects: ObjectStore, root: Path | None = None) -> None:
-        """`root`: the directory behind `objects`, where it is one."""
+        """`root`: the directory behind `objects`, where it is one; then `files` are its files."""
         self._objects = objects
-        self._root = root
-        self._synced: set[Path] = set()
+        self.files = None if root is None else Directory(root)
 
     @classmethod
     def from_url(cls, url: str) -> "AudioStore":
@@ -50,24 +45,24 @@ class AudioStore:
         if parts.scheme == "s3":
             return cls(_bucket(parts.netloc, parts.path.strip("/")))
         root = Path(unquote(parts.path))
-        with _as_store_error():
+        with as_store_error():
             root.mkdir(parents=True, exist_ok=True)
             return cls(LocalStore(prefix=root), root)
 
     async def put(self, key: str, data: bytes) -> None:
         """Stores `data` under `key`, in place of what was there. Safe on return."""
-        with _as_store_error(missing=True):
-            if self._root is None:
+        with as_store_error(missing=True):
+            if self.files is None:
                 await obstore.put_async(self._objects, key, data)
             else:
-                await asyncio.to_thread(self._write, self._root, key, (data,))
+                await asyncio.to_thread(self.files.write, key, (data,))
 
     async def put_chunks(self, key: str, chunks: AsyncIterable[bytes | bytearray]) -> None:
         """Stores what `chunks` yields, one after the other, as one object, without ever holding all
         of it. Nothing is visible under `key` until all of it is; nothing stays where `chunks`
         raises, which is passed on. Safe on return."""
-        if self._root is not None:
-            await self._write_chunks(self._root, key, chunks)
+        if self.files is not None:
+            await self._write_chunks(self.files, key, chunks)
         else:
             await self._upload_chunks(key, chunks)
 
@@ -83,7 +78,7 @@ class AudioStore:
                 raise
 
         try:
-            with _as_store_error(missing=True):
+            with as_store_error(missing=True):
                 await obstore.put_async(
                     self._objects, key, passed_on(), chunk_size=_PART_BYTES, max_concurrency=2
                 )
@@ -94,7 +89,7 @@ class AudioStore:
 
     async def get(self, key: str) -> bytes:
         """The whole object."""
-        with _as_store_error():
+        with as_store_error():
             result = await obstore.get_async(self._objects, key)
             return bytes(await result.bytes_async())
 
@@ -102,23 +97,23 @@ class AudioStore:
         """Bytes `start` up to, not including, `end`; fewer where the object ends before."""
         if end <= start:
             return b""
-        with _as_store_error():
+        with as_store_error():
             return bytes(await obstore.get_range_async(self._objects, key, start=start, end=end))
 
     async def size(self, key: str) -> int:
         """The object's size in bytes."""
-        with _as_store_error():
+        with as_store_error():
             return int((await obstore.head_async(self._objects, key))["size"])
 
     async def delete(self, keys: Iterable[str]) -> None:
         """Deletes the objects; those that do not exist are no error."""
         for key in keys:
-            with _as_store_error(), contextlib.suppress(FileNotFoundError):
+            with as_store_error(), contextlib.suppress(FileNotFoundError):
                 await obstore.delete_async(self._objects, key)
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
         """The keys below the directory `prefix`, in no order."""
-        with _as_store_error():
+        with as_store_error():
             async for metas in obstore.list(self._objects, prefix):
                 for meta in metas:
                     yield meta["path"]
@@ -126,96 +121,31 @@ class AudioStore:
     async def sweep(self, older_than_s: float) -> None:
         """Removes what a killed process left half written in a directory that long ago. In a
         bucket, a lifecycle rule for incomplete multipart uploads does that."""
-        if self._root is not None:
-            with _as_store_error():
-                await asyncio.to_thread(_sweep, self._root / PARTIAL, older_than_s)
+        if self.files is not None:
+            with as_store_error():
+                await asyncio.to_thread(self.files.sweep, older_than_s)
 
     async def _write_chunks(
-        self, root: Path, key: str, chunks: AsyncIterable[bytes | bytearray]
+        self, files: Directory, key: str, chunks: AsyncIterable[bytes | bytearray]
     ) -> None:
-        with _as_store_error(missing=True):
-            partial, file = await asyncio.to_thread(_open_partial, root)
+        with as_store_error(missing=True):
+            partial, file = await asyncio.to_thread(files.open_partial)
         try:
             async for chunk in chunks:
-                with _as_store_error(missing=True):
-                    await asyncio.to_thread(_write_all, file, chunk)
-            with _as_store_error(missing=True):
-                await asyncio.to_thread(self._publish, root, key, partial, file)
+                with as_store_error(missing=True):
+                    await asyncio.to_thread(write_all, file, chunk)
+            with as_store_error(missing=True):
+                await asyncio.to_thread(files.publish, key, partial, file)
         except BaseException:
             file.close()
             partial.unlink(missing_ok=True)
             raise
-
-    def _write(self, root: Path, key: str, chunks: Iterable[bytes]) -> None:
-        partial, file = _open_partial(root)
-        try:
-            for chunk in chunks:
-                _write_all(file, chunk)
-            self._publish(root, key, partial, file)
-        except BaseException:
-            file.close()
-            partial.unlink(missing_ok=True)
-            raise
-
-    def _publish(self, root: Path, key: str, partial: Path, file: BinaryIO) -> None:
-        # 1. the bytes, 2. the directory's own name, 3. the object's name: each before the next, so
-        # that a name on the disk never stands for less than the whole object.
-        os.fsync(file.fileno())
-        file.close()
-        target = root / key
-        self._make_directory(root, target.parent)
-        partial.rename(target)
-        _sync_directory(target.parent)
-
-    def _make_directory(self, root: Path, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        # An ancestor may have been made by a process that died before it synced it: each is
-        # synced once in this process's life.
-        above = directory.parent
-        while above != root.parent:
-            if above == directory.parent or above not in self._synced:
-                _sync_directory(above)
-                self._synced.add(above)
-            above = above.parent
-
-
-def _write_all(file: BinaryIO, data: bytes | bytearray) -> None:
-    rest = memoryview(data)
-    while rest:  # an unbuffered file may take less than all, on a disk that is nearly full
-        rest = rest[file.write(rest) :]
-
-
-def _open_partial(root: Path) -> tuple[Path, BinaryIO]:
-    directory = root / PARTIAL
-    directory.mkdir(exist_ok=True)
-    partial = directory / secrets.token_hex(16)
-    return partial, partial.open("xb", buffering=0)
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sweep(directory: Path, older_than_s: float) -> None:
-    if not directory.is_dir():
-        return
-    probe = directory / secrets.token_hex(16)
-    probe.touch()
-    now = probe.stat().st_mtime  # the file system's own clock, which is what dates the others
-    probe.unlink()
-    for partial in directory.iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            if partial.stat().st_mtime < now - older_than_s:
-                partial.unlink()
 
 
 @contextmanager
-def _as_store_error(*, missing: bool = False) -> Iterator[None]:
-    """`missing`: what was not found is the store itself, not an object."""
+def as_store_error(*, missing: bool = False) -> Iterator[None]:
+    """What the block raises where the store fails becomes a `StoreError`; `FileNotFoundError` stays
+    what it is. `missing`: what was not found is the store itself, not an object."""
     try:
         yield
     except StoreError:

@@ -3,7 +3,17 @@
 Everything here is made from the topics and can be made again from them.
 """
 
-from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -109,3 +119,13 @@ class DecisionRow(Base):
     decision: Mapped[str] = mapped_column(String(32), primary_key=True)
     reason: Mapped[str] = mapped_column(Text)
     policy_version: Mapped[int]
+
+
+class ContactStateRow(Base):
+    """All that a contact is made from, as it was when it was saved last: a compressed
+    `ContactState`. Who meets a record of a call that he has forgotten goes on from here."""
+
+    __tablename__ = "contact_states"
+
+    contact_id: Mapped[str] = _owner()
+    state: Mapped[bytes] = mapped_column(LargeBinary)

@@ -4,13 +4,22 @@ All methods block: call them in a thread. They raise SQLAlchemy's `OperationalEr
 `SQLAlchemyError`) while the database cannot be reached.
 """
 
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session as DatabaseSession
 
-from pipeline.store.models import ContactRow, DecisionRow, LegRow, RecordingRow, SessionRow
+from pipeline.contacts.gaps import gaps
+from pipeline.store.models import (
+    ContactRow,
+    ContactStateRow,
+    DecisionRow,
+    LegRow,
+    RecordingRow,
+    SessionRow,
+)
 from pipeline.store.saving import contact_row, plain, session_rows, statements
 from pipeline.store.search import Filters, Page, cursor_after, page_query
 from pipeline.store.storable import storable
@@ -36,10 +45,11 @@ class Repository:
         with self._engine.connect() as connection:
             connection.execute(text("SELECT 1"))
 
-    def save(self, contact: Contact) -> bool:
+    def save(self, contact: Contact, state: bytes | None = None) -> bool:
         """Makes this version the one that is found; False, and nothing changed, where a later one
         is there already. Saving a version again changes nothing. Recordings and decisions are
-        only ever added: a version that knows fewer of them takes none away."""
+        only ever added: a version that knows fewer of them takes none away. `state`: what the
+        version was made from, kept for `state_of`."""
         contact = storable(contact)
         sql = self._statements
         owner = {"contact_id": contact.contact_id}
@@ -54,6 +64,7 @@ class Repository:
                 (sql.leg, [{**owner, "call_sid": sid} for sid in dict.fromkeys(contact.call_sids)]),
                 (sql.recording, [{**owner, **plain(r)} for r in contact.recordings]),
                 (sql.decision, [{**owner, **plain(d)} for d in contact.decisions]),
+                (sql.state, [{**owner, "state": zlib.compress(state, 1)}] if state else []),
             ):
                 if rows:
                     connection.execute(statement, rows)
@@ -64,6 +75,13 @@ class Repository:
         with DatabaseSession(self._engine) as session:
             row = session.get(ContactRow, contact_id)
             return None if row is None else _contacts(session, [row])[0]
+
+    def state_of(self, contact_id: str) -> bytes | None:
+        """What the contact's version here was made from, or None."""
+        query = select(ContactStateRow.state).where(ContactStateRow.contact_id == contact_id)
+        with self._engine.connect() as connection:
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else zlib.decompress(found)
 
     def recording(self, inum: str) -> ContactRecording | None:
         """The recording, or None."""
@@ -144,6 +162,10 @@ def _contact(
     recordings: list[RecordingRow],
     decisions: list[DecisionRow],
 ) -> Contact:
+    recorded = tuple(_recording(recording) for recording in recordings)
+    decided = tuple(
+        ContactDecision(d.at, d.decision, d.reason, d.policy_version) for d in decisions
+    )
     return Contact(
         contact_id=row.contact_id,
         task_sid=row.task_sid,
@@ -158,16 +180,15 @@ def _contact(
             Session(s.reservation_sid, s.extension, s.monitored, s.started_at, s.ended_at)
             for s in sessions
         ),
-        recordings=tuple(_recording(recording) for recording in recordings),
-        decisions=tuple(
-            ContactDecision(d.at, d.decision, d.reason, d.policy_version) for d in decisions
-        ),
+        recordings=recorded,
+        decisions=decided,
         connections=tuple(ContactConnection(**plain) for plain in row.connections),  # type: ignore[arg-type]
         streams=tuple(ContactStream(**plain) for plain in row.streams),  # type: ignore[arg-type]
         call_sids=tuple(leg.call_sid for leg in legs),
         in_progress=row.in_progress,
         revision=row.revision,
         updated_at=row.updated_at,
+        gaps=gaps(recorded, decided),  # of all that are here: a version may know fewer
     )
 
 

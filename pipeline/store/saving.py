@@ -7,7 +7,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Delete, Insert, bindparam, delete, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from pipeline.store.models import Base, ContactRow, DecisionRow, LegRow, RecordingRow, SessionRow
+from pipeline.store.models import (
+    Base,
+    ContactRow,
+    ContactStateRow,
+    DecisionRow,
+    LegRow,
+    RecordingRow,
+    SessionRow,
+)
 from pipeline.store.search import searched_text
 from schemas.records import Contact
 
@@ -28,6 +36,7 @@ class Statements:
     leg: Insert
     recording: Insert
     decision: Insert
+    state: Insert
 
 
 @lru_cache
@@ -48,6 +57,7 @@ def statements(dialect: str) -> Statements:
         leg=insert(LegRow),
         recording=_upsert(recording, RecordingRow, where=not_back),
         decision=_upsert(insert(DecisionRow), DecisionRow),
+        state=_upsert(insert(ContactStateRow), ContactStateRow),
     )
 
 

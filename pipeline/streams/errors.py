@@ -1,5 +1,7 @@
-"""What an error of Twilio's API means for a command. The codes: twilio.com/docs/api/errors."""
+"""What an error of Twilio's API means for a command, and for Twilio. The codes:
+twilio.com/docs/api/errors."""
 
+import re
 from enum import Enum
 
 
@@ -19,15 +21,29 @@ NOT_FOUND = frozenset({404, 20404})
 TOO_MANY = frozenset({429, 20429})
 UNAUTHORISED = frozenset({401, 403, 20003})
 
+_THERE_ALREADY = re.compile(r"already|duplicate|conflict|in use|not unique", re.IGNORECASE)
 
-def verdict_on_start(status: int, code: int | None) -> Verdict:
+
+def verdict_on_start(
+    status: int, code: int | None, message: str = "", *, repeated: bool = False
+) -> Verdict:
     """What to do about a Start Stream request, or a look-up for one, that was answered `status`
-    (0: not at all) with Twilio's `code`."""
+    (0: not at all) with Twilio's `code`. `repeated`: the same name was asked for before, and what
+    became of it is not known.
+
+    How Twilio tells that there is one of this name already is not documented: 409, what reads so,
+    and any fault found with a request that is asked for the second time count as that.
+    """
     if code == CALL_NOT_IN_PROGRESS:
         return Verdict.ASK_AGAIN
     if status == 409:
         return Verdict.DONE
-    return Verdict.LOOK_UP_AGAIN if _is(NOT_FOUND, status, code) else _common(status, code)
+    if _is(NOT_FOUND, status, code):
+        return Verdict.LOOK_UP_AGAIN
+    verdict = _common(status, code)
+    if verdict is Verdict.FAILED and (repeated or _THERE_ALREADY.search(message)):
+        return Verdict.DONE
+    return verdict
 
 
 def verdict_on_stop(status: int, code: int | None) -> Verdict:
@@ -42,6 +58,18 @@ def _common(status: int, code: int | None) -> Verdict:
     if status in {0, 408} or status >= 500 or _is(TOO_MANY, status, code):
         return Verdict.BACK_OFF
     return Verdict.REFUSED if _is(UNAUTHORISED, status, code) else Verdict.FAILED
+
+
+def is_outcome_known(status: int) -> bool:
+    """Whether a request that was answered so certainly did nothing. Of one that was not answered,
+    or broke on the way, that is not known."""
+    return 300 <= status < 500 and status != 408
+
+
+def health_of_twilio(status: int, code: int | None) -> Verdict:
+    """What such an answer tells of Twilio itself: BACK_OFF, REFUSED, or DONE: it works."""
+    verdict = _common(status, code)
+    return Verdict.DONE if verdict is Verdict.FAILED else verdict
 
 
 def _is(what: frozenset[int], status: int, code: int | None) -> bool:

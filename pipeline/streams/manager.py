@@ -8,16 +8,12 @@ from functools import lru_cache
 from pipeline.calls import policy
 from pipeline.calls.policy import Decision, PolicyHistory
 from pipeline.calls.view import CallView, view
+from pipeline.streams.answers import answered
+from pipeline.streams.gateways import Gateways
 from pipeline.streams.marks import customer_marks, worker_marks
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
-from pipeline.streams.state import (
-    answered,
-    closed,
-    gateway_started,
-    is_over,
-    opened,
-    unknown_call,
-)
+from pipeline.streams.reports import buried, closed, gateway_started, opened, reported
+from pipeline.streams.state import is_over, unknown_call
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
@@ -47,9 +43,16 @@ class Next:
 
 
 def on_record(
-    task_sid: str, state: CallStreams | None, record: Seen, history: PolicyHistory, now: int
+    task_sid: str,
+    state: CallStreams | None,
+    record: Seen,
+    history: PolicyHistory,
+    now: int,
+    *,
+    gateways: Gateways | None = None,
 ) -> Next:
-    """The state after a record of `calls` or `stream.events`, at `now` (ms, the record's time)."""
+    """The state after a record of `calls` or `stream.events`, at `now` (ms, the record's time).
+    `gateways`: what this process has heard of them; None: all of them live."""
     before = state or unknown_call(task_sid)
     now = max(now, before.seen_at)  # several topics, one clock: it never runs backwards
     match record:
@@ -62,20 +65,23 @@ def on_record(
         case CommandAnswered():
             after = answered(before, record, now)
         case GatewayStarted():
-            after = gateway_started(before, record)
+            after = gateway_started(before, record, now)
     if after is before:
         return Next(state)
-    return _settled(before, after, history, now)
+    return _settled(before, after, history, now, gateways or Gateways(steady_since=0))
 
 
-def on_tick(state: CallStreams, history: PolicyHistory, now: int) -> Next:
-    """The state as time has passed: what is due, a changed list, and the end of remembering."""
+def on_tick(
+    state: CallStreams, history: PolicyHistory, now: int, *, gateways: Gateways | None = None
+) -> Next:
+    """The state as time has passed: what is due, a changed list, a gateway that fell silent, and
+    the end of remembering."""
     if now < state.seen_at:
         return Next(state)  # a tick from before what is known already
     if is_at_rest(state):
         forgotten = state.ended_at is not None and now >= state.ended_at + FORGET_MS
         return Next(None if forgotten else state)
-    return _settled(state, state, history, now)
+    return _settled(state, state, history, now, gateways or Gateways(steady_since=0))
 
 
 def is_at_rest(state: CallStreams) -> bool:
@@ -89,19 +95,27 @@ def _with_call(state: CallStreams, call: Call) -> CallStreams:
     return replace(state, call=encode(call), revision=call.revision)
 
 
-def _settled(before: CallStreams, after: CallStreams, history: PolicyHistory, now: int) -> Next:
+def _settled(
+    before: CallStreams,
+    after: CallStreams,
+    history: PolicyHistory,
+    now: int,
+    gateways: Gateways,
+) -> Next:
     demand = Demand(desired=False, reason="stopped: the call is not known", policy_version=0)
     decided: tuple[RecordingDecided, ...] = ()
     ended = True
     if after.call is not None:
         call, derived = _seen(after.call)
+        after = reported(after, call.media_streams, now)
         after = replace(after, alone_since=_alone_since(after, derived, now))
         decision = policy.decide(derived, history, now, after.alone_since)
         after, decided = _with_decision(after, decision, now)
         demand = _demand(after, call, derived, decision)
         ended = derived.state in ("ended", "ignored")
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
-    after, commands = reconcile(after, demand, now)
+    after = buried(after, gateways, now)
+    after, commands = reconcile(after, demand, now, gateways.steady_since)
     if after == before:
         return Next(before)
     told = (*decided, *commands, *changes(before, after, now))

@@ -14,10 +14,14 @@ class Unfinished:
         self._open: OrderedDict[int, None] = OrderedDict()
         self._next = 0
 
-    def begin(self, offset: int) -> None:
-        """The record at `offset` is being handled from now on."""
+    def begin(self, offset: int) -> bool:
+        """The record at `offset` is being handled from now on. False: it was begun before, as
+        happens where a partition is read again from what was committed; nothing changes then."""
+        if offset < self._next:
+            return False
         self._open[offset] = None
         self._next = offset + 1
+        return True
 
     def finish(self, offset: int) -> None:
         """It need not be handled again. Finishing it twice changes nothing."""

@@ -7,19 +7,21 @@ call must be recorded, and none otherwise.
 
 from dataclasses import dataclass, replace
 
+from pipeline.streams.answers import OPENING_MS
 from pipeline.streams.names import start_command_id, stop_command_id, stream_name
 from pipeline.streams.state import (
     ANSWERED,
-    BACKING_OFF,
     FAILED,
-    QUIET,
     REPEATED,
     SENT,
     STARTING,
-    STOPPING,
     failed,
     is_live,
     is_over,
+    new_stream,
+    newest_generation,
+    to_stop,
+    was_streamed,
 )
 from schemas.records import (
     CallStreams,
@@ -30,9 +32,11 @@ from schemas.records import (
 )
 
 START_EXPIRY_MS = 30_000
+PROBE_EXPIRY_MS = 5_000
+"""For a leg that was streamed before, and that an earlier command could not start again."""
 STOP_EXPIRY_MS = 15_000
 REPEAT_MS = 3_000
-"""An unanswered start command is sent once more after this, in case it was lost."""
+"""An unanswered command is sent once more after this, in case it was lost."""
 GRACE_MS = 2_000
 """What the answer to an expired command may take."""
 KEPT = 20
@@ -57,22 +61,28 @@ class Demand:
 
 
 def reconcile(
-    state: CallStreams, demand: Demand, now: int
+    state: CallStreams, demand: Demand, now: int, steady_since: int | None = 0
 ) -> tuple[CallStreams, tuple[Command, ...]]:
     """The next state, and the commands that lead from what is to what should be. At rest (nothing
-    due, demand met) both are unchanged and empty."""
+    due, demand met) both are unchanged and empty.
+
+    `steady_since`: since when the log's clock has gone without a break, None where that is not
+    known; only in such time is a gateway's silence held against a media stream.
+    """
+    patient = steady_since is None or now < steady_since + OPENING_MS
     streams: list[ManagedStream] = []
     commands: list[Command] = []
     for before in state.media_streams:
-        after = _unwanted(before, demand, now)
-        if before.phase == ANSWERED and after.state == FAILED:
+        after = _unwanted(before, demand, now, patient=patient)
+        if is_live(before) and after.state == FAILED:
             state = failed(state, now)
-        after, command = _due(state.task_sid, after, demand, now)
+        after, command = _due(state, after, demand, now)
         streams.append(after)
         commands += [command] if command else []
     wanted = demand.desired and demand.begins and not any(map(is_live, streams))
     if wanted and now >= state.not_before:
-        first, command = _first_attempt(state, demand, now)
+        first = new_stream(newest_generation(state) + 1, STARTING, demand.reason, now)
+        first, command = _attempt(state, first, demand, now)
         streams.append(first)
         commands.append(command)
     settled = replace(
@@ -114,104 +124,91 @@ def _shown(media_stream: ManagedStream) -> tuple[object, ...]:
     return m.state, m.reason, m.name, m.call_sid, m.stream_sid
 
 
-def _unwanted(media_stream: ManagedStream, demand: Demand, now: int) -> ManagedStream:
+def _unwanted(
+    media_stream: ManagedStream, demand: Demand, now: int, *, patient: bool
+) -> ManagedStream:
     """The same, on its way out if it should not run, or if it never came."""
     if not is_live(media_stream):
         return media_stream
     if not demand.desired:
-        return replace(
-            media_stream, state=STOPPING, reason=demand.reason, phase=BACKING_OFF, due_at=now
-        )
-    never_came = media_stream.phase == ANSWERED and _is_due(media_stream, now)
-    if never_came:
-        return replace(
-            media_stream,
-            state=FAILED,
-            reason="failed: started, but never reached a gateway",
-            phase=BACKING_OFF,
-            due_at=now,
-        )
+        return to_stop(media_stream, demand.reason, now)
+    if media_stream.phase == ANSWERED and _is_due(media_stream, now) and not patient:
+        gone = replace(media_stream, state=FAILED)
+        return to_stop(gone, "failed: started, but never reached a gateway", now)
     return media_stream
 
 
 def _due(
-    task_sid: str, media_stream: ManagedStream, demand: Demand, now: int
+    state: CallStreams, media_stream: ManagedStream, demand: Demand, now: int
 ) -> tuple[ManagedStream, Command | None]:
     """The same after what is due for it now, and the command to send."""
-    if _leg_is_known_now(media_stream, demand):
-        return _attempt(task_sid, media_stream, demand, now)
+    if _leg_is_another(media_stream, demand):
+        return _attempt(state, media_stream, demand, now)
     if not _is_due(media_stream, now):
         return media_stream, None
-    if media_stream.state == STARTING:
-        if media_stream.phase == SENT:
-            again = replace(
-                media_stream,
-                phase=REPEATED,
-                due_at=media_stream.issued_at + START_EXPIRY_MS + GRACE_MS,
-            )
-            return again, _start(task_sid, again, demand)
-        return _attempt(task_sid, media_stream, demand, now)
-    return _stop(task_sid, media_stream, now)
+    if media_stream.phase == SENT:
+        return _repeat(state, media_stream, demand)
+    if media_stream.state != STARTING:
+        return _next_stop(state.task_sid, media_stream, now)
+    if media_stream.phase == ANSWERED:
+        return media_stream, None  # patience
+    return _attempt(state, media_stream, demand, now)
 
 
-def _leg_is_known_now(media_stream: ManagedStream, demand: Demand) -> bool:
-    asked_blindly = media_stream.state == STARTING and media_stream.call_sid is None
-    return asked_blindly and media_stream.phase != ANSWERED and demand.call_sid is not None
+def _leg_is_another(media_stream: ManagedStream, demand: Demand) -> bool:
+    asked = media_stream.state == STARTING and media_stream.phase != ANSWERED
+    return asked and demand.call_sid not in (None, media_stream.call_sid)
 
 
 def _is_due(media_stream: ManagedStream, now: int) -> bool:
     return media_stream.due_at is not None and now >= media_stream.due_at
 
 
-def _first_attempt(
-    state: CallStreams, demand: Demand, now: int
-) -> tuple[ManagedStream, StartDuplicateStream]:
-    generation = 1 + max((m.generation for m in state.media_streams), default=0)
-    fresh = ManagedStream(
-        generation=generation,
-        state=STARTING,
-        reason=demand.reason,
-        call_sid=None,
-        stream_sid=None,
-        name=None,
-        gateway=None,
-        epoch=0,
-        attempt=0,
-        stop_attempt=0,
-        issued_at=now,
-        due_at=None,
-        phase=QUIET,
-        opened_at=None,
-        closed=False,
-    )
-    return _attempt(state.task_sid, fresh, demand, now)
+def _repeat(
+    state: CallStreams, media_stream: ManagedStream, demand: Demand
+) -> tuple[ManagedStream, Command]:
+    """The same command once more, and the time until its answer must be there."""
+    if media_stream.state == STARTING:
+        lasting = _start_expiry_ms(state, media_stream)
+        command: Command = _start(state, media_stream, demand)
+    else:
+        lasting = STOP_EXPIRY_MS
+        command = _stop(state.task_sid, media_stream)
+    due_at = media_stream.issued_at + lasting + GRACE_MS
+    return replace(media_stream, phase=REPEATED, due_at=due_at), command
 
 
 def _attempt(
-    task_sid: str, media_stream: ManagedStream, demand: Demand, now: int
+    state: CallStreams, media_stream: ManagedStream, demand: Demand, now: int
 ) -> tuple[ManagedStream, StartDuplicateStream]:
     call_sid = demand.call_sid
+    generation = media_stream.generation
     tried = replace(
         media_stream,
         call_sid=call_sid,
-        name=stream_name(task_sid, call_sid, media_stream.generation) if call_sid else None,
+        name=stream_name(state.task_sid, call_sid, generation) if call_sid else None,
         attempt=media_stream.attempt + 1,
         issued_at=now,
         due_at=now + REPEAT_MS,
         phase=SENT,
     )
-    return tried, _start(task_sid, tried, demand)
+    return tried, _start(state, tried, demand)
 
 
-def _start(task_sid: str, media_stream: ManagedStream, demand: Demand) -> StartDuplicateStream:
+def _start_expiry_ms(state: CallStreams, media_stream: ManagedStream) -> int:
+    again = media_stream.attempt > 1 and was_streamed(state, media_stream.call_sid)
+    return PROBE_EXPIRY_MS if again else START_EXPIRY_MS
+
+
+def _start(state: CallStreams, media_stream: ManagedStream, demand: Demand) -> StartDuplicateStream:
     m = media_stream
     return StartDuplicateStream(
-        command_id=start_command_id(task_sid, m.generation, m.attempt),
-        task_sid=task_sid,
+        command_id=start_command_id(state.task_sid, m.generation, m.attempt),
+        task_sid=state.task_sid,
         call_sid=m.call_sid,
         generation=m.generation,
         issued_at=m.issued_at,
-        expires_at=m.issued_at + START_EXPIRY_MS,
+        expires_at=m.issued_at + _start_expiry_ms(state, m),
         reason=m.reason,
         policy_version=demand.policy_version,
         direction=demand.direction,
@@ -220,25 +217,30 @@ def _start(task_sid: str, media_stream: ManagedStream, demand: Demand) -> StartD
     )
 
 
-def _stop(
+def _next_stop(
     task_sid: str, media_stream: ManagedStream, now: int
 ) -> tuple[ManagedStream, StopDuplicateStream]:
-    m = replace(
+    tried = replace(
         media_stream,
         stop_attempt=media_stream.stop_attempt + 1,
         issued_at=now,
-        due_at=now + STOP_EXPIRY_MS + GRACE_MS,
+        due_at=now + REPEAT_MS,
         phase=SENT,
     )
-    return m, StopDuplicateStream(
+    return tried, _stop(task_sid, tried)
+
+
+def _stop(task_sid: str, media_stream: ManagedStream) -> StopDuplicateStream:
+    m = media_stream
+    return StopDuplicateStream(
         command_id=stop_command_id(task_sid, m.generation, m.stream_sid, m.stop_attempt),
         task_sid=task_sid,
         call_sid=m.call_sid,
         generation=m.generation,
         stream_sid=m.stream_sid,
         name=m.name,
-        issued_at=now,
-        expires_at=now + STOP_EXPIRY_MS,
+        issued_at=m.issued_at,
+        expires_at=m.issued_at + STOP_EXPIRY_MS,
         reason=m.reason,
     )
 

@@ -1,6 +1,7 @@
 """The runner's parts without Kafka: the way out, the handling of records, the watchdog."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,8 +11,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.faust_core import Output, Step
-from agents.faust_handler import TICK_PATIENCE_MS, Handler, Incoming
+from agents.faust_core import Output, Refusal, Step
+from agents.faust_handler import Handler, Incoming
 from agents.faust_outbox import Change, Outbox
 from agents.faust_transport import committable
 from agents.faust_watch import Limits, Sight, Watchdog
@@ -52,29 +53,45 @@ class Broker:
         return [topic for topic, _, _ in self.sent]
 
 
+RULES_HOLD_MS = 100_000
+"""In these tests another version of the rules holds every 100 s."""
+
+
 def cti(event_id: str = "e1", key: str = "WT1") -> CtiEvent:
     """A record of any kind: the runner does not look into it."""
     return CtiEvent(event_id, "s", "t", None, 5, key, None, "{}", "k", "0", "1")
 
 
 class LastCore:
-    """Keeps the last event and publishes it; refuses one called `bad`; ticks say `ticked`."""
+    """Keeps the last event and publishes it; fails at one called `bad`, refuses one called `late`;
+    ticks say `ticked`, and wake a call at its arrival, a quiet one never."""
+
+    def __init__(self) -> None:
+        self.ticked: list[tuple[str, int]] = []
 
     def on_record(self, key: str, state: CtiEvent | None, record: CtiEvent, now: int) -> Any:
         if record.event_id == "bad":
             raise ZeroDivisionError("bad")
         if record.event_id == "forget":
             return Step(None)
+        if record.event_id == "late":
+            return Step(state, refused=Refusal("too-late", "four hours"))
         return Step(record, (Output(CALLS, key, record),))
 
     def on_tick(self, key: str, state: CtiEvent, now: int) -> Any:
-        return Step(replace(state, event_id="ticked", arrived_at=now))
+        self.ticked.append((key, now))
+        if now < state.arrived_at or state.event_id == "quiet":
+            return Step(state)
+        return Step(replace(state, event_id="ticked", arrived_at=now + 10_000))
 
     def on_broadcast(self, key: str, state: CtiEvent, record: Any, now: int) -> Any:
         return Step(replace(state, event_id=f"told {record.gateway}"))
 
-    def wants_ticks(self, state: CtiEvent) -> bool:
-        return state.event_id != "quiet"
+    def wakes_at(self, state: CtiEvent) -> int | None:
+        return None if state.event_id == "quiet" else state.arrived_at
+
+    def hears(self, state: CtiEvent) -> bool:
+        return state.event_id != "deaf"
 
 
 @dataclass
@@ -85,15 +102,20 @@ class Setting:
     outbox: Outbox
     table: dict[bytes, bytes]
     handler: Handler[Any]
-    caught_up: list[bool]
+    settled: list[float]
+    core: LastCore
 
 
-def setting(broker: Broker | None = None, effects: Callable[..., Any] | None = None) -> Setting:
+def setting(
+    broker: Broker | None = None,
+    effects: Callable[..., Any] | None = None,
+    recall: Callable[..., Any] | None = None,
+) -> Setting:
     """On an empty table."""
     broker = broker or Broker()
     outbox = Outbox(broker, "changelog")
     table: dict[bytes, bytes] = {}
-    caught_up = [True]
+    settled = [math.inf]
     core = LastCore()
     handler: Handler[Any] = Handler(
         role="tracker",
@@ -103,11 +125,13 @@ def setting(broker: Broker | None = None, effects: Callable[..., Any] | None = N
         table=table,
         topics={"p.cti.events": "cti.events", "p.ticks": "ticks"},
         prefixed=lambda name: f"p.{name}",
-        caught_up=lambda _: caught_up[0],
+        settled=lambda _: settled[0],
         effects=effects,
-        broadcast=core.on_broadcast,
+        recall=recall,
+        rules=lambda now: now // RULES_HOLD_MS,
+        broadcasts=core,
     )
-    return Setting(broker, outbox, table, handler, caught_up)
+    return Setting(broker, outbox, table, handler, settled, core)
 
 
 def incoming(record: Any, key: str | None = "WT1", topic: str = "p.cti.events") -> Incoming:
@@ -198,6 +222,21 @@ async def test_what_cannot_be_handled_goes_to_the_dead_letters(
     assert {} == here.table
 
 
+async def test_what_the_core_refuses_goes_to_the_dead_letters() -> None:
+    """With the core's reason, once the broker has it, and the state as the step says: here, as it
+    was."""
+    here = setting()
+    await here.handler.handle(incoming(cti()))
+    kept = dict(here.table)
+    await here.handler.handle(incoming(cti("late")))
+    [_, (topic, key, value)] = here.broker.sent
+    letter = decode(value)
+    assert ("p.cti.dead-letters", b"WT1") == (topic, key)
+    assert ("too-late", "four hours") == (letter.reason, letter.detail)
+    assert encode(cti("late")) == letter.original
+    assert kept == here.table
+
+
 async def test_an_output_that_does_not_fit_is_a_dead_letter_and_changes_nothing() -> None:
     """The state is as if the record had not come."""
     here = setting(Broker(too_large=frozenset({"p.calls"})))
@@ -218,36 +257,78 @@ async def test_effects_come_before_the_table_and_what_they_raise_gets_out() -> N
     assert {} == here.table
 
 
-async def test_ticks_reach_the_keys_of_their_partition_that_want_them() -> None:
-    """`now` is the tick's time."""
+async def test_a_key_that_the_table_does_not_have_is_recalled() -> None:
+    """Once; the record goes on from what is known of it, and a tick may forget it again."""
+    asked: list[str] = []
+
+    async def recall(key: str) -> CtiEvent | None:
+        asked.append(key)
+        return cti("known") if key == "WT1" else None
+
+    here = setting(recall=recall)
+    await here.handler.handle(incoming(cti("late"), "WT1"))
+    assert {} == here.table
+    await here.handler.handle(tick(10_000))
+    assert [("WT1", 10_000)] == here.core.ticked
+    assert "ticked" == decode(here.table[b"WT1"]).event_id
+    await here.handler.handle(incoming(cti(), "WT1"))
+    await here.handler.handle(incoming(cti(), "WT2"))
+    assert ["WT1", "WT2"] == asked
+
+
+async def test_ticks_ask_who_changed_and_who_is_due_and_nobody_else() -> None:
+    """A call is kept for hours: asking all of them every second would cost more than the events.
+    `now` is the tick's time."""
     here = setting()
     await here.handler.handle(incoming(cti(), "WT1"))
     await here.handler.handle(incoming(cti("quiet"), "WT2"))
-    await here.handler.handle(tick(9_000))
-    assert ("ticked", 9_000) == _event(here, b"WT1")
-    assert ("quiet", 5) == _event(here, b"WT2")
+    for at in (1_000, 2_000, 11_000, 12_000):
+        await here.handler.handle(tick(at))
+    assert [("WT1", 1_000), ("WT2", 1_000), ("WT1", 11_000)] == here.core.ticked
+    assert ("ticked", 21_000) == _event(here, b"WT1")
 
 
-async def test_a_tick_does_not_overtake_waiting_records_except_after_long() -> None:
-    """Deadlines must not pass that a waiting record would meet; nor may ticks stop for ever."""
+async def test_a_change_is_followed_by_a_tick() -> None:
+    """Whatever the key wanted before: a late record may change what is due."""
     here = setting()
-    await here.handler.handle(incoming(cti()))
-    here.caught_up[0] = False
-    await here.handler.handle(tick(9_000))
-    await here.handler.handle(tick(9_000 + TICK_PATIENCE_MS - 1))
-    assert ("e1", 5) == _event(here, b"WT1")
-    await here.handler.handle(tick(9_000 + TICK_PATIENCE_MS))
-    assert ("ticked", 9_000 + TICK_PATIENCE_MS) == _event(here, b"WT1")
+    await here.handler.handle(incoming(cti("quiet"), "WT2"))
+    await here.handler.handle(tick(1_000))
+    await here.handler.handle(incoming(cti("quiet", "WT9"), "WT2"))
+    await here.handler.handle(tick(2_000))
+    await here.handler.handle(tick(3_000))
+    assert [("WT2", 1_000), ("WT2", 2_000)] == here.core.ticked
 
 
-async def test_a_record_without_key_is_for_every_key_of_its_partition() -> None:
-    """GatewayStarted concerns all calls there."""
+async def test_other_rules_concern_every_key() -> None:
+    """A list that changes applies to running calls: at the first tick at which it holds."""
     here = setting()
     for key in ("WT1", "WT2"):
-        await here.handler.handle(incoming(cti(), key))
+        await here.handler.handle(incoming(cti("quiet"), key))
+    for at in (1_000, RULES_HOLD_MS - 1, RULES_HOLD_MS, RULES_HOLD_MS + 1_000):
+        await here.handler.handle(tick(at))
+    asked = [at for key, at in here.core.ticked if key == "WT2"]
+    assert [1_000, RULES_HOLD_MS] == asked
+
+
+async def test_a_tick_does_not_overtake_waiting_records() -> None:
+    """Deadlines must not pass that a waiting record would meet: while records wait, a tick counts
+    as one of the time up to which they were handled, and time never runs backwards."""
+    here = setting()
+    await here.handler.handle(incoming(cti()))
+    for settled in (0, 3_000, 3_000, 2_000, math.inf):
+        here.settled[0] = settled
+        await here.handler.handle(tick(20_000))
+    assert [0, 3_000, 20_000] == [at for key, at in here.core.ticked if key == "WT1"]
+
+
+async def test_a_record_without_key_is_for_every_key_of_its_partition_that_hears() -> None:
+    """GatewayStarted concerns all calls there but those where nothing is left to do."""
+    here = setting()
+    for key, name in {"WT1": "e1", "WT2": "e1", "WT3": "deaf"}.items():
+        await here.handler.handle(incoming(cti(name), key))
     await here.handler.handle(incoming(GatewayStarted("gateway-0", 2, 1_000), None))
     told = {key: decode(value).event_id for key, value in here.table.items()}
-    assert {b"WT1": "told gateway-0", b"WT2": "told gateway-0"} == told
+    assert {b"WT1": "told gateway-0", b"WT2": "told gateway-0", b"WT3": "deaf"} == told
 
 
 async def test_a_forgotten_key_leaves_table_and_ticks() -> None:
@@ -256,7 +337,7 @@ async def test_a_forgotten_key_leaves_table_and_ticks() -> None:
     await here.handler.handle(incoming(cti()))
     await here.handler.handle(incoming(cti("forget")))
     await here.handler.handle(tick(9_000))
-    assert {} == here.table
+    assert ({}, []) == (here.table, here.core.ticked)
 
 
 async def test_after_recovery_the_states_are_those_of_the_table() -> None:
@@ -268,7 +349,7 @@ async def test_after_recovery_the_states_are_those_of_the_table() -> None:
     here.handler.restore({b"WT9": 3})
     await here.handler.handle(tick(9_000))
     assert [b"WT9"] == list(here.table)
-    assert ("ticked", 9_000) == _event(here, b"WT9")
+    assert ("ticked", 19_000) == _event(here, b"WT9")
 
 
 @given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
@@ -321,6 +402,26 @@ def test_the_watchdog_ends_a_process_that_commits_nothing_of_what_it_handles() -
     sights = [replace(FIRST, at=float(t), lag=1, handled=t) for t in range(1, 63)]
     assert _told(*sights)[-1] is not None
     assert [None] * 59 == _told(*sights)[:59]
+
+
+def test_the_watchdog_forgives_a_broker_that_does_not_answer() -> None:
+    """An outage of minutes, in whatever state it finds the process, is no fault of the process; its
+    time counts for nothing once the broker is back."""
+    away = replace(FIRST, lag=None, handled=3, rebalancing=True)
+    back = replace(away, lag=5)
+    sights = [replace(away, at=float(t)) for t in range(2, 280, 2)]
+    sights += [replace(back, at=float(t)) for t in range(280, 398, 2)]
+    assert {None} == set(_told(*sights))
+    working = replace(away, rebalancing=False)
+    sights = [replace(working, at=float(t), handled=t) for t in range(2, 280, 2)]
+    sights += [replace(working, at=float(t), handled=t, lag=5) for t in range(280, 336, 2)]
+    assert {None} == set(_told(*sights))
+
+
+def test_the_watchdog_does_not_wait_for_an_answer_for_ever() -> None:
+    """Perhaps it is the process that cannot hear."""
+    said = _told(*(replace(FIRST, at=float(t), lag=None) for t in (2, 300, 302)))
+    assert [None, None, "the broker has not answered for 300 s"] == said
 
 
 def test_the_watchdog_ends_a_rebalance_without_end() -> None:

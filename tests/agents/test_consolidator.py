@@ -133,21 +133,29 @@ def test_a_contact_is_forgotten_when_nothing_more_can_come() -> None:
     going_on = state_of(core.on_record(TASK, None, ANN, NOON))
     assert core.on_tick(TASK, going_on, NOON + KEPT_MS).state is not None
     assert Step(None) == core.on_tick(TASK, going_on, NOON + AWAITED_MS)
-    assert core.wants_ticks(over)
+    assert NOON + KEPT_MS == core.wakes_at(over)
 
 
 class Database:
-    """A repository whose first saves fail."""
+    """A repository whose first answers fail."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)
         self.saved: list[Contact] = []
+        self.states: dict[str, bytes] = {}
 
-    def save(self, contact: Contact) -> bool:
+    def save(self, contact: Contact, state: bytes | None = None) -> bool:
         if self.errors:
             raise self.errors.pop(0)
         self.saved.append(contact)
+        if state is not None:
+            self.states[contact.contact_id] = state
         return True
+
+    def state_of(self, contact_id: str) -> bytes | None:
+        if self.errors:
+            raise self.errors.pop(0)
+        return self.states.get(contact_id)
 
 
 STEP = Step(None, (Output(CONTACTS, TASK, CONTACT),))
@@ -162,7 +170,7 @@ def _no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_contact_is_saved_once_the_database_is_back() -> None:
     """Tried again in place; health is good afterwards."""
     database, health = Database(AWAY, AWAY), Health()
-    await Saver(database.save, health, asyncio.Event())(TASK, None, STEP)
+    await Saver(database, health, asyncio.Event())(TASK, None, STEP)
     assert [CONTACT] == database.saved
     assert {} == health.reasons
 
@@ -171,7 +179,7 @@ async def test_health_is_bad_while_the_database_is_away() -> None:
     """And stopping then neither saves nor lets the record go."""
     database, health, stop = Database(*[AWAY] * 9), Health(), asyncio.Event()
     stop.set()
-    saving = asyncio.ensure_future(Saver(database.save, health, stop)(TASK, None, STEP))
+    saving = asyncio.ensure_future(Saver(database, health, stop)(TASK, None, STEP))
     while "database" not in health.reasons:  # noqa: ASYNC110 - a thread says it
         await asyncio.sleep(0)
     assert not saving.done()
@@ -184,6 +192,18 @@ async def test_health_is_bad_while_the_database_is_away() -> None:
 async def test_a_contact_that_the_database_refuses_holds_nothing_up() -> None:
     """It is logged and let go."""
     database, health = Database(DataError("INSERT", {}, Exception("too long"))), Health()
-    await Saver(database.save, health, asyncio.Event())(TASK, None, STEP)
+    await Saver(database, health, asyncio.Event())(TASK, None, STEP)
     assert [] == database.saved
+    assert {} == health.reasons
+
+
+async def test_a_forgotten_contact_is_recalled_as_it_was_saved() -> None:
+    """Also while the database is away for a moment; one that was never saved is not known."""
+    database, health = Database(), Health()
+    saver = Saver(database, health, asyncio.Event())
+    step = ContactsCore(HISTORY).on_record(TASK, None, LEFT, NOON)
+    await saver(TASK, None, step)
+    database.errors = [AWAY, AWAY]
+    assert step.state == await saver.recall(TASK)
+    assert None is await saver.recall("WT0")
     assert {} == health.reasons

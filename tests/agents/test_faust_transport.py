@@ -3,6 +3,8 @@
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +12,12 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from intervaltree import IntervalTree
 
+from agents.faust_configured import faust_app
+from agents.faust_lease import Lease
 from agents.faust_outbox import BrokenOutbox
-from agents.faust_transport import Consumer, ConsumerThread
+from agents.faust_thread import ConsumerThread
+from agents.faust_transport import Consumer, TableManager
+from pipeline.settings import Role, Settings
 
 PARTITION = TP("cti.events", 3)
 
@@ -37,6 +43,19 @@ def consumer(kind: Any, acked: list[int], in_flight: list[int], gaps: list[range
     return made
 
 
+def reading_with(thread: Any) -> Any:
+    """A consumer whose thread is `thread`, in an app with one table."""
+
+    class Tables:
+        changelog_topics = frozenset({"changelog"})
+
+    ours = object.__new__(Consumer)
+    ours.app = SimpleNamespace(tables=Tables(), client_only=False)
+    ours._thread, ours.fetched = thread, {}
+    ours._held, ours._resumed = set(), asyncio.Event()
+    return ours
+
+
 def test_an_offset_in_flight_is_not_committed() -> None:
     """Between 4 and 9 lies a hole, which Faust fills up with 6, the record just received there:
     acknowledged out of order, 9 would take 6 along (faust issue 606)."""
@@ -55,6 +74,13 @@ def test_holes_hold_nothing_up() -> None:
     assert ours._new_offset(PARTITION) is None
 
 
+async def test_holes_are_not_kept() -> None:
+    """Faust notes each of them for good; behind a transactional producer there is one an event."""
+    ours = consumer(Consumer, acked=[], in_flight=[], gaps=[])
+    await ours._add_gap(PARTITION, 4, 5)
+    assert not ours._gap[PARTITION]
+
+
 def test_after_a_recovery_the_sources_wait_for_the_flow() -> None:
     """Faust resumes them before it seeks: what is read in between is lost."""
     source, changelog = TP("cti.events", 3), TP("changelog", 3)
@@ -68,7 +94,7 @@ def test_after_a_recovery_the_sources_wait_for_the_flow() -> None:
     ours = object.__new__(Consumer)
     ours.app = App()
     ours._active_partitions, ours._paused_partitions = set(), {source, changelog}
-    ours._held = set()
+    ours._held, ours._resumed = set(), asyncio.Event()
     ours.can_resume_flow, ours.suspend_flow = asyncio.Event(), asyncio.Event()
     ours.resume_partitions({source, changelog})
     assert {changelog} == ours._active_partitions
@@ -86,12 +112,89 @@ async def test_a_fetch_under_way_keeps_its_partitions() -> None:
             asked.append(active)
             return {}
 
-    ours = object.__new__(Consumer)
-    ours._thread, ours.fetched = Thread(), {}
+    ours = reading_with(Thread())
     active = {PARTITION}
     await ours._getmany(active, 1.0)
     active.clear()
     assert [{PARTITION}] == asked
+
+
+async def test_a_fetch_in_a_recovery_is_short() -> None:
+    """It asks for changelogs only, and does not notice when the sources may be read again: Faust's
+    waits a second for nothing after every restart."""
+    asked: list[float] = []
+
+    class Thread:
+        async def getmany(self, active: Any, timeout: float) -> Any:
+            asked.append(timeout)
+            return {}
+
+    ours = reading_with(Thread())
+    await ours._getmany({TP("changelog", 3)}, 1.0)
+    await ours._getmany({TP("changelog", 3), PARTITION}, 1.0)
+    assert [0.02, 1.0] == asked
+
+
+async def test_a_pause_that_ends_is_noticed_at_once() -> None:
+    """Faust sleeps for a second where no partition is active, whatever happens meanwhile."""
+    fetched: list[Any] = []
+
+    class Thread:
+        async def getmany(self, active: Any, timeout: float) -> Any:
+            fetched.append(active)
+            return {}
+
+    ours = reading_with(Thread())
+    ours._active_partitions, ours._paused_partitions = set(), {PARTITION}
+    ours.can_resume_flow, ours.suspend_flow = asyncio.Event(), asyncio.Event()
+    ours.flow_active, ours.not_waiting_next_records = True, asyncio.Event()
+
+    async def pause(event: asyncio.Event, timeout: float) -> None:
+        ours.resume_partitions({PARTITION})
+        ours.resume_flow()
+        assert event.is_set()
+
+    ours.wait = pause
+    await ours._wait_next_records(1.0)
+    assert [{PARTITION}] == fetched
+
+
+async def test_a_table_is_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust's table manager sleeps for a second before anything else begins."""
+    begun: list[str] = []
+
+    async def begin() -> None:
+        begun.append("begun")
+
+    async def sleep(*_: Any) -> None:
+        begun.append("slept")
+
+    ours = object.__new__(TableManager)
+    monkeypatch.setattr(TableManager, "sleep", sleep)
+    monkeypatch.setattr(TableManager, "recovery", SimpleNamespace(start=begin))
+    monkeypatch.setattr(TableManager, "_update_channels", lambda _: begin())
+    await ours.on_start()
+    assert ["begun", "begun"] == begun
+
+
+@pytest.mark.parametrize("blocks", [False, True])
+async def test_what_is_taken_at_once_needs_no_task(blocks: bool) -> None:
+    """And what is not is waited for, or left, as Faust does it."""
+    taken: list[int] = []
+    room, stop = asyncio.Event(), asyncio.Event()
+
+    async def take() -> None:
+        if blocks:
+            await room.wait()
+        taken.append(len(asyncio.all_tasks()))
+
+    tasks = len(asyncio.all_tasks())
+    ours = reading_with(None)
+    ours._loop = asyncio.get_running_loop()
+    ours._stopped, ours._crashed = asyncio.Event(), asyncio.Event()
+    asyncio.get_running_loop().call_soon(room.set)
+    await ours.wait_first(take(), stop.wait())
+    assert [tasks < number for number in taken] == [blocks]
 
 
 @pytest.mark.parametrize("flow_active", [True, False])
@@ -138,3 +241,51 @@ async def test_nothing_is_committed_before_all_that_came_of_it_is_safe() -> None
     ours = consumer(Consumer, acked=[3], in_flight=[], gaps=[])
     ours.app = Broken()
     assert not await ours._commit_offsets({PARTITION: 4})
+
+
+async def test_where_nothing_was_committed_reading_goes_back_to_the_beginning() -> None:
+    """What was fetched before a recovery and not handled is fetched again: to the committed offset,
+    or, where there is none yet, to the first. Faust leaves the position where the fetch had brought
+    it. The changelogs' positions are the recovery's."""
+    fresh, started, changelog = (TP(name, 3) for name in ("fresh", "started", "changelog"))
+    begun: list[TP] = []
+
+    class Thread:
+        async def seek_to_committed(self) -> dict[TP, int | None]:
+            return {fresh: None, started: 5, changelog: None}
+
+        async def seek_to_beginning(self, *partitions: TP) -> None:
+            begun.extend(partitions)
+
+    class Tables:
+        changelog_topics = frozenset({"changelog"})
+
+    class App:
+        tables = Tables()
+
+    ours = object.__new__(Consumer)
+    ours.app, ours._thread, ours.fetched = App(), Thread(), {("fresh", 3): 7}
+    ours._read_offset, ours._committed_offset = {fresh: 7, started: 9}, {}
+    await ours.perform_seek()
+    assert [fresh] == begun
+    assert {} == ours.fetched
+    assert (None, 5) == (ours._read_offset[fresh], ours._read_offset[started])
+
+
+async def test_a_key_goes_with_its_partition(tmp_path: Path) -> None:
+    """Faust's store notes a key's partition in recovery only: a key that was set by an event would
+    stay after its partition went to another process, and come back, old, with the partition."""
+    settings = Settings(kafka_bootstrap_servers="localhost:1", state_dir=tmp_path)
+
+    async def nothing() -> None: ...
+
+    app = faust_app(settings, Role.TRACKER, before_commit=nothing, lease=Lease(6.0))
+    table = app.Table("table", key_type=bytes, value_type=bytes, partitions=24)
+    table.partition_for_key = lambda key: 3 if key == b"gone" else 4
+    table[b"gone"] = b"1"
+    table[b"kept"] = b"2"
+    table[b"deleted"] = b"3"
+    del table[b"deleted"]
+    await table.data.on_recovery_completed({TP("changelog", 4)}, set())
+    assert {b"kept": b"2"} == dict(table.data.data)
+    assert {b"kept": 4} == table.data._key_partition

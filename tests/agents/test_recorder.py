@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,6 +44,14 @@ def _small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assembler, "SEGMENT_BYTES", 1_600)
     monkeypatch.setattr(recorder_effects, "FIRST_DELAY_S", 0.001)
     monkeypatch.setattr(recorder_effects, "LONGEST_DELAY_S", 0.001)
+
+
+@pytest.fixture(params=["objects", "files"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> AudioStore:
+    """Each of the two kinds."""
+    if request.param == "objects":
+        return AudioStore(MemoryStore())
+    return AudioStore.from_url(tmp_path.as_uri())
 
 
 @dataclass(frozen=True)
@@ -147,11 +156,14 @@ def of_kind(work: Sequence[Work], kind: type) -> list[Any]:
     return [item.effect for item in work if isinstance(item.effect, kind)]
 
 
-async def test_a_recording_from_begin_to_end():
+async def test_a_recording_from_begin_to_end(store):
     """Audio and manifest are in the store and agree with what is told, in this order: started,
     a checkpoint after each segment, complete, the closing checkpoint; no segment stays."""
-    store, producer, health = AudioStore(MemoryStore()), FakeProducer(), Health()
-    await effects_on(store, producer, health).carry_out(story())
+    producer, health = FakeProducer(), Health()
+    effects = effects_on(store, producer, health)
+    for work in story():
+        await effects.carry_out([work])
+        await effects.settle()
     topics = [topic for topic, _ in producer.sent]
     count = len(of_kind(story(), SegmentCut))
     assert count > 2
@@ -170,9 +182,9 @@ async def test_a_recording_from_begin_to_end():
     assert {done.audio, done.manifest} == {key async for key in store.list("")}
 
 
-async def test_the_manifest_s_hashes_are_those_of_the_received_samples():
+async def test_the_manifest_s_hashes_are_those_of_the_received_samples(store):
     """Each segment's SHA-256 can be checked against the audio."""
-    store, producer = AudioStore(MemoryStore()), FakeProducer()
+    producer = FakeProducer()
     await effects_on(store, producer, Health()).carry_out(story())
     done = producer.sent[-2][1]
     left = (await store.get(done.audio))[HEADER_SIZE::2]

@@ -4,17 +4,23 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
+import stamina
+from aiokafka.errors import KafkaTimeoutError
 
+from agents.twilio_adapter import Adapter
 from agents.twilio_client import TwilioApi
 from agents.twilio_commands import Commands
 from agents.twilio_effort import Command, wall_clock
+from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
+from pipeline.settings import Settings, SettingsError, load
 from pipeline.streams.names import stream_name
 from pipeline.telemetry import Health
 from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
-from tests.agents.twilio_double import ACCOUNT, TOKEN, TwilioDouble, twilio_double
+from tests.agents.twilio_double import ACCOUNT, TOKEN, Reply, TwilioDouble, twilio_double
 
 TASK = "WT" + "a" * 32
 LEG = "CA" + "b" * 32
@@ -74,15 +80,15 @@ class Scene:
 
 
 @asynccontextmanager
-async def _scene(token: str = TOKEN) -> AsyncIterator[Scene]:
+async def _scene(token: str = TOKEN, timeout_s: float = 5.0) -> AsyncIterator[Scene]:
     health = Health()
     async with (
         twilio_double() as twilio,
-        TwilioApi(ACCOUNT, token, twilio.url, 8) as api,
+        TwilioApi(ACCOUNT, token, twilio.url, timeout_s) as api,
         asyncio.timeout(20),
     ):
         twilio.calls[LEG] = "in-progress"
-        yield Scene(twilio, Commands(api, URL, health), health)
+        yield Scene(twilio, Commands(api, Gate(8, health), URL), health)
 
 
 @pytest.fixture
@@ -249,8 +255,8 @@ async def test_a_stop_by_a_fresh_process_finds_the_name(scene: Scene) -> None:
     """Neither SID nor name nor leg known: each leg in the conference is tried by its name."""
     await scene.does(_start())
     scene.twilio.conferences[TASK] = [{"call_sid": WORKER}, {"call_sid": LEG}]
-    async with TwilioApi(ACCOUNT, TOKEN, scene.twilio.url, 8) as api:
-        fresh = Commands(api, URL, Health())
+    async with TwilioApi(ACCOUNT, TOKEN, scene.twilio.url) as api:
+        fresh = Commands(api, Gate(8, Health()), URL)
         answer = await fresh.carry_out(_stop(call_sid=None, name=None), CallLane())
 
     assert "done" == answer.outcome
@@ -276,12 +282,147 @@ async def test_a_stream_that_is_gone_counts_as_stopped(
 
 
 async def test_wrong_credentials_are_an_alarm_and_no_hammering() -> None:
-    """One request, the answer `failed`, and /healthz says why."""
+    """One request, /healthz says what to do, and the commands wait until they expire."""
     async with _scene(token="wrong") as scene:
-        answer = await scene.does(_start())
+        answer = await scene.does(_start(expires_at=wall_clock() + 500))
+        other = await scene.does(_start(command_id="2", expires_at=wall_clock() + 500))
 
-        assert ("failed", 20003, 1) == (answer.outcome, answer.code, answer.attempts)
-        assert "twilio" in scene.health.reasons
+        assert ("expired", 20003, 1) == (answer.outcome, answer.code, answer.attempts)
+        assert ("expired", 20003, 0) == (other.outcome, other.code, other.attempts)
+        assert 1 == scene.twilio.refused
+        assert "FLEXCAPTURE_TWILIO_AUTH_TOKEN" in scene.health.reasons["twilio"]
+
+
+ODD_REPLIES = {
+    "429 without a body": Reply(429),
+    "429 with a wish": Reply(429, '{"code": 20429}', headers={"Retry-After": "0"}),
+    "429 with a date": Reply(429, headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}),
+    "503 in HTML": Reply(503, "<html>Service Unavailable</html>", "text/html"),
+    "502 in no encoding": Reply(502, "\xff\xfe\x00", "text/html; charset=utf-8"),
+    "500 with a list": Reply(500, "[1, 2]"),
+    "500 with an odd code": Reply(500, '{"code": "x", "message": 5}'),
+    "a reset": Reply(resets=True),
+    "a reset after it was done": Reply(resets=True, does=True),
+    "an error after it was done": Reply(500, does=True),
+}
+
+
+@pytest.mark.parametrize("what", ODD_REPLIES)
+async def test_odd_failures_are_repeated(scene: Scene, what: str) -> None:
+    """Whatever the answer looks like: one media stream, and the command done."""
+    scene.twilio.failures.append(ODD_REPLIES[what])
+    answer = await scene.does(_start())
+
+    assert ("done", 2) == (answer.outcome, answer.attempts)
+    assert ["in-progress"] == [s["status"] for s in scene.twilio.streams.values()]
+
+
+@pytest.mark.parametrize("text", ["", "<html>", "null", '{"sid": 7}'])
+async def test_a_success_without_a_sid_counts(scene: Scene, text: str) -> None:
+    """Twilio took it; whether it lives shows at the gateway."""
+    scene.twilio.failures.append(Reply(200, text, does=True))
+    answer = await scene.does(_start())
+
+    assert ("done", None, 1) == (answer.outcome, answer.stream_sid, answer.attempts)
+
+
+async def test_twilios_wish_to_be_left_alone_is_granted(scene: Scene) -> None:
+    """Retry-After says longer than the command lasts: nothing more is asked."""
+    scene.twilio.failures.append(Reply(429, headers={"Retry-After": "3600"}))
+    answer = await scene.does(_start(expires_at=wall_clock() + 1_500))
+
+    assert ("expired", 429, 1) == (answer.outcome, answer.code, answer.attempts)
+
+
+@pytest.mark.parametrize("conflict", [(409, None), (400, 21299), (422, None), None])
+async def test_an_answer_that_came_too_late_is_asked_for_again_by_name(
+    conflict: tuple[int, int | None] | None,
+) -> None:
+    """The first request timed out although Twilio did it. The second has the same name: however
+    Twilio says that it's there, the command is done; where it starts another one instead, its SID
+    is told, and the first is the surplus that a gateway will report."""
+    too_late = asyncio.Event()
+    async with _scene(timeout_s=0.2) as scene:
+        scene.twilio.conflict = conflict
+        scene.twilio.failures.append(Reply(200, "{}", does=True, until=too_late))
+        answer = await scene.does(_start())
+        too_late.set()
+        last = list(scene.twilio.streams)[-1]
+
+        assert ("done", 2) == (answer.outcome, answer.attempts)
+        assert (None if conflict else last) == answer.stream_sid
+        assert 1 == len({form["Name"] for _, form in scene.twilio.asked("start")})
+        assert (1 if conflict else 2) == len(scene.twilio.streams)
+
+
+async def test_a_request_that_is_wrong_by_itself_fails(scene: Scene) -> None:
+    """400 at the first request is no conflict."""
+    scene.twilio.failures.append((400, 21203))
+    answer = await scene.does(_start())
+
+    assert ("failed", 21203, 1) == (answer.outcome, answer.code, answer.attempts)
+
+
+async def test_after_a_ringing_legs_end_nothing_is_asked(scene: Scene) -> None:
+    """Twilio said that the leg is not in progress; its stop needs no request."""
+    scene.twilio.calls[LEG] = "ringing"
+    async with asyncio.TaskGroup() as tasks:
+        doing = tasks.create_task(scene.does(_start()))
+        await scene.twilio.until_asked("start")
+        scene.put(_stop())
+    assert "superseded" == doing.result().outcome
+    asked = len(scene.twilio.requests)
+    answer = await scene.does(_stop())
+
+    assert ("done", 0) == (answer.outcome, answer.attempts)
+    assert asked == len(scene.twilio.requests)
+
+
+async def test_a_fault_of_ours_ends_the_command_only() -> None:
+    """An error that nobody thought of is answered as a failure: the process would only meet the
+    command again."""
+
+    class Broken:
+        def __getattr__(self, name: str) -> Any:
+            raise ZeroDivisionError
+
+    commands = Commands(Broken(), Gate(8, Health()), URL)  # type: ignore[arg-type]
+
+    assert "failed" == (await commands.carry_out(_start(), CallLane())).outcome
+    assert "failed" == (await commands.carry_out(_stop(), CallLane())).outcome
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "1001", "many"])
+def test_the_bound_on_requests_is_checked(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong number is refused at the start, by name."""
+    monkeypatch.setenv("FLEXCAPTURE_TWILIO_CONCURRENCY", wrong)
+    with pytest.raises(SettingsError, match="FLEXCAPTURE_TWILIO_CONCURRENCY"):
+        load(None)
+
+
+class MovingProducer:
+    """Kafka's leader is on the move for the first few sends."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.sent: list[str] = []
+
+    async def send_and_wait(self, topic: str, value: bytes, key: bytes, **_: object) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise KafkaTimeoutError
+        self.sent.append(topic)
+
+
+@pytest.mark.parametrize("failures", [0, 3])
+async def test_an_answer_is_written_in_the_end(scene: Scene, failures: int) -> None:
+    """The process does not end for a broker that fails now and then."""
+    adapter = Adapter(Settings(), scene.commands, scene.health)
+    sender = adapter._producer = MovingProducer(failures)
+    with stamina.set_testing(True, attempts=5):
+        await adapter._carry_out(_start(), scene.lane)
+
+    assert ["stream.events"] == sender.sent
 
 
 class Script:
@@ -312,34 +453,85 @@ class Script:
             await self._moved.wait_for(true)  # type: ignore[arg-type]
 
 
-async def test_commands_of_a_call_keep_their_order_and_calls_do_not_wait() -> None:
-    """The second command of a call begins after the first; another call's at once; only what lies
-    before the first unfinished one may be committed."""
+async def test_commands_of_a_media_stream_keep_their_order_and_others_do_not_wait() -> None:
+    """The second command of a media stream begins after the first; another call's, and that of
+    another media stream of the call, at once; only what lies before the first unfinished one may be
+    committed."""
     script = Script()
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         lanes = Lanes(tasks, script.carry_out, most=10)
         lanes.put(Item(_start(task_sid="A", command_id="a1"), 0, 10))
         lanes.put(Item(_stop(task_sid="A", command_id="a2"), 0, 11))
         lanes.put(Item(_start(task_sid="B", command_id="b1"), 0, 12))
-        await script.until(lambda: {"a1", "b1"} == set(script.begun))
+        surplus = _stop(task_sid="A", command_id="a3", generation=0, stream_sid="MZ9")
+        lanes.put(Item(surplus, 0, 13))
+        await script.until(lambda: {"a1", "b1", "a3"} == set(script.begun))
         await script.let("b1")
+        await script.let("a3")
         assert {0: 10} == lanes.committable()
         await script.let("a1")
         await script.until(lambda: "a2" in script.begun)
         assert {0: 11} == lanes.committable()
         await script.let("a2")
-    assert {0: 13} == lanes.committable()
+    assert {0: 14} == lanes.committable()
+
+
+async def test_a_newer_start_overtakes_even_when_it_is_over_first() -> None:
+    """It has a lane of its own, which may have ended before the older one looks again."""
+    script, lanes_of = Script(), dict[str, CallLane]()
+    old = _start(task_sid="A", command_id="a1")
+
+    async def carry_out(command: Command, lane: CallLane) -> None:
+        lanes_of[command.command_id] = lane
+        await script.carry_out(command, lane)
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        lanes = Lanes(tasks, carry_out, most=10)
+        lanes.put(Item(old, 0, 10))
+        await script.until(lambda: "a1" in script.begun)
+        newer = _start(task_sid="A", command_id="a2", generation=2, issued_at=old.issued_at + 1)
+        lanes.put(Item(newer, 0, 11))
+        await script.let("a2")
+        assert lanes_of["a1"].is_overtaken(old)
+        assert not lanes_of["a2"].is_overtaken(newer)
+        await script.let("a1")
 
 
 async def test_partitions_that_are_lost_leave_nothing_behind() -> None:
-    """What was under way for them is cancelled, and its offsets are no longer ours to commit."""
+    """What was under way for them is cancelled, and its offsets are no longer ours to commit; what
+    had not even begun is not in the way when the partition comes back."""
     script = Script()
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         lanes = Lanes(tasks, script.carry_out, most=10)
         lanes.put(Item(_start(task_sid="A", command_id="a1"), 0, 10))
         lanes.put(Item(_start(task_sid="B", command_id="b1"), 1, 20))
         await script.until(lambda: 2 == len(script.begun))
-        await lanes.drop({0})
+        lanes.put(Item(_start(task_sid="C", command_id="c1"), 0, 11))
+        await lanes.keep({1})
         assert {1: 20} == lanes.committable()
+        lanes.put(Item(_start(task_sid="C", command_id="c1"), 0, 11))
+        await script.until(lambda: "c1" in script.begun)
         await script.let("b1")
-    assert {1: 21} == lanes.committable()
+        await script.let("c1")
+    assert {1: 21, 0: 12} == lanes.committable()
+
+
+async def test_a_rebalance_that_leaves_us_a_partition_disturbs_nothing() -> None:
+    """What is under way for it goes on; read again from what was committed, it is not begun
+    again."""
+    script = Script()
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        lanes = Lanes(tasks, script.carry_out, most=10)
+        for offset, name in enumerate("ABC", 10):
+            lanes.put(Item(_start(task_sid=name, command_id=name), 0, offset))
+        await script.until(lambda: 3 == len(script.begun))
+        await script.let("B")
+        await lanes.keep({0})
+        for offset, name in enumerate("ABCD", 10):
+            lanes.put(Item(_start(task_sid=name, command_id=name), 0, offset))
+        await script.until(lambda: "D" in script.begun)
+        assert ["A", "B", "C", "D"] == script.begun
+        assert {0: 10} == lanes.committable()
+        for name in "ACD":
+            await script.let(name)
+    assert {0: 14} == lanes.committable()

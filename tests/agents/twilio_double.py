@@ -2,25 +2,45 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import BasicAuth, web
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
 ACCOUNT = "AC" + "0" * 32
 TOKEN = "the-auth-token"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An odd answer. `does`: what was asked is done all the same; `until`: it's answered only then;
+    `resets`: the connection breaks instead."""
+
+    status: int = 500
+    text: str = ""
+    content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
+    does: bool = False
+    until: asyncio.Event | None = None
+    resets: bool = False
 
 
 @dataclass
 class TwilioDouble:
     """`requests` tells all that was asked, as (kind, call or conference or task SID, form);
-    `failures` are answered first, one each, as (status, code); `calls` hold each leg's status,
-    `ends` where a leg comes from and goes to."""
+    `refused` counts those with wrong credentials; `failures` are answered first, one each, as
+    (status, code) or an odd reply; `calls` hold each leg's status, `ends` where a leg comes from
+    and goes to. `conflict` is how a second start of a name is answered; None: it starts another."""
 
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
-    failures: deque[tuple[int, int | None]] = field(default_factory=deque)
+    refused: int = 0
+    token: str = TOKEN
+    conflict: tuple[int, int | None] | None = (409, None)
+    failures: deque[tuple[int, int | None] | Reply] = field(default_factory=deque)
     calls: dict[str, str] = field(default_factory=dict)
     streams: dict[str, dict[str, str]] = field(default_factory=dict)
     conferences: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -39,7 +59,7 @@ class TwilioDouble:
             await self.changed.wait_for(lambda: len(self.asked(kind)) >= times)
 
     def app(self) -> web.Application:
-        app = web.Application()
+        app = web.Application(middlewares=[self._odd])
         base = f"/base/2010-04-01/Accounts/{ACCOUNT}"
         app.router.add_post(base + "/Calls/{call}/Streams.json", self._start)
         app.router.add_post(base + "/Calls/{call}/Streams/{stream}.json", self._stop)
@@ -54,15 +74,35 @@ class TwilioDouble:
             self.changed.notify_all()
         if self.hanging is not None:
             await self.hanging.wait()
-        if self.failures:
-            status, code = self.failures.popleft()
-            return _error(status, code)
+        if self.failures and isinstance(self.failures[0], tuple):
+            return _error(*self.failures.popleft())
         return None
+
+    @web.middleware
+    async def _odd(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self.failures or not isinstance(reply := self.failures[0], Reply):
+            return await handler(request)
+        self.failures.popleft()
+        if reply.does:
+            await handler(request)
+        else:
+            await self._note("odd", request.path, {})
+        if reply.until is not None:
+            await reply.until.wait()
+        if reply.resets and request.transport is not None:
+            request.transport.abort()
+        return web.Response(
+            status=reply.status,
+            body=reply.text.encode("latin-1"),
+            headers=reply.headers | {"Content-Type": reply.content_type},
+        )
 
     def _known(self, request: web.Request) -> web.Response | None:
         header = request.headers.get("Authorization", "")
-        right = BasicAuth(ACCOUNT, TOKEN).encode() == header
-        return None if right else _error(401, 20003)
+        if BasicAuth(ACCOUNT, self.token).encode() == header:
+            return None
+        self.refused += 1
+        return _error(401, 20003)
 
     async def _start(self, request: web.Request) -> web.Response:
         call = request.match_info["call"]
@@ -74,8 +114,12 @@ class TwilioDouble:
             return _error(404, 20404)
         if self.calls[call] != "in-progress":
             return _error(400, 21220)
-        if any(s["name"] == form["Name"] for s in self.streams.values()):
-            return _error(409, None)
+        taken = any(
+            s["name"] == form["Name"] and s["status"] == "in-progress"
+            for s in self.streams.values()
+        )
+        if taken and self.conflict is not None:
+            return _error(*self.conflict)
         sid = f"MZ{len(self.streams) + 1:032x}"
         self.streams[sid] = {"name": form["Name"], "call": call, "status": "in-progress"}
         return web.json_response({"sid": sid, "call_sid": call, "name": form["Name"]})

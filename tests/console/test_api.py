@@ -45,7 +45,7 @@ async def test_a_contact_is_shown_as_the_contract_says(
     assert "2026-05-28T20:27:10.000Z" == contact["ended_at"]
     assert {
         "contact_id", "task_sid", "direction", "customer", "queue", "started_at", "ended_at",
-        "state", "outcome", "sessions", "recordings", "decisions",
+        "state", "outcome", "sessions", "recordings", "decisions", "gaps",
     } == set(contact)  # fmt: skip
     assert {
         "reservation_sid": "WR" + "3" * 32,

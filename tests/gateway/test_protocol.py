@@ -139,6 +139,51 @@ def test_a_socket_that_never_starts_is_closed():
     assert [] == list(protocol.tick(T0 + 10_002))
 
 
+def ticked(protocol, first, last) -> list:
+    """What comes of a tick every 100 ms, both ends included."""
+    ticks = range(first, last + 1, 100)
+    return [output for now in ticks for output in protocol.tick(now)]
+
+
+def test_a_stream_without_frames_is_closed_after_five_seconds():
+    """From its start on; the end tells why, and it is no violation."""
+    protocol = running()
+    assert [] == ticked(protocol, T0, T0 + 4_900)
+    assert [
+        closed("no-media", "for 5 s", at=T0 + 5_000),
+        CloseSocket(1011, "no media"),
+    ] == ticked(protocol, T0 + 5_000, T0 + 6_000)
+
+
+def test_a_stream_that_falls_silent_is_closed_five_seconds_after_its_last_frame():
+    """A frame that cannot be used is a frame all the same."""
+    protocol = running()
+    ticked(protocol, T0, T0 + 3_000)
+    protocol.receive(media("inbound", "20", "%%%"), T0 + 3_050)
+    assert [MediaBatch] == [type(o) for o in ticked(protocol, T0 + 3_100, T0 + 8_000)]
+    assert [MediaStreamClosed, CloseSocket] == [type(o) for o in protocol.tick(T0 + 8_100)]
+
+
+@given(st.lists(st.tuples(st.sampled_from(["frame", "tick"]), st.integers(-3_000, 7_000))))
+def test_time_in_which_the_sockets_were_not_read_is_no_silence(steps):
+    """Ticks that are further apart than a second, or a clock that is set: the five seconds begin
+    anew. Frames at least that often keep every media stream."""
+    protocol, now, ticked_at, silent_since = running(), T0, T0, T0
+    for kind, pause in [*steps, *[("tick", 500)] * 11]:
+        now += pause
+        if kind == "frame":
+            protocol.receive(media("inbound", "20", b"\x00" * 160), now)
+            silent_since = now
+            continue
+        silent_since = silent_since if 0 <= now - ticked_at <= 1_000 else now
+        ticked_at = now
+        over = any(isinstance(output, CloseSocket) for output in protocol.tick(now))
+        assert over == (now - silent_since >= 5_000)
+        if over:
+            return
+    raise AssertionError("never closed")
+
+
 def test_what_waits_is_cut_after_half_a_second():
     """Though nothing more comes."""
     protocol = running()

@@ -9,11 +9,13 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
+from agents.app import Output, Step
 from pipeline.kafka import consumer, ensure_topics, producer
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.codec import decode, encode
-from schemas.topics import Topic
+from schemas.records import CtiEvent
+from schemas.topics import CALLS, Topic
 
 _PROCESS = """
 import asyncio, importlib
@@ -22,6 +24,34 @@ from pipeline.settings import Role, load
 role = importlib.import_module({module!r})
 asyncio.run(run_role(Role({role!r}), role.run, load(None)))
 """
+
+
+class Collecting:
+    """The state of a key is its last event, with the ids of all before it; published."""
+
+    def on_record(self, key: str, state: CtiEvent | None, record: CtiEvent, now: int) -> Any:
+        seen = state.body.split() if state else []
+        if record.event_id in seen:
+            return Step(state)
+        body = " ".join([*seen, record.event_id])
+        after = event(record.event_id, key, body)
+        return Step(after, (Output(CALLS, key, after),))
+
+    def on_tick(self, key: str, state: CtiEvent, now: int) -> Any:
+        return Step(state)
+
+    def wakes_at(self, state: CtiEvent) -> int | None:
+        return None
+
+
+def event(event_id: str, key: str = "WT1", body: str = "{}") -> CtiEvent:
+    """An event of any kind."""
+    return CtiEvent(event_id, "s", "t", None, 5, key, None, body, "k", "0", "1")
+
+
+def bodies(records: Sequence[Any]) -> list[str]:
+    """What `Collecting` says in each."""
+    return [record.body for record in records]
 
 
 async def until(condition: Callable[[], Awaitable[bool] | bool], seconds: float = 60) -> None:
@@ -112,7 +142,9 @@ async def reading(settings: Settings, topic: Topic) -> AsyncIterator[Reader]:
 class RoleProcess:
     """A process of a role, as `up` would start it."""
 
-    def __init__(self, settings: Settings, role: str, module: str, instance: str) -> None:
+    def __init__(
+        self, settings: Settings, role: str, module: str, instance: str, **more: str
+    ) -> None:
         self._code = _PROCESS.format(module=module, role=role)
         self._environment = {
             "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS": str(settings.kafka_bootstrap_servers),
@@ -122,6 +154,7 @@ class RoleProcess:
             "FLEXCAPTURE_LOG_LEVEL": "WARNING",
             "PYTHONPATH": ".",
             "PATH": "/usr/bin:/bin",
+            **{f"FLEXCAPTURE_{name}": value for name, value in more.items()},
         }
         self._process: asyncio.subprocess.Process | None = None
 
@@ -130,6 +163,17 @@ class RoleProcess:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", self._code, env=self._environment
         )
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal that does not end it."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Its exit status, once it ended by itself."""
+        assert self._process is not None
+        async with asyncio.timeout(60):
+            return await self._process.wait()
 
     async def kill(self) -> None:
         """SIGKILL."""

@@ -1,49 +1,36 @@
 """What the runner relies on in Faust and puts right, on the real Kafka."""
 
 import asyncio
+import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from agents.app import Output, Step, run_table_role
+from agents.app import changelog_topic, run_table_role
 from agents.faust_transport import Consumer
 from agents.faust_watch import Stuck
 from pipeline.kafka import ensure_topics, producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import encode
-from schemas.records import CtiEvent
 from schemas.topics import CALLS, CTI_EVENTS
 from tests.conftest import SettingsFor
-from tests.integration.faust_roles import publish, reading, role_running, until
+from tests.integration.faust_roles import (
+    Collecting,
+    RoleProcess,
+    bodies,
+    event,
+    processes,
+    publish,
+    reading,
+    role_running,
+    until,
+)
 
 pytestmark = pytest.mark.integration
 
 Main = Callable[[Settings, Health, asyncio.Event], Awaitable[None]]
-
-
-class Collecting:
-    """The state of a key is its last event, with the ids of all before it; published."""
-
-    def on_record(self, key: str, state: CtiEvent | None, record: CtiEvent, now: int) -> Any:
-        seen = state.body.split() if state else []
-        if record.event_id in seen:
-            return Step(state)
-        body = " ".join([*seen, record.event_id])
-        after = event(record.event_id, key, body)
-        return Step(after, (Output(CALLS, key, after),))
-
-    def on_tick(self, key: str, state: CtiEvent, now: int) -> Any:
-        return Step(state)
-
-    def wants_ticks(self, state: CtiEvent) -> bool:
-        return False
-
-
-def event(event_id: str, key: str = "WT1", body: str = "{}") -> CtiEvent:
-    """An event of any kind."""
-    return CtiEvent(event_id, "s", "t", None, 5, key, None, body, "k", "0", "1")
 
 
 def role(effects: Any = None) -> Main:
@@ -116,6 +103,36 @@ async def test_a_broken_dependency_ends_the_role_and_the_event_is_not_lost(
 
     async with role_running(role(whole), settings):
         await until(lambda: "first second" in done)
+
+
+async def test_a_process_that_was_stopped_writes_nothing_over_its_successor(
+    settings_for: SettingsFor, prefix: str
+) -> None:
+    """Stopped in the middle of an event for longer than its session, it goes on after another has
+    handled that and the next: it must end, and the changelog's last value be the other's."""
+    settings = settings_for(prefix)
+    first, second = (
+        RoleProcess(settings, "tracker", "tests.integration.slow_role", f"tracker-{n}")
+        for n in range(2)
+    )
+    changelog = changelog_topic(Role.TRACKER)
+    async with reading(settings, CALLS) as calls, processes(first):
+        await publish(settings, CTI_EVENTS, [("WT1", event("one")), ("WT1", event("slow"))])
+        # Its outputs are out, its table is not: the first waits in its effects.
+        await calls.until(lambda seen: bodies(seen) == ["one", "one slow"])
+        first.send(signal.SIGSTOP)
+        async with processes(second):
+            settings.need("state_dir", "").joinpath("go").touch()
+            await publish(settings, CTI_EVENTS, [("WT1", event("three"))])
+            await calls.until(lambda seen: bodies(seen)[-1:] == ["one slow three"])
+            first.send(signal.SIGCONT)
+            assert 1 == await first.ended()
+            async with reading(settings, changelog) as values:
+                await values.until(lambda seen: len(seen) > 0)
+                await publish(settings, CTI_EVENTS, [("WT1", event("four"))])
+                await values.until(lambda seen: bodies(seen)[-1] == "one slow three four")
+    kept = bodies(values.records)
+    assert sorted(kept, key=len) == kept
 
 
 async def test_it_stops_quickly_and_says_so(settings_for: SettingsFor, prefix: str) -> None:

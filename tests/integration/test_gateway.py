@@ -22,7 +22,13 @@ from pipeline.media.batch import frames
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas import codec
-from schemas.records import GatewayStarted, MediaBatch, MediaStreamClosed, MediaStreamOpened
+from schemas.records import (
+    GatewayAlive,
+    GatewayStarted,
+    MediaBatch,
+    MediaStreamClosed,
+    MediaStreamOpened,
+)
 from tests.gateway.dialogue import ACCOUNT, STREAM, TASK, connected, media, start, stop
 
 pytestmark = pytest.mark.integration
@@ -225,6 +231,19 @@ async def test_a_socket_that_is_cut_ends_the_stream_as_dropped(gateway):
     assert ("dropped", 1) == (closed.reason, closed.frames)
 
 
+async def test_a_stream_without_frames_is_closed(gateway):
+    """The socket lives, and Twilio sends nothing; meanwhile the gateway tells every partition of
+    `stream.events` that it lives itself."""
+    async with gateway.connect() as ws:
+        await ws.send(start())
+        assert (1011, "no media") == await closing_code(ws)
+    found = await gateway.records("stream.events", MediaStreamClosed)
+    [ended] = [ours for _, ours in found if isinstance(ours, MediaStreamClosed)]
+    assert ("no-media", 0) == (ended.reason, ended.frames)
+    alive = {record.partition for record, ours in found if isinstance(ours, GatewayAlive)}
+    assert set(range(24)) == alive
+
+
 async def test_what_runs_at_a_stop_is_drained(settings_for, prefix):
     """Unhealthy first, then the sockets closed with 1001, the audio flushed, all within 8 s."""
     settings = settings_for(prefix, twilio_auth_token=TOKEN)
@@ -249,7 +268,8 @@ async def test_a_gateway_that_comes_up_again_has_a_greater_epoch(settings_for, p
         found = await gateway.records(topic, GatewayStarted, 48)
         epochs: dict[int, list[int]] = {}
         for record, ours in found:
-            epochs.setdefault(record.partition, []).append(ours.epoch)
+            if isinstance(ours, GatewayStarted):
+                epochs.setdefault(record.partition, []).append(ours.epoch)
         assert 24 == len(epochs)
         assert all(first < second for first, second in epochs.values())
 

@@ -20,7 +20,10 @@ from schemas.codec import decode, encode
 from schemas.records import (
     Call,
     CommandAnswered,
+    GatewayAlive,
+    GatewayStarted,
     MediaStreamChanged,
+    MediaStreamClosed,
     MediaStreamOpened,
     RecordingDecided,
     Tick,
@@ -47,18 +50,24 @@ class Bench:
         self.sender = sender
         self.heard: list[Any] = []
         self.grown = asyncio.Condition()
+        self.epoch = 1
 
     async def tell(self, topic: Topic, record: Any, key: str = TASK) -> None:
         name = self.settings.prefixed(topic.name)
         await self.sender.send_and_wait(name, encode(record), key.encode())
 
     async def tick(self) -> None:
-        """One tick on each partition, a second, for ever."""
-        name = self.settings.prefixed(TICKS.name)
+        """One tick on each partition, a second, for ever; and the gateway's word that it lives."""
         while True:
-            for partition in range(TICKS.partitions):
-                await self.sender.send(name, encode(Tick(_now())), partition=partition)
+            await self.broadcast(TICKS, Tick(_now()))
+            await self.broadcast(STREAM_EVENTS, GatewayAlive("gateway-1", self.epoch, _now()))
             await asyncio.sleep(1)
+
+    async def broadcast(self, topic: Topic, record: Any) -> None:
+        """The record on every partition of the topic."""
+        name = self.settings.prefixed(topic.name)
+        for partition in range(topic.partitions):
+            await self.sender.send(name, encode(record), partition=partition)
 
     async def listen(self, reader: AIOKafkaConsumer) -> None:
         async for record in reader:
@@ -79,9 +88,24 @@ class Bench:
         """A gateway reports the media stream that the answer tells of."""
         event = MediaStreamOpened(
             answer.stream_sid or "", CUSTOMER_LEG, TASK, answer.name, answer.generation,
-            "gateway-1", 1, _now(),
+            "gateway-1", self.epoch, _now(),
         )  # fmt: skip
         await self.tell(STREAM_EVENTS, event)
+
+    async def gateway_loses(self, answer: CommandAnswered, reason: str = "stop") -> None:
+        """It reports the media stream's end: with "stop" once Twilio was asked for that."""
+        if reason == "stop":
+            await self.twilio.until_asked("stop")
+        event = MediaStreamClosed(
+            answer.stream_sid or "", CUSTOMER_LEG, TASK, answer.name, answer.generation,
+            "gateway-1", self.epoch, _now(), reason, "", 1, 50, 0,
+        )  # fmt: skip
+        await self.tell(STREAM_EVENTS, event)
+
+    async def gateway_comes_up_again(self) -> None:
+        """Every partition is told."""
+        self.epoch += 1
+        await self.broadcast(STREAM_EVENTS, GatewayStarted("gateway-1", self.epoch, _now()))
 
 
 @pytest.fixture
@@ -158,6 +182,7 @@ async def test_a_call_of_a_monitored_agent_is_streamed_until_he_leaves(bench: Be
         await bench.gateway_takes(answer)
         await bench.until(MediaStreamChanged, lambda r: r.state == "running")
         await bench.tell(CALLS, _left(active))
+        await bench.gateway_loses(answer)
         await bench.until(MediaStreamChanged, lambda r: r.state == "stopped")
 
     assert "done" == answer.outcome
@@ -183,14 +208,42 @@ async def test_a_changed_list_takes_effect_on_running_calls(bench: Bench) -> Non
         before = await bench.until(RecordingDecided)
         path.write_text(f"{ANN}\n{BOB.upper()}\n")
         on = await bench.until(RecordingDecided, lambda r: r.decision == "record")
-        await bench.gateway_takes(await bench.until(CommandAnswered))
+        answer = await bench.until(CommandAnswered)
+        await bench.gateway_takes(answer)
         path.write_text(f"{ANN}\n")
         off = await bench.until(RecordingDecided, lambda r: r.decision == "stop")
+        await bench.gateway_loses(answer)
         await bench.until(MediaStreamChanged, lambda r: r.state == "stopped")
 
     assert ("do-not-record", "not recorded: no monitored agent") == (before.decision, before.reason)
     assert (2, 3) == (on.policy_version, off.policy_version)
     assert "stopped: no longer on the list" == off.reason
+
+
+async def test_what_a_gateway_loses_is_started_again(bench: Bench) -> None:
+    """A dropped socket, then the gateway's death: the next generation each time, in one recording
+    decision."""
+    async with (
+        asyncio.timeout(90),
+        _role(stream_manager.run, bench.settings),
+        _role(twilio_adapter.run, bench.settings),
+    ):
+        await bench.tell(CALLS, _active())
+        first = await bench.until(CommandAnswered)
+        await bench.gateway_takes(first)
+        await bench.gateway_loses(first, "dropped")
+        second = await bench.until(CommandAnswered, lambda r: r.generation == 2)
+        await bench.gateway_takes(second)
+        await bench.until(MediaStreamChanged, lambda r: (r.generation, r.state) == (2, "running"))
+        await bench.gateway_comes_up_again()
+        third = await bench.until(CommandAnswered, lambda r: r.generation == 3)
+        ended = await bench.until(
+            MediaStreamChanged, lambda r: (r.generation, r.state) == (2, "stopped")
+        )
+
+    assert ("done", "done") == (second.outcome, third.outcome)
+    assert "ended: its gateway died and started again" == ended.reason
+    assert 1 == len([r for r in bench.heard if isinstance(r, RecordingDecided)])
 
 
 async def test_an_adapter_that_dies_leaves_its_command_to_the_next(bench: Bench) -> None:

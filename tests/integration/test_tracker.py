@@ -7,9 +7,11 @@ from dataclasses import replace
 import pytest
 
 from agents import tracker
+from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS
 from pipeline.calls.state import Folded, fold
+from schemas.codec import decode
 from schemas.records import Call, CtiEvent, Tick
-from schemas.topics import CALLS, CTI_EVENTS, DEAD_LETTERS, TICKS
+from schemas.topics import CALL_ALIASES, CALLS, CTI_EVENTS, CTI_RESOLVED, DEAD_LETTERS, TICKS
 from tests.conftest import SettingsFor
 from tests.integration.faust_roles import (
     RoleProcess,
@@ -25,19 +27,22 @@ pytestmark = pytest.mark.integration
 NOW = int(time.time() * 1000)
 """When the events came: 4 hours later an ended call is forgotten."""
 
+BEGUN = NOW - 60_000
+"""When the calls began: 24 hours later one without an end is closed."""
+
 
 def story(task_sid: str) -> Story:
     """A whole call with some events."""
     base = inbound()
-    told = Story(task_sid=task_sid, attributes=base.attributes).task("created", 0)
-    told.reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
+    written = Story(task_sid=task_sid, attributes=base.attributes, t0=BEGUN).task("created", 0)
+    written.reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     for second in range(3, 13):
-        told.participant("hold" if second % 2 else "unhold", second * 1_000, CUSTOMER_LEG)
-    told.reservation("wrapup", 20_000, "ann").participant("leave", 20_500, CUSTOMER_LEG)
-    told.events = [
-        replace(e, event_id=f"{task_sid}:{e.event_id}", arrived_at=NOW) for e in told.events
+        written.participant("hold" if second % 2 else "unhold", second * 1_000, CUSTOMER_LEG)
+    written.reservation("wrapup", 20_000, "ann").participant("leave", 20_500, CUSTOMER_LEG)
+    written.events = [
+        replace(e, event_id=f"{task_sid}:{e.event_id}", arrived_at=NOW) for e in written.events
     ]
-    return told
+    return written
 
 
 def expected(events: list[CtiEvent]) -> list[Call]:
@@ -48,6 +53,11 @@ def expected(events: list[CtiEvent]) -> list[Call]:
         if isinstance(outcome, Folded) and outcome.news:
             versions.append(outcome.call)
     return versions
+
+
+def told(versions: list[Call]) -> list[Call]:
+    """The versions without the time of the log, which no test knows."""
+    return [replace(version, latest_arrival_at=NOW) for version in versions]
 
 
 def task(number: int) -> str:
@@ -65,7 +75,7 @@ async def test_each_version_of_a_call_is_on_calls(settings_for: SettingsFor, pre
         async with role_running(tracker.run, settings):
             versions = await calls.until(lambda seen: len(seen) >= len(expected(events)))
         [letter] = await letters.until(lambda seen: len(seen) == 1)
-    assert expected(events) == versions
+    assert expected(events) == told(versions)
     assert "undecodable" == letter.reason
 
 
@@ -131,7 +141,50 @@ def _all_there(seen: list[Call], stories: list[list[CtiEvent]]) -> bool:
         assert known == version, "two different versions of one number"
     wanted = {(c.task_sid, c.revision): c for events in stories for c in expected(events)}
     assert set(by_key) <= set(wanted), "a version that the fold does not make"
-    return by_key == wanted
+    return dict(zip(by_key, told(list(by_key.values())), strict=True)) == wanted
+
+
+async def test_what_comes_too_late_opens_no_call(settings_for: SettingsFor, prefix: str) -> None:
+    """It goes to the dead letters as it came, and the calls beside it go on."""
+    settings = settings_for(prefix, instance="tracker-0")
+    old = NOW - FORGOTTEN_AFTER_MS - 60_000
+    [wrapup] = Story(task_sid=task(8), t0=old).reservation("wrapup", 0, "ann").events
+    late = replace(wrapup, arrived_at=NOW)
+    events = story(task(9)).events
+    async with reading(settings, CALLS) as calls, reading(settings, DEAD_LETTERS) as letters:
+        await publish(settings, CTI_EVENTS, [(task(8), late)], transaction="t")
+        await publish(settings, CTI_EVENTS, [(task(9), e) for e in events], transaction="t")
+        async with role_running(tracker.run, settings):
+            versions = await calls.until(lambda seen: len(seen) >= len(expected(events)))
+            [letter] = await letters.until(lambda seen: len(seen) == 1)
+    assert expected(events) == told(versions)
+    assert ("too-late", settings.prefixed(CTI_EVENTS.name)) == (letter.reason, letter.origin)
+    assert late == decode(letter.original)
+
+
+async def test_each_leg_is_told_once_and_resolved_events_are_taken_in(
+    settings_for: SettingsFor, prefix: str
+) -> None:
+    """The aliases are what the resolver lives on; what it finds comes back on cti.resolved."""
+    settings = settings_for(prefix, instance="tracker-0")
+    events = story(task(3)).events
+    [answered] = (
+        Story(t0=BEGUN).call_status("answered", 5_000, CUSTOMER_LEG, FriendlyName=None).events
+    )
+    found = replace(answered, task_sid=task(3), arrived_at=NOW)
+    async with reading(settings, CALLS) as calls, reading(settings, CALL_ALIASES) as aliases:
+        await publish(settings, CTI_EVENTS, [(task(3), e) for e in events], transaction="t")
+        await publish(settings, CTI_RESOLVED, [(task(3), found)], transaction="t")
+        async with role_running(tracker.run, settings):
+            versions = await calls.until(lambda seen: any(_is_answered(call) for call in seen))
+        legs = await aliases.until(bool)
+    [leg] = versions[-1].legs
+    assert (BEGUN + 5_000) // 1000 * 1000 == leg.milestones["answered"]
+    assert [(CUSTOMER_LEG, task(3))] == [(alias.call_sid, alias.task_sid) for alias in legs]
+
+
+def _is_answered(call: Call) -> bool:
+    return any("answered" in leg.milestones for leg in call.legs)
 
 
 async def test_a_stopped_tracker_starts_where_it_ended(
@@ -147,4 +200,4 @@ async def test_a_stopped_tracker_starts_where_it_ended(
         await publish(settings, CTI_EVENTS, [(task(7), e) for e in events[5:]], transaction="t")
         async with role_running(tracker.run, settings):
             versions = await calls.until(lambda seen: len(seen) >= len(expected(events)))
-    assert expected(events) == versions
+    assert expected(events) == told(versions)

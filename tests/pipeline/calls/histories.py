@@ -2,7 +2,7 @@
 (`histories`)."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -76,12 +76,13 @@ def event(body: dict[str, Any], arrived_at: int) -> CtiEvent:
 
 @dataclass
 class Story:
-    """Writes a call's events down, one after another; `at` is milliseconds after T0."""
+    """Writes a call's events down, one after another; `at` is milliseconds after `t0`."""
 
     task_sid: str = TASK
     attributes: dict[str, Any] = field(default_factory=dict)
     events: list[CtiEvent] = field(default_factory=list)
     versions: int = 0
+    t0: int = T0
 
     def _add(self, kind: str, data: dict[str, Any], at: int, time: str | None = None) -> None:
         body = {
@@ -89,17 +90,17 @@ class Story:
             "type": kind,
             "source": "/v1/AC/x",
             "id": f"EV{len(self.events):04d}",
-            "time": time or iso(T0 + at),
+            "time": time or iso(self.t0 + at),
             "data": data,
         }
-        self.events.append(event(body, T0 + at + 50))
+        self.events.append(event(body, self.t0 + at + 50))
 
     def router(self, name: str, at: int, **payload: Any) -> "Story":
         """A TaskRouter event."""
         self.versions += 1
         full = {
             "eventtype": name,
-            "timestamp": iso(T0 + at),
+            "timestamp": iso(self.t0 + at),
             "task_sid": self.task_sid,
             "task_attributes": json.dumps(self.attributes),
             "task_channel_unique_name": "voice",
@@ -142,11 +143,17 @@ class Story:
         """A call's status callback that names its task."""
         return self._callback(f"status-callback.call.{step}", at, {"CallSid": leg, **parameters})
 
+    def stream_status(self, step: str, at: int, stream: str, leg: str, **more: Any) -> "Story":
+        """A media stream's status callback: it names its leg and no task."""
+        said = {"StreamSid": stream, "StreamName": "n", "StreamEvent": f"stream-{step}", **more}
+        name = "status-callback.stream.updated"
+        return self._callback(name, at, {"FriendlyName": None, "CallSid": leg, **said})
+
     def _callback(self, name: str, at: int, said: dict[str, Any]) -> "Story":
         parameters = {
             "FriendlyName": self.task_sid,
             "ConferenceSid": CONFERENCE,
-            "Timestamp": rfc2822(T0 + at),
+            "Timestamp": rfc2822(self.t0 + at),
             "SequenceNumber": str(len(self.events)),
             **said,
         }
@@ -190,13 +197,16 @@ _JUNK: st.SearchStrategy[Any] = st.sampled_from(
 )
 
 
+_KINDS = ["task", "reservation", "reservation", "leg", "end", "call", "stream"]
+
+
 @st.composite
 def histories(draw: st.DrawFn) -> list[CtiEvent]:
     """Any events of one call, sensible or not, with junk in some."""
     story = draw(st.sampled_from([inbound, outbound, Story]))()
     for _ in range(draw(st.integers(1, 14))):
         at = draw(_TIMES)
-        match draw(st.sampled_from(["task", "reservation", "reservation", "leg", "end", "call"])):
+        match draw(st.sampled_from(_KINDS)):
             case "task":
                 _draw_task(draw, story, at)
             case "reservation":
@@ -206,6 +216,10 @@ def histories(draw: st.DrawFn) -> list[CtiEvent]:
             case "call":
                 step = draw(st.sampled_from(["ringing", "answered", "completed"]))
                 story.call_status(step, at, draw(_LEGS), CallStatus="busy")
+            case "stream":
+                step = draw(st.sampled_from(["started", "stopped", "error"]))
+                story.stream_status(step, at, draw(st.sampled_from(["MZ1", "MZ2"])), draw(_LEGS))
+                story.events[-1] = replace(story.events[-1], task_sid=TASK)  # resolved
             case _:
                 story.conference_end(at)
     return story.events

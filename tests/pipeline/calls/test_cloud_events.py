@@ -48,6 +48,15 @@ def test_a_callback_of_no_task_is_keyed_by_its_call_else_its_source() -> None:
     assert (CALL, "/x") == (event.key, bare.key)
 
 
+def test_a_callback_of_a_media_stream_is_keyed_by_its_call() -> None:
+    """It names no task, though the stream's name may hold one: its task is for the resolver."""
+    parameters = {"CallSid": CALL, "StreamSid": "MZ1", "StreamName": f"{TASK}.{CALL}.1"}
+    kind = "com.twilio.voice.status-callback.stream.updated"
+    [event] = classify(raw(type=kind, data={"request": {"parameters": parameters}}))
+    assert isinstance(event, Readable)
+    assert (CALL, None, CALL) == (event.key, event.task_sid, event.call_sid)
+
+
 def test_voice_insights_are_keyed_by_their_call() -> None:
     """They name it without a callback's parameters; what is no call SID names none."""
     summary = "com.twilio.voice.insights.call-summary.complete"

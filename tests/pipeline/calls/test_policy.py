@@ -267,6 +267,26 @@ def test_what_stopped_is_not_told_again() -> None:
     assert is_news(back, "stop", "none")
 
 
+def test_why_it_is_not_recorded_is_told_once() -> None:
+    """That nobody monitored was there is told in the same words at the end: it is no news then;
+    nor is whatever else is found out about a call that is over."""
+    bob = reservation(BOB, created=T, accepted=T)
+    over = _decided(call(bob, milestones={"conference-end": T + 50}), now=T + 60)
+    off = _decided(call(bob, milestones={"conference-end": T + 50}), ANN, record_inbound=False)
+
+    assert not is_news(over, "do-not-record", "none")
+    assert not is_news(off, "do-not-record", "none")
+    assert is_news(over, None, "")
+
+
+def test_a_call_that_is_over_is_not_bridged() -> None:
+    """The task was completed: no transfer takes shape any more."""
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
+    over = call(gone, transfers=(transfer(initiated=T + 40),), milestones={"completed": T + 60})
+
+    assert not _decided(over, now=T + 70).record
+
+
 TIMES = st.integers(T, T + 5_000)
 
 

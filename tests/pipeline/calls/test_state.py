@@ -7,11 +7,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.calls.events import Silent, delta
-from pipeline.calls.state import FORGOTTEN_AFTER_MS, Folded, fold, forgettable, merge
+from pipeline.calls.state import Folded, fold, merge
 from pipeline.calls.view import view
 from schemas.codec import decode, encode
 from schemas.records import Call, CtiEvent
-from tests.pipeline.calls.histories import T0, histories, inbound
+from tests.pipeline.calls.histories import (
+    CUSTOMER_LEG,
+    T0,
+    TASK,
+    Story,
+    histories,
+    inbound,
+    leg_sid,
+)
 
 
 def folded(events: list[CtiEvent]) -> Call:
@@ -98,19 +106,57 @@ def test_an_event_that_came_again_changes_nothing_but_the_arrival() -> None:
     assert Folded(call, news=False) == fold(call, created)
 
 
-def test_an_ended_call_is_kept_four_hours_after_its_latest_event_or_arrival() -> None:
-    """Twilio repeats for up to 4 hours; after that nothing can come any more."""
-    call = folded(inbound().task("canceled", 5_000).events)
-    last = T0 + 5_050  # the arrival
+def test_an_arrival_on_the_log_counts_as_an_arrival() -> None:
+    """An event of a backlog has arrived when it is read, not when Kinesis took it."""
+    [created] = inbound().events
+    call = folded([created])
 
-    assert not forgettable(call, last + FORGOTTEN_AFTER_MS - 1)
-    assert forgettable(call, last + FORGOTTEN_AFTER_MS)
+    again = fold(call, created, now=created.arrived_at + 9_000)
+
+    assert Folded(replace(call, latest_arrival_at=created.arrived_at + 9_000), news=False) == again
 
 
-def test_a_running_call_is_not_forgotten_after_four_hours() -> None:
-    """A call may last 24 hours."""
-    events = inbound().reservation("created", 10, "ann").reservation("accepted", 20, "ann").events
-    assert not forgettable(folded(events), T0 + 20 * 3_600_000)
+def test_a_stream_callback_tells_of_its_media_stream_and_of_no_leg() -> None:
+    """Its leg is somebody's already, or nobody's: it makes no participant."""
+    story = inbound().stream_status("started", 3_000, "MZ1", leg_sid("x"))
+    story.stream_status("error", 9_000, "MZ1", leg_sid("x"), StreamError="31930")
+    created, *callbacks = story.events
+
+    call = folded([created, *(replace(e, task_sid=TASK) for e in callbacks)])
+
+    [told] = call.media_streams
+    assert {"started": T0 + 3_000, "error": T0 + 9_000} == told.milestones
+    facts = {name: fact.value for name, fact in told.facts.items()}
+    assert {
+        "call_sid": leg_sid("x"),
+        "name": "n",
+        "status": "error",
+        "error": "31930",
+    } == facts
+    assert [CUSTOMER_LEG] == [leg.call_sid for leg in call.legs]
+
+
+def test_what_a_stream_callback_lacks_is_not_told() -> None:
+    """An unknown StreamEvent is no status; without a SID there is nothing to tell of."""
+    story = Story().stream_status("painted", 3_000, "MZ1", leg_sid("x"), StreamName=None)
+    story.stream_status("started", 3_000, "", leg_sid("x"))
+    odd, nameless = (replace(e, task_sid=TASK) for e in story.events)
+
+    [told] = folded([odd]).media_streams
+
+    assert {"call_sid"} == set(told.facts)
+    assert {} == told.milestones
+    assert Silent("no-party") == delta(nameless)
+
+
+def test_a_leg_in_another_conference_says_nothing() -> None:
+    """The resolver knows the leg; but what it does in a conference of another name is not the
+    call's."""
+    [left] = Story().participant("leave", 5_000, CUSTOMER_LEG, FriendlyName="consultation").events
+    [unnamed] = Story().participant("leave", 5_000, CUSTOMER_LEG, FriendlyName=None).events
+
+    assert Silent("other-conference") == delta(replace(left, task_sid=TASK))
+    assert CUSTOMER_LEG == folded([replace(unnamed, task_sid=TASK)]).legs[0].call_sid
 
 
 def test_an_event_without_task_says_nothing() -> None:

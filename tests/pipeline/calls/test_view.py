@@ -116,7 +116,9 @@ def test_within_a_second_the_reservations_word_holds() -> None:
 def test_a_leg_is_known_by_any_of_the_workers_names(label: str) -> None:
     """What Flex puts on a participant's label varies."""
     story = (
-        talking()
+        inbound()
+        .reservation("created", 1_000, "ann")
+        .reservation("accepted", 2_000, "ann")
         .reservation("created", 3_000, "bob")
         .reservation("accepted", 4_000, "bob")
         .participant("join", 4_100, BOB, ParticipantLabel="WKbob")
@@ -237,6 +239,54 @@ def test_a_transfer_back_makes_two_sessions_of_one_worker() -> None:
     assert [(2_000, 10_000), (21_000, None)] == [(s, e) for _, s, e in spans(story)]
 
 
+def test_a_worker_who_loses_his_leg_and_comes_back_stays() -> None:
+    """His part is over when the last of his legs is gone, and goes on once he is there again."""
+    story = talking().participant("leave", 10_000, ANN)
+    assert ["ended"] == states(story)
+    story.participant("join", 15_000, leg_sid("again"), ParticipantLabel="WKann")
+    assert [("ann@example.com", 2_000, None)] == spans(story)
+    story.participant("leave", 40_000, leg_sid("again"))
+    assert [("ann@example.com", 2_000, 40_000)] == spans(story)
+
+
+def test_the_leg_of_one_who_is_only_called_ends_nobody_elses_part() -> None:
+    """Ann's leg is not known; Bob's, who does not answer, is no stand-in for it."""
+    story = inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
+    story.reservation("created", 9_000, "bob")
+    story.call_status("ringing", 9_100, BOB, To="client:bob_40example_2Ecom")
+    story.call_status("completed", 30_000, BOB, CallStatus="no-answer")
+    assert ["active", "alerting"] == states(story)
+
+
+def test_a_customer_who_left_and_is_back_is_on_the_call() -> None:
+    """He left when he left for the last time."""
+    story = talking().participant("leave", 10_000, CUSTOMER_LEG)
+    assert T0 + 10_000 == seen(story).ended_at
+    story.participant("join", 14_000, CUSTOMER_LEG)
+    assert None is seen(story).ended_at
+    story.participant("leave", 50_000, CUSTOMER_LEG)
+    assert T0 + 50_000 == seen(story).ended_at
+
+
+def test_the_hold_of_an_outside_party_is_not_the_customers() -> None:
+    """While his leg is known; if it is not, the held one may be his."""
+    outside = leg_sid("out")
+    story = talking().participant("join", 5_000, outside).participant("hold", 6_000, outside)
+    assert ["active"] == states(story)
+    unknown = outbound().reservation("accepted", 200, "ann")
+    unknown.participant("join", 400, ANN, ParticipantLabel="WKann")
+    unknown.participant("join", 5_000, outside).participant("hold", 6_000, outside)
+    assert ["hold"] == states(unknown)
+
+
+def test_a_call_begins_with_its_task() -> None:
+    """Not with a callback that tells the second only, or of the time before the queue."""
+    story = inbound().call_status("initiated", -5_000, CUSTOMER_LEG)
+    assert T0 == seen(story).started_at
+    early = Story(attributes=inbound().attributes).reservation("created", 1_000, "ann")
+    assert T0 + 1_000 == seen(early).started_at
+
+
 def test_an_outbound_call_rings_until_somebody_else_is_there() -> None:
     """The worker accepts before the called party answers."""
     story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
@@ -335,11 +385,13 @@ def test_a_session_tells_team_and_queue() -> None:
     )
 
 
-def test_only_the_task_completed_ends_a_call_whose_sessions_are_closed() -> None:
-    """task.completed with an open session is no end."""
+def test_a_session_that_nothing_else_ends_is_over_with_the_task() -> None:
+    """An end of its own, be it later, takes that one's place."""
     story = talking().task("completed", 50_000)
-    assert "active" == seen(story).state
-    assert "ended" == seen(story.reservation("completed", 60_000, "ann")).state
+    assert [("ann@example.com", 2_000, 50_000)] == spans(story)
+    assert ("ended", T0 + 50_000) == (seen(story).state, seen(story).ended_at)
+    story.reservation("completed", 50_080, "ann")
+    assert [("ann@example.com", 2_000, 50_080)] == spans(story)
 
 
 def test_earlier_of_exact_and_whole_seconds() -> None:

@@ -47,12 +47,20 @@ steps = st.sampled_from([20] * 12 + [0, 9, 10, 11, 19, 21, 30, 31, 40, 50, 70, 1
 sizes = st.sampled_from([160] * 8 + [80, 40, 240, 1])
 
 
+bursts = st.sampled_from([0] * 10 + [3, 8, 20, 40])
+
+
 @st.composite
 def frame_lists(draw: st.DrawFn, max_size: int = 40) -> list[Frame]:
-    """Frames of both tracks: mostly regular, and all that goes wrong."""
+    """Frames of both tracks: mostly regular, for a while or one by one, and all that goes wrong."""
     clocks = {track: draw(st.integers(0, 300)) for track in ("inbound", "outbound")}
     frames = []
     for number in range(draw(st.integers(0, max_size))):
+        for more in range(draw(bursts)):
+            for side, track in enumerate(clocks):
+                data = payload(1_000 * number + 2 * more + side, 160)
+                frames.append(Frame(track, clocks[track], data))
+                clocks[track] += 20
         track = draw(st.sampled_from(("inbound", "outbound")))
         frames.append(Frame(track, clocks[track], payload(number, draw(sizes))))
         clocks[track] = max(0, clocks[track] + draw(steps))

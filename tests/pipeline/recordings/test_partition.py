@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -12,13 +13,21 @@ from pipeline.recordings import assembler, manifest
 from pipeline.recordings.names import inum
 from pipeline.recordings.partition import (
     REMEMBERED_MS,
+    SILENT_MS,
     Ignored,
     PartitionFold,
     RecordingBegan,
     RecordingEnded,
     Refused,
 )
-from schemas.records import GatewayStarted, RecordingCompleted, RecordingStarted, Run, Tick
+from schemas.records import (
+    GatewayAlive,
+    GatewayStarted,
+    RecordingCompleted,
+    RecordingStarted,
+    Run,
+    Tick,
+)
 from tests.pipeline.recordings.logs import (
     EPOCH,
     GATEWAY,
@@ -94,6 +103,33 @@ def test_kills_change_nothing(story, lives, last):
     assert whole.manifests == world.manifests
     assert whole.refused == world.refused
     assert set(whole.told) == set(world.told)
+
+
+@given(stories(), rounds)
+def test_the_quick_way_and_the_other_agree(story, sizes):
+    """Regular batches that are gathered, and cut off by snapshots anywhere, give what every record
+    by itself gives: the same segments, checkpoints and manifests."""
+    quick, slow = World(), World(quick=False)
+    for world in (quick, slow):
+        world.live(story.messages, [*sizes, (1000, True)])
+    assert slow.told == quick.told
+    assert (slow.audio, slow.manifests) == (quick.audio, quick.manifests)
+    assert slow.checkpoints == quick.checkpoints
+    assert slow.committed == quick.committed
+
+
+def test_a_regular_call_goes_the_quick_way():
+    """All but the opening, the close, and the first batch of each segment."""
+    frames = [
+        Frame(t, 100 + 20 * n, b"x" * 160) for n in range(100) for t in ("inbound", "outbound")
+    ]
+    batches = [batch_of("MZ1", 1 + n, frames[n * 4 : n * 4 + 4]) for n in range(50)]
+    records = [opened("MZ1"), *batches, closed("MZ1")]
+    world = World()
+    world.live([_message(r, n) for n, r in enumerate(records)], [(1000, False)])
+    segments = len(world.manifest(_completed(world)["MZ1"].inum)["segments"])
+    assert 25 == segments - 1  # 1,280 bytes after two batches
+    assert 25 == world.quickly
 
 
 @given(stories(), st.data())
@@ -233,6 +269,32 @@ def test_what_a_dead_gateway_took_with_it_is_counted(heard, back_after_ms, lost)
     (ended,) = fold.handle(GatewayStarted(GATEWAY, EPOCH + 1, T0 + back_after_ms), 5, T0)
     assert lost == ended.unheard.frames
     assert lost == manifest.completed(ended, 0, "").lost
+
+
+def test_a_gateway_that_never_comes_back():
+    """Once the log has gone on for an hour without a word of it, a recording is complete as it is;
+    the record that shows it belongs to another media stream."""
+    records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES), opened("MZ2")]
+    fold, _ = _fold(*(_message(record, n) for n, record in enumerate(records)))
+    alive = GatewayAlive("gateway-1", 1, T0)
+    assert [Ignored("alive")] == fold.handle(alive, 3, T0 + SILENT_MS)
+    own = fold.handle(batch_of("MZ2", 1, FRAMES), 4, T0 + SILENT_MS + 1)
+    assert ["gateway-gone"] == [effect.reason for effect in own]
+    assert "MZ1" == own[0].recording.stream_sid
+    assert T0 + 500 == own[0].ended_at
+    assert 519 + 518 == own[0].unheard.frames
+    assert [] == fold.handle(batch_of("MZ2", 2, FRAMES), 5, T0 + 2 * SILENT_MS + 1)
+    assert "late-media" == fold.handle(batch_of("MZ1", 2, FRAMES), 6, T0 + SILENT_MS + 2)[0].reason
+
+
+@pytest.mark.parametrize(("silent_ms", "lost"), [(999, None), (5_000, 269 + 268)])
+def test_a_socket_that_was_dead_before_it_was_dropped(silent_ms, lost):
+    """What it can have taken with it is told and counted; a socket that was heard to its end took
+    nothing that anybody could know of."""
+    end = replace(closed("MZ1"), reason="dropped", at=T0 + 500 + silent_ms)
+    records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES), end]
+    _, effects = _fold(*(_message(record, n) for n, record in enumerate(records)))
+    assert lost == (effects[-1].unheard and effects[-1].unheard.frames)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from pipeline.contacts.gaps import gaps
 from schemas.records import (
     Contact,
     ContactConnection,
@@ -127,7 +128,8 @@ _recordings = st.builds(
 
 
 def _contact(task: str, values: dict[str, object]) -> Contact:
-    return replace(CONTACT, contact_id=task, task_sid=task, **values)  # type: ignore[arg-type]
+    made = replace(CONTACT, contact_id=task, task_sid=task, **values)  # type: ignore[arg-type]
+    return replace(made, gaps=gaps(made.recordings, made.decisions))
 
 
 contacts = st.builds(

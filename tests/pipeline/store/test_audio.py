@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store.audio import PARTIAL, AudioStore, StoreError
+from pipeline.store.audio import AudioStore, StoreError
+from pipeline.store.files import PARTIAL
 from tests.buckets import BUCKET, running_bucket
 
 

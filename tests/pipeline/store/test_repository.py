@@ -88,6 +88,19 @@ def test_a_complete_recording_stays_complete(repository: Repository) -> None:
     assert RECORDING == repository.recording(RECORDING.inum)
 
 
+def test_what_a_contact_was_made_from_is_kept_with_its_version(repository: Repository) -> None:
+    """That of the greatest version; an older one does not put its own in place of it, and one
+    that brings none leaves it."""
+    assert repository.state_of(CONTACT.contact_id) is None
+    repository.save(CONTACT, b"first")
+    repository.save(replace(CONTACT, revision=CONTACT.revision - 1), b"older")
+    assert b"first" == repository.state_of(CONTACT.contact_id)
+    later = replace(CONTACT, revision=CONTACT.revision + 1)
+    repository.save(later, b"second\x00")
+    repository.save(later)
+    assert b"second\x00" == repository.state_of(CONTACT.contact_id)
+
+
 def test_writers_at_once_leave_one_whole_version(repository: Repository) -> None:
     """Eight threads saving sixteen versions: the last stands, with its own sessions."""
     versions = [

@@ -1,134 +1,264 @@
-"""A world around the stream manager's reconciler: an adapter, Twilio and gateways that do what they
-like, and then, when asked, behave."""
+"""A world around the stream manager: Kafka, an adapter, Twilio and gateways that do what they like,
+and then, when asked, behave. Only the manager in it is real."""
 
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from agents.faust_core import Step
+from agents.stream_manager import StreamsCore
+from pipeline.calls.policy import PolicyHistory
+from pipeline.streams import manager
 from pipeline.streams.names import stream_name
-from pipeline.streams.reconcile import Demand, changes, reconcile
-from pipeline.streams.state import answered, closed, gateway_started, opened, unknown_call
 from schemas.records import (
+    Call,
     CallStreams,
     CommandAnswered,
+    GatewayAlive,
     GatewayStarted,
+    ManagedStream,
     MediaStreamChanged,
     MediaStreamClosed,
     MediaStreamOpened,
+    RecordingPolicy,
+    ReportedStream,
+    Reservation,
     StartDuplicateStream,
     StopDuplicateStream,
 )
+from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, facts, reservation
 
-TASK = "WT" + "a" * 32
-LEG = "CA" + "b" * 32
-WANTED = Demand(
-    desired=True, reason="started: monitored agent", policy_version=1, call_sid=LEG,
-    direction="inbound",
-)  # fmt: skip
-UNWANTED = replace(WANTED, desired=False, reason="stopped: last monitored agent left")
+HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)])
+SOURCES = ("calls", "adapter", "g1", "g2")
+NO_MEDIA_MS = 5_000
 
-Event = MediaStreamOpened | MediaStreamClosed | CommandAnswered | GatewayStarted
+Command = StartDuplicateStream | StopDuplicateStream
 
 
 @dataclass
 class Socket:
-    """A media stream that a gateway has."""
+    """A media stream that a gateway has; `mute_since`: no frame comes any more."""
 
     stream_sid: str
     generation: int
     name: str
     gateway: str
     epoch: int
+    mute_since: int | None = None
+
+
+@dataclass
+class GatewayDouble:
+    """A gateway process. Where it is not `heard`, it is cut off from Kafka, and runs on."""
+
+    epoch: int = 1
+    up: bool = True
+    heard: bool = True
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What Twilio and the adapter make of a command: whether it is `done`, what the adapter says
+    (None: nothing), and whether a started media stream's socket opens at once."""
+
+    done: bool = True
+    outcome: str | None = "done"
+    code: int | None = None
+    attempts: int = 1
+    socket: bool = True
 
 
 @dataclass
 class World:
-    """Everything outside the reconciler, and its state."""
+    """Everything outside the manager, its core, and its state.
 
-    demand: Demand = UNWANTED
+    What was told waits in `coming`, by who told it; `handled` is what the manager had, and `saved`
+    its table after each step, with how much it had had by then.
+    """
+
     now: int = 1_000_000
-    state: CallStreams = field(default_factory=lambda: unknown_call(TASK))
-    commands: deque[StartDuplicateStream | StopDuplicateStream] = field(default_factory=deque)
-    events: deque[tuple[str, Event]] = field(default_factory=deque)
+    state: CallStreams | None = None
+    core: StreamsCore = field(default_factory=lambda: StreamsCore(HISTORY))
+    changed: bool = False
+    wanted: bool = False
+    on_call: bool = True
+    coming: dict[str, deque[tuple[int, manager.Seen]]] = field(
+        default_factory=lambda: {source: deque() for source in SOURCES}
+    )
+    handled: list[tuple[int, manager.Seen]] = field(default_factory=list)
+    saved: list[tuple[int, CallStreams | None]] = field(default_factory=list)
+    commands: deque[Command] = field(default_factory=deque)
+    issued: list[Command] = field(default_factory=list)
     told: list[MediaStreamChanged] = field(default_factory=list)
     sockets: dict[str, Socket] = field(default_factory=dict)
-    epochs: dict[str, int] = field(default_factory=lambda: {"g1": 1, "g2": 1})
-    issued: list[StartDuplicateStream | StopDuplicateStream] = field(default_factory=list)
+    unopened: list[tuple[str, int]] = field(default_factory=list)
+    gateways: dict[str, GatewayDouble] = field(
+        default_factory=lambda: {"g1": GatewayDouble(), "g2": GatewayDouble()}
+    )
     made: int = 0
+    reservations: tuple[Reservation, ...] = ()
+    reports: dict[str, ReportedStream] = field(default_factory=dict)
+    revision: int = 0
+    leg: str | None = CUSTOMER_LEG
 
-    # The reconciler
+    # The call
 
-    def look(self) -> None:
-        """The reconciler looks at what it knows."""
-        self._settle(self.state)
+    def want(self) -> None:
+        """A monitored agent accepts."""
+        if not self.wanted:
+            fresh = replace(
+                reservation(ANN, created=self.now, accepted=self.now),
+                sid=f"WR{len(self.reservations)}",
+            )
+            self.reservations = (*self.reservations, fresh)
+            self.wanted = True
+            self.tell_call()
 
-    def tick(self, ms: int) -> None:
-        """Time passes."""
+    def unwant(self) -> None:
+        """He leaves."""
+        if self.wanted:
+            *others, last = self.reservations
+            over = replace(last, milestones={**last.milestones, "wrapup": self.now})
+            self.reservations = (*others, over)
+            self.wanted = False
+            self.tell_call()
+
+    def report(self, stream_sid: str, milestone: str) -> None:
+        """Twilio's status callback tells of a media stream: `stopped` or `error`."""
+        before = self.reports.get(stream_sid) or ReportedStream(stream_sid, facts(), {})
+        told = {**before.milestones, milestone: self.now}
+        self.reports[stream_sid] = replace(before, milestones=told)
+        self.tell_call()
+
+    def tell_call(self) -> None:
+        """The tracker publishes a version of the call."""
+        self.revision += 1
+        self._tell("calls", self.version())
+
+    def version(self) -> Call:
+        """The call as it is."""
+        made = call(*self.reservations, revision=self.revision, customer_call_sid=self.leg)
+        return replace(made, media_streams=tuple(self.reports.values()))
+
+    # Kafka and the manager
+
+    def _tell(self, source: str, record: manager.Seen) -> None:
+        self.coming[source].append((self.now, record))
+
+    def hear(self, source: str | None = None) -> bool:
+        """The next record of the source reaches the manager; without one the oldest that waits."""
+        waiting = [s for s in SOURCES if self.coming[s] and self._is_heard(s)]
+        if source is None:
+            source = min(waiting, key=lambda s: self.coming[s][0][0], default=None)
+        if source is None or source not in waiting:
+            return False
+        self.handle(*self.coming[source].popleft())
+        return True
+
+    def hear_all(self) -> None:
+        """All that waits reaches it."""
+        while self.hear():
+            pass
+
+    def handle(self, at: int, record: manager.Seen) -> None:
+        """The manager has the record."""
+        self.handled.append((at, record))
+        if isinstance(record, GatewayStarted):
+            self._broadcast(record, at)
+        else:
+            self._take(self.core.on_record(TASK, self.state, record, at))
+
+    def _broadcast(self, record: GatewayStarted | GatewayAlive, at: int) -> None:
+        if self.state is not None and self.core.hears(self.state):
+            self._take(self.core.on_broadcast(TASK, self.state, record, at))
+
+    def tick(self, ms: int = 1_000) -> None:
+        """Time passes; gateways that can say that they live, and end sockets without frames."""
         self.now += ms
-        self.look()
+        for name, gateway in self.gateways.items():
+            if gateway.up and gateway.heard:
+                self._broadcast(GatewayAlive(name, gateway.epoch, self.now), self.now)
+        for socket in list(self.sockets.values()):
+            if socket.mute_since is not None and self.now >= socket.mute_since + NO_MEDIA_MS:
+                self.close(socket.stream_sid, "no-media")
+        if self.state is None:
+            return
+        wakes_at = self.core.wakes_at(self.state)
+        if self.changed or (wakes_at is not None and wakes_at <= self.now):
+            step = self.core.on_tick(TASK, self.state, self.now)
+            self._take(step)
+            self.changed = False
 
-    def hear(self) -> None:
-        """The next event reaches the reconciler."""
-        if self.events:
-            self.apply(self.events.popleft()[1])
+    def _take(self, step: Step[CallStreams]) -> None:
+        self.changed = self.changed or step.state is not self.state
+        self.state = step.state
+        self.saved.append((len(self.handled), self.state))
+        for told in (output.record for output in step.outputs):
+            if isinstance(told, StartDuplicateStream | StopDuplicateStream):
+                self.commands.append(told)
+                self.issued.append(told)
+            elif isinstance(told, MediaStreamChanged):
+                self.told.append(told)
 
-    def apply(self, event: Event) -> None:
-        """The event reaches the reconciler."""
-        match event:
-            case MediaStreamOpened():
-                after = opened(self.state, event, self.now)
-            case MediaStreamClosed():
-                after = closed(self.state, event, self.now)
-            case CommandAnswered():
-                after = answered(self.state, event, self.now)
-            case GatewayStarted():
-                after = gateway_started(self.state, event)
-        self._settle(after)
-
-    def _settle(self, after: CallStreams) -> None:
-        before = self.state
-        self.state, commands = reconcile(after, self.demand, self.now)
-        self.commands.extend(commands)
-        self.issued.extend(commands)
-        self.told.extend(changes(before, self.state, self.now))
+    def crash(self, back: int, *, calls_first: bool) -> None:
+        """The manager dies and starts with its table from `back` steps ago, reads what it had since
+        once more, of two topics in whatever order, and does not see the ticks of then again."""
+        kept = self.saved[: max(0, len(self.saved) - back)]
+        self.saved = kept
+        position, self.state = kept[-1] if kept else (0, None)
+        self.core, self.changed = StreamsCore(HISTORY), True
+        again = self.handled[position:]
+        del self.handled[position:]
+        for at, record in sorted(again, key=lambda r: isinstance(r[1], Call) != calls_first):
+            self.handle(at, record)
 
     # Adapter and Twilio
 
-    def carry_out(self, outcome: str = "done", *, answer: bool = True, socket: bool = True) -> None:
-        """The adapter takes the next command; Twilio does it, or not, and says so, or not."""
-        if not self.commands:
-            return
-        command = self.commands.popleft()
-        stream_sid = None
-        if isinstance(command, StartDuplicateStream):
-            if self.now >= command.expires_at:
-                outcome = "expired"
-            elif outcome == "done":
-                stream_sid = self._start(command, socket=socket)
-        elif outcome == "done":
-            self._stop(command)
-        if answer:
-            self.events.append(("adapter", _answer(command, outcome, stream_sid, self.now)))
+    def carry_out(self, deed: Deed = Deed()) -> None:
+        """The adapter takes the next command."""
+        if self.commands:
+            self.do(self.commands.popleft(), deed)
 
-    def _start(self, command: StartDuplicateStream, *, socket: bool) -> str | None:
-        name = stream_name(TASK, LEG, command.generation)
+    def do(self, command: Command, deed: Deed) -> None:
+        """Twilio does what it is asked, or not, and the adapter says so, or not."""
+        stream_sid = None
+        outcome = deed.outcome
+        if isinstance(command, StartDuplicateStream):
+            if not self.on_call:
+                deed = Deed(done=False, outcome="expired", code=21220, attempts=3)
+                outcome = deed.outcome
+            if deed.done:
+                stream_sid = self._start(command, opens=deed.socket)
+        elif deed.done:
+            self._stop(command)
+        if outcome is not None:
+            sid = stream_sid if outcome == "done" else None
+            self._tell("adapter", _answer(command, outcome, sid, deed, self.now))
+
+    def _start(self, command: StartDuplicateStream, *, opens: bool) -> str | None:
+        name = stream_name(TASK, CUSTOMER_LEG, command.generation)
         if any(s.name == name for s in self.sockets.values()):
             return None  # a conflict: there is one of this name
-        return self.open_socket(command.generation, socket=socket)
-
-    def open_socket(self, generation: int, *, socket: bool = True, gateway: str = "g1") -> str:
-        """Twilio opens a media stream, and its socket where a gateway takes it."""
         self.made += 1
         stream_sid = f"MZ{self.made:032x}"
-        if socket:
-            name = stream_name(TASK, LEG, generation)
-            epoch = self.epochs[gateway]
-            self.sockets[stream_sid] = Socket(stream_sid, generation, name, gateway, epoch)
-            self.events.append(
-                (gateway, MediaStreamOpened(
-                    stream_sid, LEG, TASK, name, generation, gateway, epoch, self.now
-                ))
-            )  # fmt: skip
+        up = [name for name, gateway in self.gateways.items() if gateway.up]
+        if opens and up:
+            self.open_socket(stream_sid, command.generation, up[0])
+        else:
+            self.unopened.append((stream_sid, command.generation))
         return stream_sid
+
+    def open_socket(self, stream_sid: str, generation: int, gateway: str) -> None:
+        """The media stream reaches a gateway."""
+        if not self.gateways[gateway].up:
+            return
+        name, epoch = stream_name(TASK, CUSTOMER_LEG, generation), self.gateways[gateway].epoch
+        self.sockets[stream_sid] = Socket(stream_sid, generation, name, gateway, epoch)
+        self._tell(
+            gateway,
+            MediaStreamOpened(
+                stream_sid, CUSTOMER_LEG, TASK, name, generation, gateway, epoch, self.now
+            ),
+        )
 
     def _stop(self, command: StopDuplicateStream) -> None:
         for socket in list(self.sockets.values()):
@@ -137,58 +267,88 @@ class World:
                 self.close(socket.stream_sid, "stop")
 
     def close(self, stream_sid: str, reason: str) -> None:
-        """A socket ends."""
+        """A socket ends, and its gateway tells."""
         s = self.sockets.pop(stream_sid)
-        self.events.append(
-            (s.gateway, MediaStreamClosed(
-                s.stream_sid, LEG, TASK, s.name, s.generation, s.gateway, s.epoch, self.now,
-                reason, "", 0, 0, 0,
-            ))
+        self._tell(
+            s.gateway,
+            MediaStreamClosed(
+                s.stream_sid, CUSTOMER_LEG, TASK, s.name, s.generation, s.gateway, s.epoch,
+                self.now, reason, "", 0, 0, 0,
+            ),
         )  # fmt: skip
 
-    def kill_gateway(self, gateway: str) -> None:
-        """A gateway dies with its sockets and with what it had not told yet, and comes up again."""
+    def hang_up(self) -> None:
+        """The customer's leg ends, and no event says so."""
+        self.on_call = False
+        for stream_sid in list(self.sockets):
+            self.close(stream_sid, "stop")
+
+    # Gateways
+
+    def _is_heard(self, source: str) -> bool:
+        return source not in self.gateways or self.gateways[source].heard
+
+    def kill(self, gateway: str, *, back: bool = True) -> None:
+        """A gateway dies with its sockets and with what it had not told yet."""
         self.sockets = {k: s for k, s in self.sockets.items() if s.gateway != gateway}
-        self.events = deque(e for e in self.events if e[0] != gateway)
-        self.epochs[gateway] += 1
-        self.events.append((gateway, GatewayStarted(gateway, self.epochs[gateway], self.now)))
+        self.coming[gateway].clear()
+        self.gateways[gateway] = replace(self.gateways[gateway], up=False, heard=True)
+        if back:
+            self.come_up(gateway)
+
+    def come_up(self, gateway: str) -> None:
+        """It starts again."""
+        if not self.gateways[gateway].up:
+            self.gateways[gateway] = GatewayDouble(self.gateways[gateway].epoch + 1)
+            epoch = self.gateways[gateway].epoch
+            self._tell(gateway, GatewayStarted(gateway, epoch, self.now))
 
     # Peace
 
+    def calm(self) -> None:
+        """From now on nobody is cut off, and somebody takes media streams."""
+        for gateway in self.gateways.values():
+            gateway.heard = True
+        if not any(gateway.up for gateway in self.gateways.values()):
+            self.come_up("g2")
+
     def behave(self, seconds: int) -> None:
-        """From now on everybody does what is asked, for so long."""
+        """Everybody does what is asked, for so long."""
         for _ in range(seconds):
             for _ in range(200):
-                if not self.commands and not self.events:
+                if not self.commands and not self.hear():
                     break
                 self.carry_out()
                 self.hear()
-            self.tick(1_000)
+            self.tick()
 
     def of_state(self, state: str) -> list[str | None]:
-        """The SIDs of the media streams that the reconciler takes to be in that state."""
-        return [m.stream_sid for m in self.state.media_streams if m.state == state]
+        """The SIDs of the media streams that the manager takes to be in that state."""
+        return [m.stream_sid for m in self.media_streams if m.state == state]
+
+    @property
+    def media_streams(self) -> tuple[ManagedStream, ...]:
+        """The media streams that the manager knows."""
+        return () if self.state is None else self.state.media_streams
 
 
 def _answer(
-    command: StartDuplicateStream | StopDuplicateStream,
-    outcome: str,
-    stream_sid: str | None,
-    now: int,
+    command: Command, outcome: str, stream_sid: str | None, deed: Deed, now: int
 ) -> CommandAnswered:
     start = isinstance(command, StartDuplicateStream)
     done = start and outcome == "done"
+    name = stream_name(TASK, CUSTOMER_LEG, command.generation)
     return CommandAnswered(
         command_id=command.command_id,
         task_sid=TASK,
         generation=command.generation,
         command="start" if start else "stop",
         outcome=outcome,
-        call_sid=LEG if done else None,
+        call_sid=CUSTOMER_LEG if done else None,
         stream_sid=stream_sid,
-        name=stream_name(TASK, LEG, command.generation) if done else None,
-        code=None,
+        name=name if done else None,
+        code=deed.code,
         detail=outcome,
-        attempts=1,
+        attempts=deed.attempts,
         at=now,
     )

@@ -1,0 +1,137 @@
+"""The recorder's keeping for directories: the WAV grows where it will be finished, so that audio is
+written once, and beside it what the manifest will say of each segment, a line each."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import chain
+
+from agents.recorder_storage import told_before
+from pipeline.media.wav import CHANNELS, HEADER_SIZE
+from pipeline.recordings.manifest import END, completed, entry, head
+from pipeline.recordings.names import SEGMENTS, audio_key, draft_key, entries_key, manifest_key
+from pipeline.recordings.partition import RecordingEnded, SegmentCut
+from pipeline.recordings.placing import Block, blocks, finishing
+from pipeline.recordings.weave import BrokenSegments
+from pipeline.store.audio import AudioStore, as_store_error
+from pipeline.store.drafts import Digest, Drafts
+from pipeline.store.files import Directory
+from schemas.records import RecordingCompleted
+
+SYNCING_THREADS = 8
+"""A disk that is asked for several files at once is asked to sync only once."""
+
+
+class FileKeeping:
+    """Segments go into growing files, and are safe when these are synced, all at once."""
+
+    together = True
+
+    def __init__(self, store: AudioStore, files: Directory) -> None:
+        self._store = store
+        self._files = files
+        self._drafts = Drafts(files)
+        self._unsynced: set[str] = set()
+        self._new = False
+        self._next_lines: dict[str, tuple[int, int]] = {}
+
+    async def store(self, cuts: Sequence[SegmentCut]) -> None:
+        """See `Keeping`. Not safe before `sync`."""
+        recordings: dict[str, list[SegmentCut]] = {}
+        for cut in cuts:
+            recordings.setdefault(cut.recording.stream_sid, []).append(cut)
+        with as_store_error():
+            await asyncio.to_thread(self._store_all, list(recordings.values()))
+
+    async def sync(self) -> None:
+        """See `Keeping`."""
+        keys, new = sorted(self._unsynced), self._new
+        lanes = [keys[n::SYNCING_THREADS] for n in range(min(SYNCING_THREADS, len(keys)))]
+        with as_store_error():
+            await asyncio.gather(*(asyncio.to_thread(self._drafts.sync, lane) for lane in lanes))
+            if new:
+                await asyncio.to_thread(self._drafts.sync_names, SEGMENTS)
+        self._unsynced.difference_update(keys)
+        self._new = False
+
+    async def complete(self, ended: RecordingEnded, partition: int) -> RecordingCompleted:
+        """See `Keeping`."""
+        try:
+            with as_store_error():
+                audio = await asyncio.to_thread(self._complete, ended, partition)
+        except FileNotFoundError:  # what it is made of goes last: another recorder was here before
+            return await told_before(self._store, ended)
+        return completed(ended, audio.size, audio.sha256)
+
+    async def drop(self, ended: RecordingEnded) -> None:
+        """See `Keeping`."""
+        r = ended.recording
+        key = entries_key(r.stream_sid, r.started_at)
+        self._next_lines.pop(key, None)
+        if ended.stored:
+            with as_store_error():
+                await asyncio.to_thread(self._drafts.delete, key)
+
+    def _store_all(self, recordings: Sequence[Sequence[SegmentCut]]) -> None:
+        for cuts in recordings:
+            self._store_some(cuts)
+
+    def _store_some(self, cuts: Sequence[SegmentCut]) -> None:
+        """Segments of one recording."""
+        r, index = cuts[0].recording, cuts[0].segment.index
+        draft, entries = (
+            draft_key(r.stream_sid, r.started_at),
+            entries_key(r.stream_sid, r.started_at),
+        )
+        pieces = chain.from_iterable(blocks(cut.segment) for cut in cuts)
+        lines = b"".join(entry(cut.segment) + b"\n" for cut in cuts)
+        try:
+            self._drafts.write(draft, pieces, new=not index)
+            position = self._position(entries, index)
+            self._drafts.write(entries, [Block(position, lines)], new=not index)
+        except FileNotFoundError:
+            if self._drafts.path(audio_key(r.stream_sid, r.started_at)).exists():
+                return  # it was completed before, with these segments too
+            raise
+        self._next_lines[entries] = (index + len(cuts), position + len(lines))
+        self._unsynced.update((draft, entries))
+        self._new |= not index
+
+    def _position(self, entries: str, index: int) -> int:
+        """Where the line of that segment begins."""
+        known, position = self._next_lines.get(entries, (0, 0))
+        if known == index:
+            return position
+        return sum(len(line) + 1 for line in self._lines(entries, index))
+
+    def _lines(self, entries: str, count: int) -> list[bytes]:
+        lines = self._drafts.path(entries).read_bytes().split(b"\n")[:-1] if count else []
+        if len(lines) < count:
+            raise BrokenSegments(f"{count} segments wanted, {len(lines)} there")
+        return lines[:count]
+
+    def _complete(self, ended: RecordingEnded, partition: int) -> Digest:
+        r = ended.recording
+        draft, audio = draft_key(r.stream_sid, r.started_at), audio_key(r.stream_sid, r.started_at)
+        lines = self._lines(entries_key(r.stream_sid, r.started_at), ended.stored)
+        ends = [track.end for track in ended.tracks]
+        pieces = chain(blocks(ended.tail), finishing(ends, ended.samples))
+        size = HEADER_SIZE + CHANNELS * ended.samples
+        named = []
+        try:
+            found = self._drafts.finish(draft, pieces, size, new=not ended.stored)
+            named.append((self._drafts.path(draft), audio))
+        except FileNotFoundError:  # who finished it was killed, or failed, after it had its name
+            found = self._drafts.digest(audio)
+        if found.size != size:
+            raise BrokenSegments(f"{size} bytes wanted, {found.size} there")
+        beginning = head(ended, partition, found.size, found.sha256)
+        with self._files.written(_manifest(beginning, [*lines, entry(ended.tail)])) as manifest:
+            named.append((manifest, manifest_key(r.stream_sid, r.started_at)))
+            self._files.rename(named)  # the audio first
+        return found
+
+
+def _manifest(beginning: bytes, entries: Sequence[bytes]) -> Iterator[bytes]:
+    yield beginning
+    yield b",".join(entries)
+    yield END

@@ -1,0 +1,57 @@
+"""The broker of a state directory on which nothing runs: for what may be done only then."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.kafka import LocalKafka, running
+from infra.ports import free_before, kept_ports
+from infra.state_dir import InUse, StateDir
+from pipeline.endpoints import settings_for
+from pipeline.kafka import wait_for_kafka
+from pipeline.settings import Settings
+
+_START_SECONDS = 90.0
+_PORT_SECONDS = 10.0
+
+
+@contextmanager
+def reachable_kafka(settings: Settings, asked: Path | None, default: Path) -> Iterator[Settings]:
+    """The settings with which a command reaches Kafka while the block runs.
+
+    A configured Kafka is taken as it is. Else the broker belongs to a state directory (`asked`, or
+    the usual one): where `flexcapture up` runs on it, that broker; where not, the broker is started
+    for as long as the block takes, and nobody else can start on the directory meanwhile. Call it
+    from the main thread. Raises what `settings_for` does, `RuntimeError` for a broker that cannot
+    be started, `TimeoutError` for one that does not answer.
+    """
+    if settings.kafka_bootstrap_servers is not None:
+        yield settings
+        return
+    directory = (asked or settings.state_dir or default).absolute()
+    if not (directory / "kafka" / "data").exists():
+        yield settings_for(settings, asked, default)
+        return
+    try:
+        with StateDir(directory).held():
+            yield from _started(settings, directory)
+    except InUse:
+        yield settings_for(settings, asked, default)
+
+
+def _started(settings: Settings, directory: Path) -> Iterator[Settings]:
+    print(f"starting the broker of {directory} ...", file=sys.stderr, flush=True)
+    names = ("kafka", "kafka-controller")
+    ports = kept_ports(directory / "ports.json", names)
+    free_before({name: ports[name] for name in names}, _PORT_SECONDS)
+    broker = LocalKafka(directory / "kafka", ports["kafka"], ports["kafka-controller"])
+    own = {
+        "kafka_bootstrap_servers": broker.bootstrap_servers,
+        "kafka_security_protocol": "PLAINTEXT",
+    }
+    here = settings.model_copy(update=own)
+    with running(broker, directory / "logs" / "kafka-offline.log"):
+        asyncio.run(wait_for_kafka(here, _START_SECONDS))
+        yield here

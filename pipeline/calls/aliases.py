@@ -1,0 +1,103 @@
+"""Which task a call leg belongs to, and the events of legs of which that is not known yet.
+
+A call tells its legs (`learned`). Of each leg a state is kept (`heard`, `taught`): its task once it
+is known, until then the events that wait for it. Whatever the order and however often each comes,
+the same events come out under the task; only what waits too long, or is too much, does not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from pipeline.calls.cloud_events import is_call_sid
+from pipeline.calls.view import IGNORED
+from schemas.codec import decode, encode
+from schemas.records import Call, CallAlias, CallAliasState, CtiEvent, Fact
+
+WAITING_MS = 4 * 60 * 60 * 1000
+"""How long events wait for their task, counted from the latest of their leg."""
+
+KEPT_MS = 28 * 60 * 60 * 1000
+"""How long an alias is kept after the latest record of its leg: a call lasts 24 hours, its events
+come within 4."""
+
+MOST_WAITING = 64
+_MOST_BYTES = 2 * 1024 * 1024  # a state is one record: it must fit into 4 MB
+
+_FACTS = ("customer_call_sid", "customer_joined", "worker_call_sid")
+
+
+def learned(before: Call | None, after: Call) -> tuple[CallAlias, ...]:
+    """The aliases that a version of a call tells and the version before it did not."""
+    if after.state == IGNORED:
+        return ()
+    if before is None or before.state == IGNORED:
+        known: frozenset[str] = frozenset()
+    elif before.legs is after.legs and before.facts is after.facts:
+        return ()
+    else:
+        known = _call_sids(before)
+    new = sorted(_call_sids(after) - known)
+    return tuple(CallAlias(sid, after.task_sid, after.cause_at) for sid in new if is_call_sid(sid))
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What is kept of a leg after a record (the very same object: nothing changed), and the events
+    that are now known to belong to a task, under it, in order."""
+
+    state: CallAliasState
+    passed_on: tuple[CtiEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TooManyWaiting:
+    """The event finds no room to wait."""
+
+    waiting: int
+
+
+def heard(
+    call_sid: str, state: CallAliasState | None, event: CtiEvent, now: int
+) -> Resolved | TooManyWaiting:
+    """An event of the leg came at `now` (ms)."""
+    known = _touched(state or _nothing(call_sid), now)
+    if known.task_sid is not None:
+        return Resolved(known, (replace(event, task_sid=known.task_sid),))
+    others = [decode(data) for data in known.waiting]
+    if any((other.event_id, other.body) == (event.event_id, event.body) for other in others):
+        return Resolved(known)
+    data = encode(event)
+    if len(others) >= MOST_WAITING or sum(map(len, known.waiting)) + len(data) > _MOST_BYTES:
+        return TooManyWaiting(len(others))
+    return Resolved(replace(known, waiting=(*known.waiting, data)))
+
+
+def taught(call_sid: str, state: CallAliasState | None, alias: CallAlias, now: int) -> Resolved:
+    """The leg's task was told at `now` (ms). Should two tasks claim a leg, the later told holds, of
+    two at once the one with the greater SID."""
+    known = _touched(state or _nothing(call_sid), now)
+    if known.task_sid is None or (alias.at, alias.task_sid) > (known.told_at, known.task_sid):
+        known = replace(known, task_sid=alias.task_sid, told_at=alias.at)
+    waiting = tuple(replace(decode(data), task_sid=known.task_sid) for data in known.waiting)
+    return Resolved(replace(known, waiting=()) if waiting else known, waiting)
+
+
+def wakes_at(state: CallAliasState) -> int:
+    """When the leg is to be forgotten (ms): with what waits, or its alias."""
+    return state.latest_at + (WAITING_MS if state.task_sid is None else KEPT_MS)
+
+
+def _nothing(call_sid: str) -> CallAliasState:
+    return CallAliasState(call_sid, None, 0, 0, ())
+
+
+def _touched(state: CallAliasState, now: int) -> CallAliasState:
+    return state if now <= state.latest_at else replace(state, latest_at=now)
+
+
+def _call_sids(call: Call) -> frozenset[str]:
+    return frozenset({leg.call_sid for leg in call.legs} | _told(call.facts))
+
+
+def _told(facts: Mapping[str, Fact]) -> set[str]:
+    return {facts[name].value for name in _FACTS if name in facts}

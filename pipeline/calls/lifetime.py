@@ -1,0 +1,146 @@
+"""How long a call is kept, and what comes too late (docs/decisions/0006).
+
+A call without an end is swept 24 hours after its first event; an ended one is forgotten 4 hours
+after the last that is known of it, and a mark stays in its place for 24 hours more. All by the
+log's clock: `now` is a record's or a tick's time.
+"""
+
+from dataclasses import dataclass
+
+import orjson
+
+from pipeline.calls.events import Silent, delta
+from pipeline.calls.reading import version
+from pipeline.calls.state import LONGEST_MS, folded, sweep_at, swept
+from pipeline.calls.view import ACTIVE, FORMING, SWEPT, view
+from pipeline.calls.workers import value
+from pipeline.times import rfc3339
+from schemas.records import Call, CtiEvent, ForgottenCall
+
+FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000
+"""Twilio retries an event for up to 4 hours; so long an ended call is kept."""
+
+MARKED_MS = 24 * 60 * 60 * 1000
+"""So long the mark of a forgotten call is kept."""
+
+QUIET_MS = 5_000
+"""A call is not swept before nothing of it has come for so long: its end may lie in what follows,
+where a backlog is worked off or a history brought in."""
+
+_SECOND_MS = 1_000
+
+Kept = Call | ForgottenCall
+"""What is kept of a call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """What is left of a call at a time, and the versions of it that its ageing made."""
+
+    state: Kept | None
+    versions: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate:
+    """An event that opens no call and changes none any more; why, for a person."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What is kept of a call after an event; `news`: a new version of it, to be published."""
+
+    state: Kept | None
+    news: Call | None = None
+
+
+def hear(state: Kept | None, event: CtiEvent, now: int) -> Heard | Silent | TooLate:
+    """One more event, which came at `now` (ms)."""
+    said = delta(event)
+    if isinstance(said, Silent):
+        return said
+    if isinstance(state, ForgottenCall):
+        return _after_the_end(state, said)
+    if state is None and (why := _too_late(event, said)) is not None:
+        return TooLate(why)
+    after = folded(state, said, now)
+    return Heard(after.call, after.call if after.news else None)
+
+
+def aged(state: Kept, now: int) -> Aged:
+    """What is left at `now` (ms). All that is due happens at once, however late it is looked at."""
+    versions: tuple[Call, ...] = ()
+    if now < wakes_at(state):
+        return Aged(state)
+    if isinstance(state, Call) and state.state == ACTIVE:
+        state = swept(state, now)
+        versions = (state,)
+    if isinstance(state, Call) and now >= (due := _forgotten_at(state)):
+        state = ForgottenCall(state.task_sid, view(state).ended_at, due)
+    gone = isinstance(state, ForgottenCall) and now >= wakes_at(state)
+    return Aged(None if gone else state, versions)
+
+
+def remaining(state: Kept | None, now: int) -> Aged:
+    """What there is for an event that came at `now` (ms) to change. A call that is forgotten by
+    then is forgotten, whether a tick has said so yet or not; a sweep alone is left to the ticks,
+    which come when all events of their time are taken in."""
+    if state is None or now < wakes_at(state):
+        return Aged(state)
+    left = aged(state, now)
+    return Aged(state) if isinstance(left.state, Call) else left
+
+
+def wakes_at(state: Kept) -> int:
+    """When the next thing is due that time does to a call (ms)."""
+    if isinstance(state, ForgottenCall):
+        return state.forgotten_at + MARKED_MS
+    if state.state == ACTIVE:
+        return max(sweep_at(state), state.latest_arrival_at + QUIET_MS)
+    return _forgotten_at(state)
+
+
+def _forgotten_at(call: Call) -> int:
+    """When the state of a call that does not go on is dropped: 4 hours after the later of its
+    latest event's time and arrival; of one that nobody was ever reserved for when it must be long
+    over. A sweep counts as an event. An event time a day after its arrival is none."""
+    latest_event = min(call.latest_event_at, call.latest_arrival_at + LONGEST_MS)
+    latest = max(latest_event, call.latest_arrival_at, call.milestones.get(SWEPT, 0))
+    return latest + FORGOTTEN_AFTER_MS + (LONGEST_MS if call.state == FORMING else 0)
+
+
+def _after_the_end(mark: ForgottenCall, said: Call) -> Heard | TooLate:
+    if _is_other_channel(said):
+        return Heard(mark)
+    return TooLate(f"the call's state was dropped at {rfc3339(mark.forgotten_at)}")
+
+
+def _too_late(event: CtiEvent, said: Call) -> str | None:
+    """Why the event of a call that is not known must not open one."""
+    if _is_other_channel(said):
+        return None
+    # Callbacks tell whole seconds.
+    late = event.arrived_at - said.cause_at
+    if late >= FORGOTTEN_AFTER_MS + _SECOND_MS and not _begins(said):
+        return f"the call is not known, and the event is {late / 3_600_000:.1f} hours old"
+    age = _task_age_ms(event)
+    if age > LONGEST_MS + FORGOTTEN_AFTER_MS:
+        return f"the call is not known, and its task is {age / 3_600_000:.1f} hours old"
+    return None
+
+
+def _begins(said: Call) -> bool:
+    """Whether it is what a call begins with: a new task, or a new reservation."""
+    return "created" in said.milestones or any("created" in r.milestones for r in said.reservations)
+
+
+def _is_other_channel(said: Call) -> bool:
+    return (value(said.facts, "channel") or "voice").lower() != "voice"
+
+
+def _task_age_ms(event: CtiEvent) -> int:
+    """How old the task was at the event; 0 where it is not told."""
+    payload = orjson.loads(event.body)["data"].get("payload")
+    return version(payload.get("task_age")) * 1000 if isinstance(payload, dict) else 0

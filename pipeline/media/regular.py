@@ -1,0 +1,136 @@
+"""The usual batch, read from its bytes without making records of it.
+
+Nearly every `MediaBatch` holds one run of 20 ms frames on each track. Whoever only appends their
+audio need not know more than this reads; it takes a fraction of the time of `schemas.codec.decode`,
+which stays the way to read every other batch, and gives the same of these.
+"""
+
+from typing import NamedTuple
+
+from schemas.codec import SCHEMA_IDS
+from schemas.records import MediaBatch
+
+STEP_MS = 20
+SIZE = 160
+MOST_FRAMES = 50
+
+_HEADER = b"\0" + SCHEMA_IDS[MediaBatch.__name__].to_bytes(4, "big")
+_MOST_KNOWN = 10_000
+
+
+class RegularBatch(NamedTuple):
+    """A batch with one run of frames, `STEP_MS` apart and of `SIZE` samples each, on both tracks:
+    for each the first timestamp (ms), and the audio, which is a view of the record's bytes. None of
+    its frames was invalid."""
+
+    stream_sid: str
+    number: int
+    at: int
+    inbound_timestamp: int
+    inbound: memoryview
+    outbound_timestamp: int
+    outbound: memoryview
+
+
+def _long(value: int) -> bytes:
+    """Avro's zigzag varint of a value that is not negative."""
+    value, out = value << 1, bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes((*out, value))
+
+
+# What follows the first timestamp of a track: frames, step and size of its only run, the end of the
+# runs, no invalid frames, the length of the audio. Always 8 bytes.
+_REST = {
+    b"".join(map(_long, (frames, STEP_MS, SIZE, 0, 0, frames * SIZE))): frames * SIZE
+    for frames in range(2, MOST_FRAMES + 1)
+}
+_INBOUND = _long(2) + _long(0) + _long(1)  # two tracks; inbound, with one run
+_OUTBOUND = _long(1) + _long(1)  # outbound, with one run
+_END = _long(0)
+_SOME = _long(1)[0]  # the index of a union's value that is not null
+
+
+class RegularReader:
+    """Reads regular batches. It remembers how the batches of each media stream begin, which is
+    always the same."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, tuple[bytes, str]] = {}
+
+    def read(self, data: bytes) -> RegularBatch | None:
+        """The regular batch in `data`, a record's bytes; None: it is something else."""
+        if not data.startswith(_HEADER):
+            return None
+        try:
+            key = data[: 6 + (data[5] >> 1)]
+            beginning, stream_sid = self._known.get(key) or self._learn(key, data)
+            return _read(data, beginning, stream_sid)
+        except (IndexError, ValueError):  # too short, or no text
+            return None
+
+    def _learn(self, key: bytes, data: bytes) -> tuple[bytes, str]:
+        position = len(_HEADER)
+        for _ in range(4):  # stream, call and task SID, gateway
+            length, position = _varint(data, position)
+            position += length
+        _, position = _varint(data, position)  # its epoch
+        found = data[:position], key[6:].decode()
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        self._known[key] = found
+        return found
+
+
+def _read(data: bytes, beginning: bytes, stream_sid: str) -> RegularBatch | None:
+    if not data.startswith(beginning):
+        return None
+    number, position = _varint(data, len(beginning))
+    at, position = _varint(data, position)
+    position = _past_optional(data, _past_optional(data, position))  # the sequence numbers
+    if data[position : position + 3] != _INBOUND:
+        return None
+    inbound_timestamp, position = _varint(data, position + 3)
+    length = _REST.get(data[position : position + 8])
+    if length is None:
+        return None
+    position += 8 + length
+    audio = memoryview(data)
+    inbound = audio[position - length : position]
+    if data[position : position + 2] != _OUTBOUND:
+        return None
+    outbound_timestamp, position = _varint(data, position + 2)
+    length = _REST.get(data[position : position + 8])
+    if length is None or data[position + 8 + length :] != _END:
+        return None
+    outbound = audio[position + 8 : position + 8 + length]
+    return RegularBatch(
+        stream_sid, number, at, inbound_timestamp, inbound, outbound_timestamp, outbound
+    )
+
+
+def _past_optional(data: bytes, position: int) -> int:
+    """Where a long or null ends."""
+    position += 1
+    if data[position - 1] != _SOME:
+        return position
+    while data[position] > 0x7F:
+        position += 1
+    return position + 1
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """The long at `position`, and where it ends."""
+    byte = data[position]
+    value = byte & 0x7F
+    shift = 7
+    while byte > 0x7F:
+        position += 1
+        byte = data[position]
+        value |= (byte & 0x7F) << shift
+        shift += 7
+    return (value >> 1) ^ -(value & 1), position + 1

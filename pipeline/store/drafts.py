@@ -1,0 +1,128 @@
+"""Files that grow where they are read from in the end: what a recorder knows of a recording so far.
+
+Nothing in them counts until `sync` returned. They may hold more than that: whoever goes on writes
+the same bytes at the same places. No write touches a byte that is not its own, so that a process
+that was paused for long, and no longer has the recording, does no harm by what it still writes.
+
+Every function blocks: call it in a thread.
+"""
+
+import hashlib
+import mmap
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from pipeline.store.files import Directory, sync_directory
+
+READ_BYTES = 1024 * 1024
+
+
+class Bytes(Protocol):
+    """Bytes and where they go: from `position` on, `step` apart."""
+
+    @property
+    def position(self) -> int: ...
+    @property
+    def data(self) -> bytes | bytearray: ...
+    @property
+    def step(self) -> int: ...
+
+
+class Digest(NamedTuple):
+    """A file's size in bytes, and its SHA-256 in hexadecimal."""
+
+    size: int
+    sha256: str
+
+
+class Drafts:
+    """The growing files of a directory, by key."""
+
+    def __init__(self, files: Directory) -> None:
+        self._files = files
+
+    def path(self, key: str) -> Path:
+        """Where the file of that key is, or would be."""
+        return self._files.root / key
+
+    def write(self, key: str, pieces: Iterable[Bytes], *, new: bool) -> None:
+        """Puts bytes where they belong. Raises `FileNotFoundError` where the file is not there and
+        not `new`."""
+        with self._opened(key, new=new) as file:
+            for piece in pieces:
+                if piece.step == 1:
+                    _write_at(file, piece.data, piece.position)
+                else:
+                    _scatter(file, piece.data, piece.position, piece.step)
+
+    def sync(self, keys: Iterable[str]) -> None:
+        """All that was written to these files so far is safe on return; of new ones, `sync_names`
+        of their directory is needed too. After an error nothing is known of what was written, and
+        asking again would prove nothing. Files that are gone are passed over: they were finished,
+        or deleted."""
+        for key in keys:
+            with suppress(FileNotFoundError), self._opened(key, new=False) as file:
+                os.fdatasync(file)
+
+    def sync_names(self, directory: str) -> None:
+        """The names of the files in it are safe on return."""
+        sync_directory(self.path(directory))
+
+    def digest(self, key: str) -> Digest:
+        """Reads the file, a piece at a time."""
+        with self._opened(key, new=False) as file:
+            return _digest(file)
+
+    def finish(self, key: str, pieces: Iterable[Bytes], size: int, *, new: bool) -> Digest:
+        """Writes the last pieces, makes the file `size` bytes long, and syncs it."""
+        self.write(key, pieces, new=new)
+        with self._opened(key, new=False) as file:
+            os.ftruncate(file, size)
+            found = _digest(file)
+            os.fsync(file)
+        return found
+
+    def delete(self, key: str) -> None:
+        """Deletes the file, if it is there."""
+        self.path(key).unlink(missing_ok=True)
+
+    @contextmanager
+    def _opened(self, key: str, *, new: bool) -> Iterator[int]:
+        path = self.path(key)
+        if new and not path.parent.exists():
+            self._files.make_directory(path.parent)
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if new else 0), 0o644)
+        try:
+            yield file
+        finally:
+            os.close(file)
+
+
+def _digest(file: int) -> Digest:
+    digest, size, piece = hashlib.sha256(), 0, bytearray(READ_BYTES)
+    view = memoryview(piece)
+    while count := os.preadv(file, [piece], size):
+        digest.update(view[:count])
+        size += count
+    return Digest(size, digest.hexdigest())
+
+
+def _write_at(file: int, data: bytes | bytearray, position: int) -> None:
+    rest = memoryview(data)
+    while rest:  # it may take less than all at once, on a disk that is nearly full
+        count = os.pwrite(file, rest, position)
+        rest, position = rest[count:], position + count
+
+
+def _scatter(file: int, data: bytes | bytearray, position: int, step: int) -> None:
+    """Writes every `step`-th byte, and does not touch those between: reading them, and writing them
+    back, could undo what another process has just written."""
+    length = (len(data) - 1) * step + 1
+    os.posix_fallocate(file, position, length)  # a full disk is an error here, and a signal below
+    base = position - position % mmap.ALLOCATIONGRANULARITY
+    end = position - base + length
+    with mmap.mmap(file, end, offset=base) as view:
+        view[position - base : end : step] = bytes(data)

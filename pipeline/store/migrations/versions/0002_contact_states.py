@@ -1,0 +1,25 @@
+"""What each contact is made from, so that a record that comes late adds to it."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Makes the table; contacts of before have no row in it."""
+    op.create_table(
+        "contact_states",
+        sa.Column(
+            "contact_id", sa.String(255), sa.ForeignKey("contacts.contact_id"), primary_key=True
+        ),
+        sa.Column("state", sa.LargeBinary, nullable=False),
+    )
+
+
+def downgrade() -> None:
+    """Drops it."""
+    op.drop_table("contact_states")

@@ -1,0 +1,196 @@
+"""What gateways and Twilio report of media streams, and what a gateway's silence means.
+
+Each function takes in what happened, in any order and however often, and sends nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from pipeline.streams.answers import OPENING_MS
+from pipeline.streams.gateways import Fate, Gateways
+from pipeline.streams.names import MAX_GENERATION
+from pipeline.streams.state import (
+    ANSWERED,
+    FAILED,
+    QUIET,
+    RUNNING,
+    STARTING,
+    STOPPING,
+    back_off_ms,
+    find,
+    is_live,
+    is_over,
+    new_stream,
+    newest_generation,
+    put,
+    stopped,
+    to_stop,
+)
+from schemas.records import (
+    CallStreams,
+    GatewayStarted,
+    ManagedStream,
+    MediaStreamClosed,
+    MediaStreamOpened,
+    ReportedStream,
+)
+
+YOUNG_MS = 10_000
+"""A media stream that ends before this counts as a failure."""
+AFTER_STOP_MS = 1_000
+"""Twilio ended it: most likely the call is over, and the event that says so is on its way."""
+REPORT_MS = 7_000
+"""When Twilio told of the end, the gateway tells of it within this: its socket ends, or no frame
+comes any more."""
+HOPE_MS = 1_000
+"""A media stream that Twilio started longer ago than this, when a gateway comes up, was on its way
+to the one that was down."""
+
+TOO_MANY = "stopped: a media stream too many"
+ENDS: Mapping[str, str] = {
+    "stop": "ended: Twilio ended it",
+    "dropped": "ended: the socket was dropped",
+    "drained": "ended: its gateway was stopped",
+    "protocol-error": "ended: the socket did not keep to the protocol",
+    "no-media": "ended: no audio came for 5 s",
+}
+"""Why a media stream is over that should run, by the reason of its `MediaStreamClosed`."""
+_REPLACED = "ended: its gateway died and started again"
+_SILENT = "ended: its gateway has not been heard for 10 s"
+
+
+def opened(state: CallStreams, event: MediaStreamOpened, now: int) -> CallStreams:
+    """A gateway took a media stream in."""
+    known = _by_sid(state, event.stream_sid)
+    if known is not None and known.opened_at is not None:
+        return state  # told again
+    own = find(state, lambda m: m.generation == event.generation > 0)
+    if own is not None and own.opened_at is None:
+        return put(state, own, _arrived(own, event, now))
+    newest = newest_generation(state)
+    if own is None and newest < event.generation <= MAX_GENERATION:
+        # Started before a crash after which nothing is known of it any more.
+        wanted = state.desired and not any(map(is_live, state.media_streams))
+        found = new_stream(event.generation, STARTING, state.reason if wanted else TOO_MANY, now)
+        found = found if wanted else to_stop(found, TOO_MANY, now)
+    else:
+        found = to_stop(new_stream(0, STOPPING, TOO_MANY, now), TOO_MANY, now)
+    return replace(state, media_streams=(*state.media_streams, _arrived(found, event, now)))
+
+
+def _arrived(own: ManagedStream, event: MediaStreamOpened, now: int) -> ManagedStream:
+    known = replace(
+        own,
+        call_sid=event.call_sid,
+        stream_sid=event.stream_sid,
+        name=event.name or own.name,
+        gateway=event.gateway,
+        epoch=event.epoch,
+        opened_at=now,
+    )
+    if own.state == STARTING:
+        return replace(known, state=RUNNING, phase=QUIET, due_at=None)
+    # It must not run any more: whatever stop was sent may have come before it was there.
+    return to_stop(replace(known, state=STOPPING), own.reason, now)
+
+
+def closed(state: CallStreams, event: MediaStreamClosed, now: int) -> CallStreams:
+    """A gateway's media stream ended."""
+    ended = _by_sid(state, event.stream_sid)
+    if ended is None or ended.closed:
+        return state
+    reason = ENDS.get(event.reason, f"ended: {event.reason}")
+    after = put(state, ended, stopped(ended, reason, closed=True))
+    return _ended(after, ended, now, wait=AFTER_STOP_MS if event.reason == "stop" else 0)
+
+
+def _ended(state: CallStreams, ended: ManagedStream, now: int, wait: int) -> CallStreams:
+    """After the end of a media stream: when the next one may start, if it should have gone on."""
+    if not is_live(ended):
+        return state
+    lived = now - (now if ended.opened_at is None else ended.opened_at)
+    failures = state.failures + 1 if lived < YOUNG_MS else 0
+    return replace(state, failures=failures, not_before=now + max(back_off_ms(failures), wait))
+
+
+def gateway_started(state: CallStreams, event: GatewayStarted, now: int) -> CallStreams:
+    """A gateway came up: what its earlier epochs held is gone, and what should have come while it
+    was down will not."""
+    for media_stream in state.media_streams:
+        if (
+            media_stream.gateway == event.gateway
+            and media_stream.epoch < event.epoch
+            and not media_stream.closed
+        ):
+            gone = stopped(media_stream, _REPLACED, closed=True)
+            state = put(state, media_stream, gone)
+        elif _is_overdue(media_stream, now):
+            state = put(state, media_stream, replace(media_stream, due_at=now))
+    return state
+
+
+def _is_overdue(media_stream: ManagedStream, now: int) -> bool:
+    awaited = media_stream.state == STARTING and media_stream.phase == ANSWERED
+    due_at = media_stream.due_at
+    return awaited and due_at is not None and now < due_at <= now + OPENING_MS - HOPE_MS
+
+
+def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:
+    """The state without what is on gateways that are gone, as far as this process has heard. What
+    was given up so is stopped again where its gateway is heard after all, and still holds it."""
+    for media_stream in state.media_streams:
+        if media_stream.gateway is None or media_stream.closed:
+            continue
+        match gateways.fate(media_stream.gateway, media_stream.epoch):
+            case Fate.REPLACED:
+                state = put(state, media_stream, stopped(media_stream, _REPLACED, closed=True))
+            case Fate.SILENT:
+                after = put(state, media_stream, _silenced(media_stream, now))
+                state = _ended(after, media_stream, now, wait=0)
+            case Fate.ALIVE if is_over(media_stream):
+                again = replace(media_stream, state=STOPPING)
+                state = put(state, media_stream, to_stop(again, again.reason, now))
+    return state
+
+
+def _silenced(media_stream: ManagedStream, now: int) -> ManagedStream:
+    """Its gateway may live on, cut off, and hold it still: Twilio is asked to stop it, and its word
+    is all that can be had."""
+    if is_live(media_stream):
+        return to_stop(media_stream, _SILENT, now)
+    if media_stream.phase == ANSWERED:
+        return stopped(media_stream, media_stream.reason, closed=False)
+    return media_stream
+
+
+def reported(state: CallStreams, reports: Iterable[ReportedStream], now: int) -> CallStreams:
+    """What Twilio's status callbacks tell. Only ends count: that a media stream runs, a gateway
+    says."""
+    for report in reports:
+        if report.milestones.keys() & {"stopped", "error"}:
+            own = _by_sid(state, report.stream_sid)
+            if own is not None and is_live(own):
+                state = _reported_over(state, own, report, now)
+    return state
+
+
+def _reported_over(
+    state: CallStreams, own: ManagedStream, report: ReportedStream, now: int
+) -> CallStreams:
+    is_stop = "stopped" in report.milestones
+    why = "Twilio reports that it stopped"
+    if not is_stop:
+        fact = report.facts.get("error")
+        why = f"Twilio reports an error{f' ({fact.value})' if fact else ''}"
+    if own.state == STARTING:
+        over = to_stop(replace(own, state=FAILED), f"failed: {why}", now)
+    elif is_stop:
+        over = to_stop(own, f"ended: {why}", now + REPORT_MS)
+        over = replace(over, phase=ANSWERED)
+    else:  # of an error it is not told whether the media stream goes on
+        over = to_stop(own, f"ended: {why}", now)
+    return _ended(put(state, own, over), own, now, wait=AFTER_STOP_MS if is_stop else 0)
+
+
+def _by_sid(state: CallStreams, stream_sid: str) -> ManagedStream | None:
+    return find(state, lambda m: m.stream_sid == stream_sid)

@@ -1,0 +1,74 @@
+"""How a stumbling Twilio fails: one request in so many, in each of the ways in which it may."""
+
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from simulator.world import TwilioError
+
+
+@dataclass(frozen=True, slots=True)
+class Stumble:
+    """What happens to one request. `carried_out`: it takes effect; `refusal`: what is answered in
+    place of the result; `answered` False: the connection drops without an answer; `after_s`: how
+    long that takes."""
+
+    kind: str
+    refusal: TwilioError | None = None
+    carried_out: bool = False
+    answered: bool = True
+    after_s: float = 0.0
+
+
+class Stumbles(Protocol):
+    """Says of each request in turn how it fails, if it does."""
+
+    def next(self) -> Stumble | None:
+        """What happens to the next request; None: nothing out of the way."""
+
+
+def refused(status: int, code: int, message: str, *, carried_out: bool = False) -> Stumble:
+    """A refusal; the request may have taken effect all the same."""
+    kind = f"{status} after the effect" if carried_out else str(status)
+    return Stumble(kind, TwilioError(status, code, message), carried_out)
+
+
+TOO_MANY_REQUESTS = refused(429, 20429, "Too Many Requests")
+UNAVAILABLE = refused(503, 20503, "Service Unavailable")
+_BROKEN = refused(500, 20500, "An internal server error has occurred")
+_BROKEN_LATE = refused(500, 20500, "An internal server error has occurred", carried_out=True)
+_LOST_BEFORE = Stumble("connection lost", answered=False)
+_LOST_AFTER = Stumble("answer lost", carried_out=True, answered=False)
+SLOW_S = (0.2, 1.0)
+HANGS_S = (1.0, 8.0)
+
+
+class Stumbling:
+    """Of all requests the share `share` fails, at random; `hanging` of these get no answer for
+    seconds and another `hanging` a slow one."""
+
+    def __init__(self, share: float, random: Random, hanging: float = 0.05) -> None:
+        self._share, self._random, self._hanging = share, random, hanging
+
+    def next(self) -> Stumble | None:
+        """What happens to the next request."""
+        random = self._random
+        if random.random() >= self._share:
+            return None
+        drawn = random.random()
+        if drawn < self._hanging:
+            seconds, happens = random.uniform(*HANGS_S), random.random() < 0.5
+            return Stumble("hangs", carried_out=happens, answered=False, after_s=seconds)
+        if drawn < 2 * self._hanging:
+            return Stumble("slow", carried_out=True, after_s=random.uniform(*SLOW_S))
+        return random.choice(
+            (
+                TOO_MANY_REQUESTS,
+                TOO_MANY_REQUESTS,
+                UNAVAILABLE,
+                _BROKEN,
+                _BROKEN_LATE,
+                _LOST_BEFORE,
+                _LOST_AFTER,
+            )
+        )

@@ -1,0 +1,139 @@
+"""The tracker's and the resolver's cores: what is published, what is refused."""
+
+from dataclasses import replace
+
+from agents.app import Output, Refusal, Step
+from agents.resolver import ResolverCore
+from agents.tracker import TrackerCore
+from pipeline.calls.aliases import MOST_WAITING, WAITING_MS
+from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, MARKED_MS
+from pipeline.calls.state import LONGEST_MS
+from schemas.records import Call, CallAlias, CallAliasState, CtiEvent, ForgottenCall
+from schemas.topics import CALL_ALIASES, CALLS, CTI_RESOLVED, Topic
+from tests.pipeline.calls.histories import CUSTOMER_LEG, T0, TASK, Story, inbound
+
+ALIAS = CallAlias(CUSTOMER_LEG, TASK, T0)
+
+
+def topics(step: Step[object]) -> list[Topic]:
+    """Where the step's outputs go."""
+    return [output.topic for output in step.outputs]
+
+
+def tracked(events: list[CtiEvent]) -> Call:
+    """The state after these events."""
+    state = None
+    for event in events:
+        state = TrackerCore().on_record(TASK, state, event, event.arrived_at).state
+    assert isinstance(state, Call)
+    return state
+
+
+def callback(number: int = 0) -> CtiEvent:
+    """A call's status callback: it names no task."""
+    [event] = Story().call_status("completed", 9_000, CUSTOMER_LEG, FriendlyName=None).events
+    return replace(event, event_id=f"EV{number}")
+
+
+def test_a_version_is_published_with_the_legs_that_it_tells_first() -> None:
+    """Each leg once; the same step again comes out the same."""
+    created, updated = inbound().task("updated", 1_000).events
+
+    first = TrackerCore().on_record(TASK, None, created, T0 + 60)
+    again = TrackerCore().on_record(TASK, None, created, T0 + 60)
+
+    assert isinstance(first.state, Call)
+    assert first == again
+    assert (
+        Output(CALLS, TASK, first.state),
+        Output(CALL_ALIASES, CUSTOMER_LEG, ALIAS),
+    ) == first.outputs
+    assert T0 + 60 == first.state.latest_arrival_at
+    assert [CALLS] == topics(TrackerCore().on_record(TASK, first.state, updated, T0 + 1_060))
+
+
+def test_an_event_without_task_is_the_resolvers() -> None:
+    """The tracker does not look at it."""
+    assert Step(None) == TrackerCore().on_record(CUSTOMER_LEG, None, callback(), T0)
+
+
+def test_an_event_of_a_forgotten_call_is_refused() -> None:
+    """Also where no tick has come yet: the mark takes the call's place now."""
+    call = tracked(inbound().task("canceled", 5_000).events)
+    due = T0 + 5_050 + FORGOTTEN_AFTER_MS
+    [created] = inbound().events
+
+    step = TrackerCore().on_record(TASK, call, created, due)
+
+    assert ForgottenCall(TASK, T0 + 5_000, due) == step.state
+    assert step.refused is not None
+    assert ("too-late", []) == (step.refused.reason, topics(step))
+
+
+def test_ticks_sweep_forget_and_drop() -> None:
+    """Each when the state said it wakes, and nothing before."""
+    core = TrackerCore()
+    story = inbound().reservation("created", 10, "ann").reservation("accepted", 20, "ann")
+    call = tracked(story.events)
+    swept_at = T0 + LONGEST_MS
+
+    assert swept_at == core.wakes_at(call)
+    assert Step(call) == core.on_tick(TASK, call, swept_at - 1)
+    swept = core.on_tick(TASK, call, swept_at)
+    assert (Output(CALLS, TASK, swept.state),) == swept.outputs
+    assert isinstance(swept.state, Call)
+    forgotten = core.on_tick(TASK, swept.state, swept_at + FORGOTTEN_AFTER_MS)
+    mark = ForgottenCall(TASK, swept_at, swept_at + FORGOTTEN_AFTER_MS)
+    assert Step(mark) == forgotten
+    assert mark.forgotten_at + MARKED_MS == core.wakes_at(mark)
+    assert Step(None) == core.on_tick(TASK, mark, mark.forgotten_at + MARKED_MS)
+
+
+def test_the_resolver_takes_only_what_has_a_leg_and_no_task() -> None:
+    """All else is the tracker's, or nobody's."""
+    core = ResolverCore()
+    [created] = inbound().events
+    odd = replace(callback(), type="com.twilio.voice.insights.call-summary.complete")
+
+    assert Step(None) == core.on_record(TASK, None, created, T0)
+    assert Step(None) == core.on_record("/source", None, replace(created, task_sid=None), T0)
+    assert Step(None) == core.on_record(CUSTOMER_LEG, None, odd, T0)
+    assert Step(None) == core.on_record(TASK, None, callback(), T0)
+
+
+def test_the_resolver_publishes_under_the_task() -> None:
+    """What waited, when the alias comes; what comes later, at once."""
+    core = ResolverCore()
+    found = replace(callback(), task_sid=TASK)
+
+    waiting = core.on_record(CUSTOMER_LEG, None, callback(), T0)
+    told = core.on_record(CUSTOMER_LEG, waiting.state, ALIAS, T0 + 1)
+    later = core.on_record(CUSTOMER_LEG, told.state, callback(1), T0 + 2)
+
+    assert () == waiting.outputs
+    assert (Output(CTI_RESOLVED, TASK, found),) == told.outputs
+    assert (Output(CTI_RESOLVED, TASK, replace(found, event_id="EV1")),) == later.outputs
+    assert () == core.on_record(CUSTOMER_LEG, told.state, ALIAS, T0 + 2).outputs
+
+
+def test_the_resolver_refuses_what_finds_no_room() -> None:
+    """It goes to the dead letters; what waits stays."""
+    core = ResolverCore()
+    state: CallAliasState | None = None
+    for number in range(MOST_WAITING):
+        state = core.on_record(CUSTOMER_LEG, state, callback(number), T0).state
+
+    step = core.on_record(CUSTOMER_LEG, state, callback(MOST_WAITING), T0)
+
+    why = f"{MOST_WAITING} events of {CUSTOMER_LEG} wait for its task already"
+    assert Step(state, refused=Refusal("too-many-waiting", why)) == step
+
+
+def test_the_resolver_lets_go_what_waited_in_vain() -> None:
+    """Four hours after the latest of its leg."""
+    core = ResolverCore()
+    state = core.on_record(CUSTOMER_LEG, None, callback(), T0).state
+    assert state is not None
+    assert T0 + WAITING_MS == core.wakes_at(state)
+    assert Step(state) == core.on_tick(CUSTOMER_LEG, state, T0 + WAITING_MS - 1)
+    assert Step(None) == core.on_tick(CUSTOMER_LEG, state, T0 + WAITING_MS)

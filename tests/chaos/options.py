@@ -1,0 +1,57 @@
+"""What a chaos run does: its options, from the command line or from a test."""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import randbelow
+
+ROTATION = ("bridge", "tracker", "resolver", "stream-manager", "twilio-adapter", "consolidator")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`calls` begin within `minutes`; of `kill` a role is killed every `every` seconds (0: never),
+    a half more or less; `fail` is the share of Twilio's requests that fail; the broker is stopped
+    for `broker_down` seconds in the middle (0: never); `processes`: how many of a role; of the
+    roles `extra` one more process joins now and then, and is killed for good; `patience` is how
+    many times the stated bounds may be taken, for machines that are slow."""
+
+    calls: int = 500
+    minutes: float = 10.0
+    kill: tuple[str, ...] = ROTATION
+    every: float = 6.0
+    fail: float = 0.2
+    broker_down: float = 0.0
+    processes: Mapping[str, int] = field(default_factory=dict)
+    extra: tuple[str, ...] = ()
+    seed: int = 0
+    patience: float = 1.0
+    directory: Path | None = None
+
+
+def parsed(arguments: Sequence[str]) -> Options:
+    """The options of a command line; without a seed one is drawn."""
+    parser = argparse.ArgumentParser(prog="make chaos ARGS=", description=__doc__)
+    parser.add_argument("--calls", type=int, default=500, metavar="N")
+    parser.add_argument("--minutes", type=float, default=10.0, help="in which the calls begin")
+    parser.add_argument("--kill", type=_names, default=ROTATION, metavar="ROLE,...")
+    parser.add_argument("--every", type=float, default=6.0, metavar="SECONDS", help="0: no kills")
+    parser.add_argument("--fail", type=float, default=0.2, help="share of Twilio's requests")
+    parser.add_argument("--broker-down", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--processes", type=_counts, default={}, metavar="ROLE=N,...")
+    parser.add_argument("--extra", type=_names, default=(), metavar="ROLE,...")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--patience", type=float, default=1.0, help="factor on the bounds")
+    parser.add_argument("--directory", type=Path, default=None, help="kept; else a temporary one")
+    values = vars(parser.parse_args(arguments))
+    seed = values.pop("seed")
+    return Options(**values, seed=randbelow(10**6) if seed is None else seed)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
+def _counts(text: str) -> dict[str, int]:
+    return {role: int(count) for role, count in (one.split("=") for one in _names(text))}

@@ -1,0 +1,173 @@
+"""The run itself: calls are played while things break; then everything is compared."""
+
+import asyncio
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from simulator.console import Console, ConsoleError
+from simulator.disorder import Disorder, disordered
+from simulator.kinesis import KinesisSink
+from simulator.media import clock
+from simulator.player import Player
+from simulator.script import Json, Script, Step
+from tests.chaos.options import Options
+from tests.chaos.plots import scripts
+from tests.chaos.processes import Processes, keep_adding, keep_killing
+from tests.chaos.stage import Broker, Stage
+
+DISORDER = Disorder(late_share=0.15, repeated_share=0.15, latest_ms=4_000)
+STRAGGLING = Disorder(late_share=0.5, repeated_share=0.3, latest_ms=30_000)
+STRAGGLING_SHARE = 0.05
+"""So many calls have events that come half a minute late: seldom in time for a media stream."""
+BEGIN_MS = 2_000
+SETTLE_S = 60.0
+POLL_S = 0.5
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What was played, and what became of it. `sent`: how often each event went into Kinesis;
+    `contacts`: by task SID."""
+
+    stage: Stage
+    scripts: Sequence[Script]
+    sent: dict[str, int]
+    rubbish: frozenset[bytes]
+    contacts: dict[str, Json]
+    processes: Processes
+    ended_at: int
+
+
+class Sink(KinesisSink):
+    """Also counts what goes in: `sent`, how often each event; `rubbish`, what is none."""
+
+    def __init__(self, endpoint: str, region: str, name: str) -> None:
+        super().__init__(endpoint, region, name)
+        self.sent: dict[str, int] = {}
+        self.rubbish: set[bytes] = set()
+
+    async def put(self, event: Json) -> None:
+        """Hands an event over for sending."""
+        self.sent[event["id"]] = self.sent.get(event["id"], 0) + 1
+        await super().put_bytes(json.dumps(event).encode())
+
+    async def put_bytes(self, record: bytes) -> None:
+        """Hands bytes over that are no event."""
+        self.rubbish.add(record)
+        await super().put_bytes(record)
+
+
+@asynccontextmanager
+async def directory_of(options: Options) -> Any:
+    """Where the run keeps all it keeps; removed after it where it is a temporary one and the block
+    says that all went well, by calling what it is given."""
+    made = options.directory is None
+    directory = Path(tempfile.mkdtemp(prefix="flexcapture-chaos-")) if made else options.directory
+    assert directory is not None
+    directory.mkdir(parents=True, exist_ok=True)
+    well: list[bool] = []
+    yield directory.absolute(), lambda: well.append(True)
+    if made and well:
+        await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+
+async def play(options: Options, stage: Stage, say: Say) -> Played:
+    """Plays all calls while things break, and waits until their contacts stand still."""
+    endpoints, simulation = stage.endpoints, stage.simulation
+    processes = Processes(stage.directory, say)
+    console = Console(endpoints.console, endpoints.console_token)
+    sink = Sink(endpoints.kinesis, endpoints.kinesis_region, endpoints.kinesis_stream)
+    begins_at, within = clock() + BEGIN_MS, round(options.minutes * 60_000)
+    calls = scripts(options.calls, begins_at, within, simulation.account, options.seed)
+    async with console, sink:
+        player = Player(simulation.world, sink, console, stage.monitored.add)
+        async with asyncio.TaskGroup() as group:
+            beside = [group.create_task(work) for work in _beside(options, stage, processes, say)]
+            await player.rubbish(simulation.sids)
+            sink.sent.clear()
+            await _all_calls(player, calls, options.seed, say)
+            for task in beside:
+                task.cancel()
+        contacts = await _settled(console, calls, say)
+    return Played(stage, calls, sink.sent, frozenset(sink.rubbish), contacts, processes, clock())
+
+
+def _beside(
+    options: Options, stage: Stage, processes: Processes, say: Say
+) -> list[Coroutine[Any, Any, None]]:
+    random = Random(options.seed + 1)
+    logs = stage.directory / "logs"
+    work: list[Coroutine[Any, Any, None]] = [
+        stage.pipeline.died(),
+        processes.watch(),
+        keep_killing(processes, options.kill, options.every, random),
+        keep_adding(processes, options.extra, 15.0, random, logs),
+    ]
+    if stage.broker is not None:
+        middle = options.minutes * 30
+        work.append(_outage(stage.broker, middle, options.broker_down, say))
+    return work
+
+
+async def _outage(broker: Broker, after: float, seconds: float, say: Say) -> None:
+    await asyncio.sleep(after)
+    await broker.away(seconds, say)
+
+
+async def _all_calls(player: Player, calls: Sequence[Script], seed: int, say: Say) -> None:
+    done = 0
+
+    async def one(script: Script, steps: Sequence[Step]) -> None:
+        nonlocal done
+        await player.act(script, steps)
+        done += 1
+        if done % max(len(calls) // 20, 1) == 0:
+            say(f"{done} of {len(calls)} calls are over")
+
+    random = Random(seed + 2)
+    async with asyncio.TaskGroup() as group:
+        for script in calls:
+            kind = STRAGGLING if random.random() < STRAGGLING_SHARE else DISORDER
+            steps = disordered(script.steps, random, kind)
+            group.create_task(one(script, steps))
+
+
+async def _settled(console: Console, calls: Sequence[Script], say: Say) -> dict[str, Json]:
+    """The contacts, once all have ended with complete recordings and nothing changes any more, or
+    when patience ends."""
+    say("waiting for the contacts")
+    contacts: dict[str, Json] = {}
+    deadline = asyncio.get_running_loop().time() + SETTLE_S
+    open_calls = list(calls)
+    while open_calls and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(POLL_S)
+        for script in tuple(open_calls):
+            try:
+                contact = await console.contact(script.task_sid)
+            except ConsoleError:
+                continue
+            if contact is not None:
+                contacts[script.task_sid] = contact
+                if _stands_still(contact):
+                    open_calls.remove(script)
+    await asyncio.sleep(2.0)
+    for script in calls:
+        with suppress(ConsoleError):
+            if (contact := await console.contact(script.task_sid)) is not None:
+                contacts[script.task_sid] = contact
+    say(f"{len(open_calls)} contacts do not stand still")
+    return contacts
+
+
+def _stands_still(contact: Json) -> bool:
+    complete = all(r["state"] == "complete" for r in contact["recordings"])
+    return contact["state"] == "ended" and contact["outcome"] is not None and complete

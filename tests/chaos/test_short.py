@@ -1,0 +1,33 @@
+"""The chaos run in a short form: a few calls while every role is killed in turn and Twilio fails
+one request in five; and a few while the broker is away. `make chaos` plays the long form."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.__main__ import run
+from tests.chaos.options import Options
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+PATIENCE = 3.0
+"""The stated bounds are for a machine of its own; one that runs other things beside gets more."""
+
+
+async def test_calls_come_out_right_while_everything_is_killed(tmp_path: Path) -> None:
+    """States, sessions, decisions and media streams are the model's; nothing runs too long."""
+    options = Options(
+        calls=12, minutes=0.35, every=4.0, seed=20, patience=PATIENCE, directory=tmp_path
+    )
+    said: list[str] = []
+    assert (await run(options, said.append)).holds, "\n".join(said)
+
+
+async def test_the_broker_is_away_for_a_while(tmp_path: Path) -> None:
+    """Everything carries on by itself: nothing is lost, nothing runs on."""
+    options = Options(
+        calls=8, minutes=0.35, every=0, seed=21, broker_down=12, patience=PATIENCE,
+        directory=tmp_path,
+    )  # fmt: skip
+    said: list[str] = []
+    assert (await run(options, said.append)).holds, "\n".join(said)

@@ -1,0 +1,31 @@
+"""A Faust role whose effects wait, at the event called `slow`, for a file to be there."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from agents.app import run_table_role
+from pipeline.settings import Role, Settings
+from pipeline.telemetry import Health
+from schemas.topics import CALLS, CTI_EVENTS
+from tests.integration.faust_roles import Collecting, until
+
+
+async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
+    """The role."""
+    go: Path = settings.need("state_dir", "a directory") / "go"
+
+    async def effects(_key: str, _before: Any, step: Any) -> None:
+        if step.state.event_id == "slow":
+            await until(go.exists)
+
+    await run_table_role(
+        settings,
+        health,
+        stop,
+        role=Role.TRACKER,
+        sources=[CTI_EVENTS],
+        targets=[CALLS],
+        core=Collecting(),
+        effects=effects,
+    )

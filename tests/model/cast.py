@@ -1,0 +1,52 @@
+"""The account in which a call takes place, and the parts that its workers have."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Account:
+    """How an account is set up, and how Twilio writes there.
+
+    `label`: what marks a worker's participant (worker_sid, contact_uri, reservation_sid, email, or
+    None); `customer_label`: whether the customer's is marked; `conference`, `calls`: whether the
+    conference's and the calls' callbacks are configured; `sequence`: they are numbered; `versions`:
+    number, text or None; `stamp`: iso, seconds or none; `envelope`: CloudEvents carry their time;
+    `created`: task.created is among the events; `block`: when the attributes tell the conference:
+    at once, late or never.
+    """
+
+    label: str | None = "worker_sid"
+    customer_label: bool = True
+    conference: bool = True
+    calls: bool = False
+    sequence: bool = True
+    versions: str | None = "number"
+    stamp: str = "iso"
+    envelope: bool = True
+    created: bool = True
+    block: str = "at once"
+
+
+@dataclass
+class Part:
+    """A worker's reservation. `transfer`: the transfer's fields."""
+
+    name: str
+    reservation_sid: str
+    call_sid: str
+    queue: str
+    transfer: dict[str, Any]
+    version: int = 0
+    accepted: bool = False
+    left: bool = False
+
+    @property
+    def worker(self) -> dict[str, Any]:
+        """The worker's attributes."""
+        return {
+            "contact_uri": f"client:{self.name}_40example_2Ecom",
+            "email": f"{self.name.title()}@Example.com",
+            "full_name": f"{self.name.title()} Agent",
+            "team_name": {"cleo": "Gold"}.get(self.name, "blue"),
+        }

@@ -1,0 +1,140 @@
+"""What one CloudEvent says, read on its own: plain words for the model to sort and to walk through.
+
+From Twilio's formats alone; imports nothing of the product.
+"""
+
+import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypedDict
+
+_TASKROUTER = "com.twilio.taskrouter."
+_CALLBACK = "com.twilio.voice.status-callback."
+_TASK_STEPS = {
+    "created", "updated", "canceled", "completed", "deleted", "system-deleted", "wrapup",
+    "transfer-initiated", "transfer-completed", "transfer-failed", "transfer-canceled",
+    "transfer-attempt-failed",
+}  # fmt: skip
+_RESERVATION_STEPS = {
+    "created", "accepted", "rejected", "timeout", "canceled", "rescinded", "completed", "failed",
+    "wrapup",
+}  # fmt: skip
+_CALL_STEPS = {"initiated", "ringing", "answered", "completed"}
+
+
+class Said(TypedDict):
+    """An event, read. `subject`: task, reservation, participant, call, conference; `step`: what
+    happened; `at`: ms; `number`: the version or sequence number that orders it among its like, 0
+    for none; `words`: the payload or the callback's parameters."""
+
+    id: str
+    subject: str
+    step: str
+    at: int
+    number: int
+    task: str | None
+    leg: str | None
+    words: dict[str, Any]
+
+
+def read(event: dict[str, Any], arrived_at: int) -> Said | None:
+    """What the event says; None: nothing of a call."""
+    kind, data = event["type"], event.get("data") or {}
+    if kind.startswith(_TASKROUTER):
+        return _of_task_router(event, data, kind.removeprefix(_TASKROUTER), arrived_at)
+    if kind.startswith(_CALLBACK):
+        return _of_callback(event, data, kind.removeprefix(_CALLBACK), arrived_at)
+    return None
+
+
+def _of_task_router(
+    event: dict[str, Any], data: dict[str, Any], name: str, arrived_at: int
+) -> Said | None:
+    payload = data.get("payload")
+    if not isinstance(payload, dict) or not payload.get("task_sid"):
+        return None
+    subject, _, step = name.partition(".")
+    if step not in {"task": _TASK_STEPS, "reservation": _RESERVATION_STEPS}.get(subject, set()):
+        return None
+    stamp = payload.get("timestamp")
+    return {
+        "id": event["id"],
+        "subject": subject,
+        "step": step,
+        "at": _at(stamp if moment(stamp) else data.get("timestamp"), event, arrived_at),
+        "number": number(payload.get("task_version")),
+        "task": payload["task_sid"],
+        "leg": None,
+        "words": payload,
+    }
+
+
+def _of_callback(
+    event: dict[str, Any], data: dict[str, Any], name: str, arrived_at: int
+) -> Said | None:
+    words = (data.get("request") or {}).get("parameters") or {}
+    said = str(words.get("StatusCallbackEvent") or "").lower()
+    if name.startswith("call.") and name.removeprefix("call.") in _CALL_STEPS:
+        subject, step = "call", name.removeprefix("call.")
+    elif name.startswith("conference.") and said.startswith("participant-"):
+        subject, step = "participant", said.removeprefix("participant-")
+    elif name.startswith("conference.") and said in ("conference-start", "conference-end"):
+        subject, step = "conference", said.removeprefix("conference-")
+    else:
+        return None
+    if subject != "conference" and not words.get("CallSid"):
+        return None
+    friendly = str(words.get("FriendlyName") or "")
+    if friendly and not friendly.startswith("WT"):
+        return None  # a conference of another kind
+    return {
+        "id": event["id"],
+        "subject": subject,
+        "step": step,
+        "at": _at(words.get("Timestamp"), event, arrived_at),
+        "number": number(words.get("SequenceNumber")),
+        "task": friendly or None,
+        "leg": None if subject == "conference" else words["CallSid"],
+        "words": words,
+    }
+
+
+def _at(stamp: Any, event: dict[str, Any], arrived_at: int) -> int:
+    """The event's own time. A stamp of whole seconds is made finer by the envelope's time, where
+    that lies in the same second."""
+    own, envelope = moment(stamp), moment(event.get("time"))
+    if own is None:
+        return envelope or arrived_at
+    whole = own % 1000 == 0 and "." not in str(stamp)
+    return envelope if whole and envelope and envelope // 1000 == own // 1000 else own
+
+
+def moment(value: Any) -> int | None:
+    """Milliseconds since the epoch, of ISO 8601, RFC 2822, or epoch seconds or milliseconds."""
+    try:
+        number_of = float(value)
+        return round(number_of if number_of > 1e11 else number_of * 1000)
+    except (TypeError, ValueError):
+        pass
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            found = parse(value)
+        except (TypeError, ValueError):
+            continue
+        found = found if found.tzinfo else found.replace(tzinfo=UTC)
+        return round(found.timestamp() * 1000)
+    return None
+
+
+def number(value: Any) -> int:
+    """A version or a sequence number; 0 where there is none."""
+    return int(value) if str(value).isdigit() else 0
+
+
+def attributes(text: Any) -> dict[str, Any]:
+    """Attributes in JSON; empty if they are absent or no JSON."""
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,198 @@
+"""Legs find their task, and events of a leg find it too, whichever comes first."""
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.calls.aliases import (
+    KEPT_MS,
+    MOST_WAITING,
+    WAITING_MS,
+    Resolved,
+    TooManyWaiting,
+    heard,
+    learned,
+    taught,
+    wakes_at,
+)
+from pipeline.calls.state import Folded, fold
+from schemas.codec import decode, encode
+from schemas.records import Call, CallAlias, CallAliasState, CtiEvent
+from tests.pipeline.calls.histories import (
+    CUSTOMER_LEG,
+    T0,
+    TASK,
+    Story,
+    histories,
+    inbound,
+    leg_sid,
+)
+
+LEG = leg_sid("x")
+ALIAS = CallAlias(LEG, TASK, T0)
+
+Said = CtiEvent | CallAlias
+
+
+def callback(number: int, at: int = 0) -> CtiEvent:
+    """A call's status callback: it names no task."""
+    [event] = Story().call_status("ringing", at, LEG, FriendlyName=None).events
+    return replace(event, event_id=f"EV{number}")
+
+
+def told(records: Iterable[Said]) -> tuple[CallAliasState | None, list[CtiEvent]]:
+    """The state after these records, and what was passed on."""
+    state: CallAliasState | None = None
+    passed_on: list[CtiEvent] = []
+    for now, record in enumerate(records, T0):
+        if isinstance(record, CallAlias):
+            found: Resolved | TooManyWaiting = taught(LEG, state, record, now)
+        else:
+            found = heard(LEG, state, record, now)
+        assert isinstance(found, Resolved)
+        state = found.state
+        passed_on += found.passed_on
+    return state, passed_on
+
+
+def meant(events: Iterable[CtiEvent]) -> set[tuple[str | None, str]]:
+    """Task and id of each, whatever came of it twice."""
+    return {(event.task_sid, event.event_id) for event in events}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 12), st.randoms(use_true_random=False))
+def test_any_order_and_repetition_of_events_and_alias_passes_on_the_same(
+    count: int, chance: random.Random
+) -> None:
+    """All events come out under the task, whether the alias was there before or after them."""
+    records: list[Said] = [*map(callback, range(count)), ALIAS]
+    shuffled = records + chance.choices(records, k=len(records))
+    chance.shuffle(shuffled)
+
+    state, passed_on = told(shuffled)
+
+    assert {(TASK, f"EV{n}") for n in range(count)} == meant(passed_on)
+    assert state is not None
+    assert (TASK, ()) == (state.task_sid, state.waiting)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 8), st.randoms(use_true_random=False))
+def test_what_waited_is_passed_on_once_and_in_order(count: int, chance: random.Random) -> None:
+    """Repetitions that come while it waits are not kept."""
+    events = [callback(n) for n in range(count)]
+
+    _, passed_on = told([*events, *chance.choices(events, k=count), ALIAS])
+
+    assert [replace(event, task_sid=TASK) for event in events] == passed_on
+
+
+def test_nothing_is_passed_on_while_the_task_is_not_known() -> None:
+    """It waits, in the state, and survives the table."""
+    state, passed_on = told([callback(1), callback(2)])
+
+    assert [] == passed_on
+    assert state is not None
+    assert state == decode(encode(state))
+    assert ["EV1", "EV2"] == [decode(data).event_id for data in state.waiting]
+
+
+def test_one_id_with_other_words_waits_too() -> None:
+    """What comes out must not depend on which of the two came first."""
+    other = replace(callback(1), body=callback(1).body + " ")
+
+    _, passed_on = told([callback(1), other, ALIAS])
+
+    assert 2 == len(passed_on)
+
+
+def test_no_more_than_a_fixed_number_waits() -> None:
+    """Of the next it is told; what waits already is not touched, nor is what comes again."""
+    state, _ = told(map(callback, range(MOST_WAITING)))
+
+    assert TooManyWaiting(MOST_WAITING) == heard(LEG, state, callback(999), T0)
+    assert isinstance(heard(LEG, state, callback(3), T0), Resolved)
+
+
+def test_no_more_waits_than_a_record_can_hold() -> None:
+    """Events may be a megabyte each."""
+    big = [replace(callback(n), body="x" * 1_000_000) for n in range(3)]
+    state, _ = told(big[:2])
+
+    assert TooManyWaiting(2) == heard(LEG, state, big[2], T0)
+    assert isinstance(heard(LEG, state, callback(3), T0), Resolved)
+
+
+@pytest.mark.parametrize(
+    ("records", "kept"), [([callback(1)], WAITING_MS), ([callback(1), ALIAS], KEPT_MS)]
+)
+def test_a_leg_is_forgotten_some_time_after_its_latest_record(
+    records: Sequence[Said], kept: int
+) -> None:
+    """What waits goes after 4 hours; an alias outlives the longest call."""
+    state, _ = told(records)
+    assert state is not None
+    assert T0 + len(records) - 1 + kept == wakes_at(state)
+
+
+@given(st.permutations([("WT1", 5), ("WT2", 5), ("WT0", 9), ("WT3", 1)]))
+def test_of_two_tasks_that_claim_a_leg_the_later_told_holds(order: list[tuple[str, int]]) -> None:
+    """Whatever the order, so that every process finds the same."""
+    state, _ = told(CallAlias(LEG, task, at) for task, at in order)
+    assert state is not None
+    assert "WT0" == state.task_sid
+
+
+@settings(max_examples=80, deadline=None)
+@given(histories())
+def test_each_leg_of_a_call_is_told_once(events: list[CtiEvent]) -> None:
+    """As soon as a version knows it."""
+    call: Call | None = None
+    aliases: list[CallAlias] = []
+    for event in events:
+        after = fold(call, event)
+        if isinstance(after, Folded):
+            aliases += learned(call, after.call)
+            call = after.call
+    assert call is not None
+    sids = [alias.call_sid for alias in aliases]
+    assert sorted(set(sids)) == sorted(sids)
+    assert {leg.call_sid for leg in call.legs} <= set(sids)
+    assert {call.task_sid} >= {alias.task_sid for alias in aliases}
+
+
+def test_legs_that_the_task_names_are_told() -> None:
+    """The customer's by the attributes, both once the conference stands; junk is no leg."""
+    story = inbound()
+    participants = {"customer": CUSTOMER_LEG, "worker": leg_sid("ann")}
+    story.attributes["conference"] = {"participants": participants}
+    story.reservation("accepted", 2_000, "ann").attributes["call_sid"] = "junk"
+    story.task("updated", 3_000)
+    calls: list[Call] = []
+    for event in story.events:
+        after = fold(calls[-1] if calls else None, event)
+        assert isinstance(after, Folded)
+        calls.append(after.call)
+
+    first, second, third = calls
+
+    assert (CallAlias(CUSTOMER_LEG, TASK, T0),) == learned(None, first)
+    assert (CallAlias(leg_sid("ann"), TASK, T0 + 2_000),) == learned(first, second)
+    assert () == learned(second, third)
+
+
+def test_what_is_no_call_has_no_legs() -> None:
+    """A chat's attributes may name a call; its events are not wanted."""
+    [created] = (
+        Story(attributes=inbound().attributes)
+        .task("created", 0, task_channel_unique_name="chat")
+        .events
+    )
+    after = fold(None, created)
+    assert isinstance(after, Folded)
+    assert () == learned(None, after.call)

@@ -1,0 +1,88 @@
+"""Regular batches, read from their bytes."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.media.regular import RegularBatch, RegularReader
+from schemas.codec import decode, encode
+from schemas.records import MediaBatch, Run, TrackBatch
+
+longs = st.integers(-(2**40), 2**40)
+sids = st.text("MZCAWT0123456789abcdefé", min_size=1, max_size=40)
+numbers = st.none() | longs
+
+
+@st.composite
+def tracks(draw, name: str) -> TrackBatch:
+    """Mostly regular ones."""
+    frames = draw(st.integers(1, 51))
+    step = draw(st.sampled_from([20, 20, 20, 20, 0, 10]))
+    size = draw(st.sampled_from([160, 160, 160, 160, 80]))
+    run = Run(draw(longs), frames, step, size)
+    runs = draw(st.sampled_from([(run,), (run,), (run,), (run, run), ()]))
+    invalid = draw(st.sampled_from([0, 0, 0, 1]))
+    right = sum(r.frames * r.size for r in runs)
+    length = draw(st.sampled_from([right, right, right, right, 0]))
+    return TrackBatch(name, runs, invalid, draw(st.binary(min_size=4, max_size=4)) * (length // 4))
+
+
+@st.composite
+def batches(draw) -> MediaBatch:
+    """Of both tracks, of one, of none."""
+    inbound, outbound = draw(tracks("inbound")), draw(tracks("outbound"))
+    both = (inbound, outbound)
+    held = draw(st.sampled_from([both, both, both, both, (inbound,), (outbound, inbound), ()]))
+    sid, call, task, gateway = (draw(sids) for _ in range(4))
+    epoch, number, at = (draw(longs) for _ in range(3))
+    first, last = draw(numbers), draw(numbers)
+    return MediaBatch(sid, call, task, gateway, epoch, number, at, first, last, held)
+
+
+def is_regular(track: TrackBatch) -> bool:
+    """By the words of `RegularBatch`."""
+    if len(track.runs) != 1 or track.invalid:
+        return False
+    (run,) = track.runs
+    regular = run.frames > 1 and run.frames <= 50 and run.step == 20 and run.size == 160
+    return regular and len(track.audio) == 160 * run.frames
+
+
+@given(st.lists(batches(), max_size=4))
+def test_what_is_read_is_what_decoding_gives(some):
+    """All of a regular batch, whichever was read before; nothing of any other."""
+    reader = RegularReader()
+    for batch in some:
+        names = [track.track for track in batch.tracks]
+        expected = None
+        if names == ["inbound", "outbound"] and all(map(is_regular, batch.tracks)):
+            inbound, outbound = batch.tracks
+            expected = RegularBatch(
+                *(batch.stream_sid, batch.number, batch.at),
+                *(inbound.runs[0].timestamp, memoryview(inbound.audio)),
+                *(outbound.runs[0].timestamp, memoryview(outbound.audio)),
+            )
+        data = encode(batch)
+        assert batch == decode(data)
+        assert expected == reader.read(data) == reader.read(data)
+
+
+@given(st.binary(max_size=40), batches(), st.data())
+def test_bytes_that_are_cut_off_or_anything_else(rubbish, batch, data):
+    """They are nothing regular, and no error."""
+    whole = encode(batch)
+    reader = RegularReader()
+    assert None is reader.read(rubbish)
+    assert None is reader.read(whole[:5] + rubbish)
+    assert None is reader.read(whole[: data.draw(st.integers(0, len(whole) - 1))])
+    assert None is reader.read(whole + b"\0")
+
+
+def test_two_streams_whose_sids_begin_alike():
+    """What is remembered of one is not taken for the other."""
+    run = (Run(0, 2, 20, 160),)
+    held = tuple(TrackBatch(name, run, 0, bytes(320)) for name in ("inbound", "outbound"))
+    reader = RegularReader()
+    for sid, call in (("MZ1", "CA1"), ("MZ12", "CA1"), ("MZ1", "CA2")):
+        batch = MediaBatch(sid, call, "WT1", "gateway-0", 1, 1, 1, None, None, held)
+        found = reader.read(encode(batch))
+        assert found is None or sid == found.stream_sid

@@ -1,0 +1,26 @@
+"""A stumbling Twilio: how often, and in which ways."""
+
+from collections import Counter
+from random import Random
+
+from simulator.faults import Stumbling
+
+
+def test_one_request_in_five_fails_in_every_way() -> None:
+    """The share is kept, each way occurs, and the same seed gives the same ones."""
+    stumbling = Stumbling(0.2, Random(1))
+    drawn = [stumbling.next() for _ in range(5_000)]
+    again = Stumbling(0.2, Random(1))
+    assert drawn == [again.next() for _ in range(5_000)]
+    kinds = Counter(stumble.kind for stumble in drawn if stumble is not None)
+    assert 900 < sum(kinds.values()) < 1_100
+    assert {
+        "429", "500", "503", "500 after the effect", "connection lost", "answer lost", "hangs",
+        "slow",
+    } == set(kinds)  # fmt: skip
+
+
+def test_a_twilio_that_never_stumbles() -> None:
+    """A share of 0 is none at all."""
+    stumbling = Stumbling(0.0, Random(1))
+    assert {None} == {stumbling.next() for _ in range(1_000)}

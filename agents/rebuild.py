@@ -12,7 +12,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupIdNotFound, NoError, for_code
+from aiokafka.errors import GroupIdNotFound, KafkaError, NoError, for_code
 
 from agents.app import changelog_topic
 from agents.rebuilt import (
@@ -33,6 +33,7 @@ from schemas.topics import CALL_PARTITIONS, CALLS, CTI_EVENTS, CTI_RESOLVED, Top
 _EVENTS = (CTI_EVENTS, CTI_RESOLVED)
 _TABLE = changelog_topic(Role.TRACKER)
 
+_COORDINATOR_S = 30.0
 _MEMBERSHIP_S = 10.0
 """Longer than the session of a member that ended without a word (`agents.app`)."""
 
@@ -183,17 +184,26 @@ class _Rebuilding:
 
     async def _no_tracker(self, patience_s: float = 0.0) -> None:
         """Returns where the tracker's group has no members. One that has just ended counts until
-        its session is over: so long is waited."""
-        deadline = time.monotonic() + patience_s
-        while members := await self._members():
-            if time.monotonic() >= deadline:
+        its session is over: so long is waited; and for a broker that has just started to know."""
+        begun = time.monotonic()
+        while (members := await self._members(begun + _COORDINATOR_S)) != []:
+            if members and time.monotonic() >= begun + patience_s:
                 raise Refused(
                     f"the tracker runs: group {self._group} has the member(s) "
                     f"{', '.join(members)}. Stop it first (`flexcapture up` runs one too)"
                 )
             await asyncio.sleep(0.5)
 
-    async def _members(self) -> list[str]:
+    async def _members(self, deadline: float) -> list[str] | None:
+        """The members of the tracker's group; None: nobody knows for the moment."""
+        try:
+            return await self._members_now()
+        except KafkaError as error:
+            if not error.retriable or time.monotonic() >= deadline:
+                raise
+            return None
+
+    async def _members_now(self) -> list[str]:
         [response] = await self.admin.describe_consumer_groups([self._group])
         found = []
         for code, _group, _state, _kind, _protocol, members, *_ in response.groups:

@@ -6,6 +6,7 @@ the same result twice; docs/decisions/0004 tells why.
 """
 
 import asyncio
+import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,8 @@ from agents.recorder_effects import Effects, GivenUp, Work
 from agents.recorder_storage import drop_left_overs
 from pipeline import kafka
 from pipeline.media.regular import RegularReader
-from pipeline.recordings.partition import Effect, PartitionFold, Refused
+from pipeline.recordings.effects import Effect, Refused
+from pipeline.recordings.partition import PartitionFold
 from pipeline.settings import Role, Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.telemetry import Health
@@ -40,10 +42,15 @@ STALLED_MS = 30_000
 """A media stream whose records wait that long, by the log's clock, for a segment to be cut is put
 into a checkpoint as it is, and does not hold back the committed offset any longer."""
 HALF_WRITTEN_S = 24 * 60 * 60.0
+GARBAGE_AFTER = 20_000
+"""New objects after which the collector looks for cycles. Batches wait by the hundred to become
+segments, and are no garbage: looking more often costs a tenth of the time, and finds nothing."""
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Records until `stop` is set. Raises where it cannot go on."""
+    gc.freeze()  # what is there by now stays
+    gc.set_threshold(GARBAGE_AFTER)
     url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")
     store = AudioStore.from_url(url)
     await kafka.ensure_topics(settings, [MEDIA, RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS])

@@ -14,7 +14,7 @@ from prometheus_client import Counter, Histogram
 from agents.recorder_files import FileKeeping
 from agents.recorder_storage import Keeping, ObjectKeeping
 from pipeline.dead_letters import dead_letter
-from pipeline.recordings.partition import (
+from pipeline.recordings.effects import (
     Effect,
     Ignored,
     RecordingBegan,

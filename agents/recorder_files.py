@@ -7,9 +7,9 @@ from itertools import chain
 
 from agents.recorder_storage import told_before
 from pipeline.media.wav import CHANNELS, HEADER_SIZE
+from pipeline.recordings.effects import RecordingEnded, SegmentCut
 from pipeline.recordings.manifest import END, completed, entry, head
 from pipeline.recordings.names import SEGMENTS, audio_key, draft_key, entries_key, manifest_key
-from pipeline.recordings.partition import RecordingEnded, SegmentCut
 from pipeline.recordings.placing import Block, blocks, finishing
 from pipeline.recordings.weave import BrokenSegments
 from pipeline.store.audio import AudioStore, as_store_error

@@ -9,9 +9,9 @@ from typing import Protocol
 import orjson
 
 from pipeline.media.wav import CHANNELS, HEADER_SIZE
+from pipeline.recordings.effects import RecordingEnded, SegmentCut
 from pipeline.recordings.manifest import END, completed, entry, head
 from pipeline.recordings.names import SEGMENTS, audio_key, manifest_key, segment_key
-from pipeline.recordings.partition import RecordingEnded, SegmentCut
 from pipeline.recordings.weave import Fetch, wav
 from pipeline.store.audio import AudioStore
 from schemas.codec import decode, encode

@@ -86,9 +86,9 @@ class StreamsCore:
 
     def wakes_at(self, state: CallStreams) -> int | None:
         """Always, for deadlines; once all is done, to be forgotten."""
-        if state.ended_at is None or not manager.is_at_rest(state):
+        if not manager.is_at_rest(state):
             return 0
-        return state.ended_at + manager.FORGET_MS
+        return manager.forgotten_at(state)
 
     def hears(self, state: CallStreams) -> bool:
         """Not once all is done."""

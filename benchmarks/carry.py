@@ -97,7 +97,7 @@ def make_world(settings: Settings, records: Sequence[KinesisRecord], bare: bool)
     async def checkpoint(_: Place) -> BridgeCheckpoint | None:
         return None
 
-    async def reader(_: Place, __: str | None) -> Reader:
+    async def reader(_: Place, __: str | None, ___: int | None) -> Reader:
         return MemoryReader(records)
 
     async def incarnation() -> Incarnation:

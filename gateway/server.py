@@ -10,6 +10,7 @@ import logging
 import socket
 import time
 from contextlib import suppress
+from typing import Any, Protocol
 
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -29,12 +30,25 @@ from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
 log = structlog.get_logger(__name__)
 
 MAX_MESSAGE_BYTES = 64 * 1024
+BACKLOG = 1024
 TICK_S = 0.1
 ALIVE_S = 2.0
 STALLED_S = 10
 DRAIN_S = 2.0
 CLOSE_S = 1.5
 FLUSH_S = 2.0
+
+
+class Announcer(Protocol):
+    """What an announcement needs of a `Publisher`."""
+
+    def publish(
+        self, topic: str, key: bytes | None, record: Any, *, partition: int | None = None
+    ) -> bool:
+        """Has a record published."""
+
+    async def flushed(self, seconds: float) -> bool:
+        """Whether everything stands in the log, after at most so long."""
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -59,10 +73,11 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     gateway = Gateway(settings, public_url, publisher, sessions)
     async with asyncio.TaskGroup() as tasks:
         writer = tasks.create_task(publisher.run(), name="publisher")
-        if not await _announced(publisher, topics, GatewayStarted(instance, epoch, epoch), stop):
+        started = GatewayStarted(instance, epoch, epoch)
+        server = await opened(gateway, publisher, topics, started, listen=listen, stop=stop)
+        if server is None:
             writer.cancel()
             return
-        server = await gateway.listen(listen)
         ticker = tasks.create_task(gateway.keep_time(health, tasks), name="ticker")
         alive = tasks.create_task(_say_alive(publisher, topics[1], instance, epoch), name="alive")
         log.info("accepting media streams", listen=listen, epoch=epoch)
@@ -77,13 +92,38 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         writer.cancel()
 
 
+async def opened(
+    gateway: "Gateway",
+    publisher: Announcer,
+    topics: tuple[str, str],
+    started: GatewayStarted,
+    *,
+    listen: str,
+    stop: asyncio.Event,
+) -> Server | None:
+    """Tells every partition that earlier epochs of this gateway are dead, and accepts sockets; None
+    if told to stop first. `topics`: media and stream events. Raises `OSError` if it cannot listen.
+    """
+    # 1. The recorders are told, which also shows that Kafka takes what comes. 2. The port is open:
+    # who connects waits. 3. The stream managers are told, and have media streams started again at
+    # once: a closed port would refuse them. 4. Sockets are accepted: no record of this epoch comes
+    # before its announcement.
+    media, events = topics
+    if not await _announced(publisher, media, started, stop):
+        return None
+    listening = gateway.bound(listen)
+    try:
+        told = await _announced(publisher, events, started, stop)
+        return await gateway.accept(listening) if told else None
+    finally:
+        listening.close()  # the server has its own
+
+
 async def _announced(
-    publisher: Publisher, topics: tuple[str, ...], started: GatewayStarted, stop: asyncio.Event
+    publisher: Announcer, topic: str, started: GatewayStarted, stop: asyncio.Event
 ) -> bool:
-    """Tells every partition that earlier epochs of this gateway are dead. True once it stands in
-    the log, so that no record of this epoch can come before it; False if told to stop first."""
-    for topic in topics:
-        _broadcast(publisher, topic, started)
+    """True once it stands in the log, on every partition; False if told to stop first."""
+    _broadcast(publisher, topic, started)
     while not await publisher.flushed(1):
         if stop.is_set():
             return False
@@ -100,7 +140,7 @@ async def _say_alive(publisher: Publisher, topic: str, instance: str, epoch: int
         await asyncio.sleep(ALIVE_S)
 
 
-def _broadcast(publisher: Publisher, topic: str, record: GatewayStarted | GatewayAlive) -> None:
+def _broadcast(publisher: Announcer, topic: str, record: GatewayStarted | GatewayAlive) -> None:
     for partition in range(CALL_PARTITIONS):
         publisher.publish(topic, None, record, partition=partition)
 
@@ -132,15 +172,21 @@ class Gateway:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def listen(self, address: str) -> Server:
-        """Accepts sockets from now on. Raises `OSError` if it cannot listen there."""
+    def bound(self, address: str) -> socket.socket:
+        """An open port: who connects waits until `accept`. Raises `OSError` if there is none."""
         host, port = listen_address(address)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server(
+            (host, port), family=family, backlog=BACKLOG, reuse_port=self._reuse_port
+        )
+
+    async def accept(self, listening: socket.socket) -> Server:
+        """Accepts sockets from now on; `listening` may be closed."""
         quiet = logging.getLogger("flexcapture.websockets")
         quiet.setLevel(logging.CRITICAL)  # what a stranger does is counted; it fills no log
         return await serve(
             self._handle,
-            host,
-            port,
+            sock=listening.dup(),
             process_request=self._admit,
             compression=None,
             server_header=None,
@@ -151,8 +197,7 @@ class Gateway:
             ping_timeout=20,
             close_timeout=CLOSE_S,
             logger=quiet,
-            backlog=1024,
-            reuse_port=self._reuse_port or None,
+            backlog=BACKLOG,
         )
 
     async def keep_time(self, health: Health, tasks: asyncio.TaskGroup) -> None:

@@ -19,6 +19,7 @@ import uvloop
 from pipeline.endpoints import NotRunning, settings_for
 from pipeline.process import RoleMain, run_role
 from pipeline.settings import Role, Settings, SettingsError, load
+from pipeline.times import moment
 
 OK, FAILED, WRONG = 0, 1, 2
 DEFAULT_STATE_DIR = Path(".flexcapture")
@@ -69,9 +70,24 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--state-dir", type=Path, default=DEMO_STATE_DIR, metavar="DIR")
     _add_call(commands)
     _add_rebuild(commands)
+    _lazily("pipeline.letters.arguments", "add")(commands, _moment, _positive)
     for role in Role:
-        commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
+        command = commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
+        if role is Role.BRIDGE:
+            _add_replay(command)
     return top
+
+
+def _add_replay(bridge: argparse.ArgumentParser) -> None:
+    bridge.add_argument(
+        "--replay-from", type=_moment, metavar="TIME",
+        help="bridge once more what Kinesis took from then on, beside the live bridge, and end",
+    )  # fmt: skip
+    bridge.add_argument("--until", type=_moment, metavar="TIME", help="... and before then; now")
+    bridge.add_argument(
+        "--checkpoint-name", type=_checkpoint_name, metavar="NAME",
+        help="under which a replay keeps how far it is: with the same, it goes on",
+    )  # fmt: skip
 
 
 def _add_call(commands: Any) -> None:
@@ -97,18 +113,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status: 0 clean, 1 failure, 2 wrong usage or settings, 3 state
     directory in use."""
     asked = parser().parse_args(arguments)
+    commands = {
+        "up": _up,
+        "demo": _demo,
+        "call": _call,
+        "rebuild": _rebuild,
+        "dead-letters": _dead_letters,
+        Role.BRIDGE: _bridge,
+    }
     try:
-        match asked.command:
-            case "up":
-                return _up(asked)
-            case "demo":
-                return _demo(asked)
-            case "call":
-                return _call(asked)
-            case "rebuild":
-                return _rebuild(asked)
-            case name:
-                return _role(Role(name), load())
+        if asked.command in commands:
+            return commands[asked.command](asked)
+        return _role(Role(asked.command), load())
     except SettingsError as error:
         return _told(error, WRONG)
     except NotRunning as error:
@@ -147,6 +163,26 @@ def _rebuild(asked: argparse.Namespace) -> int:
             return int(_lazily("agents.rebuild_command", "rebuild")(settings, check=asked.check))
     except (TimeoutError, RuntimeError, OSError) as error:
         return _told(error or "Kafka does not answer", FAILED)
+
+
+def _bridge(asked: argparse.Namespace) -> int:
+    begins_at, ends_at, name = asked.replay_from, asked.until, asked.checkpoint_name
+    if begins_at is None:
+        if ends_at is not None or name is not None:
+            return _told("--until and --checkpoint-name go with --replay-from", WRONG)
+        return _role(Role.BRIDGE, load())
+    if ends_at is not None and ends_at <= begins_at:
+        return _told("--until must be later than --replay-from", WRONG)
+    try:
+        return int(_lazily("pipeline.bridge.replay", "replay")(load(), begins_at, ends_at, name))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process and is told
+        return _failed(Role.BRIDGE, error)
+
+
+def _dead_letters(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = settings_for(load(), asked.state_dir, DEFAULT_STATE_DIR)
+    return int(_lazily("pipeline.letters.command", "run")(settings, asked))
 
 
 def _quiet() -> None:
@@ -200,7 +236,14 @@ def _task_sid(text: str) -> str:
 
 def _moment(text: str) -> int:
     try:
-        return int(_lazily("pipeline.history.command", "moment")(text))
+        return moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _checkpoint_name(text: str) -> str:
+    try:
+        return str(_lazily("pipeline.bridge.replay", "checkpoint_name")(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

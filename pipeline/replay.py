@@ -16,7 +16,9 @@ from schemas.topics import Topic
 Progress = Callable[[str, int, int], None]
 """Told now and then: what is read, how many records of it, and how many there are."""
 
-_POLL_MS = 500
+_POLL_MS = 20
+"""Short: a span may end in marks of transactions, which are no records to wait for."""
+
 _TOLD_EVERY_S = 2.0
 
 
@@ -28,7 +30,7 @@ class Told:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """The callback `Progress`."""
-        if time.monotonic() >= self._next:
+        if done < total and time.monotonic() >= self._next:
             self._next = time.monotonic() + _TOLD_EVERY_S
             print(f"flexcapture: {what}: {done:,} of {total:,} read", file=sys.stderr, flush=True)
 
@@ -62,6 +64,10 @@ class Log:
     async def stop(self) -> None:
         """Ends the connection."""
         await self._asked.stop()
+
+    async def has(self, topic: Topic) -> bool:
+        """Whether the topic is there: of one that is not, the rest would wait for long."""
+        return self._settings.prefixed(topic.name) in await self._asked.topics()
 
     async def span(
         self, topic: Topic, number: int, *, since: int | None = None, until: int | None = None

@@ -19,7 +19,10 @@ from dotenv import load_dotenv
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pipeline.times import moment
+
 PREFIX = "FLEXCAPTURE_"
+TRIM_HORIZON, LATEST = "trim-horizon", "latest"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -114,6 +117,18 @@ def _checked_account(text: str) -> str:
     return text
 
 
+def _checked_start(text: str) -> str:
+    if text not in (TRIM_HORIZON, LATEST):
+        try:
+            moment(text)
+        except ValueError:
+            raise ValueError(
+                f"it must be {TRIM_HORIZON}, {LATEST} or a time, RFC 3339 with an offset, as in "
+                "2026-01-31T12:00:00Z"
+            ) from None
+    return text
+
+
 def _processes(text: Any) -> Any:
     if not isinstance(text, str):
         return text
@@ -163,6 +178,7 @@ class Settings(BaseSettings):
     state_dir: Path | None = None
 
     kinesis_stream: str | None = Field(None, pattern=r"^[a-zA-Z0-9_.-]{1,128}$")
+    kinesis_start: Annotated[str, AfterValidator(_checked_start)] = TRIM_HORIZON
 
     twilio_account_sid: Annotated[str, AfterValidator(_checked_account)] | None = None
     twilio_auth_token: SecretStr | None = None

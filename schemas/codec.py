@@ -48,6 +48,8 @@ SCHEMA_IDS: Mapping[str, int] = {
     "CallAliasState": 0x46430018,
     "ForgottenCall": 0x46430019,
     "GatewayAlive": 0x4643001A,
+    "BridgePeriod": 0x46430020,
+    "DeadLetterRetried": 0x46430021,
 }
 """The id under which each record is written."""
 

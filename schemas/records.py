@@ -642,3 +642,29 @@ class ContactState:
     unconnected: bool
     started: tuple[RecordingStarted, ...]
     completed: tuple[RecordingCompleted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BridgePeriod:
+    """Which part of a Kinesis stream is bridged under a checkpoint name, where it is not all of
+    it: `begins_at` inclusive, `ends_at` exclusive, by the time at which Kinesis took a record."""
+
+    name: str
+    kinesis_stream: str
+    stream_created_at: int
+    begins_at: int | None
+    ends_at: int | None
+    at: int
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRetried:
+    """A dead letter was put back; written in the transaction that carries what was put back."""
+
+    partition: int
+    offset: int
+    given_up_at: int
+    at: int
+    outcome: str
+    records: int

@@ -36,6 +36,11 @@ class Topic:
 
 CTI_EVENTS = Topic("cti.events", "task SID, else call SID, else source", ("CtiEvent",))
 DEAD_LETTERS = Topic("cti.dead-letters", "as the record had, else none", ("DeadLetter",))
+DEAD_LETTERS_RETRIED = Topic(
+    "cti.dead-letters.retried",
+    "partition-offset of the dead letter, on the same partition",
+    ("DeadLetterRetried",),
+)
 CTI_RESOLVED = Topic("cti.resolved", "task SID", ("CtiEvent",))
 CALL_ALIASES = Topic("call.aliases", "call SID", ("CallAlias",))
 CALLS = Topic("calls", "task SID", ("Call",))
@@ -70,8 +75,8 @@ TICKS = Topic("ticks", "none, on every partition", ("Tick",), retention_ms=_DAY_
 POLICY = Topic("policy", "version", ("RecordingPolicy",), partitions=1, retention_ms=None)
 BRIDGE_CHECKPOINTS = Topic(
     "bridge.checkpoints",
-    "checkpoint name, Kinesis stream, its creation time, shard",
-    ("BridgeCheckpoint",),
+    "checkpoint name, Kinesis stream, its creation time, shard (none: the whole stream's)",
+    ("BridgeCheckpoint", "BridgePeriod"),
     retention_ms=None,
     # Each bridge reads the whole topic when it starts: small segments are compacted soon.
     extra={"segment.bytes": str(1024 * 1024), "min.cleanable.dirty.ratio": "0.1"},
@@ -86,6 +91,7 @@ RECORDER_CHECKPOINTS = Topic(
 ALL = (
     CTI_EVENTS,
     DEAD_LETTERS,
+    DEAD_LETTERS_RETRIED,
     CTI_RESOLVED,
     CALL_ALIASES,
     CALLS,

@@ -13,7 +13,7 @@ from pipeline.bridge.place import Incarnation, Place
 from pipeline.kafka import consumer
 from pipeline.settings import Settings
 from schemas.codec import decode
-from schemas.records import BridgeCheckpoint
+from schemas.records import BridgeCheckpoint, BridgePeriod
 from schemas.topics import BRIDGE_CHECKPOINTS
 
 _IDLE_POLL_MS = 200
@@ -28,14 +28,15 @@ def lease_of(place: Place) -> int:
 class Checkpoints:
     """The latest checkpoint of each place. Start it, keep `run` running, stop it."""
 
-    def __init__(self, settings: Settings, on_finished: Callable[[], None]) -> None:
-        """`on_finished` is called when a shard turns out to be finished."""
+    def __init__(self, settings: Settings, on_news: Callable[[], None]) -> None:
+        """`on_news` is called when a shard turns out to be finished, or a period is known."""
         self._topic = settings.prefixed(BRIDGE_CHECKPOINTS.name)
         self._table: dict[str, BridgeCheckpoint] = {}
+        self._periods: dict[str, BridgePeriod] = {}
         self._positions: dict[int, int] = {}
         self._moved = asyncio.Condition()
         self._waiting = 0
-        self._on_finished = on_finished
+        self._on_news = on_news
         self._tail: AIOKafkaConsumer = consumer(settings)
         # ListOffsets answers a read-committed consumer with the last *stable* offset. That may lie
         # before a checkpoint that is committed, where another shard's transaction is still open:
@@ -91,6 +92,16 @@ class Checkpoints:
         """The place's latest checkpoint in the table."""
         return self._table.get(place.key)
 
+    def period(self, place: Place) -> BridgePeriod | None:
+        """What is bridged of the stream; `place` is one without a shard."""
+        return self._periods.get(place.key)
+
+    def met(self, kinesis_stream: str, name: str) -> bool:
+        """Whether anything stands here of a stream of that name, of whichever incarnation."""
+        read = {(each.kinesis_stream, each.name) for each in self._table.values()}
+        agreed = {(each.kinesis_stream, each.name) for each in self._periods.values()}
+        return (kinesis_stream, name) in read | agreed
+
     def finished(self, incarnation: Incarnation, name: str) -> frozenset[str]:
         """The shards of this stream that are read to their end."""
         return frozenset(
@@ -110,12 +121,18 @@ class Checkpoints:
     def _apply(self, key: str, value: bytes | None) -> None:
         if value is None:
             self._table.pop(key, None)
+            self._periods.pop(key, None)
             return
         # Not decodable ends the process: without it, events would be written again.
-        checkpoint: BridgeCheckpoint = decode(value)
-        self._table[key] = checkpoint
-        if checkpoint.finished:
-            self._on_finished()
+        found: BridgeCheckpoint | BridgePeriod = decode(value)
+        match found:
+            case BridgePeriod():
+                self._periods[key] = found
+                self._on_news()
+            case BridgeCheckpoint():
+                self._table[key] = found
+                if found.finished:
+                    self._on_news()
 
 
 def _incarnation(checkpoint: BridgeCheckpoint) -> Incarnation:

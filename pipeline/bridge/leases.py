@@ -11,6 +11,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
+from pipeline.bridge.place import LIVE
 from pipeline.kafka import consumer
 from pipeline.settings import Settings
 from schemas.topics import BRIDGE_CHECKPOINTS
@@ -25,8 +26,9 @@ HEARTBEAT_MS = 1_000
 class Leases(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """The partitions of the checkpoint topic that this process owns."""
 
-    def __init__(self, settings: Settings, on_change: Callable[[], None]) -> None:
-        """`on_change` is called whenever `owned` has changed."""
+    def __init__(self, settings: Settings, name: str, on_change: Callable[[], None]) -> None:
+        """`name`: the checkpoint name, each has a group of its own; `on_change` is called whenever
+        `owned` has changed."""
         self.owned: frozenset[int] = frozenset()
         self.settled = asyncio.Event()
         """Not set before the first assignment, nor during a rebalance."""
@@ -34,7 +36,7 @@ class Leases(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._on_change = on_change
         self._consumer: AIOKafkaConsumer = consumer(
             settings,
-            group_id=settings.prefixed(GROUP),
+            group_id=settings.prefixed(GROUP if name == LIVE else f"{GROUP}-{name}"),
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=HEARTBEAT_MS,
         )

@@ -12,6 +12,9 @@ from schemas.topics import CTI_EVENTS, DEAD_LETTERS
 
 CONNECTOR = "flexcapture-bridge"
 
+ARRIVED_AT_HEADER = "flexcapture.arrived_at"
+"""A dead letter's header: when Kinesis took the record (ms), for when it is put back."""
+
 _RECORD_OVERHEAD = 1_024
 """Kafka's limits are on a whole batch: room for its header, the record's key and lengths."""
 
@@ -160,4 +163,5 @@ def _dead(
         original=what.original[:room],
         exception=exception,
     )
+    headers.append((ARRIVED_AT_HEADER, str(record.arrived_at).encode()))
     return Message(DEAD_LETTERS.name, None, value, headers, what.reason)

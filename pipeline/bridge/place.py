@@ -17,7 +17,8 @@ class Incarnation:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A shard under a checkpoint name: what has a checkpoint, a transactional id, a lease."""
+    """A shard under a checkpoint name: what has a checkpoint, a transactional id, a lease.
+    Without a shard (""): the whole stream under that name."""
 
     kinesis_stream: str
     created_at: int

@@ -21,17 +21,19 @@ from prometheus_client import Counter, Gauge
 
 from pipeline.bridge.lineage import Shard, is_after
 from pipeline.bridge.messages import KinesisRecord
-from pipeline.bridge.pace import Pace
+from pipeline.bridge.pace import LIVE_SHARE, Pace, Share
 from pipeline.bridge.place import Incarnation, Place
 from pipeline.settings import Settings
+from pipeline.times import utc
 
 if TYPE_CHECKING:
     from types_boto3_kinesis.client import KinesisClient
 
 log = structlog.get_logger(__name__)
 
-MAX_RECORDS = 10_000
 DEFAULT_STREAM = "flex-events"
+CLOCKS_APART_MS = 60_000
+"""Kinesis refuses a time that is still to come by its clock: this is how far ours may be ahead."""
 
 _THROTTLED = frozenset(
     {"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException"}
@@ -41,6 +43,9 @@ _ABSENT = frozenset({"ResourceNotFoundException"})
 
 _behind = Gauge(
     "flexcapture_bridge_behind_ms", "How far reading is behind the shard's tip", ["shard"]
+)
+_read_at = Gauge(
+    "flexcapture_bridge_read_at_seconds", "When the shard was last read (Unix time)", ["shard"]
 )
 _reads = Counter("flexcapture_bridge_reads_total", "GetRecords calls by how they ended", ["result"])
 
@@ -158,14 +163,24 @@ def _code(error: BaseException | None) -> str:
 class ShardReader:
     """Reads one shard from a position on, in order. Close it."""
 
-    def __init__(self, client: "KinesisClient", place: Place, position: str | None) -> None:
-        """`position`: the sequence number to read on after; None: from the oldest record."""
+    def __init__(
+        self,
+        client: "KinesisClient",
+        place: Place,
+        position: str | None,
+        since: int | None = None,
+        share: Share = LIVE_SHARE,
+    ) -> None:
+        """`position`: the sequence number to read on after; None: from the oldest record that can
+        have arrived at `since` (ms) or later, and, without that, from the oldest there is."""
         self._client = client
+        self._since = since
+        self._share = share
         self._place = place
         self._position = position
         self._iterator: str | None = None
         self._executor = ThreadPoolExecutor(1, f"kinesis {place.shard_id}")
-        self._pace = Pace()
+        self._pace = Pace(share)
 
     async def read(self) -> Batch:
         """The next records, as soon as Kinesis' limits allow; none if there are none.
@@ -185,28 +200,31 @@ class ShardReader:
                     raise
             else:
                 _reads.labels("ok").inc()
-                self._pace = self._pace.answered()
+                size = sum(len(record["Data"]) for record in answer["Records"])
+                self._pace = self._pace.answered(time.monotonic(), size)
                 return self._batch(answer)
 
     def _get(self) -> Any:
         if self._iterator is None:
             self._iterator = self._new_iterator()
-        return self._client.get_records(ShardIterator=self._iterator, Limit=MAX_RECORDS)
+        return self._client.get_records(ShardIterator=self._iterator, Limit=self._share.max_records)
 
     def _new_iterator(self) -> str:
-        stream, shard = self._place.kinesis_stream, self._place.shard_id
-        if self._position is None:
-            answer = self._client.get_shard_iterator(
-                StreamName=stream, ShardId=shard, ShardIteratorType="TRIM_HORIZON"
-            )
-        else:
-            answer = self._client.get_shard_iterator(
-                StreamName=stream,
-                ShardId=shard,
-                ShardIteratorType="AFTER_SEQUENCE_NUMBER",
-                StartingSequenceNumber=self._position,
-            )
+        answer = self._client.get_shard_iterator(
+            StreamName=self._place.kinesis_stream, ShardId=self._place.shard_id, **self._start()
+        )
         return answer["ShardIterator"]
+
+    def _start(self) -> Any:
+        if self._position is not None:
+            return {
+                "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
+                "StartingSequenceNumber": self._position,
+            }
+        if self._since is not None:
+            at = utc(self._since - CLOCKS_APART_MS)
+            return {"ShardIteratorType": "AT_TIMESTAMP", "Timestamp": at}
+        return {"ShardIteratorType": "TRIM_HORIZON"}
 
     def _overcome(self, error: KinesisUnavailable) -> bool:
         """Whether the read may simply be tried again; sets when, and from which iterator."""
@@ -238,6 +256,7 @@ class ShardReader:
         self._iterator = answer.get("NextShardIterator")
         behind_ms = answer.get("MillisBehindLatest") or 0
         _behind.labels(self._place.shard_id).set(behind_ms)
+        _read_at.labels(self._place.shard_id).set_to_current_time()
         return Batch(records, behind_ms, ended=self._iterator is None)
 
     def close(self) -> None:
@@ -245,5 +264,6 @@ class ShardReader:
         self._executor.shutdown(wait=False, cancel_futures=True)
         try:
             _behind.remove(self._place.shard_id)
+            _read_at.remove(self._place.shard_id)
         except KeyError:
             log.debug("never read", shard=self._place.shard_id)

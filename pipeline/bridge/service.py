@@ -6,19 +6,20 @@ from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import structlog
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
 from pipeline.bridge import lineage
 from pipeline.bridge.checkpoints import Checkpoints, lease_of
+from pipeline.bridge.errands import Desk, Errand, live
 from pipeline.bridge.leases import Leases
-from pipeline.bridge.messages import Limits
-from pipeline.bridge.place import LIVE, Incarnation, Place
+from pipeline.bridge.limits import topic_limits
+from pipeline.bridge.period import ALWAYS, Period
+from pipeline.bridge.place import Incarnation, Place
 from pipeline.bridge.reader import Kinesis, KinesisUnavailable, ShardReader, StreamAbsent
 from pipeline.bridge.shard import End, ShardCarrier, World
 from pipeline.bridge.writer import ShardWriter
-from pipeline.kafka import MAX_REQUEST_BYTES, ensure_topics, producer
+from pipeline.kafka import ensure_topics, producer
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.records import BridgeCheckpoint
@@ -35,8 +36,15 @@ _shards = Gauge("flexcapture_bridge_shards", "Shards carried by this process")
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Bridges the configured Kinesis stream until `stop` is set."""
+    await run_errand(settings, health, stop, live(settings))
+
+
+async def run_errand(
+    settings: Settings, health: Health, stop: asyncio.Event, errand: Errand
+) -> bool:
+    """Bridges until `stop` is set or the errand is done: whether it is done."""
     await ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS])
-    bridge = Bridge(settings, health)
+    bridge = Bridge(settings, health, errand)
     try:
         await bridge.start()
         async with asyncio.TaskGroup() as group:
@@ -47,6 +55,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             await bridge.run(group, stop)
             for task in followers:
                 task.cancel()
+        return bridge.done
     finally:
         await bridge.close()
 
@@ -54,18 +63,23 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
 class Bridge:
     """All that this process bridges."""
 
-    def __init__(self, settings: Settings, health: Health, name: str = LIVE) -> None:
+    def __init__(self, settings: Settings, health: Health, errand: Errand) -> None:
+        self.done = False
+        """Whether the errand is."""
         self._settings = settings
         self._health = health
-        self._name = name
+        self._errand = errand
+        self._name = errand.name
         self._changed = asyncio.Event()
         self._list_at = 0.0
         self._listed_at = 0.0
         self._look_failed = False
         self.checkpoints = Checkpoints(settings, self._list_now)
-        self.leases = Leases(settings, self._changed.set)
+        self.leases = Leases(settings, errand.name, self._changed.set)
+        self._desk = Desk(settings, self.checkpoints, self.leases)
         self._kinesis = Kinesis(settings)
         self._incarnation: Incarnation | None = None
+        self._period: tuple[Incarnation, Period] | None = None
         self._listed: tuple[lineage.Shard, ...] = ()
         self._absent_since: Mapping[str, int] = {}
         self._carriers: dict[Place, tuple[ShardCarrier, asyncio.Task[None]]] = {}
@@ -73,7 +87,7 @@ class Bridge:
             instance=settings.instance,
             health=health,
             settled=self.leases.settled.wait,
-            limits=self._limits,
+            limits=lambda: topic_limits(settings),
             writer=lambda place, limits: ShardWriter(settings, place, limits),
             checkpoint=self._checkpoint,
             reader=self._reader,
@@ -99,8 +113,12 @@ class Bridge:
             self._changed.clear()
             if time.monotonic() >= self._list_at:
                 await self._look()
+            await _first(self._learn_period(), stopping)
             self._reconcile(group)
+            if self.done:
+                break
             await _first(self._changed.wait(), stopping, self._list_at - time.monotonic())
+        stopping.cancel()
         await self._end()
 
     async def _look(self) -> None:
@@ -130,28 +148,49 @@ class Bridge:
         self._list_at = time.monotonic() + LIST_SECONDS
         await self._forget_the_gone()
 
+    async def _learn_period(self) -> None:
+        """What is to be read of the stream that is there now; nothing is read before that."""
+        incarnation = self._incarnation
+        if incarnation is None or (self._period and self._period[0] == incarnation):
+            return
+        try:
+            period = await self._errand.period(self._desk, incarnation)
+        except (TimeoutError, KafkaError) as error:
+            log.warning("not known yet from where to read", error=repr(error))
+            self._health.bad("period", f"not known yet from where to read: {error!r}")
+            self._list_at = time.monotonic() + RETRY_SECONDS
+            return
+        self._health.good("period")
+        if period is not None:
+            log.info("period", begins_at=period.begins_at, ends_at=period.ends_at)
+            self._period = incarnation, period
+
     def _reconcile(self, group: asyncio.TaskGroup) -> None:
         """Begins and ends shards, so that those are carried that should be. Those that have to end
         do so in their own time; whoever has them next does not wait for it."""
-        wanted = self._wanted()
+        period, wanted = self._wanted()
         for place, (carrier, _) in self._carriers.items():
             if place not in wanted:
                 carrier.stop.set()
         for place, shard in wanted.items():
             if place not in self._carriers:
-                carrier = ShardCarrier(self._world, place)
+                carrier = ShardCarrier(self._world, place, period)
                 task = group.create_task(self._carry(place, carrier), name=place.key)
                 self._carriers[place] = carrier, task
             self._carriers[place][0].closed = shard.closed
         _shards.set(len(self._carriers))
 
-    def _wanted(self) -> dict[Place, lineage.Shard]:
-        if self._incarnation is None:
-            return {}
+    def _wanted(self) -> tuple[Period, dict[Place, lineage.Shard]]:
+        if self._incarnation is None or self._period is None:
+            return ALWAYS, {}
+        of, period = self._period
+        if of != self._incarnation:
+            return ALWAYS, {}
         finished = self.checkpoints.finished(self._incarnation, self._name)
-        readable = lineage.plan(self._listed, finished).readable
-        places = {self._place(s.shard_id): s for s in self._listed if s.shard_id in readable}
-        return {p: s for p, s in places.items() if lease_of(p) in self.leases.owned}
+        plan = lineage.plan(self._listed, finished)
+        self.done = self._errand.is_done(plan, self._incarnation)
+        places = {self._place(s.shard_id): s for s in self._listed if s.shard_id in plan.readable}
+        return period, {p: s for p, s in places.items() if lease_of(p) in self.leases.owned}
 
     def _place(self, shard_id: str) -> Place:
         assert self._incarnation is not None
@@ -183,28 +222,9 @@ class Bridge:
         await self.checkpoints.caught_up(lease_of(place))
         return self.checkpoints.get(place)
 
-    async def _reader(self, place: Place, position: str | None) -> ShardReader:
-        return ShardReader(await self._kinesis.client(), place, position)
-
-    async def _limits(self) -> Limits:
-        """What the topics take; asked anew at each take-over, for it can be changed."""
-        topics = [self._settings.prefixed(t.name) for t in (CTI_EVENTS, DEAD_LETTERS)]
-        admin = AIOKafkaAdminClient(**self._settings.kafka_client(), request_timeout_ms=4_000)
-        await admin.start()
-        try:
-            found = await admin.describe_configs(
-                [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
-            )
-        finally:
-            await admin.close()
-        takes = {
-            resource[3]: min(MAX_REQUEST_BYTES, int(entry[1]))
-            for response in found
-            for resource in response.resources
-            for entry in resource[4]
-            if entry[0] == "max.message.bytes"
-        }
-        return Limits(takes[topics[0]], takes[topics[1]])
+    async def _reader(self, place: Place, position: str | None, since: int | None) -> ShardReader:
+        client = await self._kinesis.client()
+        return ShardReader(client, place, position, since, self._errand.share)
 
     async def _forget_the_gone(self) -> None:
         """Takes checkpoints of shards and streams that cannot come back off the topic."""

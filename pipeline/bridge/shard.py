@@ -11,6 +11,7 @@ import structlog
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from pipeline.bridge.messages import KinesisRecord, Limits, Message, portions
+from pipeline.bridge.period import ALWAYS, Period
 from pipeline.bridge.place import Incarnation, Place
 from pipeline.bridge.reader import Batch, KinesisUnavailable, StreamAbsent
 from pipeline.telemetry import Health
@@ -57,7 +58,7 @@ class Writer(Protocol):
 class End(Enum):
     """Why a shard is carried no further."""
 
-    FINISHED = "it is closed and read to its end"
+    FINISHED = "it is closed, or its period over, and read to its end"
     GONE = "its stream is not there any more"
     STOPPED = "asked to stop"
 
@@ -74,7 +75,8 @@ class World:
     writer: Callable[[Place, Limits], Writer]
     checkpoint: Callable[[Place], Awaitable[BridgeCheckpoint | None]]
     """The place's checkpoint, of which nothing committed before the call is missing."""
-    reader: Callable[[Place, str | None], Awaitable[Reader]]
+    reader: Callable[[Place, str | None, int | None], Awaitable[Reader]]
+    """Given the sequence number to read on after, and the time (ms) to begin at without one."""
     incarnation: Callable[[], Awaitable[Incarnation]]
     """The stream as it is now."""
     pause: Callable[[float], Coroutine[Any, Any, object]] = asyncio.sleep
@@ -83,12 +85,13 @@ class World:
 class ShardCarrier:
     """Carries one shard: `run` it, and set `stop` to end it between two transactions."""
 
-    def __init__(self, world: World, place: Place) -> None:
+    def __init__(self, world: World, place: Place, period: Period = ALWAYS) -> None:
         self.stop = asyncio.Event()
         self.closed = False
         """Whether ListShards shows the shard as closed; kept up to date by who lists."""
         self._world = world
         self._place = place
+        self._period = period
         self._failures = 0
         self._name = f"shard {place.shard_id}"
         self._log = log.bind(shard=place.shard_id, place=place.key)
@@ -129,11 +132,13 @@ class ShardCarrier:
 
     async def _carry(self, writer: Writer, limits: Limits, found: BridgeCheckpoint | None) -> End:
         checkpoint = found or self._beginning()
-        reader = await self._world.reader(self._place, checkpoint.sequence_number)
+        begins_at = self._period.begins_at
+        reader = await self._world.reader(self._place, checkpoint.sequence_number, begins_at)
         empty_reads = 0
         try:
             while (batch := await self._read(reader)) is not None:
-                for portion in portions(self._place, batch.records, limits, _now()):
+                records = self._period.of(batch.records)
+                for portion in portions(self._place, records, limits, _now()):
                     checkpoint = self._at(checkpoint, portion.last)
                     await writer.write(portion.messages, checkpoint)
                     if self.stop.is_set():
@@ -141,12 +146,15 @@ class ShardCarrier:
                 self._works()
                 at_tip = self.closed and not batch.records and batch.behind_ms == 0
                 empty_reads = empty_reads + 1 if at_tip else 0
-                if batch.ended or empty_reads >= EMPTY_READS_AT_END:
+                if self._is_read(batch) or empty_reads >= EMPTY_READS_AT_END:
                     await writer.write((), replace(checkpoint, finished=True, at=_now()))
                     return End.FINISHED
             return End.STOPPED if self.stop.is_set() else End.GONE
         finally:
             reader.close()
+
+    def _is_read(self, batch: Batch) -> bool:
+        return batch.ended or self._period.is_over(batch.records, batch.behind_ms, _now())
 
     def _beginning(self) -> BridgeCheckpoint:
         return BridgeCheckpoint(

@@ -22,7 +22,7 @@ from pipeline.bridge.place import Place
 from pipeline.kafka import TRANSACTION_TIMEOUT_MS, producer
 from pipeline.settings import Settings
 from schemas.codec import encode
-from schemas.records import BridgeCheckpoint
+from schemas.records import BridgeCheckpoint, BridgePeriod
 from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS
 
 log = structlog.get_logger(__name__)
@@ -45,6 +45,16 @@ _transactions = Counter(
 def _event_partition(key: bytes) -> int:
     # As every other producer of ours partitions; cached because murmur2 is slow in Python.
     return int(murmur2(key) & 0x7FFFFFFF) % CTI_EVENTS.partitions
+
+
+def written() -> tuple[int, int]:
+    """How many events and dead letters this process has written."""
+
+    def total(counter: Counter) -> int:
+        samples = (sample for metric in counter.collect() for sample in metric.samples)
+        return int(sum(s.value for s in samples if s.name.endswith("_total")))
+
+    return total(_events), total(_dead_letters)
 
 
 class ShardWriter:
@@ -74,7 +84,9 @@ class ShardWriter:
         async with asyncio.timeout(_START_SECONDS):
             await self._producer.start()
 
-    async def write(self, messages: tuple[Message, ...], checkpoint: BridgeCheckpoint) -> None:
+    async def write(
+        self, messages: tuple[Message, ...], checkpoint: BridgeCheckpoint | BridgePeriod
+    ) -> None:
         """All of it is on Kafka, or nothing. Raises `TimeoutError` or `KafkaError`; then it is not
         known which, and this writer is of no use any more."""
         try:
@@ -90,7 +102,9 @@ class ShardWriter:
             else:
                 _dead_letters.labels(message.reason).inc()
 
-    async def _write(self, messages: tuple[Message, ...], checkpoint: BridgeCheckpoint) -> None:
+    async def _write(
+        self, messages: tuple[Message, ...], checkpoint: BridgeCheckpoint | BridgePeriod
+    ) -> None:
         await self._producer.begin_transaction()
         self._sent = []
         for message in messages:

@@ -38,6 +38,7 @@ from schemas.records import (
 
 _Party = TypeVar("_Party", Leg, ReportedStream)
 
+_SEQUENCES = 1_000_000
 _TRANSFER_ENDS = {"COMPLETED": "completed", "FAILED": "failed", "CANCELED": "canceled"}
 
 
@@ -202,15 +203,14 @@ def _known_legs(facts: Mapping[str, Fact], stamp: Stamp) -> tuple[Leg, ...]:
 def _callback(event: CtiEvent, name: str, parameters: Mapping[str, Any]) -> Call | Silent:
     at = refined(parameters.get("Timestamp"), event.time) or event.arrived_at
     stamp = Stamp(at, event.event_id)
-    number = version(parameters.get("SequenceNumber"))
     if name in CONFERENCE_CALLBACKS:
         return _conference_callback(event, name, parameters, stamp)
     legs: tuple[Leg, ...] = ()
     streams: tuple[ReportedStream, ...] = ()
     if name in STREAM_CALLBACKS:
-        streams = _party(ReportedStream, media_stream_of(parameters, at), number, stamp)
+        streams = _party(ReportedStream, media_stream_of(parameters, at), parameters, stamp)
     else:
-        legs = _party(Leg, leg_of(name, "", parameters, at), number, stamp)
+        legs = _party(Leg, leg_of(name, "", parameters, at), parameters, stamp)
     if not streams and not legs:
         return Silent("no-party")
     return _call(event, at, facts={}, milestones={}, legs=legs, media_streams=streams)
@@ -224,7 +224,7 @@ def _conference_callback(
     said = (text(parameters, "StatusCallbackEvent") or "").lower()
     milestones = {said: stamp.at} if said in ("conference-start", "conference-end") else {}
     told = None if milestones else leg_of(name, said, parameters, stamp.at)
-    legs = _party(Leg, told, version(parameters.get("SequenceNumber")), stamp)
+    legs = _party(Leg, told, parameters, stamp)
     if not milestones and not legs:
         return Silent("unknown-type")
     # No version: the conference's numbers are not the task's.
@@ -235,11 +235,14 @@ def _conference_callback(
 def _party(
     kind: Callable[[str, Mapping[str, Fact], Mapping[str, int]], _Party],
     said: Said | None,
-    number: int,
+    parameters: Mapping[str, Any],
     stamp: Stamp,
 ) -> tuple[_Party, ...]:
     if said is None:
         return ()
+    # Within a second the sequence number orders callbacks; it begins anew with each conference.
+    sequence = min(version(parameters.get("SequenceNumber")), _SEQUENCES - 1)
+    number = stamp.at // 1_000 * _SEQUENCES + sequence
     return (kind(said.sid, stamp.facts(number, said.values), said.milestones),)
 
 

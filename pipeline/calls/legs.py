@@ -7,10 +7,11 @@ participant may carry a label, a client's leg has a `client:` address. What is n
 from dataclasses import dataclass
 
 from pipeline.calls.workers import marks, value
-from schemas.records import Call, Leg
+from schemas.records import Call, Leg, Reservation
 
 _CUSTOMER_LABELS = frozenset({"customer", "external", "caller"})
 _WORKER_LABELS = frozenset({"worker", "agent"})
+_SECOND = 1_000
 _NOBODY: frozenset[str] = frozenset()
 
 
@@ -53,6 +54,12 @@ def came_at(leg: Leg) -> int | None:
     return min(times) if times else left_at(leg)
 
 
+def joined_at(leg: Leg) -> int | None:
+    """When the leg, which is in the conference, came into it for the last time."""
+    presence = leg.facts.get("presence")
+    return presence.at if presence is not None and presence.value == "joined" else None
+
+
 def left_at(leg: Leg) -> int | None:
     """When the leg went for the last time; None while it is there."""
     presence, completed = leg.facts.get("presence"), leg.milestones.get("completed")
@@ -70,6 +77,39 @@ def is_held(leg: Leg) -> bool:
 def was_answered(leg: Leg) -> bool:
     """Whether somebody was on the leg: it joined the conference, or the call was answered."""
     return "joined" in leg.milestones or "answered" in leg.milestones
+
+
+def created_at(reservation: Reservation) -> int:
+    """When the worker was first known to be asked for."""
+    milestones = reservation.milestones
+    return milestones.get("created", min(milestones.values(), default=0))
+
+
+def leavings(reservations: tuple[Reservation, ...], legs: Legs) -> dict[str, int]:
+    """When each worker who accepted had left with his leg; of several (he lost one and came back)
+    with the last. Who is on, or whose leg is not known, is not among them."""
+    accepted = sorted((r for r in reservations if "accepted" in r.milestones), key=created_at)
+    lone = len(accepted) == len(legs.workers) == 1
+    last: dict[str, int | None] = {}
+    for leg, owners in legs.workers:
+        owner = accepted[0] if lone and not owners else _owner(leg, owners, accepted)
+        left = left_at(leg)
+        # A leg that left before he accepted was that of an earlier part of his.
+        if owner is None or (left and left + _SECOND <= owner.milestones["accepted"]):
+            continue
+        known = last.get(owner.sid, left)
+        last[owner.sid] = None if left is None or known is None else max(left, known)
+    return {sid: left for sid, left in last.items() if left is not None}
+
+
+def _owner(leg: Leg, owners: frozenset[str], accepted: list[Reservation]) -> Reservation | None:
+    """The part that the leg belongs to: of several of one worker's the last that was there when it
+    came (callbacks tell whole seconds). None: it never came, or to none of them."""
+    came = came_at(leg)
+    if came is None:
+        return None
+    own = [r for r in accepted if r.sid in owners and created_at(r) < came + _SECOND]
+    return own[-1] if own else None
 
 
 def _owners(leg: Leg, words: list[tuple[str, frozenset[str]]]) -> frozenset[str]:

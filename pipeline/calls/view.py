@@ -15,9 +15,19 @@ done. A sweep's end counts, as a definitive one, where there is no other.
 
 from dataclasses import dataclass, replace
 
-from pipeline.calls.legs import Legs, came_at, is_held, is_left, left_at, legs_of, was_answered
+from pipeline.calls.legs import (
+    Legs,
+    created_at,
+    is_held,
+    is_left,
+    joined_at,
+    leavings,
+    left_at,
+    legs_of,
+    was_answered,
+)
 from pipeline.calls.workers import extension, value
-from schemas.records import Call, Connection, Leg, Reservation, Transfer
+from schemas.records import Call, Connection, Reservation, Transfer
 
 FORMING, ACTIVE, ENDED, IGNORED = "forming", "active", "ended", "ignored"
 INBOUND, OUTBOUND, INTERNAL = "inbound", "outbound", "internal"
@@ -140,7 +150,7 @@ def earlier(exact: int | None, coarse: int | None) -> int | None:
 
 
 def _sessions(call: Call, legs: Legs, end: int | None) -> tuple[Session, ...]:
-    left = _leavings(call.reservations, legs)
+    left = leavings(call.reservations, legs)
     sessions = [_session(r, left.get(r.sid), end, call) for r in call.reservations]
     return tuple(sorted(sessions, key=lambda s: (s.created_at, s.reservation_sid)))
 
@@ -148,7 +158,7 @@ def _sessions(call: Call, legs: Legs, end: int | None) -> tuple[Session, ...]:
 def _session(reservation: Reservation, left: int | None, end: int | None, call: Call) -> Session:
     milestones = reservation.milestones
     started = milestones.get("accepted")
-    created = _created_at(reservation)
+    created = created_at(reservation)
     known = [milestones[name] for name in RESERVATION_ENDS if name in milestones]
     ended = earlier(min(known, default=None), left)
     if end is not None and created <= end + _SECOND:
@@ -169,46 +179,15 @@ def _session(reservation: Reservation, left: int | None, end: int | None, call: 
     )
 
 
-def _created_at(reservation: Reservation) -> int:
-    milestones = reservation.milestones
-    return milestones.get("created", min(milestones.values(), default=0))
-
-
-def _leavings(reservations: tuple[Reservation, ...], legs: Legs) -> dict[str, int]:
-    """When each worker who accepted had left with his leg; of several (he lost one and came back)
-    with the last. Who is on, or whose leg is not known, is not among them."""
-    accepted = sorted((r for r in reservations if "accepted" in r.milestones), key=_created_at)
-    lone = len(accepted) == len(legs.workers) == 1
-    last: dict[str, int | None] = {}
-    for leg, owners in legs.workers:
-        owner = accepted[0] if lone and not owners else _owner(leg, owners, accepted)
-        left = left_at(leg)
-        # A leg that left before he accepted was that of an earlier part of his.
-        if owner is None or (left and left + _SECOND <= owner.milestones["accepted"]):
-            continue
-        known = last.get(owner.sid, left)
-        last[owner.sid] = None if left is None or known is None else max(left, known)
-    return {sid: left for sid, left in last.items() if left is not None}
-
-
-def _owner(leg: Leg, owners: frozenset[str], accepted: list[Reservation]) -> Reservation | None:
-    """The part that the leg belongs to: of several of one worker's the last that was there when it
-    came (callbacks tell whole seconds). None: it never came, or to none of them."""
-    came = came_at(leg)
-    if came is None:
-        return None
-    own = [r for r in accepted if r.sid in owners and _created_at(r) < came + _SECOND]
-    return own[-1] if own else None
-
-
 def _definitive_end(call: Call, legs: Legs) -> int | None:
     ends = [at for leg in legs.customers if (at := left_at(leg)) is not None]
     if (canceled := call.milestones.get("canceled")) is not None:
         ends.append(canceled)
     over = call.milestones.get("conference-end")
-    # Who is called after a conference's end is called to another one.
-    later = (r.milestones.get("created", 0) for r in call.reservations)
-    if over is not None and all(created <= over + _SECOND for created in later):
+    # Who is called, or joins, after a conference's end is called to another one.
+    later = [r.milestones.get("created", 0) for r in call.reservations]
+    later += [joined_at(leg) or 0 for leg in call.legs]
+    if over is not None and all(at <= over + _SECOND for at in later):
         ends.append(over)
     return min(ends, default=None)
 

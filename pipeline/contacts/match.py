@@ -16,13 +16,11 @@ def extension_at(sessions: Iterable[Session], at: int) -> str | None:
 
 def extensions_during(sessions: Iterable[Session], start: int, end: int | None) -> tuple[str, ...]:
     """The extensions of all monitored workers whose sessions overlap `start` to `end` (ms; None: it
-    goes on), in the order in which they came; at least that of `extension_at`."""
+    goes on), in the order in which they came; that of `extension_at` always among them."""
     known = sorted((s for s in sessions if s.monitored and s.extension is not None), key=_start)
-    overlapping = [s for s in known if _overlaps(s, start, end)]
-    found = [s.extension for s in overlapping if s.extension is not None]
-    if not found and (nearest := extension_at(known, start)) is not None:
-        found = [nearest]
-    return tuple(dict.fromkeys(found))
+    first = extension_at(known, start)
+    found = (s.extension for s in known if s.extension == first or _overlaps(s, start, end))
+    return tuple(dict.fromkeys(extension for extension in found if extension is not None))
 
 
 def _start(session: Session) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-from datetime import datetime, timedelta
 
 from aiokafka.errors import KafkaError
 
@@ -11,7 +10,7 @@ from pipeline.history.reader import read_history
 from pipeline.history.shown import as_json, as_text
 from pipeline.replay import Told
 from pipeline.settings import Settings
-from pipeline.times import rfc3339, utc
+from pipeline.times import rfc3339
 from schemas.topics import CALLS
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -38,24 +37,6 @@ def show_call(settings: Settings, task_sid: str, at: int | None, *, in_json: boo
     else:
         print(as_text(history.latest, every, at))
     return 0
-
-
-def moment(text: str) -> int:
-    """A moment as it is given on the command line, as ms: RFC 3339 with its offset, or whole
-    milliseconds since the epoch. Raises `ValueError` that says what is wrong."""
-    if text.isascii() and text.isdigit():
-        if len(text) != 13:
-            raise ValueError(f"{text} is not milliseconds since the epoch: those have 13 digits")
-        return int(text)
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(
-            f"{text!r} is no time: RFC 3339, as in 2026-01-31T12:00:00.000Z, or milliseconds"
-        ) from None
-    if found.tzinfo is None:
-        raise ValueError(f"{text!r} has no offset from UTC: write Z after it, or +01:00")
-    return (found - utc(0)) // timedelta(milliseconds=1)
 
 
 def _failed(what: str) -> int:

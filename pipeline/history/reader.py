@@ -4,7 +4,6 @@ there can be records of it. I/O."""
 from dataclasses import dataclass
 
 import structlog
-from aiokafka.errors import UnknownTopicOrPartitionError
 
 from pipeline.history.versions import Known, Logged, Version, held, known, versions
 from pipeline.kafka import partition_of
@@ -43,10 +42,9 @@ async def read_history(
     log = Log(settings, progress)
     try:
         await log.start()
+        if not await log.has(CALLS):
+            raise LookupError(f"there is no topic {settings.prefixed(CALLS.name)} in this Kafka")
         return await _Reading(log, task_sid, at).history()
-    except UnknownTopicOrPartitionError as error:
-        name = settings.prefixed(CALLS.name)
-        raise LookupError(f"there is no topic {name} in this Kafka") from error
     finally:
         await log.stop()
 
@@ -65,7 +63,8 @@ class _Reading:
         first = min(found[0].at, latest.call.first_event_at) - CLOCKS_APART_MS
         others: list[Logged[object]] = []
         for topic in (STREAM_EVENTS, RECORDINGS):
-            others += await self._records(topic, max(first, 0))
+            if await self.log.has(topic):
+                others += await self._records(topic, max(first, 0))
         return History(found, known(latest, others))
 
     async def _versions(self) -> tuple[Version, ...]:

@@ -36,7 +36,8 @@ def header(samples: int) -> bytes:
 def interleave(left: bytes | bytearray, right: bytes | bytearray) -> bytearray:
     """Pairs of samples, left before right; the shorter side is filled up with silence."""
     samples = max(len(left), len(right))
-    pairs = bytearray(SILENCE) * (samples * CHANNELS)
+    equal = len(left) == len(right)
+    pairs = bytearray(samples * CHANNELS) if equal else bytearray(SILENCE) * (samples * CHANNELS)
     pairs[0 : 2 * len(left) : 2] = left
     pairs[1 : 2 * len(right) : 2] = right
     return pairs

@@ -98,15 +98,8 @@ class Assembler:
     def __init__(self, checkpoint: RecorderCheckpoint) -> None:
         c = checkpoint
         self.recording = Recording(
-            c.stream_sid,
-            c.call_sid,
-            c.task_sid,
-            c.name,
-            c.generation,
-            c.gateway,
-            c.epoch,
-            c.started_at,
-            c.first_offset,
+            *(c.stream_sid, c.call_sid, c.task_sid, c.name, c.generation),
+            *(c.gateway, c.epoch, c.started_at, c.first_offset),
         )
         self.last_at = c.last_at
         self.heard_at = c.heard_at or c.last_at

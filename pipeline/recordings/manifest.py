@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from pipeline.media.runs import SAMPLES_PER_MS
+from pipeline.recordings.effects import RecordingEnded
 from pipeline.recordings.names import audio_key, inum, manifest_key
-from pipeline.recordings.partition import RecordingEnded
 from pipeline.recordings.track import START
 from pipeline.times import rfc3339
 from schemas.records import (

@@ -11,7 +11,15 @@ from typing import Any
 
 from pipeline.media.batch import MalformedBatch
 from pipeline.media.regular import RegularBatch
-from pipeline.recordings.assembler import Assembler, Batches, Recording, opened, opened_by_batch
+from pipeline.recordings.assembler import Assembler, opened, opened_by_batch
+from pipeline.recordings.effects import (
+    Effect,
+    Ignored,
+    RecordingBegan,
+    RecordingEnded,
+    Refused,
+    SegmentCut,
+)
 from pipeline.recordings.names import inum
 from pipeline.recordings.unheard import HALF_OPEN_MS, Unheard, unheard
 from schemas.records import (
@@ -21,7 +29,6 @@ from schemas.records import (
     MediaStreamClosed,
     MediaStreamOpened,
     RecorderCheckpoint,
-    RecorderTrack,
     RecordingSegment,
     RecordingStarted,
 )
@@ -44,57 +51,12 @@ DROPPED = "dropped"
 
 
 @dataclass(frozen=True, slots=True)
-class RecordingBegan:
-    """A recording began: to be told on `recordings`."""
-
-    started: RecordingStarted
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentCut:
-    """A segment is complete. Store it; then `checkpoint` may be published, not before."""
-
-    recording: Recording
-    segment: RecordingSegment
-    checkpoint: RecorderCheckpoint
-
-
-@dataclass(frozen=True, slots=True)
-class RecordingEnded:
-    """A recording is complete: `stored` segments are in the store, `tail` is the last one. Write
-    audio and manifest, tell it, publish `checkpoint`: in this order; then drop the segments."""
-
-    recording: Recording
-    ended_at: int
-    reason: str
-    detail: str
-    last_offset: int
-    samples: int
-    tracks: tuple[RecorderTrack, ...]
-    batches: Batches
-    reported: MediaStreamClosed | None
-    stored: int
-    tail: RecordingSegment
-    checkpoint: RecorderCheckpoint
-    unheard: Unheard | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The record is no part of any recording: a dead letter, with a fixed word and a sentence."""
+class _Death:
+    """How a media stream ended that nobody closed; `at`: when that was clear (ms)."""
 
     reason: str
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ignored:
-    """The record changed nothing and nothing is lost by it."""
-
-    reason: str
-
-
-Effect = RecordingBegan | SegmentCut | RecordingEnded | Refused | Ignored
+    at: int
 
 
 class PartitionFold:
@@ -265,8 +227,8 @@ class PartitionFold:
             and assembler.recording.epoch < started.epoch
             and offset >= assembler.next_offset
         ]
-        detail = "its gateway started again"
-        return [self._end(a, offset, at, _Death(GATEWAY_DIED, detail, started.at)) for a in dead]
+        death = _Death(GATEWAY_DIED, "its gateway started again", started.at)
+        return [self._end(a, offset, at, death) for a in dead]
 
     def _end_silent(self, own: str | None, offset: int, at: int) -> list[Effect]:
         """Ends recordings that were silent for long, but for that of the record's own stream."""
@@ -277,10 +239,8 @@ class PartitionFold:
             and stream_sid != own
             and offset >= assembler.next_offset
         ]
-        detail = f"nothing was heard of it for {SILENT_MS // 60_000} min"
-        ended: list[Effect] = [
-            self._end(a, offset, at, _Death(GATEWAY_GONE, detail, at)) for a in silent
-        ]
+        death = _Death(GATEWAY_GONE, f"not heard of for {SILENT_MS // 60_000} min", at)
+        ended: list[Effect] = [self._end(a, offset, at, death) for a in silent]
         rest = [a.heard_at for a in self._open.values()]
         self._look_at = max(min(rest, default=at) + SILENT_MS, at)
         return ended
@@ -290,7 +250,7 @@ class PartitionFold:
         assembler: Assembler,
         offset: int,
         at: int,
-        closed: "MediaStreamClosed | _Death",
+        closed: MediaStreamClosed | _Death,
     ) -> RecordingEnded:
         recording = assembler.recording
         reported = closed if isinstance(closed, MediaStreamClosed) else None
@@ -323,15 +283,6 @@ class PartitionFold:
             checkpoint=checkpoint,
             unheard=_unheard(assembler, closed),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Death:
-    """How a media stream ended that nobody closed; `at`: when that was clear (ms)."""
-
-    reason: str
-    detail: str
-    at: int
 
 
 def _unheard(assembler: Assembler, closed: MediaStreamClosed | _Death) -> Unheard | None:

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from pipeline.calls import policy
 from pipeline.calls.policy import Decision, PolicyHistory
+from pipeline.calls.state import LONGEST_MS
 from pipeline.calls.view import CallView, view
 from pipeline.streams.answers import answered
 from pipeline.streams.gateways import Gateways
@@ -26,8 +27,9 @@ from schemas.records import (
     RecordingDecided,
 )
 
-FORGET_MS = 4 * 60 * 60_000
-"""The state of a call goes this long after its end was seen."""
+FORGET_MS = 5 * 60 * 60_000
+"""The state of a call that is over goes this long after it last changed: later than the tracker's,
+which would else publish a version of a call that is not known here any more."""
 
 Told = Command | RecordingDecided | MediaStreamChanged
 Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
@@ -79,14 +81,18 @@ def on_tick(
     if now < state.seen_at:
         return Next(state)  # a tick from before what is known already
     if is_at_rest(state):
-        forgotten = state.ended_at is not None and now >= state.ended_at + FORGET_MS
-        return Next(None if forgotten else state)
+        return Next(None if now >= forgotten_at(state) else state)
     return _settled(state, state, history, now, gateways or Gateways(steady_since=0))
 
 
 def is_at_rest(state: CallStreams) -> bool:
     """Whether nothing is left to do for the call but to forget it."""
     return state.ended_at is not None and all(map(is_over, state.media_streams))
+
+
+def forgotten_at(state: CallStreams) -> int:
+    """When the state of a call at rest goes."""
+    return max(state.ended_at or 0, state.seen_at) + FORGET_MS
 
 
 def _with_call(state: CallStreams, call: Call) -> CallStreams:
@@ -109,10 +115,14 @@ def _settled(
         call, derived = _seen(after.call)
         after = reported(after, call.media_streams, now)
         after = replace(after, alone_since=_alone_since(after, derived, now))
-        decision = policy.decide(derived, history, now, after.alone_since)
-        after, decided = _with_decision(after, decision, now)
-        demand = _demand(after, call, derived, decision)
         ended = derived.state in ("ended", "ignored")
+        if now >= call.latest_event_at + LONGEST_MS:
+            # History that is brought in once more: a call that goes on has events, or is swept.
+            ended, demand = True, replace(demand, reason="stopped: the call is long over")
+        else:
+            decision = policy.decide(derived, history, now, after.alone_since)
+            after, decided = _with_decision(after, decision, now)
+            demand = _demand(after, call, derived, decision)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
     after, commands = reconcile(after, demand, now, gateways.steady_since)

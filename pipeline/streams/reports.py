@@ -43,8 +43,8 @@ REPORT_MS = 7_000
 """When Twilio told of the end, the gateway tells of it within this: its socket ends, or no frame
 comes any more."""
 HOPE_MS = 1_000
-"""A media stream that Twilio started longer ago than this, when a gateway comes up, was on its way
-to the one that was down."""
+"""A media stream that Twilio started before a gateway comes up was perhaps on its way to the one
+that was down: it is hoped for this long after its start, and not for longer."""
 
 TOO_MANY = "stopped: a media stream too many"
 ENDS: Mapping[str, str] = {
@@ -124,15 +124,15 @@ def gateway_started(state: CallStreams, event: GatewayStarted, now: int) -> Call
         ):
             gone = stopped(media_stream, _REPLACED, closed=True)
             state = put(state, media_stream, gone)
-        elif _is_overdue(media_stream, now):
-            state = put(state, media_stream, replace(media_stream, due_at=now))
+        elif media_stream.state == STARTING and media_stream.phase == ANSWERED:
+            state = put(state, media_stream, _hoped_for(media_stream, now))
     return state
 
 
-def _is_overdue(media_stream: ManagedStream, now: int) -> bool:
-    awaited = media_stream.state == STARTING and media_stream.phase == ANSWERED
-    due_at = media_stream.due_at
-    return awaited and due_at is not None and now < due_at <= now + OPENING_MS - HOPE_MS
+def _hoped_for(awaited: ManagedStream, now: int) -> ManagedStream:
+    if awaited.due_at is None or awaited.due_at <= now + HOPE_MS:
+        return awaited
+    return replace(awaited, due_at=max(now, awaited.due_at - OPENING_MS + HOPE_MS))
 
 
 def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:

@@ -19,8 +19,9 @@ from agents.recorder_storage import drop_left_overs, store_recording, store_segm
 from pipeline import kafka
 from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
+from pipeline.recordings.effects import RecordingEnded, Refused, SegmentCut
 from pipeline.recordings.names import audio_key, manifest_key
-from pipeline.recordings.partition import PartitionFold, RecordingEnded, Refused, SegmentCut
+from pipeline.recordings.partition import PartitionFold
 from pipeline.settings import Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.telemetry import Health

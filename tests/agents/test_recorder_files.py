@@ -17,8 +17,9 @@ from agents.recorder_storage import drop_left_overs
 from pipeline.media.regular import RegularReader
 from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
+from pipeline.recordings.effects import RecordingEnded, SegmentCut
 from pipeline.recordings.names import audio_key, draft_key, entries_key, manifest_key
-from pipeline.recordings.partition import PartitionFold, RecordingEnded, SegmentCut
+from pipeline.recordings.partition import PartitionFold
 from pipeline.recordings.weave import BrokenSegments
 from pipeline.settings import Settings
 from pipeline.store.audio import AudioStore, StoreError

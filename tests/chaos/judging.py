@@ -72,7 +72,7 @@ class Judge:
             wrong.append(f"{stream.sid} ran, though none was ever to run by then")
         for wanted, following in zip_longest(before, before[1:]):
             stops_at = min(span.end, following.begin) if following else span.end
-            if stops_at > wanted.end:
+            if stops_at > max(wanted.end, span.begin):
                 self._stopped(stream.sid, wanted.end, stops_at)
 
     def _stopped(self, sid: str, wanted_until: int, stops_at: int) -> None:

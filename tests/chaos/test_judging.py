@@ -61,6 +61,16 @@ def test_one_that_goes_on(script: Script) -> None:
     ).wrong
 
 
+def test_one_of_a_second_time(script: Script) -> None:
+    """What came after the first time was over is held against the second only; one that comes
+    between the two is held against the first."""
+    demand = Demand((Span(ANSWERED, 4_000), Span(9_000, 15_000)), (Span(ANSWERED, 4_000),))
+    right = Judge(script, demand, (), ()).judge([ran(script, 9_100, 15_100)])
+    assert [100] == right.stops
+    between = Judge(script, demand, (), ()).judge([ran(script, 7_000, 15_100)])
+    assert ["MZ1 ran 5000 ms too long, after 4000"] == between.wrong[:1]
+
+
 def test_one_that_never_ends(script: Script) -> None:
     """It is told."""
     found = verdict(script, ran(script, 1_600, None), wanted=Span(ANSWERED, OVER))

@@ -17,7 +17,7 @@ PATIENCE = 3.0
 async def test_calls_come_out_right_while_everything_is_killed(tmp_path: Path) -> None:
     """States, sessions, decisions and media streams are the model's; nothing runs too long."""
     options = Options(
-        calls=12, minutes=0.35, every=4.0, seed=20, patience=PATIENCE, directory=tmp_path
+        calls=12, minutes=0.25, every=4.0, seed=20, patience=PATIENCE, directory=tmp_path
     )
     said: list[str] = []
     assert (await run(options, said.append)).holds, "\n".join(said)

@@ -1,11 +1,14 @@
 """The pages: who gets in, and what they show."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 
 from console.access import COOKIE
+from schemas.records import ContactDecision
 from tests.console.conftest import TOKEN, Console
-from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, numbered
+from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, RECORDING, numbered
 
 
 async def signed_in(visitor: httpx.AsyncClient) -> httpx.Response:
@@ -130,6 +133,42 @@ async def test_the_contact_page_shows_the_contact(
         "178000000200000042", "<audio", 'data-side="left"', "stopped: call ended",
     ):  # fmt: skip
         assert told in page
+
+
+async def test_a_gap_stands_between_its_recordings(
+    client: httpx.AsyncClient, console: Console
+) -> None:
+    """How long it was, on the page and in the API."""
+    again = replace(
+        RECORDING, inum="178000002500000043", stream_sid="MZ2", started_at=NOON + 24_500
+    )
+    begun = ContactDecision(NOON + 1_900, "record", "started: ann", 3)
+    console.repository.save(replace(CONTACT, recordings=(RECORDING, again), decisions=(begun,)))
+    page = (await client.get(f"/contacts/{CONTACT.contact_id}")).text
+    assert "Gap of 2.50 s" in page
+    assert page.rindex(RECORDING.inum) < page.index("Gap of") < page.rindex(again.inum)
+    contact = (await client.get(f"/api/contacts/{CONTACT.contact_id}")).json()
+    assert [
+        {
+            "from": "2026-05-28T20:27:02.000Z",
+            "to": "2026-05-28T20:27:04.500Z",
+            "duration_ms": 2_500,
+            "after": RECORDING.inum,
+            "before": again.inum,
+        }
+    ] == contact["gaps"]
+
+
+async def test_calls_in_progress_tell_why_they_are_recorded(
+    client: httpx.AsyncClient, console: Console
+) -> None:
+    """The decision in force, with its reason; none as long as none was taken."""
+    stopped = ContactDecision(NOON + 9_000, "stop", "stopped: last <monitored> agent left", 3)
+    console.repository.save(replace(LIVE, decisions=(*CONTACT.decisions[:1], stopped)))
+    console.repository.save(numbered(8, in_progress=True, decisions=()))
+    calls = (await client.get("/api/calls")).json()["calls"]
+    assert [stopped.reason, None] == [c["decision"] and c["decision"]["reason"] for c in calls]
+    assert "stopped: last &lt;monitored&gt; agent left" in (await client.get("/")).text
 
 
 async def test_what_callers_sent_is_text(client: httpx.AsyncClient, console: Console) -> None:

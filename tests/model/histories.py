@@ -135,7 +135,8 @@ class _Director:
             "hold": self.holds, "transfer": self.transfers, "consult": self.transfers,
             "outside": self.outside, "supervisor": self.listens_in, "leave": self.leaves,
             "rejoin": self.rejoins, "conference": self.adds, "attributes": self.tells,
-            "escalate": self.transfers, "transfer back": self.transfers,
+            "escalate": self.transfers, "transfer back": self.transfers, "again": self.repeats,
+            "parked": self.parks, "parked long": self.parks,
         }  # fmt: skip
         deeds[self.one_of(*deeds)]()
         return bool(self.on)
@@ -166,6 +167,24 @@ class _Director:
         self.pause()
         part.call_sid = f"CA{self.scene.sequence + 4_000:032x}"
         self.scene.join(part.call_sid, self.scene.label(part))
+
+    def repeats(self) -> None:
+        """TaskRouter tells again what it told before, as another event."""
+        self.scene.reservation(self.on[-1], "accepted")
+
+    def parks(self) -> None:
+        """A cold transfer through a queue: the agent is gone before another is found, now and then
+        the conference with him."""
+        scene, first = self.scene, self.on[-1]
+        begun = scene.transfer(first, "COLD", "QUEUE")
+        early = scene.offer(self.agent(), transfer=begun) if self.draw(st.booleans()) else None
+        scene.leave(first)
+        if not self.on and self.draw(st.booleans()):
+            scene.conference_breaks_off()
+        self.pause()
+        part = early or scene.offer(self.agent(), transfer=begun)
+        self.pause()
+        scene.accept(part)
 
     def listens_in(self) -> None:
         leg = f"CA{len(self.scene.supervisors) + 8_000:032x}"
@@ -250,6 +269,9 @@ class Run:
     def __repr__(self) -> str:
         came = [f"{at - START:>9} came {line(event, then)}" for at, event, then in self.deliveries]
         return "\n".join([*came, *map(repr, self.versions)])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # how Hypothesis shows it
 
 
 @st.composite

@@ -16,12 +16,14 @@ _SECOND = 1_000
 @dataclass(frozen=True)
 class Leg:
     """A leg. `whose`: customer, worker, supervisor or unknown; `owners`: the reservations of the
-    worker whose it is, as far as its names tell. `left_at` None: it is not gone."""
+    worker whose it is, as far as its names tell. `in_since` None: it is not in the conference;
+    `left_at` None: it is not gone."""
 
     call_sid: str
     whose: str
     owners: frozenset[str]
     came_at: int | None
+    in_since: int | None
     left_at: int | None
     was_on: bool
     is_held: bool
@@ -69,13 +71,13 @@ def _leg(
     marks: dict[str, set[str]],
 ) -> Leg:
     words: dict[str, str] = {}
-    joined = left = None
+    joined = left = in_since = None
     for each in _in_order(said, call_sid, "participant"):
         words |= _words(each)
         if each["step"] == "join":
-            joined, left = min(joined or each["at"], each["at"]), None
+            joined, left, in_since = min(joined or each["at"], each["at"]), None, each["at"]
         if each["step"] == "leave":
-            left = each["at"]
+            left, in_since = each["at"], None
     answered, gone, statuses = None, None, set()
     for each in _in_order(said, call_sid, "call"):
         status = str(each["words"].get("CallStatus") or each["step"]).strip().lower()
@@ -95,6 +97,7 @@ def _leg(
         whose=_whose(call_sid, words, owners, named, task),
         owners=owners,
         came_at=min((at for at in (joined, answered) if at is not None), default=None),
+        in_since=in_since,
         left_at=left,
         was_on=joined is not None or answered is not None,
         is_held=words.get("hold") == "true" and left is None,

@@ -8,9 +8,9 @@
   it is told, with the task. Callbacks are to the second: within one second the reservation's
   milliseconds are believed.
 - A call is over when the task is cancelled, the customer's leg gone, or the conference ended
-  (unless somebody was reserved afterwards); otherwise once every session is over, no transfer is
-  awaited and no outside party is on; or when the task is done; or, swept, when none of it was told
-  for 24 hours.
+  (unless somebody was reserved, or came in, afterwards); otherwise once every session is over, no
+  transfer is awaited and no outside party is on; or when the task is done; or, swept, when none of
+  it was told for 24 hours.
 """
 
 from dataclasses import dataclass, field
@@ -219,9 +219,9 @@ class Reader:
         ends = [leg.left_at for leg in legs if leg.whose == "customer" and leg.left_at is not None]
         ends += [self.steps["canceled"]] if "canceled" in self.steps else []
         conference = self.steps.get("conference-end")
-        if conference is not None and not any(
-            steps.get("created", 0) > conference + SECOND for steps in self.reservations.values()
-        ):
+        later = [steps.get("created", 0) for steps in self.reservations.values()]
+        later += [leg.in_since or 0 for leg in legs]
+        if conference is not None and all(at <= conference + SECOND for at in later):
             ends.append(conference)
         return min(ends, default=None)
 

@@ -44,6 +44,9 @@ class Scene:
     def __repr__(self) -> str:
         return "\n".join([repr(self.account), *(line(e, at) for e, at in self.known)])
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))  # how Hypothesis shows it
+
     # What people do.
 
     def begin(self) -> None:
@@ -220,6 +223,15 @@ class Scene:
         if self.account.conference and self.sequence:
             self._conference("conference.updated", {"StatusCallbackEvent": "conference-end"})
 
+    def conference_breaks_off(self) -> None:
+        """Everybody is out of the conference, and it ends; the call goes on in another one."""
+        for leg in sorted(self.legs_on):
+            self.participant("leave", leg)
+        self.legs_on.clear()
+        self.conference_ends()
+        self.conference_sid = "CF" + f"{len(self.known):032x}"
+        self.sequence = 0
+
     def call(self, step: str, leg: str, **parameters: Any) -> None:
         """A call's callback: it names no task."""
         if self.account.calls:
@@ -258,7 +270,7 @@ class Scene:
             "specversion": "1.0",
             "type": kind,
             "source": "/v1",
-            "id": f"EV{len(self.known):05d}",
+            "id": f"EV{len(self.known) * 7_919 % 100_000:05d}",  # in no order
             "data": data,
             **told,
         }

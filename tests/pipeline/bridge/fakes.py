@@ -116,7 +116,7 @@ def world(kafka: FakeKafka, kinesis: FakeKinesis, fate: Fate, health: Health) ->
             await asyncio.sleep(0)
         return found
 
-    async def reader(_: Place, position: str | None) -> FakeReader:
+    async def reader(_: Place, position: str | None, __: int | None) -> FakeReader:
         return FakeReader(kinesis.records, position, fate, endless=kinesis.endless)
 
     async def incarnation() -> Incarnation:

@@ -93,18 +93,31 @@ class Bridges:
     logs: Path
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def start(self, instance: str) -> None:
-        """Starts one."""
+    def start(self, instance: str, **settings: str) -> None:
+        """Starts one, with other settings besides."""
+        self._run(instance, [sys.executable, "-c", _RUNNER], settings)
+
+    def replay(self, instance: str, *arguments: str) -> None:
+        """Starts a replay."""
+        command = [sys.executable, "-m", "pipeline.cli", "bridge", *arguments]
+        self._run(instance, command, {"FLEXCAPTURE_NO_ENV_FILE": "1"})
+
+    def wait(self, instance: str) -> int:
+        """Waits until it ends by itself; gives its exit status."""
+        return self.running.pop(instance).wait(timeout=60)
+
+    def _run(self, instance: str, command: list[str], settings: Mapping[str, str]) -> None:
         environment = {
             **os.environ,
             **self.local.environment(),
             "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS": self.settings.kafka_bootstrap_servers or "",
             "FLEXCAPTURE_TOPIC_PREFIX": self.settings.topic_prefix,
             "FLEXCAPTURE_INSTANCE": instance,
+            **settings,
         }
         with (self.logs / f"{instance}.log").open("ab") as log:
             self.running[instance] = subprocess.Popen(
-                [sys.executable, "-c", _RUNNER], env=environment, stdout=log, stderr=log
+                command, env=environment, stdout=log, stderr=log
             )
 
     def kill(self, instance: str) -> None:

@@ -268,6 +268,27 @@ def test_a_customer_who_left_and_is_back_is_on_the_call() -> None:
     assert T0 + 50_000 == seen(story).ended_at
 
 
+def test_a_conference_that_ended_is_no_end_where_the_customer_is_in_another() -> None:
+    """Between two workers it broke off: he waits, and comes into the next, whose callbacks are
+    numbered anew. Bob was asked for before it ended."""
+    story = talking().task("transfer-initiated", 9_000, task_transfer_sid="TT1")
+    story.reservation("created", 9_500, "bob").reservation("wrapup", 10_000, "ann")
+    story.participant("leave", 10_000, CUSTOMER_LEG).conference_end(10_000)
+    assert T0 + 10_000 == seen(story).ended_at
+    story.reservation("accepted", 14_000, "bob")
+    story.participant("join", 14_000, CUSTOMER_LEG, SequenceNumber="1")
+    assert (None, ["ended", "active"]) == (seen(story).ended_at, states(story))
+
+
+def test_callbacks_of_one_second_are_ordered_by_their_numbers() -> None:
+    """Of different seconds by the seconds: the numbers begin anew with each conference."""
+    story = talking().participant("hold", 4_100, CUSTOMER_LEG, SequenceNumber="9")
+    story.participant("unhold", 4_600, CUSTOMER_LEG, SequenceNumber="8")
+    assert ["hold"] == states(story)
+    story.participant("unhold", 5_000, CUSTOMER_LEG, SequenceNumber="1")
+    assert ["active"] == states(story)
+
+
 def test_the_hold_of_an_outside_party_is_not_the_customers() -> None:
     """While his leg is known; if it is not, the held one may be his."""
     outside = leg_sid("out")

@@ -208,6 +208,7 @@ def _session(who: str, start: int | None, end: int | None, *, monitored: bool = 
 
 
 A, B = _session("a", 100, 200), _session("b", 190, 300)
+LATE_B = _session("b", 250, 300)
 U = _session("u", 50, 400, monitored=False)
 
 
@@ -230,6 +231,12 @@ def test_recordings_are_matched_by_extension(
     were there while it ran; never to an unmonitored one."""
     assert extension == extension_at([U, A, B], start)
     assert extensions == extensions_during([U, A, B], start, end)
+
+
+def test_who_was_nearest_when_it_began_is_on_the_recording() -> None:
+    """Also where another was on it later: the one who had just left, by the other clock."""
+    assert "a" == extension_at([A, LATE_B], 201)
+    assert ("a", "b") == extensions_during([A, LATE_B], 201, None)
 
 
 def test_a_recording_of_nobody() -> None:

@@ -10,16 +10,9 @@ from hypothesis import strategies as st
 
 from pipeline.media.wav import HEADER_SIZE, header
 from pipeline.recordings import assembler, manifest
+from pipeline.recordings.effects import Ignored, RecordingBegan, RecordingEnded, Refused
 from pipeline.recordings.names import inum
-from pipeline.recordings.partition import (
-    REMEMBERED_MS,
-    SILENT_MS,
-    Ignored,
-    PartitionFold,
-    RecordingBegan,
-    RecordingEnded,
-    Refused,
-)
+from pipeline.recordings.partition import REMEMBERED_MS, SILENT_MS, PartitionFold
 from schemas.records import (
     GatewayAlive,
     GatewayStarted,

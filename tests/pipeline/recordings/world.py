@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from pipeline.media.regular import RegularReader
-from pipeline.recordings.manifest import END, completed, entry, head
-from pipeline.recordings.names import segment_key
-from pipeline.recordings.partition import (
+from pipeline.recordings.effects import (
     Effect,
     Ignored,
-    PartitionFold,
     RecordingBegan,
     RecordingEnded,
     Refused,
     SegmentCut,
 )
+from pipeline.recordings.manifest import END, completed, entry, head
+from pipeline.recordings.names import segment_key
+from pipeline.recordings.partition import PartitionFold
 from pipeline.recordings.placing import Block, blocks, finishing
 from pipeline.recordings.weave import wav
 from schemas.codec import decode, encode

@@ -176,6 +176,26 @@ def test_a_stream_that_was_on_its_way_to_a_dead_gateway_starts_anew_when_it_is_b
     assert (2, 3) == (waiting.generation, world.issued[-1].generation)
 
 
+def test_one_that_was_started_a_moment_before_it_is_back_is_hoped_for_a_second() -> None:
+    """It may come to the new gateway; if it does not, the next one is not kept waiting."""
+    world = _wanted(seconds=20)
+    world.kill("g2", back=False)
+    world.kill("g1", back=False)
+    world.tell_call()
+    world.report(world.of_state("running")[0] or "", "error")
+    world.hear_all()
+    while world.commands:
+        world.carry_out()
+    world.hear_all()
+    world.tick(300)
+    world.come_up("g1")
+    world.hear_all()
+    hoping = world.issued[-1]
+    world.tick(700)
+
+    assert (2, 3) == (hoping.generation, world.issued[-1].generation)
+
+
 def test_streams_of_a_gateway_that_never_comes_back_are_started_again() -> None:
     """It is not heard for ten seconds: its media streams are stopped, should it live on, and the
     next generation starts, both at once; on another gateway it runs."""

@@ -1,0 +1,182 @@
+"""What a bridge is run for: to carry the stream for ever, or to carry a period of it once more.
+
+Either way all processes under a checkpoint name read the same period of it, whenever they start:
+where it is not the whole stream it stands on the checkpoint topic, as a `BridgePeriod`, before the
+first shard is read.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.bridge.checkpoints import Checkpoints, lease_of
+from pipeline.bridge.leases import Leases
+from pipeline.bridge.lineage import Plan
+from pipeline.bridge.messages import Limits
+from pipeline.bridge.pace import LIVE_SHARE, REPLAY_SHARE, Share
+from pipeline.bridge.period import ALWAYS, Period
+from pipeline.bridge.place import LIVE, Incarnation, Place
+from pipeline.bridge.writer import ShardWriter
+from pipeline.settings import LATEST, PREFIX, TRIM_HORIZON, Settings, SettingsError
+from pipeline.times import moment, rfc3339
+from schemas.records import BridgePeriod
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What an errand needs of the bridge."""
+
+    settings: Settings
+    checkpoints: Checkpoints
+    leases: Leases
+
+
+class Errand(Protocol):
+    """What a bridge is run for."""
+
+    @property
+    def name(self) -> str:
+        """The checkpoint name."""
+
+    @property
+    def share(self) -> Share:
+        """What it may take of a shard's throughput."""
+
+    async def period(self, desk: Desk, incarnation: Incarnation) -> Period | None:
+        """What is read of the stream; None: another process is to say so, ask again when a
+        checkpoint has come. Raises what Kafka does, and `SettingsError`."""
+
+    def is_done(self, plan: Plan, incarnation: Incarnation) -> bool:
+        """Whether nothing is left to do. Raises `ReplayFailed`."""
+
+
+class ReplayFailed(RuntimeError):
+    """A replay cannot go on; why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """The stream, for ever; from where FLEXCAPTURE_KINESIS_START says when it is first met."""
+
+    start: str = TRIM_HORIZON
+    name: str = LIVE
+    share: Share = LIVE_SHARE
+
+    async def period(self, desk: Desk, incarnation: Incarnation) -> Period | None:
+        """See `Errand`. Whether the stream was met before is asked before the period is: who wrote
+        a shard's checkpoint had written the period first."""
+        place = Place(incarnation.kinesis_stream, incarnation.created_at, "", self.name)
+        met = desk.checkpoints.met(place.kinesis_stream, self.name)
+        await desk.checkpoints.caught_up(lease_of(place))
+        if (known := desk.checkpoints.period(place)) is not None:
+            return Period(known.begins_at, known.ends_at)
+        if met or self.start == TRIM_HORIZON:
+            return ALWAYS
+        if lease_of(place) not in desk.leases.owned:
+            return None
+        return await agreed(desk, place, lambda: Period(begins_at=self._begins_at()))
+
+    def _begins_at(self) -> int:
+        return _now() if self.start == LATEST else moment(self.start)
+
+    def is_done(self, plan: Plan, incarnation: Incarnation) -> bool:  # noqa: ARG002 - never
+        """Never."""
+        return False
+
+
+@dataclass(slots=True)
+class Replay:
+    """What Kinesis took from `begins_at` to `ends_at` (None: until now), once more."""
+
+    name: str
+    begins_at: int
+    ends_at: int | None
+    share: Share = REPLAY_SHARE
+    found: Period | None = None
+    """What is replayed, once that is certain."""
+    _of: Incarnation | None = None
+    _plan: Plan | None = None
+    _checkpoints: Checkpoints | None = None
+
+    async def period(self, desk: Desk, incarnation: Incarnation) -> Period | None:
+        """See `Errand`. One that was begun under this name must have been of the same period."""
+        place = Place(incarnation.kinesis_stream, incarnation.created_at, "", self.name)
+        wanted = Period(self.begins_at, _now() if self.ends_at is None else self.ends_at)
+        self.found = await agreed(desk, place, lambda: wanted)
+        self._of, self._checkpoints = incarnation, desk.checkpoints
+        same_end = self.ends_at is None or self.ends_at == self.found.ends_at
+        if self.begins_at != self.found.begins_at or not same_end:
+            raise SettingsError(
+                f"--checkpoint-name {self.name}: under this name {told(self.found)} was replayed; "
+                "take another name for another period"
+            )
+        return self.found
+
+    def is_done(self, plan: Plan, incarnation: Incarnation) -> bool:
+        """See `Errand`: once every shard is carried to the period's end."""
+        if self._of is not None and incarnation != self._of:
+            raise ReplayFailed("the Kinesis stream was deleted and made again meanwhile")
+        self._plan = plan
+        return bool(plan.done) and not plan.readable and not plan.waiting
+
+    def progress(self) -> str:
+        """How far it is, for people."""
+        if self._plan is None or self._checkpoints is None or self._of is None:
+            return "not begun"
+        plan, of = self._plan, self._of
+        every = len(plan.done | plan.readable | plan.waiting)
+        found = self._checkpoints.of_stream(of.kinesis_stream).items()
+        reached = [
+            checkpoint.arrived_at
+            for place, checkpoint in found
+            if place.name == self.name and not checkpoint.finished and checkpoint.arrived_at
+        ]
+        where = f", the others at {rfc3339(min(reached))} or later" if reached else ""
+        return f"{len(plan.done)} of {every} shards done{where}"
+
+
+async def agreed(desk: Desk, place: Place, wanted: Callable[[], Period]) -> Period:
+    """The period that stands on the checkpoint topic for `place` (one without a shard); `wanted`
+    is written there if there is none. Raises `TimeoutError` or `KafkaError`."""
+    # As with a shard: 1, nobody else can write it from here on; 2, so this is the last word.
+    writer = ShardWriter(desk.settings, place, Limits())
+    try:
+        await writer.start()
+        await desk.checkpoints.caught_up(lease_of(place))
+        known = desk.checkpoints.period(place)
+        if known is not None:
+            return Period(known.begins_at, known.ends_at)
+        period = wanted()
+        record = BridgePeriod(
+            name=place.name,
+            kinesis_stream=place.kinesis_stream,
+            stream_created_at=place.created_at,
+            begins_at=period.begins_at,
+            ends_at=period.ends_at,
+            at=_now(),
+            instance=desk.settings.instance,
+        )
+        await writer.write((), record)
+        return period
+    finally:
+        await writer.close()
+
+
+def live(settings: Settings) -> Live:
+    """The live bridge's errand. Raises `SettingsError` for a start that is still to come."""
+    start = settings.kinesis_start
+    if start not in (LATEST, TRIM_HORIZON) and moment(start) > _now():
+        raise SettingsError(f"{PREFIX}KINESIS_START: {start} is still to come")
+    return Live(start)
+
+
+def told(period: Period) -> str:
+    """For people."""
+    begins, ends = period.begins_at, period.ends_at
+    since = "the beginning" if begins is None else rfc3339(begins)
+    return f"{since} to {'now' if ends is None else rfc3339(ends)}"
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,59 @@
+"""A dead letter as it lies on its topic, and which of them are asked for. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from schemas.records import DeadLetter, DeadLetterRetried
+
+LetterId = tuple[int, int]
+"""Partition and offset on `cti.dead-letters`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter; `at` is its log time (ms), `headers` as they came with it."""
+
+    id: LetterId
+    at: int
+    headers: Mapping[str, bytes]
+    record: DeadLetter
+    retried: DeadLetterRetried | None = None
+    """How it was put back last."""
+
+    @property
+    def name(self) -> str:
+        """Its ID as people write it."""
+        return f"{self.id[0]}-{self.id[1]}"
+
+
+def key_of(letter: Letter) -> bytes:
+    """The key of its mark on `cti.dead-letters.retried`."""
+    return letter.name.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which are asked for. None, or no IDs: all."""
+
+    ids: Collection[LetterId] = ()
+    reason: str | None = None
+    since: int | None = None
+
+    def of(self, letters: Iterable[Letter]) -> tuple[Letter, ...]:
+        """Those, oldest first."""
+        return tuple(
+            sorted((each for each in letters if self._wants(each)), key=lambda e: (e.at, e.id))
+        )
+
+    def _wants(self, letter: Letter) -> bool:
+        return (
+            (not self.ids or letter.id in self.ids)
+            and self.reason in (None, letter.record.reason)
+            and (self.since is None or letter.at >= self.since)
+        )
+
+
+def is_of(mark: DeadLetterRetried, letter: Letter) -> bool:
+    """Whether the mark is the letter's, and not that of one whose topic was deleted since."""
+    same_place = (mark.partition, mark.offset) == letter.id
+    return same_place and mark.given_up_at == letter.record.at

@@ -1,0 +1,78 @@
+"""The order in which a gateway comes up."""
+
+import asyncio
+import socket
+from contextlib import closing
+from typing import Any, cast
+
+from gateway.publisher import Publisher
+from gateway.server import Gateway, opened
+from gateway.sessions import Sessions
+from infra.ports import chosen
+from pipeline.settings import Settings
+from schemas.records import GatewayStarted
+
+STARTED = GatewayStarted("gateway-0", 7, 7)
+
+
+class Announcements:
+    """Takes announcements, and tries the gateway's port at each of them."""
+
+    def __init__(self, address: tuple[str, int], flushes: int = 99) -> None:
+        self.taken: list[tuple[str, int | None, bool]] = []
+        self._address = address
+        self._flushes = flushes
+
+    def publish(
+        self, topic: str, key: bytes | None, record: Any, *, partition: int | None = None
+    ) -> bool:
+        """Notes whether somebody who connects now is refused."""
+        try:
+            with closing(socket.create_connection(self._address, timeout=5)):
+                self.taken.append((topic, partition, True))
+        except ConnectionRefusedError:
+            self.taken.append((topic, partition, False))
+        return True
+
+    async def flushed(self, seconds: float) -> bool:
+        """Kafka took it, so many times."""
+        self._flushes -= 1
+        return self._flushes >= 0
+
+
+def _gateway(publisher: Announcements) -> Gateway:
+    return Gateway(
+        Settings(), "ws://127.0.0.1/media", cast("Publisher", publisher), cast("Sessions", None)
+    )
+
+
+async def test_who_is_told_that_a_gateway_is_up_can_connect_to_it() -> None:
+    """Stream managers have media streams started at once: the port is open before they are told,
+    on every partition, and not before the recorders are."""
+    port = chosen(["gateway"], {}, [])["gateway"]
+    publisher = Announcements(("127.0.0.1", port))
+    server = await opened(
+        _gateway(publisher), publisher, ("media", "events"), STARTED,
+        listen=f"127.0.0.1:{port}", stop=asyncio.Event(),
+    )  # fmt: skip
+    assert server is not None
+    server.close()
+    await server.wait_closed()
+    expected = [("media", n, False) for n in range(24)] + [("events", n, True) for n in range(24)]
+    assert expected == publisher.taken
+
+
+async def test_one_that_is_stopped_before_kafka_takes_its_announcement_opens_nothing() -> None:
+    """It ends, and its port is free."""
+    port = chosen(["gateway"], {}, [])["gateway"]
+    stop = asyncio.Event()
+    stop.set()
+    for flushes in (0, 1):
+        publisher = Announcements(("127.0.0.1", port), flushes)
+        server = await opened(
+            _gateway(publisher), publisher, ("media", "events"), STARTED,
+            listen=f"127.0.0.1:{port}", stop=stop,
+        )  # fmt: skip
+        assert server is None
+        with socket.socket() as probe:
+            assert 0 != probe.connect_ex(("127.0.0.1", port))

@@ -1,0 +1,136 @@
+"""What a replay of a period long past does behind the bridge: the tracker, the stream manager and
+the consolidator are given its events once more, days later, with whatever they still know."""
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from agents.stream_manager import StreamsCore
+from agents.tracker import TrackerCore
+from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, MARKED_MS, Kept
+from pipeline.calls.policy import PolicyHistory
+from pipeline.contacts.contact import contact
+from pipeline.contacts.state import empty, fold
+from schemas.records import (
+    Call,
+    Contact,
+    ContactState,
+    CtiEvent,
+    RecordingDecided,
+    RecordingPolicy,
+    StartDuplicateStream,
+)
+from tests.pipeline.calls.histories import CUSTOMER_LEG, T0, TASK, histories, inbound
+from tests.pipeline.contacts.records import completed, started
+
+HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, ("ann@example.com",), True, True)])
+DAY_MS = 24 * 60 * 60 * 1000
+ENDED = T0 + 60_000
+
+STORY = (
+    inbound()
+    .reservation("created", 1_000, "ann")
+    .reservation("accepted", 2_000, "ann")
+    .participant("join", 2_500, CUSTOMER_LEG, ParticipantLabel="customer")
+    .conference_end(50_000)
+    .reservation("completed", 55_000, "ann")
+    .task("completed", 60_000)
+).events
+
+periods = st.tuples(st.integers(0, len(STORY)), st.integers(0, len(STORY)))
+
+
+def tracked(
+    events: list[CtiEvent], state: Kept | None, late: int
+) -> tuple[list[Call], Kept | None]:
+    """The versions that the tracker publishes of events that reach it `late` ms after they arrived
+    in Kinesis, with what it keeps then."""
+    core, found = TrackerCore(), list[Call]()
+    for event in events:
+        step = core.on_record(TASK, state, event, event.arrived_at + late)
+        state = step.state
+        found += [o.record for o in step.outputs if isinstance(o.record, Call)]
+    return found, state
+
+
+def managed(versions: list[Call], now: int) -> list[object]:
+    """What the stream manager tells of these versions, and of the seconds after each, if it knows
+    nothing of the call."""
+    core, state, told = StreamsCore(HISTORY), None, list[object]()
+    for number, version in enumerate(versions):
+        at = now + number * 5_000
+        step = core.on_record(TASK, state, version, at)
+        told += [output.record for output in step.outputs]
+        if step.state is not None:
+            ticked = core.on_tick(TASK, step.state, at + 4_000)
+            told += [output.record for output in ticked.outputs]
+            step = ticked
+        state = step.state
+    return told
+
+
+def consolidated(state: ContactState, records: list[Call], now: int) -> ContactState:
+    """The contact's state after these."""
+    for record in records:
+        state = fold(state, record, now)
+    return state
+
+
+def made(state: ContactState) -> Contact:
+    """The contact."""
+    found = contact(state, HISTORY, ENDED + 4 * DAY_MS)
+    assert found is not None
+    return found
+
+
+def test_as_it_happens_the_call_is_streamed() -> None:
+    """The story is one that starts a media stream while it happens: else nothing is shown here."""
+    versions, _ = tracked(STORY, None, 0)
+    told = managed(versions, T0 + 3_000)
+    assert [] != [each for each in told if isinstance(each, StartDuplicateStream)]
+
+
+@given(periods, st.integers(0, 10 * DAY_MS))
+@example((0, len(STORY)), FORGOTTEN_AFTER_MS)
+def test_a_call_that_is_remembered_has_no_new_versions(period: tuple[int, int], late: int) -> None:
+    """While the call, or its mark, is there, its events change nothing once more, whatever part of
+    them it is."""
+    _, state = tracked(STORY, None, 0)
+    late = late % (FORGOTTEN_AFTER_MS + MARKED_MS - 60_000)
+    assert [] == tracked(STORY[slice(*period)], state, late)[0]
+
+
+@given(periods, st.integers(0, 10 * DAY_MS))
+@example((0, 3), 0)
+def test_a_call_that_is_over_for_good_is_never_streamed(period: tuple[int, int], more: int) -> None:
+    """Once the mark is gone its beginning opens the call anew, its end maybe not in the period: no
+    start is commanded, and nothing decided."""
+    late = FORGOTTEN_AFTER_MS + MARKED_MS + more
+    versions, _ = tracked(STORY[slice(*period)], None, late)
+    assert [] == managed(versions, T0 + late)
+
+
+@given(histories(), st.integers(0, 10 * DAY_MS))
+def test_no_history_is_ever_streamed(events: list[CtiEvent], more: int) -> None:
+    """Nor is any other call whose last event is so long ago."""
+    latest = max(event.arrived_at for event in events) + 200_000
+    versions, _ = tracked(events, None, FORGOTTEN_AFTER_MS + MARKED_MS + more)
+    told = managed(versions, latest + FORGOTTEN_AFTER_MS + MARKED_MS + more)
+    assert [] == [
+        each for each in told if isinstance(each, StartDuplicateStream | RecordingDecided)
+    ]
+
+
+@given(periods)
+def test_a_contact_loses_nothing(period: tuple[int, int]) -> None:
+    """What was saved is recalled and merged: after any part of its events once more the contact
+    says the same, recordings, sessions and end."""
+    versions, _ = tracked(STORY, None, 0)
+    state = consolidated(empty(TASK), versions, ENDED)
+    state = fold(state, started(1, T0 + 3_000), ENDED)
+    state = fold(state, completed(1, T0 + 3_000, T0 + 50_000), ENDED)
+    again, _ = tracked(STORY[slice(*period)], None, 3 * DAY_MS)
+    after = consolidated(state, again, ENDED + 3 * DAY_MS)
+    before = made(state)
+    assert 1 == len(before.recordings)
+    told = [(c.recordings, c.sessions, c.ended_at, c.state) for c in (before, made(after))]
+    assert told[0] == told[1]

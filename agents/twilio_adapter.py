@@ -7,7 +7,8 @@ safe on the broker; whatever is not is carried out again by the next process, wh
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+import contextlib
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Any
 
 import stamina
@@ -71,6 +72,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         self._health = health
         self._topic = settings.prefixed(STREAM_COMMANDS.name)
         self._committed: dict[int, int] = {}
+        self._fault: Exception | None = None
+        self._faulty = asyncio.Event()
         self._consumer: AIOKafkaConsumer
         self._producer: AIOKafkaProducer
         self._lanes: Lanes
@@ -96,12 +99,14 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._consumer.start()
             reading = tasks.create_task(self._read(), name="read")
             committing = tasks.create_task(self._commit_now_and_then(), name="commit")
+            intact = tasks.create_task(self._intact(), name="listener")
             try:
                 await stop.wait()
             finally:
                 # 1. No new commands; 2. those under way end or are left; 3. commit what is done.
                 reading.cancel()
                 committing.cancel()
+                intact.cancel()
                 await self._lanes.end(GRACE_S)
                 await self._commit_or_leave()
                 await _within(LEAVE_S, self._consumer.stop())
@@ -110,17 +115,34 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         """Kafka shared the partitions out. What is under way for those that are ours, still or
         again, goes on; the rest is their new owners'."""
         partitions = {tp.partition for tp in assigned}
-        await self._lanes.keep(partitions)
-        log.info("partitions assigned", partitions=sorted(partitions))
-        self._health.good("starting")
+        with self._ending_if_it_fails():
+            await self._lanes.keep(partitions)
+            log.info("partitions assigned", partitions=sorted(partitions))
+            self._health.good("starting")
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Kafka is about to share the partitions out anew: what is done is committed, so that
         nobody does it again."""
         if revoked:
-            await self._lanes.settle(HANDING_OVER_S)
-            await self._commit_or_leave()
-            self._committed.clear()
+            with self._ending_if_it_fails():
+                await self._lanes.settle(HANDING_OVER_S)
+                await self._commit_or_leave()
+                self._committed.clear()
+
+    @contextlib.contextmanager
+    def _ending_if_it_fails(self) -> Iterator[None]:
+        # aiokafka logs what a listener raises, and goes on as if nothing were wrong.
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - whatever it is, this process is done
+            self._fault = error
+            self._faulty.set()
+
+    async def _intact(self) -> None:
+        """Raises what a rebalance failed with."""
+        await self._faulty.wait()
+        assert self._fault is not None
+        raise self._fault
 
     async def _read(self) -> None:
         while True:

@@ -16,6 +16,9 @@ from schemas.codec import decode
 from schemas.records import BridgeCheckpoint, BridgePeriod
 from schemas.topics import BRIDGE_CHECKPOINTS
 
+LONGEST_WAIT_S = 30.0
+"""An open transaction is over before this: its producer is fenced, or it times out."""
+
 _IDLE_POLL_MS = 200
 _EAGER_POLL_MS = 10
 
@@ -23,6 +26,10 @@ _EAGER_POLL_MS = 10
 def lease_of(place: Place) -> int:
     """The partition of the place's checkpoint: who owns it in the group reads the shard."""
     return int(murmur2(place.key.encode()) & 0x7FFFFFFF) % BRIDGE_CHECKPOINTS.partitions
+
+
+class Blocked(RuntimeError):
+    """What is committed cannot be read: a transaction is open for longer than any may be."""
 
 
 class Checkpoints:
@@ -73,20 +80,24 @@ class Checkpoints:
         """Returns once all that was committed on these partitions before the call is in the table.
 
         That includes waiting for transactions that are open now: a killed process' end with their
-        time-out, or when its shards are taken over.
+        time-out, or when its shards are taken over. Raises `Blocked` where one does not end.
         """
         wanted = [TopicPartition(self._topic, p) for p in partitions]
         ends = await self._ends.end_offsets(wanted)
         self._waiting += 1
         try:
-            async with self._moved:
-                await self._moved.wait_for(
-                    lambda: all(
-                        self._positions.get(p.partition, 0) >= end for p, end in ends.items()
-                    )
-                )
+            async with asyncio.timeout(LONGEST_WAIT_S), self._moved:
+                await self._moved.wait_for(lambda: not self._behind(ends))
+        except TimeoutError:
+            raise Blocked(
+                f"{self._topic} cannot be read to its end on the partitions {self._behind(ends)}: "
+                "a transaction hangs there; see docs/operations.md"
+            ) from None
         finally:
             self._waiting -= 1
+
+    def _behind(self, ends: Mapping[TopicPartition, int]) -> list[int]:
+        return [p.partition for p, end in ends.items() if self._positions.get(p.partition, 0) < end]
 
     def get(self, place: Place) -> BridgeCheckpoint | None:
         """The place's latest checkpoint in the table."""

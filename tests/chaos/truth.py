@@ -46,7 +46,10 @@ def truth(
     moments = [m for m in timeline(deliveries, task_sid, listed, [now]) if m.at <= now]
     if not moments or moments[-1].story is None:
         return None
+    passing = timeline(_apart(handled), task_sid, listed, [now])
     keep = _spans((m, m.verdict.record) for m in moments)
+    instants = _instants((m, m.verdict.record) for m in passing)
+    keep = tuple(joined([*keep, *instants]))
     begin = _spans((m, m.verdict.begins) for m in moments)
     decisions = tuple(word for _, word, _ in told(timeline(handled, task_sid, listed, [now])))
     return Truth(moments[-1].story, Demand(keep, begin), decisions)
@@ -61,6 +64,25 @@ def _spans(moments: Iterable[tuple[Moment, bool]]) -> tuple[Span, ...]:
             spans.append(Span(since, moment.at))
         since = moment.at if holds else None
     return tuple(joined(span for span in spans if span.begin < span.end))
+
+
+def _apart(handled: Iterable[Delivery]) -> list[Delivery]:
+    """The same in the same order, no two at one time."""
+    found: list[Delivery] = []
+    for at, event, arrived in sorted(handled, key=lambda delivery: delivery[0]):
+        found.append((max(at, found[-1][0] + 1) if found else at, event, arrived))
+    return found
+
+
+def _instants(moments: Iterable[tuple[Moment, bool]]) -> list[Span]:
+    """Where it began to hold. Events that come in a heap, after an outage, are handled one after
+    the other: what holds amid them may be acted on, and must be taken back at once."""
+    found, held = [], False
+    for moment, holds in moments:
+        if holds and not held:
+            found.append(Span(moment.at, moment.at))
+        held = holds
+    return found
 
 
 def differences(truth: Truth, contact: Mapping[str, Any] | None, *, connected: bool) -> list[str]:

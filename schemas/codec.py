@@ -50,6 +50,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "GatewayAlive": 0x4643001A,
     "BridgePeriod": 0x46430020,
     "DeadLetterRetried": 0x46430021,
+    "MediaDropped": 0x46430050,
 }
 """The id under which each record is written."""
 

@@ -298,6 +298,31 @@ class MediaBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class DroppedTrack:
+    """What one track lost."""
+
+    track: str
+    runs: tuple[Run, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaDropped:
+    """Batches that a gateway had to throw away, in their place on media: frames that it received,
+    without their audio."""
+
+    stream_sid: str
+    call_sid: str
+    task_sid: str
+    gateway: str
+    epoch: int
+    at: int
+    reason: str
+    first_number: int
+    last_number: int
+    tracks: tuple[DroppedTrack, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class MediaStreamClosed:
     """A media stream ended. On stream.events and on media."""
 

@@ -66,7 +66,7 @@ STREAM_EVENTS = Topic(
 MEDIA = Topic(
     "media",
     "task SID; GatewayStarted: none, on every partition",
-    ("MediaStreamOpened", "MediaBatch", "MediaStreamClosed", "GatewayStarted"),
+    ("MediaStreamOpened", "MediaBatch", "MediaDropped", "MediaStreamClosed", "GatewayStarted"),
     retention_ms=3 * _DAY_MS,
 )
 RECORDINGS = Topic("recordings", "task SID", ("RecordingStarted", "RecordingCompleted"))

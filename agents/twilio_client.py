@@ -6,6 +6,8 @@ The only module that speaks to Twilio. Each function is one request (or one a pa
 
 import json
 import logging
+import os
+import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
@@ -19,6 +21,7 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from pipeline.streams.marks import Participant
+from pipeline.streams.tickets import NONCE_BYTES, issued, url_with
 
 log = logging.getLogger(__name__)
 
@@ -128,9 +131,11 @@ class TwilioApi:
     async def start_stream(
         self, call_sid: str, name: str, url: str, parameters: Mapping[str, str]
     ) -> str | None:
-        """Starts a media stream of both tracks of the leg; returns its SID. Twilio hands
-        `parameters` to whoever answers at `url`."""
-        form = {"Url": url, "Name": name, "Track": "both_tracks"}
+        """Starts a media stream of both tracks of the leg; returns its SID. Twilio streams to
+        `url` with a ticket of this request's own, and hands `parameters` to whoever answers."""
+        nonce = os.urandom(NONCE_BYTES)
+        ticket = issued(self._token, self._account, call_sid, time.time(), nonce)
+        form = {"Url": url_with(url, ticket), "Name": name, "Track": "both_tracks"}
         for number, (key, value) in enumerate(parameters.items(), 1):
             form |= {f"Parameter{number}.Name": key, f"Parameter{number}.Value": value}
         path = f"/Calls/{call_sid}/Streams.json"

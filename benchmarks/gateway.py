@@ -58,6 +58,7 @@ def _product(here: Local, seconds: float) -> tuple[float, int]:
         gateway_public_url=f"ws://127.0.0.1:{port}/media",
         twilio_account_sid=_ACCOUNT,
         twilio_auth_token=_TOKEN,
+        gateway_customer_streams=True,
         state_dir=here.directory / "gateway",
     )
     with role(here, Role.GATEWAY, settings) as gateway:

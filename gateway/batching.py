@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
-from gateway.messages import InvalidFrame, Media
-from pipeline.media.runs import RunBuilder
-from schemas.records import MediaBatch, TrackBatch
+from gateway.messages import Frame, InvalidFrame, whole_number
+from pipeline.media.runs import runs_of
+from schemas.records import MediaBatch, Run, TrackBatch
 
 BATCH_MS = 500
 BATCH_FRAMES = 25
 BATCH_SAMPLES = 4_000
+STEP_MS = 20
+SIZE = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +29,25 @@ class Identity:
 class _Track:
     """What one track received since the last batch."""
 
-    __slots__ = ("first", "frames", "invalid", "payloads", "runs", "samples")
+    __slots__ = ("invalid", "payloads", "samples", "timestamps")
 
     def __init__(self) -> None:
-        self.runs = RunBuilder()
+        self.timestamps: list[int] = []
         self.payloads: list[bytes] = []
-        self.first = self.frames = self.samples = self.invalid = 0
+        self.samples = self.invalid = 0
 
-    def takes(self, frame: Media) -> bool:
-        """Whether the batch stays within half a second of media time with this frame too."""
-        return not self.frames or (
-            frame.timestamp - self.first < BATCH_MS
-            and self.samples + len(frame.payload) <= BATCH_SAMPLES
-        )
-
-    def add(self, frame: Media) -> None:
-        if not self.frames:
-            self.first = frame.timestamp
-        size = len(frame.payload)
-        self.runs.add(frame.timestamp, size)
-        self.payloads.append(frame.payload)
-        self.frames += 1
-        self.samples += size
+    def runs(self) -> tuple[Run, ...]:
+        """The frames, which nearly always lie 20 ms apart and are of one size."""
+        timestamps, sizes = self.timestamps, [len(payload) for payload in self.payloads]
+        count = len(timestamps)
+        first = timestamps[0] if count else 0
+        if (
+            count > 1
+            and timestamps == list(range(first, first + count * STEP_MS, STEP_MS))
+            and sizes == [SIZE] * count
+        ):
+            return (Run(first, count, STEP_MS, SIZE),)
+        return runs_of(zip(timestamps, sizes, strict=True))
 
 
 class Batcher:
@@ -63,32 +62,41 @@ class Batcher:
         self._identity = identity
         self._tracks: dict[str, _Track] = {}
         self._began = 0
-        self._first_sequence: int | None = None
-        self._last_sequence: int | None = None
+        self._first_sequence: int | str | None = None
+        self._last_sequence: int | str | None = None
         self.batches = 0
         self.frames = 0
         self.invalid = 0
 
-    def add(self, frame: Media, now: int) -> list[MediaBatch]:
-        """One more frame. Returns the batches that are cut, mostly none, at most two."""
-        batches = self.tick(now)
-        track = self._track(frame.track, now)
-        if not track.takes(frame):
-            batches += self.cut(now)
-            track = self._track(frame.track, now)
-        track.add(frame)
-        self._note(frame.sequence)
-        if track.frames >= BATCH_FRAMES:
-            batches += self.cut(now)
+    def add(self, frame: Frame, sequence: int | str | None, now: int) -> list[MediaBatch] | None:
+        """One more frame. Returns the batch that is cut before it or after it, or both; mostly
+        None. Ask `tick` before the first one of a `now`."""
+        name, timestamp, payload = frame.track, frame.timestamp, frame.payload
+        size, batches = len(payload), None
+        track = self._tracks.get(name) or self._begin(name, now)
+        timestamps = track.timestamps
+        if timestamps and (
+            timestamp - timestamps[0] >= BATCH_MS or track.samples + size > BATCH_SAMPLES
+        ):
+            batches = self.cut(now)
+            track = self._begin(name, now)
+            timestamps = track.timestamps
+        timestamps.append(timestamp)
+        track.payloads.append(payload)
+        track.samples += size
+        if sequence is not None:
+            self._note(sequence)
+        if len(timestamps) >= BATCH_FRAMES:
+            batches = (batches or []) + self.cut(now)
         return batches
 
-    def add_invalid(self, frame: InvalidFrame, now: int) -> list[MediaBatch]:
-        """A frame of a known track that could not be used. Returns the batches that are cut."""
+    def add_invalid(self, frame: InvalidFrame, now: int) -> None:
+        """A frame of a known track that could not be used."""
         assert frame.track is not None
-        batches = self.tick(now)
-        self._track(frame.track, now).invalid += 1
-        self._note(frame.sequence)
-        return batches
+        track = self._tracks.get(frame.track) or self._begin(frame.track, now)
+        track.invalid += 1
+        if frame.sequence is not None:
+            self._note(frame.sequence)
 
     def tick(self, now: int) -> list[MediaBatch]:
         """The batch, if its time is over. A clock that was set back ends it too."""
@@ -102,7 +110,7 @@ class Batcher:
             return []
         who = self._identity
         self.batches += 1
-        self.frames += sum(track.frames for track in self._tracks.values())
+        self.frames += sum(len(track.timestamps) for track in self._tracks.values())
         self.invalid += sum(track.invalid for track in self._tracks.values())
         batch = MediaBatch(
             stream_sid=who.stream_sid,
@@ -112,10 +120,10 @@ class Batcher:
             epoch=who.epoch,
             number=self.batches,
             at=now,
-            first_sequence=self._first_sequence,
-            last_sequence=self._last_sequence,
+            first_sequence=whole_number(self._first_sequence),
+            last_sequence=whole_number(self._last_sequence),
             tracks=tuple(
-                TrackBatch(name, track.runs.runs(), track.invalid, b"".join(track.payloads))
+                TrackBatch(name, track.runs(), track.invalid, b"".join(track.payloads))
                 for name, track in sorted(self._tracks.items())
             ),
         )
@@ -123,16 +131,13 @@ class Batcher:
         self._first_sequence = self._last_sequence = None
         return [batch]
 
-    def _track(self, name: str, now: int) -> _Track:
+    def _begin(self, name: str, now: int) -> _Track:
         if not self._tracks:
             self._began = now
-        track = self._tracks.get(name)
-        if track is None:
-            track = self._tracks[name] = _Track()
+        track = self._tracks[name] = _Track()
         return track
 
-    def _note(self, sequence: int | None) -> None:
+    def _note(self, sequence: int | str) -> None:
         if self._first_sequence is None:
             self._first_sequence = sequence
-        if sequence is not None:
-            self._last_sequence = sequence
+        self._last_sequence = sequence

@@ -3,12 +3,12 @@
     waiting --start--> running --stop, lost, violation, no media--> done
        \\------------- lost, violation, no start -----------/
 
-The shell feeds each text message (`receive`) and the passing of time (`tick`), and says when the
-socket is gone (`lost`). Each answers with what to do, in order: records to publish on the call's
+The shell feeds text messages (`receive`) and the passing of time (`tick`), and says when the socket
+is gone (`lost`). Each answers with what to do, in order: records to publish on the call's
 key, and `CloseSocket`. Once the socket is to be closed nothing more comes out. No method raises.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -58,14 +58,23 @@ class State(Enum):
 class MediaSocket:
     """The protocol's state for one socket.
 
-    `account_sid` None: any account's streams are taken. `unusable` counts frames by what is wrong
-    with them, those of unknown tracks included, which no batch counts.
+    `account_sid` None: any account's streams are taken; `call_sid` None: any leg's. `unusable`
+    counts frames by what is wrong with them, those of unknown tracks included, which no batch
+    counts.
     """
 
-    def __init__(self, gateway: str, epoch: int, account_sid: str | None, now: int) -> None:
+    def __init__(
+        self,
+        gateway: str,
+        epoch: int,
+        account_sid: str | None,
+        now: int,
+        call_sid: str | None = None,
+    ) -> None:
         self._gateway = gateway
         self._epoch = epoch
         self._account_sid = account_sid
+        self._call_sid = call_sid
         self._opened_at = now
         self._heard_at = now
         self._ticked_at = now
@@ -74,11 +83,25 @@ class MediaSocket:
         self.state = State.WAITING
         self.unusable: dict[str, int] = {}
 
-    def receive(self, text: str | bytes, now: int) -> Sequence[Output]:
-        """A text message arrived at `now` (ms, the gateway's clock)."""
+    def receive(self, texts: Iterable[str | bytes], now: int) -> Sequence[Output]:
+        """Text messages arrived at `now` (ms, the gateway's clock)."""
         if self.state is State.DONE:
             return ()
-        return self._handle(parse(text), now)
+        batcher = self._batcher
+        outputs: list[Output] = [] if batcher is None else list(batcher.tick(now))
+        for text in texts:
+            message = parse(text)
+            if type(message) is Media and self._is_ours(message.stream_sid):
+                assert self._batcher is not None
+                self._heard_at = now
+                batches = self._batcher.add(message.frame, message.sequence, now)
+                if batches is not None:
+                    outputs += batches
+            else:
+                outputs += self._handle(message, now)
+                if outputs and isinstance(outputs[-1], CloseSocket):
+                    break
+        return outputs
 
     def tick(self, now: int) -> Sequence[Output]:
         """Time has passed; call it at least every 0.1 s for batches to be cut in time."""
@@ -112,7 +135,7 @@ class MediaSocket:
     def _handle(self, message: Message, now: int) -> Sequence[Output]:
         match message:
             case Media() | InvalidFrame():
-                return self._frame(message, now)
+                return self._unusual_frame(message, now)
             case Start():
                 return self._start(message, now)
             case Stop():
@@ -131,18 +154,21 @@ class MediaSocket:
         self._ticked_at = now
         return now - self._heard_at >= NO_MEDIA_MS
 
-    def _frame(self, frame: Media | InvalidFrame, now: int) -> Sequence[Output]:
-        if self._batcher is None or self._identity is None:
+    def _is_ours(self, stream_sid: str | None) -> bool:
+        who = self._identity
+        return who is not None and (stream_sid is None or stream_sid == who.stream_sid)
+
+    def _unusual_frame(self, frame: Media | InvalidFrame, now: int) -> Sequence[Output]:
+        if self._batcher is None:
             return self.violated("media before start", now)
-        if frame.stream_sid is not None and frame.stream_sid != self._identity.stream_sid:
+        if not self._is_ours(frame.stream_sid):
             return self.violated("media of another stream", now)
+        assert isinstance(frame, InvalidFrame)
         self._heard_at = now
-        if isinstance(frame, Media):
-            return self._batcher.add(frame, now)
         self.unusable[frame.reason] = self.unusable.get(frame.reason, 0) + 1
-        if frame.track is None:
-            return ()
-        return self._batcher.add_invalid(frame, now)
+        if frame.track is not None:
+            self._batcher.add_invalid(frame, now)
+        return ()
 
     def _start(self, start: Start, now: int) -> Sequence[Output]:
         if self._identity is not None:
@@ -151,6 +177,8 @@ class MediaSocket:
             return self.violated("second start", now)
         if self._account_sid is not None and start.account_sid not in (None, self._account_sid):
             return self.violated("another account", now)
+        if self._call_sid is not None and start.call_sid != self._call_sid:
+            return self.violated("another call", now)
         if start.task_sid is None:
             return self.violated("start without taskSid parameter", now)
         who = Identity(

@@ -18,11 +18,17 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from prometheus_client import Counter, Gauge, Histogram
 
 from gateway.outbox import Item, Outbox
+from gateway.paging import Pager
+from gateway.spill import Spill
+from pipeline.media.regular import written
 from schemas import codec
+from schemas.records import MediaBatch
 
 log = structlog.get_logger(__name__)
 
 BUFFER_BYTES = 64 * 1024 * 1024
+BATCH_BYTES = 16 * 1024
+"""No batch is larger."""
 _RETRY_S = (0.2, 0.5, 1.0, 2.0)
 
 PUBLISHED = Counter(
@@ -47,15 +53,18 @@ class Publisher:
         make_producer: Callable[[], AIOKafkaProducer],
         *,
         limit: int = BUFFER_BYTES,
+        spill: Spill | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._make_producer = make_producer
-        self._outbox = Outbox(limit)
+        self._outbox = Outbox(limit, spill.left_over if spill else 0, clock())
         self._clock = clock
         self._wake = asyncio.Event()
+        wake = self._wake.set
+        self._pager = None if spill is None else Pager(self._outbox, spill, clock, wake)
         self._empty = asyncio.Event()
-        self._empty.set()
         self._broken = False
+        self._stopping = asyncio.Event()
 
     def publish(
         self,
@@ -71,13 +80,13 @@ class Publisher:
         taken = self._outbox.put(
             topic,
             key,
-            codec.encode(record),
+            _encoded(record),
             at=self._clock(),
             partition=partition,
             droppable=droppable,
         )
         if not taken:
-            DROPPED.labels("buffer-full").inc()
+            DROPPED.labels(self.why_full).inc()
             return False
         self._empty.clear()
         self._wake.set()
@@ -90,18 +99,58 @@ class Publisher:
         return 0.0 if oldest is None else self._clock() - oldest
 
     def filled(self) -> float:
-        """How full the buffer is, 0 to 1 (control records may take it a little beyond)."""
-        return self._outbox.size / self._outbox.limit
+        """How full is what holds records that Kafka has not taken, 0 to 1 (control records may take
+        it a little beyond): the disk, where there is one, else the buffer."""
+        buffer = self._outbox.size / self._outbox.limit
+        return buffer if self._pager is None else max(buffer, self._pager.filled())
+
+    @property
+    def buffered(self) -> int:
+        """Bytes in memory that Kafka has not taken."""
+        return self._outbox.size
+
+    def has_room(self) -> bool:
+        """Whether a batch would be taken now."""
+        return self._outbox.size + BATCH_BYTES <= self._outbox.limit
+
+    @property
+    def why_full(self) -> str:
+        """The reason for what is dropped, where something is."""
+        return "buffer-full" if self._pager is None else self._pager.why_full
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the disk."""
+        return None if self._pager is None else self._pager.trouble
 
     async def flushed(self, seconds: float) -> bool:
         """Waits until all was acknowledged; False if it was not within `seconds`."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._empty.wait()
+        if self._outbox:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._empty.wait()
         return not self._outbox
 
     async def run(self) -> None:
-        """Writes until cancelled. One turn of the loop is one producer's life."""
+        """Writes until `stop`; what Kafka has not taken by then goes to the disk, if there is
+        one."""
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(self._run(), name="producer")
+            if self._pager is not None:
+                tasks.create_task(self._pager.run(), name="pager")
+            await self._stopping.wait()
+            writing.cancel()
+            with suppress(asyncio.CancelledError):
+                await writing
+            if self._pager is not None:
+                self._pager.stop()
+
+    def stop(self) -> None:
+        """Has `run` end."""
+        self._stopping.set()
+
+    async def _run(self) -> None:
+        """One turn of the loop is one producer's life."""
         failures = 0
         while True:
             self._broken = False
@@ -123,6 +172,8 @@ class Publisher:
         while not self._broken:
             item = self._outbox.take()
             if item is None:
+                if not self._outbox:
+                    self._empty.set()
                 self._wake.clear()
                 await self._wake.wait()
                 continue
@@ -150,6 +201,11 @@ class Publisher:
         BUFFERED.set(self._outbox.size)
         if not self._outbox:
             self._empty.set()
+
+
+def _encoded(record: Any) -> bytes:
+    regular = written(record) if type(record) is MediaBatch else None
+    return codec.encode(record) if regular is None else regular
 
 
 async def _discard(producer: AIOKafkaProducer) -> None:

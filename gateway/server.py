@@ -5,45 +5,52 @@ buffer at once. Neither the path nor the signature of a handshake is ever logged
 """
 
 import asyncio
-import http
-import logging
+import gc
 import socket
-import time
 from contextlib import suppress
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Protocol
 
 import structlog
-from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.exceptions import ConnectionClosed
-from websockets.http11 import Request, Response
 
+from gateway.entrance import Entrance, UsedTickets
 from gateway.epoch import begin_epoch
 from gateway.publisher import Publisher
-from gateway.sessions import CONNECTIONS, REFUSED, Session, Sessions
-from gateway.signature import Verdict, judge
+from gateway.reception import BACKLOG, Reception
+from gateway.sessions import Sessions
+from gateway.sockets import Sockets, wall_clock
+from gateway.spill import Spill, SpillInUse
 from pipeline.kafka import ensure_topics, producer
-from pipeline.settings import Settings, listen_address
+from pipeline.settings import Settings, SettingsError, listen_address
 from pipeline.telemetry import Health
 from schemas.records import GatewayAlive, GatewayStarted
 from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
 
 log = structlog.get_logger(__name__)
 
-MAX_MESSAGE_BYTES = 64 * 1024
-BACKLOG = 1024
-TICK_S = 0.1
+WATCH_S = 0.1
 ALIVE_S = 2.0
 STALLED_S = 10
-DRAIN_S = 2.0
 CLOSE_S = 1.5
 FLUSH_S = 2.0
+FULL = 0.9
+LINGER_MS = 10
+"""For batches of several calls to go to Kafka in one request, which costs more than they do."""
+GARBAGE_AFTER = 20_000
+"""New objects after which the collector looks for cycles. Frames wait by the thousand to become
+batches, and are no garbage."""
 
 
 class Announcer(Protocol):
     """What an announcement needs of a `Publisher`."""
 
     def publish(
-        self, topic: str, key: bytes | None, record: Any, *, partition: int | None = None
+        self,
+        topic: str,
+        key: bytes | None,
+        record: GatewayStarted | GatewayAlive,
+        *,
+        partition: int | None = None,
     ) -> bool:
         """Has a record published."""
 
@@ -53,43 +60,59 @@ class Announcer(Protocol):
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role. Ready once every partition knows that this gateway came up."""
+    gc.freeze()  # what is there by now stays
+    gc.set_threshold(GARBAGE_AFTER)
     listen = settings.need("gateway_listen", "host:port to take media streams on")
     public_url = settings.need("gateway_public_url", "the URL that Twilio is told, wss://...")
     _warn_of_missing(settings)
     await ensure_topics(settings, [MEDIA, STREAM_EVENTS])
     instance = settings.instance or f"gateway-{socket.gethostname()}"
     directory = settings.state_dir and settings.state_dir / "gateway"
-    epoch = begin_epoch(directory, instance, _now())
-    publisher = Publisher(lambda: producer(settings, max_batch_size=256 * 1024))
+    epoch = begin_epoch(directory, instance, wall_clock())
+    publisher = _publisher(settings, directory and directory / f"{instance}.spill")
+    started = GatewayStarted(instance, epoch, epoch)
+    gateway = Gateway(settings, _entrance(settings, public_url), publisher, started)
     topics = (settings.prefixed(MEDIA.name), settings.prefixed(STREAM_EVENTS.name))
-    sessions = Sessions(
-        publisher,
-        media_topic=topics[0],
-        events_topic=topics[1],
-        instance=instance,
-        epoch=epoch,
-        account_sid=settings.twilio_account_sid,
-    )
-    gateway = Gateway(settings, public_url, publisher, sessions)
     async with asyncio.TaskGroup() as tasks:
-        writer = tasks.create_task(publisher.run(), name="publisher")
-        started = GatewayStarted(instance, epoch, epoch)
-        server = await opened(gateway, publisher, topics, started, listen=listen, stop=stop)
-        if server is None:
-            writer.cancel()
-            return
-        ticker = tasks.create_task(gateway.keep_time(health, tasks), name="ticker")
-        alive = tasks.create_task(_say_alive(publisher, topics[1], instance, epoch), name="alive")
-        log.info("accepting media streams", listen=listen, epoch=epoch)
-        health.good("starting")
-        await stop.wait()
-        health.bad("draining", "the gateway is stopping")
-        await gateway.drain(server)
-        ticker.cancel()
-        alive.cancel()
-        if not await publisher.flushed(FLUSH_S):
-            log.error("stopped before Kafka took everything", seconds=publisher.waiting_for())
-        writer.cancel()
+        tasks.create_task(publisher.run(), name="publisher")
+        if await opened(gateway, publisher, topics, started, listen=listen, stop=stop):
+            log.info("accepting media streams", listen=listen, epoch=epoch)
+            health.good("starting")
+            await gateway.work(health, topics[1], stop)
+            if not await publisher.flushed(FLUSH_S):
+                log.warning("Kafka has not taken everything", seconds=publisher.waiting_for())
+        publisher.stop()
+
+
+def _publisher(settings: Settings, directory: Path | None) -> Publisher:
+    """Raises `SettingsError` where the spill's directory cannot be used."""
+    directory = settings.gateway_spill_dir or directory
+    spill = None
+    if directory is None or not settings.gateway_spill_bytes:
+        log.warning("no FLEXCAPTURE_GATEWAY_SPILL_DIR: without Kafka audio is kept in memory only")
+    else:
+        try:
+            spill = Spill(directory, settings.gateway_spill_bytes)
+        except OSError as error:
+            raise SettingsError(
+                f"FLEXCAPTURE_GATEWAY_SPILL_DIR: {directory} cannot be used: {error.strerror}"
+            ) from error
+        except SpillInUse as error:
+            raise SettingsError(str(error)) from error
+    return Publisher(
+        lambda: producer(settings, max_batch_size=256 * 1024, linger_ms=LINGER_MS), spill=spill
+    )
+
+
+def _entrance(settings: Settings, public_url: str) -> Entrance:
+    token = settings.twilio_auth_token
+    tickets = settings.state_dir and settings.state_dir / "gateway" / "tickets"
+    return Entrance(
+        token.get_secret_value() if token else None,
+        public_url,
+        UsedTickets(tickets),
+        customer_streams=settings.gateway_customer_streams,
+    )
 
 
 async def opened(
@@ -100,9 +123,10 @@ async def opened(
     *,
     listen: str,
     stop: asyncio.Event,
-) -> Server | None:
-    """Tells every partition that earlier epochs of this gateway are dead, and accepts sockets; None
-    if told to stop first. `topics`: media and stream events. Raises `OSError` if it cannot listen.
+) -> bool:
+    """Tells every partition that earlier epochs of this gateway are dead, and accepts sockets;
+    False if told to stop first. `topics`: media and stream events. Raises `OSError` if it cannot
+    listen.
     """
     # 1. The recorders are told, which also shows that Kafka takes what comes. 2. The port is open:
     # who connects waits. 3. The stream managers are told, and have media streams started again at
@@ -110,13 +134,13 @@ async def opened(
     # before its announcement.
     media, events = topics
     if not await _announced(publisher, media, started, stop):
-        return None
+        return False
     listening = gateway.bound(listen)
-    try:
-        told = await _announced(publisher, events, started, stop)
-        return await gateway.accept(listening) if told else None
-    finally:
-        listening.close()  # the server has its own
+    if not await _announced(publisher, events, started, stop):
+        listening.close()
+        return False
+    gateway.reception.accept_from(listening)
+    return True
 
 
 async def _announced(
@@ -131,15 +155,6 @@ async def _announced(
     return True
 
 
-async def _say_alive(publisher: Publisher, topic: str, instance: str, epoch: int) -> None:
-    """Tells every partition, again and again, that this gateway lives. While Kafka takes nothing
-    it says nothing: what waits would tell only later that it lived."""
-    while True:
-        if publisher.waiting_for() < ALIVE_S:
-            _broadcast(publisher, topic, GatewayAlive(instance, epoch, _now()))
-        await asyncio.sleep(ALIVE_S)
-
-
 def _broadcast(publisher: Announcer, topic: str, record: GatewayStarted | GatewayAlive) -> None:
     for partition in range(CALL_PARTITIONS):
         publisher.publish(topic, None, record, partition=partition)
@@ -152,130 +167,95 @@ def _warn_of_missing(settings: Settings) -> None:
         log.warning("FLEXCAPTURE_TWILIO_ACCOUNT_SID is not set: a stream's account is not checked")
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class Gateway:
-    """The sockets: who may open one, what is read from it, how it ends."""
+    """The port and the sockets."""
 
     def __init__(
-        self, settings: Settings, public_url: str, publisher: Publisher, sessions: Sessions
+        self, settings: Settings, entrance: Entrance, publisher: Publisher, started: GatewayStarted
     ) -> None:
-        token = settings.twilio_auth_token
-        self._token = token.get_secret_value() if token else None
-        self._public_url = public_url
         self._reuse_port = settings.gateway_reuse_port
+        self._check_s = settings.gateway_check_seconds
+        self._drain_s = settings.gateway_drain_seconds
         self._publisher = publisher
-        self._sessions = sessions
-        self._sockets: dict[Session, ServerConnection] = {}
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._started = started
+        sessions = Sessions(
+            publisher,
+            media_topic=settings.prefixed(MEDIA.name),
+            events_topic=settings.prefixed(STREAM_EVENTS.name),
+            instance=started.gateway,
+            epoch=started.epoch,
+            account_sid=settings.twilio_account_sid,
+        )
+        self.sockets = Sockets(sessions, wall_clock)
+        self.reception = Reception(
+            entrance, self.sockets.let_in, count=lambda: len(self.sockets), is_full=self._is_full
+        )
+
+    async def work(self, health: Health, events_topic: str, stop: asyncio.Event) -> None:
+        """Takes media streams until told to stop, and lets them end."""
+        async with asyncio.TaskGroup() as tasks:
+            working = [
+                tasks.create_task(self.sockets.keep_reading(), name="sockets"),
+                tasks.create_task(self.watch(health), name="watch"),
+                tasks.create_task(self._say_alive(events_topic), name="alive"),
+            ]
+            await stop.wait()
+            health.bad("draining", "the gateway is stopping")
+            await self.drain()
+            for task in working:
+                task.cancel()
+        self.end()
 
     def bound(self, address: str) -> socket.socket:
-        """An open port: who connects waits until `accept`. Raises `OSError` if there is none."""
+        """An open port: who connects waits until he is accepted. Raises `OSError` if there is
+        none."""
         host, port = listen_address(address)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server(
             (host, port), family=family, backlog=BACKLOG, reuse_port=self._reuse_port
         )
 
-    async def accept(self, listening: socket.socket) -> Server:
-        """Accepts sockets from now on; `listening` may be closed."""
-        quiet = logging.getLogger("flexcapture.websockets")
-        quiet.setLevel(logging.CRITICAL)  # what a stranger does is counted; it fills no log
-        return await serve(
-            self._handle,
-            sock=listening.dup(),
-            process_request=self._admit,
-            compression=None,
-            server_header=None,
-            max_size=MAX_MESSAGE_BYTES,
-            max_queue=64,
-            open_timeout=10,
-            ping_interval=20,
-            ping_timeout=20,
-            close_timeout=CLOSE_S,
-            logger=quiet,
-            backlog=BACKLOG,
-        )
-
-    async def keep_time(self, health: Health, tasks: asyncio.TaskGroup) -> None:
-        """Cuts batches that are due, ends sockets that are silent, watches Kafka."""
+    async def watch(self, health: Health) -> None:
+        """Sends away who shows no signature, and watches Kafka."""
         while True:
-            await asyncio.sleep(TICK_S)
-            for session, ws in list(self._sockets.items()):
-                close = self._sessions.tick(session, _now())
-                if close is not None:
-                    tasks.create_task(ws.close(close.code, close.reason), name="close")
+            await asyncio.sleep(WATCH_S)
+            self.reception.sweep()
             waiting = self._publisher.waiting_for()
             if waiting > STALLED_S:
                 health.bad("kafka", f"nothing acknowledged for {waiting:.0f} s; buffering")
             else:
                 health.good("kafka")
+            if self._publisher.trouble is not None:
+                health.bad("spill", self._publisher.trouble)
+            else:
+                health.good("spill")
 
-    async def drain(self, server: Server) -> None:
-        """Accepts no more, lets what runs end for a while, then closes it."""
-        server.close(close_connections=False)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DRAIN_S):
-                await self._idle.wait()
-        async with asyncio.TaskGroup() as closing:
-            for session, ws in list(self._sockets.items()):
-                session.draining = True
-                closing.create_task(ws.close(1001, "going away"), name="close")
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_S):
-                await server.wait_closed()
+    async def _say_alive(self, topic: str) -> None:
+        """Tells every partition, again and again, that this gateway lives. While Kafka takes
+        nothing it says nothing: what waits would tell only later that it lived."""
+        who = self._started
+        while True:
+            if self._publisher.waiting_for() < ALIVE_S:
+                alive = GatewayAlive(who.gateway, who.epoch, wall_clock())
+                _broadcast(self._publisher, topic, alive)
+            await asyncio.sleep(ALIVE_S)
 
-    def _admit(self, ws: ServerConnection, request: Request) -> Response | None:
-        signatures = request.headers.get_all("X-Twilio-Signature")
-        verdict = judge(self._token, self._public_url, request.path, signatures)
-        if verdict is not Verdict.ACCEPTED:
-            REFUSED.labels(verdict.value).inc()
-            return ws.respond(http.HTTPStatus.FORBIDDEN, f"{verdict.value}\n")
-        if self._publisher.waiting_for() > STALLED_S and self._publisher.filled() > 0.5:
-            # What runs needs the rest of the buffer.
-            REFUSED.labels("kafka-down").inc()
-            return ws.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "kafka-down\n")
-        return None
+    async def drain(self) -> None:
+        """Lets the load balancer see that the health check is red, accepts no more, lets what runs
+        end for a while, then says goodbye."""
+        await asyncio.sleep(self._check_s)
+        self.reception.close_port()
+        for seconds, what in ((self._drain_s, self.sockets.close_all), (CLOSE_S, self.end)):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self.sockets.idle.wait()
+            what()
 
-    async def _handle(self, ws: ServerConnection) -> None:
-        session = self._sessions.open(_now())
-        self._sockets[session] = ws
-        self._idle.clear()
-        CONNECTIONS.inc()
-        try:
-            with suppress(ConnectionClosed):
-                await self._read(session, ws)
-        except Exception:  # a fault of ours must not take the neighbours' sockets along
-            log.exception("socket handler failed")
-            raise
-        finally:
-            self._sessions.lost(session, _now(), *_how_it_ended(session, ws))
-            CONNECTIONS.dec()
-            del self._sockets[session]
-            if not self._sockets:
-                self._idle.set()
+    def end(self) -> None:
+        """Closes everything."""
+        self.reception.close()
+        self.sockets.end_all()
 
-    async def _read(self, session: Session, ws: ServerConnection) -> None:
-        receive = self._sessions.receive
-        async for message in ws:
-            close = receive(session, message, _now())
-            if close is not None:
-                await ws.close(close.code, close.reason)
-                return
-
-
-def _how_it_ended(session: Session, ws: ServerConnection) -> tuple[str, str]:
-    """Reason and detail for `MediaStreamClosed`, where the socket ended before the stream."""
-    sent, received = ws.protocol.close_sent, ws.protocol.close_rcvd
-    if session.draining:
-        return "drained", "the gateway was stopped"
-    if sent is not None and sent.code in (1002, 1007, 1009):
-        return "protocol-error", f"closed with {sent.code} {sent.reason}".strip()
-    if sent is not None and sent.code == 1011:
-        return "dropped", "no answer to a ping"
-    if received is not None:
-        return "dropped", f"closed by the other side with {received.code}"
-    return "dropped", "connection lost"
+    def _is_full(self) -> bool:
+        """What runs needs the rest of what holds audio that Kafka has not taken."""
+        return self._publisher.waiting_for() > STALLED_S and self._publisher.filled() > FULL

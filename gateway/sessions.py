@@ -4,15 +4,17 @@ Nothing here waits: records go to the publisher's buffer, and what is to happen 
 returned to who holds it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 import structlog
 from prometheus_client import Counter, Gauge
 
+from gateway.dropped import Dropped
 from gateway.protocol import POLICY_VIOLATION, CloseSocket, MediaSocket, Output
 from gateway.publisher import Publisher
+from pipeline.streams.tickets import Ticket
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 
 log = structlog.get_logger(__name__)
@@ -22,6 +24,7 @@ REFUSED = Counter(
     "flexcapture_gateway_handshakes_refused", "Handshakes refused, by reason", ["reason"]
 )
 FRAMES = Counter("flexcapture_gateway_frames", "Frames received, by track", ["track"])
+_FRAMES = {track: FRAMES.labels(track) for track in ("inbound", "outbound")}
 INVALID = Counter(
     "flexcapture_gateway_frames_invalid", "Frames that could not be used, by what is wrong", ["why"]
 )
@@ -39,7 +42,8 @@ class Session:
 
     protocol: MediaSocket
     stream_sid: str | None = None
-    dropped: int = 0
+    dropped: Dropped | None = None
+    batches_dropped: int = 0
     draining: bool = False
     unusable_told: dict[str, int] = field(default_factory=dict)
 
@@ -65,17 +69,23 @@ class Sessions:
         self._account_sid = account_sid
         self._running: set[str] = set()
 
-    def open(self, now: int) -> Session:
-        """A socket was opened. `lost` must follow in the end."""
-        return Session(MediaSocket(self._instance, self._epoch, self._account_sid, now))
+    def open(self, now: int, ticket: Ticket | None = None) -> Session:
+        """A socket was opened, with that ticket. `lost` must follow in the end."""
+        account_sid, call_sid = self._account_sid, None
+        if ticket is not None:
+            account_sid, call_sid = ticket.account_sid, ticket.call_sid
+        return Session(MediaSocket(self._instance, self._epoch, account_sid, now, call_sid))
 
-    def receive(self, session: Session, message: str | bytes, now: int) -> CloseSocket | None:
-        """A message came. Returns how to close the socket, if it must be closed."""
-        if isinstance(message, str):
-            outputs = session.protocol.receive(message, now)
-        else:
-            outputs = session.protocol.violated("binary message", now)
+    def receive(
+        self, session: Session, texts: Sequence[str | bytes], now: int
+    ) -> CloseSocket | None:
+        """Text messages came. Returns how to close the socket, if it must be closed."""
+        outputs = session.protocol.receive(texts, now)
         return self._carry_out(session, outputs) if outputs else None
+
+    def received_binary(self, session: Session, now: int) -> CloseSocket | None:
+        """A binary message came, which Twilio never sends. Returns how to close the socket."""
+        return self._carry_out(session, session.protocol.violated("binary message", now))
 
     def tick(self, session: Session, now: int) -> CloseSocket | None:
         """Time passed. Returns how to close the socket, if it must be closed."""
@@ -130,16 +140,36 @@ class Sessions:
 
     def _publish_batch(self, session: Session, batch: MediaBatch) -> None:
         for track in batch.tracks:
-            FRAMES.labels(track.track).inc(sum(run.frames for run in track.runs))
+            _FRAMES[track.track].inc(sum(run.frames for run in track.runs))
         BATCHES.inc()
-        self._count_unusable(session)
+        if session.protocol.unusable:
+            self._count_unusable(session)
         key = batch.task_sid.encode()
+        if session.dropped is not None and self._publisher.has_room():
+            self._tell_dropped(session, key)
         if not self._publisher.publish(self._media_topic, key, batch, droppable=True):
-            session.dropped += 1
+            self._drop(session, batch, key)
+
+    def _drop(self, session: Session, batch: MediaBatch, key: bytes) -> None:
+        reason = self._publisher.why_full
+        session.batches_dropped += 1
+        if session.dropped is not None and session.dropped.reason != reason:
+            self._tell_dropped(session, key)
+        if session.dropped is None:
+            session.dropped = Dropped(batch, reason)
+        else:
+            session.dropped.add(batch)
+
+    def _tell_dropped(self, session: Session, key: bytes) -> None:
+        """Before anything later of the media stream: in the place of what is missing."""
+        if session.dropped is not None:
+            self._publisher.publish(self._media_topic, key, session.dropped.record())
+            session.dropped = None
 
     def _end(self, session: Session, closed: MediaStreamClosed) -> None:
-        if session.dropped:
-            told = f"{session.dropped} batches dropped: buffer full"
+        self._tell_dropped(session, closed.task_sid.encode())
+        if session.batches_dropped:
+            told = f"{session.batches_dropped} batches dropped: {self._publisher.why_full}"
             closed = replace(closed, detail="; ".join(filter(None, (closed.detail, told))))
         CLOSED.labels(closed.reason).inc()
         self._publish_both(closed)

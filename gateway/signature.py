@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from enum import Enum
 from urllib.parse import urlsplit
 
+from pipeline.streams.tickets import url_with
+
 
 class Verdict(Enum):
     """What becomes of a handshake."""
@@ -22,6 +24,11 @@ class Verdict(Enum):
     WRONG_SIGNATURE = "wrong-signature"
     WRONG_PATH = "wrong-path"
     NO_TOKEN = "no-token"  # noqa: S105 - a verdict
+    FULL = "full"
+    NO_TICKET = "no-ticket"
+    TICKET_FORGED = "ticket-forged"
+    TICKET_EXPIRED = "ticket-expired"
+    TICKET_USED = "ticket-used"
 
 
 def signature(token: str, url: str) -> str:
@@ -30,16 +37,23 @@ def signature(token: str, url: str) -> str:
     return base64.b64encode(digest).decode()
 
 
-def signed_url(public_url: str, path: str) -> str | None:
-    """The URL that a handshake for `path` was told; None where no URL of ours has that path."""
+def segment_of(public_url: str, path: str) -> str | None:
+    """The one segment with which `path` goes on after the public URL's; empty: it is the public
+    URL's own path; None: it is neither."""
     ours = urlsplit(public_url).path
     if path == (ours or "/"):
-        return public_url
-    base, separator = (ours, "") if ours.endswith("/") else (ours, "/")
-    segment = path.removeprefix(base + separator)
+        return ""
+    base = ours if ours.endswith("/") else f"{ours}/"
+    segment = path.removeprefix(base)
     if segment == path or not segment or any(mark in segment for mark in "/?#"):
         return None
-    return public_url + separator + segment
+    return segment
+
+
+def signed_url(public_url: str, path: str) -> str | None:
+    """The URL that a handshake for `path` was told; None where no URL of ours has that path."""
+    segment = segment_of(public_url, path)
+    return url_with(public_url, segment) if segment else None if segment is None else public_url
 
 
 def judge(token: str | None, public_url: str, path: str, signatures: Sequence[str]) -> Verdict:

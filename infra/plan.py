@@ -171,6 +171,8 @@ class Plan:
         yield "GATEWAY_LISTEN", self.gateway_listen
         yield "GATEWAY_PUBLIC_URL", settings.gateway_public_url or self.gateway_url
         yield "GATEWAY_REUSE_PORT", "true"
+        yield "GATEWAY_CHECK_SECONDS", "0"  # nobody balances a load here
+        yield "GATEWAY_DRAIN_SECONDS", "2"
         yield (
             "DATABASE_URL",
             settings.database_url or f"sqlite:///{quote(str(self.directory / 'flexcapture.db'))}",

@@ -1,6 +1,7 @@
 """Commands carried out against a double of Twilio; lanes; what may be committed."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
 from pipeline.settings import Settings, SettingsError, load
 from pipeline.streams.names import stream_name
+from pipeline.streams.tickets import Ticket, examined
 from pipeline.telemetry import Health
 from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
 from tests.agents.twilio_double import ACCOUNT, TOKEN, Reply, TwilioDouble, twilio_double
@@ -115,7 +117,12 @@ async def test_a_start_asks_for_both_tracks_of_that_leg_and_names_the_call(scene
         "Parameter4.Name": "name",
         "Parameter4.Value": name,
     }
-    assert [("start", LEG, expected)] == scene.twilio.requests
+    [(kind, leg, form)] = scene.twilio.requests
+    base, _, text = form["Url"].rpartition("/")
+    assert ("start", LEG, expected) == (kind, leg, form | {"Url": base})
+    ticket = examined(TOKEN, text, time.time())
+    assert isinstance(ticket, Ticket)
+    assert (ACCOUNT, LEG) == (ticket.account_sid, ticket.call_sid)
     assert ("done", LEG, name) == (answer.outcome, answer.call_sid, answer.name)
     assert answer.stream_sid in scene.twilio.streams
 

@@ -1,42 +1,47 @@
-"""The buffer between sockets and Kafka."""
+"""The buffer between sockets and Kafka, in memory and by way of a disk."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.outbox import Outbox
+from gateway.outbox import Item, Outbox
 
 LIMIT = 100
 
 
 class OutboxMachine(RuleBasedStateMachine):
-    """Against lists: what waits and what is in flight, by number, in order."""
+    """Against lists: what waits and what is in flight, by number, in order, wherever it is kept."""
 
     def __init__(self) -> None:
         super().__init__()
         self.outbox = Outbox(LIMIT)
-        self.items: dict[int, bytes] = {}
+        self.sizes: dict[int, int] = {}
         self.waiting: list[int] = []
         self.in_flight: list[int] = []
         self.put_so_far = 0
+        self.disk: list[Item] = []
+        self.read = 0
+        self.leaving: list[Item] = []
+
+    def in_memory(self) -> int:
+        return sum(len(item.value) for item in self.outbox)
 
     @rule(size=st.integers(0, 60), droppable=st.booleans())
     def put(self, size: int, droppable: bool) -> None:
-        held = sum(len(value) for value in self.items.values())
+        held = self.in_memory()
         taken = self.outbox.put("t", b"k", bytes(size), at=1.0, droppable=droppable)
         assert taken == (not droppable or held + size <= LIMIT)
         if taken:
             self.put_so_far += 1
-            self.items[self.put_so_far] = bytes(size)
+            self.sizes[self.put_so_far] = size
             self.waiting.append(self.put_so_far)
 
     @rule(back=st.booleans())
     def take(self, back: bool) -> None:
         item = self.outbox.take()
-        if not self.waiting:
-            assert item is None
+        if item is None:
+            assert self.outbox.is_paging or not self.waiting
             return
-        assert item is not None
         assert self.waiting[0] == item.number
         if back:
             self.outbox.untake(item)
@@ -49,7 +54,7 @@ class OutboxMachine(RuleBasedStateMachine):
         number = data.draw(st.sampled_from(self.in_flight))
         item = self.outbox.delivered(number)
         assert item is not None
-        assert self.items.pop(number) == item.value
+        assert self.sizes.pop(number) == len(item.value)
         self.in_flight.remove(number)
         assert self.outbox.delivered(number) is None
 
@@ -59,13 +64,52 @@ class OutboxMachine(RuleBasedStateMachine):
         self.waiting = self.in_flight + self.waiting
         self.in_flight = []
 
+    @rule()
+    def page(self) -> None:
+        if not self.outbox.is_paging:
+            self.disk += self.outbox.in_flight()  # copies
+        self.outbox.page()
+
+    @precondition(lambda self: self.outbox.is_paging and not self.leaving)
+    @rule(most=st.integers(1, 100))
+    def leave(self, most: int) -> None:
+        self.leaving = list(self.outbox.leave(most))
+
+    @precondition(lambda self: self.leaving)
+    @rule(written=st.booleans())
+    def leave_ends(self, written: bool) -> None:
+        if written:
+            self.outbox.left()
+            self.disk += self.leaving
+        else:
+            self.outbox.stayed()
+        self.leaving = []
+
+    @precondition(lambda self: self.outbox.has_paged)
+    @rule(count=st.integers(1, 5))
+    def come_back(self, count: int) -> None:
+        assert self.read < len(self.disk)
+        self.outbox.came_back(self.disk[self.read : self.read + count])
+        self.read = min(self.read + count, len(self.disk))
+
+    @rule()
+    def rejoin(self) -> None:
+        if self.outbox.rejoin():
+            assert not self.outbox.is_paging
+            assert [item.number for item in self.outbox] == self.in_flight + self.waiting
+
     @invariant()
     def holds_all_in_order(self) -> None:
-        assert self.in_flight + self.waiting == [item.number for item in self.outbox]
-        assert sum(len(value) for value in self.items.values()) == self.outbox.size
-        assert len(self.items) == len(self.outbox)
-        assert (1.0 if self.items else None) == self.outbox.oldest()
+        memory = [item.number for item in self.outbox]
+        assert sorted(memory) == memory
+        on_disk = {item.number for item in self.disk[self.read :]}
+        assert set(self.in_flight + self.waiting) - set(memory) <= on_disk
+        assert set(memory) <= set(self.in_flight + self.waiting)
+        assert self.in_memory() == self.outbox.size
+        assert bool(self.in_flight or self.waiting) <= bool(self.outbox)
+        assert (1.0 if self.sizes else None) == (self.outbox.oldest() if self.sizes else None)
+        assert self.outbox.first_needed() <= min(self.sizes, default=self.put_so_far + 1)
 
 
-OutboxMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=30)
+OutboxMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 TestOutbox = OutboxMachine.TestCase

@@ -20,7 +20,7 @@ def fresh(account: str | None = ACCOUNT) -> MediaSocket:
 
 def running() -> MediaSocket:
     protocol = fresh()
-    protocol.receive(start(), T0)
+    protocol.receive([start()], T0)
     return protocol
 
 
@@ -34,22 +34,22 @@ def closed(reason: str, detail: str = "", **counts: int) -> MediaStreamClosed:
 def test_a_whole_stream():
     """Opened at start, a batch of what came, closed at stop with the counts."""
     protocol = fresh()
-    assert [] == list(protocol.receive(connected(), T0))
+    assert [] == list(protocol.receive([connected()], T0))
     assert [MediaStreamOpened(STREAM, CALL, TASK, "fc-1", 2, "gateway-0", 7, T0)] == list(
-        protocol.receive(start(), T0)
+        protocol.receive([start()], T0)
     )
     assert State.RUNNING is protocol.state
     for number in range(3):
         frame = media("inbound", str(119 + 20 * number), bytes([number]) * 160, str(4 + number))
-        assert [] == list(protocol.receive(frame, T0 + 20 * number))
-    batch, end, close = protocol.receive(stop(), T0 + 60)
+        assert [] == list(protocol.receive([frame], T0 + 20 * number))
+    batch, end, close = protocol.receive([stop()], T0 + 60)
     assert [(1, 4, 6, T0 + 60)] == [
         (batch.number, batch.first_sequence, batch.last_sequence, batch.at)
     ]
     assert (Run(119, 3, 20, 160),) == batch.tracks[0].runs
     assert closed("stop", at=T0 + 60, batches=1, frames=3) == end
     assert CloseSocket(1000, "stop") == close
-    assert [] == list(protocol.receive(media("inbound", "179", b"\x00" * 160), T0 + 61))
+    assert [] == list(protocol.receive([media("inbound", "179", b"\x00" * 160)], T0 + 61))
     assert [] == list(protocol.lost(T0 + 62, "dropped", ""))
 
 
@@ -67,7 +67,7 @@ def test_a_whole_stream():
 def test_what_is_no_stream_of_ours_is_closed_with_1008(messages, reason):
     """And leaves nothing on any topic."""
     protocol = fresh()
-    outputs = [output for text in messages for output in protocol.receive(text, T0)]
+    outputs = [output for text in messages for output in protocol.receive([text], T0)]
     assert [CloseSocket(1008, reason)] == outputs
     assert State.DONE is protocol.state
     assert [] == list(protocol.lost(T0, "dropped", ""))
@@ -84,8 +84,8 @@ def test_what_is_no_stream_of_ours_is_closed_with_1008(messages, reason):
 def test_a_violation_while_running_ends_the_stream_with_its_audio(text, reason):
     """What came before is published, then the end with its reason, then the socket is closed."""
     protocol = running()
-    protocol.receive(media("inbound", "20", b"\x00"), T0)
-    batch, end, close = protocol.receive(text, T0)
+    protocol.receive([media("inbound", "20", b"\x00")], T0)
+    batch, end, close = protocol.receive([text], T0)
     assert isinstance(batch, MediaBatch)
     assert closed("protocol-error", reason, batches=1, frames=1) == end
     assert CloseSocket(1008, reason) == close
@@ -95,11 +95,11 @@ def test_what_is_odd_but_harmless_is_tolerated():
     """A repeated start, unknown events, frames without a stream SID or sequence number, and a
     start without an account."""
     protocol = fresh()
-    assert 1 == len(protocol.receive(start(accountSid=None), T0))
-    assert [] == list(protocol.receive(start(), T0))
-    assert [] == list(protocol.receive('{"event": "mark"}', T0))
+    assert 1 == len(protocol.receive([start(accountSid=None)], T0))
+    assert [] == list(protocol.receive([start()], T0))
+    assert [] == list(protocol.receive(['{"event": "mark"}'], T0))
     assert [] == list(
-        protocol.receive(media("inbound", 20, b"\x00", sequence=None, stream=None), T0)
+        protocol.receive([media("inbound", 20, b"\x00", sequence=None, stream=None)], T0)
     )
     batch, _ = protocol.lost(T0, "dropped", "")
     assert (None, None) == (batch.first_sequence, batch.last_sequence)
@@ -107,7 +107,7 @@ def test_what_is_odd_but_harmless_is_tolerated():
 
 def test_any_account_is_taken_where_none_is_configured():
     """The signature is proof enough."""
-    assert 1 == len(fresh(None).receive(start(accountSid="AC" + "f" * 32), T0))
+    assert 1 == len(fresh(None).receive([start(accountSid="AC" + "f" * 32)], T0))
 
 
 def test_a_bad_payload_is_counted_and_the_socket_stays():
@@ -120,7 +120,7 @@ def test_a_bad_payload_is_counted_and_the_socket_stays():
         media("nowhere", "60", b"\x03" * 160),
         media("outbound", "99999999999", b"\x03" * 160),
     ):
-        assert [] == list(protocol.receive(text, T0))
+        assert [] == list(protocol.receive([text], T0))
     batch, end = protocol.lost(T0, "dropped", "connection lost")
     assert [("inbound", 1, b"\x01" * 160 + b"\x03" * 160), ("outbound", 1, b"")] == [
         (track.track, track.invalid, track.audio) for track in batch.tracks
@@ -133,7 +133,7 @@ def test_a_bad_payload_is_counted_and_the_socket_stays():
 def test_a_socket_that_never_starts_is_closed():
     """After ten seconds."""
     protocol = fresh()
-    protocol.receive(connected(), T0)
+    protocol.receive([connected()], T0)
     assert [] == list(protocol.tick(T0 + 10_000))
     assert [CloseSocket(1008, "no start")] == list(protocol.tick(T0 + 10_001))
     assert [] == list(protocol.tick(T0 + 10_002))
@@ -159,7 +159,7 @@ def test_a_stream_that_falls_silent_is_closed_five_seconds_after_its_last_frame(
     """A frame that cannot be used is a frame all the same."""
     protocol = running()
     ticked(protocol, T0, T0 + 3_000)
-    protocol.receive(media("inbound", "20", "%%%"), T0 + 3_050)
+    protocol.receive([media("inbound", "20", "%%%")], T0 + 3_050)
     assert [MediaBatch] == [type(o) for o in ticked(protocol, T0 + 3_100, T0 + 8_000)]
     assert [MediaStreamClosed, CloseSocket] == [type(o) for o in protocol.tick(T0 + 8_100)]
 
@@ -172,7 +172,7 @@ def test_time_in_which_the_sockets_were_not_read_is_no_silence(steps):
     for kind, pause in [*steps, *[("tick", 500)] * 20]:
         now += pause
         if kind == "frame":
-            protocol.receive(media("inbound", "20", b"\x00" * 160), now)
+            protocol.receive([media("inbound", "20", b"\x00" * 160)], now)
             silent_since = now
             continue
         silent_since = silent_since if 0 <= now - ticked_at <= 1_000 else now
@@ -187,7 +187,7 @@ def test_time_in_which_the_sockets_were_not_read_is_no_silence(steps):
 def test_what_waits_is_cut_after_half_a_second():
     """Though nothing more comes."""
     protocol = running()
-    protocol.receive(media("inbound", "20", b"\x00" * 160), T0)
+    protocol.receive([media("inbound", "20", b"\x00" * 160)], T0)
     assert [] == list(protocol.tick(T0 + 499))
     assert [(1, T0 + 500)] == [(batch.number, batch.at) for batch in protocol.tick(T0 + 500)]
     assert [] == list(protocol.tick(T0 + 1_500))
@@ -196,7 +196,7 @@ def test_what_waits_is_cut_after_half_a_second():
 def test_a_clock_set_back_cuts_the_batch():
     """Rather than leaving it open until the clock has caught up."""
     protocol = running()
-    protocol.receive(media("inbound", "20", b"\x00" * 160), T0)
+    protocol.receive([media("inbound", "20", b"\x00" * 160)], T0)
     assert 1 == len(protocol.tick(T0 - 5_000))
 
 
@@ -207,7 +207,7 @@ def test_25_frames_of_both_tracks_are_one_batch_of_two_runs():
     for number in range(49):
         for track in ("inbound", "outbound"):
             text = media(track, str(99 + 20 * number), bytes(160))
-            batches += protocol.receive(text, T0 + 20 * number)
+            batches += protocol.receive([text], T0 + 20 * number)
     assert [
         (Run(99, 25, 20, 160), Run(99, 24, 20, 160)),
         (Run(599, 24, 20, 160), Run(579, 25, 20, 160)),
@@ -246,17 +246,17 @@ def test_batches_hold_exactly_the_valid_frames(given_frames, ending, data):
     protocol, now = running(), T0
     outputs = []
     for track, timestamp, payload, kind, pause in given_frames:
-        outputs += protocol.receive(text_of(track, timestamp, payload, kind), now)
+        outputs += protocol.receive([text_of(track, timestamp, payload, kind)], now)
         now += pause
         if pause > 150:
             outputs += protocol.tick(now)
     match ending:
         case "stop":
-            outputs += protocol.receive(stop(), now)
+            outputs += protocol.receive([stop()], now)
         case "lost":
             outputs += protocol.lost(now, "dropped", "")
         case _:
-            outputs += protocol.receive("{", now)
+            outputs += protocol.receive(["{"], now)
     batches = [output for output in outputs if isinstance(output, MediaBatch)]
     check_frames(given_frames, batches)
     check_limits(batches)
@@ -302,6 +302,6 @@ def test_key_order_and_unknown_fields_do_not_matter():
         }
     )
     protocol = running()
-    protocol.receive(text, T0)
+    protocol.receive([text], T0)
     batch, _ = protocol.lost(T0, "dropped", "")
     assert b"\x00\x00\x00" == batch.tracks[0].audio

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, OutOfOrderSequenceNumber
 
 from gateway.publisher import Publisher
+from gateway.spill import Spill
 from schemas import codec
 from schemas.records import Tick
 
@@ -32,6 +33,7 @@ class FakeProducer:
         tick = codec.decode(value)
         told = self.answer(tick)
         if isinstance(told, KafkaTimeoutError):
+            await asyncio.sleep(0.001)
             raise told
         self.sent.append(tick.at)
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -43,16 +45,26 @@ class FakeProducer:
 
 
 @asynccontextmanager
-async def writing(*producers: FakeProducer, limit: int = 10_000) -> AsyncIterator[Publisher]:
+async def writing(
+    *producers: FakeProducer, limit: int = 10_000, spill: Spill | None = None
+) -> AsyncIterator[Publisher]:
     """A publisher that takes these producers one after the other."""
     left = list(producers)
-    publisher = Publisher(lambda: left.pop(0), limit=limit)
+    publisher = Publisher(lambda: left.pop(0), limit=limit, spill=spill)
     task = asyncio.create_task(publisher.run())
     try:
         yield publisher
     finally:
-        task.cancel()
-        await asyncio.wait([task])
+        publisher.stop()
+        async with asyncio.timeout(10):
+            await task
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Waits for it."""
+    async with asyncio.timeout(20):
+        while not holds():  # noqa: ASYNC110 - it is no event of ours
+            await asyncio.sleep(0.005)
 
 
 def taken(_: Tick) -> None:
@@ -118,3 +130,47 @@ async def test_a_full_buffer_refuses_batches_and_nothing_else():
         assert [True] * room + [False, False] == told
         assert publisher.publish("t", b"k", Tick(1_700_000_000_000))
         assert not await publisher.flushed(0.05)
+
+
+async def test_what_kafka_does_not_take_goes_to_disk_and_follows_in_order(tmp_path):
+    """Though it is many times what memory holds; and nothing is left on disk in the end."""
+    takes = False
+    producer = FakeProducer(lambda tick: None if takes else KafkaTimeoutError())
+    spill = Spill(tmp_path, 10**6)
+    async with writing(producer, limit=2_000, spill=spill) as publisher:
+        for at in range(1_000):
+            await until(lambda: publisher.buffered < 1_500)
+            assert publisher.publish("ticks", None, Tick(at), droppable=True)
+        assert publisher.buffered < 2_000 < spill.size
+        takes = True
+        assert await publisher.flushed(20)
+        await until(lambda: not spill.size)
+    assert list(range(1_000)) == producer.sent
+
+
+async def test_what_a_stopped_process_could_not_send_is_sent_by_the_next(tmp_path):
+    """Before anything of its own."""
+    never = FakeProducer(lambda tick: KafkaTimeoutError())
+    async with writing(never, limit=10_000, spill=Spill(tmp_path, 10**6)) as publisher:
+        for at in range(100):
+            assert publisher.publish("ticks", None, Tick(at))
+    producer = FakeProducer(taken)
+    async with writing(producer, limit=10_000, spill=Spill(tmp_path, 10**6)) as publisher:
+        assert publisher.publish("ticks", None, Tick(100))
+        assert await publisher.flushed(20)
+    assert list(range(101)) == producer.sent
+
+
+async def test_a_full_disk_is_a_reason_to_drop_and_is_told(tmp_path):
+    """Memory takes what it can."""
+    spill = Spill(tmp_path, 1_000)
+    never = FakeProducer(lambda tick: KafkaTimeoutError())
+    async with writing(never, limit=2_000, spill=spill) as publisher:
+        at = 0
+        while publisher.publish("ticks", None, Tick(at), droppable=True) or not spill.is_full:
+            at += 1
+            await asyncio.sleep(0)
+        assert "spill-full" == publisher.why_full
+        assert publisher.filled() >= 1
+        assert not publisher.has_room()
+        assert publisher.publish("ticks", None, Tick(at)), "what tells of it is taken"

@@ -5,9 +5,9 @@ import socket
 from contextlib import closing
 from typing import Any, cast
 
+from gateway.entrance import Entrance
 from gateway.publisher import Publisher
 from gateway.server import Gateway, opened
-from gateway.sessions import Sessions
 from infra.ports import chosen
 from pipeline.settings import Settings
 from schemas.records import GatewayStarted
@@ -41,9 +41,7 @@ class Announcements:
 
 
 def _gateway(publisher: Announcements) -> Gateway:
-    return Gateway(
-        Settings(), "ws://127.0.0.1/media", cast("Publisher", publisher), cast("Sessions", None)
-    )
+    return Gateway(Settings(), cast("Entrance", None), cast("Publisher", publisher), STARTED)
 
 
 async def test_who_is_told_that_a_gateway_is_up_can_connect_to_it() -> None:
@@ -51,13 +49,12 @@ async def test_who_is_told_that_a_gateway_is_up_can_connect_to_it() -> None:
     on every partition, and not before the recorders are."""
     port = chosen(["gateway"], {}, [])["gateway"]
     publisher = Announcements(("127.0.0.1", port))
-    server = await opened(
-        _gateway(publisher), publisher, ("media", "events"), STARTED,
+    gateway = _gateway(publisher)
+    assert await opened(
+        gateway, publisher, ("media", "events"), STARTED,
         listen=f"127.0.0.1:{port}", stop=asyncio.Event(),
     )  # fmt: skip
-    assert server is not None
-    server.close()
-    await server.wait_closed()
+    gateway.end()
     expected = [("media", n, False) for n in range(24)] + [("events", n, True) for n in range(24)]
     assert expected == publisher.taken
 
@@ -69,10 +66,9 @@ async def test_one_that_is_stopped_before_kafka_takes_its_announcement_opens_not
     stop.set()
     for flushes in (0, 1):
         publisher = Announcements(("127.0.0.1", port), flushes)
-        server = await opened(
+        assert not await opened(
             _gateway(publisher), publisher, ("media", "events"), STARTED,
             listen=f"127.0.0.1:{port}", stop=stop,
         )  # fmt: skip
-        assert server is None
         with socket.socket() as probe:
             assert 0 != probe.connect_ex(("127.0.0.1", port))

@@ -5,7 +5,14 @@ from typing import Any
 
 from gateway.protocol import CloseSocket
 from gateway.sessions import Sessions
-from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
+from schemas.records import (
+    DroppedTrack,
+    MediaBatch,
+    MediaDropped,
+    MediaStreamClosed,
+    MediaStreamOpened,
+    Run,
+)
 from tests.gateway.dialogue import ACCOUNT, TASK, media, start, stop
 
 T0 = 1_700_000_000_000
@@ -17,6 +24,11 @@ class FakePublisher:
     def __init__(self) -> None:
         self.records: list[tuple[str, bytes | None, Any]] = []
         self.full = False
+
+    why_full = "buffer-full"
+
+    def has_room(self) -> bool:
+        return not self.full
 
     def publish(self, topic, key, record, *, partition=None, droppable=False) -> bool:
         if droppable and self.full:
@@ -41,9 +53,9 @@ def test_what_opens_and_closes_is_on_both_topics_and_audio_on_media():
     publisher = FakePublisher()
     sessions = sessions_on(publisher)
     session = sessions.open(T0)
-    assert sessions.receive(session, start(), T0) is None
-    sessions.receive(session, media("inbound", "20", bytes(160)), T0)
-    assert CloseSocket(1000, "stop") == sessions.receive(session, stop(), T0)
+    assert sessions.receive(session, [start()], T0) is None
+    sessions.receive(session, [media("inbound", "20", bytes(160))], T0)
+    assert CloseSocket(1000, "stop") == sessions.receive(session, [stop()], T0)
     sessions.lost(session, T0, "dropped", "")
     assert [
         ("p.media", MediaStreamOpened),
@@ -55,21 +67,26 @@ def test_what_opens_and_closes_is_on_both_topics_and_audio_on_media():
     assert {TASK.encode()} == {key for _, key, _ in publisher.records}
 
 
-def test_dropped_batches_stand_in_the_close():
-    """With the reason; the numbers of those that went out show where they were."""
+def test_dropped_batches_are_told_in_their_place_and_in_the_close():
+    """With their frames and the reason, before what went out after them; and at the end, if
+    nothing did."""
     publisher = FakePublisher()
     sessions = sessions_on(publisher)
     session = sessions.open(T0)
-    sessions.receive(session, start(), T0)
-    publisher.full = True
-    for number in range(60):
-        sessions.receive(session, media("inbound", str(20 * number), bytes(160)), T0)
-    publisher.full = False
+    sessions.receive(session, [start()], T0)
+    for number in range(135):
+        publisher.full = 25 <= number < 75 or number >= 110
+        sessions.receive(session, [media("inbound", str(20 * number), bytes(160))], T0)
     sessions.lost(session, T0, "dropped", "connection lost")
-    *_, (_, _, batch), (_, _, closed), _ = publisher.records
-    assert (3, 10) == (batch.number, batch.tracks[0].runs[0].frames)
-    assert closed.detail == "connection lost; 2 batches dropped: buffer full"
-    assert (3, 60) == (closed.batches, closed.frames)
+    told = [record for topic, _, record in publisher.records if topic == "p.media"]
+    kinds = [MediaBatch, MediaDropped, MediaBatch, MediaDropped, MediaStreamClosed]
+    assert [MediaStreamOpened, *kinds] == [type(record) for record in told]
+    first, second = told[2], told[4]
+    assert ("buffer-full", 2, 3) == (first.reason, first.first_number, first.last_number)
+    assert (DroppedTrack("inbound", (Run(500, 50, 20, 160),)),) == first.tracks
+    assert (5, 6) == (second.first_number, second.last_number)
+    assert told[-1].detail == "connection lost; 4 batches dropped: buffer-full"
+    assert (6, 135) == (told[-1].batches, told[-1].frames)
 
 
 def test_a_second_socket_with_the_same_stream_sid_is_refused():
@@ -77,19 +94,19 @@ def test_a_second_socket_with_the_same_stream_sid_is_refused():
     publisher = FakePublisher()
     sessions = sessions_on(publisher)
     first, second = sessions.open(T0), sessions.open(T0)
-    sessions.receive(first, start(), T0)
+    sessions.receive(first, [start()], T0)
     published = len(publisher.records)
-    assert CloseSocket(1008, "stream runs already") == sessions.receive(second, start(), T0)
+    assert CloseSocket(1008, "stream runs already") == sessions.receive(second, [start()], T0)
     sessions.lost(second, T0, "dropped", "")
     assert published == len(publisher.records)
-    assert sessions.receive(first, media("inbound", "20", bytes(160)), T0) is None
+    assert sessions.receive(first, [media("inbound", "20", bytes(160))], T0) is None
     sessions.lost(first, T0, "dropped", "")
     third = sessions.open(T0)
-    assert sessions.receive(third, start(), T0) is None
+    assert sessions.receive(third, [start()], T0) is None
 
 
 def test_a_binary_message_ends_the_socket():
     """Twilio sends text."""
     sessions = sessions_on(FakePublisher())
     session = sessions.open(T0)
-    assert CloseSocket(1008, "binary message") == sessions.receive(session, b"\x00", T0)
+    assert CloseSocket(1008, "binary message") == sessions.received_binary(session, T0)

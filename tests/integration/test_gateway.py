@@ -5,6 +5,8 @@ import base64
 import hashlib
 import hmac
 import json
+import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ from infra.ports import chosen
 from pipeline.kafka import consumer, wait_for_kafka
 from pipeline.media.batch import frames
 from pipeline.settings import Settings
+from pipeline.streams.tickets import issued
 from pipeline.telemetry import Health
 from schemas import codec
 from schemas.records import (
@@ -29,7 +32,7 @@ from schemas.records import (
     MediaStreamClosed,
     MediaStreamOpened,
 )
-from tests.gateway.dialogue import ACCOUNT, STREAM, TASK, connected, media, start, stop
+from tests.gateway.dialogue import ACCOUNT, CALL, STREAM, TASK, connected, media, start, stop
 
 pytestmark = pytest.mark.integration
 
@@ -46,8 +49,10 @@ class Running:
     stop: asyncio.Event
     task: asyncio.Task[None]
 
-    def connect(self, segment: str = "", **headers: str) -> Any:
-        """A socket as Twilio opens it, to the public URL and perhaps a segment."""
+    def connect(self, segment: str | None = None, **headers: str) -> Any:
+        """A socket as Twilio opens it, to the public URL and a segment, a ticket mostly."""
+        if segment is None:
+            segment = "/" + issued(TOKEN, ACCOUNT, CALL, time.time(), os.urandom(8))
         url = self.url + segment
         digest = hmac.new(TOKEN.encode(), url.encode(), hashlib.sha1).digest()
         signed = {"X-Twilio-Signature": base64.b64encode(digest).decode()} | headers
@@ -90,6 +95,8 @@ async def gateway_with(settings: Settings) -> AsyncIterator[Running]:
             "gateway_public_url": url,
             "twilio_account_sid": ACCOUNT,
             "instance": "gateway-0",
+            "gateway_check_seconds": 0.2,
+            "gateway_drain_seconds": 1.0,
         }
     )
     health, stopping = Health(starting="not yet"), asyncio.Event()
@@ -118,7 +125,7 @@ async def test_frames_in_batches_out(gateway):
     """Every frame is on `media` under the task SID, between opened and closed, which are on
     `stream.events` too; the announcement of the gateway is on every partition before them."""
     sent: dict[str, list[tuple[int, bytes]]] = {"inbound": [], "outbound": []}
-    async with gateway.connect("/some-token") as ws:
+    async with gateway.connect() as ws:
         await ws.send(connected())
         await ws.send(start())
         for number in range(60):
@@ -158,9 +165,11 @@ async def test_frames_in_batches_out(gateway):
 @pytest.mark.parametrize(
     ("segment", "headers", "status"),
     [
-        ("", {"X-Twilio-Signature": ""}, 403),
-        ("", {"X-Twilio-Signature": "c29tZXRoaW5nIGVsc2U="}, 403),
-        ("", {"X-Twilio-Signature": "", "X-Forwarded-Host": "elsewhere"}, 403),
+        (None, {"X-Twilio-Signature": ""}, 403),
+        (None, {"X-Twilio-Signature": "c29tZXRoaW5nIGVsc2U="}, 403),
+        (None, {"X-Twilio-Signature": "", "X-Forwarded-Host": "elsewhere"}, 403),
+        ("", {}, 403),
+        ("/no-ticket", {}, 403),
         ("/a/b", {}, 403),
         ("?x=1", {}, 403),
     ],

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.media.regular import RegularBatch, RegularReader
+from pipeline.media.regular import RegularBatch, RegularReader, written
 from schemas.codec import decode, encode
 from schemas.records import MediaBatch, Run, TrackBatch
 
@@ -86,3 +86,16 @@ def test_two_streams_whose_sids_begin_alike():
         batch = MediaBatch(sid, call, "WT1", "gateway-0", 1, 1, 1, None, None, held)
         found = reader.read(encode(batch))
         assert found is None or sid == found.stream_sid
+
+
+@given(batches())
+def test_a_regular_batch_is_written_as_any_other_is(batch):
+    """And one that is not regular is left to the codec."""
+    data = written(batch)
+    if data is None:
+        numbers = (batch.number, batch.at, *(run.timestamp for t in batch.tracks for run in t.runs))
+        names = [track.track for track in batch.tracks]
+        both = names == ["inbound", "outbound"] and all(map(is_regular, batch.tracks))
+        assert not both or min(numbers) < 0
+    else:
+        assert encode(batch) == data

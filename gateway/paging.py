@@ -67,6 +67,7 @@ class Pager:
                     async with asyncio.timeout(PAUSE_S):
                         await self._stopping.wait()
         await self._keep_rest()
+        await asyncio.to_thread(self._spill.forget, self._outbox.first_needed())
         await asyncio.to_thread(self._spill.close)
 
     def stop(self) -> None:

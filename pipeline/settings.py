@@ -189,7 +189,7 @@ class Settings(BaseSettings):
     gateway_public_url: Annotated[str, AfterValidator(_checked_gateway_url)] | None = None
     gateway_reuse_port: bool = False
     gateway_customer_streams: bool = False
-    gateway_check_seconds: float = Field(2.0, ge=0, le=60)
+    gateway_check_seconds: float = Field(3.0, ge=0, le=60)
     gateway_spill_dir: Path | None = None
     gateway_spill_bytes: int = Field(2 * 1024**3, ge=0)
     gateway_drain_seconds: float = Field(20.0, ge=0, le=24 * 3600)

@@ -8,10 +8,10 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv jars chromium demo test chaos lint format bench clean
+.PHONY: help venv jars chromium demo test chaos chaos-audio lint format bench clean
 
 help:  ## what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 venv: $(INSTALLED)  ## the virtual environment, exactly as requirements.lock says
 
@@ -33,6 +33,9 @@ test: $(INSTALLED) jars chromium  ## every test; ARGS goes to pytest
 
 chaos: $(INSTALLED) jars  ## 500 calls while processes are killed and Twilio stumbles; ARGS=--help
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+chaos-audio: $(INSTALLED) jars  ## 200 calls, every frame looked for, while gateway, recorder and broker are killed
+	$(BIN)/python -m tests.chaos.audio $(ARGS)
 
 lint: $(INSTALLED)  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

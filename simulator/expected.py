@@ -42,7 +42,9 @@ class ExpectedAudio:
 
 
 @dataclass(slots=True)
-class _Track:
+class ExpectedTrack:
+    """One track as it must be after the frames that were placed."""
+
     audio: bytearray = field(default_factory=bytearray)
     timestamps: set[int] = field(default_factory=set)
     begun: bool = False
@@ -51,7 +53,15 @@ class _Track:
     duplicate: int = 0
     overlap: int = 0
 
+    def begins(self, timestamp: int) -> int | None:
+        """At which sample a frame would begin if it were placed now; None: it is left out."""
+        distance = timestamp * SAMPLES_PER_MS - len(self.audio)
+        if not self.begun or distance >= JITTER_SAMPLES:
+            return timestamp * SAMPLES_PER_MS
+        return None if distance <= -JITTER_SAMPLES else len(self.audio)
+
     def place(self, timestamp: int, payload: bytes) -> None:
+        """The next frame."""
         seen_before = timestamp in self.timestamps
         self.timestamps.add(timestamp)
         distance = timestamp * SAMPLES_PER_MS - len(self.audio)
@@ -71,7 +81,7 @@ class _Track:
 
 def expected_audio(frames: Iterable[SentFrame]) -> ExpectedAudio:
     """The audio of one media stream from its frames in the order in which they were sent."""
-    tracks = {name: _Track() for name in TRACKS}
+    tracks = {name: ExpectedTrack() for name in TRACKS}
     for sent in frames:
         tracks[sent.track].place(sent.timestamp, sent.payload)
     left, right = tracks[INBOUND], tracks[OUTBOUND]

@@ -93,7 +93,7 @@ class _Sender:
 
     async def run(self) -> None:
         await self._send({"event": "connected", "protocol": "Call", "version": "1.0.0"})
-        await self._send_numbered("start", self._start())
+        await self._send_numbered("start", started(self._media_stream, self._account_sid))
         await self._frames()
         self._media_stream.ended_at = clock()
         ids = {"accountSid": self._account_sid, "callSid": self._leg.sid}
@@ -124,17 +124,6 @@ class _Sender:
         await self._send_numbered("media", media)
         self._media_stream.sent.append(sent)
 
-    def _start(self) -> Json:
-        tracks = [INBOUND, OUTBOUND][: TRACKS[self._media_stream.track]]
-        return {
-            "accountSid": self._account_sid,
-            "streamSid": self._media_stream.sid,
-            "callSid": self._leg.sid,
-            "tracks": tracks,
-            "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
-            "customParameters": dict(self._media_stream.parameters),
-        }
-
     async def _send_numbered(self, event: str, body: Json) -> None:
         self._sequence += 1
         await self._send(
@@ -149,6 +138,18 @@ class _Sender:
     async def _send(self, message: Json) -> None:
         async with asyncio.timeout(SEND_TIMEOUT_S):
             await self._socket.send(json.dumps(message))
+
+
+def started(media_stream: MediaStream, account_sid: str) -> Json:
+    """What `start` says of a media stream."""
+    return {
+        "accountSid": account_sid,
+        "streamSid": media_stream.sid,
+        "callSid": media_stream.call_sid,
+        "tracks": [INBOUND, OUTBOUND][: TRACKS[media_stream.track]],
+        "mediaFormat": {"encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1},
+        "customParameters": dict(media_stream.parameters),
+    }
 
 
 def timestamps(media_stream_sid: str) -> Iterator[int]:

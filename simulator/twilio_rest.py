@@ -8,11 +8,11 @@ this double.
 import asyncio
 import base64
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -25,6 +25,9 @@ from simulator.world import Conference, MediaStream, Participant, TwilioError, W
 
 API = "/2010-04-01"
 DEFAULT_PAGE_SIZE, LARGEST_PAGE = 50, 1000
+Sender = Callable[[World, MediaStream, Credentials], Coroutine[Any, Any, None]]
+"""Runs a media stream to its end."""
+
 PARTICIPANT_STATUS = {LegStatus.RINGING: "ringing", LegStatus.IN_PROGRESS: "connected"}
 
 
@@ -62,8 +65,14 @@ class TwilioRest:
     streams."""
 
     def __init__(
-        self, world: World, credentials: Credentials, faults: Stumbles, port: int = 0
+        self,
+        world: World,
+        credentials: Credentials,
+        faults: Stumbles,
+        port: int = 0,
+        send: Sender = send_media_stream,
     ) -> None:
+        self._send = send
         self._world = world
         self._credentials = credentials
         self._faults = faults
@@ -162,7 +171,7 @@ class TwilioRest:
         form = {name: str(value) for name, value in (await request.post()).items()}
         call_sid = request.match_info["call"]
         media_stream = self._world.start_media_stream(call_sid, form, clock())
-        self._senders.create_task(send_media_stream(self._world, media_stream, self._credentials))
+        self._senders.create_task(self._send(self._world, media_stream, self._credentials))
         return web.json_response(self._media_stream(media_stream))
 
     async def _stop(self, request: web.Request) -> web.Response:

@@ -35,12 +35,12 @@ def parsed(arguments: Sequence[str]) -> Options:
     parser = argparse.ArgumentParser(prog="make chaos ARGS=", description=__doc__)
     parser.add_argument("--calls", type=int, default=500, metavar="N")
     parser.add_argument("--minutes", type=float, default=10.0, help="in which the calls begin")
-    parser.add_argument("--kill", type=_names, default=ROTATION, metavar="ROLE,...")
+    parser.add_argument("--kill", type=names, default=ROTATION, metavar="ROLE,...")
     parser.add_argument("--every", type=float, default=6.0, metavar="SECONDS", help="0: no kills")
     parser.add_argument("--fail", type=float, default=0.2, help="share of Twilio's requests")
     parser.add_argument("--broker-down", type=float, default=0.0, metavar="SECONDS")
-    parser.add_argument("--processes", type=_counts, default={}, metavar="ROLE=N,...")
-    parser.add_argument("--extra", type=_names, default=(), metavar="ROLE,...")
+    parser.add_argument("--processes", type=counts, default={}, metavar="ROLE=N,...")
+    parser.add_argument("--extra", type=names, default=(), metavar="ROLE,...")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--patience", type=float, default=1.0, help="factor on the bounds")
     parser.add_argument("--directory", type=Path, default=None, help="kept; else a temporary one")
@@ -49,9 +49,11 @@ def parsed(arguments: Sequence[str]) -> Options:
     return Options(**values, seed=randbelow(10**6) if seed is None else seed)
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names(text: str) -> tuple[str, ...]:
+    """Of `one,another`."""
     return tuple(filter(None, text.split(",")))
 
 
-def _counts(text: str) -> dict[str, int]:
-    return {role: int(count) for role, count in (one.split("=") for one in _names(text))}
+def counts(text: str) -> dict[str, int]:
+    """Of `role=2,...`."""
+    return {role: int(count) for role, count in (one.split("=") for one in names(text))}

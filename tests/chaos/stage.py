@@ -19,9 +19,9 @@ from pipeline.settings import Settings
 from simulator.console import Endpoints
 from simulator.demo import MonitoredList, Simulation
 from simulator.faults import Stumbling
-from simulator.media import clock
+from simulator.media import clock, send_media_stream
 from simulator.pipeline_process import PipelineProcess, environment
-from simulator.twilio_rest import TwilioRest
+from simulator.twilio_rest import Sender, TwilioRest
 from tests.chaos.options import Options
 from tests.chaos.uptime import Span
 
@@ -85,8 +85,10 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(options: Options, directory: Path, say: Say) -> AsyncIterator[Stage]:
-    """Everything started and ready; ended with the block."""
+async def staged(
+    options: Options, directory: Path, say: Say, send: Sender = send_media_stream
+) -> AsyncIterator[Stage]:
+    """Everything started and ready; ended with the block. `send` runs the media streams."""
     logs = directory / "chaos-logs"
     logs.mkdir(parents=True, exist_ok=True)
     simulation = Simulation.fresh(options.seed)
@@ -95,7 +97,8 @@ async def staged(options: Options, directory: Path, say: Say) -> AsyncIterator[S
     try:
         if broker is not None:
             await broker.start()
-        async with TwilioRest(simulation.world, simulation.credentials, stumbling) as rest:
+        world, credentials = simulation.world, simulation.credentials
+        async with TwilioRest(world, credentials, stumbling, send=send) as rest:
             monitored = MonitoredList(directory / "monitored-agents.txt")
             settings = _settings(options, simulation, rest, monitored, broker)
             state = directory / "state"

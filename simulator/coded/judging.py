@@ -1,0 +1,193 @@
+"""Compares what was sent on a coded media stream with its recording, frame by frame. Pure.
+
+A frame was recorded if its 160 bytes lie on the side of its track, at the sample where the contract
+puts it after the frames that were recorded before it. Of all others the manifest must say that they
+are lost, and why. What was recorded must make up the whole audio: nothing twice, nothing strange.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from simulator.coded.frames import Code, codes_in
+from simulator.coded.manifest import End, Track, end_of, reason_of, track_of
+from simulator.coded.sent import CodedStream
+from simulator.expected import SILENCE, TRACKS, ExpectedTrack, SentFrame
+from simulator.script import Json
+from simulator.wav import NotWav, read_wav
+
+SIDES = dict(zip(TRACKS, ("left", "right"), strict=True))
+MULAW = (7, 2, 8000, 8)
+
+
+@dataclass(slots=True)
+class Judgement:
+    """Of one media stream: how many frames were `sent`, `recorded` in their places, and, of those
+    that were not, how many the manifest tells `lost`, by reason; `untold`: how many it does not.
+    `strange`: frames in the audio that do not belong where they are, by what is wrong with them.
+    `lost_at_end`: frames of the track that has most of them, after the last one recorded."""
+
+    sent: int = 0
+    recorded: int = 0
+    lost: Counter[str] = field(default_factory=Counter)
+    untold: int = 0
+    strange: Counter[str] = field(default_factory=Counter)
+    lost_at_end: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Found:
+    """One track's audio: what lies in it, and which frames do not."""
+
+    track: ExpectedTrack
+    missing: list[SentFrame]
+
+
+def judge(coded: CodedStream, recording: Json, audio: bytes, manifest: Json) -> Judgement:
+    """The judgement of a media stream that became this recording (as the console tells it)."""
+    judgement = Judgement(sent=coded.frames)
+    wrong = judgement.wrong
+    try:
+        wav = read_wav(audio)
+    except NotWav as error:
+        judgement.untold = judgement.sent
+        wrong.append(f"audio: {error}")
+        return judgement
+    form = (wav.encoding, wav.channels, wav.sample_rate, wav.bits)
+    wrong += [f"WAV format {form}"] if form != MULAW else []
+    try:
+        told = {name: track_of(manifest, name) for name in TRACKS}
+        end = end_of(manifest)
+        wrong += _identity(coded, recording, audio, manifest)
+    except (KeyError, TypeError, AttributeError) as error:
+        wrong.append(f"the manifest is none: {error!r}")
+        return judgement
+    sides = {name: wav.samples[number::2] for number, name in enumerate(TRACKS)}
+    found = {name: _found(coded, name, sides[name]) for name in TRACKS}
+    for name in TRACKS:
+        _judge_track(judgement, coded, name, sides[name], found[name])
+        _judge_manifest(judgement, name, found[name], told[name], end)
+    wrong += _counts(recording, manifest, found, end)
+    if judgement.untold:
+        wrong.append(f"{judgement.untold} frames are neither recorded nor told lost")
+    return judgement
+
+
+def _found(coded: CodedStream, name: str, side: bytes) -> _Found:
+    track = ExpectedTrack()
+    missing = []
+    for _, sent in coded.sent(name):
+        at = track.begins(sent.timestamp)
+        if at is not None and side[at : at + len(sent.payload)] == sent.payload:
+            track.place(sent.timestamp, sent.payload)
+        else:
+            missing.append(sent)
+    return _Found(track, missing)
+
+
+def _judge_track(
+    judgement: Judgement, coded: CodedStream, name: str, side: bytes, found: _Found
+) -> None:
+    judgement.recorded += found.track.received
+    made = found.track.audio.ljust(len(side), SILENCE)
+    if made == side:
+        return
+    what = strangers(coded.number, name, side)
+    judgement.strange += what
+    first = next((at for at, (a, b) in enumerate(zip(made, side, strict=False)) if a != b), 0)
+    told = ", ".join(f"{count} {kind}" for kind, count in what.items()) or "sound nobody sent"
+    judgement.wrong.append(
+        f"{SIDES[name]} side, from {first / 8000:.3f} s on, is not as it was sent: {told}"
+    )
+
+
+def strangers(media_stream: int, track: str, side: bytes) -> Counter[str]:
+    """The frames on one side of a recording that do not belong there, by what is wrong."""
+    kinds: Counter[str] = Counter()
+    seen: set[Code] = set()
+    last = -1
+    for _, code in codes_in(side):
+        if code.media_stream != media_stream:
+            kinds["of another media stream"] += 1
+        elif code.track != track:
+            kinds["on the wrong side"] += 1
+        elif code in seen:
+            kinds["twice"] += 1
+        elif code.number < last:
+            kinds["out of order"] += 1
+        last = max(last, code.number)
+        seen.add(code)
+    return kinds or Counter({"out of place": len(seen)})
+
+
+def _judge_manifest(
+    judgement: Judgement, name: str, found: _Found, told: Track, end: End | None
+) -> None:
+    judgement.wrong += told.broken
+    at_end = 0
+    for sent in found.missing:
+        reason = reason_of(sent.timestamp, told, end)
+        if reason is None:
+            judgement.untold += 1
+        else:
+            judgement.lost[reason] += 1
+        at_end += sent.timestamp * 8 >= len(found.track.audio) - 80
+    judgement.lost_at_end = max(judgement.lost_at_end, at_end)
+    track = found.track
+    judgement.wrong += _compared(
+        f"{name}: received, in the manifest", track.received, told.received
+    )
+    lost = sum(hole.frames for hole in told.holes)
+    judgement.wrong += _compared(f"{name}: lost, the manifest's ranges", track.lost, lost)
+    judgement.wrong += _compared(f"{name}: left out, manifest", 0, told.left_out)
+    judgement.wrong += _compared(f"{name}: samples", len(track.audio), told.samples)
+
+
+def _identity(coded: CodedStream, recording: Json, audio: bytes, manifest: Json) -> list[str]:
+    stream = coded.media_stream
+    told = _compared("stream_sid", stream.sid, manifest["stream_sid"])
+    told += _compared("call_sid", stream.call_sid, manifest["call_sid"])
+    told += _compared("inum", recording["inum"], manifest["inum"])
+    digest = hashlib.sha256(audio).hexdigest()
+    return told + _compared("SHA-256 of the audio", digest, manifest["audio"]["sha256"])
+
+
+def _counts(
+    recording: Json, manifest: Json, found: dict[str, _Found], end: End | None
+) -> list[str]:
+    received = sum(one.track.received for one in found.values())
+    lost = sum(one.track.lost for one in found.values()) + (end.frames if end else 0)
+    told = []
+    for where, frames in (("console", recording["frames"]), ("manifest", manifest["frames"])):
+        told += _compared(f"frames received, {where}", received, frames["received"])
+        told += _compared(f"frames lost, {where}", lost, frames["lost"])
+        told += _compared(f"frames duplicate, {where}", 0, frames["duplicate"])
+        told += _compared(f"frames invalid, {where}", 0, frames["invalid"])
+    return told
+
+
+def _compared(what: str, expected: object, actual: object) -> list[str]:
+    return [] if expected == actual else [f"{what}: {actual!r}, expected {expected!r}"]
+
+
+def without_recording(coded: CodedStream) -> Judgement:
+    """The judgement of a media stream of which there is no complete recording."""
+    judgement = Judgement(sent=coded.frames, untold=coded.frames)
+    judgement.wrong.append(f"no complete recording; {coded.frames} frames were sent")
+    return judgement
+
+
+def total(judgements: Sequence[Judgement]) -> Judgement:
+    """All together."""
+    sums = Judgement()
+    for one in judgements:
+        sums.sent += one.sent
+        sums.recorded += one.recorded
+        sums.lost += one.lost
+        sums.untold += one.untold
+        sums.strange += one.strange
+        sums.lost_at_end = max(sums.lost_at_end, one.lost_at_end)
+        sums.wrong += one.wrong
+    return sums

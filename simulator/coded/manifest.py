@@ -1,0 +1,81 @@
+"""What a manifest says of the frames that are missing (docs/recordings.md). Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from simulator.expected import JITTER_SAMPLES, SAMPLES_PER_MS
+from simulator.script import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Samples from `at` to `end` of a track's audio in which `frames` are missing, and why."""
+
+    at: int
+    end: int
+    frames: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What the manifest says of a track: `received` frames, `left_out` ones, `holes` within its
+    audio, which is `samples` long; `broken`: what of it contradicts itself."""
+
+    received: int
+    left_out: int
+    samples: int
+    holes: tuple[Hole, ...]
+    broken: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """What is missing after the audio: `frames` of both tracks, at most, until media time
+    `until_ms`."""
+
+    frames: int
+    until_ms: int
+    reason: str
+
+
+def track_of(manifest: Json, name: str) -> Track:
+    """One track, all segments together. Raises `KeyError`, `TypeError` where it is no manifest."""
+    received = left_out = end = 0
+    holes: list[Hole] = []
+    broken: list[str] = []
+    for part in (segment["tracks"].get(name) for segment in manifest["segments"]):
+        if part is None:
+            continue
+        left_out += sum(run["frames"] for run in part["left_out"])
+        for one in part["ranges"]:
+            if one["at"] != end:
+                broken.append(f"{name}: a range at {one['at']}, the one before ends at {end}")
+            length = one["frames"] * one["size"] if one["kind"] == "received" else one["samples"]
+            end = one["at"] + length
+            if one["kind"] == "received":
+                received += one["frames"]
+            elif one["kind"] == "lost":
+                holes.append(Hole(one["at"], end, one["frames"], one["reason"]))
+    return Track(received, left_out, end, tuple(holes), tuple(broken))
+
+
+def end_of(manifest: Json) -> End | None:
+    """What is missing at the end, if anything may be."""
+    told = manifest.get("lost_at_end")
+    return told and End(told["frames"], told["until_ms"], told["reason"])
+
+
+def reason_of(timestamp: int, track: Track, end: End | None) -> str | None:
+    """Why the frame of that timestamp is missing; None where the manifest does not say so."""
+    at = timestamp * SAMPLES_PER_MS
+    for hole in _near(track.holes, at):
+        if hole.reason:
+            return hole.reason
+    if end is not None and at > track.samples - JITTER_SAMPLES and timestamp < end.until_ms:
+        return end.reason or None
+    return None
+
+
+def _near(holes: tuple[Hole, ...], at: int) -> Iterator[Hole]:
+    return (hole for hole in holes if hole.at - JITTER_SAMPLES < at < hole.end)

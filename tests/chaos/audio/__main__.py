@@ -1,0 +1,49 @@
+"""`make chaos-audio ARGS="..."`: exit status 0 only if every frame is accounted for."""
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import uvloop
+
+from simulator.coded.pacing import Pacer
+from simulator.coded.sending import CodedMedia
+from simulator.media import clock
+from tests.chaos.audio.judging import Assessment, assess
+from tests.chaos.audio.options import AudioOptions, parsed
+from tests.chaos.audio.report import report
+from tests.chaos.audio.run import play
+from tests.chaos.run import directory_of
+from tests.chaos.stage import Say, staged
+
+
+async def run(options: AudioOptions, say: Say) -> Assessment:
+    """Plays, compares, tells."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker may be stopped
+    pacer = Pacer()
+    media = CodedMedia(pacer)
+    async with directory_of(options.of_stage()) as (directory, went_well):
+        say(f"seed {options.seed}; everything is under {directory}")
+        async with staged(options.of_stage(), directory, say, media.send) as stage:
+            played = await play(options, stage, media, pacer, say)
+            result = await assess(options, played, stage.endpoints)
+        report(options, played, result, say)
+        if result.holds:
+            went_well()
+        else:
+            say(f"logs and state are kept under {directory}")
+    return result
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit status."""
+    began = clock()
+
+    def say(text: str) -> None:
+        print(f"{(clock() - began) / 1000:7.1f}  {text}", flush=True)
+
+    return 0 if uvloop.run(run(parsed(arguments), say)).holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,129 @@
+"""The console API's recordings as its contract tells them, asked as any client would."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import aiohttp
+
+from simulator.console import Endpoints
+from simulator.script import Json
+
+POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, headers (by lower-case name) and body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body."""
+        return json.loads(self.body)
+
+
+class Client:
+    """Asks; what is not as it must be is added to `told`."""
+
+    def __init__(self, session: aiohttp.ClientSession, told: list[str]) -> None:
+        self._session = session
+        self._told = told
+
+    async def get(self, path: str, **headers: str) -> Answer:
+        """GET."""
+        async with self._session.get(path, headers=headers) as answer:
+            shown = {name.lower(): value for name, value in answer.headers.items()}
+            return Answer(answer.status, shown, await answer.read())
+
+    def must(self, what: str, expected: Any, actual: Any) -> None:
+        """Notes what differs."""
+        if expected != actual:
+            self._told.append(f"console, {what}: {actual!r}, expected {expected!r}")
+
+
+def _session(endpoints: Endpoints) -> aiohttp.ClientSession:
+    token = {"Authorization": f"Bearer {endpoints.console_token}"}
+    return aiohttp.ClientSession(endpoints.console, headers=token)
+
+
+async def while_recording(endpoints: Endpoints, task_sid: str, told: list[str]) -> None:
+    """Asks for the recording of a call that goes on: there is one, and no audio of it yet."""
+    async with _session(endpoints) as session:
+        client = Client(session, told)
+        path = f"/api/contacts?task_sid={task_sid}"
+        recordings: list[Json] = []
+        while not recordings:
+            await asyncio.sleep(POLL_S)
+            answer = await client.get(path)
+            if answer.status == 200:
+                recordings = answer.json()["contacts"][0:1]
+                recordings = recordings[0]["recordings"] if recordings else []
+        told.append(MISSING)  # until it was seen
+        await _open_recording(client, recordings[0])
+        told.remove(MISSING)
+
+
+MISSING = "console: a recording that goes on could not be asked for to the end"
+
+
+async def _open_recording(client: Client, recording: Json) -> None:
+    path = f"/api/recordings/{recording['inum']}"
+    client.must("state while it goes on", "recording", recording["state"])
+    client.must("audio_url while it goes on", None, recording["audio_url"])
+    alone = await client.get(path)
+    client.must("an open recording", (200, recording["inum"]),
+                (alone.status, alone.json()["inum"]))  # fmt: skip
+    audio = await client.get(f"{path}/audio")
+    client.must("audio of an open recording", 409, audio.status)
+    client.must("its error", True, bool(audio.json().get("error")))
+
+
+async def once_complete(
+    endpoints: Endpoints, recording: Json, audio: bytes, told: list[str]
+) -> None:
+    """Asks for a complete recording, its audio in all kinds of ranges, and its manifest. `audio`:
+    all of its bytes."""
+    async with _session(endpoints) as session:
+        client = Client(session, told)
+        path = f"/api/recordings/{recording['inum']}"
+        client.must("audio_url", f"{path}/audio", recording["audio_url"])
+        alone = await client.get(path)
+        client.must("the recording by itself", (200, recording), (alone.status, alone.json()))
+        whole = await client.get(f"{path}/audio")
+        client.must("the whole audio", (200, True), (whole.status, whole.body == audio))
+        client.must("accept-ranges", "bytes", whole.headers.get("accept-ranges"))
+        await _ranges(client, f"{path}/audio", audio)
+        manifest = await client.get(f"{path}/manifest")
+        client.must("manifest", 200, manifest.status)
+        digest = manifest.json()["audio"]["sha256"]
+        client.must("the manifest's SHA-256", sha256(audio).hexdigest(), digest)
+        missing = await client.get("/api/recordings/000000000000000000")
+        client.must("an INUM of nothing", 404, missing.status)
+    async with aiohttp.ClientSession(endpoints.console) as stranger:
+        for part in ("", "/audio", "/manifest"):
+            async with stranger.get(path + part) as answer:
+                client.must(f"{part or 'recording'} without a token", 401, answer.status)
+
+
+async def _ranges(client: Client, path: str, audio: bytes) -> None:
+    size = len(audio)
+    for asked, first, end in (
+        ("0-0", 0, 1),
+        ("0-57", 0, 58),
+        (f"{size // 2}-", size // 2, size),
+        ("-160", size - 160, size),
+        (f"100-{size + 5}", 100, size),
+    ):
+        answer = await client.get(path, Range=f"bytes={asked}")
+        told = answer.headers.get("content-range")
+        client.must(f"range {asked}", (206, f"bytes {first}-{end - 1}/{size}", True),
+                    (answer.status, told, answer.body == audio[first:end]))  # fmt: skip
+    beyond = await client.get(path, Range=f"bytes={size}-")
+    client.must("a range beyond the end", (416, f"bytes */{size}"),
+                (beyond.status, beyond.headers.get("content-range")))  # fmt: skip

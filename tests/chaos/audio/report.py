@@ -1,0 +1,55 @@
+"""What a run prints."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from simulator.coded.judging import total
+from tests.chaos.audio.judging import FRAMES, Assessment
+from tests.chaos.audio.options import AudioOptions
+from tests.chaos.audio.run import Played
+from tests.chaos.stage import Say
+
+TOLD = 20
+
+
+def report(options: AudioOptions, played: Played, result: Assessment, say: Say) -> None:
+    """The counts, and below them what is wrong."""
+    sums = total(list(result.judgements.values()))
+    lateness = played.lateness
+    say(f"seed {options.seed}")
+    say(f"calls                {len(played.scripts)}")
+    say(f"media streams        {len(result.judgements)}, {_never(played)} more never sent a frame")
+    say(f"kills                {_counted(_kills(played))}")
+    say(f"unasked ends         {len(played.processes.unasked)}")
+    say(f"the sender was late  in {lateness.late} of {lateness.slots} ms, {lateness.worst_ms:.0f} "
+        "ms at most")  # fmt: skip
+    say(f"frames sent          {sums.sent}")
+    say(f"  recorded in place  {sums.recorded}")
+    say(f"  told lost          {sums.lost.total()} ({_counted(sums.lost)})")
+    say(f"  neither            {sums.untold}")
+    say(f"strange frames       {sums.strange.total()} ({_counted(sums.strange)})")
+    say(f"not taken in time    {_thrown_away(played)}: thrown away by Twilio, never sent")
+    say(f"lost at one end      {sums.lost_at_end * 20} ms at most")
+    wrong = [f"{sid}: {text}" for sid, j in result.judgements.items() for text in j.wrong]
+    wrong += result.wrong
+    for text in [*played.processes.unasked, *(f"WRONG: {one}" for one in wrong[:TOLD])]:
+        say(text)
+    say("all of it holds" if result.holds else f"{len(wrong)} WRONG")
+
+
+def _never(played: Played) -> int:
+    return sum(not coded.turns for coded in played.streams)
+
+
+def _thrown_away(played: Played) -> int:
+    return FRAMES * sum(len(coded.thrown_away) for coded in played.streams)
+
+
+def _kills(played: Played) -> Counter[str]:
+    lives = played.processes.lives.items()
+    killed = (name.rpartition("-")[0] for name, told in lives for life in told if life.killed)
+    return Counter(killed)
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"

@@ -1,0 +1,167 @@
+"""The run itself: calls with coded audio while things are killed; then all is fetched."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+
+from simulator.building import CallBuilder
+from simulator.coded.pacing import Lateness, Pacer
+from simulator.coded.sending import CodedMedia
+from simulator.coded.sent import CodedStream
+from simulator.console import Console, ConsoleError
+from simulator.events import Account
+from simulator.kinesis import KinesisSink
+from simulator.media import clock
+from simulator.openings import conversation_begins
+from simulator.player import Player
+from simulator.script import Json, Script
+from tests.chaos.audio.console import while_recording
+from tests.chaos.audio.options import AudioOptions
+from tests.chaos.processes import Processes
+from tests.chaos.stage import Say, Stage
+
+BEGIN_MS = 1_500
+POLL_S = 0.5
+TELL_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What was played and what became of it. `contacts` by task SID; `kills` by role; `console`:
+    what the console told otherwise than its contract says."""
+
+    scripts: Sequence[Script]
+    streams: Sequence[CodedStream]
+    contacts: dict[str, Json]
+    processes: Processes
+    lateness: Lateness
+    console: list[str]
+
+    def of_call(self, script: Script) -> list[CodedStream]:
+        """The media streams of a call on which anything was sent."""
+        return [
+            coded
+            for coded in self.streams
+            if coded.media_stream.call_sid == script.customer_call_sid and coded.turns
+        ]
+
+
+def scripts(options: AudioOptions, begins_at: int, account: Account) -> list[Script]:
+    """The calls: a customer, a monitored agent, nothing else."""
+    random = Random(options.seed)
+    made = []
+    for number in range(options.calls):
+        at = begins_at + round(number * options.ramp * 1000 / options.calls)
+        call = CallBuilder(at, account, random, number)
+        conversation_begins(call)
+        call.wait(round(options.seconds * 1000))
+        call.hang_up()
+        made.append(call.script("coded", "Inbound, coded audio"))
+    return made
+
+
+async def play(
+    options: AudioOptions, stage: Stage, media: CodedMedia, pacer: Pacer, say: Say
+) -> Played:
+    """Plays the calls while things are killed; returns once their recordings are complete, or
+    patience ends."""
+    endpoints, simulation = stage.endpoints, stage.simulation
+    processes = Processes(stage.directory, say)
+    console = Console(endpoints.console, endpoints.console_token)
+    sink = KinesisSink(endpoints.kinesis, endpoints.kinesis_region, endpoints.kinesis_stream)
+    calls = scripts(options, clock() + BEGIN_MS, simulation.account)
+    told: list[str] = []
+    async with console, sink:
+        player = Player(simulation.world, sink, console, stage.monitored.add)
+        async with asyncio.TaskGroup() as group:
+            pacing = group.create_task(pacer.run())
+            work = [
+                stage.pipeline.died(),
+                processes.watch(),
+                _killing(options, stage, processes, say),
+                _telling(media, pacer, say),
+                while_recording(endpoints, calls[0].task_sid, told),
+            ]
+            beside = [group.create_task(one) for one in work]
+            await asyncio.gather(*(player.act(script, script.steps) for script in calls))
+            await _all_over(media)
+            for task in (pacing, *beside[1:]):
+                task.cancel()
+            played = Played(calls, media.streams, {}, processes, pacer.lateness, told)
+            await _settled(console, played, options.patience, say)
+            beside[0].cancel()
+    return played
+
+
+async def _all_over(media: CodedMedia) -> None:
+    await asyncio.gather(*(coded.over.wait() for coded in media.streams))
+
+
+async def _killing(options: AudioOptions, stage: Stage, processes: Processes, say: Say) -> None:
+    """Once all calls are on. Never returns."""
+    await asyncio.sleep(options.ramp + BEGIN_MS / 1000)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_kill_in_turn(options, stage, processes, say))
+        if stage.broker is not None:
+            group.create_task(stage.broker.away(options.broker_down, say))
+    await asyncio.Event().wait()
+
+
+async def _kill_in_turn(
+    options: AudioOptions, stage: Stage, processes: Processes, say: Say
+) -> None:
+    random = Random(options.seed + 1)
+    rounds = options.times or 10**9
+    for _ in range(rounds if options.kill and options.every > 0 else 0):
+        for role in options.kill:
+            await asyncio.sleep(options.every * random.uniform(0.8, 1.2))
+            if role == "kafka" and stage.broker is not None:
+                await stage.broker.away(0, say)
+                continue
+            if names := processes.running(role):
+                processes.kill(random.choice(names))
+            else:
+                say(f"no {role} is up: not killed")
+
+
+async def _telling(media: CodedMedia, pacer: Pacer, say: Say) -> None:
+    while True:
+        await asyncio.sleep(TELL_S)
+        on = sum(coded.media_stream.ended_at is None for coded in media.streams)
+        frames = sum(coded.frames for coded in media.streams)
+        away = sum(len(coded.thrown_away) for coded in media.streams)
+        say(f"{on} media streams are on, {frames} frames sent, {2 * away} not taken in time; "
+            f"the sender was at most {pacer.lateness.worst_ms:.0f} ms late")  # fmt: skip
+
+
+async def _settled(console: Console, played: Played, patience: float, say: Say) -> None:
+    """Fills `played.contacts`."""
+    say("the calls are over; waiting for the recordings")
+    deadline = asyncio.get_running_loop().time() + patience
+    waiting = list(played.scripts)
+    while waiting and asyncio.get_running_loop().time() < deadline:
+        await asyncio.sleep(POLL_S)
+        for script in tuple(waiting):
+            with suppress(ConsoleError):
+                contact = await console.contact(script.task_sid)
+                if contact is not None:
+                    played.contacts[script.task_sid] = contact
+                    if _is_settled(contact, played.of_call(script)):
+                        waiting.remove(script)
+    say(f"{len(waiting)} contacts are not as they should be" if waiting else "all are complete")
+
+
+def _is_settled(contact: Json, streams: Sequence[CodedStream]) -> bool:
+    complete = {r["stream_sid"] for r in contact["recordings"] if r["state"] == "complete"}
+    ran = {coded.media_stream.sid for coded in streams}
+    return contact["state"] == "ended" and ran <= complete
+
+
+async def fetched(console: Console, recording: Json) -> tuple[bytes, Json]:
+    """Audio and manifest of a complete recording. Raises `ConsoleError`, `ValueError`."""
+    audio = await console.bytes(recording["audio_url"])
+    manifest = await console.bytes(f"/api/recordings/{recording['inum']}/manifest")
+    return audio, json.loads(manifest)

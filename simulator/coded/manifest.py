@@ -63,7 +63,7 @@ def track_of(manifest: Json, name: str) -> Track:
 def end_of(manifest: Json) -> End | None:
     """What is missing at the end, if anything may be."""
     told = manifest.get("lost_at_end")
-    return told and End(told["frames"], told["until_ms"], told["reason"])
+    return End(told["frames"], told["until_ms"], told["reason"]) if told else None
 
 
 def reason_of(timestamp: int, track: Track, end: End | None) -> str | None:

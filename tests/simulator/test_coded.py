@@ -1,0 +1,220 @@
+"""Coded audio: every frame tells what it is, and the judge misses nothing."""
+
+import hashlib
+import json
+import struct
+from base64 import b64decode
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.coded.frames import (
+    FRAME_BYTES,
+    OUTBOUND_BIT,
+    Code,
+    code_of,
+    codes_in,
+    payload,
+    text,
+)
+from simulator.coded.judging import Judgement, judge, strangers, without_recording
+from simulator.coded.sent import CodedStream
+from simulator.expected import INBOUND, OUTBOUND, TRACKS, ExpectedTrack, expected_audio
+from simulator.world import MediaStream
+
+NUMBERS = st.integers(0, OUTBOUND_BIT - 1)
+TURNS = 60
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(TRACKS), NUMBERS)
+def test_a_frame_tells_what_it_is(stream: int, track: str, number: int) -> None:
+    """160 bytes, none of them silence beyond its head, and the same in base64."""
+    made = payload(stream, track, number)
+    assert FRAME_BYTES == len(made)
+    assert made == b64decode(text(stream, track, number))
+    assert Code(stream, track, number) == code_of(made)
+
+
+@given(st.binary(min_size=FRAME_BYTES, max_size=FRAME_BYTES))
+def test_other_bytes_are_no_frame(samples: bytes) -> None:
+    """Nor is a frame in which one byte is another."""
+    assert code_of(samples) is None
+    frame = bytearray(payload(7, INBOUND, 8))
+    frame[samples[0] % FRAME_BYTES] ^= samples[1] | 1
+    assert code_of(bytes(frame)) is None
+
+
+def test_frames_are_found_wherever_they_lie() -> None:
+    """At odd places, amid silence, cut off at the end."""
+    one, other = payload(1, INBOUND, 5), payload(2, OUTBOUND, 6)
+    side = b"\xff" * 3 + one + b"\xff" * 50 + other + one[:159]
+    expected = [(3, Code(1, INBOUND, 5)), (213, Code(2, OUTBOUND, 6))]
+    assert expected == codes_in(side)
+
+
+class Recorded:
+    """What a recorder that makes no mistake would give, of the turns that reached it. `turns`:
+    all that were sent; `until_ms`: what is told lost at the end, if anything."""
+
+    def __init__(self, arrived: set[int], away: list[int], until_ms: int | None = None) -> None:
+        stream = MediaStream("MZ1", "CA1", "name", "ws://x", "both_tracks", {}, 0)
+        self.coded = CodedStream(3, stream, TURNS, away)
+        kept = [
+            sent for track in TRACKS for number, sent in self.coded.sent(track) if number in arrived
+        ]
+        self.expected = expected_audio(kept)
+        self.tracks = {name: _ranges(kept, name) for name in TRACKS}
+        self.until_ms = until_ms
+
+    def wav(self, samples: bytes | None = None) -> bytes:
+        """The audio, perhaps with other samples."""
+        data = self.expected.samples if samples is None else samples
+        head = b"WAVEfmt " + struct.pack("<IHHIIHH", 16, 7, 2, 8000, 16000, 2, 8)
+        body = head + b"data" + struct.pack("<I", len(data)) + data
+        return b"RIFF" + struct.pack("<I", len(body)) + body
+
+    def judged(self, wav: bytes | None = None, **changed: Any) -> Judgement:
+        """The judgement of the audio and of a manifest of which some fields may be changed."""
+        audio = self.wav() if wav is None else wav
+        at_end = 0 if self.until_ms is None else 100
+        frames = {
+            "received": self.expected.received,
+            "lost": self.expected.lost + at_end,
+            "duplicate": 0,
+            "invalid": 0,
+        }
+        manifest = {
+            "inum": "1",
+            "stream_sid": "MZ1",
+            "call_sid": "CA1",
+            "audio": {"sha256": hashlib.sha256(audio).hexdigest()},
+            "frames": frames,
+            "lost_at_end": at_end
+            and {"frames": at_end, "until_ms": self.until_ms, "reason": "gateway-died"},
+            "segments": [{"tracks": self.tracks}],
+        }
+        recording = {"inum": "1", "frames": frames}
+        return judge(self.coded, recording, audio, json.loads(json.dumps(manifest | changed)))
+
+
+def _ranges(kept: list[Any], name: str) -> dict[str, Any]:
+    track, ranges = ExpectedTrack(), []
+    for sent in (one for one in kept if one.track == name):
+        end, begun, lost = len(track.audio), track.begun, track.lost
+        at = track.begins(sent.timestamp)
+        track.place(sent.timestamp, sent.payload)
+        if at > end and begun:
+            hole = {"kind": "lost", "at": end, "samples": at - end, "frames": track.lost - lost}
+            ranges.append(hole | {"reason": "not-received"})
+        elif at > end:
+            ranges.append({"kind": "silence", "at": end, "samples": at - end, "reason": "start"})
+        ranges.append({"kind": "received", "at": at, "frames": 1, "size": FRAME_BYTES})
+    return {"ranges": ranges, "left_out": []}
+
+
+ALL = set(range(TURNS))
+
+
+def test_all_recorded() -> None:
+    """Nothing is lost, nothing strange, nothing wrong."""
+    judgement = Recorded(ALL, []).judged()
+    assert ([], 2 * TURNS, 0, 0) == (
+        judgement.wrong,
+        judgement.recorded,
+        judgement.lost.total(),
+        judgement.untold,
+    )
+
+
+@given(st.sets(st.integers(1, TURNS - 2)), st.sets(st.integers(1, TURNS - 2)))
+def test_what_is_told_lost_is_accounted_for(lost: set[int], away: set[int]) -> None:
+    """Whatever is missing within; what was thrown away before it was sent is not missed."""
+    judgement = Recorded(ALL - lost, sorted(away)).judged()
+    assert [] == judgement.wrong
+    assert 2 * len(lost - away) == judgement.lost["not-received"] == judgement.lost.total()
+    assert judgement.sent == judgement.recorded + judgement.lost.total()
+
+
+def test_what_a_killed_gateway_took_is_accounted_for_only_as_far_as_it_is_told() -> None:
+    """Frames after the last one that was received, until the media time that the manifest names."""
+    arrived = set(range(30))
+    told = Recorded(arrived, [], until_ms=10_000).judged()
+    assert ([], 60) == (told.wrong, told.lost["gateway-died"])
+    in_part = Recorded(arrived, [], until_ms=1_000).judged()
+    assert 0 < in_part.untold < 60
+    assert 60 == Recorded(arrived, []).judged().untold
+
+
+@pytest.mark.parametrize(
+    ("strange", "expected"),
+    [
+        (payload(4, INBOUND, 10), "of another media stream"),
+        (payload(3, OUTBOUND, 10), "on the wrong side"),
+        (payload(3, INBOUND, 9), "twice"),
+        (payload(3, INBOUND, 2**30), None),
+    ],
+)
+def test_a_frame_that_does_not_belong_there_is_seen(strange: bytes, expected: str | None) -> None:
+    """In place of the inbound frame 10: of another call, of the other side, there before."""
+    recorded = Recorded(ALL, [])
+    samples = bytearray(recorded.expected.samples)
+    at = samples[0::2].index(payload(3, INBOUND, 10))
+    samples[2 * at : 2 * (at + FRAME_BYTES) : 2] = strange
+    judgement = recorded.judged(recorded.wav(bytes(samples)))
+    assert judgement.wrong
+    assert expected is None or 1 == judgement.strange[expected]
+
+
+@given(st.integers(0, 2**32), st.integers(1, 255))
+def test_no_sample_may_be_another(place: int, flipped: int) -> None:
+    """One byte anywhere in the audio."""
+    recorded = Recorded(ALL - {5, 6}, [])
+    samples = bytearray(recorded.expected.samples)
+    samples[place % len(samples)] ^= flipped
+    assert recorded.judged(recorded.wav(bytes(samples))).wrong
+
+
+def test_audio_may_not_be_moved() -> None:
+    """All frames are there, a sample late."""
+    recorded = Recorded(ALL, [])
+    assert recorded.judged(recorded.wav(b"\xff\xff" + recorded.expected.samples)).wrong
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"stream_sid": "MZ2"},
+        {"call_sid": "CA2"},
+        {"inum": "2"},
+        {"audio": {"sha256": "0"}},
+        {"segments": []},
+        {"segments": None},
+        {"frames": {"received": 1, "lost": 0, "duplicate": 0, "invalid": 0}},
+    ],
+)
+def test_a_manifest_that_says_something_else_is_wrong(changed: dict[str, Any]) -> None:
+    """Of another call, of other bytes, of other frames, of none."""
+    assert Recorded(ALL, []).judged(**changed).wrong
+
+
+def test_frames_in_the_wrong_order_are_told() -> None:
+    """And a side on which every frame is where it was not sent."""
+    side = payload(3, INBOUND, 2) + payload(3, INBOUND, 1)
+    assert {"out of order": 1} == strangers(3, INBOUND, side)
+    assert {"out of place": 1} == strangers(3, INBOUND, payload(3, INBOUND, 1))
+
+
+def test_without_a_recording_nothing_is_accounted_for() -> None:
+    """However much was sent."""
+    judgement = without_recording(Recorded(ALL, []).coded)
+    assert (2 * TURNS, 0, True) == (judgement.untold, judgement.recorded, bool(judgement.wrong))
+
+
+def test_the_tail_of_a_frame_is_drawn_by_its_head() -> None:
+    """So that frames of any two media streams differ nearly everywhere."""
+    random = Random(1)
+    tails = {payload(random.getrandbits(31), INBOUND, n)[12:] for n in range(500)}
+    assert 32 < len(tails)

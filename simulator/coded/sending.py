@@ -11,6 +11,7 @@ import json
 import socket
 from collections.abc import Callable
 from itertools import count
+from time import monotonic
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -172,6 +173,7 @@ class CodedSocket(asyncio.Protocol):
         if coded.began_at is None:
             coded.began_at = clock()
         coded.turns += 1
+        coded.turned_at.append(monotonic())
         timestamp = next(self._timestamps)
         if self._full:
             coded.thrown_away.append(number)

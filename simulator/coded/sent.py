@@ -1,6 +1,7 @@
 """What was sent on one coded media stream: enough to make every frame of it again."""
 
 import asyncio
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,7 +16,8 @@ from simulator.world import MediaStream
 class CodedStream:
     """`number` is the media stream's in the run. `turns`: how many times 20 ms have passed since
     its first frames; `thrown_away`: the turns in which nothing could be sent, as the socket took no
-    more; `began_at`: when turn 0 was (ms since the epoch); `over`: set when the socket is gone."""
+    more; `began_at`: when turn 0 was (ms since the epoch); `over`: set when the socket is gone;
+    `turned_at`: when each turn was, by `time.monotonic`."""
 
     number: int
     media_stream: MediaStream
@@ -23,6 +25,7 @@ class CodedStream:
     thrown_away: list[int] = field(default_factory=list)
     began_at: int | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    turned_at: "array[float]" = field(default_factory=lambda: array("d"))
 
     @property
     def frames(self) -> int:

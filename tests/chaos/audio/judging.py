@@ -96,11 +96,12 @@ def _without_excuse(options: AudioOptions, played: Played, result: Assessment) -
 
 
 async def _console(console: Console, endpoints: Endpoints, played: Played, told: list[str]) -> None:
-    """The console's answers about one complete recording."""
+    """The console's answers about the longest recording."""
     every = (r for contact in played.contacts.values() for r in contact["recordings"])
-    complete = next((r for r in every if r["state"] == "complete"), None)
-    if complete is None:
+    complete = [recording for recording in every if recording["state"] == "complete"]
+    if not complete:
         told.append("no recording is complete")
         return
-    audio, _ = await fetched(console, complete)
-    await once_complete(endpoints, complete, audio, told)
+    longest = max(complete, key=lambda recording: recording["duration_ms"])
+    audio, _ = await fetched(console, longest)
+    await once_complete(endpoints, longest, audio, told)

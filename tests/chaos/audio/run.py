@@ -26,6 +26,8 @@ from tests.chaos.stage import Say, Stage
 BEGIN_MS = 1_500
 POLL_S = 0.5
 TELL_S = 10.0
+ON_S = 20.0
+TURNS_IN_A_SECOND = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ async def play(
             work = [
                 stage.pipeline.died(),
                 processes.watch(),
-                _killing(options, stage, processes, say),
+                _killing(options, stage, media, processes, say),
                 _telling(media, pacer, say),
                 while_recording(endpoints, calls[0].task_sid, told),
             ]
@@ -100,14 +102,27 @@ async def _all_over(media: CodedMedia) -> None:
     await asyncio.gather(*(coded.over.wait() for coded in media.streams))
 
 
-async def _killing(options: AudioOptions, stage: Stage, processes: Processes, say: Say) -> None:
+async def _killing(
+    options: AudioOptions, stage: Stage, media: CodedMedia, processes: Processes, say: Say
+) -> None:
     """Once all calls are on. Never returns."""
-    await asyncio.sleep(options.ramp + BEGIN_MS / 1000)
+    on = asyncio.create_task(_all_on(media, options.calls))
+    await asyncio.wait([on], timeout=options.ramp + ON_S)
+    say("all calls are on" if on.done() else "not all calls are on")
+    on.cancel()
     async with asyncio.TaskGroup() as group:
         group.create_task(_kill_in_turn(options, stage, processes, say))
         if stage.broker is not None:
             group.create_task(stage.broker.away(options.broker_down, say))
     await asyncio.Event().wait()
+
+
+async def _all_on(media: CodedMedia, calls: int) -> None:
+    """Returns once so many media streams have sent for a second."""
+    while True:
+        if sum(coded.turns >= TURNS_IN_A_SECOND for coded in media.streams) >= calls:
+            return
+        await asyncio.sleep(0.1)
 
 
 async def _kill_in_turn(

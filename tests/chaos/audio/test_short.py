@@ -1,0 +1,22 @@
+"""The chaos run with coded audio in a short form: a few calls in real time while gateway, recorder
+and broker are killed. `make chaos-audio` plays the long form."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.audio.__main__ import run
+from tests.chaos.audio.options import AudioOptions
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+
+async def test_every_frame_is_recorded_or_told_lost(tmp_path: Path) -> None:
+    """Broker, recorder and gateway are killed: what the gateway took with it stands in the
+    manifests, all else is recorded in its place; the console tells it as its contract says."""
+    options = AudioOptions(
+        calls=16, seconds=12.0, ramp=1.0, kill=("recorder", "gateway", "kafka"), every=3.0,
+        times=1, seed=30, directory=tmp_path,
+    )  # fmt: skip
+    said: list[str] = []
+    assert (await run(options, said.append)).holds, "\n".join(said)

@@ -1,0 +1,470 @@
+"""Hostile clients against a gateway that is a process of its own: each is refused as the contract
+says, none takes memory or time from the others. Beside all of them run calls at Twilio's pace, of
+which every frame must be on `media` in the end.
+
+`FLEXCAPTURE_TEST_CONNECTIONS=10000` is the long form.
+"""
+
+import asyncio
+import os
+from base64 import b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from pipeline.kafka import consumer
+from pipeline.media.batch import frames
+from schemas import codec
+from schemas.records import MediaBatch, MediaStreamClosed
+from schemas.topics import MEDIA
+from simulator.coded.pacing import Pacer
+from simulator.coded.sending import CodedMedia
+from simulator.coded.sent import CodedStream
+from simulator.expected import TRACKS, SentFrame
+from simulator.world import MediaStream
+from tests.integration.faust_roles import until
+from tests.integration.hostile import (
+    BINARY,
+    CONTINUED,
+    CREDENTIALS,
+    KEY,
+    PATIENCE_S,
+    PING,
+    TEXT,
+    Bench,
+    attacked,
+    frame,
+    handshake,
+    media,
+    signed,
+    start,
+    stop,
+)
+
+pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
+
+CONNECTIONS = int(os.environ.get("FLEXCAPTURE_TEST_CONNECTIONS", "1000"))
+WAVE = 500
+NEIGHBOURS = 3
+MEMORY = 48 * 2**20
+"""So much more than before the gateway may hold, whatever is done to it."""
+
+FRAME = b64encode(bytes(160)).decode()
+MEGABYTE = b'{"event":"' + b"x" * 2**20 + b'"}'
+NOTHING_BUT = (1002, 1008)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bench(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+    """One gateway for all of it."""
+    directory: Path = tmp_path_factory.mktemp("hostile")
+    async with attacked(kafka, f"hostile{os.getpid()}.", directory) as bench:
+        yield bench
+
+
+@dataclass
+class Neighbours:
+    """Calls that mean no harm. `resident`: the gateway's memory while there were only they."""
+
+    media: CodedMedia
+    streams: list[MediaStream]
+    sending: list["asyncio.Task[None]"]
+    resident: int
+
+    def disturbed(self) -> list[str]:
+        """What went wrong with them so far."""
+        told = [s.trouble for s in self.streams if s.trouble]
+        away = sum(len(coded.thrown_away) for coded in self.media.streams)
+        return [*told, *([f"{away} turns were not taken in time"] if away else [])]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def neighbours(bench: Bench) -> AsyncIterator[Neighbours]:
+    """They go on beside every test here."""
+    pacer = Pacer()
+    calls = CodedMedia(pacer)
+    pacing = asyncio.create_task(pacer.run())
+    streams = [await bench.start_request() for _ in range(NEIGHBOURS)]
+    sending = [asyncio.create_task(calls.send(bench.world, one, CREDENTIALS)) for one in streams]
+    try:
+        await until(lambda: sum(coded.turns > 25 for coded in calls.streams) == NEIGHBOURS)
+        yield Neighbours(calls, streams, sending, bench.resident())
+    finally:
+        for one in streams:
+            one.stopping = True
+        await asyncio.gather(*sending)
+        pacing.cancel()
+
+
+@pytest.fixture(autouse=True)
+def _nobody_is_disturbed(bench: Bench, neighbours: Neighbours, request: pytest.FixtureRequest):
+    """After each test: the neighbours go on, the gateway holds no more than it may."""
+    yield
+    if "last" not in request.keywords:
+        assert [] == neighbours.disturbed()
+        assert bench.resident() < neighbours.resident + MEMORY
+
+
+# Handshakes.
+
+
+async def _answered(bench: Bench, request: str | bytes) -> int | None:
+    peer = await bench.connected()
+    await peer.send(request if isinstance(request, bytes) else request.encode())
+    status = await peer.status()
+    peer.cut()
+    return status
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-Twilio-Signature": ""},
+        {"X-Twilio-Signature": "c29tZXRoaW5nIGVsc2U="},
+        {"X-Twilio-Signature": "\xff\xfe"},
+        signed("ws://127.0.0.1/another"),
+        {"X-Forwarded-Host": "twilio.com", "X-Forwarded-Proto": "wss"},
+    ],
+    ids=["none", "empty", "wrong", "no ASCII", "of another URL", "forwarded"],
+)
+async def test_without_its_signature_a_url_is_refused(bench, headers):
+    """403, though the URL is right."""
+    url = (await bench.start_request()).url
+    assert 403 == await _answered(bench, handshake(url, headers))
+
+
+async def test_a_signature_given_twice_is_refused(bench):
+    """Whichever of the two is right."""
+    url = (await bench.start_request()).url
+    [(name, right)] = signed(url).items()
+    request = handshake(url, {name: f"{right}\r\n{name}: another"})
+    assert 403 == await _answered(bench, request)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/mediax", "/media/a/b", "/media/", "/media?a=b", "//media", "/media#a"],
+)
+async def test_another_path_is_refused_though_it_is_signed(bench, path):
+    """No start request named it. (A fragment is no part of a request's path.)"""
+    url = bench.url.removesuffix("/media") + path
+    assert await _answered(bench, handshake(url, signed(url), path=path)) in (403, 400, None)
+
+
+async def test_a_token_that_was_changed_is_refused(bench):
+    """Though the URL with it is signed. (A URL without a token has nothing to change.)"""
+    url = (await bench.start_request()).url
+    if url != bench.url:
+        for wrong in (url[:-1] + ("A" if url[-1] != "A" else "B"), url[:-4], url + "A"):
+            assert 403 == await _answered(bench, handshake(wrong, signed(wrong)))
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"POST /media HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
+        b"GET /media HTTP/1.0\r\n\r\n",
+        b"GET /media HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /media HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 7\r\nSec-WebSocket-Key: " + KEY.encode() + b"\r\n\r\n",
+        b"GET /media HTTP/1.1\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"GET /media HTTP/1.1\r\n" + b"X-Many: x\r\n" * 10_000 + b"\r\n",
+        b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n",
+        b"x" * 5_000_000,
+    ],
+    ids=["POST", "HTTP/1.0", "no upgrade", "old version", "a huge header", "many headers",
+         "a huge path", "no end"],
+)  # fmt: skip
+async def test_what_is_no_handshake_is_refused(bench, request_bytes):
+    """With an error of the client's, or without a word."""
+    status = await _answered(bench, request_bytes)
+    assert status is None or 400 <= status < 500
+
+
+# Sockets that were let in.
+
+
+async def _closed_after(bench: Bench, *data: bytes) -> int | None:
+    peer, _ = await bench.started()
+    for each in data:
+        await peer.send(each)
+    return await peer.closed()
+
+
+@pytest.mark.parametrize(
+    ("data", "codes"),
+    [
+        ([frame(TEXT, MEGABYTE)], (1009,)),
+        ([frame(TEXT, b"", declared=2**62)], (1009,)),
+        ([frame(TEXT, b"x" * 40_000, fin=False), frame(CONTINUED, b"x" * 40_000)], (1009,)),
+        ([frame(TEXT, b"x", fin=False), frame(CONTINUED, b"x" * 999, fin=False) * 100], (1009,)),
+        ([frame(BINARY, b"binary")], (1008, 1003)),
+        ([frame(TEXT, b"{}", reserved=4)], (1002,)),
+        ([frame(TEXT, b"{}", mask=False)], (1002,)),
+        ([frame(3, b"")], (1002,)),
+        ([frame(PING, b"x" * 126)], (1002,)),
+        ([frame(PING, b"x", fin=False)], (1002,)),
+        ([frame(CONTINUED, b"x")], (1002,)),
+        ([frame(TEXT, b"\xff\xfe")], (1007, 1008)),
+        ([frame(TEXT, b"{broken")], (1008,)),
+        ([frame(TEXT, b'{"event":"media","media":{"track":"inbound"')], (1008,)),
+        ([frame(TEXT, b"[" * 60_000)], (1008,)),
+        ([frame(TEXT, b"[" * 30_000 + b"]" * 30_000)], (1008,)),
+        ([frame(TEXT, b'{"a":' * 10_000 + b"1" + b"}" * 10_000)], (1008,)),
+    ],
+    ids=["1 MB", "4 EB claimed", "80 kB in two", "100 kB in many", "binary", "compressed",
+         "unmasked", "unknown kind", "long ping", "ping in parts", "continues nothing",
+         "no UTF-8", "no JSON", "half a message", "open brackets", "deep list", "deep object"],
+)  # fmt: skip
+async def test_what_is_no_media_stream_ends_its_socket(bench, data, codes):
+    """With the code that says why, at once."""
+    assert await _closed_after(bench, *data) in codes
+
+
+async def test_media_before_start_ends_the_socket(bench):
+    """1008."""
+    media_stream = await bench.start_request()
+    peer = await bench.opened(media_stream)
+    await peer.message({"event": "connected", "protocol": "Call", "version": "1.0.0"})
+    await peer.message(media(media_stream, 20, FRAME))
+    assert 1008 == await peer.closed()
+
+
+async def test_a_message_in_the_smallest_pieces_is_a_message(bench):
+    """A frame of audio, each byte in a frame of its own, with pings between."""
+    peer, media_stream = await bench.started()
+    text = str(media(media_stream, 20, FRAME)).replace("'", '"').encode()
+    pieces = [frame(TEXT if at == 0 else CONTINUED, text[at : at + 1], fin=at == len(text) - 1)
+              for at in range(len(text))]  # fmt: skip
+    await peer.send(frame(PING).join(pieces))
+    await peer.message(stop(media_stream))
+    assert 1000 == await peer.closed()
+    [closed] = await _ended(bench, media_stream)
+    assert (1, 0) == (closed.frames, closed.invalid)
+
+
+async def test_rubbish_for_audio_is_counted_and_the_socket_stays(bench):
+    """Base64 that is none, payloads that are no text, tracks and timestamps that are none."""
+    peer, media_stream = await bench.started()
+    rubbish = ["====", "A", "\u00e9\u00e9", "a b", "", "A" * 50_001]
+    for number, payload in enumerate(rubbish):
+        await peer.message(media(media_stream, 20 * number, payload))
+    wrong = media(media_stream, 0, FRAME)
+    for told in ({"payload": 7}, {"timestamp": "-1"}, {"timestamp": "9" * 400}, {"track": "both"}):
+        await peer.message(wrong | {"media": {**wrong["media"], **told}})
+    await peer.message(media(media_stream, 400, FRAME))
+    await peer.message(stop(media_stream))
+    assert 1000 == await peer.closed()
+    [closed] = await _ended(bench, media_stream)
+    assert closed.frames == 1
+    assert closed.invalid >= len(rubbish)
+
+
+async def test_a_handshake_that_is_repeated_takes_nothing_from_the_first(bench, neighbours):
+    """Whoever saw a neighbour's handshake sends it again, and frames of his own on top: they are
+    refused, and are nowhere in the neighbour's audio."""
+    victim = neighbours.streams[0]
+    peer = await bench.connected()
+    await peer.send(handshake(victim.url, signed(victim.url)).encode())
+    if await peer.status() == 101:
+        await peer.message(start(victim))
+        for number in range(5):
+            await peer.message(media(victim, 10_000 + 20 * number, FRAME))
+        assert await peer.closed() in NOTHING_BUT
+
+
+async def test_a_url_is_good_for_its_own_call_only(bench):
+    """A handshake seen on one call does not open a socket for another. (A URL that is every call's
+    cannot tell.)"""
+    seen, other = await bench.start_request(), await bench.start_request()
+    if seen.url != other.url:
+        peer = await bench.opened(seen)
+        await peer.message(start(other))
+        assert await peer.closed() in NOTHING_BUT
+
+
+async def test_pings_without_end_that_nobody_wants_answered(bench):
+    """A peer that floods and never reads: the answers pile up nowhere."""
+    peer, media_stream = await bench.started()
+    flood = frame(PING, b"x" * 125) * 500
+
+    async def pinging() -> None:
+        for _ in range(600):
+            await peer.send(flood)
+
+    task = asyncio.create_task(pinging())
+    before = bench.resident()
+    await asyncio.wait([task], timeout=3)
+    assert bench.resident() < before + MEMORY / 2
+    peer.cut()
+    task.cancel()
+    await asyncio.wait([task])
+    assert 1 == len(await _ended(bench, media_stream))
+
+
+# Many.
+
+
+async def test_thousands_of_connections_without_a_signature(bench, neighbours):
+    """Each is refused, or cut; what they took is given back."""
+    url = (await bench.start_request()).url
+    request, statuses = handshake(url), set()
+    for _ in range(0, CONNECTIONS, WAVE):
+        statuses |= set(await asyncio.gather(*(_answered(bench, request) for _ in range(WAVE))))
+    assert statuses <= {403, None}
+
+
+async def test_thousands_of_connections_that_say_nothing(bench, neighbours):
+    """They are held for a while, at little cost, and do not keep a call out."""
+    for _ in range(0, CONNECTIONS, WAVE):
+        peers = [await bench.connected() for _ in range(WAVE)]
+        for peer in peers[::2]:
+            await peer.send(b"GET /media HTTP/1.1\r\nHost:")
+        media_stream = await bench.start_request()
+        peer = await bench.opened(media_stream)
+        await peer.message(start(media_stream))
+        await peer.message(media(media_stream, 20, FRAME))
+        assert bench.resident() < neighbours.resident + MEMORY
+        await peer.message(stop(media_stream))
+        assert 1000 == await peer.closed()
+        for each in peers:
+            each.cut()
+
+
+# Slow ones: none is waited for longer than the gateway waits itself.
+
+
+async def _says_nothing(bench: Bench) -> None:
+    await (await bench.connected()).ended()
+
+
+async def _speaks_tls(bench: Bench) -> None:
+    peer = await bench.connected()
+    await peer.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500))
+    await peer.ended()
+
+
+async def _stops_halfway(bench: Bench) -> None:
+    peer = await bench.connected()
+    await peer.send(handshake(bench.url)[:-4].encode())
+    await peer.ended()
+
+
+async def _drips(bench: Bench) -> None:
+    """A byte now and then."""
+    peer = await bench.connected()
+    ended = asyncio.create_task(peer.ended())
+    for byte in handshake(bench.url, {"X-Slow": "x" * 1000}).encode():
+        await peer.send(bytes([byte]))
+        if (await asyncio.wait([ended], timeout=0.2))[0]:
+            break
+    await ended
+
+
+async def _never_starts(bench: Bench) -> int | None:
+    return await (await bench.opened()).closed()
+
+
+async def _falls_silent(bench: Bench) -> int | None:
+    """A socket that stops without a FIN."""
+    peer, media_stream = await bench.started()
+    await peer.message(media(media_stream, 20, FRAME))
+    return await peer.closed()
+
+
+async def _half_a_message(bench: Bench) -> int | None:
+    peer, _ = await bench.started()
+    await peer.send(frame(TEXT, b'{"event":"media"', declared=200))
+    return await peer.closed()
+
+
+@dataclass
+class Slow:
+    """What each of them is doing."""
+
+    tasks: dict[str, "asyncio.Task[int | None]"] = field(default_factory=dict)
+
+
+SLOW: dict[str, tuple[Callable[[Bench], Awaitable[int | None]], tuple[int | None, ...]]] = {
+    "says nothing": (_says_nothing, (None,)),
+    "speaks TLS": (_speaks_tls, (None,)),
+    "stops halfway": (_stops_halfway, (None,)),
+    "drips": (_drips, (None,)),
+    "never starts": (_never_starts, (1008,)),
+    "falls silent": (_falls_silent, (1011, 1008)),
+    "half a message": (_half_a_message, (1011, 1008, None)),
+}
+"""And the codes they may be closed with; None: without one."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def slow(bench: Bench, neighbours: Neighbours) -> AsyncIterator[Slow]:
+    """All of them begin before the first test and go on beside the others."""
+    slow = Slow({kind: asyncio.create_task(what(bench)) for kind, (what, _) in SLOW.items()})
+    yield slow
+    for task in slow.tasks.values():
+        task.cancel()
+    await asyncio.wait(slow.tasks.values())
+
+
+@pytest.mark.parametrize("kind", SLOW)
+async def test_who_is_slow_is_not_waited_for_for_ever(slow, kind):
+    """Half-open, dripping, silent: closed by the gateway."""
+    assert await slow.tasks[kind] in SLOW[kind][1]
+
+
+# After all of it.
+
+
+async def test_the_neighbours_lost_nothing(bench, neighbours, request):
+    """Every frame that they sent lies on `media`, once, in order, on its track; in the end the
+    gateway knows of no connection any more."""
+    request.node.keywords["last"] = True
+    for one in neighbours.streams:
+        one.stopping = True
+    await asyncio.gather(*neighbours.sending)
+    assert [] == neighbours.disturbed()
+    for coded in neighbours.media.streams:
+        expected = {track: [sent for _, sent in coded.sent(track)] for track in TRACKS}
+        assert expected == await _received(bench, coded)
+        [closed] = await _ended(bench, coded.media_stream)
+        assert ("stop", coded.frames, 0) == (closed.reason, closed.frames, closed.invalid)
+    await until(lambda: bench.counted("flexcapture_gateway_connections") == 0)
+
+
+async def _records(bench: Bench, media_stream: MediaStream) -> list[object]:
+    """All of a media stream's records on `media`, up to its end."""
+    reader = consumer(bench.settings, bench.settings.prefixed(MEDIA.name))
+    found: list[object] = []
+    await reader.start()
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not any(isinstance(one, MediaStreamClosed) for one in found):
+                for records in (await reader.getmany(timeout_ms=100)).values():
+                    decoded = (codec.decode(record.value) for record in records)
+                    found += [
+                        one
+                        for one in decoded
+                        if getattr(one, "stream_sid", None) == media_stream.sid
+                    ]
+    finally:
+        await reader.stop()
+    return found
+
+
+async def _ended(bench: Bench, media_stream: MediaStream) -> list[MediaStreamClosed]:
+    found = await _records(bench, media_stream)
+    return [one for one in found if isinstance(one, MediaStreamClosed)]
+
+
+async def _received(bench: Bench, coded: CodedStream) -> dict[str, list[SentFrame]]:
+    received: dict[str, list[SentFrame]] = {track: [] for track in TRACKS}
+    for batch in await _records(bench, coded.media_stream):
+        if isinstance(batch, MediaBatch):
+            for one in frames(batch):
+                received[one.track].append(SentFrame(one.track, one.timestamp, one.payload))
+    return received

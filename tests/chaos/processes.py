@@ -26,7 +26,8 @@ Say = Callable[[str], None]
 
 
 class Processes:
-    """What endpoints.json tells of the processes, over time. `lives`: by ROLE-N."""
+    """What endpoints.json tells of the processes, over time. `lives`: by ROLE-N; `known`: set once
+    it has been read."""
 
     def __init__(self, directory: Path, say: Say) -> None:
         self._file = directory / "endpoints.json"
@@ -35,6 +36,7 @@ class Processes:
         self.unasked: list[str] = []
         self.extra: list[Span] = []
         self.told: dict[str, Any] = {}
+        self.known = asyncio.Event()
 
     async def watch(self) -> None:
         """Follows the file. Never returns."""
@@ -42,6 +44,7 @@ class Processes:
             with suppress(FileNotFoundError, ValueError):
                 self.told = json.loads(self._file.read_text())
                 self._look(self.told["roles"])
+                self.known.set()
             await asyncio.sleep(POLL_S)
 
     def _look(self, roles: Mapping[str, list[dict[str, Any]]]) -> None:

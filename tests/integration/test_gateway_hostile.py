@@ -29,20 +29,20 @@ from tests.integration.faust_roles import until
 from tests.integration.hostile import (
     BINARY,
     CONTINUED,
-    CREDENTIALS,
     KEY,
-    PATIENCE_S,
     PING,
     TEXT,
-    Bench,
-    attacked,
+    connected,
     frame,
     handshake,
     media,
+    opened,
     signed,
     start,
+    started,
     stop,
 )
+from tests.integration.lone_gateway import CREDENTIALS, PATIENCE_S, LoneGateway, lone_gateway
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
@@ -58,11 +58,13 @@ NOTHING_BUT = (1002, 1008)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def bench(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bench]:
+async def gateway(
+    kafka: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LoneGateway]:
     """One gateway for all of it."""
     directory: Path = tmp_path_factory.mktemp("hostile")
-    async with attacked(kafka, f"hostile{os.getpid()}.", directory) as bench:
-        yield bench
+    async with lone_gateway(kafka, f"hostile{os.getpid()}.", directory) as gateway:
+        yield gateway
 
 
 @dataclass
@@ -82,16 +84,16 @@ class Neighbours:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def neighbours(bench: Bench) -> AsyncIterator[Neighbours]:
+async def neighbours(gateway: LoneGateway) -> AsyncIterator[Neighbours]:
     """They go on beside every test here."""
     pacer = Pacer()
     calls = CodedMedia(pacer)
     pacing = asyncio.create_task(pacer.run())
-    streams = [await bench.start_request() for _ in range(NEIGHBOURS)]
-    sending = [asyncio.create_task(calls.send(bench.world, one, CREDENTIALS)) for one in streams]
+    streams = [await gateway.start_request() for _ in range(NEIGHBOURS)]
+    sending = [asyncio.create_task(calls.send(gateway.world, one, CREDENTIALS)) for one in streams]
     try:
         await until(lambda: sum(coded.turns > 25 for coded in calls.streams) == NEIGHBOURS)
-        yield Neighbours(calls, streams, sending, bench.resident())
+        yield Neighbours(calls, streams, sending, gateway.resident())
     finally:
         for one in streams:
             one.stopping = True
@@ -100,19 +102,21 @@ async def neighbours(bench: Bench) -> AsyncIterator[Neighbours]:
 
 
 @pytest.fixture(autouse=True)
-def _nobody_is_disturbed(bench: Bench, neighbours: Neighbours, request: pytest.FixtureRequest):
+def _nobody_is_disturbed(
+    gateway: LoneGateway, neighbours: Neighbours, request: pytest.FixtureRequest
+):
     """After each test: the neighbours go on, the gateway holds no more than it may."""
     yield
     if "last" not in request.keywords:
         assert [] == neighbours.disturbed()
-        assert bench.resident() < neighbours.resident + MEMORY
+        assert gateway.resident() < neighbours.resident + MEMORY
 
 
 # Handshakes.
 
 
-async def _answered(bench: Bench, request: str | bytes) -> int | None:
-    peer = await bench.connected()
+async def _answered(gateway: LoneGateway, request: str | bytes) -> int | None:
+    peer = await connected(gateway)
     await peer.send(request if isinstance(request, bytes) else request.encode())
     status = await peer.status()
     peer.cut()
@@ -131,36 +135,36 @@ async def _answered(bench: Bench, request: str | bytes) -> int | None:
     ],
     ids=["none", "empty", "wrong", "no ASCII", "of another URL", "forwarded"],
 )
-async def test_without_its_signature_a_url_is_refused(bench, headers):
+async def test_without_its_signature_a_url_is_refused(gateway, headers):
     """403, though the URL is right."""
-    url = (await bench.start_request()).url
-    assert 403 == await _answered(bench, handshake(url, headers))
+    url = (await gateway.start_request()).url
+    assert 403 == await _answered(gateway, handshake(url, headers))
 
 
-async def test_a_signature_given_twice_is_refused(bench):
+async def test_a_signature_given_twice_is_refused(gateway):
     """Whichever of the two is right."""
-    url = (await bench.start_request()).url
+    url = (await gateway.start_request()).url
     [(name, right)] = signed(url).items()
     request = handshake(url, {name: f"{right}\r\n{name}: another"})
-    assert 403 == await _answered(bench, request)
+    assert 403 == await _answered(gateway, request)
 
 
 @pytest.mark.parametrize(
     "path",
     ["/", "/mediax", "/media/a/b", "/media/", "/media?a=b", "//media", "/media#a"],
 )
-async def test_another_path_is_refused_though_it_is_signed(bench, path):
+async def test_another_path_is_refused_though_it_is_signed(gateway, path):
     """No start request named it. (A fragment is no part of a request's path.)"""
-    url = bench.url.removesuffix("/media") + path
-    assert await _answered(bench, handshake(url, signed(url), path=path)) in (403, 400, None)
+    url = gateway.url.removesuffix("/media") + path
+    assert await _answered(gateway, handshake(url, signed(url), path=path)) in (403, 400, None)
 
 
-async def test_a_token_that_was_changed_is_refused(bench):
+async def test_a_token_that_was_changed_is_refused(gateway):
     """Though the URL with it is signed. (A URL without a token has nothing to change.)"""
-    url = (await bench.start_request()).url
-    if url != bench.url:
+    url = (await gateway.start_request()).url
+    if url != gateway.url:
         for wrong in (url[:-1] + ("A" if url[-1] != "A" else "B"), url[:-4], url + "A"):
-            assert 403 == await _answered(bench, handshake(wrong, signed(wrong)))
+            assert 403 == await _answered(gateway, handshake(wrong, signed(wrong)))
 
 
 @pytest.mark.parametrize(
@@ -179,17 +183,17 @@ async def test_a_token_that_was_changed_is_refused(bench):
     ids=["POST", "HTTP/1.0", "no upgrade", "old version", "a huge header", "many headers",
          "a huge path", "no end"],
 )  # fmt: skip
-async def test_what_is_no_handshake_is_refused(bench, request_bytes):
+async def test_what_is_no_handshake_is_refused(gateway, request_bytes):
     """With an error of the client's, or without a word."""
-    status = await _answered(bench, request_bytes)
+    status = await _answered(gateway, request_bytes)
     assert status is None or 400 <= status < 500
 
 
 # Sockets that were let in.
 
 
-async def _closed_after(bench: Bench, *data: bytes) -> int | None:
-    peer, _ = await bench.started()
+async def _closed_after(gateway: LoneGateway, *data: bytes) -> int | None:
+    peer, _ = await started(gateway)
     for each in data:
         await peer.send(each)
     return await peer.closed()
@@ -220,36 +224,36 @@ async def _closed_after(bench: Bench, *data: bytes) -> int | None:
          "unmasked", "unknown kind", "long ping", "ping in parts", "continues nothing",
          "no UTF-8", "no JSON", "half a message", "open brackets", "deep list", "deep object"],
 )  # fmt: skip
-async def test_what_is_no_media_stream_ends_its_socket(bench, data, codes):
+async def test_what_is_no_media_stream_ends_its_socket(gateway, data, codes):
     """With the code that says why, at once."""
-    assert await _closed_after(bench, *data) in codes
+    assert await _closed_after(gateway, *data) in codes
 
 
-async def test_media_before_start_ends_the_socket(bench):
+async def test_media_before_start_ends_the_socket(gateway):
     """1008."""
-    media_stream = await bench.start_request()
-    peer = await bench.opened(media_stream)
+    media_stream = await gateway.start_request()
+    peer = await opened(gateway, media_stream)
     await peer.message({"event": "connected", "protocol": "Call", "version": "1.0.0"})
     await peer.message(media(media_stream, 20, FRAME))
     assert 1008 == await peer.closed()
 
 
-async def test_a_message_in_the_smallest_pieces_is_a_message(bench):
+async def test_a_message_in_the_smallest_pieces_is_a_message(gateway):
     """A frame of audio, each byte in a frame of its own, with pings between."""
-    peer, media_stream = await bench.started()
+    peer, media_stream = await started(gateway)
     text = str(media(media_stream, 20, FRAME)).replace("'", '"').encode()
     pieces = [frame(TEXT if at == 0 else CONTINUED, text[at : at + 1], fin=at == len(text) - 1)
               for at in range(len(text))]  # fmt: skip
     await peer.send(frame(PING).join(pieces))
     await peer.message(stop(media_stream))
     assert 1000 == await peer.closed()
-    [closed] = await _ended(bench, media_stream)
+    [closed] = await _ended(gateway, media_stream)
     assert (1, 0) == (closed.frames, closed.invalid)
 
 
-async def test_rubbish_for_audio_is_counted_and_the_socket_stays(bench):
+async def test_rubbish_for_audio_is_counted_and_the_socket_stays(gateway):
     """Base64 that is none, payloads that are no text, tracks and timestamps that are none."""
-    peer, media_stream = await bench.started()
+    peer, media_stream = await started(gateway)
     rubbish = ["====", "A", "\u00e9\u00e9", "a b", "", "A" * 50_001]
     for number, payload in enumerate(rubbish):
         await peer.message(media(media_stream, 20 * number, payload))
@@ -259,16 +263,16 @@ async def test_rubbish_for_audio_is_counted_and_the_socket_stays(bench):
     await peer.message(media(media_stream, 400, FRAME))
     await peer.message(stop(media_stream))
     assert 1000 == await peer.closed()
-    [closed] = await _ended(bench, media_stream)
+    [closed] = await _ended(gateway, media_stream)
     assert closed.frames == 1
     assert closed.invalid >= len(rubbish)
 
 
-async def test_a_handshake_that_is_repeated_takes_nothing_from_the_first(bench, neighbours):
+async def test_a_handshake_that_is_repeated_takes_nothing_from_the_first(gateway, neighbours):
     """Whoever saw a neighbour's handshake sends it again, and frames of his own on top: they are
     refused, and are nowhere in the neighbour's audio."""
     victim = neighbours.streams[0]
-    peer = await bench.connected()
+    peer = await connected(gateway)
     await peer.send(handshake(victim.url, signed(victim.url)).encode())
     if await peer.status() == 101:
         await peer.message(start(victim))
@@ -277,19 +281,19 @@ async def test_a_handshake_that_is_repeated_takes_nothing_from_the_first(bench, 
         assert await peer.closed() in NOTHING_BUT
 
 
-async def test_a_url_is_good_for_its_own_call_only(bench):
+async def test_a_url_is_good_for_its_own_call_only(gateway):
     """A handshake seen on one call does not open a socket for another. (A URL that is every call's
     cannot tell.)"""
-    seen, other = await bench.start_request(), await bench.start_request()
+    seen, other = await gateway.start_request(), await gateway.start_request()
     if seen.url != other.url:
-        peer = await bench.opened(seen)
+        peer = await opened(gateway, seen)
         await peer.message(start(other))
         assert await peer.closed() in NOTHING_BUT
 
 
-async def test_pings_without_end_that_nobody_wants_answered(bench):
+async def test_pings_without_end_that_nobody_wants_answered(gateway):
     """A peer that floods and never reads: the answers pile up nowhere."""
-    peer, media_stream = await bench.started()
+    peer, media_stream = await started(gateway)
     flood = frame(PING, b"x" * 125) * 500
 
     async def pinging() -> None:
@@ -297,38 +301,38 @@ async def test_pings_without_end_that_nobody_wants_answered(bench):
             await peer.send(flood)
 
     task = asyncio.create_task(pinging())
-    before = bench.resident()
+    before = gateway.resident()
     await asyncio.wait([task], timeout=3)
-    assert bench.resident() < before + MEMORY / 2
+    assert gateway.resident() < before + MEMORY / 2
     peer.cut()
     task.cancel()
     await asyncio.wait([task])
-    assert 1 == len(await _ended(bench, media_stream))
+    assert 1 == len(await _ended(gateway, media_stream))
 
 
 # Many.
 
 
-async def test_thousands_of_connections_without_a_signature(bench, neighbours):
+async def test_thousands_of_connections_without_a_signature(gateway, neighbours):
     """Each is refused, or cut; what they took is given back."""
-    url = (await bench.start_request()).url
+    url = (await gateway.start_request()).url
     request, statuses = handshake(url), set()
     for _ in range(0, CONNECTIONS, WAVE):
-        statuses |= set(await asyncio.gather(*(_answered(bench, request) for _ in range(WAVE))))
+        statuses |= set(await asyncio.gather(*(_answered(gateway, request) for _ in range(WAVE))))
     assert statuses <= {403, None}
 
 
-async def test_thousands_of_connections_that_say_nothing(bench, neighbours):
+async def test_thousands_of_connections_that_say_nothing(gateway, neighbours):
     """They are held for a while, at little cost, and do not keep a call out."""
     for _ in range(0, CONNECTIONS, WAVE):
-        peers = [await bench.connected() for _ in range(WAVE)]
+        peers = [await connected(gateway) for _ in range(WAVE)]
         for peer in peers[::2]:
             await peer.send(b"GET /media HTTP/1.1\r\nHost:")
-        media_stream = await bench.start_request()
-        peer = await bench.opened(media_stream)
+        media_stream = await gateway.start_request()
+        peer = await opened(gateway, media_stream)
         await peer.message(start(media_stream))
         await peer.message(media(media_stream, 20, FRAME))
-        assert bench.resident() < neighbours.resident + MEMORY
+        assert gateway.resident() < neighbours.resident + MEMORY
         await peer.message(stop(media_stream))
         assert 1000 == await peer.closed()
         for each in peers:
@@ -338,46 +342,46 @@ async def test_thousands_of_connections_that_say_nothing(bench, neighbours):
 # Slow ones: none is waited for longer than the gateway waits itself.
 
 
-async def _says_nothing(bench: Bench) -> None:
-    await (await bench.connected()).ended()
+async def _says_nothing(gateway: LoneGateway) -> None:
+    await (await connected(gateway)).ended()
 
 
-async def _speaks_tls(bench: Bench) -> None:
-    peer = await bench.connected()
+async def _speaks_tls(gateway: LoneGateway) -> None:
+    peer = await connected(gateway)
     await peer.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500))
     await peer.ended()
 
 
-async def _stops_halfway(bench: Bench) -> None:
-    peer = await bench.connected()
-    await peer.send(handshake(bench.url)[:-4].encode())
+async def _stops_halfway(gateway: LoneGateway) -> None:
+    peer = await connected(gateway)
+    await peer.send(handshake(gateway.url)[:-4].encode())
     await peer.ended()
 
 
-async def _drips(bench: Bench) -> None:
+async def _drips(gateway: LoneGateway) -> None:
     """A byte now and then."""
-    peer = await bench.connected()
+    peer = await connected(gateway)
     ended = asyncio.create_task(peer.ended())
-    for byte in handshake(bench.url, {"X-Slow": "x" * 1000}).encode():
+    for byte in handshake(gateway.url, {"X-Slow": "x" * 1000}).encode():
         await peer.send(bytes([byte]))
         if (await asyncio.wait([ended], timeout=0.2))[0]:
             break
     await ended
 
 
-async def _never_starts(bench: Bench) -> int | None:
-    return await (await bench.opened()).closed()
+async def _never_starts(gateway: LoneGateway) -> int | None:
+    return await (await opened(gateway)).closed()
 
 
-async def _falls_silent(bench: Bench) -> int | None:
+async def _falls_silent(gateway: LoneGateway) -> int | None:
     """A socket that stops without a FIN."""
-    peer, media_stream = await bench.started()
+    peer, media_stream = await started(gateway)
     await peer.message(media(media_stream, 20, FRAME))
     return await peer.closed()
 
 
-async def _half_a_message(bench: Bench) -> int | None:
-    peer, _ = await bench.started()
+async def _half_a_message(gateway: LoneGateway) -> int | None:
+    peer, _ = await started(gateway)
     await peer.send(frame(TEXT, b'{"event":"media"', declared=200))
     return await peer.closed()
 
@@ -389,7 +393,7 @@ class Slow:
     tasks: dict[str, "asyncio.Task[int | None]"] = field(default_factory=dict)
 
 
-SLOW: dict[str, tuple[Callable[[Bench], Awaitable[int | None]], tuple[int | None, ...]]] = {
+SLOW: dict[str, tuple[Callable[[LoneGateway], Awaitable[int | None]], tuple[int | None, ...]]] = {
     "says nothing": (_says_nothing, (None,)),
     "speaks TLS": (_speaks_tls, (None,)),
     "stops halfway": (_stops_halfway, (None,)),
@@ -402,9 +406,9 @@ SLOW: dict[str, tuple[Callable[[Bench], Awaitable[int | None]], tuple[int | None
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
-async def slow(bench: Bench, neighbours: Neighbours) -> AsyncIterator[Slow]:
+async def slow(gateway: LoneGateway, neighbours: Neighbours) -> AsyncIterator[Slow]:
     """All of them begin before the first test and go on beside the others."""
-    slow = Slow({kind: asyncio.create_task(what(bench)) for kind, (what, _) in SLOW.items()})
+    slow = Slow({kind: asyncio.create_task(what(gateway)) for kind, (what, _) in SLOW.items()})
     yield slow
     for task in slow.tasks.values():
         task.cancel()
@@ -420,7 +424,7 @@ async def test_who_is_slow_is_not_waited_for_for_ever(slow, kind):
 # After all of it.
 
 
-async def test_the_neighbours_lost_nothing(bench, neighbours, request):
+async def test_the_neighbours_lost_nothing(gateway, neighbours, request):
     """Every frame that they sent lies on `media`, once, in order, on its track; in the end the
     gateway knows of no connection any more."""
     request.node.keywords["last"] = True
@@ -430,15 +434,15 @@ async def test_the_neighbours_lost_nothing(bench, neighbours, request):
     assert [] == neighbours.disturbed()
     for coded in neighbours.media.streams:
         expected = {track: [sent for _, sent in coded.sent(track)] for track in TRACKS}
-        assert expected == await _received(bench, coded)
-        [closed] = await _ended(bench, coded.media_stream)
+        assert expected == await _received(gateway, coded)
+        [closed] = await _ended(gateway, coded.media_stream)
         assert ("stop", coded.frames, 0) == (closed.reason, closed.frames, closed.invalid)
-    await until(lambda: bench.counted("flexcapture_gateway_connections") == 0)
+    await until(lambda: gateway.counted("flexcapture_gateway_connections") == 0)
 
 
-async def _records(bench: Bench, media_stream: MediaStream) -> list[object]:
+async def _records(gateway: LoneGateway, media_stream: MediaStream) -> list[object]:
     """All of a media stream's records on `media`, up to its end."""
-    reader = consumer(bench.settings, bench.settings.prefixed(MEDIA.name))
+    reader = consumer(gateway.settings, gateway.settings.prefixed(MEDIA.name))
     found: list[object] = []
     await reader.start()
     try:
@@ -456,14 +460,14 @@ async def _records(bench: Bench, media_stream: MediaStream) -> list[object]:
     return found
 
 
-async def _ended(bench: Bench, media_stream: MediaStream) -> list[MediaStreamClosed]:
-    found = await _records(bench, media_stream)
+async def _ended(gateway: LoneGateway, media_stream: MediaStream) -> list[MediaStreamClosed]:
+    found = await _records(gateway, media_stream)
     return [one for one in found if isinstance(one, MediaStreamClosed)]
 
 
-async def _received(bench: Bench, coded: CodedStream) -> dict[str, list[SentFrame]]:
+async def _received(gateway: LoneGateway, coded: CodedStream) -> dict[str, list[SentFrame]]:
     received: dict[str, list[SentFrame]] = {track: [] for track in TRACKS}
-    for batch in await _records(bench, coded.media_stream):
+    for batch in await _records(gateway, coded.media_stream):
         if isinstance(batch, MediaBatch):
             for one in frames(batch):
                 received[one.track].append(SentFrame(one.track, one.timestamp, one.payload))

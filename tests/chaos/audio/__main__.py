@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import uvloop
 
@@ -12,12 +13,25 @@ from simulator.media import clock
 from tests.chaos.audio.judging import Assessment, assess
 from tests.chaos.audio.options import AudioOptions, parsed
 from tests.chaos.audio.report import report
-from tests.chaos.audio.run import play
+from tests.chaos.audio.run import Played, play
 from tests.chaos.run import directory_of
 from tests.chaos.stage import Say, staged
 
 
-async def run(options: AudioOptions, say: Say) -> Assessment:
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What was played, and how it came out."""
+
+    played: Played
+    assessment: Assessment
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything does."""
+        return self.assessment.holds
+
+
+async def run(options: AudioOptions, say: Say) -> Outcome:
     """Plays, compares, tells."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker may be stopped
     pacer = Pacer()
@@ -32,7 +46,7 @@ async def run(options: AudioOptions, say: Say) -> Assessment:
             went_well()
         else:
             say(f"logs and state are kept under {directory}")
-    return result
+    return Outcome(played, result)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -30,6 +30,8 @@ def report(options: AudioOptions, played: Played, result: Assessment, say: Say) 
     say(f"strange frames       {sums.strange.total()} ({_counted(sums.strange)})")
     say(f"not taken in time    {_thrown_away(played)}: thrown away by Twilio, never sent")
     say(f"lost at one end      {sums.lost_at_end * 20} ms at most")
+    cores = {role: f"{used:.2f}" for role, used in played.usage.cores().items()}
+    say(f"cores                {_counted(cores)}")
     wrong = [f"{sid}: {text}" for sid, j in result.judgements.items() for text in j.wrong]
     wrong += result.wrong
     for text in [*played.processes.unasked, *(f"WRONG: {one}" for one in wrong[:TOLD])]:
@@ -51,5 +53,5 @@ def _kills(played: Played) -> Counter[str]:
     return Counter(killed)
 
 
-def _counted(counts: Mapping[str, int]) -> str:
+def _counted(counts: Mapping[str, object]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items())) or "none"

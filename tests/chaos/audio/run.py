@@ -20,6 +20,7 @@ from simulator.player import Player
 from simulator.script import Json, Script
 from tests.chaos.audio.console import while_recording
 from tests.chaos.audio.options import AudioOptions
+from tests.chaos.audio.usage import Usage
 from tests.chaos.processes import Processes
 from tests.chaos.stage import Say, Stage
 
@@ -41,6 +42,7 @@ class Played:
     processes: Processes
     lateness: Lateness
     console: list[str]
+    usage: Usage
 
     def of_call(self, script: Script) -> list[CodedStream]:
         """The media streams of a call on which anything was sent."""
@@ -76,6 +78,8 @@ async def play(
     sink = KinesisSink(endpoints.kinesis, endpoints.kinesis_region, endpoints.kinesis_stream)
     calls = scripts(options, clock() + BEGIN_MS, simulation.account)
     told: list[str] = []
+    usage = Usage()
+    going = _Going(options, stage, media, processes, usage, say)
     async with console, sink:
         player = Player(simulation.world, sink, console, stage.monitored.add)
         async with asyncio.TaskGroup() as group:
@@ -83,7 +87,7 @@ async def play(
             work = [
                 stage.pipeline.died(),
                 processes.watch(),
-                _killing(options, stage, media, processes, say),
+                going.once_all_are_on(),
                 _telling(media, pacer, say),
                 while_recording(endpoints, calls[0].task_sid, told),
             ]
@@ -92,7 +96,7 @@ async def play(
             await _all_over(media)
             for task in (pacing, *beside[1:]):
                 task.cancel()
-            played = Played(calls, media.streams, {}, processes, pacer.lateness, told)
+            played = Played(calls, media.streams, {}, processes, pacer.lateness, told, usage)
             await _settled(console, played, options.patience, say)
             beside[0].cancel()
     return played
@@ -102,19 +106,49 @@ async def _all_over(media: CodedMedia) -> None:
     await asyncio.gather(*(coded.over.wait() for coded in media.streams))
 
 
-async def _killing(
-    options: AudioOptions, stage: Stage, media: CodedMedia, processes: Processes, say: Say
-) -> None:
-    """Once all calls are on. Never returns."""
-    on = asyncio.create_task(_all_on(media, options.calls))
-    await asyncio.wait([on], timeout=options.ramp + ON_S)
-    say("all calls are on" if on.done() else "not all calls are on")
-    on.cancel()
-    async with asyncio.TaskGroup() as group:
-        group.create_task(_kill_in_turn(options, stage, processes, say))
-        if stage.broker is not None:
-            group.create_task(stage.broker.away(options.broker_down, say))
-    await asyncio.Event().wait()
+@dataclass(frozen=True, slots=True)
+class _Going:
+    """What goes on while calls are played."""
+
+    options: AudioOptions
+    stage: Stage
+    media: CodedMedia
+    processes: Processes
+    usage: Usage
+    say: Say
+
+    async def once_all_are_on(self) -> None:
+        """Kills. Never returns."""
+        async with asyncio.timeout(ON_S):
+            await self.processes.known.wait()
+        self.usage.note(self.processes)
+        on = asyncio.create_task(_all_on(self.media, self.options.calls))
+        await asyncio.wait([on], timeout=self.options.ramp + ON_S)
+        self.say("all calls are on" if on.done() else "not all calls are on")
+        on.cancel()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.usage.keep_noting(self.processes))
+            group.create_task(self._kill_in_turn())
+            if self.stage.broker is not None:
+                down = self.options.broker_down
+                group.create_task(self.stage.broker.away(down, self.say))
+
+    async def _kill_in_turn(self) -> None:
+        options = self.options
+        random = Random(options.seed + 1)
+        rounds = options.times or 10**9
+        for _ in range(rounds if options.kill and options.every > 0 else 0):
+            for role in options.kill:
+                await asyncio.sleep(options.every * random.uniform(0.8, 1.2))
+                await self._kill(role, random)
+
+    async def _kill(self, role: str, random: Random) -> None:
+        if role == "kafka" and self.stage.broker is not None:
+            await self.stage.broker.away(0, self.say)
+        elif names := self.processes.running(role):
+            self.processes.kill(random.choice(names))
+        else:
+            self.say(f"no {role} is up: not killed")
 
 
 async def _all_on(media: CodedMedia, calls: int) -> None:
@@ -123,23 +157,6 @@ async def _all_on(media: CodedMedia, calls: int) -> None:
         if sum(coded.turns >= TURNS_IN_A_SECOND for coded in media.streams) >= calls:
             return
         await asyncio.sleep(0.1)
-
-
-async def _kill_in_turn(
-    options: AudioOptions, stage: Stage, processes: Processes, say: Say
-) -> None:
-    random = Random(options.seed + 1)
-    rounds = options.times or 10**9
-    for _ in range(rounds if options.kill and options.every > 0 else 0):
-        for role in options.kill:
-            await asyncio.sleep(options.every * random.uniform(0.8, 1.2))
-            if role == "kafka" and stage.broker is not None:
-                await stage.broker.away(0, say)
-                continue
-            if names := processes.running(role):
-                processes.kill(random.choice(names))
-            else:
-                say(f"no {role} is up: not killed")
 
 
 async def _telling(media: CodedMedia, pacer: Pacer, say: Say) -> None:

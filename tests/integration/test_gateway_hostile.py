@@ -6,25 +6,16 @@ which every frame must be on `media` in the end.
 """
 
 import asyncio
+import json
 import os
 from base64 import b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from pipeline.kafka import consumer
-from pipeline.media.batch import frames
-from schemas import codec
-from schemas.records import MediaBatch, MediaStreamClosed
-from schemas.topics import MEDIA
-from simulator.coded.pacing import Pacer
-from simulator.coded.sending import CodedMedia
-from simulator.coded.sent import CodedStream
-from simulator.expected import TRACKS, SentFrame
-from simulator.world import MediaStream
+from simulator.expected import TRACKS
 from tests.integration.faust_roles import until
 from tests.integration.hostile import (
     BINARY,
@@ -42,7 +33,9 @@ from tests.integration.hostile import (
     started,
     stop,
 )
-from tests.integration.lone_gateway import CREDENTIALS, PATIENCE_S, LoneGateway, lone_gateway
+from tests.integration.lone_gateway import LoneGateway, lone_gateway
+from tests.integration.neighbours import Neighbours, ended, neighbours_of, received
+from tests.integration.slow_peers import SLOW
 
 pytestmark = [pytest.mark.integration, pytest.mark.asyncio(loop_scope="module")]
 
@@ -52,6 +45,7 @@ NEIGHBOURS = 3
 MEMORY = 48 * 2**20
 """So much more than before the gateway may hold, whatever is done to it."""
 
+Slow = dict[str, "asyncio.Future[int | None]"]
 FRAME = b64encode(bytes(160)).decode()
 MEGABYTE = b'{"event":"' + b"x" * 2**20 + b'"}'
 NOTHING_BUT = (1002, 1008)
@@ -67,49 +61,19 @@ async def gateway(
         yield gateway
 
 
-@dataclass
-class Neighbours:
-    """Calls that mean no harm. `resident`: the gateway's memory while there were only they."""
-
-    media: CodedMedia
-    streams: list[MediaStream]
-    sending: list["asyncio.Task[None]"]
-    resident: int
-
-    def disturbed(self) -> list[str]:
-        """What went wrong with them so far."""
-        told = [s.trouble for s in self.streams if s.trouble]
-        away = sum(len(coded.thrown_away) for coded in self.media.streams)
-        return [*told, *([f"{away} turns were not taken in time"] if away else [])]
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
 async def neighbours(gateway: LoneGateway) -> AsyncIterator[Neighbours]:
     """They go on beside every test here."""
-    pacer = Pacer()
-    calls = CodedMedia(pacer)
-    pacing = asyncio.create_task(pacer.run())
-    streams = [await gateway.start_request() for _ in range(NEIGHBOURS)]
-    sending = [asyncio.create_task(calls.send(gateway.world, one, CREDENTIALS)) for one in streams]
-    try:
-        await until(lambda: sum(coded.turns > 25 for coded in calls.streams) == NEIGHBOURS)
-        yield Neighbours(calls, streams, sending, gateway.resident())
-    finally:
-        for one in streams:
-            one.stopping = True
-        await asyncio.gather(*sending)
-        pacing.cancel()
+    async with neighbours_of(gateway, NEIGHBOURS) as neighbours:
+        yield neighbours
 
 
 @pytest.fixture(autouse=True)
-def _nobody_is_disturbed(
-    gateway: LoneGateway, neighbours: Neighbours, request: pytest.FixtureRequest
-):
+def _nobody_is_disturbed(gateway: LoneGateway, neighbours: Neighbours):
     """After each test: the neighbours go on, the gateway holds no more than it may."""
     yield
-    if "last" not in request.keywords:
-        assert [] == neighbours.disturbed()
-        assert gateway.resident() < neighbours.resident + MEMORY
+    assert [] == neighbours.disturbed()
+    assert gateway.resident() < neighbours.resident + MEMORY
 
 
 # Handshakes.
@@ -241,13 +205,13 @@ async def test_media_before_start_ends_the_socket(gateway):
 async def test_a_message_in_the_smallest_pieces_is_a_message(gateway):
     """A frame of audio, each byte in a frame of its own, with pings between."""
     peer, media_stream = await started(gateway)
-    text = str(media(media_stream, 20, FRAME)).replace("'", '"').encode()
+    text = json.dumps(media(media_stream, 20, FRAME)).encode()
     pieces = [frame(TEXT if at == 0 else CONTINUED, text[at : at + 1], fin=at == len(text) - 1)
               for at in range(len(text))]  # fmt: skip
     await peer.send(frame(PING).join(pieces))
     await peer.message(stop(media_stream))
     assert 1000 == await peer.closed()
-    [closed] = await _ended(gateway, media_stream)
+    [closed] = await ended(gateway, media_stream)
     assert (1, 0) == (closed.frames, closed.invalid)
 
 
@@ -263,7 +227,7 @@ async def test_rubbish_for_audio_is_counted_and_the_socket_stays(gateway):
     await peer.message(media(media_stream, 400, FRAME))
     await peer.message(stop(media_stream))
     assert 1000 == await peer.closed()
-    [closed] = await _ended(gateway, media_stream)
+    [closed] = await ended(gateway, media_stream)
     assert closed.frames == 1
     assert closed.invalid >= len(rubbish)
 
@@ -307,7 +271,7 @@ async def test_pings_without_end_that_nobody_wants_answered(gateway):
     peer.cut()
     task.cancel()
     await asyncio.wait([task])
-    assert 1 == len(await _ended(gateway, media_stream))
+    assert 1 == len(await ended(gateway, media_stream))
 
 
 # Many.
@@ -342,133 +306,35 @@ async def test_thousands_of_connections_that_say_nothing(gateway, neighbours):
 # Slow ones: none is waited for longer than the gateway waits itself.
 
 
-async def _says_nothing(gateway: LoneGateway) -> None:
-    await (await connected(gateway)).ended()
-
-
-async def _speaks_tls(gateway: LoneGateway) -> None:
-    peer = await connected(gateway)
-    await peer.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500))
-    await peer.ended()
-
-
-async def _stops_halfway(gateway: LoneGateway) -> None:
-    peer = await connected(gateway)
-    await peer.send(handshake(gateway.url)[:-4].encode())
-    await peer.ended()
-
-
-async def _drips(gateway: LoneGateway) -> None:
-    """A byte now and then."""
-    peer = await connected(gateway)
-    ended = asyncio.create_task(peer.ended())
-    for byte in handshake(gateway.url, {"X-Slow": "x" * 1000}).encode():
-        await peer.send(bytes([byte]))
-        if (await asyncio.wait([ended], timeout=0.2))[0]:
-            break
-    await ended
-
-
-async def _never_starts(gateway: LoneGateway) -> int | None:
-    return await (await opened(gateway)).closed()
-
-
-async def _falls_silent(gateway: LoneGateway) -> int | None:
-    """A socket that stops without a FIN."""
-    peer, media_stream = await started(gateway)
-    await peer.message(media(media_stream, 20, FRAME))
-    return await peer.closed()
-
-
-async def _half_a_message(gateway: LoneGateway) -> int | None:
-    peer, _ = await started(gateway)
-    await peer.send(frame(TEXT, b'{"event":"media"', declared=200))
-    return await peer.closed()
-
-
-@dataclass
-class Slow:
-    """What each of them is doing."""
-
-    tasks: dict[str, "asyncio.Task[int | None]"] = field(default_factory=dict)
-
-
-SLOW: dict[str, tuple[Callable[[LoneGateway], Awaitable[int | None]], tuple[int | None, ...]]] = {
-    "says nothing": (_says_nothing, (None,)),
-    "speaks TLS": (_speaks_tls, (None,)),
-    "stops halfway": (_stops_halfway, (None,)),
-    "drips": (_drips, (None,)),
-    "never starts": (_never_starts, (1008,)),
-    "falls silent": (_falls_silent, (1011, 1008)),
-    "half a message": (_half_a_message, (1011, 1008, None)),
-}
-"""And the codes they may be closed with; None: without one."""
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
 async def slow(gateway: LoneGateway, neighbours: Neighbours) -> AsyncIterator[Slow]:
     """All of them begin before the first test and go on beside the others."""
-    slow = Slow({kind: asyncio.create_task(what(gateway)) for kind, (what, _) in SLOW.items()})
-    yield slow
-    for task in slow.tasks.values():
+    tasks = {kind: asyncio.ensure_future(peer(gateway)) for kind, (peer, _) in SLOW.items()}
+    yield tasks
+    for task in tasks.values():
         task.cancel()
-    await asyncio.wait(slow.tasks.values())
+    await asyncio.wait(tasks.values())
 
 
 @pytest.mark.parametrize("kind", SLOW)
 async def test_who_is_slow_is_not_waited_for_for_ever(slow, kind):
     """Half-open, dripping, silent: closed by the gateway."""
-    assert await slow.tasks[kind] in SLOW[kind][1]
+    assert await slow[kind] in SLOW[kind][1]
 
 
 # After all of it.
 
 
-async def test_the_neighbours_lost_nothing(gateway, neighbours, request):
+async def test_the_neighbours_lost_nothing(gateway, neighbours):
     """Every frame that they sent lies on `media`, once, in order, on its track; in the end the
     gateway knows of no connection any more."""
-    request.node.keywords["last"] = True
     for one in neighbours.streams:
         one.stopping = True
     await asyncio.gather(*neighbours.sending)
     assert [] == neighbours.disturbed()
     for coded in neighbours.media.streams:
         expected = {track: [sent for _, sent in coded.sent(track)] for track in TRACKS}
-        assert expected == await _received(gateway, coded)
-        [closed] = await _ended(gateway, coded.media_stream)
+        assert expected == await received(gateway, coded)
+        [closed] = await ended(gateway, coded.media_stream)
         assert ("stop", coded.frames, 0) == (closed.reason, closed.frames, closed.invalid)
     await until(lambda: gateway.counted("flexcapture_gateway_connections") == 0)
-
-
-async def _records(gateway: LoneGateway, media_stream: MediaStream) -> list[object]:
-    """All of a media stream's records on `media`, up to its end."""
-    reader = consumer(gateway.settings, gateway.settings.prefixed(MEDIA.name))
-    found: list[object] = []
-    await reader.start()
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            while not any(isinstance(one, MediaStreamClosed) for one in found):
-                for records in (await reader.getmany(timeout_ms=100)).values():
-                    decoded = (codec.decode(record.value) for record in records)
-                    found += [
-                        one
-                        for one in decoded
-                        if getattr(one, "stream_sid", None) == media_stream.sid
-                    ]
-    finally:
-        await reader.stop()
-    return found
-
-
-async def _ended(gateway: LoneGateway, media_stream: MediaStream) -> list[MediaStreamClosed]:
-    found = await _records(gateway, media_stream)
-    return [one for one in found if isinstance(one, MediaStreamClosed)]
-
-
-async def _received(gateway: LoneGateway, coded: CodedStream) -> dict[str, list[SentFrame]]:
-    received: dict[str, list[SentFrame]] = {track: [] for track in TRACKS}
-    for batch in await _records(gateway, coded.media_stream):
-        if isinstance(batch, MediaBatch):
-            for one in frames(batch):
-                received[one.track].append(SentFrame(one.track, one.timestamp, one.payload))
-    return received

@@ -14,6 +14,7 @@ from tests.chaos.audio.run import Played, fetched
 
 FRAMES = 2
 """In 20 ms."""
+FRAME_MS = 20
 
 
 @dataclass(slots=True)
@@ -44,6 +45,7 @@ async def assess(options: AudioOptions, played: Played, endpoints: Endpoints) ->
                 result.judgements[sid] = await _judged(console, coded, recording)
         await _console(console, endpoints, played, result.wrong)
     result.wrong += _without_excuse(options, played, result)
+    result.wrong += _too_much(options, result)
     return result
 
 
@@ -93,6 +95,18 @@ def _without_excuse(options: AudioOptions, played: Played, result: Assessment) -
         if judgement and judgement.lost:
             told.append(f"{sid}: {judgement.lost.total()} frames lost: {dict(judgement.lost)}")
     return told
+
+
+def _too_much(options: AudioOptions, result: Assessment) -> list[str]:
+    """Where the broker was there all the time, a killed gateway takes little with it."""
+    if not options.loses_little:
+        return []
+    lost = {sid: FRAME_MS * j.lost_at_end for sid, j in result.judgements.items()}
+    return [
+        f"{sid}: {ms} ms were lost at its end, more than {options.most_lost}"
+        for sid, ms in lost.items()
+        if ms > options.most_lost
+    ]
 
 
 async def _console(console: Console, endpoints: Endpoints, played: Played, told: list[str]) -> None:

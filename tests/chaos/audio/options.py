@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import randbelow
 
+from pipeline.settings import Role
 from tests.chaos.options import Options, counts, names
 
 ROTATION = ("gateway", "recorder", "kafka")
+KILLED = frozenset(Role) | {"kafka", "kinesis"}
 AROUND_OUTAGE_S = 20.0
 
 
@@ -30,12 +32,18 @@ class AudioOptions:
     processes: Mapping[str, int] = field(default_factory=dict)
     seed: int = 0
     patience: float = 90.0
+    most_lost: int = 1_500
     directory: Path | None = None
 
     @property
     def loses_nothing(self) -> bool:
         """Whether there is no excuse for a lost frame."""
         return "gateway" not in self.kill
+
+    @property
+    def loses_little(self) -> bool:
+        """Whether a killed gateway has no excuse for losing more than `most_lost`."""
+        return "kafka" not in self.kill and not self.broker_down
 
     def of_stage(self) -> Options:
         """What the stage is told."""
@@ -62,10 +70,15 @@ def parsed(arguments: Sequence[str]) -> AudioOptions:
     parser.add_argument("--processes", type=counts, default={}, metavar="ROLE=N,...")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--patience", type=float, default=own.patience, metavar="SECONDS")
+    parser.add_argument("--most-lost", type=int, default=own.most_lost, metavar="MS")
     parser.add_argument("--directory", type=Path, default=None, help="kept; else a temporary one")
     values = vars(parser.parse_args(arguments))
     seed = values.pop("seed")
     options = AudioOptions(**values, seed=randbelow(10**6) if seed is None else seed)
+    if options.calls < 1:
+        parser.error("--calls: at least 1")
+    if unknown := set(options.kill) - KILLED:
+        parser.error(f"--kill: no such role: {', '.join(sorted(unknown))}")
     if options.broker_down and options.seconds < options.broker_down + AROUND_OUTAGE_S:
         parser.error(f"--seconds: at least {options.broker_down + AROUND_OUTAGE_S:g}, so that the "
                      "calls are on while the broker is away, and some time after")  # fmt: skip

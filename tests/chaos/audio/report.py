@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from simulator.coded.judging import total
-from tests.chaos.audio.judging import FRAMES, Assessment
+from tests.chaos.audio.judging import FRAME_MS, FRAMES, Assessment
 from tests.chaos.audio.options import AudioOptions
 from tests.chaos.audio.run import Played
 from tests.chaos.stage import Say
@@ -29,7 +29,10 @@ def report(options: AudioOptions, played: Played, result: Assessment, say: Say) 
     say(f"  neither            {sums.untold}")
     say(f"strange frames       {sums.strange.total()} ({_counted(sums.strange)})")
     say(f"not taken in time    {_thrown_away(played)}: thrown away by Twilio, never sent")
-    say(f"lost at one end      {sums.lost_at_end * 20} ms at most")
+    say(f"lost at one end      {sums.lost_at_end * FRAME_MS} ms at most")
+    say(
+        f"streamed             {_streamed(played):.1f} % of the time from each call's first frame on"
+    )
     cores = {role: f"{used:.2f}" for role, used in played.usage.cores().items()}
     say(f"cores                {_counted(cores)}")
     wrong = [f"{sid}: {text}" for sid, j in result.judgements.items() for text in j.wrong]
@@ -45,6 +48,17 @@ def _never(played: Played) -> int:
 
 def _thrown_away(played: Played) -> int:
     return FRAMES * sum(len(coded.thrown_away) for coded in played.streams)
+
+
+def _streamed(played: Played) -> float:
+    """How much of the time in which a call had a media stream, or should have had the next."""
+    on = wanted = 0
+    for script in played.scripts:
+        streams = played.of_call(script)
+        on += sum(FRAME_MS * coded.turns for coded in streams)
+        begun = [coded.began_at for coded in streams if coded.began_at is not None]
+        wanted += script.ends_at - min(begun, default=script.ends_at)
+    return 100 * on / wanted if wanted else 0.0
 
 
 def _kills(played: Played) -> Counter[str]:

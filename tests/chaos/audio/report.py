@@ -30,9 +30,7 @@ def report(options: AudioOptions, played: Played, result: Assessment, say: Say) 
     say(f"strange frames       {sums.strange.total()} ({_counted(sums.strange)})")
     say(f"not taken in time    {_thrown_away(played)}: thrown away by Twilio, never sent")
     say(f"lost at one end      {sums.lost_at_end * FRAME_MS} ms at most")
-    say(
-        f"streamed             {_streamed(played):.1f} % of the time from each call's first frame on"
-    )
+    say(f"streamed             {_streamed(played):.1f} % of each call, from its first frame on")
     cores = {role: f"{used:.2f}" for role, used in played.usage.cores().items()}
     say(f"cores                {_counted(cores)}")
     wrong = [f"{sid}: {text}" for sid, j in result.judgements.items() for text in j.wrong]

@@ -17,10 +17,11 @@ AROUND_OUTAGE_S = 20.0
 @dataclass(frozen=True, slots=True)
 class AudioOptions:
     """`calls` begin within `ramp` seconds, and each goes on for `seconds`. Of `kill` one role after
-    the other is killed, every `every` seconds, a fifth more or less; each `times` times (0: for as
-    long as calls go on). The broker is stopped for `broker_down` seconds once all calls are on (0:
-    never). `processes`: how many of a role; `patience`: seconds that recordings may take to be
-    complete after the last call."""
+    the other is killed, every `every` seconds, a fifth more or less; each `times` times, and no
+    call ends before (0: for as long as calls go on). The broker is stopped for `broker_down`
+    seconds once all calls are on (0: never). `processes`: how many of a role; `patience`: seconds
+    that recordings may take to be complete after the last call; `most_lost`: milliseconds that a
+    killed gateway may take with it while the broker is there."""
 
     calls: int = 200
     seconds: float = 90.0
@@ -75,6 +76,8 @@ def parsed(arguments: Sequence[str]) -> AudioOptions:
     values = vars(parser.parse_args(arguments))
     seed = values.pop("seed")
     options = AudioOptions(**values, seed=randbelow(10**6) if seed is None else seed)
+    if options.every <= 0:
+        parser.error("--every: more than 0; --kill '' kills nothing")
     if options.calls < 1:
         parser.error("--calls: at least 1")
     if unknown := set(options.kill) - KILLED:

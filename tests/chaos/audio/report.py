@@ -1,6 +1,5 @@
 """What a run prints."""
 
-from collections import Counter
 from collections.abc import Mapping
 
 from simulator.coded.judging import total
@@ -19,7 +18,7 @@ def report(options: AudioOptions, played: Played, result: Assessment, say: Say) 
     say(f"seed {options.seed}")
     say(f"calls                {len(played.scripts)}")
     say(f"media streams        {len(result.judgements)}, {_never(played)} more never sent a frame")
-    say(f"kills                {_counted(_kills(played))}")
+    say(f"kills                {_counted(played.kills)}")
     say(f"unasked ends         {len(played.processes.unasked)}")
     say(f"the sender was late  in {lateness.late} of {lateness.slots} ms, {lateness.worst_ms:.0f} "
         "ms at most")  # fmt: skip
@@ -31,8 +30,9 @@ def report(options: AudioOptions, played: Played, result: Assessment, say: Say) 
     say(f"not taken in time    {_thrown_away(played)}: thrown away by Twilio, never sent")
     say(f"lost at one end      {sums.lost_at_end * FRAME_MS} ms at most")
     say(f"streamed             {_streamed(played):.1f} % of each call, from its first frame on")
-    cores = {role: f"{used:.2f}" for role, used in played.usage.cores().items()}
-    say(f"cores                {_counted(cores)}")
+    if not played.kills:  # what a killed process had used is not known
+        cores = {role: f"{used:.2f}" for role, used in played.usage.cores().items()}
+        say(f"cores                {_counted(cores)}")
     wrong = [f"{sid}: {text}" for sid, j in result.judgements.items() for text in j.wrong]
     wrong += result.wrong
     for text in [*played.processes.unasked, *(f"WRONG: {one}" for one in wrong[:TOLD])]:
@@ -55,14 +55,9 @@ def _streamed(played: Played) -> float:
         streams = played.of_call(script)
         on += sum(FRAME_MS * coded.turns for coded in streams)
         begun = [coded.began_at for coded in streams if coded.began_at is not None]
-        wanted += script.ends_at - min(begun, default=script.ends_at)
+        ended = played.hung_up[script.task_sid]
+        wanted += ended - min(begun, default=ended)
     return 100 * on / wanted if wanted else 0.0
-
-
-def _kills(played: Played) -> Counter[str]:
-    lives = played.processes.lives.items()
-    killed = (name.rpartition("-")[0] for name, told in lives for life in told if life.killed)
-    return Counter(killed)
 
 
 def _counted(counts: Mapping[str, object]) -> str:

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 from random import Random
 
 from simulator.building import CallBuilder
@@ -18,6 +20,7 @@ from simulator.media import clock
 from simulator.openings import conversation_begins
 from simulator.player import Player
 from simulator.script import Json, Script
+from simulator.world import Leg
 from tests.chaos.audio.console import while_recording
 from tests.chaos.audio.options import AudioOptions
 from tests.chaos.audio.usage import Usage
@@ -33,16 +36,25 @@ TURNS_IN_A_SECOND = 50
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What was played and what became of it. `contacts` by task SID; `kills` by role; `console`:
-    what the console told otherwise than its contract says."""
+    """What was played and what became of it. `contacts` by task SID; `hung_up`: when each call
+    was (ms), likewise; `console`: what the console told otherwise than its contract says."""
 
     scripts: Sequence[Script]
     streams: Sequence[CodedStream]
     contacts: dict[str, Json]
+    hung_up: dict[str, int]
     processes: Processes
     lateness: Lateness
     console: list[str]
     usage: Usage
+
+    @property
+    def kills(self) -> Counter[str]:
+        """How often a process of each role was killed."""
+        lives = self.processes.lives.items()
+        return Counter(
+            name.rpartition("-")[0] for name, told in lives for one in told if one.killed
+        )
 
     def of_call(self, script: Script) -> list[CodedStream]:
         """The media streams of a call on which anything was sent."""
@@ -92,14 +104,32 @@ async def play(
                 while_recording(endpoints, calls[0].task_sid, told),
             ]
             beside = [group.create_task(one) for one in work]
-            await asyncio.gather(*(player.act(script, script.steps) for script in calls))
+            await asyncio.gather(*(_call(player, script, going.done) for script in calls))
             await _all_over(media)
             for task in (pacing, *beside[1:]):
                 task.cancel()
-            played = Played(calls, media.streams, {}, processes, pacer.lateness, told, usage)
+            legs = simulation.world.legs
+            ended = {script.task_sid: _hung_up(script, legs) for script in calls}
+            late = pacer.lateness
+            played = Played(calls, media.streams, {}, ended, processes, late, told, usage)
             await _settled(console, played, options.patience, say)
             beside[0].cancel()
     return played
+
+
+async def _call(player: Player, script: Script, done: asyncio.Event) -> None:
+    """Plays a call; it is hung up at its time, or once all that was to be killed was killed."""
+    first = next(n for n, step in enumerate(script.steps) if step.at >= script.ends_at)
+    await player.act(script, script.steps[:first])
+    await done.wait()
+    end = script.steps[first:]
+    late = max(0, clock() + BEGIN_MS - end[0].at)
+    await player.act(script, [replace(step, at=step.at + late) for step in end])
+
+
+def _hung_up(script: Script, legs: Mapping[str, Leg]) -> int:
+    leg = legs[script.customer_call_sid or ""]
+    return leg.ended_at or clock()
 
 
 async def _all_over(media: CodedMedia) -> None:
@@ -108,7 +138,8 @@ async def _all_over(media: CodedMedia) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Going:
-    """What goes on while calls are played."""
+    """What goes on while calls are played. `done`: set once nothing more is to be killed that was
+    to be killed so many times."""
 
     options: AudioOptions
     stage: Stage
@@ -116,6 +147,7 @@ class _Going:
     processes: Processes
     usage: Usage
     say: Say
+    done: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def once_all_are_on(self) -> None:
         """Kills. Never returns."""
@@ -126,18 +158,26 @@ class _Going:
         await asyncio.wait([on], timeout=self.options.ramp + ON_S)
         self.say("all calls are on" if on.done() else "not all calls are on")
         on.cancel()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.usage.keep_noting(self.processes))
-            group.create_task(self._kill_in_turn())
-            if self.stage.broker is not None:
-                down = self.options.broker_down
-                group.create_task(self.stage.broker.away(down, self.say))
+        noting = asyncio.create_task(self.usage.keep_noting(self.processes))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._kill_in_turn())
+                if self.stage.broker is not None:
+                    down = self.options.broker_down
+                    group.create_task(self.stage.broker.away(down, self.say))
+            self.done.set()
+            await noting
+        finally:
+            noting.cancel()
 
     async def _kill_in_turn(self) -> None:
         options = self.options
         random = Random(options.seed + 1)
-        rounds = options.times or 10**9
-        for _ in range(rounds if options.kill and options.every > 0 else 0):
+        if not options.kill:
+            return
+        if not options.times:
+            self.done.set()
+        for _ in range(options.times) if options.times else repeat(None):
             for role in options.kill:
                 await asyncio.sleep(options.every * random.uniform(0.8, 1.2))
                 await self._kill(role, random)

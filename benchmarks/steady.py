@@ -18,7 +18,7 @@ from pipeline.kafka import consumer, ensure_topics, producer
 from pipeline.media.batch import frames
 from schemas.codec import decode
 from schemas.records import MediaBatch
-from schemas.topics import MEDIA
+from schemas.topics import MEDIA, Topic
 from simulator.coded.pacing import Pacer
 from simulator.coded.sending import CodedMedia
 from simulator.coded.sent import CodedStream
@@ -34,6 +34,7 @@ MEASURED_S = 10.0
 BATCH_MS = 500
 """The gateway's own interval, by docs/topics.md and the goals."""
 
+BARE = Topic("bare", "none", (), partitions=1)
 BARE_BYTES = 8_200
 BARE_EVERY_S = 0.02
 _PREFIX = "steady."
@@ -108,11 +109,10 @@ async def _measured(here: Local, calls: int, first: float, then: float) -> Measu
 async def _watched(gateway: LoneGateway, seen: Seen) -> AsyncIterator[None]:
     """Reads `media`, and records of its own beside, from now on until the block ends."""
     settings = gateway.settings
-    topic, bare = settings.prefixed(MEDIA.name), settings.prefixed("bare")
-    await ensure_topics(settings, [MEDIA])
+    topic, bare = settings.prefixed(MEDIA.name), settings.prefixed(BARE.name)
+    await ensure_topics(settings, [BARE])
     writer = producer(settings, linger_ms=0)
     await writer.start()
-    await writer.send_and_wait(bare, b"")
     reader = consumer(settings, topic, bare, auto_offset_reset="latest")
     await reader.start()
     await reader.seek_to_end()

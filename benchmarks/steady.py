@@ -125,9 +125,12 @@ async def _watched(gateway: LoneGateway, seen: Seen) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
         await reader.stop()
         await writer.stop()
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
 
 
 async def _read(reader: AIOKafkaConsumer, topic: str, seen: Seen) -> None:

@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from simulator.coded.frames import Code, codes_in
-from simulator.coded.manifest import End, Track, end_of, reason_of, track_of
+from simulator.coded.manifest import (
+    End,
+    Track,
+    contradictions,
+    end_of,
+    reason_of,
+    track_of,
+)
 from simulator.coded.sent import CodedStream
 from simulator.expected import SILENCE, TRACKS, ExpectedTrack, SentFrame
 from simulator.script import Json
@@ -61,6 +68,7 @@ def judge(coded: CodedStream, recording: Json, audio: bytes, manifest: Json) -> 
         told = {name: track_of(manifest, name) for name in TRACKS}
         end = end_of(manifest)
         wrong += _identity(coded, recording, audio, manifest)
+        wrong += contradictions(manifest)
     except (KeyError, TypeError, AttributeError) as error:
         wrong.append(f"the manifest is none: {error!r}")
         return judgement
@@ -128,7 +136,7 @@ def _judge_manifest(
     judgement.wrong += told.broken
     at_end = 0
     for sent in found.missing:
-        reason = reason_of(sent.timestamp, told, end)
+        reason = reason_of(sent.timestamp, name, told, end)
         if reason is None:
             judgement.untold += 1
         else:

@@ -1,6 +1,6 @@
 """What a manifest says of the frames that are missing (docs/recordings.md). Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from simulator.expected import JITTER_SAMPLES, SAMPLES_PER_MS
@@ -32,11 +32,12 @@ class Track:
 @dataclass(frozen=True, slots=True)
 class End:
     """What is missing after the audio: `frames` of both tracks, at most, until media time
-    `until_ms`."""
+    `until_ms`; `holes` by track, where the manifest tells them apart."""
 
     frames: int
     until_ms: int
     reason: str
+    holes: Mapping[str, tuple[Hole, ...]] | None = None
 
 
 def track_of(manifest: Json, name: str) -> Track:
@@ -56,25 +57,46 @@ def track_of(manifest: Json, name: str) -> Track:
             if one["kind"] == "received":
                 received += one["frames"]
             elif one["kind"] == "lost":
-                holes.append(Hole(one["at"], end, one["frames"], one["reason"]))
+                holes.append(_hole(one))
     return Track(received, left_out, end, tuple(holes), tuple(broken))
 
 
 def end_of(manifest: Json) -> End | None:
     """What is missing at the end, if anything may be."""
     told = manifest.get("lost_at_end")
-    return End(told["frames"], told["until_ms"], told["reason"]) if told else None
+    if not told:
+        return None
+    tracks = told.get("tracks")
+    holes = tracks and {name: tuple(map(_hole, each)) for name, each in tracks.items()}
+    return End(told["frames"], told["until_ms"], told["reason"], holes)
 
 
-def reason_of(timestamp: int, track: Track, end: End | None) -> str | None:
-    """Why the frame of that timestamp is missing; None where the manifest does not say so."""
+def contradictions(manifest: Json) -> list[str]:
+    """Where sums of the manifest are not what they are sums of."""
+    by_reason, frames = manifest.get("lost_for"), manifest["frames"]
+    if by_reason is None or sum(by_reason.values()) == frames["lost"]:
+        return []
+    return [f"lost, by reason {by_reason}, together {frames['lost']}"]
+
+
+def reason_of(timestamp: int, name: str, track: Track, end: End | None) -> str | None:
+    """Why the frame of that timestamp is missing on the track `name`; None where the manifest does
+    not say so."""
     at = timestamp * SAMPLES_PER_MS
-    for hole in _near(track.holes, at):
+    holes = track.holes
+    if end is not None and end.holes is not None:
+        holes += end.holes.get(name, ())
+    for hole in _near(holes, at):
         if hole.reason:
             return hole.reason
-    if end is not None and at > track.samples - JITTER_SAMPLES and timestamp < end.until_ms:
-        return end.reason or None
-    return None
+    if end is None or end.holes is not None:
+        return None
+    after = at > track.samples - JITTER_SAMPLES and timestamp < end.until_ms
+    return (after and end.reason) or None
+
+
+def _hole(told: Json) -> Hole:
+    return Hole(told["at"], told["at"] + told["samples"], told["frames"], told["reason"])
 
 
 def _near(holes: tuple[Hole, ...], at: int) -> Iterator[Hole]:

@@ -138,6 +138,32 @@ def test_what_is_told_lost_is_accounted_for(lost: set[int], away: set[int]) -> N
     assert judgement.sent == judgement.recorded + judgement.lost.total()
 
 
+def test_the_end_may_be_told_track_by_track() -> None:
+    """Then only what lies in its holes is accounted for, each with its own reason."""
+    recorded = Recorded(set(range(30)), [], until_ms=10_000)
+    ends = {name: len(_side(recorded, number)) for number, name in enumerate(TRACKS)}
+    holes = {
+        name: [{"at": at, "samples": 30 * 160, "frames": 30, "reason": f"{name} gone"}]
+        for name, at in ends.items()
+    }
+    end = {"frames": 100, "until_ms": 10_000, "reason": "any", "tracks": holes}
+    told = recorded.judged(lost_at_end=end)
+    assert ([], {"inbound gone": 30, "outbound gone": 30}) == (told.wrong, told.lost)
+    del holes["outbound"]
+    assert 30 == recorded.judged(lost_at_end=end).untold
+
+
+def _side(recorded: Recorded, number: int) -> bytes:
+    return recorded.expected.samples[number::2]
+
+
+def test_reasons_must_add_up() -> None:
+    """To the frames that are lost."""
+    recorded = Recorded(ALL - {5}, [])
+    assert [] == recorded.judged(lost_for={"not-received": 2}).wrong
+    assert recorded.judged(lost_for={"not-received": 1}).wrong
+
+
 def test_what_a_killed_gateway_took_is_accounted_for_only_as_far_as_it_is_told() -> None:
     """Frames after the last one that was received, until the media time that the manifest names."""
     arrived = set(range(30))

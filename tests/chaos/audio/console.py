@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -52,24 +53,38 @@ def _session(endpoints: Endpoints) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(endpoints.console, headers=token)
 
 
+MISSING = "console: a recording that goes on was never seen"
+
+
 async def while_recording(endpoints: Endpoints, task_sid: str, told: list[str]) -> None:
     """Asks for the recording of a call that goes on: there is one, and no audio of it yet."""
+    told.append(MISSING)
     async with _session(endpoints) as session:
-        client = Client(session, told)
-        path = f"/api/contacts?task_sid={task_sid}"
-        recordings: list[Json] = []
-        while not recordings:
+        while True:
             await asyncio.sleep(POLL_S)
-            answer = await client.get(path)
-            if answer.status == 200:
-                recordings = answer.json()["contacts"][0:1]
-                recordings = recordings[0]["recordings"] if recordings else []
-        told.append(MISSING)  # until it was seen
-        await _open_recording(client, recordings[0])
-        told.remove(MISSING)
+            found: list[str] = []
+            with suppress(aiohttp.ClientError):  # it may have been killed
+                if await _seen_going_on(Client(session, found), task_sid):
+                    told.remove(MISSING)
+                    told += found
+                    return
 
 
-MISSING = "console: a recording that goes on could not be asked for to the end"
+async def _seen_going_on(client: Client, task_sid: str) -> bool:
+    """Whether there was one from the first question to the last."""
+    recording = await _going_on(client, task_sid)
+    if recording is None:
+        return False
+    await _open_recording(client, recording)
+    after = await _going_on(client, task_sid)  # its gateway may have been killed
+    return after is not None and after["inum"] == recording["inum"]
+
+
+async def _going_on(client: Client, task_sid: str) -> Json | None:
+    answer = await client.get(f"/api/contacts?task_sid={task_sid}")
+    contacts = answer.json()["contacts"] if answer.status == 200 else []
+    recordings = contacts[0]["recordings"] if contacts else []
+    return next((one for one in recordings if one["state"] == "recording"), None)
 
 
 async def _open_recording(client: Client, recording: Json) -> None:
@@ -81,7 +96,8 @@ async def _open_recording(client: Client, recording: Json) -> None:
                 (alone.status, alone.json()["inum"]))  # fmt: skip
     audio = await client.get(f"{path}/audio")
     client.must("audio of an open recording", 409, audio.status)
-    client.must("its error", True, bool(audio.json().get("error")))
+    if audio.status == 409:
+        client.must("its error", True, bool(audio.json().get("error")))
 
 
 async def once_complete(

@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv jars chromium demo test chaos chaos-audio lint format bench clean
+.PHONY: help venv jars kinesis chromium demo test chaos chaos-audio chaos-bridge lint format bench clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,13 +22,17 @@ $(INSTALLED): requirements.lock pyproject.toml infra/make-venv
 jars: $(INSTALLED)  ## Kafka's jars, by Maven
 	@$(BIN)/python -m infra.kafka
 
+kinesis: $(INSTALLED)  ## kinesis-local, by npm: the emulator for everything about shards
+	@infra/need npm npm
+	@$(BIN)/python -m infra.kinesis_local
+
 chromium:
 	@infra/need chromium chromium chromium-browser google-chrome
 
 demo: $(INSTALLED)  ## the whole pipeline here, with simulated calls; ARGS=--exit checks and stops
 	@$(BIN)/flexcapture demo $(ARGS)
 
-test: $(INSTALLED) jars chromium  ## every test; ARGS goes to pytest
+test: $(INSTALLED) jars kinesis chromium  ## every test; ARGS goes to pytest
 	$(BIN)/python -m pytest $(ARGS)
 
 chaos: $(INSTALLED) jars  ## 500 calls while processes are killed and Twilio stumbles; ARGS=--help
@@ -36,6 +40,9 @@ chaos: $(INSTALLED) jars  ## 500 calls while processes are killed and Twilio stu
 
 chaos-audio: $(INSTALLED) jars  ## 200 calls, every frame looked for, while gateway, recorder and broker are killed
 	$(BIN)/python -m tests.chaos.audio $(ARGS)
+
+chaos-bridge: $(INSTALLED) jars kinesis  ## 100,000 events, shards that change, bridges killed; ARGS=--help
+	$(BIN)/python -m tests.chaos_bridge $(ARGS)
 
 lint: $(INSTALLED)  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
+from infra.kinesis import ACCESS_KEY, LocalKinesis
 from simulator.console import Endpoints
 from simulator.media import clock
 from simulator.script import EventSent, Json, Script
@@ -15,28 +17,45 @@ READ_S = 0.2
 """Kinesis allows five reads a second of each shard."""
 
 
-def _client(endpoints: Endpoints) -> Any:
-    return boto3.client(
-        "kinesis",
-        endpoint_url=endpoints.kinesis,
-        region_name=endpoints.kinesis_region,
-        aws_access_key_id="benchmark",
-        aws_secret_access_key="benchmark",
-        config=Config(max_pool_connections=64, retries={"total_max_attempts": 3}),
-    )
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A Kinesis stream in an emulator."""
+
+    endpoint: str
+    region: str
+    kinesis_stream: str
+
+    @classmethod
+    def of(cls, known: Endpoints | LocalKinesis) -> "Where":
+        """That of a pipeline, or of an emulator alone."""
+        if isinstance(known, LocalKinesis):
+            return cls(known.endpoint, known.region, known.kinesis_stream)
+        return cls(known.kinesis, known.kinesis_region, known.kinesis_stream)
+
+    def client(self) -> Any:
+        """boto3's."""
+        return boto3.client(
+            "kinesis",
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=ACCESS_KEY,
+            config=Config(max_pool_connections=64, retries={"total_max_attempts": 3}),
+        )
 
 
 class Putter:
     """Puts events, and keeps when it began to put each."""
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._client = _client(endpoints)
-        self._name = endpoints.kinesis_stream
-        self._at: dict[str, int] = {}
+    def __init__(self, where: Where) -> None:
+        self._client = where.client()
+        self._name = where.kinesis_stream
+        self.put_at: dict[str, int] = {}
+        """When it began to put each event (ms), by its id."""
 
     async def put(self, event: Json) -> None:
         """Returns when Kinesis has it."""
-        self._at[event["id"]] = clock()
+        self.put_at[event["id"]] = clock()
         await asyncio.to_thread(
             self._client.put_record,
             StreamName=self._name,
@@ -48,15 +67,15 @@ class Putter:
         """Id, and the moment of putting (ms), of the script's last event of that kind."""
         events = [s.action.event for s in script.steps if isinstance(s.action, EventSent)]
         event_id = next(e["id"] for e in reversed(events) if e["type"].endswith(kind))
-        return event_id, self._at[event_id]
+        return event_id, self.put_at[event_id]
 
 
 class BareReader:
     """Reads every shard five times a second, and keeps when it saw each event (ms), by its id."""
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._client = _client(endpoints)
-        self._name = endpoints.kinesis_stream
+    def __init__(self, where: Where) -> None:
+        self._client = where.client()
+        self._name = where.kinesis_stream
         self._stopped = False
         self.seen: dict[str, int] = {}
 

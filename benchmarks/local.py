@@ -20,6 +20,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from infra.kafka import LocalKafka, running
+from infra.kinesis import LocalKinesis
 from infra.ports import chosen
 from infra.processes import signal_all, tied
 from pipeline.kafka import wait_for_kafka
@@ -170,12 +171,25 @@ def _without_os_error(done: Callable[[], bool]) -> bool:
 
 
 @contextmanager
-def role(here: Local, name: Role, settings: Mapping[str, str]) -> Iterator[Running]:
-    """Runs a role of the product as a process of its own, as `flexcapture ROLE` does."""
+def role(
+    here: Local, name: Role, settings: Mapping[str, str], more: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Runs a role of the product as a process of its own, as `flexcapture ROLE` does; `more`:
+    variables that are no settings of ours."""
     http = f"127.0.0.1:{chosen(['http'], {}, [])['http']}"
     command = [sys.executable, "-m", "pipeline.cli", name.value]
-    with _process(here, name.value, command, {**settings, "HTTP_LISTEN": http}, http) as started:
+    own = environment({**settings, "HTTP_LISTEN": http}) | dict(more or {})
+    with _process(here, name.value, command, own, http) as started:
         yield started
+
+
+@contextmanager
+def emulator(here: Local) -> Iterator[LocalKinesis]:
+    """Runs the Kinesis emulator of `flexcapture up`, with the stream in it."""
+    kinesis = LocalKinesis(chosen(["kinesis"], {}, [])["kinesis"], "us-east-1", "flex-events")
+    with _process(here, "kinesis", kinesis.command(), environment({}), None):
+        asyncio.run(kinesis.make_stream())
+        yield kinesis
 
 
 @contextmanager
@@ -184,19 +198,19 @@ def child(
 ) -> Iterator[Running]:
     """Runs `benchmarks.MODULE` as a process of its own, its arguments one JSON text."""
     command = [sys.executable, "-m", f"benchmarks.{module}", json.dumps(arguments)]
-    with _process(here, module, command, settings, None) as started:
+    with _process(here, module, command, environment(settings), None) as started:
         yield started
 
 
 @contextmanager
 def _process(
-    here: Local, name: str, command: Sequence[str], settings: Mapping[str, str], http: str | None
+    here: Local, name: str, command: Sequence[str], variables: Mapping[str, str], http: str | None
 ) -> Iterator[Running]:
     log_file = here.directory / f"{name}.log"
     with log_file.open("ab") as log:
         process = subprocess.Popen(
             tied(command),
-            env=environment(settings),
+            env=variables,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import boto3
 import moto.server
@@ -16,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 SHARDS = 2
 ACCESS_KEY = "emulator"  # the emulator takes any; ours must not reach it
-_CLIENT = Config(connect_timeout=2, read_timeout=10, retries={"max_attempts": 0})
+_CLIENT = {"connect_timeout": 2, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +47,32 @@ class LocalKinesis:
             "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
         }
 
-    async def make_stream(self) -> None:
-        """Returns once the emulator answers and the Kinesis stream is there; tries until then."""
-        while True:
-            try:
-                await asyncio.to_thread(self._make_stream)
-            except (BotoCoreError, ClientError, OSError):
-                await asyncio.sleep(0.1)
-            else:
-                return
-
-    def _make_stream(self) -> None:
-        client = boto3.client(
+    def client(self, **config: Any) -> Any:
+        """boto3's client of the emulator, which repeats nothing by itself; `config` as botocore's
+        `Config` takes it."""
+        return boto3.client(
             "kinesis",
             endpoint_url=self.endpoint,
             region_name=self.region,
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=ACCESS_KEY,
-            config=_CLIENT,
+            config=Config(**{**_CLIENT, **config}),
         )
+
+    async def make_stream(self, shards: int = SHARDS) -> None:
+        """Returns once the emulator answers and the Kinesis stream is there; tries until then."""
+        while True:
+            try:
+                await asyncio.to_thread(self._make_stream, shards)
+            except (BotoCoreError, ClientError, OSError):
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+    def _make_stream(self, shards: int) -> None:
+        client = self.client()
         try:
-            client.create_stream(StreamName=self.kinesis_stream, ShardCount=SHARDS)
+            client.create_stream(StreamName=self.kinesis_stream, ShardCount=shards)
         except client.exceptions.ResourceInUseException:
             return
         finally:

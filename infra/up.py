@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from infra.jars import MissingTool
+from infra.fetched import MissingTool
 from infra.kafka import LocalKafka
 from infra.plan import Plan, RoleCommand, port_names, role_command
 from infra.ports import free_before, is_free, kept_ports

@@ -42,7 +42,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "RecorderCheckpoint": 0x4643001F,
     "CallStreams": 0x46430013,
     "ContactState": 0x46430014,
-    "BridgeCheckpoint": 0x46430015,
+    "BridgeCheckpoint": 0x46430040,
     "RecordingSegment": 0x46430016,
     "CallAlias": 0x46430017,
     "CallAliasState": 0x46430018,
@@ -58,6 +58,7 @@ EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "Call": (0x46430005,),
     "Contact": (0x46430011,),
     "RecorderCheckpoint": (0x46430012,),
+    "BridgeCheckpoint": (0x46430015,),
 }
 """The ids of a record's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1): what
 was written under them is read as the schema of now, new fields with their defaults."""

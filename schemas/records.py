@@ -549,6 +549,7 @@ class BridgeCheckpoint:
     arrived_at: int | None
     at: int
     instance: str
+    elements: int = 0
 
 
 @dataclass(frozen=True, slots=True)

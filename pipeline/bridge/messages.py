@@ -1,10 +1,10 @@
 """What becomes of Kinesis records: the Kafka messages of one transaction after another. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.bridge.place import Place
-from pipeline.calls.cloud_events import Element, Readable, Swallowed, Unreadable, classify
+from pipeline.calls.cloud_events import Element, Readable, Swallowed, Unreadable, elements
 from pipeline.dead_letters import Headers, dead_letter
 from schemas.codec import encode
 from schemas.records import CtiEvent
@@ -14,6 +14,10 @@ CONNECTOR = "flexcapture-bridge"
 
 ARRIVED_AT_HEADER = "flexcapture.arrived_at"
 """A dead letter's header: when Kinesis took the record (ms), for when it is put back."""
+
+MOST_LETTERS = 100
+"""So many elements of one array have a dead letter each: a megabyte of `[7,7,...` is no reason for
+half a million."""
 
 _RECORD_OVERHEAD = 1_024
 """Kafka's limits are on a whole batch: room for its header, the record's key and lengths."""
@@ -55,50 +59,79 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """What one transaction carries: all messages of some Kinesis records, up to and with `last`."""
+    """What one transaction carries: the messages of some Kinesis records up to and with `last`, and
+    of the first `elements` elements of the record after it. `last` None: no record ends in it."""
 
     messages: tuple[Message, ...]
-    last: KinesisRecord
+    last: KinesisRecord | None
+    elements: int = 0
 
 
 def portions(
-    place: Place, records: Sequence[KinesisRecord], limits: Limits, now: int
+    place: Place, records: Iterable[KinesisRecord], limits: Limits, now: int, carried: int = 0
 ) -> Iterator[Portion]:
-    """All of `records` in order, cut between records where a transaction would grow too big."""
+    """All of `records` in order, cut where a transaction would grow too big; of the first record
+    the first `carried` elements are left out. Made as they are asked for: a record may hold very
+    many, and other shards have their turn between two."""
     messages: list[Message] = []
-    size = 0
-    last = None
+    size, last, done = 0, None, 0
     for record in records:
-        more = messages_of(place, record, limits, now)
-        added = sum(len(message.value) for message in more)
-        full = (
-            size + added > limits.portion_bytes
-            or len(messages) + len(more) > limits.portion_messages
-        )
-        if full and messages and last is not None:
-            yield Portion(tuple(messages), last)
-            messages, size = [], 0
-        messages += more
-        size += added
-        last = record
+        for index, message in _elements(place, record, limits, now):
+            if index < carried:
+                continue
+            if message is not None:
+                full = size + len(message.value) > limits.portion_bytes
+                if messages and (full or len(messages) >= limits.portion_messages):
+                    yield Portion(tuple(messages), last, done)
+                    messages, size, last = [], 0, None
+                messages.append(message)
+                size += len(message.value)
+            done = index + 1
+        last, done, carried = record, 0, 0
     if last is not None:
         yield Portion(tuple(messages), last)
 
 
 def messages_of(place: Place, record: KinesisRecord, limits: Limits, now: int) -> list[Message]:
-    """The messages of one Kinesis record: none, one, or one for each element of an array.
+    """The messages of one Kinesis record: none, one, or one for each element of an array."""
+    found = _elements(place, record, limits, now)
+    return [message for _, message in found if message is not None]
+
+
+def _elements(
+    place: Place, record: KinesisRecord, limits: Limits, now: int
+) -> Iterator[tuple[int, Message | None]]:
+    """The record's elements, numbered, with what becomes of each. Of those that cannot be read only
+    the first have a dead letter each; the rest have one together, numbered as one element more.
 
     Never raises: whatever a record holds, it must not hold up its shard.
     """
+    unreadable: list[Unreadable] = []
+    index = 0
+    for index, element in enumerate(elements(record.data)):
+        if isinstance(element, Unreadable):
+            unreadable.append(element)
+            if len(unreadable) > MOST_LETTERS:
+                yield index, None
+                continue
+        yield index, _without_fail(place, record, element, limits, now)
+    if rest := unreadable[MOST_LETTERS:]:
+        yield index + 1, _dead(place, record, _together(rest), limits, now)
+
+
+def _together(rest: Sequence[Unreadable]) -> Unreadable:
+    detail = f"{len(rest)} more elements of the same array, the first of them: {rest[0].detail}"
+    return Unreadable(rest[0].reason, detail, b"[" + b",".join(e.original for e in rest) + b"]")
+
+
+def _without_fail(
+    place: Place, record: KinesisRecord, element: Element, limits: Limits, now: int
+) -> Message | None:
     try:
-        return [
-            message
-            for element in classify(record.data)
-            if (message := _message(place, record, element, limits, now)) is not None
-        ]
+        return _message(place, record, element, limits, now)
     except Exception as error:  # noqa: BLE001 - a defect of ours, and the shard goes on
         unreadable = Unreadable("defect", repr(error), record.data)
-        return [_dead(place, record, unreadable, limits, now, exception=type(error).__name__)]
+        return _dead(place, record, unreadable, limits, now, exception=type(error).__name__)
 
 
 def _message(

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 from aiokafka.errors import KafkaError, ProducerFenced
 
-from pipeline.bridge.messages import KinesisRecord, Limits, Message, portions
+from pipeline.bridge.messages import Limits, Message, Portion, portions
 from pipeline.bridge.period import ALWAYS, Period
 from pipeline.bridge.place import Incarnation, Place
 from pipeline.bridge.reader import Batch, KinesisUnavailable, StreamAbsent
@@ -138,8 +138,9 @@ class ShardCarrier:
         try:
             while (batch := await self._read(reader)) is not None:
                 records = self._period.of(batch.records)
-                for portion in portions(self._place, records, limits, _now()):
-                    checkpoint = self._at(checkpoint, portion.last)
+                carried = checkpoint.elements
+                for portion in portions(self._place, records, limits, _now(), carried):
+                    checkpoint = self._at(checkpoint, portion)
                     await writer.write(portion.messages, checkpoint)
                     if self.stop.is_set():
                         return End.STOPPED
@@ -169,14 +170,13 @@ class ShardCarrier:
             instance=self._world.instance,
         )
 
-    def _at(self, checkpoint: BridgeCheckpoint, last: KinesisRecord) -> BridgeCheckpoint:
-        return replace(
-            checkpoint,
-            sequence_number=last.sequence_number,
-            arrived_at=last.arrived_at,
-            at=_now(),
-            instance=self._world.instance,
+    def _at(self, checkpoint: BridgeCheckpoint, portion: Portion) -> BridgeCheckpoint:
+        reached = replace(
+            checkpoint, elements=portion.elements, at=_now(), instance=self._world.instance
         )
+        if (last := portion.last) is None:
+            return reached
+        return replace(reached, sequence_number=last.sequence_number, arrived_at=last.arrived_at)
 
     async def _read(self, reader: Reader) -> Batch | None:
         """The next batch; None if we were asked to stop, or the stream is another one now."""

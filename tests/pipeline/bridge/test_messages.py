@@ -52,19 +52,31 @@ limits = st.builds(
 @given(st.lists(payloads, max_size=20), limits)
 def test_portions_hold_everything_in_order(data: list[bytes], limits: Limits) -> None:
     """Cut however small, the messages are those of each record, in order; the last portion ends
-    with the last record; no portion is bigger than allowed unless it is one record's."""
+    with the last record; no portion is bigger than allowed unless it is one message."""
     records = numbered(data)
     cut = list(portions(PLACE, records, limits, NOW))
-    each = {r.sequence_number: messages_of(PLACE, r, limits, NOW) for r in records}
-    assert [m for found in each.values() for m in found] == [m for p in cut for m in p.messages]
+    each = [m for r in records for m in messages_of(PLACE, r, limits, NOW)]
+    assert each == [m for p in cut for m in p.messages]
     assert records[-1:] == [p.last for p in cut][-1:]
-    ends = [0, *(int(p.last.sequence_number) for p in cut)]
-    assert sorted(set(ends)) == ends
-    for portion, begin in zip(cut, ends, strict=False):
-        held = [each[str(n + 1)] for n in range(begin, int(portion.last.sequence_number))]
-        if sum(1 for messages in held if messages) > 1:
+    for portion in cut:
+        if len(portion.messages) > 1:
             assert len(portion.messages) <= limits.portion_messages
             assert sum(len(m.value) for m in portion.messages) <= limits.portion_bytes
+
+
+@given(st.lists(payloads, min_size=1, max_size=12), limits, st.data())
+def test_portions_go_on_where_one_ended(
+    data: list[bytes], limits: Limits, chosen: st.DataObject
+) -> None:
+    """Begun again behind any portion, with what it says was reached, and cut otherwise this time:
+    what follows is what is left, no more and no less."""
+    records = numbered(data)
+    cut = list(portions(PLACE, records, limits, NOW))
+    n = chosen.draw(st.integers(0, len(cut) - 1))
+    reached = max((int(p.last.sequence_number) for p in cut[: n + 1] if p.last), default=0)
+    other = Limits(limits.event_bytes, limits.dead_letter_bytes, portion_messages=3)
+    rest = portions(PLACE, records[reached:], other, NOW, cut[n].elements)
+    assert [m for p in cut[n + 1 :] for m in p.messages] == [m for p in rest for m in p.messages]
 
 
 @given(st.lists(payloads, max_size=20), limits)
@@ -113,11 +125,32 @@ def test_what_kafka_does_not_take_is_dead_lettered_with_its_size() -> None:
 def test_the_test_event_leaves_nothing_but_is_passed() -> None:
     """Twilio's test event has no message; the portion still ends behind it."""
     (portion,) = portions(PLACE, [record(4, TEST_EVENT)], Limits(), NOW)
-    assert ((), "4") == (portion.messages, portion.last.sequence_number)
+    assert ((), record(4, TEST_EVENT)) == (portion.messages, portion.last)
 
 
-def test_an_array_is_never_cut() -> None:
-    """All events of one record share its sequence number, so they share its transaction."""
+def test_a_long_array_is_cut_between_its_events() -> None:
+    """A record of very many events is several transactions, none of them too big to go through."""
     array = b"[" + b",".join(event(n, "a") for n in range(10)) + b"]"
-    (portion,) = portions(PLACE, [record(1, array)], Limits(portion_messages=3), NOW)
-    assert 10 == len(portion.messages)
+    cut = list(portions(PLACE, [record(1, array)], Limits(portion_messages=4), NOW))
+    assert [4, 4, 2] == [len(portion.messages) for portion in cut]
+    assert [(None, 4), (None, 8), (record(1, array), 0)] == [(p.last, p.elements) for p in cut]
+
+
+def test_rubbish_by_the_thousand_is_not_dead_lettered_by_the_thousand() -> None:
+    """Of an array's unreadable elements the first hundred have a dead letter each, the rest share
+    one, which can be put back as an array; its readable events are events."""
+    array = b"[" + b"7," * 5_000 + event(1, "a") + b"]"
+    *letters, last = messages_of(PLACE, record(1, array), Limits(), NOW)
+    assert [CTI_EVENTS.name] == [m.topic for m in letters if m.reason is None]
+    assert 101 == len(letters)
+    found = decode(last.value)
+    assert ("wrong-type", [7] * 4_900) == (found.reason, orjson.loads(found.original))
+    assert found.detail.startswith("4900 more elements")
+
+
+def test_aggregated_records_say_so() -> None:
+    """What the Kinesis Producer Library packs is dead-lettered with what to do about it."""
+    (message,) = messages_of(PLACE, record(1, b"\xf3\x89\x9a\xc2\x0a\x01k"), Limits(), NOW)
+    letter = decode(message.value)
+    assert "aggregated" == letter.reason
+    assert "AggregationEnabled" in letter.detail

@@ -23,8 +23,8 @@ _IDLE_POLL_MS = 200
 _EAGER_POLL_MS = 10
 
 
-def lease_of(place: Place) -> int:
-    """The partition of the place's checkpoint: who owns it in the group reads the shard."""
+def partition_of(place: Place) -> int:
+    """The partition of the place's checkpoint."""
     return int(murmur2(place.key.encode()) & 0x7FFFFFFF) % BRIDGE_CHECKPOINTS.partitions
 
 
@@ -123,11 +123,17 @@ class Checkpoints:
 
     def of_stream(self, kinesis_stream: str) -> Mapping[Place, BridgeCheckpoint]:
         """All checkpoints of streams of that name, of every incarnation."""
-        return {
-            Place(each.kinesis_stream, each.stream_created_at, each.shard_id, each.name): each
-            for each in self._table.values()
-            if each.kinesis_stream == kinesis_stream
-        }
+        found = (each for each in self._table.values() if each.kinesis_stream == kinesis_stream)
+        return {_place(each): each for each in found}
+
+    def periods_of(self, kinesis_stream: str) -> Mapping[Place, BridgePeriod]:
+        """All periods of streams of that name, each at the place without a shard."""
+        found = (each for each in self._periods.values() if each.kinesis_stream == kinesis_stream)
+        return {_place(each): each for each in found}
+
+    def streams(self) -> frozenset[str]:
+        """The names of all streams of which anything stands here."""
+        return frozenset(each.kinesis_stream for each in self._table.values())
 
     def _apply(self, key: str, value: bytes | None) -> None:
         if value is None:
@@ -144,6 +150,11 @@ class Checkpoints:
                 self._table[key] = found
                 if found.finished:
                     self._on_news()
+
+
+def _place(of: BridgeCheckpoint | BridgePeriod) -> Place:
+    shard_id = of.shard_id if isinstance(of, BridgeCheckpoint) else ""
+    return Place(of.kinesis_stream, of.stream_created_at, shard_id, of.name)
 
 
 def _incarnation(checkpoint: BridgeCheckpoint) -> Incarnation:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from pipeline.bridge.checkpoints import Checkpoints, lease_of
+from pipeline.bridge.checkpoints import Checkpoints, partition_of
 from pipeline.bridge.leases import Leases
 from pipeline.bridge.lineage import Plan
 from pipeline.bridge.messages import Limits
@@ -60,6 +60,9 @@ class Live:
     """The stream, for ever; from where FLEXCAPTURE_KINESIS_START says when it is first met."""
 
     start: str = TRIM_HORIZON
+    asked_at: int = 0
+    """When this process was started (ms): `latest` is what comes after that, also of a stream that
+    is made later still."""
     name: str = LIVE
     share: Share = LIVE_SHARE
 
@@ -68,17 +71,17 @@ class Live:
         a shard's checkpoint had written the period first."""
         place = Place(incarnation.kinesis_stream, incarnation.created_at, "", self.name)
         met = desk.checkpoints.met(place.kinesis_stream, self.name)
-        await desk.checkpoints.caught_up(lease_of(place))
+        await desk.checkpoints.caught_up(partition_of(place))
         if (known := desk.checkpoints.period(place)) is not None:
             return Period(known.begins_at, known.ends_at)
         if met or self.start == TRIM_HORIZON:
             return ALWAYS
-        if lease_of(place) not in desk.leases.owned:
+        if not desk.leases.has(place):
             return None
         return await agreed(desk, place, lambda: Period(begins_at=self._begins_at()))
 
     def _begins_at(self) -> int:
-        return _now() if self.start == LATEST else moment(self.start)
+        return self.asked_at if self.start == LATEST else moment(self.start)
 
     def is_done(self, plan: Plan, incarnation: Incarnation) -> bool:  # noqa: ARG002 - never
         """Never."""
@@ -143,7 +146,7 @@ async def agreed(desk: Desk, place: Place, wanted: Callable[[], Period]) -> Peri
     writer = ShardWriter(desk.settings, place, Limits())
     try:
         await writer.start()
-        await desk.checkpoints.caught_up(lease_of(place))
+        await desk.checkpoints.caught_up(partition_of(place))
         known = desk.checkpoints.period(place)
         if known is not None:
             return Period(known.begins_at, known.ends_at)
@@ -168,7 +171,7 @@ def live(settings: Settings) -> Live:
     start = settings.kinesis_start
     if start not in (LATEST, TRIM_HORIZON) and moment(start) > _now():
         raise SettingsError(f"{PREFIX}KINESIS_START: {start} is still to come")
-    return Live(start)
+    return Live(start, _now())
 
 
 def told(period: Period) -> str:

@@ -24,16 +24,19 @@ then one of them is refused and follows a moment later."""
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """One shard's: `due` is when the next read may begin."""
+    """One shard's: `due` is when the next read may begin. `phase` (0 to 1) is how much of an
+    interval later than that the second one begins: shards that are taken over together are read in
+    turn, and not all at once, for the processor that reads them is one."""
 
     share: Share = LIVE_SHARE
+    phase: float = 0.0
     due: float = 0.0
     throttled: int = 0
     """How often in a row Kinesis has refused for the rate."""
 
     def begin(self, now: float) -> "Pace":
         """A read begins: the next may begin an interval later, however long this one takes."""
-        return replace(self, due=now + self.share.interval)
+        return replace(self, due=now + self.share.interval * (1 + self.phase), phase=0.0)
 
     def answered(self, now: float, size: int) -> "Pace":
         """The read gave an answer of `size` bytes."""

@@ -1,6 +1,10 @@
 """Where the bridge is at work: one shard of one incarnation of a Kinesis stream. Pure."""
 
+import re
 from dataclasses import dataclass
+from zlib import crc32
+
+_GOLDEN = (5**0.5 - 1) / 2
 
 LIVE = "live"
 """The checkpoint name of the bridge that runs all the time."""
@@ -34,6 +38,18 @@ class Place:
     def key(self) -> str:
         """Its key on the checkpoint topic."""
         return f"{self.name}|{self.kinesis_stream}|{self.created_at}|{self.shard_id}"
+
+    def lease(self, leases: int) -> int:
+        """Which of so many leases it belongs to. Shards are numbered in the order in which they
+        come about: those that are read at the same time mostly have neighbouring numbers, and so
+        neighbouring leases, which are dealt out in turn."""
+        number = re.fullmatch(r"shardId-(\d+)", self.shard_id)
+        return (int(number[1]) if number else crc32(self.shard_id.encode())) % leases
+
+    @property
+    def phase(self) -> float:
+        """0 to 1: far apart for shards with neighbouring numbers."""
+        return self.lease(1_000_000) * _GOLDEN % 1
 
     @property
     def transactional_id(self) -> str:

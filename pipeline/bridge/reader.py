@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
-import structlog
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from prometheus_client import Counter, Gauge
+from botocore.parsers import ResponseParserError
+from prometheus_client import Counter
 
 from pipeline.bridge.lineage import Shard, is_after
 from pipeline.bridge.messages import KinesisRecord
@@ -29,8 +29,6 @@ from pipeline.times import utc
 if TYPE_CHECKING:
     from types_boto3_kinesis.client import KinesisClient
 
-log = structlog.get_logger(__name__)
-
 DEFAULT_STREAM = "flex-events"
 CLOCKS_APART_MS = 60_000
 """Kinesis refuses a time that is still to come by its clock: this is how far ours may be ahead."""
@@ -41,12 +39,6 @@ _THROTTLED = frozenset(
 _STALE_ITERATOR = frozenset({"ExpiredIteratorException"})
 _ABSENT = frozenset({"ResourceNotFoundException"})
 
-_behind = Gauge(
-    "flexcapture_bridge_behind_ms", "How far reading is behind the shard's tip", ["shard"]
-)
-_read_at = Gauge(
-    "flexcapture_bridge_read_at_seconds", "When the shard was last read (Unix time)", ["shard"]
-)
 _reads = Counter("flexcapture_bridge_reads_total", "GetRecords calls by how they ended", ["result"])
 
 T = TypeVar("T")
@@ -77,9 +69,31 @@ class Kinesis:
         self._settings = settings
         self._client: KinesisClient | None = None
         self._executor = ThreadPoolExecutor(1, "kinesis")
+        self._asking = asyncio.Lock()
+        self._asked_at = 0.0
+        self._told: Incarnation | KinesisUnavailable | None = None
 
     async def incarnation(self) -> Incarnation:
-        """The stream as it is now. Raises `StreamAbsent` until it is there and can be read."""
+        """The stream as it is now. Raises `StreamAbsent` until it is there and can be read.
+
+        Who asks while it is being asked shares the next answer with all others who do: where all
+        shards fail at once they must not ask Kinesis one after the other, which allows few."""
+        wanted_at = time.monotonic()
+        async with self._asking:
+            if self._told is None or self._asked_at < wanted_at:
+                self._asked_at = time.monotonic()
+                self._told = await self._ask()
+        if isinstance(self._told, KinesisUnavailable):
+            raise self._told
+        return self._told
+
+    async def _ask(self) -> Incarnation | KinesisUnavailable:
+        try:
+            return await self._describe()
+        except KinesisUnavailable as error:
+            return error
+
+    async def _describe(self) -> Incarnation:
         client = await self.client()
         answer = await call(
             self._executor,
@@ -116,7 +130,7 @@ def _client(settings: Settings) -> "KinesisClient":
             connect_timeout=2,
             read_timeout=5,
             retries={"total_max_attempts": 1},
-            max_pool_connections=64,
+            max_pool_connections=512,  # one a shard
             parameter_validation=False,
             tcp_keepalive=True,
         ),
@@ -152,7 +166,7 @@ async def call(executor: ThreadPoolExecutor, blocking: Callable[[], T]) -> T:
         raise (
             StreamAbsent(told) if _code(error) in _ABSENT else KinesisUnavailable(told)
         ) from error
-    except (BotoCoreError, OSError) as error:
+    except (BotoCoreError, ResponseParserError, OSError) as error:
         raise KinesisUnavailable(repr(error)) from error
 
 
@@ -180,7 +194,7 @@ class ShardReader:
         self._position = position
         self._iterator: str | None = None
         self._executor = ThreadPoolExecutor(1, f"kinesis {place.shard_id}")
-        self._pace = Pace(share)
+        self._pace = Pace(share, place.phase)
 
     async def read(self) -> Batch:
         """The next records, as soon as Kinesis' limits allow; none if there are none.
@@ -255,15 +269,8 @@ class ShardReader:
             self._position = records[-1].sequence_number
         self._iterator = answer.get("NextShardIterator")
         behind_ms = answer.get("MillisBehindLatest") or 0
-        _behind.labels(self._place.shard_id).set(behind_ms)
-        _read_at.labels(self._place.shard_id).set_to_current_time()
         return Batch(records, behind_ms, ended=self._iterator is None)
 
     def close(self) -> None:
         """Does not wait for a read in progress; that ends by its time-out at the latest."""
         self._executor.shutdown(wait=False, cancel_futures=True)
-        try:
-            _behind.remove(self._place.shard_id)
-            _read_at.remove(self._place.shard_id)
-        except KeyError:
-            log.debug("never read", shard=self._place.shard_id)

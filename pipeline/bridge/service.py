@@ -1,8 +1,9 @@
 """The role: looks after which shards there are and which of them are ours, and carries those."""
 
 import asyncio
+import sys
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
@@ -10,16 +11,17 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
 from pipeline.bridge import lineage
-from pipeline.bridge.checkpoints import Checkpoints, lease_of
+from pipeline.bridge.checkpoints import Checkpoints, partition_of
 from pipeline.bridge.errands import Desk, Errand, live
 from pipeline.bridge.leases import Leases
 from pipeline.bridge.limits import topic_limits
 from pipeline.bridge.period import ALWAYS, Period
-from pipeline.bridge.place import Incarnation, Place
+from pipeline.bridge.place import LIVE, Incarnation, Place
 from pipeline.bridge.reader import Kinesis, KinesisUnavailable, ShardReader, StreamAbsent
+from pipeline.bridge.retirement import Retirement
 from pipeline.bridge.shard import End, ShardCarrier, World
 from pipeline.bridge.writer import ShardWriter
-from pipeline.kafka import ensure_topics, producer
+from pipeline.kafka import ensure_topics
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.records import BridgeCheckpoint
@@ -30,7 +32,12 @@ log = structlog.get_logger(__name__)
 LIST_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 STOP_SECONDS = 5.5
+SWITCH_SECONDS = 0.0005
 
+_readable = Gauge(
+    "flexcapture_bridge_shards_readable",
+    "Shards that some process must carry now, as this one sees",
+)
 _shards = Gauge("flexcapture_bridge_shards", "Shards carried by this process")
 
 
@@ -43,6 +50,9 @@ async def run_errand(
     settings: Settings, health: Health, stop: asyncio.Event, errand: Errand
 ) -> bool:
     """Bridges until `stop` is set or the errand is done: whether it is done."""
+    # boto3 works in threads. One of them that computes lets the loop, which has a transaction to
+    # write, wait for this long: by default, 5 ms each time.
+    sys.setswitchinterval(SWITCH_SECONDS)
     await ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS])
     bridge = Bridge(settings, health, errand)
     try:
@@ -75,13 +85,13 @@ class Bridge:
         self._listed_at = 0.0
         self._look_failed = False
         self.checkpoints = Checkpoints(settings, self._list_now)
-        self.leases = Leases(settings, errand.name, self._changed.set)
-        self._desk = Desk(settings, self.checkpoints, self.leases)
         self._kinesis = Kinesis(settings)
+        self.leases = Leases(settings, self._kinesis.stream_name, errand.name, self._changed.set)
+        self._desk = Desk(settings, self.checkpoints, self.leases)
+        self._retirement = Retirement(self._desk)
         self._incarnation: Incarnation | None = None
         self._period: tuple[Incarnation, Period] | None = None
         self._listed: tuple[lineage.Shard, ...] = ()
-        self._absent_since: Mapping[str, int] = {}
         self._carriers: dict[Place, tuple[ShardCarrier, asyncio.Task[None]]] = {}
         self._world = World(
             instance=settings.instance,
@@ -146,7 +156,8 @@ class Bridge:
         self._look_failed = False
         self._health.good("kinesis")
         self._list_at = time.monotonic() + LIST_SECONDS
-        await self._forget_the_gone()
+        if self._name == LIVE:
+            await self._retirement.look(incarnation, self._listed)
 
     async def _learn_period(self) -> None:
         """What is to be read of the stream that is there now; nothing is read before that."""
@@ -181,6 +192,7 @@ class Bridge:
         _shards.set(len(self._carriers))
 
     def _wanted(self) -> tuple[Period, dict[Place, lineage.Shard]]:
+        _readable.set(0)
         if self._incarnation is None or self._period is None:
             return ALWAYS, {}
         of, period = self._period
@@ -188,9 +200,10 @@ class Bridge:
             return ALWAYS, {}
         finished = self.checkpoints.finished(self._incarnation, self._name)
         plan = lineage.plan(self._listed, finished)
+        _readable.set(len(plan.readable))
         self.done = self._errand.is_done(plan, self._incarnation)
         places = {self._place(s.shard_id): s for s in self._listed if s.shard_id in plan.readable}
-        return period, {p: s for p, s in places.items() if lease_of(p) in self.leases.owned}
+        return period, {p: s for p, s in places.items() if self.leases.has(p)}
 
     def _place(self, shard_id: str) -> Place:
         assert self._incarnation is not None
@@ -200,7 +213,7 @@ class Bridge:
     async def _carry(self, place: Place, carrier: ShardCarrier) -> None:
         try:
             if await carrier.run() is End.FINISHED:
-                await self.checkpoints.caught_up(lease_of(place))
+                await self.checkpoints.caught_up(partition_of(place))
         finally:
             del self._carriers[place]
             self._list_now()
@@ -219,35 +232,12 @@ class Bridge:
         self._changed.set()
 
     async def _checkpoint(self, place: Place) -> BridgeCheckpoint | None:
-        await self.checkpoints.caught_up(lease_of(place))
+        await self.checkpoints.caught_up(partition_of(place))
         return self.checkpoints.get(place)
 
     async def _reader(self, place: Place, position: str | None, since: int | None) -> ShardReader:
         client = await self._kinesis.client()
         return ShardReader(client, place, position, since, self._errand.share)
-
-    async def _forget_the_gone(self) -> None:
-        """Takes checkpoints of shards and streams that cannot come back off the topic."""
-        known = {
-            place.key: checkpoint
-            for place, checkpoint in self.checkpoints.of_stream(self._kinesis.stream_name).items()
-            if place.name == self._name and lease_of(place) in self.leases.owned
-        }
-        due, self._absent_since = lineage.forgettable(
-            {key: checkpoint.at for key, checkpoint in known.items()},
-            {self._place(shard.shard_id).key for shard in self._listed},
-            self._absent_since,
-            time.time_ns() // 1_000_000,
-        )
-        if not due:
-            return
-        async with producer(self._settings) as sender:
-            for key in due:
-                lost = not known[key].finished
-                log.log(40 if lost else 20, "checkpoint forgotten", key=key, unread=lost)
-                await sender.send_and_wait(
-                    self._settings.prefixed(BRIDGE_CHECKPOINTS.name), None, key.encode()
-                )
 
 
 async def _first(

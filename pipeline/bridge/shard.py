@@ -3,12 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError, ProducerFenced
+from prometheus_client import Gauge
 
 from pipeline.bridge.messages import Limits, Message, Portion, portions
 from pipeline.bridge.period import ALWAYS, Period
@@ -18,6 +20,15 @@ from pipeline.telemetry import Health
 from schemas.records import BridgeCheckpoint
 
 log = structlog.get_logger(__name__)
+
+_behind = Gauge(
+    "flexcapture_bridge_behind_ms", "How far reading is behind the shard's tip", ["shard"]
+)
+_read_at = Gauge(
+    "flexcapture_bridge_read_at_seconds",
+    "When the shard was last read, or given to this process if it was not yet (Unix time)",
+    ["shard"],
+)
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 5.0
@@ -98,6 +109,9 @@ class ShardCarrier:
 
     async def run(self) -> End:
         """Returns when there is nothing more to do. Whatever fails is tried again."""
+        shard = self._place.shard_id
+        _read_at.labels(shard).set_to_current_time()
+        _behind.labels(shard).set(0)
         try:
             while not self.stop.is_set():
                 try:
@@ -110,6 +124,10 @@ class ShardCarrier:
             return End.STOPPED
         finally:
             self._world.health.good(self._name)
+            # The next stream of the name may have a shard of that name, which is carried already.
+            with suppress(KeyError):
+                _behind.remove(shard)
+                _read_at.remove(shard)
 
     async def _take_over(self) -> End:
         """Takes the shard over and carries it. Raises where it has to be taken over anew."""
@@ -182,13 +200,21 @@ class ShardCarrier:
         """The next batch; None if we were asked to stop, or the stream is another one now."""
         while True:
             try:
-                return await self._unless_stopped(reader.read())
+                batch = await self._unless_stopped(reader.read())
             except KinesisUnavailable as error:
                 await self._failed(error)
+            else:
+                self._note(batch)
+                return batch
             # Sequence numbers and iterators of one stream mean nothing in the next one of its
             # name, but many are valid there: so first make sure which of them answers.
             if not await self._still_there():
                 return None
+
+    def _note(self, batch: Batch | None) -> None:
+        if batch is not None:
+            _behind.labels(self._place.shard_id).set(batch.behind_ms)
+            _read_at.labels(self._place.shard_id).set_to_current_time()
 
     async def _still_there(self) -> bool:
         while not self.stop.is_set():

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from prometheus_client import Counter
 
-from pipeline.bridge.checkpoints import lease_of
+from pipeline.bridge.checkpoints import partition_of
 from pipeline.bridge.messages import Limits, Message
 from pipeline.bridge.place import Place
 from pipeline.kafka import TRANSACTION_TIMEOUT_MS, producer
@@ -67,7 +67,7 @@ class ShardWriter:
             name: settings.prefixed(name) for name in (CTI_EVENTS.name, "cti.dead-letters")
         }
         self._checkpoints = settings.prefixed(BRIDGE_CHECKPOINTS.name)
-        self._lease = lease_of(place)
+        self._partition = partition_of(place)
         self._sent: list[asyncio.Future[object]] = []
         self._producer: AIOKafkaProducer = producer(
             settings,
@@ -111,7 +111,7 @@ class ShardWriter:
             self._sent.append(await self._send(message))
         key, value = self._place.key.encode(), encode(checkpoint)
         self._sent.append(
-            await self._producer.send(self._checkpoints, value, key, partition=self._lease)
+            await self._producer.send(self._checkpoints, value, key, partition=self._partition)
         )
         # A commit does not look at whether each message arrived: it would commit the rest.
         for result in await asyncio.gather(*self._sent, return_exceptions=True):

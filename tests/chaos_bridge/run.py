@@ -134,7 +134,7 @@ async def _judged(run: Run) -> list[str]:
 
 def _report(run: Run, shards: int, closed: int) -> None:
     put_at, watch, fleet = run.stream.put_at, run.watch, run.fleet
-    waits = sorted(at - put_at[n] for n, at in watch.seen_at.items() if n in put_at)
+    waits = sorted((at - put_at[n], n) for n, at in watch.seen_at.items() if n in put_at)
     rubbish = sum(each.rubbish for each in run.stream.put)
     run.say(
         f"{len(put_at):,} events and {rubbish:,} records of rubbish; {shards} shards in all, "
@@ -142,9 +142,13 @@ def _report(run: Run, shards: int, closed: int) -> None:
         f"{fleet.frozen} frozen"
     )
     if waits:
+        longest, number = waits[-1]
+        shard_id = next(each.shard_id for each in watch.seen if each.number == number)
         run.say(
-            f"from put to committed: median {median(waits):.2f} s, longest {waits[-1]:.1f} s; "
-            f"committed readers held up for {watch.held_up:.1f} s at the most"
+            f"from put to committed: median {median(w for w, _ in waits):.2f} s, longest "
+            f"{longest:.1f} s (event {number} of {shard_id}, seen "
+            f"{time.monotonic() - watch.seen_at[number]:.0f} s ago); committed readers held up for "
+            f"{watch.held_up:.1f} s at the most"
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from infra.kinesis import LocalKinesis
-from pipeline.bridge.checkpoints import Checkpoints, lease_of
+from pipeline.bridge.checkpoints import Checkpoints, partition_of
 from pipeline.bridge.messages import Limits
 from pipeline.bridge.place import Place
 from pipeline.bridge.writer import ShardWriter
@@ -169,12 +169,12 @@ async def test_a_checkpoint_behind_an_open_transaction_is_waited_for(bridges: Br
         following = asyncio.create_task(checkpoints.run())
         try:
             await other.begin_transaction()
-            await other.send_and_wait(topic, b"", b"other", partition=lease_of(place))
+            await other.send_and_wait(topic, b"", b"other", partition=partition_of(place))
             writer = ShardWriter(settings, place, Limits())
             await writer.start()
             await writer.write((), checkpoint)
             await writer.close()
-            await checkpoints.caught_up(lease_of(place))
+            await checkpoints.caught_up(partition_of(place))
             assert checkpoint == checkpoints.get(place)
         finally:
             following.cancel()

@@ -10,12 +10,15 @@ from pipeline.bridge.pace import LIVE_SHARE, LONGEST_BACK_OFF, REPLAY_SHARE, Pac
 
 @given(
     st.sampled_from([LIVE_SHARE, REPLAY_SHARE]),
+    st.floats(0, 1, exclude_max=True),
     st.lists(st.tuples(st.floats(0, 3), st.integers(0, 10_000_000))),
 )
-def test_a_reader_keeps_to_its_share(share: Share, reads: list[tuple[float, int]]) -> None:
+def test_a_reader_keeps_to_its_share(
+    share: Share, phase: float, reads: list[tuple[float, int]]
+) -> None:
     """However long reads take and whatever they give: the next begins an interval after the one
     before, or later, and not before what it gave is within the share of bytes."""
-    pace, now = Pace(share), 100.0
+    pace, now = Pace(share, phase), 100.0
     begun = []
     for duration, size in reads:
         now = max(now, pace.due)

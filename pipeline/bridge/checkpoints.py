@@ -83,7 +83,15 @@ class Checkpoints:
         time-out, or when its shards are taken over. Raises `Blocked` where one does not end.
         """
         wanted = [TopicPartition(self._topic, p) for p in partitions]
-        ends = await self._ends.end_offsets(wanted)
+        await self._reach(await self._ends.end_offsets(wanted))
+
+    async def readable(self) -> None:
+        """Returns once all that can be read now is in the table. What a transaction that is open
+        now hides may be missing: its own, and later ones of other shards on its partition. Raises
+        `Blocked`."""
+        await self._reach(await self._tail.end_offsets(self._tail.assignment()))
+
+    async def _reach(self, ends: Mapping[TopicPartition, int]) -> None:
         self._waiting += 1
         try:
             async with asyncio.timeout(LONGEST_WAIT_S), self._moved:
@@ -112,6 +120,12 @@ class Checkpoints:
         read = {(each.kinesis_stream, each.name) for each in self._table.values()}
         agreed = {(each.kinesis_stream, each.name) for each in self._periods.values()}
         return (kinesis_stream, name) in read | agreed
+
+    def begun(self, incarnation: Incarnation, name: str) -> bool:
+        """Whether any shard of this stream has a checkpoint under that name."""
+        return any(
+            each.name == name and _incarnation(each) == incarnation for each in self._table.values()
+        )
 
     def finished(self, incarnation: Incarnation, name: str) -> frozenset[str]:
         """The shards of this stream that are read to their end."""

@@ -21,6 +21,7 @@ from pipeline.bridge.writer import ShardWriter
 from pipeline.settings import LATEST, PREFIX, TRIM_HORIZON, Settings, SettingsError
 from pipeline.times import moment, rfc3339
 from schemas.records import BridgePeriod
+from schemas.topics import BRIDGE_CHECKPOINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +68,20 @@ class Live:
     share: Share = LIVE_SHARE
 
     async def period(self, desk: Desk, incarnation: Incarnation) -> Period | None:
-        """See `Errand`. Whether the stream was met before is asked before the period is: who wrote
-        a shard's checkpoint had written the period first."""
+        """See `Errand`. Of a stream that is being bridged what can be read of the checkpoints is
+        enough: who wrote a shard's had written the period before. A process that comes after one
+        that was killed must not wait for that one's transaction to time out."""
         place = Place(incarnation.kinesis_stream, incarnation.created_at, "", self.name)
-        met = desk.checkpoints.met(place.kinesis_stream, self.name)
-        await desk.checkpoints.caught_up(partition_of(place))
+        begun = desk.checkpoints.begun(incarnation, self.name)
+        if not begun:
+            await desk.checkpoints.caught_up(*range(BRIDGE_CHECKPOINTS.partitions))
         if (known := desk.checkpoints.period(place)) is not None:
             return Period(known.begins_at, known.ends_at)
-        if met or self.start == TRIM_HORIZON:
+        if (
+            begun
+            or desk.checkpoints.met(place.kinesis_stream, self.name)
+            or self.start == TRIM_HORIZON
+        ):
             return ALWAYS
         if not desk.leases.has(place):
             return None

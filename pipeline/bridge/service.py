@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
 from pipeline.bridge import lineage
-from pipeline.bridge.checkpoints import Checkpoints, partition_of
+from pipeline.bridge.checkpoints import Blocked, Checkpoints, partition_of
 from pipeline.bridge.errands import Desk, Errand, live
 from pipeline.bridge.leases import Leases
 from pipeline.bridge.limits import topic_limits
@@ -117,7 +117,7 @@ class Bridge:
         """Works until `stop` is set; returns once every shard has ended."""
         stopping = group.create_task(stop.wait(), name="stop")
         await _first(self.leases.settled.wait(), stopping)
-        await _first(self.checkpoints.caught_up(*range(BRIDGE_CHECKPOINTS.partitions)), stopping)
+        await _first(self.checkpoints.readable(), stopping)
         self._health.good("starting")
         while not stop.is_set():
             self._changed.clear()
@@ -166,7 +166,7 @@ class Bridge:
             return
         try:
             period = await self._errand.period(self._desk, incarnation)
-        except (TimeoutError, KafkaError) as error:
+        except (Blocked, TimeoutError, KafkaError) as error:
             log.warning("not known yet from where to read", error=repr(error))
             self._health.bad("period", f"not known yet from where to read: {error!r}")
             self._list_at = time.monotonic() + RETRY_SECONDS

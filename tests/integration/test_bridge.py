@@ -182,6 +182,38 @@ async def test_a_checkpoint_behind_an_open_transaction_is_waited_for(bridges: Br
             await checkpoints.stop()
 
 
+async def test_a_hanging_transaction_elsewhere_does_not_hold_up_who_starts(
+    bridges: Bridges, tmp_path: Path
+) -> None:
+    """A bridge that starts while some other's transaction is open on the checkpoint topic, as one
+    that was killed leaves it, takes its shards over all the same."""
+    settings = bridges.settings
+    async with emulator(bridges.local, tmp_path / "kinesis.log", 2) as client:
+        bridges.start("bridge-0")
+        put(client, range(10), KEYS)
+        await read_all(settings, topics.CTI_EVENTS, at_least=10)
+        records = await read_all(settings, topics.BRIDGE_CHECKPOINTS)
+        bridges.kill("bridge-0")
+        topic = settings.prefixed(topics.BRIDGE_CHECKPOINTS.name)
+        free = min(
+            set(range(topics.BRIDGE_CHECKPOINTS.partitions)) - {r.partition for r in records}
+        )
+        # It outlives the test: nobody ends it.
+        other = producer(
+            settings, transactional_id=settings.prefixed("open"), transaction_timeout_ms=120_000
+        )
+        await other.start()
+        await other.begin_transaction()
+        await other.send_and_wait(topic, b"", b"other", partition=free)
+        bridges.start("bridge-0")
+        put(client, range(10, 20), KEYS)
+        records = await read_all(settings, topics.CTI_EVENTS, at_least=20)
+        await other.abort_transaction()
+        await other.stop()
+        assert 0 == bridges.terminate("bridge-0")
+    assert_once_and_in_order(events_of(records), 20)
+
+
 async def test_a_fenced_writer_writes_nothing(bridges: Bridges) -> None:
     """Once another has started a writer of the same shard, the first one's transactions fail, and
     nothing of them is seen."""

@@ -1,7 +1,7 @@
 """Kinesis records become events, dead letters or nothing, in their order."""
 
 import orjson
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.bridge.messages import KinesisRecord, Limits, messages_of, portions
@@ -49,6 +49,7 @@ limits = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(payloads, max_size=20), limits)
 def test_portions_hold_everything_in_order(data: list[bytes], limits: Limits) -> None:
     """Cut however small, the messages are those of each record, in order; the last portion ends
@@ -64,6 +65,7 @@ def test_portions_hold_everything_in_order(data: list[bytes], limits: Limits) ->
             assert sum(len(m.value) for m in portion.messages) <= limits.portion_bytes
 
 
+@settings(deadline=None)
 @given(st.lists(payloads, min_size=1, max_size=12), limits, st.data())
 def test_portions_go_on_where_one_ended(
     data: list[bytes], limits: Limits, chosen: st.DataObject
@@ -79,6 +81,7 @@ def test_portions_go_on_where_one_ended(
     assert [m for p in cut[n + 1 :] for m in p.messages] == [m for p in rest for m in p.messages]
 
 
+@settings(deadline=None)
 @given(st.lists(payloads, max_size=20), limits)
 def test_every_message_fits_its_topic(data: list[bytes], limits: Limits) -> None:
     """Whatever comes in: no message is too big for Kafka, and each can be decoded."""

@@ -45,6 +45,7 @@ def kinesis(*, endless: bool = False) -> FakeKinesis:
     return FakeKinesis(RECORDS, STREAM, endless)
 
 
+@settings(deadline=None)
 @given(fates)
 def test_whatever_fails_each_event_is_written_once(script: list[str]) -> None:
     """Failures anywhere, commits of unknown outcome among them: each event once, in order, and
@@ -60,7 +61,7 @@ def test_whatever_fails_each_event_is_written_once(script: list[str]) -> None:
     assert {} == health.reasons
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(fates, fates)
 def test_two_that_believe_they_own_it_write_each_event_once(a: list[str], b: list[str]) -> None:
     """Two carriers of one shard at the same time fence each other, and write nothing twice."""
@@ -76,6 +77,7 @@ def test_two_that_believe_they_own_it_write_each_event_once(a: list[str], b: lis
     assert list(range(COUNT)) == numbers(kafka)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12))
 def test_a_stop_is_between_transactions(reads: int) -> None:
     """Stopped at any time, a carrier ends; the next one goes on where it was."""

@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 from aiokafka import AIOKafkaConsumer
 
-from benchmarks.kinesis import BareReader, Putter, Where
+from benchmarks.kinesis import BareReader, Putter
 from benchmarks.local import BenchmarkFailed, Local, Running, emulator, role
 from benchmarks.rows import Row, percentile
 from infra.kinesis import LocalKinesis
@@ -65,7 +65,7 @@ async def _measured(
 ) -> tuple[list[float], list[float]]:
     """Milliseconds of each event: to `cti.events`, and to the bare reader."""
     sys.setswitchinterval(0.0005)  # the threads of the instrument must not delay its own readings
-    putter, reader = Putter(Where.of(kinesis)), BareReader(Where.of(kinesis))
+    putter, reader = Putter(kinesis), BareReader(kinesis)
     seen: dict[str, float] = {}
     async with consumer(settings, settings.prefixed(CTI_EVENTS.name)) as source:
         await source.seek_to_end()

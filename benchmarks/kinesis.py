@@ -2,13 +2,10 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-import boto3
-from botocore.config import Config
-
-from infra.kinesis import ACCESS_KEY, LocalKinesis
+from infra.kinesis import LocalKinesis
 from simulator.console import Endpoints
 from simulator.media import clock
 from simulator.script import EventSent, Json, Script
@@ -17,39 +14,23 @@ READ_S = 0.2
 """Kinesis allows five reads a second of each shard."""
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
-    """A Kinesis stream in an emulator."""
+def kinesis_of(endpoints: Endpoints) -> LocalKinesis:
+    """The emulator of a pipeline."""
+    port = urlsplit(endpoints.kinesis).port
+    assert port is not None
+    return LocalKinesis(port, endpoints.kinesis_region, endpoints.kinesis_stream)
 
-    endpoint: str
-    region: str
-    kinesis_stream: str
 
-    @classmethod
-    def of(cls, known: Endpoints | LocalKinesis) -> "Where":
-        """That of a pipeline, or of an emulator alone."""
-        if isinstance(known, LocalKinesis):
-            return cls(known.endpoint, known.region, known.kinesis_stream)
-        return cls(known.kinesis, known.kinesis_region, known.kinesis_stream)
-
-    def client(self) -> Any:
-        """boto3's."""
-        return boto3.client(
-            "kinesis",
-            endpoint_url=self.endpoint,
-            region_name=self.region,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=ACCESS_KEY,
-            config=Config(max_pool_connections=64, retries={"total_max_attempts": 3}),
-        )
+def _client(kinesis: LocalKinesis) -> Any:
+    return kinesis.client(max_pool_connections=64, retries={"total_max_attempts": 3})
 
 
 class Putter:
     """Puts events, and keeps when it began to put each."""
 
-    def __init__(self, where: Where) -> None:
-        self._client = where.client()
-        self._name = where.kinesis_stream
+    def __init__(self, kinesis: LocalKinesis) -> None:
+        self._client = _client(kinesis)
+        self._name = kinesis.kinesis_stream
         self.put_at: dict[str, int] = {}
         """When it began to put each event (ms), by its id."""
 
@@ -73,9 +54,9 @@ class Putter:
 class BareReader:
     """Reads every shard five times a second, and keeps when it saw each event (ms), by its id."""
 
-    def __init__(self, where: Where) -> None:
-        self._client = where.client()
-        self._name = where.kinesis_stream
+    def __init__(self, kinesis: LocalKinesis) -> None:
+        self._client = _client(kinesis)
+        self._name = kinesis.kinesis_stream
         self._stopped = False
         self.seen: dict[str, int] = {}
 

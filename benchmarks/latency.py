@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.kinesis import BareReader, Putter, Where
+from benchmarks.kinesis import BareReader, Putter, kinesis_of
 from benchmarks.local import BenchmarkFailed, Local
 from benchmarks.rows import Row, percentile
 from simulator.building import CallBuilder
@@ -99,7 +99,8 @@ async def _measured(state_dir: Path, calls: int) -> Waits:
 
 
 async def _played(simulation: Simulation, endpoints: Endpoints, calls: int) -> Waits:
-    putter, reader = Putter(Where.of(endpoints)), BareReader(Where.of(endpoints))
+    kinesis = kinesis_of(endpoints)
+    putter, reader = Putter(kinesis), BareReader(kinesis)
     console = Console(endpoints.console, endpoints.console_token)
     begins_at = clock() + BEGIN_MS
     cases = [short_call] * (WARM_UP + calls)

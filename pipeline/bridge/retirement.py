@@ -1,7 +1,6 @@
 """Takes off the checkpoint topic what stands there of shards and streams that cannot come back,
 under every checkpoint name. The live bridge does it. I/O."""
 
-import time
 from collections.abc import Mapping, Sequence
 
 import structlog
@@ -25,9 +24,11 @@ class Retirement:
         self._absent_since: Mapping[str, int] = {}
         self._others: frozenset[str] = frozenset()
 
-    async def look(self, incarnation: Incarnation, listed: Sequence[lineage.Shard]) -> None:
-        """`listed`: all shards of the stream as it is now. What cannot be written is tried again
-        with the next listing."""
+    async def look(
+        self, incarnation: Incarnation, listed: Sequence[lineage.Shard], now: int
+    ) -> None:
+        """`listed`: all shards of the stream as it is `now` (ms). What cannot be written is tried
+        again with the next listing."""
         self._tell_of_others(incarnation.kinesis_stream)
         known = self._known(incarnation.kinesis_stream)
         shards = {shard.shard_id for shard in listed} | {""}
@@ -40,7 +41,7 @@ class Retirement:
             {place.key: record.at for place, record in known.items()},
             there,
             self._absent_since,
-            time.time_ns() // 1_000_000,
+            now,
         )
         try:
             await self._forget({place: r for place, r in known.items() if place.key in due})

@@ -157,7 +157,8 @@ class Bridge:
         self._health.good("kinesis")
         self._list_at = time.monotonic() + LIST_SECONDS
         if self._name == LIVE:
-            await self._retirement.look(incarnation, self._listed)
+            now = time.time_ns() // 1_000_000
+            await self._retirement.look(incarnation, self._listed, now)
 
     async def _learn_period(self) -> None:
         """What is to be read of the stream that is there now; nothing is read before that."""

@@ -1,6 +1,7 @@
 """Where the bridge begins, and what a replay of a period does, on an emulated Kinesis and the real
 Kafka."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -90,6 +91,26 @@ async def test_the_latest_is_where_the_stream_was_first_met(
         bridges.start("bridge-0", **latest)
         assert Counter(range(100, 300)) == await times(bridges, 200)
         assert 0 == bridges.terminate("bridge-0")
+
+
+async def test_the_latest_of_a_stream_to_come_is_all_of_it(
+    bridges: Bridges, tmp_path: Path
+) -> None:
+    """A bridge that waits for its stream misses nothing of it. Two streams under one prefix, each
+    with a bridge of its own, do not get into each other's way."""
+    latest = {"FLEXCAPTURE_KINESIS_START": "latest"}
+    async with emulator(bridges.local, tmp_path / "kinesis.log", 2) as client:
+        client.delete_stream(StreamName=STREAM)
+        bridges.start("bridge-0", **latest)
+        bridges.start("bridge-1", **latest, FLEXCAPTURE_KINESIS_STREAM="other")
+        for instance in ("bridge-0", "bridge-1"):
+            await asyncio.to_thread(bridges.wait_until_said, instance, "cannot be read")
+        client.create_stream(StreamName=STREAM, ShardCount=3)
+        put(client, range(50), KEYS)
+        client.create_stream(StreamName="other", ShardCount=3)
+        put(client, range(50, 100), KEYS, "other")
+        assert Counter(range(100)) == await times(bridges, 100)
+        assert [0, 0] == [bridges.terminate(instance) for instance in ("bridge-0", "bridge-1")]
 
 
 async def test_a_start_at_a_time(bridges: Bridges, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +107,14 @@ class Bridges:
         """Waits until it ends by itself; gives its exit status."""
         return self.running.pop(instance).wait(timeout=60)
 
+    def wait_until_said(self, instance: str, text: str) -> None:
+        """Returns once its log holds the text. Raises `TimeoutError`."""
+        deadline = time.monotonic() + 60
+        while text not in (self.logs / f"{instance}.log").read_text():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{instance} never said {text!r}")
+            time.sleep(0.05)
+
     def _run(self, instance: str, command: list[str], settings: Mapping[str, str]) -> None:
         environment = {
             **os.environ,
@@ -152,13 +161,13 @@ def event(number: int, shard_key: str, *, padding: int = 0) -> bytes:
     return orjson.dumps(document)
 
 
-def put(client: Any, numbers: Sequence[int], keys: int) -> None:
+def put(client: Any, numbers: Sequence[int], keys: int, kinesis_stream: str = STREAM) -> None:
     """Puts numbered events: the partition key, and so the shard, follows from the number."""
     entries = [
         {"Data": event(n, f"key-{n % keys}"), "PartitionKey": f"key-{n % keys}"} for n in numbers
     ]
     for start in range(0, len(entries), 500):
-        answer = client.put_records(StreamName=STREAM, Records=entries[start : start + 500])
+        answer = client.put_records(StreamName=kinesis_stream, Records=entries[start : start + 500])
         assert answer["FailedRecordCount"] == 0
 
 

@@ -1,5 +1,6 @@
 """Kinesis' answers, good and bad, as one shard's reader takes them."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,14 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from pipeline.bridge.messages import KinesisRecord
 from pipeline.bridge.place import Place
-from pipeline.bridge.reader import Batch, KinesisUnavailable, ShardReader, StreamAbsent
+from pipeline.bridge.reader import (
+    Batch,
+    Kinesis,
+    KinesisUnavailable,
+    ShardReader,
+    StreamAbsent,
+)
+from pipeline.settings import Settings
 
 PLACE = Place("flex-events", 1, "shardId-0")
 
@@ -125,3 +133,34 @@ async def test_other_failures_are_the_callers(raised: Exception, expected: type[
     reader.close()
     assert ["1", "from 1"] == client.asked[-2:]
     assert ["2"] == sequence_numbers(batch)
+
+
+class Describing:
+    """A client whose stream is another one each time it is asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def describe_stream_summary(self, **_: Any) -> Any:
+        """Created one second later each time; the second time there is none."""
+        self.asked += 1
+        if self.asked == 2:
+            raise failure("ResourceNotFoundException")
+        created_at = datetime.fromtimestamp(self.asked, UTC)
+        told = {"StreamStatus": "ACTIVE", "StreamCreationTimestamp": created_at}
+        return {"StreamDescriptionSummary": told}
+
+
+async def test_all_who_ask_at_once_share_an_answer_begun_after_they_asked() -> None:
+    """Where every shard fails at once Kinesis is not asked for each; none is told what may have
+    been so before it asked; and an error is shared as well."""
+    kinesis = Kinesis(Settings())
+    client = kinesis._client = Describing()  # type: ignore[assignment]
+    first = await kinesis.incarnation()
+    told = await asyncio.gather(*[kinesis.incarnation() for _ in range(20)], return_exceptions=True)
+    kinesis.close()
+    assert 1_000 == first.created_at
+    assert 20 == len(told)
+    assert isinstance(told[0], StreamAbsent)
+    assert 3_000 == told[-1].created_at  # type: ignore[union-attr]
+    assert client.asked <= 3

@@ -18,7 +18,7 @@ async def test_each_event_once_and_in_order(
     """A read-committed consumer sees each event and each dead letter once, every shard's lineage in
     order, and every closed shard is finished."""
     options = Options(
-        events=2_500, rate=400, processes=2, every=1.2, freeze=0.15, reshard=1.5, seed=6
+        events=2_000, rate=400, processes=2, every=1.5, freeze=0.15, reshard=1.5, seed=6
     )
     said: list[str] = []
     assert [] == await play(options, settings_for(prefix), tmp_path, said.append), "\n".join(said)

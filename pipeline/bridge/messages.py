@@ -108,7 +108,7 @@ def _elements(
     """
     unreadable: list[Unreadable] = []
     index = 0
-    for index, element in enumerate(elements(record.data)):
+    for index, element in enumerate(_told_apart(record.data)):
         if isinstance(element, Unreadable):
             unreadable.append(element)
             if len(unreadable) > MOST_LETTERS:
@@ -117,6 +117,13 @@ def _elements(
         yield index, _without_fail(place, record, element, limits, now)
     if rest := unreadable[MOST_LETTERS:]:
         yield index + 1, _dead(place, record, _together(rest), limits, now)
+
+
+def _told_apart(raw: bytes) -> Iterator[Element]:
+    try:
+        yield from elements(raw)
+    except Exception as error:  # noqa: BLE001 - a defect of ours, and the shard goes on
+        yield Unreadable("defect", repr(error), raw)
 
 
 def _together(rest: Sequence[Unreadable]) -> Unreadable:

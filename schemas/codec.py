@@ -39,11 +39,11 @@ SCHEMA_IDS: Mapping[str, int] = {
     "RecordingStarted": 0x4643000F,
     "RecordingCompleted": 0x46430010,
     "Contact": 0x4643001C,
-    "RecorderCheckpoint": 0x4643001F,
+    "RecorderCheckpoint": 0x46430051,
     "CallStreams": 0x46430013,
     "ContactState": 0x46430014,
     "BridgeCheckpoint": 0x46430040,
-    "RecordingSegment": 0x46430016,
+    "RecordingSegment": 0x46430052,
     "CallAlias": 0x46430017,
     "CallAliasState": 0x46430018,
     "ForgottenCall": 0x46430019,
@@ -57,7 +57,8 @@ SCHEMA_IDS: Mapping[str, int] = {
 EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "Call": (0x46430005,),
     "Contact": (0x46430011,),
-    "RecorderCheckpoint": (0x46430012,),
+    "RecorderCheckpoint": (0x46430012, 0x4643001F),
+    "RecordingSegment": (0x46430016,),
     "BridgeCheckpoint": (0x46430015,),
 }
 """The ids of a record's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1): what

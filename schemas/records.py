@@ -5,7 +5,7 @@ the two agree. Times are whole milliseconds since the Unix epoch, UTC.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -611,6 +611,15 @@ class TimestampStretch:
 
 
 @dataclass(frozen=True, slots=True)
+class DroppedStretch:
+    """Audio that a gateway had to throw away: samples of a track, `end` exclusive."""
+
+    first: int
+    end: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecorderTrack:
     """What is known of one track."""
 
@@ -623,6 +632,8 @@ class RecorderTrack:
     invalid: int
     batch_missing: bool
     seen: tuple[TimestampStretch, ...]
+    dropped: tuple[DroppedStretch, ...] = ()
+    lost_for: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -649,6 +660,7 @@ class RecorderCheckpoint:
     tracks: tuple[RecorderTrack, ...]
     pending: RecordingSegment | None
     heard_at: int
+    dropped_batches: int = 0
 
 
 @dataclass(frozen=True, slots=True)

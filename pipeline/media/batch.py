@@ -1,6 +1,6 @@
 """Takes a `MediaBatch` apart into its runs or frames, each with its bytes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pipeline.media.runs import frames_of
@@ -22,13 +22,18 @@ class Frame:
 
 def check(track: TrackBatch) -> None:
     """Raises `MalformedBatch` unless the runs are sound and add up to the audio's length."""
-    for run in track.runs:
-        stepless = run.step < 0 or (run.step == 0 and run.frames > 1)
-        if run.timestamp < 0 or run.frames < 1 or run.size < 1 or stepless:
-            raise MalformedBatch(f"impossible run {run}")
+    check_runs(track.runs)
     described = sum(run.frames * run.size for run in track.runs)
     if described != len(track.audio):
         raise MalformedBatch(f"runs of {described} bytes, audio of {len(track.audio)}")
+
+
+def check_runs(runs: Iterable[Run]) -> None:
+    """Raises `MalformedBatch` unless the runs are sound."""
+    for run in runs:
+        stepless = run.step < 0 or (run.step == 0 and run.frames > 1)
+        if run.timestamp < 0 or run.frames < 1 or run.size < 1 or stepless:
+            raise MalformedBatch(f"impossible run {run}")
 
 
 def run_audio(track: TrackBatch) -> Iterator[tuple[Run, bytes]]:

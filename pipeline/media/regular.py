@@ -73,6 +73,8 @@ class RegularReader:
         try:
             key = data[: 6 + (data[5] >> 1)]
             beginning, stream_sid = self._known.get(key) or self._learn(key, data)
+            if not data.startswith(beginning):
+                beginning, stream_sid = self._learn(key, data)
             return _read(data, beginning, stream_sid)
         except (IndexError, ValueError):  # too short, or no text
             return None
@@ -127,8 +129,6 @@ def _optional(value: int | None) -> bytes:
 
 
 def _read(data: bytes, beginning: bytes, stream_sid: str) -> RegularBatch | None:
-    if not data.startswith(beginning):
-        return None
     number, position = _varint(data, len(beginning))
     at, position = _varint(data, position)
     position = _past_optional(data, _past_optional(data, position))  # the sequence numbers

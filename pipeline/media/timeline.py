@@ -139,7 +139,7 @@ class Timeline:
 
     def _append(self, run: Run, number: int, frames: int, silence: int) -> Placed:
         timestamp = run.timestamp + number * run.step
-        lost = 0 if self.end is None or not silence else _frames_in(silence)
+        lost = 0 if self.end is None or not silence else frames_in(silence)
         at = (self.end or 0) + silence
         self.end = at + frames * run.size
         self.received += frames
@@ -158,7 +158,8 @@ class Timeline:
         return LeftOut(timestamp, size, offset, duplicate)
 
 
-def _frames_in(silence: int) -> int:
+def frames_in(silence: int) -> int:
+    """How many frames are lost in a hole of so many samples."""
     return max(1, round(silence / SAMPLES_PER_FRAME))
 
 

@@ -5,19 +5,22 @@ tracks: where the cuts lie follows from the records alone, and so does everythin
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from pipeline.media.batch import MalformedBatch, check
+from pipeline.media.batch import MalformedBatch, check, check_runs
 from pipeline.media.regular import MOST_FRAMES, STEP_MS, RegularBatch
 from pipeline.media.runs import SAMPLES_PER_MS
 from pipeline.media.wav import MAX_SAMPLES
+from pipeline.recordings.holes import START
+from pipeline.recordings.recording import Batches, Recording
 from pipeline.recordings.track import TrackAssembler
 from schemas.records import (
     MediaBatch,
+    MediaDropped,
     MediaStreamOpened,
     RecorderCheckpoint,
     RecorderTrack,
     RecordingSegment,
+    Run,
     SegmentTrack,
     TrackBatch,
 )
@@ -33,42 +36,6 @@ MAX_TIMESTAMP_MS = 25 * 60 * 60 * 1000
 """No call lasts longer; a greater timestamp is rubbish, and would be hours of silence."""
 _LAST_REGULAR_MS = MAX_TIMESTAMP_MS - MOST_FRAMES * STEP_MS
 """A regular batch that begins by then has no timestamp that is too great."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """Whose audio it is, and since when (`started_at` and `epoch` in ms, the gateway's clock)."""
-
-    stream_sid: str
-    call_sid: str
-    task_sid: str
-    name: str | None
-    generation: int
-    gateway: str
-    epoch: int
-    started_at: int
-    first_offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Batches:
-    """What batch numbers tell: how many came, the highest, how many were skipped or not new."""
-
-    count: int = 0
-    last: int = 0
-    missing: int = 0
-    repeated: int = 0
-
-    def with_next(self, count: int) -> "Batches":
-        """And so many more, each numbered as it should be."""
-        return Batches(self.count + count, self.last + count, self.missing, self.repeated)
-
-    def with_number(self, number: int) -> "Batches":
-        """And one more."""
-        if number > self.last:
-            missing = self.missing + number - self.last - 1
-            return Batches(self.count + 1, number, missing, self.repeated)
-        return Batches(self.count + 1, self.last, self.missing, self.repeated + 1)
 
 
 class Assembler:
@@ -104,7 +71,8 @@ class Assembler:
         self.last_at = c.last_at
         self.heard_at = c.heard_at or c.last_at
         self.segments = c.segments
-        self._batches = Batches(c.batches, c.last_batch, c.missing_batches, c.repeated_batches)
+        numbers = (c.batches, c.last_batch, c.missing_batches, c.repeated_batches)
+        self._batches = Batches(*numbers, c.dropped_batches)
         self._gathered = 0  # batches that are not in `_batches` yet
         self.next_offset = c.offset
         pending = {t.track: t for t in c.pending.tracks} if c.pending else {}
@@ -148,15 +116,30 @@ class Assembler:
         """
         for track_batch in batch.tracks:
             self._check(track_batch)
-        known = self.batches
-        self._batches, self._gathered = known.with_number(batch.number), 0
-        if self._batches.missing > known.missing:
-            for track in self._tracks.values():
-                track.batch_missing()
+        self._number(self.batches.with_number(batch.number))
         for track_batch in batch.tracks:
             self._tracks[track_batch.track].add(track_batch)
         self._folded_in(batch.at, offset)
         return self.cut(offset) if self.due else None
+
+    def drop(self, dropped: MediaDropped, offset: int) -> bool:
+        """Folds in what the gateway had to throw away. False: that was known, and nothing changed.
+
+        Raises `MalformedBatch`, with nothing folded in.
+        """
+        d = dropped
+        if d.reason in ("", START) or not 0 < d.first_number <= d.last_number:
+            raise MalformedBatch(f"batches {d.first_number} to {d.last_number}: {d.reason!r}")
+        for track in d.tracks:
+            check_runs(track.runs)
+            _check_timestamps(track.runs)
+        if d.last_number <= self.batches.last:
+            return False
+        self._number(self.batches.with_dropped(d.first_number, d.last_number))
+        for track in d.tracks:
+            self._tracks[track.track].drop(track.runs, d.reason)
+        self._folded_in(d.at, offset, batches=0)
+        return True
 
     @property
     def due(self) -> bool:
@@ -203,18 +186,26 @@ class Assembler:
             tracks=self.tracks(),
             pending=self._pending(),
             heard_at=self.heard_at,
+            dropped_batches=b.dropped,
         )
 
-    def _folded_in(self, at: int, offset: int) -> None:
+    def _number(self, batches: Batches) -> None:
+        known = self.batches
+        self._batches, self._gathered = batches, 0
+        if batches.missing > known.missing:
+            for track in self._tracks.values():
+                track.batch_missing()
+
+    def _folded_in(self, at: int, offset: int, batches: int = 1) -> None:
         self.last_at = max(self.last_at, at)
         self.next_offset = offset + 1
-        self._pending_batches += 1
+        self._pending_batches += batches
         self._last_offset = offset
         if self._first_offset is None:
             self._first_offset = offset
 
     def _pending(self) -> RecordingSegment | None:
-        if not self._pending_batches:
+        if self._first_offset is None:
             return None
         return self._segment(TrackAssembler.pending, self.next_offset)
 
@@ -232,9 +223,7 @@ class Assembler:
 
     def _check(self, batch: TrackBatch) -> None:
         check(batch)
-        for run in batch.runs:
-            if run.timestamp + (run.frames - 1) * run.step > MAX_TIMESTAMP_MS:
-                raise MalformedBatch(f"a timestamp of more than 25 h in {run}")
+        _check_timestamps(batch.runs)
         end = max(self._tracks[batch.track].end, MAX_TIMESTAMP_MS * SAMPLES_PER_MS)
         if end + len(batch.audio) > MAX_SAMPLES:
             raise MalformedBatch("more audio than a WAV file can hold")
@@ -258,13 +247,19 @@ def opened(record: MediaStreamOpened, offset: int) -> Assembler:
     )
 
 
-def opened_by_batch(batch: MediaBatch, offset: int) -> Assembler:
-    """The recording of a media stream whose opening never came: it begins with this batch, which
-    is still to be added."""
-    b = batch
+def opened_by(record: MediaBatch | MediaDropped, offset: int) -> Assembler:
+    """The recording of a media stream whose opening never came: it begins with this record, which
+    is still to be folded in."""
+    r = record
     return _new(
-        Recording(b.stream_sid, b.call_sid, b.task_sid, None, 0, b.gateway, b.epoch, b.at, offset)
+        Recording(r.stream_sid, r.call_sid, r.task_sid, None, 0, r.gateway, r.epoch, r.at, offset)
     )
+
+
+def _check_timestamps(runs: tuple[Run, ...]) -> None:
+    for run in runs:
+        if run.timestamp + (run.frames - 1) * run.step > MAX_TIMESTAMP_MS:
+            raise MalformedBatch(f"a timestamp of more than 25 h in {run}")
 
 
 def _new(recording: Recording) -> Assembler:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipeline.recordings.assembler import Batches, Recording
-from pipeline.recordings.unheard import Unheard
+from pipeline.recordings.at_end import AtEnd
+from pipeline.recordings.recording import Batches, Recording
 from schemas.records import (
     MediaStreamClosed,
     RecorderCheckpoint,
@@ -46,7 +46,7 @@ class RecordingEnded:
     stored: int
     tail: RecordingSegment
     checkpoint: RecorderCheckpoint
-    unheard: Unheard | None = None
+    at_end: AtEnd | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,17 @@ Documented in docs/recordings.md. Signature and masks will be further fields of 
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from pipeline.media.runs import SAMPLES_PER_MS
+from pipeline.recordings.at_end import AtEnd, Missing
 from pipeline.recordings.effects import RecordingEnded
+from pipeline.recordings.holes import START
 from pipeline.recordings.names import audio_key, inum, manifest_key
-from pipeline.recordings.track import START
 from pipeline.times import rfc3339
 from schemas.records import (
     LeftOutRun,
@@ -77,13 +79,9 @@ def head(ended: RecordingEnded, partition: int, audio_bytes: int, audio_sha256: 
             "duration_ms": ended.samples // SAMPLES_PER_MS,
         },
         "frames": _frames(ended),
-        "lost_at_end": ended.unheard
-        and {
-            "frames": ended.unheard.frames,
-            "until_ms": ended.unheard.until_ms,
-            "reason": ended.reason,
-        },
-        "tracks": {track.track: _track(track, ended.samples) for track in ended.tracks},
+        "lost_for": _added(_lost_for(ended)),
+        "lost_at_end": ended.at_end and _at_end(ended, ended.at_end),
+        "tracks": _tracks(ended),
         "kafka": {
             "topic": "media",
             "partition": partition,
@@ -94,6 +92,7 @@ def head(ended: RecordingEnded, partition: int, audio_bytes: int, audio_sha256: 
             "received": batches.count,
             "highest": batches.last,
             "missing": batches.missing,
+            "dropped": batches.dropped,
             "repeated": batches.repeated,
         },
         "gateway_reported": reported
@@ -131,14 +130,54 @@ def frame_counts(tracks: tuple[RecorderTrack, ...]) -> dict[str, int]:
 
 def _frames(ended: RecordingEnded) -> dict[str, int]:
     frames = frame_counts(ended.tracks)
-    if ended.unheard is not None:
-        frames["lost"] += ended.unheard.frames
+    if ended.at_end is not None:
+        frames["lost"] += ended.at_end.frames
     return frames
 
 
-def _track(track: RecorderTrack, samples: int) -> dict[str, int]:
-    end = track.end or 0
-    return frame_counts((track,)) | {"samples": end, "filled": samples - end}
+def _lost_for(ended: RecordingEnded) -> list[dict[str, int]]:
+    """The frames that each track lost, by reason: in its holes, and at its end."""
+    missing = ended.at_end.tracks if ended.at_end else [Missing(0, ()) for _ in ended.tracks]
+    return [
+        _added([track.lost_for, *({hole.reason: hole.lost} for hole in each.holes)])
+        for track, each in zip(ended.tracks, missing, strict=True)
+    ]
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for each in counts:
+        total.update(each)
+    return {reason: count for reason, count in sorted(total.items()) if count}
+
+
+def _at_end(ended: RecordingEnded, at_end: AtEnd) -> dict[str, Any]:
+    """None of it is in the audio: at most the silence is there with which the shorter track is
+    filled up."""
+    pairs = zip(ended.tracks, at_end.tracks, strict=True)
+    return {
+        "frames": at_end.frames,
+        "until_ms": at_end.until_ms,
+        "reason": at_end.reason,
+        "tracks": {track.track: list(_missing(each)) for track, each in pairs},
+    }
+
+
+def _missing(missing: Missing) -> Iterator[dict[str, Any]]:
+    at = missing.at
+    for hole in missing.holes:
+        yield _lost(at, hole.samples, hole.lost, hole.reason)
+        at += hole.samples
+
+
+def _tracks(ended: RecordingEnded) -> dict[str, Any]:
+    return {
+        track.track: frame_counts((track,))
+        | {"lost": sum(lost.values())}
+        | {"samples": track.end or 0, "filled": ended.samples - (track.end or 0)}
+        | {"lost_for": lost}
+        for track, lost in zip(ended.tracks, _lost_for(ended), strict=True)
+    }
 
 
 def _part(part: SegmentTrack) -> dict[str, Any]:
@@ -156,14 +195,10 @@ def _ranges(part: SegmentTrack) -> Iterator[dict[str, Any]]:
         if run.silence and run.reason == START:
             yield {"kind": "silence", "at": at, "samples": run.silence, "reason": START}
         elif run.silence:
-            yield {
-                "kind": "lost",
-                "at": at,
-                "samples": run.silence,
-                "frames": run.lost,
-                "reason": run.reason,
-            }
+            yield _lost(at, run.silence, run.lost, run.reason)
         at += run.silence
+        if not run.frames:
+            continue
         yield {
             "kind": "received",
             "at": at,
@@ -173,6 +208,10 @@ def _ranges(part: SegmentTrack) -> Iterator[dict[str, Any]]:
             "size": run.size,
         }
         at += run.frames * run.size
+
+
+def _lost(at: int, samples: int, frames: int, reason: str) -> dict[str, Any]:
+    return {"kind": "lost", "at": at, "samples": samples, "frames": frames, "reason": reason}
 
 
 def _left_out(run: LeftOutRun) -> dict[str, Any]:

@@ -6,12 +6,13 @@ that what comes late is told from what begins.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pipeline.media.batch import MalformedBatch
 from pipeline.media.regular import RegularBatch
-from pipeline.recordings.assembler import Assembler, opened, opened_by_batch
+from pipeline.recordings.assembler import Assembler, opened, opened_by
+from pipeline.recordings.at_end import Death, at_end
 from pipeline.recordings.effects import (
     Effect,
     Ignored,
@@ -21,17 +22,20 @@ from pipeline.recordings.effects import (
     SegmentCut,
 )
 from pipeline.recordings.names import inum
-from pipeline.recordings.unheard import HALF_OPEN_MS, Unheard, unheard
 from schemas.records import (
     GatewayAlive,
     GatewayStarted,
     MediaBatch,
+    MediaDropped,
     MediaStreamClosed,
     MediaStreamOpened,
     RecorderCheckpoint,
     RecordingSegment,
     RecordingStarted,
 )
+
+OfStream = MediaStreamOpened | MediaBatch | MediaDropped | MediaStreamClosed
+"""What is said of one media stream."""
 
 REMEMBERED_MS = 60 * 60 * 1000
 """How long after its end, by the log's clock, a media stream's late records are known as such."""
@@ -47,16 +51,6 @@ Kafka was away still belongs to its recording."""
 
 GATEWAY_DIED = "gateway-died"
 GATEWAY_GONE = "gateway-gone"
-DROPPED = "dropped"
-
-
-@dataclass(frozen=True, slots=True)
-class _Death:
-    """How a media stream ended that nobody closed; `at`: when that was clear (ms)."""
-
-    reason: str
-    detail: str
-    at: int
 
 
 class PartitionFold:
@@ -97,7 +91,7 @@ class PartitionFold:
                 return self._gateway_started(record, offset, at)
             case GatewayAlive():
                 return [Ignored("alive")]
-            case MediaStreamOpened() | MediaBatch() | MediaStreamClosed():
+            case MediaStreamOpened() | MediaBatch() | MediaDropped() | MediaStreamClosed():
                 if self._is_in(record.stream_sid, offset):
                     return [Ignored("read before")]
                 if self._is_late(record.stream_sid, at):
@@ -164,9 +158,7 @@ class PartitionFold:
             return False
         return at <= closed.closed_at + REMEMBERED_MS
 
-    def _of_stream(
-        self, record: MediaStreamOpened | MediaBatch | MediaStreamClosed, offset: int, at: int
-    ) -> list[Effect]:
+    def _of_stream(self, record: OfStream, offset: int, at: int) -> list[Effect]:
         assembler = self._open.get(record.stream_sid)
         match record:
             case MediaStreamOpened() if assembler is not None:
@@ -178,8 +170,8 @@ class PartitionFold:
             case MediaStreamClosed():
                 assert assembler is not None
                 return [self._end(assembler, offset, at, record)]
-            case MediaBatch():
-                return self._batch(record, assembler, offset, at)
+            case MediaBatch() | MediaDropped():
+                return self._folded(record, assembler, offset, at)
 
     def _begin(self, assembler: Assembler, offset: int, at: int) -> RecordingBegan:
         recording = assembler.recording
@@ -199,18 +191,21 @@ class PartitionFold:
             )
         )
 
-    def _batch(
-        self, batch: MediaBatch, known: Assembler | None, offset: int, at: int
+    def _folded(
+        self, record: MediaBatch | MediaDropped, known: Assembler | None, offset: int, at: int
     ) -> list[Effect]:
-        assembler = known or opened_by_batch(batch, offset)
+        assembler, segment = known or opened_by(record, offset), None
         try:
-            segment = assembler.add(batch, offset)
+            if isinstance(record, MediaBatch):
+                segment = assembler.add(record, offset)
+            elif not assembler.drop(record, offset):
+                return [Ignored("dropped before")]
         except MalformedBatch as error:
             return [Refused("malformed-batch", str(error))]
         assembler.heard_at = at
         effects: list[Effect] = [] if known else [self._begin(assembler, offset, at)]
         if segment is None:
-            self._dirty.setdefault(batch.stream_sid, (offset, at))
+            self._dirty.setdefault(record.stream_sid, (offset, at))
         else:
             effects.append(self._cut(assembler, segment))
         return effects
@@ -227,7 +222,7 @@ class PartitionFold:
             and assembler.recording.epoch < started.epoch
             and offset >= assembler.next_offset
         ]
-        death = _Death(GATEWAY_DIED, "its gateway started again", started.at)
+        death = Death(GATEWAY_DIED, "its gateway started again", started.at)
         return [self._end(a, offset, at, death) for a in dead]
 
     def _end_silent(self, own: str | None, offset: int, at: int) -> list[Effect]:
@@ -239,7 +234,7 @@ class PartitionFold:
             and stream_sid != own
             and offset >= assembler.next_offset
         ]
-        death = _Death(GATEWAY_GONE, f"not heard of for {SILENT_MS // 60_000} min", at)
+        death = Death(GATEWAY_GONE, f"not heard of for {SILENT_MS // 60_000} min", at)
         ended: list[Effect] = [self._end(a, offset, at, death) for a in silent]
         rest = [a.heard_at for a in self._open.values()]
         self._look_at = max(min(rest, default=at) + SILENT_MS, at)
@@ -250,7 +245,7 @@ class PartitionFold:
         assembler: Assembler,
         offset: int,
         at: int,
-        closed: MediaStreamClosed | _Death,
+        closed: MediaStreamClosed | Death,
     ) -> RecordingEnded:
         recording = assembler.recording
         reported = closed if isinstance(closed, MediaStreamClosed) else None
@@ -276,24 +271,16 @@ class PartitionFold:
             last_offset=offset,
             samples=assembler.samples,
             tracks=assembler.tracks(),
-            batches=assembler.batches,
+            batches=assembler.batches.up_to(reported.batches if reported else 0),
             reported=reported,
             stored=stored,
             tail=tail,
             checkpoint=checkpoint,
-            unheard=_unheard(assembler, closed),
+            at_end=at_end(assembler, closed),
         )
 
 
-def _unheard(assembler: Assembler, closed: MediaStreamClosed | _Death) -> Unheard | None:
-    if isinstance(closed, _Death):
-        return unheard(assembler, closed.at)
-    if closed.reason == DROPPED and closed.at - assembler.last_at >= HALF_OPEN_MS:
-        return unheard(assembler, closed.at)
-    return None
-
-
-def _late(record: MediaStreamOpened | MediaBatch | MediaStreamClosed) -> Effect:
-    if isinstance(record, MediaBatch):
+def _late(record: OfStream) -> Effect:
+    if isinstance(record, MediaBatch | MediaDropped):
         return Refused("late-media", f"media stream {record.stream_sid} was closed before")
     return Ignored("after the close")

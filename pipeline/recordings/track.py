@@ -11,6 +11,16 @@ from pipeline.media.batch import run_audio
 from pipeline.media.regular import SIZE, STEP_MS
 from pipeline.media.runs import JITTER_SAMPLES, SAMPLES_PER_MS
 from pipeline.media.timeline import LeftOut, Placed, Stretch, Timeline, TimelineState
+from pipeline.recordings.holes import (
+    BATCH_MISSING,
+    NOT_RECEIVED,
+    START,
+    Hole,
+    beyond,
+    holes,
+    stretches,
+    with_stretches,
+)
 from schemas.records import (
     LeftOutRun,
     PlacedRun,
@@ -21,13 +31,6 @@ from schemas.records import (
     TrackBatch,
 )
 
-NOT_RECEIVED = "not-received"
-"""A hole in the timestamps that the gateway received: the frames never came to it."""
-BATCH_MISSING = "batch-missing"
-"""A batch of the gateway is not on `media`; its frames may have been in it."""
-START = "start"
-"""Before a track's first frame: silence, and no loss."""
-
 
 class TrackAssembler:
     """A fold over the batches of one track. `state` and `pending` together are all it knows."""
@@ -35,9 +38,11 @@ class TrackAssembler:
     __slots__ = (
         "_audio",
         "_batch_missing",
+        "_dropped",
         "_gathered",
         "_invalid",
         "_left_out",
+        "_lost",
         "_pending_invalid",
         "_runs",
         "_start",
@@ -59,6 +64,8 @@ class TrackAssembler:
         )
         self._invalid = state.invalid
         self._batch_missing = state.batch_missing
+        self._dropped = state.dropped
+        self._lost = _lost_for(state)
         self._begin(pending or SegmentTrack(state.track, state.end or 0, (), (), 0, b""))
 
     @property
@@ -74,6 +81,14 @@ class TrackAssembler:
     def batch_missing(self) -> None:
         """A batch is missing here: it is the reason of a hole before the next frame."""
         self._batch_missing = True
+
+    def drop(self, runs: tuple[Run, ...], reason: str) -> None:
+        """Frames were thrown away: they are the reason of a hole before the next frame, or at the
+        end. Where the track has audio at their time, or gets it, nothing is missing."""
+        begun = self._timeline.end is not None or self._gathered
+        more = stretches(runs, reason)
+        more = beyond(more, self.end) if begun else more
+        self._dropped = with_stretches(self._dropped, more)
 
     def add(self, batch: TrackBatch) -> None:
         """Folds in a batch that `pipeline.media.batch.check` found sound."""
@@ -126,12 +141,14 @@ class TrackAssembler:
             self.track,
             known.end,
             known.received,
-            known.lost,
+            sum(self._lost.values()),
             known.duplicate,
             known.overlap,
             self._invalid,
             self._batch_missing,
             tuple(TimestampStretch(s.first, s.step, s.count) for s in known.seen),
+            self._dropped,
+            dict(self._lost),
         )
 
     def _begin(self, piece: SegmentTrack) -> None:
@@ -169,9 +186,11 @@ class TrackAssembler:
 
     def _note(self, piece: Placed) -> None:
         run = piece.run
-        reason = self._reason(piece)
+        silence, lost, reason = self._before(piece) if piece.silence else (0, 0, "")
         self._batch_missing = False
-        last = self._runs[-1] if self._runs and not piece.silence else None
+        if self._dropped:
+            self._dropped = beyond(self._dropped, piece.at + run.frames * run.size)
+        last = self._runs[-1] if self._runs and not silence else None
         step = _joining_step(last, run.timestamp, run.size) if last else 0
         if last and step and (run.frames == 1 or run.step == step):
             # As `replace` does, but this is done for every batch and costs a tenth.
@@ -180,14 +199,29 @@ class TrackAssembler:
                 last.timestamp, frames, step, last.size, last.silence, last.lost, last.reason
             )
         else:
-            placed = (run.timestamp, run.frames, run.step, run.size, piece.silence, piece.lost)
+            placed = (run.timestamp, run.frames, run.step, run.size, silence, lost)
             self._runs.append(PlacedRun(*placed, reason))
 
-    def _reason(self, piece: Placed) -> str:
-        if not piece.silence:
-            return ""
-        if not piece.lost:
-            return START
+    def _before(self, piece: Placed) -> tuple[int, int, str]:
+        """The silence before frames: its samples, the frames lost in it, and why. Where it has
+        several reasons, what comes first is noted by itself."""
+        begin = piece.at - piece.silence
+        found: list[Hole] = []
+        if not piece.lost:  # the first frame of all: it is late where earlier ones are known
+            due = self._dropped[0].first if self._dropped else piece.at
+            begin = due if piece.at - due >= JITTER_SAMPLES else piece.at
+            found.append(Hole(begin, 0, START))
+        found += holes(begin, piece.at, self._dropped, self._otherwise)
+        silent = [hole for hole in found if hole.samples]
+        for hole in silent:
+            if hole.reason != START:
+                self._lost[hole.reason] = self._lost.get(hole.reason, 0) + hole.lost
+        for hole in silent[:-1]:
+            self._runs.append(PlacedRun(0, 0, 0, 0, hole.samples, hole.lost, hole.reason))
+        return silent[-1].samples, silent[-1].lost, silent[-1].reason
+
+    @property
+    def _otherwise(self) -> str:
         return BATCH_MISSING if self._batch_missing else NOT_RECEIVED
 
     def _leave_out(self, piece: LeftOut) -> None:
@@ -198,6 +232,14 @@ class TrackAssembler:
                 self._left_out[-1] = replace(last, frames=last.frames + 1, step=step)
                 return
         self._left_out.append(LeftOutRun(piece.timestamp, 1, 0, piece.size, piece.duplicate))
+
+
+def _lost_for(state: RecorderTrack) -> dict[str, int]:
+    """Frames lost, by reason; those of an earlier checkpoint, which had none, in one."""
+    lost = dict(state.lost_for)
+    if rest := state.lost - sum(lost.values()):
+        lost[NOT_RECEIVED] = lost.get(NOT_RECEIVED, 0) + rest
+    return lost
 
 
 def _joining_step(last: PlacedRun | LeftOutRun, timestamp: int, size: int) -> int:

@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from pipeline.media.runs import runs_of
 from schemas.records import (
+    DroppedTrack,
     GatewayStarted,
     MediaBatch,
+    MediaDropped,
     MediaStreamClosed,
     MediaStreamOpened,
     TrackBatch,
@@ -93,6 +95,19 @@ def batch_of(sid: str, number: int, frames: Sequence[Frame], invalid: int = 0) -
     return MediaBatch(sid, f"CA{sid}", "WT1", GATEWAY, EPOCH, number, at, None, None, tuple(tracks))
 
 
+def dropped(batches: Sequence[MediaBatch], reason: str = "spill-full") -> MediaDropped:
+    """What a gateway says where it could not keep these batches."""
+    first, last = batches[0], batches[-1]
+    tracks = tuple(
+        DroppedTrack(
+            track, tuple(r for b in batches for t in b.tracks if t.track == track for r in t.runs)
+        )
+        for track in ("inbound", "outbound")
+    )
+    who = (first.stream_sid, first.call_sid, "WT1", GATEWAY, EPOCH, last.at, reason)
+    return MediaDropped(*who, first.number, last.number, tuple(t for t in tracks if t.runs))
+
+
 def opened(sid: str, at: int = T0) -> MediaStreamOpened:
     """A gateway took the media stream in."""
     return MediaStreamOpened(sid, f"CA{sid}", "WT1", f"name-{sid}", 1, GATEWAY, EPOCH, at)
@@ -120,7 +135,10 @@ def stories(draw: st.DrawFn) -> Story:
     with batches repeated, some opened by no more than their first batch."""
     queues: dict[str, list[Any]] = {}
     for sid in [f"MZ{n}" for n in range(draw(st.integers(1, 3)))]:
-        batches = draw(batch_lists(sid, draw(frame_lists())))
+        batches: list[Any] = draw(batch_lists(sid, draw(frame_lists())))
+        for at in draw(st.sampled_from([(), (), (0,), (1, 2), (-1,), (2, 5, -1)])):
+            if -len(batches) <= at < len(batches) and isinstance(batches[at], MediaBatch):
+                batches[at] = dropped([batches[at]], draw(st.sampled_from(["spill-full", "old"])))
         if batches and draw(st.booleans()):
             at = draw(st.integers(0, len(batches) - 1))
             batches += batches[at : at + 2]  # a gateway that sends again what it sent
@@ -162,6 +180,11 @@ def _frames(track: TrackBatch) -> list[Frame]:
             found.append(Frame(track.track, run.timestamp + number * run.step, audio))
             start += run.size
     return found
+
+
+def of_stream(messages: Sequence[Message], sid: str) -> list[tuple[int, Any]]:
+    """The records of a media stream, each with its offset."""
+    return [(m.offset, m.record) for m in messages if getattr(m.record, "stream_sid", "") == sid]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What surrounds the fold, as plain dictionaries: a store, Kafka, and a process that is killed."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -135,8 +136,9 @@ class World:
 
         pieces = [piece async for piece in wav(fetch, ended.stored + 1, ended.samples)]
         entries = [entry(await fetch(index)) for index in range(ended.stored + 1)]
-        beginning = head(ended, 3, sum(len(p) for p in pieces), "hash")
-        return b"".join(pieces), beginning + b",".join(entries) + END
+        audio = b"".join(pieces)
+        beginning = head(ended, 3, len(audio), hashlib.sha256(audio).hexdigest())
+        return audio, beginning + b",".join(entries) + END
 
     def _put(self, stream_sid: str, pieces: Iterable[Block]) -> None:
         """Into the file that grows."""

@@ -6,10 +6,9 @@ import sys
 from aiokafka.errors import KafkaError
 
 from agents.rebuild import Refused, Report, rebuild_tracker
+from agents.rebuild_told import told_list
 from pipeline.replay import Told
 from pipeline.settings import Settings
-
-_SHOWN = 20
 
 
 def rebuild(settings: Settings, *, check: bool) -> int:
@@ -20,8 +19,8 @@ def rebuild(settings: Settings, *, check: bool) -> int:
     except (Refused, KafkaError, OSError) as error:
         print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
         return 1
-    _list("these were not as they must be", report.differences)
-    _list("events and versions contradict each other; what both say is kept", report.doubts)
+    told_list("these were not as they must be", report.differences)
+    told_list("events and versions contradict each other; what both say is kept", report.doubts)
     print(summary(report, check=check))
     return 1 if check and report.differences else 0
 
@@ -37,11 +36,3 @@ def summary(report: Report, *, check: bool) -> str:
     return held + (
         ". Nothing was written." if check else f". {report.written} values were written."
     )
-
-
-def _list(what: str, lines: list[str]) -> None:
-    if lines:
-        print(f"{len(lines)}: {what}")
-        print("".join(f"  {line}\n" for line in lines[:_SHOWN]), end="")
-        if len(lines) > _SHOWN:
-            print(f"  and {len(lines) - _SHOWN} more")

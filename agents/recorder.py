@@ -16,16 +16,16 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from agents.recorder_checkpoints import read_checkpoints
-from agents.recorder_effects import Effects, GivenUp, Work
+from agents.recorder_effects import Effects, GivenUp
+from agents.recorder_reading import effects_of
 from agents.recorder_storage import drop_left_overs
+from agents.recorder_work import Work
 from pipeline import kafka
 from pipeline.media.regular import RegularReader
-from pipeline.recordings.effects import Effect, Refused
 from pipeline.recordings.partition import PartitionFold
 from pipeline.settings import Role, Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.telemetry import Health
-from schemas.codec import Undecodable, decode
 from schemas.records import RecorderCheckpoint
 from schemas.topics import DEAD_LETTERS, MEDIA, RECORDER_CHECKPOINTS, RECORDINGS
 
@@ -33,6 +33,11 @@ log = structlog.get_logger(__name__)
 
 RECORDS = Counter("flexcapture_recorder_records_total", "Records read from media")
 OPEN = Gauge("flexcapture_recorder_open_recordings", "Recordings that this process is assembling")
+
+STALLED = Gauge(
+    "flexcapture_recorder_stalled_partitions",
+    "Partitions left where they are, as something of a recording in the making is gone",
+)
 
 POLL_MS = 200
 POLL_RECORDS = 2_000
@@ -91,6 +96,8 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._checkpoints: dict[int, list[RecorderCheckpoint]] = {}
         self._checkpoints_read = False
         self._regular = RegularReader()
+        self._stalled: set[int] = set()
+        self._health: Health | None = None
         self._lock = asyncio.Lock()
         self._rebalances = 0
         self._rebalancing = False
@@ -99,6 +106,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def run(self, health: Health, stop: asyncio.Event) -> None:
         """Works until `stop`, then hands over."""
+        self._health = health
         self._consumer.subscribe([self._settings.prefixed(MEDIA.name)], listener=self)
         await self._consumer.start()
         try:
@@ -138,6 +146,11 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     def _let_go(self) -> None:
         self._partitions.clear()
+        for number in self._stalled:
+            if self._health is not None:
+                self._health.good(_stalled(number))
+        self._stalled.clear()
+        STALLED.set(0)
         self._effects.forget()
 
     async def _give_up_at(self, stop: asyncio.Event) -> None:
@@ -162,6 +175,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 log.warning("a round was given up; its records will be read again")
 
     async def _handle(self, messages: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
+        messages = {tp: m for tp, m in messages.items() if tp.partition not in self._stalled}
         # 1. what was known, 2. what the records change, 3. made safe, 4. only then committed.
         rewound = await self._restore(messages)
         work: list[Work] = []
@@ -169,31 +183,31 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             if tp not in rewound:
                 work += self._fold(self._partitions[tp.partition], records)
         await self._effects.carry_out(work)
+        for number, what in self._effects.broken().items():
+            self._stall(number, what)
         OPEN.set(sum(len(p.fold.open_streams) for p in self._partitions.values()))
         if asyncio.get_running_loop().time() - self._committed_at >= COMMIT_EVERY_S:
             await self._commit(STALLED_MS)
 
+    def _stall(self, number: int, what: str) -> None:
+        """Leaves a partition where it is: something is gone that only an operator can bring back.
+        The others go on. Whoever has it next, after a rebalance or a start, tries it again."""
+        self._stalled.add(number)
+        STALLED.set(len(self._stalled))
+        del self._partitions[number]
+        self._consumer.pause(TopicPartition(self._settings.prefixed(MEDIA.name), number))
+        if self._health is not None:
+            self._health.bad(_stalled(number), f"stopped, nothing is dropped: {what}")
+
     def _fold(self, partition: _Partition, records: Sequence[ConsumerRecord]) -> list[Work]:
         work: list[Work] = []
         for message in records:
-            if effects := self._effects_of(partition.fold, message):
+            if effects := effects_of(self._regular, partition.fold, message):
                 work += [Work(effect, message) for effect in effects]
             partition.latest_at = max(partition.latest_at, message.timestamp)
         partition.position = records[-1].offset + 1
         RECORDS.inc(len(records))
         return work
-
-    def _effects_of(self, fold: PartitionFold, message: ConsumerRecord) -> list[Effect]:
-        regular = self._regular.read(message.value or b"")
-        if regular is not None:
-            effects = fold.handle_regular(regular, message.offset, message.timestamp)
-            if effects is not None:
-                return effects
-        try:
-            record = decode(message.value)
-        except Undecodable as error:
-            return [Refused("undecodable", str(error))]
-        return fold.handle(record, message.offset, message.timestamp)
 
     async def _restore(
         self, messages: Mapping[TopicPartition, Sequence[ConsumerRecord]]
@@ -264,3 +278,8 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             partition.committed = offset
             gone = partition.fold.forget(offset, partition.latest_at)
             await self._effects.delete_checkpoints(number, gone)
+
+
+def _stalled(number: int) -> str:
+    """What the health check calls it."""
+    return f"partition-{number}"

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar, assert_never
 
 import structlog
@@ -13,15 +12,18 @@ from prometheus_client import Counter, Histogram
 
 from agents.recorder_files import FileKeeping
 from agents.recorder_storage import Keeping, ObjectKeeping
+from agents.recorder_work import Work, in_turn, of_streams
 from pipeline.dead_letters import dead_letter
 from pipeline.recordings.effects import (
-    Effect,
     Ignored,
     RecordingBegan,
     RecordingEnded,
     Refused,
     SegmentCut,
 )
+from pipeline.recordings.names import inum
+from pipeline.recordings.recording import Recording
+from pipeline.recordings.weave import BrokenSegments
 from pipeline.settings import Role, Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.telemetry import Health
@@ -50,6 +52,9 @@ FINISHING = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300),
 )
 
+GONE = (FileNotFoundError, BrokenSegments)
+"""What a store says where something of a recording in the making is not there any more."""
+
 CONCURRENCY = 16
 FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 5.0
@@ -60,14 +65,6 @@ T = TypeVar("T")
 
 class GivenUp(Exception):
     """The work was not carried out, because the process ends or loses its partitions."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """An effect, and the record that brought it about."""
-
-    effect: Effect
-    message: ConsumerRecord
 
 
 class Effects:
@@ -87,16 +84,25 @@ class Effects:
         self._unsafe: dict[str, tuple[int, RecorderCheckpoint]] = {}
         self._failing: dict[str, int] = {"recordings-store": 0, "kafka": 0}
         self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._broken: dict[int, str] = {}
 
     async def carry_out(self, work: Iterable[Work]) -> None:
         """Returns when all is stored and acknowledged, but for segments: they are safe, and their
-        checkpoints published, when `settle` returned. Raises `GivenUp`, or what cannot be repeated.
-        """
-        began, cuts, ended = _in_turn(work)
+        checkpoints published, when `settle` returned; and but for recordings of which something is
+        gone: `broken` tells. Raises `GivenUp`, or what cannot be repeated."""
+        began, cuts, ended = in_turn(work)
         # 1. what began and what was refused, 2. segments, 3. what they are needed for.
         await self._each(self._carry_out_one, began)
         await self._each(self._store, self._grouped(cuts))
         await self._each(self._carry_out_one, ended)
+
+    def broken(self) -> dict[int, str]:
+        """The partitions on which something of a recording in the making is gone from the store,
+        and what; told once. What was carried out there since the last `settle` does not count."""
+        found, self._broken = self._broken, {}
+        for sid in [sid for sid, (number, _) in self._unsafe.items() if number in found]:
+            del self._unsafe[sid]
+        return found
 
     async def settle(self) -> None:
         """Makes all segments safe that were carried out, then publishes the last checkpoint of
@@ -154,16 +160,26 @@ class Effects:
 
     def _grouped(self, cuts: Sequence[Work]) -> list[list[Work]]:
         """Segments that are stored one after the other."""
-        groups: dict[str, list[Work]] = {}
-        for item in cuts:
-            assert isinstance(item.effect, SegmentCut)
-            stream_sid = "" if self._keeping.together else item.effect.recording.stream_sid
-            groups.setdefault(stream_sid, []).append(item)
-        return list(groups.values())
+        if self._keeping.together:
+            return [list(cuts)] if cuts else []
+        return of_streams(cuts)
+
+    def _note_broken(self, message: ConsumerRecord, recording: Recording, error: Exception) -> None:
+        what = f"{inum(recording.stream_sid, recording.started_at)} ({recording.stream_sid})"
+        self._broken[message.partition] = f"{what}: {error}"
+        log.error("a recording in the making is broken", recording=what, error=repr(error))
 
     async def _store(self, group: Sequence[Work]) -> None:
         cuts = [item.effect for item in group if isinstance(item.effect, SegmentCut)]
-        await self.persist(lambda: self._keeping.store(cuts))
+        try:
+            await self.persist(lambda: self._keeping.store(cuts))
+        except GONE as error:
+            if len(own := of_streams(group)) == 1:
+                self._note_broken(group[0].message, cuts[0].recording, error)
+            else:  # which of them it is
+                for each in own:
+                    await self._store(each)
+            return
         SEGMENTS.inc(len(cuts))
         for item, cut in zip(group, cuts, strict=True):
             self._unsafe[cut.recording.stream_sid] = (item.message.partition, cut.checkpoint)
@@ -189,7 +205,11 @@ class Effects:
     async def _finish(self, ended: RecordingEnded, message: ConsumerRecord) -> None:
         # 1. audio and manifest, 2. that they are there, 3. that nothing is left to do, 4. the
         # segments: whoever is killed between two of these does the same again.
-        done = await self.persist(lambda: self._keeping.complete(ended, message.partition))
+        try:
+            done = await self.persist(lambda: self._keeping.complete(ended, message.partition))
+        except GONE as error:
+            self._note_broken(message, ended.recording, error)
+            return
         self._unsafe.pop(ended.recording.stream_sid, None)
         await self._send(RECORDINGS, done.task_sid.encode(), encode(done))
         await self._publish_checkpoint((message.partition, ended.checkpoint))
@@ -242,24 +262,6 @@ class Effects:
             self._failing[failing] -= 1
             if not self._failing[failing]:
                 self._health.good(failing)
-
-
-def _in_turn(work: Iterable[Work]) -> tuple[list[Work], list[Work], list[Work]]:
-    """What comes first, then segments, then what ended."""
-    began: list[Work] = []
-    cuts: list[Work] = []
-    ended: list[Work] = []
-    for item in work:
-        match item.effect:
-            case RecordingBegan() | Refused() | Ignored():
-                began.append(item)
-            case SegmentCut():
-                cuts.append(item)
-            case RecordingEnded():
-                ended.append(item)
-            case _:
-                assert_never(item.effect)
-    return began, cuts, ended
 
 
 def _count(done: RecordingCompleted) -> None:

@@ -36,16 +36,24 @@ def kinesis_records(count: int, now: int) -> list[KinesisRecord]:
     ]
 
 
-def media(calls: int, seconds: float, now: int) -> Iterator[MediaRecord]:
-    """The media streams of `calls` calls that begin and end together, interleaved."""
+def media(calls: int, seconds: float, now: int, first: int = 0) -> Iterator[MediaRecord]:
+    """The media streams of `calls` calls that begin and end together, interleaved; their SIDs count
+    from `first`."""
     batches = round(seconds / BATCH_S)
-    sids = [f"{number:032x}" for number in range(calls)]
+    sids = [f"{number:032x}" for number in range(first, first + calls)]
     yield from (_opened(sid, now) for sid in sids)
     for number in range(1, batches + 1):
         at = now + round(number * BATCH_S * 1000)
         yield from (_batch(sid, number, at) for sid in sids)
     ends_at = now + round(seconds * 1000)
     yield from (_closed(sid, ends_at, batches) for sid in sids)
+
+
+def waves(calls: int, at_once: int, seconds: float, now: int) -> Iterator[MediaRecord]:
+    """So many calls, `at_once` of them beside each other: when these have ended the next begin."""
+    for first in range(0, calls, at_once):
+        sids = range(first, min(first + at_once, calls))
+        yield from media(len(sids), seconds, now + 1_000 * first, first)
 
 
 def _opened(sid: str, at: int) -> MediaStreamOpened:

@@ -99,6 +99,11 @@ class Running:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
 
+    def most_memory(self) -> float:
+        """The most that it ever held resident, kB."""
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
     def counted(self, name: str, **labels: str) -> float:
         """The sum of a counter over all its labels that agree with `labels`."""
         return sum(

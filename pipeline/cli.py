@@ -50,7 +50,7 @@ _ROLE_HELP: Mapping[Role, str] = {
     Role.CONSOLE: "the web portal",
 }
 
-# Faust's own loop code is tried on asyncio's loop only; these roles move many small packets.
+# Faust's code is tried on asyncio's loop only; these roles move many small packets.
 _ON_UVLOOP = frozenset({Role.BRIDGE, Role.TWILIO_ADAPTER, Role.GATEWAY, Role.RECORDER})
 
 
@@ -69,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--exit", action="store_true", help="check every call's outcome, then stop")
     demo.add_argument("--state-dir", type=Path, default=DEMO_STATE_DIR, metavar="DIR")
     _add_call(commands)
-    _add_rebuild(commands)
+    _lazily("pipeline.rebuild_arguments", "add")(commands, _moment, _task_sid)
     _lazily("pipeline.letters.arguments", "add")(commands, _moment, _positive)
     for role in Role:
         command = commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
@@ -100,13 +100,6 @@ def _add_call(commands: Any) -> None:
     )  # fmt: skip
     call.add_argument("--json", action="store_true", help="as JSON")
     call.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to ask")
-
-
-def _add_rebuild(commands: Any) -> None:
-    rebuild = commands.add_parser("rebuild", help="makes a role's table anew from the topics")
-    rebuild.add_argument("role", choices=["tracker"], help="whose table; the role must not run")
-    rebuild.add_argument("--check", action="store_true", help="compare only: 0 same, 1 different")
-    rebuild.add_argument("--state-dir", type=Path, metavar="DIR", help="where `up` ran")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -157,12 +150,27 @@ def _call(asked: argparse.Namespace) -> int:
 
 def _rebuild(asked: argparse.Namespace) -> int:
     _quiet()
-    kafka = _lazily("infra.offline", "reachable_kafka")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))  # what is half done is cleared away
+    rebuild = _rebuild_tracker if asked.what == "tracker" else _rebuild_recordings
     try:
-        with kafka(load(), asked.state_dir, DEFAULT_STATE_DIR) as settings:
-            return int(_lazily("agents.rebuild_command", "rebuild")(settings, check=asked.check))
+        return rebuild(load(), asked)
     except (TimeoutError, RuntimeError, OSError) as error:
         return _told(error or "Kafka does not answer", FAILED)
+
+
+def _rebuild_tracker(settings: Settings, asked: argparse.Namespace) -> int:
+    kafka = _lazily("infra.offline", "reachable_kafka")
+    with kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
+        return int(_lazily("agents.rebuild_command", "rebuild")(reachable, check=asked.check))
+
+
+def _rebuild_recordings(settings: Settings, asked: argparse.Namespace) -> int:
+    stores = _lazily("pipeline.rebuild_arguments", "stores")(settings, asked, DEFAULT_STATE_DIR)
+    command = import_module("agents.rebuild_recordings_command")
+    part = command.Asked(asked.since or None, asked.until, asked.task_sid)
+    kafka = _lazily("infra.offline", "reachable_kafka")
+    with kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
+        return int(command.rebuild(reachable, part, stores.target, stores.own))
 
 
 def _bridge(asked: argparse.Namespace) -> int:

@@ -96,7 +96,8 @@ def _checked_gateway_url(text: str) -> str:
     raise ValueError(f"{text!r} is not wss://..., nor ws:// to a loopback host")
 
 
-def _checked_recordings_url(text: str) -> str:
+def checked_recordings_url(text: str) -> str:
+    """The URL of a store. Raises `ValueError`, which says what would be right."""
     parts = urlsplit(text)
     if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
         return text
@@ -199,7 +200,7 @@ class Settings(BaseSettings):
     record_outbound: bool = True
 
     database_url: str | None = None
-    recordings_url: Annotated[str, AfterValidator(_checked_recordings_url)] | None = None
+    recordings_url: Annotated[str, AfterValidator(checked_recordings_url)] | None = None
     schema_registry_url: Annotated[str, AfterValidator(_checked_http_url)] | None = None
 
     processes: Annotated[dict[Role, int], NoDecode, BeforeValidator(_processes)] = Field(

@@ -64,4 +64,7 @@ class Ignored:
     reason: str
 
 
+NEVER_OPENED = Ignored("closed, never opened")
+"""The end of a media stream of which nothing else was read."""
+
 Effect = RecordingBegan | SegmentCut | RecordingEnded | Refused | Ignored

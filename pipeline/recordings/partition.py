@@ -14,6 +14,7 @@ from pipeline.media.regular import RegularBatch
 from pipeline.recordings.assembler import Assembler, opened, opened_by
 from pipeline.recordings.at_end import Death, at_end
 from pipeline.recordings.effects import (
+    NEVER_OPENED,
     Effect,
     Ignored,
     RecordingBegan,
@@ -166,7 +167,7 @@ class PartitionFold:
             case MediaStreamOpened():
                 return [self._begin(opened(record, offset), offset, at)]
             case MediaStreamClosed() if assembler is None:
-                return [Ignored("closed, never opened")]
+                return [NEVER_OPENED]
             case MediaStreamClosed():
                 assert assembler is not None
                 return [self._end(assembler, offset, at, record)]

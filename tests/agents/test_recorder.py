@@ -14,13 +14,14 @@ from aiokafka.errors import KafkaTimeoutError
 from obstore.store import MemoryStore
 
 from agents import recorder, recorder_effects
-from agents.recorder_effects import Effects, GivenUp, Work
+from agents.recorder_effects import Effects, GivenUp
 from agents.recorder_storage import drop_left_overs, store_recording, store_segment
+from agents.recorder_work import Work
 from pipeline import kafka
 from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
 from pipeline.recordings.effects import RecordingEnded, Refused, SegmentCut
-from pipeline.recordings.names import audio_key, manifest_key
+from pipeline.recordings.names import audio_key, draft_key, inum, manifest_key
 from pipeline.recordings.partition import PartitionFold
 from pipeline.settings import Settings
 from pipeline.store.audio import AudioStore, StoreError
@@ -111,10 +112,11 @@ class FakeConsumer:
     """A rebalance takes place while the first call waits for records; that call then gives all the
     records of the new assignment."""
 
+    tp = TopicPartition("media", 3)
+
     def __init__(self, records: Sequence[FakeMessage], ended: asyncio.Event) -> None:
         self.records = records
         self.ended = ended
-        self.tp = TopicPartition("media", 3)
         self.listener: Any = None
         self.calls = 0
 
@@ -313,3 +315,84 @@ async def test_what_comes_right_after_a_rebalance_is_recorded(monkeypatch):
         await recorder.Recorder(Settings(), store, effects).run(Health(), stop)
     told = [type(record) for topic, record in producer.sent if topic == "t.recordings"]
     assert [RecordingStarted, RecordingCompleted] == told
+
+
+async def test_what_is_gone_stops_its_own_partition_only(monkeypatch, tmp_path):
+    """A draft that somebody deleted is an alarm that names the recording; no later record of its
+    partition is carried out or committed, and the recordings of the others are made."""
+    store = AudioStore.from_url(tmp_path.as_uri())
+    first, second = FakeConsumer.tp, TopicPartition("media", 4)
+    rounds = [
+        {first: messages("MZ1", 0, 6, 3), second: messages("MZ2", 0, 6, 4)},
+        {first: messages("MZ1", 6, 12, 3), second: messages("MZ2", 6, 12, 4)},
+        {first: messages("MZ3", 0, 12, 3, offset=12)},
+    ]
+    stop, health, producer = asyncio.Event(), Health(), FakeProducer()
+    consumer = Rounds(rounds, stop, tmp_path / draft_key("MZ1", T0), health)
+
+    async def no_checkpoints(*_: Any) -> dict[int, list[RecorderCheckpoint]]:
+        return {}
+
+    monkeypatch.setattr(recorder, "read_checkpoints", no_checkpoints)
+    monkeypatch.setattr(kafka, "consumer", lambda *_, **__: consumer)
+    effects = effects_on(store, producer, health)
+    async with asyncio.timeout(10):
+        await recorder.Recorder(Settings(), store, effects).run(health, stop)
+    done = [r.stream_sid for _, r in producer.sent if isinstance(r, RecordingCompleted)]
+    assert ["MZ2"] == done
+    assert [first] == consumer.paused
+    assert inum("MZ1", T0) in consumer.reasons["partition-3"]
+    assert consumer.committed[first] <= 6
+    assert 12 == consumer.committed[second]
+
+
+def messages(sid: str, first: int, last: int, partition: int, offset: int = 0) -> list[FakeMessage]:
+    """Records `first` to `last` of the 12 of a recording with several segments."""
+    batches = [batch_of(sid, 1 + n, FRAMES[5 * n : 5 * n + 5]) for n in range(10)]
+    records = list(enumerate([opened(sid), *batches, closed(sid)], offset))
+    return [
+        FakeMessage(encode(record), partition=partition, offset=at)
+        for at, record in records[first:last]
+    ]
+
+
+class Rounds(FakeConsumer):
+    """Gives rounds of records of two partitions; after the first, a file is deleted."""
+
+    def __init__(
+        self,
+        rounds: Sequence[Mapping[TopicPartition, Sequence[FakeMessage]]],
+        ended: asyncio.Event,
+        deleted: Path,
+        health: Health,
+    ) -> None:
+        super().__init__([], ended)
+        self.rounds = rounds
+        self.deleted = deleted
+        self.health = health
+        self.paused: list[TopicPartition] = []
+        self.committed: dict[TopicPartition, int] = {}
+        self.reasons: dict[str, str] = {}
+
+    def assignment(self) -> set[TopicPartition]:
+        """Both."""
+        return {tp for messages in self.rounds for tp in messages}
+
+    def pause(self, *tps: TopicPartition) -> None:
+        """Noted."""
+        self.paused += tps
+
+    async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Kept."""
+        self.committed |= offsets
+
+    async def getmany(self, **_: Any) -> Mapping[TopicPartition, Sequence[FakeMessage]]:
+        """A round."""
+        self.calls += 1
+        if self.calls == 2:
+            self.deleted.unlink()
+        if self.calls > len(self.rounds):
+            self.reasons = self.health.reasons
+            self.ended.set()
+            return {}
+        return self.rounds[self.calls - 1]

@@ -11,9 +11,10 @@ import orjson
 import pytest
 
 from agents import recorder_effects
-from agents.recorder_effects import Effects, Work
+from agents.recorder_effects import Effects
 from agents.recorder_files import FileKeeping
 from agents.recorder_storage import drop_left_overs
+from agents.recorder_work import Work
 from pipeline.media.regular import RegularReader
 from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler

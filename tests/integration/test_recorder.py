@@ -6,18 +6,20 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer
 
 from pipeline import kafka as clients
 from pipeline.media.wav import HEADER_SIZE
+from pipeline.replay import Log
 from pipeline.settings import Settings
 from pipeline.store.audio import AudioStore
-from schemas.codec import decode, encode
+from schemas.codec import Undecodable, decode, encode
 from schemas.records import GatewayStarted, RecordingCompleted, RecordingStarted
 from schemas.topics import ALL, CALL_PARTITIONS, DEAD_LETTERS, MEDIA, RECORDINGS
 from tests.buckets import BUCKET, running_bucket
@@ -32,6 +34,7 @@ from tests.pipeline.recordings.logs import (
     opened,
     payload,
 )
+from tests.pipeline.recordings.verifier import verify
 
 pytestmark = pytest.mark.integration
 
@@ -71,13 +74,14 @@ class Media:
         self.completed: dict[str, RecordingCompleted] = {}
         self.started: dict[str, RecordingStarted] = {}
 
-    async def send(self, records: Sequence[Any]) -> None:
-        """Each media stream's records on the partition of its own key, acknowledged."""
+    async def send(self, records: Sequence[Any], at: int | None = None) -> None:
+        """Each media stream's records on the partition of its own key, acknowledged; `at`: their
+        log time, ms."""
         topic = self.settings.prefixed(MEDIA.name)
         sent = []
         for record in records:
             key = getattr(record, "stream_sid", "").encode()
-            sent.append(await self.producer.send(topic, encode(record), key=key))
+            sent.append(await self.producer.send(topic, encode(record), key=key, timestamp_ms=at))
         await asyncio.gather(*sent)
 
     async def send_raw(self, value: bytes) -> None:
@@ -150,15 +154,31 @@ async def recorder(settings: Settings, instance: str) -> AsyncIterator[asyncio.s
         await process.wait()
 
 
+async def log_of(settings: Settings) -> list[tuple[int, Any]]:
+    """The records of `media` that belong to a media stream, with their offsets."""
+    log, found = Log(settings, lambda *_: None), []
+    await log.start()
+    try:
+        for span in await log.spans(MEDIA):
+            async for message in log.read(span):
+                with suppress(Undecodable):
+                    found.append((message.offset, decode(message.value)))
+    finally:
+        await log.stop()
+    return [each for each in found if hasattr(each[1], "stream_sid")]
+
+
 async def check_audio(media: Media, sids: Sequence[str], last: int) -> None:
     """Stored audio is what a naive reading of the contract makes of the frames."""
-    store = AudioStore.from_url(media.settings.recordings_url)
+    store, log = AudioStore.from_url(media.settings.recordings_url), await log_of(media.settings)
     for sid in sids:
         done, expected = media.completed[sid], by_the_contract(frames_of(sid, 0, last))
         audio = await store.get(done.audio)
         assert expected.samples == audio[HEADER_SIZE:]
         assert hashlib.sha256(audio).hexdigest() == done.audio_sha256
         assert (expected.received, expected.lost) == (done.received, done.lost)
+        manifest = orjson.loads(await store.get(done.manifest))
+        verify(audio, manifest, [each for each in log if sid == each[1].stream_sid])
     assert [] == [key async for key in store.list("segments")]
 
 

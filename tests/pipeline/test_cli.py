@@ -29,6 +29,11 @@ def test_each_role_can_be_run(role: Role) -> None:
         ["call", "WT1"],
         ["rebuild"],
         ["rebuild", "recorder"],
+        ["rebuild", "recordings"],
+        ["rebuild", "recordings", "--from", "beginning"],
+        ["rebuild", "recordings", "--from", "yesterday", "--to", "x"],
+        ["rebuild", "recordings", "--from", "beginning", "--to", "x", "--check"],
+        ["rebuild", "tracker", "--from", "beginning"],
     ],
 )
 def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
@@ -59,6 +64,16 @@ def test_a_rebuild_needs_a_kafka(
     assert "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS is not set" in capsys.readouterr().err
     assert 1 == main(["rebuild", "tracker", "--state-dir", "nowhere"])
     assert "nothing runs on" in capsys.readouterr().err
+    monkeypatch.setenv("FLEXCAPTURE_RECORDINGS_URL", (tmp_path / "kept").as_uri())
+    recordings = ["rebuild", "recordings", "--from"]
+    for arguments, wrong in (
+        (["beginning", "--to", "kept"], "is the recordings store itself"),
+        (["beginning", "--to", "ftp://x"], "neither file:///directory nor s3://"),
+        (["2026-01-01T00:00:00Z", "--until", "2026-01-01T00:00:00Z", "--check"], "later than"),
+        (["beginning", "--to", "x"], "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS is not set"),
+    ):
+        assert 2 == main([*recordings, *arguments])
+        assert wrong in capsys.readouterr().err
     assert [] == list(tmp_path.iterdir())
 
 

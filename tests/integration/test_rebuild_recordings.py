@@ -1,0 +1,138 @@
+"""`flexcapture rebuild recordings` on the real Kafka: the same bytes, beside a running recorder."""
+
+import asyncio
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from aiokafka import TopicPartition
+
+from agents.rebuild_recordings import Asked
+from agents.rebuild_recordings_command import rebuild
+from pipeline import kafka as clients
+from pipeline.settings import Settings
+from schemas.topics import ALL, RECORDER_CHECKPOINTS
+from tests.buckets import BUCKET, running_bucket
+from tests.integration.test_recorder import (
+    EPOCH,
+    SIDS,
+    Media,
+    batches_of,
+    closed,
+    on_media,
+    opened,
+    recorder,
+)
+from tests.pipeline.recordings.logs import dropped
+
+pytestmark = pytest.mark.integration
+
+
+def tree(directory: Path) -> dict[str, bytes]:
+    """Every file below it, but for what is in the making."""
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    named = {str(path.relative_to(directory)): path.read_bytes() for path in files}
+    return {k: v for k, v in named.items() if not k.startswith(("segments/", ".partial/"))}
+
+
+def names(directory: Path) -> list[str]:
+    """What lies in it."""
+    return [path.name for path in directory.iterdir()]
+
+
+async def recorded(media: Media) -> None:
+    """Four recordings that end, each otherwise, and one that runs."""
+    await media.send([opened(sid) for sid in SIDS])
+    for sid in SIDS:
+        await media.send(batches_of(sid, 0, 700))
+    await media.send([dropped(batches_of(SIDS[1], 700, 800))])
+    await media.send([*batches_of(SIDS[1], 800, 900), closed(SIDS[0]), closed(SIDS[1])])
+    await media.send([closed(SIDS[2]), closed(SIDS[3])])
+    await media.until_complete(SIDS[:4])
+
+
+async def offsets(settings: Settings) -> dict[TopicPartition, int]:
+    """How far each topic goes, but for that on which the recorder says how far it is."""
+    consumer = clients.consumer(settings)
+    await consumer.start()
+    try:
+        topics = [topic for topic in ALL if topic is not RECORDER_CHECKPOINTS]
+        parts = [
+            TopicPartition(settings.prefixed(topic.name), number)
+            for topic in topics
+            for number in range(topic.partitions)
+        ]
+        return dict(await consumer.end_offsets(parts))
+    finally:
+        await consumer.stop()
+
+
+def damage(directory: Path) -> None:
+    """Changes the last sample of a recording."""
+    wav = next(path for path in directory.rglob("*.wav") if "segments" not in path.parts)
+    wav.write_bytes(wav.read_bytes()[:-1] + b"\0")
+
+
+async def test_the_same_recordings_again(settings_for, prefix, tmp_path, monkeypatch, capsys):
+    """To a directory and to a bucket, all and one call; what does not lie whole in the log that is
+    read is told and left out; a changed recording is found; no topic has a record more."""
+    settings = settings_for(prefix)
+    kept = Path(urlsplit(settings.recordings_url).path)
+
+    async def run(*arguments, status: int = 0) -> str:
+        assert status == await asyncio.to_thread(rebuild, settings, *arguments)
+        return capsys.readouterr().out
+
+    async with on_media(settings) as media, recorder(settings, "recorder-0"):
+        await recorded(media)
+        before, live = await offsets(settings), tree(kept)
+        assert 8 == len(live)
+        again = tmp_path / "again"
+        told = await run(Asked(), again.as_uri(), None)
+        assert "4 recordings were made; 1 do not end." in told
+        assert SIDS[4] in told
+        assert live == tree(again)
+        assert {key.partition("/")[0] for key in live} == set(names(again))
+        assert "4 recordings are the same, 0 are not" in await run(Asked(), None, kept.as_uri())
+        late = tmp_path / "late"
+        told = await run(Asked(since=int(time.time() * 1000) + 1), late.as_uri(), None)
+        assert told.startswith("0 recordings were made")
+        assert {} == tree(late)
+        with running_bucket() as environment:
+            for name, value in environment.items():
+                monkeypatch.setenv(name, value)
+            await run(Asked(), f"s3://{BUCKET}/again", None)
+            assert "4 recordings are the same" in await run(Asked(), None, f"s3://{BUCKET}/again")
+        damage(kept)
+        told = await run(Asked(), None, kept.as_uri(), status=1)
+        assert "its audio is otherwise in the recordings store" in told
+        assert before == await offsets(settings)
+        await media.gateway_started(EPOCH + 1)
+        await media.until_complete()
+
+
+async def test_what_begins_before_the_log_that_is_read(settings_for, prefix, tmp_path, capsys):
+    """Is left out, and not made wrong; what begins within it is made."""
+    settings = settings_for(prefix)
+    async with on_media(settings) as media:
+        await media.send([opened(SIDS[0]), *batches_of(SIDS[0], 0, 100)])
+        await media.send(batches_of(SIDS[0], 100, 200))
+        since = int(time.time() * 1000) + 60_000
+        await media.send([closed(SIDS[0])], at=since)
+        one = [opened(SIDS[1]), *batches_of(SIDS[1], 0, 100), closed(SIDS[1])]
+        await media.send(one, at=since)
+        target = tmp_path / "again"
+        assert 0 == await asyncio.to_thread(
+            rebuild, settings, Asked(since=since), target.as_uri(), None
+        )
+        told = capsys.readouterr().out
+        assert "1 recordings were made; 1 begin too early." in told
+        assert SIDS[0] in told
+        assert 2 == len(tree(target))
+
+
+def test_no_log(settings_for, prefix, tmp_path, capsys):
+    """Where there is no `media`, it says so."""
+    assert 1 == rebuild(settings_for(prefix), Asked(), tmp_path.as_uri(), None)
+    assert "there is no topic" in capsys.readouterr().err

@@ -1,0 +1,174 @@
+"""The recorder where its store refuses: a disk that is really full, a bucket that is gone."""
+
+import asyncio
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import boto3
+import pytest
+
+from infra.ports import chosen
+from pipeline.settings import Settings
+from tests.buckets import running_bucket
+from tests.integration.test_recorder import (
+    SECONDS,
+    SIDS,
+    Media,
+    batches_of,
+    check_audio,
+    closed,
+    on_media,
+    opened,
+    recorder,
+)
+
+pytestmark = pytest.mark.integration
+
+DISK_BYTES = 4 * 1024 * 1024
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own, of 4 MB. Where none may be mounted the test is missing."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(disk)]
+    try:
+        mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except OSError as error:
+        pytest.skip(f"MISSING: no file system may be mounted here: {error}")
+    if mounted.returncode:
+        pytest.skip(f"MISSING: no file system may be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+class Shown:
+    """What a recorder shows at its address."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def health(self) -> tuple[int, str]:
+        """Status and text of /healthz; 0 where nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://{self.address}/healthz", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            return 0, str(error)
+
+    def refused(self) -> bool:
+        """Whether the store refuses, and an alarm says so."""
+        status, text = self.health()
+        return status == 503 and "recordings-store" in text and self.failures() > 0
+
+    def works(self) -> bool:
+        """Whether all is well."""
+        return self.health()[0] == 200
+
+    def failures(self) -> float:
+        """Attempts to store that failed."""
+        with urllib.request.urlopen(f"http://{self.address}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        counted = 'flexcapture_recorder_failures_total{where="recordings-store"}'
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(counted))
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Asks until it is so."""
+    async with asyncio.timeout(SECONDS):
+        while not await asyncio.to_thread(true):  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.1)
+
+
+@asynccontextmanager
+async def shown_recorder(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, Shown]]:
+    """A recorder, and what it shows."""
+    address = f"127.0.0.1:{chosen(['http'], {}, [])['http']}"
+    monkeypatch.setenv("FLEXCAPTURE_HTTP_LISTEN", address)
+    async with recorder(settings, "recorder-0") as process:
+        yield process, Shown(address)
+
+
+async def send_all(media: Media) -> None:
+    """Calls of 16 s that end."""
+    await media.send([opened(sid) for sid in SIDS])
+    for sid in SIDS:
+        await media.send([*batches_of(sid, 0, 800), closed(sid)])
+
+
+async def test_a_full_disk(settings_for, prefix, small_disk, monkeypatch):
+    """It is an alarm; nothing is told complete and nothing dropped, also where the recorder is
+    killed meanwhile; once there is room, every recording is whole."""
+    settings = settings_for(prefix, recordings_url=small_disk.as_uri())
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(DISK_BYTES - 300_000))
+    async with on_media(settings) as media:
+        async with shown_recorder(settings, monkeypatch) as (process, shown):
+            await send_all(media)
+            await until(shown.refused)
+            process.kill()
+        async with shown_recorder(settings, monkeypatch) as (process, shown):
+            await until(shown.refused)
+            assert len(media.completed) < len(SIDS)
+            ballast.unlink()
+            await until(shown.works)
+            await media.until_complete()
+            process.send_signal(signal.SIGTERM)
+            assert 0 == await asyncio.wait_for(process.wait(), SECONDS)
+        await check_audio(media, SIDS, 800)
+
+
+async def test_a_bucket_that_refuses(settings_for, prefix, monkeypatch):
+    """The same; and a recorder that is stopped meanwhile ends at once."""
+    bucket = f"bucket-{prefix.strip('.')}"  # not there yet
+    settings = settings_for(prefix, recordings_url=f"s3://{bucket}/here")
+    with running_bucket() as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        client = boto3.client("s3", endpoint_url=environment["AWS_ENDPOINT_URL_S3"])
+        async with on_media(settings) as media:
+            async with shown_recorder(settings, monkeypatch) as (process, shown):
+                await send_all(media)
+                await until(shown.refused)
+                process.send_signal(signal.SIGTERM)
+                assert 0 == await asyncio.wait_for(process.wait(), SECONDS)
+            async with shown_recorder(settings, monkeypatch) as (_, shown):
+                await until(shown.refused)
+                client.create_bucket(Bucket=bucket)
+                await until(shown.works)
+                await media.until_complete()
+            await check_audio(media, SIDS, 800)
+
+
+async def test_paused_for_longer_than_its_session(settings_for, prefix):
+    """A recorder that is stopped by SIGSTOP loses its partitions to another, and harms nothing
+    when it goes on: each recording is told once, and its bytes are the contract's."""
+    settings = settings_for(prefix)
+    async with on_media(settings) as media, recorder(settings, "recorder-0") as first:
+        await media.send([opened(sid) for sid in SIDS])
+        for sid in SIDS:
+            await media.send(batches_of(sid, 0, 600))
+        await media.until(lambda: set(SIDS) <= media.started.keys())
+        first.send_signal(signal.SIGSTOP)
+        async with recorder(settings, "recorder-1"):
+            for sid in SIDS:
+                await media.send(batches_of(sid, 600, 900))
+            await media.send([closed(sid) for sid in SIDS[:4]])
+            await media.until_complete(SIDS[:4])
+            first.send_signal(signal.SIGCONT)
+            await media.send([*batches_of(SIDS[4], 900, 1_200), closed(SIDS[4])])
+            await media.until_complete()
+            await check_audio(media, SIDS[:4], 900)
+            await check_audio(media, SIDS[4:], 1_200)

@@ -144,11 +144,13 @@ async def test_a_bucket_that_refuses(settings_for, prefix, monkeypatch):
                 await until(shown.refused)
                 process.send_signal(signal.SIGTERM)
                 assert 0 == await asyncio.wait_for(process.wait(), SECONDS)
-            async with shown_recorder(settings, monkeypatch) as (_, shown):
+            async with shown_recorder(settings, monkeypatch) as (process, shown):
                 await until(shown.refused)
                 client.create_bucket(Bucket=bucket)
                 await until(shown.works)
                 await media.until_complete()
+                process.send_signal(signal.SIGTERM)
+                assert 0 == await asyncio.wait_for(process.wait(), SECONDS)
             await check_audio(media, SIDS, 800)
 
 

@@ -18,6 +18,7 @@ import fastavro
 from fastavro.types import Schema
 
 from schemas import records
+from schemas.writing import writer_of
 
 AVRO_DIR = Path(__file__).parent / "avro"
 
@@ -85,11 +86,10 @@ def schema_text(name: str, version: int | None = None) -> str:
 
 def encode(record: Any) -> bytes:
     """The record in wire format. Raises `KeyError` for a class without a schema."""
-    name = type(record).__name__
-    out = io.BytesIO()
-    out.write(_HEADER.pack(0, SCHEMA_IDS[name]))
-    fastavro.schemaless_writer(out, _SCHEMAS[name], _TO_PLAIN[type(record)](record))
-    return out.getvalue()
+    header, write = _WRITE_BY[type(record).__name__]
+    out = bytearray(header)
+    write(record, out)
+    return bytes(out)
 
 
 def decode(data: bytes | None) -> Any:
@@ -131,23 +131,6 @@ def _plain_type(hint: Any) -> Any:
     return hint
 
 
-def _writer_of(hint: Any) -> Callable[[Any], Any] | None:
-    """How a value of this type becomes plain; None where it is plain already."""
-    inner = _plain_type(hint)
-    convert: Callable[[Any], Any] | None = None
-    args = typing.get_args(inner)
-    if is_dataclass(inner):
-        convert = _record_writer(inner)
-    elif typing.get_origin(inner) is tuple and (each := _writer_of(args[0])):
-        convert = lambda values: [each(value) for value in values]  # noqa: E731
-    elif typing.get_origin(inner) is Mapping and (each_value := _writer_of(args[1])):
-        convert = lambda values: {k: each_value(v) for k, v in values.items()}  # noqa: E731
-    if convert is not None and inner is not hint:
-        some = convert
-        return lambda value: None if value is None else some(value)
-    return convert
-
-
 def _reader_of(hint: Any) -> Callable[[Any], Any] | None:
     inner = _plain_type(hint)
     convert: Callable[[Any], Any] | None = None
@@ -165,19 +148,6 @@ def _reader_of(hint: Any) -> Callable[[Any], Any] | None:
     return convert
 
 
-def _record_writer(cls: Any) -> Callable[[Any], Any]:
-    hints = typing.get_type_hints(cls)
-    steps = [(f.name, _writer_of(hints[f.name])) for f in fields(cls)]
-
-    def write(record: Any) -> dict[str, Any]:
-        return {
-            name: getattr(record, name) if step is None else step(getattr(record, name))
-            for name, step in steps
-        }
-
-    return write
-
-
 def _record_reader(cls: Any) -> Callable[[Any], Any]:
     hints = typing.get_type_hints(cls)
     steps = [(f.name, _reader_of(hints[f.name])) for f in fields(cls)]
@@ -188,6 +158,12 @@ def _record_reader(cls: Any) -> Callable[[Any], Any]:
     return read
 
 
+_SHARED = frozenset({"Reservation", "Transfer", "Leg", "ReportedStream"})
+"""What one version of a call has in common with the next, mostly."""
+_WRITE_BY = {
+    name: (_HEADER.pack(0, schema_id), writer_of(json.loads(schema_text(name)), _SHARED))
+    for name, schema_id in SCHEMA_IDS.items()
+}
 _SCHEMAS = {name: _parsed(name) for name in SCHEMA_IDS}
 _NAMES = {schema_id: name for name in SCHEMA_IDS for schema_id in versions(name)}
 _READ_BY: dict[int, tuple[Schema, Schema | None]] = {
@@ -200,5 +176,4 @@ _READ_BY: dict[int, tuple[Schema, Schema | None]] = {
 }
 """For each id the schema it was written by, and the one to read it as where that is another."""
 _CLASSES: dict[str, Any] = {name: getattr(records, name) for name in SCHEMA_IDS}
-_TO_PLAIN = {cls: _record_writer(cls) for cls in _CLASSES.values()}
 _FROM_PLAIN = {name: _record_reader(cls) for name, cls in _CLASSES.items()}

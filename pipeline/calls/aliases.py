@@ -32,7 +32,7 @@ def learned(before: Call | None, after: Call) -> tuple[CallAlias, ...]:
         return ()
     if before is None or before.state == IGNORED:
         known: frozenset[str] = frozenset()
-    elif before.legs is after.legs and before.facts is after.facts:
+    elif before.legs is after.legs and _told(before.facts) == _told(after.facts):
         return ()
     else:
         known = _call_sids(before)

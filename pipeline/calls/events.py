@@ -8,6 +8,7 @@ so that of two events neither wipes out what only the other knows.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import orjson
@@ -84,8 +85,10 @@ def delta(event: CtiEvent) -> Call | Silent:
 def _task_router(
     event: CtiEvent, name: str, payload: Mapping[str, Any], data: Mapping[str, Any]
 ) -> Call:
-    told = next((t for t in (payload, data) if millis(t.get("timestamp")) is not None), payload)
-    at = refined(told.get("timestamp"), event.time) or event.arrived_at
+    stated = payload.get("timestamp")
+    if millis(stated) is None:
+        stated = data.get("timestamp")
+    at = refined(stated, event.time) or event.arrived_at
     stamp = Stamp(at, event.event_id)
     scope, _, step = name.partition(".")
     milestones = {step: at} if scope == "task" and not step.startswith("transfer-") else {}
@@ -102,7 +105,19 @@ def _task_router(
 
 
 def _task_facts(payload: Mapping[str, Any]) -> dict[str, str | None]:
-    attributes = parsed(payload.get("task_attributes"))
+    attributes = payload.get("task_attributes")
+    told = _of_text if isinstance(attributes, str) else _of_attributes
+    return {
+        "channel": text(payload, "task_channel_unique_name"),
+        "queue": text(payload, "task_queue_name"),
+        "canceled_reason": text(payload, "task_canceled_reason"),
+        **told(attributes),
+    }
+
+
+def _of_attributes(told: Any) -> Mapping[str, str | None]:
+    """What a task's attributes tell, an object or one as JSON in text."""
+    attributes = parsed(told)
     conference = part(attributes, "conference")
     participants = part(conference, "participants")
     direction = _direction(attributes)
@@ -110,16 +125,17 @@ def _task_facts(payload: Mapping[str, Any]) -> dict[str, str | None]:
     if direction == "inbound":
         customer_leg = text(attributes, "call_sid") or customer_leg
     return {
-        "channel": text(payload, "task_channel_unique_name"),
-        "queue": text(payload, "task_queue_name"),
         "direction": direction,
         "customer": _customer(attributes, direction),
         "customer_call_sid": customer_leg,
         "customer_joined": text(participants, "customer"),
         "worker_call_sid": text(participants, "worker"),
         "conference_sid": text(conference, "sid"),
-        "canceled_reason": text(payload, "task_canceled_reason"),
     }
+
+
+# Each event of a call tells all its attributes again.
+_of_text = lru_cache(maxsize=256)(_of_attributes)
 
 
 def _direction(attributes: Mapping[str, Any]) -> str | None:
@@ -156,7 +172,7 @@ def _reservation(
         "worker_name": text(payload, "worker_name"),
         "queue": text(payload, "task_queue_name"),
         "transfer": text(payload, "task_transfer_sid"),
-        **worker_facts(parsed(payload.get("worker_attributes"))),
+        **worker_facts(payload.get("worker_attributes")),
     }
     facts = stamp.facts(version(payload.get("reservation_version")), values)
     return (Reservation(sid, facts, {step: stamp.at}),)

@@ -155,9 +155,9 @@ class PolicyHistory:
 
     def between(self, start: int, end: int) -> tuple[RecordingPolicy, ...]:
         """The versions in force at any moment from `start` up to, not including, `end`; at least
-        the one in force at `start`."""
-        later = (p for p in self._versions if start < p.effective_at < end)
-        return (self.at(start), *later)
+        the one in force at `start`. Of two that take effect at once only the later one ever is."""
+        times = {p.effective_at for p in self._versions if start < p.effective_at < end}
+        return (self.at(start), *map(self.at, sorted(times)))
 
     def monitored_between(self, party: Party, start: int, end: int) -> bool:
         """Whether the party was on the list at any moment between `start` and `end` (ms)."""

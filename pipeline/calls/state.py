@@ -54,18 +54,10 @@ def folded(call: Call | None, said: Call, now: int) -> Folded:
         first = replace(said, revision=1, latest_arrival_at=arrival)
         return Folded(derived(first), news=True)
     arrival = max(arrival, call.latest_arrival_at)
-    merged = merge(call, said)
-    if _same(merged, call):
+    version = _merged(call, said, said, call.revision + 1, arrival)
+    if _same(version, call):
         moved = arrival != call.latest_arrival_at
         return Folded(replace(call, latest_arrival_at=arrival) if moved else call, news=False)
-    version = replace(
-        merged,
-        revision=call.revision + 1,
-        cause_event_id=said.cause_event_id,
-        cause_type=said.cause_type,
-        cause_at=said.cause_at,
-        latest_arrival_at=arrival,
-    )
     return Folded(settled(version), news=True)
 
 
@@ -101,34 +93,56 @@ def settled(call: Call) -> Call:
 
 def merge(a: Call, b: Call) -> Call:
     """What both say. Of the same task; derived fields, revision and cause are `a`'s."""
-    return replace(
-        a,
+    return _merged(a, b, a, a.revision, max(a.latest_arrival_at, b.latest_arrival_at))
+
+
+def _merged(a: Call, b: Call, cause: Call, revision: int, arrival: int) -> Call:
+    """What both say; the very parts of `a` where `b` says nothing new of them."""
+    return Call(
+        task_sid=a.task_sid,
+        revision=revision,
+        cause_event_id=cause.cause_event_id,
+        cause_type=cause.cause_type,
+        cause_at=cause.cause_at,
         first_event_at=min(a.first_event_at, b.first_event_at),
         latest_event_at=max(a.latest_event_at, b.latest_event_at),
-        latest_arrival_at=max(a.latest_arrival_at, b.latest_arrival_at),
+        latest_arrival_at=arrival,
         facts=_facts(a.facts, b.facts),
         milestones=_milestones(a.milestones, b.milestones),
         reservations=_parties(a.reservations, b.reservations, attrgetter("sid")),
         transfers=_parties(a.transfers, b.transfers, attrgetter("sid")),
         legs=_parties(a.legs, b.legs, attrgetter("call_sid")),
+        direction=a.direction,
+        state=a.state,
+        connections=a.connections,
         media_streams=_parties(a.media_streams, b.media_streams, attrgetter("stream_sid")),
     )
 
 
-def _same(a: Call, b: Call) -> bool:
-    return replace(a, latest_arrival_at=b.latest_arrival_at) == b
+def _same(merged: Call, a: Call) -> bool:
+    """Whether what was merged into `a` was known already."""
+    return (
+        merged.facts is a.facts
+        and merged.milestones is a.milestones
+        and merged.reservations is a.reservations
+        and merged.transfers is a.transfers
+        and merged.legs is a.legs
+        and merged.media_streams is a.media_streams
+        and merged.first_event_at == a.first_event_at
+        and merged.latest_event_at == a.latest_event_at
+    )
 
 
 def _facts(a: Mapping[str, Fact], b: Mapping[str, Fact]) -> Mapping[str, Fact]:
-    newer = {
-        name: fact for name, fact in b.items() if name not in a or _rank(fact) > _rank(a[name])
-    }
+    newer = {name: fact for name, fact in b.items() if _is_newer(fact, a.get(name))}
     return {**a, **newer} if newer else a
 
 
-def _rank(fact: Fact) -> tuple[int, int, str, str]:
+def _is_newer(fact: Fact, known: Fact | None) -> bool:
+    if known is None or fact.version != known.version:
+        return known is None or fact.version > known.version
     # The value last: an event id that comes twice with other words must not depend on the order.
-    return fact.version, fact.at, fact.event_id, fact.value
+    return (fact.at, fact.event_id, fact.value) > (known.at, known.event_id, known.value)
 
 
 def _milestones(a: Mapping[str, int], b: Mapping[str, int]) -> Mapping[str, int]:
@@ -142,16 +156,20 @@ def _parties(
     if not b:
         return a
     known = {key(party): party for party in a}
+    news = False
     for party in b:
-        mine = known.get(key(party))
-        known[key(party)] = party if mine is None else _joined(mine, party)
-    return _sorted(known.values(), key)
+        sid = key(party)
+        mine = known.get(sid)
+        known[sid] = party if mine is None else _joined(sid, mine, party)
+        news = news or known[sid] is not mine
+    return _sorted(known.values(), key) if news else a
 
 
-def _joined(a: _Party, b: _Party) -> _Party:
-    return replace(
-        a, facts=_facts(a.facts, b.facts), milestones=_milestones(a.milestones, b.milestones)
-    )
+def _joined(sid: str, a: _Party, b: _Party) -> _Party:
+    facts, milestones = _facts(a.facts, b.facts), _milestones(a.milestones, b.milestones)
+    if facts is a.facts and milestones is a.milestones:
+        return a
+    return type(a)(sid, facts, milestones)
 
 
 def _sorted(parties: Iterable[_Party], key: Callable[[_Party], str]) -> tuple[_Party, ...]:

@@ -4,6 +4,7 @@ import math
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -51,6 +52,7 @@ def _of_number(value: float) -> int | None:
     return _sane(round(value) if abs(value) >= _AT_LEAST_MS else round(value * 1000))
 
 
+@lru_cache(maxsize=4_096)  # an event's time is told in several places
 def _of_text(text: str) -> int | None:
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:

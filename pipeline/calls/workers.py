@@ -6,20 +6,30 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from pipeline.calls.reading import parsed, text
 from schemas.records import Fact, Reservation
 
 _ENCODED = re.compile(r"_([0-9A-Fa-f]{2})")
 
 
-def worker_facts(attributes: Mapping[str, Any]) -> dict[str, str | None]:
-    """The facts in a worker's attributes; `extension` is his e-mail address, lower case."""
-    email = _text(attributes, "email")
+def worker_facts(attributes: Any) -> Mapping[str, str | None]:
+    """The facts in a worker's attributes, an object or one as JSON in text; `extension` is his
+    e-mail address, lower case."""
+    return _of_text(attributes) if isinstance(attributes, str) else _of_attributes(attributes)
+
+
+def _of_attributes(told: Any) -> Mapping[str, str | None]:
+    attributes = parsed(told)
+    email = text(attributes, "email")
     return {
         "extension": email and email.lower(),
-        "contact_uri": _text(attributes, "contact_uri"),
-        "full_name": _text(attributes, "full_name"),
-        "team": _text(attributes, "team_name"),
+        "contact_uri": text(attributes, "contact_uri"),
+        "full_name": text(attributes, "full_name"),
+        "team": text(attributes, "team_name"),
     }
+
+
+_of_text = lru_cache(maxsize=1_024)(_of_attributes)
 
 
 def extension(facts: Mapping[str, Fact]) -> str | None:
@@ -69,8 +79,3 @@ def value(facts: Mapping[str, Fact], name: str) -> str | None:
     """A fact's value."""
     fact = facts.get(name)
     return None if fact is None else fact.value
-
-
-def _text(values: Mapping[str, Any], name: str) -> str | None:
-    found = values.get(name)
-    return found.strip() or None if isinstance(found, str) else None

@@ -63,16 +63,19 @@ class Product:
         self._waiting: list[CtiEvent] = []
 
     def deliver(self, now: int, event: dict[str, Any], arrived_at: int) -> None:
-        """An event comes; one that names no task waits until its leg is known."""
-        came = record(event, arrived_at)
-        if came.task_sid is None and came.call_sid not in self._legs:
-            self._waiting.append(came)
-            return
-        self._fold(came, now)
-        while ready := [e for e in self._waiting if e.call_sid in self._legs]:
-            self._waiting = [e for e in self._waiting if e.call_sid not in self._legs]
+        """An event comes; one that names no task waits until its leg is known. What waited for this
+        one comes at the same moment: what is decided in the milliseconds in between is not told."""
+        self._waiting.append(record(event, arrived_at))
+        before = self.call
+        while ready := [e for e in self._waiting if e.task_sid or e.call_sid in self._legs]:
+            self._waiting = [e for e in self._waiting if e not in ready]
             for each in ready:
-                self._fold(each, now)
+                self._fold(each)
+        if self.call is not None and (before is None or self.call.revision > before.revision):
+            following = manager.on_record(
+                self._task_sid, self.streams, self.call, self._history, now
+            )
+            self._hear(following)
 
     def pass_time(self, now: int) -> None:
         """A tick."""
@@ -90,16 +93,11 @@ class Product:
             return None
         return decide(view(self.call), self._history, now, self.streams.alone_since)
 
-    def _fold(self, came: CtiEvent, now: int) -> None:
+    def _fold(self, came: CtiEvent) -> None:
         outcome = fold(self.call, replace(came, task_sid=self._task_sid))
-        if not isinstance(outcome, Folded):
-            return
-        self._legs |= {alias.call_sid for alias in learned(self.call, outcome.call)}
-        self.call = outcome.call
-        if outcome.news:
-            version = outcome.call
-            following = manager.on_record(self._task_sid, self.streams, version, self._history, now)
-            self._hear(following)
+        if isinstance(outcome, Folded):
+            self._legs |= {alias.call_sid for alias in learned(self.call, outcome.call)}
+            self.call = outcome.call
 
     def _hear(self, following: manager.Next) -> None:
         self.streams = following.state

@@ -120,6 +120,15 @@ def test_monitored_between_looks_at_every_version_in_the_meantime() -> None:
     ]
 
 
+def test_a_version_that_another_replaces_at_once_was_never_in_force() -> None:
+    """Two versions that take effect in the same millisecond: only the later one ever holds."""
+    session = Session("WRann", None, ANN, None, None, 0, 0, None)
+    history = PolicyHistory.of(
+        [_policy(at=0), _policy(ANN, version=2, at=100), _policy(version=3, at=100)]
+    )
+    assert not history.monitored_between(session, 0, 999)
+
+
 # The decision
 
 

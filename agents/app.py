@@ -21,7 +21,7 @@ from agents.faust_configured import LEASE_SECONDS, faust_app
 from agents.faust_core import Broadcasts, Core, Output, Refusal, Rules, Step
 from agents.faust_handler import Effects, Handler, Incoming, Recall
 from agents.faust_lease import Lease, guard
-from agents.faust_outbox import Outbox
+from agents.faust_outbox import BEHIND_SECONDS, Outbox, gather
 from agents.faust_watch import Progress, lasting, watch
 from pipeline.kafka import ensure_topics, producer
 from pipeline.settings import Role, Settings
@@ -146,6 +146,7 @@ class _Running:
         companions: Iterable[Companion],
     ) -> None:
         handler = self._declare(brought)
+        gather(self.sender, lambda: handler.behind > BEHIND_SECONDS)
         try:
             async with asyncio.TaskGroup() as tasks:
                 beside = [

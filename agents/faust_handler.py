@@ -61,7 +61,7 @@ class Handler(Generic[S]):
     """Handles records one after another. `table` is anything that maps key bytes to state bytes;
     `settled(partition)` tells up to which log time its other records were handled;
     `topics` gives a topic's name without the prefix; `rules` and `broadcasts` are what the core
-    has besides."""
+    has besides. `behind` (s) is how long ago the last record was written when it was handled."""
 
     def __init__(
         self,
@@ -97,6 +97,7 @@ class Handler(Generic[S]):
         self._clock = clock
         self._keys: defaultdict[int, Keys[S]] = defaultdict(Keys)
         self.busy_since: float | None = None
+        self.behind = 0.0
         KEYS.set_function(lambda: sum(len(keys.states) for keys in self._keys.values()))
 
     def restore(self, partitions: Mapping[bytes, int]) -> None:
@@ -120,7 +121,8 @@ class Handler(Generic[S]):
         ended = self._clock()
         self._handled[incoming.topic].inc()
         HANDLING.observe(ended - begun)
-        BEHIND.observe(max(0.0, ended - incoming.timestamp / 1000))
+        self.behind = max(0.0, ended - incoming.timestamp / 1000)
+        BEHIND.observe(self.behind)
 
     async def _dispatch(self, incoming: Incoming, record: Any) -> None:
         if isinstance(record, Tick):

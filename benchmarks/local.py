@@ -28,6 +28,8 @@ from pipeline.settings import Role, Settings, load
 from simulator.pipeline_process import environment
 
 POLL_S = 0.1
+WORK_POLL_S = 0.5
+"""While a process's CPU time is measured, it is asked less often: answering takes some, too."""
 READY_S = 60.0
 WORK_S = 120.0
 STOP_S = 10.0
@@ -117,14 +119,16 @@ class Running:
         """Returns once it is healthy."""
         self.wait(self._is_ready, READY_S, "be ready")
 
-    def wait(self, done: Callable[[], bool], seconds: float, what: str) -> None:
+    def wait(
+        self, done: Callable[[], bool], seconds: float, what: str, every: float = POLL_S
+    ) -> None:
         """Asks `done` until it is. Raises `BenchmarkFailed` if the process ends before."""
         deadline = time.monotonic() + seconds
         while not _without_os_error(done):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 tail = self._log_file.read_text(errors="replace")[-2_000:]
                 raise BenchmarkFailed(f"{self._log_file.name} did not {what}:\n{tail}")
-            time.sleep(POLL_S)
+            time.sleep(every)
 
     def per_cpu_second(self, count: Callable[[], float], total: float) -> float:
         """How many of `total` it does in a second of its CPU time, its beginning left out. Waits
@@ -135,7 +139,7 @@ class Running:
             seen.append((count(), self.cpu()))
             return seen[-1][0] >= total
 
-        self.wait(done, WORK_S, f"do {total:g}")
+        self.wait(done, WORK_S, f"do {total:g}", WORK_POLL_S)
         begun = [n for n, (number, _) in enumerate(seen[:-1]) if number >= _BEGUN * total]
         first, last = seen[begun[0] if begun else 0], seen[-1]
         return (last[0] - first[0]) / max(last[1] - first[1], 1 / _TICKS_A_SECOND)

@@ -26,17 +26,35 @@ class Legs:
     unknown: tuple[Leg, ...]
 
 
+_NO_LEGS = Legs((), (), (), ())
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What the task says of its legs; `customer`: his number, lower case."""
+
+    customer_call_sid: str | None
+    customer: str
+    worker_call_sid: str | None
+
+
 def legs_of(call: Call) -> Legs:
     """The legs of a call, told apart."""
+    if not call.legs:
+        return _NO_LEGS
     customers, workers, supervisors, unknown = [], [], [], []
-    words = [(r.sid, marks(r)) for r in call.reservations] if call.legs else []
+    names = _names_of(call)
+    words = [(r.sid, marks(r)) for r in call.reservations]
     for leg in call.legs:
-        owners = _owners(leg, words)
-        if value(leg.facts, "coaching") == "true":
+        facts = leg.facts
+        label = (value(facts, "label") or "").lower()
+        to = (value(facts, "to") or "").lower()
+        owners = _owners(label, to, words)
+        if value(facts, "coaching") == "true":
             supervisors.append(leg)
-        elif _is_customers(call, leg):
+        elif _is_customers(leg, label, names):
             customers.append(leg)
-        elif owners or _is_some_workers(call, leg):
+        elif owners or _is_some_workers(leg, label, to, names):
             workers.append((leg, owners))
         else:
             unknown.append(leg)
@@ -112,26 +130,33 @@ def _owner(leg: Leg, owners: frozenset[str], accepted: list[Reservation]) -> Res
     return own[-1] if own else None
 
 
-def _owners(leg: Leg, words: list[tuple[str, frozenset[str]]]) -> frozenset[str]:
-    names = {word.lower() for n in ("label", "to") if (word := value(leg.facts, n)) is not None}
-    return frozenset(sid for sid, known in words if names & known) if names else _NOBODY
+def _owners(label: str, to: str, words: list[tuple[str, frozenset[str]]]) -> frozenset[str]:
+    if not label and not to:
+        return _NOBODY
+    return frozenset(sid for sid, known in words if label in known or to in known)
 
 
-def _is_customers(call: Call, leg: Leg) -> bool:
-    role = value(leg.facts, "role")
-    if leg.call_sid == value(call.facts, "customer_call_sid") or role is not None:
-        return leg.call_sid == value(call.facts, "customer_call_sid") or role == "customer"
-    label = (value(leg.facts, "label") or "").lower()
-    number = (value(call.facts, "customer") or "").lower()
-    return label in _CUSTOMER_LABELS or (bool(label) and label == number)
+def _names_of(call: Call) -> _Names:
+    facts = call.facts
+    return _Names(
+        value(facts, "customer_call_sid"),
+        (value(facts, "customer") or "").lower(),
+        value(facts, "worker_call_sid"),
+    )
 
 
-def _is_some_workers(call: Call, leg: Leg) -> bool:
-    label = (value(leg.facts, "label") or "").lower()
-    to = (value(leg.facts, "to") or "").lower()
+def _is_customers(leg: Leg, label: str, names: _Names) -> bool:
+    if leg.call_sid == names.customer_call_sid:
+        return True
+    if (role := value(leg.facts, "role")) is not None:
+        return role == "customer"
+    return label in _CUSTOMER_LABELS or (bool(label) and label == names.customer)
+
+
+def _is_some_workers(leg: Leg, label: str, to: str, names: _Names) -> bool:
     return (
         value(leg.facts, "role") == "worker"
-        or leg.call_sid == value(call.facts, "worker_call_sid")
+        or leg.call_sid == names.worker_call_sid
         or label in _WORKER_LABELS
         or to.startswith("client:")
     )

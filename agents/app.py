@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
+from agents.faust_backlog import Backlog
 from agents.faust_configured import LEASE_SECONDS, faust_app
 from agents.faust_core import Broadcasts, Core, Output, Refusal, Rules, Step
 from agents.faust_handler import Effects, Handler, Incoming, Recall
@@ -29,6 +30,7 @@ from pipeline.telemetry import Health
 from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, TICKS, Topic
 
 __all__ = [
+    "Backlog",
     "Broadcasts",
     "Companion",
     "Core",
@@ -68,13 +70,14 @@ async def run_table_role(
     recall: Recall | None = None,
     rules: Rules = lambda _: 0,
     broadcasts: Broadcasts[S] | None = None,
+    backlog: Backlog | None = None,
     companions: Iterable[Companion] = (),
 ) -> None:
     """Runs a role until `stop` is set: every record of `sources` (and of `ticks`) goes through
     `core`, what comes of it is published (on `targets`), kept in the role's table and, by
     `effects`, done. `recall` knows keys that the table has forgotten. `rules` says by which version
     of them `core` decides, where there are any; `broadcasts` takes what concerns all keys of a
-    partition.
+    partition; `backlog` is told of each record before `core` is.
 
     Health becomes good once the table is restored and the partitions are there. Raises where the
     role cannot go on: the process is then to be ended and started again.
@@ -91,7 +94,9 @@ async def run_table_role(
         running = _Running(
             settings, health=health, role=role, topics=topics, changelog=changelog, sender=sender
         )
-        await running.until(stop, _Brought(core, effects, recall, rules, broadcasts), companions)
+        await running.until(
+            stop, _Brought(core, effects, recall, rules, broadcasts, backlog), companions
+        )
     finally:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(sender.stop(), _STOP_SECONDS)
@@ -112,6 +117,7 @@ class _Brought(Generic[S]):
     recall: Recall | None
     rules: Rules
     broadcasts: Broadcasts[S] | None
+    backlog: Backlog | None
 
 
 class _Running:
@@ -201,6 +207,8 @@ class _Running:
     def _declare(self, brought: _Brought[S]) -> Handler[S]:
         """The table and the agent."""
         app = self.app
+        if brought.backlog is not None:
+            brought.backlog.followed = self.progress.followed
         table = app.Table("table", key_type=bytes, value_type=bytes, partitions=CALL_PARTITIONS)
         handler = Handler(
             role=self.role,
@@ -215,6 +223,7 @@ class _Running:
             recall=brought.recall,
             rules=brought.rules,
             broadcasts=brought.broadcasts,
+            backlog=brought.backlog,
         )
 
         async def restored() -> None:

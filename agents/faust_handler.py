@@ -14,6 +14,7 @@ import structlog
 from aiokafka.errors import MessageSizeTooLargeError
 from prometheus_client import Counter
 
+from agents.faust_backlog import Backlog
 from agents.faust_core import Broadcasts, Core, Output, Refusal, Rules, Step
 from agents.faust_metrics import BEHIND, EVENTS, GIVEN_UP, HANDLING, KEYS, OUTPUTS
 from agents.faust_outbox import Change, Outbox, Sender
@@ -61,7 +62,8 @@ class Handler(Generic[S]):
     """Handles records one after another. `table` is anything that maps key bytes to state bytes;
     `settled(partition)` tells up to which log time its other records were handled;
     `topics` gives a topic's name without the prefix; `rules` and `broadcasts` are what the core
-    has besides. `behind` (s) is how long ago the last record was written when it was handled."""
+    has besides; `backlog` is told of each record. `behind` (s): how long ago the last record was
+    written when it was handled."""
 
     def __init__(
         self,
@@ -78,6 +80,7 @@ class Handler(Generic[S]):
         recall: Recall | None = None,
         rules: Rules = lambda _: 0,
         broadcasts: Broadcasts[S] | None = None,
+        backlog: Backlog | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._role = role
@@ -94,6 +97,7 @@ class Handler(Generic[S]):
         self._recall = recall
         self._rules = rules
         self._broadcasts = broadcasts
+        self._backlog = backlog
         self._clock = clock
         self._keys: defaultdict[int, Keys[S]] = defaultdict(Keys)
         self.busy_since: float | None = None
@@ -112,6 +116,9 @@ class Handler(Generic[S]):
         """One record. Nothing that the record holds, or that the core makes of it, gets out of
         here as an exception; what is raised means that the role cannot go on."""
         begun = self.busy_since = self._clock()
+        if self._backlog is not None:
+            written_at = incoming.timestamp / 1000
+            self._backlog.see(incoming.topic, incoming.partition, incoming.offset, written_at)
         try:
             await self._dispatch(incoming, decode(incoming.value))
         except Undecodable as error:

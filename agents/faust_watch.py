@@ -102,7 +102,7 @@ class Progress:
 
     def __init__(self, app: Any, topics: Sequence[str]) -> None:
         self._app = app
-        self._data_topics = tuple(topics[:-1])
+        self._sources = tuple(topics[:-1])
         self._ticks = topics[-1]
         self._handled: dict[tuple[str, int], tuple[int, int]] = {}
         self.count = 0
@@ -122,21 +122,31 @@ class Progress:
     def settled(self, partition: int) -> float:
         """Up to which log time (ms) the partition's records on the topics besides ticks were
         handled: for ever where nothing is known to wait."""
-        return min((self._settled(topic, partition) for topic in self._data_topics), default=inf)
+        return min((self._settled(topic, partition) for topic in self._sources), default=inf)
+
+    def followed(self, topic: str, partition: int, offset: int) -> bool:
+        """Whether records of the partition, ticks left aside, are known to wait behind this one."""
+        handled = {name: self._handled.get((name, partition), (-1, 0))[0] for name in self._sources}
+        if topic in handled:
+            handled[topic] = offset
+        return not all(self._is_read(name, partition, done) for name, done in handled.items())
 
     def _settled(self, topic: str, partition: int) -> float:
         handled, timestamp = self._handled.get((topic, partition), (-1, 0))
+        return inf if self._is_read(topic, partition, handled) else timestamp
+
+    def _is_read(self, topic: str, partition: int, handled: int) -> bool:
+        """Whether nothing is known to wait behind the offset that was handled last."""
         fetched = self._app.consumer.fetched.get((topic, partition), -1)
         position, end = self._app.consumer.position_and_end(TopicPartition(topic, partition))
-        known = position is not None and end is not None
-        return inf if known and position >= end and fetched <= handled else timestamp
+        return position is not None and end is not None and position >= end and fetched <= handled
 
     async def lag(self) -> int:
         """Records between what was read and what the broker says it has."""
         consumer = self._app.consumer
         if not self.owned():
             return 0
-        mine = [tp for tp in consumer.assignment() if tp.topic in (*self._data_topics, self._ticks)]
+        mine = [tp for tp in consumer.assignment() if tp.topic in (*self._sources, self._ticks)]
         ends: Mapping[Any, int] = await consumer.highwaters(*mine)
         places = [(consumer.position_and_end(tp)[0], end) for tp, end in ends.items()]
         return sum(max(0, end - position) for position, end in places if position is not None)

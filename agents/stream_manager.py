@@ -8,7 +8,7 @@ import asyncio
 import structlog
 from prometheus_client import Counter
 
-from agents.app import Output, Partitions, Step, run_table_role
+from agents.app import Backlog, Output, Partitions, Step, run_table_role
 from agents.policy_topic import PolicyPublisher, reading_policy
 from agents.twilio_effort import wall_clock
 from pipeline.calls.policy import PolicyHistory
@@ -40,8 +40,9 @@ TOLD = Counter("flexcapture_stream_manager_records", "Commands and decisions", [
 class StreamsCore:
     """The stream manager's core, as the runner wants it."""
 
-    def __init__(self, history: PolicyHistory) -> None:
+    def __init__(self, history: PolicyHistory, backlog: Backlog | None = None) -> None:
         self._history = history
+        self._backlog = backlog or Backlog()
         self._gateways = Gateways()
 
     def on_record(
@@ -74,15 +75,23 @@ class StreamsCore:
         """Time passed."""
         if self.hears(state):
             self._gateways.ticked(now)
-        return _step(key, manager.on_tick(state, self._history, now, gateways=self._gateways))
+        following = manager.on_tick(
+            state, self._history, now, gateways=self._gateways, hasty=self._is_hasty()
+        )
+        return _step(key, following)
 
     def _asked(
         self, key: str, state: CallStreams | None, record: manager.Seen, now: int
     ) -> Step[CallStreams]:
         following = manager.on_record(
-            key, state, record, self._history, now, gateways=self._gateways
-        )
+            key, state, record, self._history, now,
+            gateways=self._gateways, hasty=self._is_hasty(),
+        )  # fmt: skip
         return _step(key, following)
+
+    def _is_hasty(self) -> bool:
+        """Whether to start something now would be hasty."""
+        return self._backlog.is_worked_off()
 
     def wakes_at(self, state: CallStreams) -> int | None:
         """Always, for deadlines; once all is done, to be forgotten."""
@@ -128,7 +137,8 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         await publisher.look()
         await reader.catch_up()
         await _in_force(reader.history)
-        core = StreamsCore(reader.history)
+        backlog = Backlog()
+        core = StreamsCore(reader.history, backlog)
 
         async def follow(_: Partitions) -> None:
             await reader.follow()
@@ -145,5 +155,6 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             core=core,
             rules=lambda now: reader.history.at(now).version,
             broadcasts=core,
+            backlog=backlog,
             companions=[follow, publish],
         )

@@ -24,7 +24,7 @@ _KAFKA_SECONDS = 90
 # On a machine that others use too, an example may take any time: none is too slow.
 hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
-# `pytest --hypothesis-profile=long`: for a search by night
+# `pytest --hypothesis-profile=long --timeout=0`: for a search by night
 hypothesis_settings.register_profile("long", max_examples=3_000, deadline=None)
 
 

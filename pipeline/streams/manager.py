@@ -52,9 +52,12 @@ def on_record(
     now: int,
     *,
     gateways: Gateways | None = None,
+    hasty: bool = False,
 ) -> Next:
     """The state after a record of `calls` or `stream.events`, at `now` (ms, the record's time).
-    `gateways`: what this process has heard of them; None: all of them live."""
+    `gateways`: what this process has heard of them; None: all of them live. `hasty`: the record is
+    of long ago, and others that wait may take back what it says: no media stream is started by it,
+    but by the next record or tick that is not."""
     before = state or unknown_call(task_sid)
     now = max(now, before.seen_at)  # several topics, one clock: it never runs backwards
     match record:
@@ -70,19 +73,24 @@ def on_record(
             after = gateway_started(before, record, now)
     if after is before:
         return Next(state)
-    return _settled(before, after, history, now, gateways or Gateways(steady_since=0))
+    return _settled(before, after, history, now, gateways or Gateways(steady_since=0), hasty=hasty)
 
 
 def on_tick(
-    state: CallStreams, history: PolicyHistory, now: int, *, gateways: Gateways | None = None
+    state: CallStreams,
+    history: PolicyHistory,
+    now: int,
+    *,
+    gateways: Gateways | None = None,
+    hasty: bool = False,
 ) -> Next:
     """The state as time has passed: what is due, a changed list, a gateway that fell silent, and
-    the end of remembering."""
+    the end of remembering. `gateways`, `hasty`: as in `on_record`."""
     if now < state.seen_at:
         return Next(state)  # a tick from before what is known already
     if is_at_rest(state):
         return Next(None if now >= forgotten_at(state) else state)
-    return _settled(state, state, history, now, gateways or Gateways(steady_since=0))
+    return _settled(state, state, history, now, gateways or Gateways(steady_since=0), hasty=hasty)
 
 
 def is_at_rest(state: CallStreams) -> bool:
@@ -107,6 +115,8 @@ def _settled(
     history: PolicyHistory,
     now: int,
     gateways: Gateways,
+    *,
+    hasty: bool,
 ) -> Next:
     demand = Demand(desired=False, reason="stopped: the call is not known", policy_version=0)
     decided: tuple[RecordingDecided, ...] = ()
@@ -123,6 +133,7 @@ def _settled(
             decision = policy.decide(derived, history, now, after.alone_since)
             after, decided = _with_decision(after, decision, now)
             demand = _demand(after, call, derived, decision)
+            demand = replace(demand, begins=demand.begins and not hasty)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
     after, commands = reconcile(after, demand, now, gateways.steady_since)

@@ -37,8 +37,8 @@ def report(options: Options, assessment: Assessment, unasked: list[str], say: Sa
         say(f"WRONG: {text}")
     for call in wrong[:TOLD_CALLS]:
         _tell(call, assessment.blocked, say)
-    if len(wrong) > TOLD_CALLS:
-        say("also wrong: " + " ".join(call.script.task_sid for call in wrong[TOLD_CALLS:]))
+    for call in wrong[TOLD_CALLS:]:
+        say(f"also wrong: {call.script.task_sid}: {'; '.join(call.verdict.wrong)}")
     say("all of it holds" if assessment.holds else f"{len(wrong) + len(assessment.wrong)} WRONG")
 
 

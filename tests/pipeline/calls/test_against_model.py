@@ -1,5 +1,5 @@
 """The product's calls, decisions and contacts equal those of the independent model, whatever comes
-when. `--hypothesis-profile=long` searches further."""
+when. `--hypothesis-profile=long --timeout=0` searches further."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -235,8 +235,9 @@ class _Running:
                 # What is there by now stays; and of what comes, states are kept, and the rest is
                 # let go at once: to look for cycles as often as Python does costs a tenth of the
                 # time, and now and then a wait of many milliseconds.
-                gc.freeze()
-                gc.set_threshold(GARBAGE_AFTER)
+                if not gc.get_freeze_count():  # later there may be garbage among it
+                    gc.freeze()
+                    gc.set_threshold(GARBAGE_AFTER)
                 self.health.good("starting")
 
         table.on_recover(restored)

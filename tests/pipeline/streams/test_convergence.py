@@ -135,6 +135,10 @@ class AnythingGoes(RuleBasedStateMachine):
     def a_gateway_comes_up(self, gateway: str) -> None:
         self.world.come_up(gateway)
 
+    @rule(on=st.booleans())
+    def a_backlog_comes_or_goes(self, on: bool) -> None:
+        self.world.hurried.on = on
+
     @rule(gateway=GATEWAYS, heard=st.booleans())
     def a_gateway_is_cut_off(self, gateway: str, heard: bool) -> None:
         self.world.gateways[gateway].heard = heard

@@ -4,6 +4,7 @@ and then, when asked, behave. Only the manager in it is real."""
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from agents.faust_backlog import Backlog
 from agents.faust_core import Step
 from agents.stream_manager import StreamsCore
 from pipeline.calls.policy import PolicyHistory
@@ -67,6 +68,16 @@ class Deed:
     socket: bool = True
 
 
+class Hurried(Backlog):
+    """Whether records are of a backlog is what the test says."""
+
+    on = False
+
+    def is_worked_off(self) -> bool:
+        """So it is now."""
+        return self.on
+
+
 @dataclass
 class World:
     """Everything outside the manager, its core, and its state.
@@ -77,7 +88,8 @@ class World:
 
     now: int = 1_000_000
     state: CallStreams | None = None
-    core: StreamsCore = field(default_factory=lambda: StreamsCore(HISTORY))
+    hurried: Hurried = field(default_factory=Hurried)
+    core: StreamsCore = field(init=False)
     changed: bool = False
     wanted: bool = False
     on_call: bool = True
@@ -99,6 +111,9 @@ class World:
     reports: dict[str, ReportedStream] = field(default_factory=dict)
     revision: int = 0
     leg: str | None = CUSTOMER_LEG
+
+    def __post_init__(self) -> None:
+        self.core = StreamsCore(HISTORY, self.hurried)
 
     # The call
 
@@ -205,7 +220,7 @@ class World:
         kept = self.saved[: max(0, len(self.saved) - back)]
         self.saved = kept
         position, self.state = kept[-1] if kept else (0, None)
-        self.core, self.changed = StreamsCore(HISTORY), True
+        self.core, self.changed = StreamsCore(HISTORY, self.hurried), True
         again = self.handled[position:]
         del self.handled[position:]
         for at, record in sorted(again, key=lambda r: isinstance(r[1], Call) != calls_first):
@@ -306,7 +321,8 @@ class World:
     # Peace
 
     def calm(self) -> None:
-        """From now on nobody is cut off, and somebody takes media streams."""
+        """From now on nobody is cut off or hurried, and somebody takes media streams."""
+        self.hurried.on = False
         for gateway in self.gateways.values():
             gateway.heard = True
         if not any(gateway.up for gateway in self.gateways.values()):

@@ -22,7 +22,7 @@ from agents.faust_configured import LEASE_SECONDS, faust_app
 from agents.faust_core import Broadcasts, Core, Output, Refusal, Rules, Step
 from agents.faust_handler import Effects, Handler, Incoming, Recall
 from agents.faust_lease import Lease, guard
-from agents.faust_outbox import BEHIND_SECONDS, Outbox, gather
+from agents.faust_outbox import BEHIND_SECONDS, Outbox, Patient, gather
 from agents.faust_watch import Progress, lasting, watch
 from pipeline.kafka import ensure_topics, producer
 from pipeline.settings import Role, Settings
@@ -137,8 +137,9 @@ class _Running:
         self.health = health
         self.role = role
         self.topics = {settings.prefixed(t.name): t.name for t in topics}
-        self.sender = sender
-        self.outbox = Outbox(sender, settings.prefixed(changelog.name))
+        self.producer = sender
+        self.sender = Patient(sender)
+        self.outbox = Outbox(self.sender, settings.prefixed(changelog.name))
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lease = Lease(LEASE_SECONDS)
         guard(self.lease, sender)
@@ -152,7 +153,7 @@ class _Running:
         companions: Iterable[Companion],
     ) -> None:
         handler = self._declare(brought)
-        gather(self.sender, lambda: handler.behind > BEHIND_SECONDS)
+        gather(self.producer, lambda: handler.behind > BEHIND_SECONDS)
         try:
             async with asyncio.TaskGroup() as tasks:
                 beside = [

@@ -13,8 +13,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 from aiokafka.protocol.produce import ProduceRequest
+
+log = structlog.get_logger(__name__)
 
 _ROOM = 5_000
 
@@ -41,6 +45,30 @@ class Sender(Protocol):
     ) -> asyncio.Future[Any]:
         """Queues a record; the future is done when the broker has it."""
         ...
+
+
+class Patient:
+    """A sender that waits for as long as its producer's buffer is full: a time-out of `send` says
+    that the record was not taken. That Kafka takes nothing for too long, the watchdog says."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    async def send(  # noqa: PLR0917 - as it is in aiokafka
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | None = None,
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+        headers: Sequence[tuple[str, bytes]] | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queues a record; the future is done when the broker has it."""
+        while True:
+            try:
+                return await self._sender.send(topic, value, key, partition, timestamp_ms, headers)
+            except KafkaTimeoutError:
+                log.warning("Kafka takes nothing; waiting", topic=topic)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.produce import ProduceRequest
 
-from agents.faust_outbox import gather
+from agents.faust_outbox import Patient, gather
 
 
 @dataclass
@@ -42,3 +43,19 @@ async def test_what_is_written_gathers_while_the_role_is_behind(
     gather(producer, lambda: behind, client.rest)  # type: ignore[arg-type]
     assert "answer" == await producer.client.send(0, object.__new__(request_type))
     assert done == client.done
+
+
+async def test_a_full_producer_is_waited_for() -> None:
+    """The record that it did not take is offered again, and none is lost or sent twice."""
+    taken: list[bytes | None] = []
+    refusals = [KafkaTimeoutError(), KafkaTimeoutError()]
+
+    class Full:
+        async def send(self, topic: str, value: bytes | None = None, *rest: Any) -> str:
+            if refusals:
+                raise refusals.pop()
+            taken.append(value)
+            return "future"
+
+    assert "future" == await Patient(Full()).send("calls", b"1")  # type: ignore[arg-type]
+    assert [b"1"] == taken

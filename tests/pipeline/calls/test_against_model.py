@@ -89,12 +89,15 @@ def test_the_contact_is_the_models(scene: Scene, versions: tuple[ListVersion, ..
 @FEW
 @given(runs())
 def test_a_supervisor_neither_starts_nor_keeps_a_recording(run: Run) -> None:
-    """Without those who listen in, the product decides the same."""
+    """Without those who listen in, the product decides the same, at the same moments (a new version
+    of the list is noticed with the next event, or the tick of a moment at which nothing came)."""
     with_them, without = (Product(TASK, run.versions) for _ in range(2))
     for at, event, arrived_at in run.deliveries:
         with_them.deliver(at, event, arrived_at)
         if not any(leg in line(event, at) for leg in run.supervisors):
             without.deliver(at, event, arrived_at)
+        else:
+            without.pass_time(at)
     assert without.told == with_them.told
 
 

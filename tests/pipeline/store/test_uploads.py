@@ -47,7 +47,7 @@ async def test_killed_in_the_middle(kind, tmp_path, monkeypatch):
     with running_bucket() as environment:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        url = f"s3://{BUCKET}/here" if kind == "bucket" else tmp_path.as_uri()
+        url = f"s3://{BUCKET}/uploads" if kind == "bucket" else tmp_path.as_uri()
         store = AudioStore.from_url(url)
         for before in (None, b"before"):
             if before is not None:

@@ -7,11 +7,13 @@ buffer at once. Neither the path nor the signature of a handshake is ever logged
 import asyncio
 import gc
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import structlog
+from aiokafka import AIOKafkaProducer
 
 from gateway.entrance import Entrance, UsedTickets
 from gateway.epoch import begin_epoch
@@ -58,6 +60,17 @@ class Announcer(Protocol):
         """Whether everything stands in the log, after at most so long."""
 
 
+Outlet_co = TypeVar("Outlet_co", covariant=True)
+
+
+class Outlets(NamedTuple, Generic[Outlet_co]):
+    """The two ways to Kafka: audio may wait in the one for as long as Kafka takes; what tells of
+    media streams and of the gateway's life must not wait behind it."""
+
+    media: Outlet_co
+    events: Outlet_co
+
+
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role. Ready once every partition knows that this gateway came up."""
     gc.freeze()  # what is there by now stays
@@ -69,39 +82,44 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     instance = settings.instance or f"gateway-{socket.gethostname()}"
     directory = settings.state_dir and settings.state_dir / "gateway"
     epoch = begin_epoch(directory, instance, wall_clock())
-    publisher = _publisher(settings, directory and directory / f"{instance}.spill")
+    outlets = Outlets(
+        Publisher(_producer_for(settings), spill=_spill(settings, directory, instance)),
+        Publisher(_producer_for(settings)),
+    )
     started = GatewayStarted(instance, epoch, epoch)
-    gateway = Gateway(settings, _entrance(settings, public_url), publisher, started)
+    gateway = Gateway(settings, _entrance(settings, public_url), outlets, started)
     topics = (settings.prefixed(MEDIA.name), settings.prefixed(STREAM_EVENTS.name))
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(publisher.run(), name="publisher")
-        if await opened(gateway, publisher, topics, started, listen=listen, stop=stop):
+        for publisher in outlets:
+            tasks.create_task(publisher.run(), name="publisher")
+        if await opened(gateway, outlets, topics, started, listen=listen, stop=stop):
             log.info("accepting media streams", listen=listen, epoch=epoch)
             health.good("starting")
             await gateway.work(health, topics[1], stop)
-            if not await publisher.flushed(FLUSH_S):
-                log.warning("Kafka has not taken everything", seconds=publisher.waiting_for())
-        publisher.stop()
+            if not all(await asyncio.gather(*(each.flushed(FLUSH_S) for each in outlets))):
+                log.warning("Kafka has not taken everything")
+        for publisher in outlets:
+            publisher.stop()
 
 
-def _publisher(settings: Settings, directory: Path | None) -> Publisher:
-    """Raises `SettingsError` where the spill's directory cannot be used."""
-    directory = settings.gateway_spill_dir or directory
-    spill = None
+def _producer_for(settings: Settings) -> Callable[[], AIOKafkaProducer]:
+    return lambda: producer(settings, max_batch_size=256 * 1024, linger_ms=LINGER_MS)
+
+
+def _spill(settings: Settings, directory: Path | None, instance: str) -> Spill | None:
+    """Raises `SettingsError` where its directory cannot be used."""
+    directory = settings.gateway_spill_dir or (directory and directory / f"{instance}.spill")
     if directory is None or not settings.gateway_spill_bytes:
         log.warning("no FLEXCAPTURE_GATEWAY_SPILL_DIR: without Kafka audio is kept in memory only")
-    else:
-        try:
-            spill = Spill(directory, settings.gateway_spill_bytes)
-        except OSError as error:
-            raise SettingsError(
-                f"FLEXCAPTURE_GATEWAY_SPILL_DIR: {directory} cannot be used: {error.strerror}"
-            ) from error
-        except SpillInUse as error:
-            raise SettingsError(str(error)) from error
-    return Publisher(
-        lambda: producer(settings, max_batch_size=256 * 1024, linger_ms=LINGER_MS), spill=spill
-    )
+        return None
+    try:
+        return Spill(directory, settings.gateway_spill_bytes)
+    except OSError as error:
+        raise SettingsError(
+            f"FLEXCAPTURE_GATEWAY_SPILL_DIR: {directory} cannot be used: {error.strerror}"
+        ) from error
+    except SpillInUse as error:
+        raise SettingsError(str(error)) from error
 
 
 def _entrance(settings: Settings, public_url: str) -> Entrance:
@@ -117,7 +135,7 @@ def _entrance(settings: Settings, public_url: str) -> Entrance:
 
 async def opened(
     gateway: "Gateway",
-    publisher: Announcer,
+    outlets: Outlets[Announcer],
     topics: tuple[str, str],
     started: GatewayStarted,
     *,
@@ -128,15 +146,14 @@ async def opened(
     False if told to stop first. `topics`: media and stream events. Raises `OSError` if it cannot
     listen.
     """
-    # 1. The recorders are told, which also shows that Kafka takes what comes. 2. The port is open:
-    # who connects waits. 3. The stream managers are told, and have media streams started again at
-    # once: a closed port would refuse them. 4. Sockets are accepted: no record of this epoch comes
-    # before its announcement.
+    # 1. The recorders are told, behind what an earlier life left in the spill and before anything
+    # of this one. 2. The port is open: who connects waits. 3. The stream managers are told, and
+    # have media streams started again at once: a closed port would refuse them. It also shows that
+    # Kafka takes what comes. 4. Sockets are accepted.
     media, events = topics
-    if not await _announced(publisher, media, started, stop):
-        return False
+    _broadcast(outlets.media, media, started)
     listening = gateway.bound(listen)
-    if not await _announced(publisher, events, started, stop):
+    if not await _announced(outlets.events, events, started, stop):
         listening.close()
         return False
     gateway.reception.accept_from(listening)
@@ -171,15 +188,20 @@ class Gateway:
     """The port and the sockets."""
 
     def __init__(
-        self, settings: Settings, entrance: Entrance, publisher: Publisher, started: GatewayStarted
+        self,
+        settings: Settings,
+        entrance: Entrance,
+        outlets: Outlets[Publisher],
+        started: GatewayStarted,
     ) -> None:
         self._reuse_port = settings.gateway_reuse_port
         self._check_s = settings.gateway_check_seconds
         self._drain_s = settings.gateway_drain_seconds
-        self._publisher = publisher
+        self._outlets = outlets
         self._started = started
         sessions = Sessions(
-            publisher,
+            outlets.media,
+            outlets.events,
             media_topic=settings.prefixed(MEDIA.name),
             events_topic=settings.prefixed(STREAM_EVENTS.name),
             instance=started.gateway,
@@ -220,13 +242,13 @@ class Gateway:
         while True:
             await asyncio.sleep(WATCH_S)
             self.reception.sweep()
-            waiting = self._publisher.waiting_for()
+            waiting = max(publisher.waiting_for() for publisher in self._outlets)
             if waiting > STALLED_S:
                 health.bad("kafka", f"nothing acknowledged for {waiting:.0f} s; buffering")
             else:
                 health.good("kafka")
-            if self._publisher.trouble is not None:
-                health.bad("spill", self._publisher.trouble)
+            if self._outlets.media.trouble is not None:
+                health.bad("spill", self._outlets.media.trouble)
             else:
                 health.good("spill")
 
@@ -235,9 +257,9 @@ class Gateway:
         nothing it says nothing: what waits would tell only later that it lived."""
         who = self._started
         while True:
-            if self._publisher.waiting_for() < ALIVE_S:
+            if self._outlets.events.waiting_for() < ALIVE_S:
                 alive = GatewayAlive(who.gateway, who.epoch, wall_clock())
-                _broadcast(self._publisher, topic, alive)
+                _broadcast(self._outlets.events, topic, alive)
             await asyncio.sleep(ALIVE_S)
 
     async def drain(self) -> None:
@@ -258,4 +280,5 @@ class Gateway:
 
     def _is_full(self) -> bool:
         """What runs needs the rest of what holds audio that Kafka has not taken."""
-        return self._publisher.waiting_for() > STALLED_S and self._publisher.filled() > FULL
+        media = self._outlets.media
+        return media.waiting_for() > STALLED_S and media.filled() > FULL

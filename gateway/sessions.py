@@ -49,11 +49,13 @@ class Session:
 
 
 class Sessions:
-    """All sessions of this process."""
+    """All sessions of this process. `publisher` carries `media`, `events` what tells of media
+    streams, which must not wait behind audio: who waits for it would take the streams for dead."""
 
     def __init__(
         self,
         publisher: Publisher,
+        events: Publisher,
         *,
         media_topic: str,
         events_topic: str,
@@ -62,6 +64,7 @@ class Sessions:
         account_sid: str | None,
     ) -> None:
         self._publisher = publisher
+        self._events = events
         self._media_topic = media_topic
         self._events_topic = events_topic
         self._instance = instance
@@ -186,7 +189,7 @@ class Sessions:
     def _publish_both(self, record: MediaStreamOpened | MediaStreamClosed) -> None:
         key = record.task_sid.encode()
         self._publisher.publish(self._media_topic, key, record)
-        self._publisher.publish(self._events_topic, key, record)
+        self._events.publish(self._events_topic, key, record)
 
     def _count_unusable(self, session: Session) -> None:
         for why, count in session.protocol.unusable.items():

@@ -40,6 +40,7 @@ class FakePublisher:
 def sessions_on(publisher: FakePublisher) -> Sessions:
     return Sessions(
         publisher,
+        publisher,
         media_topic="p.media",
         events_topic="p.stream.events",
         instance="gateway-0",

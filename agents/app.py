@@ -103,8 +103,14 @@ async def run_table_role(
 
 
 def changelog_topic(role: Role) -> Topic:
-    """The table's changelog: compacted only (one that is deleted by age makes recovery hang)."""
-    extra = {"segment.ms": "3600000", "min.cleanable.dirty.ratio": "0.2"}
+    """The table's changelog: compacted only (one that is deleted by age makes recovery hang), and
+    soon: who takes a partition over reads all of it, and a segment that is written to is never
+    compacted."""
+    extra = {
+        "segment.ms": "60000",
+        "segment.bytes": str(8 * 1024 * 1024),
+        "min.cleanable.dirty.ratio": "0.1",
+    }
     return Topic(f"{role}-table-changelog", "task SID", (), retention_ms=None, extra=extra)
 
 

@@ -54,19 +54,11 @@ class Patient:
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
 
-    async def send(  # noqa: PLR0917 - as it is in aiokafka
-        self,
-        topic: str,
-        value: bytes | None = None,
-        key: bytes | None = None,
-        partition: int | None = None,
-        timestamp_ms: int | None = None,
-        headers: Sequence[tuple[str, bytes]] | None = None,
-    ) -> asyncio.Future[Any]:
-        """Queues a record; the future is done when the broker has it."""
+    async def send(self, topic: str, *record: Any, **options: Any) -> asyncio.Future[Any]:
+        """Queues a record, as `Sender.send` does."""
         while True:
             try:
-                return await self._sender.send(topic, value, key, partition, timestamp_ms, headers)
+                return await self._sender.send(topic, *record, **options)
             except KafkaTimeoutError:
                 log.warning("Kafka takes nothing; waiting", topic=topic)
 

@@ -87,7 +87,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         Publisher(_producer_for(settings)),
     )
     started = GatewayStarted(instance, epoch, epoch)
-    gateway = Gateway(settings, _entrance(settings, public_url), outlets, started)
+    gateway = Gateway(settings, _entrance(settings, public_url, directory), outlets, started)
     topics = (settings.prefixed(MEDIA.name), settings.prefixed(STREAM_EVENTS.name))
     async with asyncio.TaskGroup() as tasks:
         for publisher in outlets:
@@ -122,13 +122,12 @@ def _spill(settings: Settings, directory: Path | None, instance: str) -> Spill |
         raise SettingsError(str(error)) from error
 
 
-def _entrance(settings: Settings, public_url: str) -> Entrance:
+def _entrance(settings: Settings, public_url: str, directory: Path | None) -> Entrance:
     token = settings.twilio_auth_token
-    tickets = settings.state_dir and settings.state_dir / "gateway" / "tickets"
     return Entrance(
         token.get_secret_value() if token else None,
         public_url,
-        UsedTickets(tickets),
+        UsedTickets(directory and directory / "tickets"),
         customer_streams=settings.gateway_customer_streams,
     )
 

@@ -75,7 +75,7 @@ class Spill:
     @property
     def is_full(self) -> bool:
         """Whether the limit is reached."""
-        return self.size >= self._limit
+        return self.filled() >= 1
 
     def write(self, items: Iterable[Item]) -> None:
         """Appends items. Raises `OSError` where that cannot be done; nothing of them is there

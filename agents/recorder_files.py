@@ -11,7 +11,6 @@ from pipeline.recordings.effects import RecordingEnded, SegmentCut
 from pipeline.recordings.manifest import END, completed, entry, head
 from pipeline.recordings.names import SEGMENTS, audio_key, draft_key, entries_key, manifest_key
 from pipeline.recordings.placing import Block, blocks, finishing
-from pipeline.recordings.recording import Recording
 from pipeline.recordings.weave import BrokenSegments
 from pipeline.store.audio import AudioStore, as_store_error
 from pipeline.store.drafts import Digest, Drafts
@@ -60,8 +59,6 @@ class FileKeeping:
             with as_store_error():
                 audio = await asyncio.to_thread(self._complete, ended, partition)
         except FileNotFoundError:  # what it is made of goes last: another recorder was here before
-            audio = None
-        if audio is None:
             return await told_before(self._store, ended)
         return completed(ended, audio.size, audio.sha256)
 
@@ -81,8 +78,6 @@ class FileKeeping:
     def _store_some(self, cuts: Sequence[SegmentCut]) -> None:
         """Segments of one recording."""
         r, index = cuts[0].recording, cuts[0].segment.index
-        if not index and self._is_complete(r):
-            return  # this process was paused for long: another had the recording meanwhile
         draft, entries = (
             draft_key(r.stream_sid, r.started_at),
             entries_key(r.stream_sid, r.started_at),
@@ -101,10 +96,6 @@ class FileKeeping:
         self._unsynced.update((draft, entries))
         self._new |= not index
 
-    def _is_complete(self, r: Recording) -> bool:
-        names = audio_key(r.stream_sid, r.started_at), manifest_key(r.stream_sid, r.started_at)
-        return all(self._drafts.path(name).exists() for name in names)
-
     def _position(self, entries: str, index: int) -> int:
         """Where the line of that segment begins."""
         known, position = self._next_lines.get(entries, (0, 0))
@@ -118,10 +109,8 @@ class FileKeeping:
             raise BrokenSegments(f"{count} segments wanted, {len(lines)} there")
         return lines[:count]
 
-    def _complete(self, ended: RecordingEnded, partition: int) -> Digest | None:
+    def _complete(self, ended: RecordingEnded, partition: int) -> Digest:
         r = ended.recording
-        if self._is_complete(r):
-            return None
         draft, audio = draft_key(r.stream_sid, r.started_at), audio_key(r.stream_sid, r.started_at)
         lines = self._lines(entries_key(r.stream_sid, r.started_at), ended.stored)
         ends = [track.end for track in ended.tracks]

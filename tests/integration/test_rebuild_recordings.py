@@ -1,7 +1,11 @@
 """`flexcapture rebuild recordings` on the real Kafka: the same bytes, beside a running recorder."""
 
 import asyncio
+import os
+import signal
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,6 +31,8 @@ from tests.integration.test_recorder import (
 from tests.pipeline.recordings.logs import dropped
 
 pytestmark = pytest.mark.integration
+
+TASK, OTHER = (f"WT{number:032x}" for number in (1, 2))
 
 
 def tree(directory: Path) -> dict[str, bytes]:
@@ -130,6 +136,60 @@ async def test_what_begins_before_the_log_that_is_read(settings_for, prefix, tmp
         assert "1 recordings were made; 1 begin too early." in told
         assert SIDS[0] in told
         assert 2 == len(tree(target))
+
+
+async def test_one_call_up_to_a_time(settings_for, prefix, tmp_path, capsys):
+    """Other calls are left alone, and what ends later is told and left out."""
+    settings = settings_for(prefix)
+    begins_at = int(time.time() * 1000)
+    async with on_media(settings) as media:
+        for number, (task, sids) in enumerate(((TASK, SIDS[:2]), (OTHER, SIDS[2:3]))):
+            for later, sid in enumerate(sids):
+                records = [opened(sid), *batches_of(sid, 0, 700)]
+                mine = [replace(each, task_sid=task) for each in (*records, closed(sid))]
+                await media.send(mine[:-1], at=begins_at + number, key=task)
+                await media.send(mine[-1:], at=begins_at + 1_000 + 60_000 * later, key=task)
+        asked = Asked(since=begins_at, until=begins_at + 30_000, task_sid=TASK)
+        target = tmp_path / "again"
+        assert 0 == await asyncio.to_thread(rebuild, settings, asked, target.as_uri(), None)
+    told = capsys.readouterr().out
+    assert "1 recordings were made; 1 do not end." in told
+    assert SIDS[1] in told
+    assert SIDS[2] not in told
+    assert 2 == len(tree(target))
+    assert {"segments", ".partial"}.isdisjoint(names(target))
+
+
+async def test_killed_in_the_middle(settings_for, prefix, tmp_path, capsys):
+    """SIGKILL while it writes: run again it makes the same, and leaves nothing over."""
+    settings = settings_for(prefix)
+    whole, again = tmp_path / "whole", tmp_path / "again"
+    async with on_media(settings) as media:
+        for sid in SIDS:
+            await media.send([opened(sid), *batches_of(sid, 0, 10_000), closed(sid)])
+        process = await rebuilding(settings, again)
+        while not list(again.rglob("*.wav")):  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(0.002)
+        process.kill()
+        assert -signal.SIGKILL == await process.wait()
+        assert len(SIDS) > len(list(again.rglob("*.json")))
+        for target in (again, whole):
+            assert 0 == await asyncio.to_thread(rebuild, settings, Asked(), target.as_uri(), None)
+            assert "5 recordings were made." in capsys.readouterr().out
+    assert tree(whole) == tree(again)
+    assert sorted(names(whole)) == sorted(names(again))
+
+
+async def rebuilding(settings: Settings, target: Path) -> asyncio.subprocess.Process:
+    """The command as a process of its own."""
+    own = {
+        "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "FLEXCAPTURE_TOPIC_PREFIX": settings.topic_prefix,
+    }
+    command = [sys.executable, "-m", "pipeline.cli", "rebuild", "recordings"]
+    return await asyncio.create_subprocess_exec(
+        *command, "--from", "beginning", "--to", str(target), env=os.environ | own
+    )
 
 
 def test_no_log(settings_for, prefix, tmp_path, capsys):

@@ -74,14 +74,16 @@ class Media:
         self.completed: dict[str, RecordingCompleted] = {}
         self.started: dict[str, RecordingStarted] = {}
 
-    async def send(self, records: Sequence[Any], at: int | None = None) -> None:
-        """Each media stream's records on the partition of its own key, acknowledged; `at`: their
-        log time, ms."""
+    async def send(
+        self, records: Sequence[Any], at: int | None = None, key: str | None = None
+    ) -> None:
+        """Records under `key`, or each media stream's under its own, acknowledged; `at`: their log
+        time, ms."""
         topic = self.settings.prefixed(MEDIA.name)
         sent = []
         for record in records:
-            key = getattr(record, "stream_sid", "").encode()
-            sent.append(await self.producer.send(topic, encode(record), key=key, timestamp_ms=at))
+            own = (key or getattr(record, "stream_sid", "")).encode()
+            sent.append(await self.producer.send(topic, encode(record), key=own, timestamp_ms=at))
         await asyncio.gather(*sent)
 
     async def send_raw(self, value: bytes) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from infra.forked import forked
 from infra.processes import signal_all, tied
 
 _DELAYS = (0.0, 0.5, 1.0, 2.0, 3.0)
@@ -17,11 +18,12 @@ _TAIL_LINES = 12
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a child runs. `http`: where it answers /healthz ("host:port"), if it does."""
+    """What a child runs. `command` None: the role itself, forked. `http`: where it answers /healthz
+    ("host:port"), if it does."""
 
     role: str
     number: int
-    command: tuple[str, ...]
+    command: tuple[str, ...] | None
     environment: Mapping[str, str]
     http: str | None = None
 
@@ -29,6 +31,17 @@ class Program:
     def name(self) -> str:
         """ROLE-N."""
         return f"{self.role}-{self.number}"
+
+
+class Running(Protocol):
+    """A process that was started, as asyncio has it."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def returncode(self) -> int | None: ...
+    async def wait(self) -> int: ...
+    def terminate(self) -> None: ...
 
 
 def restart_after(failures: int, ran_seconds: float) -> tuple[int, float]:
@@ -57,7 +70,7 @@ class Child:
         self._stop_seconds = stop_seconds
         self._changed = changed
         self._say = say
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Running | None = None
 
     @property
     def pid(self) -> int | None:
@@ -100,18 +113,21 @@ class Child:
             self._changed()
         return await process.wait()
 
-    async def _spawn(self) -> asyncio.subprocess.Process:
+    async def _spawn(self) -> Running:
+        program = self.program
+        if program.command is None:
+            return forked(program.role, program.name, program.environment, self.log_file)
         with self.log_file.open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                *tied(self.program.command),
-                env=self.program.environment,
+                *tied(program.command),
+                env=program.environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
 
-    async def _end(self, process: asyncio.subprocess.Process) -> None:
+    async def _end(self, process: Running) -> None:
         with suppress(ProcessLookupError):
             process.terminate()
         try:

@@ -1,7 +1,6 @@
 """What `flexcapture up` runs, and with which environment: decided from the settings, the kept ports
 and the console's token, before anything is started. Touches nothing."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,7 @@ KINESIS_STREAM = "flex-events"
 GATEWAY_PATH = "/media"
 
 RoleCommand = Callable[[Role], Sequence[str]]
-"""The command that runs a role."""
-
-
-def role_command(role: Role) -> list[str]:
-    """The role's own command of this same program."""
-    return [sys.executable, "-m", "pipeline.cli", role]
+"""A command that runs a role."""
 
 
 def port_names(settings: Settings) -> list[str]:
@@ -99,13 +93,13 @@ class Plan:
         }
         return self.settings.model_copy(update=local)
 
-    def programs(self, command: RoleCommand) -> list[Program]:
-        """Every role's processes."""
+    def programs(self, command: RoleCommand | None = None) -> list[Program]:
+        """Every role's processes: forked, or run by a command."""
         return [
             Program(
                 role,
                 number,
-                tuple(command(role)),
+                tuple(command(role)) if command else None,
                 self._role_environment(role, number),
                 self._http(role, number),
             )

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from aiokafka.errors import KafkaError
 
 from infra.child import Child, Program
+from infra.forked import CannotFork, warm
 from infra.plan import Plan, RoleCommand
 from infra.probe import health_of
 from infra.state_dir import StateDir
@@ -39,7 +40,7 @@ class Supervisor:
         plan: Plan,
         state_dir: StateDir,
         kafka_command: Sequence[str] | None,
-        role_command: RoleCommand,
+        role_command: RoleCommand | None,
         say: Say,
     ) -> None:
         self._plan = plan
@@ -122,9 +123,11 @@ class Supervisor:
             self._say(f"starting kinesis (an emulator) at {plan.kinesis.endpoint}")
         async with asyncio.TaskGroup() as group:
             topics_made = group.create_task(self._topics_made())
+            warmed = group.create_task(self._warmed())
             group.create_task(self._kinesis_made())
-        if (failure := topics_made.result()) is not None:
-            raise failure
+        for task in (topics_made, warmed):
+            if (failure := task.result()) is not None:
+                raise failure
         if plan.settings.schema_registry_url:
             await self._register(plan.settings.schema_registry_url)
 
@@ -148,6 +151,14 @@ class Supervisor:
             return CannotStart(f"Kafka at {where} does not answer{log}")
         except SettingsError as error:
             return error
+
+    async def _warmed(self) -> Exception | None:
+        if any(child.program.command is None for child in self._roles):
+            try:
+                await warm()
+            except CannotFork as error:
+                return CannotStart(str(error))
+        return None
 
     async def _kinesis_made(self) -> None:
         if self._kinesis and self._plan.kinesis:

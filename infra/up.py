@@ -11,7 +11,7 @@ from types import FrameType
 
 from infra.fetched import MissingTool
 from infra.kafka import LocalKafka
-from infra.plan import Plan, RoleCommand, port_names, role_command
+from infra.plan import Plan, RoleCommand, port_names
 from infra.ports import free_before, is_free, kept_ports
 from infra.state_dir import InUse, StateDir
 from infra.supervisor import CannotStart, Supervisor
@@ -33,11 +33,12 @@ def main(
     settings: Settings,
     directory: Path,
     environment: Mapping[str, str],
-    command: RoleCommand = role_command,
+    command: RoleCommand | None = None,
 ) -> int:
     """Runs the whole pipeline on this machine until SIGTERM or SIGINT; the exit status.
 
-    `environment` is what the roles get, beside what `up` decides.
+    `environment` is what the roles get, beside what `up` decides; `command` runs them, where they
+    are not the product's own.
     """
     set_up_logs("up", "up", "WARNING")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it is asked before it can answer
@@ -92,7 +93,7 @@ def _hold_and_run(
     settings: Settings,
     state_dir: StateDir,
     environment: Mapping[str, str],
-    command: RoleCommand,
+    command: RoleCommand | None,
 ) -> int:
     with state_dir.held():
         state_dir.remove_endpoints()
@@ -121,7 +122,10 @@ def _kafka_command(plan: Plan) -> list[str] | None:
 
 
 async def _supervise(
-    plan: Plan, state_dir: StateDir, kafka_command: list[str] | None, command: RoleCommand
+    plan: Plan,
+    state_dir: StateDir,
+    kafka_command: list[str] | None,
+    command: RoleCommand | None,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

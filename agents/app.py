@@ -8,9 +8,7 @@ not: see `faust_transport` (offsets, isolation) and `faust_outbox` (all that is 
 import asyncio
 import contextlib
 import gc
-import os
 import sys
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -19,11 +17,11 @@ import structlog
 
 from agents.faust_backlog import Backlog
 from agents.faust_configured import LEASE_SECONDS, faust_app
-from agents.faust_core import Broadcasts, Core, Output, Refusal, Rules, Step
-from agents.faust_handler import Effects, Handler, Incoming, Recall
+from agents.faust_core import Broadcasts, Core, Incoming, Output, Refusal, Rules, Step
+from agents.faust_handler import Effects, Handler, Recall
 from agents.faust_lease import Lease, guard
 from agents.faust_outbox import BEHIND_SECONDS, Outbox, Patient, gather
-from agents.faust_watch import Progress, lasting, watch
+from agents.faust_watch import Progress, end_process_soon, lasting, watch
 from pipeline.kafka import ensure_topics, producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
@@ -71,13 +69,14 @@ async def run_table_role(
     rules: Rules = lambda _: 0,
     broadcasts: Broadcasts[S] | None = None,
     backlog: Backlog | None = None,
+    gathering_s: float = 0.0,
     companions: Iterable[Companion] = (),
 ) -> None:
     """Runs a role until `stop` is set: every record of `sources` (and of `ticks`) goes through
     `core`, what comes of it is published (on `targets`), kept in the role's table and, by
     `effects`, done. `recall` knows keys that the table has forgotten. `rules` says by which version
     of them `core` decides, where there are any; `broadcasts` takes what concerns all keys of a
-    partition; `backlog` is told of each record before `core` is.
+    partition; `backlog` is told of each record before `core` is; `gathering_s`: see `Handler`.
 
     Health becomes good once the table is restored and the partitions are there. Raises where the
     role cannot go on: the process is then to be ended and started again.
@@ -95,7 +94,9 @@ async def run_table_role(
             settings, health=health, role=role, topics=topics, changelog=changelog, sender=sender
         )
         await running.until(
-            stop, _Brought(core, effects, recall, rules, broadcasts, backlog), companions
+            stop,
+            _Brought(core, effects, recall, rules, broadcasts, backlog, gathering_s),
+            companions,
         )
     finally:
         with contextlib.suppress(TimeoutError):
@@ -124,6 +125,7 @@ class _Brought(Generic[S]):
     rules: Rules
     broadcasts: Broadcasts[S] | None
     backlog: Backlog | None
+    gathering_s: float
 
 
 class _Running:
@@ -149,8 +151,9 @@ class _Running:
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lease = Lease(LEASE_SECONDS)
         guard(self.lease, sender)
-        self.app = faust_app(settings, role, before_commit=self.outbox.drained, lease=self.lease)
+        self.app = faust_app(settings, role, before_commit=self._safe, lease=self.lease)
         self.progress = Progress(self.app, tuple(self.topics))
+        self.handler: Handler[Any] | None = None
 
     async def until(
         self,
@@ -182,6 +185,13 @@ class _Running:
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
 
+    async def _safe(self) -> None:
+        """Returns once all that came of what was handled is safe."""
+        self.outbox.check()
+        if self.handler is not None:
+            await self.handler.settle()
+        await self.outbox.drained()
+
     async def _stop(self) -> None:
         self.health.bad("starting", "stopping")
         try:
@@ -197,6 +207,7 @@ class _Running:
         """What runs beside the agent, with names."""
         return [
             ("the outbox", self.outbox.run()),
+            ("what gathers", handler.gather()),
             ("the watchdog", watch(self.app, self.progress, handler)),
             ("the agent", self._failure()),
             ("the lease", self.lease.lasts()),
@@ -231,7 +242,9 @@ class _Running:
             rules=brought.rules,
             broadcasts=brought.broadcasts,
             backlog=brought.backlog,
+            gathering_s=brought.gathering_s,
         )
+        self.handler = handler
 
         async def restored() -> None:
             try:
@@ -273,14 +286,6 @@ class _Running:
                     await asyncio.get_running_loop().create_future()  # never goes on
 
         return agent
-
-
-def end_process_soon() -> None:
-    """Ends this process in 3 s whatever it does: an app that does not stop would keep the event
-    loop from closing, and nobody would start the role again."""
-    timer = threading.Timer(3.0, os._exit, (1,))
-    timer.daemon = True
-    timer.start()
 
 
 def _incoming(message: Any) -> Incoming:

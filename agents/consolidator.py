@@ -31,6 +31,8 @@ from schemas.topics import CALLS, CONTACTS, POLICY, RECORDINGS, STREAM_EVENTS
 log = structlog.get_logger(__name__)
 
 RETRY_S = 1.0
+GATHERING_S = 0.1
+"""A call that begins or ends makes a dozen versions of its contact within that; one is saved."""
 SETTLED = -1
 """Instead of a policy version: no later one changes the contact."""
 
@@ -191,6 +193,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
                 effects=saver,
                 recall=saver.recall,
                 rules=lambda now: reader.history.at(now).version,
+                gathering_s=GATHERING_S,
                 companions=[follow],
             )
     finally:

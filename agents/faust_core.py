@@ -14,6 +14,18 @@ S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
+class Incoming:
+    """A record as it came."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """A record to publish, under a key that decides its partition."""
 

@@ -6,25 +6,24 @@ the same as bytes, and its changelog is what brings them back.
 
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-import structlog
 from aiokafka.errors import MessageSizeTooLargeError
 from prometheus_client import Counter
 
 from agents.faust_backlog import Backlog
-from agents.faust_core import Broadcasts, Core, Output, Refusal, Rules, Step
-from agents.faust_metrics import BEHIND, EVENTS, GIVEN_UP, HANDLING, KEYS, OUTPUTS
+from agents.faust_core import Broadcasts, Core, Incoming, Output, Rules, Step
+from agents.faust_dead_letters import DeadLetters
+from agents.faust_decided import Decided
+from agents.faust_gathering import Gathering
+from agents.faust_metrics import BEHIND, EVENTS, HANDLING, KEYS, OUTPUTS
 from agents.faust_outbox import Change, Outbox, Sender
 from agents.faust_waking import Keys
-from pipeline.dead_letters import dead_letter
-from schemas.codec import Undecodable, decode, encode
+from schemas.codec import Undecodable, decode
 from schemas.records import Tick
-from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, Topic
-
-log = structlog.get_logger(__name__)
+from schemas.topics import CALL_PARTITIONS, Topic
 
 S = TypeVar("S")
 
@@ -35,18 +34,6 @@ Repeatable; retries in place; what it raises ends the role."""
 Recall = Callable[[str], Awaitable[Any]]
 """What is known outside Kafka of a key that is not in the table, as its state; None: nothing.
 Retries in place; what it raises ends the role."""
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A record as it came."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +49,9 @@ class Handler(Generic[S]):
     """Handles records one after another. `table` is anything that maps key bytes to state bytes;
     `settled(partition)` tells up to which log time its other records were handled;
     `topics` gives a topic's name without the prefix; `rules` and `broadcasts` are what the core
-    has besides; `backlog` is told of each record. `behind` (s): how long ago the last record was
-    written when it was handled."""
+    has besides; `backlog` is told of each record. With `gathering_s` a step waits so long (s) for
+    later steps of its key, and only the last is carried out: for cores whose outputs tell the whole
+    state. `behind` (s): how long ago the last record was written when it was handled."""
 
     def __init__(
         self,
@@ -81,14 +69,14 @@ class Handler(Generic[S]):
         rules: Rules = lambda _: 0,
         broadcasts: Broadcasts[S] | None = None,
         backlog: Backlog | None = None,
+        gathering_s: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._role = role
         self._core = core
         self._sender = sender
         self._outbox = outbox
         self._table = table
-        self._topics = topics
+        self._dead_letters = DeadLetters(role, sender, topics, prefixed)
         self._handled = {name: EVENTS.labels(bare) for name, bare in topics.items()}
         self._prefixed = prefixed
         self._targets: dict[str, _Target] = {}
@@ -99,13 +87,25 @@ class Handler(Generic[S]):
         self._broadcasts = broadcasts
         self._backlog = backlog
         self._clock = clock
+        self._gathers = gathering_s > 0
+        self._gathering: Gathering[Decided[S]] = Gathering(gathering_s, self._carry_out)
         self._keys: defaultdict[int, Keys[S]] = defaultdict(Keys)
         self.busy_since: float | None = None
         self.behind = 0.0
         KEYS.set_function(lambda: sum(len(keys.states) for keys in self._keys.values()))
 
+    async def settle(self) -> None:
+        """Returns once all that was handled is carried out, nothing waiting for more of its key.
+        Raises what `handle` does."""
+        await self._gathering.settle()
+
+    async def gather(self) -> None:
+        """Carries out what waits, in time, until cancelled. Raises what `handle` does."""
+        await self._gathering.run()
+
     def restore(self, partitions: Mapping[bytes, int]) -> None:
         """Makes the states anew from the table, after recovery; `partitions`: of each key."""
+        self._gathering.forget()  # of partitions that were lost; what was left in order is settled
         self._keys.clear()
         for key, partition in partitions.items():
             data = self._table.get(key)
@@ -120,9 +120,10 @@ class Handler(Generic[S]):
             written_at = incoming.timestamp / 1000
             self._backlog.see(incoming.topic, incoming.partition, incoming.offset, written_at)
         try:
-            await self._dispatch(incoming, decode(incoming.value))
+            async with self._gathering.turn:
+                await self._dispatch(incoming, decode(incoming.value))
         except Undecodable as error:
-            await self._give_up(incoming, "undecodable", error)
+            await self._dead_letters.give_up(incoming, "undecodable", error)
         finally:
             self.busy_since = None
         ended = self._clock()
@@ -140,7 +141,7 @@ class Handler(Generic[S]):
             try:
                 key = incoming.key.decode()
             except UnicodeDecodeError as error:
-                await self._give_up(incoming, "undecodable", error)
+                await self._dead_letters.give_up(incoming, "undecodable", error)
             else:
                 await self._recalled(incoming.partition, key)
                 await self._step(incoming, key, self._core.on_record, record, incoming.timestamp)
@@ -178,17 +179,34 @@ class Handler(Generic[S]):
         before = self._keys[incoming.partition].states.get(key)
         try:
             step: Step[S] = ask(key, before, record, now)
-            outputs = [(o, encode(o.record)) for o in step.outputs]
-            state = None if step.state is None or step.state is before else _bytes(step, outputs)
+            decided = Decided.of(incoming, key, before, step)
         except Exception as error:  # noqa: BLE001 - whatever a core raises, the others go on
-            await self._give_up(incoming, "core-failed", error)
+            await self._dead_letters.give_up(incoming, "core-failed", error)
             return
         if step.refused is not None:
-            await self._refuse(incoming, step.refused)
-        if step.state is before and not outputs:
+            await self._dead_letters.refuse(incoming, step.refused)
+        if step.state is before and not step.outputs:
             return
+        if not self._gathers:
+            await self._carry_out(decided)
+        else:
+            await self._gather(decided)
+
+    async def _gather(self, decided: Decided[S]) -> None:
+        place = decided.incoming.partition, decided.key
+        earlier = self._gathering.take(place)
+        if decided.step.state is None or not decided.is_small():
+            if earlier is not None:
+                await self._carry_out(earlier)
+            await self._carry_out(decided)
+        else:
+            self._keep(*place, decided.step.state)
+            self._gathering.put(place, decided if earlier is None else decided.instead_of(earlier))
+
+    async def _carry_out(self, decided: Decided[S]) -> None:
+        incoming, key, before, step = decided.incoming, decided.key, decided.before, decided.step
         # 1. Publish; the broker's word on it is awaited by the outbox.
-        sent = await self._publish(incoming, key, outputs)
+        sent = await self._publish(incoming, key, decided.outputs)
         if sent is None:
             return
         # 2. What is outside Kafka.
@@ -196,6 +214,7 @@ class Handler(Generic[S]):
             await self._effects(key, before, step)
         # 3. The table in memory; its changelog goes out once (1) is safe. Without a change the
         #    outbox must still hold the commit back until the outputs are safe.
+        state = decided.state
         if step.state is not before:
             self._write(incoming.partition, key, step.state, state)
         elif sent:
@@ -203,7 +222,7 @@ class Handler(Generic[S]):
         await self._outbox.add(Change(incoming.partition, key.encode(), state, sent))
 
     async def _publish(
-        self, incoming: Incoming, key: str, outputs: list[tuple[Output, bytes]]
+        self, incoming: Incoming, key: str, outputs: Sequence[tuple[Output, bytes]]
     ) -> tuple[Any, ...] | None:
         sent = []
         try:
@@ -214,7 +233,7 @@ class Handler(Generic[S]):
                 sent.append(await self._sender.send(target.name, value, output.key.encode(), here))
                 target.counter.inc()
         except MessageSizeTooLargeError as error:
-            await self._give_up(incoming, "too-large", error)
+            await self._dead_letters.give_up(incoming, "too-large", error)
             return None
         return tuple(sent)
 
@@ -248,47 +267,3 @@ class Handler(Generic[S]):
             keys.hearing[key] = None
         else:
             keys.hearing.pop(key, None)
-
-    async def _give_up(self, incoming: Incoming, reason: str, error: Exception) -> None:
-        log.error(
-            "record given up", reason=reason, topic=self._topics[incoming.topic],
-            partition=incoming.partition, offset=incoming.offset, exc_info=error,
-        )  # fmt: skip
-        await self._bury(incoming, reason, str(error), type(error).__name__)
-
-    async def _refuse(self, incoming: Incoming, refused: Refusal) -> None:
-        log.warning(
-            "record refused", reason=refused.reason, detail=refused.detail,
-            topic=self._topics[incoming.topic], partition=incoming.partition,
-            offset=incoming.offset,
-        )  # fmt: skip
-        await self._bury(incoming, refused.reason, refused.detail)
-
-    async def _bury(
-        self, incoming: Incoming, reason: str, detail: str, exception: str = ""
-    ) -> None:
-        """Writes the record to the dead letters; returns once it is there."""
-        GIVEN_UP.labels(self._topics[incoming.topic], reason).inc()
-        value, headers = dead_letter(
-            reason=reason,
-            detail=detail,
-            role=f"flexcapture-{self._role}",
-            origin=incoming.topic,
-            part=str(incoming.partition),
-            position=str(incoming.offset),
-            at=incoming.timestamp,
-            key=incoming.key,
-            original=incoming.value or b"",
-            stage="VALUE_CONVERTER" if reason == "undecodable" else "TASK_PUT",
-            exception=exception,
-        )
-        topic = self._prefixed(DEAD_LETTERS.name)
-        await (await self._sender.send(topic, value, incoming.key, headers=headers))
-
-
-def _bytes(step: Step[Any], outputs: list[tuple[Output, bytes]]) -> bytes:
-    """The state's bytes; where the state is itself published, its bytes are not made twice."""
-    for output, value in outputs:
-        if output.record is step.state:
-            return value
-    return encode(step.state)

@@ -109,11 +109,16 @@ class Outbox:
 
     async def add(self, change: Change) -> None:
         """Takes a change; waits while too many are under way. Changes of a key keep their order."""
-        self._raise_failure()
+        self.check()
         self._waiting.append(change)
         self._added += 1
         self._news.set()
         await self._until_done(self._added - _ROOM + 1)
+
+    def check(self) -> None:
+        """Raises `BrokenOutbox` where what was added may never become safe."""
+        if self._failure is not None:
+            raise BrokenOutbox("the way out is broken") from self._failure
 
     async def drained(self) -> None:
         """Returns once every change that was added before is safe on the broker."""
@@ -142,7 +147,7 @@ class Outbox:
     async def _until_done(self, goal: int) -> None:
         while self._failure is None and self._done < goal:
             await self._moved.wait()
-        self._raise_failure()
+        self.check()
 
     def _tell(self) -> None:
         # Wakes whoever waits now; who comes later waits for the next.
@@ -163,7 +168,3 @@ class Outbox:
         # 3. Their word on it.
         for record in sent:
             await record
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise BrokenOutbox("the way out is broken") from self._failure

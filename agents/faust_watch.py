@@ -5,6 +5,8 @@ process looks well and does nothing. What helps is a new process.
 """
 
 import asyncio
+import os
+import threading
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -185,6 +187,14 @@ async def lasting(name: str, work: Awaitable[None]) -> None:
             raise
         raise Stuck(f"{name}: what it waited for is gone") from None
     raise Stuck(f"{name} ended, and should not")
+
+
+def end_process_soon() -> None:
+    """Ends this process in 3 s whatever it does: an app that does not stop would keep the event
+    loop from closing, and nobody would start the role again."""
+    timer = threading.Timer(3.0, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 async def _lag(progress: Progress) -> int | None:

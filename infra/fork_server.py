@@ -12,6 +12,7 @@ import importlib
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Mapping
 
 from infra.tied import tie
@@ -25,6 +26,8 @@ _NAME_BYTES = 15
 os.setsid()  # what is sent to the group of `up` is for `up`
 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as roles are, it is ended by `up`
 tie()
+# Where `up` was run by `python -m`, each fork imports that module again, as the library's way is.
+warnings.filterwarnings("ignore", "'pipeline.cli' found in sys.modules", RuntimeWarning)
 for _module in cli.ROLE_MODULES.values():
     importlib.import_module(_module)
 gc.collect()

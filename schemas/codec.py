@@ -40,7 +40,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "RecordingStarted": 0x4643000F,
     "RecordingCompleted": 0x46430010,
     "Contact": 0x4643001C,
-    "RecorderCheckpoint": 0x46430051,
+    "RecorderCheckpoint": 0x46430053,
     "CallStreams": 0x46430013,
     "ContactState": 0x46430014,
     "BridgeCheckpoint": 0x46430040,
@@ -58,7 +58,7 @@ SCHEMA_IDS: Mapping[str, int] = {
 EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "Call": (0x46430005,),
     "Contact": (0x46430011,),
-    "RecorderCheckpoint": (0x46430012, 0x4643001F),
+    "RecorderCheckpoint": (0x46430012, 0x4643001F, 0x46430051),
     "RecordingSegment": (0x46430016,),
     "BridgeCheckpoint": (0x46430015,),
 }

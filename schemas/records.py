@@ -661,6 +661,7 @@ class RecorderCheckpoint:
     pending: RecordingSegment | None
     heard_at: int
     dropped_batches: int = 0
+    begun_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

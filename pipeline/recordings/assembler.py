@@ -43,7 +43,8 @@ class Assembler:
 
     Records of the media stream below `next_offset` are in; whoever knows that there are none up to
     a greater offset may set it. `heard_at` is for whoever folds records in to set: the Kafka
-    timestamp of the last one.
+    timestamp of the last one. `begun_at`: when, at the latest, its media clock began (ms, by the
+    gateway's clock): no frame is heard before its time.
     """
 
     __slots__ = (
@@ -55,6 +56,7 @@ class Assembler:
         "_outbound",
         "_pending_batches",
         "_tracks",
+        "begun_at",
         "heard_at",
         "last_at",
         "next_offset",
@@ -70,6 +72,7 @@ class Assembler:
         )
         self.last_at = c.last_at
         self.heard_at = c.heard_at or c.last_at
+        self.begun_at = c.begun_at or c.started_at
         self.segments = c.segments
         numbers = (c.batches, c.last_batch, c.missing_batches, c.repeated_batches)
         self._batches = Batches(*numbers, c.dropped_batches)
@@ -187,6 +190,7 @@ class Assembler:
             pending=self._pending(),
             heard_at=self.heard_at,
             dropped_batches=b.dropped,
+            begun_at=self.begun_at,
         )
 
     def _number(self, batches: Batches) -> None:
@@ -198,6 +202,7 @@ class Assembler:
 
     def _folded_in(self, at: int, offset: int, batches: int = 1) -> None:
         self.last_at = max(self.last_at, at)
+        self.begun_at = min(self.begun_at, at - self.samples // SAMPLES_PER_MS)
         self.next_offset = offset + 1
         self._pending_batches += batches
         self._last_offset = offset

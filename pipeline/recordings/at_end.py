@@ -81,8 +81,9 @@ def _unheard(assembler: Assembler, closed: MediaStreamClosed | Death) -> str:
 def _until(
     assembler: Assembler, tracks: tuple[RecorderTrack, ...], known_at: int, reason: str
 ) -> AtEnd:
-    begun = assembler.recording.started_at
-    until_ms = max(0, min(known_at, assembler.last_at + LIMIT_MS) - begun)
+    # Not since it was opened: the media clock began before that was heard of, and a gateway that is
+    # back at once would leave the difference untold.
+    until_ms = max(0, min(known_at, assembler.last_at + LIMIT_MS) - assembler.begun_at)
     heard = [track.end is not None or bool(track.dropped) for track in tracks]
     # A track that never had a frame, beside one that had, is not waited for.
     waited = heard if any(heard) else [True for _ in tracks]

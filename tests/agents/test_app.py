@@ -11,8 +11,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.faust_core import Output, Refusal, Step
-from agents.faust_handler import Handler, Incoming
+from agents.faust_core import Incoming, Output, Refusal, Step
+from agents.faust_handler import Handler
 from agents.faust_outbox import Change, Outbox
 from agents.faust_transport import committable
 from agents.faust_watch import Limits, Sight, Watchdog
@@ -110,6 +110,7 @@ def setting(
     broker: Broker | None = None,
     effects: Callable[..., Any] | None = None,
     recall: Callable[..., Any] | None = None,
+    gathering_s: float = 0.0,
 ) -> Setting:
     """On an empty table."""
     broker = broker or Broker()
@@ -130,6 +131,7 @@ def setting(
         recall=recall,
         rules=lambda now: now // RULES_HOLD_MS,
         broadcasts=core,
+        gathering_s=gathering_s,
     )
     return Setting(broker, outbox, table, handler, settled, core)
 

@@ -128,16 +128,25 @@ def test_then_the_gateway_died():
     """What it threw away and what it took with it are counted apart, and once."""
     back = GatewayStarted(GATEWAY, EPOCH + 1, T0 + 2_600)
     found = manifest_of(opened("MZ1"), batch(1), dropped([batch(2)]), back)
-    assert {"spill-full": 50, "gateway-died": 150} == found["lost_for"]
-    assert ("gateway-died", 2_600) == (
+    assert {"spill-full": 50, "gateway-died": 160} == found["lost_for"]
+    assert ("gateway-died", 2_700) == (
         found["lost_at_end"]["reason"],
         found["lost_at_end"]["until_ms"],
     )
 
 
+def test_a_gateway_that_is_back_at_once():
+    """Media time counts from when Twilio began, not from when the gateway heard of it: all is told
+    that can have been sent until the gateway was back."""
+    early = replace(batch(1), at=T0 + 100)  # 600 ms of media by then: it began before T0
+    back = GatewayStarted(GATEWAY, EPOCH + 1, T0 + 200)
+    found = manifest_of(opened("MZ1"), early, back)
+    assert (10, 700) == (found["lost_at_end"]["frames"], found["lost_at_end"]["until_ms"])
+
+
 def test_the_last_batch_is_missing_and_nobody_says_why():
     """The gateway says how many it sent: those after the last that came are missing."""
-    end = replace(closed("MZ1"), batches=3, frames=150, at=T0 + 1_600)
+    end = replace(closed("MZ1"), batches=3, frames=150, at=T0 + 1_500)
     found = manifest_of(opened("MZ1"), batch(1), end)
     assert (2, {"batch-missing": 100}) == (found["batches"]["missing"], found["lost_for"])
     assert "batch-missing" == found["lost_at_end"]["reason"]

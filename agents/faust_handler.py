@@ -46,7 +46,8 @@ class _Target:
 
 
 class Handler(Generic[S]):
-    """Handles records one after another. `table` is anything that maps key bytes to state bytes;
+    """Handles records one after another. `table` maps key bytes to state bytes, as
+    `faust_transport.Table` does;
     `settled(partition)` tells up to which log time its other records were handled;
     `topics` gives a topic's name without the prefix; `rules` and `broadcasts` are what the core
     has besides; `backlog` is told of each record. With `gathering_s` a step waits so long (s) for
@@ -255,7 +256,7 @@ class Handler(Generic[S]):
                 del self._table[raw]
         else:
             self._keep(partition, key, state)
-            self._table[raw] = data
+            self._table.keep(raw, data, partition)
 
     def _keep(self, partition: int, key: str, state: S) -> None:
         keys = self._keys[partition]

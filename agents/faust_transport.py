@@ -16,7 +16,7 @@ fails without it, in tests/agents/test_faust_transport.py (T) or tests/integrati
   `_fetch_records`; T: a_fetch_under_way_keeps_its_partitions, what_a_fetch_brings_too_late_...):
   Faust loses records there.
 - Records are handed on without a task each. (`wait_first`; T: what_is_taken_at_once_needs_no_task)
-- A key goes with its partition. (`Table.on_key_set`, `on_key_del`;
+- A key goes with its partition. (`Table.keep`, `on_key_del`;
   T: a_key_goes_with_its_partition)
 - Three waits of a second are left out, in which a restarted process does nothing.
   (`_wait_next_records`, `_getmany`, `TableManager`; T: a_pause_that_ends_is_noticed_at_once,
@@ -231,10 +231,15 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
 class Table(faust.Table):  # type: ignore[misc]
     """A table whose changelog is written by the outbox instead of Faust's producer."""
 
-    def on_key_set(self, key: bytes, value: bytes) -> None:  # noqa: ARG002
-        """Notes the key's partition, which Faust's store does only in recovery: without it a key
-        would outlive the loss of its partition."""
-        self.data._key_partition[key] = self.partition_for_key(key)  # noqa: SLF001
+    def keep(self, key: bytes, value: bytes, partition: int) -> None:
+        """Sets a key, and notes its partition: Faust's store does that only in recovery, and a key
+        would outlive the loss of its partition. Faust would ask the event in its stream for it;
+        what is carried out later is in none."""
+        self[key] = value
+        self.data._key_partition[key] = partition  # noqa: SLF001
+
+    def on_key_set(self, key: bytes, value: bytes) -> None:
+        """Nothing more: see `keep`."""
 
     def on_key_del(self, key: bytes) -> None:
         """Forgets the key's partition."""

@@ -94,6 +94,14 @@ class LastCore:
         return state.event_id != "deaf"
 
 
+class FakeTable(dict[bytes, bytes]):
+    """A table as a role's is written."""
+
+    def keep(self, key: bytes, value: bytes, partition: int) -> None:
+        assert 3 == partition
+        self[key] = value
+
+
 @dataclass
 class Setting:
     """A handler with what it needs."""
@@ -115,7 +123,7 @@ def setting(
     """On an empty table."""
     broker = broker or Broker()
     outbox = Outbox(broker, "changelog")
-    table: dict[bytes, bytes] = {}
+    table = FakeTable()
     settled = [math.inf]
     core = LastCore()
     handler: Handler[Any] = Handler(

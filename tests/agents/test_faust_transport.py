@@ -281,10 +281,9 @@ async def test_a_key_goes_with_its_partition(tmp_path: Path) -> None:
 
     app = faust_app(settings, Role.TRACKER, before_commit=nothing, lease=Lease(6.0))
     table = app.Table("table", key_type=bytes, value_type=bytes, partitions=24)
-    table.partition_for_key = lambda key: 3 if key == b"gone" else 4
-    table[b"gone"] = b"1"
-    table[b"kept"] = b"2"
-    table[b"deleted"] = b"3"
+    table.keep(b"gone", b"1", 3)
+    table.keep(b"kept", b"2", 4)
+    table.keep(b"deleted", b"3", 4)
     del table[b"deleted"]
     await table.data.on_recovery_completed({TP("changelog", 4)}, set())
     assert {b"kept": b"2"} == dict(table.data.data)

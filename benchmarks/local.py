@@ -28,7 +28,7 @@ from pipeline.settings import Role, Settings, load
 from simulator.pipeline_process import environment
 
 POLL_S = 0.1
-WORK_POLL_S = 0.5
+WORK_POLL_S = 0.25
 """While a process's CPU time is measured, it is asked less often: answering takes some, too."""
 READY_S = 60.0
 WORK_S = 120.0

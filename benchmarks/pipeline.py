@@ -46,13 +46,15 @@ def _rows(outcome: Outcome, calls: int) -> list[Row]:
     played, usage = outcome.played, outcome.played.usage
     sums = total(list(outcome.assessment.judgements.values()))
     never_sent = 2 * sum(len(coded.thrown_away) for coded in played.streams)
-    grown = sum(max(0, usage.grown(role)) for role in CALL_PARTS)
     what = f"whole pipeline, {calls} calls at once"
     return [
         Row(f"{what}: frames lost", "frames", sums.sent - sums.recorded + never_sent, most=0),
         Row(f"{what}: wrong in any way", "findings", _findings(outcome), most=0),
         Row(f"{what}: of all cores, sender included", "%", _share(outcome)),
-        Row(f"{what}: gateway and recorder, memory", "kB/call", grown / 1024 / calls, most=200),
+        *(
+            Row(f"{what}: {role}, memory", "kB/call", usage.grown(role) / 1024 / calls, most=200)
+            for role in CALL_PARTS
+        ),
     ]
 
 

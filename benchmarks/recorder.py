@@ -22,7 +22,7 @@ _GROWTH_S = 9.5
 
 def run(here: Local, quick: bool) -> list[Row]:
     """The recorder beside a consumer that drops what it reads."""
-    calls, seconds = (48, 60.0) if quick else (96, 120.0)
+    calls, seconds = (48, 60.0) if quick else (64, 360.0)
     now = time.time_ns() // 1_000_000
     records = asyncio.run(_filled(here, _PREFIX, media(calls, seconds, now)))
     bare, product = _bare(here, records), _product(here, calls, records)

@@ -203,8 +203,7 @@ class Assembler:
     def _folded_in(self, at: int, offset: int, batches: int = 1) -> None:
         self.last_at = max(self.last_at, at)
         begun_at = at - max(self._inbound.end, self._outbound.end) // SAMPLES_PER_MS
-        if begun_at < self.begun_at:
-            self.begun_at = begun_at
+        self.begun_at = min(self.begun_at, begun_at)
         self.next_offset = offset + 1
         self._pending_batches += batches
         self._last_offset = offset

@@ -4,9 +4,9 @@ Everything else about a role (topics, table, ticks, commits) is the same for all
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from schemas.frozen import dataclass
 from schemas.topics import Topic
 
 S = TypeVar("S")

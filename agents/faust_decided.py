@@ -1,11 +1,12 @@
 """What a core decided about one record, ready to be carried out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from agents.faust_core import Incoming, Output, Step
 from schemas.codec import encode
+from schemas.frozen import dataclass
 
 S = TypeVar("S")
 

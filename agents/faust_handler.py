@@ -7,7 +7,6 @@ the same as bytes, and its changelog is what brings them back.
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from aiokafka.errors import MessageSizeTooLargeError
@@ -22,6 +21,7 @@ from agents.faust_metrics import BEHIND, EVENTS, HANDLING, KEYS, OUTPUTS
 from agents.faust_outbox import Change, Outbox, Sender
 from agents.faust_waking import Keys
 from schemas.codec import Undecodable, decode
+from schemas.frozen import dataclass
 from schemas.records import Tick
 from schemas.topics import CALL_PARTITIONS, Topic
 

@@ -10,13 +10,14 @@ for its word on the changelog. Steps are not held up one by one for that: they g
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaTimeoutError
 from aiokafka.protocol.produce import ProduceRequest
+
+from schemas.frozen import dataclass
 
 log = structlog.get_logger(__name__)
 

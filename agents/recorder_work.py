@@ -1,7 +1,6 @@
 """What there is to carry out, and in which turn."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
 from aiokafka import ConsumerRecord
@@ -14,6 +13,7 @@ from pipeline.recordings.effects import (
     Refused,
     SegmentCut,
 )
+from schemas.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

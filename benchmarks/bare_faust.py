@@ -18,15 +18,15 @@ from pipeline.kafka import ensure_topics
 from pipeline.settings import load
 from schemas.topics import CTI_EVENTS, Topic
 
-APP, PARTITIONS = "bare", CTI_EVENTS.partitions
+PARTITIONS = CTI_EVENTS.partitions
 _BEGUN = 0.05
 
 
-def make_app(servers: str, directory: str) -> Any:
+def make_app(name: str, servers: str, directory: str) -> Any:
     """Not started."""
     Path(directory).mkdir(parents=True, exist_ok=True)
     return faust.App(
-        APP,
+        name,
         broker=f"kafka://{servers}",
         broker_max_poll_records=500,
         consumer_auto_offset_reset="earliest",
@@ -76,10 +76,11 @@ def declare(app: Any, prefix: str, events: int) -> "asyncio.Future[float]":
 async def main(servers: str, prefix: str, events: int, directory: str) -> None:
     """Handles `events` events."""
     logging.disable(logging.WARNING)
+    name = f"{prefix}bare"
     settings = load(None, kafka_bootstrap_servers=servers, kafka_security_protocol="PLAINTEXT")
-    changelog = Topic(f"{APP}-table-changelog", "", (), retention_ms=None)
+    changelog = Topic(f"{name}-table-changelog", "", (), retention_ms=None)
     await ensure_topics(settings, [Topic(f"{prefix}bare-out", "", ()), changelog])
-    app = make_app(servers, directory)
+    app = make_app(name, servers, directory)
     rate = declare(app, prefix, events)
     await app.start()
     async with asyncio.timeout(100):

@@ -12,13 +12,18 @@ from pipeline.kafka import ensure_topics, producer
 from pipeline.settings import Role
 from schemas.topics import CTI_EVENTS
 
-_PREFIX = "tracker."
+ROUNDS = 3
+"""Tracker and agent in turn: the best of each is what the machine's other work disturbed least."""
 
 
 def run(here: Local, quick: bool) -> list[Row]:
     """The tracker beside a bare Faust agent over the same events."""
-    events = asyncio.run(_filled(here, 5_000 if quick else 20_000))
-    bare, product = _bare(here, events), _product(here, events)
+    bare, product = 0.0, 0.0
+    for number in range(1 if quick else ROUNDS):
+        prefix = f"tracker-{number}."
+        events = asyncio.run(_filled(here, prefix, 5_000 if quick else 10_000))
+        bare = max(bare, _bare(here, prefix, events))
+        product = max(product, _product(here, prefix, events))
     return [
         Row(
             "tracker: events folded, a version of the call each",
@@ -31,9 +36,9 @@ def run(here: Local, quick: bool) -> list[Row]:
     ]
 
 
-async def _filled(here: Local, count: int) -> int:
+async def _filled(here: Local, prefix: str, count: int) -> int:
     """Puts events on the log as the bridge does; how many they are."""
-    settings = here.settings(_PREFIX)
+    settings = here.settings(prefix)
     await ensure_topics(settings, [CTI_EVENTS])
     writer = producer(settings, max_batch_size=256 * 1024)
     await writer.start()
@@ -49,8 +54,8 @@ async def _filled(here: Local, count: int) -> int:
     return sent
 
 
-def _product(here: Local, events: int) -> float:
-    settings = here.plain(_PREFIX, state_dir=here.directory / "tracker")
+def _product(here: Local, prefix: str, events: int) -> float:
+    settings = here.plain(prefix, state_dir=here.directory / prefix)
     with role(here, Role.TRACKER, settings) as tracker:
         tracker.wait_ready()
         return tracker.per_cpu_second(
@@ -58,12 +63,12 @@ def _product(here: Local, events: int) -> float:
         )
 
 
-def _bare(here: Local, events: int) -> float:
+def _bare(here: Local, prefix: str, events: int) -> float:
     arguments = {
         "servers": here.bootstrap_servers,
-        "prefix": _PREFIX,
+        "prefix": prefix,
         "events": events,
-        "directory": str(here.directory / "bare-faust"),
+        "directory": str(here.directory / f"{prefix}bare"),
     }
     with child(here, "bare_faust", arguments, {}) as faust:
         return float(faust.line()["rate"])

@@ -5,7 +5,9 @@ the two agree. Times are whole milliseconds since the Unix epoch, UTC.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from schemas.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,12 @@ the same events come out under the task; only what waits too long, or is too muc
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pipeline.calls.cloud_events import is_call_sid
 from pipeline.calls.view import IGNORED
 from schemas.codec import decode, encode
+from schemas.frozen import dataclass
 from schemas.records import Call, CallAlias, CallAliasState, CtiEvent, Fact
 
 WAITING_MS = 4 * 60 * 60 * 1000

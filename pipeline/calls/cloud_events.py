@@ -8,12 +8,12 @@ type that has not the shape of one.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from pipeline.calls.times import millis
+from schemas.frozen import dataclass
 
 AGGREGATED = b"\xf3\x89\x9a\xc2"
 """A Kinesis record begins so that holds several, packed by the Kinesis Producer Library (its

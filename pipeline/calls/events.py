@@ -7,7 +7,6 @@ so that of two events neither wipes out what only the other knows.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -27,6 +26,7 @@ from pipeline.calls.participants import Said, leg_of, media_stream_of
 from pipeline.calls.reading import parsed, part, text, version
 from pipeline.calls.times import millis, refined
 from pipeline.calls.workers import worker_facts
+from schemas.frozen import dataclass
 from schemas.records import (
     Call,
     CtiEvent,

@@ -4,9 +4,8 @@ Twilio does not say it in one way: the task's attributes name the two legs of th
 participant may carry a label, a client's leg has a `client:` address. What is not sure is unknown.
 """
 
-from dataclasses import dataclass
-
 from pipeline.calls.workers import marks, value
+from schemas.frozen import dataclass
 from schemas.records import Call, Leg, Reservation
 
 _CUSTOMER_LABELS = frozenset({"customer", "external", "caller"})

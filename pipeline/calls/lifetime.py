@@ -5,8 +5,6 @@ after the last that is known of it, and a mark stays in its place for 24 hours m
 log's clock: `now` is a record's or a tick's time.
 """
 
-from dataclasses import dataclass
-
 import orjson
 
 from pipeline.calls.events import Silent, delta
@@ -15,6 +13,7 @@ from pipeline.calls.state import LONGEST_MS, folded, sweep_at, swept
 from pipeline.calls.view import ACTIVE, FORMING, SWEPT, view
 from pipeline.calls.workers import value
 from pipeline.times import rfc3339
+from schemas.frozen import dataclass
 from schemas.records import Call, CtiEvent, ForgottenCall
 
 FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000

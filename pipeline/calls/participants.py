@@ -2,10 +2,10 @@
 media stream's of that."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pipeline.calls.reading import text
+from schemas.frozen import dataclass
 
 _STREAM_EVENTS = frozenset({"started", "stopped", "error"})
 _OVER = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})

@@ -7,12 +7,13 @@ sweep gives is none of an event: it holds while the events tell no end (`settled
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from typing import TypeVar
 
 from pipeline.calls.events import Silent, delta
 from pipeline.calls.view import ACTIVE, SWEPT, derived
+from schemas.frozen import dataclass
 from schemas.records import (
     Call,
     CtiEvent,

@@ -13,8 +13,6 @@ While an outside party is known to be on the call, it goes on without workers un
 done. A sweep's end counts, as a definitive one, where there is no other.
 """
 
-from dataclasses import dataclass
-
 from pipeline.calls.legs import (
     Legs,
     created_at,
@@ -27,6 +25,7 @@ from pipeline.calls.legs import (
     was_answered,
 )
 from pipeline.calls.workers import extension, value
+from schemas.frozen import dataclass
 from schemas.records import Call, Connection, Reservation, Transfer
 
 FORMING, ACTIVE, ENDED, IGNORED = "forming", "active", "ended", "ignored"

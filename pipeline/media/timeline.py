@@ -12,9 +12,9 @@ The rule, with d = timestamp x 8 - end of the track's audio so far, in samples:
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from pipeline.media.runs import JITTER_SAMPLES, SAMPLES_PER_MS
+from schemas.frozen import dataclass
 from schemas.records import Run
 
 SAMPLES_PER_FRAME = 160

@@ -1,9 +1,8 @@
 """What the fold over a partition of `media` asks for, and the recorder carries out."""
 
-from dataclasses import dataclass
-
 from pipeline.recordings.at_end import AtEnd
 from pipeline.recordings.recording import Batches, Recording
+from schemas.frozen import dataclass
 from schemas.records import (
     MediaStreamClosed,
     RecorderCheckpoint,

@@ -5,10 +5,10 @@ it: no frame is counted twice, whatever was told of it.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from pipeline.media.runs import JITTER_SAMPLES, SAMPLES_PER_MS
 from pipeline.media.timeline import SAMPLES_PER_FRAME, frames_in
+from schemas.frozen import dataclass
 from schemas.records import DroppedStretch, Run
 
 NOT_RECEIVED = "not-received"

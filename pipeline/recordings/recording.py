@@ -1,6 +1,8 @@
 """Whose audio a recording is, and what the numbers of its batches tell."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from schemas.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,12 +47,12 @@ class _Target:
 
 class Handler(Generic[S]):
     """Handles records one after another. `table` maps key bytes to state bytes, as
-    `faust_transport.Table` does;
-    `settled(partition)` tells up to which log time its other records were handled;
-    `topics` gives a topic's name without the prefix; `rules` and `broadcasts` are what the core
-    has besides; `backlog` is told of each record. With `gathering_s` a step waits so long (s) for
-    later steps of its key, and only the last is carried out: for cores whose outputs tell the whole
-    state. `behind` (s): how long ago the last record was written when it was handled."""
+    `faust_transport.Table` does; `settled(partition)` tells up to which log time its other records
+    were handled; `topics` gives a topic's name without the prefix; `rules` and `broadcasts` are
+    what the core has besides; `backlog` is told of each record. With `gathering_s` a step waits so
+    long (s) for later steps of its key, and only the last is carried out: for cores whose outputs
+    tell the whole state. `behind` (s): how long ago the last record was written when it was
+    handled."""
 
     def __init__(
         self,

@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -247,8 +248,10 @@ def test_a_slow_twilio_is_waited_for() -> None:
     assert 40 == len(scene.twilio.went)
 
 
-def test_one_failure_in_five_is_hardly_felt() -> None:
-    """500 calls in ten minutes: each is started within three seconds, nearly all at once."""
+def test_one_failure_in_five_is_hardly_felt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """500 calls in ten minutes: each is started within three seconds, nearly all at once. With the
+    same dice each time: one call in thousands has no luck for longer."""
+    monkeypatch.setattr("agents.twilio_effort.random", random.Random(7))
     waits: list[int] = []
 
     async def call(scene: Scene, number: int) -> None:

@@ -4,6 +4,7 @@ library's fork server. What runs inside it is `infra.fork_server`; docs/decision
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
@@ -12,6 +13,8 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 _INSIDE = "infra.fork_server"
+_ATTEMPTS = 10
+_REST_SECONDS = 0.02
 
 
 class CannotFork(OSError):
@@ -77,7 +80,16 @@ def _call(function: str, *arguments: object) -> None:
 
 
 def _start(process: ForkServerProcess) -> None:
-    try:
-        process.start()
-    except (EOFError, OSError) as error:
-        raise CannotFork(f"no process can be forked: {error or type(error).__name__}") from error
+    # A server that has just died answers nobody, and is replaced once the kernel says that it is
+    # gone: a moment later.
+    for attempt in range(_ATTEMPTS):
+        try:
+            process.start()
+        except (EOFError, ConnectionError) as error:
+            failure: Exception = error
+            time.sleep(_REST_SECONDS * (attempt + 1))
+        except OSError as error:
+            raise CannotFork(f"no process can be forked: {error}") from error
+        else:
+            return
+    raise CannotFork(f"no process can be forked: {failure!r}") from failure

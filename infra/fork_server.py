@@ -25,7 +25,7 @@ _NAME_BYTES = 15
 
 os.setsid()  # what is sent to the group of `up` is for `up`
 signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as roles are, it is ended by `up`
-tie()
+tie(os.getppid())
 # Where `up` was run by `python -m`, each fork imports that module again, as the library's way is.
 warnings.filterwarnings("ignore", "'pipeline.cli' found in sys.modules", RuntimeWarning)
 for _module in cli.ROLE_MODULES.values():
@@ -39,9 +39,7 @@ def run(role: str, name: str, environment: Mapping[str, str], log_file: str) -> 
     own log. Raises `SystemExit` with the exit status."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.setsid()
-    tie()
-    if os.getppid() != PID:  # it died before the kernel knew: nobody will tell us again
-        os._exit(1)
+    tie(PID)
     _be_called(name)
     log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     for stream in (1, 2):

@@ -15,7 +15,8 @@ fails without it, in tests/agents/test_faust_transport.py (T) or tests/integrati
   where_nothing_was_committed_...), and what a fetch brings too late is given back (`_getmany`,
   `_fetch_records`; T: a_fetch_under_way_keeps_its_partitions, what_a_fetch_brings_too_late_...):
   Faust loses records there.
-- Records are handed on without a task each. (`wait_first`; T: what_is_taken_at_once_needs_no_task)
+- Records are handed on without a task each, and without asking whether Faust's producer keeps up.
+  (`wait_first`, `Producer`; T: what_is_taken_at_once_needs_no_task, nobody_asks_how_full_...)
 - A key goes with its partition. (`Table.keep`, `on_key_del`;
   T: a_key_goes_with_its_partition)
 - Three waits of a second are left out, in which a restarted process does nothing.
@@ -182,6 +183,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Not here."""
 
 
+async def _at_once() -> None:
+    """Faust asks at each record whether its producer, through which nothing goes, keeps up."""
+
+
 async def _finished(begun: Any, pending: Any) -> None:
     await _rest(begun, pending)
 
@@ -204,6 +209,10 @@ def _rest(begun: Any, pending: Any) -> Generator[Any, None, None]:
 
 class Producer(NullProducer):  # type: ignore[misc]
     """Sends nothing."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.buffer.wait_until_ebb = _at_once
 
     async def flush(self) -> None:
         """Nothing to flush."""

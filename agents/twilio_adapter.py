@@ -83,7 +83,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         settings = self._settings
         self._producer = producer(settings, linger_ms=0)
         group = settings.prefixed(Role.TWILIO_ADAPTER)
-        self._consumer = consumer(settings, group_id=group)
+        self._consumer = consumer(settings, group_id=group, fetch_max_wait_ms=500)
         await self._producer.start()
         try:
             await self._work(stop)

@@ -1,5 +1,5 @@
-"""How long an event takes through the bridge alone: from PutRecord to being readable, committed,
-on `cti.events`, at Kinesis' five reads a second and shard.
+"""How long an event takes through the bridge alone: from being in Kinesis to being readable,
+committed, on `cti.events`, at Kinesis' five reads a second and shard.
 
 Beside it what no bridge could be quicker than: how long the same event takes to a bare reader.
 """
@@ -7,7 +7,7 @@ Beside it what no bridge could be quicker than: how long the same event takes to
 import asyncio
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import uvloop
@@ -51,7 +51,7 @@ def _carries(bridge: Running) -> bool:
 
 def _row(percent: int, waits: Sequence[float], floor: Sequence[float], most: float) -> Row:
     return Row(
-        f"PutRecord -> committed on cti.events, p{percent}",
+        f"event in Kinesis -> committed on cti.events, p{percent}",
         "ms",
         percentile(waits, percent),
         percentile(floor, percent),
@@ -78,14 +78,12 @@ async def _measured(
             await putter.put(_event(n))
         counted = [f"EV{n}" for n in range(WARM_UP, WARM_UP + events)]
         await _all_of(counted, seen)
+        await _all_of(counted, reader.seen)
         tasks[0].cancel()
         reader.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
-    put = putter.put_at
-    return (
-        [seen[each] - put[each] for each in counted],
-        [reader.seen[each] - put[each] for each in counted if each in reader.seen],
-    )
+    at = reader.arrived
+    return [seen[e] - at[e] for e in counted], [reader.seen[e] - at[e] for e in counted]
 
 
 async def _follow(source: AIOKafkaConsumer, seen: dict[str, float]) -> None:
@@ -96,7 +94,7 @@ async def _follow(source: AIOKafkaConsumer, seen: dict[str, float]) -> None:
                 seen.setdefault(decode(record.value).event_id, now)
 
 
-async def _all_of(wanted: Sequence[str], seen: dict[str, float]) -> None:
+async def _all_of(wanted: Sequence[str], seen: Mapping[str, float]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while missing := [each for each in wanted if each not in seen]:
         if time.monotonic() > deadline:

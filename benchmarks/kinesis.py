@@ -26,17 +26,14 @@ def _client(kinesis: LocalKinesis) -> Any:
 
 
 class Putter:
-    """Puts events, and keeps when it began to put each."""
+    """Puts events."""
 
     def __init__(self, kinesis: LocalKinesis) -> None:
         self._client = _client(kinesis)
         self._name = kinesis.kinesis_stream
-        self.put_at: dict[str, int] = {}
-        """When it began to put each event (ms), by its id."""
 
     async def put(self, event: Json) -> None:
         """Returns when Kinesis has it."""
-        self.put_at[event["id"]] = clock()
         await asyncio.to_thread(
             self._client.put_record,
             StreamName=self._name,
@@ -44,20 +41,22 @@ class Putter:
             PartitionKey=event["id"],
         )
 
-    def at(self, script: Script, kind: str) -> tuple[str, int]:
-        """Id, and the moment of putting (ms), of the script's last event of that kind."""
-        events = [s.action.event for s in script.steps if isinstance(s.action, EventSent)]
-        event_id = next(e["id"] for e in reversed(events) if e["type"].endswith(kind))
-        return event_id, self.put_at[event_id]
+
+def last_event(script: Script, kind: str) -> str:
+    """The id of the script's last event of that kind."""
+    events = [s.action.event for s in script.steps if isinstance(s.action, EventSent)]
+    return next(e["id"] for e in reversed(events) if e["type"].endswith(kind))
 
 
 class BareReader:
-    """Reads every shard five times a second, and keeps when it saw each event (ms), by its id."""
+    """Reads every shard five times a second, and keeps of each event, by its id, when it was in
+    Kinesis (ms, as Kinesis says), and when it saw it there."""
 
     def __init__(self, kinesis: LocalKinesis) -> None:
         self._client = _client(kinesis)
         self._name = kinesis.kinesis_stream
         self._stopped = False
+        self.arrived: dict[str, int] = {}
         self.seen: dict[str, int] = {}
 
     def stop(self) -> None:
@@ -86,6 +85,10 @@ class BareReader:
                 self._client.get_records, ShardIterator=position, Limit=10_000
             )
             position = answer["NextShardIterator"]
+            now = clock()
             for record in answer["Records"]:
-                self.seen.setdefault(json.loads(record["Data"])["id"], clock())
+                event_id = json.loads(record["Data"])["id"]
+                arrived = record["ApproximateArrivalTimestamp"].timestamp()
+                self.arrived.setdefault(event_id, round(arrived * 1000))
+                self.seen.setdefault(event_id, now)
             await asyncio.sleep(began + READ_S - loop.time())

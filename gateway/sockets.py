@@ -31,6 +31,7 @@ class Sockets:
         self._turns: Turns[Connection] = Turns()
         self.idle = asyncio.Event()
         self.idle.set()
+        self._busy = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._turns)
@@ -41,6 +42,7 @@ class Sockets:
         connection.session = self._sessions.open(now, admission.ticket)
         self._turns.add(connection)
         self.idle.clear()
+        self._busy.set()
         CONNECTIONS.inc()
         if texts:
             self._received(connection, texts, now)
@@ -51,6 +53,7 @@ class Sockets:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
+            await self._busy.wait()
             now = self._clock()
             for connection in self._turns.turn():
                 self._take(connection, now)
@@ -120,6 +123,7 @@ class Sockets:
         CONNECTIONS.dec()
         if not self._turns:
             self.idle.set()
+            self._busy.clear()
 
 
 def wall_clock() -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from faust.transport.drivers import aiokafka as driver
+from faust.transport.producer import Producer, ProducerBuffer
 from faust.types import TP
 from intervaltree import IntervalTree
 
@@ -54,6 +55,15 @@ def reading_with(thread: Any) -> Any:
     ours._thread, ours.fetched = thread, {}
     ours._held, ours._resumed = set(), asyncio.Event()
     return ours
+
+
+def app_in(directory: Path) -> Any:
+    """A tracker's app, not started."""
+    settings = Settings(kafka_bootstrap_servers="localhost:1", state_dir=directory)
+
+    async def nothing() -> None: ...
+
+    return faust_app(settings, Role.TRACKER, before_commit=nothing, lease=Lease(6.0))
 
 
 def test_an_offset_in_flight_is_not_committed() -> None:
@@ -197,6 +207,19 @@ async def test_what_is_taken_at_once_needs_no_task(blocks: bool) -> None:
     assert [tasks < number for number in taken] == [blocks]
 
 
+async def test_nobody_asks_how_full_faust_s_producer_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Faust asks at each record, by way of its settings; nothing goes through that producer."""
+    asked = []
+    monkeypatch.setattr(ProducerBuffer, "size", property(lambda _: asked.append(True) or 0))
+    app = app_in(tmp_path)
+    await Producer(app.transport).buffer.wait_until_ebb()
+    assert [True] == asked
+    await app.producer.buffer.wait_until_ebb()
+    assert [True] == asked
+
+
 @pytest.mark.parametrize("flow_active", [True, False])
 async def test_what_a_fetch_brings_too_late_is_given_back(
     monkeypatch: pytest.MonkeyPatch, flow_active: bool
@@ -275,11 +298,7 @@ async def test_where_nothing_was_committed_reading_goes_back_to_the_beginning() 
 async def test_a_key_goes_with_its_partition(tmp_path: Path) -> None:
     """Faust's store notes a key's partition in recovery only: a key that was set by an event would
     stay after its partition went to another process, and come back, old, with the partition."""
-    settings = Settings(kafka_bootstrap_servers="localhost:1", state_dir=tmp_path)
-
-    async def nothing() -> None: ...
-
-    app = faust_app(settings, Role.TRACKER, before_commit=nothing, lease=Lease(6.0))
+    app = app_in(tmp_path)
     table = app.Table("table", key_type=bytes, value_type=bytes, partitions=24)
     table.keep(b"gone", b"1", 3)
     table.keep(b"kept", b"2", 4)

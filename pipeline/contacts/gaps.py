@@ -18,7 +18,8 @@ def gaps(
 
     A recording lasts from its start for as long as its audio does, both by the gateway's clock; one
     that is not complete goes on, as far as is known. A gap is where `record` was the decision at
-    the one's end, and no other decision came before the next began. Overlap is no gap.
+    the one's end, and no other decision came before the next began. Overlap is no gap, and a
+    recording without audio parts none: it is left out between others.
     """
     taken = sorted(decisions, key=lambda d: (d.at, d.decision))
     return tuple(gap for gap in _between(recordings) if _was_wanted(gap, taken))
@@ -26,7 +27,9 @@ def gaps(
 
 def _between(recordings: Iterable[ContactRecording]) -> Iterator[ContactGap]:
     furthest: list[ContactRecording] = []
-    for recording in sorted(recordings, key=lambda r: (r.started_at, r.inum)):
+    ordered = sorted(recordings, key=lambda r: (r.started_at, r.inum))
+    inner = [recording for recording in ordered[1:-1] if recording.duration_ms != 0]
+    for recording in [*ordered[:1], *inner, *ordered[1:][-1:]]:
         if not furthest or _end(recording) > _end(furthest[-1]):
             furthest.append(recording)
     for before, after in pairwise(furthest):

@@ -15,6 +15,7 @@ from pipeline.contacts.state import AWAITED_MS, KEPT_MS, Input, revision
 from pipeline.telemetry import Health
 from schemas.records import Contact, ContactState, MediaStreamClosed
 from schemas.topics import CONTACTS
+from tests.examples import examples
 from tests.pipeline.contacts.records import (
     HISTORY,
     LEG,
@@ -76,7 +77,7 @@ def test_parts_before_the_call_are_kept() -> None:
     assert 1 == len(contact.recordings)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(histories())
 def test_the_last_version_says_the_same_in_any_order(records: list[Input]) -> None:
     """What is published last depends on the records, not on their order."""

@@ -12,6 +12,7 @@ from pipeline.calls.state import LONGEST_MS
 from schemas.codec import encode
 from schemas.records import Call, CtiEvent, ForgottenCall
 from schemas.topics import CALLS
+from tests.examples import examples
 from tests.pipeline.calls.histories import T0, TASK, Story, histories
 
 KEY = TASK.encode()
@@ -60,7 +61,7 @@ def made(
 _steps = st.lists(st.integers(0, 3 * 60 * 60 * 1000), min_size=40, max_size=40)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(histories(), _steps, st.booleans())
 def test_a_stopped_tracker_has_the_same_state(
     events: list[CtiEvent], steps: list[int], ticking: bool
@@ -81,7 +82,7 @@ def test_a_stopped_tracker_has_the_same_state(
     assert Verdict.SAME is compared(KEY, table, told, state, now)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(histories(), st.data())
 def test_a_killed_tracker_goes_on_without_going_back(
     events: list[CtiEvent], data: st.DataObject

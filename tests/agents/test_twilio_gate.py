@@ -17,6 +17,7 @@ from agents.twilio_lanes import CallLane, Item
 from pipeline.streams.marks import Participant
 from pipeline.telemetry import Health
 from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
+from tests.examples import examples
 from tests.virtual_time import virtual_ms, virtually
 
 URL = "wss://gateway.example.com/media"
@@ -408,7 +409,7 @@ def test_a_hanging_start_does_not_hold_up_its_stop() -> None:
     _run(play)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(
     st.lists(
         st.tuples(

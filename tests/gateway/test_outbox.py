@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.outbox import Item, Outbox
+from tests.examples import examples
 
 LIMIT = 100
 
@@ -111,5 +112,5 @@ class OutboxMachine(RuleBasedStateMachine):
         assert self.outbox.first_needed() <= min(self.sizes, default=self.put_so_far + 1)
 
 
-OutboxMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
+OutboxMachine.TestCase.settings = settings(max_examples=examples(150), stateful_step_count=40)
 TestOutbox = OutboxMachine.TestCase

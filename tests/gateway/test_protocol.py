@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from gateway.protocol import CloseSocket, MediaSocket, State
 from pipeline.media.batch import frames
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened, Run
+from tests.examples import examples
 from tests.gateway.dialogue import ACCOUNT, CALL, STREAM, TASK, connected, media, start, stop
 
 T0 = 1_700_000_000_000
@@ -238,7 +239,7 @@ def text_of(track, timestamp, payload, kind) -> str:
             return media(track, str(timestamp), payload)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(frame_texts, st.sampled_from(["stop", "lost", "violation"]), st.data())
 def test_batches_hold_exactly_the_valid_frames(given_frames, ending, data):
     """Whatever comes, whenever time is looked at, and however it ends: no frame is missing, none

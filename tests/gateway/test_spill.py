@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gateway import spill as spill_module
 from gateway.outbox import Item
 from gateway.spill import Spill, SpillInUse
+from tests.examples import examples
 
 items = st.builds(
     Item,
@@ -36,7 +37,7 @@ def read_all(spill: Spill, most: int) -> list[Item]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     chunks=st.lists(st.lists(items, min_size=1, max_size=8), max_size=6),
     most=st.integers(1, 2_000),
@@ -64,7 +65,7 @@ def test_what_was_written_is_read_in_its_order(chunks, most, file_bytes, reopene
         spill.close()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(
     given_items=st.lists(items, min_size=1, max_size=12),
     cut=st.integers(1, 400),

@@ -13,6 +13,7 @@ from websockets.uri import parse_uri
 
 from gateway.frames import plain_texts
 from gateway.websocket import MAX_MESSAGE_BYTES, Phase, WebSocket
+from tests.examples import examples
 
 
 def opened() -> tuple[WebSocket, ClientProtocol]:
@@ -45,7 +46,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(st.lists(steps, max_size=8), st.lists(st.floats(0, 1), max_size=12))
 def test_messages_come_out_as_they_were(given_steps, places):
     """Whole or in fragments, with pings between, wherever the bytes are cut; pings are answered."""

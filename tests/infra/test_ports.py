@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.ports import chosen, free_before, is_free, kept_ports
+from tests.examples import examples
 
 NAMES = st.lists(st.text("abcdef", min_size=1, max_size=4), max_size=8)
 
 
 @given(kept=st.dictionaries(st.text("abcdef", min_size=1), st.integers(1, 65535)), names=NAMES)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 def test_kept_ports_stay(kept: dict[str, int], names: list[str]) -> None:
     """A port that was chosen stays; every name has one; new ones differ from all others."""
     ports = chosen(names, kept, [])

@@ -26,11 +26,12 @@ from schemas.codec import (
     schema_text,
     versions,
 )
+from tests.examples import examples
 from tests.schemas.avro_values import values_of
 
 EVERY_RECORD = pytest.mark.parametrize("name", SCHEMA_IDS)
 GENERATED = settings(
-    max_examples=15,
+    max_examples=examples(15),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],  # a call has hundreds of values
 )

@@ -21,6 +21,7 @@ from simulator.script import (
 )
 from simulator.sids import Sids
 from simulator.world import World
+from tests.examples import examples
 
 ACCOUNT = Account("AC" + "0" * 32, "WS" + "1" * 32)
 BEGIN = 1_700_000_000_000
@@ -42,7 +43,7 @@ def _payloads(script: Script, name: str) -> list[Json]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 @given(seed=SEEDS)
-@settings(max_examples=15)
+@settings(max_examples=examples(15))
 def test_script_is_consistent(case: Case, seed: int) -> None:
     """Steps are in order of time, legs that begin end, and recordings lie within the call."""
     script = _script(case, seed)
@@ -63,7 +64,7 @@ def test_script_is_consistent(case: Case, seed: int) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 @given(seed=SEEDS)
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 def test_world_can_be_played(case: Case, seed: int) -> None:
     """The world takes every step, has no conference left in progress, and no leg alive."""
     script, world = _script(case, seed), World(Sids(Random(0)))
@@ -120,7 +121,7 @@ def test_the_whole_run_is_short() -> None:
 
 
 @given(st.sampled_from(CASES), SEEDS, SEEDS)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_disorder_loses_nothing(case: Case, seed: int, order: int) -> None:
     """Every event comes, at its time or up to a second late, prompt ones hardly late, some twice;
     what is no event keeps its time and order."""

@@ -15,6 +15,7 @@ from simulator.expected import SentFrame, expected_audio, inum_suffix
 from simulator.script import Json, LegStatus, Line, Script
 from simulator.verify import differences, settled
 from simulator.world import Leg, MediaStream, StreamStatus
+from tests.examples import examples
 
 ACCOUNT = Account("AC" + "0" * 32, "WS" + "1" * 32)
 BEGIN = 1_700_000_000_000
@@ -121,7 +122,7 @@ def _audio(legs: list[Leg]) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 @given(seed=st.integers(0, 2**63))
-@settings(max_examples=5)
+@settings(max_examples=examples(5))
 def test_what_is_right_has_no_differences(case: Case, seed: int) -> None:
     """The contact that each case must give passes."""
     script = _script(case, seed)

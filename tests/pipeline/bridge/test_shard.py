@@ -11,6 +11,7 @@ from pipeline.bridge.place import Incarnation, Place
 from pipeline.bridge.shard import End, ShardCarrier
 from pipeline.telemetry import Health
 from schemas.codec import decode
+from tests.examples import examples
 from tests.pipeline.bridge.fakes import FakeKafka, FakeKinesis, Fate, world
 from tests.pipeline.bridge.outside import event, number_of
 
@@ -61,7 +62,7 @@ def test_whatever_fails_each_event_is_written_once(script: list[str]) -> None:
     assert {} == health.reasons
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(fates, fates)
 def test_two_that_believe_they_own_it_write_each_event_once(a: list[str], b: list[str]) -> None:
     """Two carriers of one shard at the same time fence each other, and write nothing twice."""

@@ -9,6 +9,7 @@ from pipeline.calls.view import CallView
 from pipeline.contacts import contact as contacts
 from pipeline.contacts import state as contact_state
 from schemas.records import Contact
+from tests.examples import examples
 from tests.model.histories import Run, calls, list_versions, runs
 from tests.model.scene import TASK, Scene
 from tests.model.showing import line
@@ -17,8 +18,8 @@ from tests.model.verdicts import ListVersion, Verdict, timeline, told, was_monit
 from tests.pipeline.calls.replay import Product, history
 
 LATER = 2_000_000_000_000
-SOME = settings(max_examples=settings().max_examples * 2, deadline=None)
-FEW = settings(SOME, max_examples=settings().max_examples)
+SOME = settings(max_examples=examples(200), deadline=None)
+FEW = settings(SOME, max_examples=examples(100))
 
 
 @SOME

@@ -22,6 +22,7 @@ from pipeline.calls.aliases import (
 from pipeline.calls.state import Folded, fold
 from schemas.codec import decode, encode
 from schemas.records import Call, CallAlias, CallAliasState, CtiEvent
+from tests.examples import examples
 from tests.pipeline.calls.histories import (
     CUSTOMER_LEG,
     T0,
@@ -64,7 +65,7 @@ def meant(events: Iterable[CtiEvent]) -> set[tuple[str | None, str]]:
     return {(event.task_sid, event.event_id) for event in events}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.integers(0, 12), st.randoms(use_true_random=False))
 def test_any_order_and_repetition_of_events_and_alias_passes_on_the_same(
     count: int, chance: random.Random
@@ -81,7 +82,7 @@ def test_any_order_and_repetition_of_events_and_alias_passes_on_the_same(
     assert (TASK, ()) == (state.task_sid, state.waiting)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(st.integers(1, 8), st.randoms(use_true_random=False))
 def test_what_waited_is_passed_on_once_and_in_order(count: int, chance: random.Random) -> None:
     """Repetitions that come while it waits are not kept."""
@@ -148,7 +149,7 @@ def test_of_two_tasks_that_claim_a_leg_the_later_told_holds(order: list[tuple[st
     assert "WT0" == state.task_sid
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(histories())
 def test_each_leg_of_a_call_is_told_once(events: list[CtiEvent]) -> None:
     """As soon as a version knows it."""

@@ -26,6 +26,7 @@ from pipeline.calls.state import LONGEST_MS, SWEEP
 from pipeline.calls.view import ACTIVE, ENDED, view
 from schemas.codec import decode, encode
 from schemas.records import Call, CtiEvent, ForgottenCall
+from tests.examples import examples
 from tests.pipeline.calls.histories import (
     CUSTOMER_LEG,
     T0,
@@ -254,7 +255,7 @@ def test_a_chat_that_was_forgotten_says_nothing() -> None:
 _DAYS = st.integers(0, 60 * HOUR)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(histories(), st.lists(_DAYS, max_size=6))
 def test_ageing_does_not_depend_on_when_it_is_looked_at(
     events: list[CtiEvent], looks: list[int]
@@ -275,7 +276,7 @@ def test_ageing_does_not_depend_on_when_it_is_looked_at(
     assert plain(aged(start, end).state) == plain(state)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(histories(), st.integers(0, 14), st.integers(0, 60 * HOUR))
 def test_a_state_has_nothing_due_before_it_wakes(
     events: list[CtiEvent], count: int, after: int
@@ -290,7 +291,7 @@ def test_a_state_has_nothing_due_before_it_wakes(
     assert left is None or wakes + after < wakes_at(left)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(histories(), st.randoms(use_true_random=False), st.integers(0, 20))
 def test_a_sweep_amid_the_events_changes_nothing_in_the_end(
     events: list[CtiEvent], chance: Any, where: int

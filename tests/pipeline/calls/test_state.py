@@ -11,6 +11,7 @@ from pipeline.calls.state import Folded, fold, merge
 from pipeline.calls.view import view
 from schemas.codec import decode, encode
 from schemas.records import Call, CtiEvent
+from tests.examples import examples
 from tests.pipeline.calls.histories import (
     CUSTOMER_LEG,
     T0,
@@ -38,7 +39,7 @@ def plain(call: Call) -> Call:
     return replace(call, revision=0, cause_event_id="", cause_type="", cause_at=0)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(histories(), st.randoms(use_true_random=False))
 def test_any_order_and_repetition_gives_the_same_call(
     events: list[CtiEvent], chance: random.Random
@@ -53,7 +54,7 @@ def test_any_order_and_repetition_gives_the_same_call(
     assert view(first) == view(second)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(histories(), histories(), histories())
 def test_merge_is_commutative_associative_and_idempotent(
     one: list[CtiEvent], two: list[CtiEvent], three: list[CtiEvent]
@@ -69,7 +70,7 @@ def test_merge_is_commutative_associative_and_idempotent(
     assert bare(merge(a, a)) == bare(a)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(histories())
 def test_each_version_is_one_more_and_names_its_cause(events: list[CtiEvent]) -> None:
     """Revisions count the versions without a hole; the cause is the event that made it."""
@@ -87,7 +88,7 @@ def test_each_version_is_one_more_and_names_its_cause(events: list[CtiEvent]) ->
         call = outcome.call
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(histories())
 def test_a_call_survives_its_wire_format(events: list[CtiEvent]) -> None:
     """What a table gives back is what was put into it."""

@@ -12,6 +12,7 @@ from pipeline.contacts.state import Input, empty, fold
 from pipeline.streams.marks import NoLeg
 from schemas.codec import decode, encode
 from schemas.records import Contact, Session
+from tests.examples import examples
 from tests.pipeline.contacts.records import (
     HISTORY,
     LEG,
@@ -48,7 +49,7 @@ def of(*records: Input, history: PolicyHistory = HISTORY, now: int = LATER) -> C
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(histories())
 def test_a_contact_can_be_made_of_anything(records: list[Input]) -> None:
     """Of any history comes a whole contact or none, which encodes, and whose parts fit."""

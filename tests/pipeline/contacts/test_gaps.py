@@ -76,6 +76,14 @@ def test_less_than_a_frame_and_overlap_are_no_gap() -> None:
     assert () == gaps([recording("1", 0, None), recording("2", 500, 600)], BEGUN)
 
 
+def test_recordings_without_audio_part_no_gap() -> None:
+    """A media stream that died before its first frame recorded nothing of the gap it lies in."""
+    taken = [recording("1", 0, 100), recording("2", 110, 110), recording("3", 125, None)]
+    assert (ContactGap(100, 125, "1", "3"),) == gaps(taken, BEGUN)
+    ended = [recording("1", 0, 100), recording("2", 110, 110), recording("3", 125, 125)]
+    assert (ContactGap(100, 125, "1", "3"),) == gaps(ended, BEGUN)
+
+
 def test_a_contact_tells_its_gaps() -> None:
     """Two recordings of one call, a second apart, while it had to be recorded."""
     state = empty(TASK)
@@ -92,8 +100,9 @@ def test_a_contact_tells_its_gaps() -> None:
 
 
 _times = st.integers(0, 300)
+_lengths = st.none() | st.just(0) | st.integers(0, 120)
 _recordings = st.lists(
-    st.tuples(_times, st.none() | st.integers(0, 120)), max_size=6
+    st.tuples(_times, _lengths), max_size=6
 ).map(
     lambda spans: [
         recording(str(n), start, None if length is None else start + length)

@@ -18,6 +18,7 @@ from pipeline.contacts.state import (
 )
 from schemas.codec import decode, encode
 from schemas.records import ContactState
+from tests.examples import examples
 from tests.pipeline.contacts.records import (
     NOON,
     TASK,
@@ -43,7 +44,7 @@ def content(state: ContactState) -> tuple[object, object]:
     return replace(state, latest_at=0, changes=0, call=None), call_of(state)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(histories(), st.randoms())
 def test_any_order_and_repetition_give_the_same(records: list[Input], random: object) -> None:
     """Shuffled, and each record as often as it likes, the content is the same."""
@@ -52,7 +53,7 @@ def test_any_order_and_repetition_give_the_same(records: list[Input], random: ob
     assert content(folded(records)) == content(folded(again))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(histories())
 def test_a_record_again_is_no_change(records: list[Input]) -> None:
     """Applying a record again gives the very same object, at whatever time."""
@@ -61,7 +62,7 @@ def test_a_record_again_is_no_change(records: list[Input]) -> None:
         assert fold(state, record, NOON + 10**9) is state
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(histories(), st.lists(st.integers(0, 10**9)))
 def test_the_revision_grows_with_every_change(records: list[Input], times: list[int]) -> None:
     """Whatever the clocks of the log say, a changed state is a greater revision."""
@@ -73,7 +74,7 @@ def test_the_revision_grows_with_every_change(records: list[Input], times: list[
         state = after
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(histories())
 def test_the_state_is_a_record_of_its_own(records: list[Input]) -> None:
     """It comes back from the table as it went in."""

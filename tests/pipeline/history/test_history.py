@@ -12,6 +12,7 @@ from pipeline.history.shown import as_json, as_text
 from pipeline.history.versions import Logged, Version, held, known, versions
 from pipeline.times import moment
 from schemas.records import Call, CtiEvent
+from tests.examples import examples
 from tests.pipeline.calls.histories import CUSTOMER_LEG, Story, histories
 from tests.pipeline.contacts.records import (
     NOON,
@@ -34,7 +35,7 @@ def logged(events: list[CtiEvent]) -> list[Logged[Call]]:
     return found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(histories(), st.integers(0, 40), st.integers(0, 40))
 def test_what_is_written_again_is_no_version(events: list[CtiEvent], cut: int, back: int) -> None:
     """A process that was killed writes its last versions once more: each is there once, and what
@@ -47,7 +48,7 @@ def test_what_is_written_again_is_no_version(events: list[CtiEvent], cut: int, b
     assert (log[-1].record if log else None) == (found[-1].call if found else None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(histories(), st.integers(-1, 60_000))
 def test_what_held_is_the_last_version_until_then(events: list[CtiEvent], after: int) -> None:
     """By log time; before the first there is none."""
@@ -56,7 +57,7 @@ def test_what_held_is_the_last_version_until_then(events: list[CtiEvent], after:
     assert (until[-1] if until else None) == held(found, NOON + after)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 @given(histories())
 def test_nothing_changed_means_no_words(events: list[CtiEvent]) -> None:
     """Every phrase is said of a difference, and of a first version there is always one."""

@@ -21,6 +21,7 @@ from schemas.records import (
     Run,
     Tick,
 )
+from tests.examples import examples
 from tests.pipeline.recordings.logs import (
     EPOCH,
     GATEWAY,
@@ -75,7 +76,7 @@ def test_audio_and_manifest_are_the_contract_s(story):
 rounds = st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_size=40)
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(stories(), st.lists(st.tuples(st.integers(0, 25), rounds), max_size=6), rounds)
 def test_kills_change_nothing(story, lives, last):
     """Killed at any step, any number of times, and taken up again: the same audio, manifests and

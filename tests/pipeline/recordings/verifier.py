@@ -29,6 +29,8 @@ class Side:
     """Of each frame in the audio: sample, timestamp, size, offset of its record."""
     left_out: list[tuple[int, int, str, int]] = field(default_factory=list)
     """Of each frame that is not: timestamp, size, why, offset of its record."""
+    holes: list[tuple[int, int]] = field(default_factory=list)
+    """Of each hole: the sample where it ends, and how many of `dropped` were told by then."""
     begun: bool = False
 
     def take(self, timestamp: int, payload: bytes, offset: int) -> None:
@@ -45,6 +47,8 @@ class Side:
             hole = silence if self.begun else start - due
             self.counts["lost"] += frames_in(hole)
             self.samples += b"\xff" * silence
+            if silence:
+                self.holes.append((len(self.samples), len(self.dropped)))
             self.places.append((len(self.samples), timestamp, len(payload), offset))
             self.samples += payload
             self.counts["received"] += 1
@@ -55,6 +59,12 @@ class Side:
         """Frames thrown away after the last that came."""
         begin = len(self.samples) if self.begun else min((d[0] for d in self.dropped), default=0)
         return frames_in(max((d[1] for d in self.dropped), default=0) - begin)
+
+    def told_of(self, end: int) -> list[tuple[int, int, str]]:
+        """What was said to be thrown away before the audio went on after the hole that holds the
+        sample before `end`: nothing that is told later can be the reason for it."""
+        known = (told for hole_end, told in self.holes if hole_end >= end)
+        return self.dropped[: next(known, None)]
 
 
 def frames_in(samples: int) -> int:
@@ -152,11 +162,11 @@ def _lost(pieces: Sequence[Mapping[str, Any]], side: Side) -> Counter[str]:
         if piece["kind"] == "lost":
             assert piece["samples"] >= JITTER
             begin, end = piece["at"], piece["at"] + piece["samples"]
-            for first, last, reason in side.dropped:  # what was thrown away there is told so
+            dropped = side.told_of(end)
+            for first, last, reason in dropped:  # what was thrown away there is told so
                 inside = min(last, end) - max(first, begin)
                 covered = any(
-                    r == piece["reason"] and min(e, end) - max(b, begin) > 0
-                    for b, e, r in side.dropped
+                    r == piece["reason"] and min(e, end) - max(b, begin) > 0 for b, e, r in dropped
                 )
                 assert inside < JITTER or reason == piece["reason"] or covered
             lost[piece["reason"]] += piece["frames"]

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from pipeline.store.repository import Repository
 from pipeline.store.search import BadCursorError, Filters, cursor_after, read_cursor
 from schemas.records import Contact, ContactDecision
+from tests.examples import examples
 from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, RECORDING, contacts, numbered
 
 ANY = Filters()
 few = settings(
-    max_examples=25,
+    max_examples=examples(25),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -7,6 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from pipeline.streams.state import is_live
 from schemas.codec import decode, encode
+from tests.examples import examples
 from tests.pipeline.streams.world import SOURCES, Deed, World
 
 SETTLING_TICKS = 75
@@ -169,5 +170,7 @@ class AnythingGoes(RuleBasedStateMachine):
         assert [] == world.issued[issued:]
 
 
-AnythingGoes.TestCase.settings = settings(max_examples=200, stateful_step_count=20, deadline=None)
+AnythingGoes.TestCase.settings = settings(
+    max_examples=examples(200), stateful_step_count=20, deadline=None
+)
 TestAnythingGoes = AnythingGoes.TestCase

@@ -183,10 +183,6 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Not here."""
 
 
-async def _at_once() -> None:
-    """Faust asks at each record whether its producer, through which nothing goes, keeps up."""
-
-
 async def _finished(begun: Any, pending: Any) -> None:
     await _rest(begun, pending)
 
@@ -212,7 +208,8 @@ class Producer(NullProducer):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.buffer.wait_until_ebb = _at_once
+        # Awaited at each record, and asks through Faust's settings how full the buffer is.
+        self.buffer.wait_until_ebb = self.flush
 
     async def flush(self) -> None:
         """Nothing to flush."""

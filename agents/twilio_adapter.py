@@ -32,6 +32,8 @@ from schemas.topics import DEAD_LETTERS, STREAM_COMMANDS, STREAM_EVENTS, Topic
 log = structlog.get_logger(__name__)
 
 COMMIT_EVERY_S = 0.5
+FETCH_WAIT_MS = 500
+"""Commands are rare, and a fetch that brings none costs the broker a look at every partition."""
 GRACE_S = 3.0
 HANDING_OVER_S = 0.3
 """For so long a rebalance waits for what is under way."""
@@ -83,7 +85,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         settings = self._settings
         self._producer = producer(settings, linger_ms=0)
         group = settings.prefixed(Role.TWILIO_ADAPTER)
-        self._consumer = consumer(settings, group_id=group, fetch_max_wait_ms=500)
+        self._consumer = consumer(settings, group_id=group, fetch_max_wait_ms=FETCH_WAIT_MS)
         await self._producer.start()
         try:
             await self._work(stop)

@@ -7,7 +7,7 @@ Beside it what no bridge could be quicker than: how long the same event takes to
 import asyncio
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import uvloop
@@ -78,10 +78,10 @@ async def _measured(
             await putter.put(_event(n))
         counted = [f"EV{n}" for n in range(WARM_UP, WARM_UP + events)]
         await _all_of(counted, seen)
-        await _all_of(counted, reader.seen)
         tasks[0].cancel()
         reader.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
+        tasks[1].result()  # what stopped the reader, if something did
     at = reader.arrived
     return [seen[e] - at[e] for e in counted], [reader.seen[e] - at[e] for e in counted]
 
@@ -94,7 +94,7 @@ async def _follow(source: AIOKafkaConsumer, seen: dict[str, float]) -> None:
                 seen.setdefault(decode(record.value).event_id, now)
 
 
-async def _all_of(wanted: Sequence[str], seen: Mapping[str, float]) -> None:
+async def _all_of(wanted: Sequence[str], seen: dict[str, float]) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while missing := [each for each in wanted if each not in seen]:
         if time.monotonic() > deadline:

@@ -60,11 +60,11 @@ class BareReader:
         self.seen: dict[str, int] = {}
 
     def stop(self) -> None:
-        """Ends `run` soon."""
+        """Ends `run` soon, once it has read what is there by now."""
         self._stopped = True
 
     async def run(self) -> None:
-        """Reads until stopped."""
+        """Reads until stopped, and once more."""
         told = await asyncio.to_thread(self._client.list_shards, StreamName=self._name)
         async with asyncio.TaskGroup() as group:
             for shard in told["Shards"]:
@@ -79,7 +79,9 @@ class BareReader:
             ShardIteratorType="LATEST",
         )
         position = iterator["ShardIterator"]
-        while not self._stopped:
+        stopped = False
+        while not stopped:
+            stopped = self._stopped
             began = loop.time()
             answer = await asyncio.to_thread(
                 self._client.get_records, ShardIterator=position, Limit=10_000

@@ -28,8 +28,9 @@ def gaps(
 def _between(recordings: Iterable[ContactRecording]) -> Iterator[ContactGap]:
     furthest: list[ContactRecording] = []
     ordered = sorted(recordings, key=lambda r: (r.started_at, r.inum))
-    inner = [recording for recording in ordered[1:-1] if recording.duration_ms != 0]
-    for recording in [*ordered[:1], *inner, *ordered[1:][-1:]]:
+    for recording in ordered:
+        if recording.duration_ms == 0 and recording not in (ordered[0], ordered[-1]):
+            continue
         if not furthest or _end(recording) > _end(furthest[-1]):
             furthest.append(recording)
     for before, after in pairwise(furthest):

@@ -48,12 +48,15 @@ class StreamsCore:
     def on_record(
         self, key: str, state: CallStreams | None, record: object, now: int
     ) -> Step[CallStreams]:
-        """A record of `calls` or `stream.events`; the manager's own are no news to it."""
+        """A record of `calls` or `stream.events`."""
         match record:
             case MediaStreamOpened() | MediaStreamClosed():
                 self._gateways.heard(record.gateway, record.epoch)
             case Call() | CommandAnswered():
                 pass
+            case RecordingDecided() | MediaStreamChanged() if state is not None:
+                again = manager.on_own(state, record, self._history, gateways=self._gateways)
+                return _step(key, again)
             case _:
                 return Step(state)
         return self._asked(key, state, record, now)

@@ -33,6 +33,7 @@ which would else publish a version of a call that is not known here any more."""
 
 Told = Command | RecordingDecided | MediaStreamChanged
 Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
+Own = RecordingDecided | MediaStreamChanged
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,19 @@ def on_tick(
     if is_at_rest(state):
         return Next(None if now >= forgotten_at(state) else state)
     return _settled(state, state, history, now, gateways or Gateways(steady_since=0), hasty=hasty)
+
+
+def on_own(
+    state: CallStreams, record: Own, history: PolicyHistory, *, gateways: Gateways | None = None
+) -> Next:
+    """The manager's own record, read again. It is no news but after a crash between telling it and
+    keeping the state. Records that led to it come once more; a tick does not, so what one decided
+    is decided again, as of then. Where that comes out otherwise, records did lead to it. `gateways`
+    as in `on_record`; a media stream that was started is no longer hasty."""
+    if record.at <= state.seen_at:
+        return Next(state)
+    again = on_tick(state, history, record.at, gateways=gateways)
+    return again if record in again.told else Next(state)
 
 
 def is_at_rest(state: CallStreams) -> bool:

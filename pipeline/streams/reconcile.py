@@ -127,7 +127,8 @@ def _shown(media_stream: ManagedStream) -> tuple[object, ...]:
 def _unwanted(
     media_stream: ManagedStream, demand: Demand, now: int, *, patient: bool
 ) -> ManagedStream:
-    """The same, on its way out if it should not run, or if it never came."""
+    """The same, on its way out if it should not run, or if it never came. One that was found, and
+    not started by what is known, runs for the reason that holds now."""
     if not is_live(media_stream):
         return media_stream
     if not demand.desired:
@@ -135,7 +136,7 @@ def _unwanted(
     if media_stream.phase == ANSWERED and _is_due(media_stream, now) and not patient:
         gone = replace(media_stream, state=FAILED)
         return to_stop(gone, "failed: started, but never reached a gateway", now)
-    return media_stream
+    return media_stream if media_stream.reason else replace(media_stream, reason=demand.reason)
 
 
 def _due(

@@ -69,10 +69,11 @@ def opened(state: CallStreams, event: MediaStreamOpened, now: int) -> CallStream
         return put(state, own, _arrived(own, event, now))
     newest = newest_generation(state)
     if own is None and newest < event.generation <= MAX_GENERATION:
-        # Started before a crash after which nothing is known of it any more.
-        wanted = state.desired and not any(map(is_live, state.media_streams))
-        found = new_stream(event.generation, STARTING, state.reason if wanted else TOO_MANY, now)
-        found = found if wanted else to_stop(found, TOO_MANY, now)
+        # Started before a crash after which nothing is known of it any more. Whether it may go on,
+        # and why, is decided as for any other.
+        found = new_stream(event.generation, STARTING, "", now)
+        if any(map(is_live, state.media_streams)):
+            found = to_stop(found, TOO_MANY, now)
     else:
         found = to_stop(new_stream(0, STOPPING, TOO_MANY, now), TOO_MANY, now)
     return replace(state, media_streams=(*state.media_streams, _arrived(found, event, now)))

@@ -20,6 +20,7 @@ from schemas.records import (
     MediaStreamChanged,
     MediaStreamClosed,
     MediaStreamOpened,
+    RecordingDecided,
     RecordingPolicy,
     ReportedStream,
     Reservation,
@@ -29,10 +30,11 @@ from schemas.records import (
 from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, facts, reservation
 
 HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)])
-SOURCES = ("calls", "adapter", "g1", "g2")
+SOURCES = ("calls", "manager", "adapter", "g1", "g2")
 NO_MEDIA_MS = 5_000
 
 Command = StartDuplicateStream | StopDuplicateStream
+Record = manager.Seen | manager.Own
 
 
 @dataclass
@@ -80,27 +82,29 @@ class Hurried(Backlog):
 
 @dataclass
 class World:
-    """Everything outside the manager, its core, and its state.
+    """Everything outside the manager, its core, and its state. `history`: who is monitored.
 
     What was told waits in `coming`, by who told it; `handled` is what the manager had, and `saved`
     its table after each step, with how much it had had by then.
     """
 
     now: int = 1_000_000
+    history: PolicyHistory = field(default_factory=lambda: HISTORY)
     state: CallStreams | None = None
     hurried: Hurried = field(default_factory=Hurried)
     core: StreamsCore = field(init=False)
     changed: bool = False
     wanted: bool = False
     on_call: bool = True
-    coming: dict[str, deque[tuple[int, manager.Seen]]] = field(
+    coming: dict[str, deque[tuple[int, Record]]] = field(
         default_factory=lambda: {source: deque() for source in SOURCES}
     )
-    handled: list[tuple[int, manager.Seen]] = field(default_factory=list)
+    handled: list[tuple[int, Record]] = field(default_factory=list)
     saved: list[tuple[int, CallStreams | None]] = field(default_factory=list)
     commands: deque[Command] = field(default_factory=deque)
     issued: list[Command] = field(default_factory=list)
     told: list[MediaStreamChanged] = field(default_factory=list)
+    decided: list[RecordingDecided] = field(default_factory=list)
     sockets: dict[str, Socket] = field(default_factory=dict)
     unopened: list[tuple[str, int]] = field(default_factory=list)
     gateways: dict[str, GatewayDouble] = field(
@@ -113,7 +117,7 @@ class World:
     leg: str | None = CUSTOMER_LEG
 
     def __post_init__(self) -> None:
-        self.core = StreamsCore(HISTORY, self.hurried)
+        self.core = StreamsCore(self.history, self.hurried)
 
     # The call
 
@@ -156,7 +160,7 @@ class World:
 
     # Kafka and the manager
 
-    def _tell(self, source: str, record: manager.Seen) -> None:
+    def _tell(self, source: str, record: Record) -> None:
         self.coming[source].append((self.now, record))
 
     def hear(self, source: str | None = None) -> bool:
@@ -174,7 +178,7 @@ class World:
         while self.hear():
             pass
 
-    def handle(self, at: int, record: manager.Seen) -> None:
+    def handle(self, at: int, record: Record) -> None:
         """The manager has the record."""
         self.handled.append((at, record))
         if isinstance(record, GatewayStarted):
@@ -211,8 +215,12 @@ class World:
             if isinstance(told, StartDuplicateStream | StopDuplicateStream):
                 self.commands.append(told)
                 self.issued.append(told)
-            elif isinstance(told, MediaStreamChanged):
+                continue
+            self._tell("manager", told)
+            if isinstance(told, MediaStreamChanged):
                 self.told.append(told)
+            else:
+                self.decided.append(told)
 
     def crash(self, back: int, *, calls_first: bool) -> None:
         """The manager dies and starts with its table from `back` steps ago, reads what it had since
@@ -220,7 +228,7 @@ class World:
         kept = self.saved[: max(0, len(self.saved) - back)]
         self.saved = kept
         position, self.state = kept[-1] if kept else (0, None)
-        self.core, self.changed = StreamsCore(HISTORY, self.hurried), True
+        self.core, self.changed = StreamsCore(self.history, self.hurried), True
         again = self.handled[position:]
         del self.handled[position:]
         for at, record in sorted(again, key=lambda r: isinstance(r[1], Call) != calls_first):

@@ -51,6 +51,8 @@ Companion = Callable[[Partitions], Awaitable[None]]
 
 _STOP_SECONDS = 5.0
 _SWITCH_SECONDS = 0.001
+_TOGETHER_SECONDS = 0.02
+"""Steps of what was fetched at once come within this."""
 GARBAGE_AFTER = 20_000
 """New objects after which the collector looks for cycles."""
 
@@ -76,7 +78,9 @@ async def run_table_role(
     `core`, what comes of it is published (on `targets`), kept in the role's table and, by
     `effects`, done. `recall` knows keys that the table has forgotten. `rules` says by which version
     of them `core` decides, where there are any; `broadcasts` takes what concerns all keys of a
-    partition; `backlog` is told of each record before `core` is; `gathering_s`: see `Handler`.
+    partition; `backlog` is told of each record before `core` is. With `gathering_s` the broker
+    gathers for so long what comes, and of steps of one key that come together the last is carried
+    out: see `Handler`.
 
     Health becomes good once the table is restored and the partitions are there. Raises where the
     role cannot go on: the process is then to be ended and started again.
@@ -91,11 +95,17 @@ async def run_table_role(
     await sender.start()
     try:
         running = _Running(
-            settings, health=health, role=role, topics=topics, changelog=changelog, sender=sender
+            settings,
+            health=health,
+            role=role,
+            topics=topics,
+            changelog=changelog,
+            sender=sender,
+            gathering_s=gathering_s,
         )
         await running.until(
             stop,
-            _Brought(core, effects, recall, rules, broadcasts, backlog, gathering_s),
+            _Brought(core, effects, recall, rules, broadcasts, backlog, gathering_s > 0),
             companions,
         )
     finally:
@@ -125,7 +135,7 @@ class _Brought(Generic[S]):
     rules: Rules
     broadcasts: Broadcasts[S] | None
     backlog: Backlog | None
-    gathering_s: float
+    gathers: bool
 
 
 class _Running:
@@ -140,6 +150,7 @@ class _Running:
         topics: Sequence[Topic],
         changelog: Topic,
         sender: Any,
+        gathering_s: float,
     ) -> None:
         self.settings = settings
         self.health = health
@@ -151,7 +162,13 @@ class _Running:
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lease = Lease(LEASE_SECONDS)
         guard(self.lease, sender)
-        self.app = faust_app(settings, role, before_commit=self._safe, lease=self.lease)
+        self.app = faust_app(
+            settings,
+            role,
+            before_commit=self._safe,
+            lease=self.lease,
+            gathering_s=gathering_s,
+        )
         self.progress = Progress(self.app, tuple(self.topics))
         self.handler: Handler[Any] | None = None
 
@@ -242,7 +259,7 @@ class _Running:
             rules=brought.rules,
             broadcasts=brought.broadcasts,
             backlog=brought.backlog,
-            gathering_s=brought.gathering_s,
+            gathering_s=_TOGETHER_SECONDS if brought.gathers else 0.0,
         )
         self.handler = handler
 

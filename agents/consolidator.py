@@ -32,7 +32,9 @@ log = structlog.get_logger(__name__)
 
 RETRY_S = 1.0
 GATHERING_S = 0.1
-"""A call that begins or ends makes a dozen versions of its contact within that; one is saved."""
+"""A call that begins or ends makes a dozen versions of its contact within that; they are fetched at
+once, and one is saved. A fetch for each costs the broker and this role more than what is in it, at
+the very moment when the call's media stream is to be started."""
 SETTLED = -1
 """Instead of a policy version: no later one changes the contact."""
 

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from agents.faust_lease import Lease
+from agents.faust_thread import Fetching
 from agents.faust_transport import App, Table, TableManager
 from pipeline.settings import Role, Settings
 from schemas.topics import CALL_PARTITIONS
@@ -22,8 +23,9 @@ def faust_app(
     *,
     before_commit: Callable[[], Awaitable[None]],
     lease: Lease,
+    gathering_s: float = 0.0,
 ) -> App:
-    """The app, not started."""
+    """The app, not started. `gathering_s`: how long the broker gathers records, where it should."""
     for noisy in ("faust", "mode", "agents.faust_transport", "agents.faust_thread"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("agents.faust_transport").addFilter(_misses_no_sensor)
@@ -34,6 +36,7 @@ def faust_app(
         pipeline=settings,
         before_commit=before_commit,
         lease=lease,
+        fetching=Fetching.gathered(gathering_s) if gathering_s else Fetching(),
         broker=";".join(f"kafka://{server.strip()}" for server in servers),
         broker_client_id=instance,
         broker_commit_interval=1.0,

@@ -9,7 +9,28 @@ from faust.transport.drivers import aiokafka as driver
 from mode.threads import WorkerThread
 
 from agents.faust_lease import keep
+from pipeline.kafka import IDLE_FETCH_MS
 from pipeline.kafka import consumer as kafka_consumer
+from schemas.frozen import dataclass
+
+RECOVERING_FETCH_MS = 20
+"""How long a fetch that finds nothing may take while a table recovers: when that ends, other
+partitions are read."""
+_MUCH_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """How records are asked for: a fetch is answered once there are `least_bytes`, or after
+    `most_ms`."""
+
+    most_ms: int = IDLE_FETCH_MS
+    least_bytes: int = 1
+
+    @classmethod
+    def gathered(cls, seconds: float) -> "Fetching":
+        """All that comes within `seconds` at once."""
+        return cls(round(seconds * 1000), _MUCH_BYTES)
 
 
 class Worker(WorkerThread):  # type: ignore[misc]
@@ -38,6 +59,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             max_partition_fetch_bytes=app.conf.consumer_max_fetch_size,
             rebalance_timeout_ms=int(app.conf.broker_rebalance_timeout * 1000),
             request_timeout_ms=int(app.conf.broker_request_timeout * 1000),
+            fetch_max_wait_ms=RECOVERING_FETCH_MS,
+            fetch_min_bytes=app.fetching.least_bytes,
         )
         keep(app.lease, made)
         return made
@@ -60,6 +83,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             elif batch and tp in consumer.assignment():
                 consumer.seek(tp, batch[0].offset)
         return kept
+
+    def fetch_for(self, most_ms: int) -> None:
+        """How long fetches that find nothing may take, from the next one on."""
+        self._ensure_consumer()._fetcher._fetch_max_wait_ms = most_ms  # noqa: SLF001
 
     def position_and_end(self, tp: Any) -> tuple[int | None, int | None]:
         """See `Consumer`."""

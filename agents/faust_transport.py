@@ -19,6 +19,8 @@ fails without it, in tests/agents/test_faust_transport.py (T) or tests/integrati
   (`wait_first`, `Producer`; T: what_is_taken_at_once_needs_no_task, nobody_asks_how_full_...)
 - A key goes with its partition. (`Table.keep`, `on_key_del`;
   T: a_key_goes_with_its_partition)
+- A fetch waits for short in a recovery, and else for long. (`resume_flow`,
+  `on_partitions_revoked`; T: a_fetch_waits_for_short_until_a_recovery_is_over)
 - Three waits of a second are left out, in which a restarted process does nothing.
   (`_wait_next_records`, `_getmany`, `TableManager`; T: a_pause_that_ends_is_noticed_at_once,
   a_fetch_in_a_recovery_is_short, a_table_is_there_at_once)
@@ -39,10 +41,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.transport.producer import Producer as NullProducer
 
 from agents.faust_lease import Lease
-from agents.faust_thread import ConsumerThread
+from agents.faust_thread import RECOVERING_FETCH_MS, ConsumerThread, Fetching
 from pipeline.settings import Settings
-
-_RECOVERING_SECONDS = 0.02
 
 
 def committable(acked: Iterable[int], in_flight: Iterable[int]) -> int | None:
@@ -122,7 +122,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         # In a recovery only changelogs are read. A fetch that waits for them does not notice when
         # the sources may be read again: so it waits for short.
         if all(map(self._is_changelog_tp, active_partitions)):
-            timeout = min(timeout, _RECOVERING_SECONDS)
+            timeout = min(timeout, RECOVERING_FETCH_MS / 1000)
         # A copy: Faust pauses partitions by emptying this set, and to aiokafka, which may be
         # waiting with it, an empty set means all of them; what that gives is thrown away: lost.
         records = await super()._getmany(frozenset(active_partitions), timeout)
@@ -149,6 +149,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         super().resume_partitions(held)
         super().resume_flow()
         self._resumed.set()
+        self._thread.fetch_for(self.app.fetching.most_ms)
 
     def on_buffer_drop(self, tp: Any) -> None:
         """A stream's queue has room again."""
@@ -158,6 +159,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """A rebalance began."""
         self._held.clear()
+        self._thread.fetch_for(RECOVERING_FETCH_MS)
         await super().on_partitions_revoked(revoked)
 
     async def perform_seek(self) -> None:
@@ -254,7 +256,7 @@ class Table(faust.Table):  # type: ignore[misc]
 
 class App(faust.App):  # type: ignore[misc]
     """A Faust app on our transport. `before_commit` is awaited before each offset commit; `lease`
-    follows the consumer's membership."""
+    follows the consumer's membership; `fetching` says how records are asked for."""
 
     def __init__(
         self,
@@ -263,11 +265,13 @@ class App(faust.App):  # type: ignore[misc]
         pipeline: Settings,
         before_commit: Callable[[], Awaitable[None]],
         lease: Lease,
+        fetching: Fetching,
         **options: Any,
     ) -> None:
         self.pipeline_settings = pipeline
         self.before_commit = before_commit
         self.lease = lease
+        self.fetching = fetching
         super().__init__(app_id, **options)
 
     def on_init_dependencies(self) -> Any:

@@ -22,7 +22,7 @@ from agents.twilio_effort import Command, wall_clock
 from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
 from pipeline.dead_letters import dead_letter
-from pipeline.kafka import consumer, ensure_topics, producer
+from pipeline.kafka import IDLE_FETCH_MS, consumer, ensure_topics, producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import Undecodable, decode, encode
@@ -32,8 +32,6 @@ from schemas.topics import DEAD_LETTERS, STREAM_COMMANDS, STREAM_EVENTS, Topic
 log = structlog.get_logger(__name__)
 
 COMMIT_EVERY_S = 0.5
-FETCH_WAIT_MS = 500
-"""Commands are rare, and a fetch that brings none costs the broker a look at every partition."""
 GRACE_S = 3.0
 HANDING_OVER_S = 0.3
 """For so long a rebalance waits for what is under way."""
@@ -85,7 +83,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         settings = self._settings
         self._producer = producer(settings, linger_ms=0)
         group = settings.prefixed(Role.TWILIO_ADAPTER)
-        self._consumer = consumer(settings, group_id=group, fetch_max_wait_ms=FETCH_WAIT_MS)
+        self._consumer = consumer(settings, group_id=group, fetch_max_wait_ms=IDLE_FETCH_MS)
         await self._producer.start()
         try:
             await self._work(stop)

@@ -19,6 +19,10 @@ log = structlog.get_logger(__name__)
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 TRANSACTION_TIMEOUT_MS = 5_000
+IDLE_FETCH_MS = 500
+"""How long a fetch that finds nothing may take, for who reads the same many partitions all the
+time: each costs the broker, and who asks, a look at all of them. Who turns to other partitions
+waits for the fetch under way, so others ask for less."""
 _PATIENCE_SECONDS = 5.0
 _AGAIN_SECONDS = 0.2
 

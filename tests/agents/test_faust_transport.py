@@ -3,11 +3,13 @@
 import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
+from inspect import getsource
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.consumer.fetcher import Fetcher
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.producer import Producer, ProducerBuffer
 from faust.types import TP
@@ -16,7 +18,7 @@ from intervaltree import IntervalTree
 from agents.faust_configured import faust_app
 from agents.faust_lease import Lease
 from agents.faust_outbox import BrokenOutbox
-from agents.faust_thread import ConsumerThread
+from agents.faust_thread import ConsumerThread, Fetching
 from agents.faust_transport import Consumer, TableManager
 from pipeline.settings import Role, Settings
 
@@ -51,19 +53,36 @@ def reading_with(thread: Any) -> Any:
         changelog_topics = frozenset({"changelog"})
 
     ours = object.__new__(Consumer)
-    ours.app = SimpleNamespace(tables=Tables(), client_only=False)
+    ours.app = SimpleNamespace(tables=Tables(), client_only=False, fetching=Fetching())
     ours._thread, ours.fetched = thread, {}
     ours._held, ours._resumed = set(), asyncio.Event()
     return ours
 
 
-def app_in(directory: Path) -> Any:
+@dataclass
+class Thread:
+    """A consumer's thread; `fetch_ms`: how long its fetches may take."""
+
+    fetch_ms: int | None = None
+    fetched: list[Any] = field(default_factory=list)
+
+    def fetch_for(self, most_ms: int) -> None:
+        """From the next one on."""
+        self.fetch_ms = most_ms
+
+    async def getmany(self, active: Any, timeout: float) -> Any:
+        """Nothing."""
+        self.fetched.append((active, timeout))
+        return {}
+
+
+def app_in(directory: Path, **options: Any) -> Any:
     """A tracker's app, not started."""
     settings = Settings(kafka_bootstrap_servers="localhost:1", state_dir=directory)
 
     async def nothing() -> None: ...
 
-    return faust_app(settings, Role.TRACKER, before_commit=nothing, lease=Lease(6.0))
+    return faust_app(settings, Role.TRACKER, before_commit=nothing, lease=Lease(6.0), **options)
 
 
 def test_an_offset_in_flight_is_not_committed() -> None:
@@ -95,16 +114,8 @@ def test_after_a_recovery_the_sources_wait_for_the_flow() -> None:
     """Faust resumes them before it seeks: what is read in between is lost."""
     source, changelog = TP("cti.events", 3), TP("changelog", 3)
 
-    class Tables:
-        changelog_topics = frozenset({"changelog"})
-
-    class App:
-        tables = Tables()
-
-    ours = object.__new__(Consumer)
-    ours.app = App()
+    ours = reading_with(Thread())
     ours._active_partitions, ours._paused_partitions = set(), {source, changelog}
-    ours._held, ours._resumed = set(), asyncio.Event()
     ours.can_resume_flow, ours.suspend_flow = asyncio.Event(), asyncio.Event()
     ours.resume_partitions({source, changelog})
     assert {changelog} == ours._active_partitions
@@ -115,46 +126,60 @@ def test_after_a_recovery_the_sources_wait_for_the_flow() -> None:
 
 async def test_a_fetch_under_way_keeps_its_partitions() -> None:
     """Faust empties the set when it pauses them; an empty set fetches, and loses, all."""
-    asked: list[Any] = []
-
-    class Thread:
-        async def getmany(self, active: Any, timeout: float) -> Any:
-            asked.append(active)
-            return {}
-
-    ours = reading_with(Thread())
+    thread = Thread()
     active = {PARTITION}
-    await ours._getmany(active, 1.0)
+    await reading_with(thread)._getmany(active, 1.0)
     active.clear()
-    assert [{PARTITION}] == asked
+    assert [({PARTITION}, 1.0)] == thread.fetched
 
 
 async def test_a_fetch_in_a_recovery_is_short() -> None:
     """It asks for changelogs only, and does not notice when the sources may be read again: Faust's
     waits a second for nothing after every restart."""
-    asked: list[float] = []
-
-    class Thread:
-        async def getmany(self, active: Any, timeout: float) -> Any:
-            asked.append(timeout)
-            return {}
-
-    ours = reading_with(Thread())
+    thread = Thread()
+    ours = reading_with(thread)
     await ours._getmany({TP("changelog", 3)}, 1.0)
     await ours._getmany({TP("changelog", 3), PARTITION}, 1.0)
-    assert [0.02, 1.0] == asked
+    assert [0.02, 1.0] == [timeout for _, timeout in thread.fetched]
+
+
+async def test_a_fetch_waits_for_short_until_a_recovery_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The sources, resumed, wait for the fetch under way, which asks for changelogs; but to ask for
+    all partitions that often costs an idle broker half its time."""
+
+    async def revoked(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(driver.Consumer, "on_partitions_revoked", revoked)
+    monkeypatch.setattr(driver.Consumer, "resume_flow", lambda _: None)
+    thread = Thread()
+    ours = reading_with(thread)
+    ours._active_partitions, ours._paused_partitions = set(), set()
+    ours.resume_flow()
+    assert 500 == thread.fetch_ms
+    await ours.on_partitions_revoked(set())
+    assert 20 == thread.fetch_ms
+
+
+async def test_who_gathers_asks_for_much_at_once(tmp_path: Path) -> None:
+    """A role for which a moment is nothing is not woken for each record."""
+    thread = object.__new__(ConsumerThread)
+    thread.app = app_in(tmp_path, gathering_s=0.1)
+    kafka = thread._create_worker_consumer(None)
+    assert (100, 1024 * 1024) == (thread.app.fetching.most_ms, kafka._fetch_min_bytes)
+
+
+def test_how_long_a_fetch_waits_is_for_aiokafka_to_know() -> None:
+    """Which has no way to change it: the name must be the one that it reads."""
+    assert "self._fetch_max_wait_ms" in getsource(Fetcher._get_actions_per_node)
 
 
 async def test_a_pause_that_ends_is_noticed_at_once() -> None:
     """Faust sleeps for a second where no partition is active, whatever happens meanwhile."""
-    fetched: list[Any] = []
-
-    class Thread:
-        async def getmany(self, active: Any, timeout: float) -> Any:
-            fetched.append(active)
-            return {}
-
-    ours = reading_with(Thread())
+    thread = Thread()
+    ours = reading_with(thread)
     ours._active_partitions, ours._paused_partitions = set(), {PARTITION}
     ours.can_resume_flow, ours.suspend_flow = asyncio.Event(), asyncio.Event()
     ours.flow_active, ours.not_waiting_next_records = True, asyncio.Event()
@@ -166,7 +191,7 @@ async def test_a_pause_that_ends_is_noticed_at_once() -> None:
 
     ours.wait = pause
     await ours._wait_next_records(1.0)
-    assert [{PARTITION}] == fetched
+    assert [{PARTITION}] == [active for active, _ in thread.fetched]
 
 
 async def test_a_table_is_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,10 +101,21 @@ def on_own(
     keeping the state. Records that led to it come once more; a tick does not, so what one decided
     is decided again, as of then. Where that comes out otherwise, records did lead to it. `gateways`
     as in `on_record`; a media stream that was started is no longer hasty."""
-    if record.at <= state.seen_at:
-        return Next(state)
-    again = on_tick(state, history, record.at, gateways=gateways)
-    return again if record in again.told else Next(state)
+    if record.at > state.seen_at:
+        again = on_tick(state, history, record.at, gateways=gateways)
+        return again if record in again.told else Next(state)
+    if _is_lost_beginning(state, record):
+        # A later version of the call was read first: that it is over has still to be told.
+        after = replace(state, decision=policy.RECORD)
+        gateways = gateways or Gateways(steady_since=0)
+        return _settled(state, after, history, state.seen_at, gateways, hasty=True)
+    return Next(state)
+
+
+def _is_lost_beginning(state: CallStreams, record: Own) -> bool:
+    """Whether the first "record" of the call was told, and is not known here."""
+    begun = isinstance(record, RecordingDecided) and record.decision == policy.RECORD
+    return begun and state.decision in (None, policy.DO_NOT_RECORD)
 
 
 def is_at_rest(state: CallStreams) -> bool:

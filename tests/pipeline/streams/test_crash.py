@@ -23,13 +23,15 @@ def _history(changes: list[int]) -> PolicyHistory:
     return PolicyHistory.of([RecordingPolicy(1, 0, 0, (), True, True), *versions])
 
 
-def _lived(history: PolicyHistory, killed_at: int | None = None, *, late: bool = False) -> World:
+def _lived(
+    history: PolicyHistory, killed_at: int | None = None, *, late: bool = False, ticks: int = TICKS
+) -> World:
     """A world after an agent's call, each tick of which is followed by what came of it. `late`: the
     successor of who is killed finds a backlog."""
     world = World(history=history)
     world.want()
     world.hear_all()
-    for tick in range(TICKS):
+    for tick in range(ticks):
         world.tick()
         if tick == killed_at:
             world.crash(1, calls_first=False)
@@ -66,6 +68,32 @@ def test_what_a_tick_decided_comes_out_the_same(
     assert set(calm.issued) == set(killed.issued)
     assert set(calm.told) == set(killed.told)
     assert calm.state == killed.state
+
+
+@given(put_on_at=st.integers(1, 5), late=st.booleans())
+def test_who_leaves_before_it_is_read_again_is_told_to_have_left(
+    put_on_at: int, late: bool
+) -> None:
+    """The version of the call without him is read before what the killed manager told."""
+    worlds = []
+    for killed in (False, True):
+        world = _lived(_history([put_on_at]), ticks=put_on_at - 1)
+        world.tick()
+        if killed:
+            world.crash(1, calls_first=False)
+            world.hurried.on = late
+        _carry_out(world)
+        if not killed:
+            world.hear_all()
+        world.unwant()
+        world.hear("calls")
+        world.behave(5)
+        worlds.append(world)
+    calm, other = worlds
+
+    assert ["record", "stop"] == [d.decision for d in calm.decided if d.decision != "do-not-record"]
+    assert set(calm.decided) == set(other.decided)
+    assert not other.sockets
 
 
 def test_a_start_of_which_nothing_else_came_out_is_taken_on() -> None:

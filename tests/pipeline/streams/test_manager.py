@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.calls.policy import PolicyHistory
-from pipeline.streams.manager import FORGET_MS, Next, on_record, on_tick
+from pipeline.streams.manager import FORGET_MS, Next, on_own, on_record, on_tick
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
@@ -92,6 +92,19 @@ def test_a_transfer_between_monitored_agents_keeps_the_one_stream() -> None:
         state, told = step.state, [*told, *step.told]
 
     assert [] == told
+
+
+def test_what_the_manager_told_of_records_to_come_again_lets_no_time_pass() -> None:
+    """After a crash its word of 9 s is read before the version of 6 s, by which the transfer is
+    over and nothing stops."""
+    begun = (transfer(initiated=T + 3_900),)
+    state = _running(call(ACTIVE))
+    state = _seen(state, call(GONE, revision=2, transfers=begun), T + 5_100).state
+    assert state is not None
+    own = MediaStreamChanged(TASK, 2, None, None, None, "starting", "", T + 9_000)
+
+    assert () != on_tick(state, HISTORY, own.at).told
+    assert Next(state) == on_own(state, own, HISTORY)
 
 
 def test_an_older_version_changes_nothing() -> None:

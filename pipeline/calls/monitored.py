@@ -10,6 +10,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import Protocol
 
 from schemas.records import RecordingPolicy
@@ -19,6 +20,10 @@ _NAMED = re.compile(r"(team|queue|!queue)\s*:\s*(\S.*)", re.IGNORECASE)
 
 NOBODY = RecordingPolicy(0, 0, 0, (), record_inbound=True, record_outbound=True)
 """What holds before the first version."""
+
+
+Stretch = tuple[int, int]
+"""From when to when (ms)."""
 
 
 class Party(Protocol):
@@ -153,15 +158,21 @@ class PolicyHistory:
         found = bisect_right(self._versions, now, key=lambda policy: policy.effective_at)
         return self._versions[found - 1] if found else NOBODY
 
-    def between(self, start: int, end: int) -> tuple[RecordingPolicy, ...]:
-        """The versions in force at any moment from `start` up to, not including, `end`; at least
-        the one in force at `start`. Of two that take effect at once only the later one ever is."""
-        times = {p.effective_at for p in self._versions if start < p.effective_at < end}
-        return (self.at(start), *map(self.at, sorted(times)))
+    def stretches(self, party: Party, start: int, end: int) -> tuple[Stretch, ...]:
+        """When, between `start` and `end` (ms), the party was on the list, by one version after the
+        other; of no time at all, what holds at `start`. Of two versions that take effect at once
+        only the later one ever is."""
+        changes = {p.effective_at for p in self._versions if start < p.effective_at < end}
+        times = [start, *sorted(changes), max(start, end)]
+        return tuple(
+            (since, until)
+            for since, until in pairwise(times)
+            if party_is_monitored(self.at(since), party)
+        )
 
     def monitored_between(self, party: Party, start: int, end: int) -> bool:
         """Whether the party was on the list at any moment between `start` and `end` (ms)."""
-        return any(party_is_monitored(policy, party) for policy in self.between(start, end))
+        return bool(self.stretches(party, start, end))
 
 
 def _in_force_from(policy: RecordingPolicy) -> tuple[int, int]:

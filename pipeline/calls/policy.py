@@ -5,8 +5,9 @@ time. The first rule that fits holds:
 2. Nor is a direction that is switched off.
 3. When the call is over, nothing is.
 4. While a monitored agent is on the call, it is recorded.
-5. While nobody is on it, the last to leave was monitored, and a monitored agent is being called, or
-   for a second may be, the recording goes on: it is a transfer. It begins nothing.
+5. While nobody is on it, the last to leave was monitored then or has been since, and a monitored
+   agent is being called, or for a second may be, the recording goes on: it is a transfer. It begins
+   nothing.
 6. Otherwise it is not recorded: the queue is excluded, the agent is no longer on the list, or none
    who is on the call ever was.
 
@@ -95,7 +96,7 @@ def decide(
     policy = history.at(now)
     kind, reason = (
         _never(view, policy)
-        or _by_workers(view, policy, now, alone_since or 0)
+        or _by_workers(view, history, now, alone_since or 0)
         or _nobody(view, history, now)
     )
     return Decision(
@@ -158,16 +159,17 @@ def _never(view: CallView, policy: RecordingPolicy) -> tuple[str, str] | None:
 
 
 def _by_workers(
-    view: CallView, policy: RecordingPolicy, now: int, alone_since: int
+    view: CallView, history: PolicyHistory, now: int, alone_since: int
 ) -> tuple[str, str] | None:
     """By whom the call is recorded, if so."""
+    policy = history.at(now)
     active = [s for s in view.sessions if s.is_open]
     if monitored := [s for s in active if party_is_monitored(policy, s)]:
         first = min(monitored, key=_started)
         return "monitored", f"monitored agent {first.extension or 'unknown'} is active"
     if active or view.state == ENDED:
         return None
-    bridge = _bridging(view, policy, now, alone_since)
+    bridge = _bridging(view, history, now, alone_since)
     return None if bridge is None else ("bridging", bridge)
 
 
@@ -184,11 +186,12 @@ def _nobody(view: CallView, history: PolicyHistory, now: int) -> tuple[str, str]
     return "none", "no monitored agent"
 
 
-def _bridging(view: CallView, policy: RecordingPolicy, now: int, alone_since: int) -> str | None:
+def _bridging(view: CallView, history: PolicyHistory, now: int, alone_since: int) -> str | None:
     """Nobody is on the call: why the recording goes on nevertheless, None if it does not."""
-    left = _last_left(view, policy)
+    left = _last_left(view, history, now)
     if left is None:
         return None
+    policy = history.at(now)
     pending = [s for s in view.sessions if _is_pending(s, now)]
     awaited = [
         s for s in pending if party_is_monitored(policy, s) and s.created_at <= left + BRIDGE_MS
@@ -200,14 +203,15 @@ def _bridging(view: CallView, policy: RecordingPolicy, now: int, alone_since: in
     return None
 
 
-def _last_left(view: CallView, policy: RecordingPolicy) -> int | None:
+def _last_left(view: CallView, history: PolicyHistory, now: int) -> int | None:
     """When the last monitored worker left; None where an unmonitored one left after him, or none
-    was there."""
+    was there. To be taken off the list afterwards is nothing to who is being called now."""
     left = [s for s in view.sessions if s.started_at is not None and s.ended_at is not None]
     last = max(left, key=lambda s: s.ended_at or 0, default=None)
-    if last is None or not party_is_monitored(policy, last):
+    if last is None or last.ended_at is None:
         return None
-    return last.ended_at
+    was_monitored = history.monitored_between(last, min(last.ended_at, now), now + 1)
+    return last.ended_at if was_monitored else None
 
 
 def _unassigned(view: CallView, left: int) -> list[Transfer]:

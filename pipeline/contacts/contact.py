@@ -1,14 +1,14 @@
 """The consolidated contact, made from what is known of it. Nothing is remembered here: the same
 `ContactState`, policy and time give the same contact."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pipeline.calls import view as calls
-from pipeline.calls.monitored import PolicyHistory
+from pipeline.calls.monitored import PolicyHistory, Stretch
 from pipeline.calls.view import CallView
 from pipeline.calls.workers import value
 from pipeline.contacts.gaps import gaps
-from pipeline.contacts.match import extension_at, extensions_during
+from pipeline.contacts.match import Watched, extension_at, extensions_during
 from pipeline.contacts.state import call_of, revision
 from schemas.records import (
     Call,
@@ -35,8 +35,9 @@ def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | 
     seen = calls.view(call)
     if seen.state not in (calls.ACTIVE, calls.ENDED):
         return None
-    sessions = _sessions(seen, history, now)
-    recordings = _recordings(state, sessions)
+    stretches = [_stretches(session, history, now) for session in seen.sessions]
+    sessions = tuple(map(_session, seen.sessions, stretches))
+    recordings = _recordings(state, _watched(seen, stretches))
     decisions = _decisions(state)
     active = seen.state == calls.ACTIVE
     return Contact(
@@ -72,20 +73,30 @@ def is_settled(made: Contact | None) -> bool:
     )
 
 
-def _sessions(seen: CallView, history: PolicyHistory, now: int) -> tuple[Session, ...]:
-    return tuple(
-        Session(
-            reservation_sid=session.reservation_sid,
-            extension=session.extension,
-            monitored=session.started_at is not None
-            and history.monitored_between(
-                session, session.started_at, now if session.ended_at is None else session.ended_at
-            ),
-            started_at=session.started_at,
-            ended_at=session.ended_at,
-        )
-        for session in seen.sessions
+def _stretches(session: calls.Session, history: PolicyHistory, now: int) -> tuple[Stretch, ...]:
+    """When the worker was on the call and on the list, as far as time has come."""
+    if session.started_at is None:
+        return ()
+    end = now if session.ended_at is None else session.ended_at
+    return history.stretches(session, session.started_at, end)
+
+
+def _session(session: calls.Session, stretches: tuple[Stretch, ...]) -> Session:
+    return Session(
+        reservation_sid=session.reservation_sid,
+        extension=session.extension,
+        monitored=bool(stretches),
+        started_at=session.started_at,
+        ended_at=session.ended_at,
     )
+
+
+def _watched(seen: CallView, stretches: Sequence[tuple[Stretch, ...]]) -> list[Watched]:
+    return [
+        Watched(session.extension, when)
+        for session, when in zip(seen.sessions, stretches, strict=True)
+        if when and session.extension is not None
+    ]
 
 
 def _outcome(state: ContactState, call: Call, seen: CallView) -> str | None:
@@ -124,24 +135,24 @@ def _decisions(state: ContactState) -> tuple[ContactDecision, ...]:
     )
 
 
-def _recordings(state: ContactState, sessions: tuple[Session, ...]) -> tuple[ContactRecording, ...]:
+def _recordings(state: ContactState, watched: list[Watched]) -> tuple[ContactRecording, ...]:
     complete = {recording.stream_sid for recording in state.completed}
     begun = (r for r in state.started if r.stream_sid not in complete)
     found = [
-        *(_complete(recording, sessions) for recording in state.completed),
-        *(_open(recording, sessions) for recording in begun),
+        *(_complete(recording, watched) for recording in state.completed),
+        *(_open(recording, watched) for recording in begun),
     ]
     return tuple(sorted(found, key=lambda r: (r.started_at, r.inum)))
 
 
-def _complete(recording: RecordingCompleted, sessions: tuple[Session, ...]) -> ContactRecording:
-    extension = extension_at(sessions, recording.started_at)
+def _complete(recording: RecordingCompleted, watched: list[Watched]) -> ContactRecording:
+    extension = extension_at(watched, recording.started_at)
     return ContactRecording(
         inum=recording.inum,
         call_sid=recording.call_sid,
         stream_sid=recording.stream_sid,
         extension=extension,
-        extensions=extensions_during(sessions, recording.started_at, recording.ended_at),
+        extensions=extensions_during(watched, recording.started_at, recording.ended_at),
         state="complete",
         started_at=recording.started_at,
         duration_ms=recording.duration_ms,
@@ -154,13 +165,13 @@ def _complete(recording: RecordingCompleted, sessions: tuple[Session, ...]) -> C
     )
 
 
-def _open(recording: RecordingStarted, sessions: tuple[Session, ...]) -> ContactRecording:
+def _open(recording: RecordingStarted, watched: list[Watched]) -> ContactRecording:
     return ContactRecording(
         inum=recording.inum,
         call_sid=recording.call_sid,
         stream_sid=recording.stream_sid,
-        extension=extension_at(sessions, recording.started_at),
-        extensions=extensions_during(sessions, recording.started_at, None),
+        extension=extension_at(watched, recording.started_at),
+        extensions=extensions_during(watched, recording.started_at, None),
         state="recording",
         started_at=recording.started_at,
         duration_ms=None,

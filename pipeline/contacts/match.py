@@ -1,38 +1,42 @@
-"""Which worker a recording belongs to: matched by extension, through the monitored sessions that
-were open meanwhile. Pure."""
+"""Which worker a recording belongs to: matched by extension, through the times in which a worker
+was on the call and on the list. Pure."""
 
 from collections.abc import Iterable
 
-from schemas.records import Session
+from pipeline.calls.monitored import Stretch
+from schemas.frozen import dataclass
 
 
-def extension_at(sessions: Iterable[Session], at: int) -> str | None:
-    """The extension of the monitored worker whose session was open at `at` (ms), of several the
-    first; of none open, of the one nearest: the gateway's clock is not TaskRouter's."""
-    monitored = [s for s in sessions if s.monitored and s.extension is not None]
-    nearest = min(monitored, key=lambda s: (_distance(s, at), _start(s)), default=None)
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A session of a worker who was monitored in these `stretches`, one after the other, at least
+    one."""
+
+    extension: str
+    stretches: tuple[Stretch, ...]
+
+
+def extension_at(watched: Iterable[Watched], at: int) -> str | None:
+    """The extension of the worker who was monitored at `at` (ms), of several the first; of none, of
+    the one who was nearest to it: the gateway's clock is not TaskRouter's."""
+    nearest = min(watched, key=lambda w: (_distance(w, at), w.stretches[0]), default=None)
     return None if nearest is None else nearest.extension
 
 
-def extensions_during(sessions: Iterable[Session], start: int, end: int | None) -> tuple[str, ...]:
-    """The extensions of all monitored workers whose sessions overlap `start` to `end` (ms; None: it
-    goes on), in the order in which they came; that of `extension_at` always among them."""
-    known = sorted((s for s in sessions if s.monitored and s.extension is not None), key=_start)
+def extensions_during(watched: Iterable[Watched], start: int, end: int | None) -> tuple[str, ...]:
+    """The extensions of all who were monitored between `start` and `end` (ms; None: it goes on), in
+    the order in which they came to be; that of `extension_at` always among them."""
+    known = sorted(watched, key=lambda w: w.stretches[0])
     first = extension_at(known, start)
-    found = (s.extension for s in known if s.extension == first or _overlaps(s, start, end))
-    return tuple(dict.fromkeys(extension for extension in found if extension is not None))
+    found = (w.extension for w in known if w.extension == first or _overlaps(w, start, end))
+    return tuple(dict.fromkeys(found))
 
 
-def _start(session: Session) -> int:
-    return session.started_at or 0
+def _distance(watched: Watched, at: int) -> int:
+    return min(max(since - at, at - until, 0) for since, until in watched.stretches)
 
 
-def _distance(session: Session, at: int) -> int:
-    if at < _start(session):
-        return _start(session) - at
-    return 0 if session.ended_at is None else max(0, at - session.ended_at)
-
-
-def _overlaps(session: Session, start: int, end: int | None) -> bool:
-    begins_in_time = end is None or _start(session) <= end
-    return begins_in_time and (session.ended_at is None or session.ended_at >= start)
+def _overlaps(watched: Watched, start: int, end: int | None) -> bool:
+    return any(
+        until >= start and (end is None or since <= end) for since, until in watched.stretches
+    )

@@ -113,7 +113,7 @@ def _kind(
     on = [s for s in told.sessions if s.is_on]
     if on:
         return _by_who_is_on(on, versions, now)
-    goes_on = told.state != "ended" and _bridges(told, version, now, alone_since or 0)
+    goes_on = told.state != "ended" and _bridges(told, versions, now, alone_since or 0)
     return "bridging" if goes_on else "none"
 
 
@@ -126,15 +126,17 @@ def _by_who_is_on(on: list[Session], versions: Sequence[ListVersion], now: int) 
     return "off-list" if any(was_monitored(versions, s, now) for s in on) else "none"
 
 
-def _bridges(told: Story, version: ListVersion, now: int, alone_since: int) -> bool:
+def _bridges(told: Story, versions: Sequence[ListVersion], now: int, alone_since: int) -> bool:
     """Nobody is on: whether it is a transfer from a monitored agent to one who may be."""
     gone = [s for s in told.sessions if s.started_at is not None and s.ended_at is not None]
     if not gone:
         return False
     last = max(gone, key=lambda s: s.ended_at or 0)
     left = last.ended_at or 0
-    if not is_monitored(version, last):
+    since = [left, now, *(v.holds_from for v in versions if left < v.holds_from < now)]
+    if not any(is_monitored(in_force(versions, at), last) for at in since if at <= now):
         return False
+    version = in_force(versions, now)
     ringing = [
         s for s in told.sessions
         if s.started_at is None and s.ended_at is None and now < s.created_at + RINGS_AT_MOST

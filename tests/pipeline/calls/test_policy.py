@@ -202,6 +202,21 @@ def test_a_transfer_to_a_monitored_agent_keeps_the_recording_while_he_is_called(
     assert not _decided(call(gone, too_late), now=T + 2_000).record
 
 
+def test_who_left_may_be_taken_off_the_list_while_the_next_one_is_called() -> None:
+    """He was on it when he left. One who had been taken off before has stopped it by then."""
+    called = view(
+        call(reservation(ANN, created=T, accepted=T, wrapup=T + 50), reservation(CAROL, created=T))
+    )
+
+    def recorded(taken_off_at: int) -> bool:
+        later = RecordingPolicy(2, 0, taken_off_at, (CAROL,), True, True)
+        history = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN, CAROL), True, True), later])
+        return decide(called, history, T + 9_000).record
+
+    assert recorded(taken_off_at=T + 51)
+    assert not recorded(taken_off_at=T + 50)
+
+
 def test_a_transfer_to_an_unmonitored_agent_ends_it_at_once() -> None:
     """Also while he is only being called, and also when the transfer is still under way."""
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 
 from pipeline.calls.policy import PolicyHistory
 from pipeline.contacts.contact import contact, is_settled
-from pipeline.contacts.match import extension_at, extensions_during
+from pipeline.contacts.match import Watched, extension_at, extensions_during
 from pipeline.contacts.state import Input, empty, fold
 from pipeline.streams.marks import NoLeg
 from schemas.codec import decode, encode
-from schemas.records import Contact, Session
+from schemas.records import Contact, RecordingPolicy, Session
 from tests.examples import examples
 from tests.pipeline.contacts.records import (
     HISTORY,
@@ -204,13 +204,9 @@ def test_media_streams_in_their_last_state() -> None:
     ]
 
 
-def _session(who: str, start: int | None, end: int | None, *, monitored: bool = True) -> Session:
-    return Session(f"WR{who}", who, monitored, start, end)
-
-
-A, B = _session("a", 100, 200), _session("b", 190, 300)
-LATE_B = _session("b", 250, 300)
-U = _session("u", 50, 400, monitored=False)
+A, B = Watched("a", ((100, 200),)), Watched("b", ((190, 300),))
+LATE_B = Watched("b", ((250, 300),))
+OFF_AND_ON = Watched("o", ((50, 120), (260, 400)))
 
 
 @pytest.mark.parametrize(
@@ -229,9 +225,16 @@ def test_recordings_are_matched_by_extension(
     start: int, end: int | None, extension: str, extensions: tuple[str, ...]
 ) -> None:
     """To the monitored worker on the call when it began, else the nearest; and to all of them who
-    were there while it ran; never to an unmonitored one."""
-    assert extension == extension_at([U, A, B], start)
-    assert extensions == extensions_during([U, A, B], start, end)
+    were there while it ran."""
+    assert extension == extension_at([B, A], start)
+    assert extensions == extensions_during([B, A], start, end)
+
+
+def test_who_is_off_the_list_for_a_while_is_not_recorded_meanwhile() -> None:
+    """Although on the call all the time, and the first of all."""
+    assert "a" == extension_at([OFF_AND_ON, A, B], 150)
+    assert ("a", "b") == extensions_during([OFF_AND_ON, A, B], 150, 250)
+    assert ("o", "a", "b") == extensions_during([OFF_AND_ON, A, B], 150, 260)
 
 
 def test_who_was_nearest_when_it_began_is_on_the_recording() -> None:
@@ -242,8 +245,22 @@ def test_who_was_nearest_when_it_began_is_on_the_recording() -> None:
 
 def test_a_recording_of_nobody() -> None:
     """Without a monitored session there is no extension."""
-    assert extension_at([U], 100) is None
-    assert () == extensions_during([U], 0, None)
+    assert extension_at([], 100) is None
+    assert () == extensions_during([], 0, None)
+
+
+def test_a_recording_is_of_who_was_on_the_list_when_it_began() -> None:
+    """Ann came first, and was taken off before; Bob was put on, and she again later."""
+    lists = [(1, 0, "ann"), (2, 5_000, "bob"), (3, 20_000, "ann")]
+    history = PolicyHistory.of(
+        RecordingPolicy(n, 0, NOON + at if at else 0, (f"{who}@example.com",), True, True)
+        for n, at, who in lists
+    )
+    bob = reservation(2, "bob", created=3_000, accepted=4_000, wrapup=30_000)
+    found = of(call(ANN_LEFT, bob), completed(1, 5_300, 15_000), history=history)
+    (recording,) = found.recordings
+    assert ("bob@example.com", ("bob@example.com",)) == (recording.extension, recording.extensions)
+    assert [True, True] == [session.monitored for session in found.sessions]
 
 
 def test_a_contact_is_settled_once_nobody_is_on_it() -> None:

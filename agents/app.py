@@ -105,7 +105,7 @@ async def run_table_role(
         )
         await running.until(
             stop,
-            _Brought(core, effects, recall, rules, broadcasts, backlog, gathering_s > 0),
+            _Brought(core, effects, recall, rules, broadcasts, backlog),
             companions,
         )
     finally:
@@ -135,7 +135,6 @@ class _Brought(Generic[S]):
     rules: Rules
     broadcasts: Broadcasts[S] | None
     backlog: Backlog | None
-    gathers: bool
 
 
 class _Running:
@@ -157,6 +156,7 @@ class _Running:
         self.role = role
         self.topics = {settings.prefixed(t.name): t.name for t in topics}
         self.producer = sender
+        self.gathers = gathering_s > 0
         self.sender = Patient(sender)
         self.outbox = Outbox(self.sender, settings.prefixed(changelog.name))
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -259,7 +259,7 @@ class _Running:
             rules=brought.rules,
             broadcasts=brought.broadcasts,
             backlog=brought.backlog,
-            gathering_s=_TOGETHER_SECONDS if brought.gathers else 0.0,
+            gathering_s=_TOGETHER_SECONDS if self.gathers else 0.0,
         )
         self.handler = handler
 

@@ -9,14 +9,13 @@ from faust.transport.drivers import aiokafka as driver
 from mode.threads import WorkerThread
 
 from agents.faust_lease import keep
-from pipeline.kafka import IDLE_FETCH_MS
+from pipeline.kafka import GATHERED_BYTES, IDLE_FETCH_MS
 from pipeline.kafka import consumer as kafka_consumer
 from schemas.frozen import dataclass
 
 RECOVERING_FETCH_MS = 20
 """How long a fetch that finds nothing may take while a table recovers: when that ends, other
 partitions are read."""
-_MUCH_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Fetching:
     @classmethod
     def gathered(cls, seconds: float) -> "Fetching":
         """All that comes within `seconds` at once."""
-        return cls(round(seconds * 1000), _MUCH_BYTES)
+        return cls(round(seconds * 1000), GATHERED_BYTES)
 
 
 class Worker(WorkerThread):  # type: ignore[misc]

@@ -40,9 +40,6 @@ STALLED = Gauge(
 )
 
 POLL_MS = 200
-FETCHED_BYTES = 1024 * 1024
-"""The broker gathers so much for an answer, for 100 ms at most: a round for each batch of each call
-costs several times what is in it."""
 MOST_FETCHED_BYTES = 16 * 1024 * 1024
 """What waits to be recorded, when there is much, is on the log and not in memory."""
 POLL_RECORDS = 2_000
@@ -96,7 +93,9 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             # A store that refuses for hours is no reason to give the partitions to another
             # recorder, which has the same store: the alarm is the health check.
             max_poll_interval_ms=24 * 60 * 60 * 1000,
-            fetch_min_bytes=FETCHED_BYTES,
+            # A round for each batch of each call costs several times what is in it: the broker
+            # gathers, for 100 ms at most.
+            fetch_min_bytes=kafka.GATHERED_BYTES,
             fetch_max_bytes=MOST_FETCHED_BYTES,
         )
         self._partitions: dict[int, _Partition] = {}

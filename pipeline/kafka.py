@@ -23,6 +23,8 @@ IDLE_FETCH_MS = 500
 """How long a fetch that finds nothing may take, for who reads the same many partitions all the
 time: each costs the broker, and who asks, a look at all of them. Who turns to other partitions
 waits for the fetch under way, so others ask for less."""
+GATHERED_BYTES = 1024 * 1024
+"""So much who lets the broker gather wants at once, or else what comes within a time."""
 _PATIENCE_SECONDS = 5.0
 _AGAIN_SECONDS = 0.2
 

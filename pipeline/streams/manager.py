@@ -74,7 +74,7 @@ def on_record(
             after = gateway_started(before, record, now)
     if after is before:
         return Next(state)
-    return _settled(before, after, history, now, gateways or Gateways(steady_since=0), hasty=hasty)
+    return _settled(before, after, history, now, gateways, hasty=hasty)
 
 
 def on_tick(
@@ -91,7 +91,7 @@ def on_tick(
         return Next(state)  # a tick from before what is known already
     if is_at_rest(state):
         return Next(None if now >= forgotten_at(state) else state)
-    return _settled(state, state, history, now, gateways or Gateways(steady_since=0), hasty=hasty)
+    return _settled(state, state, history, now, gateways, hasty=hasty)
 
 
 def on_own(
@@ -107,7 +107,6 @@ def on_own(
     if _is_lost_beginning(state, record):
         # A later version of the call was read first: that it is over has still to be told.
         after = replace(state, decision=policy.RECORD)
-        gateways = gateways or Gateways(steady_since=0)
         return _settled(state, after, history, state.seen_at, gateways, hasty=True)
     return Next(state)
 
@@ -139,10 +138,11 @@ def _settled(
     after: CallStreams,
     history: PolicyHistory,
     now: int,
-    gateways: Gateways,
+    gateways: Gateways | None,
     *,
     hasty: bool,
 ) -> Next:
+    gateways = gateways or Gateways(steady_since=0)
     demand = Demand(desired=False, reason="stopped: the call is not known", policy_version=0)
     decided: tuple[RecordingDecided, ...] = ()
     ended = True

@@ -147,7 +147,7 @@ async def test_a_fetch_waits_for_short_until_a_recovery_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The sources, resumed, wait for the fetch under way, which asks for changelogs; but to ask for
-    all partitions that often costs an idle broker half its time."""
+    all partitions that often costs an idle broker a third of its time."""
 
     async def revoked(*_: Any) -> None:
         pass

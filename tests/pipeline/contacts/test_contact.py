@@ -32,6 +32,7 @@ from tests.pipeline.contacts.records import (
 
 ANN = reservation(1, "ann", created=1_000, accepted=2_000)
 ANN_LEFT = reservation(1, "ann", created=1_000, accepted=2_000, wrapup=30_000)
+EVE = reservation(3, "eve", created=0, accepted=500, wrapup=40_000)
 NEVER = reservation(1, "ann", created=1_000, rejected=5_000)
 LATER = NOON + 100_000
 
@@ -247,6 +248,14 @@ def test_a_recording_of_nobody() -> None:
     """Without a monitored session there is no extension."""
     assert extension_at([], 100) is None
     assert () == extensions_during([], 0, None)
+    (recording,) = of(call(EVE), completed(1, 2_300, 30_100)).recordings
+    assert (None, ()) == (recording.extension, recording.extensions)
+
+
+def test_a_recording_is_never_of_who_was_not_monitored() -> None:
+    """Although on the call before all others, and longer."""
+    (recording,) = of(call(EVE, ANN_LEFT), completed(1, 1_500, 30_100)).recordings
+    assert ("ann@example.com", ("ann@example.com",)) == (recording.extension, recording.extensions)
 
 
 def test_a_recording_is_of_who_was_on_the_list_when_it_began() -> None:

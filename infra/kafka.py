@@ -59,6 +59,9 @@ _BROKER: Mapping[str, str] = {
     # A killed broker is let in again once the session it had has run out.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
+    # A partition's index files are made as large as they may ever be, and where the kernel reads
+    # far ahead, the first look into each reads (or clears) all of it. So large is enough for 87 MB.
+    "log.index.size.max.bytes": str(256 * 1024),
     # Small: it shares one machine with everything else.
     "num.network.threads": "2",
     "num.io.threads": "4",

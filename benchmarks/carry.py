@@ -58,9 +58,7 @@ class BareWriter:
 
     def __init__(self, settings: Settings) -> None:
         self._topics = {topic.name: settings.prefixed(topic.name) for topic in ALL}
-        self._producer: AIOKafkaProducer = producer(
-            settings, linger_ms=0, max_batch_size=256 * 1024
-        )
+        self._producer: AIOKafkaProducer = producer(settings, linger_ms=0)
 
     async def start(self) -> None:
         """Connects."""

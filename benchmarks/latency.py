@@ -56,7 +56,7 @@ def run(here: Local, quick: bool) -> list[Row]:
     state_dir = here.directory / "up"
     state_dir.mkdir()
     try:
-        waits = asyncio.run(_measured(state_dir, 12 if quick else 60))
+        waits = asyncio.run(_measured(state_dir, 12 if quick else 120))
     except (PipelineDied, TimeoutError) as error:
         raise BenchmarkFailed(f"{type(error).__name__}: {error}") from error
     started, playable = "event in Kinesis -> Start Stream", "hang-up -> searchable and playable"

@@ -84,7 +84,7 @@ async def _filled(here: Local, prefix: str, records: Iterable[MediaRecord]) -> i
     """Puts the media on the log; how many records they are."""
     settings = here.settings(prefix)
     await ensure_topics(settings, [MEDIA])
-    writer = producer(settings, max_batch_size=256 * 1024)
+    writer = producer(settings)
     await writer.start()
     topic, number = settings.prefixed(MEDIA.name), 0
     try:

@@ -40,7 +40,7 @@ async def _filled(here: Local, prefix: str, count: int) -> int:
     """Puts events on the log as the bridge does; how many they are."""
     settings = here.settings(prefix)
     await ensure_topics(settings, [CTI_EVENTS])
-    writer = producer(settings, max_batch_size=256 * 1024)
+    writer = producer(settings)
     await writer.start()
     now, place, sent = time.time_ns() // 1_000_000, Place("bench", 0, "shard-0"), 0
     try:

@@ -103,7 +103,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
 
 
 def _producer_for(settings: Settings) -> Callable[[], AIOKafkaProducer]:
-    return lambda: producer(settings, max_batch_size=256 * 1024, linger_ms=LINGER_MS)
+    return lambda: producer(settings, linger_ms=LINGER_MS)
 
 
 def _spill(settings: Settings, directory: Path | None, instance: str) -> Spill | None:

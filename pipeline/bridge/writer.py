@@ -19,7 +19,7 @@ from prometheus_client import Counter
 from pipeline.bridge.checkpoints import partition_of
 from pipeline.bridge.messages import Limits, Message
 from pipeline.bridge.place import Place
-from pipeline.kafka import producer
+from pipeline.kafka import BATCH_BYTES, producer
 from pipeline.settings import Settings
 from schemas.codec import encode
 from schemas.records import BridgeCheckpoint, BridgePeriod
@@ -33,7 +33,6 @@ _TRANSACTION_MS = 4_500
 the next time: every 10 s unless it is told otherwise. Both together stay below 15 s."""
 _WRITE_SECONDS = 4.0  # less than that
 _STOP_SECONDS = 2.0
-_BATCH_BYTES = 256 * 1024
 
 _events = Counter("flexcapture_bridge_events_total", "Events written to cti.events")
 _dead_letters = Counter(
@@ -77,7 +76,7 @@ class ShardWriter:
             transactional_id=settings.prefixed(place.transactional_id),
             transaction_timeout_ms=_TRANSACTION_MS,
             linger_ms=0,
-            max_batch_size=min(_BATCH_BYTES, limits.event_bytes, limits.dead_letter_bytes),
+            max_batch_size=min(BATCH_BYTES, limits.event_bytes, limits.dead_letter_bytes),
             request_timeout_ms=4_000,
         )
 

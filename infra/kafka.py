@@ -60,7 +60,7 @@ _BROKER: Mapping[str, str] = {
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
     # A partition's index files are made as large as they may ever be, and where the kernel reads
-    # far ahead, the first look into each reads (or clears) all of it. So large is enough for 87 MB.
+    # far ahead, the first look into each reads (or clears) all of it. So large is enough for 89 MB.
     "log.index.size.max.bytes": str(256 * 1024),
     # Small: it shares one machine with everything else.
     "num.network.threads": "2",

@@ -60,6 +60,9 @@ class RecordingPolicy:
     entries: tuple[str, ...]
     record_inbound: bool
     record_outbound: bool
+    hash: str = ""
+    part: int = 0
+    parts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ class Call:
     state: str
     connections: tuple[Connection, ...]
     media_streams: tuple[ReportedStream, ...] = ()
+    more_offers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +278,14 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class SequenceBreak:
+    """A place in a track where frames that Twilio sent are missing."""
+
+    timestamp: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrackBatch:
     """What one track received."""
 
@@ -281,6 +293,7 @@ class TrackBatch:
     runs: tuple[Run, ...]
     invalid: int
     audio: bytes
+    breaks: tuple[SequenceBreak, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,6 +377,20 @@ class GatewayAlive:
 
 
 @dataclass(frozen=True, slots=True)
+class HandshakeRefused:
+    """A gateway refused the WebSocket of a media stream that Twilio opened with a genuine
+    ticket."""
+
+    task_sid: str
+    call_sid: str
+    generation: int
+    gateway: str
+    epoch: int
+    at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingStarted:
     """The recorder began a recording."""
 
@@ -373,6 +400,8 @@ class RecordingStarted:
     task_sid: str
     generation: int
     started_at: int
+    recording_id: str = ""
+    supplement_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +426,12 @@ class RecordingCompleted:
     audio_sha256: str
     manifest: str
     reason: str
+    recording_id: str = ""
+    supplement_of: str = ""
+    lost_for: Mapping[str, int] = field(default_factory=dict, hash=False)
+    lost_at_end: int = 0
+    withheld: int = 0
+    withheld_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,6 +463,13 @@ class ContactRecording:
     invalid: int
     audio: str | None
     manifest: str | None
+    recording_id: str = ""
+    supplement_of: str = ""
+    source: str = "stream"
+    lost_for: Mapping[str, int] = field(default_factory=dict, hash=False)
+    lost_at_end: int = 0
+    withheld: int = 0
+    withheld_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -462,12 +504,14 @@ class ContactStream:
 
 @dataclass(frozen=True, slots=True)
 class ContactGap:
-    """A time without audio between two recordings, while the call had to be recorded."""
+    """A time in which the call had to be recorded and there is no audio."""
 
     started_at: int
     ended_at: int
     after: str
     before: str
+    reason: str = "unknown"
+    covered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -493,6 +537,9 @@ class Contact:
     revision: int
     updated_at: int
     gaps: tuple[ContactGap, ...] = ()
+    capture: str = "pending"
+    required_ms: int = 0
+    captured_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -635,7 +682,26 @@ class RecorderTrack:
     batch_missing: bool
     seen: tuple[TimestampStretch, ...]
     dropped: tuple[DroppedStretch, ...] = ()
-    lost_for: Mapping[str, int] = field(default_factory=dict)
+    lost_for: Mapping[str, int] = field(default_factory=dict, hash=False)
+    break_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRange:
+    """Batches of one life of one gateway, by number."""
+
+    gateway: str
+    epoch: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockPoint:
+    """When a sample was received."""
+
+    sample: int
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -664,6 +730,31 @@ class RecorderCheckpoint:
     heard_at: int
     dropped_batches: int = 0
     begun_at: int = 0
+    by_task: bool = False
+    part: int = 0
+    supplement_of: str = ""
+    origin: int = 0
+    ranges: tuple[BatchRange, ...] = ()
+    clock: tuple[ClockPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDecision:
+    """A decision."""
+
+    at: int
+    decision: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecorderDecisions:
+    """The decisions on a call that the recorder has read."""
+
+    task_sid: str
+    offset: int
+    heard_at: int
+    decisions: tuple[TaskDecision, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ STREAM_EVENTS = Topic(
         "MediaStreamChanged",
         "MediaStreamOpened",
         "MediaStreamClosed",
+        "HandshakeRefused",
         "GatewayStarted",
         "GatewayAlive",
     ),
@@ -66,7 +67,14 @@ STREAM_EVENTS = Topic(
 MEDIA = Topic(
     "media",
     "task SID; GatewayStarted: none, on every partition",
-    ("MediaStreamOpened", "MediaBatch", "MediaDropped", "MediaStreamClosed", "GatewayStarted"),
+    (
+        "MediaStreamOpened",
+        "MediaBatch",
+        "MediaDropped",
+        "MediaStreamClosed",
+        "GatewayStarted",
+        "RecordingDecided",
+    ),
     retention_ms=3 * _DAY_MS,
 )
 RECORDINGS = Topic("recordings", "task SID", ("RecordingStarted", "RecordingCompleted"))
@@ -83,8 +91,8 @@ BRIDGE_CHECKPOINTS = Topic(
 )
 RECORDER_CHECKPOINTS = Topic(
     "recorder.checkpoints",
-    "stream SID, on the partition of its media",
-    ("RecorderCheckpoint",),
+    "recording id, or `task:` and task SID; on the partition of the call's media",
+    ("RecorderCheckpoint", "RecorderDecisions"),
     retention_ms=None,
 )
 

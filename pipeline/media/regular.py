@@ -43,15 +43,15 @@ def _long(value: int) -> bytes:
 
 
 # What follows the first timestamp of a track: frames, step and size of its only run, the end of the
-# runs, no invalid frames, the length of the audio. Always 8 bytes.
+# runs, no invalid frames, the length of the audio. Always 8 bytes. After the audio: no breaks.
 _RESTS = {
     frames: b"".join(map(_long, (frames, STEP_MS, SIZE, 0, 0, frames * SIZE)))
     for frames in range(2, MOST_FRAMES + 1)
 }
 _REST = {rest: frames * SIZE for frames, rest in _RESTS.items()}
 _INBOUND = _long(2) + _long(0) + _long(1)  # two tracks; inbound, with one run
-_OUTBOUND = _long(1) + _long(1)  # outbound, with one run
-_END = _long(0)
+_OUTBOUND = _long(0) + _long(1) + _long(1)  # no breaks on inbound; outbound, with one run
+_END = _long(0) + _long(0)  # no breaks on outbound, the end of the tracks
 _NULL, _LONG = _long(0), _long(1)  # the index of a union's value
 _SOME = _LONG[0]
 _BEGINNINGS = (("inbound", _INBOUND), ("outbound", _OUTBOUND))
@@ -105,7 +105,7 @@ def written(batch: MediaBatch) -> bytes | None:
         _optional(batch.last_sequence),
     ]
     for track, (name, beginning) in zip(batch.tracks, _BEGINNINGS, strict=True):
-        if track.track != name or len(track.runs) != 1 or track.invalid:
+        if track.track != name or len(track.runs) != 1 or track.invalid or track.breaks:
             return None
         (run,) = track.runs
         if run.step != STEP_MS or run.size != SIZE or run.timestamp < 0:
@@ -141,9 +141,9 @@ def _read(data: bytes, beginning: bytes, stream_sid: str) -> RegularBatch | None
     position += 8 + length
     audio = memoryview(data)
     inbound = audio[position - length : position]
-    if data[position : position + 2] != _OUTBOUND:
+    if data[position : position + 3] != _OUTBOUND:
         return None
-    outbound_timestamp, position = _varint(data, position + 2)
+    outbound_timestamp, position = _varint(data, position + 3)
     length = _REST.get(data[position : position + 8])
     if length is None or data[position + 8 + length :] != _END:
         return None

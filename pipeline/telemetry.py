@@ -54,10 +54,14 @@ def set_up_logs(role: str, instance: str, level: str) -> None:
 
 
 class Health:
-    """Why this process cannot do its job, if it cannot: a reason a name, none when all is well."""
+    """Why this process cannot do its job, if it cannot: one reason for each name.
+
+    Warnings are problems that others must see to: they are shown, and the process stays healthy.
+    """
 
     def __init__(self, **reasons: str) -> None:
         self._reasons = dict(reasons)
+        self._warnings: dict[str, str] = {}
 
     def bad(self, name: str, reason: str) -> None:
         """From now on unhealthy, until `good(name)`."""
@@ -67,20 +71,34 @@ class Health:
         """The named reason no longer holds."""
         self._reasons.pop(name, None)
 
+    def warn(self, name: str, warning: str) -> None:
+        """Show a warning until `clear_warning(name)`; the process stays healthy."""
+        self._warnings[name] = warning
+
+    def clear_warning(self, name: str) -> None:
+        """Remove the named warning, if there is one."""
+        self._warnings.pop(name, None)
+
     @property
     def reasons(self) -> dict[str, str]:
         """What is wrong now."""
         return dict(self._reasons)
 
+    @property
+    def warnings(self) -> dict[str, str]:
+        """The warnings that are shown now."""
+        return dict(self._warnings)
+
 
 def health_routes(health: Health) -> list[Route]:
-    """`GET /healthz` (200, or 503 with a line for each reason) and `GET /metrics`."""
+    """`GET /healthz` (200, or 503 with a line for each reason; warnings come last) and `GET
+    /metrics`."""
 
     async def healthz(_: Request) -> Response:
         reasons = health.reasons
-        if not reasons:
-            return PlainTextResponse("ok\n")
-        return PlainTextResponse("".join(f"{n}: {r}\n" for n, r in sorted(reasons.items())), 503)
+        first = "".join(f"{n}: {r}\n" for n, r in sorted(reasons.items())) or "ok\n"
+        warnings = "".join(f"warning: {n}: {w}\n" for n, w in sorted(health.warnings.items()))
+        return PlainTextResponse(first + warnings, 503 if reasons else 200)
 
     async def metrics(_: Request) -> Response:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -23,18 +23,33 @@ from pipeline.recordings.effects import (
     RecordingEnded,
     SegmentCut,
 )
-from pipeline.recordings.names import SEGMENTS, draft_key, entries_key, inum, segment_key
+from pipeline.recordings.names import (
+    SEGMENTS,
+    draft_key,
+    entries_key,
+    recording_id,
+    segment_key,
+)
 from pipeline.recordings.partition import PartitionFold
+from pipeline.recordings.recording import Recording
 from pipeline.replay import Log, Progress, Span
 from pipeline.settings import Settings
 from pipeline.store.audio import AudioStore
 from pipeline.store.files import PARTIAL
 from schemas.codec import Undecodable, decode
-from schemas.records import GatewayAlive, MediaStreamOpened, RecordingCompleted, RecordingStarted
-from schemas.topics import CALL_PARTITIONS, MEDIA
+from schemas.records import (
+    GatewayAlive,
+    MediaStreamOpened,
+    RecordingCompleted,
+    RecordingDecided,
+    RecordingStarted,
+)
+from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
 
 _COMPARED_BYTES = 4 * 1024 * 1024
 _TIDIED_EVERY = 10_000
+LONGEST_MS = 30 * 24 * 60 * 60 * 1000
+"""How far back decisions are read: `stream.events` is kept for so long."""
 
 
 class NothingToRead(RuntimeError):
@@ -112,7 +127,8 @@ class _Partition:
     _fold: PartitionFold = field(default_factory=PartitionFold)
     _regular: RegularReader = field(default_factory=RegularReader)
     _begun: dict[str, RecordingStarted] = field(default_factory=dict)
-    _segments: dict[str, int] = field(default_factory=dict)
+    _stored: dict[str, tuple[Recording, int]] = field(default_factory=dict)
+    _left_out: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         files = self.target.files
@@ -121,8 +137,12 @@ class _Partition:
         )
 
     async def fold(self, log: Log, span: Span) -> None:
-        """Reads it, and makes what it can."""
+        """Read it, and make what can be made."""
+        decisions_known = not self.start
         async for message in self._of_interest(log, span):
+            if not decisions_known:
+                await self._know_decisions(log, message.timestamp)
+                decisions_known = True
             for effect in effects_of(self._regular, self._fold, message):
                 await self._carry_out(effect, message)
             if not message.offset % _TIDIED_EVERY:  # what ended long ago need not be remembered
@@ -145,27 +165,46 @@ class _Partition:
 
     async def _carry_out(self, effect: Effect, message: ConsumerRecord) -> None:
         match effect:
-            case RecordingBegan(started) if self._is_whole(message):
-                self._begun[started.stream_sid] = started
+            case RecordingBegan(started) if self._is_whole(started, message):
+                self._begun[started.recording_id] = started
             case RecordingBegan(started):
+                self._left_out.add(started.inum)
                 self.report.left_out.append(_line(started))
             case Ignored() if effect == NEVER_OPENED and self.start:
                 closed = decode(message.value)
                 self.report.left_out.append(f"{closed.stream_sid} of task {closed.task_sid}")
-            case SegmentCut(recording) if recording.stream_sid in self._begun:
+            case SegmentCut(recording) if recording_id(recording) in self._begun:
                 await self._keeping.store([effect])
-                self._segments[recording.stream_sid] = effect.segment.index + 1
-            case RecordingEnded(recording) if self._begun.pop(recording.stream_sid, None):
-                self._segments.pop(recording.stream_sid, None)
+                self._stored[recording_id(recording)] = recording, effect.segment.index + 1
+            case RecordingEnded(recording) if self._begun.pop(recording_id(recording), None):
+                self._stored.pop(recording_id(recording), None)
                 await self._complete(effect)
             case _:
                 pass  # refused, ignored, or of a recording that is left out
 
-    def _is_whole(self, message: ConsumerRecord) -> bool:
-        """Whether a recording that begins with this record has its beginning here. One whose
+    async def _know_decisions(self, log: Log, until: int) -> None:
+        """Take the decisions made before what is read (`until`: its log time, ms), as far as a call
+        can reach back. They are on `stream.events` too, which has less to read and is kept for
+        longer."""
+        if not await log.has(STREAM_EVENTS):
+            return
+        since = until - LONGEST_MS
+        span = await log.span(STREAM_EVENTS, self.number, since=since, until=until)
+        async for message in log.read(span):
+            try:
+                record = decode(message.value)
+            except Undecodable:
+                continue
+            if isinstance(record, RecordingDecided):
+                self._fold.know(record)
+
+    def _is_whole(self, started: RecordingStarted, message: ConsumerRecord) -> bool:
+        """Return whether a recording that begins with this record has its beginning here. One whose
         opening the log never had begins with a batch; so does one whose beginning is not read."""
         if not self.start:
             return True
+        if started.supplement_of:
+            return started.supplement_of not in self._left_out
         try:
             return isinstance(decode(message.value), MediaStreamOpened)
         except Undecodable:
@@ -184,11 +223,13 @@ class _Partition:
             await self.target.delete([done.audio, done.manifest])
 
     async def _discard(self, started: RecordingStarted) -> None:
-        sid, at = started.stream_sid, started.started_at
-        count = self._segments.pop(sid, 0)
-        keys = [segment_key(sid, at, n) for n in range(count)]
+        stored = self._stored.pop(started.recording_id, None)
+        if stored is None:
+            return
+        recording, count = stored
+        keys = [segment_key(recording, n) for n in range(count)]
         if self.target.files is not None:
-            keys = [draft_key(sid, at), entries_key(sid, at)] if count else []
+            keys = [draft_key(recording), entries_key(recording)]
         await self.target.delete(keys)
 
 
@@ -209,5 +250,4 @@ async def _difference(made: AudioStore, kept: AudioStore, done: RecordingComplet
 
 
 def _line(started: RecordingStarted) -> str:
-    number = inum(started.stream_sid, started.started_at)
-    return f"{started.stream_sid} of task {started.task_sid} ({number})"
+    return f"{started.stream_sid} of task {started.task_sid} ({started.inum})"

@@ -7,6 +7,7 @@ the same result twice; docs/decisions/0004 tells why.
 
 import asyncio
 import gc
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,12 +18,13 @@ from prometheus_client import Counter, Gauge
 
 from agents.recorder_checkpoints import read_checkpoints
 from agents.recorder_effects import Effects, GivenUp
+from agents.recorder_lag import Lag
 from agents.recorder_reading import effects_of
 from agents.recorder_storage import drop_left_overs
 from agents.recorder_work import Work
 from pipeline import kafka
 from pipeline.media.regular import RegularReader
-from pipeline.recordings.partition import PartitionFold
+from pipeline.recordings.partition import Checkpoint, PartitionFold
 from pipeline.settings import Role, Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.telemetry import Health
@@ -99,10 +101,11 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             fetch_max_bytes=MOST_FETCHED_BYTES,
         )
         self._partitions: dict[int, _Partition] = {}
-        self._checkpoints: dict[int, list[RecorderCheckpoint]] = {}
+        self._checkpoints: dict[int, list[Checkpoint]] = {}
         self._checkpoints_read = False
         self._regular = RegularReader()
         self._stalled: set[int] = set()
+        self._lag = Lag()
         self._health: Health | None = None
         self._lock = asyncio.Lock()
         self._rebalances = 0
@@ -157,6 +160,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 self._health.good(_stalled(number))
         self._stalled.clear()
         STALLED.set(0)
+        self._lag.forget()
         self._effects.forget()
 
     async def _give_up_at(self, stop: asyncio.Event) -> None:
@@ -187,13 +191,17 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         work: list[Work] = []
         for tp, records in messages.items():
             if tp not in rewound:
+                last = records[-1]
+                self._lag.read(tp, records[0].offset, last.offset, last.timestamp)
                 work += self._fold(self._partitions[tp.partition], records)
         await self._effects.carry_out(work)
         for number, what in self._effects.broken().items():
             self._stall(number, what)
-        OPEN.set(sum(len(p.fold.open_streams) for p in self._partitions.values()))
+        OPEN.set(sum(len(p.fold.open_recordings) for p in self._partitions.values()))
         if asyncio.get_running_loop().time() - self._committed_at >= COMMIT_EVERY_S:
             await self._commit(STALLED_MS)
+            topic = self._settings.prefixed(MEDIA.name)
+            self._lag.export(self._consumer, topic, time.time_ns() // 1_000_000)
 
     def _stall(self, number: int, what: str) -> None:
         """Leaves a partition where it is: something is gone that only an operator can bring back.
@@ -226,12 +234,25 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             if tp.partition in self._partitions:
                 continue
             fold = PartitionFold(self._checkpoints.pop(tp.partition, ()))
-            start = fold.resume_offset(records[0].offset)
-            if start < records[0].offset:
+            committed = await self._committed_offset(tp)
+            first = records[0].offset
+            start = fold.resume_offset(first if committed is None else min(committed, first))
+            self._lag.begin(tp, start)
+            if start < first:
+                # If that has expired, Kafka gives the first record that there still is.
                 self._consumer.seek(tp, start)
                 rewound.add(tp)
             self._partitions[tp.partition] = _Partition(fold, start)
         return rewound
+
+    async def _committed_offset(self, tp: TopicPartition) -> int | None:
+        """Return the offset that was committed last; None if none was, or Kafka does not say."""
+        try:
+            offset: int | None = await self._consumer.committed(tp)
+        except KafkaError as error:
+            log.warning("committed offset not known", partition=tp.partition, error=repr(error))
+            return None
+        return offset
 
     async def _read_checkpoints(self) -> None:
         if self._checkpoints_read:
@@ -240,7 +261,8 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._checkpoints = await read_checkpoints(self._settings, numbers)
         self._checkpoints_read = True
         found = [c for partition in self._checkpoints.values() for c in partition]
-        await self._drop_left_overs([c for c in found if c.closed_at is not None])
+        recordings = [c for c in found if isinstance(c, RecorderCheckpoint)]
+        await self._drop_left_overs([c for c in recordings if c.closed_at is not None])
 
     async def _drop_left_overs(self, closed: list[RecorderCheckpoint]) -> None:
         try:

@@ -5,24 +5,25 @@ from collections.abc import Iterable
 from aiokafka import TopicPartition
 
 from pipeline import kafka
+from pipeline.recordings.partition import Checkpoint
 from pipeline.settings import Settings
 from schemas.codec import decode
-from schemas.records import RecorderCheckpoint
 from schemas.topics import RECORDER_CHECKPOINTS
 
 
 async def read_checkpoints(
     settings: Settings, partitions: Iterable[int]
-) -> dict[int, list[RecorderCheckpoint]]:
-    """The checkpoints of each partition: of each media stream the one that is farthest on, which
-    need not be its last record (a recorder that had lost the partition may have written once more).
+) -> dict[int, list[Checkpoint]]:
+    """Return the checkpoints of each partition: of each recording the one that is farthest on,
+    which need not be its last record (a recorder that had lost the partition may have written once
+    more), and all decisions.
 
-    Raises `Undecodable` for a checkpoint of a kind that this program does not know: going on
-    without it would begin a running recording anew.
+    Raises `Undecodable` for a checkpoint of a kind that this program does not know: without it, it
+    would begin a running recording anew.
     """
     topic = settings.prefixed(RECORDER_CHECKPOINTS.name)
     wanted = {TopicPartition(topic, partition) for partition in partitions}
-    found: dict[int, dict[bytes, RecorderCheckpoint]] = {tp.partition: {} for tp in wanted}
+    found: dict[int, dict[bytes, Checkpoint]] = {tp.partition: {} for tp in wanted}
     consumer = kafka.consumer(settings)
     await consumer.start()
     try:
@@ -38,11 +39,11 @@ async def read_checkpoints(
     return {partition: list(kept.values()) for partition, kept in found.items()}
 
 
-def _keep(kept: dict[bytes, RecorderCheckpoint], key: bytes, value: bytes | None) -> None:
+def _keep(kept: dict[bytes, Checkpoint], key: bytes, value: bytes | None) -> None:
     if value is None:
         kept.pop(key, None)
         return
-    checkpoint: RecorderCheckpoint = decode(value)
+    checkpoint: Checkpoint = decode(value)
     known = kept.get(key)
     if known is None or known.offset <= checkpoint.offset:
         kept[key] = checkpoint

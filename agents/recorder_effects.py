@@ -21,7 +21,8 @@ from pipeline.recordings.effects import (
     Refused,
     SegmentCut,
 )
-from pipeline.recordings.names import inum
+from pipeline.recordings.names import checkpoint_key, inum, recording_id
+from pipeline.recordings.partition import Checkpoint
 from pipeline.recordings.recording import Recording
 from pipeline.recordings.weave import BrokenSegments
 from pipeline.settings import Role, Settings
@@ -39,6 +40,13 @@ COMPLETED = Counter(
 )
 FRAMES = Counter(
     "flexcapture_recorder_frames_total", "Frames of complete recordings, by outcome", ["outcome"]
+)
+LOST = Counter(
+    "flexcapture_recorder_frames_lost_total", "Frames lost in complete recordings", ["reason"]
+)
+SUPPLEMENTS = Counter(
+    "flexcapture_recorder_supplements_total",
+    "Recordings of audio that arrived after its recording was complete",
 )
 SEGMENTS = Counter("flexcapture_recorder_segments_total", "Segments stored")
 REFUSED = Counter("flexcapture_recorder_refused_total", "Records sent to dead letters", ["reason"])
@@ -116,14 +124,14 @@ class Effects:
         """What was carried out and not settled is another's now, or will be done again."""
         self._unsafe = {}
 
-    async def publish_checkpoints(self, partition: int, records: list[RecorderCheckpoint]) -> None:
+    async def publish_checkpoints(self, partition: int, records: Sequence[Checkpoint]) -> None:
         """Returns when all are acknowledged."""
         await self._each(self._publish_checkpoint, [(partition, record) for record in records])
 
-    async def delete_checkpoints(self, partition: int, stream_sids: list[str]) -> None:
-        """Returns when all are acknowledged."""
-        for stream_sid in stream_sids:
-            await self._send(RECORDER_CHECKPOINTS, stream_sid.encode(), None, partition=partition)
+    async def delete_checkpoints(self, partition: int, keys: Iterable[bytes]) -> None:
+        """Delete checkpoints by key; return when all is acknowledged."""
+        for key in keys:
+            await self._send(RECORDER_CHECKPOINTS, key, None, partition=partition)
 
     async def persist(self, action: Callable[[], Awaitable[T]]) -> T:
         """What `action` returns, tried again while the store or Kafka fails; see `Effects`."""
@@ -165,7 +173,7 @@ class Effects:
         return of_streams(cuts)
 
     def _note_broken(self, message: ConsumerRecord, recording: Recording, error: Exception) -> None:
-        what = f"{inum(recording.stream_sid, recording.started_at)} ({recording.stream_sid})"
+        what = f"{inum(recording)} ({recording.stream_sid})"
         self._broken[message.partition] = f"{what}: {error}"
         log.error("a recording in the making is broken", recording=what, error=repr(error))
 
@@ -182,7 +190,8 @@ class Effects:
             return
         SEGMENTS.inc(len(cuts))
         for item, cut in zip(group, cuts, strict=True):
-            self._unsafe[cut.recording.stream_sid] = (item.message.partition, cut.checkpoint)
+            name = recording_id(cut.recording)
+            self._unsafe[name] = (item.message.partition, cut.checkpoint)
 
     async def _carry_out_one(self, work: Work) -> None:
         effect, message = work.effect, work.message
@@ -210,7 +219,7 @@ class Effects:
         except GONE as error:
             self._note_broken(message, ended.recording, error)
             return
-        self._unsafe.pop(ended.recording.stream_sid, None)
+        self._unsafe.pop(recording_id(ended.recording), None)
         await self._send(RECORDINGS, done.task_sid.encode(), encode(done))
         await self._publish_checkpoint((message.partition, ended.checkpoint))
         try:
@@ -222,23 +231,24 @@ class Effects:
         log.info("recording complete", inum=done.inum, reason=done.reason, lost=done.lost)
 
     async def _send_dead_letter(self, reason: str, detail: str, message: ConsumerRecord) -> None:
+        # Audio never leaves `media`: the record stays there, and the dead letter says where.
         value, headers = dead_letter(
             reason=reason,
-            detail=detail,
+            detail=f"{detail} ({len(message.value or b'')} bytes, left on {message.topic})",
             role=Role.RECORDER,
             origin=message.topic,
             part=str(message.partition),
             position=str(message.offset),
             at=int(time.time() * 1000),
             key=message.key,
-            original=message.value or b"",
+            original=b"",
         )
         await self._send(DEAD_LETTERS, message.key, value, headers=headers)
         log.warning("dead letter", reason=reason, detail=detail, offset=message.offset)
 
-    async def _publish_checkpoint(self, due: tuple[int, RecorderCheckpoint]) -> None:
+    async def _publish_checkpoint(self, due: tuple[int, Checkpoint]) -> None:
         partition, record = due
-        key, value = record.stream_sid.encode(), encode(record)
+        key, value = checkpoint_key(record), encode(record)
         await self._send(RECORDER_CHECKPOINTS, key, value, partition=partition)
 
     async def _send(
@@ -266,8 +276,12 @@ class Effects:
 
 def _count(done: RecordingCompleted) -> None:
     COMPLETED.labels(done.reason).inc()
-    for outcome in ("received", "lost", "duplicate", "overlap", "invalid"):
+    for outcome in ("received", "lost", "duplicate", "overlap", "invalid", "withheld"):
         FRAMES.labels(outcome).inc(getattr(done, outcome))
+    for reason, frames in done.lost_for.items():
+        LOST.labels(reason).inc(frames)
+    if done.supplement_of:
+        SUPPLEMENTS.inc()
 
 
 def _patience_ends(began: float) -> bool:

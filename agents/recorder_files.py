@@ -5,15 +5,25 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+import orjson
+
 from agents.recorder_storage import told_before
 from pipeline.media.wav import CHANNELS, HEADER_SIZE
 from pipeline.recordings.effects import RecordingEnded, SegmentCut
 from pipeline.recordings.manifest import END, completed, entry, head
-from pipeline.recordings.names import SEGMENTS, audio_key, draft_key, entries_key, manifest_key
-from pipeline.recordings.placing import Block, blocks, finishing
+from pipeline.recordings.names import (
+    SEGMENTS,
+    audio_key,
+    draft_key,
+    entries_key,
+    manifest_key,
+    recording_id,
+)
+from pipeline.recordings.placing import Block, blocks, finishing, silencing
 from pipeline.recordings.weave import BrokenSegments
+from pipeline.recordings.withholding import without_withheld
 from pipeline.store.audio import AudioStore, as_store_error
-from pipeline.store.drafts import Digest, Drafts
+from pipeline.store.drafts import Drafts
 from pipeline.store.files import Directory
 from schemas.records import RecordingCompleted
 
@@ -38,7 +48,7 @@ class FileKeeping:
         """See `Keeping`. Not safe before `sync`."""
         recordings: dict[str, list[SegmentCut]] = {}
         for cut in cuts:
-            recordings.setdefault(cut.recording.stream_sid, []).append(cut)
+            recordings.setdefault(recording_id(cut.recording), []).append(cut)
         with as_store_error():
             await asyncio.to_thread(self._store_all, list(recordings.values()))
 
@@ -57,15 +67,13 @@ class FileKeeping:
         """See `Keeping`."""
         try:
             with as_store_error():
-                audio = await asyncio.to_thread(self._complete, ended, partition)
-        except FileNotFoundError:  # what it is made of goes last: another recorder was here before
+                return await asyncio.to_thread(self._complete, ended, partition)
+        except FileNotFoundError:  # its parts are deleted last: another recorder was here before
             return await told_before(self._store, ended)
-        return completed(ended, audio.size, audio.sha256)
 
     async def drop(self, ended: RecordingEnded) -> None:
         """See `Keeping`."""
-        r = ended.recording
-        key = entries_key(r.stream_sid, r.started_at)
+        key = entries_key(ended.recording)
         self._next_lines.pop(key, None)
         if ended.stored:
             with as_store_error():
@@ -78,10 +86,7 @@ class FileKeeping:
     def _store_some(self, cuts: Sequence[SegmentCut]) -> None:
         """Segments of one recording."""
         r, index = cuts[0].recording, cuts[0].segment.index
-        draft, entries = (
-            draft_key(r.stream_sid, r.started_at),
-            entries_key(r.stream_sid, r.started_at),
-        )
+        draft, entries = draft_key(r), entries_key(r)
         pieces = chain.from_iterable(blocks(cut.segment) for cut in cuts)
         lines = b"".join(entry(cut.segment) + b"\n" for cut in cuts)
         try:
@@ -89,7 +94,7 @@ class FileKeeping:
             position = self._position(entries, index)
             self._drafts.write(entries, [Block(position, lines)], new=not index)
         except FileNotFoundError:
-            if self._drafts.path(audio_key(r.stream_sid, r.started_at)).exists():
+            if self._drafts.path(audio_key(r)).exists():
                 return  # it was completed before, with these segments too
             raise
         self._next_lines[entries] = (index + len(cuts), position + len(lines))
@@ -109,26 +114,29 @@ class FileKeeping:
             raise BrokenSegments(f"{count} segments wanted, {len(lines)} there")
         return lines[:count]
 
-    def _complete(self, ended: RecordingEnded, partition: int) -> Digest:
+    def _complete(self, ended: RecordingEnded, partition: int) -> RecordingCompleted:
         r = ended.recording
-        draft, audio = draft_key(r.stream_sid, r.started_at), audio_key(r.stream_sid, r.started_at)
-        lines = self._lines(entries_key(r.stream_sid, r.started_at), ended.stored)
+        draft, audio = draft_key(r), audio_key(r)
+        entries = [*self._lines(entries_key(r), ended.stored), entry(ended.tail)]
+        if ended.spans:
+            ended = without_withheld(ended, map(orjson.loads, entries))
         ends = [track.end for track in ended.tracks]
-        pieces = chain(blocks(ended.tail), finishing(ends, ended.samples))
+        silence = silencing(ended.withheld.silenced)
+        pieces = chain(blocks(ended.tail), silence, finishing(ends, ended.samples))
         size = HEADER_SIZE + CHANNELS * ended.samples
         named = []
         try:
             found = self._drafts.finish(draft, pieces, size, new=not ended.stored)
             named.append((self._drafts.path(draft), audio))
-        except FileNotFoundError:  # who finished it was killed, or failed, after it had its name
+        except FileNotFoundError:  # a recorder was killed, or failed, after it had given the name
             found = self._drafts.digest(audio)
         if found.size != size:
             raise BrokenSegments(f"{size} bytes wanted, {found.size} there")
         beginning = head(ended, partition, found.size, found.sha256)
-        with self._files.written(_manifest(beginning, [*lines, entry(ended.tail)])) as manifest:
-            named.append((manifest, manifest_key(r.stream_sid, r.started_at)))
+        with self._files.written(_manifest(beginning, entries)) as manifest:
+            named.append((manifest, manifest_key(r)))
             self._files.rename(named)  # the audio first
-        return found
+        return completed(ended, found.size, found.sha256)
 
 
 def _manifest(beginning: bytes, entries: Sequence[bytes]) -> Iterator[bytes]:

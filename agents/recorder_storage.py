@@ -10,9 +10,16 @@ import orjson
 
 from pipeline.media.wav import CHANNELS, HEADER_SIZE
 from pipeline.recordings.effects import RecordingEnded, SegmentCut
-from pipeline.recordings.manifest import END, completed, entry, head
-from pipeline.recordings.names import SEGMENTS, audio_key, manifest_key, segment_key
-from pipeline.recordings.weave import Fetch, wav
+from pipeline.recordings.manifest import END, completed, completed_before, entry, head
+from pipeline.recordings.names import (
+    SEGMENTS,
+    audio_key,
+    manifest_key,
+    recording_of,
+    segment_key,
+)
+from pipeline.recordings.weave import Fetch, silenced, wav
+from pipeline.recordings.withholding import without_withheld
 from pipeline.store.audio import AudioStore
 from schemas.codec import decode, encode
 from schemas.records import RecorderCheckpoint, RecordingCompleted, RecordingSegment
@@ -66,14 +73,13 @@ class ObjectKeeping:
     async def drop(self, ended: RecordingEnded) -> None:
         """See `Keeping`."""
         r = ended.recording
-        keys = (segment_key(r.stream_sid, r.started_at, n) for n in range(ended.stored))
+        keys = (segment_key(r, n) for n in range(ended.stored))
         await self._store.delete(keys)
 
 
 async def store_segment(store: AudioStore, cut: SegmentCut) -> None:
     """Stores the segment. Raises `StoreError`; repeating it is harmless."""
-    r = cut.recording
-    key = segment_key(r.stream_sid, r.started_at, cut.segment.index)
+    key = segment_key(cut.recording, cut.segment.index)
     await store.put(key, encode(cut.segment))
 
 
@@ -86,43 +92,48 @@ async def store_recording(
     gone, and nobody else has completed this recording either.
     """
     try:
-        size, sha256 = await _write(store, ended, partition)
+        return await _write(store, ended, partition)
     except FileNotFoundError:
         # The segments go only after the manifest is there: another recorder was here before.
         return await told_before(store, ended)
-    return completed(ended, size, sha256)
 
 
 async def told_before(store: AudioStore, ended: RecordingEnded) -> RecordingCompleted:
     """What is to be told of a recording whose manifest is there. Raises `FileNotFoundError`."""
-    key = manifest_key(ended.recording.stream_sid, ended.recording.started_at)
-    audio = orjson.loads(await store.get(key))["audio"]
-    return completed(ended, audio["bytes"], audio["sha256"])
+    manifest = await store.get(manifest_key(ended.recording))
+    return completed_before(ended, orjson.loads(manifest))
 
 
-async def _write(store: AudioStore, ended: RecordingEnded, partition: int) -> tuple[int, str]:
-    r = ended.recording
+async def _write(store: AudioStore, ended: RecordingEnded, partition: int) -> RecordingCompleted:
+    r, received = ended.recording, ended.samples
     digest = hashlib.sha256()
-    # Entries are made while the WAV is: every segment is fetched once.
+    # Entries are made while the WAV is: every segment is fetched once, unless something must be
+    # withheld.
     entries: dict[int, bytes] = {}
     fetch = _fetch(store, ended, entries)
+    if ended.spans:
+        for index in range(ended.stored + 1):
+            await fetch(index)
+        ended = without_withheld(ended, map(orjson.loads, entries.values()))
+    samples, ranges = ended.samples, ended.withheld.silenced
 
     async def hashed() -> AsyncIterator[bytearray]:
-        async with aclosing(wav(fetch, ended.stored + 1, ended.samples)) as pieces:
+        async with aclosing(wav(fetch, ended.stored + 1, received)) as whole:
+            pieces = silenced(whole, samples, ranges) if ended.spans else whole
             async for piece in pieces:
                 digest.update(piece)
                 yield piece
 
-    await store.put_chunks(audio_key(r.stream_sid, r.started_at), hashed())
-    size, sha256 = HEADER_SIZE + CHANNELS * ended.samples, digest.hexdigest()
+    await store.put_chunks(audio_key(r), hashed())
+    size, sha256 = HEADER_SIZE + CHANNELS * samples, digest.hexdigest()
     manifest = _manifest(entries, head(ended, partition, size, sha256))
-    await store.put_chunks(manifest_key(r.stream_sid, r.started_at), manifest)
-    return size, sha256
+    await store.put_chunks(manifest_key(r), manifest)
+    return completed(ended, size, sha256)
 
 
 async def drop_left_overs(store: AudioStore, closed: Iterable[RecorderCheckpoint]) -> int:
     """Deletes what a killed recorder left of complete recordings; how many objects there were."""
-    complete = {_base(segment_key(c.stream_sid, c.started_at, 0)) for c in closed}
+    complete = {_base(segment_key(recording_of(c), 0)) for c in closed}
     if not complete:
         return 0
     left_over = [key async for key in store.list(SEGMENTS) if _base(key) in complete]
@@ -146,7 +157,7 @@ def _fetch(store: AudioStore, ended: RecordingEnded, entries: dict[int, bytes]) 
         if index == ended.stored:
             segment = ended.tail
         else:
-            segment = decode(await store.get(segment_key(r.stream_sid, r.started_at, index)))
+            segment = decode(await store.get(segment_key(r, index)))
             assert isinstance(segment, RecordingSegment)
         if index not in entries:
             entries[index] = entry(segment)

@@ -13,6 +13,7 @@ from pipeline.recordings.effects import (
     Refused,
     SegmentCut,
 )
+from pipeline.recordings.names import recording_id
 from schemas.frozen import dataclass
 
 
@@ -29,7 +30,7 @@ def of_streams(cuts: Sequence[Work]) -> list[list[Work]]:
     groups: dict[str, list[Work]] = {}
     for item in cuts:
         assert isinstance(item.effect, SegmentCut)
-        groups.setdefault(item.effect.recording.stream_sid, []).append(item)
+        groups.setdefault(recording_id(item.effect.recording), []).append(item)
     return list(groups.values())
 
 

@@ -52,7 +52,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "BridgePeriod": 0x46430020,
     "DeadLetterRetried": 0x46430021,
     "MediaDropped": 0x46430050,
-    "RecorderDecisions": 0x46430067,
+    "RecorderDecision": 0x46430067,
     "HandshakeRefused": 0x46430068,
 }
 """The id under which each record is written."""

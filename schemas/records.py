@@ -688,10 +688,8 @@ class RecorderTrack:
 
 @dataclass(frozen=True, slots=True)
 class BatchRange:
-    """Batches of one life of one gateway, by number."""
+    """Batches by number."""
 
-    gateway: str
-    epoch: int
     first: int
     last: int
 
@@ -739,22 +737,15 @@ class RecorderCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskDecision:
-    """A decision."""
+class RecorderDecision:
+    """A decision on a call that the recorder has read on the media topic."""
 
+    task_sid: str
     at: int
     decision: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecorderDecisions:
-    """The decisions on a call that the recorder has read."""
-
-    task_sid: str
     offset: int
     heard_at: int
-    decisions: tuple[TaskDecision, ...]
 
 
 @dataclass(frozen=True, slots=True)

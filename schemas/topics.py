@@ -91,8 +91,8 @@ BRIDGE_CHECKPOINTS = Topic(
 )
 RECORDER_CHECKPOINTS = Topic(
     "recorder.checkpoints",
-    "recording id, or `task:` and task SID; on the partition of the call's media",
-    ("RecorderCheckpoint", "RecorderDecisions"),
+    "recording id, or `decision:`, task SID, time and decision; on the partition of the media",
+    ("RecorderCheckpoint", "RecorderDecision"),
     retention_ms=None,
 )
 

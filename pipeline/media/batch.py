@@ -20,6 +20,12 @@ class Frame:
     payload: bytes
 
 
+def source_key(task_sid: str, stream_sid: str, gateway: str, epoch: int) -> str:
+    """Return what tells apart whose batches these are: a media stream of a call, as one life of one
+    gateway took it in. Batches are numbered within that."""
+    return f"{task_sid} {stream_sid} {gateway} {epoch}"
+
+
 def check(track: TrackBatch) -> None:
     """Raises `MalformedBatch` unless the runs are sound and add up to the audio's length."""
     check_runs(track.runs)

@@ -8,6 +8,7 @@ which stays the way to read every other batch, and gives the same of these. So d
 from functools import lru_cache
 from typing import NamedTuple
 
+from pipeline.media.batch import source_key
 from schemas.codec import SCHEMA_IDS
 from schemas.records import MediaBatch
 
@@ -22,9 +23,9 @@ _MOST_KNOWN = 10_000
 class RegularBatch(NamedTuple):
     """A batch with one run of frames, `STEP_MS` apart and of `SIZE` samples each, on both tracks:
     for each the first timestamp (ms), and the audio, which is a view of the record's bytes. None of
-    its frames was invalid."""
+    its frames was invalid. `source`: see `pipeline.media.batch.source_key`."""
 
-    stream_sid: str
+    source: str
     number: int
     at: int
     inbound_timestamp: int
@@ -72,20 +73,22 @@ class RegularReader:
             return None
         try:
             key = data[: 6 + (data[5] >> 1)]
-            beginning, stream_sid = self._known.get(key) or self._learn(key, data)
+            beginning, source = self._known.get(key) or self._learn(key, data)
             if not data.startswith(beginning):
-                beginning, stream_sid = self._learn(key, data)
-            return _read(data, beginning, stream_sid)
+                beginning, source = self._learn(key, data)
+            return _read(data, beginning, source)
         except (IndexError, ValueError):  # too short, or no text
             return None
 
     def _learn(self, key: bytes, data: bytes) -> tuple[bytes, str]:
-        position = len(_HEADER)
+        position, texts = len(_HEADER), []
         for _ in range(4):  # stream, call and task SID, gateway
             length, position = _varint(data, position)
+            texts.append(data[position : position + length].decode())
             position += length
-        _, position = _varint(data, position)  # its epoch
-        found = data[:position], key[6:].decode()
+        stream_sid, _, task_sid, gateway = texts
+        epoch, position = _varint(data, position)
+        found = data[:position], source_key(task_sid, stream_sid, gateway, epoch)
         if len(self._known) >= _MOST_KNOWN:
             self._known.clear()
         self._known[key] = found
@@ -128,7 +131,7 @@ def _optional(value: int | None) -> bytes:
     return _NULL if value is None else _LONG + _long(value)
 
 
-def _read(data: bytes, beginning: bytes, stream_sid: str) -> RegularBatch | None:
+def _read(data: bytes, beginning: bytes, source: str) -> RegularBatch | None:
     number, position = _varint(data, len(beginning))
     at, position = _varint(data, position)
     position = _past_optional(data, _past_optional(data, position))  # the sequence numbers
@@ -149,7 +152,7 @@ def _read(data: bytes, beginning: bytes, stream_sid: str) -> RegularBatch | None
         return None
     outbound = audio[position + 8 : position + 8 + length]
     return RegularBatch(
-        stream_sid, number, at, inbound_timestamp, inbound, outbound_timestamp, outbound
+        source, number, at, inbound_timestamp, inbound, outbound_timestamp, outbound
     )
 
 

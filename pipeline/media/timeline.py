@@ -18,6 +18,10 @@ from schemas.frozen import dataclass
 from schemas.records import Run
 
 SAMPLES_PER_FRAME = 160
+MAX_STRETCHES = 100_000
+"""Stretches of timestamps, and single ones out of order, that are remembered. They are many only if
+timestamps are irregular for hours: the oldest are then forgotten, and a frame of one of them that
+comes again counts as an overlap instead of a duplicate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class Timeline:
         """Samples of silence before this frame; None: it is left out."""
         start = timestamp * SAMPLES_PER_MS
         if self.end is None:
-            return start
+            return max(0, start) if start > -JITTER_SAMPLES else None
         distance = start - self.end
         if distance <= -JITTER_SAMPLES:
             return None
@@ -188,6 +192,13 @@ class _Timestamps:
             self._ascending[-1] = longer
         else:
             self._ascending.append(Stretch(first, step, count))
+            if len(self._ascending) > MAX_STRETCHES:
+                self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        del self._ascending[: len(self._ascending) // 2]
+        oldest = self._ascending[0].first
+        self._strays = {each for each in self._strays if each >= oldest}
 
     def __contains__(self, timestamp: int) -> bool:
         if timestamp in self._strays:

@@ -4,19 +4,24 @@ Audio is cut into segments after the record with which the pending audio reaches
 tracks: where the cuts lie follows from the records alone, and so does everything that is stored.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from pipeline.media.batch import MalformedBatch, check, check_runs
 from pipeline.media.regular import MOST_FRAMES, STEP_MS, RegularBatch
 from pipeline.media.runs import SAMPLES_PER_MS
 from pipeline.media.wav import MAX_SAMPLES
 from pipeline.recordings.holes import START
-from pipeline.recordings.recording import Batches, Recording
+from pipeline.recordings.names import recording_of
+from pipeline.recordings.received_at import ReceiveClock
+from pipeline.recordings.recording import Batches, with_range
 from pipeline.recordings.track import TrackAssembler
 from schemas.records import (
+    BatchRange,
+    ClockPoint,
+    DroppedTrack,
     MediaBatch,
     MediaDropped,
-    MediaStreamOpened,
     RecorderCheckpoint,
     RecorderTrack,
     RecordingSegment,
@@ -38,17 +43,24 @@ _LAST_REGULAR_MS = MAX_TIMESTAMP_MS - MOST_FRAMES * STEP_MS
 """A regular batch that begins by then has no timestamp that is too great."""
 
 
-class Assembler:
-    """The fold. `checkpoint()` and `Assembler(checkpoint)` stop and go on at any record.
+UNKNOWN = -1
+"""The origin of a supplement that has no frame yet."""
 
-    Records of the media stream below `next_offset` are in; whoever knows that there are none up to
-    a greater offset may set it. `heard_at` is for whoever folds records in to set: the Kafka
-    timestamp of the last one. `begun_at`: when, at the latest, its media clock began (ms, by the
-    gateway's clock): no frame is heard before its time.
+
+class Assembler:
+    """The fold. `checkpoint()` and `Assembler(checkpoint)` stop and continue at any record.
+
+    Records of the media stream below `next_offset` are in; the caller may set it to a greater
+    offset if there are none up to that. The caller sets `heard_at`: the Kafka timestamp of the last
+    record. `begun_at`: when, at the latest, its media clock began (ms, by the gateway's clock): no
+    frame is heard before its time. `origin`: the timestamp that lies at sample 0 (ms of media
+    time); 0 but for a supplement, whose sample 0 is its first frame.
     """
 
     __slots__ = (
         "_batches",
+        "_clock",
+        "_end",
         "_first_offset",
         "_gathered",
         "_inbound",
@@ -60,22 +72,22 @@ class Assembler:
         "heard_at",
         "last_at",
         "next_offset",
+        "origin",
         "recording",
         "segments",
     )
 
     def __init__(self, checkpoint: RecorderCheckpoint) -> None:
         c = checkpoint
-        self.recording = Recording(
-            *(c.stream_sid, c.call_sid, c.task_sid, c.name, c.generation),
-            *(c.gateway, c.epoch, c.started_at, c.first_offset),
-        )
+        self.recording = recording_of(c)
+        self.origin = c.origin
         self.last_at = c.last_at
         self.heard_at = c.heard_at or c.last_at
         self.begun_at = c.begun_at or c.started_at
         self.segments = c.segments
         numbers = (c.batches, c.last_batch, c.missing_batches, c.repeated_batches)
-        self._batches = Batches(*numbers, c.dropped_batches)
+        self._batches = Batches(*numbers, c.dropped_batches, _ranges(c))
+        self._clock = ReceiveClock(c.clock)
         self._gathered = 0  # batches that are not in `_batches` yet
         self.next_offset = c.offset
         pending = {t.track: t for t in c.pending.tracks} if c.pending else {}
@@ -84,6 +96,12 @@ class Assembler:
         self._first_offset = c.pending.first_offset if c.pending else None
         self._last_offset = c.pending.last_offset if c.pending else None
         self._pending_batches = c.pending.batches if c.pending else 0
+        self._end = self.samples
+
+    @property
+    def received_at(self) -> tuple[ClockPoint, ...]:
+        """When samples were received: see `pipeline.recordings.received_at`."""
+        return self._clock.points
 
     @property
     def samples(self) -> int:
@@ -96,37 +114,43 @@ class Assembler:
         return self._batches.with_next(self._gathered)
 
     def gather(self, batch: RegularBatch, offset: int) -> bool:
-        """Folds in a batch that only goes on with what is there, which is quickly done. False: it
-        is something else, and was not folded in. A segment may be due after it."""
-        inbound, outbound = self._inbound, self._outbound
+        """Fold in a batch that continues both tracks without a seam, which is quickly done. Return
+        False, with nothing folded in, if it is something else. A segment may be due after it."""
+        inbound, outbound, origin = self._inbound, self._outbound, self.origin
         if (
             batch.number != self._batches.last + self._gathered + 1
-            or batch.inbound_timestamp != inbound.goes_on_at
-            or batch.outbound_timestamp != outbound.goes_on_at
+            or batch.inbound_timestamp - origin != inbound.goes_on_at
+            or batch.outbound_timestamp - origin != outbound.goes_on_at
             or max(batch.inbound_timestamp, batch.outbound_timestamp) > _LAST_REGULAR_MS
         ):
             return False
         inbound.gather(batch.inbound)
         outbound.gather(batch.outbound)
         self._gathered += 1
+        self._note_time(batch.at)
         self._folded_in(batch.at, offset)
         return True
 
     def add(self, batch: MediaBatch, offset: int) -> RecordingSegment | None:
-        """Folds in a batch; the segment that is complete with it, if one is.
+        """Fold in a batch; return the segment that is complete with it, if one is. A batch that is
+        in already is counted, and adds nothing.
 
         Raises `MalformedBatch`, with nothing folded in.
         """
         for track_batch in batch.tracks:
             self._check(track_batch)
+        is_new = not self.batches.has(batch.number)
         self._number(self.batches.with_number(batch.number))
-        for track_batch in batch.tracks:
-            self._tracks[track_batch.track].add(track_batch)
+        if is_new:
+            for track_batch in self._shifted(batch.tracks):
+                self._tracks[track_batch.track].add(track_batch)
+            self._note_time(batch.at)
         self._folded_in(batch.at, offset)
         return self.cut(offset) if self.due else None
 
     def drop(self, dropped: MediaDropped, offset: int) -> bool:
-        """Folds in what the gateway had to throw away. False: that was known, and nothing changed.
+        """Fold in batches that the gateway dropped. Return False if that was known, and nothing
+        changed.
 
         Raises `MalformedBatch`, with nothing folded in.
         """
@@ -140,7 +164,8 @@ class Assembler:
             return False
         self._number(self.batches.with_dropped(d.first_number, d.last_number))
         for track in d.tracks:
-            self._tracks[track.track].drop(track.runs, d.reason)
+            runs = self._shifted_runs(track.runs, d.tracks)
+            self._tracks[track.track].drop(runs, d.reason)
         self._folded_in(d.at, offset, batches=0)
         return True
 
@@ -191,6 +216,12 @@ class Assembler:
             heard_at=self.heard_at,
             dropped_batches=b.dropped,
             begun_at=self.begun_at,
+            by_task=r.by_task,
+            part=r.part,
+            supplement_of=r.supplement_of,
+            origin=self.origin,
+            ranges=b.ranges,
+            clock=self._clock.points,
         )
 
     def _number(self, batches: Batches) -> None:
@@ -200,10 +231,42 @@ class Assembler:
             for track in self._tracks.values():
                 track.batch_missing()
 
+    def _note_time(self, at: int) -> None:
+        """Note that the last frame was received at `at`."""
+        end = max(self._inbound.end, self._outbound.end)
+        lag = at - end // SAMPLES_PER_MS
+        self.begun_at = min(self.begun_at, lag)
+        self._clock.note(self._end, lag)
+        self._end = end
+
+    def _shifted(self, tracks: tuple[TrackBatch, ...]) -> tuple[TrackBatch, ...]:
+        """Return the tracks with timestamps that count from the origin."""
+        if not self.origin:
+            return tracks
+        return tuple(
+            replace(
+                track,
+                runs=self._shifted_runs(track.runs, tracks),
+                breaks=tuple(
+                    replace(each, timestamp=each.timestamp - self.origin) for each in track.breaks
+                ),
+            )
+            for track in tracks
+        )
+
+    def _shifted_runs(
+        self, runs: tuple[Run, ...], tracks: Iterable[TrackBatch | DroppedTrack]
+    ) -> tuple[Run, ...]:
+        """Return the runs with timestamps that count from the origin, which the first record with
+        frames sets: `tracks` are all of it."""
+        if not self.origin:
+            return runs
+        if self.origin == UNKNOWN:
+            self.origin = min((t.runs[0].timestamp for t in tracks if t.runs), default=UNKNOWN)
+        return tuple(replace(run, timestamp=run.timestamp - self.origin) for run in runs)
+
     def _folded_in(self, at: int, offset: int, batches: int = 1) -> None:
         self.last_at = max(self.last_at, at)
-        begun_at = at - max(self._inbound.end, self._outbound.end) // SAMPLES_PER_MS
-        self.begun_at = min(self.begun_at, begun_at)
         self.next_offset = offset + 1
         self._pending_batches += batches
         self._last_offset = offset
@@ -235,62 +298,14 @@ class Assembler:
             raise MalformedBatch("more audio than a WAV file can hold")
 
 
-def opened(record: MediaStreamOpened, offset: int) -> Assembler:
-    """The recording of a media stream that a gateway took in."""
-    r = record
-    return _new(
-        Recording(
-            r.stream_sid,
-            r.call_sid,
-            r.task_sid,
-            r.name,
-            r.generation,
-            r.gateway,
-            r.epoch,
-            r.at,
-            offset,
-        )
-    )
-
-
-def opened_by(record: MediaBatch | MediaDropped, offset: int) -> Assembler:
-    """The recording of a media stream whose opening never came: it begins with this record, which
-    is still to be folded in."""
-    r = record
-    return _new(
-        Recording(r.stream_sid, r.call_sid, r.task_sid, None, 0, r.gateway, r.epoch, r.at, offset)
-    )
+def _ranges(checkpoint: RecorderCheckpoint) -> tuple[BatchRange, ...]:
+    """Return the batches that are in: an earlier version noted the highest number alone."""
+    if checkpoint.by_task or not checkpoint.last_batch:
+        return checkpoint.ranges
+    return with_range(checkpoint.ranges, BatchRange(1, checkpoint.last_batch))
 
 
 def _check_timestamps(runs: tuple[Run, ...]) -> None:
     for run in runs:
         if run.timestamp + (run.frames - 1) * run.step > MAX_TIMESTAMP_MS:
             raise MalformedBatch(f"a timestamp of more than 25 h in {run}")
-
-
-def _new(recording: Recording) -> Assembler:
-    r = recording
-    return Assembler(
-        RecorderCheckpoint(
-            stream_sid=r.stream_sid,
-            call_sid=r.call_sid,
-            task_sid=r.task_sid,
-            name=r.name,
-            generation=r.generation,
-            gateway=r.gateway,
-            epoch=r.epoch,
-            started_at=r.started_at,
-            last_at=r.started_at,
-            first_offset=r.first_offset,
-            offset=r.first_offset + 1,
-            closed_at=None,
-            segments=0,
-            batches=0,
-            last_batch=0,
-            missing_batches=0,
-            repeated_batches=0,
-            tracks=tuple(RecorderTrack(name, None, 0, 0, 0, 0, 0, False, ()) for name in TRACKS),
-            pending=None,
-            heard_at=0,
-        )
-    )

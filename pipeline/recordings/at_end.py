@@ -16,8 +16,12 @@ from schemas.records import DroppedStretch, MediaStreamClosed, RecorderTrack
 DROPPED = "dropped"
 
 LIMIT_MS = 10_000
-"""A media stream is not counted on for longer than this after its last word: had its call gone on,
-it would have been started again elsewhere by then."""
+"""A media stream is not counted on for longer than this after its last record: had its call gone
+on, it would have been started again elsewhere by then."""
+DEATH_LIMIT_MS = 2_000
+"""What a gateway that is killed can take with it: half a second of a batch, and what Kafka did not
+acknowledge for up to a second, after which it spills. Its sockets end with it: time after that is a
+gap of the contact, in which no frame was sent."""
 HALF_OPEN_MS = 1_000
 """A socket that was dropped after it had been silent for so long had died before. One that is
 dropped while it is heard takes no more with it than was on its way."""
@@ -25,11 +29,16 @@ dropped while it is heard takes no more with it than was on its way."""
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How a media stream ended that nobody closed; `at`: when that was clear (ms)."""
+    """How a media stream ended that no gateway closed; `at`: when that was clear (ms).
+
+    `takes_frames`: whether frames came to the gateway that are on no log. False if its gateway may
+    still come back with them: time without audio is then a gap of the contact.
+    """
 
     reason: str
     detail: str
     at: int
+    takes_frames: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +69,8 @@ def at_end(assembler: Assembler, closed: MediaStreamClosed | Death) -> AtEnd | N
     tracks = assembler.tracks()
     reason = _unheard(assembler, closed)
     if reason:
-        return _until(assembler, tracks, closed.at, reason)
+        died = isinstance(closed, Death)
+        return _until(assembler, tracks, closed.at, reason, died=died)
     found = tuple(_missing(track, None, "") for track in tracks)
     if not any(track.holes for track in found):
         return None
@@ -72,18 +82,24 @@ def at_end(assembler: Assembler, closed: MediaStreamClosed | Death) -> AtEnd | N
 def _unheard(assembler: Assembler, closed: MediaStreamClosed | Death) -> str:
     """Why more must have come than was heard; empty: it need not."""
     if isinstance(closed, Death):
-        return closed.reason
+        return closed.reason if closed.takes_frames else ""
     if closed.reason == DROPPED and closed.at - assembler.last_at >= HALF_OPEN_MS:
         return closed.reason
     return BATCH_MISSING if closed.batches > assembler.batches.last else ""
 
 
 def _until(
-    assembler: Assembler, tracks: tuple[RecorderTrack, ...], known_at: int, reason: str
+    assembler: Assembler,
+    tracks: tuple[RecorderTrack, ...],
+    known_at: int,
+    reason: str,
+    *,
+    died: bool,
 ) -> AtEnd:
     # Not since it was opened: the media clock began before that was heard of, and a gateway that is
     # back at once would leave the difference untold.
-    until_ms = max(0, min(known_at, assembler.last_at + LIMIT_MS) - assembler.begun_at)
+    limit = DEATH_LIMIT_MS if died else LIMIT_MS
+    until_ms = max(0, min(known_at, assembler.last_at + limit) - assembler.begun_at)
     heard = [track.end is not None or bool(track.dropped) for track in tracks]
     # A track that never had a frame, beside one that had, is not waited for.
     waited = heard if any(heard) else [True for _ in tracks]

@@ -1,6 +1,7 @@
 """What the fold over a partition of `media` asks for, and the recorder carries out."""
 
 from pipeline.recordings.at_end import AtEnd
+from pipeline.recordings.decisions import Period
 from pipeline.recordings.recording import Batches, Recording
 from schemas.frozen import dataclass
 from schemas.records import (
@@ -29,9 +30,40 @@ class SegmentCut:
 
 
 @dataclass(frozen=True, slots=True)
+class WithheldSpan:
+    """Samples [first, last) that must not be heard, and by which decision."""
+
+    first: int
+    last: int
+    period: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What was left out of the audio: frames of each track (inbound, outbound) by span, samples
+    [first, last) of each track that are silence instead, and how much of the audio that is."""
+
+    frames: tuple[tuple[int, int], ...] = ()
+    silenced: tuple[tuple[tuple[int, int], ...], ...] = ((), ())
+    ms: int = 0
+
+    @property
+    def total(self) -> int:
+        """Frames of both tracks."""
+        return sum(map(sum, self.frames))
+
+
+NOTHING_WITHHELD = Withheld()
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingEnded:
-    """A recording is complete: `stored` segments are in the store, `tail` is the last one. Write
-    audio and manifest, tell it, publish `checkpoint`: in this order; then drop the segments."""
+    """A recording is complete: `stored` segments are in the store, `tail` is the last one. If there
+    are `spans`, call `pipeline.recordings.withholding.without_withheld` first. Write audio and
+    manifest, announce it, publish `checkpoint`: in this order; then drop the segments.
+
+    `origin`: the timestamp (ms of media time) that lies at sample 0.
+    """
 
     recording: Recording
     ended_at: int
@@ -46,6 +78,9 @@ class RecordingEnded:
     tail: RecordingSegment
     checkpoint: RecorderCheckpoint
     at_end: AtEnd | None = None
+    origin: int = 0
+    spans: tuple[WithheldSpan, ...] = ()
+    withheld: Withheld = NOTHING_WITHHELD
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,10 @@ from schemas.frozen import dataclass
 from schemas.records import DroppedStretch, Run
 
 NOT_RECEIVED = "not-received"
-"""A hole in the timestamps that the gateway received: the frames never came to it."""
+"""A hole in the timestamps, and in the sequence numbers or next to frames that were dropped: frames
+that Twilio sent, or may have sent, did not come to the gateway."""
+NOT_SENT = "not-sent"
+"""A hole in the timestamps over which the sequence numbers run on: Twilio sent nothing."""
 BATCH_MISSING = "batch-missing"
 """A batch of the gateway is not on `media`, nor did it say why; its frames may have been in it."""
 START = "start"

@@ -6,6 +6,7 @@ Documented in docs/recordings.md. Signature and masks will be further fields of 
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from pipeline.media.runs import SAMPLES_PER_MS
 from pipeline.recordings.at_end import AtEnd, Missing
 from pipeline.recordings.effects import RecordingEnded
 from pipeline.recordings.holes import START
-from pipeline.recordings.names import audio_key, inum, manifest_key
+from pipeline.recordings.names import audio_key, inum, manifest_key, recording_id
 from pipeline.times import rfc3339
 from schemas.records import (
     LeftOutRun,
@@ -24,16 +25,16 @@ from schemas.records import (
     SegmentTrack,
 )
 
-VERSION = 1
+VERSION = 2
 END = b"]}\n"
 """What closes the manifest."""
 
 
 def completed(ended: RecordingEnded, audio_bytes: int, audio_sha256: str) -> RecordingCompleted:
-    """What `recordings` is told of a recording whose audio and manifest are stored."""
+    """Return the announcement of a recording whose audio and manifest are stored."""
     r, frames = ended.recording, _frames(ended)
     return RecordingCompleted(
-        inum=inum(r.stream_sid, r.started_at),
+        inum=inum(r),
         stream_sid=r.stream_sid,
         call_sid=r.call_sid,
         task_sid=r.task_sid,
@@ -46,11 +47,33 @@ def completed(ended: RecordingEnded, audio_bytes: int, audio_sha256: str) -> Rec
         duplicate=frames["duplicate"],
         invalid=frames["invalid"],
         overlap=frames["overlap"],
-        audio=audio_key(r.stream_sid, r.started_at),
+        audio=audio_key(r),
         audio_bytes=audio_bytes,
         audio_sha256=audio_sha256,
-        manifest=manifest_key(r.stream_sid, r.started_at),
+        manifest=manifest_key(r),
         reason=ended.reason,
+        recording_id=recording_id(r),
+        supplement_of=r.supplement_of,
+        lost_for=_added(_lost_for(ended)),
+        lost_at_end=ended.at_end.frames if ended.at_end else 0,
+        withheld=ended.withheld.total,
+        withheld_ms=ended.withheld.ms,
+    )
+
+
+def completed_before(ended: RecordingEnded, manifest: Mapping[str, Any]) -> RecordingCompleted:
+    """Return the announcement of a recording whose manifest was stored before, by its words: the
+    segments, which say what was withheld, may be gone."""
+    audio, frames, at_end = manifest["audio"], manifest["frames"], manifest["lost_at_end"]
+    return replace(
+        completed(ended, audio["bytes"], audio["sha256"]),
+        duration_ms=audio["duration_ms"],
+        received=frames["received"],
+        lost=frames["lost"],
+        lost_for=manifest["lost_for"],
+        lost_at_end=at_end["frames"] if at_end else 0,
+        withheld=frames["withheld"],
+        withheld_ms=manifest["withheld_ms"],
     )
 
 
@@ -60,7 +83,10 @@ def head(ended: RecordingEnded, partition: int, audio_bytes: int, audio_sha256: 
     r, batches, reported = ended.recording, ended.batches, ended.reported
     fields = {
         "version": VERSION,
-        "inum": inum(r.stream_sid, r.started_at),
+        "inum": inum(r),
+        "recording_id": recording_id(r),
+        "supplement_of": r.supplement_of or None,
+        "source": "stream",
         "stream_sid": r.stream_sid,
         "call_sid": r.call_sid,
         "task_sid": r.task_sid,
@@ -71,16 +97,19 @@ def head(ended: RecordingEnded, partition: int, audio_bytes: int, audio_sha256: 
         "ended_at": rfc3339(ended.ended_at),
         "ended": {"reason": ended.reason, "detail": ended.detail},
         "audio": {
-            "key": audio_key(r.stream_sid, r.started_at),
+            "key": audio_key(r),
             "format": "wav, 8000 Hz, mu-law, left: inbound, right: outbound",
             "bytes": audio_bytes,
             "sha256": audio_sha256,
             "samples": ended.samples,
             "duration_ms": ended.samples // SAMPLES_PER_MS,
+            "origin_ms": ended.origin,
         },
-        "frames": _frames(ended),
+        "frames": _frames(ended) | {"withheld": ended.withheld.total},
         "lost_for": _added(_lost_for(ended)),
         "lost_at_end": ended.at_end and _at_end(ended, ended.at_end),
+        "withheld": list(_withheld(ended)),
+        "withheld_ms": ended.withheld.ms,
         "tracks": _tracks(ended),
         "kafka": {
             "topic": "media",
@@ -99,6 +128,24 @@ def head(ended: RecordingEnded, partition: int, audio_bytes: int, audio_sha256: 
         and {"batches": reported.batches, "frames": reported.frames, "invalid": reported.invalid},
     }
     return orjson.dumps(fields)[:-1] + b',"segments":['
+
+
+def _withheld(ended: RecordingEnded) -> Iterator[dict[str, Any]]:
+    """Yield each span that must not be heard: its samples, frames, and the decision."""
+    for span, (inbound, outbound) in zip(ended.spans, ended.withheld.frames, strict=True):
+        decision, end_at = span.period.decision, span.period.end_at
+        yield {
+            "at": span.first,
+            "samples": span.last - span.first,
+            "frames": {"inbound": inbound, "outbound": outbound},
+            "from": rfc3339(span.period.begin_at),
+            "until": None if end_at is None else rfc3339(end_at),
+            "decision": {
+                "at": rfc3339(decision.at),
+                "decision": decision.decision,
+                "reason": decision.reason,
+            },
+        }
 
 
 def entry(segment: RecordingSegment) -> bytes:

@@ -1,51 +1,83 @@
-"""How a recording and what is stored of it are called."""
+"""How a recording, its files and its checkpoints are called."""
 
 import hashlib
 from datetime import UTC, datetime
+
+from pipeline.recordings.recording import Recording
+from schemas.records import RecorderCheckpoint, RecorderDecision
 
 SEGMENTS = "segments"
 """The directory of the segments of recordings that are not complete."""
 
 
-def inum(stream_sid: str, started_at: int) -> str:
-    """The INUM: 18 decimal digits, the second in which the recording began (`started_at`, ms) and
-    the SHA-256 of the stream SID as an integer, modulo 10^8."""
-    number = int.from_bytes(hashlib.sha256(stream_sid.encode()).digest(), "big") % 10**8
-    return f"{started_at // 1000:010d}{number:08d}"
+def inum(recording: Recording) -> str:
+    """Return the INUM: 18 decimal digits, the second in which the recording began and a hash modulo
+    10^8: of the stream SID, or, for a supplement, of `stream_sid:batch number`."""
+    text = recording.stream_sid
+    if recording.part:
+        text = f"{text}:{abs(recording.part)}"
+    number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") % 10**8
+    return f"{recording.started_at // 1000:010d}{number:08d}"
 
 
-def audio_key(stream_sid: str, started_at: int) -> str:
-    """The WAV's key in the recordings store: a directory a day (UTC), in it one a recording."""
-    return f"{_directory(stream_sid, started_at)}/{inum(stream_sid, started_at)}.wav"
+def recording_id(recording: Recording) -> str:
+    """Return a name that no other recording has: the INUM and 64 bits of a hash.
+
+    Two media streams that begin in the same second share an INUM once in 10^8 times, and a stream
+    SID that is used under two tasks in the same second always does.
+    """
+    r = recording
+    parts = [r.stream_sid]
+    if r.by_task:
+        parts = [r.task_sid, r.stream_sid, r.gateway, str(r.epoch), str(r.part)]
+    more = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return f"{inum(r)}-{more}"
 
 
-def manifest_key(stream_sid: str, started_at: int) -> str:
-    """The manifest's key, beside the WAV's."""
-    return f"{_directory(stream_sid, started_at)}/{inum(stream_sid, started_at)}.json"
+def audio_key(recording: Recording) -> str:
+    """Return the WAV's key in the recordings store: a directory a day (UTC), in it one for each
+    recording."""
+    return f"{_directory(recording)}/{inum(recording)}.wav"
 
 
-def segment_key(stream_sid: str, started_at: int, index: int) -> str:
-    """A segment's key. All lie in one directory, so that one listing finds what was left over."""
-    return f"{SEGMENTS}/{_unique(stream_sid, started_at)}-{index:06d}"
+def manifest_key(recording: Recording) -> str:
+    """Return the manifest's key, beside the WAV's."""
+    return f"{_directory(recording)}/{inum(recording)}.json"
 
 
-def draft_key(stream_sid: str, started_at: int) -> str:
-    """The key of the WAV that is in the making, in a store where files can grow."""
-    return f"{SEGMENTS}/{_unique(stream_sid, started_at)}-draft.wav"
+def segment_key(recording: Recording, index: int) -> str:
+    """Return a segment's key. All lie in one directory, so that one listing finds left-overs."""
+    return f"{SEGMENTS}/{recording_id(recording)}-{index:06d}"
 
 
-def entries_key(stream_sid: str, started_at: int) -> str:
-    """The key of what its manifest will say of its segments so far, a line each."""
-    return f"{SEGMENTS}/{_unique(stream_sid, started_at)}-entries.json"
+def draft_key(recording: Recording) -> str:
+    """Return the key of the growing WAV, in a store whose files can grow."""
+    return f"{SEGMENTS}/{recording_id(recording)}-draft.wav"
 
 
-def _directory(stream_sid: str, started_at: int) -> str:
-    day = datetime.fromtimestamp(started_at / 1000, UTC)
-    return f"{day:%Y/%m/%d}/{_unique(stream_sid, started_at)}"
+def entries_key(recording: Recording) -> str:
+    """Return the key of the manifest's entries so far, one segment a line."""
+    return f"{SEGMENTS}/{recording_id(recording)}-entries.json"
 
 
-def _unique(stream_sid: str, started_at: int) -> str:
-    # Two media streams that begin in the same second share an INUM once in 10^8 times. With 64 more
-    # bits of the hash neither ever overwrites the other's audio.
-    more = hashlib.sha256(stream_sid.encode()).hexdigest()[:16]
-    return f"{inum(stream_sid, started_at)}-{more}"
+def recording_of(checkpoint: RecorderCheckpoint) -> Recording:
+    """Return whose recording the checkpoint is of."""
+    c = checkpoint
+    return Recording(
+        *(c.stream_sid, c.call_sid, c.task_sid, c.name, c.generation),
+        *(c.gateway, c.epoch, c.started_at, c.first_offset),
+        *(c.part, c.supplement_of, c.by_task),
+    )
+
+
+def checkpoint_key(record: RecorderCheckpoint | RecorderDecision) -> bytes:
+    """Return the key of a record on `recorder.checkpoints`."""
+    if isinstance(record, RecorderDecision):
+        return f"decision:{record.task_sid}:{record.at}:{record.decision}".encode()
+    # Earlier versions used the stream SID; their recordings keep that key to their end.
+    return (recording_id(recording_of(record)) if record.by_task else record.stream_sid).encode()
+
+
+def _directory(recording: Recording) -> str:
+    day = datetime.fromtimestamp(recording.started_at / 1000, UTC)
+    return f"{day:%Y/%m/%d}/{recording_id(recording)}"

@@ -59,6 +59,15 @@ def finishing(ends: Sequence[int | None], samples: int) -> Iterator[Block]:
     yield Block(0, header(samples))
 
 
+def silencing(silenced: Sequence[Sequence[tuple[int, int]]]) -> Iterator[Block]:
+    """Yield silence in place of samples [first, last) of each track."""
+    for side, ranges in enumerate(silenced):
+        for first, last in ranges:
+            for at in range(first, last, CHUNK_BYTES):
+                count = min(last - at, CHUNK_BYTES)
+                yield Block(_position(at) + side, SILENCE * count, CHANNELS)
+
+
 def _position(sample: int) -> int:
     return HEADER_SIZE + CHANNELS * sample
 

@@ -1,13 +1,21 @@
-"""Whose audio a recording is, and what the numbers of its batches tell."""
+"""Whose audio a recording is, and what the numbers of its batches say."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from schemas.frozen import dataclass
+from schemas.records import BatchRange
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Whose audio it is, and since when (`started_at` and `epoch` in ms, the gateway's clock)."""
+    """Whose audio it is, and since when (`started_at` and `epoch` in ms, the gateway's clock).
+
+    `part` is 0 for the first recording of a media stream, and the number of the first batch for a
+    supplement, negative if that batch was dropped (it may still come, and begins another then);
+    `supplement_of` is then the INUM of the recording that it belongs to. `by_task`
+    False: an earlier version began it, and its files are named after the stream SID alone.
+    """
 
     stream_sid: str
     call_sid: str
@@ -18,32 +26,46 @@ class Recording:
     epoch: int
     started_at: int
     first_offset: int
+    part: int = 0
+    supplement_of: str = ""
+    by_task: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """What batch numbers tell: how many came, the highest, how many were skipped, not new, or
-    thrown away by the gateway, which said so."""
+    """What batch numbers say: how many came, the highest, how many were skipped, not new, or
+    dropped by the gateway, which said so; and which numbers came, as ascending ranges."""
 
     count: int = 0
     last: int = 0
     missing: int = 0
     repeated: int = 0
     dropped: int = 0
+    ranges: tuple[BatchRange, ...] = ()
+
+    def has(self, number: int) -> bool:
+        """Return whether the batch of this number came."""
+        return any(each.first <= number <= each.last for each in self.ranges)
 
     def with_next(self, count: int) -> "Batches":
-        """And so many more, each numbered as it should be."""
-        return replace(self, count=self.count + count, last=self.last + count)
+        """Add so many batches, each numbered one more than the batch before it."""
+        if not count:
+            return self
+        last = self.last + count
+        ranges = with_range(self.ranges, BatchRange(self.last + 1, last))
+        return replace(self, count=self.count + count, last=last, ranges=ranges)
 
     def with_number(self, number: int) -> "Batches":
-        """And one more."""
+        """Add one batch."""
+        ranges = with_range(self.ranges, BatchRange(number, number))
         if number > self.last:
             missing = self.missing + number - self.last - 1
-            return replace(self, count=self.count + 1, last=number, missing=missing)
-        return replace(self, count=self.count + 1, repeated=self.repeated + 1)
+            return replace(self, count=self.count + 1, last=number, missing=missing, ranges=ranges)
+        return replace(self, count=self.count + 1, repeated=self.repeated + 1, ranges=ranges)
 
     def with_dropped(self, first: int, last: int) -> "Batches":
-        """And these numbers, which were thrown away; those that are not new were told before."""
+        """Add numbers of batches that the gateway dropped; those that are not new change
+        nothing."""
         if last <= self.last:
             return self
         missing = max(0, first - self.last - 1)
@@ -53,6 +75,18 @@ class Batches:
         )
 
     def up_to(self, last: int) -> "Batches":
-        """And no more: so many were sent, says the gateway."""
+        """Count as missing what the gateway says that it sent and that did not come."""
         missing = max(0, last - self.last)
         return replace(self, missing=self.missing + missing)
+
+
+def with_range(known: Iterable[BatchRange], more: BatchRange) -> tuple[BatchRange, ...]:
+    """Return the union of ascending ranges and one more; ranges that touch become one."""
+    merged: list[BatchRange] = []
+    for each in sorted([*known, more], key=lambda each: each.first):
+        last = merged[-1] if merged else None
+        if last is not None and each.first <= last.last + 1:
+            merged[-1] = BatchRange(last.first, max(last.last, each.last))
+        else:
+            merged.append(each)
+    return tuple(merged)

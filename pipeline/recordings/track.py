@@ -5,6 +5,7 @@ gathered, and placed as one run as soon as anything else comes or anybody asks. 
 placed apart or together makes no difference to anything.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pipeline.media.batch import run_audio
@@ -14,6 +15,7 @@ from pipeline.media.timeline import LeftOut, Placed, Stretch, Timeline, Timeline
 from pipeline.recordings.holes import (
     BATCH_MISSING,
     NOT_RECEIVED,
+    NOT_SENT,
     START,
     Hole,
     beyond,
@@ -38,6 +40,8 @@ class TrackAssembler:
     __slots__ = (
         "_audio",
         "_batch_missing",
+        "_break_reason",
+        "_breaks",
         "_dropped",
         "_gathered",
         "_invalid",
@@ -64,6 +68,8 @@ class TrackAssembler:
         )
         self._invalid = state.invalid
         self._batch_missing = state.batch_missing
+        self._break_reason = state.break_reason
+        self._breaks: Mapping[int, str] = {}
         self._dropped = state.dropped
         self._lost = _lost_for(state)
         self._begin(pending or SegmentTrack(state.track, state.end or 0, (), (), 0, b""))
@@ -79,7 +85,8 @@ class TrackAssembler:
         return len(self._runs) + len(self._left_out)
 
     def batch_missing(self) -> None:
-        """A batch is missing here: it is the reason of a hole before the next frame."""
+        """Note that a batch is missing here: it is the reason of a hole before the next frame."""
+        self._settle()  # the frames so far came before it
         self._batch_missing = True
 
     def drop(self, runs: tuple[Run, ...], reason: str) -> None:
@@ -93,6 +100,8 @@ class TrackAssembler:
     def add(self, batch: TrackBatch) -> None:
         """Folds in a batch that `pipeline.media.batch.check` found sound."""
         self._settle()
+        if batch.breaks or self._breaks:
+            self._breaks = {each.timestamp: each.reason for each in batch.breaks}
         self._invalid += batch.invalid
         self._pending_invalid += batch.invalid
         for run, audio in run_audio(batch):
@@ -149,6 +158,7 @@ class TrackAssembler:
             tuple(TimestampStretch(s.first, s.step, s.count) for s in known.seen),
             self._dropped,
             dict(self._lost),
+            self._break_reason,
         )
 
     def _begin(self, piece: SegmentTrack) -> None:
@@ -186,8 +196,11 @@ class TrackAssembler:
 
     def _note(self, piece: Placed) -> None:
         run = piece.run
+        if self._breaks:
+            self._note_break(run.timestamp)
         silence, lost, reason = self._before(piece) if piece.silence else (0, 0, "")
         self._batch_missing = False
+        self._break_reason = ""
         if self._dropped:
             self._dropped = beyond(self._dropped, piece.at + run.frames * run.size)
         last = self._runs[-1] if self._runs and not silence else None
@@ -222,9 +235,23 @@ class TrackAssembler:
 
     @property
     def _otherwise(self) -> str:
-        return BATCH_MISSING if self._batch_missing else NOT_RECEIVED
+        """Why frames are missing before the next one, if the gateway did not say why.
+
+        Beside frames that the gateway dropped the sequence numbers are not known: a break before
+        one of them was dropped with it.
+        """
+        if self._batch_missing:
+            return BATCH_MISSING
+        return self._break_reason or (NOT_RECEIVED if self._dropped else NOT_SENT)
+
+    def _note_break(self, timestamp: int) -> None:
+        reason = self._breaks.get(timestamp)
+        if reason and self._break_reason != NOT_RECEIVED:
+            self._break_reason = reason
 
     def _leave_out(self, piece: LeftOut) -> None:
+        if self._breaks:
+            self._note_break(piece.timestamp)
         last = self._left_out[-1] if self._left_out else None
         if last and last.duplicate == piece.duplicate:
             step = _joining_step(last, piece.timestamp, piece.size)

@@ -4,9 +4,9 @@ The tracks are read apart, each through all segments: they may lie far from each
 (one silent for an hour), and a segment holds what came at the same time, not what sounds then.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator, Sequence
 
-from pipeline.media.wav import SILENCE, header, interleave
+from pipeline.media.wav import CHANNELS, HEADER_SIZE, SILENCE, header, interleave
 from schemas.records import RecordingSegment, SegmentTrack
 
 Fetch = Callable[[int], Awaitable[RecordingSegment]]
@@ -46,6 +46,30 @@ async def wav(fetch: Fetch, segments: int, samples: int) -> AsyncGenerator[bytea
         raise BrokenSegments(f"{samples} samples wanted, {samples - missing} there")
     if piece:
         yield piece
+
+
+async def silenced(
+    pieces: AsyncIterable[bytearray],
+    samples: int,
+    ranges: Sequence[Sequence[tuple[int, int]]],
+) -> AsyncGenerator[bytearray, None]:
+    """Yield a WAV file with silence in place of samples [first, last) of each track, cut off after
+    `samples`. `pieces`: the file, from its first byte."""
+    at = -HEADER_SIZE
+    size = CHANNELS * samples
+    async for piece in pieces:
+        if at < 0:
+            piece[:HEADER_SIZE] = header(samples)
+        for side, own in enumerate(ranges):
+            for first, last in own:
+                begin = max(CHANNELS * first, at) + side
+                end = min(CHANNELS * last, at + len(piece))
+                count = len(range(begin, end, CHANNELS))
+                piece[begin - at : max(begin, end) - at : CHANNELS] = SILENCE * count
+        kept = piece[: max(0, size - at)]
+        at += len(piece)
+        if kept:
+            yield kept
 
 
 def part_audio(part: SegmentTrack) -> Iterator[bytes]:

@@ -36,6 +36,7 @@ from tests.pipeline.recordings.logs import (
     closed,
     opened,
     payload,
+    whose,
 )
 
 FRAMES = [Frame("inbound", 100 + 20 * n, payload(n, 160)) for n in range(50)]
@@ -137,6 +138,12 @@ class FakeConsumer:
 
     async def commit(self, _: Mapping[TopicPartition, int]) -> None:
         """Taken."""
+
+    async def committed(self, _: TopicPartition) -> int | None:
+        """Nothing was committed before."""
+
+    def highwater(self, _: TopicPartition) -> int | None:
+        """Not known."""
 
     async def getmany(self, **_: Any) -> dict[TopicPartition, Sequence[FakeMessage]]:
         """Each record once."""
@@ -244,12 +251,12 @@ async def test_giving_up():
 
 
 async def test_what_is_refused_is_a_dead_letter():
-    """With the bytes, the reason, and where it was."""
+    """With the reason, and where it is: without the bytes, which may be audio."""
     producer = FakeProducer()
     effects = effects_on(AudioStore(MemoryStore()), producer, Health())
     await effects.carry_out([Work(Refused("undecodable", "no header"), FakeMessage())])
     ((topic, letter),) = producer.sent
-    assert ("t.cti.dead-letters", "undecodable", b"bytes") == (
+    assert ("t.cti.dead-letters", "undecodable", b"") == (
         topic,
         letter.reason,
         letter.original,
@@ -281,7 +288,7 @@ async def test_a_segment_that_is_lost_is_no_silence():
     await store.delete([sorted([key async for key in store.list("segments")])[1]])
     with pytest.raises(FileNotFoundError):
         await store_recording(store, ended, 3)
-    for key in (audio_key("MZ1", T0), manifest_key("MZ1", T0)):
+    for key in (audio_key(whose("MZ1")), manifest_key(whose("MZ1"))):
         with pytest.raises(FileNotFoundError):
             await store.size(key)
 
@@ -328,7 +335,7 @@ async def test_what_is_gone_stops_its_own_partition_only(monkeypatch, tmp_path):
         {first: messages("MZ3", 0, 12, 3, offset=12)},
     ]
     stop, health, producer = asyncio.Event(), Health(), FakeProducer()
-    consumer = Rounds(rounds, stop, tmp_path / draft_key("MZ1", T0), health)
+    consumer = Rounds(rounds, stop, tmp_path / draft_key(whose("MZ1")), health)
 
     async def no_checkpoints(*_: Any) -> dict[int, list[RecorderCheckpoint]]:
         return {}
@@ -341,9 +348,9 @@ async def test_what_is_gone_stops_its_own_partition_only(monkeypatch, tmp_path):
     done = [r.stream_sid for _, r in producer.sent if isinstance(r, RecordingCompleted)]
     assert ["MZ2"] == done
     assert [first] == consumer.paused
-    assert inum("MZ1", T0) in consumer.reasons["partition-3"]
-    assert consumer.committed[first] <= 6
-    assert 12 == consumer.committed[second]
+    assert inum(whose("MZ1")) in consumer.reasons["partition-3"]
+    assert consumer.offsets[first] <= 6
+    assert 12 == consumer.offsets[second]
 
 
 def messages(sid: str, first: int, last: int, partition: int, offset: int = 0) -> list[FakeMessage]:
@@ -371,7 +378,7 @@ class Rounds(FakeConsumer):
         self.deleted = deleted
         self.health = health
         self.paused: list[TopicPartition] = []
-        self.committed: dict[TopicPartition, int] = {}
+        self.offsets: dict[TopicPartition, int] = {}
         self.reasons: dict[str, str] = {}
 
     def assignment(self) -> set[TopicPartition]:
@@ -384,7 +391,7 @@ class Rounds(FakeConsumer):
 
     async def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Kept."""
-        self.committed |= offsets
+        self.offsets |= offsets
 
     async def getmany(self, **_: Any) -> Mapping[TopicPartition, Sequence[FakeMessage]]:
         """A round."""

@@ -30,9 +30,17 @@ from pipeline.telemetry import Health
 from schemas.codec import decode, encode
 from schemas.records import RecordingCompleted
 from tests.agents.test_recorder import FRAMES, FakeMessage, FakeProducer, of_kind, story
-from tests.pipeline.recordings.logs import T0, Frame, batch_of, by_the_contract, closed, opened
+from tests.pipeline.recordings.logs import (
+    T0,
+    Frame,
+    batch_of,
+    by_the_contract,
+    closed,
+    opened,
+    whose,
+)
 
-NAMES = [key("MZ1", T0) for key in (audio_key, manifest_key)]
+NAMES = [key(whose("MZ1")) for key in (audio_key, manifest_key)]
 
 
 @pytest.fixture(autouse=True)
@@ -138,7 +146,7 @@ async def test_a_draft_that_is_lost_is_no_silence(tmp_path, key):
     cuts: list[SegmentCut] = of_kind(work, SegmentCut)
     (ended,) = of_kind(work, RecordingEnded)
     await keeping_in(tmp_path).store(cuts[:1])
-    (tmp_path / key("MZ1", T0)).unlink()
+    (tmp_path / key(whose("MZ1"))).unlink()
     with pytest.raises(FileNotFoundError):
         await keeping_in(tmp_path).store(cuts[1:])
     with pytest.raises((FileNotFoundError, BrokenSegments)):

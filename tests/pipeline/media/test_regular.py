@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.media.batch import source_key
 from pipeline.media.regular import RegularBatch, RegularReader, written
 from schemas.codec import decode, encode
 from schemas.records import MediaBatch, Run, TrackBatch
@@ -40,7 +41,7 @@ def batches(draw) -> MediaBatch:
 
 def is_regular(track: TrackBatch) -> bool:
     """By the words of `RegularBatch`."""
-    if len(track.runs) != 1 or track.invalid:
+    if len(track.runs) != 1 or track.invalid or track.breaks:
         return False
     (run,) = track.runs
     regular = run.frames > 1 and run.frames <= 50 and run.step == 20 and run.size == 160
@@ -57,7 +58,8 @@ def test_what_is_read_is_what_decoding_gives(some):
         if names == ["inbound", "outbound"] and all(map(is_regular, batch.tracks)):
             inbound, outbound = batch.tracks
             expected = RegularBatch(
-                *(batch.stream_sid, batch.number, batch.at),
+                source_key(batch.task_sid, batch.stream_sid, batch.gateway, batch.epoch),
+                *(batch.number, batch.at),
                 *(inbound.runs[0].timestamp, memoryview(inbound.audio)),
                 *(outbound.runs[0].timestamp, memoryview(outbound.audio)),
             )

@@ -7,6 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from pipeline.media.runs import runs_of
+from pipeline.recordings.recording import Recording
 from schemas.records import (
     DroppedTrack,
     GatewayStarted,
@@ -113,6 +114,13 @@ def opened(sid: str, at: int = T0) -> MediaStreamOpened:
     return MediaStreamOpened(sid, f"CA{sid}", "WT1", f"name-{sid}", 1, GATEWAY, EPOCH, at)
 
 
+def whose(sid: str, at: int = T0) -> Recording:
+    """The recording of a media stream that `opened` began, as the first record of a log."""
+    return Recording(
+        *(sid, f"CA{sid}", "WT1", f"name-{sid}", 1, GATEWAY, EPOCH, at), first_offset=0
+    )
+
+
 def closed(sid: str) -> MediaStreamClosed:
     """It ended."""
     return MediaStreamClosed(
@@ -160,12 +168,16 @@ def stories(draw: st.DrawFn) -> Story:
 def _told(messages: tuple[Message, ...]) -> Story:
     frames: dict[str, list[Frame]] = {}
     invalid: dict[str, int] = {}
+    taken: set[tuple[str, int]] = set()
     for record in (message.record for message in messages):
         if isinstance(record, GatewayStarted):
             continue
         frames.setdefault(record.stream_sid, [])
         invalid.setdefault(record.stream_sid, 0)
         if isinstance(record, MediaBatch):
+            if (record.stream_sid, record.number) in taken:
+                continue  # a batch that comes again is in already
+            taken.add((record.stream_sid, record.number))
             for track in record.tracks:
                 invalid[record.stream_sid] += track.invalid
                 frames[record.stream_sid] += _frames(track)

@@ -29,8 +29,8 @@ def recorded(*frames: Frame, at: int = T0, cut: int = 3) -> tuple[RecordingCompl
     world = World()
     world.live(log, [(1, True)] * len(log))
     (done,) = [each for each in world.told if isinstance(each, RecordingCompleted)]
-    verify(world.audio[done.inum], world.manifest(done.inum), of_stream(log, "MZ1"))
-    return done, world.audio[done.inum][HEADER_SIZE:], world.manifest(done.inum)
+    verify(world.audio[done.recording_id], world.manifest(done.recording_id), of_stream(log, "MZ1"))
+    return done, world.audio[done.recording_id][HEADER_SIZE:], world.manifest(done.recording_id)
 
 
 def pair(d: int, size: int = 160) -> tuple[Frame, Frame]:

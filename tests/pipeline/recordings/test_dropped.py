@@ -45,9 +45,9 @@ def manifest_of(*records: Any) -> Any:
     world = World()
     world.live(log, [(1, True)] * len(log))
     (done,) = [told for told in world.told if isinstance(told, RecordingCompleted)]
-    found = world.manifest(done.inum)
+    found = world.manifest(done.recording_id)
     own = [(m.offset, m.record) for m in log if not isinstance(m.record, GatewayStarted)]
-    verify(world.audio[done.inum], found, own)
+    verify(world.audio[done.recording_id], found, own)
     return found
 
 
@@ -113,7 +113,7 @@ def test_of_one_track():
     """The other went on, in the same batches."""
     records = [opened("MZ1"), batch(1), dropped([batch(2, ("inbound",))]), batch(3), closed("MZ1")]
     found = manifest_of(*records)
-    assert {"spill-full": 25, "not-received": 25} == found["lost_for"]
+    assert {"spill-full": 25, "not-sent": 25} == found["lost_for"]
 
 
 def test_told_twice_and_sent_after_all():
@@ -179,10 +179,10 @@ def test_nonsense_is_refused_whole(change):
 
 
 def test_known_and_late():
-    """What was told before changes nothing; after the close it is a dead letter, as a batch is."""
+    """What is known changes nothing, before and after the recording is complete."""
     _, ignored, _, late = _folded(dropped([batch(1)]))
     assert Ignored("dropped before") == ignored
-    assert "late-media" == late.reason
+    assert Ignored("in a complete recording") == late
 
 
 def test_thrown_away_for_long_stays_small():
@@ -206,7 +206,7 @@ def test_thrown_away_for_long_stays_small():
         (("segments", 0, "sha256"), "0" * 64),
         (("segments", 0, "kafka", "last_offset"), 4),
         (("segments", 0, "tracks", "outbound", "ranges", 1, "at"), 801),
-        (("segments", 0, "tracks", "outbound", "ranges", 2, "reason"), "not-received"),
+        (("segments", 0, "tracks", "outbound", "ranges", 2, "reason"), "not-sent"),
         (("segments", 0, "tracks", "outbound", "ranges", 3, "timestamp"), 1_101),
     ],
 )

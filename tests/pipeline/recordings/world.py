@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, assert_never
 
 from pipeline.media.regular import RegularReader
+from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings.effects import (
     Effect,
     Ignored,
@@ -16,13 +17,14 @@ from pipeline.recordings.effects import (
     Refused,
     SegmentCut,
 )
-from pipeline.recordings.manifest import END, completed, entry, head
-from pipeline.recordings.names import segment_key
-from pipeline.recordings.partition import PartitionFold
-from pipeline.recordings.placing import Block, blocks, finishing
-from pipeline.recordings.weave import wav
+from pipeline.recordings.manifest import END, completed, completed_before, entry, head
+from pipeline.recordings.names import checkpoint_key, recording_id, segment_key
+from pipeline.recordings.partition import Checkpoint, PartitionFold
+from pipeline.recordings.placing import Block, blocks, finishing, silencing
+from pipeline.recordings.weave import silenced, wav
+from pipeline.recordings.withholding import without_withheld
 from schemas.codec import decode, encode
-from schemas.records import RecorderCheckpoint, RecordingSegment
+from schemas.records import RecordingCompleted, RecordingSegment
 from tests.pipeline.recordings.logs import Message
 
 
@@ -35,7 +37,7 @@ class World:
     """All that outlives a process."""
 
     segments: dict[str, bytes] = field(default_factory=dict)
-    checkpoints: dict[str, bytes] = field(default_factory=dict)
+    checkpoints: dict[bytes, bytes] = field(default_factory=dict)
     committed: int = 0
     told: list[Any] = field(default_factory=list)
     audio: dict[str, bytes] = field(default_factory=dict)
@@ -71,9 +73,9 @@ class World:
         self.quickly += 1
         return effects
 
-    def manifest(self, inum: str) -> Any:
-        """A manifest, read."""
-        return json.loads(self.manifests[inum])
+    def manifest(self, name: str) -> Any:
+        """Return the manifest of a recording, by its id, as JSON."""
+        return json.loads(self.manifests[name])
 
     def _commit(self, fold: PartitionFold, position: int, snapshot: bool) -> None:
         if snapshot:
@@ -88,10 +90,10 @@ class World:
                 self._tell(started)
             case SegmentCut(recording, segment, checkpoint):
                 self._step()
-                key = segment_key(recording.stream_sid, recording.started_at, segment.index)
+                key = segment_key(recording, segment.index)
                 data = encode(segment)
                 assert self.segments.setdefault(key, data) == data, "a segment changed"
-                self._put(recording.stream_sid, blocks(segment))
+                self._put(recording_id(recording), blocks(segment))
                 self._checkpoint(checkpoint)
             case RecordingEnded():
                 self._finish(effect)
@@ -103,54 +105,63 @@ class World:
                 assert_never(effect)
 
     def _finish(self, ended: RecordingEnded) -> None:
-        inum = completed(ended, 0, "").inum
+        name = recording_id(ended.recording)
         try:
-            audio, manifest = asyncio.run(self._composed(ended))
-        except KeyError:  # somebody else completed it and dropped the segments
-            audio, manifest = self.audio[inum], self.manifests[inum]
-        if inum not in self.audio:
-            ends = [track.end for track in ended.tracks]
-            sid = ended.recording.stream_sid
-            self._put(sid, (*blocks(ended.tail), *finishing(ends, ended.samples)))
-            assert audio == self.drafts[sid], "the draft is not the WAV"
+            audio, manifest, done = asyncio.run(self._composed(ended))
+        except KeyError:  # another process completed it and dropped the segments
+            audio, manifest = self.audio[name], self.manifests[name]
+            done = completed_before(ended, json.loads(manifest))
+        if name not in self.audio:
+            self._finish_draft(name, ended)
+            assert audio == self.drafts[name], "the draft is not the WAV"
         self._step()
-        assert self.audio.setdefault(inum, audio) == audio, "audio changed"
+        assert self.audio.setdefault(name, audio) == audio, "audio changed"
         self._step()
-        assert self.manifests.setdefault(inum, manifest) == manifest, "a manifest changed"
-        self._tell(completed(ended, len(audio), "hash"))
+        assert self.manifests.setdefault(name, manifest) == manifest, "a manifest changed"
+        self._tell(done)
         self._checkpoint(ended.checkpoint)
         for index in range(ended.stored):
             self._step()
-            r = ended.recording
-            self.segments.pop(segment_key(r.stream_sid, r.started_at, index), None)
+            self.segments.pop(segment_key(ended.recording, index), None)
 
-    async def _composed(self, ended: RecordingEnded) -> tuple[bytes, bytes]:
+    async def _composed(self, ended: RecordingEnded) -> tuple[bytes, bytes, RecordingCompleted]:
         async def fetch(index: int) -> RecordingSegment:
             if index == ended.stored:
                 return ended.tail
-            r = ended.recording
-            segment: RecordingSegment = decode(
-                self.segments[segment_key(r.stream_sid, r.started_at, index)]
-            )
+            segment: RecordingSegment = decode(self.segments[segment_key(ended.recording, index)])
             return segment
 
-        pieces = [piece async for piece in wav(fetch, ended.stored + 1, ended.samples)]
         entries = [entry(await fetch(index)) for index in range(ended.stored + 1)]
-        audio = b"".join(pieces)
-        beginning = head(ended, 3, len(audio), hashlib.sha256(audio).hexdigest())
-        return audio, beginning + b",".join(entries) + END
+        kept = without_withheld(ended, map(json.loads, entries))
+        whole = wav(fetch, ended.stored + 1, ended.samples)
+        silent = silenced(whole, kept.samples, kept.withheld.silenced)
+        audio = b"".join([bytes(piece) async for piece in (silent if ended.spans else whole)])
+        beginning = head(kept, 3, len(audio), hashlib.sha256(audio).hexdigest())
+        manifest = beginning + b",".join(entries) + END
+        return audio, manifest, completed(kept, len(audio), "hash")
 
-    def _put(self, stream_sid: str, pieces: Iterable[Block]) -> None:
-        """Into the file that grows."""
-        draft = self.drafts.setdefault(stream_sid, bytearray())
+    def _finish_draft(self, name: str, ended: RecordingEnded) -> None:
+        entries = [
+            entry(decode(self.segments[segment_key(ended.recording, index)]))
+            for index in range(ended.stored)
+        ]
+        kept = without_withheld(ended, map(json.loads, [*entries, entry(ended.tail)]))
+        ends = [track.end for track in kept.tracks]
+        silence = silencing(kept.withheld.silenced)
+        self._put(name, (*blocks(ended.tail), *silence, *finishing(ends, kept.samples)))
+        del self.drafts[name][HEADER_SIZE + 2 * kept.samples :]
+
+    def _put(self, name: str, pieces: Iterable[Block]) -> None:
+        """Write into the growing file."""
+        draft = self.drafts.setdefault(name, bytearray())
         for position, data, step in pieces:
             end = position + (len(data) - 1) * step + 1
             draft.extend(bytes(max(0, end - len(draft))))
             draft[position:end:step] = data
 
-    def _checkpoint(self, checkpoint: RecorderCheckpoint) -> None:
+    def _checkpoint(self, checkpoint: Checkpoint) -> None:
         self._step()
-        self.checkpoints[checkpoint.stream_sid] = encode(checkpoint)
+        self.checkpoints[checkpoint_key(checkpoint)] = encode(checkpoint)
 
     def _tell(self, record: Any) -> None:
         self._step()

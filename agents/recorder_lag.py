@@ -1,0 +1,68 @@
+"""How far the recorder is behind on `media`, and what it can no longer read."""
+
+from dataclasses import dataclass, field
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from prometheus_client import Counter, Gauge
+
+from schemas.topics import MEDIA
+
+log = structlog.get_logger(__name__)
+
+LAG_RECORDS = Gauge(
+    "flexcapture_recorder_lag_records", "Records of media that this process has yet to read"
+)
+LAG_SECONDS = Gauge(
+    "flexcapture_recorder_lag_seconds",
+    "Age of the oldest record that this process has yet to read, 0 if there is none",
+)
+RETENTION_USED = Gauge(
+    "flexcapture_recorder_retention_used_ratio",
+    "That age as a part of the time for which media keeps records; at 1 audio is deleted unread",
+)
+EXPIRED = Counter(
+    "flexcapture_recorder_expired_records_total",
+    "Records of media that were deleted before they were read",
+)
+
+
+@dataclass(slots=True)
+class Lag:
+    """Where this process is on each partition: the offset it reads next, and the Kafka timestamp of
+    the last record that it read (ms)."""
+
+    _places: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def read(self, tp: TopicPartition, first: int, last: int, at: int) -> None:
+        """Note that records from offset `first` to `last` were read, the last written at `at`.
+        Records before them that are missing have expired: offsets of `media` have no other
+        gaps."""
+        expected, _ = self._places.get(tp.partition, (first, 0))
+        if first > expected:
+            EXPIRED.inc(first - expected)
+            log.error(
+                "audio expired unread", partition=tp.partition, records=first - expected, at=first
+            )
+        self._places[tp.partition] = last + 1, at
+
+    def begin(self, tp: TopicPartition, offset: int) -> None:
+        """Note that the partition is to be read from that offset on."""
+        self._places[tp.partition] = offset, self._places.get(tp.partition, (0, 0))[1]
+
+    def forget(self) -> None:
+        """The partitions are another process's."""
+        self._places.clear()
+
+    def export(self, consumer: AIOKafkaConsumer, topic: str, now: int) -> None:
+        """Set the gauges; `now`: ms."""
+        records, oldest = 0, now
+        for number, (offset, at) in self._places.items():
+            end = consumer.highwater(TopicPartition(topic, number))
+            if end is not None and end > offset:
+                records += end - offset
+                oldest = min(oldest, at or now)
+        age = max(0, now - oldest)
+        LAG_RECORDS.set(records)
+        LAG_SECONDS.set(age / 1000)
+        RETENTION_USED.set(age / (MEDIA.retention_ms or age or 1))

@@ -1,0 +1,101 @@
+"""What is remembered of media streams whose recordings are complete: enough to know which of their
+batches are in a recording, when they come again or late."""
+
+from collections import deque
+from collections.abc import Iterable
+
+from pipeline.recordings.names import inum, recording_of
+from schemas.codec import decode, encode
+from schemas.frozen import dataclass
+from schemas.records import RecorderCheckpoint
+
+REMEMBERED_MS = 4 * 24 * 60 * 60 * 1000
+"""How long after its end, by the log's clock, a media stream is remembered: `media` keeps its
+records for three days, and what arrives later than this begins a recording of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Closing:
+    """When and where a recording of a media stream ended."""
+
+    offset: int
+    closed_at: int
+    key: str
+
+
+class CompleteStreams:
+    """The closing checkpoints of a partition, by media stream.
+
+    They are kept as bytes: there are many, and few are ever asked for.
+    """
+
+    def __init__(self, checkpoints: Iterable[RecorderCheckpoint] = ()) -> None:
+        self._of_stream: dict[str, tuple[bytes, ...]] = {}
+        self._in_log: deque[_Closing] = deque()
+        for checkpoint in sorted(checkpoints, key=lambda each: each.offset):
+            self.add(checkpoint)
+
+    def add(self, closing: RecorderCheckpoint) -> None:
+        """Remember a recording that is complete; one that is known already changes nothing."""
+        key = stream_key(closing.task_sid, closing.stream_sid)
+        known = self._of_stream.get(key, ())
+        data = encode(closing)
+        if data in known:
+            return
+        self._of_stream[key] = (*known, data)
+        assert closing.closed_at is not None
+        self._in_log.append(_Closing(closing.offset, closing.closed_at, key))
+
+    def of(self, task_sid: str, stream_sid: str) -> list[RecorderCheckpoint]:
+        """Return the closing checkpoints of a media stream, in the order of the log."""
+        found = self._of_stream.get(stream_key(task_sid, stream_sid), ())
+        return [decode(data) for data in found]
+
+    def forget(self, passed: int, now: int) -> list[RecorderCheckpoint]:
+        """Drop and return the closing checkpoints of recordings that ended long before `now` (ms,
+        log time) and are not read again from before their end (`passed`: an offset)."""
+        gone: list[RecorderCheckpoint] = []
+        while self._in_log and _may_go(self._in_log[0], passed, now):
+            closing = self._in_log.popleft()
+            first, *rest = self._of_stream.pop(closing.key)
+            if rest:
+                self._of_stream[closing.key] = tuple(rest)
+            gone.append(decode(first))
+        return gone
+
+
+def stream_key(task_sid: str, stream_sid: str) -> str:
+    """Return what tells a media stream apart: a stream SID that is used under another task is
+    another one."""
+    return f"{task_sid} {stream_sid}"
+
+
+def has_batch(
+    complete: Iterable[RecorderCheckpoint], gateway: str, epoch: int, number: int
+) -> bool:
+    """Return whether one of these recordings holds the batch. Batches are numbered within the life
+    (`epoch`) of a gateway."""
+    return any(
+        (each.gateway, each.epoch) == (gateway, epoch) and _holds(each, number) for each in complete
+    )
+
+
+def last_batch(complete: Iterable[RecorderCheckpoint], gateway: str, epoch: int) -> int:
+    """Return the highest batch number that these recordings know of; 0: none."""
+    own = (each for each in complete if (each.gateway, each.epoch) == (gateway, epoch))
+    return max((each.last_batch for each in own), default=0)
+
+
+def first_inum(complete: Iterable[RecorderCheckpoint]) -> str:
+    """Return the INUM of the media stream's first recording; empty if none of these is it."""
+    return next((inum(recording_of(each)) for each in complete if not each.part), "")
+
+
+def _holds(closing: RecorderCheckpoint, number: int) -> bool:
+    if not closing.by_task:  # of an earlier version, which did not note ranges
+        return number <= closing.last_batch
+    return any(each.first <= number <= each.last for each in closing.ranges)
+
+
+def _may_go(closing: _Closing, passed: int, now: int) -> bool:
+    return closing.offset <= passed and now > closing.closed_at + REMEMBERED_MS

@@ -1,0 +1,117 @@
+"""The decisions on calls, as the recorder reads them beside the audio, and what they withhold.
+
+A frame that was received 2 s or more after a `stop` or `do-not-record`, and before the next
+`record`, must not be heard: Twilio's API, which ends media streams, may fail or be late.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+
+from pipeline.recordings.complete_streams import REMEMBERED_MS
+from schemas.frozen import dataclass
+from schemas.records import RecorderDecision, RecordingDecided
+
+RECORD = "record"
+GRACE_MS = 2_000
+"""What Twilio may take to end a media stream after the decision."""
+MAX_DECISIONS = 1_000
+"""Decisions on one call that are kept; the earliest go first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A time in which nothing may be heard, and by which decision: from `begin_at` on (ms) and
+    before `end_at`; None: until further notice."""
+
+    begin_at: int
+    end_at: int | None
+    decision: RecorderDecision
+
+
+def periods(decisions: Iterable[RecorderDecision]) -> tuple[Period, ...]:
+    """Return the times in which the decisions on a call withhold audio, ascending."""
+    found: list[Period] = []
+    held: RecorderDecision | None = None
+    for decision in sorted(decisions, key=_in_order):
+        if decision.decision == RECORD:
+            found += _period(held, decision.at)
+            held = None
+        elif held is None:
+            held = decision
+    return (*found, *_period(held, None))
+
+
+def _period(held: RecorderDecision | None, end_at: int | None) -> Iterator[Period]:
+    if held is not None and (end_at is None or end_at > held.at + GRACE_MS):
+        yield Period(held.at + GRACE_MS, end_at, held)
+
+
+def _in_order(decision: RecorderDecision) -> tuple[int, int]:
+    return decision.at, decision.offset
+
+
+class Decisions:
+    """The decisions of a partition's calls; those not in a checkpoint yet are `unsaved`."""
+
+    def __init__(self) -> None:
+        self._of_task: dict[str, tuple[RecorderDecision, ...]] = {}
+        self._in_log: deque[RecorderDecision] = deque()
+        self._unsaved: list[RecorderDecision] = []
+
+    def restore(self, known: Iterable[RecorderDecision]) -> None:
+        """Take decisions from checkpoints."""
+        for decision in sorted(known, key=lambda each: each.offset):
+            self._add(decision)
+
+    def add(self, decided: RecordingDecided, offset: int, heard_at: int) -> bool:
+        """Add the decision in the record at `offset`; return False if it is known."""
+        d = decided
+        decision = RecorderDecision(d.task_sid, d.at, d.decision, d.reason, offset, heard_at)
+        if any(_same(decision, known) for known in self.of(d.task_sid)):
+            return False
+        self._add(decision)
+        self._unsaved.append(decision)
+        return True
+
+    def of(self, task_sid: str) -> Sequence[RecorderDecision]:
+        """Return the decisions on a call."""
+        return self._of_task.get(task_sid, ())
+
+    @property
+    def first_unsaved(self) -> int | None:
+        """The offset of the first decision that is in no checkpoint; None if all are."""
+        return self._unsaved[0].offset if self._unsaved else None
+
+    def unsaved(self, before: int | None) -> list[RecorderDecision]:
+        """Return the decisions to put into checkpoints, which count as saved from now on: all, if
+        the first has a Kafka timestamp below `before` (ms; None: in any case)."""
+        if not self._unsaved or (before is not None and self._unsaved[0].heard_at >= before):
+            return []
+        saved, self._unsaved = self._unsaved, []
+        return saved
+
+    def forget(self, passed: int, now: int) -> list[RecorderDecision]:
+        """Drop and return decisions below the offset `passed` that were made long before `now` (ms,
+        log time): their checkpoints are to be deleted."""
+        gone: list[RecorderDecision] = []
+        while self._in_log and _may_go(self._in_log[0], passed, now):
+            decision = self._in_log.popleft()
+            rest = tuple(each for each in self.of(decision.task_sid) if each is not decision)
+            self._of_task[decision.task_sid] = rest
+            if not rest:
+                del self._of_task[decision.task_sid]
+            gone.append(decision)
+        return gone
+
+    def _add(self, decision: RecorderDecision) -> None:
+        known = (*self.of(decision.task_sid), decision)
+        self._of_task[decision.task_sid] = known[-MAX_DECISIONS:]
+        self._in_log.append(decision)
+
+
+def _may_go(decision: RecorderDecision, passed: int, now: int) -> bool:
+    return decision.offset < passed and now > decision.heard_at + REMEMBERED_MS
+
+
+def _same(one: RecorderDecision, other: RecorderDecision) -> bool:
+    return (one.at, one.decision) == (other.at, other.decision)

@@ -1,0 +1,75 @@
+"""When the samples of a recording were received, as a few points of a clock.
+
+A batch says when its last frame was received, by the gateway's clock, which stays in the record
+however late that reaches the log. Frames come at the pace of the audio nearly always; a point is
+added when they do not: after a hole in the network, or when the two clocks have drifted apart.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from pipeline.media.runs import SAMPLES_PER_MS
+from schemas.records import ClockPoint
+
+TOLERANCE_MS = 60
+"""How far a batch may be from the pace of those before it: reading in turns takes 40 ms."""
+_POINTS_PER_TOLERANCE = 500
+"""After so many points the tolerance doubles, so that their number stays small."""
+
+
+class ReceiveClock:
+    """The points. `note` each batch in order; `points` and `ReceiveClock(points)` stop and
+    continue."""
+
+    __slots__ = ("_offset", "_points", "_tolerance")
+
+    def __init__(self, points: Sequence[ClockPoint] = ()) -> None:
+        self._points = list(points)
+        self._tolerance = _tolerance(len(self._points))
+        last = self._points[-1] if self._points else None
+        self._offset = 0 if last is None else last.at - last.sample // SAMPLES_PER_MS
+
+    @property
+    def points(self) -> tuple[ClockPoint, ...]:
+        """All points, ascending by sample."""
+        return tuple(self._points)
+
+    def note(self, begin: int, offset: int) -> None:
+        """Note a batch whose audio begins at sample `begin`, and whose last frame was received
+        `offset` ms after its place in the audio."""
+        if self._points and abs(offset - self._offset) <= self._tolerance:
+            return
+        self._points.append(ClockPoint(begin, offset + begin // SAMPLES_PER_MS))
+        self._offset = offset
+        self._tolerance = _tolerance(len(self._points))
+
+
+def samples_between(
+    points: Sequence[ClockPoint], begin_at: int, end_at: int | None, samples: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the samples, [first, last), that were received from `begin_at` on and before `end_at`
+    (ms; None: without end), of a recording with so many samples. Ascending, merged."""
+    span: tuple[int, int] | None = None
+    for number, point in enumerate(points):
+        end = points[number + 1].sample if number + 1 < len(points) else samples
+        start = 0 if not number else point.sample
+        first = max(start, _sample(point, begin_at))
+        last = end if end_at is None else min(end, _sample(point, end_at))
+        if last <= first:
+            continue
+        if span is not None and first <= span[1]:
+            span = (span[0], max(span[1], last))
+            continue
+        if span is not None:
+            yield span
+        span = (first, last)
+    if span is not None:
+        yield span
+
+
+def _sample(point: ClockPoint, at: int) -> int:
+    return point.sample + (at - point.at) * SAMPLES_PER_MS
+
+
+def _tolerance(points: int) -> int:
+    doublings: int = points // _POINTS_PER_TOLERANCE
+    return TOLERANCE_MS << doublings

@@ -1,0 +1,68 @@
+"""Which media stream a record is of, and when one without records has ended."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipeline.media.batch import source_key
+from pipeline.recordings.assembler import Assembler
+from pipeline.recordings.at_end import Death
+from pipeline.recordings.complete_streams import has_batch, last_batch
+from pipeline.recordings.recording import Recording
+from schemas.records import (
+    MediaBatch,
+    MediaDropped,
+    MediaStreamClosed,
+    MediaStreamOpened,
+    RecorderCheckpoint,
+)
+
+Audio = MediaBatch | MediaDropped
+OfStream = MediaStreamOpened | Audio | MediaStreamClosed
+"""The records of one media stream."""
+
+SILENT_MS = 60 * 60 * 1000
+"""A media stream without a record for so long, by the log's clock, has ended: its gateway died and
+did not come back under its name. It is long because audio that a gateway spilled while Kafka was
+away belongs to its recording."""
+SUPPLEMENT_SILENT_MS = 60_000
+"""The same for a supplement: its audio comes all at once."""
+
+GATEWAY_DIED = "gateway-died"
+GATEWAY_GONE = "gateway-gone"
+SILENT = "silent"
+
+
+def source_of(of: OfStream | Recording | RecorderCheckpoint) -> str:
+    return source_key(of.task_sid, of.stream_sid, of.gateway, of.epoch)
+
+
+def silence_limit(recording: Recording) -> int:
+    return SUPPLEMENT_SILENT_MS if recording.part else SILENT_MS
+
+
+def silence(assembler: Assembler, at: int) -> Death:
+    limit = silence_limit(assembler.recording)
+    reason = SILENT if assembler.recording.part else GATEWAY_GONE
+    return Death(reason, f"no record for {limit // 60_000} min", at, takes_frames=False)
+
+
+def is_complete(record: Audio, complete: Sequence[RecorderCheckpoint]) -> bool:
+    """Return whether complete recordings hold the audio, or account for its loss."""
+    if isinstance(record, MediaBatch):
+        return has_batch(complete, record.gateway, record.epoch, record.number)
+    return record.last_number <= last_batch(complete, record.gateway, record.epoch)
+
+
+def closing(
+    checkpoint: RecorderCheckpoint, offset: int, at: int, stored: int
+) -> RecorderCheckpoint:
+    """Return what is remembered of a recording that ended with the record at `offset`."""
+    return replace(
+        checkpoint,
+        offset=offset + 1,
+        closed_at=at,
+        segments=stored,
+        tracks=(),
+        pending=None,
+        clock=(),
+    )

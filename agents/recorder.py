@@ -18,7 +18,7 @@ from prometheus_client import Counter, Gauge
 
 from agents.recorder_checkpoints import read_checkpoints
 from agents.recorder_effects import Effects, GivenUp
-from agents.recorder_lag import Lag
+from agents.recorder_lag import Lag, committed_offset
 from agents.recorder_reading import effects_of
 from agents.recorder_storage import drop_left_overs
 from agents.recorder_work import Work
@@ -234,7 +234,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             if tp.partition in self._partitions:
                 continue
             fold = PartitionFold(self._checkpoints.pop(tp.partition, ()))
-            committed = await self._committed_offset(tp)
+            committed = await committed_offset(self._consumer, tp)
             first = records[0].offset
             start = fold.resume_offset(first if committed is None else min(committed, first))
             self._lag.begin(tp, start)
@@ -244,15 +244,6 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 rewound.add(tp)
             self._partitions[tp.partition] = _Partition(fold, start)
         return rewound
-
-    async def _committed_offset(self, tp: TopicPartition) -> int | None:
-        """Return the offset that was committed last; None if none was, or Kafka does not say."""
-        try:
-            offset: int | None = await self._consumer.committed(tp)
-        except KafkaError as error:
-            log.warning("committed offset not known", partition=tp.partition, error=repr(error))
-            return None
-        return offset
 
     async def _read_checkpoints(self) -> None:
         if self._checkpoints_read:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from schemas.topics import MEDIA
@@ -66,3 +67,13 @@ class Lag:
         LAG_RECORDS.set(records)
         LAG_SECONDS.set(age / 1000)
         RETENTION_USED.set(age / (MEDIA.retention_ms or age or 1))
+
+
+async def committed_offset(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int | None:
+    """Return the offset that was committed last; None if none was, or Kafka does not say."""
+    try:
+        offset: int | None = await consumer.committed(tp)
+    except KafkaError as error:
+        log.warning("committed offset not known", partition=tp.partition, error=repr(error))
+        return None
+    return offset

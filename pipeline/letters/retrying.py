@@ -85,6 +85,8 @@ def _from_topic(letter: Letter, prefix: str) -> Retry | StillBad:
         return StillBad(f"{record.origin} is none of the topics that records are put back to")
     if not record.part.isdecimal() or int(record.part) >= topic.partitions:
         return StillBad(f"{record.origin} has no partition {record.part}")
+    if not record.original:
+        return StillBad(f"it holds no bytes: the record is on {record.origin}, if it is kept still")
     try:
         found = decode(record.original)
     except Undecodable as error:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,12 @@ from pipeline.replay import Log
 from pipeline.settings import Settings
 from pipeline.store.audio import AudioStore
 from schemas.codec import Undecodable, decode, encode
-from schemas.records import GatewayStarted, RecordingCompleted, RecordingStarted
+from schemas.records import (
+    GatewayStarted,
+    RecordingCompleted,
+    RecordingDecided,
+    RecordingStarted,
+)
 from schemas.topics import ALL, CALL_PARTITIONS, DEAD_LETTERS, MEDIA, RECORDINGS
 from tests.buckets import BUCKET, running_bucket
 from tests.pipeline.recordings.logs import (
@@ -73,6 +79,7 @@ class Media:
         )
         self.completed: dict[str, RecordingCompleted] = {}
         self.started: dict[str, RecordingStarted] = {}
+        self.supplements: dict[str, RecordingCompleted] = {}
 
     async def send(
         self, records: Sequence[Any], at: int | None = None, key: str | None = None
@@ -110,7 +117,11 @@ class Media:
         await self.until(lambda: set(sids) <= self.completed.keys())
 
     def _take(self, record: Any) -> None:
-        if isinstance(record, RecordingStarted):
+        if record.supplement_of:
+            if isinstance(record, RecordingCompleted):
+                known = self.supplements.setdefault(record.recording_id, record)
+                assert record == known
+        elif isinstance(record, RecordingStarted):
             assert record == self.started.setdefault(record.stream_sid, record)
         else:
             assert record == self.completed.setdefault(record.stream_sid, record)
@@ -246,12 +257,55 @@ async def test_a_gateway_that_comes_up_again_ends_its_streams(settings_for, pref
         async with asyncio.timeout(SECONDS), dead_letters(settings) as letters:
             message = await letters.getone()
         letter = decode(message.value)
-        assert ("undecodable", b"rubbish", "recorder") == (
+        assert ("undecodable", b"", "recorder") == (
             letter.reason,
             letter.original,
             letter.role,
         )
         assert letter.origin == dict(message.headers)["__connect.errors.topic"].decode()
+
+
+async def test_audio_that_arrives_late_in_spite_of_kills(settings_for, prefix):
+    """After the close and a SIGKILL: the first recording stays as it was, the rest is a supplement,
+    once, however often it is sent; and audio after a stop is in neither."""
+    settings, sid = settings_for(prefix), SIDS[0]
+    other = next(s for s in SIDS if _partition(s) != _partition(sid))
+    late = batches_of(sid, 500, 1000)
+    stop = RecordingDecided("WT1", T0 + 10_000, "stop", "the agent left", 1)
+    async with on_media(settings) as media:
+        async with recorder(settings, "recorder-0") as process:
+            await media.send([opened(sid), *batches_of(sid, 0, 500), closed(sid)])
+            await media.send([opened(other), *batches_of(other, 0, 1000)])
+            await media.send([stop], key=other)
+            await media.send([closed(other)])
+            await media.until_complete([sid, other])
+            process.kill()
+        store = AudioStore.from_url(settings.recordings_url)
+        before = await store.get(media.completed[sid].audio)
+        async with recorder(settings, "recorder-0") as process:
+            await media.send(late[:10])
+            await media.until(lambda: True)
+            process.kill()
+        async with recorder(settings, "recorder-0"):
+            await media.send([*batches_of(sid, 400, 600), *late, *late, closed(sid)])
+            await media.until(lambda: bool(media.supplements))
+        (supplement,) = media.supplements.values()
+        assert media.completed[sid].inum == supplement.supplement_of
+        assert before == await store.get(media.completed[sid].audio)
+        frames = frames_of(sid, 500, 1000)
+        begin = min(frame.timestamp for frame in frames)
+        moved = [replace(frame, timestamp=frame.timestamp - begin) for frame in frames]
+        assert by_the_contract(moved).samples == (await store.get(supplement.audio))[HEADER_SIZE:]
+        withheld = media.completed[other]
+        heard = (await store.get(withheld.audio))[HEADER_SIZE:]
+        whole = by_the_contract(frames_of(other, 0, 1000))
+        assert whole.received == withheld.received + withheld.withheld
+        assert abs(withheld.duration_ms - 12_000) <= 500
+        assert whole.samples[: len(heard) - 640] == heard[:-640]
+
+
+def _partition(key: str) -> int:
+    return clients.partition_of(key.encode(), CALL_PARTITIONS)
 
 
 async def test_into_a_bucket(settings_for, prefix, monkeypatch):

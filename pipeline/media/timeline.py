@@ -184,6 +184,8 @@ class _Timestamps:
         while count and first <= self._last:
             self._strays.add(first)
             first, count = first + step, count - 1
+        if len(self._strays) > MAX_STRETCHES:
+            self._strays = set(sorted(self._strays)[len(self._strays) // 2 :])
         if not count:
             return
         step = step if count > 1 else 0

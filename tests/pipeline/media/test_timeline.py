@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipeline.media import timeline
 from pipeline.media.runs import runs_of
 from pipeline.media.timeline import (
     LeftOut,
@@ -161,3 +162,17 @@ def test_a_frame_seen_before_is_a_duplicate_and_another_an_overlap():
     assert [LeftOut(125, 160, 0, duplicate=False)] == timeline.place(Run(125, 1, 0, 160))
     assert [LeftOut(125, 160, 0, duplicate=True)] == timeline.place(Run(125, 1, 0, 160))
     assert {"received": 3, "lost": 0, "duplicate": 2, "overlap": 1} == counts(timeline)
+
+
+def test_what_is_remembered_of_timestamps_is_bounded(monkeypatch):
+    """Irregular timestamps for hours do not make a state that Kafka would refuse; a late frame that
+    is forgotten counts as an overlap."""
+    monkeypatch.setattr(timeline, "MAX_STRETCHES", 100)
+    line = Timeline()
+    for number in range(1_000):
+        line.place(Run(40 * number + number % 7 + 40, 1, 0, 160))
+        line.place(Run(number % 300, 1, 0, 160))
+    assert len(line.state().seen) <= 201
+    duplicates = line.duplicate
+    line.place(Run(40, 1, 0, 160))
+    assert duplicates == line.duplicate

@@ -734,6 +734,7 @@ class RecorderCheckpoint:
     origin: int = 0
     ranges: tuple[BatchRange, ...] = ()
     clock: tuple[ClockPoint, ...] = ()
+    named_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

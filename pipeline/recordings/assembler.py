@@ -14,10 +14,9 @@ from pipeline.media.wav import MAX_SAMPLES
 from pipeline.recordings.holes import START
 from pipeline.recordings.names import recording_of
 from pipeline.recordings.received_at import ReceiveClock
-from pipeline.recordings.recording import Batches, with_range
+from pipeline.recordings.recording import Batches, batches_of
 from pipeline.recordings.track import TrackAssembler
 from schemas.records import (
-    BatchRange,
     ClockPoint,
     DroppedTrack,
     MediaBatch,
@@ -85,8 +84,7 @@ class Assembler:
         self.heard_at = c.heard_at or c.last_at
         self.begun_at = c.begun_at or c.started_at
         self.segments = c.segments
-        numbers = (c.batches, c.last_batch, c.missing_batches, c.repeated_batches)
-        self._batches = Batches(*numbers, c.dropped_batches, _ranges(c))
+        self._batches = batches_of(c)
         self._clock = ReceiveClock(c.clock)
         self._gathered = 0  # batches that are not in `_batches` yet
         self.next_offset = c.offset
@@ -222,6 +220,7 @@ class Assembler:
             origin=self.origin,
             ranges=b.ranges,
             clock=self._clock.points,
+            named_at=r.named_at,
         )
 
     def _number(self, batches: Batches) -> None:
@@ -296,13 +295,6 @@ class Assembler:
         end = max(self._tracks[batch.track].end, MAX_TIMESTAMP_MS * SAMPLES_PER_MS)
         if end + len(batch.audio) > MAX_SAMPLES:
             raise MalformedBatch("more audio than a WAV file can hold")
-
-
-def _ranges(checkpoint: RecorderCheckpoint) -> tuple[BatchRange, ...]:
-    """Return the batches that are in: an earlier version noted the highest number alone."""
-    if checkpoint.by_task or not checkpoint.last_batch:
-        return checkpoint.ranges
-    return with_range(checkpoint.ranges, BatchRange(1, checkpoint.last_batch))
 
 
 def _check_timestamps(runs: tuple[Run, ...]) -> None:

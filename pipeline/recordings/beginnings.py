@@ -3,6 +3,7 @@ lost, or, as a supplement, with the first batch that arrived after the recording
 
 from dataclasses import replace
 
+from pipeline.media.runs import SAMPLES_PER_MS
 from pipeline.recordings.assembler import TRACKS, UNKNOWN, Assembler
 from pipeline.recordings.names import inum, recording_id
 from pipeline.recordings.recording import Recording
@@ -52,9 +53,10 @@ def supplement(
     number = r.number if isinstance(r, MediaBatch) else r.first_number
     recording = Recording(
         *(r.stream_sid, r.call_sid, r.task_sid, of.name, of.generation),
-        *(r.gateway, r.epoch, r.at, offset),
+        *(r.gateway, r.epoch, r.at - _lasts_ms(r), offset),
         part=number if isinstance(r, MediaBatch) else -number,
         supplement_of=of.supplement_of or inum(of),
+        named_at=r.at,
     )
     begun = _new(recording).checkpoint()
     last = last_batch if last_batch < number else number - 1
@@ -88,8 +90,20 @@ def _new(recording: Recording) -> Assembler:
             by_task=r.by_task,
             part=r.part,
             supplement_of=r.supplement_of,
+            named_at=r.named_at,
         )
     )
+
+
+def _lasts_ms(record: MediaBatch | MediaDropped) -> int:
+    """Return how long before the record's time its first frame was spoken."""
+    runs = [run for track in record.tracks for run in track.runs]
+    if not runs:
+        return 0
+    ends = [
+        run.timestamp + (run.frames - 1) * run.step + run.size // SAMPLES_PER_MS for run in runs
+    ]
+    return max(0, max(ends) - min(run.timestamp for run in runs))
 
 
 def started(recording: Recording) -> RecordingStarted:

@@ -17,7 +17,7 @@ def inum(recording: Recording) -> str:
     if recording.part:
         text = f"{text}:{abs(recording.part)}"
     number = int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") % 10**8
-    return f"{recording.started_at // 1000:010d}{number:08d}"
+    return f"{_named_at(recording) // 1000:010d}{number:08d}"
 
 
 def recording_id(recording: Recording) -> str:
@@ -66,7 +66,7 @@ def recording_of(checkpoint: RecorderCheckpoint) -> Recording:
     return Recording(
         *(c.stream_sid, c.call_sid, c.task_sid, c.name, c.generation),
         *(c.gateway, c.epoch, c.started_at, c.first_offset),
-        *(c.part, c.supplement_of, c.by_task),
+        *(c.part, c.supplement_of, c.by_task, c.named_at),
     )
 
 
@@ -79,5 +79,9 @@ def checkpoint_key(record: RecorderCheckpoint | RecorderDecision) -> bytes:
 
 
 def _directory(recording: Recording) -> str:
-    day = datetime.fromtimestamp(recording.started_at / 1000, UTC)
+    day = datetime.fromtimestamp(_named_at(recording) / 1000, UTC)
     return f"{day:%Y/%m/%d}/{recording_id(recording)}"
+
+
+def _named_at(recording: Recording) -> int:
+    return recording.named_at or recording.started_at

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from schemas.frozen import dataclass
-from schemas.records import BatchRange
+from schemas.records import BatchRange, RecorderCheckpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,8 @@ class Recording:
 
     `part` is 0 for the first recording of a media stream, and the number of the first batch for a
     supplement, negative if that batch was dropped (it may still come, and begins another then);
-    `supplement_of` is then the INUM of the recording that it belongs to. `by_task`
+    `supplement_of` is then the INUM of the recording that it belongs to, and `named_at` the time of
+    its first batch, whose second is in the INUM (0: `started_at`). `by_task`
     False: an earlier version began it, and its files are named after the stream SID alone.
     """
 
@@ -29,6 +30,7 @@ class Recording:
     part: int = 0
     supplement_of: str = ""
     by_task: bool = True
+    named_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,16 @@ class Batches:
         """Count as missing what the gateway says that it sent and that did not come."""
         missing = max(0, last - self.last)
         return replace(self, missing=self.missing + missing)
+
+
+def batches_of(checkpoint: RecorderCheckpoint) -> Batches:
+    """Return what a checkpoint says of batches. An earlier version noted the highest number
+    alone: all up to it are then in."""
+    c, ranges = checkpoint, checkpoint.ranges
+    if not c.by_task and c.last_batch:
+        ranges = with_range(ranges, BatchRange(1, c.last_batch))
+    counts = (c.batches, c.last_batch, c.missing_batches, c.repeated_batches, c.dropped_batches)
+    return Batches(*counts, ranges)
 
 
 def with_range(known: Iterable[BatchRange], more: BatchRange) -> tuple[BatchRange, ...]:

@@ -113,6 +113,7 @@ def test_audio_of_a_complete_recording_becomes_a_supplement():
     digest = int(hashlib.sha256(b"MZ1:3").hexdigest(), 16) % 10**8
     assert f"{(T0 + 120) // 1000}{digest:08d}" == supplement.inum
     assert (8, 80) == (supplement.received, supplement.duration_ms)
+    assert T0 + 80 == supplement.started_at  # when its first frame was spoken
     assert 100 + 80 == world.manifest(supplement.recording_id)["audio"]["origin_ms"]
     audio = world.audio[supplement.recording_id][HEADER_SIZE:]
     assert bytes([3, 0, 0, 7]) * 40 == audio[: 2 * 160 : 2]
@@ -221,6 +222,7 @@ def late_logs(draw: st.DrawFn) -> list[Message]:
     """One to three media streams, of one or two tasks and gateways, whose batches come in order but
     in pieces that may be repeated, with closes and silences of any length between them."""
     records: list[Any] = []
+    gone = draw(st.sets(st.integers(1, 12), max_size=3))  # a batch is dropped, or sent, for good
     for sid in draw(st.lists(st.sampled_from(["MZ1", "MZ2"]), min_size=1, max_size=3)):
         task = draw(st.sampled_from(["WT1", "WT2"]))
         gateway = draw(st.sampled_from([GATEWAY, "gateway-1"]))
@@ -229,13 +231,11 @@ def late_logs(draw: st.DrawFn) -> list[Message]:
             records.append(replace(opened(sid), **whose))
         number, last = 1, draw(st.integers(1, 12))
         while number <= last:
-            count = draw(st.integers(1, 4))
-            piece: list[Any] = [
-                batch(n, sid=sid, **whose) for n in range(number, min(number + count, last + 1))
-            ]
-            if draw(st.integers(0, 5)) == 0:
-                piece = [dropped(piece)]
-                piece = [replace(each, **whose) for each in piece]
+            count = 1 if number in gone else draw(st.integers(1, 4))
+            numbers = range(number, min(number + count, last + 1))
+            piece: list[Any] = [batch(n, sid=sid, **whose) for n in numbers if n not in gone]
+            if number in gone:
+                piece = [replace(dropped([batch(number, sid=sid)]), **whose)]
             records += piece * draw(st.sampled_from([1, 1, 1, 2]))
             number += count
             records += draw(st.sampled_from([[], [], [replace(closed(sid), **whose)]]))

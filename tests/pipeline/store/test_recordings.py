@@ -185,8 +185,8 @@ def test_recordings_follow_three_rules(
     tasks = [f"WT{prefix}{n}" for n in range(2)]
     expected: dict[str, tuple[int, ContactRecording]] = {}
     matched = set()
-    for number, ((task, recording), has_contact) in enumerate(steps):
-        recording = replace(recording, recording_id=recording.recording_id + prefix)
+    for number, ((task, made), has_contact) in enumerate(steps):
+        recording = replace(made, recording_id=made.recording_id + prefix)
         owner, before = expected.get(recording.recording_id, (task, recording))
         if owner == task:
             kept = before if before.state == "complete" else recording

@@ -95,9 +95,12 @@ class ArrivalWatch:
                 await self._read()
             except (KafkaError, TimeoutError) as error:
                 log.warning("stream.events cannot be read; next try soon", error=repr(error))
-                self._goal = None
-                self._arrivals.postpone(wall_clock())
-                await asyncio.sleep(RETRY_S)
+            except Exception:
+                # This is a health check: a fault in it must not end the process.
+                log.exception("stream.events cannot be read; next try soon")
+            self._goal = None
+            self._arrivals.postpone(wall_clock())
+            await asyncio.sleep(RETRY_S)
 
     async def _read(self) -> None:
         source: AIOKafkaConsumer = consumer(self._settings, fetch_max_wait_ms=IDLE_FETCH_MS)

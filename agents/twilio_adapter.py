@@ -16,6 +16,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from agents.twilio_arrivals import ArrivalWatch
 from agents.twilio_client import TwilioApi
 from agents.twilio_commands import Commands
 from agents.twilio_effort import Command, wall_clock
@@ -70,6 +71,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         self._settings = settings
         self._commands = commands
         self._health = health
+        self._arrivals = ArrivalWatch(settings, health)
         self._topic = settings.prefixed(STREAM_COMMANDS.name)
         self._committed: dict[int, int] = {}
         self._fault: Exception | None = None
@@ -100,6 +102,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             reading = tasks.create_task(self._read(), name="read")
             committing = tasks.create_task(self._commit_now_and_then(), name="commit")
             intact = tasks.create_task(self._intact(), name="listener")
+            arrivals = tasks.create_task(self._arrivals.follow(), name="arrivals")
             try:
                 await stop.wait()
             finally:
@@ -107,6 +110,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
                 reading.cancel()
                 committing.cancel()
                 intact.cancel()
+                arrivals.cancel()
                 await self._lanes.end(GRACE_S)
                 await self._commit_or_leave()
                 await _within(LEAVE_S, self._consumer.stop())
@@ -181,6 +185,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _carry_out(self, command: Command, lane: CallLane) -> None:
         answer = await self._commands.carry_out(command, lane)
         await self._publish(STREAM_EVENTS, encode(answer), command.task_sid.encode())
+        self._arrivals.answered(answer)
 
     async def _publish(
         self,

@@ -1,6 +1,6 @@
 """The JSON API (docs/console.md). Who asks has been admitted before (`console.access`)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -9,10 +9,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from console.audio import Objects, Waveforms, audio_response
-from console.parameters import BadParameterError, read_search
+from console.parameters import BadParameterError, read_search, read_unmatched
 from console.peaks import NotAWavError
-from console.views import call_json, contact_json, recording_json
+from console.views import Json, call_json, contact_json, recording_json
 from pipeline.store.repository import Repository
+from pipeline.store.search import StoredRecording
 from schemas.records import ContactRecording
 
 
@@ -26,11 +27,12 @@ class Api:
 
     def routes(self) -> list[Route]:
         """All under `/api`."""
-        one = "/api/recordings/{inum}"
+        one = "/api/recordings/{name}"
         return [
             Route("/api/contacts", self.contacts),
             Route("/api/contacts/{contact_id}", self.contact),
             Route("/api/calls", self.calls),
+            Route("/api/recordings", self.recordings),
             Route(one, self.recording),
             Route(f"{one}/audio", self.audio),
             Route(f"{one}/manifest", self.manifest),
@@ -63,33 +65,48 @@ class Api:
         found = await run_in_threadpool(self._repository.calls_in_progress)
         return JSONResponse({"calls": [call_json(contact) for contact in found]})
 
+    async def recordings(self, request: Request) -> Response:
+        """A page of the recordings that have no contact."""
+        try:
+            wanted = read_unmatched(request.query_params.multi_items())
+        except BadParameterError as error:
+            raise HTTPException(400, str(error)) from error
+        page = await run_in_threadpool(self._repository.unmatched, wanted.limit, wanted.cursor)
+        return JSONResponse({"recordings": _recordings_json(page.recordings), "next": page.next})
+
     async def recording(self, request: Request) -> Response:
         """One recording."""
-        return JSONResponse(recording_json(await self._recording(request)))
+
+        async def answer(stored: StoredRecording) -> Response:
+            return JSONResponse(recording_json(stored.recording, stored.task_sid))
+
+        return await self._of_one(request, answer)
 
     async def audio(self, request: Request) -> Response:
         """Its audio, or a range of it."""
-        recording = await self._recording(request)
-        key = _complete(recording, recording.audio)
-        return await _stored(lambda: audio_response(request, self._objects, key, recording.inum))
+
+        async def answer(stored: StoredRecording) -> Response:
+            recording = stored.recording
+            key = _complete(recording, recording.audio)
+            return await audio_response(request, self._objects, key, recording)
+
+        return await self._of_one(request, answer)
 
     async def manifest(self, request: Request) -> Response:
         """Its manifest, as the recorder wrote it."""
-        recording = await self._recording(request)
-        key = _complete(recording, recording.manifest)
 
-        async def read() -> Response:
+        async def answer(stored: StoredRecording) -> Response:
+            key = _complete(stored.recording, stored.recording.manifest)
             return Response(await self._objects.get(key), media_type="application/json")
 
-        return await _stored(read)
+        return await self._of_one(request, answer)
 
     async def peaks(self, request: Request) -> Response:
         """Its waveform."""
-        recording = await self._recording(request)
-        key = _complete(recording, recording.audio)
 
-        async def read() -> Response:
-            waveform = await self._waveforms.of(key)
+        async def answer(stored: StoredRecording) -> Response:
+            recording = stored.recording
+            waveform = await self._waveforms.of(_complete(recording, recording.audio))
             return JSONResponse(
                 {
                     "inum": recording.inum,
@@ -99,14 +116,24 @@ class Api:
                 }
             )
 
-        return await _stored(read)
+        return await self._of_one(request, answer)
 
-    async def _recording(self, request: Request) -> ContactRecording:
-        inum = request.path_params["inum"]
-        found = await run_in_threadpool(self._repository.recording, inum)
-        if found is None:
-            raise HTTPException(404, f"there is no recording {inum}")
-        return found
+    async def _of_one(
+        self, request: Request, answer: Callable[[StoredRecording], Awaitable[Response]]
+    ) -> Response:
+        """Answer for the recording that the path names, by its INUM or its id. 300, with a list,
+        if several recordings have that INUM."""
+        name = request.path_params["name"]
+        found = await run_in_threadpool(self._repository.recordings_of_inum, name)
+        if not found:
+            raise HTTPException(404, f"there is no recording {name}")
+        if len(found) > 1:
+            return JSONResponse({"recordings": _recordings_json(found)}, 300)
+        return await _stored(lambda: answer(found[0]))
+
+
+def _recordings_json(found: Iterable[StoredRecording]) -> list[Json]:
+    return [recording_json(stored.recording, stored.task_sid) for stored in found]
 
 
 def _complete(recording: ContactRecording, key: str | None) -> str:

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from console.peaks import HEADER_BYTES, Peaks, find_samples
 from console.ranges import Span, UnsatisfiableError, wanted_span
+from schemas.records import ContactRecording
 
 PIECE_BYTES = 256 * 1024
 BUCKETS = 800
@@ -42,14 +43,16 @@ class Waveform:
     right: list[float]
 
 
-async def audio_response(request: Request, objects: Objects, key: str, inum: str) -> Response:
+async def audio_response(
+    request: Request, objects: Objects, key: str, recording: ContactRecording
+) -> Response:
     """The object at `key`, or the part of it that the request's `Range` asks for. Raises
     `FileNotFoundError`."""
     size = await objects.size(key)
-    etag = f'"{inum}-{size}"'  # a complete recording never changes
+    etag = f'"{recording.recording_id}-{size}"'  # a complete recording never changes
     headers = {
         "Accept-Ranges": "bytes",
-        "Content-Disposition": f'inline; filename="{inum}.wav"',
+        "Content-Disposition": f'inline; filename="{recording.inum}.wav"',
         "ETag": etag,
         "Cache-Control": "private, no-cache",
     }

@@ -1,4 +1,5 @@
-"""The pages: signing in, calls in progress, search, a contact. Rendered here, no build step."""
+"""The pages: sign-in, calls in progress, search, a contact, unmatched audio. There is no build
+step: they are rendered here."""
 
 import time
 from datetime import datetime
@@ -13,15 +14,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from console import timeline
+from console import account, timeline
 from console.access import COOKIE, SESSION_S, Gate, from_own_page, own_path
-from console.parameters import BadParameterError, read_search
+from console.parameters import CAPTURES, BadParameterError, read_search, read_unmatched
 from console.times import clock, lasting, shown
+from console.views import recording_path
 from pipeline.store.repository import Repository
 
 _HERE = Path(__file__).parent
 _PER_PAGE = "25"
-_FIELDS = ("q", "agent", "customer", "call_sid", "task_sid", "from", "to")
+_FIELDS = ("q", "agent", "customer", "call_sid", "task_sid", "from", "to", "capture")
 
 
 class Pages:
@@ -37,8 +39,22 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.filters |= {"shown": shown, "clock": clock, "lasting": lasting}
-        self._templates.globals |= {"WIDTH": timeline.WIDTH, "LABEL": timeline.LABEL}
+        self._templates.filters |= {
+            "shown": shown,
+            "clock": clock,
+            "lasting": lasting,
+            "seconds": account.seconds,
+            "lost": account.lost,
+            "not_sent": account.not_sent,
+            "losses": account.losses,
+            "in_words": account.capture,
+            "path": recording_path,
+        }
+        self._templates.globals |= {
+            "WIDTH": timeline.WIDTH,
+            "LABEL": timeline.LABEL,
+            "CAPTURES": CAPTURES,
+        }
 
     def routes(self) -> list[Route]:
         """All pages."""
@@ -46,6 +62,7 @@ class Pages:
             Route("/", self.calls),
             Route("/search", self.search),
             Route("/contacts/{contact_id}", self.contact),
+            Route("/unmatched", self.unmatched),
             Route("/sign-in", self.sign_in, methods=["GET", "POST"]),
             Route("/sign-out", self.sign_out, methods=["POST"]),
         ]
@@ -81,7 +98,24 @@ class Pages:
         if contact is None:
             raise HTTPException(404, f"There is no contact {contact_id}.")
         line = timeline.time_line(contact, time.time_ns() // 1_000_000)
-        return self._page("contact.html", here="contact", contact=contact, line=line)
+        return self._page(
+            "contact.html",
+            here="contact",
+            contact=contact,
+            line=line,
+            entries=account.entries(contact),
+        )
+
+    async def unmatched(self, request: Request) -> Response:
+        """A page of the recordings whose task is not known to be a contact."""
+        query = {"unmatched": "true", "limit": _PER_PAGE, **request.query_params}
+        try:
+            wanted = read_unmatched(query.items())
+        except BadParameterError as error:
+            raise HTTPException(400, str(error)) from error
+        page = await run_in_threadpool(self._repository.unmatched, wanted.limit, wanted.cursor)
+        more = page.next and "/unmatched?" + urlencode({"cursor": page.next})
+        return self._page("unmatched.html", here="unmatched", page=page, more=more)
 
     async def sign_in(self, request: Request) -> Response:
         """Takes the token, gives the cookie."""

@@ -1,6 +1,6 @@
 """What a search asks for, out of a query string. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -9,7 +9,11 @@ from pipeline.store.search import BadCursorError, Filters, read_cursor
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
-_KNOWN = ("agent", "customer", "call_sid", "task_sid", "from", "to", "q", "limit", "cursor")
+CAPTURES = ("complete", "partial", "missing", "not-required", "pending")
+_SEARCH = (
+    "agent", "customer", "call_sid", "task_sid", "from", "to", "q", "capture", "limit", "cursor"
+)  # fmt: skip
+_UNMATCHED = ("unmatched", "limit", "cursor")
 _MAX_LENGTH = 500
 
 T = TypeVar("T")
@@ -34,7 +38,7 @@ class Search:
 def read_search(query: Iterable[tuple[str, str]]) -> Search:
     """The search that the parameters ask for; empty ones count as not given. Raises
     `BadParameterError`."""
-    given = _given(query)
+    given = _given(query, _SEARCH)
     return Search(
         Filters(
             agent=_text(given.get("agent")),
@@ -44,17 +48,40 @@ def read_search(query: Iterable[tuple[str, str]]) -> Search:
             since=_parsed(given, "from", _time),
             until=_parsed(given, "to", _time),
             text=_text(given.get("q")),
+            capture=_parsed(given, "capture", _capture),
         ),
         _parsed(given, "limit", _limit) or DEFAULT_LIMIT,
         _parsed(given, "cursor", _cursor),
     )
 
 
-def _given(query: Iterable[tuple[str, str]]) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class UnmatchedPage:
+    """A page of the recordings without a contact that is wanted."""
+
+    limit: int
+    cursor: str | None
+
+
+def read_unmatched(query: Iterable[tuple[str, str]]) -> UnmatchedPage:
+    """Return the page that the parameters of `/api/recordings` ask for. Raises
+    `BadParameterError`, also if `unmatched=true` is not among them."""
+    given = _given(query, _UNMATCHED)
+    if given.get("unmatched", "").strip() != "true":
+        raise BadParameterError(
+            "unmatched",
+            "must be true: only recordings without a contact are listed here; one recording is at "
+            "/api/recordings/{inum}, those of a contact are at /api/contacts",
+        )
+    limit = _parsed(given, "limit", _limit) or DEFAULT_LIMIT
+    return UnmatchedPage(limit, _parsed(given, "cursor", _cursor))
+
+
+def _given(query: Iterable[tuple[str, str]], known: Sequence[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in query:
-        if name not in _KNOWN:
-            raise BadParameterError(name[:50], f"unknown; there are {', '.join(_KNOWN)}")
+        if name not in known:
+            raise BadParameterError(name[:50], f"unknown; there are {', '.join(known)}")
         if name in given:
             raise BadParameterError(name, "given more than once")
         if len(value) > _MAX_LENGTH or "\x00" in value:
@@ -88,6 +115,12 @@ def _time(value: str) -> int:
     text = value.strip()
     head, _, offset = text.rpartition(" ")
     return parse_rfc3339(f"{head}+{offset}" if "T" in head.upper() else text)
+
+
+def _capture(value: str) -> str:
+    if value.strip() not in CAPTURES:
+        raise ValueError(f"must be one of {', '.join(CAPTURES)}")
+    return value.strip()
 
 
 def _limit(value: str) -> int:

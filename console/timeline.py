@@ -1,9 +1,10 @@
-"""A contact's sessions and recordings on a time line, as bars to draw. Pure."""
+"""A contact's sessions, recordings and gaps on a time line, as bars to draw. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
+from console.account import reason_of_gap
 from console.times import clock, lasting
 from schemas.records import Contact
 
@@ -18,7 +19,8 @@ _MAX_TICKS = 7
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One row: its label, and its bar from `x`, `width` wide. `kind` is a CSS class."""
+    """A bar from `x`, `width` wide, with the label of its row (empty for all but the first bar of a
+    row). `kind` is a CSS class."""
 
     label: str
     kind: str
@@ -49,7 +51,8 @@ def time_line(contact: Contact, now: int) -> TimeLine:
     """The time line of a contact; what has not ended goes on until `now` (ms)."""
     start, end = _extent(contact, now)
     scale = (WIDTH - LABEL) / max(1, end - start)
-    parts = [*_sessions(contact, end), *_recordings(contact, end)]
+    rows = [[part] for part in (*_sessions(contact, end), *_recordings(contact, end))]
+    rows += [gaps] if (gaps := list(_gaps(contact))) else []
     bars = tuple(
         Bar(
             part.label,
@@ -59,12 +62,13 @@ def time_line(contact: Contact, now: int) -> TimeLine:
             round(max(_MIN_BAR, (part.end - part.start) * scale), 1),
             f"{part.title}: {clock(part.start)}, {lasting(part.end - part.start)} long",
         )
-        for row, part in enumerate(parts)
+        for row, parts in enumerate(rows)
+        for part in parts
     )
     ticks = tuple(
         TickMark(round(LABEL + (at - start) * scale, 1), clock(at)) for at in _ticks(start, end)
     )
-    return TimeLine(AXIS + len(bars) * ROW + 6, bars, ticks)
+    return TimeLine(AXIS + len(rows) * ROW + 6, bars, ticks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +92,16 @@ def _recordings(contact: Contact, end: int) -> Iterator[_Part]:
     for recording in contact.recordings:
         start = recording.started_at
         ended = end if recording.duration_ms is None else start + recording.duration_ms
-        title = f"Recording {recording.inum}"
-        yield _Part("Recording", f"recording {recording.state}", title, start, ended)
+        name = "Supplement" if recording.supplement_of else "Recording"
+        kind = f"recording {recording.state}"
+        yield _Part(name, kind, f"{name} {recording.inum}", start, ended)
+
+
+def _gaps(contact: Contact) -> Iterator[_Part]:
+    """All gaps share a row."""
+    for number, gap in enumerate(contact.gaps):
+        title = f"Missing, {reason_of_gap(gap.reason)}"
+        yield _Part("" if number else "Missing", "gap", title, gap.started_at, gap.ended_at)
 
 
 def _extent(contact: Contact, now: int) -> tuple[int, int]:
@@ -99,6 +111,8 @@ def _extent(contact: Contact, now: int) -> tuple[int, int]:
     for recording in contact.recordings:
         at = recording.started_at
         moments += [at, at + (recording.duration_ms or 0)]
+    for gap in contact.gaps:
+        moments += [gap.started_at, gap.ended_at]
     return min(moments), max(moments)
 
 

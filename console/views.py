@@ -1,9 +1,10 @@
 """Records as the API's JSON (docs/console.md). Pure."""
 
 from typing import Any
+from urllib.parse import quote
 
 from console.times import rfc3339
-from schemas.records import Contact, ContactDecision, ContactRecording
+from schemas.records import Contact, ContactDecision, ContactGap, ContactRecording
 
 Json = dict[str, Any]
 
@@ -30,18 +31,26 @@ def contact_json(contact: Contact) -> Json:
             }
             for session in contact.sessions
         ],
-        "recordings": [recording_json(recording) for recording in contact.recordings],
-        "decisions": [_decision_json(decision) for decision in contact.decisions],
-        "gaps": [
-            {
-                "from": rfc3339(gap.started_at),
-                "to": rfc3339(gap.ended_at),
-                "duration_ms": gap.ended_at - gap.started_at,
-                "after": gap.after,
-                "before": gap.before,
-            }
-            for gap in contact.gaps
+        "recordings": [
+            recording_json(recording, contact.task_sid) for recording in contact.recordings
         ],
+        "decisions": [_decision_json(decision) for decision in contact.decisions],
+        "gaps": [_gap_json(gap) for gap in contact.gaps],
+        "capture": contact.capture,
+        "required_ms": contact.required_ms,
+        "captured_ms": contact.captured_ms,
+    }
+
+
+def _gap_json(gap: ContactGap) -> Json:
+    return {
+        "from": rfc3339(gap.started_at),
+        "to": rfc3339(gap.ended_at),
+        "duration_ms": gap.ended_at - gap.started_at,
+        "after": gap.after or None,
+        "before": gap.before or None,
+        "reason": gap.reason,
+        "covered_by": gap.covered_by or None,
     }
 
 
@@ -54,11 +63,18 @@ def _decision_json(decision: ContactDecision) -> Json:
     }
 
 
-def recording_json(recording: ContactRecording) -> Json:
-    """A RECORDING."""
+def recording_path(recording: ContactRecording) -> str:
+    """Return the API's path of a recording: by its id, as several can have the same INUM."""
+    return f"/api/recordings/{quote(recording.recording_id, safe='')}"
+
+
+def recording_json(recording: ContactRecording, task_sid: str) -> Json:
+    """A RECORDING of that task."""
     complete = recording.state == "complete"
     return {
         "inum": recording.inum,
+        "recording_id": recording.recording_id,
+        "task_sid": task_sid,
         "call_sid": recording.call_sid,
         "stream_sid": recording.stream_sid,
         "extension": recording.extension,
@@ -66,13 +82,17 @@ def recording_json(recording: ContactRecording) -> Json:
         "state": recording.state,
         "started_at": rfc3339(recording.started_at),
         "duration_ms": recording.duration_ms,
+        "supplement_of": recording.supplement_of or None,
+        "source": recording.source,
         "frames": {
             "received": recording.received,
             "lost": recording.lost,
             "duplicate": recording.duplicate,
             "invalid": recording.invalid,
+            "withheld": recording.withheld,
         },
-        "audio_url": f"/api/recordings/{recording.inum}/audio" if complete else None,
+        "lost_for": dict(recording.lost_for),
+        "audio_url": f"{recording_path(recording)}/audio" if complete else None,
     }
 
 

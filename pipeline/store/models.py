@@ -44,6 +44,10 @@ class ContactRow(Base):
     connections: Mapped[list[dict[str, str | None]]] = mapped_column(JSON)
     streams: Mapped[list[dict[str, str | int | None]]] = mapped_column(JSON)
     in_progress: Mapped[bool]
+    capture: Mapped[str] = mapped_column(String(16))
+    required_ms: Mapped[int]
+    captured_ms: Mapped[int]
+    gaps: Mapped[list[dict[str, str | int]]] = mapped_column(JSON)
     searched: Mapped[str] = mapped_column(Text)  # what a free search looks in, case folded
     revision: Mapped[int]
     updated_at: Mapped[int]
@@ -52,6 +56,7 @@ class ContactRow(Base):
         Index("contacts_newest", "started_at", "contact_id"),
         Index("contacts_customer", "customer", "started_at"),
         Index("contacts_in_progress", "in_progress", "started_at"),
+        Index("contacts_capture", "capture", "started_at"),
     )
 
 
@@ -83,14 +88,17 @@ class LegRow(Base):
 
 
 class RecordingRow(Base):
-    """The audio of one media stream. Once here it stays, whatever later versions say."""
+    """A recording of one media stream. Once complete it stays as it is (`saving.statements`)."""
 
     __tablename__ = "recordings"
 
-    stream_sid: Mapped[str] = mapped_column(primary_key=True)
-    contact_id: Mapped[str] = mapped_column(ForeignKey("contacts.contact_id"))
+    recording_id: Mapped[str] = mapped_column(primary_key=True)
+    contact_id: Mapped[str | None] = mapped_column(ForeignKey("contacts.contact_id"))
+    """NULL while the task of the audio is not known to be a contact."""
+    task_sid: Mapped[str]
     inum: Mapped[str] = mapped_column(String(32))
     call_sid: Mapped[str]
+    stream_sid: Mapped[str]
     extension: Mapped[str | None]
     extensions: Mapped[list[str]] = mapped_column(JSON)
     state: Mapped[str] = mapped_column(String(16))
@@ -102,10 +110,17 @@ class RecordingRow(Base):
     invalid: Mapped[int]
     audio: Mapped[str | None] = mapped_column(Text)
     manifest: Mapped[str | None] = mapped_column(Text)
+    supplement_of: Mapped[str] = mapped_column(String(32))
+    source: Mapped[str] = mapped_column(String(32))
+    lost_for: Mapped[dict[str, int]] = mapped_column(JSON)
+    lost_at_end: Mapped[int]
+    withheld: Mapped[int]
+    withheld_ms: Mapped[int]
 
     __table_args__ = (
         Index("recordings_contact", "contact_id", "started_at"),
         Index("recordings_inum", "inum"),
+        Index("recordings_task", "task_sid"),
     )
 
 
@@ -122,10 +137,13 @@ class DecisionRow(Base):
 
 
 class ContactStateRow(Base):
-    """All that a contact is made from, as it was when it was saved last: a compressed
-    `ContactState`. Who meets a record of a call that he has forgotten goes on from here."""
+    """All records that a contact is made from, as of its last saved version: a compressed
+    `ContactState`. A late record of a call that the consolidator has forgotten is added to it.
+
+    A state can be there before its contact, so `contact_id`, the task SID, is no foreign key.
+    """
 
     __tablename__ = "contact_states"
 
-    contact_id: Mapped[str] = _owner()
+    contact_id: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[bytes] = mapped_column(LargeBinary)

@@ -5,32 +5,33 @@ All methods block: call them in a thread. They raise SQLAlchemy's `OperationalEr
 """
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, Executable, func, or_, select, text
 from sqlalchemy.orm import Session as DatabaseSession
 
-from pipeline.contacts.gaps import gaps
-from pipeline.store.models import (
-    ContactRow,
-    ContactStateRow,
-    DecisionRow,
-    LegRow,
-    RecordingRow,
-    SessionRow,
+from pipeline.store.models import ContactRow, ContactStateRow, RecordingRow
+from pipeline.store.reading import contacts_of, stored_recording
+from pipeline.store.saving import (
+    contact_row,
+    legacy_rows,
+    plain,
+    recording_rows,
+    session_rows,
+    statements,
 )
-from pipeline.store.saving import contact_row, plain, session_rows, statements
-from pipeline.store.search import Filters, Page, cursor_after, page_query
+from pipeline.store.search import (
+    Filters,
+    Page,
+    RecordingPage,
+    StoredRecording,
+    cursor_after,
+    page_query,
+    unmatched_query,
+)
 from pipeline.store.storable import storable
-from schemas.records import (
-    Contact,
-    ContactConnection,
-    ContactDecision,
-    ContactRecording,
-    ContactStream,
-    Session,
-)
+from schemas.records import Contact, ContactRecording
 
 
 class Repository:
@@ -46,10 +47,13 @@ class Repository:
             connection.execute(text("SELECT 1"))
 
     def save(self, contact: Contact, state: bytes | None = None) -> bool:
-        """Makes this version the one that is found; False, and nothing changed, where a later one
-        is there already. Saving a version again changes nothing. Recordings and decisions are
-        only ever added: a version that knows fewer of them takes none away. `state`: what the
-        version was made from, kept for `state_of`."""
+        """Save a version of a contact with the state it was made from, which `state_of` returns.
+
+        Return False, and change nothing, if a later version is there. Saving a version again
+        changes nothing. Recordings and decisions are only ever added: a version that knows fewer of
+        them takes none away. A complete recording never changes, and a recording of another contact
+        is not touched. Unmatched recordings of the same task are attached to the contact.
+        """
         contact = storable(contact)
         sql = self._statements
         owner = {"contact_id": contact.contact_id}
@@ -59,10 +63,11 @@ class Repository:
                 return False
             connection.execute(sql.no_sessions, {"owner": contact.contact_id})
             connection.execute(sql.no_legs, {"owner": contact.contact_id})
+            connection.execute(sql.attach, {"owner": contact.task_sid})
             for statement, rows in (
                 (sql.session, session_rows(contact)),
                 (sql.leg, [{**owner, "call_sid": sid} for sid in dict.fromkeys(contact.call_sids)]),
-                (sql.recording, [{**owner, **plain(r)} for r in contact.recordings]),
+                *self._recording_work(contact.task_sid, contact.contact_id, contact.recordings),
                 (sql.decision, [{**owner, **plain(d)} for d in contact.decisions]),
                 (sql.state, [{**owner, "state": zlib.compress(state, 1)}] if state else []),
             ):
@@ -70,34 +75,83 @@ class Repository:
                     connection.execute(statement, rows)
             return True
 
+    def save_unmatched(
+        self, task_sid: str, recordings: Sequence[ContactRecording], state: bytes
+    ) -> None:
+        """Save recordings whose task is not known to be a contact, and the state they came from.
+
+        They are attached to the contact at once if there is one after all; its state then stays.
+        The rules of `save` for recordings hold. Saving them again changes nothing.
+        """
+        recordings = [storable(recording) for recording in recordings]
+        sql = self._statements
+        task_sid = storable(task_sid)
+        has_contact = select(ContactRow.contact_id).where(ContactRow.task_sid == task_sid)
+        with self._engine.begin() as connection:
+            for statement, rows in self._recording_work(task_sid, None, recordings):
+                if rows:
+                    connection.execute(statement, rows)
+            connection.execute(sql.attach, {"owner": task_sid})
+            if connection.execute(has_contact).first() is None:
+                row = {"contact_id": task_sid, "state": zlib.compress(state, 1)}
+                connection.execute(sql.state, row)
+
+    def _recording_work(
+        self, task_sid: str, contact_id: str | None, recordings: Sequence[ContactRecording]
+    ) -> tuple[tuple[Executable, list[dict[str, Any]]], ...]:
+        sql = self._statements
+        return (
+            (sql.no_legacy, legacy_rows(task_sid, recordings)),
+            (sql.recording, recording_rows(task_sid, contact_id, recordings)),
+        )
+
     def contact(self, contact_id: str) -> Contact | None:
         """The contact, or None."""
         with DatabaseSession(self._engine) as session:
             row = session.get(ContactRow, contact_id)
-            return None if row is None else _contacts(session, [row])[0]
+            return None if row is None else contacts_of(session, [row])[0]
 
-    def state_of(self, contact_id: str) -> bytes | None:
-        """What the contact's version here was made from, or None."""
-        query = select(ContactStateRow.state).where(ContactStateRow.contact_id == contact_id)
+    def state_of(self, task_sid: str) -> bytes | None:
+        """Return the state that the contact, or the unmatched recordings, of a task were made from
+        when they were saved last; None if nothing was saved."""
+        query = select(ContactStateRow.state).where(ContactStateRow.contact_id == task_sid)
         with self._engine.connect() as connection:
             found = connection.execute(query).scalar_one_or_none()
         return None if found is None else zlib.decompress(found)
 
-    def recording(self, inum: str) -> ContactRecording | None:
-        """The recording, or None."""
+    def recordings_of_inum(self, inum_or_id: str) -> list[StoredRecording]:
+        """Return the recordings with this INUM (several in rare cases), or the one with this
+        recording id; an empty list if there is none."""
         query = (
-            select(RecordingRow).where(RecordingRow.inum == inum).order_by(RecordingRow.stream_sid)
+            select(RecordingRow)
+            .where(or_(RecordingRow.inum == inum_or_id, RecordingRow.recording_id == inum_or_id))
+            .order_by(RecordingRow.started_at, RecordingRow.recording_id)
         )
         with DatabaseSession(self._engine) as session:
-            row = session.scalars(query.limit(1)).first()
-            return None if row is None else _recording(row)
+            return [stored_recording(row) for row in session.scalars(query)]
+
+    def unmatched(self, limit: int, cursor: str | None = None) -> RecordingPage:
+        """Return a page of the recordings that have no contact. Raises `BadCursorError`."""
+        with DatabaseSession(self._engine) as session:
+            rows = session.scalars(unmatched_query(limit + 1, cursor)).all()
+        last = rows[limit - 1] if len(rows) > limit else None
+        return RecordingPage(
+            tuple(stored_recording(row) for row in rows[:limit]),
+            None if last is None else cursor_after(last.started_at, last.recording_id),
+        )
+
+    def count_unmatched(self) -> int:
+        """Return how many recordings have no contact."""
+        query = select(func.count()).where(RecordingRow.contact_id.is_(None))
+        with self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def search(self, filters: Filters, limit: int, cursor: str | None = None) -> Page:
         """A page of the contacts that `filters` let through. Raises `BadCursorError`."""
         query = page_query(filters, limit + 1, cursor)
         with DatabaseSession(self._engine) as session:
             rows = session.scalars(query).all()
-            found = _contacts(session, rows[:limit])
+            found = contacts_of(session, rows[:limit])
         last = found[-1] if len(rows) > limit else None
         return Page(found, None if last is None else cursor_after(last.started_at, last.contact_id))
 
@@ -109,103 +163,4 @@ class Repository:
             .order_by(ContactRow.started_at, ContactRow.contact_id)
         )
         with DatabaseSession(self._engine) as session:
-            return _contacts(session, session.scalars(query).all())
-
-
-def _contacts(session: DatabaseSession, rows: Sequence[ContactRow]) -> tuple[Contact, ...]:
-    ids = [row.contact_id for row in rows]
-    sessions = _by_contact(
-        session.scalars(
-            select(SessionRow).where(SessionRow.contact_id.in_(ids)).order_by(SessionRow.position)
-        )
-    )
-    legs = _by_contact(
-        session.scalars(select(LegRow).where(LegRow.contact_id.in_(ids)).order_by(LegRow.call_sid))
-    )
-    recordings = _by_contact(
-        session.scalars(
-            select(RecordingRow)
-            .where(RecordingRow.contact_id.in_(ids))
-            .order_by(RecordingRow.started_at, RecordingRow.inum)
-        )
-    )
-    decisions = _by_contact(
-        session.scalars(
-            select(DecisionRow)
-            .where(DecisionRow.contact_id.in_(ids))
-            .order_by(DecisionRow.at, DecisionRow.decision)
-        )
-    )
-    return tuple(
-        _contact(
-            row,
-            sessions.get(row.contact_id, []),
-            legs.get(row.contact_id, []),
-            recordings.get(row.contact_id, []),
-            decisions.get(row.contact_id, []),
-        )
-        for row in rows
-    )
-
-
-def _by_contact(rows: Iterable[Any]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    for row in rows:
-        found.setdefault(row.contact_id, []).append(row)
-    return found
-
-
-def _contact(
-    row: ContactRow,
-    sessions: list[SessionRow],
-    legs: list[LegRow],
-    recordings: list[RecordingRow],
-    decisions: list[DecisionRow],
-) -> Contact:
-    recorded = tuple(_recording(recording) for recording in recordings)
-    decided = tuple(
-        ContactDecision(d.at, d.decision, d.reason, d.policy_version) for d in decisions
-    )
-    return Contact(
-        contact_id=row.contact_id,
-        task_sid=row.task_sid,
-        direction=row.direction,
-        customer=row.customer,
-        queue=row.queue,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        state=row.state,
-        outcome=row.outcome,
-        sessions=tuple(
-            Session(s.reservation_sid, s.extension, s.monitored, s.started_at, s.ended_at)
-            for s in sessions
-        ),
-        recordings=recorded,
-        decisions=decided,
-        connections=tuple(ContactConnection(**plain) for plain in row.connections),  # type: ignore[arg-type]
-        streams=tuple(ContactStream(**plain) for plain in row.streams),  # type: ignore[arg-type]
-        call_sids=tuple(leg.call_sid for leg in legs),
-        in_progress=row.in_progress,
-        revision=row.revision,
-        updated_at=row.updated_at,
-        gaps=gaps(recorded, decided),  # of all that are here: a version may know fewer
-    )
-
-
-def _recording(row: RecordingRow) -> ContactRecording:
-    return ContactRecording(
-        inum=row.inum,
-        call_sid=row.call_sid,
-        stream_sid=row.stream_sid,
-        extension=row.extension,
-        extensions=tuple(row.extensions),
-        state=row.state,
-        started_at=row.started_at,
-        duration_ms=row.duration_ms,
-        received=row.received,
-        lost=row.lost,
-        duplicate=row.duplicate,
-        invalid=row.invalid,
-        audio=row.audio,
-        manifest=row.manifest,
-    )
+            return contacts_of(session, session.scalars(query).all())

@@ -3,11 +3,12 @@
 import base64
 import binascii
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
-from pipeline.store.models import ContactRow, LegRow, SessionRow
-from schemas.records import Contact
+from pipeline.store.models import ContactRow, LegRow, RecordingRow, SessionRow
+from schemas.records import Contact, ContactRecording
 
 
 class BadCursorError(ValueError):
@@ -25,6 +26,7 @@ class Filters:
     since: int | None = None
     until: int | None = None
     text: str | None = None
+    capture: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,24 @@ class Page:
     """Some contacts, newest first, and the cursor of the next page; None: that was the last."""
 
     contacts: tuple[Contact, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRecording:
+    """A recording, and the task that its audio belongs to. `contact_id` is None while that task is
+    not known to be a contact."""
+
+    recording: ContactRecording
+    task_sid: str
+    contact_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPage:
+    """Some recordings, newest first, and the cursor of the next page, or None on the last."""
+
+    recordings: tuple[StoredRecording, ...]
     next: str | None
 
 
@@ -62,35 +82,47 @@ def read_cursor(cursor: str) -> tuple[int, str]:
     return position
 
 
+def unmatched_query(limit: int, cursor: str | None) -> Select[RecordingRow]:
+    """Return the query for at most `limit` recordings without a contact, newest first, after
+    `cursor`. Raises `BadCursorError`."""
+    query = select(RecordingRow).where(RecordingRow.contact_id.is_(None))
+    if cursor is not None:
+        query = query.where(_after(RecordingRow.started_at, RecordingRow.recording_id, cursor))
+    newest_first = RecordingRow.started_at.desc(), RecordingRow.recording_id.desc()
+    return query.order_by(*newest_first).limit(limit)
+
+
+def _after(started_at: Any, key: Any, cursor: str) -> ColumnElement[bool]:
+    at, last = read_cursor(cursor)
+    return or_(started_at < at, and_(started_at == at, key < last))
+
+
 def page_query(filters: Filters, limit: int, cursor: str | None) -> Select[ContactRow]:
     """At most `limit` contacts, newest first, after `cursor`. Raises `BadCursorError`."""
     query = select(ContactRow).where(*_conditions(filters))
     if cursor is not None:
-        at, contact_id = read_cursor(cursor)
-        query = query.where(
-            or_(
-                ContactRow.started_at < at,
-                and_(ContactRow.started_at == at, ContactRow.contact_id < contact_id),
-            )
-        )
+        query = query.where(_after(ContactRow.started_at, ContactRow.contact_id, cursor))
     newest_first = ContactRow.started_at.desc(), ContactRow.contact_id.desc()
     return query.order_by(*newest_first).limit(limit)
 
 
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+    equal = (
+        (ContactRow.customer, filters.customer),
+        (ContactRow.task_sid, filters.task_sid),
+        (ContactRow.capture, filters.capture),
+    )
+    found: list[ColumnElement[bool]] = [
+        column == value for column, value in equal if value is not None
+    ]
     if filters.agent is not None:
         of_agent = select(SessionRow.contact_id).where(
             SessionRow.extension == filters.agent.lower()
         )
         found.append(ContactRow.contact_id.in_(of_agent))
-    if filters.customer is not None:
-        found.append(ContactRow.customer == filters.customer)
     if filters.call_sid is not None:
         of_leg = select(LegRow.contact_id).where(LegRow.call_sid == filters.call_sid)
         found.append(ContactRow.contact_id.in_(of_leg))
-    if filters.task_sid is not None:
-        found.append(ContactRow.task_sid == filters.task_sid)
     if filters.since is not None:
         found.append(ContactRow.started_at >= filters.since)
     if filters.until is not None:

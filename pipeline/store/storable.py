@@ -3,6 +3,7 @@
 What is cut or replaced stays whole on the topic `contacts`.
 """
 
+from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -23,6 +24,8 @@ def _storable(value: Any) -> Any:
     if isinstance(value, tuple):
         items = tuple(_storable(item) for item in value)
         return value if items == value else items
+    if isinstance(value, Mapping):
+        return {_storable(key): _storable(item) for key, item in value.items()}
     if is_dataclass(value) and not isinstance(value, type):
         plain = {field.name: getattr(value, field.name) for field in fields(value)}
         changed = {name: new for name, old in plain.items() if (new := _storable(old)) != old}

@@ -3,7 +3,7 @@
 import re
 import shutil
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,8 @@ from pipeline.store.audio import AudioStore
 from pipeline.store.database import migrate, open_database
 from pipeline.store.repository import Repository
 from pipeline.telemetry import Health, serving
-from tests.pipeline.store.contacts import CONTACT, LIVE, RECORDING, numbered
+from schemas.records import ContactGap
+from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, RECORDING, numbered
 
 pytestmark = pytest.mark.browser
 
@@ -144,6 +145,39 @@ async def test_the_search_pages_through_all(visit: Visit) -> None:
     await page.get_by_role("link", name="Older contacts").click()
     await expect(page).to_have_url(re.compile("cursor="))
     await expect(rows).to_have_count(17)
+    assert [] == visit.complaints
+
+
+async def test_missing_audio_is_found_by_capture(visit: Visit) -> None:
+    """The search lists a contact without audio, and its page says what is missing and why."""
+    page = visit.page
+    gap = ContactGap(NOON, NOON + 30_000, "", "", "handshake-refused")
+    visit.repository.save(numbered(9, capture="missing", gaps=(gap,), required_ms=30_000))
+    await visit.signed_in("/search")
+    await page.get_by_label("Capture").select_option("missing")
+    await page.get_by_role("button", name="Search").click()
+    rows = page.locator("#contacts tbody tr")
+    await expect(rows).to_have_count(1)
+    await rows.get_by_role("link").click()
+    await expect(page.get_by_role("note")).to_contain_text("a gateway refused the handshake")
+    await expect(page.locator("svg.timeline rect.gap")).to_have_count(1)
+    assert [] == visit.complaints
+
+
+async def test_unmatched_audio_is_played_and_downloaded(visit: Visit) -> None:
+    """From the navigation to a playing recording without a contact, and to its file."""
+    page = visit.page
+    lonely = replace(RECORDING, recording_id=f"{RECORDING.inum}-lonely")
+    visit.repository.save_unmatched("WT" + "9" * 32, [lonely], b"")
+    await visit.signed_in()
+    await page.get_by_role("link", name="Unmatched audio").click()
+    await expect(page.locator("#unmatched tbody tr")).to_contain_text("WT" + "9" * 32)
+    await page.evaluate("document.querySelector('audio').play()")
+    await _until_playing(page, "audio.currentTime > 0.5")
+    async with page.expect_download() as started:
+        await page.get_by_role("link", name="WAV").click()
+    download = await started.value
+    assert f"{RECORDING.inum}.wav" == download.suggested_filename
     assert [] == visit.complaints
 
 

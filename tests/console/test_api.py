@@ -8,10 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from schemas.records import ContactGap
 from tests.console.conftest import Console
 from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, RECORDING, numbered
 
-AUDIO = f"/api/recordings/{RECORDING.inum}/audio"
+AUDIO = f"/api/recordings/{RECORDING.recording_id}/audio"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,8 @@ async def test_a_contact_is_shown_as_the_contract_says(
     assert "2026-05-28T20:27:10.000Z" == contact["ended_at"]
     assert {
         "contact_id", "task_sid", "direction", "customer", "queue", "started_at", "ended_at",
-        "state", "outcome", "sessions", "recordings", "decisions", "gaps",
+        "state", "outcome", "sessions", "recordings", "decisions", "gaps", "capture",
+        "required_ms", "captured_ms",
     } == set(contact)  # fmt: skip
     assert {
         "reservation_sid": "WR" + "3" * 32,
@@ -54,8 +56,13 @@ async def test_a_contact_is_shown_as_the_contract_says(
         "started_at": None,
         "ended_at": "2026-05-28T20:26:49.000Z",
     } == contact["sessions"][2]
+    assert ("partial", 28_000, 19_980) == (
+        contact["capture"], contact["required_ms"], contact["captured_ms"],
+    )  # fmt: skip
     assert {
         "inum": RECORDING.inum,
+        "recording_id": RECORDING.recording_id,
+        "task_sid": CONTACT.task_sid,
         "call_sid": RECORDING.call_sid,
         "stream_sid": RECORDING.stream_sid,
         "extension": "ann@example.com",
@@ -63,11 +70,54 @@ async def test_a_contact_is_shown_as_the_contract_says(
         "state": "complete",
         "started_at": "2026-05-28T20:26:42.000Z",
         "duration_ms": 20_000,
-        "frames": {"received": 2_000, "lost": 3, "duplicate": 1, "invalid": 0},
+        "supplement_of": None,
+        "source": "stream",
+        "frames": {"received": 2_000, "lost": 3, "duplicate": 1, "invalid": 0, "withheld": 0},
+        "lost_for": {"not-received": 2, "not-sent": 1},
         "audio_url": AUDIO,
     } == contact["recordings"][0]
     assert {"at", "decision", "reason", "policy_version"} == set(contact["decisions"][0])
     assert contact == (await client.get(f"/api/contacts/{CONTACT.contact_id}")).json()
+
+
+async def test_gaps_say_where_they_are_and_why(client: httpx.AsyncClient, console: Console) -> None:
+    """Before the first recording, after the last, all of it; null where there is no neighbour."""
+    gaps = (
+        ContactGap(NOON, NOON + 1_500, "", RECORDING.inum, "late-start"),
+        ContactGap(NOON + 22_000, NOON + 30_000, RECORDING.inum, "", "socket-dropped", "17"),
+        ContactGap(NOON + 40_000, NOON + 50_000, "", "", "twilio-refused"),
+    )
+    console.repository.save(replace(CONTACT, gaps=gaps))
+    contact = (await client.get(f"/api/contacts/{CONTACT.contact_id}")).json()
+    assert [
+        {
+            "from": "2026-05-28T20:26:40.000Z",
+            "to": "2026-05-28T20:26:41.500Z",
+            "duration_ms": 1_500,
+            "after": None,
+            "before": RECORDING.inum,
+            "reason": "late-start",
+            "covered_by": None,
+        },
+        {
+            "from": "2026-05-28T20:27:02.000Z",
+            "to": "2026-05-28T20:27:10.000Z",
+            "duration_ms": 8_000,
+            "after": RECORDING.inum,
+            "before": None,
+            "reason": "socket-dropped",
+            "covered_by": "17",
+        },
+        {
+            "from": "2026-05-28T20:27:20.000Z",
+            "to": "2026-05-28T20:27:30.000Z",
+            "duration_ms": 10_000,
+            "after": None,
+            "before": None,
+            "reason": "twilio-refused",
+            "covered_by": None,
+        },
+    ] == contact["gaps"]
 
 
 async def test_calls_in_progress(client: httpx.AsyncClient, console: Console) -> None:
@@ -110,6 +160,9 @@ async def test_calls_in_progress(client: httpx.AsyncClient, console: Console) ->
         ("to=2026-05-28T20:31:40Z", [1]),
         ("q=sales", [5]),
         ("q=SALES&agent=bob@example.com", [5]),
+        ("capture=missing", [5, 1]),
+        ("capture=complete", []),
+        ("capture=not-required&q=bill", []),
     ],
 )
 async def test_searches(
@@ -117,8 +170,10 @@ async def test_searches(
 ) -> None:
     """Each filter, `from` inclusive and `to` exclusive, newest first."""
     ann, bob = CONTACT.sessions[:1], CONTACT.sessions[1:2]
-    console.repository.save(numbered(1, sessions=ann, customer="+155500001"))
-    console.repository.save(numbered(5, sessions=bob, customer="+155500005", queue="Sales"))
+    console.repository.save(numbered(1, sessions=ann, customer="+155500001", capture="missing"))
+    console.repository.save(
+        numbered(5, sessions=bob, customer="+155500005", queue="Sales", capture="missing")
+    )
     console.repository.save(numbered(9, sessions=ann, customer=None, queue=None))
     answer = await client.get(f"/api/contacts?{query}")
     assert 200 == answer.status_code
@@ -142,6 +197,8 @@ async def test_searches(
         ("agnet=ann", "agnet"),
         ("agent=a&agent=b", "agent"),
         ("q=%00", "q"),
+        ("capture=lost", "capture"),
+        ("capture=Complete", "capture"),
     ],
 )
 async def test_a_wrong_parameter_is_named(
@@ -191,6 +248,98 @@ async def test_a_recording_and_its_manifest(client: httpx.AsyncClient, console: 
     assert contact["recordings"][0] == recording
     manifest = await client.get(f"/api/recordings/{RECORDING.inum}/manifest")
     assert {"inum": RECORDING.inum} == manifest.json()
+
+
+@pytest.mark.parametrize("name", [RECORDING.inum, RECORDING.recording_id])
+@pytest.mark.parametrize("part", ["", "/audio", "/manifest", "/peaks"])
+async def test_a_recording_is_found_by_inum_and_by_id(
+    client: httpx.AsyncClient, console: Console, name: str, part: str
+) -> None:
+    """Both name the same recording on every path."""
+    console.repository.save(CONTACT)
+    answer = await client.get(f"/api/recordings/{name}{part}")
+    expected = await client.get(f"/api/recordings/{RECORDING.inum}{part}")
+    assert (200, expected.content) == (answer.status_code, answer.content)
+
+
+@pytest.mark.parametrize("part", ["", "/audio", "/manifest", "/peaks"])
+async def test_an_inum_of_two_recordings_is_ambiguous(
+    client: httpx.AsyncClient, console: Console, part: str
+) -> None:
+    """300 with both of them on every path; each has an `audio_url` that gives its own audio."""
+    twin = replace(
+        RECORDING, recording_id=f"{RECORDING.inum}-ffffffffffffffff", stream_sid="MZ2",
+        audio="twin.wav", manifest="twin.json",
+    )  # fmt: skip
+    (console.recordings / "twin.wav").write_bytes(b"twin's audio")
+    console.repository.save(CONTACT)
+    console.repository.save(numbered(1, recordings=(twin,)))
+    answer = await client.get(f"/api/recordings/{RECORDING.inum}{part}")
+    assert 300 == answer.status_code
+    found = answer.json()["recordings"]
+    assert [RECORDING.stream_sid, "MZ2"] == [recording["stream_sid"] for recording in found]
+    assert [CONTACT.task_sid, f"WT{1:032x}"] == [recording["task_sid"] for recording in found]
+    audio = [(await client.get(recording["audio_url"])).content for recording in found]
+    assert [console.wav, b"twin's audio"] == audio
+
+
+async def test_unmatched_recordings_are_listed(client: httpx.AsyncClient, console: Console) -> None:
+    """Those without a contact, newest first, page by page, with their task."""
+    console.repository.save(CONTACT)
+    for number in range(3):
+        recording = replace(
+            RECORDING,
+            inum=f"{number:018}",
+            recording_id=f"{number:018}-a",
+            started_at=NOON + number,
+        )
+        console.repository.save_unmatched(f"WT{number}", [recording], b"")
+    found, cursor = [], ""
+    while cursor is not None:
+        path = f"/api/recordings?unmatched=true&limit=2&cursor={cursor}"
+        body = (await client.get(path)).json()
+        assert {"recordings", "next"} == set(body)
+        found += body["recordings"]
+        cursor = body["next"]
+    assert [("WT2", f"{2:018}"), ("WT1", f"{1:018}"), ("WT0", f"{0:018}")] == [
+        (recording["task_sid"], recording["inum"]) for recording in found
+    ]
+    assert (await client.get(found[0]["audio_url"])).content == console.wav
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("", "unmatched"),
+        ("unmatched=false", "unmatched"),
+        ("unmatched=", "unmatched"),
+        ("unmatched=true&limit=501", "limit"),
+        ("unmatched=true&cursor=x", "cursor"),
+        ("unmatched=true&task_sid=WT1", "task_sid"),
+    ],
+)
+async def test_other_lists_of_recordings_are_refused(
+    client: httpx.AsyncClient, query: str, named: str
+) -> None:
+    """400; the error names the parameter and says what is possible."""
+    answer = await client.get(f"/api/recordings?{query}")
+    assert 400 == answer.status_code
+    assert answer.json()["error"].startswith(f"{named}:")
+
+
+async def test_a_supplement_names_its_recording(
+    client: httpx.AsyncClient, console: Console
+) -> None:
+    """`supplement_of`, frames withheld, and the losses by reason."""
+    supplement = replace(
+        RECORDING, inum="178000390000000099", recording_id="178000390000000099-aa",
+        supplement_of=RECORDING.inum, withheld=25, lost=4, lost_for={"batch-missing": 4},
+    )  # fmt: skip
+    console.repository.save(replace(CONTACT, recordings=(RECORDING, supplement)))
+    found = (await client.get(f"/api/recordings/{supplement.inum}")).json()
+    assert (RECORDING.inum, 25, {"batch-missing": 4}) == (
+        found["supplement_of"], found["frames"]["withheld"], found["lost_for"],
+    )  # fmt: skip
 
 
 async def test_an_open_recording_has_no_audio_yet(

@@ -2,20 +2,30 @@
 
 import contextlib
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.parameters import BadParameterError, read_search
+from console.account import (
+    GAP_REASONS,
+    GapEntry,
+    RecordingEntry,
+    entries,
+    losses,
+    lost,
+    not_sent,
+)
+from console.parameters import BadParameterError, read_search, read_unmatched
 from console.peaks import NotAWavError, Peaks, find_samples
 from console.ranges import Span, UnsatisfiableError, wanted_span
 from console.timeline import LABEL, WIDTH, time_line
 from console.times import lasting, parse_rfc3339, rfc3339
 from pipeline.media.wav import header
-from schemas.records import Contact
-from tests.pipeline.store.contacts import CONTACT, contacts
+from schemas.records import Contact, ContactGap
+from tests.pipeline.store.contacts import CONTACT, NOON, RECORDING, contacts
 
 
 @given(st.integers(0, 4_000_000_000_000))
@@ -114,8 +124,73 @@ def test_every_bar_lies_on_the_time_line(contact: Contact) -> None:
 def test_the_time_line_of_a_transferred_call() -> None:
     """Two sessions and the recording; who never accepted has no bar."""
     line = time_line(CONTACT, 0)
-    assert ["ann@example.com", "bob@example.com", "Recording"] == [b.label for b in line.bars]
+    labels = ["ann@example.com", "bob@example.com", "Recording", "Missing"]
+    assert labels == [b.label for b in line.bars]
     assert 7 >= len(line.ticks)
+
+
+def test_gaps_share_a_row_of_the_time_line() -> None:
+    """Before the first recording, after the last, or with none: all within the box."""
+    gaps = tuple(ContactGap(NOON - 5_000 + at, NOON + at, "", "") for at in (0, 20_000, 60_000))
+    line = time_line(replace(CONTACT, recordings=(), gaps=gaps), 0)
+    drawn = [bar for bar in line.bars if bar.kind == "gap"]
+    assert ["Missing", "", ""] == [bar.label for bar in drawn]
+    assert 1 == len({bar.y for bar in drawn})
+    assert LABEL == drawn[0].x
+    assert all(bar.x + bar.width <= WIDTH + 3 for bar in drawn)
+
+
+_supplements = st.lists(
+    st.tuples(st.integers(0, 4), st.none() | st.integers(0, 4), st.integers(0, 99)), max_size=6
+)
+
+
+@given(_supplements, st.lists(st.integers(0, 99), max_size=3))
+def test_each_recording_and_gap_is_shown_once_in_order(
+    made: list[tuple[int, int | None, int]], gaps: list[int]
+) -> None:
+    """Also supplements of recordings that are not there, and recordings that share an INUM."""
+    recordings = tuple(
+        replace(
+            RECORDING, inum=str(inum), recording_id=str(number), started_at=NOON + at,
+            supplement_of="" if of is None else str(of),
+        )
+        for number, (inum, of, at) in enumerate(made)
+    )  # fmt: skip
+    holes = tuple(ContactGap(NOON + at, NOON + at + 1, "", "") for at in gaps)
+    found = entries(replace(CONTACT, recordings=recordings, gaps=holes))
+    assert sorted(e.at for e in found) == [e.at for e in found]
+    assert sorted(holes, key=str) == sorted(
+        [e.gap for e in found if isinstance(e, GapEntry)], key=str
+    )
+    shown = [e for e in found if isinstance(e, RecordingEntry)]
+    ids = [r.recording_id for e in shown for r in (e.recording, *e.supplements)]
+    assert sorted(r.recording_id for r in recordings) == sorted(ids)
+    assert all(s.supplement_of == e.recording.inum for e in shown for s in e.supplements)
+
+
+@given(st.dictionaries(st.sampled_from(["not-sent", "not-received", "x"]), st.integers(0, 9)))
+def test_losses_and_frames_not_sent_add_up(reasons: dict[str, int]) -> None:
+    """What Twilio did not send is no loss, everything else is, with its reason."""
+    recording = replace(RECORDING, lost=sum(reasons.values()), lost_for=reasons)
+    assert recording.lost == lost(recording) + not_sent(recording)
+    assert lost(recording) == sum(int(text.split()[0]) for text in losses(recording))
+
+
+def test_every_gap_reason_has_words() -> None:
+    """The closed list of the API."""
+    reasons = (
+        "twilio-refused twilio-unreachable no-leg never-reached-gateway handshake-refused "
+        "gateway-died gateway-cut-off socket-dropped late-start late-events expired unknown"
+    )
+    assert set(reasons.split()) == set(GAP_REASONS)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["unmatched", "limit", "x"]), st.text(max_size=9))))
+def test_any_query_of_recordings_is_read_or_refused(query: list[tuple[str, str]]) -> None:
+    """No query string breaks the reading of `/api/recordings`."""
+    with contextlib.suppress(BadParameterError):
+        assert 1 <= read_unmatched(query).limit <= 500
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
-"""The alarms for Prometheus are well-formed and speak of metrics that there are."""
+"""The alarms for Prometheus are well-formed, use metrics that exist, and ring when they must."""
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,15 @@ RULES: list[dict[str, Any]] = [
     for group in yaml.safe_load((ROOT / "infra/prometheus/alarms.yml").read_text())["groups"]
     for rule in group["rules"]
 ]
+TESTS: list[dict[str, Any]] = yaml.safe_load(
+    (ROOT / "infra/prometheus/alarms_test.yml").read_text()
+)["tests"]
 BUILT_IN = {"up"}
+PROMTOOL = shutil.which("promtool", path=f"{os.environ['PATH']}:{ROOT}/.local/promtool/usr/bin")
+with_promtool = pytest.mark.skipif(
+    PROMTOOL is None,
+    reason="promtool is missing: run `make promtool`, or install Debian's package `prometheus`",
+)
 
 
 def metrics() -> set[str]:
@@ -60,3 +71,36 @@ def test_each_alarm_is_explained() -> None:
     names = [str(rule["alert"]) for rule in RULES]
     assert len(names) == len(set(names))
     assert [] == [name for name in names if f"`{name.removeprefix('Flexcapture')}`" not in page]
+
+
+@with_promtool
+@pytest.mark.parametrize(
+    "work", [("check", "rules", "alarms.yml"), ("test", "rules", "alarms_test.yml")]
+)
+def test_prometheus_agrees(work: tuple[str, ...]) -> None:
+    """promtool accepts the rules, and alarms ring exactly when their tests say so."""
+    assert PROMTOOL is not None
+    done = subprocess.run(
+        [PROMTOOL, *work],
+        cwd=ROOT / "infra/prometheus",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_each_alarm_is_tested_both_ways() -> None:
+    """promtool's tests have series of the alarm's metrics for which it rings, and others, or an
+    earlier moment, for which it does not."""
+    for rule in RULES:
+        needed = set(re.findall(r"(?:flexcapture_\w+|\bup\b)(?=\{|\[|\)|\s)", rule["expr"]))
+        looks = [
+            str(look["exp_samples"])
+            for test in TESTS
+            if needed <= {series["series"].split("{")[0] for series in test["input_series"]}
+            for look in test["promql_expr_test"]
+        ]
+        rings = [f'"{rule["alert"]}"' in look for look in looks]
+        assert {True, False} == set(rings), rule["alert"]

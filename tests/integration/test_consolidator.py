@@ -66,7 +66,8 @@ def _of(number: int, record: Any) -> Any:
     if hasattr(record, "stream_sid") and record.stream_sid:
         changes["stream_sid"] = f"MZ{number:032x}"
     if hasattr(record, "inum"):
-        changes["inum"] = f"{NOON // 1000}{number:08d}"
+        inum = f"{NOON // 1000}{number:08d}"
+        changes |= {"inum": inum, "recording_id": f"{inum}-{number:016x}"}
     return replace(record, **changes)
 
 

@@ -108,7 +108,8 @@ async def once_complete(
     async with _session(endpoints) as session:
         client = Client(session, told)
         path = f"/api/recordings/{recording['inum']}"
-        client.must("audio_url", f"{path}/audio", recording["audio_url"])
+        by_id = f"/api/recordings/{recording['recording_id']}/audio"
+        client.must("audio_url", by_id, recording["audio_url"])
         alone = await client.get(path)
         client.must("the recording by itself", (200, recording), (alone.status, alone.json()))
         whole = await client.get(f"{path}/audio")

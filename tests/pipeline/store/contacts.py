@@ -4,11 +4,11 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from pipeline.contacts.gaps import gaps
 from schemas.records import (
     Contact,
     ContactConnection,
     ContactDecision,
+    ContactGap,
     ContactRecording,
     ContactStream,
     Session,
@@ -31,6 +31,8 @@ RECORDING = ContactRecording(
     invalid=0,
     audio="2026/05/28/178000000200000042.wav",
     manifest="2026/05/28/178000000200000042.json",
+    recording_id="178000000200000042-0123456789abcdef",
+    lost_for={"not-received": 2, "not-sent": 1},
 )
 
 CONTACT = Contact(
@@ -59,6 +61,10 @@ CONTACT = Contact(
     in_progress=False,
     revision=NOON + 31_000,
     updated_at=NOON + 31_000,
+    gaps=(ContactGap(NOON + 22_000, NOON + 30_000, RECORDING.inum, "", "socket-dropped"),),
+    capture="partial",
+    required_ms=28_000,
+    captured_ms=19_980,
 )
 
 
@@ -69,6 +75,10 @@ def numbered(number: int, **changes: object) -> Contact:
         "contact_id": task_sid,
         "task_sid": task_sid,
         "recordings": (),
+        "gaps": (),
+        "capture": "not-required",
+        "required_ms": 0,
+        "captured_ms": 0,
         "started_at": NOON + number * 60_000,
         "call_sids": (f"CA{number:032x}",),
         **changes,
@@ -105,7 +115,12 @@ _streams = st.builds(
     ContactStream, st.integers(1, 9), st.none() | _texts, st.none(), st.none(), _texts, _texts
 )
 _recordings = st.builds(
-    lambda sid, recording: replace(recording, stream_sid="MZ" + sid.hex, inum=str(sid.int)[:18]),
+    lambda sid, recording: replace(
+        recording,
+        stream_sid="MZ" + sid.hex,
+        inum=str(sid.int)[:18],
+        recording_id=f"{str(sid.int)[:18]}-{sid.hex[:16]}",
+    ),
     st.uuids(),
     st.builds(
         ContactRecording,
@@ -123,13 +138,21 @@ _recordings = st.builds(
         invalid=_times,
         audio=st.none() | _texts,
         manifest=st.none() | _texts,
+        supplement_of=_texts,
+        source=st.sampled_from(["stream", "twilio-recording"]),
+        lost_for=st.dictionaries(_texts, _times, max_size=2),
+        lost_at_end=_times,
+        withheld=_times,
+        withheld_ms=_times,
     ),
 )
 
 
+_gaps = st.builds(ContactGap, _times, _times, _texts, _texts, _texts, _texts)
+
+
 def _contact(task: str, values: dict[str, object]) -> Contact:
-    made = replace(CONTACT, contact_id=task, task_sid=task, **values)  # type: ignore[arg-type]
-    return replace(made, gaps=gaps(made.recordings, made.decisions))
+    return replace(CONTACT, contact_id=task, task_sid=task, **values)  # type: ignore[arg-type]
 
 
 contacts = st.builds(
@@ -151,6 +174,10 @@ contacts = st.builds(
             "streams": st.lists(_streams, max_size=2).map(tuple),
             "call_sids": st.sets(_texts, max_size=3).map(sorted).map(tuple),
             "in_progress": st.booleans(),
+            "gaps": st.lists(_gaps, max_size=2).map(tuple),
+            "capture": st.sampled_from(["complete", "partial", "missing", "pending"]),
+            "required_ms": _times,
+            "captured_ms": _times,
             "revision": _times,
             "updated_at": _times,
         }

@@ -45,8 +45,11 @@ def as_if_never_forgotten(*records: Input) -> Contact:
 
 
 def timeless(made: Contact | None) -> Contact:
+    """The contact without what depends on when and where it was made: the database gives records
+    without a recording id one."""
     assert made is not None
-    return replace(made, revision=0, updated_at=0)
+    recordings = tuple(replace(recording, recording_id="") for recording in made.recordings)
+    return replace(made, revision=0, updated_at=0, recordings=recordings)
 
 
 class Consolidator:

@@ -12,7 +12,7 @@ from pipeline.store.repository import Repository
 from pipeline.store.search import BadCursorError, Filters, cursor_after, read_cursor
 from schemas.records import Contact, ContactDecision
 from tests.examples import examples
-from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, RECORDING, contacts, numbered
+from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, contacts, numbered
 
 ANY = Filters()
 few = settings(
@@ -35,7 +35,7 @@ def test_a_saved_contact_is_found_as_it_was(repository: Repository, contact: Con
         contact,
         contact_id="WT" + unique,
         task_sid="WT" + unique,
-        recordings=tuple(replace(r, stream_sid=uuid4().hex) for r in contact.recordings),
+        recordings=tuple(replace(r, recording_id=r.inum + uuid4().hex) for r in contact.recordings),
     )
     assert repository.save(contact)
     assert repository.save(contact)
@@ -81,14 +81,6 @@ def test_recordings_and_decisions_are_never_taken_away(repository: Repository) -
     assert (*CONTACT.decisions, late) == found.decisions
 
 
-def test_a_complete_recording_stays_complete(repository: Repository) -> None:
-    """A version that still has it as being recorded does not reopen it."""
-    repository.save(CONTACT)
-    reopened = replace(RECORDING, state="recording", audio=None, duration_ms=None)
-    repository.save(replace(CONTACT, recordings=(reopened,), revision=CONTACT.revision + 1))
-    assert RECORDING == repository.recording(RECORDING.inum)
-
-
 def test_what_a_contact_was_made_from_is_kept_with_its_version(repository: Repository) -> None:
     """That of the greatest version; an older one does not put its own in place of it, and one
     that brings none leaves it."""
@@ -118,7 +110,7 @@ def test_writers_at_once_leave_one_whole_version(repository: Repository) -> None
 def test_an_unknown_contact_or_recording_is_none(repository: Repository) -> None:
     """Nothing is found where nothing is."""
     assert repository.contact("WT0") is None
-    assert repository.recording("1") is None
+    assert [] == repository.recordings_of_inum("1")
 
 
 def test_calls_in_progress_are_those_alone(repository: Repository) -> None:
@@ -149,6 +141,9 @@ def test_every_filter_lets_the_right_contacts_through(repository: Repository) ->
     assert [second] == ids(repository, Filters(text="s_1"))
     assert [] == ids(repository, Filters(text="%"))
     assert [] == ids(repository, Filters(agent="ann@example.com", customer="+4930123"))
+    assert [first] == ids(repository, Filters(capture="partial"))
+    assert [second] == ids(repository, Filters(capture="not-required"))
+    assert [] == ids(repository, Filters(capture="missing"))
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 7])

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session as DatabaseSession
 
-from pipeline.contacts.gaps import gaps
 from pipeline.store.models import (
     ContactRow,
     ContactStateRow,
@@ -69,6 +68,15 @@ class Repository:
                 if rows:
                     connection.execute(statement, rows)
             return True
+
+    def save_unmatched(
+        self, task_sid: str, recordings: Sequence[ContactRecording], state: bytes
+    ) -> None:
+        """Stand-in: keeps nothing."""
+
+    def count_unmatched(self) -> int:
+        """Stand-in: there are none."""
+        return 0
 
     def contact(self, contact_id: str) -> Contact | None:
         """The contact, or None."""
@@ -188,7 +196,6 @@ def _contact(
         in_progress=row.in_progress,
         revision=row.revision,
         updated_at=row.updated_at,
-        gaps=gaps(recorded, decided),  # of all that are here: a version may know fewer
     )
 
 

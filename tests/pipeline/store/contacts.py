@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from pipeline.contacts.gaps import gaps
 from schemas.records import (
     Contact,
     ContactConnection,
@@ -128,8 +127,7 @@ _recordings = st.builds(
 
 
 def _contact(task: str, values: dict[str, object]) -> Contact:
-    made = replace(CONTACT, contact_id=task, task_sid=task, **values)  # type: ignore[arg-type]
-    return replace(made, gaps=gaps(made.recordings, made.decisions))
+    return replace(CONTACT, contact_id=task, task_sid=task, **values)  # type: ignore[arg-type]
 
 
 contacts = st.builds(

@@ -114,9 +114,7 @@ def _evidence(reader: Reader, story: Story, opened_at: int | None) -> int | None
 
 def _answered(legs: Sequence[Leg], *whose: str) -> list[int]:
     return sorted(
-        leg.came_at
-        for leg in legs
-        if leg.whose in whose and leg.was_on and leg.came_at is not None
+        leg.came_at for leg in legs if leg.whose in whose and leg.was_on and leg.came_at is not None
     )
 
 

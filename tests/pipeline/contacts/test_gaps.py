@@ -1,6 +1,7 @@
 """Gaps and captured time: required time against recordings."""
 
 from dataclasses import replace
+from itertools import pairwise
 from random import Random
 
 from hypothesis import given
@@ -106,8 +107,8 @@ def test_captured_time_is_required_time_in_the_audio() -> None:
 
 
 def test_lost_frames_are_not_captured() -> None:
-    """One frame of either track takes 10 ms; frames that Twilio did not send, and those after the
-    end of the audio, take none; a record of an earlier version does not say why frames were lost."""
+    """One frame of either track takes 10 ms. Frames that Twilio did not send, and those after the
+    end of the audio, take none. A record of an earlier version says no reason."""
     for changes, expected in (
         ({"lost": 100}, 59_000),
         ({"lost": 100, "lost_for": {"not-sent": 60, "not-received": 40}}, 59_600),
@@ -177,7 +178,9 @@ def test_gaps_are_the_required_time_that_no_recording_covers(
     covered = {
         at
         for r in taken
-        for at in range(r.started_at, now if r.duration_ms is None else r.started_at + r.duration_ms)
+        for at in range(
+            r.started_at, now if r.duration_ms is None else r.started_at + r.duration_ms
+        )
     }
     expected: list[tuple[int, int]] = []
     for start, end in spans:
@@ -244,7 +247,7 @@ def test_spans_are_sets_of_moments(a: list[Span], b: list[Span]) -> None:
     one, other = normalized(a), normalized(b)
     assert moments(one) == moments(a)
     assert list(one) == sorted(one)
-    assert all(x[1] < y[0] for x, y in zip(one, one[1:], strict=False))
+    assert all(x[1] < y[0] for x, y in pairwise(one))
     assert moments(common(one, other)) == moments(one) & moments(other)
     assert moments(without((10, 200), one)) == moments([(10, 200)]) - moments(one)
     assert total(one) == len(moments(one))

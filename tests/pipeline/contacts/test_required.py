@@ -93,7 +93,10 @@ EVE = reservation(3, "eve", created=0, accepted=500, wrapup=70_000)
 
 
 def spans(
-    made: Call, policies: PolicyHistory = HISTORY, streamed_at: int | None = None, now: int = 100_000
+    made: Call,
+    policies: PolicyHistory = HISTORY,
+    streamed_at: int | None = None,
+    now: int = 100_000,
 ) -> list[tuple[int, int]]:
     """The required time in ms after noon."""
     at = None if streamed_at is None else NOON + streamed_at

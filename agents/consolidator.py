@@ -175,7 +175,8 @@ class Saver:
         for contact_version in made:
             if await self._save(contact_version, state):
                 _count_final(before, contact_version)
-        if step.state is not None and state is not None and not made:
+        is_news = step.state is not before and not made
+        if step.state is not None and state is not None and is_news:
             await self._save_unmatched(key, unmatched(step.state), state)
 
     async def count(self) -> None:

@@ -277,6 +277,17 @@ async def test_recordings_without_a_contact_are_saved_and_attached_later() -> No
     assert {} == database.unmatched
 
 
+async def test_a_record_that_is_no_news_saves_nothing() -> None:
+    """The recordings of a contact are not saved as such without one."""
+    database, core = Database(), ContactsCore(HISTORY)
+    saver = Saver(database, Health(), asyncio.Event())
+    state = state_of(core.on_record(TASK, None, completed(1, 2_300, 30_000), NOON))
+    state = state_of(core.on_record(TASK, state, LEFT, NOON))
+    await saver(TASK, state, core.on_record(TASK, state, LEFT, NOON))
+    assert {} == database.unmatched
+    assert {} == database.states
+
+
 async def test_a_state_without_recordings_and_contact_is_not_saved() -> None:
     """A media stream that was opened makes neither."""
     database = Database()

@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.calls.policy import PolicyHistory
-from pipeline.calls.view import view
+from pipeline.calls.view import derived, view
 from pipeline.contacts import state as contact_state
 from pipeline.contacts.contact import contact
 from pipeline.contacts.required import evidence, required
-from schemas.records import Call, MediaStreamOpened, RecordingPolicy
+from schemas.records import Call, MediaStreamOpened, RecordingPolicy, Transfer
 from tests.examples import examples
 from tests.model import required as model
 from tests.model.histories import calls, list_versions
@@ -26,8 +26,22 @@ SOME = settings(max_examples=examples(200), deadline=None)
 HOUR = 60 * 60 * 1_000
 
 
+_LISTS = (("ann@example.com", "bob@example.com"), ("*",), ("team:gold", "!queue:legal"), ())
+
+
+@st.composite
+def changing_lists(draw: st.DrawFn) -> tuple[ListVersion, ...]:
+    """Versions of the list that change who is monitored while the call goes on."""
+    times = draw(st.lists(st.integers(0, 60_000), min_size=1, max_size=5, unique=True))
+    switches = st.sampled_from([True] * 5 + [False])
+    return tuple(
+        ListVersion(n, START + at, draw(st.sampled_from(_LISTS)), draw(switches), draw(switches))
+        for n, at in enumerate([-HOUR, *sorted(times)], 1)
+    )
+
+
 @SOME
-@given(calls(), list_versions(), st.data())
+@given(calls(), list_versions() | changing_lists(), st.data())
 def test_required_time_is_the_models(
     scene: Scene, versions: tuple[ListVersion, ...], data: st.DataObject
 ) -> None:
@@ -119,6 +133,34 @@ def test_the_time_between_two_monitored_agents_is_required() -> None:
     assert [(2_000, 60_000)] == spans(call(ANN, BOB, completed=61_000))
     late = reservation(2, "bob", created=30_500, accepted=40_000, wrapup=60_000)
     assert [(2_000, 30_000), (40_000, 60_000)] == spans(call(ANN, late, completed=61_000))
+
+
+def test_an_agent_who_does_not_answer_is_not_waited_for_longer_than_ten_minutes() -> None:
+    """Bob was being called when Ann left, and nothing more is known of him."""
+    bob = reservation(2, "bob", created=29_500)
+    assert [(2_000, 629_500)] == spans(call(ANN, bob), now=2_000_000)
+
+
+@pytest.mark.parametrize(
+    ("milestones", "end"), [({}, 31_000), ({"completed": 30_200}, 30_200), ({"wrapup": 1}, 31_000)]
+)
+def test_a_transfer_under_way_is_required_for_a_second(
+    milestones: dict[str, int], end: int
+) -> None:
+    """Ann began a transfer and left; nobody is being called yet. When the task is done, no transfer
+    is awaited any more."""
+    begun = Transfer("TT1", {}, {"initiated": NOON + 29_900})
+    made = derived(replace(call(ANN, **milestones), transfers=(begun,)))
+    assert [(2_000, end)] == spans(made)
+
+
+def test_bridging_begins_nothing() -> None:
+    """Ann was not on the list while she was on the call; she is put on it while Bob is called."""
+    lists = [(1, -60_000, ("bob@example.com",)), (2, 30_500, ("*",))]
+    policies = PolicyHistory.of(
+        RecordingPolicy(n, 0, NOON + at, entries, True, True) for n, at, entries in lists
+    )
+    assert [(40_000, 60_000)] == spans(call(ANN, BOB, completed=61_000), policies)
 
 
 def test_only_the_list_in_force_at_the_time_counts() -> None:

@@ -6,6 +6,7 @@ events, never from their arrival. So the required time is a function of the set 
 versions of the list; while the call is active, it reaches up to now.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -83,9 +84,12 @@ def _answer_times(legs: Iterable[Leg]) -> list[int]:
 def _recorded(call: Call, seen: CallView, history: PolicyHistory) -> tuple[Span, ...]:
     """The time in which the policy says `record`. Between two moments of `_moments` its answer
     does not change."""
+    attended = _attended(seen)
     spans: list[Span] = []
     since: int | None = None
-    for at in _moments(call, seen, history):
+    for at in _moments(call, seen, history, attended):
+        if since is None and not _is_in(attended, at):
+            continue  # without a worker on the call nothing begins
         decision = decide(_view_at(call, seen, at), history, at)
         is_recorded = decision.record and (decision.begins or since is not None)
         if is_recorded and since is None:
@@ -96,24 +100,46 @@ def _recorded(call: Call, seen: CallView, history: PolicyHistory) -> tuple[Span,
     return normalized([*spans, *([] if since is None else [(since, _FOREVER)])])
 
 
-def _moments(call: Call, seen: CallView, history: PolicyHistory) -> Sequence[int]:
-    """Every time at which the policy's answer may change, in order."""
-    found = {at for session in seen.sessions for at in _session_moments(session)}
+def _attended(seen: CallView) -> tuple[Span, ...]:
+    """The time in which at least one worker was on the call."""
+    return normalized(
+        (session.started_at, _FOREVER if session.ended_at is None else session.ended_at)
+        for session in seen.sessions
+        if session.started_at is not None
+    )
+
+
+def _is_in(spans: Sequence[Span], at: int) -> bool:
+    found = bisect_right(spans, (at, _FOREVER)) - 1
+    return found >= 0 and at < spans[found][1]
+
+
+def _moments(
+    call: Call, seen: CallView, history: PolicyHistory, attended: Sequence[Span]
+) -> Sequence[int]:
+    """Every time at which the policy's answer may change, in order. Offers and deadlines matter
+    only while no worker is on the call: a call may have hundreds of offers."""
+    alone = {at for session in seen.sessions for at in _deadlines(session)}
+    found = {at for at in alone if not _is_in(attended, at)}
+    for session in seen.sessions:
+        if session.started_at is not None:
+            found.add(session.started_at)
+            found |= set() if session.ended_at is None else {session.ended_at}
     for transfer in seen.transfers:
         found |= set(_transfer_times(transfer))
     found |= {at for at in (seen.definitive_end, _task_end(call)) if at is not None}
-    if not found:
+    if not found or not attended:
         return ()
     # After the last of its moments only a new version of the list changes an active call.
     last = max(found) if seen.state == ENDED else _FOREVER
     return sorted(found | set(history.changes(min(found), last)))
 
 
-def _session_moments(session: Session) -> Iterator[int]:
+def _deadlines(session: Session) -> Iterator[int]:
+    """The times between which a session that is not open can keep a recording going: the worker is
+    being called, or has just left."""
     yield session.created_at
     yield session.created_at + PENDING_LIMIT_MS
-    if session.started_at is not None:
-        yield session.started_at
     if session.ended_at is not None:
         yield session.ended_at
         yield session.ended_at + BRIDGE_MS
@@ -150,6 +176,8 @@ def _first_time(session: Session) -> int:
 
 
 def _session_at(session: Session, at: int) -> Session:
+    if (session.ended_at or _FOREVER) <= at:
+        return session
     return replace(
         session,
         started_at=_reached(session.started_at, at),

@@ -3,7 +3,7 @@
 From the specification: the time in which the policy says `record` over the call's final events,
 from the first evidence of the customer's leg. An outbound call that rings is not required. What the
 events say of people and legs holds for the whole call; what happened later than a moment has not
-happened yet at that moment. Computed naively: the verdict is asked for at every time that is told,
+happened yet at that moment. Computed naively: the verdict is computed at every time that an event names,
 and at every deadline that may follow from one.
 """
 
@@ -102,7 +102,7 @@ def _evidence(reader: Reader, story: Story, opened_at: int | None) -> int | None
         return seen[0] if seen else opened_at
     if story.direction != "outbound":
         return None
-    seen = _answered(legs, "customer") + _told_in_conference(reader)
+    seen = _answered(legs, "customer") + _mentioned_in_conference(reader)
     if seen:
         return min(seen)
     # Agents come first: the one unknown leg more than there may be agents' is the customer's.
@@ -118,7 +118,7 @@ def _answered(legs: Sequence[Leg], *whose: str) -> list[int]:
     )
 
 
-def _told_in_conference(reader: Reader) -> list[int]:
+def _mentioned_in_conference(reader: Reader) -> list[int]:
     """When the task first said that the customer is in the conference."""
     told = []
     for said in reader.said:

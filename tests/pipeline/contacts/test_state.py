@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.contacts import state as states
+from pipeline.contacts.causes import MAX_CAUSES
+from pipeline.contacts.contact import contact
 from pipeline.contacts.state import (
     AWAITED_MS,
     KEPT_MS,
@@ -21,9 +23,10 @@ from pipeline.contacts.state import (
     revision,
 )
 from schemas.codec import decode, encode
-from schemas.records import ContactState
+from schemas.records import ContactState, GapCause
 from tests.examples import examples
 from tests.pipeline.contacts.records import (
+    HISTORY,
     NOON,
     TASK,
     call,
@@ -164,6 +167,30 @@ def test_a_state_is_bounded(random: object) -> None:
         assert [4, 5, 6] == [r.generation for r in complete_recordings(state)]
         assert () == open_recordings(state)
         assert NOON + 1 == state.first_opened_at
+
+
+def test_a_full_state_and_its_contact_fit_into_a_record() -> None:
+    """With names of real length, and a quarter of a record left for the call."""
+    sid, text = "MZ" + "d" * 32, "started: monitored agent ann.long-name@contact-center.example.com"
+    extra = {"inum": "1" * 18, "recording_id": "1" * 18 + "-" + "2" * 16}
+    files = {"audio": "2026/05/28/" + "a" * 80, "manifest": "2026/05/28/" + "b" * 80}
+    state = folded([call(reservation(1, "ann", created=0, accepted=1))])
+    count = states.MAX_RECORDINGS
+    full = replace(
+        state,
+        decisions=(replace(decided(1, "record"), reason=text),) * states.MAX_DECISIONS,
+        media_streams=(replace(changed(1, "failed", sid=sid), reason=text, name="n" * 80),)
+        * states.MAX_MEDIA_STREAMS,
+        opened=(sid,) * count,
+        started=tuple(started(n, n, stream_sid=sid, **extra) for n in range(count)),
+        completed=tuple(completed(n, n, n + 9, stream_sid=sid, **extra, **files)
+                        for n in range(count)),
+        causes=(GapCause(NOON, "never-reached-gateway"),) * MAX_CAUSES,
+    )  # fmt: skip
+    made = contact(full, HISTORY, NOON + 10**9)
+    assert made is not None
+    assert len(encode(full)) < 3 * 1024 * 1024
+    assert len(encode(made)) < 3 * 1024 * 1024
 
 
 def test_a_contact_is_kept_until_its_recordings_are_there() -> None:

@@ -3,8 +3,8 @@
 From the specification: the time in which the policy says `record` over the call's final events,
 from the first evidence of the customer's leg. An outbound call that rings is not required. What the
 events say of people and legs holds for the whole call; what happened later than a moment has not
-happened yet at that moment. Computed naively: the verdict is computed at every time that an event names,
-and at every deadline that may follow from one.
+happened yet at that moment. The verdict is computed naively: at every time that an event names, and
+at every deadline that may follow from one.
 """
 
 from collections.abc import Iterable, Sequence

@@ -750,6 +750,14 @@ class RecorderDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class GapCause:
+    """Why audio may be missing."""
+
+    at: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ContactState:
     """What the consolidator keeps of a call: all that the contact is made from. In the
     consolidator's table only."""
@@ -766,6 +774,9 @@ class ContactState:
     unconnected: bool
     started: tuple[RecordingStarted, ...]
     completed: tuple[RecordingCompleted, ...]
+    causes: tuple[GapCause, ...] = ()
+    first_opened_at: int | None = None
+    capture: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ from simulator.world import Leg, MediaStream
 
 SESSION_TOLERANCE_MS = 1500
 STOP_SLACK_MS = 4500
+EDGE_MS = 1000
+"""At the beginning and the end of required time, less than this without audio is no gap."""
+LOST_FRAME_MS = 10
+"""What a lost frame of one track takes from the captured time."""
 
 
 def differences(
@@ -28,6 +32,7 @@ def differences(
         return [*told, "no contact"]
     told += _facts(script, contact)
     told += _sessions(script.expectation.sessions, contact["sessions"])
+    told += _capture(script.expectation.recordings, ran, contact)
     return told + _recordings(script.expectation.recordings, ran, contact["recordings"], audio)
 
 
@@ -37,6 +42,7 @@ def settled(script: Script, contact: Json | None) -> bool:
         contact is not None
         and contact["state"] == "ended"
         and contact["outcome"] is not None
+        and contact["capture"] != "pending"
         and len(contact["recordings"]) >= len(script.expectation.recordings)
         and all(recording["state"] == "complete" for recording in contact["recordings"])
     )
@@ -118,6 +124,42 @@ def _sessions(expected: Sequence[ExpectedSession], sessions: Sequence[Json]) -> 
         if wanted.started_at is not None:
             told += _near(f"{who} ended_at", wanted.ended_at, session["ended_at"])
     return told
+
+
+def _capture(
+    expected: Sequence[ExpectedRecording], ran: Sequence[MediaStream], contact: Json
+) -> list[str]:
+    """Whether the contact accounts for all of the time that had to be recorded."""
+    gaps = [(milliseconds(gap["from"]) or 0, milliseconds(gap["to"]) or 0, gap["reason"])
+            for gap in contact["gaps"]]  # fmt: skip
+    required, captured = contact["required_ms"], contact["captured_ms"]
+    if not expected:
+        told = _compared(
+            "capture", ("not-required", 0, 0), (contact["capture"], required, captured)
+        )
+        return told + _compared("gaps", [], gaps)
+    slack = SESSION_TOLERANCE_MS * len(expected)
+    most = sum(each.ends_at - each.begins_at for each in expected)
+    heard = sum(_overlap_ms(each.begins_at, each.ends_at, ran) for each in expected)
+    lost = LOST_FRAME_MS * sum(expected_audio(stream.sent).lost for stream in ran)
+    told = _compared("capture", "partial" if gaps else "complete", contact["capture"])
+    if not heard - slack <= required <= most + slack:
+        told.append(f"required_ms is {required}, expected {heard} to {most}")
+    if abs(captured - (heard - lost)) > slack:
+        told.append(f"captured_ms is {captured}, expected {heard - lost}")
+    unexplained = required - captured - lost - sum(end - start for start, end, _ in gaps)
+    if unexplained > 2 * EDGE_MS * len(expected):
+        told.append(f"{unexplained} ms are neither captured nor in a gap")
+    for start, end, reason in gaps:
+        if _overlap_ms(start, end, ran) > slack:
+            told.append(f"a gap ({reason}) in which a media stream ran, from {start} to {end}")
+    return told
+
+
+def _overlap_ms(begin: int, end: int, ran: Sequence[MediaStream]) -> int:
+    """For how long of the time media streams ran, at most one at a time."""
+    spans = [(stream.began_at or 0, stream.ended_at or 0) for stream in ran]
+    return sum(max(0, min(end, until) - max(begin, since)) for since, until in spans)
 
 
 def _recordings(

@@ -93,6 +93,9 @@ def _task_router(
     scope, _, step = name.partition(".")
     milestones = {step: at} if scope == "task" and not step.startswith("transfer-") else {}
     facts = stamp.facts(version(payload.get("task_version")), _task_facts(payload))
+    if "customer_joined" in facts:
+        # Every later event repeats the fact: only the milestone keeps the first time.
+        milestones["customer-joined"] = at
     return _call(
         event,
         at,

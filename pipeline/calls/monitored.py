@@ -158,12 +158,17 @@ class PolicyHistory:
         found = bisect_right(self._versions, now, key=lambda policy: policy.effective_at)
         return self._versions[found - 1] if found else NOBODY
 
+    def changes(self, start: int, end: int) -> tuple[int, ...]:
+        """Return the times (ms) after `start` and before `end` at which a version takes effect."""
+        return tuple(
+            sorted({p.effective_at for p in self._versions if start < p.effective_at < end})
+        )
+
     def stretches(self, party: Party, start: int, end: int) -> tuple[Stretch, ...]:
         """When, between `start` and `end` (ms), the party was on the list, by one version after the
         other; of no time at all, what holds at `start`. Of two versions that take effect at once
         only the later one ever is."""
-        changes = {p.effective_at for p in self._versions if start < p.effective_at < end}
-        times = [start, *sorted(changes), max(start, end)]
+        times = [start, *self.changes(start, end), max(start, end)]
         return tuple(
             (since, until)
             for since, until in pairwise(times)

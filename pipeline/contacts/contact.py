@@ -7,8 +7,9 @@ from pipeline.calls import view as calls
 from pipeline.calls.monitored import PolicyHistory, Stretch
 from pipeline.calls.view import CallView
 from pipeline.calls.workers import value
-from pipeline.contacts.gaps import gaps
-from pipeline.contacts.match import Watched, extension_at, extensions_during
+from pipeline.contacts.capture import capture_of
+from pipeline.contacts.match import Watched
+from pipeline.contacts.recordings import recordings_of
 from pipeline.contacts.state import call_of, revision
 from schemas.records import (
     Call,
@@ -18,11 +19,12 @@ from schemas.records import (
     ContactRecording,
     ContactState,
     ContactStream,
-    RecordingCompleted,
-    RecordingStarted,
     Session,
 )
 
+MAX_PARTS = 2_000
+"""How many sessions, connections and call SIDs a contact has at most: it must fit into one record.
+Of sessions and connections the latest are kept."""
 ANSWERED, ABANDONED, UNANSWERED = "answered", "abandoned", "unanswered"
 
 
@@ -37,8 +39,8 @@ def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | 
         return None
     stretches = [_stretches(session, history, now) for session in seen.sessions]
     sessions = tuple(map(_session, seen.sessions, stretches))
-    recordings = _recordings(state, _watched(seen, stretches))
-    decisions = _decisions(state)
+    recordings = recordings_of(state, _watched(seen, stretches))
+    captured = capture_of(state, call, seen, recordings, history=history, now=now)
     active = seen.state == calls.ACTIVE
     return Contact(
         contact_id=state.task_sid,
@@ -50,26 +52,36 @@ def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | 
         ended_at=seen.ended_at,
         state="active" if active else "ended",
         outcome=_outcome(state, call, seen),
-        sessions=sessions,
+        sessions=sessions[-MAX_PARTS:],
         recordings=recordings,
-        decisions=decisions,
-        connections=_connections(state, seen),
+        decisions=_decisions(state),
+        connections=_connections(state, seen)[-MAX_PARTS:],
         streams=tuple(
             ContactStream(m.generation, m.stream_sid, m.call_sid, m.name, m.state, m.reason)
             for m in state.media_streams
         ),
-        call_sids=_call_sids(call, state, recordings),
+        call_sids=_call_sids(call, state, recordings)[:MAX_PARTS],
         in_progress=active,
         revision=revision(state),
         updated_at=state.latest_at,
-        gaps=gaps(recordings, decisions),
+        gaps=captured.gaps,
+        capture=captured.capture,
+        required_ms=captured.required_ms,
+        captured_ms=captured.captured_ms,
     )
 
 
+def unmatched(state: ContactState) -> tuple[ContactRecording, ...]:
+    """Return the recordings of a call that makes no contact, by start. Nothing is known of the
+    workers, so they have no extension."""
+    return recordings_of(state, [])
+
+
 def is_settled(made: Contact | None) -> bool:
-    """Whether no later version of the monitored list can change the contact: nobody is on it."""
-    return made is not None and all(
-        session.started_at is None or session.ended_at is not None for session in made.sessions
+    """Return whether no later version of the monitored list can change the contact: the call is
+    over, or no worker has accepted it yet."""
+    return made is not None and (
+        made.state == "ended" or all(session.started_at is None for session in made.sessions)
     )
 
 
@@ -132,55 +144,6 @@ def _connections(state: ContactState, seen: CallView) -> tuple[ContactConnection
 def _decisions(state: ContactState) -> tuple[ContactDecision, ...]:
     return tuple(
         ContactDecision(d.at, d.decision, d.reason, d.policy_version) for d in state.decisions
-    )
-
-
-def _recordings(state: ContactState, watched: list[Watched]) -> tuple[ContactRecording, ...]:
-    complete = {recording.stream_sid for recording in state.completed}
-    begun = (r for r in state.started if r.stream_sid not in complete)
-    found = [
-        *(_complete(recording, watched) for recording in state.completed),
-        *(_open(recording, watched) for recording in begun),
-    ]
-    return tuple(sorted(found, key=lambda r: (r.started_at, r.inum)))
-
-
-def _complete(recording: RecordingCompleted, watched: list[Watched]) -> ContactRecording:
-    extension = extension_at(watched, recording.started_at)
-    return ContactRecording(
-        inum=recording.inum,
-        call_sid=recording.call_sid,
-        stream_sid=recording.stream_sid,
-        extension=extension,
-        extensions=extensions_during(watched, recording.started_at, recording.ended_at),
-        state="complete",
-        started_at=recording.started_at,
-        duration_ms=recording.duration_ms,
-        received=recording.received,
-        lost=recording.lost,
-        duplicate=recording.duplicate,
-        invalid=recording.invalid,
-        audio=recording.audio,
-        manifest=recording.manifest,
-    )
-
-
-def _open(recording: RecordingStarted, watched: list[Watched]) -> ContactRecording:
-    return ContactRecording(
-        inum=recording.inum,
-        call_sid=recording.call_sid,
-        stream_sid=recording.stream_sid,
-        extension=extension_at(watched, recording.started_at),
-        extensions=extensions_during(watched, recording.started_at, None),
-        state="recording",
-        started_at=recording.started_at,
-        duration_ms=None,
-        received=0,
-        lost=0,
-        duplicate=0,
-        invalid=0,
-        audio=None,
-        manifest=None,
     )
 
 

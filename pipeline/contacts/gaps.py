@@ -1,55 +1,93 @@
-"""The times in which a call had to be recorded and no audio was: a media stream died and was
-started again. Pure."""
+"""Required time against audio: the gaps, and how much was captured. Pure.
 
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+A recording covers the time from its start for as long as its audio lasts, both by the gateway's
+clock. An open recording covers the time up to now.
+"""
 
-from pipeline.calls.policy import RECORD
-from schemas.records import ContactDecision, ContactGap, ContactRecording
+from collections.abc import Iterable, Sequence
 
+from pipeline.contacts.spans import Span, common, normalized, total, without
+from schemas.records import ContactGap, ContactRecording
+
+EDGE_MS = 1_000
+"""At the beginning and the end of a required span, less than this is no gap."""
 SHORTEST_MS = 20
-"""One frame: what is shorter is no gap."""
+"""One frame: less than this between two recordings is no gap."""
+LOST_FRAME_MS = 10
+"""What a lost frame takes from the captured time: half its length, because frames of both tracks
+are counted together."""
+NOT_SENT = "not-sent"
+"""The reason of frames that Twilio did not send: their time counts as captured."""
 
 
 def gaps(
-    recordings: Iterable[ContactRecording], decisions: Iterable[ContactDecision]
+    required: Sequence[Span], recordings: Iterable[ContactRecording], now: int
 ) -> tuple[ContactGap, ...]:
-    """The gaps between recordings that follow one another, by time.
+    """Return the required time without audio, by time, without reasons. `required` must be
+    normalized."""
+    heard = [recording for recording in recordings if _is_audible(recording)]
+    covered = normalized(_span(recording, now) for recording in heard)
+    return tuple(
+        _gap(hole, heard, now)
+        for span in required
+        for hole in without(span, covered)
+        if hole[1] - hole[0] >= _least(hole, span)
+    )
 
-    A recording lasts from its start for as long as its audio does, both by the gateway's clock; one
-    that is not complete goes on, as far as is known. A gap is where `record` was the decision at
-    the one's end, and no other decision came before the next began. Overlap is no gap, and a
-    recording without audio parts none: it is left out between others.
+
+def captured_ms(required: Sequence[Span], recordings: Iterable[ContactRecording], now: int) -> int:
+    """Return how much of the required time is in the audio (ms).
+
+    Frames that were lost inside the audio count as not captured, unless Twilio did not send them or
+    a supplement covers that much of the recording. Withheld time counts as not captured as far as
+    it is longer than the part of the recording that was not required.
     """
-    taken = sorted(decisions, key=lambda d: (d.at, d.decision))
-    return tuple(gap for gap in _between(recordings) if _was_wanted(gap, taken))
+    known = list(recordings)
+    covered = normalized(_span(recording, now) for recording in known)
+    found = total(common(required, covered))
+    supplements: dict[str, list[Span]] = {}
+    for recording in known:
+        if recording.supplement_of:
+            supplements.setdefault(recording.supplement_of, []).append(_span(recording, now))
+    for recording in known:
+        span = _span(recording, now)
+        overlap = total(common((span,), required)) if span[0] < span[1] else 0
+        silent = _lost_ms(recording, span, supplements.get(recording.inum, []))
+        silent += max(0, recording.withheld_ms - (span[1] - span[0] - overlap))
+        found -= min(silent, overlap)
+    return max(0, found)
 
 
-def _between(recordings: Iterable[ContactRecording]) -> Iterator[ContactGap]:
-    furthest: list[ContactRecording] = []
-    ordered = sorted(recordings, key=lambda r: (r.started_at, r.inum))
-    for recording in ordered:
-        if recording.duration_ms == 0 and recording not in (ordered[0], ordered[-1]):
-            continue
-        if not furthest or _end(recording) > _end(furthest[-1]):
-            furthest.append(recording)
-    for before, after in pairwise(furthest):
-        ended = _end(before)
-        if after.started_at - ended >= SHORTEST_MS:
-            yield ContactGap(int(ended), after.started_at, before.inum, after.inum)
+def _is_audible(recording: ContactRecording) -> bool:
+    """Whether the recording has audio, as far as is known."""
+    return recording.duration_ms is None or recording.duration_ms > 0
 
 
-def _end(recording: ContactRecording) -> float:
+def _span(recording: ContactRecording, now: int) -> Span:
     if recording.duration_ms is None:
-        return float("inf")
-    return recording.started_at + recording.duration_ms
+        return recording.started_at, max(now, recording.started_at)
+    return recording.started_at, recording.started_at + recording.duration_ms
 
 
-def _was_wanted(gap: ContactGap, decisions: Iterable[ContactDecision]) -> bool:
-    held: str | None = None
-    for decision in decisions:
-        if decision.at <= gap.started_at:
-            held = decision.decision
-        elif decision.at <= gap.ended_at and decision.decision != RECORD:
-            return False
-    return held == RECORD
+def _least(hole: Span, span: Span) -> int:
+    """How long the hole must be at least to be a gap."""
+    return EDGE_MS if hole[0] == span[0] or hole[1] == span[1] else SHORTEST_MS
+
+
+def _gap(hole: Span, heard: Iterable[ContactRecording], now: int) -> ContactGap:
+    spans = [(*_span(recording, now), recording.inum) for recording in heard]
+    ended = ((end, start, inum) for start, end, inum in spans if end <= hole[0])
+    begun = ((start, end, inum) for start, end, inum in spans if start >= hole[1])
+    return ContactGap(
+        started_at=hole[0],
+        ended_at=hole[1],
+        after=max(ended, default=(0, 0, ""))[2],
+        before=min(begun, default=(0, 0, ""))[2],
+    )
+
+
+def _lost_ms(recording: ContactRecording, span: Span, supplements: Iterable[Span]) -> int:
+    """How much of the audio is silence in place of lost frames, without what supplements cover."""
+    lost = recording.lost - recording.lost_for.get(NOT_SENT, 0) - recording.lost_at_end
+    recovered = total(common((span,), normalized(supplements)))
+    return max(0, lost * LOST_FRAME_MS - recovered)

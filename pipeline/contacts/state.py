@@ -1,7 +1,8 @@
 """What a contact is made from, gathered from `calls`, `stream.events` and `recordings`.
 
 Any order, any repetition: each part is a set, or keeps the greatest by an order of its own, so that
-the same records give the same `ContactState` whatever their interleaving. Only `latest_at` and
+the same records give the same `ContactState` whatever their interleaving. A set that is full keeps
+the latest by that order, which depends on no interleaving either. Only `latest_at` and
 `changes` count what came in; their sum, the contact's revision, grows with every record that
 changed something. Replayed from the topics it comes out at least as great at every later record,
 because log times are kept, so the database never goes back to an older version.
@@ -13,12 +14,14 @@ from functools import lru_cache
 from typing import TypeVar
 
 from pipeline.calls.state import merge
+from pipeline.contacts.causes import cause_of, with_cause
 from pipeline.streams.marks import NoLeg
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
     CommandAnswered,
     ContactState,
+    HandshakeRefused,
     MediaStreamChanged,
     MediaStreamOpened,
     RecordingCompleted,
@@ -32,6 +35,7 @@ Input = (
     | MediaStreamChanged
     | MediaStreamOpened
     | CommandAnswered
+    | HandshakeRefused
     | RecordingStarted
     | RecordingCompleted
 )
@@ -42,6 +46,13 @@ KEPT_MS = 4 * 60 * 60 * 1000
 
 AWAITED_MS = 4 * 24 * 60 * 60 * 1000
 """How long at most: after it, `media` no longer holds what a missing recording could be made of."""
+
+MAX_DECISIONS = 2_000
+MAX_RECORDINGS = 1_000
+MAX_MEDIA_STREAMS = 500
+"""How many decisions, recordings (open and complete ones each) and media streams are kept, the
+latest: a state, and the contact made from it, must fit into one record of 4 MB. Earlier recordings
+stay in the database."""
 
 _LIFE = {"starting": 0, "running": 1, "stopping": 2, "stopped": 3, "failed": 3}
 _NOT_CONNECTED_CODES = frozenset({21220, 404, 20404})
@@ -79,8 +90,34 @@ def call_of(state: ContactState) -> Call | None:
 
 
 def awaited(state: ContactState) -> frozenset[str]:
-    """Media streams that a gateway took in, and that no complete recording came of yet."""
-    return frozenset(state.opened) - {recording.stream_sid for recording in state.completed}
+    """Return the SIDs of media streams that a gateway opened without a complete recording, or with
+    a recording that was started and is not complete."""
+    complete = {recording.stream_sid for recording in state.completed}
+    begun = {recording.stream_sid for recording in open_recordings(state)}
+    return (frozenset(state.opened) - complete) | begun
+
+
+def open_recordings(state: ContactState) -> tuple[RecordingStarted, ...]:
+    """Return the recordings that were started and are not complete. A media stream may have
+    several recordings: each is one of its own."""
+    started = _without_earlier_versions(state.started)
+    is_full = len(state.completed) >= MAX_RECORDINGS
+    since = state.completed[0].started_at if is_full else 0
+    ids = {r.recording_id for r in state.completed if r.recording_id}
+    unnamed = {_place(r) for r in state.completed if not r.recording_id}
+    places = {_place(r) for r in state.completed}
+
+    def is_complete(recording: RecordingStarted) -> bool:
+        if not recording.recording_id:
+            return _place(recording) in places
+        return recording.recording_id in ids or _place(recording) in unnamed
+
+    return tuple(r for r in started if r.started_at >= since and not is_complete(r))
+
+
+def complete_recordings(state: ContactState) -> tuple[RecordingCompleted, ...]:
+    """Return the recordings that are complete, each once."""
+    return _without_earlier_versions(state.completed)
 
 
 def is_forgettable(state: ContactState, *, over: bool, now: int) -> bool:
@@ -96,21 +133,33 @@ def _taken(state: ContactState, record: Input) -> ContactState:
             return _with_call(state, record)
         case RecordingDecided():
             decisions = _added(state.decisions, record, lambda d: (d.at, d.decision))
-            return replace(state, decisions=decisions)
+            return replace(state, decisions=decisions[-MAX_DECISIONS:])
         case MediaStreamChanged():
-            streams = _added(state.media_streams, record, _stream_key, keep=_life)
-            connected = state.connected or record.state == "running"
-            return replace(state, media_streams=streams, connected=connected)
-        case MediaStreamOpened(stream_sid=sid):
-            return replace(state, opened=tuple(sorted({*state.opened, sid})), connected=True)
+            return _with_cause(_with_media_stream(state, record), record)
+        case MediaStreamOpened():
+            return _with_opened(state, record)
         case CommandAnswered():
-            return _with_answer(state, record)
-        case RecordingStarted():
-            started = _added(state.started, record, lambda r: (r.started_at, r.stream_sid))
-            return replace(state, started=started, connected=True)
-        case RecordingCompleted():
-            completed = _added(state.completed, record, lambda r: (r.started_at, r.stream_sid))
-            return replace(state, completed=completed, connected=True)
+            return _with_cause(_with_answer(state, record), record)
+        case HandshakeRefused():
+            return _with_cause(state, record)
+        case RecordingStarted() | RecordingCompleted():
+            return _with_recording(state, record)
+
+
+def _with_media_stream(state: ContactState, changed: MediaStreamChanged) -> ContactState:
+    streams = _added(state.media_streams, changed, _stream_key, keep=_life)
+    connected = state.connected or changed.state == "running"
+    return replace(state, media_streams=streams[-MAX_MEDIA_STREAMS:], connected=connected)
+
+
+def _with_recording(
+    state: ContactState, record: RecordingStarted | RecordingCompleted
+) -> ContactState:
+    if isinstance(record, RecordingStarted):
+        started = _added(state.started, record, _recording_key)
+        return replace(state, started=started[-MAX_RECORDINGS:], connected=True)
+    completed = _added(state.completed, record, _recording_key)
+    return replace(state, completed=completed[-MAX_RECORDINGS:], connected=True)
 
 
 def _with_call(state: ContactState, call: Call) -> ContactState:
@@ -121,6 +170,23 @@ def _with_call(state: ContactState, call: Call) -> ContactState:
     later, earlier = (call, known) if call.revision >= known.revision else (known, call)
     merged = merge(later, earlier)
     return state if merged == known else replace(state, call=encode(merged))
+
+
+def _with_opened(state: ContactState, opened: MediaStreamOpened) -> ContactState:
+    first = state.first_opened_at
+    return replace(
+        state,
+        opened=tuple(sorted({*state.opened, opened.stream_sid}))[-MAX_RECORDINGS:],
+        first_opened_at=opened.at if first is None else min(first, opened.at),
+        connected=True,
+    )
+
+
+def _with_cause(
+    state: ContactState, record: CommandAnswered | MediaStreamChanged | HandshakeRefused
+) -> ContactState:
+    cause = cause_of(record)
+    return state if cause is None else replace(state, causes=with_cause(state.causes, cause))
 
 
 def _with_answer(state: ContactState, answer: CommandAnswered) -> ContactState:
@@ -154,6 +220,24 @@ def _in_order(keys: Iterable[K]) -> list[K]:
 
 def _greater(a: object, b: object) -> bool:
     return bool(a > b)  # type: ignore[operator]
+
+
+Recorded = TypeVar("Recorded", RecordingStarted, RecordingCompleted)
+
+
+def _place(recording: RecordingStarted | RecordingCompleted) -> tuple[int, str, str]:
+    """What identifies the recording in records of earlier versions, which have no recording id."""
+    return recording.started_at, recording.stream_sid, recording.inum
+
+
+def _recording_key(recording: RecordingStarted | RecordingCompleted) -> tuple[int, str, str, str]:
+    return (*_place(recording), recording.recording_id)
+
+
+def _without_earlier_versions(recordings: tuple[Recorded, ...]) -> tuple[Recorded, ...]:
+    """The recordings without records of earlier versions of which there is a later one."""
+    later = {_place(r) for r in recordings if r.recording_id}
+    return tuple(r for r in recordings if r.recording_id or _place(r) not in later)
 
 
 def _stream_key(media_stream: MediaStreamChanged) -> tuple[int, str]:

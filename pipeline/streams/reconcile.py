@@ -39,6 +39,8 @@ REPEAT_MS = 3_000
 """An unanswered command is sent once more after this, in case it was lost."""
 GRACE_MS = 2_000
 """What the answer to an expired command may take."""
+NEVER_REACHED = "failed: started, but never reached a gateway"
+"""Why a media stream failed that Twilio says it started."""
 KEPT = 20
 """How many media streams that are over are remembered."""
 
@@ -135,7 +137,7 @@ def _unwanted(
         return to_stop(media_stream, demand.reason, now)
     if media_stream.phase == ANSWERED and _is_due(media_stream, now) and not patient:
         gone = replace(media_stream, state=FAILED)
-        return to_stop(gone, "failed: started, but never reached a gateway", now)
+        return to_stop(gone, NEVER_REACHED, now)
     return media_stream if media_stream.reason else replace(media_stream, reason=demand.reason)
 
 

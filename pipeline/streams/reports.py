@@ -55,8 +55,10 @@ ENDS: Mapping[str, str] = {
     "no-media": "ended: no audio came for 5 s",
 }
 """Why a media stream is over that should run, by the reason of its `MediaStreamClosed`."""
-_REPLACED = "ended: its gateway died and started again"
-_SILENT = "ended: its gateway has not been heard for 10 s"
+REPLACED = "ended: its gateway died and started again"
+"""Why a media stream ended: a later life of its gateway was reported."""
+SILENT = "ended: its gateway has not been heard for 10 s"
+"""Why a media stream ended: its gateway may be cut off, or dead."""
 
 
 def opened(state: CallStreams, event: MediaStreamOpened, now: int) -> CallStreams:
@@ -123,7 +125,7 @@ def gateway_started(state: CallStreams, event: GatewayStarted, now: int) -> Call
             and media_stream.epoch < event.epoch
             and not media_stream.closed
         ):
-            gone = stopped(media_stream, _REPLACED, closed=True)
+            gone = stopped(media_stream, REPLACED, closed=True)
             state = put(state, media_stream, gone)
         elif media_stream.state == STARTING and media_stream.phase == ANSWERED:
             state = put(state, media_stream, _hoped_for(media_stream, now))
@@ -144,7 +146,7 @@ def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:
             continue
         match gateways.fate(media_stream.gateway, media_stream.epoch):
             case Fate.REPLACED:
-                state = put(state, media_stream, stopped(media_stream, _REPLACED, closed=True))
+                state = put(state, media_stream, stopped(media_stream, REPLACED, closed=True))
             case Fate.SILENT:
                 after = put(state, media_stream, _silenced(media_stream, now))
                 state = _ended(after, media_stream, now, wait=0)
@@ -158,7 +160,7 @@ def _silenced(media_stream: ManagedStream, now: int) -> ManagedStream:
     """Its gateway may live on, cut off, and hold it still: Twilio is asked to stop it, and its word
     is all that can be had."""
     if is_live(media_stream):
-        return to_stop(media_stream, _SILENT, now)
+        return to_stop(media_stream, SILENT, now)
     if media_stream.phase == ANSWERED:
         return stopped(media_stream, media_stream.reason, closed=False)
     return media_stream

@@ -1,6 +1,7 @@
 """The consolidator's core as the runner sees it, and how contacts are saved."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,8 @@ from agents.consolidator import SETTLED, ContactsCore, Saver
 from pipeline.calls.policy import PolicyHistory
 from pipeline.contacts.state import AWAITED_MS, KEPT_MS, Input, revision
 from pipeline.telemetry import Health
-from schemas.records import Contact, ContactState, MediaStreamClosed
+from schemas.codec import encode
+from schemas.records import Contact, ContactRecording, ContactState, MediaStreamClosed
 from schemas.topics import CONTACTS
 from tests.examples import examples
 from tests.pipeline.contacts.records import (
@@ -137,6 +139,35 @@ def test_a_contact_is_forgotten_when_nothing_more_can_come() -> None:
     assert NOON + KEPT_MS == core.wakes_at(over)
 
 
+def test_a_contact_that_waits_in_vain_gets_a_last_version() -> None:
+    """A media stream was opened, and no recording came of it in 4 days: it is missing, not pending;
+    with another version before, the state just goes."""
+    core = ContactsCore(HISTORY)
+    waiting = state_of(core.on_record(TASK, None, LEFT, NOON))
+    first = core.on_record(TASK, waiting, opened(1), NOON)
+    waiting = state_of(first)
+    assert "pending" == contacts_of(first)[0].capture == waiting.capture
+    last = core.on_tick(TASK, waiting, NOON + AWAITED_MS + 5_000)
+    assert last.state is None
+    (contact,) = contacts_of(last)
+    assert "missing" == contact.capture
+    assert contact.revision > contacts_of(first)[0].revision
+    whole = state_of(core.on_record(TASK, None, LEFT, NOON))
+    assert Step(None) == core.on_tick(TASK, whole, NOON + AWAITED_MS)
+
+
+def test_a_late_recording_after_the_last_version_is_a_later_one() -> None:
+    """The state is recalled as it was saved: what comes of it is newer than the last version."""
+    core = ContactsCore(HISTORY)
+    left = core.on_record(TASK, None, LEFT, NOON)
+    saved = state_of(core.on_record(TASK, state_of(left), opened(1), NOON))
+    (last,) = contacts_of(core.on_tick(TASK, saved, NOON + AWAITED_MS))
+    late = core.on_record(TASK, saved, completed(1, 2_300, 30_000), NOON + AWAITED_MS + 1)
+    (contact,) = contacts_of(late)
+    assert contact.revision > last.revision
+    assert "complete" == contact.capture
+
+
 class Database:
     """A repository whose first answers fail."""
 
@@ -144,11 +175,26 @@ class Database:
         self.errors = list(errors)
         self.saved: list[Contact] = []
         self.states: dict[str, bytes] = {}
+        self.unmatched: dict[str, list[str]] = {}
+
+    def save_unmatched(
+        self, task_sid: str, recordings: Sequence[ContactRecording], state: bytes
+    ) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.unmatched[task_sid] = [recording.inum for recording in recordings]
+        self.states[task_sid] = state
+
+    def count_unmatched(self) -> int:
+        if self.errors:
+            raise self.errors.pop(0)
+        return sum(map(len, self.unmatched.values()))
 
     def save(self, contact: Contact, state: bytes | None = None) -> bool:
         if self.errors:
             raise self.errors.pop(0)
         self.saved.append(contact)
+        self.unmatched.pop(contact.contact_id, None)
         if state is not None:
             self.states[contact.contact_id] = state
         return True
@@ -208,3 +254,91 @@ async def test_a_forgotten_contact_is_recalled_as_it_was_saved() -> None:
     assert step.state == await saver.recall(TASK)
     assert None is await saver.recall("WT0")
     assert {} == health.reasons
+
+
+async def test_recordings_without_a_contact_are_saved_and_attached_later() -> None:
+    """While the database is away they are saved again; the state is recalled after it was
+    forgotten; the contact that is made in the end has them."""
+    database, core = Database(AWAY), ContactsCore(HISTORY)
+    saver = Saver(database, Health(), asyncio.Event())
+    first = core.on_record(TASK, None, completed(1, 2_300, 30_000), NOON)
+    assert () == first.outputs
+    await saver(TASK, None, first)
+    assert {TASK: [f"{NOON}1"]} == database.unmatched
+    assert encode(first.state) == database.states[TASK]
+
+    state = state_of(first)
+    assert Step(state) == core.on_tick(TASK, state, NOON + KEPT_MS - 1)
+    assert Step(None) == core.on_tick(TASK, state, NOON + KEPT_MS)
+    recalled = await saver.recall(TASK)
+    last = core.on_record(TASK, recalled, LEFT, NOON + KEPT_MS + 1)
+    await saver(TASK, recalled, last)
+    assert [f"{NOON}1"] == [r.inum for r in database.saved[-1].recordings]
+    assert {} == database.unmatched
+
+
+async def test_a_record_that_is_no_news_saves_nothing() -> None:
+    """The recordings of a contact are not saved as such without one."""
+    database, core = Database(), ContactsCore(HISTORY)
+    saver = Saver(database, Health(), asyncio.Event())
+    state = state_of(core.on_record(TASK, None, completed(1, 2_300, 30_000), NOON))
+    state = state_of(core.on_record(TASK, state, LEFT, NOON))
+    await saver(TASK, state, core.on_record(TASK, state, LEFT, NOON))
+    assert {} == database.unmatched
+    assert {} == database.states
+
+
+async def test_a_state_without_recordings_and_contact_is_not_saved() -> None:
+    """A media stream that was opened makes neither."""
+    database = Database()
+    step = ContactsCore(HISTORY).on_record(TASK, None, opened(1), NOON)
+    await Saver(database, Health(), asyncio.Event())(TASK, None, step)
+    assert {} == database.states
+
+
+async def test_recordings_that_the_database_refuses_hold_nothing_up() -> None:
+    """They are logged and counted, and the step is done."""
+    database = Database(DataError("INSERT", {}, Exception("too long")))
+    step = ContactsCore(HISTORY).on_record(TASK, None, completed(1, 0, 9), NOON)
+    before = consolidator.SAVED.labels("refused")._value.get()
+    await Saver(database, Health(), asyncio.Event())(TASK, None, step)
+    assert {} == database.unmatched
+    assert before + 1 == consolidator.SAVED.labels("refused")._value.get()
+
+
+async def test_recordings_without_a_contact_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Again and again, also after the database was away."""
+    monkeypatch.setattr(consolidator, "COUNT_S", 0)
+    database = Database(AWAY)
+    database.unmatched = {TASK: ["1", "2"]}
+    counting = asyncio.ensure_future(Saver(database, Health(), asyncio.Event()).count())
+    while consolidator.UNMATCHED._value.get() != 2:  # noqa: ASYNC110 - a thread says it
+        await asyncio.sleep(0)
+    database.unmatched.clear()
+    while consolidator.UNMATCHED._value.get() != 0:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    counting.cancel()
+    await asyncio.wait([counting])
+
+
+def finals() -> dict[str, float]:
+    names = ("complete", "missing", "partial", "not-required")
+    return {name: consolidator.FINAL.labels(name)._value.get() for name in names}
+
+
+async def test_a_contact_is_counted_when_its_capture_is_final() -> None:
+    """Once; again if a later record changes it; not while it is pending, nor a version that the
+    database has a later one of."""
+    database, core, before = Database(), ContactsCore(HISTORY), finals()
+    saver, state = Saver(database, Health(), asyncio.Event()), None
+    for record in (ANN, opened(1, 2_300), LEFT, started(1, 2_300), completed(1, 2_300, 20_000)):
+        step = core.on_record(TASK, state, record, NOON)
+        await saver(TASK, state, step)
+        state = step.state
+    assert {**before, "partial": before["partial"] + 1} == finals()
+    step = core.on_record(TASK, state, completed(2, 20_000, 30_000), NOON)
+    await saver(TASK, state, step)
+    await saver(TASK, step.state, step)
+    assert {
+        **before, "partial": before["partial"] + 1, "complete": before["complete"] + 1
+    } == finals()  # fmt: skip

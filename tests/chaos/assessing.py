@@ -7,7 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.records import Call, CtiEvent, DeadLetter, RecordingPolicy
+from schemas.records import (
+    Call,
+    CtiEvent,
+    DeadLetter,
+    MediaStreamOpened,
+    RecordingPolicy,
+    RecordingStarted,
+)
 from schemas.topics import (
     CALLS,
     CONTACTS,
@@ -15,6 +22,7 @@ from schemas.topics import (
     CTI_RESOLVED,
     DEAD_LETTERS,
     POLICY,
+    RECORDINGS,
     STREAM_COMMANDS,
     STREAM_EVENTS,
 )
@@ -22,12 +30,14 @@ from simulator.media import clock
 from simulator.script import Script
 from simulator.twilio_rest import Trouble
 from simulator.world import MediaStream
+from tests.chaos.accounting import accounting
 from tests.chaos.judging import Judge, Verdict
 from tests.chaos.options import Options
 from tests.chaos.run import Played
 from tests.chaos.topics import Told, read
 from tests.chaos.truth import Truth, differences, truth, versions
 from tests.chaos.uptime import Life, Span, down, joined
+from tests.model.required import required
 from tests.model.verdicts import Delivery
 
 TOPICS = (
@@ -39,6 +49,7 @@ TOPICS = (
     STREAM_EVENTS,
     CONTACTS,
     POLICY,
+    RECORDINGS,
 )
 
 
@@ -131,8 +142,19 @@ class Assessor:
         contact = self._played.contacts.get(script.task_sid)
         verdict.wrong += differences(model, contact, connected=any(s.began_at for s in ran))
         verdict.wrong += _recordings(ran, contact)
+        if contact is not None and model.story.state == "ended":
+            spans = self._required(script.task_sid, told)
+            own = [s for s in ran if s.call_sid == script.customer_call_sid]
+            verdict.wrong += accounting(spans, own, contact)
         verdict.wrong += _last_version(model, told)
         return Judged(script, verdict, model, ran, told)
+
+    def _required(self, task_sid: str, told: Sequence[Told]) -> list[tuple[int, int]]:
+        """When the call had to be recorded, by all of its events."""
+        known = [(event, arrived_at) for _, event, arrived_at in _deliveries(told)]
+        opened = [t.record.at for t in told if isinstance(t.record, MediaStreamOpened)]
+        opened += [t.record.started_at for t in told if isinstance(t.record, RecordingStarted)]
+        return required(known, task_sid, self._listed, self._now, min(opened, default=None))
 
 
 def _last_version(model: Truth, told: Sequence[Told]) -> list[str]:

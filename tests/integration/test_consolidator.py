@@ -122,6 +122,23 @@ async def test_a_call_becomes_a_contact(settings_for: SettingsFor, prefix: str) 
     assert () == store.calls_in_progress()
 
 
+async def test_audio_whose_task_is_not_known_is_found_and_attached_later(
+    settings_for: SettingsFor, prefix: str
+) -> None:
+    """A recording becomes complete before anything is known of its call; then the call comes."""
+    settings = settings_for(prefix, instance="consolidator-0")
+    await publish(settings, POLICY, [("1", LISTED)])
+    store, told = repository(settings), records(1)
+    audio = [r for r in told if isinstance(r, RecordingStarted | RecordingCompleted)]
+    async with role_running(consolidator.run, settings):
+        await put(settings, *audio)
+        await eventually(lambda: store.count_unmatched() == 1)
+        assert store.contact(task(1)) is None
+        await put(settings, *(r for r in told if r not in audio))
+        await eventually(lambda: _is_whole(store, 1))
+    assert 0 == store.count_unmatched()
+
+
 async def test_killed_again_and_again_it_makes_the_same_contacts(
     settings_for: SettingsFor, prefix: str
 ) -> None:

@@ -69,6 +69,10 @@ def _contact(played: Played) -> Json:
         "started_at": iso(played.script.begins_at),
         "sessions": [],
         "recordings": [],
+        "capture": "not-required",
+        "required_ms": 0,
+        "captured_ms": 0,
+        "gaps": [],
     }
 
 

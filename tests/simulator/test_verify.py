@@ -13,7 +13,7 @@ from simulator.cases import CASES, Case, inbound_monitored, inbound_unmonitored,
 from simulator.events import Account, iso
 from simulator.expected import SentFrame, expected_audio, inum_suffix
 from simulator.script import Json, LegStatus, Line, Script
-from simulator.verify import differences, settled
+from simulator.verify import differences, milliseconds, settled
 from simulator.world import Leg, MediaStream, StreamStatus
 from tests.examples import examples
 
@@ -85,7 +85,13 @@ def _recording(script: Script, media_stream: MediaStream, extensions: tuple[str,
 def _contact(script: Script, legs: list[Leg]) -> Json:
     expected = script.expectation
     streams = [stream for leg in legs for stream in leg.media_streams]
+    required = sum(each.ends_at - each.begins_at for each in expected.recordings)
+    lost = 10 * sum(expected_audio(stream.sent).lost for stream in streams)
     return {
+        "capture": "complete" if required else "not-required",
+        "required_ms": required,
+        "captured_ms": required - 100 * len(streams) - lost,
+        "gaps": [],
         "task_sid": script.task_sid,
         "direction": expected.direction,
         "customer": expected.customer,
@@ -164,6 +170,25 @@ def _spoil_sessions(contact: Json) -> None:
     contact["sessions"].append(contact["sessions"][0])
 
 
+def _spoil_capture(contact: Json) -> None:
+    contact["capture"] = "partial"
+
+
+def _spoil_required(contact: Json) -> None:
+    contact["required_ms"] += 60_000
+
+
+def _spoil_captured(contact: Json) -> None:
+    contact["captured_ms"] -= 3_000
+
+
+def _spoil_gaps(contact: Json) -> None:
+    since = milliseconds(contact["recordings"][0]["started_at"]) or 0
+    start, end = iso(since), iso(since + 4_000)
+    contact["gaps"].append({"from": start, "to": end, "reason": "unknown"})
+    contact["capture"] = "partial"
+
+
 SPOILS: list[Callable[[Json], Any]] = [
     _spoil_extension,
     _spoil_monitored,
@@ -173,6 +198,10 @@ SPOILS: list[Callable[[Json], Any]] = [
     _spoil_inum,
     _spoil_recordings,
     _spoil_sessions,
+    _spoil_capture,
+    _spoil_required,
+    _spoil_captured,
+    _spoil_gaps,
 ]
 
 
@@ -211,3 +240,17 @@ def test_no_contact_is_told() -> None:
     """A call without contact is a difference."""
     script = _script(inbound_unmonitored)
     assert ["no contact"] == differences(script, _legs(script), None, {})
+
+
+def test_a_recording_that_was_not_required_is_told() -> None:
+    """A call that must not be recorded has no required time."""
+    script = _script(inbound_unmonitored)
+    legs = _legs(script)
+    contact = _contact(script, legs) | {"capture": "complete", "required_ms": 5_000}
+    assert [] != differences(script, legs, contact, {})
+
+
+def test_a_pending_contact_is_not_settled() -> None:
+    """Its recordings are complete, and another is still awaited."""
+    script = _script(inbound_monitored)
+    assert not settled(script, _contact(script, _legs(script)) | {"capture": "pending"})

@@ -1,16 +1,20 @@
 """Records that a contact is made of, by hand and by Hypothesis."""
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import strategies as st
 
 from pipeline.calls.policy import PolicyHistory
 from pipeline.calls.view import derived
 from pipeline.contacts.state import Input
+from pipeline.streams.reconcile import NEVER_REACHED
+from pipeline.streams.reports import SILENT
 from schemas.records import (
     Call,
     CommandAnswered,
     Fact,
+    HandshakeRefused,
     MediaStreamChanged,
     MediaStreamOpened,
     RecordingCompleted,
@@ -82,12 +86,13 @@ def call(
     )
 
 
-def started(number: int, at: int) -> RecordingStarted:
-    return RecordingStarted(f"{NOON}{number}", f"MZ{number}", LEG, TASK, number, NOON + at)
+def started(number: int, at: int, **changes: Any) -> RecordingStarted:
+    made = RecordingStarted(f"{NOON}{number}", f"MZ{number}", LEG, TASK, number, NOON + at)
+    return replace(made, **changes)
 
 
-def completed(number: int, at: int, end: int) -> RecordingCompleted:
-    return RecordingCompleted(
+def completed(number: int, at: int, end: int, **changes: Any) -> RecordingCompleted:
+    made = RecordingCompleted(
         inum=f"{NOON}{number}",
         stream_sid=f"MZ{number}",
         call_sid=LEG,
@@ -105,20 +110,45 @@ def completed(number: int, at: int, end: int) -> RecordingCompleted:
         audio_bytes=100,
         audio_sha256="0" * 64,
         manifest=f"{number}.json",
-        reason="stopped",
+        reason="stop",
     )
+    return replace(made, **changes)
 
 
-def changed(generation: int, state: str, at: int = 0, sid: str | None = None) -> MediaStreamChanged:
-    return MediaStreamChanged(TASK, generation, "fc", LEG, sid, state, f"is {state}", NOON + at)
+def supplement(number: int, of: int) -> dict[str, str]:
+    """The fields of a supplement to the recording of media stream `of`, with a number of its
+    own."""
+    main = f"{NOON}{of}"
+    return {
+        "inum": f"{NOON}{of}{number}",
+        "stream_sid": f"MZ{of}",
+        "recording_id": f"{NOON}{of}{number}-{number}",
+        "supplement_of": main,
+    }
+
+
+def changed(
+    generation: int, state: str, at: int = 0, sid: str | None = None, reason: str = ""
+) -> MediaStreamChanged:
+    return MediaStreamChanged(
+        TASK, generation, "fc", LEG, sid, state, reason or f"is {state}", NOON + at
+    )
 
 
 def opened(number: int, at: int = 0) -> MediaStreamOpened:
     return MediaStreamOpened(f"MZ{number}", LEG, TASK, "fc", number, "gateway-0", 1, NOON + at)
 
 
-def answered(outcome: str, code: int | None = None, detail: str = "") -> CommandAnswered:
-    return CommandAnswered("c", TASK, 1, "start", outcome, LEG, None, "fc", code, detail, 3, NOON)
+def answered(
+    outcome: str, code: int | None = None, detail: str = "", at: int = 0, attempts: int = 3
+) -> CommandAnswered:
+    return CommandAnswered(
+        "c", TASK, 1, "start", outcome, LEG, None, "fc", code, detail, attempts, NOON + at
+    )
+
+
+def refused_handshake(at: int) -> HandshakeRefused:
+    return HandshakeRefused(TASK, LEG, 1, "gateway-0", 1, NOON + at, "wrong-signature")
 
 
 def decided(at: int, decision: str, reason: str = "why") -> RecordingDecided:
@@ -169,14 +199,25 @@ def histories(draw: st.DrawFn) -> list[Input]:
         at = draw(_times)
         records += [opened(number, at), started(number, at)]
         records += [changed(number, state, draw(_times)) for state in draw(st.lists(_states))]
+        named = {"recording_id": f"{number}-id"} if draw(st.booleans()) else {}
         if draw(st.booleans()):
-            records.append(completed(number, at, at + draw(_times)))
+            records.append(completed(number, at, at + draw(_times), **named))
+        for extra in range(draw(st.integers(0, 2))):
+            at, fields = draw(_times), supplement(extra, number)
+            records.append(started(number, at, **fields))
+            if draw(st.booleans()):
+                records.append(completed(number, at, at + draw(_times), **fields))
     records += draw(
         st.lists(
             st.builds(decided, _times, st.sampled_from(["record", "stop", "do-not-record"]))
             | st.builds(
                 answered, st.sampled_from(["done", "failed", "expired"]),
-                st.sampled_from([None, 21220, 429]),
+                st.sampled_from([None, 21220, 429]), at=_times,
+            )
+            | st.builds(refused_handshake, _times)
+            | st.builds(
+                changed, st.just(9), st.just("failed"), _times,
+                reason=st.sampled_from([NEVER_REACHED, SILENT]),
             ),
             max_size=4,
         )

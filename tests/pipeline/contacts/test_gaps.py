@@ -1,27 +1,20 @@
-"""The gaps of a contact's recordings."""
+"""Gaps and captured time: required time against recordings."""
+
+from dataclasses import replace
+from itertools import pairwise
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contacts.contact import contact
-from pipeline.contacts.gaps import SHORTEST_MS, gaps
-from pipeline.contacts.state import empty, fold
-from schemas.records import ContactDecision, ContactGap, ContactRecording
-from tests.pipeline.contacts.records import (
-    HISTORY,
-    NOON,
-    TASK,
-    call,
-    completed,
-    decided,
-    reservation,
-    started,
-)
+from pipeline.contacts.gaps import EDGE_MS, SHORTEST_MS, captured_ms, gaps
+from pipeline.contacts.spans import Span, common, normalized, total, without
+from schemas.records import ContactGap, ContactRecording
 
 
-def recording(inum: str, start: int, end: int | None) -> ContactRecording:
-    """A recording from `start` to `end`; None: it goes on."""
-    return ContactRecording(
+def recording(inum: str, start: int, end: int | None, **changes: object) -> ContactRecording:
+    """A recording from `start` to `end`; None: it is open."""
+    made = ContactRecording(
         inum=inum,
         call_sid="CA",
         stream_sid=f"MZ{inum}",
@@ -37,119 +30,224 @@ def recording(inum: str, start: int, end: int | None) -> ContactRecording:
         audio=None,
         manifest=None,
     )
+    return replace(made, **changes)  # type: ignore[arg-type]
 
 
-def decision(at: int, what: str = "record") -> ContactDecision:
-    return ContactDecision(at, what, "why", 1)
+REQUIRED: list[Span] = [(0, 600_000)]
+NOW = 700_000
 
 
-BEGUN = [decision(0)]
+def found(*recordings: ContactRecording, required: list[Span] = REQUIRED) -> list[ContactGap]:
+    return list(gaps(required, recordings, NOW))
 
 
-def test_a_stream_that_was_started_again_leaves_a_gap() -> None:
-    """From the end of the one recording to the start of the other, with both INUMs."""
-    found = gaps([recording("2", 12_500, None), recording("1", 100, 10_000)], BEGUN)
-    assert (ContactGap(10_000, 12_500, "1", "2"),) == found
+def test_no_audio_at_all_is_one_gap() -> None:
+    """Ten minutes that had to be recorded, and no recording."""
+    assert [ContactGap(0, 600_000, "", "")] == found()
+    assert [] == list(gaps([], [], NOW))
 
 
-def test_a_stop_and_a_later_start_are_no_gap() -> None:
-    """The decision to stop comes before the recording's end, or, by other clocks, just after."""
-    taken = [recording("1", 100, 10_000), recording("2", 20_000, 30_000)]
-    for stopped in (9_700, 10_000, 10_050):
-        assert () == gaps(taken, [*BEGUN, decision(stopped, "stop"), decision(19_700)])
-    assert () == gaps(taken, [])
+def test_a_late_start_and_an_early_end_are_gaps() -> None:
+    """Before the first recording, after the last, and between two of them."""
+    late = recording("1", 300_000, 600_000)
+    assert [ContactGap(0, 300_000, "", "1")] == found(late)
+    early = recording("1", 0, 60_000)
+    assert [ContactGap(60_000, 600_000, "1", "")] == found(early)
+    assert [ContactGap(60_000, 300_000, "1", "2")] == found(early, replace(late, inum="2"))
 
 
-def test_a_start_decided_before_the_end_makes_it_a_gap() -> None:
-    """Stopped and wanted again before the media stream ended: from its end on audio is missing."""
-    taken = [recording("1", 100, 10_000), recording("2", 11_000, None)]
-    decisions = [*BEGUN, decision(9_500, "stop"), decision(9_900)]
-    assert (ContactGap(10_000, 11_000, "1", "2"),) == gaps(taken, decisions)
+def test_less_than_a_second_at_an_edge_is_no_gap() -> None:
+    """999 ms at the beginning and at the end are none, 1,000 ms are; so are edges in between."""
+    assert [] == found(recording("1", 999, 599_001))
+    assert 2 == len(found(recording("1", 1_000, 599_000)))
+    spans = [(0, 100_000), (200_000, 300_000)]
+    assert [] == found(recording("1", 0, 99_001), recording("2", 200_999, 300_000), required=spans)
+    assert [ContactGap(200_000, 201_000, "1", "2")] == found(
+        recording("1", 0, 99_001), recording("2", 201_000, 300_000), required=spans
+    )
 
 
-def test_less_than_a_frame_and_overlap_are_no_gap() -> None:
-    """19 ms are nothing, 20 ms are one; a recording inside another closes nothing."""
-    assert () == gaps([recording("1", 0, 100), recording("2", 119, 200)], BEGUN)
-    assert 1 == len(gaps([recording("1", 0, 100), recording("2", 120, 200)], BEGUN))
-    within = [recording("1", 0, 900), recording("2", 100, 200), recording("3", 950, 999)]
-    assert (ContactGap(900, 950, "1", "3"),) == gaps(within, BEGUN)
-    assert () == gaps([recording("1", 0, None), recording("2", 500, 600)], BEGUN)
+def test_less_than_a_frame_between_recordings_is_no_gap() -> None:
+    """19 ms are none, 20 ms are one; a recording inside another closes nothing."""
+    assert [] == found(recording("1", 0, 1_000), recording("2", 1_019, None))
+    assert 1 == len(found(recording("1", 0, 1_000), recording("2", 1_020, None)))
+    inside = [recording("1", 0, 9_000), recording("2", 1_000, 2_000), recording("3", 9_500, None)]
+    assert [ContactGap(9_000, 9_500, "1", "3")] == found(*inside)
+
+
+def test_an_open_recording_covers_up_to_now() -> None:
+    """Whatever else was recorded meanwhile."""
+    assert [] == found(recording("1", 0, None), recording("2", 500, 600))
+    assert [] == list(gaps([(0, 5_000)], [recording("1", 0, None)], 5_000))
 
 
 def test_recordings_without_audio_part_no_gap() -> None:
     """A media stream that died before its first frame recorded nothing of the gap it lies in."""
     taken = [recording("1", 0, 100), recording("2", 110, 110), recording("3", 125, None)]
-    assert (ContactGap(100, 125, "1", "3"),) == gaps(taken, BEGUN)
-    ended = [recording("1", 0, 100), recording("2", 110, 110), recording("3", 125, 125)]
-    assert (ContactGap(100, 125, "1", "3"),) == gaps(ended, BEGUN)
+    assert [ContactGap(100, 125, "1", "3")] == found(*taken)
 
 
-def test_a_contact_tells_its_gaps() -> None:
-    """Two recordings of one call, a second apart, while it had to be recorded."""
-    state = empty(TASK)
-    for record in (
-        call(reservation(1, "ann", created=0, accepted=100)),
-        decided(100, "record"),
-        completed(1, 300, 5_300),
-        started(2, 6_300),
+def test_a_supplement_closes_a_gap() -> None:
+    """It is a recording like others."""
+    main, rest = recording("1", 0, 60_000), recording("3", 120_000, None)
+    supplement = recording("2", 60_000, 119_990, supplement_of="1")
+    assert [] == found(main, supplement, rest)
+
+
+def captured(*recordings: ContactRecording, required: list[Span] = REQUIRED) -> int:
+    return captured_ms(required, recordings, NOW)
+
+
+def test_captured_time_is_required_time_in_the_audio() -> None:
+    """The union of the recordings, as far as it was required."""
+    taken = [recording("1", -5_000, 60_000), recording("2", 50_000, 100_000)]
+    assert 100_000 == captured(*taken)
+    assert 0 == captured()
+    assert 600_000 == captured(recording("1", 0, None))
+
+
+def test_lost_frames_are_not_captured() -> None:
+    """One frame of either track takes 10 ms. Frames that Twilio did not send, and those after the
+    end of the audio, take none. A record of an earlier version says no reason."""
+    for changes, expected in (
+        ({"lost": 100}, 59_000),
+        ({"lost": 100, "lost_for": {"not-sent": 60, "not-received": 40}}, 59_600),
+        ({"lost": 100, "lost_for": {"gateway-died": 100}, "lost_at_end": 70}, 59_700),
+        ({"lost": 99_999}, 0),
     ):
-        state = fold(state, record, NOON)
-    made = contact(state, HISTORY, NOON)
-    assert made is not None
-    assert (ContactGap(NOON + 5_300, NOON + 6_300, f"{NOON}1", f"{NOON}2"),) == made.gaps
+        assert expected == captured(recording("1", 0, 60_000, **changes))
+    outside = recording("2", 700_000, 800_000, lost=5_000)
+    assert 60_000 == captured(recording("1", 0, 60_000), outside)
+
+
+def test_a_supplement_recovers_lost_frames() -> None:
+    """What it covers of its recording does not count as lost; its own lost frames do."""
+    main = recording("1", 0, 60_000, lost=3_000)
+    supplement = recording("2", 10_000, 30_000, supplement_of="1")
+    assert 30_000 == captured(main)
+    assert 50_000 == captured(main, supplement)
+    assert 49_000 == captured(main, replace(supplement, lost=100))
+    assert 30_000 == captured(main, replace(supplement, supplement_of="9"))
+
+
+def test_withheld_time_is_not_captured_if_it_was_required() -> None:
+    """Withheld frames lie in time that was not required, as far as there is such time."""
+    taken = recording("1", 0, 60_000, withheld_ms=10_000)
+    assert 50_000 == captured(taken)
+    assert 50_000 == captured(taken, required=[(0, 20_000), (30_000, 60_000)])
+    assert 50_000 == captured(taken, required=[(0, 20_000), (25_000, 60_000)])
 
 
 _times = st.integers(0, 300)
-_lengths = st.none() | st.just(0) | st.integers(0, 120)
+_spans = st.lists(st.tuples(_times, st.integers(0, 120)), max_size=5).map(
+    lambda spans: normalized((start, start + length) for start, length in spans)
+)
 _recordings = st.lists(
-    st.tuples(_times, _lengths), max_size=6
+    st.tuples(_times, st.none() | st.just(0) | st.integers(0, 120), st.integers(0, 5)), max_size=6
 ).map(
     lambda spans: [
-        recording(str(n), start, None if length is None else start + length)
-        for n, (start, length) in enumerate(spans)
+        recording(str(n), at, None if length is None else at + length, lost=lost)
+        for n, (at, length, lost) in enumerate(spans)
     ]
 )  # fmt: skip
-_decisions = st.lists(st.builds(decision, _times, st.sampled_from(["record", "stop"])), max_size=4)
+_STRETCH = 50
+"""Times in the properties are in units of this many ms, so that edges matter."""
 
 
-@given(_recordings, _decisions)
-def test_gaps_are_what_no_recording_covers(
-    taken: list[ContactRecording], decisions: list[ContactDecision]
+def _stretched(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+    return tuple((start * _STRETCH, end * _STRETCH) for start, end in spans)
+
+
+def _stretched_recordings(taken: list[ContactRecording]) -> list[ContactRecording]:
+    return [
+        replace(
+            r,
+            started_at=r.started_at * _STRETCH,
+            duration_ms=None if r.duration_ms is None else r.duration_ms * _STRETCH,
+        )
+        for r in taken
+    ]
+
+
+@given(_spans, _recordings, st.integers(0, 600))
+def test_gaps_are_the_required_time_that_no_recording_covers(
+    spans: tuple[Span, ...], taken: list[ContactRecording], now: int
 ) -> None:
-    """Against a naive count: each millisecond of a gap is in no recording, lies between two of
-    them, and had to be recorded; no such stretch of a frame's length is left out."""
+    """Against a naive count of each unit of time: every run of required units without audio is a
+    gap, unless it is too short; its neighbours are the nearest recordings."""
     covered = {
         at
         for r in taken
         for at in range(
-            r.started_at, r.started_at + (500 if r.duration_ms is None else r.duration_ms)
+            r.started_at, now if r.duration_ms is None else r.started_at + r.duration_ms
         )
     }
-
-    def wanted(at: int) -> bool:
-        so_far = [d for d in sorted(decisions, key=lambda d: (d.at, d.decision)) if d.at <= at]
-        return bool(so_far) and so_far[-1].decision == "record"
-
-    first = min((r.started_at for r in taken), default=0)
-    last = max((r.started_at for r in taken), default=0)
-    holes: list[tuple[int, int]] = []
-    at = first
-    while at < last:
-        end = at
-        while end < last and end not in covered:
-            end += 1
-        if end - at >= SHORTEST_MS and all(wanted(t) for t in range(at, end + 1)):
-            holes.append((at, end))
-        at = max(at + 1, end)
-    assert holes == [(g.started_at, g.ended_at) for g in gaps(taken, decisions)]
+    expected: list[tuple[int, int]] = []
+    for start, end in spans:
+        at = start
+        while at < end:
+            until = at
+            while until < end and until not in covered:
+                until += 1
+            least = EDGE_MS if at == start or until == end else SHORTEST_MS
+            if (until - at) * _STRETCH >= least:
+                expected.append((at * _STRETCH, until * _STRETCH))
+            at = max(at + 1, until)
+    made = gaps(_stretched(spans), _stretched_recordings(taken), now * _STRETCH)
+    assert expected == [(g.started_at, g.ended_at) for g in made]
 
 
-@given(_recordings, _decisions, st.randoms())
-def test_the_order_of_what_is_given_does_not_matter(
-    taken: list[ContactRecording], decisions: list[ContactDecision], random: object
+@given(_spans, _recordings, st.integers(0, 600))
+def test_required_time_is_captured_lost_or_a_gap(
+    spans: tuple[Span, ...], taken: list[ContactRecording], now: int
 ) -> None:
-    """Gaps are of the sets of recordings and decisions."""
-    expected = gaps(taken, decisions)
-    random.shuffle(taken)  # type: ignore[attr-defined]
-    random.shuffle(decisions)  # type: ignore[attr-defined]
-    assert expected == gaps(taken, decisions)
+    """Gaps are disjoint and lie in required time; they, the captured time, what is too short for a
+    gap and what was lost make up the required time."""
+    required, recordings = _stretched(spans), _stretched_recordings(taken)
+    made = gaps(required, recordings, now * _STRETCH)
+    holes = [(g.started_at, g.ended_at) for g in made]
+    assert list(normalized(holes)) == holes
+    assert total(common(required, holes)) == total(holes)
+    uncovered = sum(
+        total(without(span, normalized(_covers(r, now * _STRETCH) for r in recordings)))
+        for span in required
+    )
+    short = uncovered - total(holes)
+    assert 0 <= short < EDGE_MS * 2 * max(1, len(required)) + SHORTEST_MS * len(taken)
+    captured = captured_ms(required, recordings, now * _STRETCH)
+    lost = sum(r.lost for r in recordings) * 10
+    assert total(required) - total(holes) - short - lost <= captured
+    assert 0 <= captured <= total(required) - total(holes) - short
+
+
+@given(_spans, _recordings, st.randoms())
+def test_the_order_of_the_recordings_does_not_matter(
+    spans: tuple[Span, ...], taken: list[ContactRecording], random: Random
+) -> None:
+    """Gaps and captured time are of the set of recordings."""
+    expected = gaps(spans, taken, 400), captured_ms(spans, taken, 400)
+    random.shuffle(taken)
+    assert expected == (gaps(spans, taken, 400), captured_ms(spans, taken, 400))
+
+
+def _covers(r: ContactRecording, now: int) -> Span:
+    return r.started_at, now if r.duration_ms is None else r.started_at + r.duration_ms
+
+
+_loose = st.lists(st.tuples(_times, _times), max_size=6)
+
+
+@given(_loose, _loose)
+def test_spans_are_sets_of_moments(a: list[Span], b: list[Span]) -> None:
+    """Union, intersection and difference, against sets of whole numbers."""
+
+    def moments(spans: list[Span] | tuple[Span, ...]) -> set[int]:
+        return {at for start, end in spans for at in range(start, end)}
+
+    one, other = normalized(a), normalized(b)
+    assert moments(one) == moments(a)
+    assert list(one) == sorted(one)
+    assert all(x[1] < y[0] for x, y in pairwise(one))
+    assert moments(common(one, other)) == moments(one) & moments(other)
+    assert moments(without((10, 200), one)) == moments([(10, 200)]) - moments(one)
+    assert total(one) == len(moments(one))

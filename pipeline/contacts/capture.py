@@ -1,0 +1,69 @@
+"""The capture of a contact: how much of its required time is in the audio. Pure."""
+
+from collections.abc import Sequence
+
+from pipeline.calls.policy import PolicyHistory
+from pipeline.calls.view import CallView
+from pipeline.contacts.gaps import captured_ms, gaps
+from pipeline.contacts.reasons import with_reasons
+from pipeline.contacts.required import required
+from pipeline.contacts.spans import total
+from pipeline.contacts.state import AWAITED_MS, awaited
+from schemas.frozen import dataclass
+from schemas.records import Call, ContactGap, ContactRecording, ContactState
+
+COMPLETE, PARTIAL, MISSING = "complete", "partial", "missing"
+NOT_REQUIRED, PENDING = "not-required", "pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """A contact's `capture`, `required_ms`, `captured_ms` and `gaps`."""
+
+    capture: str
+    required_ms: int
+    captured_ms: int
+    gaps: tuple[ContactGap, ...]
+
+
+def capture_of(
+    state: ContactState,
+    call: Call,
+    seen: CallView,
+    recordings: Sequence[ContactRecording],
+    *,
+    history: PolicyHistory,
+    now: int,
+) -> Capture:
+    """Account for the required time of a call at `now` (ms). `seen` must be the call's view, and
+    `recordings` all recordings of the state.
+
+    A recording that nothing was heard of for `AWAITED_MS` will not be completed: it counts as no
+    audio.
+    """
+    is_given_up = now - state.latest_at >= AWAITED_MS
+    heard = [r for r in recordings if r.duration_ms is not None or not is_given_up]
+    spans = required(call, seen, history, _streamed_at(state, recordings), now)
+    found = gaps(spans, heard, now)
+    found = with_reasons(found, state.causes, state.decisions, state.completed)
+    wanted, captured = total(spans), captured_ms(spans, heard, now)
+    is_open = seen.ended_at is None or (bool(awaited(state)) and not is_given_up)
+    return Capture(_outcome(wanted, captured, found, is_open=is_open), wanted, captured, found)
+
+
+def _outcome(required: int, captured: int, found: Sequence[ContactGap], *, is_open: bool) -> str:
+    if required == 0:
+        return NOT_REQUIRED
+    if is_open:
+        return PENDING
+    if not found:
+        return COMPLETE
+    return MISSING if captured == 0 else PARTIAL
+
+
+def _streamed_at(state: ContactState, recordings: Sequence[ContactRecording]) -> int | None:
+    """When the first media stream was opened; states of earlier versions know recordings only."""
+    times = [recording.started_at for recording in recordings]
+    if state.first_opened_at is not None:
+        times.append(state.first_opened_at)
+    return min(times, default=None)

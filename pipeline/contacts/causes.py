@@ -1,0 +1,87 @@
+"""Why audio may be missing, record by record. Pure.
+
+Each function reads one record on its own, so that the set of causes does not depend on the order of
+the records. `reasons.py` decides which cause explains a gap.
+"""
+
+from pipeline.streams.errors import TOO_MANY
+from pipeline.streams.marks import NoLeg
+from pipeline.streams.reconcile import NEVER_REACHED
+from pipeline.streams.reports import ENDS, REPLACED, SILENT
+from schemas.records import CommandAnswered, GapCause, HandshakeRefused, MediaStreamChanged
+
+TWILIO_REFUSED = "twilio-refused"
+TWILIO_UNREACHABLE = "twilio-unreachable"
+NO_LEG = "no-leg"
+NEVER_REACHED_GATEWAY = "never-reached-gateway"
+HANDSHAKE_REFUSED = "handshake-refused"
+GATEWAY_DIED = "gateway-died"
+GATEWAY_CUT_OFF = "gateway-cut-off"
+SOCKET_DROPPED = "socket-dropped"
+
+MAX_CAUSES = 500
+"""The latest so many causes of a call are kept."""
+
+_NO_LEG_DETAILS = frozenset(reason.value for reason in NoLeg)
+_UNREACHABLE_CODES = TOO_MANY | {0, 408}
+_SERVER_ERRORS = (range(500, 600), range(20_500, 20_600))
+"""HTTP statuses, and Twilio's codes for the same."""
+
+_BY_CLOSE_REASON = {
+    "dropped": SOCKET_DROPPED,
+    "no-media": SOCKET_DROPPED,
+    "protocol-error": SOCKET_DROPPED,
+    "drained": GATEWAY_DIED,
+    "gateway-died": GATEWAY_DIED,
+    "gateway-gone": GATEWAY_DIED,
+}
+_BY_CHANGE = {
+    NEVER_REACHED: NEVER_REACHED_GATEWAY,
+    REPLACED: GATEWAY_DIED,
+    SILENT: GATEWAY_CUT_OFF,
+    **{text: _BY_CLOSE_REASON[name] for name, text in ENDS.items() if name in _BY_CLOSE_REASON},
+}
+
+
+def cause_of(
+    record: CommandAnswered | MediaStreamChanged | HandshakeRefused,
+) -> GapCause | None:
+    """Return why audio may be missing, if the record says so."""
+    match record:
+        case CommandAnswered():
+            reason = _of_answer(record)
+        case MediaStreamChanged():
+            reason = _BY_CHANGE.get(record.reason)
+        case HandshakeRefused():
+            reason = HANDSHAKE_REFUSED
+    return None if reason is None else GapCause(record.at, reason)
+
+
+def of_close_reason(reason: str) -> str | None:
+    """Return why a recording ended early, by the reason of its `RecordingCompleted`; None if the
+    reason explains no missing audio."""
+    return _BY_CLOSE_REASON.get(reason)
+
+
+def with_cause(known: tuple[GapCause, ...], new: GapCause) -> tuple[GapCause, ...]:
+    """Return the causes with one more, by time: the latest `MAX_CAUSES` of them. Any order of the
+    same causes gives the same result."""
+    if new in known:
+        return known
+    found = sorted((*known, new), key=lambda cause: (cause.at, cause.reason))
+    return tuple(found[-MAX_CAUSES:])
+
+
+def _of_answer(answer: CommandAnswered) -> str | None:
+    """Why a start was not done. A superseded start says so only if Twilio had answered before."""
+    if answer.command != "start" or answer.outcome == "done":
+        return None
+    if answer.detail in _NO_LEG_DETAILS:
+        return NO_LEG
+    if answer.code is None:
+        # The command expired before Twilio could be asked, or got no answer from Twilio.
+        is_unanswered = answer.attempts > 0 and answer.outcome != "failed"
+        return TWILIO_UNREACHABLE if answer.outcome == "expired" or is_unanswered else None
+    if answer.code in _UNREACHABLE_CODES or any(answer.code in codes for codes in _SERVER_ERRORS):
+        return TWILIO_UNREACHABLE
+    return TWILIO_REFUSED

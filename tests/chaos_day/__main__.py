@@ -1,6 +1,8 @@
 """`make chaos-day`: a day of log time in minutes. Gateways are cut off from Kafka for up to 130
-minutes, killed with full spills, and started again; recorder and consolidator are killed. Each frame
-is looked for. The exit status is 0 only if each is in one recording, or lost for its true reason."""
+minutes, killed with full spills, and started again; recorder and consolidator are killed. Each
+frame is looked for. The exit status is 0 only if each is in one recording, or lost for its true
+reason.
+"""
 
 import argparse
 import asyncio

@@ -18,8 +18,8 @@ AGENT = "agent@example.com"
 
 @dataclass(slots=True)
 class DayCall:
-    """`begins` and `ends`: log time, ms. `number`: of its media stream in the run. `sent`: frames of
-    each track that the gateway received."""
+    """`begins` and `ends`: log time, ms. `number`: of its media stream in the run. `sent`: how many
+    frames of each track the gateway received."""
 
     number: int
     planned: PlannedCall

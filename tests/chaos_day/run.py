@@ -241,7 +241,7 @@ class Day:
     async def _let_gateways_work(self, *, busy: bool) -> None:
         self.clock.now += STEP_MS if busy else IDLE_STEP_MS
         await asyncio.sleep(0)
-        while any(gateway.is_behind for gateway in self._gateways.values()):
+        while any(gateway.is_behind for gateway in self._gateways.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
     async def _keep_killing(self) -> None:

@@ -1,4 +1,4 @@
-"""Looks for each frame of the day: once in a recording of its contact, or lost for its true reason."""
+"""Each frame of the day is once in a recording of its contact, or lost for its true reason."""
 
 import hashlib
 from collections import Counter

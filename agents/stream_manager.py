@@ -9,7 +9,8 @@ import structlog
 from prometheus_client import Counter
 
 from agents.app import Backlog, Output, Partitions, Step, run_table_role
-from agents.policy_topic import PolicyPublisher, reading_policy
+from agents.policy_publisher import PolicyPublisher
+from agents.policy_topic import reading_policy
 from agents.twilio_effort import wall_clock
 from pipeline.calls.policy import PolicyHistory
 from pipeline.kafka import ensure_topics
@@ -133,11 +134,11 @@ async def _in_force(history: PolicyHistory) -> None:
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role stream-manager; besides, it publishes the list of who is monitored."""
     await ensure_topics(settings, [CALLS, STREAM_EVENTS, STREAM_COMMANDS, POLICY])
-    async with reading_policy(settings) as reader:
-        publisher = PolicyPublisher(settings, reader.history, health)
+    async with reading_policy(settings, health) as reader:
+        publisher = PolicyPublisher(settings, reader, health)
         # 1. What the file says now is published; 2. it is known here; 3. it holds. Then events are
         # decided by it.
-        await publisher.look()
+        await publisher.begin()
         await reader.catch_up()
         await _in_force(reader.history)
         backlog = Backlog()

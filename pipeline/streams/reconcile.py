@@ -42,6 +42,9 @@ GRACE_MS = 2_000
 KEPT = 20
 """How many media streams that are over are remembered."""
 
+NEVER_REACHED = "failed: started, but never reached a gateway"
+"""The reason of a media stream that Twilio started and no gateway reported."""
+
 Command = StartDuplicateStream | StopDuplicateStream
 
 
@@ -135,7 +138,7 @@ def _unwanted(
         return to_stop(media_stream, demand.reason, now)
     if media_stream.phase == ANSWERED and _is_due(media_stream, now) and not patient:
         gone = replace(media_stream, state=FAILED)
-        return to_stop(gone, "failed: started, but never reached a gateway", now)
+        return to_stop(gone, NEVER_REACHED, now)
     return media_stream if media_stream.reason else replace(media_stream, reason=demand.reason)
 
 

@@ -13,12 +13,12 @@ from itertools import pairwise
 from typing import Protocol
 
 from pipeline.calls.policy_versions import Assembly, hash_of, is_damaged
+from pipeline.calls.reading import MAX_TEXT_CHARACTERS
 from schemas.records import RecordingPolicy
 
 EXCLUSION = "!queue:"
 """How an entry begins that names a queue whose calls are never recorded."""
 
-MAX_LINE_CHARACTERS = 500
 
 _EMAIL = re.compile(r"([^\s@:]+@[^\s@:]+)(?:\s+#.*)?")
 _NAMED = re.compile(r"(team|queue|!queue)\s*:\s*(\S.*)", re.IGNORECASE)
@@ -52,7 +52,7 @@ class BadLine:
     def __str__(self) -> str:
         return (
             f"line {self.number}: {self.text!r} is no e-mail address, team:NAME, queue:NAME, "
-            f"!queue:NAME, * or # comment of up to {MAX_LINE_CHARACTERS} characters"
+            f"!queue:NAME, * or # comment of up to {MAX_TEXT_CHARACTERS} characters"
         )
 
 
@@ -72,7 +72,7 @@ def parse_list(text: str) -> MonitoredList:
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        entry = _entry(line) if len(line) <= MAX_LINE_CHARACTERS else None
+        entry = _entry(line) if len(line) <= MAX_TEXT_CHARACTERS else None
         if entry is None:
             bad.append(BadLine(number, line[:200]))
         else:

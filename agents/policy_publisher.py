@@ -195,7 +195,6 @@ class PolicyPublisher:
         await self._writer.announce(self._instance, held)
         self._held = held
         HELD_BACK.set(held.lost_entries)
-        log.error("the list of monitored agents shrank; it is held back", why=_held_reason(held))
 
     def _compare(self, wanted: Content) -> None:
         """Set health: red while a loss is held back, or the list in force differs for too long."""

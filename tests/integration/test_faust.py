@@ -161,7 +161,8 @@ async def test_what_the_broker_refuses_for_good_holds_nothing_up(
         # Of states that wait together, only the last is written.
         await letters.until(lambda seen: _reasons(seen).count("too-large") == 3)
         await letters.until(lambda seen: "state-too-large" in _reasons(seen))
-    assert ["small0", "small0 small1", "small0 small1 small2"] == bodies(calls.records)
+    # A record that was refused together with a large one may come after its successors.
+    assert {"small0", "small0 small1", "small0 small1 small2"} == set(bodies(calls.records))
     assert {"too-large", "state-too-large"} == set(_reasons(letters.records))
 
 

@@ -20,7 +20,8 @@ from agents.faust_configured import LEASE_SECONDS, faust_app
 from agents.faust_core import Broadcasts, Core, Incoming, Output, Refusal, Rules, Step
 from agents.faust_handler import Effects, Handler, Recall
 from agents.faust_lease import Lease, guard
-from agents.faust_outbox import BEHIND_SECONDS, Outbox, Patient, gather
+from agents.faust_outbox import BEHIND_SECONDS, Outbox, gather
+from agents.faust_sending import Patient
 from agents.faust_watch import Progress, end_process_soon, lasting, watch
 from pipeline.kafka import ensure_topics, producer
 from pipeline.settings import Role, Settings

@@ -254,7 +254,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         if not await ready(engine, health, stop):
             return
         await ensure_topics(settings, [POLICY])
-        async with reading_policy(settings) as reader:
+        async with reading_policy(settings, health) as reader:
 
             async def follow(_: Partitions) -> None:
                 await reader.follow()

@@ -6,11 +6,14 @@ import structlog
 
 from agents.faust_core import Incoming, Refusal
 from agents.faust_metrics import GIVEN_UP
-from agents.faust_outbox import Sender
+from agents.faust_sending import REFUSED, Sender
 from pipeline.dead_letters import dead_letter
 from schemas.topics import DEAD_LETTERS
 
 log = structlog.get_logger(__name__)
+
+_SHORT_BYTES = 10_000
+_CUT = "the record was cut: Kafka refused a larger dead letter"
 
 
 class DeadLetters:
@@ -50,18 +53,25 @@ class DeadLetters:
         self, incoming: Incoming, reason: str, detail: str, exception: str = ""
     ) -> None:
         GIVEN_UP.labels(self._topics[incoming.topic], reason).inc()
-        value, headers = dead_letter(
-            reason=reason,
-            detail=detail,
-            role=f"flexcapture-{self._role}",
-            origin=incoming.topic,
-            part=str(incoming.partition),
-            position=str(incoming.offset),
-            at=incoming.timestamp,
-            key=incoming.key,
-            original=incoming.value or b"",
-            stage="VALUE_CONVERTER" if reason == "undecodable" else "TASK_PUT",
-            exception=exception,
-        )
         topic = self._prefixed(DEAD_LETTERS.name)
-        await (await self._sender.send(topic, value, incoming.key, headers=headers))
+        original = incoming.value or b""
+        for kept in (original, original[:_SHORT_BYTES], b""):
+            value, headers = dead_letter(
+                reason=reason,
+                detail=detail if len(kept) == len(original) else f"{detail} [{_CUT}]",
+                role=f"flexcapture-{self._role}",
+                origin=incoming.topic,
+                part=str(incoming.partition),
+                position=str(incoming.offset),
+                at=incoming.timestamp,
+                key=incoming.key,
+                original=kept,
+                stage="VALUE_CONVERTER" if reason == "undecodable" else "TASK_PUT",
+                exception=exception,
+            )
+            try:
+                await self._sender.send_alone(topic, value, incoming.key, headers=headers)
+            except REFUSED:
+                continue
+            return
+        log.error("dead letter refused by Kafka", reason=reason, topic=topic)

@@ -7,9 +7,9 @@ the same as bytes, and its changelog is what brings them back.
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-from aiokafka.errors import MessageSizeTooLargeError
 from prometheus_client import Counter
 
 from agents.faust_backlog import Backlog
@@ -18,7 +18,8 @@ from agents.faust_dead_letters import DeadLetters
 from agents.faust_decided import Decided
 from agents.faust_gathering import Gathering
 from agents.faust_metrics import BEHIND, EVENTS, HANDLING, KEYS, OUTPUTS
-from agents.faust_outbox import Change, Outbox, Sender
+from agents.faust_outbox import Change, Outbox
+from agents.faust_sending import REFUSED, Sender, Sent, sent
 from agents.faust_waking import Keys
 from schemas.codec import Undecodable, decode
 from schemas.frozen import dataclass
@@ -207,8 +208,8 @@ class Handler(Generic[S]):
     async def _carry_out(self, decided: Decided[S]) -> None:
         incoming, key, before, step = decided.incoming, decided.key, decided.before, decided.step
         # 1. Publish; the broker's word on it is awaited by the outbox.
-        sent = await self._publish(incoming, key, decided.outputs)
-        if sent is None:
+        published = await self._publish(incoming, key, decided.outputs)
+        if published is None:
             return
         # 2. What is outside Kafka.
         if self._effects is not None:
@@ -218,25 +219,28 @@ class Handler(Generic[S]):
         state = decided.state
         if step.state is not before:
             self._write(incoming.partition, key, step.state, state)
-        elif sent:
+        elif published:
             state = self._table.get(key.encode())
-        await self._outbox.add(Change(incoming.partition, key.encode(), state, sent))
+        refused = partial(self._dead_letters.give_up, incoming)
+        change = Change(incoming.partition, key.encode(), state, published, refused)
+        await self._outbox.add(change)
 
     async def _publish(
         self, incoming: Incoming, key: str, outputs: Sequence[tuple[Output, bytes]]
-    ) -> tuple[Any, ...] | None:
-        sent = []
+    ) -> tuple[Sent, ...] | None:
+        published = []
         try:
             for output, value in outputs:
                 target = self._target(output.topic)
                 # What is about the same call is on the same partition, in every topic of calls.
                 here = incoming.partition if target.of_calls and output.key == key else None
-                sent.append(await self._sender.send(target.name, value, output.key.encode(), here))
+                raw = output.key.encode()
+                published.append(await sent(self._sender, target.name, value, raw, here))
                 target.counter.inc()
-        except MessageSizeTooLargeError as error:
+        except REFUSED as error:
             await self._dead_letters.give_up(incoming, "too-large", error)
             return None
-        return tuple(sent)
+        return tuple(published)
 
     def _target(self, topic: Topic) -> _Target:
         known = self._targets.get(topic.name)

@@ -5,21 +5,20 @@ A core publishes a version only when the state changes. Were the changed state s
 outputs, a crash between the two would lose the outputs for good: the event, applied again, would
 change nothing. So the changelog waits for the broker's word on the outputs, and the offset commit
 for its word on the changelog. Steps are not held up one by one for that: they go out in groups.
+
+A record that the broker refuses for good (too large) becomes a dead letter, and the line continues.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaTimeoutError
 from aiokafka.protocol.produce import ProduceRequest
 
+from agents.faust_sending import REFUSED, Sender, Sent, sent
 from schemas.frozen import dataclass
-
-log = structlog.get_logger(__name__)
 
 _ROOM = 5_000
 
@@ -32,46 +31,23 @@ class BrokenOutbox(ConnectionError):
     """What was added may never become safe: commit nothing, start anew."""
 
 
-class Sender(Protocol):
-    """The part of aiokafka's producer that is used here."""
-
-    async def send(  # noqa: PLR0917 - as it is in aiokafka
-        self,
-        topic: str,
-        value: bytes | None = None,
-        key: bytes | None = None,
-        partition: int | None = None,
-        timestamp_ms: int | None = None,
-        headers: Sequence[tuple[str, bytes]] | None = None,
-    ) -> asyncio.Future[Any]:
-        """Queues a record; the future is done when the broker has it."""
-        ...
+Refused = Callable[[str, Exception], Awaitable[None]]
 
 
-class Patient:
-    """A sender that waits for as long as its producer's buffer is full: a time-out of `send` says
-    that the record was not taken. That Kafka takes nothing for too long, the watchdog says."""
-
-    def __init__(self, sender: Sender) -> None:
-        self._sender = sender
-
-    async def send(self, topic: str, *record: Any, **options: Any) -> asyncio.Future[Any]:
-        """Queues a record, as `Sender.send` does."""
-        while True:
-            try:
-                return await self._sender.send(topic, *record, **options)
-            except KafkaTimeoutError:
-                log.warning("Kafka takes nothing; waiting", topic=topic)
+async def _ends_the_role(_reason: str, error: Exception) -> None:
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A table's new value for a key, and what must be safe before it."""
+    """A table's new value for a key, and what must be safe before it. `refused` takes a record that
+    the broker refuses for good: a short fixed word for it, and the error."""
 
     partition: int
     key: bytes
     value: bytes | None
-    after: tuple[asyncio.Future[Any], ...]
+    after: tuple[Sent, ...]
+    refused: Refused = _ends_the_role
 
 
 def gather(
@@ -159,13 +135,23 @@ class Outbox:
         # 1. The outputs: see the module's text.
         for change in group:
             for output in change.after:
-                await output
+                if (error := await output.refusal()) is not None:
+                    await change.refused("too-large", error)
         # 2. Of several changes of a key the last holds: the table is a cache of the latest.
-        latest = {(change.partition, change.key): change.value for change in group}
-        sent = [
-            await self._sender.send(self._changelog, value, key, partition)
-            for (partition, key), value in latest.items()
-        ]
-        # 3. Their word on it.
-        for record in sent:
-            await record
+        latest = {(change.partition, change.key): change for change in group}
+        written = [(change, await self._send(change)) for change in latest.values()]
+        # 3. The broker's answers. A state that it refuses is kept in memory only: after a restart
+        #    the one before it holds.
+        for change, record in written:
+            error = None if record is None else await record.refusal()
+            if error is not None:
+                await change.refused("state-too-large", error)
+
+    async def _send(self, change: Change) -> Sent | None:
+        try:
+            return await sent(
+                self._sender, self._changelog, change.value, change.key, change.partition
+            )
+        except REFUSED as error:
+            await change.refused("state-too-large", error)
+            return None

@@ -6,10 +6,11 @@ The decisions are pure (`pipeline/streams/manager.py`); here they are wired to t
 import asyncio
 
 import structlog
-from prometheus_client import Counter
 
 from agents.app import Backlog, Output, Partitions, Step, run_table_role
-from agents.policy_topic import PolicyPublisher, reading_policy
+from agents.policy_publisher import PolicyPublisher
+from agents.policy_topic import reading_policy
+from agents.stream_metrics import StreamMetrics
 from agents.twilio_effort import wall_clock
 from pipeline.calls.policy import PolicyHistory
 from pipeline.kafka import ensure_topics
@@ -30,11 +31,9 @@ from schemas.records import (
     StartDuplicateStream,
     StopDuplicateStream,
 )
-from schemas.topics import CALLS, POLICY, STREAM_COMMANDS, STREAM_EVENTS
+from schemas.topics import CALLS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS
 
 log = structlog.get_logger(__name__)
-
-TOLD = Counter("flexcapture_stream_manager_records", "Commands and decisions", ["record", "what"])
 
 
 class StreamsCore:
@@ -44,6 +43,7 @@ class StreamsCore:
         self._history = history
         self._backlog = backlog or Backlog()
         self._gateways = Gateways()
+        self._metrics = StreamMetrics()
 
     def on_record(
         self, key: str, state: CallStreams | None, record: object, now: int
@@ -52,11 +52,13 @@ class StreamsCore:
         match record:
             case MediaStreamOpened() | MediaStreamClosed():
                 self._gateways.heard(record.gateway, record.epoch)
-            case Call() | CommandAnswered():
+            case CommandAnswered():
+                self._metrics.answered(record)
+            case Call():
                 pass
             case RecordingDecided() | MediaStreamChanged() if state is not None:
                 again = manager.on_own(state, record, self._history, gateways=self._gateways)
-                return _step(key, again)
+                return self._step(key, again)
             case _:
                 return Step(state)
         return self._asked(key, state, record, now)
@@ -78,10 +80,11 @@ class StreamsCore:
         """Time passed."""
         if self.hears(state):
             self._gateways.ticked(now)
+        self._metrics.ticked(key, state, now)
         following = manager.on_tick(
             state, self._history, now, gateways=self._gateways, hasty=self._is_hasty()
         )
-        return _step(key, following)
+        return self._step(key, following)
 
     def _asked(
         self, key: str, state: CallStreams | None, record: manager.Seen, now: int
@@ -90,7 +93,12 @@ class StreamsCore:
             key, state, record, self._history, now,
             gateways=self._gateways, hasty=self._is_hasty(),
         )  # fmt: skip
-        return _step(key, following)
+        return self._step(key, following)
+
+    def _step(self, key: str, following: manager.Next) -> Step[CallStreams]:
+        self._metrics.published(following)
+        outputs = [output for told in following.told for output in _outputs(key, told)]
+        return Step(following.state, tuple(outputs))
 
     def _is_hasty(self) -> bool:
         """Whether to start something now would be hasty."""
@@ -107,20 +115,16 @@ class StreamsCore:
         return not manager.is_at_rest(state)
 
 
-def _step(key: str, following: manager.Next) -> Step[CallStreams]:
-    return Step(following.state, tuple(_output(key, told) for told in following.told))
-
-
-def _output(key: str, told: manager.Told) -> Output:
+def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
+    """Return what to publish. A decision is on `media` too, in order with the audio: that alone
+    decides what of the audio is kept."""
     match told:
         case StartDuplicateStream() | StopDuplicateStream():
-            TOLD.labels(type(told).__name__, "").inc()
-            return Output(STREAM_COMMANDS, key, told)
+            return (Output(STREAM_COMMANDS, key, told),)
         case RecordingDecided():
-            TOLD.labels("RecordingDecided", told.decision).inc()
+            return Output(STREAM_EVENTS, key, told), Output(MEDIA, key, told)
         case MediaStreamChanged():
-            TOLD.labels("MediaStreamChanged", told.state).inc()
-    return Output(STREAM_EVENTS, key, told)
+            return (Output(STREAM_EVENTS, key, told),)
 
 
 async def _in_force(history: PolicyHistory) -> None:
@@ -132,12 +136,12 @@ async def _in_force(history: PolicyHistory) -> None:
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role stream-manager; besides, it publishes the list of who is monitored."""
-    await ensure_topics(settings, [CALLS, STREAM_EVENTS, STREAM_COMMANDS, POLICY])
-    async with reading_policy(settings) as reader:
-        publisher = PolicyPublisher(settings, reader.history, health)
+    await ensure_topics(settings, [CALLS, STREAM_EVENTS, STREAM_COMMANDS, MEDIA, POLICY])
+    async with reading_policy(settings, health) as reader:
+        publisher = PolicyPublisher(settings, reader, health)
         # 1. What the file says now is published; 2. it is known here; 3. it holds. Then events are
         # decided by it.
-        await publisher.look()
+        await publisher.begin()
         await reader.catch_up()
         await _in_force(reader.history)
         backlog = Backlog()

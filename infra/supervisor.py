@@ -200,6 +200,10 @@ class Supervisor:
             if status == 200 or (status == 503 and self._waits_for_credentials(program)):
                 reasons.pop(program.name, None)
                 return
+            if is_waiting_for_a_list(program.role, status, text):
+                reasons.pop(program.name, None)
+                self._say(f"{program.name}: {text}")
+                return
             reasons[program.name] = text
             await asyncio.sleep(_PROBE_SECONDS)
 
@@ -225,6 +229,16 @@ class Supervisor:
         if self._ready:
             processes = [(c.program, c.pid) for c in (*self._roles, *self._backing)]
             self._state_dir.write_endpoints(self._plan.endpoints(os.getpid(), processes))
+
+
+def is_waiting_for_a_list(role: str, status: int, text: str) -> bool:
+    """Return whether a stream manager works, and is unhealthy only because of the monitored list.
+    The others must not wait for it: `flexcapture policy accept` needs the pipeline."""
+    reasons = [line.split(":")[0] for line in text.splitlines()]
+    return role == Role.STREAM_MANAGER and status == 503 and {*reasons} <= _OF_THE_LIST
+
+
+_OF_THE_LIST = frozenset({"monitored-list", "policy", "warning"})
 
 
 async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> None:

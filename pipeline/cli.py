@@ -71,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
     _add_call(commands)
     _lazily("pipeline.rebuild_arguments", "add")(commands, _moment, _task_sid)
     _lazily("pipeline.letters.arguments", "add")(commands, _moment, _positive)
+    _add_policy(commands)
     for role in Role:
         command = commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
         if role is Role.BRIDGE:
@@ -102,6 +103,13 @@ def _add_call(commands: Any) -> None:
     call.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to ask")
 
 
+def _add_policy(commands: Any) -> None:
+    policy = commands.add_parser("policy", help="the monitored list")
+    actions = policy.add_subparsers(dest="action", required=True, metavar="ACTION")
+    accept = actions.add_parser("accept", help="take the list that is held back because it shrank")
+    accept.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to ask")
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status: 0 clean, 1 failure, 2 wrong usage or settings, 3 state
     directory in use."""
@@ -112,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "call": _call,
         "rebuild": _rebuild,
         "dead-letters": _dead_letters,
+        "policy": _policy,
         Role.BRIDGE: _bridge,
     }
     try:
@@ -191,6 +200,12 @@ def _dead_letters(asked: argparse.Namespace) -> int:
     _quiet()
     settings = settings_for(load(), asked.state_dir, DEFAULT_STATE_DIR)
     return int(_lazily("pipeline.letters.command", "run")(settings, asked))
+
+
+def _policy(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = settings_for(load(), asked.state_dir, DEFAULT_STATE_DIR)
+    return int(_lazily("agents.policy_command", "accept")(settings))
 
 
 def _quiet() -> None:

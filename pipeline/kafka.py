@@ -1,16 +1,25 @@
 """Kafka, as every role uses it: producers, consumers, and the topics as they must be."""
 
 import asyncio
+import struct
 import time
 from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 from aiokafka.partitioner import murmur2
+from aiokafka.protocol.produce import ProduceRequest
 
 from pipeline.settings import Settings, SettingsError
 from schemas.topics import Topic
@@ -28,6 +37,11 @@ time: each costs the broker, and who asks, a look at all of them. Who turns to o
 waits for the fetch under way, so others ask for less."""
 GATHERED_BYTES = 1024 * 1024
 """So much who lets the broker gather wants at once, or else what comes within a time."""
+_REFUSED_CODES = frozenset(
+    error.errno for error in (MessageSizeTooLargeError, RecordListTooLargeError)
+)
+"""The broker refuses a batch with these before it looks at its sequence numbers."""
+_BASE_SEQUENCE = struct.Struct(">i")
 _PATIENCE_SECONDS = 5.0
 _AGAIN_SECONDS = 0.2
 
@@ -43,7 +57,37 @@ def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
         "max_batch_size": BATCH_BYTES,
         "request_timeout_ms": 10_000,
     }
-    return AIOKafkaProducer(**arguments | overrides)
+    made = AIOKafkaProducer(**arguments | overrides)
+    _reuse_refused_sequences(made)
+    return made
+
+
+def _reuse_refused_sequences(made: AIOKafkaProducer) -> None:
+    """After the broker refused a batch for good, give its sequence numbers to the next batch.
+
+    aiokafka numbers on, the broker does not: it would refuse every later batch of the partition as
+    out of order. Until the answer is handled, aiokafka sends no other batch of the partition.
+    """
+    client = made.client
+    at_once = client.send
+
+    async def send(node_id: int, request: Any, **options: Any) -> Any:
+        response = await at_once(node_id, request, **options)
+        if isinstance(request, ProduceRequest) and made._txn_manager is not None:  # noqa: SLF001
+            sequences = made._txn_manager._sequence_numbers  # noqa: SLF001
+            batches = {
+                (topic, partition): batch
+                for topic, partitions in request._topics  # noqa: SLF001
+                for partition, batch in partitions
+            }
+            for topic, partitions in response.topics:
+                for partition, error_code, *_ in partitions:
+                    if error_code in _REFUSED_CODES:
+                        (first,) = _BASE_SEQUENCE.unpack_from(batches[topic, partition], 53)
+                        sequences[TopicPartition(topic, partition)] = first
+        return response
+
+    client.send = send
 
 
 def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaConsumer:

@@ -196,6 +196,7 @@ class Settings(BaseSettings):
     gateway_drain_seconds: float = Field(20.0, ge=0, le=24 * 3600)
 
     monitored_agents: Path | None = None
+    list_shrink_seconds: float = Field(300.0, ge=0, le=7 * 24 * 3600)
     record_inbound: bool = True
     record_outbound: bool = True
 

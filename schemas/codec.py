@@ -54,6 +54,8 @@ SCHEMA_IDS: Mapping[str, int] = {
     "MediaDropped": 0x46430050,
     "RecorderDecision": 0x46430067,
     "HandshakeRefused": 0x46430068,
+    "PolicyHeldBack": 0x46430090,
+    "PolicyAccepted": 0x46430091,
 }
 """The id under which each record is written."""
 

@@ -63,6 +63,32 @@ class RecordingPolicy:
     hash: str = ""
     part: int = 0
     parts: int = 1
+    base: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyHeldBack:
+    """A monitored list that a stream manager holds back because it lost too many entries."""
+
+    hash: str
+    base: int
+    instance: str
+    at: int
+    effective_at: int
+    in_force: int
+    lost_entries: int
+    lost: tuple[str, ...]
+    added_entries: int
+    added: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyAccepted:
+    """A monitored list that is held back was accepted by a person."""
+
+    hash: str
+    base: int
+    at: int
 
 
 @dataclass(frozen=True, slots=True)

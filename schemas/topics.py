@@ -80,7 +80,13 @@ MEDIA = Topic(
 RECORDINGS = Topic("recordings", "task SID", ("RecordingStarted", "RecordingCompleted"))
 CONTACTS = Topic("contacts", "task SID", ("Contact",), retention_ms=None)
 TICKS = Topic("ticks", "none, on every partition", ("Tick",), retention_ms=_DAY_MS)
-POLICY = Topic("policy", "version", ("RecordingPolicy",), partitions=1, retention_ms=None)
+POLICY = Topic(
+    "policy",
+    "version, with -part from the second part on; held-back: and instance; accepted: and hash",
+    ("RecordingPolicy", "PolicyHeldBack", "PolicyAccepted"),
+    partitions=1,
+    retention_ms=None,
+)
 BRIDGE_CHECKPOINTS = Topic(
     "bridge.checkpoints",
     "checkpoint name, Kinesis stream, its creation time, shard (none: the whole stream's)",

@@ -40,6 +40,8 @@ from schemas.records import (
 _Party = TypeVar("_Party", Leg, ReportedStream)
 
 _SEQUENCES = 1_000_000
+_EVENT_ID_CHARACTERS = 100
+"""Each fact names its event, by so much of its id; Twilio's ids are shorter."""
 _TRANSFER_ENDS = {"COMPLETED": "completed", "FAILED": "failed", "CANCELED": "canceled"}
 
 
@@ -60,7 +62,7 @@ class Stamp:
     def facts(self, version: int, values: Mapping[str, str | None]) -> dict[str, Fact]:
         """A fact for each value that is there."""
         return {
-            name: Fact(value, version, self.at, self.event_id)
+            name: Fact(value, version, self.at, self.event_id[:_EVENT_ID_CHARACTERS])
             for name, value in values.items()
             if value is not None
         }

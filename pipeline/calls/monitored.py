@@ -8,12 +8,17 @@ case are alike.
 import re
 from bisect import bisect_right, insort
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
 
+from pipeline.calls.policy_versions import Assembly, hash_of, is_damaged
+from pipeline.calls.reading import MAX_TEXT_CHARACTERS
 from schemas.records import RecordingPolicy
+
+EXCLUSION = "!queue:"
+"""How an entry begins that names a queue whose calls are never recorded."""
+
 
 _EMAIL = re.compile(r"([^\s@:]+@[^\s@:]+)(?:\s+#.*)?")
 _NAMED = re.compile(r"(team|queue|!queue)\s*:\s*(\S.*)", re.IGNORECASE)
@@ -47,7 +52,7 @@ class BadLine:
     def __str__(self) -> str:
         return (
             f"line {self.number}: {self.text!r} is no e-mail address, team:NAME, queue:NAME, "
-            "!queue:NAME, * or # comment"
+            f"!queue:NAME, * or # comment of up to {MAX_TEXT_CHARACTERS} characters"
         )
 
 
@@ -67,7 +72,7 @@ def parse_list(text: str) -> MonitoredList:
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        entry = _entry(line)
+        entry = _entry(line) if len(line) <= MAX_TEXT_CHARACTERS else None
         if entry is None:
             bad.append(BadLine(number, line[:200]))
         else:
@@ -88,14 +93,26 @@ def _folded(name: str | None) -> str:
     return (name or "").strip().casefold()
 
 
-@lru_cache(maxsize=64)
+_COMPILED: dict[int, tuple[tuple[str, ...], frozenset[str]]] = {}
+_MAX_COMPILED = 32
+
+
 def _entry_set(entries: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(entries)
+    # By identity: to look 100,000 entries up by their value takes a millisecond, several times for
+    # each version of each call. The tuple is kept with its set, so its id stays its own.
+    known = _COMPILED.get(id(entries))
+    if known is not None and known[0] is entries:
+        return known[1]
+    if len(_COMPILED) >= _MAX_COMPILED:
+        _COMPILED.clear()
+    compiled = frozenset(entries)
+    _COMPILED[id(entries)] = entries, compiled
+    return compiled
 
 
 def is_excluded(policy: RecordingPolicy, queue: str | None) -> bool:
     """Whether calls of this queue are never recorded."""
-    return f"!queue:{_folded(queue)}" in _entry_set(policy.entries)
+    return f"{EXCLUSION}{_folded(queue)}" in _entry_set(policy.entries)
 
 
 def is_listed(policy: RecordingPolicy, party: Party) -> bool:
@@ -130,28 +147,74 @@ class _Worker:
 
 @dataclass(slots=True)
 class PolicyHistory:
-    """Every version of who is recorded. Grows as versions become known, in any order, each as often
-    as it comes; otherwise a value."""
+    """Every version of who is recorded. Grows as records of `policy` become known, in any order,
+    each as often as it comes; otherwise a value.
+
+    A version number that comes again with another content, or another time, means that the topic
+    was lost and the numbers began again. Both versions are kept then, each in force from its own
+    time on, so that every process decides by the newest one; `reused` names the numbers.
+    """
 
     _versions: list[RecordingPolicy] = field(default_factory=list)
+    _by_number: dict[int, RecordingPolicy] = field(default_factory=dict)
+    _assembly: Assembly = field(default_factory=Assembly)
+    _words: dict[str, str] = field(default_factory=dict)
+    _reused: set[int] = field(default_factory=set)
+    _damaged: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, versions: Iterable[RecordingPolicy]) -> "PolicyHistory":
-        """The history of these versions."""
+        """Return the history of these versions."""
         history = cls()
         for version in versions:
             history.add(version)
         return history
 
-    def add(self, policy: RecordingPolicy) -> None:
-        """From now on the version is known. One that is known already changes nothing."""
-        if all(known.version != policy.version for known in self._versions):
-            insort(self._versions, policy, key=_in_force_from)
+    def add(self, record: RecordingPolicy) -> None:
+        """Add a version, or a part of one: the version is known once all its parts are. One that is
+        known already changes nothing; one that is damaged is left out."""
+        policy = self._assembly.add(record)
+        if policy is None:
+            return
+        if is_damaged(policy):
+            self._damaged.add(policy.version)
+            return
+        same = self._by_number.get(policy.version)
+        if same is not None:
+            if any(_identity(policy) == _identity(known) for known in self._numbered(same.version)):
+                return
+            self._reused.add(policy.version)
+        # Versions have most entries in common: each is kept in memory once.
+        entries = tuple([self._words.setdefault(entry, entry) for entry in policy.entries])
+        policy = replace(policy, entries=entries)
+        insort(self._versions, policy, key=_in_force_from)
+        self._by_number[policy.version] = policy
 
     @property
     def latest(self) -> RecordingPolicy:
-        """The last version, in force or not yet; `NOBODY` where there is none."""
-        return max(self._versions, key=lambda policy: policy.version, default=NOBODY)
+        """The version that takes effect last, in force or not yet; `NOBODY` if there is none."""
+        return self._versions[-1] if self._versions else NOBODY
+
+    @property
+    def last_number(self) -> int:
+        """The greatest version number so far, 0 if there is none."""
+        return max(self._by_number, default=0)
+
+    @property
+    def base(self) -> RecordingPolicy:
+        """The last version whose list is as its file had it (see `list_changes`)."""
+        latest = self.latest
+        return self._by_number.get(latest.base, latest) if latest.base else latest
+
+    @property
+    def reused(self) -> tuple[int, ...]:
+        """The version numbers that came with more than one content or time."""
+        return tuple(sorted(self._reused))
+
+    @property
+    def damaged(self) -> tuple[int, ...]:
+        """The versions that were left out, because their content does not match their hash."""
+        return tuple(sorted(self._damaged))
 
     def at(self, now: int) -> RecordingPolicy:
         """The version in force at `now` (ms); `NOBODY` before the first."""
@@ -163,6 +226,9 @@ class PolicyHistory:
         return tuple(
             sorted({p.effective_at for p in self._versions if start < p.effective_at < end})
         )
+
+    def _numbered(self, number: int) -> list[RecordingPolicy]:
+        return [policy for policy in self._versions if policy.version == number]
 
     def stretches(self, party: Party, start: int, end: int) -> tuple[Stretch, ...]:
         """When, between `start` and `end` (ms), the party was on the list, by one version after the
@@ -180,5 +246,9 @@ class PolicyHistory:
         return bool(self.stretches(party, start, end))
 
 
-def _in_force_from(policy: RecordingPolicy) -> tuple[int, int]:
-    return policy.effective_at, policy.version
+def _in_force_from(policy: RecordingPolicy) -> tuple[int, int, str]:
+    return policy.effective_at, policy.version, policy.hash
+
+
+def _identity(policy: RecordingPolicy) -> tuple[int, int, str]:
+    return policy.version, policy.effective_at, hash_of(policy)

@@ -1,7 +1,8 @@
 """Who is recorded: the rules of the house, as one function of a call, the monitored list and the
 time. The first rule that fits holds:
 
-1. What is no voice call, or may be internal still, is not recorded; internal calls never are.
+1. What is no voice call, or may be internal still, is not recorded; internal calls never are. If a
+   monitored agent accepted and the direction is not known 5 s later, that is published.
 2. Nor is a direction that is switched off.
 3. When the call is over, nothing is.
 4. While a monitored agent is on the call, it is recorded.
@@ -57,10 +58,16 @@ BRIDGE_MS = 1_000
 PENDING_LIMIT_MS = 10 * 60_000
 """A reservation that nobody answered is not waited for longer than this."""
 
+DIRECTION_MS = 5_000
+"""How long after a monitored agent accepted the call its direction may still become known."""
+
 RECORD = "record"
 STOP = "stop"
 DO_NOT_RECORD = "do-not-record"
 
+
+NO_DIRECTION = "no-direction"
+"""The kind of reason of a call that may be internal: its direction is not known."""
 
 NOBODY_MONITORED = frozenset({"none", "off-list", "ended"})
 """Kinds of reasons that, where nothing was recorded, all mean that no monitored agent was there."""
@@ -71,7 +78,7 @@ class Decision:
     """Whether a call is recorded at a moment, and why.
 
     `kind` names the reason's kind: monitored, bridging; ended, excluded, off-list, none, direction,
-    internal, unknown. `reason` says it to a person.
+    internal, no-direction, unknown. `reason` says it to a person.
     `begins` False: what is being recorded goes on, but nothing new is begun (a transfer to another
     monitored worker is under way, and nobody is on the call yet).
     `settled` False: the call is too young for a "not recorded" to be told; `over`: it is over, and
@@ -105,7 +112,7 @@ def decide(
         kind=kind,
         reason=reason,
         policy_version=policy.version,
-        settled=kind != "unknown" and (view.state == ENDED or _anybody_accepted(view)),
+        settled=_is_settled(view, history, now, kind),
         over=view.state == ENDED,
     )
 
@@ -146,7 +153,7 @@ def _never(view: CallView, policy: RecordingPolicy) -> tuple[str, str] | None:
     if view.state == IGNORED:
         return "unknown", "not a voice call"
     if view.direction is None:
-        return "unknown", "direction not known"
+        return NO_DIRECTION, "direction not known"
     if view.direction == INTERNAL:
         return "internal", "internal call"
     if view.direction == INBOUND and not policy.record_inbound:
@@ -236,6 +243,21 @@ def _is_pending(session: Session, now: int) -> bool:
 
 def _started(session: Session) -> int:
     return session.started_at or 0
+
+
+def _is_settled(view: CallView, history: PolicyHistory, now: int, kind: str) -> bool:
+    if kind == NO_DIRECTION:
+        # Of a call that is over, nothing more is waited for.
+        accepted_by = now if view.state == ENDED else now - DIRECTION_MS
+        return any(
+            s.started_at is not None
+            and s.started_at <= accepted_by
+            and history.monitored_between(
+                s, s.started_at, now if s.ended_at is None else s.ended_at
+            )
+            for s in view.sessions
+        )
+    return kind != "unknown" and (view.state == ENDED or _anybody_accepted(view))
 
 
 def _anybody_accepted(view: CallView) -> bool:

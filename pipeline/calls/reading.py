@@ -5,6 +5,9 @@ from typing import Any
 
 import orjson
 
+MAX_TEXT_CHARACTERS = 500
+"""A longer value is cut. No line of the monitored list is longer."""
+
 
 def parsed(attributes: Any) -> Mapping[str, Any]:
     """Attributes: an object, or one as JSON in text; empty for anything else."""
@@ -31,6 +34,7 @@ def part(attributes: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def text(values: Mapping[str, Any], name: str) -> str | None:
-    """The text of that name without the spaces around it; None where nothing is left of it."""
+    """The text of that name without the spaces around it, cut if it is long; None where nothing is
+    left of it."""
     value = values.get(name)
-    return value.strip() or None if isinstance(value, str) else None
+    return value.strip()[:MAX_TEXT_CHARACTERS] or None if isinstance(value, str) else None

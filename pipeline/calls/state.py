@@ -1,7 +1,8 @@
 """A call's state: a summary that merges.
 
 Theory: `merge` is commutative, associative and idempotent (facts take the greatest by version,
-time and event id; milestones the earliest; maps merge by key), so the summary is a function of the
+time and event id; milestones the earliest; maps merge by key, and are bounded by ranks that never
+change: `bounds`), so the summary is a function of the
 set of the call's events, whatever their order and however often each came. Only the end that a
 sweep gives is none of an event: it holds while the events tell no end (`settled`).
 """
@@ -11,6 +12,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TypeVar
 
+from pipeline.calls.bounds import bounded, bounded_legs, bounded_reservations
 from pipeline.calls.events import Silent, delta
 from pipeline.calls.view import ACTIVE, SWEPT, derived
 from schemas.frozen import dataclass
@@ -99,6 +101,15 @@ def merge(a: Call, b: Call) -> Call:
 
 def _merged(a: Call, b: Call, cause: Call, revision: int, arrival: int) -> Call:
     """What both say; the very parts of `a` where `b` says nothing new of them."""
+    reservations, more_offers = bounded_reservations(
+        a.reservations,
+        _parties(a.reservations, b.reservations, attrgetter("sid")),
+        known_more=a.more_offers,
+        more=a.more_offers or b.more_offers,
+    )
+    legs = _parties(a.legs, b.legs, attrgetter("call_sid"))
+    transfers = _parties(a.transfers, b.transfers, attrgetter("sid"))
+    streams = _parties(a.media_streams, b.media_streams, attrgetter("stream_sid"))
     return Call(
         task_sid=a.task_sid,
         revision=revision,
@@ -110,13 +121,14 @@ def _merged(a: Call, b: Call, cause: Call, revision: int, arrival: int) -> Call:
         latest_arrival_at=arrival,
         facts=_facts(a.facts, b.facts),
         milestones=_milestones(a.milestones, b.milestones),
-        reservations=_parties(a.reservations, b.reservations, attrgetter("sid")),
-        transfers=_parties(a.transfers, b.transfers, attrgetter("sid")),
-        legs=_parties(a.legs, b.legs, attrgetter("call_sid")),
+        reservations=reservations,
+        transfers=bounded(a.transfers, transfers),
+        legs=bounded_legs(a.legs, legs),
         direction=a.direction,
         state=a.state,
         connections=a.connections,
-        media_streams=_parties(a.media_streams, b.media_streams, attrgetter("stream_sid")),
+        media_streams=bounded(a.media_streams, streams),
+        more_offers=more_offers,
     )
 
 
@@ -129,6 +141,7 @@ def _same(merged: Call, a: Call) -> bool:
         and merged.transfers is a.transfers
         and merged.legs is a.legs
         and merged.media_streams is a.media_streams
+        and merged.more_offers == a.more_offers
         and merged.first_event_at == a.first_event_at
         and merged.latest_event_at == a.latest_event_at
     )

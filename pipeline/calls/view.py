@@ -153,6 +153,7 @@ def derived(call: Call) -> Call:
         state=seen.state,
         connections=seen.connections,
         media_streams=call.media_streams,
+        more_offers=call.more_offers,
     )
 
 

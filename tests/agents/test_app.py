@@ -27,6 +27,8 @@ class Broker:
 
     acknowledging: bool = True
     too_large: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
+    refused_together: frozenset[str] = frozenset()
     sent: list[tuple[str, bytes | None, bytes | None]] = field(default_factory=list)
     open: list[asyncio.Future[Any]] = field(default_factory=list)
 
@@ -44,9 +46,23 @@ class Broker:
         self.sent.append((topic, key, value))
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self.open.append(future)
-        if self.acknowledging:
+        if topic in self.refused | self.refused_together:
+            future.set_exception(MessageSizeTooLargeError())
+        elif self.acknowledging:
             future.set_result(None)
         return future
+
+    async def send_alone(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        partition: int | None = None,
+        headers: Any = None,
+    ) -> None:
+        if topic in self.too_large | self.refused:
+            raise MessageSizeTooLargeError
+        self.sent.append((topic, key, value))
 
     def topics(self) -> list[str]:
         """Where records went."""
@@ -253,6 +269,77 @@ async def test_an_output_that_does_not_fit_is_a_dead_letter_and_changes_nothing(
     await here.handler.handle(incoming(cti()))
     assert ["p.cti.dead-letters"] == here.broker.topics()
     assert {} == here.table
+
+
+async def _carried_out(here: Setting) -> None:
+    """Returns once the outbox has done all that was handled."""
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(here.outbox.run())
+        await here.outbox.drained()
+        running.cancel()
+
+
+def _letters(here: Setting) -> list[str]:
+    found = [decode(value) for topic, _, value in here.broker.sent if "dead" in topic]
+    return [letter.reason for letter in found]
+
+
+async def test_an_output_that_the_broker_refuses_is_a_dead_letter_and_the_line_goes_on() -> None:
+    """The broker answers only later: the state is written, and what comes next is handled."""
+    here = setting(Broker(refused=frozenset({"p.calls"})))
+    await here.handler.handle(incoming(cti()))
+    await here.handler.handle(incoming(cti("e2", "WT2"), key="WT2"))
+    await _carried_out(here)
+
+    assert ["too-large", "too-large"] == _letters(here)
+    assert 2 == here.broker.topics().count("changelog")
+
+
+async def test_a_record_that_was_refused_with_others_is_sent_alone() -> None:
+    """The broker refuses a whole request: that one of its records is too large says nothing of the
+    others."""
+    here = setting(Broker(refused_together=frozenset({"p.calls", "changelog"})))
+    await here.handler.handle(incoming(cti()))
+    await _carried_out(here)
+
+    assert [] == _letters(here)
+    assert ["p.calls", "p.calls", "changelog", "changelog"] == here.broker.topics()
+
+
+@pytest.mark.parametrize("when", ["at once", "by the broker"])
+async def test_a_state_that_kafka_refuses_is_a_dead_letter_and_the_line_goes_on(when: str) -> None:
+    """The outputs are out, and later records of the call go on from the state in memory."""
+    topics = frozenset({"changelog"})
+    here = setting(Broker(too_large=topics) if when == "at once" else Broker(refused=topics))
+    await here.handler.handle(incoming(cti()))
+    await here.handler.handle(incoming(cti("e2")))
+    await _carried_out(here)
+
+    assert ["state-too-large"] == _letters(here)
+    assert {b"WT1": encode(cti("e2"))} == here.table
+
+
+async def test_a_dead_letter_that_kafka_refuses_is_cut_and_at_last_given_up() -> None:
+    """Nothing holds the line up."""
+    here = setting(Broker(too_large=frozenset({"p.calls"})))
+    alone = here.broker.send_alone
+
+    async def small(topic: str, value: bytes | None, *rest: Any, **more: Any) -> None:
+        if len(value or b"") > 20_000:
+            raise MessageSizeTooLargeError
+        await alone(topic, value, *rest, **more)
+
+    here.broker.send_alone = small  # type: ignore[method-assign]
+    await here.handler.handle(incoming(replace(cti(), body="x" * 50_000)))
+    [(_, _, value)] = here.broker.sent
+    letter = decode(value)
+    assert ("too-large", 10_000) == (letter.reason, len(letter.original))
+    assert "was cut" in letter.detail
+
+    here.broker.too_large |= {"p.cti.dead-letters"}
+    here.broker.send_alone = alone  # type: ignore[method-assign]
+    await here.handler.handle(incoming(cti()))
+    assert 1 == len(here.broker.sent)
 
 
 async def test_effects_come_before_the_table_and_what_they_raise_gets_out() -> None:

@@ -9,7 +9,8 @@ from aiokafka.errors import KafkaTimeoutError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.produce import ProduceRequest
 
-from agents.faust_outbox import Patient, gather
+from agents.faust_outbox import gather
+from agents.faust_sending import Patient
 
 
 @dataclass

@@ -1,21 +1,27 @@
 """The stream manager's wiring: which record goes where."""
 
+import pytest
+from prometheus_client import REGISTRY
+
 from agents.app import Step
 from agents.stream_manager import StreamsCore
+from agents.stream_metrics import failed_start
 from pipeline.calls.policy import PolicyHistory
 from pipeline.streams.manager import FORGET_MS
 from schemas.codec import encode
 from schemas.records import (
     CallStreams,
+    CommandAnswered,
     GatewayAlive,
     GatewayStarted,
     MediaStreamOpened,
+    RecordingDecided,
     RecordingPolicy,
     StartDuplicateStream,
     StopDuplicateStream,
 )
-from schemas.topics import STREAM_COMMANDS, STREAM_EVENTS
-from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, reservation
+from schemas.topics import MEDIA, STREAM_COMMANDS, STREAM_EVENTS, Topic
+from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, later, reservation
 
 T = 1_000_000
 ACTIVE = reservation(ANN, created=T, accepted=T)
@@ -41,8 +47,27 @@ def test_commands_and_reports_go_to_their_topics_under_the_task() -> None:
     assert {TASK} == {o.key for o in outputs}
     for output in outputs:
         command = isinstance(output.record, StartDuplicateStream)
-        assert (STREAM_COMMANDS if command else STREAM_EVENTS) == output.topic
+        assert command == (STREAM_COMMANDS is output.topic)
+        assert output.topic in (STREAM_COMMANDS, STREAM_EVENTS, MEDIA)
         assert type(output.record).__name__ in output.topic.records
+
+
+def test_each_decision_is_in_the_log_beside_the_audio() -> None:
+    """Every decision is on media too, and nothing else of the stream manager's is."""
+    core = _core()
+    active = call(ACTIVE)
+    steps = [core.on_record(TASK, None, active, T)]
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
+    steps.append(core.on_record(TASK, steps[0].state, later(active, reservations=(gone,)), T + 60))
+    outputs = [output for step in steps for output in step.outputs]
+
+    def decisions(topic: Topic) -> list[object]:
+        return [o.record for o in outputs if o.topic is topic and o.record in decided]
+
+    decided = [o.record for o in outputs if isinstance(o.record, RecordingDecided)]
+    assert ["record", "stop"] == [d.decision for d in decisions(MEDIA)]  # type: ignore[attr-defined]
+    assert decisions(STREAM_EVENTS) == decisions(MEDIA)
+    assert 2 == len([o for o in outputs if o.topic is MEDIA])
 
 
 def test_its_own_records_are_no_news() -> None:
@@ -97,3 +122,83 @@ def test_a_quiet_call_stays_the_very_same_object() -> None:
 
     assert step.state is state
     assert encode(state)
+
+
+def _counted(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(f"flexcapture_{name}_total", labels) or 0.0
+
+
+def test_time_without_a_running_media_stream_is_counted() -> None:
+    """From the decision until a gateway has it; a pause in the ticks counts for five seconds."""
+    core = _core()
+    state = core.on_record(TASK, None, call(ACTIVE), T).state
+    assert state is not None
+    before = _counted("unstreamed_seconds")
+    for now in (T + 1_000, T + 2_000, T + 60_000):
+        state = core.on_tick(TASK, state, now).state
+        assert state is not None
+    assert pytest.approx(before + 7.0) == _counted("unstreamed_seconds")
+
+    core, running = _core(), _running()
+    before = _counted("unstreamed_seconds")
+    core.on_tick(TASK, running, T + 1_000)
+    assert before == _counted("unstreamed_seconds")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "detail", "kind"),
+    [
+        ("done", None, "started", None),
+        ("superseded", None, "", None),
+        ("failed", 21220, "no", "refused"),
+        ("expired", 21220, "call is not in-progress", "refused"),
+        ("expired", 404, "not found", "refused"),
+        ("expired", 20429, "too many requests", "unreachable"),
+        ("expired", 503, "away", "unreachable"),
+        ("expired", None, "no answer", "unreachable"),
+        ("expired", None, "no customer leg in the conference", "no-leg"),
+    ],
+)
+def test_a_start_that_failed_is_counted_by_kind(
+    outcome: str, code: int | None, detail: str, kind: str | None
+) -> None:
+    """What Twilio refused, could not be asked, or had no leg for; a stop is none."""
+    answer = CommandAnswered(
+        "c", TASK, 1, "start", outcome, None, None, None, code, detail, 1, T
+    )  # fmt: skip
+    assert kind == failed_start(answer)
+    before = _counted("failed_starts", kind=str(kind))
+    _core().on_record(TASK, _running(), answer, T)
+    assert before + (kind is not None) == _counted("failed_starts", kind=str(kind))
+
+
+def test_a_start_that_never_reached_a_gateway_is_counted() -> None:
+    """Twilio says that it started, and no gateway has it after five seconds."""
+    core = _core()
+    step = core.on_record(TASK, None, call(ACTIVE), T)
+    [start] = [o.record for o in step.outputs if isinstance(o.record, StartDuplicateStream)]
+    done = CommandAnswered(
+        start.command_id, TASK, 1, "start", "done", CUSTOMER_LEG, "MZ1", "n", None, "", 1, T
+    )
+    before = _counted("failed_starts", kind="never-reached-gateway")
+    state = core.on_record(TASK, step.state, done, T).state
+    for now in range(T, T + 11_000, 1_000):
+        assert state is not None
+        state = core.on_tick(TASK, state, now).state
+    assert before + 1 == _counted("failed_starts", kind="never-reached-gateway")
+
+
+def test_a_call_whose_direction_stays_unknown_is_decided_by_a_tick_and_counted() -> None:
+    """Five seconds after the monitored agent accepted; as soon as it is known, it is recorded."""
+    core = _core()
+    unknown = call(ACTIVE, direction=None)
+    state = core.on_record(TASK, None, unknown, T).state
+    assert state is not None
+    before = _counted("stream_manager_undecidable_calls")
+    assert () == core.on_tick(TASK, state, T + 4_999).outputs
+    step = core.on_tick(TASK, state, T + 5_000)
+    assert ["not recorded: direction not known"] * 2 == [o.record.reason for o in step.outputs]
+    assert before + 1 == _counted("stream_manager_undecidable_calls")
+    known = later(call(ACTIVE), reservations=unknown.reservations)
+    outputs = core.on_record(TASK, step.state, known, T + 6_000).outputs
+    assert "record" in {getattr(o.record, "decision", None) for o in outputs}

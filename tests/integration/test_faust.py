@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,11 +11,11 @@ import pytest
 from agents.app import changelog_topic, run_table_role
 from agents.faust_transport import Consumer
 from agents.faust_watch import Stuck
-from pipeline.kafka import ensure_topics, producer
+from pipeline.kafka import ensure_topics, partition_of, producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import encode
-from schemas.topics import CALLS, CTI_EVENTS
+from schemas.topics import CALLS, CTI_EVENTS, DEAD_LETTERS
 from tests.conftest import SettingsFor
 from tests.integration.faust_roles import (
     Collecting,
@@ -133,6 +134,43 @@ async def test_a_process_that_was_stopped_writes_nothing_over_its_successor(
                 await values.until(lambda seen: bodies(seen)[-1] == "one slow three four")
     kept = bodies(values.records)
     assert sorted(kept, key=len) == kept
+
+
+async def test_what_the_broker_refuses_for_good_holds_nothing_up(
+    settings_for: SettingsFor, prefix: str
+) -> None:
+    """Outputs and states that are too large for their topics become dead letters; what comes after
+    them on the same partitions is handled, over and over, by one process."""
+    settings = settings_for(prefix, instance="tracker-0")
+    small = {"max.message.bytes": "3000"}
+    changelog = changelog_topic(Role.TRACKER)
+    await ensure_topics(settings, [replace(CALLS, extra=small), replace(changelog, extra=small)])
+    neighbour = next(
+        key for n in range(1_000) if partition_of((key := f"WT{n}n").encode(), 24) == HERE
+    )
+    async with (
+        reading(settings, CALLS) as calls,
+        reading(settings, DEAD_LETTERS) as letters,
+        role_running(role(), settings),
+    ):
+        for number in range(3):
+            large = event("x" * 4_000 + str(number), f"WT{number}")
+            await publish(settings, CTI_EVENTS, [("WT1", large)])
+            await publish(settings, CTI_EVENTS, [(neighbour, event(f"small{number}"))])
+        await calls.until(lambda seen: len(seen) == 3)
+        # Of states that wait together, only the last is written.
+        await letters.until(lambda seen: _reasons(seen).count("too-large") == 3)
+        await letters.until(lambda seen: "state-too-large" in _reasons(seen))
+    # A record that was refused together with a large one may come after its successors.
+    assert {"small0", "small0 small1", "small0 small1 small2"} == set(bodies(calls.records))
+    assert {"too-large", "state-too-large"} == set(_reasons(letters.records))
+
+
+def _reasons(letters: Sequence[Any]) -> list[str]:
+    return [letter.reason for letter in letters]
+
+
+HERE = partition_of(b"WT1", 24)
 
 
 async def test_it_stops_quickly_and_says_so(settings_for: SettingsFor, prefix: str) -> None:

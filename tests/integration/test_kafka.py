@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from aiokafka.errors import MessageSizeTooLargeError
 
 from pipeline.kafka import consumer, ensure_topics, producer
 from pipeline.settings import SettingsError
@@ -40,3 +41,22 @@ async def test_a_record_goes_through(settings_for: SettingsFor, prefix: str) -> 
     async with consumer(settings, name) as source:
         record = await source.getone()
     assert (b"key", b"value") == (record.key, record.value)
+
+
+async def test_a_producer_goes_on_after_a_record_that_the_broker_refuses(
+    settings_for: SettingsFor, prefix: str
+) -> None:
+    """The broker did not number what it refused: aiokafka must not either, or all that follows on
+    the partition would be refused as out of order."""
+    settings = settings_for(prefix)
+    small = topics.Topic("small", "", (), partitions=1, extra={"max.message.bytes": "1000"})
+    await ensure_topics(settings, [small])
+    name = settings.prefixed("small")
+    async with producer(settings) as out:
+        for number in range(3):
+            await out.send_and_wait(name, str(number).encode())
+            with pytest.raises(MessageSizeTooLargeError):
+                await out.send_and_wait(name, b"x" * 2_000)
+        await out.send_and_wait(name, b"3")
+    async with consumer(settings, name) as source:
+        assert [b"0", b"1", b"2", b"3"] == [(await source.getone()).value for _ in range(4)]

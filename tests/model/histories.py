@@ -63,6 +63,7 @@ def calls(draw: st.DrawFn) -> Scene:
     scene = Scene(
         account=draw(accounts),
         direction=draw(st.sampled_from([*["inbound"] * 8, *["outbound"] * 4, "internal"])),
+        silent=draw(st.sampled_from([False] * 9 + [True])),
         queue=draw(st.sampled_from(["Support", "Support", "Support", "Claims", "Legal"])),
         junk=lambda: draw(_JUNK),
     )
@@ -131,6 +132,8 @@ class _Director:
     def acts(self) -> bool:
         """Something happens while they talk; False: nobody is left to do anything."""
         self.pause()
+        if self.scene.untold and self.one_of(False, True):
+            self.scene.tell_direction()
         deeds = {
             "hold": self.holds, "transfer": self.transfers, "consult": self.transfers,
             "outside": self.outside, "supervisor": self.listens_in, "leave": self.leaves,

@@ -21,17 +21,20 @@ WRAP_UP_MS = 60
 @dataclass(repr=False)
 class Scene:
     """A call. `now` (ms) is the cursor in time; `known` the CloudEvents so far, each with the time
-    of its arrival; `supervisors` the legs of those who listen in; `junk` is asked what to spoil in
-    the next TaskRouter payload."""
+    of its arrival; `supervisors` the legs of those who listen in; `silent`: the attributes tell
+    neither direction nor caller at first (they are `untold`); `junk` is asked what to spoil in the
+    next TaskRouter payload."""
 
     account: Account = field(default_factory=Account)
     direction: str = "inbound"
+    silent: bool = False
     queue: str = "Support"
     now: int = START
     junk: Callable[[], dict[str, Any]] = dict
     known: list[tuple[dict[str, Any], int]] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     attributes: dict[str, Any] = field(default_factory=dict)
+    untold: dict[str, Any] = field(default_factory=dict)
     supervisors: list[str] = field(default_factory=list)
     legs_on: set[str] = field(default_factory=set)
     conference: dict[str, Any] = field(default_factory=dict)
@@ -57,10 +60,18 @@ class Scene:
             told = {"from": "client:ann", "to": "client:bob", "client_call": True}
         direction = "inbound" if self.direction == "inbound" else "outbound"
         self.attributes = {"direction": direction, **plain.get(self.direction, told)}
+        if self.silent:
+            self.untold, self.attributes = self.attributes, {}
         if self.direction == "inbound":
             self.call("answered", self.customer_leg, To=OURS, CallStatus="in-progress")
         if self.account.created:
             self.task("created")
+
+    def tell_direction(self) -> None:
+        """The attributes tell at last what they did not tell at first."""
+        self.attributes |= self.untold
+        self.untold = {}
+        self.task("updated")
 
     def offer(
         self, name: str, queue: str | None = None, transfer: dict[str, Any] | None = None

@@ -156,3 +156,26 @@ def test_a_call_callback_belongs_to_the_call_whose_leg_it_names() -> None:
     scene.call("completed", scene.customer_leg, CallStatus="completed")
     scene.call("completed", "CA" + "9" * 32, CallStatus="completed")
     assert START + 7_000 == of(scene).ended_at
+
+
+def test_a_direction_that_stays_unknown_is_told_after_five_seconds() -> None:
+    """It may be an internal call, so it is not recorded; once it is known not to be, it is."""
+    scene = Scene(silent=True)
+    scene.begin()
+    ann = scene.offer("ann")
+    scene.now += 1_000
+    scene.accept(ann)
+    scene.now += 9_000
+    scene.tell_direction()
+    scene.now += 9_000
+    scene.hang_up()
+    found = told(timeline(prompt(scene), TASK, LIST))
+    assert ["do-not-record", "record", "stop"] == [word for _, word, _ in found]
+    assert START + 6_000 == found[0][0]
+
+    unmonitored = Scene(silent=True)
+    unmonitored.begin()
+    unmonitored.accept(unmonitored.offer("uma"))
+    unmonitored.now += 60_000
+    unmonitored.hold(True)
+    assert [] == words(unmonitored)

@@ -15,6 +15,7 @@ Delivery = tuple[int, dict[str, Any], int]
 
 SECOND = 1_000
 RINGS_AT_MOST = 600 * SECOND
+DIRECTION_WITHIN = 5 * SECOND
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ NOBODY = ListVersion(0, 0)
 class Verdict:
     """`record`: the call is recorded; `begins`: and begins to be, if it was not (False: only what
     runs goes on). `kind`: monitored, bridging, ended, off-list, excluded, none, internal,
-    direction or unknown. `version`: the list's."""
+    direction, no-direction or unknown. `version`: the list's."""
 
     record: bool
     begins: bool
@@ -45,12 +46,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Moment:
-    """What holds from `at` on. `streams`: a media stream must run."""
+    """What holds from `at` on. `streams`: a media stream must run; `overdue`: a monitored agent
+    accepted the call, and its direction should be known by now."""
 
     at: int
     verdict: Verdict
     streams: bool
     story: Story | None
+    overdue: bool = False
 
 
 def in_force(versions: Iterable[ListVersion], at: int) -> ListVersion:
@@ -102,8 +105,10 @@ def _kind(
     told: Story | None, versions: Sequence[ListVersion], now: int, alone_since: int | None
 ) -> str:
     version = in_force(versions, now)
-    if told is None or told.state == "ignored" or told.direction is None:
+    if told is None or told.state == "ignored":
         return "unknown"
+    if told.direction is None:
+        return "no-direction"
     if told.direction == "internal":
         return "internal"
     if not (version.inbound if told.direction == "inbound" else version.outbound):
@@ -177,7 +182,8 @@ def timeline(
             alone_since = at
         verdict = decide(told, versions, at, alone_since)
         streams = verdict.record and (verdict.begins or streams)
-        found.append(Moment(at, verdict, streams, told))
+        overdue = told is not None and _is_overdue(told, versions, at)
+        found.append(Moment(at, verdict, streams, told, overdue))
         ahead |= {t for t in _deadlines(told, alone_since) if t > at}
     return found
 
@@ -186,10 +192,20 @@ def _deadlines(told: Story | None, alone_since: int | None) -> set[int]:
     if told is None:
         return set()
     found = {s.created_at + RINGS_AT_MOST for s in told.sessions}
+    found |= {s.started_at + DIRECTION_WITHIN for s in told.sessions if s.started_at is not None}
     if alone_since is not None:
         ends = [s.ended_at for s in told.sessions if s.ended_at is not None]
         found.add(max([alone_since, *ends]) + SECOND)
     return found
+
+
+def _is_overdue(told: Story, versions: Sequence[ListVersion], now: int) -> bool:
+    """Whether a monitored agent accepted 5 s ago, or at any time if the call is over."""
+    wait = 0 if told.state == "ended" else DIRECTION_WITHIN
+    return any(
+        s.started_at is not None and s.started_at + wait <= now and was_monitored(versions, s, now)
+        for s in told.sessions
+    )
 
 
 def must_stream(
@@ -206,7 +222,8 @@ def must_stream(
 def told(found: Iterable[Moment]) -> list[tuple[int, str, str]]:
     """The decisions that are published along a timeline: when, `record`, `stop` or `do-not-record`,
     and the kind of reason. That a call is not recorded is told once somebody accepted, or it is
-    over, and again if there is another reason while it goes on; what stopped is not told again."""
+    over, and again if there is another reason while it goes on; what stopped is not told again.
+    That its direction is not known is told 5 s after a monitored agent accepted."""
     said: list[tuple[int, str, str]] = []
     for moment in found:
         kind, over = moment.verdict.kind, moment.story is not None and moment.story.state == "ended"
@@ -232,5 +249,7 @@ def _differ(kind: str, other: str) -> bool:
 def _is_settled(moment: Moment) -> bool:
     if moment.story is None or moment.verdict.kind == "unknown":
         return False
+    if moment.verdict.kind == "no-direction":
+        return moment.overdue
     accepted = any(s.started_at is not None for s in moment.story.sessions)
     return accepted or moment.story.state == "ended"

@@ -27,6 +27,8 @@ def test_each_role_can_be_run(role: Role) -> None:
         ["up", "x"],
         ["call"],
         ["call", "WT1"],
+        ["policy"],
+        ["policy", "refuse"],
         ["rebuild"],
         ["rebuild", "recorder"],
         ["rebuild", "recordings"],

@@ -167,11 +167,32 @@ def test_calls_that_are_never_recorded_say_why() -> None:
         assert is_news(decision, None, "")
 
 
-def test_an_unknown_direction_or_channel_decides_nothing() -> None:
-    """It may still turn out to be internal: no recording, and no word about it."""
+def test_an_unknown_channel_decides_nothing() -> None:
+    """It is no voice call, or not known to be one: no recording, and no word about it."""
     ann = reservation(ANN, created=T, accepted=T)
-    for decision in (_decided(call(ann, direction=None)), _decided(call(ann, channel="chat"))):
-        assert (False, False) == (decision.record, is_news(decision, None, ""))
+    decision = _decided(call(ann, channel="chat"), now=T + 60_000)
+    assert (False, False) == (decision.record, is_news(decision, None, ""))
+
+
+def test_that_the_direction_stays_unknown_is_decided_after_five_seconds() -> None:
+    """Until then it may become known; of an agent who is not monitored it is never decided."""
+    ann, bob = (reservation(who, created=T, accepted=T + 100) for who in (ANN, BOB))
+    unknown = call(ann, direction=None)
+    news = [is_news(_decided(unknown, now=T + at), None, "") for at in (100, 5_099, 5_100)]
+    told = published(_decided(unknown, now=T + 5_100), None)
+
+    assert [False, False, True] == news
+    assert ("do-not-record", "not recorded: direction not known") == told
+    assert not is_news(_decided(call(bob, direction=None), now=T + 60_000), None, "")
+    assert not is_news(_decided(unknown, now=T + 9_000), "do-not-record", "no-direction")
+    assert is_news(_decided(call(ann), now=T + 9_000), "do-not-record", "no-direction")
+
+
+def test_of_a_call_that_is_over_the_direction_is_not_waited_for() -> None:
+    """What nobody can say any more is decided at once."""
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 900)
+    over = call(gone, direction=None, milestones={"completed": T + 1_000})
+    assert is_news(_decided(over, now=T + 1_000), None, "")
 
 
 def test_the_last_monitored_agent_leaving_stops_it_whoever_stays() -> None:

@@ -27,6 +27,7 @@ from schemas.records import (
     StartDuplicateStream,
     StopDuplicateStream,
 )
+from schemas.topics import MEDIA
 from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, facts, reservation
 
 HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)])
@@ -211,7 +212,7 @@ class World:
         self.changed = self.changed or step.state is not self.state
         self.state = step.state
         self.saved.append((len(self.handled), self.state))
-        for told in (output.record for output in step.outputs):
+        for told in (output.record for output in step.outputs if output.topic is not MEDIA):
             if isinstance(told, StartDuplicateStream | StopDuplicateStream):
                 self.commands.append(told)
                 self.issued.append(told)

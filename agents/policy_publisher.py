@@ -1,0 +1,248 @@
+"""Publishes the monitored list: from its file to the topic `policy`, in versions.
+
+Several stream managers may watch a file. Only a change of its own file makes a process publish,
+and never a content that is in force already, so that they do not overwrite each other's versions
+again and again, whatever their files say.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import structlog
+from prometheus_client import Gauge
+
+from agents.policy_file import Entries, PolicyFile, Unreadable
+from agents.policy_topic import PolicyReader
+from agents.policy_writer import PolicyWriter, is_in_force
+from agents.twilio_effort import wall_clock
+from pipeline.calls.list_changes import Content, HeldBack, Plan, plan
+from pipeline.calls.policy import PolicyHistory
+from pipeline.settings import Settings
+from pipeline.telemetry import Health
+from pipeline.times import rfc3339
+from schemas.records import PolicyHeldBack
+
+log = structlog.get_logger(__name__)
+
+POLL_S = 0.25
+LOOKS_AT_TOPIC = 40
+"""The topic's end is looked at once in so many looks at the file."""
+RETRY_S = 1.0
+PUBLISH_TIMEOUT_S = 20.0
+DIFFERS_S = 5.0
+"""The file and the list in force may differ for this long before health turns red."""
+NAMED = 3
+"""How many entries a health reason names."""
+SUMMARY = 1_000
+"""How many entries a `PolicyHeldBack` names."""
+
+HELD_BACK = Gauge(
+    "flexcapture_policy_held_back_entries", "Entries of the monitored list whose loss is held back"
+)
+DIFFERS = Gauge(
+    "flexcapture_policy_differs", "1 while the monitored list's file and the list in force differ"
+)
+
+
+class PolicyPublisher:
+    """Watches the file and publishes what it says. Health is red (`monitored-list`) while the file
+    cannot be taken, is held back, or differs from the list in force."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        reader: PolicyReader,
+        health: Health,
+        clock: Callable[[], float] = time.monotonic,
+        writer: PolicyWriter | None = None,
+    ) -> None:
+        self._settings = settings
+        self._reader = reader
+        self._health = health
+        self._clock = clock
+        self._writer = writer or PolicyWriter(settings)
+        self._file = PolicyFile(settings.monitored_agents, clock)
+        self._instance = settings.instance or f"{socket.gethostname()}-{os.getpid()}"
+        self._wanted: Content | None = None
+        self._wanted_since = 0.0
+        self._hash = ""
+        self._planned_for: tuple[object, ...] = ()
+        self._acceptances = 0
+        self._taken: Content | None = None
+        self._held: PolicyHeldBack | None = None
+        self._differs_since: float | None = None
+        self._lost = False
+        self._failure = ""
+        self._retry_at = 0.0
+        if settings.monitored_agents is None:
+            log.warning("FLEXCAPTURE_MONITORED_AGENTS is not set: no agent is monitored")
+
+    async def watch(self) -> None:
+        """Look at the file every `POLL_S`, and now and then at the topic, until cancelled."""
+        looks = 0
+        while True:
+            looks += 1
+            if looks % LOOKS_AT_TOPIC == 0 and await self._reader.is_topic_lost():
+                log.error("the topic policy was lost; the list is published again")
+                self._taken, self._lost = None, True
+            await self.look()
+            await asyncio.sleep(POLL_S)
+
+    async def begin(self, seconds: float = 5.0) -> None:
+        """Look at the file until the list was taken, held back or refused, or time is up."""
+        end = self._clock() + seconds
+        while not await self.look() and self._clock() < end:  # noqa: ASYNC110 - a file is polled
+            await asyncio.sleep(POLL_S)
+
+    async def look(self) -> bool:
+        """Take the file as it is now. Return False if there is more to do: the file is too new, or
+        publishing failed."""
+        found = await self._file.read()
+        match found:
+            case None:
+                return False
+            case Unreadable(why):
+                self._wanted = None
+                self._alarm(f"{why}; the last good list stays in force")
+                return True
+            case Entries():
+                return await self._look_at(found)
+
+    async def _look_at(self, found: Entries) -> bool:
+        wanted = Content(
+            found.entries, self._settings.record_inbound, self._settings.record_outbound
+        )
+        if wanted != self._wanted:
+            self._wanted, self._wanted_since = wanted, self._clock()
+            self._hash = wanted.hash
+            self._acceptances = self._reader.acceptances
+        if not found.agreed and not is_in_force(wanted, 0, self._reader.history):
+            self._compare(wanted)
+            return False
+        if wanted != self._taken or self._held is not None:
+            await self._take(wanted)
+        self._compare(wanted)
+        return wanted == self._taken or self._held is not None
+
+    async def _take(self, wanted: Content) -> None:
+        """Publish what takes effect now, and say what is held back."""
+        history = self._reader.history
+        due = self._unchanged_s() >= self._settings.list_shrink_seconds
+        planned_for = (self._hash, due, self._reader.acceptances, id(history.latest.entries))
+        if self._clock() < self._retry_at or (self._held and planned_for == self._planned_for):
+            return
+        planned = self._plan(wanted, history)
+        base = history.base.version if planned.held_back else 0
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+                content = replace(wanted, entries=planned.entries)
+                await self._writer.publish(content, base, history, anew=self._lost)
+                await self._hold(planned.held_back)
+        except Exception as error:  # noqa: BLE001 - whatever refuses it, the last list stays in force
+            self._retry_at = self._clock() + RETRY_S
+            if self._failure != repr(error):
+                self._failure = repr(error)
+                log.warning("policy not published; retrying", error=self._failure)
+            return
+        self._failure, self._lost = "", False
+        self._planned_for = planned_for
+        if planned.held_back is None:
+            self._taken = wanted
+
+    def _unchanged_s(self) -> float:
+        return self._clock() - self._wanted_since
+
+    def _plan(self, wanted: Content, history: PolicyHistory) -> Plan:
+        base = history.base
+        return plan(
+            base.entries,
+            history.latest.entries,
+            wanted.entries,
+            accepted=self._reader.is_accepted(self._hash, base.version, self._acceptances),
+            unchanged_ms=round(self._unchanged_s() * 1000),
+            shrink_ms=round(self._settings.list_shrink_seconds * 1000),
+        )
+
+    async def _hold(self, held_back: HeldBack | None) -> None:
+        """Publish what is held back, or that nothing is any more; each once."""
+        if held_back is None:
+            if self._instance in self._reader.held_back or self._held is not None:
+                await self._writer.announce(self._instance, None)
+            self._held = None
+            HELD_BACK.set(0)
+            return
+        base = self._reader.history.base.version
+        if self._held is not None and (self._held.hash, self._held.base) == (self._hash, base):
+            return
+        now = wall_clock()
+        left = self._settings.list_shrink_seconds - self._unchanged_s()
+        held = PolicyHeldBack(
+            hash=self._hash,
+            base=base,
+            instance=self._instance,
+            at=now,
+            effective_at=now + max(0, round(left * 1000)),
+            in_force=held_back.in_force,
+            lost_entries=len(held_back.lost),
+            lost=held_back.lost[:SUMMARY],
+            added_entries=len(held_back.added),
+            added=held_back.added[:SUMMARY],
+        )
+        await self._writer.announce(self._instance, held)
+        self._held = held
+        HELD_BACK.set(held.lost_entries)
+
+    def _compare(self, wanted: Content) -> None:
+        """Set health: red while a loss is held back, or the list in force differs for too long."""
+        history = self._reader.history
+        if is_in_force(wanted, 0, history):
+            self._differs_since = None
+            DIFFERS.set(0)
+            self._health.good("monitored-list")
+            return
+        DIFFERS.set(1)
+        if self._differs_since is None:
+            self._differs_since = self._clock()
+        if self._held is not None and not self._failure:
+            self._alarm(_held_reason(self._held))
+        elif self._clock() - self._differs_since > DIFFERS_S:
+            self._alarm(self._difference(wanted, history))
+        elif not self._failure:
+            self._health.good("monitored-list")
+
+    def _difference(self, wanted: Content, history: PolicyHistory) -> str:
+        latest = history.latest
+        in_force = f"version {latest.version} with {len(latest.entries)} entries stays in force"
+        if self._failure:
+            return f"the list could not be published ({self._failure}); {in_force}; retrying"
+        if wanted != self._taken:
+            return f"the file keeps changing; {in_force}"
+        other = sorted(frozenset(wanted.entries) ^ frozenset(latest.entries))
+        return (
+            f"version {latest.version}, which another process published, differs from this "
+            f"process's settings in {len(other)} entries ({_some(other, len(other))}): give every "
+            "stream manager the same list"
+        )
+
+    def _alarm(self, reason: str) -> None:
+        if reason != self._health.reasons.get("monitored-list"):
+            log.error("the list of monitored agents is not in force as its file has it", why=reason)
+        self._health.bad("monitored-list", reason)
+
+
+def _held_reason(held: PolicyHeldBack) -> str:
+    lost = _some(held.lost, held.lost_entries)
+    return (
+        f"the list would lose {held.lost_entries} of {held.in_force} entries ({lost}); they stay "
+        "in force. `flexcapture policy accept` takes the list as it is, else it takes effect at "
+        f"{rfc3339(held.effective_at)}"
+    )
+
+
+def _some(entries: Sequence[str], count: int) -> str:
+    named = ", ".join(entries[:NAMED])
+    return named if count <= NAMED else f"{named}, and {count - NAMED} more"

@@ -58,8 +58,8 @@ class DecisionFollower:
             try:
                 await reader.start()
                 await self._read(reader)
-            except Exception as error:  # whatever it is, it must not end the sockets
-                log.warning("cannot read recording decisions; trying again", error=repr(error))
+            except Exception:  # whatever it is, it must not end the sockets
+                log.exception("cannot read recording decisions; trying again")
             finally:
                 await _stop(reader)
             await asyncio.sleep(RETRY_S)

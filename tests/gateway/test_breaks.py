@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,14 +62,14 @@ def test_breaks_are_at_the_frames_whose_hole_has_a_skipped_number(events, per_ca
     texts: list[str] = []
     history: list[tuple[str, str, int]] = []  # kind, fate, timestamp
     sequence = 1
-    for kind, fate, amount in events:
+    for kind, given_fate, amount in events:
         if kind == "silence":
             timestamps[TRACKS[amount % 2]] += 20 * amount
             continue
         sequence += 1
-        timestamp = timestamps.get(kind, 0)
+        timestamp, fate = timestamps.get(kind, 0), given_fate
         if kind == "mark":
-            fate = "lost" if fate == "lost" else "arrives"
+            fate = "lost" if given_fate == "lost" else "arrives"
             texts += [] if fate == "lost" else [mark(str(sequence))]
         else:
             timestamps[kind] += 20
@@ -84,7 +85,7 @@ def expected_breaks(history) -> dict[str, list[tuple[int, str]]]:
     expected: dict[str, list[tuple[int, str]]] = {track: [] for track in TRACKS}
     for track in TRACKS:
         places = [n for n, (k, fate, _) in enumerate(history) if (k, fate) == (track, "arrives")]
-        for before, after in zip(places, places[1:], strict=False):
+        for before, after in pairwise(places):
             between = history[before + 1 : after]
             lost = any(fate == "lost" for _, fate, _ in between)
             spoiled = any(
@@ -124,7 +125,7 @@ def test_a_connection_without_numbers_has_breaks_at_its_holes_only():
     unnumbered = json.dumps({k: v for k, v in json.loads(plain).items() if k != "sequenceNumber"})
     stamps = [20, 40, 58, 80, 180, 200]
     texts = [frame(track, stamp, None) for stamp in stamps for track in TRACKS]
-    expected = dict.fromkeys(TRACKS, [(180, "not-received")])
+    expected = {track: [(180, "not-received")] for track in TRACKS}
     assert expected == breaks_of(texts, unnumbered)
 
 

@@ -15,7 +15,7 @@ from prometheus_client import Counter
 
 from gateway.decisions import RecordingDecisions
 from gateway.sessions import Session
-from pipeline.kafka import IDLE_FETCH_MS, consumer
+from pipeline.kafka import GATHERED_BYTES, IDLE_FETCH_MS, consumer
 from pipeline.settings import Settings
 from schemas import codec
 from schemas.records import GatewayAlive, GatewayStarted, RecordingDecided
@@ -54,7 +54,10 @@ class DecisionFollower:
     async def run(self) -> None:
         """Read; after an error, continue from the last position with a new consumer."""
         while True:
-            reader = consumer(self._settings, fetch_max_wait_ms=IDLE_FETCH_MS)
+            # Half a second's records in a fetch: audio needs the CPU time, decisions have seconds.
+            reader = consumer(
+                self._settings, fetch_max_wait_ms=IDLE_FETCH_MS, fetch_min_bytes=GATHERED_BYTES
+            )
             try:
                 await reader.start()
                 await self._read(reader)

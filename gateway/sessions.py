@@ -219,6 +219,8 @@ class Sessions:
     def _note_last_number(self, stream: tuple[str, str], number: int) -> None:
         """If the media stream comes again, its batches continue after this number: else one number
         would mean two batches."""
+        if not number:
+            return
         self._last_numbers[stream] = number
         self._last_numbers.move_to_end(stream)
         if len(self._last_numbers) > MAX_ENDED:

@@ -1,4 +1,4 @@
-"""Who may open a socket: signature, ticket, and room for the audio."""
+"""Admission of sockets by signature, ticket, and room for the audio."""
 
 import time
 from collections.abc import Callable, Sequence

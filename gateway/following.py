@@ -15,7 +15,7 @@ from prometheus_client import Counter
 
 from gateway.decisions import RecordingDecisions
 from gateway.sessions import Session
-from pipeline.kafka import GATHERED_BYTES, IDLE_FETCH_MS, consumer
+from pipeline.kafka import GATHERED_BYTES, consumer
 from pipeline.settings import Settings
 from schemas import codec
 from schemas.records import GatewayAlive, GatewayStarted, RecordingDecided
@@ -25,7 +25,10 @@ log = structlog.get_logger(__name__)
 
 BACK_MS = 120_000
 """Reading begins so long ago: what was decided before has led to a stop request long since."""
-POLL_MS = 1_000
+FETCH_MS = 1_000
+"""A fetch brings a second's records: audio needs the CPU time, and decisions are in no hurry, as
+sockets are closed 3 s after them."""
+POLL_MS = 5_000
 RETRY_S = 1.0
 STOP_S = 2.0
 
@@ -33,19 +36,19 @@ DECISIONS = Counter("flexcapture_gateway_decisions_read", "Recording decisions r
 
 
 class DecisionFollower:
-    """Reads until it is cancelled. `who`: this life of this gateway, whose own `GatewayAlive` show
+    """Reads until it is cancelled. `started`: this life of this gateway, whose own `GatewayAlive` show
     how far a partition was read. `clock`: ms since the epoch."""
 
     def __init__(
         self,
         settings: Settings,
         decisions: RecordingDecisions[Session],
-        who: GatewayStarted,
+        started: GatewayStarted,
         clock: Callable[[], int],
     ) -> None:
         self._settings = settings
         self._decisions = decisions
-        self._who = who
+        self._started = started
         self._clock = clock
         name = settings.prefixed(STREAM_EVENTS.name)
         self._partitions = [TopicPartition(name, n) for n in range(STREAM_EVENTS.partitions)]
@@ -54,9 +57,8 @@ class DecisionFollower:
     async def run(self) -> None:
         """Read; after an error, continue from the last position with a new consumer."""
         while True:
-            # Half a second's records in a fetch: audio needs the CPU time, decisions have seconds.
             reader = consumer(
-                self._settings, fetch_max_wait_ms=IDLE_FETCH_MS, fetch_min_bytes=GATHERED_BYTES
+                self._settings, fetch_max_wait_ms=FETCH_MS, fetch_min_bytes=GATHERED_BYTES
             )
             try:
                 await reader.start()
@@ -99,7 +101,7 @@ class DecisionFollower:
             case RecordingDecided():
                 DECISIONS.inc()
                 self._decisions.decided(event, record.partition, self._clock())
-            case GatewayAlive(self._who.gateway, self._who.epoch, at):
+            case GatewayAlive(self._started.gateway, self._started.epoch, at):
                 self._decisions.read_up_to(record.partition, at)
             case _:
                 pass

@@ -21,11 +21,11 @@ class HandshakeReports:
     """Reports of one gateway's life. `clock`: ms since the epoch."""
 
     def __init__(
-        self, events: Publisher, topic: str, who: GatewayStarted, clock: Callable[[], int]
+        self, events: Publisher, topic: str, started: GatewayStarted, clock: Callable[[], int]
     ) -> None:
         self._events = events
         self._topic = topic
-        self._who = who
+        self._started = started
         self._clock = clock
         self._refusals = Refusals()
 
@@ -47,8 +47,8 @@ class HandshakeReports:
                 task_sid=refused.ticket.task_sid,
                 call_sid=refused.ticket.call_sid,
                 generation=refused.ticket.generation,
-                gateway=self._who.gateway,
-                epoch=self._who.epoch,
+                gateway=self._started.gateway,
+                epoch=self._started.epoch,
                 at=self._clock(),
                 reason=refused.verdict.value,
             )

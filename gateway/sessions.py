@@ -56,7 +56,7 @@ class Session:
 
 class Sessions:
     """All sessions of this process. `publisher` carries `media`, `events` what tells of media
-    streams, which must not wait behind audio: who waits for it would take the streams for dead.
+    streams, which must not wait behind audio: if they came late, the streams would be taken for dead.
     `decisions`: to be fed with what the stream managers decide."""
 
     def __init__(

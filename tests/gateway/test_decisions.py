@@ -93,7 +93,7 @@ steps = st.one_of(
 def test_exactly_the_streams_of_calls_not_to_be_recorded_are_ended(given_steps):
     """Against the whole history, in any order, with a clock that goes forward."""
     decisions: RecordingDecisions[int] = RecordingDecisions()
-    told: list[tuple[int, RecordingDecided, int]] = []
+    history: list[tuple[int, RecordingDecided, int]] = []
     streams: dict[int, tuple[str, int]] = {}
     read, now = 0, T0
     for number, (step, pause) in enumerate(given_steps):
@@ -101,7 +101,7 @@ def test_exactly_the_streams_of_calls_not_to_be_recorded_are_ended(given_steps):
         match step:
             case ("decide", task, decision, shift):
                 record = decided(decision, now + shift, task, f"reason {number}")
-                told.append((record.at, record, now))
+                history.append((record.at, record, now))
                 decisions.decided(record, 5, now)
             case ("open", task):
                 streams[number] = task, now
@@ -115,15 +115,15 @@ def test_exactly_the_streams_of_calls_not_to_be_recorded_are_ended(given_steps):
         expected = {
             stream: reason
             for stream, (task, opened_at) in streams.items()
-            if (reason := due(told, task, opened_at, read, now)) is not None
+            if (reason := due(history, task, opened_at, read, now)) is not None
         }
         assert expected == dict(decisions.overdue(now))
 
 
-def due(told, task, opened_at, read, now) -> str | None:
+def due(history, task, opened_at, read, now) -> str | None:
     """The reason to end a stream of the task, from all that was decided."""
     latest = None
-    for at, record, known_at in told:
+    for at, record, known_at in history:
         if record.task_sid == task and (latest is None or at >= latest[0].at):
             repeated = latest is not None and (at, record.decision) == (
                 latest[0].at,

@@ -68,7 +68,7 @@ def test_what_is_no_ticket_opens_nothing():
 
 
 def test_a_refusal_says_which_setting_is_wrong():
-    """Token, URL and clocks are told apart, and the ticket is named where it is genuine."""
+    """It distinguishes token, URL and clocks, and names the ticket if that is genuine."""
     clock = Clock()
     here = Entrance(TOKEN, URL, UsedTickets(None), clock=clock)
     text, foreign = ticket(clock), ticket(clock, token="another token")

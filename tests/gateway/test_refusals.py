@@ -82,8 +82,8 @@ class FakeEvents:
 
 
 def reports_on(events: FakeEvents) -> HandshakeReports:
-    who = GatewayStarted("gateway-0", 7, 7)
-    return HandshakeReports(cast("Publisher", events), "stream.events", who, lambda: 5)
+    started = GatewayStarted("gateway-0", 7, 7)
+    return HandshakeReports(cast("Publisher", events), "stream.events", started, lambda: 5)
 
 
 def test_a_refused_handshake_with_a_genuine_ticket_is_published_for_its_task():
@@ -97,7 +97,7 @@ def test_a_refused_handshake_with_a_genuine_ticket_is_published_for_its_task():
 
 
 def test_reports_are_bounded():
-    """Whoever repeats a handshake does not fill the topic."""
+    """A handshake that is repeated all the time does not fill the topic."""
     events = FakeEvents()
     reports = reports_on(events)
     for _ in range(5 * MAX_REPORTS):

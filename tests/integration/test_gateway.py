@@ -255,7 +255,7 @@ async def test_a_socket_that_is_cut_ends_the_stream_as_dropped(gateway):
 
 async def test_a_silent_stream_stays_while_its_socket_answers_pings(gateway):
     """The socket lives, and Twilio sends nothing for 8 s: frames after that come on the same socket
-    and in the same media stream. Meanwhile the gateway tells every partition that it lives."""
+    and in the same media stream. Meanwhile the gateway reports on every partition that it lives."""
     async with gateway.connect() as ws:
         await ws.send(start())
         await ws.send(media("inbound", "20", bytes(160), "2"))
@@ -384,7 +384,7 @@ async def test_refused_handshakes_are_a_warning_and_a_record_of_the_call(gateway
 async def test_a_record_that_the_broker_refuses_is_told_and_the_line_continues(
     settings_for, prefix
 ):
-    """The topic takes only small records, as somebody has set it up."""
+    """The topic was created with a small `max.message.bytes`."""
     settings = settings_for(prefix, twilio_auth_token=TOKEN)
     small = replace(MEDIA, extra={"max.message.bytes": "6000"})
     await ensure_topics(settings, [small])

@@ -36,8 +36,8 @@ DECISIONS = Counter("flexcapture_gateway_decisions_read", "Recording decisions r
 
 
 class DecisionFollower:
-    """Reads until it is cancelled. `started`: this life of this gateway, whose own `GatewayAlive` show
-    how far a partition was read. `clock`: ms since the epoch."""
+    """Reads until it is cancelled. `started`: this life of this gateway, whose own `GatewayAlive`
+    records show how far a partition was read. `clock`: ms since the epoch."""
 
     def __init__(
         self,

@@ -55,9 +55,9 @@ class Session:
 
 
 class Sessions:
-    """All sessions of this process. `publisher` carries `media`, `events` what tells of media
-    streams, which must not wait behind audio: if they came late, the streams would be taken for dead.
-    `decisions`: to be fed with what the stream managers decide."""
+    """All sessions of this process. `publisher` carries `media`. `events` carries the records of
+    `stream.events`, which must not wait behind audio: if they came late, the media streams would be
+    taken for dead. `decisions`: to be fed with the stream managers' decisions."""
 
     def __init__(
         self,

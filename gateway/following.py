@@ -25,9 +25,9 @@ log = structlog.get_logger(__name__)
 
 BACK_MS = 120_000
 """Reading begins so long ago: what was decided before has led to a stop request long since."""
-FETCH_MS = 1_000
-"""A fetch brings a second's records: audio needs the CPU time, and decisions are in no hurry, as
-sockets are closed 3 s after them."""
+FETCH_MS = 1_500
+"""How long the broker gathers records for a fetch. Audio needs the CPU time, and decisions are in
+no hurry, as sockets are closed 3 s after them."""
 POLL_MS = 5_000
 RETRY_S = 1.0
 STOP_S = 2.0
@@ -53,6 +53,10 @@ class DecisionFollower:
         name = settings.prefixed(STREAM_EVENTS.name)
         self._partitions = [TopicPartition(name, n) for n in range(STREAM_EVENTS.partitions)]
         self._positions: dict[TopicPartition, int] = {}
+        # How the records begin that matter. Most are the `GatewayAlive` of all gateways, which are
+        # as many as partitions, every two seconds.
+        own = codec.encode(GatewayAlive(started.gateway, started.epoch, 0))
+        self._beginnings = (own[:-1], *map(_header, codec.versions(RecordingDecided.__name__)))
 
     async def run(self) -> None:
         """Read; after an error, continue from the last position with a new consumer."""
@@ -92,6 +96,8 @@ class DecisionFollower:
         }
 
     def _take_in(self, record: Any) -> None:
+        if not (record.value or b"").startswith(self._beginnings):
+            return
         try:
             event = codec.decode(record.value)
         except codec.Undecodable as error:
@@ -105,6 +111,10 @@ class DecisionFollower:
                 self._decisions.read_up_to(record.partition, at)
             case _:
                 pass
+
+
+def _header(schema_id: int) -> bytes:
+    return b"\0" + schema_id.to_bytes(4, "big")
 
 
 async def _stop(reader: AIOKafkaConsumer) -> None:

@@ -131,10 +131,18 @@ class TwilioApi:
     async def start_stream(
         self, call_sid: str, name: str, url: str, parameters: Mapping[str, str]
     ) -> str | None:
-        """Starts a media stream of both tracks of the leg; returns its SID. Twilio streams to
-        `url` with a ticket of this request's own, and hands `parameters` to whoever answers."""
-        nonce = os.urandom(NONCE_BYTES)
-        ticket = issued(self._token, self._account, call_sid, time.time(), nonce)
+        """Start a media stream of both tracks of the leg; return its SID. Twilio streams to `url`
+        with a ticket of this request's own, and passes `parameters` (`taskSid` and `generation`
+        among them, which the ticket names too) to the gateway that answers."""
+        ticket = issued(
+            self._token,
+            self._account,
+            call_sid,
+            parameters["taskSid"],
+            int(parameters["generation"]),
+            now=time.time(),
+            nonce=os.urandom(NONCE_BYTES),
+        )
         form = {"Url": url_with(url, ticket), "Name": name, "Track": "both_tracks"}
         for number, (key, value) in enumerate(parameters.items(), 1):
             form |= {f"Parameter{number}.Name": key, f"Parameter{number}.Value": value}

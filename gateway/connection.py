@@ -80,6 +80,11 @@ class Connection:
         self.closing_at = now + CLOSE_MS
         return self.send()
 
+    def ping(self) -> bool:
+        """Send a ping. False as of `send`."""
+        self.websocket.ping()
+        return self.send()
+
     def is_overdue(self, now: int) -> bool:
         """Whether the time to close it is over; a clock that was set back ends it too."""
         return self.closing_at is not None and not 0 < self.closing_at - now <= CLOSE_MS

@@ -1,4 +1,4 @@
-"""Who may open a socket: signature, ticket, and room for what he will send."""
+"""Admission of sockets by signature, ticket, and room for the audio."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from pathlib import Path
 import structlog
 
 from gateway.signature import Verdict, judge, segment_of
-from pipeline.streams.tickets import Fault, Ticket, examined
+from pipeline.streams.tickets import Ticket, is_ticket, verified
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +22,16 @@ class Admission:
     starts, on the bare URL."""
 
     ticket: Ticket | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A handshake that is refused. `ticket`: the one it showed, if that is genuine; `seconds_off`:
+    by how much its time was off, as of `Ticket.seconds_off`."""
+
+    verdict: Verdict
+    ticket: Ticket | None = None
+    seconds_off: float = 0.0
 
 
 class UsedTickets:
@@ -82,16 +92,43 @@ class Entrance:
         self._customer_streams = customer_streams
         self._clock = clock
 
-    def judge(self, path: str, signatures: Sequence[str]) -> Admission | Verdict:
-        """What becomes of a handshake for `path` with these signature headers."""
-        verdict = judge(self._token, self._public_url, path, signatures)
-        if verdict is not Verdict.ACCEPTED or self._token is None:
-            return verdict
+    def judge(
+        self, path: str, signatures: Sequence[str], *, full: bool = False
+    ) -> Admission | Refused:
+        """Decide on a handshake for `path` with these signature headers. `full`: there is no room
+        for the audio of another media stream."""
         segment = segment_of(self._public_url, path)
+        shown = path.rpartition("/")[2] if segment is None else segment
+        ticket = verified(self._token, shown) if self._token and shown else None
+        verdict = judge(self._token, self._public_url, path, signatures)
+        if verdict is not Verdict.ACCEPTED:
+            return Refused(_diagnosis(verdict, shown, ticket), ticket)
+        if full:
+            return Refused(Verdict.FULL, ticket)
         if not segment:
-            return Admission(None) if self._customer_streams else Verdict.NO_TICKET
+            return Admission(None) if self._customer_streams else Refused(Verdict.NO_TICKET)
+        return self._judge_ticket(ticket)
+
+    def _judge_ticket(self, ticket: Ticket | None) -> Admission | Refused:
+        if ticket is None:
+            return Refused(Verdict.TICKET_FORGED)
         now = self._clock()
-        ticket = examined(self._token, segment, now)
-        if isinstance(ticket, Fault):
-            return Verdict(ticket.value)
-        return Admission(ticket) if self._used.use(ticket, now) else Verdict.TICKET_USED
+        off = ticket.seconds_off(now)
+        if off:
+            late = off > 0
+            return Refused(Verdict.TICKET_EXPIRED if late else Verdict.TICKET_AHEAD, ticket, off)
+        if not self._used.use(ticket, now):
+            return Refused(Verdict.TICKET_USED, ticket)
+        return Admission(ticket)
+
+
+def _diagnosis(verdict: Verdict, shown: str, ticket: Ticket | None) -> Verdict:
+    """Say more precisely why a signature is not the right one. The ticket was made by an adapter
+    with the auth token by which Twilio signs: if it is genuine, the token is right, so it is the
+    URL; if it is a ticket made with another token, that is the reason."""
+    if verdict not in (Verdict.WRONG_SIGNATURE, Verdict.WRONG_PATH):
+        return verdict
+    if ticket is not None:
+        return Verdict.WRONG_URL
+    is_signature = verdict is Verdict.WRONG_SIGNATURE
+    return Verdict.WRONG_TOKEN if is_signature and is_ticket(shown) else verdict

@@ -19,6 +19,7 @@ _UNREADABLE = (msgspec.DecodeError, RecursionError)
 
 
 Timestamp = Annotated[int, msgspec.Meta(ge=0, le=MAX_TIMESTAMP_MS)]
+Sequence = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Payload = Annotated[bytes, msgspec.Meta(min_length=1)]
 
 
@@ -37,11 +38,11 @@ class Media(
     tag="media",
     rename={"frame": "media", "sequence": "sequenceNumber", "stream_sid": "streamSid"},
 ):
-    """A frame, as it nearly always comes. `sequence` is a `whole_number` or not: of most frames
-    nobody asks."""
+    """A frame, as it nearly always comes. `sequence`: its number among the messages of the
+    connection; None: the message has no usable number."""
 
     frame: Frame
-    sequence: int | str | None = None
+    sequence: Sequence | None = None
     stream_sid: str | None = None
 
 
@@ -54,7 +55,7 @@ class InvalidFrame:
 
     track: str | None
     reason: str
-    sequence: int | str | None
+    sequence: int | None
     stream_sid: str | None
 
 
@@ -66,7 +67,8 @@ class Connected:
 @dataclass(frozen=True, slots=True)
 class Start:
     """The media stream begins. What our start request passed on comes back as parameters; those
-    that were not there, or are no identifiers, are None (`generation`: 0)."""
+    that were not there, or are no identifiers, are None (`generation`: 0). `sequence` as of
+    `Media`."""
 
     stream_sid: str
     call_sid: str
@@ -74,6 +76,7 @@ class Start:
     task_sid: str | None
     name: str | None
     generation: int
+    sequence: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Other:
-    """An event that does not matter here (`mark`, `dtmf`, or one not known yet)."""
+    """An event that does not matter here (`mark`, `dtmf`, or one not known yet), but for its
+    `sequence` number: without it, the next frame's number would look like a gap."""
+
+    sequence: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +127,14 @@ def _other(text: str | bytes) -> Message:
         case "connected":
             return Connected()
         case _:
-            return Other()
+            return Other(whole_number(data.get("sequenceNumber")))
 
 
 def _invalid(data: dict[str, Any]) -> Media | InvalidFrame:
     """A frame that does not come as it should: what is wrong with it, if that matters."""
-    media, sequence = data.get("media"), data.get("sequenceNumber")
+    media, sequence = data.get("media"), whole_number(data.get("sequenceNumber"))
     stream_sid = data.get("streamSid")
     track = media.get("track") if type(media) is dict else None
-    sequence = sequence if type(sequence) in (str, int) else None
     stream_sid = stream_sid if type(stream_sid) is str else None
     if type(media) is not dict or track not in ("inbound", "outbound"):
         return InvalidFrame(None, "track", sequence, stream_sid)
@@ -174,6 +179,7 @@ def _start(data: dict[str, Any]) -> Start | ProtocolViolation:
         task_sid=_identifier(parameters.get("taskSid")),
         name=_identifier(parameters.get("name")),
         generation=generation if generation < 2**31 else 0,
+        sequence=whole_number(data.get("sequenceNumber")),
     )
 
 

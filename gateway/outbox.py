@@ -12,7 +12,7 @@ after a kill. Who holds the disk is the caller.
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,18 @@ class Outbox:
             self.size -= len(item.value)
             self._ahead -= len(item.value)
         return item
+
+    def substitute(self, number: int, value: bytes) -> Item | None:
+        """Put another value in the place of an item in flight; return the item as it is now. None
+        if it is not in flight (any more)."""
+        old = self._in_flight.get(number)
+        if old is None:
+            return None
+        new = self._in_flight[number] = replace(old, value=value)
+        grown = len(value) - len(old.value)
+        self.size += grown
+        self._ahead += grown
+        return new
 
     def restart(self) -> None:
         """All in flight waits again, before the rest, in its order: who carried it is gone."""

@@ -3,6 +3,10 @@
 Order: a key's records reach the log in the order of `publish`. The producer is idempotent and
 repeats what fails in its order; should it give up all the same, it is thrown away and all that was
 not acknowledged goes out again, in order, by a new one (a record may then be in the log twice).
+
+Kafka refuses some records for good, one that is too large for the topic, say. A broker refuses a
+whole producer batch then, so each record of it is sent again, alone. One that is refused alone is
+dropped, and a `MediaDropped` takes the place of a `MediaBatch`.
 """
 
 import asyncio
@@ -19,6 +23,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from gateway.outbox import Item, Outbox
 from gateway.paging import Pager
+from gateway.refused_records import FINAL_ERRORS, REASON, substitute
 from gateway.spill import Spill
 from pipeline.media.regular import written
 from schemas import codec
@@ -42,6 +47,9 @@ PUBLISH_SECONDS = Histogram(
     "From the cut of a record to Kafka's acknowledgement",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
 )
+REFUSED_RECORDS = Counter(
+    "flexcapture_gateway_records_refused", "Records that Kafka refused for good", ["type"]
+)
 BUFFERED = Gauge("flexcapture_gateway_buffered_bytes", "Bytes that wait for Kafka's word")
 
 
@@ -64,6 +72,7 @@ class Publisher:
         self._pager = None if spill is None else Pager(self._outbox, spill, clock, wake)
         self._empty = asyncio.Event()
         self._broken = False
+        self._suspects: set[int] = set()  # numbers of items that are to be sent alone
         self._stopping = asyncio.Event()
 
     def publish(
@@ -177,23 +186,68 @@ class Publisher:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            try:
-                answer = await producer.send(
-                    item.topic, item.value, key=item.key, partition=item.partition
-                )
-            except KafkaTimeoutError:
-                # Not sent: the producer's own buffer for that partition is full.
-                self._outbox.untake(item)
-                continue
-            answer.add_done_callback(partial(self._answered, item))
+            if item.number in self._suspects:
+                await self._send_alone(producer, item)
+            elif (answer := await self._send(producer, item)) is not None:
+                answer.add_done_callback(partial(self._answered, item))
+
+    async def _send(self, producer: AIOKafkaProducer, item: Item) -> asyncio.Future[Any] | None:
+        """Hand an item to the producer. None: it was not taken; the item, or what takes its place,
+        is the next again."""
+        try:
+            answer: asyncio.Future[Any] = await producer.send(
+                item.topic, item.value, key=item.key, partition=item.partition
+            )
+        except KafkaTimeoutError:
+            # Not sent: the producer's own buffer for that partition is full.
+            self._outbox.untake(item)
+        except FINAL_ERRORS as error:
+            substituted = self._refuse(item, error)
+            if substituted is not None:
+                self._outbox.untake(substituted)
+        else:
+            return answer
+        return None
+
+    async def _send_alone(self, producer: AIOKafkaProducer, item: Item) -> None:
+        """Send an item in a producer batch of its own, so that what is refused is this record."""
+        await producer.flush()
+        if self._broken:
+            return
+        answer = await self._send(producer, item)
+        if answer is None:
+            return
+        await asyncio.wait([answer])
+        error = None if answer.cancelled() else answer.exception()
+        if isinstance(error, FINAL_ERRORS):
+            self._refuse(item, error)
+            # The broker did not count the batch: the producer's next one would be out of order.
+            self._broken = True
+        else:
+            self._answered(item, answer)
+
+    def _refuse(self, item: Item, error: BaseException) -> Item | None:
+        """Drop an item in flight for good. Return the one that takes its place, None for none."""
+        kind, value = substitute(item.value)
+        REFUSED_RECORDS.labels(kind).inc()
+        log.error("Kafka refuses a record", topic=item.topic, type=kind, error=repr(error))
+        if value is None:
+            self._outbox.delivered(item.number)
+            self._suspects.discard(item.number)
+            return None
+        DROPPED.labels(REASON).inc()
+        return self._outbox.substitute(item.number, value)
 
     def _answered(self, item: Item, answer: asyncio.Future[Any]) -> None:
-        if answer.cancelled() or answer.exception() is not None:
-            error = None if answer.cancelled() else repr(answer.exception())
-            log.warning("record not taken", topic=item.topic, error=error)
+        error = None if answer.cancelled() else answer.exception()
+        if answer.cancelled() or error is not None:
+            log.warning("record not taken", topic=item.topic, error=repr(error))
+            if isinstance(error, FINAL_ERRORS):
+                self._suspects.add(item.number)
             self._broken = True
             self._wake.set()
             return
+        self._suspects.discard(item.number)
         if self._outbox.delivered(item.number) is None:
             return
         PUBLISHED.labels(item.topic).inc()

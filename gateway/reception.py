@@ -12,7 +12,8 @@ import structlog
 
 from gateway.connection import Connection, Got
 from gateway.door import Door
-from gateway.entrance import Admission, Entrance
+from gateway.entrance import Admission, Entrance, Refused
+from gateway.handshakes import HandshakeReports
 from gateway.sessions import REFUSED
 from gateway.signature import Verdict
 from gateway.websocket import Phase, Refusal
@@ -37,12 +38,14 @@ class Reception:
         self,
         entrance: Entrance,
         let_in: LetIn,
+        reports: HandshakeReports,
         *,
         count: Callable[[], int],
         is_full: Callable[[], bool],
     ) -> None:
         self._entrance = entrance
         self._let_in = let_in
+        self._reports = reports
         self._count = count
         self._is_full = is_full
         self._door: Door[Connection] = Door()
@@ -137,10 +140,11 @@ class Reception:
         request = connection.websocket.request
         assert request is not None
         signatures = request.headers.get_all("X-Twilio-Signature")
-        verdict = self._judged(request.path, signatures)
-        if not isinstance(verdict, Admission):
-            connection.websocket.answer(_refusal(verdict))
-            self._refused(connection, verdict.value)
+        judged = self._entrance.judge(request.path, signatures, full=self._is_full())
+        if isinstance(judged, Refused):
+            self._reports.refused(judged)
+            connection.websocket.answer(_refusal(judged.verdict))
+            self._refused(connection, judged.verdict.value)
             return
         texts = connection.websocket.answer(None)
         if connection.websocket.phase is Phase.ENDED:
@@ -148,12 +152,9 @@ class Reception:
         elif not connection.send():
             self._gone(connection)
         else:
+            self._reports.accepted(judged)
             self._leave(connection)
-            self._let_in(connection, verdict, texts)
-
-    def _judged(self, path: str, signatures: list[str]) -> Admission | Verdict:
-        """A ticket is not used up by who cannot be taken in."""
-        return Verdict.FULL if self._is_full() else self._entrance.judge(path, signatures)
+            self._let_in(connection, judged, texts)
 
     def _refused(self, connection: Connection, why: str) -> None:
         if connection in self._door:

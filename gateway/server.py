@@ -17,6 +17,8 @@ from aiokafka import AIOKafkaProducer
 
 from gateway.entrance import Entrance, UsedTickets
 from gateway.epoch import begin_epoch
+from gateway.following import DecisionFollower
+from gateway.handshakes import HandshakeReports
 from gateway.publisher import Publisher
 from gateway.reception import BACKLOG, Reception
 from gateway.sessions import Sessions
@@ -208,8 +210,15 @@ class Gateway:
             account_sid=settings.twilio_account_sid,
         )
         self.sockets = Sockets(sessions, wall_clock)
+        self._follower = DecisionFollower(settings, sessions.decisions, started, wall_clock)
+        events_topic = settings.prefixed(STREAM_EVENTS.name)
+        self._handshakes = HandshakeReports(outlets.events, events_topic, started, wall_clock)
         self.reception = Reception(
-            entrance, self.sockets.let_in, count=lambda: len(self.sockets), is_full=self._is_full
+            entrance,
+            self.sockets.let_in,
+            self._handshakes,
+            count=lambda: len(self.sockets),
+            is_full=self._is_full,
         )
 
     async def work(self, health: Health, events_topic: str, stop: asyncio.Event) -> None:
@@ -219,6 +228,7 @@ class Gateway:
                 tasks.create_task(self.sockets.keep_reading(), name="sockets"),
                 tasks.create_task(self.watch(health), name="watch"),
                 tasks.create_task(self._say_alive(events_topic), name="alive"),
+                tasks.create_task(self._follower.run(), name="decisions"),
             ]
             await stop.wait()
             health.bad("draining", "the gateway is stopping")
@@ -237,10 +247,13 @@ class Gateway:
         )
 
     async def watch(self, health: Health) -> None:
-        """Sends away who shows no signature, and watches Kafka."""
+        """Close sockets without a handshake and those of calls that are not to be recorded, and
+        watch Kafka."""
         while True:
             await asyncio.sleep(WATCH_S)
             self.reception.sweep()
+            self.sockets.end_not_to_be_recorded()
+            self._handshakes.show(health)
             waiting = max(publisher.waiting_for() for publisher in self._outlets)
             if waiting > STALLED_S:
                 health.bad("kafka", f"nothing acknowledged for {waiting:.0f} s; buffering")

@@ -4,6 +4,7 @@ Nothing here waits: records go to the publisher's buffer, and what is to happen 
 returned to who holds it.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
@@ -11,13 +12,17 @@ from typing import assert_never
 import structlog
 from prometheus_client import Counter, Gauge
 
+from gateway.decisions import RecordingDecisions
 from gateway.dropped import Dropped
-from gateway.protocol import POLICY_VIOLATION, CloseSocket, MediaSocket, Output
+from gateway.protocol import POLICY_VIOLATION, CloseSocket, MediaSocket, Output, SendPing
 from gateway.publisher import Publisher
 from pipeline.streams.tickets import Ticket
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 
 log = structlog.get_logger(__name__)
+
+MAX_ENDED = 100_000
+"""Media streams that ended whose last batch number is remembered."""
 
 CONNECTIONS = Gauge("flexcapture_gateway_connections", "Sockets that are open")
 REFUSED = Counter(
@@ -41,7 +46,8 @@ class Session:
     """A socket's protocol, and what the shell keeps beside it."""
 
     protocol: MediaSocket
-    stream_sid: str | None = None
+    stream: tuple[str, str] | None = None
+    """Task SID and stream SID, once the media stream has begun."""
     dropped: Dropped | None = None
     batches_dropped: int = 0
     draining: bool = False
@@ -49,8 +55,9 @@ class Session:
 
 
 class Sessions:
-    """All sessions of this process. `publisher` carries `media`, `events` what tells of media
-    streams, which must not wait behind audio: who waits for it would take the streams for dead."""
+    """All sessions of this process. `publisher` carries `media`. `events` carries the records of
+    `stream.events`, which must not wait behind audio: if they came late, the media streams would be
+    taken for dead. `decisions`: to be fed with the stream managers' decisions."""
 
     def __init__(
         self,
@@ -70,61 +77,82 @@ class Sessions:
         self._instance = instance
         self._epoch = epoch
         self._account_sid = account_sid
-        self._running: set[str] = set()
+        self._running: set[tuple[str, str]] = set()
+        self._last_numbers: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self.decisions: RecordingDecisions[Session] = RecordingDecisions()
 
     def open(self, now: int, ticket: Ticket | None = None) -> Session:
         """A socket was opened, with that ticket. `lost` must follow in the end."""
-        account_sid, call_sid = self._account_sid, None
-        if ticket is not None:
-            account_sid, call_sid = ticket.account_sid, ticket.call_sid
-        return Session(MediaSocket(self._instance, self._epoch, account_sid, now, call_sid))
+        return Session(
+            MediaSocket(
+                self._instance,
+                self._epoch,
+                self._account_sid,
+                now,
+                ticket=ticket,
+                last_numbers=self._last_numbers,
+            )
+        )
 
     def receive(
         self, session: Session, texts: Sequence[str | bytes], now: int
-    ) -> CloseSocket | None:
-        """Text messages came. Returns how to close the socket, if it must be closed."""
+    ) -> CloseSocket | SendPing | None:
+        """Text messages came. Returns what to do with the socket, if anything."""
         outputs = session.protocol.receive(texts, now)
         return self._carry_out(session, outputs) if outputs else None
 
-    def received_binary(self, session: Session, now: int) -> CloseSocket | None:
+    def received_binary(self, session: Session, now: int) -> CloseSocket | SendPing | None:
         """A binary message came, which Twilio never sends. Returns how to close the socket."""
         return self._carry_out(session, session.protocol.violated("binary message", now))
 
-    def tick(self, session: Session, now: int) -> CloseSocket | None:
-        """Time passed. Returns how to close the socket, if it must be closed."""
+    def tick(self, session: Session, now: int) -> CloseSocket | SendPing | None:
+        """Time passed. Returns what to do with the socket, if anything."""
         outputs = session.protocol.tick(now)
         return self._carry_out(session, outputs) if outputs else None
+
+    def end_not_to_be_recorded(self, now: int) -> dict[Session, CloseSocket | SendPing]:
+        """End the media streams of calls that were decided not to be recorded, if it is time.
+        Return how to close their sockets."""
+        ended: dict[Session, CloseSocket | SendPing] = {}
+        for session, reason in self.decisions.overdue(now):
+            how = self._carry_out(session, session.protocol.not_to_be_recorded(now, reason))
+            if how is not None:
+                ended[session] = how
+        return ended
 
     def lost(self, session: Session, now: int, reason: str, detail: str) -> None:
         """The socket is gone; what its media stream still had goes out."""
         self._carry_out(session, session.protocol.lost(now, reason, detail))
         self._count_unusable(session)
-        if session.stream_sid is not None:
-            self._running.discard(session.stream_sid)
+        if session.stream is not None:
+            self._running.discard(session.stream)
 
-    def _carry_out(self, session: Session, outputs: Iterable[Output]) -> CloseSocket | None:
-        close: CloseSocket | None = None
+    def _carry_out(
+        self, session: Session, outputs: Iterable[Output]
+    ) -> CloseSocket | SendPing | None:
+        how: CloseSocket | SendPing | None = None
         for output in outputs:
             match output:
                 case MediaBatch():
                     self._publish_batch(session, output)
                 case MediaStreamOpened():
-                    if output.stream_sid in self._running:
+                    if (output.task_sid, output.stream_sid) in self._running:
                         return self._refuse_second(session)
                     self._begin(session, output)
                 case MediaStreamClosed():
                     self._end(session, output)
-                case CloseSocket():
-                    close = output
-                    if output.code == POLICY_VIOLATION:
-                        VIOLATIONS.labels(output.reason).inc()
+                case SendPing() | CloseSocket():
+                    how = output
                 case _:
                     assert_never(output)
-        return close
+        if isinstance(how, CloseSocket) and how.code == POLICY_VIOLATION:
+            VIOLATIONS.labels(how.reason).inc()
+        return how
 
     def _begin(self, session: Session, opened: MediaStreamOpened) -> None:
-        session.stream_sid = opened.stream_sid
-        self._running.add(opened.stream_sid)
+        session.stream = opened.task_sid, opened.stream_sid
+        self._running.add(session.stream)
+        self.decisions.opened(session, opened.task_sid, opened.at)
         OPENED.inc()
         self._publish_both(opened)
         log.info(
@@ -136,7 +164,7 @@ class Sessions:
         )
 
     def _refuse_second(self, session: Session) -> CloseSocket:
-        """A second socket with the same stream SID: the first keeps it."""
+        """A second socket with the same task and stream SID: the first keeps it."""
         session.protocol.forget()
         VIOLATIONS.labels("stream runs already").inc()
         return CloseSocket(POLICY_VIOLATION, "stream runs already")
@@ -174,6 +202,8 @@ class Sessions:
         if session.batches_dropped:
             told = f"{session.batches_dropped} batches dropped: {self._publisher.why_full}"
             closed = replace(closed, detail="; ".join(filter(None, (closed.detail, told))))
+        self.decisions.ended(session, closed.task_sid)
+        self._note_last_number((closed.task_sid, closed.stream_sid), closed.batches)
         CLOSED.labels(closed.reason).inc()
         self._publish_both(closed)
         log.info(
@@ -185,6 +215,16 @@ class Sessions:
             frames=closed.frames,
             invalid=closed.invalid,
         )
+
+    def _note_last_number(self, stream: tuple[str, str], number: int) -> None:
+        """If the media stream comes again, its batches continue after this number: else one number
+        would mean two batches."""
+        if not number:
+            return
+        self._last_numbers[stream] = number
+        self._last_numbers.move_to_end(stream)
+        if len(self._last_numbers) > MAX_ENDED:
+            self._last_numbers.popitem(last=False)
 
     def _publish_both(self, record: MediaStreamOpened | MediaStreamClosed) -> None:
         key = record.task_sid.encode()

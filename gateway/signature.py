@@ -22,12 +22,15 @@ class Verdict(Enum):
     ACCEPTED = "accepted"
     UNSIGNED = "unsigned"
     WRONG_SIGNATURE = "wrong-signature"
+    WRONG_TOKEN = "wrong-token"  # noqa: S105 - a verdict
+    WRONG_URL = "wrong-url"
     WRONG_PATH = "wrong-path"
     NO_TOKEN = "no-token"  # noqa: S105 - a verdict
     FULL = "full"
     NO_TICKET = "no-ticket"
     TICKET_FORGED = "ticket-forged"
     TICKET_EXPIRED = "ticket-expired"
+    TICKET_AHEAD = "ticket-ahead"
     TICKET_USED = "ticket-used"
 
 

@@ -12,7 +12,7 @@ import structlog
 
 from gateway.connection import CLOSE_MS, Connection, Got
 from gateway.entrance import Admission
-from gateway.protocol import CloseSocket
+from gateway.protocol import CloseSocket, SendPing
 from gateway.sessions import CONNECTIONS, Sessions
 from gateway.turns import CYCLE_S, TURNS, Turns
 from gateway.websocket import Phase
@@ -60,6 +60,15 @@ class Sockets:
             due = max(due + TURN_S, loop.time() - CYCLE_S)
             await asyncio.sleep(max(0.0, due - loop.time()))
 
+    def end_not_to_be_recorded(self) -> None:
+        """Close the sockets of calls that were decided not to be recorded, once it is time. Call it
+        often."""
+        now = self._clock()
+        ended = self._sessions.end_not_to_be_recorded(now)
+        for connection in self._turns if ended else ():
+            if connection.session in ended:
+                self._act(connection, ended[connection.session], now)
+
     def close_all(self) -> None:
         """Tells everybody that the gateway goes away. `idle` is set when all are gone."""
         now = self._clock()
@@ -91,26 +100,32 @@ class Sockets:
             assert connection.session is not None
             how = self._sessions.tick(connection.session, now)
             if how is not None:
-                self._close(connection, how, now)
+                self._act(connection, how, now)
         elif connection.is_overdue(now):
             self._end(connection, now)
 
     def _received(self, connection: Connection, texts: list[bytes], now: int) -> None:
         session, websocket = connection.session, connection.websocket
         assert session is not None
+        if websocket.heard:
+            websocket.heard = False
+            session.protocol.heard(now)
         how = self._sessions.receive(session, texts, now) if texts else None
         if how is None and websocket.was_binary and connection.closing_at is None:
             how = self._sessions.received_binary(session, now)
         if how is not None:
-            self._close(connection, how, now)
+            self._act(connection, how, now)
         elif not connection.send() or connection.is_overdue(now):
             self._end(connection, now)
         elif connection.closing_at is None and websocket.phase is Phase.ENDED:
             connection.closing_at = now + CLOSE_MS
             self._sessions.lost(session, now, *connection.how_it_ended())
 
-    def _close(self, connection: Connection, how: CloseSocket, now: int) -> None:
-        if connection.closing_at is None and not connection.close(how, now):
+    def _act(self, connection: Connection, how: CloseSocket | SendPing, now: int) -> None:
+        if connection.closing_at is not None:
+            return
+        sent = connection.ping() if isinstance(how, SendPing) else connection.close(how, now)
+        if not sent:
             self._end(connection, now)
 
     def _end(self, connection: Connection, now: int) -> None:

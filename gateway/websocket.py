@@ -9,7 +9,7 @@ import http
 import logging
 from enum import Enum
 
-from websockets.frames import BINARY, CONT, TEXT, Close, Frame
+from websockets.frames import BINARY, CLOSE, CONT, TEXT, Close, Frame
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
@@ -39,11 +39,12 @@ class WebSocket:
     """A server's side of one connection.
 
     `request`: the handshake, once it is there; it waits for `answer`. `was_binary`: the other side
-    sent a binary message; no text after it is returned. After `receive`, `answer` and `close`, send
-    what `to_send` returns.
+    sent a binary message; no text after it is returned. `heard`: a ping or a pong came; the caller
+    clears it. After `receive`, `answer`, `ping` and
+    `close`, send what `to_send` returns.
     """
 
-    __slots__ = ("_parts", "_protocol", "_rest", "phase", "request", "was_binary")
+    __slots__ = ("_parts", "_protocol", "_rest", "heard", "phase", "request", "was_binary")
 
     def __init__(self) -> None:
         self._protocol = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=_QUIET)
@@ -52,6 +53,7 @@ class WebSocket:
         self.request: Request | None = None
         self.phase = Phase.HANDSHAKE
         self.was_binary = False
+        self.heard = False
 
     def receive(self, data: bytes) -> list[bytes]:
         """Bytes came. Returns the text messages that are whole now."""
@@ -80,6 +82,12 @@ class WebSocket:
         self._rest = b""
         self.phase = Phase.OPEN if protocol.state is OPEN else Phase.ENDED
         return self.receive(rest) if rest else []
+
+    def ping(self) -> None:
+        """Ask the other side for a sign of life, if the connection is open. Call `to_send` after
+        it."""
+        if self._protocol.state is OPEN:
+            self._protocol.send_ping(b"")
 
     def close(self, code: int, reason: str) -> None:
         """Says goodbye, if it is open and has not. Call `to_send` after it."""
@@ -141,6 +149,7 @@ class WebSocket:
         elif frame.opcode is TEXT:
             self._parts = []
         elif frame.opcode is not CONT:  # pings are answered, a close is echoed
+            self.heard |= frame.opcode is not CLOSE
             return
         if self._parts is not None:
             self._parts.append(bytes(frame.data))

@@ -20,7 +20,7 @@ from websockets.exceptions import WebSocketException
 
 from simulator.audio import FRAME_MS, frame
 from simulator.expected import INBOUND, OUTBOUND, SentFrame
-from simulator.script import Json, Line
+from simulator.script import Json
 from simulator.world import TRACKS, MediaStream, StreamStatus, World
 
 OPEN_TIMEOUT_S = 5.0
@@ -106,9 +106,12 @@ class _Sender:
             scene = self._world.scene(self._leg.sid)
             if scene is None or self._media_stream.stopping:
                 return
-            if sounds(number, self._leg.line):
+            tracks = TRACKS[self._media_stream.track]
+            if number in self._leg.line.lost:
+                self._sequence += tracks
+            elif number not in self._leg.line.silent:
                 voices = ((INBOUND, scene.inbound), (OUTBOUND, scene.outbound))
-                for track, voice in voices[: TRACKS[self._media_stream.track]]:
+                for track, voice in voices[:tracks]:
                     payload = frame(self._leg.seed, voice, number)
                     await self._send_frame(SentFrame(track, timestamp, payload))
             await asyncio.sleep(began + (number + 1) * FRAME_MS / 1000 - loop.time())
@@ -160,8 +163,3 @@ def timestamps(media_stream_sid: str) -> Iterator[int]:
     while True:
         yield timestamp - (EARLY_MS if random.random() < EARLY_SHARE else 0)
         timestamp += FRAME_MS
-
-
-def sounds(number: int, line: Line) -> bool:
-    """Whether frame `number` comes through the line."""
-    return number not in line.lost

@@ -156,10 +156,11 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What the media of a call go through: `lost` are the numbers of the frames that Twilio drops
-    (on both tracks)."""
+    """What the media of a call go through, by the numbers of the frames, on both tracks: those of
+    `lost` Twilio drops after it numbered their messages, those of `silent` it never makes."""
 
     lost: range = range(0)
+    silent: range = range(0)
 
 
 @dataclass(frozen=True, slots=True)

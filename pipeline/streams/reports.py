@@ -39,9 +39,9 @@ YOUNG_MS = 10_000
 """A media stream that ends before this counts as a failure."""
 AFTER_STOP_MS = 1_000
 """Twilio ended it: most likely the call is over, and the event that says so is on its way."""
-REPORT_MS = 7_000
-"""When Twilio told of the end, the gateway tells of it within this: its socket ends, or no frame
-comes any more."""
+REPORT_MS = 12_000
+"""After Twilio reported the end, the gateway reports it within this time: the socket ends, or
+nothing comes on it for 5 s and it answers no ping for another 5 s."""
 HOPE_MS = 1_000
 """A media stream that Twilio started before a gateway comes up was perhaps on its way to the one
 that was down: it is hoped for this long after its start, and not for longer."""
@@ -52,7 +52,8 @@ ENDS: Mapping[str, str] = {
     "dropped": "ended: the socket was dropped",
     "drained": "ended: its gateway was stopped",
     "protocol-error": "ended: the socket did not keep to the protocol",
-    "no-media": "ended: no audio came for 5 s",
+    "no-media": "ended: no audio came, and its socket answered no ping",
+    "not-to-be-recorded": "ended: its gateway had last read that the call is not to be recorded",
 }
 """Why a media stream is over that should run, by the reason of its `MediaStreamClosed`."""
 REPLACED = "ended: its gateway died and started again"

@@ -2,8 +2,9 @@
 once cannot be repeated for ever.
 
 Twilio signs the URL alone, without time or nonce. The adapter puts a ticket into the URL of each
-start request, good for one minute and for one call of one account; the gateway asks for it beside
-the signature. Both derive its key from the Twilio auth token, which both have anyhow.
+start request, good for one minute and for one media stream: one call of one account, under one task
+and generation. The gateway asks for it beside the signature. Both derive its key from the Twilio
+auth token, which both have anyhow.
 """
 
 import base64
@@ -11,54 +12,78 @@ import binascii
 import hashlib
 import hmac
 from dataclasses import dataclass
-from enum import Enum
 
 GOOD_FOR_S = 60
 MOST_AHEAD_S = 180
 """A ticket that expires later than this was not made by a clock that agrees with ours."""
 NONCE_BYTES = 8
 _MAC_BYTES = 16
-_PURPOSE = b"flexcapture: media stream ticket, version 1"
-
-
-class Fault(Enum):
-    """Why a ticket is none."""
-
-    FORGED = "ticket-forged"
-    EXPIRED = "ticket-expired"
+_PURPOSE = b"flexcapture: media stream ticket, version 2"
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Whom it lets in. `expires_at`: Unix time, s; `nonce`: hexadecimal, unlike any other's."""
+    """What a ticket lets in. `expires_at`: Unix time, s; `nonce`: hexadecimal, unlike any
+    other's."""
 
     account_sid: str
     call_sid: str
+    task_sid: str
+    generation: int
     expires_at: int
     nonce: str
 
+    def seconds_off(self, now: float) -> float:
+        """Return how far the ticket is from being good at `now` (Unix time, s): 0 if it is good, +5
+        if it expired 5 s ago, -5 if a clock that is 5 s behind could have accepted it."""
+        if now > self.expires_at:
+            return now - self.expires_at
+        return min(0.0, now + MOST_AHEAD_S - self.expires_at)
 
-def issued(auth_token: str, account_sid: str, call_sid: str, now: float, nonce: bytes) -> str:
-    """A ticket's text, fit for a path: good from now (Unix time, s) on for `GOOD_FOR_S`. `nonce`:
-    `NONCE_BYTES` random bytes."""
-    expires_at = int(now) + GOOD_FOR_S
-    body = " ".join((str(expires_at), nonce.hex(), account_sid, call_sid)).encode()
+
+def issued(
+    auth_token: str,
+    account_sid: str,
+    call_sid: str,
+    task_sid: str,
+    generation: int,
+    *,
+    now: float,
+    nonce: bytes,
+) -> str:
+    """Return a ticket's text, fit for a path: good from now (Unix time, s) for `GOOD_FOR_S`.
+    `nonce`: `NONCE_BYTES` random bytes."""
+    fields = (str(int(now) + GOOD_FOR_S), nonce.hex(), account_sid, call_sid, str(generation))
+    body = " ".join((*fields, task_sid)).encode()
     return base64.urlsafe_b64encode(_mac(auth_token, body) + body).decode().rstrip("=")
 
 
-def examined(auth_token: str, text: str, now: float) -> Ticket | Fault:
-    """What a ticket says, if it is genuine and good at `now` (Unix time, s). Never raises."""
-    try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        return Fault.FORGED
+def verified(auth_token: str, text: str) -> Ticket | None:
+    """Return what a ticket says, whether it is good now or not; None: it is not genuine. Never
+    raises."""
+    raw = _decoded(text)
     mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-    if not hmac.compare_digest(_mac(auth_token, body), mac):
-        return Fault.FORGED
-    expires_at, nonce, account_sid, call_sid = body.decode().split(" ")
-    if not now <= int(expires_at) <= now + MOST_AHEAD_S:
-        return Fault.EXPIRED
-    return Ticket(account_sid, call_sid, int(expires_at), nonce)
+    return _parsed(body) if hmac.compare_digest(_mac(auth_token, body), mac) else None
+
+
+def is_ticket(text: str) -> bool:
+    """Return whether it has the form of a ticket, made with whatever token. Never raises."""
+    return _parsed(_decoded(text)[_MAC_BYTES:]) is not None
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _parsed(body: bytes) -> Ticket | None:
+    try:
+        expires_at, nonce, account_sid, call_sid, generation, task_sid = body.decode().split(" ", 5)
+        return Ticket(account_sid, call_sid, task_sid, int(generation), int(expires_at), nonce)
+    except ValueError:
+        return None
 
 
 def url_with(public_url: str, segment: str) -> str:

@@ -177,6 +177,7 @@ class CodedSocket(asyncio.Protocol):
         timestamp = next(self._timestamps)
         if self._full:
             coded.thrown_away.append(number)
+            self._sequence += len(TRACKS)  # Twilio counts what it throws away
             return True
         self._chunk += 1
         self._write(self._pair(number, timestamp))

@@ -19,7 +19,7 @@ from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
 from pipeline.settings import Settings, SettingsError, load
 from pipeline.streams.names import stream_name
-from pipeline.streams.tickets import Ticket, examined
+from pipeline.streams.tickets import verified
 from pipeline.telemetry import Health
 from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
 from tests.agents.twilio_double import ACCOUNT, TOKEN, Reply, TwilioDouble, twilio_double
@@ -120,9 +120,11 @@ async def test_a_start_asks_for_both_tracks_of_that_leg_and_names_the_call(scene
     [(kind, leg, form)] = scene.twilio.requests
     base, _, text = form["Url"].rpartition("/")
     assert ("start", LEG, expected) == (kind, leg, form | {"Url": base})
-    ticket = examined(TOKEN, text, time.time())
-    assert isinstance(ticket, Ticket)
+    ticket = verified(TOKEN, text)
+    assert ticket is not None
+    assert ticket.seconds_off(time.time()) == 0
     assert (ACCOUNT, LEG) == (ticket.account_sid, ticket.call_sid)
+    assert (TASK, 1) == (ticket.task_sid, ticket.generation)
     assert ("done", LEG, name) == (answer.outcome, answer.call_sid, answer.name)
     assert answer.stream_sid in scene.twilio.streams
 

@@ -2,12 +2,12 @@
 
 import time
 
-from gateway.entrance import Admission, Entrance, UsedTickets
+from gateway.entrance import Admission, Entrance, Refused, UsedTickets
 from gateway.signature import Verdict, signature
-from pipeline.streams.tickets import issued
+from pipeline.streams.tickets import issued, verified
 
 TOKEN, URL = "an auth token", "wss://voice.example.com/media"
-ACCOUNT, CALL = "AC" + "0" * 32, "CA" + "1" * 32
+ACCOUNT, CALL, TASK = "AC" + "0" * 32, "CA" + "1" * 32, "WT" + "2" * 32
 
 
 class Clock:
@@ -20,14 +20,20 @@ class Clock:
         return self.now
 
 
-def judged(entrance: Entrance, segment: str) -> Admission | Verdict:
-    """A handshake that Twilio signed."""
+def handshake(
+    entrance: Entrance, segment: str, *, token: str = TOKEN, url: str = URL, full: bool = False
+) -> Admission | Refused:
+    """A handshake that Twilio signed, with this token for this URL."""
     tail = f"/{segment}" if segment else ""
-    return entrance.judge(f"/media{tail}", [signature(TOKEN, URL + tail)])
+    return entrance.judge(f"/media{tail}", [signature(token, url + tail)], full=full)
 
 
-def ticket(clock: Clock, nonce: int = 0) -> str:
-    return issued(TOKEN, ACCOUNT, CALL, clock.now, nonce.to_bytes(8))
+def verdict(judged: Admission | Refused) -> Verdict:
+    return Verdict.ACCEPTED if isinstance(judged, Admission) else judged.verdict
+
+
+def ticket(clock: Clock, nonce: int = 0, token: str = TOKEN) -> str:
+    return issued(token, ACCOUNT, CALL, TASK, 3, now=clock.now, nonce=nonce.to_bytes(8))
 
 
 def test_a_ticket_opens_one_socket_within_a_minute(tmp_path):
@@ -37,30 +43,69 @@ def test_a_ticket_opens_one_socket_within_a_minute(tmp_path):
         Entrance(TOKEN, URL, UsedTickets(tmp_path / "used"), clock=clock) for _ in range(2)
     )
     text = ticket(clock)
-    admission = judged(first, text)
+    admission = handshake(first, text)
     assert isinstance(admission, Admission)
     assert admission.ticket is not None
-    assert (ACCOUNT, CALL) == (admission.ticket.account_sid, admission.ticket.call_sid)
-    assert Verdict.TICKET_USED is judged(first, text)
-    assert Verdict.TICKET_USED is judged(second, text)
+    assert (ACCOUNT, CALL, TASK, 3) == (
+        admission.ticket.account_sid,
+        admission.ticket.call_sid,
+        admission.ticket.task_sid,
+        admission.ticket.generation,
+    )
+    assert Verdict.TICKET_USED is verdict(handshake(first, text))
+    assert Verdict.TICKET_USED is verdict(handshake(second, text))
     clock.now += 61
-    assert Verdict.TICKET_EXPIRED is judged(first, text)
-    assert isinstance(judged(second, ticket(clock, 1)), Admission)
+    assert Verdict.TICKET_EXPIRED is verdict(handshake(first, text))
+    assert Verdict.ACCEPTED is verdict(handshake(second, ticket(clock, 1)))
 
 
 def test_what_is_no_ticket_opens_nothing():
     """Though Twilio signed it."""
     entrance = Entrance(TOKEN, URL, UsedTickets(None), clock=Clock())
-    assert Verdict.NO_TICKET is judged(entrance, "")
-    assert Verdict.TICKET_FORGED is judged(entrance, "something")
-    assert Verdict.WRONG_SIGNATURE is entrance.judge("/media/x", [signature(TOKEN, URL)])
+    assert Refused(Verdict.NO_TICKET) == handshake(entrance, "")
+    assert Refused(Verdict.TICKET_FORGED) == handshake(entrance, "something")
+    assert Refused(Verdict.WRONG_SIGNATURE) == entrance.judge("/media/x", [signature(TOKEN, URL)])
+
+
+def test_a_refusal_says_which_setting_is_wrong():
+    """It distinguishes token, URL and clocks, and names the ticket if that is genuine."""
+    clock = Clock()
+    here = Entrance(TOKEN, URL, UsedTickets(None), clock=clock)
+    text, foreign = ticket(clock), ticket(clock, token="another token")
+    genuine = verified(TOKEN, text)
+    assert genuine is not None
+    assert Refused(Verdict.WRONG_TOKEN) == handshake(here, foreign, token="another token")
+    elsewhere = "wss://elsewhere.example.com/media"
+    assert Refused(Verdict.WRONG_URL, genuine) == handshake(here, text, url=elsewhere)
+    other_path = here.judge(f"/other/{text}", [signature(TOKEN, f"wss://h/other/{text}")])
+    assert Refused(Verdict.WRONG_URL, genuine) == other_path
+    assert Refused(Verdict.WRONG_PATH) == here.judge("/other/x", ["signed"])
+    assert Refused(Verdict.UNSIGNED, genuine) == here.judge(f"/media/{text}", [])
+    assert Refused(Verdict.UNSIGNED) == here.judge("/media/x", [])
+    issued_at = clock.now
+    clock.now = genuine.expires_at + 5.0
+    assert Refused(Verdict.TICKET_EXPIRED, genuine, 5.0) == handshake(here, text)
+    clock.now = genuine.expires_at - 200.0
+    assert Refused(Verdict.TICKET_AHEAD, genuine, -20.0) == handshake(here, text)
+    clock.now = issued_at
+    assert Verdict.ACCEPTED is verdict(handshake(here, text)), "no refusal used it up"
+
+
+def test_without_room_a_ticket_is_not_used_up():
+    """The refusal names the call; a stranger is refused as a stranger."""
+    clock = Clock()
+    entrance = Entrance(TOKEN, URL, UsedTickets(None), clock=clock)
+    text = ticket(clock)
+    assert Refused(Verdict.FULL, verified(TOKEN, text)) == handshake(entrance, text, full=True)
+    assert Refused(Verdict.UNSIGNED) == entrance.judge("/media/x", [], full=True)
+    assert Verdict.ACCEPTED is verdict(handshake(entrance, text))
 
 
 def test_the_bare_url_is_an_option():
     """For media streams that the customer's own flow starts."""
     entrance = Entrance(TOKEN, URL, UsedTickets(None), customer_streams=True, clock=Clock())
-    assert Admission(None) == judged(entrance, "")
-    assert Verdict.TICKET_FORGED is judged(entrance, "something")
+    assert Admission(None) == handshake(entrance, "")
+    assert Refused(Verdict.TICKET_FORGED) == handshake(entrance, "something")
 
 
 def test_used_tickets_are_forgotten_when_they_are_worth_nothing(tmp_path):
@@ -68,9 +113,9 @@ def test_used_tickets_are_forgotten_when_they_are_worth_nothing(tmp_path):
     clock, used = Clock(), UsedTickets(tmp_path)
     entrance = Entrance(TOKEN, URL, used, clock=clock)
     for number in range(20):
-        assert isinstance(judged(entrance, ticket(clock, number)), Admission)
+        assert isinstance(handshake(entrance, ticket(clock, number)), Admission)
     assert 20 == len(list(tmp_path.iterdir()))
     clock.now = max(path.stat().st_mtime for path in tmp_path.iterdir()) + 1_000
-    assert isinstance(judged(entrance, ticket(clock, 99)), Admission)
+    assert isinstance(handshake(entrance, ticket(clock, 99)), Admission)
     assert 1 == len(list(tmp_path.iterdir()))
     assert 1 == len(used._used)

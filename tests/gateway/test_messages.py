@@ -37,7 +37,17 @@ def test_a_frame_comes_out_as_it_was(track, timestamp, sequence, payload, as_tex
     """Numbers as strings or as integers."""
     number = str if as_text else int
     text = media(track, number(timestamp), payload, number(sequence))
-    assert Media(Frame(track, timestamp, payload), number(sequence), STREAM) == parse(text)
+    assert Media(Frame(track, timestamp, payload), sequence, STREAM) == parse(text)
+
+
+@pytest.mark.parametrize("sequence", [None, "", "x", "-1", -1, 1.5, [], {}, True, 2**63, "9" * 30])
+def test_a_sequence_number_that_is_none_spoils_no_frame(sequence):
+    """The message counts as one without a number."""
+    frame = Frame("inbound", 20, b"\x00")
+    assert Media(frame, None, STREAM) == parse(media("inbound", "20", b"\x00", sequence))
+    assert Other(None) == parse(json.dumps({"event": "mark", "sequenceNumber": sequence}))
+    invalid = parse(media("inbound", "20", "%", sequence))
+    assert InvalidFrame("inbound", "payload", None, STREAM) == invalid
 
 
 @given(st.text(max_size=60))
@@ -69,13 +79,13 @@ def test_any_fields_give_a_message(event, fields):
 @pytest.mark.parametrize("payload", ["", "not base64!", "AAA", "A===", "AA==AA==", "ä", "AA\n=="])
 def test_base64_that_is_none_is_an_invalid_frame(payload):
     """Of its track, so that it can be counted there."""
-    assert InvalidFrame("inbound", "payload", "2", STREAM) == parse(media("inbound", "20", payload))
+    assert InvalidFrame("inbound", "payload", 2, STREAM) == parse(media("inbound", "20", payload))
 
 
 @pytest.mark.parametrize("timestamp", ["-1", "", "x", "1.5", None, 90_000_001, True, "1_0", " 5"])
 def test_a_timestamp_that_cannot_be_is_an_invalid_frame(timestamp):
     """Negative, beyond 25 hours, or no whole number."""
-    assert InvalidFrame("outbound", "timestamp", "2", STREAM) == parse(
+    assert InvalidFrame("outbound", "timestamp", 2, STREAM) == parse(
         media("outbound", timestamp, b"\x00")
     )
 
@@ -83,7 +93,7 @@ def test_a_timestamp_that_cannot_be_is_an_invalid_frame(timestamp):
 @pytest.mark.parametrize("track", ["both", "", None, 5, ["inbound"]])
 def test_an_unknown_track_is_an_invalid_frame_of_no_track(track):
     """It cannot be counted with a track."""
-    assert InvalidFrame(None, "track", "2", STREAM) == parse(media(track, "20", b"\x00"))
+    assert InvalidFrame(None, "track", 2, STREAM) == parse(media(track, "20", b"\x00"))
 
 
 @pytest.mark.parametrize("text", ["{", "", "nonsense", "[1]", "null", '"media"', "{'event':1}"])
@@ -94,7 +104,7 @@ def test_what_is_no_json_object_is_a_violation(text):
 
 def test_a_start_carries_what_our_request_passed_on():
     """Task, name and generation come back as parameters."""
-    assert Start(STREAM, CALL, ACCOUNT, TASK, "fc-1", 2) == parse(start())
+    assert Start(STREAM, CALL, ACCOUNT, TASK, "fc-1", 2, 1) == parse(start())
 
 
 def test_the_call_sid_of_start_wins():
@@ -128,6 +138,7 @@ def test_other_audio_than_mu_law_is_a_violation():
 
 def test_the_rest_is_known_or_tolerated():
     """Events of other kinds of stream, and such as are not known yet."""
-    assert [Connected(), Stop(), Other(), Other()] == [
-        parse(text) for text in (connected(), stop(), '{"event": "mark"}', "{}")
+    numbered = '{"event": "mark", "sequenceNumber": "7"}'
+    assert [Connected(), Stop(), Other(None), Other(None), Other(7)] == [
+        parse(text) for text in (connected(), stop(), '{"event": "mark"}', "{}", numbered)
     ]

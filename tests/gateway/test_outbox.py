@@ -50,6 +50,15 @@ class OutboxMachine(RuleBasedStateMachine):
             self.in_flight.append(self.waiting.pop(0))
 
     @precondition(lambda self: self.in_flight)
+    @rule(data=st.data(), size=st.integers(0, 60))
+    def substitute(self, data: st.DataObject, size: int) -> None:
+        number = data.draw(st.sampled_from(self.in_flight))
+        item = self.outbox.substitute(number, bytes(size))
+        assert item is not None
+        assert (number, size) == (item.number, len(item.value))
+        self.sizes[number] = size
+
+    @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
     def deliver(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(self.in_flight))

@@ -1,13 +1,15 @@
 """Dialogues with one socket's protocol."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.protocol import CloseSocket, MediaSocket, State
+from gateway.protocol import CloseSocket, MediaSocket, SendPing, State
 from pipeline.media.batch import frames
+from pipeline.streams.tickets import Ticket
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened, Run
 from tests.examples import examples
 from tests.gateway.dialogue import ACCOUNT, CALL, STREAM, TASK, connected, media, start, stop
@@ -44,7 +46,7 @@ def test_a_whole_stream():
         frame = media("inbound", str(119 + 20 * number), bytes([number]) * 160, str(4 + number))
         assert [] == list(protocol.receive([frame], T0 + 20 * number))
     batch, end, close = protocol.receive([stop()], T0 + 60)
-    assert [(1, 4, 6, T0 + 60)] == [
+    assert [(1, 4, 6, T0 + 40)] == [
         (batch.number, batch.first_sequence, batch.last_sequence, batch.at)
     ]
     assert (Run(119, 3, 20, 160),) == batch.tracks[0].runs
@@ -63,6 +65,7 @@ def test_a_whole_stream():
         ([connected(), media("inbound", "20", "!")], "media before start"),
         ([start(parameters={})], "start without taskSid parameter"),
         ([start(accountSid="AC" + "f" * 32)], "another account"),
+        ([start(accountSid=None)], "another account"),
     ],
 )
 def test_what_is_no_stream_of_ours_is_closed_with_1008(messages, reason):
@@ -93,10 +96,9 @@ def test_a_violation_while_running_ends_the_stream_with_its_audio(text, reason):
 
 
 def test_what_is_odd_but_harmless_is_tolerated():
-    """A repeated start, unknown events, frames without a stream SID or sequence number, and a
-    start without an account."""
+    """A repeated start, unknown events, and frames without a stream SID or sequence number."""
     protocol = fresh()
-    assert 1 == len(protocol.receive([start(accountSid=None)], T0))
+    assert 1 == len(protocol.receive([start()], T0))
     assert [] == list(protocol.receive([start()], T0))
     assert [] == list(protocol.receive(['{"event": "mark"}'], T0))
     assert [] == list(
@@ -108,7 +110,28 @@ def test_what_is_odd_but_harmless_is_tolerated():
 
 def test_any_account_is_taken_where_none_is_configured():
     """The signature is proof enough."""
-    assert 1 == len(fresh(None).receive([start(accountSid="AC" + "f" * 32)], T0))
+    for account in ("AC" + "f" * 32, None):
+        assert 1 == len(fresh(None).receive([start(accountSid=account)], T0))
+
+
+TICKET = Ticket(ACCOUNT, CALL, TASK, 2, T0 // 1000 + 60, "00")
+
+
+@pytest.mark.parametrize(
+    ("ticket", "reason"),
+    [
+        (replace(TICKET, account_sid="AC" + "f" * 32), "another account"),
+        (replace(TICKET, call_sid="CA" + "f" * 32), "another call"),
+        (replace(TICKET, task_sid="WT" + "f" * 32), "another task"),
+        (replace(TICKET, generation=3), "another task"),
+    ],
+)
+def test_a_start_must_be_what_the_ticket_was_made_for(ticket, reason):
+    """Account, leg, task and generation."""
+    protocol = MediaSocket("gateway-0", 7, None, T0, ticket=ticket)
+    assert [CloseSocket(1008, reason)] == list(protocol.receive([start()], T0))
+    protocol = MediaSocket("gateway-0", 7, None, T0, ticket=TICKET)
+    assert [MediaStreamOpened] == [type(output) for output in protocol.receive([start()], T0)]
 
 
 def test_a_bad_payload_is_counted_and_the_socket_stays():
@@ -146,43 +169,121 @@ def ticked(protocol, first, last) -> list:
     return [output for now in ticks for output in protocol.tick(now)]
 
 
-def test_a_stream_without_frames_is_closed_after_five_seconds():
-    """From its start on; the end tells why, and it is no violation."""
+def no_media(silence: int, **counts: int) -> MediaStreamClosed:
+    return closed("no-media", f"nothing for {silence} s, and no answer to a ping", **counts)
+
+
+def test_a_stream_without_frames_is_pinged_and_closed_if_nothing_answers():
+    """From its start on; the end says why, and it is no violation."""
     protocol = running()
     assert [] == ticked(protocol, T0, T0 + 4_900)
-    assert [
-        closed("no-media", "for 5 s", at=T0 + 5_000),
-        CloseSocket(1011, "no media"),
-    ] == ticked(protocol, T0 + 5_000, T0 + 6_000)
+    assert [SendPing()] == ticked(protocol, T0 + 5_000, T0 + 9_900)
+    assert [no_media(10, at=T0 + 10_000), CloseSocket(1011, "no media")] == ticked(
+        protocol, T0 + 10_000, T0 + 11_000
+    )
 
 
-def test_a_stream_that_falls_silent_is_closed_five_seconds_after_its_last_frame():
-    """A frame that cannot be used is a frame all the same."""
+@pytest.mark.parametrize("sign", ["pong", "frame", "useless frame", "mark"])
+def test_a_silent_stream_stays_while_there_are_signs_of_life(sign):
+    """An answer to the ping, or anything else that comes; it is pinged again every 5 s."""
     protocol = running()
-    ticked(protocol, T0, T0 + 3_000)
-    protocol.receive([media("inbound", "20", "%%%")], T0 + 3_050)
-    assert [MediaBatch] == [type(o) for o in ticked(protocol, T0 + 3_100, T0 + 8_000)]
-    assert [MediaStreamClosed, CloseSocket] == [type(o) for o in protocol.tick(T0 + 8_100)]
+    texts = {
+        "frame": media("inbound", "20", bytes(160)),
+        "useless frame": media("inbound", "20", "%%%"),
+        "mark": '{"event": "mark"}',
+    }
+    for start_at in range(T0, T0 + 120_000, 6_000):
+        pings = [o for o in ticked(protocol, start_at, start_at + 5_900) if type(o) is SendPing]
+        assert [SendPing()] == pings
+        if sign == "pong":
+            protocol.heard(start_at + 5_950)
+        else:
+            protocol.receive([texts[sign]], start_at + 5_950)
+    assert State.RUNNING is protocol.state
+    protocol.receive([media("inbound", "120000", bytes(160))], T0 + 120_000)
+    assert 120_000 == list(frames(protocol.lost(T0 + 120_000, "dropped", "")[0]))[-1].timestamp
 
 
-@given(st.lists(st.tuples(st.sampled_from(["frame", "tick"]), st.integers(-3_000, 7_000))))
+def test_a_ping_does_not_hold_back_audio():
+    """What was collected goes out in time, also while an answer is outstanding."""
+    protocol = running()
+    ticked(protocol, T0, T0 + 2_950)
+    protocol.receive([media("inbound", "20", bytes(160))], T0 + 3_000)
+    outputs = ticked(protocol, T0 + 3_050, T0 + 13_050)
+    kinds = [MediaBatch, SendPing, MediaStreamClosed, CloseSocket]
+    assert kinds == [type(output) for output in outputs]
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["frame", "pong", "tick", "tick"]), st.integers(-3_000, 7_000))
+    )
+)
 def test_time_in_which_the_sockets_were_not_read_is_no_silence(steps):
-    """Ticks that are further apart than a second, or a clock that is set: the five seconds begin
-    anew. Frames at least that often keep every media stream."""
-    protocol, now, ticked_at, silent_since = running(), T0, T0, T0
-    for kind, pause in [*steps, *[("tick", 500)] * 20]:
+    """Ticks that are further apart than a second, or a clock that is set: the five seconds until
+    the ping and those after it begin anew, as after every sign of life."""
+    protocol, now, ticked_at, heard_at = running(), T0, T0, T0
+    pinged_at = None
+    for kind, pause in [*steps, *[("tick", 500)] * 40]:
         now += pause
-        if kind == "frame":
-            protocol.receive([media("inbound", "20", b"\x00" * 160)], now)
-            silent_since = now
+        if kind != "tick":
+            if kind == "frame":
+                protocol.receive([media("inbound", "20", b"\x00" * 160)], now)
+            else:
+                protocol.heard(now)
+            heard_at, pinged_at = now, None
             continue
-        silent_since = silent_since if 0 <= now - ticked_at <= 1_000 else now
+        if not 0 <= now - ticked_at <= 1_000:
+            heard_at, pinged_at = now, None
         ticked_at = now
-        over = any(isinstance(output, CloseSocket) for output in protocol.tick(now))
-        assert over == (now - silent_since >= 5_000)
-        if over:
-            return
+        found = {type(output) for output in protocol.tick(now)} - {MediaBatch}
+        if pinged_at is None:
+            must_ping = now - heard_at >= 5_000
+            assert ({SendPing} if must_ping else set()) == found
+            pinged_at = now if must_ping else None
+        else:
+            over = now - pinged_at >= 5_000
+            assert ({MediaStreamClosed, CloseSocket} if over else set()) == found
+            if over:
+                return
     raise AssertionError("never closed")
+
+
+def test_a_stream_that_is_not_to_be_recorded_ends_with_the_decisions_reason():
+    """Its audio so far goes out, and the socket is closed regularly; nothing comes after it."""
+    protocol = running()
+    protocol.receive([media("inbound", "20", bytes(160))], T0)
+    batch, end, close = protocol.not_to_be_recorded(T0 + 100, "no monitored agent is left")
+    assert isinstance(batch, MediaBatch)
+    reason = "not-to-be-recorded"
+    assert end == closed(reason, "no monitored agent is left", at=T0 + 100, batches=1, frames=1)
+    assert close == CloseSocket(1000, "not to be recorded")
+    assert [] == list(protocol.receive([media("inbound", "40", bytes(160))], T0 + 120))
+    assert [] == list(protocol.lost(T0 + 130, "dropped", ""))
+
+
+def test_a_batch_bears_the_time_at_which_its_last_frame_came():
+    """Whatever cuts it: time, a frame that no longer fits, the 25th frame, or the end."""
+    protocol = running()
+    protocol.receive([media("inbound", "20", bytes(160))], T0 + 1)
+    protocol.receive([media("inbound", "40", bytes(160))], T0 + 40)
+    by_time = list(protocol.tick(T0 + 700))
+    protocol.receive([media("inbound", "60", bytes(160))], T0 + 701)
+    far = [media("inbound", str(5_000 + 20 * n), bytes(160)) for n in range(26)]
+    by_frames = list(protocol.receive(far, T0 + 1_000))
+    *by_end, _ = protocol.lost(T0 + 1_300, "dropped", "")
+    batches = [*by_time, *by_frames, *by_end]
+    assert [T0 + 40, T0 + 701, T0 + 1_000, T0 + 1_000] == [batch.at for batch in batches]
+
+
+def test_a_stream_that_comes_again_continues_its_batch_numbers():
+    """So that a number never means two batches; under another task it begins at 1."""
+    for task, first in ((TASK, 13), ("WT" + "f" * 32, 1)):
+        numbers = {(task, STREAM): 12} if task == TASK else {(TASK, "MZ" + "f" * 32): 12}
+        protocol = MediaSocket("gateway-0", 7, ACCOUNT, T0, last_numbers=numbers)
+        protocol.receive([start(), media("inbound", "20", bytes(160))], T0)
+        batch, end = protocol.lost(T0, "dropped", "")
+        assert (first, first, 1) == (batch.number, end.batches, end.frames)
 
 
 def test_what_waits_is_cut_after_half_a_second():
@@ -190,7 +291,7 @@ def test_what_waits_is_cut_after_half_a_second():
     protocol = running()
     protocol.receive([media("inbound", "20", b"\x00" * 160)], T0)
     assert [] == list(protocol.tick(T0 + 499))
-    assert [(1, T0 + 500)] == [(batch.number, batch.at) for batch in protocol.tick(T0 + 500)]
+    assert [(1, T0)] == [(batch.number, batch.at) for batch in protocol.tick(T0 + 500)]
     assert [] == list(protocol.tick(T0 + 1_500))
 
 

@@ -3,7 +3,8 @@ stream SID."""
 
 from typing import Any
 
-from gateway.protocol import CloseSocket
+from gateway import sessions as sessions_module
+from gateway.protocol import CloseSocket, SendPing
 from gateway.sessions import Sessions
 from schemas.records import (
     DroppedTrack,
@@ -11,9 +12,10 @@ from schemas.records import (
     MediaDropped,
     MediaStreamClosed,
     MediaStreamOpened,
+    RecordingDecided,
     Run,
 )
-from tests.gateway.dialogue import ACCOUNT, TASK, media, start, stop
+from tests.gateway.dialogue import ACCOUNT, STREAM, TASK, media, start, stop
 
 T0 = 1_700_000_000_000
 
@@ -111,3 +113,73 @@ def test_a_binary_message_ends_the_socket():
     sessions = sessions_on(FakePublisher())
     session = sessions.open(T0)
     assert CloseSocket(1008, "binary message") == sessions.received_binary(session, T0)
+
+
+OTHER_TASK = "WT" + "9" * 32
+
+
+def test_the_same_stream_sid_under_another_task_is_another_stream():
+    """Both run, each with its own batch numbers."""
+    publisher = FakePublisher()
+    sessions = sessions_on(publisher)
+    for task in (TASK, OTHER_TASK):
+        session = sessions.open(T0)
+        parameters = {"taskSid": task}
+        assert sessions.receive(session, [start(parameters=parameters)], T0) is None
+        sessions.receive(session, [media("inbound", "20", bytes(160))], T0)
+        sessions.tick(session, T0 + 600)
+    found = [record for _, _, record in publisher.records if isinstance(record, MediaBatch)]
+    assert [(TASK, 1), (OTHER_TASK, 1)] == [(batch.task_sid, batch.number) for batch in found]
+
+
+def test_a_stream_that_comes_again_continues_its_numbers(monkeypatch):
+    """Also the third time; as many streams are remembered as there is room for."""
+    monkeypatch.setattr(sessions_module, "MAX_ENDED", 2)
+    publisher = FakePublisher()
+    sessions = sessions_on(publisher)
+
+    def play(stream: str, frames: int) -> list[int]:
+        before = len(publisher.records)
+        session = sessions.open(T0)
+        texts = [media("inbound", str(500 * n), bytes(160), stream=stream) for n in range(frames)]
+        sessions.receive(session, [start(stream=stream), *texts, stop(stream=stream)], T0)
+        sessions.lost(session, T0, "dropped", "")
+        records = [record for _, _, record in publisher.records[before:]]
+        numbers = [record.number for record in records if isinstance(record, MediaBatch)]
+        assert {numbers[-1]} == {r.batches for r in records if isinstance(r, MediaStreamClosed)}
+        return numbers
+
+    assert [1, 2] == play(STREAM, 2)
+    assert [3] == play(STREAM, 1)
+    assert [1] == play("MZa", 1)
+    assert [4, 5, 6] == play(STREAM, 3)
+    assert [1] == play("MZb", 1), "no room for three"
+    assert [1] == play("MZa", 1)
+
+
+def test_a_silent_stream_is_pinged():
+    """The shell returns what to do with the socket."""
+    sessions = sessions_on(FakePublisher())
+    session = sessions.open(T0)
+    sessions.receive(session, [start()], T0)
+    answers = [sessions.tick(session, T0 + after) for after in range(0, 5_001, 500)]
+    assert [None] * 10 + [SendPing()] == answers
+
+
+def test_streams_of_calls_that_are_not_to_be_recorded_are_ended():
+    """Those alone; the record says why."""
+    publisher = FakePublisher()
+    sessions = sessions_on(publisher)
+    running = {}
+    for task in (TASK, OTHER_TASK):
+        session = running[task] = sessions.open(T0)
+        sessions.receive(session, [start(parameters={"taskSid": task})], T0)
+    stopped = RecordingDecided(TASK, T0, "stop", "the last agent left", 1)
+    sessions.decisions.decided(stopped, 0, T0)
+    assert {} == sessions.end_not_to_be_recorded(T0 + 2_999)
+    ended = sessions.end_not_to_be_recorded(T0 + 3_000)
+    assert {running[TASK]: CloseSocket(1000, "not to be recorded")} == ended
+    assert {} == sessions.end_not_to_be_recorded(T0 + 3_100)
+    [_, (_, _, closed)] = [r for r in publisher.records if isinstance(r[2], MediaStreamClosed)]
+    assert (TASK, "not-to-be-recorded") == (closed.task_sid, closed.reason)
+    assert closed.detail == "the last agent left"

@@ -77,6 +77,41 @@ def test_messages_come_out_as_they_were(given_steps, places):
     assert Phase.OPEN is websocket.phase
 
 
+@pytest.mark.parametrize("answer", ["pong", "unsolicited pong", "ping", "text", "close"])
+def test_control_frames_are_signs_of_life(answer):
+    """The answer to our ping, and any other ping or pong; a close is none."""
+    websocket, client = opened()
+    websocket.ping()
+    [data] = websocket.to_send()
+    client.receive_data(data)
+    [ping] = client.events_received()
+    assert isinstance(ping, Frame)
+    assert ping.opcode is Opcode.PING
+    answers = client.data_to_send()  # the client's protocol answers by itself
+    if answer != "pong":
+        answers = []
+        send = {
+            "unsolicited pong": lambda: client.send_pong(b"x"),
+            "ping": lambda: client.send_ping(b"x"),
+            "text": lambda: client.send_text(b"x"),
+            "close": lambda: client.send_close(1000, ""),
+        }
+        send[answer]()
+        answers = client.data_to_send()
+    assert not websocket.heard
+    websocket.receive(b"".join(answers))
+    assert (answer not in ("text", "close")) == websocket.heard
+
+
+def test_no_ping_follows_a_close():
+    """Nothing may."""
+    websocket, _ = opened()
+    websocket.close(1000, "")
+    websocket.to_send()
+    websocket.ping()
+    assert [] == websocket.to_send()
+
+
 def closing_code(websocket: WebSocket, client: ClientProtocol) -> int | None:
     """With which the other side was closed."""
     for data in websocket.to_send():

@@ -8,8 +8,8 @@ import json
 import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -19,7 +19,7 @@ from websockets.exceptions import InvalidStatus
 from gateway.server import run
 from infra.kafka import LocalKafka, running
 from infra.ports import chosen
-from pipeline.kafka import consumer, wait_for_kafka
+from pipeline.kafka import consumer, ensure_topics, producer, wait_for_kafka
 from pipeline.media.batch import frames
 from pipeline.settings import Settings
 from pipeline.streams.tickets import issued
@@ -28,10 +28,15 @@ from schemas import codec
 from schemas.records import (
     GatewayAlive,
     GatewayStarted,
+    HandshakeRefused,
     MediaBatch,
+    MediaDropped,
     MediaStreamClosed,
     MediaStreamOpened,
+    RecordingDecided,
+    SequenceBreak,
 )
+from schemas.topics import MEDIA
 from tests.gateway.dialogue import ACCOUNT, CALL, STREAM, TASK, connected, media, start, stop
 
 pytestmark = pytest.mark.integration
@@ -49,12 +54,15 @@ class Running:
     stop: asyncio.Event
     task: asyncio.Task[None]
 
-    def connect(self, segment: str | None = None, **headers: str) -> Any:
-        """A socket as Twilio opens it, to the public URL and a segment, a ticket mostly."""
+    def connect(
+        self, segment: str | None = None, task: str = TASK, token: str = TOKEN, **headers: str
+    ) -> Any:
+        """A socket as Twilio opens it, to the public URL and a segment, a ticket mostly. `token`:
+        the one that Twilio and the adapter have."""
         if segment is None:
-            segment = "/" + issued(TOKEN, ACCOUNT, CALL, time.time(), os.urandom(8))
+            segment = "/" + ticket(time.time(), task=task, token=token)
         url = self.url + segment
-        digest = hmac.new(TOKEN.encode(), url.encode(), hashlib.sha1).digest()
+        digest = hmac.new(token.encode(), url.encode(), hashlib.sha1).digest()
         signed = {"X-Twilio-Signature": base64.b64encode(digest).decode()} | headers
         return connect(url, additional_headers={k: v for k, v in signed.items() if v})
 
@@ -66,6 +74,11 @@ class Running:
                 for records in (await reader.getmany(timeout_ms=100)).values():
                     found += [(record, codec.decode(record.value)) for record in records]
         return found
+
+
+def ticket(now: float, task: str = TASK, token: str = TOKEN) -> str:
+    """One for the media stream of `start()`, made at `now`."""
+    return issued(token, ACCOUNT, CALL, task, 2, now=now, nonce=os.urandom(8))
 
 
 @asynccontextmanager
@@ -240,17 +253,173 @@ async def test_a_socket_that_is_cut_ends_the_stream_as_dropped(gateway):
     assert ("dropped", 1) == (closed.reason, closed.frames)
 
 
-async def test_a_stream_without_frames_is_closed(gateway):
-    """The socket lives, and Twilio sends nothing; meanwhile the gateway tells every partition of
-    `stream.events` that it lives itself."""
+async def test_a_silent_stream_stays_while_its_socket_answers_pings(gateway):
+    """The socket lives, and Twilio sends nothing for 8 s: frames after that come on the same socket
+    and in the same media stream. Meanwhile the gateway reports on every partition that it lives."""
     async with gateway.connect() as ws:
         await ws.send(start())
+        await ws.send(media("inbound", "20", bytes(160), "2"))
+        await asyncio.sleep(8)
+        await ws.send(media("inbound", "8020", bytes(160), "3"))
+        await ws.send(media("inbound", "9020", bytes(160), "5"))
+        await ws.send(stop())
+        assert (1000, "stop") == await closing_code(ws)
+    found = await gateway.records("media", MediaStreamClosed)
+    stream = [ours for record, ours in found if record.key == TASK.encode()]
+    opened, *batches, ended = stream
+    assert (MediaStreamOpened, "stop", 3) == (type(opened), ended.reason, ended.frames)
+    stamps = [f.timestamp for batch in batches for f in frames(batch)]
+    assert [20, 8_020, 9_020] == stamps
+    breaks = [each for batch in batches for track in batch.tracks for each in track.breaks]
+    assert [SequenceBreak(9_020, "not-received")] == breaks
+    events = await gateway.records("stream.events", MediaStreamClosed)
+    alive = {record.partition for record, ours in events if isinstance(ours, GatewayAlive)}
+    assert set(range(24)) == alive
+
+
+async def test_a_silent_stream_whose_socket_answers_no_ping_is_closed(gateway):
+    """As one whose other side is gone."""
+    async with gateway.connect() as ws:
+        await ws.send(start())
+        ws.transport.pause_reading()  # so that the client does not see the ping
+        found = await gateway.records("stream.events", MediaStreamClosed)
+        ws.transport.resume_reading()
         assert (1011, "no media") == await closing_code(ws)
-    found = await gateway.records("stream.events", MediaStreamClosed)
     [ended] = [ours for _, ours in found if isinstance(ours, MediaStreamClosed)]
     assert ("no-media", 0) == (ended.reason, ended.frames)
-    alive = {record.partition for record, ours in found if isinstance(ours, GatewayAlive)}
-    assert set(range(24)) == alive
+
+
+async def publish(settings: Settings, *records: RecordingDecided) -> None:
+    """Decisions, as a stream manager writes them."""
+    writer = producer(settings)
+    await writer.start()
+    try:
+        for record in records:
+            topic, key = settings.prefixed("stream.events"), record.task_sid.encode()
+            await writer.send_and_wait(topic, codec.encode(record), key)
+    finally:
+        await writer.stop()
+
+
+async def test_a_stop_closes_the_socket_without_twilio(gateway):
+    """The decision alone does it; a socket that opens later under the same task is closed too, one
+    of another task is not, nor one whose call is recorded again."""
+    others = [f"WT{letter * 32}" for letter in "abc"]
+    now = time.time_ns() // 10**6
+    await publish(gateway.settings, RecordingDecided(others[1], now - 60_000, "stop", "old", 1))
+    async with AsyncExitStack() as sockets:
+        ours, *neighbours = [
+            await sockets.enter_async_context(gateway.connect(task=task))
+            for task in (TASK, *others)
+        ]
+        for ws, task in zip((ours, *neighbours), (TASK, *others), strict=True):
+            parameters = {"taskSid": task, "generation": "2"}
+            await ws.send(start(stream=f"MZ{task}", parameters=parameters))
+            await ws.send(media("inbound", "20", bytes(160), stream=f"MZ{task}"))
+        now = time.time_ns() // 10**6
+        await publish(
+            gateway.settings,
+            RecordingDecided(TASK, now, "do-not-record", "the queue is excluded", 1),
+            RecordingDecided(others[2], now, "stop", "left", 1),
+            RecordingDecided(others[2], now + 1, "record", "came back", 1),
+        )
+        assert (1000, "not to be recorded") == await closing_code(ours)
+        assert (1000, "not to be recorded") == await closing_code(neighbours[1])
+        again = await sockets.enter_async_context(gateway.connect())
+        await again.send(start())
+        assert (1000, "not to be recorded") == await closing_code(again)
+        for ws, task in ((neighbours[0], others[0]), (neighbours[2], others[2])):
+            await ws.send(stop(stream=f"MZ{task}"))
+            assert (1000, "stop") == await closing_code(ws)
+    found = await gateway.records("stream.events", MediaStreamClosed, 5)
+    ended = [ours for _, ours in found if isinstance(ours, MediaStreamClosed)]
+    why = "not-to-be-recorded"
+    assert {
+        (f"MZ{TASK}", why, "the queue is excluded"),
+        (STREAM, why, "the queue is excluded"),
+        (f"MZ{others[1]}", why, "old"),
+        (f"MZ{others[0]}", "stop", ""),
+        (f"MZ{others[2]}", "stop", ""),
+    } == {(each.stream_sid, each.reason, each.detail) for each in ended}
+
+
+async def until_warned(gateway: Running, word: str) -> None:
+    """Waits until the health check warns of handshakes, with this word in it."""
+    async with asyncio.timeout(10):
+        while word not in gateway.health.warnings.get("handshakes", ""):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def test_refused_handshakes_are_a_warning_and_a_record_of_the_call(gateway):
+    """The gateway stays healthy, strangers are no reason, and the next accepted one clears it."""
+    with pytest.raises(InvalidStatus):
+        async with gateway.connect(**{"X-Twilio-Signature": ""}, segment="/stranger"):
+            pass
+    await asyncio.sleep(0.3)
+    assert {} == gateway.health.warnings
+    for segment, token, word in (
+        (None, "another token", "wrong-token"),
+        ("/" + ticket(time.time() - 75), TOKEN, "ticket-expired"),
+        ("/" + ticket(time.time() + 300), TOKEN, "ticket-ahead"),
+    ):
+        with pytest.raises(InvalidStatus) as refused:
+            async with gateway.connect(segment, token=token):
+                pass
+        assert refused.value.response.status_code == 403
+        await until_warned(gateway, word)
+    assert {} == gateway.health.reasons
+    found = await gateway.records("stream.events", HandshakeRefused, 2)
+    refusals = [(record.key, ours) for record, ours in found if isinstance(ours, HandshakeRefused)]
+    assert [(TASK.encode(), "ticket-expired"), (TASK.encode(), "ticket-ahead")] == [
+        (key, ours.reason) for key, ours in refusals
+    ]
+    assert {(TASK, CALL, 2)} == {
+        (ours.task_sid, ours.call_sid, ours.generation) for _, ours in refusals
+    }
+    async with gateway.connect(), asyncio.timeout(10):
+        while gateway.health.warnings:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+async def test_a_record_that_the_broker_refuses_is_told_and_the_line_continues(
+    settings_for, prefix
+):
+    """The topic was created with a small `max.message.bytes`."""
+    settings = settings_for(prefix, twilio_auth_token=TOKEN)
+    small = replace(MEDIA, extra={"max.message.bytes": "6000"})
+    await ensure_topics(settings, [small])
+    async with gateway_with(settings) as gateway, gateway.connect() as ws:
+        await ws.send(start())
+        large = range(10, 20)
+        for number in range(30):
+            size = 800 if number in large else 160
+            await ws.send(media("inbound", str(500 * number), bytes(size), str(2 + number)))
+            if number in large:
+                await ws.send(media("inbound", str(500 * number + 100), bytes(3_000)))
+                await ws.send(media("outbound", str(500 * number + 100), bytes(4_000)))
+        await ws.send(stop())
+        assert (1000, "stop") == await closing_code(ws)
+        found = await gateway.records("media", MediaStreamClosed)
+    stream = [ours for record, ours in found if record.key == TASK.encode()]
+    dropped = [ours for ours in stream if isinstance(ours, MediaDropped)]
+    assert {"refused"} == {ours.reason for ours in dropped}
+    numbers: list[int] = []
+    for ours in stream:
+        if isinstance(ours, MediaDropped):
+            numbers += range(ours.first_number, ours.last_number + 1)
+        elif isinstance(ours, MediaBatch):
+            numbers.append(ours.number)
+    assert list(range(1, stream[-1].batches + 1)) == list(dict.fromkeys(numbers))
+    lost = {
+        run.timestamp + n * run.step
+        for ours in dropped
+        for track in ours.tracks
+        for run in track.runs
+        for n in range(run.frames)
+    }
+    assert {500 * number + 100 for number in large} <= lost
+    kept = {f.timestamp for ours in stream if isinstance(ours, MediaBatch) for f in frames(ours)}
+    assert {500 * number for number in range(30) if number not in large} <= kept
 
 
 async def test_what_runs_at_a_stop_is_drained(settings_for, prefix):

@@ -119,7 +119,24 @@ def test_a_socket_that_opens_after_the_stop_is_stopped_at_once() -> None:
     assert {} == world.sockets
 
 
-@pytest.mark.parametrize("reason", ["dropped", "drained", "no-media"])
+def test_a_gateway_that_ends_an_unwanted_stream_by_itself_has_carried_out_the_stop() -> None:
+    """Whether Twilio ever does or not: the media stream is over, for the reason that stopped it,
+    and nothing follows it."""
+    world = _wanted(seconds=20)
+    _unwanted(world)
+    reason = world.told[-1].reason
+    assert "stopping" == world.told[-1].state
+    world.close(next(iter(world.sockets)), "not-to-be-recorded")
+    world.hear_all()
+    assert ("stopped", reason) == (world.told[-1].state, world.told[-1].reason)
+    issued = len(world.issued)
+    for _ in range(30):
+        world.tick()
+        world.hear_all()
+    assert issued == len(world.issued)
+
+
+@pytest.mark.parametrize("reason", ["dropped", "drained", "no-media", "not-to-be-recorded"])
 def test_a_lost_stream_is_followed_at_once_by_the_next_generation(reason: str) -> None:
     """No waiting for a tick: the report of its end itself starts the next media stream."""
     world = _wanted(seconds=20)

@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv jars kinesis chromium promtool demo test chaos chaos-audio chaos-bridge lint format bench clean
+.PHONY: help venv jars kinesis chromium promtool demo test chaos chaos-audio chaos-bridge chaos-day lint format bench clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ chaos-audio: $(INSTALLED) jars  ## 200 calls, every frame looked for, while gate
 
 chaos-bridge: $(INSTALLED) jars kinesis  ## 100,000 events, shards that change, bridges killed; ARGS=--help
 	$(BIN)/python -m tests.chaos_bridge $(ARGS)
+
+chaos-day: $(INSTALLED) jars  ## a day of log time: gateways cut off and killed, every frame looked for; ARGS=--help
+	$(BIN)/python -m tests.chaos_day $(ARGS)
 
 lint: $(INSTALLED)  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -84,8 +84,8 @@ class Publisher:
         partition: int | None = None,
         droppable: bool = False,
     ) -> bool:
-        """Hands a record on; returns at once. False: it was dropped, as the buffer is full, which
-        happens only to what is `droppable`, and was counted."""
+        """Take a record, and return at once. Return False if the buffer is full, which happens only
+        to what is `droppable`; the caller then counts it in `DROPPED`."""
         taken = self._outbox.put(
             topic,
             key,
@@ -95,7 +95,6 @@ class Publisher:
             droppable=droppable,
         )
         if not taken:
-            DROPPED.labels(self.why_full).inc()
             return False
         self._empty.clear()
         self._wake.set()

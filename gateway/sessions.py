@@ -15,7 +15,7 @@ from prometheus_client import Counter, Gauge
 from gateway.decisions import RecordingDecisions
 from gateway.dropped import Dropped
 from gateway.protocol import POLICY_VIOLATION, CloseSocket, MediaSocket, Output, SendPing
-from gateway.publisher import Publisher
+from gateway.publisher import DROPPED, Publisher
 from pipeline.streams.tickets import Ticket
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 
@@ -176,13 +176,18 @@ class Sessions:
         if session.protocol.unusable:
             self._count_unusable(session)
         key = batch.task_sid.encode()
-        if session.dropped is not None and self._publisher.has_room():
+        if session.dropped is not None:
+            if not self._publisher.has_room():
+                # A small batch may fit still, but it must not come before what is missing.
+                self._drop(session, batch, key)
+                return
             self._tell_dropped(session, key)
         if not self._publisher.publish(self._media_topic, key, batch, droppable=True):
             self._drop(session, batch, key)
 
     def _drop(self, session: Session, batch: MediaBatch, key: bytes) -> None:
         reason = self._publisher.why_full
+        DROPPED.labels(reason).inc()
         session.batches_dropped += 1
         if session.dropped is not None and session.dropped.reason != reason:
             self._tell_dropped(session, key)

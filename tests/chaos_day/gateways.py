@@ -16,6 +16,7 @@ from schemas.records import GatewayStarted
 from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
 
 BUFFER_BYTES = 8 * 1024 * 1024
+SMALL_BUFFER_BYTES = 256 * 1024
 SPILL_BYTES = 2 * 1024 * 1024 * 1024
 
 
@@ -67,6 +68,7 @@ class DayGateway:
     directory: Path
     prefix: str
     spill_bytes: int = SPILL_BYTES
+    buffer_bytes: int = BUFFER_BYTES
     sessions: Sessions = field(init=False)
     _media: Publisher = field(init=False)
     _events: Publisher = field(init=False)
@@ -76,7 +78,7 @@ class DayGateway:
     def begin(self) -> None:
         """Take over the spill of an earlier life, and announce this one behind it."""
         self._spill = Spill(self.directory / self.name, self.spill_bytes)
-        options: dict[str, Any] = {"limit": BUFFER_BYTES, "clock": self.clock.seconds}
+        options: dict[str, Any] = {"limit": self.buffer_bytes, "clock": self.clock.seconds}
         self._media = Publisher(lambda: self.line, spill=self._spill, **options)  # type: ignore[arg-type,return-value]
         self._events = Publisher(lambda: self.line, **options)  # type: ignore[arg-type,return-value]
         self.sessions = Sessions(
@@ -97,7 +99,7 @@ class DayGateway:
     @property
     def is_behind(self) -> bool:
         """Whether so much waits in memory that the day must not go on yet."""
-        return self._media.buffered > BUFFER_BYTES // 2 and not self._spill.is_full
+        return self._media.buffered > self.buffer_bytes // 2 and not self._spill.is_full
 
     @property
     def waits(self) -> bool:

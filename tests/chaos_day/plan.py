@@ -64,6 +64,8 @@ def whole_day(random: Random) -> Plan:
         ]
     events += _killed(FULL, 600, 620, 685)
     calls += [PlannedCall(FULL, 599, 640), PlannedCall(FULL, 602, 606)]
+    events += _cut_off(FULL, 720, 740)
+    calls += [PlannedCall(FULL, 719, 745), PlannedCall(FULL, 730, 735)]
     events += _killed("gateway-killed", 780, 785, 915)
     calls += [PlannedCall("gateway-killed", 779, 900), PlannedCall("gateway-killed", 781, 783)]
     return Plan(24 * 60, tuple(calls), tuple(sorted(events, key=lambda e: e.at)), {FULL: 4 << 20})
@@ -77,7 +79,9 @@ def short(random: Random) -> Plan:
         PlannedCall("gateway-away", 9, 14),
         PlannedCall("gateway-away", 74, 77),
         PlannedCall(FULL, 19, 26),
+        PlannedCall(FULL, 119, 128),
     ]
+    events += _cut_off(FULL, 120, 126)
     events.sort(key=lambda event: event.at)
     return Plan(180, tuple(calls), tuple(events), {FULL: 2 << 20})
 

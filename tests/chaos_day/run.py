@@ -23,15 +23,20 @@ from schemas.codec import encode
 from schemas.records import RecordingDecided, RecordingPolicy
 from schemas.topics import ALL, CALL_PARTITIONS, CALLS, MEDIA, POLICY, STREAM_EVENTS, Topic
 from tests.chaos_day.calls import DayCall
-from tests.chaos_day.gateways import SPILL_BYTES, DayGateway, Line, LogClock
-from tests.chaos_day.plan import Event, Fault, Plan
+from tests.chaos_day.gateways import (
+    BUFFER_BYTES,
+    SMALL_BUFFER_BYTES,
+    SPILL_BYTES,
+    DayGateway,
+    Line,
+    LogClock,
+)
+from tests.chaos_day.plan import FULL, Event, Fault, Plan
 
 Say = Callable[[str], None]
 
 STEP_MS = 500
 IDLE_STEP_MS = 5_000
-AFTER_END_MS = 3_000
-"""A call's last version, and its stop, follow so long after its end at most."""
 TRAFFIC_MS = 30_000
 """So often there is a record of other calls on each partition of `media`: log time goes on."""
 ROLES = (Role.RECORDER, Role.CONSOLIDATOR)
@@ -145,7 +150,7 @@ class Day:
         on: list[DayCall] = []
         end = self.began_at + round(self.plan.minutes * 60_000)
         while self.clock.now < end or on:
-            while events and self._minute() >= events[0].at:
+            while events and self._at(events[0]) <= self.clock.now:
                 await self._happen(events.pop(0))
             while waiting and waiting[0].begins <= self.clock.now:
                 call = waiting.pop(0)
@@ -156,10 +161,13 @@ class Day:
                 if call.is_over:
                     on.remove(call)
             await self._other_calls()
-            await self._let_gateways_work(busy=bool(on))
+            next_at = [call.begins for call in waiting[:1]] + [self._at(e) for e in events[:1]]
+            step = STEP_MS if on else IDLE_STEP_MS
+            self.clock.now = min([self.clock.now + step, *next_at])
+            await self._let_gateways_work()
 
-    def _minute(self) -> float:
-        return (self.clock.now - self.began_at) / 60_000
+    def _at(self, event: Event) -> int:
+        return self.began_at + round(event.at * 60_000)
 
     async def _happen(self, event: Event) -> None:
         self.say(f"{event.at / 60:5.2f} h: {event.gateway} {event.fault}")
@@ -183,6 +191,7 @@ class Day:
             *(name, epoch, self.clock, line, self.directory / "spills"),
             prefix=self.settings.topic_prefix,
             spill_bytes=self.plan.spill_bytes.get(name, SPILL_BYTES),
+            buffer_bytes=SMALL_BUFFER_BYTES if name == FULL else BUFFER_BYTES,
         )
         gateway.begin()
         self._gateways[name] = gateway
@@ -238,8 +247,7 @@ class Day:
                 timestamp_ms=self.clock.now,
             )
 
-    async def _let_gateways_work(self, *, busy: bool) -> None:
-        self.clock.now += STEP_MS if busy else IDLE_STEP_MS
+    async def _let_gateways_work(self) -> None:
         await asyncio.sleep(0)
         while any(gateway.is_behind for gateway in self._gateways.values()):  # noqa: ASYNC110
             await asyncio.sleep(0.005)

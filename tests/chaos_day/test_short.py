@@ -14,7 +14,7 @@ async def test_each_frame_is_in_one_recording_or_lost_for_its_reason(tmp_path: P
     """A gateway was cut off for 65 minutes, another killed with a full spill and started again 65
     minutes later; recorder and consolidator were killed; dead letters were put back."""
     said: list[str] = []
-    verdict = await play(short, tmp_path, 1, 3.0, said.append)
+    verdict = await play(short, tmp_path, 1, 1.0, said.append)
     assert verdict.wrong == [], "\n".join([*said, *verdict.wrong])
     assert verdict.supplements >= 2
     assert {"recorded", "spill-full"} <= verdict.fates.keys()

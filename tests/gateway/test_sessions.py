@@ -25,12 +25,12 @@ class FakePublisher:
 
     def __init__(self) -> None:
         self.records: list[tuple[str, bytes | None, Any]] = []
-        self.full = False
+        self.full = self.nearly_full = False
 
     why_full = "buffer-full"
 
     def has_room(self) -> bool:
-        return not self.full
+        return not self.full and not self.nearly_full
 
     def publish(self, topic, key, record, *, partition=None, droppable=False) -> bool:
         if droppable and self.full:
@@ -90,6 +90,21 @@ def test_dropped_batches_are_told_in_their_place_and_in_the_close():
     assert (5, 6) == (second.first_number, second.last_number)
     assert told[-1].detail == "connection lost; 4 batches dropped: buffer-full"
     assert (6, 135) == (told[-1].batches, told[-1].frames)
+
+
+def test_a_small_batch_does_not_pass_what_was_dropped_before_it():
+    """The buffer may still take it; the record of what is missing must come first."""
+    publisher = FakePublisher()
+    sessions = sessions_on(publisher)
+    session = sessions.open(T0)
+    sessions.receive(session, [start()], T0)
+    for number in range(75):
+        publisher.full = number < 25
+        publisher.nearly_full = number < 50
+        sessions.receive(session, [media("inbound", str(20 * number), bytes(160))], T0)
+    told = [record for topic, _, record in publisher.records if topic == "p.media"]
+    assert [MediaStreamOpened, MediaDropped, MediaBatch] == [type(record) for record in told]
+    assert (1, 2, 3) == (told[1].first_number, told[1].last_number, told[2].number)
 
 
 def test_a_second_socket_with_the_same_stream_sid_is_refused():

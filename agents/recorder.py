@@ -24,7 +24,8 @@ from agents.recorder_storage import drop_left_overs
 from agents.recorder_work import Work
 from pipeline import kafka
 from pipeline.media.regular import RegularReader
-from pipeline.recordings.partition import Checkpoint, PartitionFold
+from pipeline.recordings.memory import Checkpoint
+from pipeline.recordings.partition import PartitionFold
 from pipeline.settings import Role, Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.telemetry import Health

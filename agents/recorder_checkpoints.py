@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from aiokafka import TopicPartition
 
 from pipeline import kafka
-from pipeline.recordings.partition import Checkpoint
+from pipeline.recordings.memory import Checkpoint
 from pipeline.settings import Settings
 from schemas.codec import decode
 from schemas.topics import RECORDER_CHECKPOINTS

@@ -21,8 +21,8 @@ from pipeline.recordings.effects import (
     Refused,
     SegmentCut,
 )
+from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.names import checkpoint_key, inum, recording_id
-from pipeline.recordings.partition import Checkpoint
 from pipeline.recordings.recording import Recording
 from pipeline.recordings.weave import BrokenSegments
 from pipeline.settings import Role, Settings

@@ -729,6 +729,18 @@ class ClockPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class RecorderDecision:
+    """A decision on a call that the recorder has read on the media topic."""
+
+    task_sid: str
+    at: int
+    decision: str
+    reason: str
+    offset: int
+    heard_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class RecorderCheckpoint:
     """How far a recording has come: all that is needed to go on with it from the media topic."""
 
@@ -761,18 +773,7 @@ class RecorderCheckpoint:
     ranges: tuple[BatchRange, ...] = ()
     clock: tuple[ClockPoint, ...] = ()
     named_at: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class RecorderDecision:
-    """A decision on a call that the recorder has read on the media topic."""
-
-    task_sid: str
-    at: int
-    decision: str
-    reason: str
-    offset: int
-    heard_at: int
+    decisions: tuple[RecorderDecision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,18 @@ A frame that was received 2 s or more after a `stop` or `do-not-record`, and bef
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from pipeline.recordings.complete_streams import REMEMBERED_MS
 from schemas.frozen import dataclass
 from schemas.records import RecorderDecision, RecordingDecided
 
 RECORD = "record"
 GRACE_MS = 2_000
 """What Twilio may take to end a media stream after the decision."""
+REMEMBERED_MS = 26 * 60 * 60 * 1000
+"""How long a decision is remembered, by the log's clock: longer than a call lasts. For audio that
+arrives later still, a closing checkpoint holds the decisions of its call."""
+MAX_TEXTS = 10_000
 MAX_DECISIONS = 1_000
 """Decisions on one call that are kept; the earliest go first."""
 
@@ -29,10 +33,11 @@ class Period:
 
 
 def periods(decisions: Iterable[RecorderDecision]) -> tuple[Period, ...]:
-    """Return the times in which the decisions on a call withhold audio, ascending."""
+    """Return the times in which the decisions on a call withhold audio, ascending. A decision may
+    be given twice."""
     found: list[Period] = []
     held: RecorderDecision | None = None
-    for decision in sorted(decisions, key=_in_order):
+    for decision in sorted(set(decisions), key=_in_order):
         if decision.decision == RECORD:
             found += _period(held, decision.at)
             held = None
@@ -55,6 +60,7 @@ class Decisions:
 
     def __init__(self) -> None:
         self._of_task: dict[str, tuple[RecorderDecision, ...]] = {}
+        self._texts: dict[str, str] = {}  # reasons come again and again
         self._in_log: deque[RecorderDecision] = deque()
         self._unsaved: list[RecorderDecision] = []
 
@@ -104,6 +110,10 @@ class Decisions:
         return gone
 
     def _add(self, decision: RecorderDecision) -> None:
+        if len(self._texts) >= MAX_TEXTS:
+            self._texts.clear()
+        text = self._texts.setdefault(decision.reason, decision.reason)
+        decision = replace(decision, reason=text)
         known = (*self.of(decision.task_sid), decision)
         self._of_task[decision.task_sid] = known[-MAX_DECISIONS:]
         self._in_log.append(decision)

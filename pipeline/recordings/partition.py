@@ -15,8 +15,8 @@ from pipeline.media.regular import RegularBatch
 from pipeline.recordings.assembler import Assembler
 from pipeline.recordings.at_end import Death, at_end
 from pipeline.recordings.beginnings import opened, opened_by, started, supplement
-from pipeline.recordings.complete_streams import CompleteStreams, last_batch
-from pipeline.recordings.decisions import Decisions, periods
+from pipeline.recordings.complete_streams import last_batch
+from pipeline.recordings.decisions import periods
 from pipeline.recordings.effects import (
     NEVER_OPENED,
     Effect,
@@ -26,7 +26,8 @@ from pipeline.recordings.effects import (
     Refused,
     SegmentCut,
 )
-from pipeline.recordings.names import checkpoint_key, recording_of
+from pipeline.recordings.memory import Checkpoint, Memory
+from pipeline.recordings.names import recording_of
 from pipeline.recordings.recording import Recording
 from pipeline.recordings.sources import (
     GATEWAY_DIED,
@@ -48,12 +49,9 @@ from schemas.records import (
     MediaStreamClosed,
     MediaStreamOpened,
     RecorderCheckpoint,
-    RecorderDecision,
     RecordingDecided,
     RecordingSegment,
 )
-
-Checkpoint = RecorderCheckpoint | RecorderDecision
 
 FAR_BEHIND = 50_000
 """Records after which a recording that hears nothing gets a new checkpoint all the same, so that
@@ -66,14 +64,11 @@ class PartitionFold:
 
     def __init__(self, checkpoints: Iterable[Checkpoint] = ()) -> None:
         known = list(checkpoints)
-        recordings = [each for each in known if isinstance(each, RecorderCheckpoint)]
         self._open: dict[str, Assembler] = {}
-        for checkpoint in recordings:
-            if checkpoint.closed_at is None:
+        for checkpoint in known:
+            if isinstance(checkpoint, RecorderCheckpoint) and checkpoint.closed_at is None:
                 self._open[source_of(checkpoint)] = Assembler(checkpoint)
-        self._complete = CompleteStreams(c for c in recordings if c.closed_at is not None)
-        self._decisions = Decisions()
-        self._decisions.restore(each for each in known if isinstance(each, RecorderDecision))
+        self._memory = Memory(known)
         self._dirty: dict[str, tuple[int, int]] = {}
         self._look_at = 0  # before this, by the log's clock, no recording has been silent for long
 
@@ -90,8 +85,8 @@ class PartitionFold:
 
     def know(self, decided: RecordingDecided) -> None:
         """Take a decision that stands on the log before all that is read."""
-        self._decisions.add(decided, -1, decided.at)
-        self._decisions.unsaved(None)
+        self._memory.decisions.add(decided, -1, decided.at)
+        self._memory.decisions.unsaved(None)
 
     def handle(self, record: Any, offset: int, at: int) -> list[Effect]:
         """Return the effects of the record at `offset`; `at` is its Kafka timestamp, ms."""
@@ -118,7 +113,7 @@ class PartitionFold:
     def safe_offset(self, position: int) -> int:
         """Return the offset to commit when every effect up to `position` was carried out: records
         from there on are not all in a checkpoint."""
-        unsaved = self._decisions.first_unsaved
+        unsaved = self._memory.decisions.first_unsaved
         found = [position if unsaved is None else min(position, unsaved)]
         return min([*found, *(offset for offset, _ in self._dirty.values())])
 
@@ -134,15 +129,12 @@ class PartitionFold:
             self._dirty.pop(source, None)
             self._open[source].next_offset = position
         recordings = [self._open[source].checkpoint() for source in due]
-        return [*recordings, *self._decisions.unsaved(before)]
+        return [*recordings, *self._memory.decisions.unsaved(before)]
 
     def forget(self, committed: int, at: int) -> list[bytes]:
         """Forget what ended long before `at` and is not read again. Return the keys of the
         checkpoints to delete."""
-        passed = self.resume_offset(committed)
-        gone: list[Checkpoint] = [*self._complete.forget(passed, at)]
-        gone += self._decisions.forget(passed, at)
-        return [checkpoint_key(each) for each in gone]
+        return self._memory.forget(self.resume_offset(committed), at)
 
     def _handle(self, record: Any, offset: int, at: int) -> list[Effect]:
         match record:
@@ -153,7 +145,7 @@ class PartitionFold:
             case MediaStreamClosed():
                 return self._closed(record, offset, at)
             case RecordingDecided():
-                is_new = self._decisions.add(record, offset, at)
+                is_new = self._memory.decisions.add(record, offset, at)
                 return [] if is_new else [Ignored("decided before")]
             case GatewayStarted():
                 return self._gateway_started(record, offset, at)
@@ -165,7 +157,7 @@ class PartitionFold:
     def _opened(self, record: MediaStreamOpened, offset: int, at: int) -> list[Effect]:
         if self._is_read(self._open.get(source_of(record)), offset):
             return [Ignored("read before")]
-        if self._of_stream(record) or self._complete.of(record.task_sid, record.stream_sid):
+        if self._of_stream(record) or self._memory.complete_of(record):
             # Its first batch begins a supplement, if there is one that no recording has.
             return [Ignored("opened before")]
         return [self._begin(opened(record, offset), offset, at)]
@@ -176,7 +168,7 @@ class PartitionFold:
             if self._is_read(assembler, offset):
                 return [Ignored("read before")]
             return [self._end(assembler, offset, at, record)]
-        if self._complete.of(record.task_sid, record.stream_sid):
+        if self._memory.complete_of(record):
             return [Ignored("after the close")]
         return [NEVER_OPENED]
 
@@ -186,7 +178,7 @@ class PartitionFold:
             return [Ignored("read before")]
         complete: Sequence[RecorderCheckpoint] = ()
         if known is None or known.recording.part:
-            complete = self._complete.of(record.task_sid, record.stream_sid)
+            complete = self._memory.complete_of(record)
             if is_complete(record, complete):
                 return [Ignored("in a complete recording")]
         assembler = known or self._beginning(record, offset, complete)
@@ -269,12 +261,12 @@ class PartitionFold:
         if reported and not recording.generation:
             recording = replace(recording, generation=reported.generation, name=reported.name)
         stored, tail = assembler.segments, assembler.cut(offset)
-        checkpoint = closing(assembler.checkpoint(), offset, at, stored)
+        decisions = self._memory.decisions_on(recording)
+        checkpoint = closing(assembler.checkpoint(), offset, at, stored, decisions)
         source = source_of(recording)
         del self._open[source]
         self._dirty.pop(source, None)
-        self._complete.add(checkpoint)
-        withheld = periods(self._decisions.of(recording.task_sid))
+        self._memory.complete.add(checkpoint)
         return RecordingEnded(
             recording=recording,
             ended_at=reported.at if reported else assembler.last_at,
@@ -290,7 +282,7 @@ class PartitionFold:
             checkpoint=checkpoint,
             at_end=at_end(assembler, closed),
             origin=max(0, assembler.origin),
-            spans=spans_of(withheld, assembler.received_at, assembler.samples),
+            spans=spans_of(periods(decisions), assembler.received_at, assembler.samples),
         )
 
     def _of_stream(self, record: OfStream) -> list[Recording]:

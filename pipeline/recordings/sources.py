@@ -14,6 +14,7 @@ from schemas.records import (
     MediaStreamClosed,
     MediaStreamOpened,
     RecorderCheckpoint,
+    RecorderDecision,
 )
 
 Audio = MediaBatch | MediaDropped
@@ -54,11 +55,16 @@ def is_complete(record: Audio, complete: Sequence[RecorderCheckpoint]) -> bool:
 
 
 def closing(
-    checkpoint: RecorderCheckpoint, offset: int, at: int, stored: int
+    checkpoint: RecorderCheckpoint,
+    offset: int,
+    at: int,
+    stored: int,
+    decisions: Sequence[RecorderDecision],
 ) -> RecorderCheckpoint:
     """Return what is remembered of a recording that ended with the record at `offset`."""
     return replace(
         checkpoint,
+        decisions=tuple(decisions),
         offset=offset + 1,
         closed_at=at,
         segments=stored,

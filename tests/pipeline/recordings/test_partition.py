@@ -40,7 +40,7 @@ from tests.pipeline.recordings.logs import (
     stories,
 )
 from tests.pipeline.recordings.verifier import verify
-from tests.pipeline.recordings.world import Killed, World
+from tests.pipeline.recordings.world import World
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -87,14 +87,7 @@ def test_kills_change_nothing(story, lives, last):
     """Killed at any step, any number of times, and taken up again: the same audio, manifests and
     announcements as in one life, and no segment left."""
     world = World()
-    for steps, sizes in lives:
-        world.steps_left = steps
-        try:
-            world.live(story.messages, sizes)
-        except Killed:
-            continue
-    world.steps_left = None
-    world.live(story.messages, [*last, (1000, False)])
+    world.live_in_spite_of_kills(story.messages, lives, last)
     whole = _whole(story)
     assert whole.audio == world.audio
     assert whole.manifests == world.manifests

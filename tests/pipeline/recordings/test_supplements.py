@@ -39,7 +39,7 @@ from tests.pipeline.recordings.logs import (
     opened,
 )
 from tests.pipeline.recordings.verifier import verify
-from tests.pipeline.recordings.world import Killed, World
+from tests.pipeline.recordings.world import World
 
 TRACKS = ("inbound", "outbound")
 HOUR = 60 * 60_000
@@ -305,14 +305,7 @@ rounds = st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_s
 def test_kills_change_nothing(log, lives, last):
     """Killed at any step, any number of times: the same recordings as in one life."""
     world = World()
-    for steps, sizes in lives:
-        world.steps_left = steps
-        try:
-            world.live(log, sizes)
-        except Killed:
-            continue
-    world.steps_left = None
-    world.live(log, [*last, (1000, False)])
+    world.live_in_spite_of_kills(log, lives, last)
     whole = lived(log)
     assert whole.audio == world.audio
     assert whole.manifests == world.manifests

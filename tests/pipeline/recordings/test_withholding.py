@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
+from pipeline.recordings.decisions import REMEMBERED_MS
+from pipeline.recordings.names import checkpoint_key
+from pipeline.recordings.partition import PartitionFold
 from schemas.records import (
     GatewayStarted,
     MediaBatch,
@@ -28,7 +31,7 @@ from tests.pipeline.recordings.logs import (
     closed,
     opened,
 )
-from tests.pipeline.recordings.world import Killed, World
+from tests.pipeline.recordings.world import World
 
 TRACKS = ("inbound", "outbound")
 CLOCK_MS = 100
@@ -162,6 +165,23 @@ def test_supplements_withhold_too():
     assert (200, 400) == (supplement.received, supplement.withheld)
 
 
+def test_decisions_are_known_as_long_as_the_audio_may_come():
+    """Days later a supplement withholds by what its recording was complete with; the decisions that
+    are remembered by themselves are deleted after a day."""
+    fold = PartitionFold()
+    records = [decided("stop", -9_000), opened("MZ1"), batch(1), closed("MZ1")]
+    effects = [e for n, r in enumerate(records) for e in fold.handle(r, n, T0)]
+    kept: list[Any] = [effects[-1].checkpoint, *fold.snapshots(10)]
+    assert 2 == len(kept)
+    gone = fold.forget(10, T0 + REMEMBERED_MS + 1)
+    assert [checkpoint_key(kept[1])] == gone
+    later = T0 + 3 * REMEMBERED_MS
+    for after in (fold, PartitionFold(kept[:1])):
+        after.handle(batch(2), 10, later)
+        (ended,) = after.handle(GatewayStarted(GATEWAY, EPOCH + 1, T0), 11, later)
+        assert ["stop"] == [span.period.decision.decision for span in ended.spans]
+
+
 def test_a_break_decides_between_not_sent_and_not_received():
     """A hole over which the sequence numbers run on is silence that Twilio did not send."""
     with_break = batch(5)
@@ -262,14 +282,7 @@ def test_kills_change_nothing(records, lives, last):
     """Killed at any step, any number of times: the same audio and manifests as in one life."""
     log = [Message(record, n, T0 + 100 * n) for n, record in enumerate(records)]
     world = World()
-    for steps, sizes in lives:
-        world.steps_left = steps
-        try:
-            world.live(log, sizes)
-        except Killed:
-            continue
-    world.steps_left = None
-    world.live(log, [*last, (1_000, False)])
+    world.live_in_spite_of_kills(log, lives, last)
     whole = lived(records)
     assert (whole.audio, whole.manifests) == (world.audio, world.manifests)
     assert set(whole.told) == set(world.told)

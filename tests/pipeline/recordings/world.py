@@ -18,8 +18,9 @@ from pipeline.recordings.effects import (
     SegmentCut,
 )
 from pipeline.recordings.manifest import END, completed, completed_before, entry, head
+from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.names import checkpoint_key, recording_id, segment_key
-from pipeline.recordings.partition import Checkpoint, PartitionFold
+from pipeline.recordings.partition import PartitionFold
 from pipeline.recordings.placing import Block, blocks, finishing, silencing
 from pipeline.recordings.weave import silenced, wav
 from pipeline.recordings.withholding import without_withheld
@@ -63,6 +64,22 @@ class World:
                 self._commit(fold, taken[-1].offset + 1, snapshot)
             if not unread:
                 return
+
+    def live_in_spite_of_kills(
+        self,
+        log: Sequence[Message],
+        lives: Iterable[tuple[int, Iterable[tuple[int, bool]]]],
+        last: Iterable[tuple[int, bool]],
+    ) -> None:
+        """Live several times, killed after so many steps each time; at last to the log's end."""
+        for steps, sizes in lives:
+            self.steps_left = steps
+            try:
+                self.live(log, sizes)
+            except Killed:
+                continue
+        self.steps_left = None
+        self.live(log, [*last, (1000, False)])
 
     def _effects(self, fold: PartitionFold, message: Message) -> list[Effect]:
         """As the recorder does: the quick way, and the other where that is not for this record."""

@@ -183,9 +183,8 @@ class _Partition:
                 pass  # refused, ignored, or of a recording that is left out
 
     async def _know_decisions(self, log: Log, until: int) -> None:
-        """Take the decisions made before what is read (`until`: its log time, ms), as far as a call
-        can reach back. They are on `stream.events` too, which has less to read and is kept for
-        longer."""
+        """Take the decisions made before the first record that is read (`until`: its log time, ms).
+        `stream.events` has them too; it is smaller than `media` and kept for longer."""
         if not await log.has(STREAM_EVENTS):
             return
         since = until - LONGEST_MS

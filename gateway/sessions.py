@@ -178,7 +178,7 @@ class Sessions:
         key = batch.task_sid.encode()
         if session.dropped is not None:
             if not self._publisher.has_room():
-                # A small batch may fit still, but it must not come before what is missing.
+                # A small batch may fit still, but it must not pass the dropped ones before it.
                 self._drop(session, batch, key)
                 return
             self._tell_dropped(session, key)

@@ -21,8 +21,8 @@ class Frame:
 
 
 def source_key(task_sid: str, stream_sid: str, gateway: str, epoch: int) -> str:
-    """Return what tells apart whose batches these are: a media stream of a call, as one life of one
-    gateway took it in. Batches are numbered within that."""
+    """Return the key of a source of batches: a media stream of a call, as one life of one gateway
+    received it. Batches are numbered within a source."""
     return f"{task_sid} {stream_sid} {gateway} {epoch}"
 
 

@@ -36,8 +36,8 @@ def opened(record: MediaStreamOpened, offset: int) -> Assembler:
 
 
 def opened_by(record: MediaBatch | MediaDropped, offset: int) -> Assembler:
-    """Return the recording of a media stream whose opening never came: it begins with this record,
-    which is still to be folded in."""
+    """Return the recording of a media stream without an opening: it begins with this record, which
+    is still to be folded in."""
     r = record
     return _new(
         Recording(r.stream_sid, r.call_sid, r.task_sid, None, 0, r.gateway, r.epoch, r.at, offset)

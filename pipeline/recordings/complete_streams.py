@@ -1,5 +1,5 @@
-"""What is remembered of media streams whose recordings are complete: enough to know which of their
-batches are in a recording, when they come again or late."""
+"""Memory of media streams with complete recordings: enough to decide whether a batch that arrives
+late or again is in one of them."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -65,8 +65,7 @@ class CompleteStreams:
 
 
 def stream_key(task_sid: str, stream_sid: str) -> str:
-    """Return what tells a media stream apart: a stream SID that is used under another task is
-    another one."""
+    """Return the key of a media stream. A stream SID under another task is another media stream."""
     return f"{task_sid} {stream_sid}"
 
 

@@ -40,8 +40,8 @@ class WithheldSpan:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """What was left out of the audio: frames of each track (inbound, outbound) by span, samples
-    [first, last) of each track that are silence instead, and how much of the audio that is."""
+    """Frames that are left out of the audio: their number on each track (inbound, outbound) by
+    span, the samples [first, last) of each track that are silence instead, and its length (ms)."""
 
     frames: tuple[tuple[int, int], ...] = ()
     silenced: tuple[tuple[tuple[int, int], ...], ...] = ((), ())

@@ -62,8 +62,8 @@ def completed(ended: RecordingEnded, audio_bytes: int, audio_sha256: str) -> Rec
 
 
 def completed_before(ended: RecordingEnded, manifest: Mapping[str, Any]) -> RecordingCompleted:
-    """Return the announcement of a recording whose manifest was stored before, by its words: the
-    segments, which say what was withheld, may be gone."""
+    """Return the announcement of a recording with a stored manifest, from the manifest's counts:
+    the segments, from which withheld frames are counted, may be gone."""
     audio, frames, at_end = manifest["audio"], manifest["frames"], manifest["lost_at_end"]
     return replace(
         completed(ended, audio["bytes"], audio["sha256"]),

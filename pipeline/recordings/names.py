@@ -61,7 +61,7 @@ def entries_key(recording: Recording) -> str:
 
 
 def recording_of(checkpoint: RecorderCheckpoint) -> Recording:
-    """Return whose recording the checkpoint is of."""
+    """Return the recording of a checkpoint."""
     c = checkpoint
     return Recording(
         *(c.stream_sid, c.call_sid, c.task_sid, c.name, c.generation),

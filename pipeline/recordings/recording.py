@@ -1,4 +1,4 @@
-"""Whose audio a recording is, and what the numbers of its batches say."""
+"""The identity of a recording, and the numbers of its batches."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -9,7 +9,7 @@ from schemas.records import BatchRange, RecorderCheckpoint
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Whose audio it is, and since when (`started_at` and `epoch` in ms, the gateway's clock).
+    """The identity of a recording. `started_at` and `epoch` are in ms, by the gateway's clock.
 
     `part` is 0 for the first recording of a media stream, and the number of the first batch for a
     supplement, negative if that batch was dropped (it may still come, and begins another then);

@@ -61,7 +61,7 @@ def closing(
     stored: int,
     decisions: Sequence[RecorderDecision],
 ) -> RecorderCheckpoint:
-    """Return what is remembered of a recording that ended with the record at `offset`."""
+    """Return the closing checkpoint of a recording that ended with the record at `offset`."""
     return replace(
         checkpoint,
         decisions=tuple(decisions),

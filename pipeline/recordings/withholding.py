@@ -64,8 +64,8 @@ def without_withheld(ended: RecordingEnded, entries: Iterable[Mapping[str, Any]]
 
 @dataclass(slots=True)
 class _Track:
-    """What is withheld of one track: frames by span, silenced samples, frames that count as lost no
-    more; and where the last frame that is heard ends."""
+    """One track: withheld frames by span, silenced samples, and lost frames that do not count, being
+    in a span. `heard`: end of the last frame that is not withheld, in samples."""
 
     name: str
     frames: list[int]
@@ -83,7 +83,7 @@ class _Track:
             self._withhold(piece, spans)
 
     def end_of_kept(self) -> int | None:
-        """Return where the track ends once what is withheld at its end is cut off."""
+        """Return the end of the track, in samples, after withheld frames at its end are cut off."""
         if not self.silenced or self.end is None or self.silenced[-1][1] < self.end:
             return self.end
         return self.heard or None

@@ -95,9 +95,9 @@ async def _verify_call(
         if recording.state != "complete":
             verdict.wrong.append(f"{who}: {recording.inum} is not complete")
             continue
-        found, told = await _recorded(verdict, store, recording)
+        found, reported = await _recorded(verdict, store, recording)
         heard.update(found)
-        lost.update(told)
+        lost.update(reported)
     sent = {Code(call.number, track, n) for track in TRACKS for n in range(call.sent)}
     verdict.wrong += _duplicates(who, heard, sent)
     missing = sent - heard.keys()

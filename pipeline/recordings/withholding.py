@@ -64,8 +64,8 @@ def without_withheld(ended: RecordingEnded, entries: Iterable[Mapping[str, Any]]
 
 @dataclass(slots=True)
 class _Track:
-    """One track: withheld frames by span, silenced samples, and lost frames that do not count, being
-    in a span. `heard`: end of the last frame that is not withheld, in samples."""
+    """One track: withheld frames by span, silenced samples, and lost frames that do not count
+    because they are in a span. `heard`: end of the last frame that is not withheld, in samples."""
 
     name: str
     frames: list[int]

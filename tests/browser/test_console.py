@@ -11,17 +11,18 @@ from playwright.async_api import Page, async_playwright, expect
 
 from console.app import make_app
 from infra.ports import chosen
+from pipeline.http_server import serving
 from pipeline.media.wav import header, interleave
 from pipeline.store.audio import AudioStore
 from pipeline.store.database import migrate, open_database
 from pipeline.store.repository import Repository
-from pipeline.telemetry import Health, serving
+from pipeline.telemetry import Health
 from schemas.records import ContactGap
 from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, RECORDING, numbered
 
 pytestmark = pytest.mark.browser
 
-TOKEN = "a-token-for-tests"
+TOKEN = "a-token-for-tests-of-32-characters"
 SAMPLES = 160_000
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
 ARGUMENTS = [
@@ -66,7 +67,7 @@ async def visit(tmp_path: Path) -> AsyncIterator[Visit]:
     loud, silent = b"\x20\xa0" * (SAMPLES // 4), b"\xff" * (SAMPLES // 2)
     wav = header(SAMPLES) + bytes(interleave(loud + silent, silent + loud))
     await objects.put(RECORDING.audio, wav)
-    app = make_app(repository, objects, Health(), TOKEN)
+    app = make_app(engine, objects, Health(), TOKEN)
     listen = f"127.0.0.1:{chosen(['console'], {}, [])['console']}"
     async with serving(listen, app), async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)

@@ -5,10 +5,11 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from console.access import COOKIE
 from schemas.records import ContactDecision, ContactGap
 from tests.console.conftest import TOKEN, Console
 from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, RECORDING, numbered
+
+COOKIE = "flexcapture_session"
 
 
 async def signed_in(visitor: httpx.AsyncClient) -> httpx.Response:

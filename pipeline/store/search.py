@@ -77,12 +77,8 @@ def read_cursor(cursor: str) -> tuple[int, str]:
         position = int(started_at), contact_id
     except (binascii.Error, ValueError) as error:
         raise BadCursorError("not a cursor that a search gave") from error
-    if (
-        not contact_id
-        or "\x00" in contact_id
-        or cursor_after(*position) != cursor
-        or abs(position[0]) >= 2**63
-    ):
+    readable = contact_id and "\x00" not in contact_id and abs(position[0]) < 2**63
+    if not readable or cursor_after(*position) != cursor:
         raise BadCursorError("not a cursor that a search gave")
     return position
 

@@ -63,14 +63,14 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wrong tokens are answered at once, except in tests of the delay."""
+    """Wrong tokens are answered at once."""
     monkeypatch.setattr(wrong_tokens, "FIRST_DELAY_S", 0.0)
 
 
 @pytest.fixture
-def console(tmp_path: Path, migrated: Path) -> Iterator[Console]:
+def console(tmp_path: Path, migrated: Path, hurried: None) -> Iterator[Console]:
     """A console with one stored recording, and no contacts."""
     shutil.copy(migrated, tmp_path / "contacts.db")
     engine = open_database(f"sqlite:///{tmp_path}/contacts.db")

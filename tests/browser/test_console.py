@@ -191,6 +191,34 @@ async def test_signing_out_closes_the_console(visit: Visit) -> None:
     await expect(visit.page.get_by_label("Console token")).to_be_visible()
 
 
+async def test_a_playback_is_in_the_audit_table_once(visit: Visit) -> None:
+    """The player's ranges, with a seek among them, are one playback of this session."""
+    page = visit.page
+    await visit.signed_in(f"/contacts/{CONTACT.contact_id}")
+    await expect(page.locator(".player[data-ready]")).to_be_visible()
+    await page.evaluate("document.querySelector('audio').play()")
+    await _until_playing(page, "audio.currentTime > 0.5")
+    await page.evaluate("document.querySelector('audio').currentTime = 15")
+    await _until_playing(page, "audio.currentTime > 15.2")
+    await page.get_by_role("link", name="Audit").click()
+    rows = page.locator("#audit tbody tr")
+    played = rows.filter(has_text=RECORDING.recording_id)
+    await expect(played).to_have_count(1)
+    await expect(played).to_contain_text("playback")
+    await expect(rows.filter(has_text="sign-in")).to_have_count(1)
+    assert [] == visit.complaints
+
+
+async def test_a_session_is_ended_from_its_list(visit: Visit) -> None:
+    """The browser's own, too: it must then sign in again."""
+    page = visit.page
+    await visit.signed_in("/sessions")
+    await expect(page.locator("#sessions tbody tr")).to_contain_text("this one")
+    await page.get_by_role("button", name="End session").click()
+    await expect(page.get_by_label("Console token")).to_be_visible()
+    assert [] == visit.complaints
+
+
 async def _until_playing(page: Page, condition: str) -> None:
     await page.wait_for_function(
         f"() => {{ const audio = document.querySelector('audio'); return {condition}; }}"

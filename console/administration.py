@@ -64,9 +64,8 @@ class Administration:
         """The sessions, each with a button that ends it."""
         visitor = visitor_of(request)
         found = await run_in_threadpool(self._sessions.valid, visitor.at)
-        rows = [(session, expires_at(session)) for session in found]
         return self._templates.page(
-            "sessions.html", here="sessions", rows=rows, current=visitor.session
+            "sessions.html", here="sessions", sessions=found, current=visitor.session
         )
 
     async def end_from_page(self, request: Request) -> Response:

@@ -16,9 +16,10 @@ from typing import Any
 import structlog
 import uvloop
 
+from pipeline.console_settings import new_console_token
 from pipeline.endpoints import NotRunning, settings_for
 from pipeline.process import RoleMain, run_role
-from pipeline.settings import Role, Settings, SettingsError, load, new_console_token
+from pipeline.settings import Role, Settings, SettingsError, load
 from pipeline.times import moment
 
 OK, FAILED, WRONG = 0, 1, 2

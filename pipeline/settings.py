@@ -8,11 +8,9 @@ looked at here.
 
 import os
 import re
-import secrets
 import ssl
 from collections.abc import Mapping
 from enum import StrEnum
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -21,11 +19,11 @@ from dotenv import load_dotenv
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pipeline.console_settings import checked_token, networks
 from pipeline.times import moment
 
 PREFIX = "FLEXCAPTURE_"
 TRIM_HORIZON, LATEST = "trim-horizon", "latest"
-MIN_CONSOLE_TOKEN = 32
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -80,37 +78,6 @@ def _checked_servers(text: str) -> str:
 
 def _checked_endpoint(text: str | None) -> str | None:
     return None if text is None else _checked_http_url(text)
-
-
-def _checked_token(token: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[\x21-\x7e]+", token.get_secret_value()):
-        raise ValueError("it must be ASCII characters without spaces, to fit an HTTP header")
-    if len(token.get_secret_value()) < MIN_CONSOLE_TOKEN:
-        raise ValueError(
-            f"it must have at least {MIN_CONSOLE_TOKEN} characters; "
-            "`flexcapture console token` makes one"
-        )
-    return token
-
-
-def new_console_token() -> str:
-    """Return a random token that opens a console."""
-    return secrets.token_urlsafe(MIN_CONSOLE_TOKEN)
-
-
-def _networks(text: Any) -> Any:
-    """IP addresses and networks from a list with commas."""
-    if not isinstance(text, str):
-        return text
-    found = tuple(filter(None, (item.strip() for item in text.split(","))))
-    for item in found:
-        try:
-            ip_network(item)
-        except ValueError:
-            raise ValueError(
-                f"{item!r} is neither an IP address nor a network, as in 10.0.0.1,10.1.0.0/16"
-            ) from None
-    return found
 
 
 def _checked_gateway_url(text: str) -> str:
@@ -236,8 +203,8 @@ class Settings(BaseSettings):
         default_factory=dict
     )
     console_listen: Listen | None = None
-    console_token: Annotated[SecretStr, AfterValidator(_checked_token)] | None = None
-    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_networks)] = ()
+    console_token: Annotated[SecretStr, AfterValidator(checked_token)] | None = None
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(networks)] = ()
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     aws_endpoint_url_kinesis: Annotated[

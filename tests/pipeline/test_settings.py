@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from infra.up import check
-from pipeline.settings import SettingsError, load, new_console_token
+from pipeline.console_settings import new_console_token
+from pipeline.settings import SettingsError, load
 
 
 @pytest.mark.parametrize(

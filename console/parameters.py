@@ -155,7 +155,9 @@ def _position(value: str) -> int:
 
 def _cursor(value: str) -> str:
     try:
-        read_cursor(value)
+        _, last = read_cursor(value)
     except BadCursorError as error:
         raise ValueError(str(error)) from error
+    if "\x00" in last:  # PostgreSQL would refuse the query
+        raise ValueError("not a cursor that a search gave")
     return value

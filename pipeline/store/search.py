@@ -77,8 +77,7 @@ def read_cursor(cursor: str) -> tuple[int, str]:
         position = int(started_at), contact_id
     except (binascii.Error, ValueError) as error:
         raise BadCursorError("not a cursor that a search gave") from error
-    readable = contact_id and "\x00" not in contact_id and abs(position[0]) < 2**63
-    if not readable or cursor_after(*position) != cursor:
+    if not contact_id or cursor_after(*position) != cursor or abs(position[0]) >= 2**63:
         raise BadCursorError("not a cursor that a search gave")
     return position
 

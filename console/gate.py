@@ -1,4 +1,4 @@
-"""Who may come in: the bearer of the token, or of the cookie of a session.
+"""Access: by the token, or by the cookie of a session.
 
 The cookie goes with no request that another site starts (`SameSite=Strict`). Besides, requests that
 may change something are checked for their origin.
@@ -32,7 +32,7 @@ _READS = frozenset({"GET", "HEAD"})
 
 
 class Gate:
-    """Finds out who sends a request. `clock` gives ms since the epoch."""
+    """Identifies the sender of a request. `clock` gives ms since the epoch."""
 
     def __init__(
         self, token: str, sessions: Sessions, auditor: Auditor, clock: Callable[[], int]

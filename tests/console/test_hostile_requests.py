@@ -226,7 +226,7 @@ def test_a_large_body_is_refused_before_it_is_sent(server: tuple[str, int]) -> N
 def test_forwarded_headers_count_from_trusted_proxies_alone(
     server: tuple[str, int], source: str, is_trusted: bool
 ) -> None:
-    """Scheme and address of anybody else are those of the connection."""
+    """For any other client, scheme and address are those of the connection."""
     transport = httpx.HTTPTransport(local_address=source)
     headers = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "evil, 203.0.113.9"}
     base = f"http://{server[0]}:{server[1]}"

@@ -172,7 +172,7 @@ async def test_a_session_ends_when_it_is_idle(visitor: httpx.AsyncClient, consol
 
 
 async def test_polling_is_no_activity(visitor: httpx.AsyncClient, console: Console) -> None:
-    """A page of calls in progress that nobody looks at does not keep the session."""
+    """An unattended page of calls in progress does not keep the session."""
     await signed_in(visitor)
     for _ in range(29):
         console.clock.now += 60_000

@@ -73,7 +73,7 @@ def test_a_wrong_list_is_refused(content: bytes, told: str, tmp_path: Path) -> N
 
 
 def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list with commas, of both kinds of addresses; nobody is trusted without one."""
+    """A list with commas, of both kinds of addresses; no proxy is trusted without one."""
     assert () == load(None).trusted_proxies
     monkeypatch.setenv("FLEXCAPTURE_TRUSTED_PROXIES", "10.0.0.1, 10.1.0.0/16,2001:db8::/32,")
     assert ("10.0.0.1", "10.1.0.0/16", "2001:db8::/32") == load(None).trusted_proxies

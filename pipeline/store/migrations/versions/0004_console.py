@@ -1,4 +1,4 @@
-"""Sessions of people at the console, and the record of who signed in and what was played.
+"""Sessions of people at the console, and the record of sign-ins and of the audio that was played.
 
 `console_audit` is append-only: triggers refuse to change or to delete a row.
 """
@@ -68,5 +68,5 @@ def _refuse_changes() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: the record of who played what must not be lost."""
+    """Refuse: the audit table must not be lost."""
     raise NotImplementedError("version 0004 cannot be undone: restore a backup")

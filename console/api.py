@@ -1,4 +1,4 @@
-"""The JSON API (docs/console.md). Who asks has been admitted before (`console.access`)."""
+"""The JSON API (docs/console.md). Who asks has been admitted before (`console.gate`)."""
 
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from console.audio import Objects, Waveforms, audio_response
+from console.auditing import Auditor
 from console.parameters import BadParameterError, read_search, read_unmatched
 from console.peaks import NotAWavError
 from console.views import Json, call_json, contact_json, recording_json
@@ -20,8 +21,9 @@ from schemas.records import ContactRecording
 class Api:
     """The endpoints on a repository and a recordings store."""
 
-    def __init__(self, repository: Repository, objects: Objects) -> None:
+    def __init__(self, repository: Repository, objects: Objects, auditor: Auditor) -> None:
         self._repository = repository
+        self._auditor = auditor
         self._objects = objects
         self._waveforms = Waveforms(objects)
 
@@ -88,6 +90,8 @@ class Api:
         async def answer(stored: StoredRecording) -> Response:
             recording = stored.recording
             key = _complete(recording, recording.audio)
+            if request.method != "HEAD":
+                await self._auditor.note_audio(request, recording)
             return await audio_response(request, self._objects, key, recording)
 
         return await self._of_one(request, answer)

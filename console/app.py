@@ -1,131 +1,119 @@
 """The console as an ASGI application: routes, the gate before them, errors, headers."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import structlog
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from console.access import Gate, GateMiddleware
+from console.administration import Administration
 from console.api import Api
 from console.audio import Objects
+from console.auditing import Auditor
+from console.body import BodyMiddleware
+from console.gate import HEALTH, Gate, GateMiddleware
 from console.pages import Pages
+from console.rendering import Templates
+from console.safety import SafetyMiddleware
+from console.sessions import Sessions
+from console.sign_in import SignIn
+from console.visitor import visitor_of
+from pipeline.store.audit import AuditLog
 from pipeline.store.repository import Repository
+from pipeline.store.sessions import SessionStore
 from pipeline.telemetry import Health, health_routes
 
 log = structlog.get_logger(__name__)
 
-PING_S = 3
 _STATIC = Path(__file__).parent / "static"
-_CSP = "; ".join(
-    [
-        "default-src 'none'",
-        *(f"{kind}-src 'self'" for kind in ("script", "style", "img", "media", "connect")),
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
-)
-_HEADERS = {
-    "Content-Security-Policy": _CSP,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
 
 
-def make_app(repository: Repository, objects: Objects, health: Health, token: str) -> ASGIApp:
-    """The console. What needs the database answers 503 while that is away."""
-    gate = Gate(token)
-    pages = Pages(repository, gate)
-    healthz, metrics = health_routes(health)
+def now_ms() -> int:
+    """Return the time in ms since the epoch."""
+    return time.time_ns() // 1_000_000
 
-    async def checked_healthz(request: Request) -> Response:
-        await _look_at_database(repository, health)
-        answer: Response = await healthz.endpoint(request)
-        return answer
 
-    return Starlette(
+def make_app(
+    engine: Engine,
+    objects: Objects,
+    health: Health,
+    token: str,
+    clock: Callable[[], int] = now_ms,
+) -> ASGIApp:
+    """Make the console on a migrated database. What needs the database answers 503 while that is
+    away."""
+    repository, audit_log = Repository(engine), AuditLog(engine)
+    auditor, templates = Auditor(audit_log), Templates()
+    sessions = Sessions(SessionStore(engine), token)
+    gate = Gate(token, sessions, auditor, clock)
+    handlers = _error_handlers(templates)
+    app = Starlette(
         routes=[
-            *Api(repository, objects).routes(),
-            *pages.routes(),
-            Route("/healthz", checked_healthz),
-            metrics,
+            *Api(repository, objects, auditor).routes(),
+            *Pages(repository, templates).routes(),
+            *SignIn(gate, auditor, templates).routes(),
+            *Administration(sessions, audit_log, auditor, templates).routes(),
+            *_health_routes(health),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
-        middleware=[Middleware(_HeadersMiddleware), Middleware(GateMiddleware, gate=gate)],
-        exception_handlers=_error_handlers(pages),
+        middleware=[
+            # Starlette's own is inside of these: what they refuse needs one too.
+            Middleware(ExceptionMiddleware, handlers=handlers),
+            Middleware(GateMiddleware, gate=gate),
+            Middleware(BodyMiddleware),
+        ],
+        exception_handlers=handlers,
     )
+    return SafetyMiddleware(app)
 
 
-async def _look_at_database(repository: Repository, health: Health) -> None:
-    try:
-        async with asyncio.timeout(PING_S):
-            await run_in_threadpool(repository.ping)
-    except (SQLAlchemyError, TimeoutError) as error:
-        health.bad("database", f"cannot be reached ({type(error).__name__})")
-    else:
-        health.good("database")
+def _health_routes(health: Health) -> list[Route]:
+    """`/healthz`, which says more than one word only to those who are admitted, and `/metrics`."""
+    healthz, metrics = health_routes(health)
+
+    async def guarded_healthz(request: Request) -> Response:
+        if visitor_of(request).is_admitted:
+            answer: Response = await healthz.endpoint(request)
+            return answer
+        return PlainTextResponse(*(("unhealthy\n", 503) if health.reasons else ("ok\n", 200)))
+
+    return [Route(HEALTH, guarded_healthz), metrics]
 
 
-def _error_handlers(pages: Pages) -> dict[Any, Callable[..., Awaitable[Response]]]:
+def _error_handlers(templates: Templates) -> dict[Any, Callable[..., Awaitable[Response]]]:
     async def refused(request: Request, error: HTTPException) -> Response:
-        return _told(pages, request, error.status_code, error.detail, error.headers)
+        return _error(templates, request, error.status_code, error.detail, error.headers)
 
     async def database_away(request: Request, error: SQLAlchemyError) -> Response:
-        log.error("the database failed", path=request.url.path, error=type(error).__name__)
-        return _told(pages, request, 503, "the database cannot be reached", None)
+        log.error("the database failed", path=request.scope["path"], error=type(error).__name__)
+        return _error(templates, request, 503, "the database cannot be reached", None)
 
     async def broken(request: Request, _: Exception) -> Response:
-        return _told(pages, request, 500, "something is broken here; the log says what", None)
+        return _error(templates, request, 500, "something is broken here; the log says what", None)
 
     return {HTTPException: refused, SQLAlchemyError: database_away, Exception: broken}
 
 
-def _told(pages: Pages, request: Request, status: int, text: str, headers: Any) -> Response:
-    path = request.url.path
-    if path.startswith("/api"):
+def _error(
+    templates: Templates, request: Request, status: int, text: str, headers: Any
+) -> Response:
+    path: str = request.scope["path"]
+    if path == "/api" or path.startswith("/api/"):
         return JSONResponse({"error": text}, status, headers)
-    if path.startswith("/static/"):
+    if path.startswith("/static/") or path in ("/metrics", HEALTH):
         return PlainTextResponse(text, status, headers)
-    return pages.error(status, text)
-
-
-class _HeadersMiddleware:
-    """Puts what keeps a browser safe on every answer."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        fallback = "no-cache" if scope["path"].startswith("/static/") else "no-store"
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                _add(message, fallback)
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
-
-
-def _add(message: MutableMapping[str, Any], cache: str) -> None:
-    headers = MutableHeaders(scope=message)
-    headers.setdefault("Cache-Control", cache)
-    for name, value in _HEADERS.items():
-        headers[name] = value
+    response = templates.page("error.html", status, here="error", status=status, text=text)
+    response.headers.update(headers or {})
+    return response

@@ -9,6 +9,7 @@ from typing import Protocol
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from console.conditions import none_match_fails
 from console.peaks import HEADER_BYTES, Peaks, find_samples
 from console.ranges import Span, UnsatisfiableError, wanted_span
 from schemas.records import ContactRecording
@@ -50,13 +51,13 @@ async def audio_response(
     `FileNotFoundError`."""
     size = await objects.size(key)
     etag = f'"{recording.recording_id}-{size}"'  # a complete recording never changes
+    disposition = "attachment" if "download" in request.query_params else "inline"
     headers = {
         "Accept-Ranges": "bytes",
-        "Content-Disposition": f'inline; filename="{recording.inum}.wav"',
+        "Content-Disposition": f'{disposition}; filename="{recording.inum}.wav"',
         "ETag": etag,
-        "Cache-Control": "private, no-cache",
     }
-    if request.headers.get("if-none-match") == etag:
+    if none_match_fails(request.headers.getlist("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     unchanged = request.headers.get("if-range", etag) == etag
     try:

@@ -1,27 +1,20 @@
-"""The pages: sign-in, calls in progress, search, a contact, unmatched audio. There is no build
-step: they are rendered here."""
+"""The pages: calls in progress, search, a contact, unmatched audio."""
 
-import time
-from datetime import datetime
-from pathlib import Path
 from urllib.parse import urlencode
 
-import jinja2
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from console import account, timeline
-from console.access import COOKIE, SESSION_S, Gate, from_own_page, own_path
-from console.parameters import CAPTURES, BadParameterError, read_search, read_unmatched
-from console.times import clock, lasting, shown
-from console.views import recording_path
+from console.parameters import BadParameterError, read_search, read_unmatched
+from console.rendering import Templates
+from console.visitor import visitor_of
 from pipeline.store.repository import Repository
+from pipeline.times import iso_time
 
-_HERE = Path(__file__).parent
 _PER_PAGE = "25"
 _FIELDS = ("q", "agent", "customer", "call_sid", "task_sid", "from", "to", "capture")
 
@@ -29,32 +22,9 @@ _FIELDS = ("q", "agent", "customer", "call_sid", "task_sid", "from", "to", "capt
 class Pages:
     """The pages on a repository."""
 
-    def __init__(self, repository: Repository, gate: Gate) -> None:
+    def __init__(self, repository: Repository, templates: Templates) -> None:
         self._repository = repository
-        self._gate = gate
-        self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._templates.filters |= {
-            "shown": shown,
-            "clock": clock,
-            "lasting": lasting,
-            "seconds": account.seconds,
-            "lost": account.lost,
-            "not_sent": account.not_sent,
-            "losses": account.losses,
-            "in_words": account.capture,
-            "path": recording_path,
-        }
-        self._templates.globals |= {
-            "WIDTH": timeline.WIDTH,
-            "LABEL": timeline.LABEL,
-            "CAPTURES": CAPTURES,
-        }
+        self._page = templates.page
 
     def routes(self) -> list[Route]:
         """All pages."""
@@ -63,8 +33,6 @@ class Pages:
             Route("/search", self.search),
             Route("/contacts/{contact_id}", self.contact),
             Route("/unmatched", self.unmatched),
-            Route("/sign-in", self.sign_in, methods=["GET", "POST"]),
-            Route("/sign-out", self.sign_out, methods=["POST"]),
         ]
 
     async def calls(self, _: Request) -> Response:
@@ -97,7 +65,7 @@ class Pages:
         contact = await run_in_threadpool(self._repository.contact, contact_id)
         if contact is None:
             raise HTTPException(404, f"There is no contact {contact_id}.")
-        line = timeline.time_line(contact, time.time_ns() // 1_000_000)
+        line = timeline.time_line(contact, visitor_of(request).at)
         return self._page(
             "contact.html",
             here="contact",
@@ -117,51 +85,11 @@ class Pages:
         more = page.next and "/unmatched?" + urlencode({"cursor": page.next})
         return self._page("unmatched.html", here="unmatched", page=page, more=more)
 
-    async def sign_in(self, request: Request) -> Response:
-        """Takes the token, gives the cookie."""
-        wanted = own_path(request.query_params.get("next", "/"))
-        if request.method != "POST":
-            return self._page("sign_in.html", here="sign-in", error=None)
-        if not from_own_page(request.headers):
-            raise HTTPException(403, "This form was sent from another site.")
-        if not self._gate.is_token(_token(await request.form())):
-            return self._page("sign_in.html", 403, here="sign-in", error="That is not the token.")
-        response = RedirectResponse(wanted, 303)
-        response.set_cookie(
-            COOKIE,
-            self._gate.cookie(),
-            max_age=SESSION_S,
-            secure=request.url.scheme == "https",
-            httponly=True,
-            samesite="strict",
-        )
-        return response
-
-    async def sign_out(self, request: Request) -> Response:
-        """Takes the cookie away."""
-        if not from_own_page(request.headers):
-            raise HTTPException(403, "This form was sent from another site.")
-        response = RedirectResponse("/sign-in", 303)
-        response.delete_cookie(COOKIE, httponly=True, samesite="strict")
-        return response
-
-    def error(self, status: int, text: str) -> Response:
-        """A page that says what went wrong."""
-        return self._page("error.html", status, here="error", status=status, text=text)
-
-    def _page(self, name: str, code: int = 200, **values: object) -> Response:
-        return HTMLResponse(self._templates.get_template(name).render(values), code)
-
-
-def _token(form: FormData) -> str:
-    token = form.get("token", "")
-    return token.strip() if isinstance(token, str) else ""
-
 
 def _utc(text: str) -> str:
     """What a `datetime-local` field gives, which knows no offset, as a time in UTC."""
     try:
-        naive = datetime.fromisoformat(text).tzinfo is None
+        naive = iso_time(text).tzinfo is None
     except ValueError:
         return text
     return text + "Z" if naive else text

@@ -14,6 +14,7 @@ _SEARCH = (
     "agent", "customer", "call_sid", "task_sid", "from", "to", "q", "capture", "limit", "cursor"
 )  # fmt: skip
 _UNMATCHED = ("unmatched", "limit", "cursor")
+_AUDIT = ("limit", "cursor")
 _MAX_LENGTH = 500
 
 T = TypeVar("T")
@@ -77,6 +78,21 @@ def read_unmatched(query: Iterable[tuple[str, str]]) -> UnmatchedPage:
     return UnmatchedPage(limit, _parsed(given, "cursor", _cursor))
 
 
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """A page of the audit table that is wanted: entries before a position, or the latest."""
+
+    limit: int
+    before: int | None
+
+
+def read_audit(query: Iterable[tuple[str, str]]) -> AuditPage:
+    """Return the page that the parameters of `/api/audit` ask for. Raises `BadParameterError`."""
+    given = _given(query, _AUDIT)
+    limit = _parsed(given, "limit", _limit) or DEFAULT_LIMIT
+    return AuditPage(limit, _parsed(given, "cursor", _position))
+
+
 def _given(query: Iterable[tuple[str, str]], known: Sequence[str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for name, value in query:
@@ -130,9 +146,18 @@ def _limit(value: str) -> int:
     return int(text)
 
 
+def _position(value: str) -> int:
+    text = value.strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise ValueError("not a cursor that a page before gave")
+    return int(text)
+
+
 def _cursor(value: str) -> str:
     try:
-        read_cursor(value)
+        _, last = read_cursor(value)
     except BadCursorError as error:
         raise ValueError(str(error)) from error
+    if "\x00" in last:  # PostgreSQL would refuse the query
+        raise ValueError("not a cursor that a search gave")
     return value

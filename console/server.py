@@ -3,12 +3,15 @@
 import asyncio
 
 from console.app import make_app
+from console.database_health import watch_database
+from console.safety import SAFETY_HEADERS
+from pipeline.http_server import serving
 from pipeline.settings import Settings
 from pipeline.store.audio import AudioStore
 from pipeline.store.database import open_database
 from pipeline.store.opening import ready
 from pipeline.store.repository import Repository
-from pipeline.telemetry import Health, serving
+from pipeline.telemetry import Health
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -21,10 +24,11 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         settings.need("recordings_url", "where audio is kept: file:///directory or s3://bucket")
     )
     try:
-        app = make_app(Repository(engine), objects, health, token.get_secret_value())
-        async with serving(listen, app):
+        app = make_app(engine, objects, health, token.get_secret_value())
+        proxies = settings.trusted_proxies
+        async with serving(listen, app, trusted_proxies=proxies, error_headers=SAFETY_HEADERS):
             if await ready(engine, health, stop):
                 health.good("starting")
-                await stop.wait()
+                await watch_database(Repository(engine), health, stop)
     finally:
         engine.dispose()

@@ -1,6 +1,6 @@
 """Times as the console takes and shows them. Pure."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from pipeline import times
 
@@ -15,7 +15,7 @@ def rfc3339(at: int | None) -> str | None:
 def parse_rfc3339(text: str) -> int:
     """Milliseconds since the epoch, rounded up. Raises `ValueError`: no time, or one without the
     offset that makes it certain."""
-    moment = datetime.fromisoformat(text)
+    moment = times.iso_time(text)
     if moment.tzinfo is None or "T" not in text.upper():
         raise ValueError("a date, a time and an offset are needed, as in 2026-01-31T12:00:00Z")
     return -((times.utc(0) - moment) // _MS)

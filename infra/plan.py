@@ -22,7 +22,8 @@ RoleCommand = Callable[[Role], Sequence[str]]
 def port_names(settings: Settings) -> list[str]:
     """The names of all ports that `up` may need; also of those that a setting replaces now."""
     names = ["kafka", "kafka-controller", "kinesis", "schema-registry", "gateway"]
-    return names + [f"{role}-{n}" for role, n in instances(settings)]
+    names += [f"{role}-{n}" for role, n in instances(settings)]
+    return names + [_http_port(role, n) for role, n in instances(settings) if role is Role.CONSOLE]
 
 
 def instances(settings: Settings) -> list[tuple[Role, int]]:
@@ -125,7 +126,7 @@ class Plan:
             "kinesis_region": settings.region(),
             "kinesis_stream": settings.kinesis_stream or KINESIS_STREAM,
             "gateway": self.gateway_url,
-            "console": f"http://{self._http(Role.CONSOLE, 0)}",
+            "console": f"http://{reachable(self._console_listen(0))}",
             "console_token": self.console_token,
             "schema_registry": registry or f"http://{self.registry_listen}",
             "topic_prefix": settings.topic_prefix,
@@ -140,9 +141,7 @@ class Plan:
         return configured or self._local(f"{Role.CONSOLE}-{number}")
 
     def _http(self, role: Role, number: int) -> str:
-        if role is Role.CONSOLE:
-            return reachable(self._console_listen(number))
-        return self._local(f"{role}-{number}")
+        return self._local(_http_port(role, number))
 
     def _role_environment(self, role: Role, number: int) -> dict[str, str]:
         dropped = {f"{PREFIX}CONSOLE_TOKEN", f"{PREFIX}HTTP_LISTEN"}
@@ -176,12 +175,16 @@ class Plan:
         if role is Role.CONSOLE:
             yield "CONSOLE_LISTEN", self._console_listen(number)
             yield "CONSOLE_TOKEN", self.console_token
-        else:
-            yield "HTTP_LISTEN", self._http(role, number)
+        yield "HTTP_LISTEN", self._http(role, number)
 
     def _kinesis_environment(self, role: Role) -> dict[str, str]:
         # Only for the bridge: who writes recordings to a real S3 needs his real credentials.
         return self.kinesis.environment() if self.kinesis and role is Role.BRIDGE else {}
+
+
+def _http_port(role: Role, number: int) -> str:
+    """The name of the port of /healthz and /metrics. On the console's own they need the token."""
+    return f"{role}-{number}-http" if role is Role.CONSOLE else f"{role}-{number}"
 
 
 def reachable(listen: str) -> str:

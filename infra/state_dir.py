@@ -3,12 +3,13 @@
 import fcntl
 import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pipeline.console_settings import new_console_token
 
 
 class InUse(RuntimeError):
@@ -43,10 +44,10 @@ class StateDir:
             yield
 
     def console_token(self) -> str:
-        """The token that opens the console, made at the first call and kept."""
+        """Return the token that opens the console, made at the first call and kept."""
         path = self.path / "console-token"
         if not path.exists():
-            write_private(path, secrets.token_urlsafe(24) + "\n")
+            write_private(path, new_console_token() + "\n")
         return path.read_text().strip()
 
     def write_endpoints(self, endpoints: Mapping[str, Any]) -> None:

@@ -13,9 +13,9 @@ from infra.plan import Plan, RoleCommand
 from infra.probe import health_of
 from infra.state_dir import StateDir
 from infra.warm import all_usable
+from pipeline.http_server import serving
 from pipeline.kafka import ensure_topics, wait_for_kafka
 from pipeline.settings import Role, SettingsError
-from pipeline.telemetry import serving
 from schemas import registry, topics
 
 _KAFKA_SECONDS = 60.0

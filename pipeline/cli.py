@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 import uvloop
 
+from pipeline.console_settings import new_console_token
 from pipeline.endpoints import NotRunning, settings_for
 from pipeline.process import RoleMain, run_role
 from pipeline.settings import Role, Settings, SettingsError, load
@@ -76,6 +77,10 @@ def parser() -> argparse.ArgumentParser:
         command = commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
         if role is Role.BRIDGE:
             _add_replay(command)
+        if role is Role.CONSOLE:
+            command.add_argument(
+                "action", nargs="?", choices=["token"], help="token: print a new random token"
+            )
     return top
 
 
@@ -122,6 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "dead-letters": _dead_letters,
         "policy": _policy,
         Role.BRIDGE: _bridge,
+        Role.CONSOLE: _console,
     }
     try:
         if asked.command in commands:
@@ -196,6 +202,17 @@ def _bridge(asked: argparse.Namespace) -> int:
         return _failed(Role.BRIDGE, error)
 
 
+def _console(asked: argparse.Namespace) -> int:
+    if asked.action == "token":
+        print(new_console_token())
+        return OK
+    settings = load()
+    # A console without an address of its own for it shows its state on the console's port only.
+    if settings.http_listen == settings.console_listen:
+        settings = settings.model_copy(update={"http_listen": None})
+    return _role(Role.CONSOLE, settings)
+
+
 def _dead_letters(asked: argparse.Namespace) -> int:
     _quiet()
     settings = settings_for(load(), asked.state_dir, DEFAULT_STATE_DIR)
@@ -215,7 +232,7 @@ def _quiet() -> None:
 
 def _role(role: Role, settings: Settings) -> int:
     run: RoleMain = _lazily(ROLE_MODULES[role], "run")
-    work = run_role(role, run, settings, serves_health=role is not Role.CONSOLE)
+    work = run_role(role, run, settings)
     loop_factory = uvloop.new_event_loop if role in _ON_UVLOOP else None
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:

@@ -16,18 +16,15 @@ RoleMain = Callable[[Settings, Health, asyncio.Event], Awaitable[None]]
 call `health.good("starting")` once it can do its job."""
 
 
-async def run_role(
-    role: Role, main: RoleMain, settings: Settings, *, serves_health: bool = True
-) -> None:
-    """Runs `main` until SIGTERM or SIGINT. Raises what `main` raises. `serves_health` False: the
-    role shows /healthz and /metrics on its own server (the console)."""
+async def run_role(role: Role, main: RoleMain, settings: Settings) -> None:
+    """Runs `main` until SIGTERM or SIGINT. Raises what `main` raises."""
     set_up_logs(role, settings.instance or role, settings.log_level)
     health = Health(starting="not ready yet")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
-    async with serving_health(settings.http_listen if serves_health else None, health):
+    async with serving_health(settings.http_listen, health):
         log.info("started")
         await main(settings, health, stop)
         log.info("stopped")

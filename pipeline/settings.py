@@ -19,6 +19,7 @@ from dotenv import load_dotenv
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pipeline.console_settings import checked_token, networks
 from pipeline.times import moment
 
 PREFIX = "FLEXCAPTURE_"
@@ -77,12 +78,6 @@ def _checked_servers(text: str) -> str:
 
 def _checked_endpoint(text: str | None) -> str | None:
     return None if text is None else _checked_http_url(text)
-
-
-def _checked_token(token: SecretStr) -> SecretStr:
-    if not re.fullmatch(r"[\x21-\x7e]+", token.get_secret_value()):
-        raise ValueError("it must be ASCII characters without spaces, to fit an HTTP header")
-    return token
 
 
 def _checked_gateway_url(text: str) -> str:
@@ -208,7 +203,8 @@ class Settings(BaseSettings):
         default_factory=dict
     )
     console_listen: Listen | None = None
-    console_token: Annotated[SecretStr, AfterValidator(_checked_token)] | None = None
+    console_token: Annotated[SecretStr, AfterValidator(checked_token)] | None = None
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(networks)] = ()
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     aws_endpoint_url_kinesis: Annotated[

@@ -3,23 +3,19 @@
 Metrics are prometheus_client's, defined beside the code that counts and named `flexcapture_...`.
 """
 
-import asyncio
 import logging
-import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import structlog
-import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
-from pipeline.settings import listen_address
+from pipeline.http_server import serving
 
 
 def set_up_logs(role: str, instance: str, level: str) -> None:
@@ -104,34 +100,6 @@ def health_routes(health: Health) -> list[Route]:
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/healthz", healthz), Route("/metrics", metrics)]
-
-
-class _Server(uvicorn.Server):
-    """uvicorn inside a process that handles its signals itself."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def serving(listen: str, app: ASGIApp) -> AsyncIterator[None]:
-    """Serves `app` on `listen` ("host:port") while the block runs. Raises `OSError` where it
-    cannot."""
-    host, port = listen_address(listen)
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2
-    )
-    server = _Server(config)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=1024) as listener:
-        listener.setblocking(False)
-        task = asyncio.create_task(server.serve(sockets=[listener]), name=f"http {listen}")
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            await asyncio.wait([task], timeout=5)
 
 
 @asynccontextmanager

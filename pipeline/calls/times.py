@@ -7,6 +7,8 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
+from pipeline.times import iso_time, with_leap_second
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
@@ -54,7 +56,7 @@ def _of_number(value: float) -> int | None:
 
 @lru_cache(maxsize=4_096)  # an event's time is told in several places
 def _of_text(text: str) -> int | None:
-    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+    for parse in (iso_time, _rfc2822_time):
         try:
             moment = parse(text)
         except (ValueError, TypeError, IndexError, OverflowError):
@@ -62,6 +64,10 @@ def _of_text(text: str) -> int | None:
         aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
         return _sane((aware - _EPOCH) // _MS)
     return None
+
+
+def _rfc2822_time(text: str) -> datetime:
+    return with_leap_second(parsedate_to_datetime, text)
 
 
 def _sane(ms: int) -> int | None:

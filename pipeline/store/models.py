@@ -1,6 +1,7 @@
 """The database's tables. Times are whole milliseconds since the Unix epoch, UTC.
 
-Everything here is made from the topics and can be made again from them.
+All tables but those of the console are made from the topics and can be made again from them.
+`console_audit` cannot: it is append-only, by triggers that the migration makes, and must be kept.
 """
 
 from sqlalchemy import (
@@ -147,3 +148,37 @@ class ContactStateRow(Base):
 
     contact_id: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class ConsoleSessionRow(Base):
+    """A session of a person at the console. Of its cookie only a keyed hash is kept."""
+
+    __tablename__ = "console_sessions"
+
+    session_id: Mapped[str] = mapped_column(primary_key=True)
+    cookie_hash: Mapped[str] = mapped_column(String(64))
+    started_at: Mapped[int]
+    active_at: Mapped[int]
+    address: Mapped[str]
+    user_agent: Mapped[str]
+
+    __table_args__ = (Index("console_sessions_cookie", "cookie_hash", unique=True),)
+
+
+class AuditRow(Base):
+    """An action at the console. Once here it stays."""
+
+    __tablename__ = "console_audit"
+
+    position: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    at: Mapped[int]
+    action: Mapped[str] = mapped_column(String(32))
+    actor: Mapped[str]
+    address: Mapped[str]
+    inum: Mapped[str] = mapped_column(String(32))
+    recording_id: Mapped[str]
+    detail: Mapped[str]
+
+    __table_args__ = (Index("console_audit_inum", "inum"), {"sqlite_autoincrement": True})

@@ -11,17 +11,18 @@ from playwright.async_api import Page, async_playwright, expect
 
 from console.app import make_app
 from infra.ports import chosen
+from pipeline.http_server import serving
 from pipeline.media.wav import header, interleave
 from pipeline.store.audio import AudioStore
 from pipeline.store.database import migrate, open_database
 from pipeline.store.repository import Repository
-from pipeline.telemetry import Health, serving
+from pipeline.telemetry import Health
 from schemas.records import ContactGap
 from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, RECORDING, numbered
 
 pytestmark = pytest.mark.browser
 
-TOKEN = "a-token-for-tests"
+TOKEN = "a-token-for-tests-of-32-characters"
 SAMPLES = 160_000
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or "chromium"
 ARGUMENTS = [
@@ -66,7 +67,7 @@ async def visit(tmp_path: Path) -> AsyncIterator[Visit]:
     loud, silent = b"\x20\xa0" * (SAMPLES // 4), b"\xff" * (SAMPLES // 2)
     wav = header(SAMPLES) + bytes(interleave(loud + silent, silent + loud))
     await objects.put(RECORDING.audio, wav)
-    app = make_app(repository, objects, Health(), TOKEN)
+    app = make_app(engine, objects, Health(), TOKEN)
     listen = f"127.0.0.1:{chosen(['console'], {}, [])['console']}"
     async with serving(listen, app), async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
@@ -188,6 +189,34 @@ async def test_signing_out_closes_the_console(visit: Visit) -> None:
     await expect(visit.page.get_by_label("Console token")).to_be_visible()
     await visit.page.goto(visit.base + "/search")
     await expect(visit.page.get_by_label("Console token")).to_be_visible()
+
+
+async def test_a_playback_is_in_the_audit_table_once(visit: Visit) -> None:
+    """The player's ranges, with a seek among them, are one playback of this session."""
+    page = visit.page
+    await visit.signed_in(f"/contacts/{CONTACT.contact_id}")
+    await expect(page.locator(".player[data-ready]")).to_be_visible()
+    await page.evaluate("document.querySelector('audio').play()")
+    await _until_playing(page, "audio.currentTime > 0.5")
+    await page.evaluate("document.querySelector('audio').currentTime = 15")
+    await _until_playing(page, "audio.currentTime > 15.2")
+    await page.get_by_role("link", name="Audit").click()
+    rows = page.locator("#audit tbody tr")
+    played = rows.filter(has_text=RECORDING.recording_id)
+    await expect(played).to_have_count(1)
+    await expect(played).to_contain_text("playback")
+    await expect(rows.filter(has_text="sign-in")).to_have_count(1)
+    assert [] == visit.complaints
+
+
+async def test_a_session_is_ended_from_its_list(visit: Visit) -> None:
+    """The browser's own, too: it must then sign in again."""
+    page = visit.page
+    await visit.signed_in("/sessions")
+    await expect(page.locator("#sessions tbody tr")).to_contain_text("this one")
+    await page.get_by_role("button", name="End session").click()
+    await expect(page.get_by_label("Console token")).to_be_visible()
+    assert [] == visit.complaints
 
 
 async def _until_playing(page: Page, condition: str) -> None:

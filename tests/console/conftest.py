@@ -10,15 +10,16 @@ import pytest
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
+from console import wrong_tokens
 from console.app import make_app
 from pipeline.media.wav import header, interleave
 from pipeline.store.audio import AudioStore
 from pipeline.store.database import migrate, open_database
 from pipeline.store.repository import Repository
 from pipeline.telemetry import Health
-from tests.pipeline.store.contacts import RECORDING
+from tests.pipeline.store.contacts import NOON, RECORDING
 
-TOKEN = "a-token-for-tests"
+TOKEN = "a-token-for-tests-of-32-characters"
 SAMPLES = 160_000
 
 
@@ -27,6 +28,16 @@ def recorded() -> bytes:
     half = SAMPLES // 2
     loud, silent = b"\x20\xa0" * (half // 2), b"\xff" * half
     return header(SAMPLES) + bytes(interleave(loud + silent, silent + loud))
+
+
+@dataclass(slots=True)
+class Clock:
+    """Ms since the epoch, as the console sees them."""
+
+    now: int = NOON
+
+    def __call__(self) -> int:
+        return self.now
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,7 @@ class Console:
     recordings: Path
     health: Health
     wav: bytes
+    clock: Clock
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +64,13 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def console(tmp_path: Path, migrated: Path) -> Iterator[Console]:
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrong tokens are answered at once."""
+    monkeypatch.setattr(wrong_tokens, "FIRST_DELAY_S", 0.0)
+
+
+@pytest.fixture
+def console(tmp_path: Path, migrated: Path, hurried: None) -> Iterator[Console]:
     """A console with one stored recording, and no contacts."""
     shutil.copy(migrated, tmp_path / "contacts.db")
     engine = open_database(f"sqlite:///{tmp_path}/contacts.db")
@@ -65,10 +83,10 @@ def console(tmp_path: Path, migrated: Path) -> Iterator[Console]:
     path.write_bytes(wav)
     (recordings / RECORDING.manifest).write_text('{"inum": "178000000200000042"}')
     health = Health()
-    repository = Repository(engine)
     objects = AudioStore.from_url(f"file://{recordings}")
-    app = make_app(repository, objects, health, TOKEN)
-    yield Console(app, repository, engine, recordings, health, wav)
+    clock = Clock()
+    app = make_app(engine, objects, health, TOKEN, clock)
+    yield Console(app, Repository(engine), engine, recordings, health, wav, clock)
     engine.dispose()
 
 

@@ -1,5 +1,6 @@
 """The JSON API, as its contract says."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -7,9 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import event
 
+from console.database_health import check_database, watch_database
 from schemas.records import ContactGap
-from tests.console.conftest import Console
+from tests.console.conftest import TOKEN, Console
 from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, RECORDING, numbered
 
 AUDIO = f"/api/recordings/{RECORDING.recording_id}/audio"
@@ -19,7 +22,7 @@ AUDIO = f"/api/recordings/{RECORDING.recording_id}/audio"
     "path", ["/api/contacts", "/api/calls", "/api/nothing", "/api/recordings/1", AUDIO, "/api"]
 )
 @pytest.mark.parametrize(
-    "authorization", [None, "Bearer wrong", "Bearer ", "Basic YTpi", "Bearer a-token-for-test\xe9"]
+    "authorization", [None, "Bearer wrong", "Bearer ", "Basic YTpi", f"Bearer {TOKEN[:-1]}\xe9"]
 )
 async def test_nothing_without_the_token(
     visitor: httpx.AsyncClient, path: str, authorization: str | None
@@ -158,6 +161,10 @@ async def test_calls_in_progress(client: httpx.AsyncClient, console: Console) ->
         ("from=2026-05-28T22:31:40%2B02:00", [9, 5]),
         ("from=2026-05-28T22:31:40+02:00", [9, 5]),
         ("to=2026-05-28T20:31:40Z", [1]),
+        ("to=2026-05-28t20:31:40z", [1]),
+        ("from=2026-05-28t20:31:40.000z", [9, 5]),
+        ("from=2026-05-28T20:30:60Z", [9, 5]),
+        ("to=2016-12-31T23:59:60Z", []),
         ("q=sales", [5]),
         ("q=SALES&agent=bob@example.com", [5]),
         ("capture=missing", [5, 1]),
@@ -189,6 +196,9 @@ async def test_searches(
         ("limit=-1", "limit"),
         ("limit=1.5", "limit"),
         ("from=yesterday", "from"),
+        ("from=2026-05-28T20:31:61Z", "from"),
+        ("from=9999-12-31T23:59:60Z", "from"),
+        ("cursor=MC4A", "cursor"),
         ("from=2026-13-01T00:00:00Z", "from"),
         ("to=2026-05-28T20:00:00", "to"),
         ("to=2026-05-28", "to"),
@@ -363,8 +373,7 @@ async def test_the_whole_audio(client: httpx.AsyncClient, console: Console) -> N
     assert "audio/wav" == answer.headers["content-type"]
     assert str(len(console.wav)) == answer.headers["content-length"]
     assert "bytes" == answer.headers["accept-ranges"]
-    again = await client.get(AUDIO, headers={"If-None-Match": answer.headers["etag"]})
-    assert 304 == again.status_code
+    assert "no-store" == answer.headers["cache-control"]
     head = await client.head(AUDIO)
     assert (200, b"") == (head.status_code, head.content)
     assert str(len(console.wav)) == head.headers["content-length"]
@@ -395,6 +404,32 @@ async def test_a_range_of_the_audio(
         f"bytes {first}-{first + len(answer.content) - 1}/{size}"
         == (answer.headers["content-range"])
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        (["{tag}"], 304),
+        (["W/{tag}"], 304),
+        (['"x", {tag}'], 304),
+        (['"a,b" , W/"x",W/{tag}'], 304),
+        (['"x"', "{tag}"], 304),
+        (["*"], 304),
+        (['"x"'], 200),
+        (['"*"'], 200),
+        (["x{tag}"], 200),
+        (["{tag} x"], 200),
+        ([""], 200),
+    ],
+)
+async def test_if_none_match(
+    client: httpx.AsyncClient, console: Console, fields: list[str], status: int
+) -> None:
+    """304 if a tag of any list is the current one, weak or not, and for `*`."""
+    console.repository.save(CONTACT)
+    tag = (await client.head(AUDIO)).headers["etag"]
+    headers = [("If-None-Match", field.format(tag=tag)) for field in fields]
+    assert status == (await client.get(AUDIO, headers=headers)).status_code
 
 
 async def test_a_range_outside_is_416(client: httpx.AsyncClient, console: Console) -> None:
@@ -448,8 +483,8 @@ def database_away(console: Console) -> Iterator[None]:
 
 async def test_a_database_that_is_away_is_503(client: httpx.AsyncClient, console: Console) -> None:
     """`/healthz` says so; the API answers 503 in JSON, a page as a page; all recover."""
-    assert 200 == (await client.get("/healthz")).status_code
     with database_away(console):
+        await check_database(console.repository, console.health)
         health = await client.get("/healthz")
         assert 503 == health.status_code
         assert "database" in health.text
@@ -457,20 +492,55 @@ async def test_a_database_that_is_away_is_503(client: httpx.AsyncClient, console
         assert 503 == answer.status_code
         assert "error" in answer.json()
         assert 503 == (await client.get("/search")).status_code
+    await check_database(console.repository, console.health)
     assert 200 == (await client.get("/healthz")).status_code
     assert 200 == (await client.get("/api/contacts")).status_code
 
 
-async def test_health_needs_no_token(visitor: httpx.AsyncClient, console: Console) -> None:
-    """And tells what else is wrong with the process."""
-    assert 200 == (await visitor.get("/healthz")).status_code
-    console.health.bad("starting", "not ready yet")
+async def test_strangers_get_one_word_of_health(
+    visitor: httpx.AsyncClient, console: Console
+) -> None:
+    """Reasons, in which there may be host names or lines of the list, need the token."""
     answer = await visitor.get("/healthz")
-    assert (503, "starting: not ready yet\n") == (answer.status_code, answer.text)
+    assert (200, "ok\n") == (answer.status_code, answer.text)
+    console.health.bad("database", "db.internal cannot be reached")
+    answer = await visitor.get("/healthz")
+    assert (503, "unhealthy\n") == (answer.status_code, answer.text)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    answer = await visitor.get("/healthz", headers=headers)
+    assert (503, "database: db.internal cannot be reached\n") == (answer.status_code, answer.text)
+    wrong = await visitor.get("/healthz", headers={"Authorization": "Bearer wrong"})
+    assert 401 == wrong.status_code
 
 
-async def test_metrics_are_prometheus_text(visitor: httpx.AsyncClient) -> None:
-    """They tell nothing of calls, and need no token."""
-    answer = await visitor.get("/metrics")
+async def test_metrics_need_the_token(visitor: httpx.AsyncClient) -> None:
+    """401 without it; Prometheus text with it."""
+    assert 401 == (await visitor.get("/metrics")).status_code
+    answer = await visitor.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
     assert 200 == answer.status_code
     assert "python_info" in answer.text
+
+
+async def test_health_does_not_query_the_database(
+    visitor: httpx.AsyncClient, console: Console
+) -> None:
+    """A stranger's requests reach no database; a loop looks at it every few seconds."""
+    queries: list[str] = []
+    event.listen(console.engine, "before_cursor_execute", lambda *a: queries.append(a[2]))
+    for _ in range(20):
+        await visitor.get("/healthz")
+    assert [] == queries
+    await check_database(console.repository, console.health)
+    assert ["SELECT 1"] == queries
+
+
+async def test_the_database_is_watched(console: Console) -> None:
+    """The loop changes what health says, without a request."""
+    stop = asyncio.Event()
+    with database_away(console):
+        watching = asyncio.create_task(watch_database(console.repository, console.health, stop))
+        while not console.health.reasons:  # noqa: ASYNC110 - health has no event
+            await asyncio.sleep(0.01)
+    stop.set()
+    await watching
+    assert {"database"} == set(console.health.reasons)

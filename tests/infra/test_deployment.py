@@ -17,6 +17,15 @@ def test_compose_runs_every_role() -> None:
         assert f"{role}-0" == services[role]["environment"]["FLEXCAPTURE_INSTANCE"]
 
 
+def test_the_console_shows_health_and_pages_on_two_ports() -> None:
+    """Health checks and Prometheus need no token on the port that is not published."""
+    compose = yaml.safe_load((INFRA / "compose.yaml").read_text())
+    console = compose["services"]["console"]
+    listens = [console["environment"][f"FLEXCAPTURE_{n}_LISTEN"] for n in ("HTTP", "CONSOLE")]
+    assert len(set(listens)) == 2
+    assert [f"8080:{listens[1].split(':')[1]}"] == console["ports"]
+
+
 def test_compose_and_the_local_broker_are_the_same_kafka() -> None:
     """The version in compose.yaml is the one whose jars pom.xml names."""
     version = (INFRA / "pom.xml").read_text().split("<version>")[2].split("<")[0]

@@ -50,9 +50,20 @@ def test_endpoints_name_every_process(counts: dict[Role, int]) -> None:
         told["pid"], told["console_token"], told["kinesis_region"], told["kinesis_stream"],
     )  # fmt: skip
     assert set(Role) == set(told["roles"])
-    assert {"pid": None, "http": told["console"].removeprefix("http://")} == (
-        told["roles"]["console"][0]
-    )
+    assert told["console"].removeprefix("http://") != told["roles"]["console"][0]["http"]
+
+
+def test_the_console_shows_its_health_on_a_port_of_its_own() -> None:
+    """On that of its pages /metrics and the reasons need the token."""
+    made = plan(processes={Role.CONSOLE: 2}, console_listen="0.0.0.0:80")
+    for number, listen in enumerate(["0.0.0.0:80", f"127.0.0.1:{made.ports['console-1']}"]):
+        environment = environment_of(made, f"console-{number}")
+        assert listen == environment["FLEXCAPTURE_CONSOLE_LISTEN"]
+        http = f"127.0.0.1:{made.ports[f'console-{number}-http']}"
+        assert http == environment["FLEXCAPTURE_HTTP_LISTEN"]
+    assert "http://127.0.0.1:80" == made.endpoints(1, [])["console"]
+    assert {"console-0-http", "console-1-http", "console-1"} <= set(made.used_ports())
+    assert "console-0" not in made.used_ports()
 
 
 def test_gateways_share_one_port() -> None:

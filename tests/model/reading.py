@@ -4,6 +4,7 @@ From Twilio's formats alone; imports nothing of the product.
 """
 
 import json
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypedDict
@@ -116,14 +117,22 @@ def moment(value: Any) -> int | None:
         return round(number_of if number_of > 1e11 else number_of * 1000)
     except (TypeError, ValueError):
         pass
+    leap = isinstance(value, str) and re.search(r"[ tT]\d\d:\d\d:60", value) is not None
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
-            found = parse(value)
+            found = parse(_plain(value, leap=leap, iso=parse == datetime.fromisoformat))
         except (TypeError, ValueError):
             continue
         found = found if found.tzinfo else found.replace(tzinfo=UTC)
-        return round(found.timestamp() * 1000)
+        return round(found.timestamp() * 1000) + (1000 if leap else 0)
     return None
+
+
+def _plain(value: Any, *, leap: bool, iso: bool) -> Any:
+    """The text without what Python's parsers do not know: `t`, `z`, and a second 60."""
+    if leap:
+        value = re.sub(r"([ tT]\d\d:\d\d):60", r"\1:59", value)
+    return value.replace("t", "T").replace("z", "Z") if iso and isinstance(value, str) else value
 
 
 def number(value: Any) -> int:

@@ -122,3 +122,25 @@ def test_a_wrong_start_is_refused(
     monkeypatch.setenv("FLEXCAPTURE_KINESIS_START", start)
     assert 2 == main(["bridge"])
     assert "FLEXCAPTURE_KINESIS_START" in capsys.readouterr().err
+
+
+def test_a_console_token_is_made(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new one each time, alone on its line, whatever is configured."""
+    monkeypatch.setenv("FLEXCAPTURE_CONSOLE_TOKEN", "short")
+    assert [0, 0] == [main(["console", "token"]) for _ in range(2)]
+    first, second = capsys.readouterr().out.splitlines()
+    assert first != second
+    assert len(first) >= 32
+
+
+def test_a_short_console_token_is_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Status 2, with the setting's name and the command that makes a good one."""
+    monkeypatch.setenv("FLEXCAPTURE_CONSOLE_TOKEN", "x" * 31)
+    assert 2 == main(["console"])
+    told = capsys.readouterr().err
+    assert "FLEXCAPTURE_CONSOLE_TOKEN: it must have at least 32 characters" in told
+    assert "flexcapture console token" in told

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from infra.up import check
+from pipeline.console_settings import new_console_token
 from pipeline.settings import SettingsError, load
 
 
@@ -17,6 +18,9 @@ from pipeline.settings import SettingsError, load
         ("FLEXCAPTURE_PROCESSES", "tracker=²", "ROLE=N"),
         ("FLEXCAPTURE_RECORD_INBOUND", "maybe", "true or false"),
         ("FLEXCAPTURE_CONSOLE_TOKEN", "two words", "without spaces"),
+        ("FLEXCAPTURE_CONSOLE_TOKEN", "x" * 31, "at least 32 characters"),
+        ("FLEXCAPTURE_TRUSTED_PROXIES", "10.0.0.1,proxy", "'proxy' is neither an IP address"),
+        ("FLEXCAPTURE_TRUSTED_PROXIES", "*", "neither an IP address"),
         ("FLEXCAPTURE_DATABASE_URL", "oracle://host/x", "postgresql://"),
         ("AWS_ENDPOINT_URL_KINESIS", "nonsense", "http://"),
     ],
@@ -66,6 +70,21 @@ def test_a_wrong_list_is_refused(content: bytes, told: str, tmp_path: Path) -> N
     path.write_bytes(content)
     with pytest.raises(SettingsError, match=f"^FLEXCAPTURE_MONITORED_AGENTS: .*{told}"):
         check(load(None, monitored_agents=path))
+
+
+def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list with commas, of both kinds of addresses; no proxy is trusted without one."""
+    assert () == load(None).trusted_proxies
+    monkeypatch.setenv("FLEXCAPTURE_TRUSTED_PROXIES", "10.0.0.1, 10.1.0.0/16,2001:db8::/32,")
+    assert ("10.0.0.1", "10.1.0.0/16", "2001:db8::/32") == load(None).trusted_proxies
+
+
+def test_a_token_that_is_made_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is another, and long enough."""
+    tokens = {new_console_token() for _ in range(100)}
+    assert 100 == len(tokens)
+    monkeypatch.setenv("FLEXCAPTURE_CONSOLE_TOKEN", tokens.pop())
+    load(None)
 
 
 def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,66 @@
+"""Sessions: begun by signing in, found by a cookie, and ended on the server."""
+
+import hmac
+import secrets
+
+from pipeline.store.sessions import ConsoleSession, SessionStore
+
+IDLE_MS = 30 * 60 * 1000
+ABSOLUTE_MS = 12 * 60 * 60 * 1000
+NOTED_EVERY_MS = 30 * 1000
+"""Activity is written to the database at most this often."""
+_MAX_COOKIE = 100
+
+
+class Sessions:
+    """The sessions of a console. All methods block, and raise what `SessionStore` raises. `now` is
+    in ms since the epoch.
+
+    The cookie is random. The database has a hash of it that is keyed with the console's token:
+    another token voids every cookie.
+    """
+
+    def __init__(self, store: SessionStore, token: str) -> None:
+        self._store = store
+        self._key = token.encode()
+
+    def begin(self, address: str, user_agent: str, now: int) -> tuple[ConsoleSession, str]:
+        """Begin a session. Return it with the value of its cookie, which is kept nowhere."""
+        self._store.delete_expired(now - ABSOLUTE_MS, now - IDLE_MS)
+        cookie = secrets.token_urlsafe(32)
+        session = ConsoleSession(secrets.token_hex(8), now, now, address, user_agent)
+        self._store.add(session, self._hash(cookie))
+        return session, cookie
+
+    def find(self, cookie: str, now: int) -> ConsoleSession | None:
+        """Return the session of a cookie, if it has not ended or expired."""
+        if not 0 < len(cookie) <= _MAX_COOKIE:
+            return None
+        session = self._store.find(self._hash(cookie))
+        return session if session is not None and is_valid(session, now) else None
+
+    def note_activity(self, session: ConsoleSession, now: int) -> None:
+        """Note that the session's idle time begins again."""
+        if now - session.active_at >= NOTED_EVERY_MS:
+            self._store.touch(session.session_id, now)
+
+    def end(self, session_id: str) -> bool:
+        """End a session. Return whether there was one."""
+        return self._store.end(session_id)
+
+    def valid(self, now: int) -> list[ConsoleSession]:
+        """Return the sessions that have not ended or expired, the latest first."""
+        return self._store.valid(now - ABSOLUTE_MS, now - IDLE_MS)
+
+    def _hash(self, cookie: str) -> str:
+        return hmac.digest(self._key, cookie.encode(), "sha256").hex()
+
+
+def is_valid(session: ConsoleSession, now: int) -> bool:
+    """Whether a session is within the idle limit and the absolute limit."""
+    return now - session.active_at < IDLE_MS and now - session.started_at < ABSOLUTE_MS
+
+
+def expires_at(session: ConsoleSession) -> int:
+    """Return when a session expires if it is not used again (ms)."""
+    return min(session.active_at + IDLE_MS, session.started_at + ABSOLUTE_MS)

@@ -1,0 +1,96 @@
+"""How long the answer to a wrong token is delayed. Pure.
+
+Each further wrong token from an address is answered later than the one before. A right token is
+never delayed: many people may share an address (a proxy, a NAT), and one of them must not keep out
+the others. Tokens have at least 32 characters, so that their safety does not depend on the delay.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address, ip_network
+
+FIRST_DELAY_S = 0.25
+LONGEST_DELAY_S = 4.0
+FORGET_MS = 15 * 60 * 1000
+MAX_ADDRESSES = 10_000
+MAX_DELAYED = 256
+MAX_DELAYED_OF_ADDRESS = 16
+_ALL_NOTED = 20
+_NOTED_EVERY = 100
+
+
+@dataclass(slots=True)
+class _Address:
+    attempts: int = 0
+    last_at: int = 0
+    delayed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The answer to a wrong token. `network` is given back to `answered`. `attempt` counts from 1.
+    `delay_s` None: too many answers are being delayed, answer 429 at once."""
+
+    network: str
+    attempt: int
+    delay_s: float | None
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether log and audit table get an entry: each of the first 20 of an address, then every
+        hundredth, so that a stranger cannot fill them."""
+        return self.attempt <= _ALL_NOTED or self.attempt % _NOTED_EVERY == 0
+
+
+@dataclass(slots=True)
+class WrongTokens:
+    """The wrong tokens of each address. Of many addresses, the quietest are forgotten."""
+
+    _addresses: OrderedDict[str, _Address] = field(default_factory=OrderedDict)
+    _delayed: int = 0
+
+    def refuse(self, address: str, now: int) -> Refusal:
+        """Count a wrong token at `now` (ms). Call `answered` once it was answered."""
+        network = network_of(address)
+        entry = self._entry(network)
+        entry.attempts = 1 if now - entry.last_at > FORGET_MS else entry.attempts + 1
+        entry.last_at = now
+        if entry.delayed >= MAX_DELAYED_OF_ADDRESS or self._delayed >= MAX_DELAYED:
+            return Refusal(network, entry.attempts, None)
+        entry.delayed += 1
+        self._delayed += 1
+        return Refusal(network, entry.attempts, _delay(entry.attempts))
+
+    def answered(self, refusal: Refusal) -> None:
+        """Note that the answer is no longer being delayed."""
+        if refusal.delay_s is None:
+            return
+        self._delayed -= 1
+        if entry := self._addresses.get(refusal.network):
+            entry.delayed -= 1
+
+    def _entry(self, network: str) -> _Address:
+        entry = self._addresses.setdefault(network, _Address())
+        self._addresses.move_to_end(network)
+        if len(self._addresses) > MAX_ADDRESSES:
+            # The one just added is last, and some address has no delayed answer: of those are few.
+            quiet = next(name for name, other in self._addresses.items() if not other.delayed)
+            del self._addresses[quiet]
+        return entry
+
+
+def _delay(attempt: int) -> float:
+    return float(min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(attempt - 1, 10)))
+
+
+def network_of(address: str) -> str:
+    """Return what stands for one client: an IPv4 address, the /64 network of an IPv6 address, or
+    the text itself if it is no address."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address[:64]
+    if isinstance(found, IPv6Address):
+        mapped = found.ipv4_mapped
+        return str(mapped or ip_network((int(found), 64), strict=False))
+    return str(found)

@@ -1,0 +1,40 @@
+"""Times of the command line and of settings, and what all readers of times share."""
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.times import iso_time, moment, rfc3339
+
+LAST = 253_402_300_799_000
+
+
+@given(st.integers(0, LAST), st.booleans())
+def test_rfc_3339_is_read_in_either_case(at: int, is_lower: bool) -> None:
+    """`t` and `z` mean what `T` and `Z` mean."""
+    text = rfc3339(at)
+    assert at == moment(text.lower() if is_lower else text)
+
+
+@given(st.integers(0, LAST // 60_000 - 1), st.integers(0, 999))
+def test_a_leap_second_is_the_second_after_it(minute: int, ms: int) -> None:
+    """`:60` is the first second of the next minute, as Unix time has it."""
+    text = rfc3339(minute * 60_000 + 59_000 + ms).replace(":59.", ":60.")
+    if text[17:19] == "60":
+        assert (minute + 1) * 60_000 + ms == moment(text)
+
+
+@pytest.mark.parametrize("text", ["9999-12-31T23:59:60Z", "2026-01-31T12:00:61Z", "12:00:60", "tz"])
+def test_what_is_no_time_is_a_value_error(text: str) -> None:
+    """Also the leap second after the last second that there is."""
+    with pytest.raises(ValueError, match=r".+"):
+        moment(text)
+
+
+@given(st.text(max_size=30))
+def test_no_text_breaks_the_reading(text: str) -> None:
+    """It is a time, or a `ValueError`."""
+    with contextlib.suppress(ValueError):
+        iso_time(text)

@@ -5,7 +5,6 @@ import argparse
 import asyncio
 import logging
 import os
-import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from pipeline.endpoints import NotRunning, settings_for
 from pipeline.process import RoleMain, run_role
 from pipeline.settings import Role, Settings, SettingsError, load
 from pipeline.times import moment
+from pipeline.twilio.sids import SidKind, valid_sid
 
 OK, FAILED, WRONG = 0, 1, 2
 DEFAULT_STATE_DIR = Path(".flexcapture")
@@ -252,7 +252,7 @@ def _positive(text: str) -> int:
 
 
 def _task_sid(text: str) -> str:
-    if not re.fullmatch("WT[0-9a-fA-F]{32}", text):
+    if valid_sid(SidKind.TASK, text) is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no task SID: WT and 32 hexadecimal digits")
     return text
 

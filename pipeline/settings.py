@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.times import moment
+from pipeline.twilio.sids import SidKind, valid_sid
 
 PREFIX = "FLEXCAPTURE_"
 TRIM_HORIZON, LATEST = "trim-horizon", "latest"
@@ -113,7 +114,7 @@ def _checked_prefix(text: str) -> str:
 
 
 def _checked_account(text: str) -> str:
-    if not re.fullmatch(r"AC[0-9a-fA-F]{32}", text):
+    if valid_sid(SidKind.ACCOUNT, text) is None:
         raise ValueError(f"{text!r} is not an account SID: AC and 32 hexadecimal digits")
     return text
 

@@ -7,12 +7,12 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 import uvicorn
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -20,6 +20,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from pipeline.settings import listen_address
+from pipeline.twilio.sids import SidKind
+
+INVALID_SIDS = Counter(
+    "flexcapture_invalid_sids", "SIDs of the wrong form, treated as absent, by kind", ["kind"]
+)
+
+
+def count_invalid_sids(kinds: Iterable[SidKind]) -> None:
+    """Count SIDs that counted as absent where this process met them."""
+    for kind in kinds:
+        INVALID_SIDS.labels(kind.value).inc()
 
 
 def set_up_logs(role: str, instance: str, level: str) -> None:

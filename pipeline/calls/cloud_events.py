@@ -99,9 +99,7 @@ Element = Readable | Swallowed | Unreadable
 class Malformed(ValueError):
     """The event has not the shape that its type promises."""
 
-    def __init__(
-        self, reason: str, detail: str, invalid_sids: tuple[SidKind, ...] = ()
-    ) -> None:
+    def __init__(self, reason: str, detail: str, invalid_sids: tuple[SidKind, ...] = ()) -> None:
         super().__init__(detail)
         self.reason = reason
         self.invalid_sids = invalid_sids

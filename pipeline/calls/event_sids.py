@@ -1,4 +1,4 @@
-"""The invalid SIDs of an event, to be counted where events enter. `events` reads only valid ones."""
+"""The invalid SIDs in an event, for the counter at the bridge. `events` reads only valid ones."""
 
 from collections.abc import Mapping
 from functools import lru_cache

@@ -157,7 +157,9 @@ def _direction(attributes: Mapping[str, Any]) -> str | None:
         return told[: len("inbound")] if told.startswith("inbound") else "outbound"
     if targets[1] is not None:
         return "outbound"
-    if sid_in(attributes, "call_sid", SidKind.CALL) and (text(attributes, "from") or text(attributes, "caller")):
+    if sid_in(attributes, "call_sid", SidKind.CALL) and (
+        text(attributes, "from") or text(attributes, "caller")
+    ):
         return "inbound"
     return None
 
@@ -250,7 +252,9 @@ def _conference_callback(
     if not milestones and not legs:
         return Silent("unknown-type")
     # No version: the conference's numbers are not the task's.
-    facts = stamp.facts(0, {"conference_sid": sid_in(parameters, "ConferenceSid", SidKind.CONFERENCE)})
+    facts = stamp.facts(
+        0, {"conference_sid": sid_in(parameters, "ConferenceSid", SidKind.CONFERENCE)}
+    )
     return _call(event, stamp.at, facts=facts, milestones=milestones, legs=legs)
 
 

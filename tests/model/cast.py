@@ -1,6 +1,13 @@
 """The account in which a call takes place, and the parts that its workers have."""
 
 from dataclasses import dataclass
+
+
+def worker_sid(name: str) -> str:
+    """A worker's SID by a short name."""
+    return "WK" + name.encode().hex().ljust(32, "0")
+
+
 from typing import Any
 
 

@@ -17,6 +17,15 @@ def test_compose_runs_every_role() -> None:
         assert f"{role}-0" == services[role]["environment"]["FLEXCAPTURE_INSTANCE"]
 
 
+def test_the_image_keeps_its_directories_to_its_user() -> None:
+    """State and recordings are made with a mode that shuts others out; volumes inherit it."""
+    dockerfile = (INFRA / "Dockerfile").read_text().replace("\\\n", " ")
+    [made] = [line for line in dockerfile.splitlines() if "install -d -m 0700" in line]
+    for directory in ("recordings", "state"):
+        assert f"/var/lib/flexcapture/{directory}" in made
+    assert "mkdir" not in dockerfile
+
+
 def test_compose_and_the_local_broker_are_the_same_kafka() -> None:
     """The version in compose.yaml is the one whose jars pom.xml names."""
     version = (INFRA / "pom.xml").read_text().split("<version>")[2].split("<")[0]

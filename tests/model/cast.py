@@ -1,14 +1,12 @@
 """The account in which a call takes place, and the parts that its workers have."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 def worker_sid(name: str) -> str:
     """A worker's SID by a short name."""
     return "WK" + name.encode().hex().ljust(32, "0")
-
-
-from typing import Any
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from pipeline.twilio.sids import SidKind, invalid_in, valid_sid
+from pipeline.twilio.sids import SidKind, invalid_in, sid_in
 
 MAX_TIMESTAMP_MS = 25 * 60 * 60 * 1000
 """A call lasts 24 hours at the most; a timestamp beyond this is none."""
@@ -179,16 +179,16 @@ def _start(data: dict[str, Any]) -> Start | ProtocolViolation:
     if type(parameters) is not dict:
         parameters = {}
     invalid = (*invalid_in(start, _START_SIDS), *invalid_in(parameters, _PARAMETER_SIDS))
-    stream_sid = _either(SidKind.MEDIA_STREAM, start.get("streamSid"), data.get("streamSid"))
-    call_sid = _either(SidKind.CALL, start.get("callSid"), parameters.get("callSid"))
+    stream_sid = _first_sid(SidKind.MEDIA_STREAM, "streamSid", start, data)
+    call_sid = _first_sid(SidKind.CALL, "callSid", start, parameters)
     if stream_sid is None or call_sid is None:
         return ProtocolViolation("start without stream SID or call SID", invalid)
     generation = whole_number(parameters.get("generation")) or 0
     return Start(
         stream_sid=stream_sid,
         call_sid=call_sid,
-        account_sid=valid_sid(SidKind.ACCOUNT, start.get("accountSid")),
-        task_sid=valid_sid(SidKind.TASK, parameters.get("taskSid")),
+        account_sid=sid_in(start, "accountSid", SidKind.ACCOUNT),
+        task_sid=sid_in(parameters, "taskSid", SidKind.TASK),
         name=_identifier(parameters.get("name")),
         generation=generation if generation < 2**31 else 0,
         sequence=whole_number(data.get("sequenceNumber")),
@@ -196,8 +196,8 @@ def _start(data: dict[str, Any]) -> Start | ProtocolViolation:
     )
 
 
-def _either(kind: SidKind, first: Any, second: Any) -> str | None:
-    return valid_sid(kind, first) or valid_sid(kind, second)
+def _first_sid(kind: SidKind, name: str, *places: dict[str, Any]) -> str | None:
+    return next((sid for place in places if (sid := sid_in(place, name, kind))), None)
 
 
 def _identifier(value: Any) -> str | None:

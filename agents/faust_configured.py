@@ -1,6 +1,7 @@
 """The Faust app of a role, every setting that matters explicit."""
 
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from agents.faust_lease import Lease
 from agents.faust_thread import Fetching
 from agents.faust_transport import App, Table, TableManager
+from pipeline.kafka_security import client_arguments
 from pipeline.settings import Role, Settings
 from schemas.topics import CALL_PARTITIONS
 
@@ -30,7 +32,7 @@ def faust_app(
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("agents.faust_transport").addFilter(_misses_no_sensor)
     instance = settings.instance or f"{role}-{time.time_ns():x}"
-    servers = str(settings.kafka_client()["bootstrap_servers"]).split(",")
+    servers = str(client_arguments(settings)["bootstrap_servers"]).split(",")
     return App(
         settings.prefixed(role),
         pipeline=settings,
@@ -68,7 +70,8 @@ def faust_app(
 
 
 def _data_directory(settings: Settings, instance: str) -> str:
-    base = settings.state_dir or Path(tempfile.gettempdir()) / "flexcapture"
+    # Of this user alone: in a directory for all, another one could have made it before.
+    base = settings.state_dir or Path(tempfile.gettempdir()) / f"flexcapture-{os.getuid()}"
     directory = base / "faust" / instance
     directory.mkdir(parents=True, exist_ok=True)
     return str(directory)

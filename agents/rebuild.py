@@ -25,6 +25,7 @@ from agents.rebuilt import (
     wanted_keys,
 )
 from pipeline.kafka import ensure_topics, producer
+from pipeline.kafka_security import client_arguments
 from pipeline.replay import Log, Progress, Span
 from pipeline.settings import Role, Settings
 from schemas.codec import encode
@@ -61,7 +62,7 @@ async def rebuild_tracker(settings: Settings, *, check: bool, progress: Progress
     if not check:
         await ensure_topics(settings, [_TABLE, CTI_RESOLVED])
     log, writer = Log(settings, progress), producer(settings)
-    admin = AIOKafkaAdminClient(**settings.kafka_client(), request_timeout_ms=10_000)
+    admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=10_000)
     try:
         for each in (log, writer, admin):
             await each.start()

@@ -59,8 +59,8 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         return
     public_url = settings.need("gateway_public_url", "the URL that Twilio streams audio to")
     await ensure_topics(settings, [STREAM_COMMANDS, STREAM_EVENTS, DEAD_LETTERS])
-    gate = Gate(settings.twilio_concurrency, health)
     async with TwilioApi(account, token.get_secret_value(), settings.twilio_api_url) as api:
+        gate = Gate(settings.twilio_concurrency, health, api.check_account)
         await Adapter(settings, Commands(api, gate, public_url), health).run(stop)
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, TCPConnector
 from prometheus_client import Counter, Gauge, Histogram
@@ -22,6 +22,8 @@ from twilio.rest import Client
 
 from pipeline.streams.marks import Participant
 from pipeline.streams.tickets import NONCE_BYTES, issued, url_with
+from pipeline.telemetry import count_invalid_sids
+from pipeline.twilio.sids import SidKind, is_invalid, valid_sid
 
 log = logging.getLogger(__name__)
 
@@ -146,57 +148,65 @@ class TwilioApi:
         form = {"Url": url_with(url, ticket), "Name": name, "Track": "both_tracks"}
         for number, (key, value) in enumerate(parameters.items(), 1):
             form |= {f"Parameter{number}.Name": key, f"Parameter{number}.Value": value}
-        path = f"/Calls/{call_sid}/Streams.json"
-        answer = await self._request("start", "POST", self._uri(path), form)
-        return _text(answer, "sid") or None
+        uri = self._uri("Calls", call_sid, "Streams")
+        answer = await self._request("start", "POST", uri, form)
+        return _sid(answer, "sid", SidKind.MEDIA_STREAM)
 
     async def stop_stream(self, call_sid: str, sid_or_name: str) -> None:
         """Stops the media stream of the leg that has this SID or name."""
-        path = f"/Calls/{call_sid}/Streams/{sid_or_name}.json"
-        await self._request("stop", "POST", self._uri(path), {"Status": "stopped"})
+        uri = self._uri("Calls", call_sid, "Streams", sid_or_name)
+        await self._request("stop", "POST", uri, {"Status": "stopped"})
 
     async def conferences(self, friendly_name: str) -> list[str]:
         """The SIDs of the conferences in progress that have this name."""
         query = {"FriendlyName": friendly_name, "Status": "in-progress"}
-        found = await self._pages("conferences", "/Conferences.json", query, "conferences")
-        return [sid for item in found if (sid := _text(item, "sid"))]
+        uri = self._uri("Conferences")
+        found = await self._pages("conferences", uri, query, "conferences")
+        return [sid for item in found if (sid := _sid(item, "sid", SidKind.CONFERENCE))]
+
+    async def check_account(self) -> None:
+        """Ask what belongs to no call: if this is refused, the account is."""
+        await self._request("account", "GET", self._uri("Conferences"), {"PageSize": "1"})
 
     async def participants(self, conference_sid: str) -> list[Participant]:
         """Who is in the conference now."""
-        path = f"/Conferences/{conference_sid}/Participants.json"
-        found = await self._pages("participants", path, {}, "participants")
+        uri = self._uri("Conferences", conference_sid, "Participants")
+        found = await self._pages("participants", uri, {}, "participants")
         return [
             Participant(
-                call_sid=_text(item, "call_sid"),
+                call_sid=call_sid,
                 label=_text(item, "label"),
                 status=_text(item, "status"),
                 coaching=item.get("coaching") in (True, "true"),
                 joined_at=_seconds(_text(item, "date_created")),
             )
             for item in found
-            if _text(item, "call_sid")
+            if (call_sid := _sid(item, "call_sid", SidKind.CALL))
         ]
 
     async def parties(self, call_sid: str) -> tuple[str, ...]:
         """Both ends of a leg, as numbers or addresses (`client:...`, `sip:...`)."""
-        answer = await self._request("call", "GET", self._uri(f"/Calls/{call_sid}.json"), {})
+        answer = await self._request("call", "GET", self._uri("Calls", call_sid), {})
         return tuple(filter(None, (_text(answer, "from"), _text(answer, "to"))))
 
-    def _uri(self, path: str) -> str:
-        return f"{API}/2010-04-01/Accounts/{self._account}{path}"
+    def _uri(self, *segments: str) -> str:
+        path = "/".join(map(_quoted, (self._account, *segments)))
+        return f"{API}/2010-04-01/Accounts/{path}.json"
 
     async def _pages(
-        self, request: str, path: str, query: Mapping[str, str], key: str
+        self, request: str, uri: str, query: Mapping[str, str], key: str
     ) -> list[dict[str, Any]]:
+        """All pages' items. A next page that is no page of the same list is not asked for."""
         items: list[dict[str, Any]] = []
-        answer = await self._request(request, "GET", self._uri(path), query)
+        answer = await self._request(request, "GET", uri, query)
         for _ in range(MAX_PAGES):
             page = answer.get(key)
             items += [i for i in page if isinstance(i, dict)] if isinstance(page, list) else []
-            following = _text(answer, "next_page_uri")
-            if not following:
+            following = _absolute(_text(answer, "next_page_uri"))
+            path = urlsplit(uri).path
+            if urlsplit(following).path not in (path, urlsplit(self._base_url).path + path):
                 break
-            answer = await self._request(request, "GET", _absolute(following), {})
+            answer = await self._request(request, "GET", following, {})
         return items
 
     async def _request(
@@ -220,6 +230,14 @@ class TwilioApi:
         except (ClientError, OSError, ValueError, TwilioException) as error:
             raise TwilioError(0, None, repr(error)) from error
         return _checked(response)
+
+
+def _quoted(segment: str) -> str:
+    """One segment of a path, whatever is in it. Raises `ValueError` for one that means another
+    directory."""
+    if not segment.strip("."):
+        raise ValueError(f"{segment!r} cannot be a part of a path")
+    return quote(segment, safe="")
 
 
 def _absolute(uri: str) -> str:
@@ -252,6 +270,14 @@ def _retry_after(response: Response) -> float:
 def _text(item: Mapping[str, Any], key: str) -> str:
     value = item.get(key)
     return value if isinstance(value, str) else ""
+
+
+def _sid(item: Mapping[str, Any], key: str, kind: SidKind) -> str | None:
+    """The SID under the key; one of the wrong form counts as absent."""
+    value = item.get(key)
+    if is_invalid(kind, value):
+        count_invalid_sids([kind])
+    return valid_sid(kind, value)
 
 
 def _seconds(date: str) -> float:

@@ -5,6 +5,7 @@ request may go out now is `twilio_gate.py`'s.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -20,17 +21,22 @@ from agents.twilio_effort import (
     Remembered,
     wall_clock,
 )
-from agents.twilio_gate import Gate, NoTurn
+from agents.twilio_gate import Gate
 from agents.twilio_legs import ConferenceApi, Legs
+from agents.twilio_turns import NoTurn
 from pipeline.streams.errors import Verdict, is_outcome_known, verdict_on_start, verdict_on_stop
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name
+from pipeline.telemetry import count_invalid_sids
+from pipeline.twilio.sids import SidKind, is_invalid, valid_sid
 from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
 
 log = structlog.get_logger(__name__)
 
 LEAST_STOP_MS = 5_000
 """A stop is tried for at least this long, however late it is begun."""
+MOST_REFUSALS = 2
+"""So often a command is refused while the account is not, before it is answered `failed`."""
 MOST_RETRY_AFTER_S = 10.0
 """Twilio's own wish to be left alone is granted so far."""
 
@@ -73,6 +79,8 @@ class Commands:
         before = self._answers.get(command.command_id)
         if before is not None:
             return before
+        command, invalid = without_invalid_sids(command)
+        count_invalid_sids(invalid)
         answer = await self._answered(command, lane)
         self._answers.put(command.command_id, answer)
         ANSWERS.labels(answer.command, answer.outcome).inc()
@@ -107,10 +115,10 @@ class Commands:
         """For how long to wait before Twilio is asked the same again; None: it is of no use. What
         is Twilio's own trouble is waited for at the gate."""
         if verdict is Verdict.REFUSED:
-            # Where others are served meanwhile, it is not the credentials that are wrong.
-            served = effort.refused_at is not None and self._gate.answers > effort.refused_at
-            effort.refused_at = self._gate.answers
-            return None if served else 0.0
+            if self._gate.is_refused:
+                return 0.0  # the account's trouble: waited for at the gate
+            effort.refusals += 1
+            return effort.asking.delay() if effort.refusals < MOST_REFUSALS else None
         if verdict is Verdict.BACK_OFF:
             wait = effort.resting.delay() if self._gate.is_free else 0.0
             return max(wait, min(error.retry_after, MOST_RETRY_AFTER_S))
@@ -121,6 +129,9 @@ class Commands:
     # Starting
 
     async def _start(self, command: StartDuplicateStream, effort: Effort) -> CommandAnswered:
+        if valid_sid(SidKind.TASK, command.task_sid) is None:
+            effort.went("the command's task SID has the wrong form")
+            return effort.answer("failed")
         leg: str | NoLeg | None = command.call_sid
         while (told := self._settled(command, effort)) is None:
             try:
@@ -258,3 +269,20 @@ def _stop_answer(command: StopDuplicateStream, outcome: str, effort: Effort) -> 
     return effort.answer(
         outcome, call_sid=command.call_sid, stream_sid=command.stream_sid, name=command.name
     )
+
+
+def without_invalid_sids(command: Command) -> tuple[Command, tuple[SidKind, ...]]:
+    """Return the command without call and stream SIDs of the wrong form, and the kinds of all SIDs
+    in it that have one. Its task SID stays: it is the key of the answer."""
+    invalid: list[SidKind] = []
+    if is_invalid(SidKind.TASK, command.task_sid):
+        invalid.append(SidKind.TASK)
+    if is_invalid(SidKind.CALL, command.call_sid):
+        invalid.append(SidKind.CALL)
+        command = replace(command, call_sid=None)
+    if isinstance(command, StopDuplicateStream) and is_invalid(
+        SidKind.MEDIA_STREAM, command.stream_sid
+    ):
+        invalid.append(SidKind.MEDIA_STREAM)
+        command = replace(command, stream_sid=None)
+    return command, tuple(invalid)

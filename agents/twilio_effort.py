@@ -70,7 +70,7 @@ class Effort:
     probes: int = 0
     code: int | None = None
     detail: str = ""
-    refused_at: int | None = None
+    refusals: int = 0
     asking: BackOff = field(default_factory=lambda: BackOff(0.3, 1.0, 1.4))
     resting: BackOff = field(default_factory=lambda: BackOff(0.1, 2.0, 1.8))
 

@@ -2,19 +2,22 @@
 but for probes, and who waits goes in the order of urgency.
 
 What waits here holds no place: a bad minute of Twilio delays nobody once it is over. When to probe
-is `pipeline/streams/breaker.py`'s.
+is `pipeline/streams/breaker.py`'s. Whether a refusal is the account's or one call's own is asked
+apart (`twilio_account.py`), so that no call can close the gate to the others.
 """
 
 import asyncio
 import heapq
 import random
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 from prometheus_client import Enum, Gauge
 
+from agents.twilio_account import AccountProbe, AccountState
 from agents.twilio_client import TwilioError
+from agents.twilio_turns import Caller, NoTurn, Turn, Urgency
 from pipeline.streams import breaker
 from pipeline.streams.breaker import CLOSED, Breaker, Passage, Trouble
 from pipeline.streams.errors import Verdict, health_of_twilio
@@ -23,7 +26,6 @@ from pipeline.telemetry import Health
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-Urgency = tuple[int, int]
 
 SLOW_S = 2.0
 """A request that is not answered within this counts as failed, until it is answered after all."""
@@ -48,91 +50,54 @@ _TOLD = {
 }
 
 
-class NoTurn(Exception):
-    """The caller's patience ended before its request could go out. `trouble` is Twilio's last
-    error, where that was the reason."""
-
-    def __init__(self, trouble: TwilioError | None) -> None:
-        super().__init__(str(trouble or "waited for other requests"))
-        self.trouble = trouble
-
-
-class Caller(Protocol):
-    """Whoever wants to ask something."""
-
-    probes: int
-
-    @property
-    def name(self) -> str:
-        """Tells callers apart."""
-        ...
-
-    @property
-    def urgency(self) -> Urgency:
-        """The least goes first."""
-        ...
-
-    def patience(self) -> float:
-        """For how many seconds more asking is worth while; none: 0 or less."""
-        ...
-
-    def wake(self) -> None:
-        """Ends `pause`, or the next one."""
-        ...
-
-    async def pause(self, seconds: float) -> None:
-        """Returns after that time, or when `wake` was called, or patience may have changed."""
-        ...
-
-
-class _Turn:
-    """A request that waits, or is under way."""
-
-    def __init__(self, caller: Caller) -> None:
-        self.caller = caller
-        self.is_granted = False
-        self.is_gone = False
-        self.sent_at: float | None = None
-        self.limit = asyncio.timeout(None)
-        self.watch: asyncio.TimerHandle | None = None
-        self.probe: tuple[Breaker, Breaker] | None = None
-        """Where it is one: the breaker before it and after."""
-
-    def cut(self, at: float) -> None:
-        """Gives an unanswered request up at that time of the loop."""
-        if self.sent_at is not None and not self.is_gone and not self.limit.expired():
-            self.limit.reschedule(at)
-
-
 class Gate:
-    """One for all requests of a process. `most` bounds those at once."""
+    """One for all requests of a process. `most` bounds those at once; `check_account` asks Twilio
+    something that belongs to no call, and raises `TwilioError`."""
 
     def __init__(
-        self, most: int, health: Health, luck: Callable[[], float] = random.random
+        self,
+        most: int,
+        health: Health,
+        check_account: Callable[[], Awaitable[None]],
+        luck: Callable[[], float] = random.random,
     ) -> None:
         self._most = most
         self._spare = min(PROBE_ROOM, most - 1)
         self._health = health
         self._luck = luck
+        self._account = AccountProbe(check_account)
+        self._probing: asyncio.Task[None] | None = None
         self._breaker = CLOSED
         self._error: TwilioError | None = None
-        self._waiting: list[tuple[Urgency, int, _Turn]] = []
-        self._under_way: set[_Turn] = set()
+        self._waiting: list[tuple[Urgency, int, Turn]] = []
+        self._under_way: set[Turn] = set()
         self._asked = 0
         self._refused_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self.answers = 0
-        """How often Twilio showed that it works."""
 
     @property
     def is_free(self) -> bool:
         """Whether there is no trouble."""
         return self._breaker.trouble is Trouble.NONE
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether Twilio refuses the account."""
+        return self._breaker.trouble is Trouble.REFUSED
+
     async def ask(self, caller: Caller, request: Callable[[], Awaitable[T]]) -> T:
         """What the request returns, once it was the caller's turn. Raises `TwilioError` as the
-        request does, and `NoTurn` where the caller's patience ended before it went out."""
-        turn = _Turn(caller)
+        request does, and `NoTurn` where the caller's patience ended before it went out. After a
+        refusal, `is_refused` says whether it was the account's."""
+        try:
+            return await self._ask(caller, request)
+        except TwilioError as error:
+            if health_of_twilio(error.status, error.code) is Verdict.REFUSED:
+                await self._weigh_refusal(caller.name, error)
+            raise
+
+    async def _ask(self, caller: Caller, request: Callable[[], Awaitable[T]]) -> T:
+        turn = Turn(caller)
         self._asked += 1
         heapq.heappush(self._waiting, (caller.urgency, self._asked, turn))
         try:
@@ -150,7 +115,9 @@ class Gate:
     def _look(self) -> None:
         """Lets go who may."""
         now = _now()
-        while self._waiting:
+        if self.is_refused:
+            self._probe_account_if_due(now)
+        while self._waiting and not self.is_refused:
             passage = breaker.passage(self._breaker, now)
             if passage is Passage.REST or not self._has_room(passage):
                 break
@@ -160,11 +127,11 @@ class Gate:
         WAITING.set(len(self._waiting))
         self._set_timer(now)
 
-    def _next(self) -> _Turn | None:
+    def _next(self) -> Turn | None:
         _, _, turn = heapq.heappop(self._waiting)
         return None if turn.is_gone else turn
 
-    def _next_probe(self) -> _Turn | None:
+    def _next_probe(self) -> Turn | None:
         """Who was a probe most rarely, so that no single call's own trouble keeps Twilio's recovery
         from being seen."""
         self._waiting = [waits for waits in self._waiting if not waits[2].is_gone]
@@ -180,7 +147,7 @@ class Gate:
         spare = 0 if passage is Passage.PROBE else self._spare
         return len(self._under_way) < self._most - spare
 
-    def _grant(self, turn: _Turn, passage: Passage, now: int) -> None:
+    def _grant(self, turn: Turn, passage: Passage, now: int) -> None:
         if passage is Passage.PROBE:
             before = self._breaker
             self._breaker = breaker.probed(before, now, self._luck())
@@ -195,11 +162,11 @@ class Gate:
             self._timer.cancel()
             self._timer = None
         wait_ms = self._breaker.probe_at - now
-        if self._waiting and not self.is_free and wait_ms > 0:
+        if (self._waiting or self.is_refused) and not self.is_free and wait_ms > 0:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later((wait_ms + 1) / 1000, self._look)
 
-    def _leave(self, turn: _Turn) -> None:
+    def _leave(self, turn: Turn) -> None:
         turn.is_gone = True
         self._under_way.discard(turn)
         if turn.watch is not None:
@@ -210,7 +177,7 @@ class Gate:
 
     # What came of it
 
-    async def _carried(self, turn: _Turn, request: Callable[[], Awaitable[T]]) -> T:
+    async def _carried(self, turn: Turn, request: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         turn.sent_at = loop.time()
         turn.watch = loop.call_later(LOOK_EVERY_S, self._watch, turn)
@@ -224,30 +191,59 @@ class Gate:
         except TwilioError as error:
             self._judge(turn, error)
             raise
-        self._answered(turn)
+        self._answered(turn.sent_at)
         return answer
 
-    def _judge(self, turn: _Turn, error: TwilioError) -> None:
+    def _judge(self, turn: Turn, error: TwilioError) -> None:
+        assert turn.sent_at is not None
         match health_of_twilio(error.status, error.code):
             case Verdict.REFUSED:
-                self._become(breaker.refused(self._breaker, _now()), turn, error)
+                pass  # weighed once it holds no place any more
             case Verdict.BACK_OFF:
                 self._failed(turn, error)
             case _:
-                self._answered(turn)
+                self._answered(turn.sent_at)
 
-    def _failed(self, turn: _Turn, error: TwilioError) -> None:
+    def _failed(self, turn: Turn, error: TwilioError) -> None:
         after = breaker.failed(self._breaker, turn.caller.name, _now(), self._luck())
-        self._become(after, turn, error)
+        self._become(after, error)
 
-    def _answered(self, turn: _Turn) -> None:
-        before = turn.sent_at is not None and turn.sent_at < self._refused_at
-        if self._breaker.trouble is Trouble.REFUSED and before:
+    def _answered(self, sent_at: float) -> None:
+        if self.is_refused and sent_at < self._refused_at:
             return  # the credentials were good when it was asked; they are not now
-        self.answers += 1
-        self._become(breaker.answered(self._breaker), turn, None)
+        before = self._breaker.trouble
+        self._become(breaker.answered(self._breaker), None)
+        if before is not Trouble.NONE:
+            self._give_up_older(sent_at)
 
-    def _watch(self, turn: _Turn) -> None:
+    # Whose refusal it is
+
+    async def _weigh_refusal(self, caller: str, error: TwilioError) -> None:
+        if self.is_refused:
+            return
+        state = await self._account.state()
+        if state.verdict is Verdict.BACK_OFF:
+            self._become(breaker.refused(self._breaker, caller, _now()), error)
+        self._take_in(state)
+
+    def _probe_account_if_due(self, now: int) -> None:
+        if breaker.passage(self._breaker, now) is Passage.PROBE:
+            self._breaker = breaker.probed(self._breaker, now, self._luck())
+            self._probing = asyncio.get_running_loop().create_task(self._probe_account())
+
+    async def _probe_account(self) -> None:
+        self._take_in(await self._account.state())
+
+    def _take_in(self, state: AccountState) -> None:
+        if state.verdict is Verdict.DONE:
+            self._answered(state.sent_at)
+        elif state.verdict is Verdict.REFUSED:
+            self._become(breaker.account_refused(self._breaker, _now()), state.error)
+        self._look()
+
+    # What changes with it
+
+    def _watch(self, turn: Turn) -> None:
         """Looks at a request that is not answered yet, every second."""
         loop = asyncio.get_running_loop()
         if turn.caller.patience() <= 0:
@@ -257,7 +253,7 @@ class Gate:
             self._look()
         turn.watch = loop.call_later(LOOK_EVERY_S, self._watch, turn)
 
-    def _become(self, after: Breaker, turn: _Turn, error: TwilioError | None) -> None:
+    def _become(self, after: Breaker, error: TwilioError | None) -> None:
         before, self._breaker = self._breaker, after
         self._error = error if error is not None or self.is_free else self._error
         if after.trouble is before.trouble:
@@ -268,19 +264,17 @@ class Gate:
         if after.trouble is Trouble.NONE:
             log.info("Twilio answers again")
             self._health.good("twilio")
-            self._give_up_older(turn)
         else:
             told = _TOLD[after.trouble].format(error)
             log.error(told)
             self._health.bad("twilio", told)
 
-    def _give_up_older(self, answered: _Turn) -> None:
+    def _give_up_older(self, answered_sent_at: float) -> None:
         """Twilio answers again. What was asked before its first answer, and is slow, is lost: it
         is not waited for, but asked again."""
-        assert answered.sent_at is not None
         now = asyncio.get_running_loop().time()
         for turn in self._under_way:
-            if turn.sent_at is not None and turn.sent_at < answered.sent_at:
+            if turn.sent_at is not None and turn.sent_at < answered_sent_at:
                 turn.cut(max(now, turn.sent_at + SLOW_S))
 
 

@@ -11,10 +11,18 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from pipeline.twilio.sids import SidKind, invalid_in, sid_in
+
 MAX_TIMESTAMP_MS = 25 * 60 * 60 * 1000
 """A call lasts 24 hours at the most; a timestamp beyond this is none."""
 
 _IDENTIFIER = re.compile(r"[\x21-\x7e]{1,128}")
+_START_SIDS = {
+    "accountSid": SidKind.ACCOUNT,
+    "callSid": SidKind.CALL,
+    "streamSid": SidKind.MEDIA_STREAM,
+}
+_PARAMETER_SIDS = {"callSid": SidKind.CALL, "taskSid": SidKind.TASK}
 _UNREADABLE = (msgspec.DecodeError, RecursionError)
 
 
@@ -68,7 +76,7 @@ class Connected:
 class Start:
     """The media stream begins. What our start request passed on comes back as parameters; those
     that were not there, or are no identifiers, are None (`generation`: 0). `sequence` as of
-    `Media`."""
+    `Media`. `invalid_sids`: the kinds of the SIDs of the wrong form, which count as absent."""
 
     stream_sid: str
     call_sid: str
@@ -77,6 +85,7 @@ class Start:
     name: str | None
     generation: int
     sequence: int | None
+    invalid_sids: tuple[SidKind, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +103,11 @@ class Other:
 
 @dataclass(frozen=True, slots=True)
 class ProtocolViolation:
-    """What no media stream of ours sends; the reason fits a close frame and quotes nothing."""
+    """What no media stream of ours sends; the reason fits a close frame and quotes nothing.
+    `invalid_sids` as of `Start`."""
 
     reason: str
+    invalid_sids: tuple[SidKind, ...] = ()
 
 
 Message = Media | InvalidFrame | Connected | Start | Stop | Other | ProtocolViolation
@@ -167,20 +178,26 @@ def _start(data: dict[str, Any]) -> Start | ProtocolViolation:
     parameters = start.get("customParameters")
     if type(parameters) is not dict:
         parameters = {}
-    stream_sid = _identifier(start.get("streamSid")) or _identifier(data.get("streamSid"))
-    call_sid = _identifier(start.get("callSid")) or _identifier(parameters.get("callSid"))
+    invalid = (*invalid_in(start, _START_SIDS), *invalid_in(parameters, _PARAMETER_SIDS))
+    stream_sid = _first_sid(SidKind.MEDIA_STREAM, "streamSid", start, data)
+    call_sid = _first_sid(SidKind.CALL, "callSid", start, parameters)
     if stream_sid is None or call_sid is None:
-        return ProtocolViolation("start without stream SID or call SID")
+        return ProtocolViolation("start without stream SID or call SID", invalid)
     generation = whole_number(parameters.get("generation")) or 0
     return Start(
         stream_sid=stream_sid,
         call_sid=call_sid,
-        account_sid=_identifier(start.get("accountSid")),
-        task_sid=_identifier(parameters.get("taskSid")),
+        account_sid=sid_in(start, "accountSid", SidKind.ACCOUNT),
+        task_sid=sid_in(parameters, "taskSid", SidKind.TASK),
         name=_identifier(parameters.get("name")),
         generation=generation if generation < 2**31 else 0,
         sequence=whole_number(data.get("sequenceNumber")),
+        invalid_sids=invalid,
     )
+
+
+def _first_sid(kind: SidKind, name: str, *places: dict[str, Any]) -> str | None:
+    return next((sid for place in places if (sid := sid_in(place, name, kind))), None)
 
 
 def _identifier(value: Any) -> str | None:

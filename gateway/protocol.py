@@ -26,6 +26,7 @@ from gateway.messages import (
     parse,
 )
 from pipeline.streams.tickets import Ticket
+from pipeline.twilio.sids import SidKind
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 
 START_DEADLINE_MS = 10_000
@@ -72,7 +73,8 @@ class MediaSocket:
     `account_sid` None: media streams of any account are taken. `ticket`: what the handshake showed;
     None: any leg and any task are taken. `last_numbers`: where the batch numbers of a media stream
     that comes again continue. `unusable` counts frames by what is wrong with them, those of unknown
-    tracks included, which no batch counts.
+    tracks included, which no batch counts. `invalid_sids`: the kinds of the SIDs in start messages
+    that had the wrong form, for the shell to count.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class MediaSocket:
         self._identity: Identity | None = None
         self.state = State.WAITING
         self.unusable: dict[str, int] = {}
+        self.invalid_sids: tuple[SidKind, ...] = ()
 
     def receive(self, texts: Iterable[str | bytes], now: int) -> Sequence[Output]:
         """Text messages arrived at `now` (ms, the gateway's clock)."""
@@ -164,7 +167,8 @@ class MediaSocket:
                 outputs = self._ended(now, "stop", "")
                 self.state = State.DONE
                 return (*outputs, CloseSocket(NORMAL_CLOSURE, "stop"))
-            case ProtocolViolation(reason):
+            case ProtocolViolation(reason, invalid_sids):
+                self.invalid_sids = invalid_sids
                 return self.violated(reason, now)
             case Other(sequence):
                 if self._batcher is not None:
@@ -212,6 +216,7 @@ class MediaSocket:
             assert self._batcher is not None
             self._batcher.pass_over(start.sequence)
             return ()
+        self.invalid_sids = start.invalid_sids
         if self._account_sid is not None and start.account_sid != self._account_sid:
             return self.violated("another account", now)
         if self._ticket is not None and start.call_sid != self._ticket.call_sid:

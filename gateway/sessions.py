@@ -17,6 +17,7 @@ from gateway.dropped import Dropped
 from gateway.protocol import POLICY_VIOLATION, CloseSocket, MediaSocket, Output, SendPing
 from gateway.publisher import DROPPED, Publisher
 from pipeline.streams.tickets import Ticket
+from pipeline.telemetry import count_invalid_sids
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 
 log = structlog.get_logger(__name__)
@@ -124,6 +125,7 @@ class Sessions:
         """The socket is gone; what its media stream still had goes out."""
         self._carry_out(session, session.protocol.lost(now, reason, detail))
         self._count_unusable(session)
+        count_invalid_sids(session.protocol.invalid_sids)
         if session.stream is not None:
             self._running.discard(session.stream)
 

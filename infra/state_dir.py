@@ -31,7 +31,7 @@ class StateDir:
     def held(self) -> Iterator[None]:
         """Makes the directory and holds it while the block runs; it falls free with the process,
         however that ends. Raises `InUse`."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
         with (self.path / "lock").open("a+") as lock:
             try:

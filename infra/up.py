@@ -16,6 +16,8 @@ from infra.ports import free_before, is_free, kept_ports
 from infra.state_dir import InUse, StateDir
 from infra.supervisor import CannotStart, Supervisor
 from pipeline.calls.policy import parse_list
+from pipeline.kafka_security import client_arguments
+from pipeline.permissions import DATABASE_SUFFIXES, named_paths, set_umask, tighten
 from pipeline.settings import PREFIX, Settings, SettingsError, listen_address
 from pipeline.store.database import open_database
 from pipeline.telemetry import set_up_logs
@@ -40,12 +42,14 @@ def main(
     `environment` is what the roles get, beside what `up` decides; `command` runs them, where they
     are not the product's own.
     """
+    set_umask(settings.file_mode)
     set_up_logs("up", "up", "WARNING")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it is asked before it can answer
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _raise_stopped)
     try:
         check(settings)
+        close_to_others(settings, directory)
         return _hold_and_run(settings, StateDir(directory.absolute()), environment, command)
     except _Stopped:
         return OK
@@ -64,8 +68,18 @@ def check(settings: Settings) -> None:
     if settings.database_url is not None:
         open_database(settings.database_url).dispose()
     if settings.kafka_bootstrap_servers is not None:
-        settings.kafka_client()
+        client_arguments(settings)
     _check_listening(settings)
+
+
+def close_to_others(settings: Settings, directory: Path) -> None:
+    """Take from other users of this machine what they could read so far. Raises
+    `SettingsError`."""
+    database = directory / "flexcapture.db"
+    own = [directory, directory / "logs", directory / "recordings"]
+    own += [database.with_name(database.name + suffix) for suffix in DATABASE_SUFFIXES]
+    for name, path in [*named_paths(settings), *(("the state directory", path) for path in own)]:
+        tighten(name, path, settings.file_mode)
 
 
 def _check_list(path: Path) -> None:

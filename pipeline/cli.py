@@ -5,7 +5,6 @@ import argparse
 import asyncio
 import logging
 import os
-import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -18,9 +17,11 @@ import uvloop
 
 from pipeline.console_settings import new_console_token
 from pipeline.endpoints import NotRunning, settings_for
+from pipeline.permissions import PRIVATE_UMASK, refuse_open_paths, set_umask
 from pipeline.process import RoleMain, run_role
 from pipeline.settings import Role, Settings, SettingsError, load
 from pipeline.times import moment
+from pipeline.twilio.sids import SidKind, valid_sid
 
 OK, FAILED, WRONG = 0, 1, 2
 DEFAULT_STATE_DIR = Path(".flexcapture")
@@ -118,6 +119,7 @@ def _add_policy(commands: Any) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; the exit status: 0 clean, 1 failure, 2 wrong usage or settings, 3 state
     directory in use."""
+    os.umask(PRIVATE_UMASK)  # before anything is created
     asked = parser().parse_args(arguments)
     commands = {
         "up": _up,
@@ -132,7 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if asked.command in commands:
             return commands[asked.command](asked)
-        return _role(Role(asked.command), load())
+        return _role(Role(asked.command), _load())
     except SettingsError as error:
         return _told(error, WRONG)
     except NotRunning as error:
@@ -141,9 +143,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return FAILED
 
 
+def _load() -> Settings:
+    settings = load()
+    set_umask(settings.file_mode)
+    return settings
+
+
 def _up(asked: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until `up` itself is loaded
-    settings = load()
+    settings = _load()
     directory = asked.state_dir or settings.state_dir or DEFAULT_STATE_DIR
     return int(_lazily("infra.up", "main")(settings, directory, dict(os.environ)))
 
@@ -158,7 +166,7 @@ def _demo(asked: argparse.Namespace) -> int:
 
 def _call(asked: argparse.Namespace) -> int:
     _quiet()
-    settings = settings_for(load(), asked.state_dir, DEFAULT_STATE_DIR)
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
     show_call = _lazily("pipeline.history.command", "show_call")
     return int(show_call(settings, asked.task_sid, asked.at, in_json=asked.json))
 
@@ -168,7 +176,7 @@ def _rebuild(asked: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))  # what is half done is cleared away
     rebuild = _rebuild_tracker if asked.what == "tracker" else _rebuild_recordings
     try:
-        return rebuild(load(), asked)
+        return rebuild(_load(), asked)
     except (TimeoutError, RuntimeError, OSError) as error:
         return _told(error or "Kafka does not answer", FAILED)
 
@@ -193,11 +201,11 @@ def _bridge(asked: argparse.Namespace) -> int:
     if begins_at is None:
         if ends_at is not None or name is not None:
             return _told("--until and --checkpoint-name go with --replay-from", WRONG)
-        return _role(Role.BRIDGE, load())
+        return _role(Role.BRIDGE, _load())
     if ends_at is not None and ends_at <= begins_at:
         return _told("--until must be later than --replay-from", WRONG)
     try:
-        return int(_lazily("pipeline.bridge.replay", "replay")(load(), begins_at, ends_at, name))
+        return int(_lazily("pipeline.bridge.replay", "replay")(_load(), begins_at, ends_at, name))
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process and is told
         return _failed(Role.BRIDGE, error)
 
@@ -215,13 +223,13 @@ def _console(asked: argparse.Namespace) -> int:
 
 def _dead_letters(asked: argparse.Namespace) -> int:
     _quiet()
-    settings = settings_for(load(), asked.state_dir, DEFAULT_STATE_DIR)
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
     return int(_lazily("pipeline.letters.command", "run")(settings, asked))
 
 
 def _policy(asked: argparse.Namespace) -> int:
     _quiet()
-    settings = settings_for(load(), asked.state_dir, DEFAULT_STATE_DIR)
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
     return int(_lazily("agents.policy_command", "accept")(settings))
 
 
@@ -231,6 +239,7 @@ def _quiet() -> None:
 
 
 def _role(role: Role, settings: Settings) -> int:
+    refuse_open_paths(settings)
     run: RoleMain = _lazily(ROLE_MODULES[role], "run")
     work = run_role(role, run, settings)
     loop_factory = uvloop.new_event_loop if role in _ON_UVLOOP else None
@@ -269,7 +278,7 @@ def _positive(text: str) -> int:
 
 
 def _task_sid(text: str) -> str:
-    if not re.fullmatch("WT[0-9a-fA-F]{32}", text):
+    if valid_sid(SidKind.TASK, text) is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no task SID: WT and 32 hexadecimal digits")
     return text
 

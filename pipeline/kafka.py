@@ -21,6 +21,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 
+from pipeline.kafka_security import client_arguments
 from pipeline.settings import Settings, SettingsError
 from schemas.topics import Topic
 
@@ -49,7 +50,7 @@ _AGAIN_SECONDS = 0.2
 def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
     """A producer: idempotent, acks=all, murmur2 like every other of ours. Not started."""
     arguments: dict[str, Any] = {
-        **settings.kafka_client(),
+        **client_arguments(settings),
         "enable_idempotence": True,
         "acks": "all",
         "linger_ms": 2,
@@ -96,7 +97,7 @@ def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaCons
     With `group_id` it joins as the static member FLEXCAPTURE_INSTANCE. Not started.
     """
     arguments: dict[str, Any] = {
-        **settings.kafka_client(),
+        **client_arguments(settings),
         "isolation_level": "read_committed",
         "auto_offset_reset": "earliest",
         "enable_auto_commit": False,
@@ -133,7 +134,7 @@ async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
 async def _connected(settings: Settings) -> AIOKafkaAdminClient:
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        admin = AIOKafkaAdminClient(**settings.kafka_client(), request_timeout_ms=10_000)
+        admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=10_000)
         try:
             await admin.start()
         except KafkaConnectionError:
@@ -203,7 +204,7 @@ async def wait_for_kafka(settings: Settings, seconds: float) -> None:
     """Returns once the broker answers. Raises `TimeoutError` after `seconds`."""
     async with asyncio.timeout(seconds):
         while True:
-            admin = AIOKafkaAdminClient(**settings.kafka_client(), request_timeout_ms=3_000)
+            admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=3_000)
             try:
                 await admin.start()
                 await admin.list_topics()

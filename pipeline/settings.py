@@ -8,7 +8,6 @@ looked at here.
 
 import os
 import re
-import ssl
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -21,6 +20,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.console_settings import checked_token, networks
 from pipeline.times import moment
+from pipeline.twilio.sids import SidKind, valid_sid
 
 PREFIX = "FLEXCAPTURE_"
 TRIM_HORIZON, LATEST = "trim-horizon", "latest"
@@ -63,6 +63,16 @@ def _checked_http_url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{text!r} is not an http:// or https:// URL")
     return text.rstrip("/")
+
+
+def _checked_twilio_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+        raise ValueError(
+            f"{text!r} would send the credentials in clear text; it must be https://, or http:// "
+            "to a loopback host"
+        )
+    return _checked_http_url(text)
 
 
 def _checked_servers(text: str) -> str:
@@ -108,7 +118,7 @@ def _checked_prefix(text: str) -> str:
 
 
 def _checked_account(text: str) -> str:
-    if not re.fullmatch(r"AC[0-9a-fA-F]{32}", text):
+    if valid_sid(SidKind.ACCOUNT, text) is None:
         raise ValueError(f"{text!r} is not an account SID: AC and 32 hexadecimal digits")
     return text
 
@@ -141,11 +151,19 @@ def _processes(text: Any) -> Any:
     return counts
 
 
+def _file_mode(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    if text not in ("0600", "0640", "0660"):
+        raise ValueError("it must be 0600 (the owner), 0640 or 0660 (the group too)")
+    return int(text, 8)
+
+
 def _empty_as_unset(value: Any) -> Any:
     return None if value == "" else value
 
 
-_SECRETS = frozenset({"kafka_sasl_password", "twilio_auth_token", "console_token"})
+_SECRETS = {"kafka_sasl_password", "kafka_ssl_key_password", "twilio_auth_token", "console_token"}
 _IN_WORDS = {"bool_parsing": "must be true or false"}
 
 Listen = Annotated[str, AfterValidator(_checked_listen)]
@@ -160,25 +178,30 @@ class Settings(BaseSettings):
     kafka_security_protocol: str = Field(
         "PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$"
     )
-    kafka_sasl_mechanism: str = Field("PLAIN", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512)$")
+    kafka_sasl_mechanism: str = Field(
+        "PLAIN", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512|OAUTHBEARER)$"
+    )
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
+    kafka_sasl_token_provider: str | None = None
     kafka_ssl_cafile: Path | None = None
     kafka_ssl_certfile: Path | None = None
     kafka_ssl_keyfile: Path | None = None
+    kafka_ssl_key_password: SecretStr | None = None
     kafka_replication_factor: int = Field(0, ge=0, le=9)
     topic_prefix: Annotated[str, AfterValidator(_checked_prefix)] = ""
 
     instance: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$")
     http_listen: Listen | None = None
     state_dir: Path | None = None
+    file_mode: Annotated[int, BeforeValidator(_file_mode)] = 0o600
 
     kinesis_stream: str | None = Field(None, pattern=r"^[a-zA-Z0-9_.-]{1,128}$")
     kinesis_start: Annotated[str, AfterValidator(_checked_start)] = TRIM_HORIZON
 
     twilio_account_sid: Annotated[str, AfterValidator(_checked_account)] | None = None
     twilio_auth_token: SecretStr | None = None
-    twilio_api_url: Annotated[str, AfterValidator(_checked_http_url)] | None = None
+    twilio_api_url: Annotated[str, AfterValidator(_checked_twilio_url)] | None = None
     twilio_concurrency: int = Field(32, ge=1, le=1000)
 
     gateway_listen: Listen | None = None
@@ -228,45 +251,6 @@ class Settings(BaseSettings):
         """The AWS region that boto3 would take, else us-east-1."""
         return self.aws_region or self.aws_default_region or "us-east-1"
 
-    def kafka_client(self) -> dict[str, Any]:
-        """Arguments that connect any aiokafka client to the configured Kafka."""
-        servers = self.kafka_bootstrap_servers
-        if servers is None:
-            raise SettingsError(
-                f"{PREFIX}KAFKA_BOOTSTRAP_SERVERS is not set: host:port of a Kafka broker"
-            )
-        arguments: dict[str, Any] = {
-            "bootstrap_servers": servers,
-            "security_protocol": self.kafka_security_protocol,
-        }
-        if "SSL" in self.kafka_security_protocol:
-            arguments["ssl_context"] = self._ssl_context()
-        if "SASL" in self.kafka_security_protocol:
-            why = f"{PREFIX}KAFKA_SECURITY_PROTOCOL={self.kafka_security_protocol} needs it"
-            arguments |= {
-                "sasl_mechanism": self.kafka_sasl_mechanism,
-                "sasl_plain_username": self.need("kafka_sasl_username", why),
-                "sasl_plain_password": self.need("kafka_sasl_password", why).get_secret_value(),
-            }
-        return arguments
-
-    def _ssl_context(self) -> ssl.SSLContext:
-        try:
-            context = ssl.create_default_context(cafile=self.kafka_ssl_cafile)
-        except OSError as error:
-            raise _unusable("CAFILE", self.kafka_ssl_cafile, "certificates", error) from error
-        if self.kafka_ssl_certfile is not None:
-            try:
-                context.load_cert_chain(self.kafka_ssl_certfile, self.kafka_ssl_keyfile)
-            except OSError as error:
-                what = f"a certificate whose key is in it, or in {PREFIX}KAFKA_SSL_KEYFILE"
-                raise _unusable("CERTFILE", self.kafka_ssl_certfile, what, error) from error
-        return context
-
-
-def _unusable(name: str, path: Path | None, what: str, error: OSError) -> SettingsError:
-    return SettingsError(f"{PREFIX}KAFKA_SSL_{name}: {path} is no PEM file of {what} ({error})")
-
 
 def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
     """The settings of this process. Raises `SettingsError` that names each wrong variable.
@@ -277,9 +261,31 @@ def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
     if env_file is not None and not os.environ.get(f"{PREFIX}NO_ENV_FILE"):
         load_dotenv(env_file)
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
     except ValidationError as error:
         raise SettingsError("; ".join(_told(dict(e)) for e in error.errors())) from error
+    if (why := _insecure_kafka(settings)) is not None:
+        raise SettingsError(f"{PREFIX}KAFKA_{why}")
+    return settings
+
+
+def _insecure_kafka(settings: Settings) -> str | None:
+    """Say what would send Kafka's credentials in clear text, or silently not at all; None: all is
+    well."""
+    protocol, mechanism = settings.kafka_security_protocol, settings.kafka_sasl_mechanism
+    if not protocol.startswith("SASL_"):
+        for name in ("username", "password", "token_provider"):
+            if getattr(settings, f"kafka_sasl_{name}") is not None:
+                return (
+                    f"SASL_{name.upper()} is set, and {PREFIX}KAFKA_SECURITY_PROTOCOL is "
+                    f"{protocol}, which sends no credentials: it must be SASL_SSL"
+                )
+    elif protocol == "SASL_PLAINTEXT" and mechanism in ("PLAIN", "OAUTHBEARER"):
+        return (
+            f"SASL_MECHANISM: {mechanism} over SASL_PLAINTEXT sends the secret in clear text: use "
+            f"{PREFIX}KAFKA_SECURITY_PROTOCOL=SASL_SSL, or SCRAM-SHA-512"
+        )
+    return None
 
 
 def _told(error: Mapping[str, Any]) -> str:

@@ -5,17 +5,28 @@ Metrics are prometheus_client's, defined beside the code that counts and named `
 
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pipeline.http_server import serving
+from pipeline.twilio.sids import SidKind
+
+INVALID_SIDS = Counter(
+    "flexcapture_invalid_sids", "SIDs of the wrong form, treated as absent, by kind", ["kind"]
+)
+
+
+def count_invalid_sids(kinds: Iterable[SidKind]) -> None:
+    """Count SIDs that counted as absent where this process met them."""
+    for kind in kinds:
+        INVALID_SIDS.labels(kind.value).inc()
 
 
 def set_up_logs(role: str, instance: str, level: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pipeline.bridge.place import Place
 from pipeline.calls.cloud_events import Element, Readable, Swallowed, Unreadable, elements
 from pipeline.dead_letters import Headers, dead_letter
+from pipeline.twilio.sids import SidKind
 from schemas.codec import encode
 from schemas.records import CtiEvent
 from schemas.topics import CTI_EVENTS, DEAD_LETTERS
@@ -55,6 +56,8 @@ class Message:
     headers: Headers
     reason: str | None = None
     """Why it is a dead letter; None for an event."""
+    invalid_sids: tuple[SidKind, ...] = ()
+    """The kinds of the event's SIDs that count as absent, one for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +162,7 @@ def _message(
         detail = f"{size} bytes on Kafka, where {limits.event_bytes} is the most"
         too_large = Unreadable("too-large", detail, element.body.encode())
         return _dead(place, record, too_large, limits, now)
-    return Message(CTI_EVENTS.name, key, value, [])
+    return Message(CTI_EVENTS.name, key, value, [], invalid_sids=element.invalid_sids)
 
 
 def _event(place: Place, record: KinesisRecord, element: Readable) -> CtiEvent:
@@ -204,4 +207,4 @@ def _dead(
         exception=exception,
     )
     headers.append((ARRIVED_AT_HEADER, str(record.arrived_at).encode()))
-    return Message(DEAD_LETTERS.name, None, value, headers, what.reason)
+    return Message(DEAD_LETTERS.name, None, value, headers, what.reason, what.invalid_sids)

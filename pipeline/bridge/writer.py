@@ -21,6 +21,7 @@ from pipeline.bridge.messages import Limits, Message
 from pipeline.bridge.place import Place
 from pipeline.kafka import BATCH_BYTES, producer
 from pipeline.settings import Settings
+from pipeline.telemetry import count_invalid_sids
 from schemas.codec import encode
 from schemas.records import BridgeCheckpoint, BridgePeriod
 from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS
@@ -99,6 +100,7 @@ class ShardWriter:
             raise
         _transactions.labels("committed").inc()
         for message in messages:
+            count_invalid_sids(message.invalid_sids)
             if message.reason is None:
                 _events.inc()
             else:

@@ -8,8 +8,8 @@ the same events come out under the task; only what waits too long, or is too muc
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pipeline.calls.cloud_events import is_call_sid
 from pipeline.calls.view import IGNORED
+from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.codec import decode, encode
 from schemas.frozen import dataclass
 from schemas.records import Call, CallAlias, CallAliasState, CtiEvent, Fact
@@ -38,7 +38,8 @@ def learned(before: Call | None, after: Call) -> tuple[CallAlias, ...]:
     else:
         known = _call_sids(before)
     new = sorted(_call_sids(after) - known)
-    return tuple(CallAlias(sid, after.task_sid, after.cause_at) for sid in new if is_call_sid(sid))
+    legs = (sid for sid in new if valid_sid(SidKind.CALL, sid))
+    return tuple(CallAlias(sid, after.task_sid, after.cause_at) for sid in legs)
 
 
 @dataclass(frozen=True, slots=True)

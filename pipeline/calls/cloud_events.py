@@ -6,13 +6,14 @@ what cannot be told from other events (no id, no type), and a TaskRouter or voic
 type that has not the shape of one.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
+from pipeline.calls.event_sids import invalid_in_parameters, invalid_in_payload
 from pipeline.calls.times import millis
+from pipeline.twilio.sids import SidKind, sid_in, valid_sid
 from schemas.frozen import dataclass
 
 AGGREGATED = b"\xf3\x89\x9a\xc2"
@@ -53,13 +54,11 @@ STREAM_CALLBACKS = frozenset({"status-callback.stream.updated"})
 
 _CALLBACKS = CALL_CALLBACKS | CONFERENCE_CALLBACKS | STREAM_CALLBACKS
 
-_TASK_SID = re.compile(r"WT[0-9a-fA-F]{32}")
-_CALL_SID = re.compile(r"CA[0-9a-fA-F]{32}")
-
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """An event to publish on `cti.events`. `body` is the whole CloudEvent, JSON."""
+    """An event to publish on `cti.events`. `body` is the whole CloudEvent, JSON. `invalid_sids`:
+    the kinds of the SIDs in it that have the wrong form and count as absent, one for each."""
 
     event_id: str
     source: str
@@ -68,6 +67,7 @@ class Readable:
     task_sid: str | None
     call_sid: str | None
     body: str
+    invalid_sids: tuple[SidKind, ...] = ()
 
     @property
     def key(self) -> str:
@@ -85,11 +85,12 @@ class Swallowed:
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """For the dead letters: a short fixed reason, what was wrong, and the bytes as they came (of
-    an array, the bytes of the element written again)."""
+    an array, the bytes of the element written again). `invalid_sids` as of `Readable`."""
 
     reason: str
     detail: str
     original: bytes
+    invalid_sids: tuple[SidKind, ...] = ()
 
 
 Element = Readable | Swallowed | Unreadable
@@ -98,9 +99,10 @@ Element = Readable | Swallowed | Unreadable
 class Malformed(ValueError):
     """The event has not the shape that its type promises."""
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, invalid_sids: tuple[SidKind, ...] = ()) -> None:
         super().__init__(detail)
         self.reason = reason
+        self.invalid_sids = invalid_sids
 
 
 def classify(raw: bytes) -> list[Element]:
@@ -129,13 +131,16 @@ def elements(raw: bytes) -> Iterator[Element]:
 
 
 def task_router_payload(event_type: str, data: Any) -> Mapping[str, Any]:
-    """`data.payload` of a task or reservation event, with its task SID. Raises `Malformed`."""
+    """`data.payload` of a task or reservation event that has a task SID. Raises `Malformed`."""
     payload = _object(_object(data, event_type, "data").get("payload"), event_type, "data.payload")
     sid = payload.get("task_sid")
     if sid is None or sid == "":
         raise Malformed("missing-field", f"{event_type}: no data.payload.task_sid")
     if not isinstance(sid, str):
         raise Malformed("wrong-type", f"{event_type}: data.payload.task_sid is no text")
+    if sid_in(payload, "task_sid", SidKind.TASK) is None:
+        why = f"{event_type}: data.payload.task_sid is no task SID"
+        raise Malformed("missing-field", why, (SidKind.TASK,))
     return payload
 
 
@@ -167,19 +172,14 @@ def known_callback(event_type: str) -> str | None:
 
 def task_sid_in(parameters: Mapping[str, Any]) -> str | None:
     """The task that a callback belongs to: Flex names a conference by its task's SID."""
-    return _matching(_TASK_SID, parameters.get("FriendlyName"))
-
-
-def is_call_sid(text: str) -> bool:
-    """Whether it is a call leg's SID."""
-    return _CALL_SID.fullmatch(text) is not None
+    return sid_in(parameters, "FriendlyName", SidKind.TASK)
 
 
 def _element(document: Any, original: bytes) -> Element:
     try:
         return _read(document, original)
     except Malformed as error:
-        return Unreadable(error.reason, str(error), original)
+        return Unreadable(error.reason, str(error), original, error.invalid_sids)
 
 
 def _read(document: Any, original: bytes) -> Element:
@@ -188,7 +188,7 @@ def _read(document: Any, original: bytes) -> Element:
     event_id, event_type = _text(document, "id"), _text(document, "type")
     if event_type == TEST_EVENT:
         return Swallowed(event_id)
-    task_sid, call_sid = _sids(event_type, document.get("data"))
+    task_sid, call_sid, invalid = _sids(event_type, document.get("data"))
     source = document.get("source")
     return Readable(
         event_id=event_id,
@@ -198,31 +198,40 @@ def _read(document: Any, original: bytes) -> Element:
         task_sid=task_sid,
         call_sid=call_sid,
         body=original.decode(),
+        invalid_sids=invalid,
     )
 
 
-def _sids(event_type: str, data: Any) -> tuple[str | None, str | None]:
+_Sids = tuple[str | None, str | None, tuple[SidKind, ...]]
+"""Task SID, call SID, and the kinds of the invalid ones."""
+
+
+def _sids(event_type: str, data: Any) -> _Sids:
     name = known_type(event_type, data)
-    if name is not None and not name.startswith("status-callback."):
-        return task_router_payload(event_type, data)["task_sid"], None
-    if name is not None:
-        parameters = callback_parameters(event_type, data)
-        return task_sid_in(parameters), _matching(_CALL_SID, parameters.get("CallSid"))
-    return _sids_of_unknown(event_type, data)
+    if name is None:
+        return _sids_of_unknown(event_type, data)
+    if not name.startswith("status-callback."):
+        payload = task_router_payload(event_type, data)
+        return sid_in(payload, "task_sid", SidKind.TASK), None, invalid_in_payload(payload)
+    return _sids_of_callback(callback_parameters(event_type, data))
 
 
-def _sids_of_unknown(event_type: str, data: Any) -> tuple[str | None, str | None]:
+def _sids_of_callback(parameters: Mapping[str, Any]) -> _Sids:
+    call_sid = sid_in(parameters, "CallSid", SidKind.CALL)
+    return task_sid_in(parameters), call_sid, invalid_in_parameters(parameters)
+
+
+def _sids_of_unknown(event_type: str, data: Any) -> _Sids:
     """Of a type that we do not know: what can be found is taken, nothing is demanded."""
     if event_type.startswith(TASKROUTER) and isinstance(data, dict):
         payload = data.get("payload")
-        return _matching(
-            _TASK_SID, payload.get("task_sid") if isinstance(payload, dict) else 0
-        ), None
+        told = payload.get("task_sid") if isinstance(payload, dict) else None
+        return valid_sid(SidKind.TASK, told), None, ()
     try:
-        parameters = callback_parameters(event_type, data)
+        return _sids_of_callback(callback_parameters(event_type, data))
     except Malformed:  # Voice Insights name the call beside what they say of it
-        return None, _matching(_CALL_SID, data.get("call_sid") if isinstance(data, dict) else None)
-    return task_sid_in(parameters), _matching(_CALL_SID, parameters.get("CallSid"))
+        told = data.get("call_sid") if isinstance(data, dict) else None
+        return None, valid_sid(SidKind.CALL, told), ()
 
 
 def _text(document: Mapping[str, Any], field: str) -> str:
@@ -240,10 +249,6 @@ def _object(value: Any, event_type: str, name: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise Malformed("wrong-type", f"{event_type}: {name} is {_kind(value)}, not an object")
     return value
-
-
-def _matching(pattern: re.Pattern[str], value: Any) -> str | None:
-    return value if isinstance(value, str) and pattern.fullmatch(value) else None
 
 
 def _kind(value: Any) -> str:

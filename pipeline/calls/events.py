@@ -26,6 +26,7 @@ from pipeline.calls.participants import Said, leg_of, media_stream_of
 from pipeline.calls.reading import parsed, part, text, version
 from pipeline.calls.times import millis, refined
 from pipeline.calls.workers import worker_facts
+from pipeline.twilio.sids import SidKind, sid_in
 from schemas.frozen import dataclass
 from schemas.records import (
     Call,
@@ -126,16 +127,16 @@ def _of_attributes(told: Any) -> Mapping[str, str | None]:
     conference = part(attributes, "conference")
     participants = part(conference, "participants")
     direction = _direction(attributes)
-    customer_leg = text(participants, "customer")
+    customer_leg = sid_in(participants, "customer", SidKind.CALL)
     if direction == "inbound":
-        customer_leg = text(attributes, "call_sid") or customer_leg
+        customer_leg = sid_in(attributes, "call_sid", SidKind.CALL) or customer_leg
     return {
         "direction": direction,
         "customer": _customer(attributes, direction),
         "customer_call_sid": customer_leg,
-        "customer_joined": text(participants, "customer"),
-        "worker_call_sid": text(participants, "worker"),
-        "conference_sid": text(conference, "sid"),
+        "customer_joined": sid_in(participants, "customer", SidKind.CALL),
+        "worker_call_sid": sid_in(participants, "worker", SidKind.CALL),
+        "conference_sid": sid_in(conference, "sid", SidKind.CONFERENCE),
     }
 
 
@@ -156,7 +157,9 @@ def _direction(attributes: Mapping[str, Any]) -> str | None:
         return told[: len("inbound")] if told.startswith("inbound") else "outbound"
     if targets[1] is not None:
         return "outbound"
-    if text(attributes, "call_sid") and (text(attributes, "from") or text(attributes, "caller")):
+    if sid_in(attributes, "call_sid", SidKind.CALL) and (
+        text(attributes, "from") or text(attributes, "caller")
+    ):
         return "inbound"
     return None
 
@@ -169,11 +172,11 @@ def _customer(attributes: Mapping[str, Any], direction: str | None) -> str | Non
 def _reservation(
     payload: Mapping[str, Any], step: str | None, stamp: Stamp
 ) -> tuple[Reservation, ...]:
-    sid = text(payload, "reservation_sid")
+    sid = sid_in(payload, "reservation_sid", SidKind.RESERVATION)
     if sid is None or step is None:
         return ()
     values = {
-        "worker_sid": text(payload, "worker_sid"),
+        "worker_sid": sid_in(payload, "worker_sid", SidKind.WORKER),
         "worker_name": text(payload, "worker_name"),
         "queue": text(payload, "task_queue_name"),
         "transfer": text(payload, "task_transfer_sid"),
@@ -185,7 +188,7 @@ def _reservation(
 
 def _transfer(payload: Mapping[str, Any], step: str, stamp: Stamp) -> tuple[Transfer, ...]:
     sid = text(payload, "task_transfer_sid")
-    begun_by = text(payload, "transfer_initiating_reservation_sid")
+    begun_by = sid_in(payload, "transfer_initiating_reservation_sid", SidKind.RESERVATION)
     own_event = step.startswith("transfer-")
     if sid is None and own_event:
         sid = f"unnamed:{begun_by or ''}"
@@ -196,7 +199,7 @@ def _transfer(payload: Mapping[str, Any], step: str, stamp: Stamp) -> tuple[Tran
         "type": text(payload, "transfer_type"),
         "to": text(payload, "transfer_to"),
         "initiating_reservation_sid": begun_by,
-        "initiating_worker_sid": text(payload, "transfer_initiating_worker_sid"),
+        "initiating_worker_sid": sid_in(payload, "transfer_initiating_worker_sid", SidKind.WORKER),
     }
     milestones: dict[str, int] = {}
     if (begun := millis(payload.get("transfer_started"))) is not None:
@@ -249,7 +252,9 @@ def _conference_callback(
     if not milestones and not legs:
         return Silent("unknown-type")
     # No version: the conference's numbers are not the task's.
-    facts = stamp.facts(0, {"conference_sid": text(parameters, "ConferenceSid")})
+    facts = stamp.facts(
+        0, {"conference_sid": sid_in(parameters, "ConferenceSid", SidKind.CONFERENCE)}
+    )
     return _call(event, stamp.at, facts=facts, milestones=milestones, legs=legs)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.calls.reading import text
+from pipeline.twilio.sids import SidKind, sid_in
 from schemas.frozen import dataclass
 
 _STREAM_EVENTS = frozenset({"started", "stopped", "error"})
@@ -22,7 +23,7 @@ class Said:
 
 def leg_of(name: str, said: str, parameters: Mapping[str, Any], at: int) -> Said | None:
     """What the callback of type `name` with `StatusCallbackEvent` `said` tells; None: nothing."""
-    call_sid = text(parameters, "CallSid")
+    call_sid = sid_in(parameters, "CallSid", SidKind.CALL)
     if call_sid is None:
         return None
     if name.startswith("status-callback.call."):
@@ -36,13 +37,13 @@ def leg_of(name: str, said: str, parameters: Mapping[str, Any], at: int) -> Said
 
 def media_stream_of(parameters: Mapping[str, Any], at: int) -> Said | None:
     """What a stream status callback tells of its media stream; None: it does not name one."""
-    stream_sid = text(parameters, "StreamSid")
+    stream_sid = sid_in(parameters, "StreamSid", SidKind.MEDIA_STREAM)
     if stream_sid is None:
         return None
     said = (text(parameters, "StreamEvent") or "").lower().removeprefix("stream-")
     status = said if said in _STREAM_EVENTS else None
     values = {
-        "call_sid": text(parameters, "CallSid"),
+        "call_sid": sid_in(parameters, "CallSid", SidKind.CALL),
         "name": text(parameters, "StreamName"),
         "status": status,
         "error": text(parameters, "StreamError"),

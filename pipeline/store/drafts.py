@@ -94,7 +94,7 @@ class Drafts:
         path = self.path(key)
         if new and not path.parent.exists():
             self._files.make_directory(path.parent)
-        file = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if new else 0), 0o644)
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if new else 0), 0o666)
         try:
             yield file
         finally:

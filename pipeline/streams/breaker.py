@@ -1,10 +1,10 @@
 """Whether requests may go to a service that fails, or refuses us: a circuit breaker, as values.
 
-It opens for one of two troubles: several callers in a row *failed*, with no answer to anybody in
-between; or one was *refused* by its credentials, which then nobody's request survives. One caller's
-own trouble opens nothing but for that. While it is open, one request may go out now and then, a
-probe; each probe puts the next one off for longer, whether it is answered or not. The first answer
-closes it.
+It opens for one of two troubles: several callers in a row *failed*, with no answer to any in
+between; or the credentials are *refused*: a question that belongs to no caller was refused, or,
+while that one is not answered, the requests of several callers. One caller's own trouble opens
+nothing. While it is open, one request may go out now and then, a probe; each probe puts the next
+one off for longer, whether it is answered or not. The first answer closes it.
 """
 
 from dataclasses import dataclass, replace
@@ -29,6 +29,9 @@ class Passage(Enum):
 
 CALLERS = 5
 """So many callers that fail in a row are the service's trouble, not theirs."""
+REFUSED_CALLERS = 3
+"""So many callers whose requests are refused, with no answer in between, stand for the account, if
+nothing else says whether that is refused."""
 FIRST_MS, MOST_MS = 500, 2_000
 """The first probe and the slowest pace of probing where it fails; jittered down to half."""
 FIRST_REFUSED_MS, MOST_REFUSED_MS = 5_000, 30_000
@@ -37,11 +40,13 @@ FIRST_REFUSED_MS, MOST_REFUSED_MS = 5_000, 30_000
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """`failed`: who failed since the last answer. While there is trouble, the next probe goes out
-    at `probe_at` (ms), and the one after it `wait_ms` later."""
+    """`failed`, `refused_by`: the callers that failed, and those that were refused while the
+    account's state was unknown, since the last answer (at most as many as open it). While there is
+    trouble, the next probe goes out at `probe_at` (ms), and the one after it `wait_ms` later."""
 
     trouble: Trouble = Trouble.NONE
     failed: frozenset[str] = frozenset()
+    refused_by: frozenset[str] = frozenset()
     probe_at: int = 0
     wait_ms: int = 0
 
@@ -76,15 +81,33 @@ def failed(breaker: Breaker, caller: str, now: int, luck: float) -> Breaker:
     callers = breaker.failed | {caller}
     if len(callers) < CALLERS:
         return replace(breaker, failed=callers)
-    return Breaker(Trouble.FAILING, callers, now + _jittered(FIRST_MS, luck), 2 * FIRST_MS)
+    return Breaker(
+        Trouble.FAILING,
+        callers,
+        breaker.refused_by,
+        probe_at=now + _jittered(FIRST_MS, luck),
+        wait_ms=2 * FIRST_MS,
+    )
 
 
-def refused(breaker: Breaker, now: int) -> Breaker:
-    """The service refused the credentials."""
+def refused(breaker: Breaker, caller: str, now: int) -> Breaker:
+    """The service refused the caller's request, and did not say whether it refuses the account."""
+    callers = breaker.refused_by | {caller}
+    if len(callers) < REFUSED_CALLERS:
+        return replace(breaker, refused_by=callers)
+    return account_refused(breaker, now)
+
+
+def account_refused(breaker: Breaker, now: int) -> Breaker:
+    """The service refused a question that belongs to no caller."""
     if breaker.trouble is Trouble.REFUSED:
         return breaker
-    first = now + FIRST_REFUSED_MS
-    return Breaker(Trouble.REFUSED, breaker.failed, first, 2 * FIRST_REFUSED_MS)
+    return Breaker(
+        Trouble.REFUSED,
+        breaker.failed,
+        probe_at=now + FIRST_REFUSED_MS,
+        wait_ms=2 * FIRST_REFUSED_MS,
+    )
 
 
 def _jittered(wait_ms: int, luck: float) -> int:

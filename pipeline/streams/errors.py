@@ -12,7 +12,7 @@ class Verdict(Enum):
     ASK_AGAIN = "ask again"  # not now: a leg that is ringing, or that is not there yet
     LOOK_UP_AGAIN = "look up again"  # there is no such leg: another one may be the customer's
     BACK_OFF = "back off"  # overloaded, broken or silent: the same request, later
-    REFUSED = "refused"  # the credentials are wrong: no request will do better
+    REFUSED = "refused"  # 401 or 403: of this call, or of the account
     FAILED = "failed"  # the request itself is wrong
 
 

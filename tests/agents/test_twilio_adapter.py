@@ -20,7 +20,7 @@ from agents.twilio_lanes import CallLane, Item, Lanes
 from pipeline.settings import Settings, SettingsError, load
 from pipeline.streams.names import stream_name
 from pipeline.streams.tickets import verified
-from pipeline.telemetry import Health
+from pipeline.telemetry import INVALID_SIDS, Health
 from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
 from tests.agents.twilio_double import ACCOUNT, TOKEN, Reply, TwilioDouble, twilio_double
 
@@ -90,7 +90,7 @@ async def _scene(token: str = TOKEN, timeout_s: float = 5.0) -> AsyncIterator[Sc
         asyncio.timeout(20),
     ):
         twilio.calls[LEG] = "in-progress"
-        yield Scene(twilio, Commands(api, Gate(8, health), URL), health)
+        yield Scene(twilio, Commands(api, Gate(8, health, api.check_account), URL), health)
 
 
 @pytest.fixture
@@ -210,6 +210,73 @@ async def test_a_leg_that_twilio_does_not_know_is_looked_up_again(scene: Scene) 
     assert ("done", LEG) == (answer.outcome, answer.call_sid)
 
 
+HOSTILE = (
+    f"{LEG}.json?Status=completed&x=",
+    "../Messages.json?To=%2B15550100&Body=x",
+    f"../../AC{'f' * 32}/Calls/{LEG}",
+    "..",
+    LEG + "0",
+    LEG[:-1],
+    "MZ" + "b" * 32,
+    LEG + "\n",
+)
+
+
+@pytest.mark.parametrize("leg", HOSTILE)
+async def test_a_leg_that_is_no_sid_is_looked_up(scene: Scene, leg: str) -> None:
+    """A command whose call SID has the wrong form is carried out as if it had none, and counted."""
+    scene.twilio.conferences[TASK] = [
+        {"call_sid": WORKER, "label": "ann@example.com"},
+        {"call_sid": LEG, "label": "customer"},
+    ]
+    before = _invalid_call_sids()
+    answer = await scene.does(_start(call_sid=leg))
+
+    assert ("done", LEG) == (answer.outcome, answer.call_sid)
+    assert [LEG] == [leg for leg, _ in scene.twilio.asked("start")]
+    assert 1 == _invalid_call_sids() - before
+
+
+@pytest.mark.parametrize("leg", HOSTILE)
+async def test_what_twilio_answers_is_checked_too(scene: Scene, leg: str) -> None:
+    """A participant whose call SID has the wrong form is no participant, and counted."""
+    before = _invalid_call_sids()
+    scene.twilio.conferences[TASK] = [
+        {"call_sid": leg, "label": "customer"},
+        {"call_sid": WORKER, "label": "ann@example.com"},
+    ]
+    answer = await scene.does(_start(call_sid=None, expires_at=wall_clock() + 200))
+
+    assert "expired" == answer.outcome
+    assert [] == scene.twilio.asked("start")
+    assert 1 <= _invalid_call_sids() - before
+
+
+async def test_a_command_of_no_task_is_not_carried_out(scene: Scene) -> None:
+    """Its answer says why; Twilio is not asked."""
+    answer = await scene.does(_start(task_sid="../Messages"))
+
+    assert ("failed", []) == (answer.outcome, scene.twilio.requests)
+
+
+def _invalid_call_sids() -> float:
+    return INVALID_SIDS.labels("call")._value.get()
+
+
+async def test_one_call_that_is_refused_does_not_make_the_adapter_unhealthy(scene: Scene) -> None:
+    """401 for one call; the account's own question is answered: the next call starts at once."""
+    scene.twilio.failures += [(401, 20003)]
+    other = "CA" + "d" * 32
+    scene.twilio.calls[other] = "in-progress"
+    refused = await scene.does(_start(expires_at=wall_clock() + 100))
+    honest = await scene.does(_start(command_id="2", task_sid="WT" + "d" * 32, call_sid=other))
+
+    assert ("expired", 20003) == (refused.outcome, refused.code)
+    assert ("done", 1) == (honest.outcome, honest.attempts)
+    assert [("", {"PageSize": "1"})] == scene.twilio.asked("conferences")
+    assert {} == scene.health.reasons
+
+
 async def test_a_stop_that_comes_meanwhile_supersedes_a_waiting_start(scene: Scene) -> None:
     """The start of a leg that rings ends as soon as its stop is there; the stop asks nothing that
     could do harm."""
@@ -265,7 +332,7 @@ async def test_a_stop_by_a_fresh_process_finds_the_name(scene: Scene) -> None:
     await scene.does(_start())
     scene.twilio.conferences[TASK] = [{"call_sid": WORKER}, {"call_sid": LEG}]
     async with TwilioApi(ACCOUNT, TOKEN, scene.twilio.url) as api:
-        fresh = Commands(api, Gate(8, Health()), URL)
+        fresh = Commands(api, Gate(8, Health(), api.check_account), URL)
         answer = await fresh.carry_out(_stop(call_sid=None, name=None), CallLane())
 
     assert "done" == answer.outcome
@@ -291,14 +358,15 @@ async def test_a_stream_that_is_gone_counts_as_stopped(
 
 
 async def test_wrong_credentials_are_an_alarm_and_no_hammering() -> None:
-    """One request, /healthz says what to do, and the commands wait until they expire."""
+    """One request and the question about the account, /healthz says what to do, and the commands
+    wait until they expire."""
     async with _scene(token="wrong") as scene:
         answer = await scene.does(_start(expires_at=wall_clock() + 500))
         other = await scene.does(_start(command_id="2", expires_at=wall_clock() + 500))
 
         assert ("expired", 20003, 1) == (answer.outcome, answer.code, answer.attempts)
         assert ("expired", 20003, 0) == (other.outcome, other.code, other.attempts)
-        assert 1 == scene.twilio.refused
+        assert 2 == scene.twilio.refused
         assert "FLEXCAPTURE_TWILIO_AUTH_TOKEN" in scene.health.reasons["twilio"]
 
 
@@ -395,7 +463,10 @@ async def test_a_fault_of_ours_ends_the_command_only() -> None:
         def __getattr__(self, name: str) -> Any:
             raise ZeroDivisionError
 
-    commands = Commands(Broken(), Gate(8, Health()), URL)  # type: ignore[arg-type]
+    async def check() -> None:
+        return
+
+    commands = Commands(Broken(), Gate(8, Health(), check), URL)  # type: ignore[arg-type]
 
     assert "failed" == (await commands.carry_out(_start(), CallLane())).outcome
     assert "failed" == (await commands.carry_out(_stop(), CallLane())).outcome

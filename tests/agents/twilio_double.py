@@ -147,7 +147,7 @@ class TwilioDouble:
         return web.json_response({"sid": call, "from": start, "to": end})
 
     async def _conferences(self, request: web.Request) -> web.Response:
-        name = request.query["FriendlyName"]
+        name = request.query.get("FriendlyName", "")
         failed = self._known(request) or await self._note("conferences", name, dict(request.query))
         if failed is not None:
             return failed

@@ -17,6 +17,7 @@ from gateway.messages import (
     Stop,
     parse,
 )
+from pipeline.twilio.sids import SidKind
 from tests.gateway.dialogue import ACCOUNT, CALL, STREAM, TASK, connected, media, start, stop
 
 json_values = st.recursive(
@@ -107,11 +108,35 @@ def test_a_start_carries_what_our_request_passed_on():
     assert Start(STREAM, CALL, ACCOUNT, TASK, "fc-1", 2, 1) == parse(start())
 
 
+OTHER_CALL = "CA" + "4" * 32
+HOSTILE = ("", "../Messages", CALL + ".json?x=", CALL[:-1], CALL + "0", CALL + "\n0", 7, ["x"])
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_sid_of_the_wrong_form_counts_as_absent(value):
+    """Of the account and the task: they are None; of the call: the parameter's is taken. Each is
+    reported, for the counter."""
+    kinds = () if value == "" else (SidKind.ACCOUNT, SidKind.CALL, SidKind.TASK)
+    parameters = {"taskSid": value, "callSid": OTHER_CALL}
+    parsed = parse(start(parameters=parameters, accountSid=value, callSid=value))
+
+    assert (None, None, OTHER_CALL) == (parsed.account_sid, parsed.task_sid, parsed.call_sid)
+    assert sorted(kinds) == sorted(parsed.invalid_sids)
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_start_without_a_valid_call_or_stream_is_a_violation(value):
+    """Nothing could be done with its audio."""
+    parameters = {"taskSid": TASK, "callSid": value}
+    for message in (start(parameters=parameters, callSid=value), start(stream=value)):
+        assert isinstance(parse(message), ProtocolViolation)
+
+
 def test_the_call_sid_of_start_wins():
     """Over the parameter, which helps where `start` has none."""
-    parameters = {"taskSid": TASK, "callSid": "CAother"}
+    parameters = {"taskSid": TASK, "callSid": OTHER_CALL}
     assert CALL == parse(start(parameters=parameters)).call_sid
-    assert parse(start(parameters=parameters, callSid=None)).call_sid == "CAother"
+    assert parse(start(parameters=parameters, callSid=None)).call_sid == OTHER_CALL
 
 
 @pytest.mark.parametrize("generation", [None, "", "x", "-1", str(2**31), []])

@@ -81,8 +81,8 @@ def test_what_is_no_stream_of_ours_is_closed_with_1008(messages, reason):
     ("text", "reason"),
     [
         ("{", "not JSON"),
-        (start(stream="MZother"), "second start"),
-        (media("inbound", "40", b"\x00", stream="MZother"), "media of another stream"),
+        (start(stream="MZ" + "4" * 32), "second start"),
+        (media("inbound", "40", b"\x00", stream="MZ" + "4" * 32), "media of another stream"),
     ],
 )
 def test_a_violation_while_running_ends_the_stream_with_its_audio(text, reason):

@@ -6,6 +6,8 @@ from typing import Any
 from gateway import sessions as sessions_module
 from gateway.protocol import CloseSocket, SendPing
 from gateway.sessions import Sessions
+from pipeline.telemetry import INVALID_SIDS
+from pipeline.twilio.sids import SidKind
 from schemas.records import (
     DroppedTrack,
     MediaBatch,
@@ -166,10 +168,26 @@ def test_a_stream_that_comes_again_continues_its_numbers(monkeypatch):
 
     assert [1, 2] == play(STREAM, 2)
     assert [3] == play(STREAM, 1)
-    assert [1] == play("MZa", 1)
+    assert [1] == play("MZ" + "a" * 32, 1)
     assert [4, 5, 6] == play(STREAM, 3)
-    assert [1] == play("MZb", 1), "no room for three"
-    assert [1] == play("MZa", 1)
+    assert [1] == play("MZ" + "b" * 32, 1), "no room for three"
+    assert [1] == play("MZ" + "a" * 32, 1)
+
+
+def test_sids_of_the_wrong_form_are_counted():
+    """Once the socket is gone, by kind; a stream that began without an account SID too."""
+    counts = {kind: INVALID_SIDS.labels(kind.value)._value.get() for kind in SidKind}
+    sessions = sessions_on(FakePublisher())
+    for message in (start(accountSid="AC1", parameters={"taskSid": "../x"}), start(callSid="CA1")):
+        session = sessions.open(T0)
+        sessions.receive(session, [message], T0)
+        sessions.lost(session, T0, "dropped", "")
+    after = {kind: INVALID_SIDS.labels(kind.value)._value.get() for kind in SidKind}
+
+    one_more = {SidKind.ACCOUNT, SidKind.TASK, SidKind.CALL}
+    assert {kind: float(kind in one_more) for kind in SidKind} == {
+        kind: after[kind] - counts[kind] for kind in SidKind
+    }
 
 
 def test_a_silent_stream_is_pinged():

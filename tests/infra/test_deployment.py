@@ -26,6 +26,15 @@ def test_the_console_shows_health_and_pages_on_two_ports() -> None:
     assert [f"8080:{listens[1].split(':')[1]}"] == console["ports"]
 
 
+def test_the_image_keeps_its_directories_to_its_user() -> None:
+    """State and recordings are made with a mode that shuts others out; volumes inherit it."""
+    dockerfile = (INFRA / "Dockerfile").read_text().replace("\\\n", " ")
+    [made] = [line for line in dockerfile.splitlines() if "install -d -m 0700" in line]
+    for directory in ("recordings", "state"):
+        assert f"/var/lib/flexcapture/{directory}" in made
+    assert "mkdir" not in dockerfile
+
+
 def test_compose_and_the_local_broker_are_the_same_kafka() -> None:
     """The version in compose.yaml is the one whose jars pom.xml names."""
     version = (INFRA / "pom.xml").read_text().split("<version>")[2].split("<")[0]

@@ -17,6 +17,7 @@ from agents.policy_command import accept
 from agents.policy_publisher import PolicyPublisher
 from agents.policy_topic import reading_policy
 from pipeline.kafka import consumer, ensure_topics, producer
+from pipeline.kafka_security import client_arguments
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.codec import decode, encode
@@ -371,7 +372,7 @@ async def test_a_lost_topic_is_noticed_and_the_list_published_again(bench: Bench
         publisher = PolicyPublisher(bench.settings, reader, health)
         await publisher.begin()
         await reader.catch_up()
-        admin = AIOKafkaAdminClient(**bench.settings.kafka_client())
+        admin = AIOKafkaAdminClient(**client_arguments(bench.settings))
         await admin.start()
         await admin.delete_topics([bench.settings.prefixed(POLICY.name)])
         await admin.close()

@@ -92,8 +92,10 @@ def replaced(directory: Path, role: str, old: int) -> int:
 def test_a_whole_life(tmp_path: Path) -> None:
     """With a broker and an emulator of its own: everything comes up, killed parts come back, a
     second `up` is refused; killed itself it leaves nothing running, and the next one goes on with
-    the same ports and token, and stops within 20 s without a trace."""
+    the same ports and token, and stops within 20 s without a trace. Other users of the machine can
+    read nothing, though the directory was open to them."""
     directory = tmp_path / "state"
+    directory.mkdir(mode=0o755)
     with up(directory) as first:
         until(first, "ready")
         told = endpoints(directory)
@@ -107,6 +109,10 @@ def test_a_whole_life(tmp_path: Path) -> None:
             os.kill(old, signal.SIGKILL)
             replaced(directory, role, old)
         eventually(lambda: ["flex-events"] == _kinesis_streams(told))
+        open_to_others = [
+            path for path in (directory, *directory.rglob("*")) if path.stat().st_mode & 0o077
+        ]
+        assert [] == open_to_others
         children = pids(endpoints(directory)) - {None}
         first.kill()
         first.wait()

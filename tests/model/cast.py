@@ -4,6 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 
+def worker_sid(name: str) -> str:
+    """A worker's SID by a short name."""
+    return "WK" + name.encode().hex().ljust(32, "0")
+
+
 @dataclass(frozen=True)
 class Account:
     """How an account is set up, and how Twilio writes there.

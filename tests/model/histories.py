@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 
-from tests.model.cast import Account, Part
+from tests.model.cast import Account, Part, worker_sid
 from tests.model.scene import Scene
 from tests.model.showing import START, line
 from tests.model.verdicts import Delivery, ListVersion
@@ -192,7 +192,9 @@ class _Director:
     def listens_in(self) -> None:
         leg = f"CA{len(self.scene.supervisors) + 8_000:032x}"
         self.scene.supervisors.append(leg)
-        label = self.draw(st.sampled_from([None, "supervisor", "WKann", "ann@example.com"]))
+        label = self.draw(
+            st.sampled_from([None, "supervisor", worker_sid("ann"), "ann@example.com"])
+        )
         self.scene.join(leg, label, Coaching="true")
         self.pause()
         if self.draw(st.booleans()):

@@ -20,6 +20,14 @@ _RESERVATION_STEPS = {
     "created", "accepted", "rejected", "timeout", "canceled", "rescinded", "completed", "failed",
     "wrapup",
 }  # fmt: skip
+_PAYLOAD_SIDS = {
+    "task_sid": "WT",
+    "reservation_sid": "WR",
+    "worker_sid": "WK",
+    "transfer_initiating_reservation_sid": "WR",
+    "transfer_initiating_worker_sid": "WK",
+}
+_CALLBACK_SIDS = {"CallSid": "CA", "ConferenceSid": "CF", "StreamSid": "MZ"}
 _CALL_STEPS = {"initiated", "ringing", "answered", "completed"}
 
 
@@ -52,7 +60,10 @@ def _of_task_router(
     event: dict[str, Any], data: dict[str, Any], name: str, arrived_at: int
 ) -> Said | None:
     payload = data.get("payload")
-    if not isinstance(payload, dict) or not payload.get("task_sid"):
+    if not isinstance(payload, dict):
+        return None
+    payload = _with_sids(payload, _PAYLOAD_SIDS)
+    if not payload.get("task_sid"):
         return None
     subject, _, step = name.partition(".")
     if step not in {"task": _TASK_STEPS, "reservation": _RESERVATION_STEPS}.get(subject, set()):
@@ -73,7 +84,7 @@ def _of_task_router(
 def _of_callback(
     event: dict[str, Any], data: dict[str, Any], name: str, arrived_at: int
 ) -> Said | None:
-    words = (data.get("request") or {}).get("parameters") or {}
+    words = _with_sids((data.get("request") or {}).get("parameters") or {}, _CALLBACK_SIDS)
     said = str(words.get("StatusCallbackEvent") or "").lower()
     if name.startswith("call.") and name.removeprefix("call.") in _CALL_STEPS:
         subject, step = "call", name.removeprefix("call.")
@@ -86,7 +97,7 @@ def _of_callback(
     if subject != "conference" and not words.get("CallSid"):
         return None
     friendly = str(words.get("FriendlyName") or "")
-    if friendly and not friendly.startswith("WT"):
+    if friendly and not is_sid("WT", friendly):
         return None  # a conference of another kind
     return {
         "id": event["id"],
@@ -141,9 +152,26 @@ def number(value: Any) -> int:
 
 
 def attributes(text: Any) -> dict[str, Any]:
-    """Attributes in JSON; empty if they are absent or no JSON."""
+    """Attributes in JSON, without SIDs that are none; empty if they are absent or no JSON."""
     try:
         found = json.loads(text)
     except (TypeError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    found = _with_sids(found, {"call_sid": "CA"})
+    if isinstance(conference := found.get("conference"), dict):
+        conference = found["conference"] = _with_sids(conference, {"sid": "CF"})
+        if isinstance(people := conference.get("participants"), dict):
+            conference["participants"] = _with_sids(people, dict.fromkeys(people, "CA"))
+    return found
+
+
+def is_sid(prefix: str, value: Any) -> bool:
+    """Whether it is the prefix and 32 hexadecimal digits."""
+    return isinstance(value, str) and bool(re.fullmatch(prefix + "[0-9a-fA-F]{32}", value))
+
+
+def _with_sids(words: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
+    """The words without those that must be SIDs and are none."""
+    return {w: v for w, v in words.items() if w not in kinds or is_sid(kinds[w], v)}

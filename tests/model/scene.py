@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
-from tests.model.cast import Account, Part
+from tests.model.cast import Account, Part, worker_sid
 from tests.model.showing import START, iso, line
 
 CUSTOMER = "+15550001111"
@@ -195,7 +195,7 @@ class Scene:
     def label(self, part: Part) -> str | None:
         """What marks a worker's participant in this account."""
         words = {
-            "worker_sid": f"WK{part.name}",
+            "worker_sid": worker_sid(part.name),
             "reservation_sid": part.reservation_sid,
             "contact_uri": part.worker["contact_uri"],
             "email": part.worker["email"],
@@ -215,7 +215,7 @@ class Scene:
             "task_queue_name": part.queue,
             "reservation_sid": part.reservation_sid,
             "reservation_version": self._version(part.version),
-            "worker_sid": f"WK{part.name}",
+            "worker_sid": worker_sid(part.name),
             "worker_name": part.name,
             "worker_attributes": json.dumps(part.worker),
             **part.transfer,

@@ -23,6 +23,12 @@ from pipeline.settings import SettingsError, load
         ("FLEXCAPTURE_TRUSTED_PROXIES", "*", "neither an IP address"),
         ("FLEXCAPTURE_DATABASE_URL", "oracle://host/x", "postgresql://"),
         ("AWS_ENDPOINT_URL_KINESIS", "nonsense", "http://"),
+        ("FLEXCAPTURE_TWILIO_API_URL", "http://twilio.example.com", "https://"),
+        ("FLEXCAPTURE_TWILIO_API_URL", "http://127.0.0.1.example.com", "https://"),
+        ("FLEXCAPTURE_TWILIO_API_URL", "http://user@10.0.0.1:8080", "https://"),
+        ("FLEXCAPTURE_FILE_MODE", "0644", "0640"),
+        ("FLEXCAPTURE_FILE_MODE", "640", "0640"),
+        ("FLEXCAPTURE_KAFKA_SASL_MECHANISM", "GSSAPI", "OAUTHBEARER"),
     ],
 )
 def test_a_wrong_value_is_told_with_what_would_be_right(
@@ -46,8 +52,35 @@ def test_brokers_are_addresses_parted_by_commas(
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
-        ({"security_protocol": "SASL_PLAINTEXT"}, "SASL_USERNAME"),
-        ({"security_protocol": "SASL_PLAINTEXT", "sasl_username": "u"}, "SASL_PASSWORD"),
+        ({"security_protocol": "SASL_SSL"}, "SASL_USERNAME"),
+        ({"security_protocol": "SASL_SSL", "sasl_username": "u"}, "SASL_PASSWORD"),
+        ({"sasl_username": "u", "sasl_password": "secret"}, "SASL_USERNAME .*SECURITY_PROTOCOL"),
+        ({"sasl_password": "secret"}, "SASL_PASSWORD .*SECURITY_PROTOCOL"),
+        ({"security_protocol": "SSL", "sasl_username": "u"}, "SASL_USERNAME .*SASL_SSL"),
+        (
+            {
+                "security_protocol": "SASL_PLAINTEXT",
+                "sasl_username": "u",
+                "sasl_password": "secret",
+            },
+            "SASL_MECHANISM: PLAIN .*SASL_SSL",
+        ),
+        (
+            {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "OAUTHBEARER"},
+            "SASL_MECHANISM: OAUTHBEARER .*SASL_SSL",
+        ),
+        (
+            {"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER"},
+            "SASL_TOKEN_PROVIDER",
+        ),
+        (
+            {
+                "security_protocol": "SASL_SSL",
+                "sasl_mechanism": "OAUTHBEARER",
+                "sasl_token_provider": "no.such:thing",
+            },
+            "SASL_TOKEN_PROVIDER",
+        ),
         ({"security_protocol": "SSL", "ssl_cafile": "/no/such/file"}, "SSL_CAFILE"),
         ({"security_protocol": "SSL", "ssl_certfile": "/no/such/file"}, "SSL_CERTFILE"),
     ],
@@ -57,8 +90,25 @@ def test_a_kafka_that_cannot_be_logged_into_is_refused(
 ) -> None:
     """What its security protocol needs, and is missing, is named."""
     kafka = {f"kafka_{name}": value for name, value in settings.items()}
-    with pytest.raises(SettingsError, match=f"^FLEXCAPTURE_KAFKA_{named}"):
+    with pytest.raises(SettingsError, match=f"^FLEXCAPTURE_KAFKA_{named}") as refused:
         check(load(None, kafka_bootstrap_servers="kafka:9092", **kafka))
+    assert "secret" not in str(refused.value).replace("the secret", "")
+
+
+@pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL"])
+def test_a_password_that_is_not_sent_needs_no_tls(protocol: str) -> None:
+    """SCRAM proves the password without sending it."""
+    kafka = {"security_protocol": protocol, "sasl_username": "u", "sasl_password": "secret"}
+    named = {f"kafka_{name}": value for name, value in kafka.items()}
+    check(load(None, kafka_bootstrap_servers="k:1", kafka_sasl_mechanism="SCRAM-SHA-512", **named))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://twilio.example.com", "http://127.0.0.1:8", "http://[::1]:8"]
+)
+def test_twilio_is_reached_by_tls_or_on_this_machine(url: str) -> None:
+    """The credentials go with every request."""
+    assert url == load(None, twilio_api_url=url).twilio_api_url
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,16 @@ def reservation_sid(name: str) -> str:
     return "WR" + name.encode().hex().ljust(32, "0")
 
 
+def worker_sid(name: str) -> str:
+    """A worker's SID by a short name."""
+    return "WK" + name.encode().hex().ljust(32, "0")
+
+
+def stream_sid(name: str) -> str:
+    """A media stream's SID by a short name."""
+    return "MZ" + name.encode().hex().ljust(32, "0")
+
+
 def leg_sid(name: str) -> str:
     """A call leg's SID by a short name."""
     return "CA" + name.encode().hex().ljust(32, "0")
@@ -122,7 +132,7 @@ class Story:
             at,
             **{
                 "reservation_sid": reservation_sid(name or who),
-                "worker_sid": f"WK{who}",
+                "worker_sid": worker_sid(who),
                 "worker_name": who,
                 "worker_attributes": json.dumps(worker_attributes(who)),
                 **payload,
@@ -218,7 +228,9 @@ def histories(draw: st.DrawFn) -> list[CtiEvent]:
                 story.call_status(step, at, draw(_LEGS), CallStatus="busy")
             case "stream":
                 step = draw(st.sampled_from(["started", "stopped", "error"]))
-                story.stream_status(step, at, draw(st.sampled_from(["MZ1", "MZ2"])), draw(_LEGS))
+                story.stream_status(
+                    step, at, draw(st.sampled_from([stream_sid("1"), stream_sid("2")])), draw(_LEGS)
+                )
                 story.events[-1] = replace(story.events[-1], task_sid=TASK)  # resolved
             case _:
                 story.conference_end(at)
@@ -252,7 +264,7 @@ def _draw_participant(draw: st.DrawFn, story: Story, at: int) -> None:
     step = draw(st.sampled_from(["join", "leave", "hold", "unhold", "mute"]))
     more = draw(
         st.sampled_from(
-            [{}, {"ParticipantLabel": "customer"}, {"ParticipantLabel": "WKann"},
+            [{}, {"ParticipantLabel": "customer"}, {"ParticipantLabel": worker_sid("ann")},
              {"Coaching": "true"}, {"SequenceNumber": None}]
         )
     )  # fmt: skip

@@ -17,7 +17,7 @@ from pipeline.calls.view import derived
 from schemas.codec import encode
 from schemas.records import Call, CtiEvent
 from tests.examples import examples
-from tests.pipeline.calls.histories import inbound, leg_sid, reservation_sid
+from tests.pipeline.calls.histories import inbound, leg_sid, reservation_sid, stream_sid
 
 KAFKA_BYTES = 1_000_000
 FATES = ["", "rejected", "timeout", "rescinded", "failed", "canceled", "accepted"]
@@ -169,10 +169,12 @@ def test_transfers_and_media_streams_are_bounded_too() -> None:
     story = inbound()
     for number in range(9):
         story.task("transfer-initiated", 1_000 * number, task_transfer_sid=f"TT{number}")
-        story.stream_status("started", 1_000 * number, f"MZ{number}", leg_sid("x"))
+        story.stream_status("started", 1_000 * number, stream_sid(str(number)), leg_sid("x"))
         story.events[-1] = replace(story.events[-1], task_sid=story.task_sid)
     with _at_most(3):
         call, backwards = _folded(story.events), _folded(story.events[::-1])
     assert ["TT6", "TT7", "TT8"] == [transfer.sid for transfer in call.transfers]
-    assert ["MZ6", "MZ7", "MZ8"] == [stream.stream_sid for stream in call.media_streams]
+    assert [stream_sid(name) for name in "678"] == [
+        stream.stream_sid for stream in call.media_streams
+    ]
     assert _bare(call) == _bare(backwards)

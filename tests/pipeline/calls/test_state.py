@@ -20,6 +20,7 @@ from tests.pipeline.calls.histories import (
     histories,
     inbound,
     leg_sid,
+    stream_sid,
 )
 
 
@@ -119,8 +120,8 @@ def test_an_arrival_on_the_log_counts_as_an_arrival() -> None:
 
 def test_a_stream_callback_tells_of_its_media_stream_and_of_no_leg() -> None:
     """Its leg is somebody's already, or nobody's: it makes no participant."""
-    story = inbound().stream_status("started", 3_000, "MZ1", leg_sid("x"))
-    story.stream_status("error", 9_000, "MZ1", leg_sid("x"), StreamError="31930")
+    story = inbound().stream_status("started", 3_000, stream_sid("1"), leg_sid("x"))
+    story.stream_status("error", 9_000, stream_sid("1"), leg_sid("x"), StreamError="31930")
     created, *callbacks = story.events
 
     call = folded([created, *(replace(e, task_sid=TASK) for e in callbacks)])
@@ -139,7 +140,7 @@ def test_a_stream_callback_tells_of_its_media_stream_and_of_no_leg() -> None:
 
 def test_what_a_stream_callback_lacks_is_not_told() -> None:
     """An unknown StreamEvent is no status; without a SID there is nothing to tell of."""
-    story = Story().stream_status("painted", 3_000, "MZ1", leg_sid("x"), StreamName=None)
+    story = Story().stream_status("painted", 3_000, stream_sid("1"), leg_sid("x"), StreamName=None)
     story.stream_status("started", 3_000, "", leg_sid("x"))
     odd, nameless = (replace(e, task_sid=TASK) for e in story.events)
 

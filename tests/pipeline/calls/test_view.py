@@ -18,6 +18,7 @@ from tests.pipeline.calls.histories import (
     outbound,
     reservation_sid,
     worker_attributes,
+    worker_sid,
 )
 
 ANN, BOB = leg_sid("ann"), leg_sid("bob")
@@ -54,7 +55,7 @@ def talking() -> Story:
         .reservation("created", 1_000, "ann")
         .reservation("accepted", 2_000, "ann")
         .participant("join", 2_100, CUSTOMER_LEG)
-        .participant("join", 2_300, ANN, ParticipantLabel="WKann")
+        .participant("join", 2_300, ANN, ParticipantLabel=worker_sid("ann"))
     )
 
 
@@ -92,7 +93,7 @@ def test_hold_of_one_workers_leg_is_his_connections_alone() -> None:
         talking()
         .reservation("created", 3_000, "bob")
         .reservation("accepted", 4_000, "bob")
-        .participant("join", 4_100, BOB, ParticipantLabel="WKbob")
+        .participant("join", 4_100, BOB, ParticipantLabel=worker_sid("bob"))
         .participant("hold", 5_000, ANN)
     )
     assert ["hold", "active"] == states(story)
@@ -112,7 +113,9 @@ def test_within_a_second_the_reservations_word_holds() -> None:
     assert [("ann@example.com", 2_000, 30_700)] == spans(story)
 
 
-@pytest.mark.parametrize("label", ["WKann", "ann", "Ann@Example.com", "client:ann_40example_2Ecom"])
+@pytest.mark.parametrize(
+    "label", [worker_sid("ann"), "ann", "Ann@Example.com", "client:ann_40example_2Ecom"]
+)
 def test_a_leg_is_known_by_any_of_the_workers_names(label: str) -> None:
     """What Flex puts on a participant's label varies."""
     story = (
@@ -121,7 +124,7 @@ def test_a_leg_is_known_by_any_of_the_workers_names(label: str) -> None:
         .reservation("accepted", 2_000, "ann")
         .reservation("created", 3_000, "bob")
         .reservation("accepted", 4_000, "bob")
-        .participant("join", 4_100, BOB, ParticipantLabel="WKbob")
+        .participant("join", 4_100, BOB, ParticipantLabel=worker_sid("bob"))
         .participant("join", 4_500, leg_sid("z"), ParticipantLabel=label)
         .participant("leave", 9_000, leg_sid("z"))
     )
@@ -162,7 +165,7 @@ def test_the_only_worker_with_the_only_worker_leg_needs_no_label() -> None:
     """The task's attributes name the worker's leg."""
     story = inbound()
     story.attributes["conference"] = {
-        "sid": "CF1",
+        "sid": "CF" + "1" * 32,
         "participants": {"worker": ANN, "customer": CUSTOMER_LEG},
     }
     story.reservation("accepted", 2_000, "ann").participant("leave", 8_000, ANN)
@@ -243,7 +246,7 @@ def test_a_worker_who_loses_his_leg_and_comes_back_stays() -> None:
     """His part is over when the last of his legs is gone, and goes on once he is there again."""
     story = talking().participant("leave", 10_000, ANN)
     assert ["ended"] == states(story)
-    story.participant("join", 15_000, leg_sid("again"), ParticipantLabel="WKann")
+    story.participant("join", 15_000, leg_sid("again"), ParticipantLabel=worker_sid("ann"))
     assert [("ann@example.com", 2_000, None)] == spans(story)
     story.participant("leave", 40_000, leg_sid("again"))
     assert [("ann@example.com", 2_000, 40_000)] == spans(story)
@@ -295,7 +298,7 @@ def test_the_hold_of_an_outside_party_is_not_the_customers() -> None:
     story = talking().participant("join", 5_000, outside).participant("hold", 6_000, outside)
     assert ["active"] == states(story)
     unknown = outbound().reservation("accepted", 200, "ann")
-    unknown.participant("join", 400, ANN, ParticipantLabel="WKann")
+    unknown.participant("join", 400, ANN, ParticipantLabel=worker_sid("ann"))
     unknown.participant("join", 5_000, outside).participant("hold", 6_000, outside)
     assert ["hold"] == states(unknown)
 
@@ -312,7 +315,7 @@ def test_an_outbound_call_rings_until_somebody_else_is_there() -> None:
     """The worker accepts before the called party answers."""
     story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
     assert ["ringing"] == states(story)
-    story.participant("join", 400, ANN, ParticipantLabel="WKann")
+    story.participant("join", 400, ANN, ParticipantLabel=worker_sid("ann"))
     assert ["ringing"] == states(story)
     story.participant("join", 8_000, leg_sid("c"))
     assert ["active"] == states(story)
@@ -394,7 +397,7 @@ def test_a_session_tells_team_and_queue() -> None:
     assert (
         Session(
             reservation_sid=reservation_sid("ann"),
-            worker_sid="WKann",
+            worker_sid=worker_sid("ann"),
             extension="ann@example.com",
             team="blue",
             queue="sales",

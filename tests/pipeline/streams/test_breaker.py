@@ -12,9 +12,11 @@ from pipeline.streams.breaker import (
     FIRST_REFUSED_MS,
     MOST_MS,
     MOST_REFUSED_MS,
+    REFUSED_CALLERS,
     Breaker,
     Passage,
     Trouble,
+    account_refused,
     answered,
     failed,
     passage,
@@ -62,7 +64,7 @@ def test_without_failures_nothing_waits(answers: list[bool], now: int) -> None:
 @given(st.lists(st.sampled_from(CALLS), max_size=30), st.booleans(), LUCK)
 def test_the_first_answer_closes_it(callers: list[str], refuses: bool, luck: float) -> None:
     """Whatever came before: it is as if nothing had been."""
-    breaker = refused(CLOSED, 0) if refuses else CLOSED
+    breaker = account_refused(CLOSED, 0) if refuses else CLOSED
     for caller in callers:
         breaker = failed(breaker, caller, 0, luck)
 
@@ -97,7 +99,7 @@ def test_while_it_is_open_probes_are_few(
 ) -> None:
     """However many callers there are and whenever they come: there is a least distance between two
     probes, which grows; refused ones go after 5, 10, 20 s and every 30 s."""
-    service = Service(refused(CLOSED, 0) if refuses else _failing())
+    service = Service(account_refused(CLOSED, 0) if refuses else _failing())
     now = 0
     for step, luck, caller in steps:
         now += step * (20 if refuses else 1)
@@ -127,8 +129,24 @@ def test_a_probe_goes_every_two_seconds_at_the_latest() -> None:
 def test_a_refusal_counts_more_than_failures() -> None:
     """Credentials that are refused are not probed every two seconds; that others fail meanwhile
     changes nothing."""
-    breaker = refused(_failing(), 1_000)
+    breaker = account_refused(_failing(), 1_000)
 
     assert Trouble.REFUSED == breaker.trouble
     assert Passage.REST == passage(failed(breaker, "another", 2_000, 0.5), 5_999)
     assert Passage.PROBE == passage(breaker, 6_000)
+
+
+@given(st.lists(st.tuples(st.sampled_from(CALLS), st.integers(0, 9)), max_size=60))
+def test_only_refusals_of_several_callers_stand_for_the_account(
+    outcomes: list[tuple[str, int]],
+) -> None:
+    """One caller's refusals, however many, open nothing, nor do those of several with an answer in
+    between."""
+    breaker, in_a_row = CLOSED, set[str]()
+    for caller, kind in outcomes:
+        if kind == 0:
+            breaker, in_a_row = answered(breaker), set()
+        else:
+            breaker = refused(breaker, caller, 0)
+            in_a_row.add(caller)
+        assert (len(in_a_row) >= REFUSED_CALLERS) == (breaker.trouble is Trouble.REFUSED)

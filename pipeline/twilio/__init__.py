@@ -1,0 +1,1 @@
+"""What adapter and gateway know of Twilio, without any I/O."""

@@ -1,0 +1,64 @@
+"""Twilio's identifiers: a prefix that names the kind, and 32 hexadecimal digits.
+
+Task attributes, parameters of media streams and answers over the network are not under our control:
+where a SID enters, `valid_sid` decides whether it is one. A value that is none counts as absent, so
+that nothing else can become a part of a request's path, or a key.
+"""
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+
+class SidKind(StrEnum):
+    """A kind of object at Twilio. A conference's participant has the SID of its call."""
+
+    ACCOUNT = "account"
+    CALL = "call"
+    CONFERENCE = "conference"
+    MEDIA_STREAM = "media-stream"
+    TASK = "task"
+    RESERVATION = "reservation"
+    WORKER = "worker"
+
+
+PREFIXES: Mapping[SidKind, str] = {
+    SidKind.ACCOUNT: "AC",
+    SidKind.CALL: "CA",
+    SidKind.CONFERENCE: "CF",
+    SidKind.MEDIA_STREAM: "MZ",
+    SidKind.TASK: "WT",
+    SidKind.RESERVATION: "WR",
+    SidKind.WORKER: "WK",
+}
+_PATTERNS = {
+    kind: re.compile(f"{prefix}[0-9a-fA-F]{{32}}").fullmatch for kind, prefix in PREFIXES.items()
+}
+
+
+def valid_sid(kind: SidKind, value: object) -> str | None:
+    """Return the value if it is a SID of this kind, else None."""
+    return value if isinstance(value, str) and _PATTERNS[kind](value) else None
+
+
+def is_invalid(kind: SidKind, value: object) -> bool:
+    """Return whether there is a value, and it is no SID of this kind. None and empty text are
+    absent."""
+    return value is not None and value != "" and valid_sid(kind, value) is None
+
+
+def sid_in(values: Mapping[str, Any], name: str, kind: SidKind) -> str | None:
+    """Return the SID of that name without the spaces around it; None if there is none of this
+    kind."""
+    value = values.get(name)
+    return valid_sid(kind, value.strip()) if isinstance(value, str) else None
+
+
+def invalid_in(values: Mapping[str, Any], names: Mapping[str, SidKind]) -> tuple[SidKind, ...]:
+    """Return the kinds of the invalid SIDs among the values with these names, one for each."""
+    return tuple(
+        kind
+        for name, kind in names.items()
+        if is_invalid(kind, value.strip() if isinstance(value := values.get(name), str) else value)
+    )

@@ -1,0 +1,54 @@
+"""What is a SID, and what only looks like one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.twilio.sids import PREFIXES, SidKind, invalid_in, is_invalid, sid_in, valid_sid
+
+KINDS = st.sampled_from(SidKind)
+DIGITS = st.text("0123456789abcdefABCDEF", min_size=32, max_size=32)
+
+
+@given(KINDS, DIGITS)
+def test_a_prefix_and_32_hexadecimal_digits_are_a_sid_of_one_kind(
+    kind: SidKind, digits: str
+) -> None:
+    """Of its own kind, and of no other."""
+    sid = PREFIXES[kind] + digits
+    assert [kind] == [each for each in SidKind if valid_sid(each, sid)]
+    assert sid == sid_in({"sid": f" {sid}\n"}, "sid", kind)
+
+
+@given(KINDS, st.text() | st.none() | st.integers() | st.lists(st.text()))
+def test_what_is_no_sid_is_absent_and_counted(kind: SidKind, value: object) -> None:
+    """Whatever it is; only None and empty text are nothing at all."""
+    assert valid_sid(kind, value) is None
+    assert is_invalid(kind, value) == (value not in (None, ""))
+    assert sid_in({"sid": value}, "sid", kind) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "CA" + "a" * 31,
+        "CA" + "a" * 33,
+        "ca" + "a" * 32,
+        "CA" + "g" * 32,
+        "CA" + "a" * 32 + "\n",
+        "CA" + "\uff11" * 32,
+        "CA" + "a" * 32 + ".json?Status=completed&x=",
+        "../Messages.json?To=%2B15550100",
+        "../../AC" + "f" * 32 + "/Calls/CA" + "a" * 32,
+    ],
+)
+def test_near_misses_are_none(value: str) -> None:
+    """What an attacker, or a careless plugin, writes."""
+    assert valid_sid(SidKind.CALL, value) is None
+
+
+def test_each_invalid_one_is_reported() -> None:
+    """One kind for each name that is there and wrong."""
+    names = {"a": SidKind.CALL, "b": SidKind.CALL, "c": SidKind.TASK, "d": SidKind.TASK}
+    values = {"a": "x", "b": "CA" + "0" * 32, "c": 7}
+    assert (SidKind.CALL, SidKind.TASK) == invalid_in(values, names)

@@ -62,6 +62,7 @@ class Recorded:
     def __init__(self, arrived: set[int], away: list[int], until_ms: int | None = None) -> None:
         stream = MediaStream("MZ1", "CA1", "name", "ws://x", "both_tracks", {}, 0)
         self.coded = CodedStream(3, stream, TURNS, away)
+        self.coded.turned_at.extend(0.02 * number for number in range(TURNS))
         kept = [
             sent for track in TRACKS for number, sent in self.coded.sent(track) if number in arrived
         ]
@@ -85,6 +86,7 @@ class Recorded:
             "lost": self.expected.lost + at_end,
             "duplicate": 0,
             "invalid": 0,
+            "withheld": 0,
         }
         manifest = {
             "inum": "1",
@@ -96,7 +98,7 @@ class Recorded:
             and {"frames": at_end, "until_ms": self.until_ms, "reason": "gateway-died"},
             "segments": [{"tracks": self.tracks}],
         }
-        recording = {"inum": "1", "frames": frames}
+        recording = {"inum": "1", "frames": frames, "lost_for": changed.get("lost_for")}
         return judge(self.coded, recording, audio, json.loads(json.dumps(manifest | changed)))
 
 
@@ -218,7 +220,8 @@ def test_audio_may_not_be_moved() -> None:
         {"audio": {"sha256": "0"}},
         {"segments": []},
         {"segments": None},
-        {"frames": {"received": 1, "lost": 0, "duplicate": 0, "invalid": 0}},
+        {"frames": {"received": 1, "lost": 0, "duplicate": 0, "invalid": 0, "withheld": 0}},
+        {"withheld": [{"at": 0, "samples": 9, "frames": {"inbound": 1, "outbound": 0}}]},
     ],
 )
 def test_a_manifest_that_says_something_else_is_wrong(changed: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from simulator.audio import Voice
 from simulator.expected import SentFrame, expected_audio
 from simulator.media import Credentials
+from simulator.paging import paged
 from simulator.script import (
     ConferenceBegan,
     Json,
@@ -26,7 +27,7 @@ from simulator.script import (
     ParticipantJoined,
 )
 from simulator.sids import Sids
-from simulator.twilio_rest import Faults, TwilioRest, paged
+from simulator.twilio_rest import Faults, TwilioRest
 from simulator.world import World
 
 CREDENTIALS = Credentials("AC" + "a" * 32, "secret")

@@ -32,7 +32,7 @@ async def test_twilio_is_away_for_a_while(tmp_path: Path) -> None:
     """What is sent after a stop is not heard, though Twilio stops nothing; required time without
     audio is in a gap, for a fault that occurred."""
     options = Options(
-        calls=10, minutes=0.2, every=0, away_every=5.0, fail=0, seed=22, patience=PATIENCE,
+        calls=24, minutes=0.25, every=0, away_every=6.0, fail=0, seed=22, patience=PATIENCE,
         directory=tmp_path,
     )  # fmt: skip
     said: list[str] = []

@@ -7,7 +7,7 @@ from tests.chaos.audio.options import AudioOptions
 
 TURNS_IN_A_SECOND = 50
 SILENT_S = (6.0, 20.0)
-FIRST_TURN = 100
+FIRST_TURN = 60
 """Nothing happens to the frames before it."""
 MOST_LOST = 60
 STAYS_ON_MS = 20_000
@@ -23,7 +23,9 @@ def lines(options: AudioOptions) -> list[Line]:
 def _line(options: AudioOptions, random: Random) -> Line:
     silent = lost = range(0)
     if random.random() < options.silent:
-        silent = _turns(options, random, round(TURNS_IN_A_SECOND * random.uniform(*SILENT_S)))
+        least, most = SILENT_S
+        seconds = random.uniform(least, max(least, min(most, options.seconds / 2)))
+        silent = _turns(options, random, round(TURNS_IN_A_SECOND * seconds))
     if random.random() < options.lossy:
         lost = _turns(options, random, random.randint(1, MOST_LOST))
         if silent and random.random() < 0.5:

@@ -31,6 +31,8 @@ from tests.chaos.uptime import Span
 
 BEGIN_MS = 1_500
 POLL_S = 0.5
+SETTLED_S = 2.0
+"""The last decision may come after the last recording."""
 TELL_S = 10.0
 ON_S = 20.0
 
@@ -222,19 +224,32 @@ async def _settled(console: Console, played: Played, patience: float, say: Say) 
     while waiting and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(POLL_S)
         for script in tuple(waiting):
-            with suppress(ConsoleError):
-                contact = await console.contact(script.task_sid)
-                if contact is not None:
-                    played.contacts[script.task_sid] = contact
-                    if _is_settled(contact, played.of_call(script)):
-                        waiting.remove(script)
+            if await _looked_up(console, played, script):
+                waiting.remove(script)
+    await asyncio.sleep(SETTLED_S)
+    for script in played.scripts:
+        await _looked_up(console, played, script)
     say(f"{len(waiting)} contacts are not as they should be" if waiting else "all are complete")
+
+
+async def _looked_up(console: Console, played: Played, script: Script) -> bool:
+    """Fetch a call's contact; return whether it is complete."""
+    with suppress(ConsoleError):
+        contact = await console.contact(script.task_sid)
+        if contact is not None:
+            played.contacts[script.task_sid] = contact
+            return _is_settled(contact, played.of_call(script))
+    return False
 
 
 def _is_settled(contact: Json, streams: Sequence[CodedStream]) -> bool:
     complete = {r["stream_sid"] for r in contact["recordings"] if r["state"] == "complete"}
     ran = {coded.media_stream.sid for coded in streams}
-    return contact["state"] == "ended" and ran <= complete
+    return contact["state"] == "ended" and ran <= complete and _is_stopped(contact)
+
+
+def _is_stopped(contact: Json) -> bool:
+    return any(decision["decision"] != "record" for decision in contact["decisions"][-1:])
 
 
 async def fetched(console: Console, recording: Json) -> tuple[bytes, Json]:

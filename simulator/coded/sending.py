@@ -190,11 +190,13 @@ class CodedSocket(asyncio.Protocol):
         coded.turns += 1
         coded.turned_at.append(monotonic())
         timestamp = next(self._timestamps)
+        if number in coded.line.lost:
+            self._sequence += len(TRACKS)
+            return True
         if number in coded.line.silent:
             return True
-        if self._full or number in coded.line.lost:
-            if number not in coded.line.lost:
-                coded.thrown_away.append(number)
+        if self._full:
+            coded.thrown_away.append(number)
             self._sequence += len(TRACKS)  # Twilio counts what it throws away
             return True
         self._chunk += 1

@@ -51,10 +51,10 @@ class CodedStream:
         """Yield number, timestamp and fate of each turn's frames, in order."""
         away = set(self.thrown_away)
         for number, timestamp in enumerate(islice(timestamps(self.media_stream.sid), self.turns)):
-            if number in self.line.silent:
-                yield number, timestamp, Fate.NEVER_MADE
-            elif number in away or number in self.line.lost:
+            if number in away or number in self.line.lost:
                 yield number, timestamp, Fate.LOST_BEFORE
+            elif number in self.line.silent:
+                yield number, timestamp, Fate.NEVER_MADE
             else:
                 yield number, timestamp, Fate.SENT
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from simulator.coded.sent import CodedStream
-from simulator.script import Json, Script
+from simulator.script import Json
 from tests.chaos.audio.run import Played
 from tests.chaos.stage import AFTER_OUTAGE_MS
 from tests.chaos.uptime import Span, down, moment
@@ -25,8 +25,10 @@ def ends(played: Played) -> list[str]:
     for script in played.scripts:
         stopped_at = _stopped_at(played.contacts.get(script.task_sid))
         for coded in played.of_call(script):
-            wrong += _too_late(coded, stopped_at, outages)
-            wrong += _too_early(coded, script, played, killed)
+            wrong += too_late(coded, stopped_at, outages)
+            if is_early(coded, played.hung_up[script.task_sid], killed):
+                stream = coded.media_stream
+                wrong.append(f"{stream.sid}: ended during its call: {stream.trouble}")
     return wrong
 
 
@@ -38,7 +40,8 @@ def _stopped_at(contact: Json | None) -> int | None:
     return round(datetime.fromisoformat(last[0]["at"]).timestamp() * 1000)
 
 
-def _too_late(coded: CodedStream, stopped_at: int | None, outages: Sequence[Span]) -> list[str]:
+def too_late(coded: CodedStream, stopped_at: int | None, outages: Sequence[Span]) -> list[str]:
+    """Return what is wrong if a media stream ran for too long after the stop."""
     sid, ended_at = coded.media_stream.sid, coded.media_stream.ended_at
     if stopped_at is None or ended_at is None:
         return [f"{sid}: no stop was decided, or it runs still"]
@@ -48,12 +51,7 @@ def _too_late(coded: CodedStream, stopped_at: int | None, outages: Sequence[Span
     return [f"{sid}: ran for {late} ms after the stop, more than {CLOSED_MS}"]
 
 
-def _too_early(
-    coded: CodedStream, script: Script, played: Played, killed: Sequence[Span]
-) -> list[str]:
-    """A socket may only be lost with its gateway, or once its call is over."""
+def is_early(coded: CodedStream, hung_up_at: int, killed: Sequence[Span]) -> bool:
+    """Whether a media stream ended before its call, and not with a gateway that was killed."""
     ended_at = coded.media_stream.ended_at or 0
-    is_over = ended_at >= played.hung_up[script.task_sid]
-    if is_over or any(span.begin <= ended_at <= span.end for span in killed):
-        return []
-    return [f"{coded.media_stream.sid}: ended during its call: {coded.media_stream.trouble}"]
+    return ended_at < hung_up_at and not any(s.begin <= ended_at <= s.end for s in killed)

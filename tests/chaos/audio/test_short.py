@@ -17,8 +17,8 @@ async def test_every_frame_is_recorded_or_told_lost(tmp_path: Path) -> None:
     cannot be stopped: each frame is recorded in its place, lost for its true reason, or withheld;
     the console answers as its contract says."""
     options = AudioOptions(
-        calls=16, seconds=6.0, ramp=1.0, kill=("gateway", "recorder", "kafka"), every=4.5,
-        times=1, silent=0.4, lossy=0.4, seed=30, directory=tmp_path,
+        calls=16, seconds=6.0, ramp=1.0, kill=("gateway", "kafka", "recorder"), every=4.5,
+        times=1, silent=0.4, lossy=0.4, stubborn=0.4, seed=30, directory=tmp_path,
     )  # fmt: skip
     said: list[str] = []
     outcome = await run(options, said.append)

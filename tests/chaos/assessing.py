@@ -10,6 +10,8 @@ from schemas.records import (
     Call,
     DeadLetter,
     MediaStreamOpened,
+    RecordingCompleted,
+    RecordingDecided,
     RecordingPolicy,
     RecordingStarted,
 )
@@ -24,18 +26,20 @@ from schemas.topics import (
     STREAM_COMMANDS,
     STREAM_EVENTS,
 )
-from simulator.console import Console
 from simulator.media import clock
 from simulator.script import Json, Script
 from simulator.twilio_rest import Trouble
 from simulator.world import MediaStream
 from tests.chaos.accounting import accounting
+from tests.chaos.audio_after_stops import audio_after_stops
 from tests.chaos.deliveries import as_handled, deliveries
 from tests.chaos.finality import (
     CLOSED_MS,
+    Decided,
     audible,
-    certain,
     counts,
+    from_log,
+    known,
     of_contact,
     open_sockets,
 )
@@ -103,22 +107,6 @@ async def assess(options: Options, played: Played) -> Assessment:
     return await asyncio.to_thread(Assessor(options, played, told, audio).all)
 
 
-async def audio_after_stops(played: Played) -> dict[str, bytes]:
-    """Fetch the recordings of media streams on which something was sent that must not be heard, by
-    stream SID."""
-    endpoints, found = played.stage.endpoints, {}
-    async with Console(endpoints.console, endpoints.console_token) as console:
-        for script in played.scripts:
-            contact = played.contacts.get(script.task_sid)
-            silent = of_contact(contact)
-            sids = {s.sid for s in played.ran(script) if silent and certain(s, silent)}
-            for recording in contact["recordings"] if contact and sids else ():
-                if recording["stream_sid"] in sids and recording["audio_url"]:
-                    url = recording["audio_url"]
-                    found[recording["stream_sid"]] = await console.bytes(url)
-    return found
-
-
 class Assessor:
     """Compares what was played with `told`, all that is on the topics, and with `audio`."""
 
@@ -179,7 +167,7 @@ class Assessor:
             own = [s for s in ran if s.call_sid == script.customer_call_sid]
             verdict.wrong += accounting(spans, own, contact)
             verdict.wrong += untrue(contact, self._faults(script, ran))
-            verdict.wrong += self._after_stops(ran, contact)
+            verdict.wrong += self._after_stops(ran, contact, told)
         verdict.wrong += _last_version(model, told)
         return Judged(script, verdict, model, ran, told, contact)
 
@@ -204,21 +192,31 @@ class Assessor:
             ran=ran,
             gateway_died=self._was_killed("gateway"),
             was_cut_off=stage.broker is not None or self._was_killed("kafka"),
+            down=self._blocked,
         )
 
-    def _after_stops(self, ran: Sequence[MediaStream], contact: Mapping[str, Any]) -> list[str]:
+    def _after_stops(
+        self, ran: Sequence[MediaStream], contact: Mapping[str, Any], told: Sequence[Told]
+    ) -> list[str]:
         """What is wrong with what was sent after stops."""
-        found, broker = of_contact(contact), self._played.stage.broker
+        records = [(t.record, t.at) for t in told]
+        decided = [Decided(r.at, r.decision, at) for r, at in records
+                   if isinstance(r, RecordingDecided)]  # fmt: skip
+        completed = {r.stream_sid: at for r, at in records if isinstance(r, RecordingCompleted)}
+        broker = self._played.stage.broker
         outages = joined([*(broker.outages if broker else ()), *self._down("kafka")])
         bound = round(CLOSED_MS * self._options.patience)
-        wrong = open_sockets(ran, found, outages, bound)
+        wrong = open_sockets(ran, from_log(decided), outages, bound)
         recorded = {r["stream_sid"]: r for r in contact["recordings"]}
         may_lose = self._was_killed("gateway")
         for stream in ran:
+            silent = known(decided, completed.get(stream.sid, 0))
             if stream.sid in recorded:
-                wrong += counts(stream, recorded[stream.sid], found, may_lose=may_lose)
+                possibly = of_contact(contact)
+                recording = recorded[stream.sid]
+                wrong += counts(stream, recording, silent, possibly, may_lose=may_lose)
             if stream.sid in self._audio:
-                wrong += audible(stream, self._audio[stream.sid], found)
+                wrong += audible(stream, self._audio[stream.sid], silent)
         return wrong
 
     def _down(self, role: str) -> list[Span]:
@@ -230,10 +228,10 @@ class Assessor:
 
     def _required(self, task_sid: str, told: Sequence[Told]) -> list[tuple[int, int]]:
         """When the call had to be recorded, by all of its events."""
-        known = [(event, arrived_at) for _, event, arrived_at in deliveries(told)]
+        events = [(event, arrived_at) for _, event, arrived_at in deliveries(told)]
         opened = [t.record.at for t in told if isinstance(t.record, MediaStreamOpened)]
         opened += [t.record.started_at for t in told if isinstance(t.record, RecordingStarted)]
-        return required(known, task_sid, self._listed, self._now, min(opened, default=None))
+        return required(events, task_sid, self._listed, self._now, min(opened, default=None))
 
 
 def _last_version(model: Truth, told: Sequence[Told]) -> list[str]:

@@ -3,10 +3,12 @@
 Pure; times are milliseconds since the epoch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from simulator.coded.withheld import DELAY_MS, GRACE_MS, Period, periods
+from simulator.events import iso
 from simulator.expected import SAMPLES_PER_MS, SILENCE, TRACKS
 from simulator.wav import NotWav, read_wav
 from simulator.world import MediaStream
@@ -14,6 +16,8 @@ from tests.chaos.uptime import Span, moment
 
 CLOSED_MS = 5_000
 """A gateway closes the socket of a media stream that is not stopped within this after the stop."""
+LOG_MS = 1_000
+"""How far apart two records must be for their order to be certain, on different topics."""
 
 
 def certain(stream: MediaStream, found: Sequence[Period]) -> list[int]:
@@ -28,16 +32,19 @@ def certain(stream: MediaStream, found: Sequence[Period]) -> list[int]:
 def counts(
     stream: MediaStream,
     recording: Mapping[str, Any],
-    found: Sequence[Period],
+    certainly: Sequence[Period],
+    possibly: Sequence[Period],
     *,
     may_lose: bool,
 ) -> list[str]:
-    """Return what is wrong with the counts of a recording. `may_lose`: a gateway was killed."""
+    """Return what is wrong with the counts of a recording. `certainly`, `possibly`: when nothing
+    may be heard by the decisions that were known in time, and by all; `may_lose`: a gateway was
+    killed."""
     frames = recording["frames"]
     ended = stream.ended_at or 0
     read = [at for at in stream.sent_at if stream.trouble is None or at < ended - DELAY_MS]
-    least = 0 if may_lose else sum(any(p.is_certain(at) for p in found) for at in read)
-    most = sum(any(p.is_possible(at) for p in found) for at in stream.sent_at)
+    least = 0 if may_lose else sum(any(p.is_certain(at) for p in certainly) for at in read)
+    most = sum(any(p.is_possible(at) for p in possibly) for at in stream.sent_at)
     wrong = []
     if not least <= frames["withheld"] <= most:
         wrong.append(f"{stream.sid}: {frames['withheld']} withheld, expected {least} to {most}")
@@ -88,3 +95,26 @@ def open_sockets(
 def of_contact(contact: Mapping[str, Any] | None) -> list[Period]:
     """Return when nothing of a contact may be heard, by its decisions."""
     return periods(contact["decisions"]) if contact else []
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision: when it holds from, and when it was on the log."""
+
+    at: int
+    decision: str
+    written_at: int
+
+
+def known(decided: Iterable[Decided], completed_at: int) -> list[Period]:
+    """Return when nothing may be heard of a recording that was complete at that time: a decision
+    that came later changes it no more."""
+    in_time = [each for each in decided if each.written_at < completed_at - LOG_MS]
+    return periods({"at": iso(each.at), "decision": each.decision} for each in in_time)
+
+
+def from_log(decided: Iterable[Decided]) -> list[Period]:
+    """Return when nothing may be heard, by when each decision was on the log."""
+    return periods(
+        {"at": iso(max(each.at, each.written_at)), "decision": each.decision} for each in decided
+    )

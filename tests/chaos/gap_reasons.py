@@ -5,14 +5,17 @@ Pure; times are milliseconds since the epoch.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from simulator.twilio_rest import Refusal, Trouble
 from simulator.world import MediaStream
+from tests.chaos.uptime import Span
 
 TWILIO_REFUSED = "twilio-refused"
 ANY_TIME = frozenset({"late-start", "late-events", "no-leg"})
 """Reasons that name no fault which the run would know of."""
+UNKNOWN = "unknown"
 UNREACHABLE = frozenset({408, 429})
 
 
@@ -20,7 +23,8 @@ UNREACHABLE = frozenset({408, 429})
 class Faults:
     """The faults that may explain the gaps of a call. `is_refused`: Twilio refused every start;
     `refusals`, `troubles`: requests about its legs, or look-ups, that were refused, or failed;
-    `gateway_died`, `was_cut_off`: a gateway was killed, or a broker was away, in the run."""
+    `gateway_died`, `was_cut_off`: a gateway was killed, or a broker was away, in the run; `down`:
+    when a process that decides or starts was not there, for which there is no reason of its own."""
 
     is_refused: bool
     refusals: Sequence[Refusal]
@@ -28,6 +32,7 @@ class Faults:
     ran: Sequence[MediaStream]
     gateway_died: bool
     was_cut_off: bool
+    down: Sequence[Span] = ()
 
     def possible(self) -> frozenset[str]:
         """Return the reasons that a gap may have."""
@@ -61,5 +66,13 @@ def untrue(contact: Mapping[str, Any], faults: Faults) -> list[str]:
     return [
         f"a gap for {gap['reason']}, which did not occur"
         for gap in gaps
-        if gap["reason"] not in possible
+        if gap["reason"] not in possible and not _was_down(gap, faults.down)
     ]
+
+
+def _was_down(gap: Mapping[str, Any], down: Sequence[Span]) -> bool:
+    """Whether the gap has no reason, and falls into a time in which a process was not there."""
+    if gap["reason"] != UNKNOWN:
+        return False
+    begin, end = (datetime.fromisoformat(gap[edge]).timestamp() * 1000 for edge in ("from", "to"))
+    return any(span.meets(Span(round(begin), round(end))) for span in down)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from simulator.coded.withheld import Period
 from simulator.expected import TRACKS, SentFrame, expected_audio
 from simulator.world import MediaStream
-from tests.chaos.finality import audible, counts, open_sockets
+from tests.chaos.finality import Decided, audible, counts, from_log, known, open_sockets
 from tests.chaos.uptime import Span
 
 PERIODS = [Period(3_000, None)]
@@ -38,18 +38,18 @@ def wav(ran: MediaStream, until: int) -> bytes:
 def test_what_is_withheld_must_be_what_was_sent_after_the_stop() -> None:
     """Neither less nor more, and together with the rest all that was sent."""
     ran = stream(6_000)
-    assert counts(ran, recording(300, 300), PERIODS, may_lose=False) == []
-    assert counts(ran, recording(600, 0), PERIODS, may_lose=False)
-    assert counts(ran, recording(0, 600), PERIODS, may_lose=False)
-    assert counts(ran, recording(200, 300), PERIODS, may_lose=False)
-    assert counts(ran, recording(200, 250), PERIODS, may_lose=True) == []
+    assert counts(ran, recording(300, 300), PERIODS, PERIODS, may_lose=False) == []
+    assert counts(ran, recording(600, 0), PERIODS, PERIODS, may_lose=False)
+    assert counts(ran, recording(0, 600), PERIODS, PERIODS, may_lose=False)
+    assert counts(ran, recording(200, 300), PERIODS, PERIODS, may_lose=False)
+    assert counts(ran, recording(200, 250), PERIODS, PERIODS, may_lose=True) == []
 
 
 def test_frames_that_a_closed_socket_did_not_take_are_excused() -> None:
     """Those of the last moments only."""
     ran = stream(6_000, trouble="closed")
-    assert counts(ran, recording(300, 290), PERIODS, may_lose=False) == []
-    assert counts(ran, recording(300, 100), PERIODS, may_lose=False)
+    assert counts(ran, recording(300, 290), PERIODS, PERIODS, may_lose=False) == []
+    assert counts(ran, recording(300, 100), PERIODS, PERIODS, may_lose=False)
 
 
 def test_what_is_heard_after_a_stop_is_found() -> None:
@@ -68,3 +68,14 @@ def test_a_socket_that_stays_open_is_found() -> None:
     late = replace(stream(9_000), began_at=4_000)
     assert open_sockets([late], PERIODS, []) == []
     assert open_sockets([stream(60_000)], [Period(3_000, 5_000)], []) == []
+
+
+def test_a_decision_that_came_after_the_recording_was_complete_changes_nothing() -> None:
+    """A complete recording never changes; the socket is to be closed once the decision is known."""
+    decided = [Decided(500, "record", 600), Decided(1_000, "stop", 9_000)]
+    assert known(decided, 20_000) == PERIODS
+    assert known(decided, 9_500) == []
+    assert from_log(decided) == [Period(11_000, None)]
+    ran = stream(6_000)
+    assert counts(ran, recording(600, 0), [], PERIODS, may_lose=False) == []
+    assert counts(ran, recording(300, 300), [], PERIODS, may_lose=False) == []

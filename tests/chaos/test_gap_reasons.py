@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from simulator.events import iso
 from simulator.twilio_rest import Refusal, Trouble
 from simulator.world import MediaStream
 from tests.chaos.gap_reasons import Faults, untrue
+from tests.chaos.uptime import Span
 
 NOTHING = Faults(
     is_refused=False, refusals=(), troubles=(), ran=(), gateway_died=False, was_cut_off=False
@@ -16,8 +18,8 @@ STREAM = MediaStream("MZ1", "CA1", "MZ1", "ws://x", "both_tracks", {}, 0)
 
 
 def contact(*reasons: str, **changes: Any) -> dict[str, Any]:
-    """A contact with gaps for these reasons."""
-    gaps = [{"reason": reason} for reason in reasons]
+    """A contact with gaps for these reasons, each from 1 s to 5 s."""
+    gaps = [{"reason": reason, "from": iso(1_000), "to": iso(5_000)} for reason in reasons]
     return {"gaps": gaps, "captured_ms": 0, "capture": "missing", **changes}
 
 
@@ -36,6 +38,13 @@ def test_a_reason_needs_its_fault(reason: str, occurred: dict[str, Any]) -> None
     """Without it the reason is wrong; reasons that name no fault are always possible."""
     assert len(untrue(contact(reason), NOTHING)) == 1
     assert untrue(contact(reason, "late-start"), replace(NOTHING, **occurred)) == []
+
+
+def test_a_gap_without_a_reason_needs_a_process_that_was_not_there() -> None:
+    """In that very time."""
+    assert len(untrue(contact("unknown"), NOTHING)) == 1
+    assert untrue(contact("unknown"), replace(NOTHING, down=[Span(4_000, 9_000)])) == []
+    assert len(untrue(contact("unknown"), replace(NOTHING, down=[Span(5_000, 9_000)]))) == 1
 
 
 def test_being_too_busy_is_no_refusal() -> None:

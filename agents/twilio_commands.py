@@ -195,7 +195,7 @@ class Commands:
                 raise
             # One of this name is there: ours, of a request whose answer was lost. Whether it is
             # alive shows when a gateway reports it.
-            effort.went(f"already started ({error})")
+            effort.believed("already started", error)
             sid = None
         else:
             effort.went("started")

@@ -16,6 +16,7 @@ Command = StartDuplicateStream | StopDuplicateStream
 K = TypeVar("K")
 V = TypeVar("V")
 
+CONFLICT = 409
 REMEMBERED = 10_000
 
 
@@ -115,6 +116,13 @@ class Effort:
     def went(self, detail: str) -> None:
         """The last request did not fail."""
         self.code, self.detail = None, detail
+
+    def believed(self, detail: str, error: TwilioError) -> None:
+        """The last request failed, in a way that suggests that it succeeded before. Status 409 says
+        so itself; any other refusal may be one, and its code is kept."""
+        self.failed(error)
+        self.code = None if error.status == CONFLICT else self.code
+        self.detail = f"{detail} ({error})"
 
     def waited(self, trouble: TwilioError | None) -> None:
         """Nothing could be asked for that trouble's sake."""

@@ -1,5 +1,7 @@
-"""How a stumbling Twilio fails: one request in so many, in each of the ways in which it may."""
+"""How Twilio fails: one request in so many, in each of the ways in which it may; or every request
+for a while."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
@@ -72,3 +74,31 @@ class Stumbling:
                 _LOST_AFTER,
             )
         )
+
+
+class Outages:
+    """Requests fail as `otherwise` says, and every request fails during an outage, of which none is
+    carried out. `clock`: milliseconds since the epoch; `spans`: all outages so far, as (begin, end)
+    in ms."""
+
+    def __init__(self, otherwise: Stumbles, clock: Callable[[], int]) -> None:
+        self._otherwise = otherwise
+        self._clock = clock
+        self._answers = True
+        self.spans: list[tuple[int, int]] = []
+
+    def begin(self, lasting_ms: int, *, answers: bool) -> None:
+        """Begin an outage. `answers`: requests get status 500; else no answer before it ends."""
+        now = self._clock()
+        self.spans.append((now, now + lasting_ms))
+        self._answers = answers
+
+    def next(self) -> Stumble | None:
+        """Return what happens to the next request; None: nothing is wrong with it."""
+        now = self._clock()
+        end = self.spans[-1][1] if self.spans else 0
+        if now >= end:
+            return self._otherwise.next()
+        if self._answers:
+            return Stumble("away: 500", _BROKEN.refusal)
+        return Stumble("away: no answer", answered=False, after_s=(end - now) / 1000)

@@ -117,6 +117,7 @@ class _Sender:
             await asyncio.sleep(began + (number + 1) * FRAME_MS / 1000 - loop.time())
 
     async def _send_frame(self, sent: SentFrame) -> None:
+        at = clock()
         self._chunks[sent.track] += 1
         media = {
             "track": sent.track,
@@ -126,6 +127,7 @@ class _Sender:
         }
         await self._send_numbered("media", media)
         self._media_stream.sent.append(sent)
+        self._media_stream.sent_at.append(at)
 
     async def _send_numbered(self, event: str, body: Json) -> None:
         self._sequence += 1

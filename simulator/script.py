@@ -157,10 +157,13 @@ class Expectation:
 @dataclass(frozen=True, slots=True)
 class Line:
     """What the media of a call go through, by the numbers of the frames, on both tracks: those of
-    `lost` Twilio drops after it numbered their messages, those of `silent` it never makes."""
+    `lost` Twilio drops after it numbered their messages, those of `silent` it never makes, unless
+    they are lost. `stays_on_ms`: coded media go on for so long after the media stream was stopped,
+    or the call is over, unless the socket is closed."""
 
     lost: range = range(0)
     silent: range = range(0)
+    stays_on_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,23 +8,22 @@ this double.
 import asyncio
 import base64
 import hmac
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlencode
 
 from aiohttp import web
 
 from simulator.events import rfc2822
 from simulator.faults import TOO_MANY_REQUESTS, UNAVAILABLE, Stumble, Stumbles
 from simulator.media import Credentials, clock, send_media_stream
+from simulator.paging import paged
 from simulator.script import Json, LegStatus
 from simulator.world import Conference, MediaStream, Participant, TwilioError, World, not_found
 
 API = "/2010-04-01"
-DEFAULT_PAGE_SIZE, LARGEST_PAGE = 50, 1000
 Sender = Callable[[World, MediaStream, Credentials], Coroutine[Any, Any, None]]
 """Runs a media stream to its end."""
 
@@ -60,6 +59,17 @@ class Trouble:
     ended_at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that was answered with an error, at `at` (ms)."""
+
+    method: str
+    path: str
+    status: int
+    code: int
+    at: int
+
+
 class TwilioRest:
     """The double: an async context manager that serves while it is open. Leaving it ends all media
     streams."""
@@ -81,6 +91,7 @@ class TwilioRest:
         self.url = ""
         self.requests = 0
         self.troubles: list[Trouble] = []
+        self.refusals: list[Refusal] = []
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -131,6 +142,9 @@ class TwilioRest:
                 return await self._stumbles(stumble, request, handler)
             return await handler(request)
         except TwilioError as error:
+            self.refusals.append(
+                Refusal(request.method, request.path, error.status, error.code, clock())
+            )
             return _refusal(error)
         except web.HTTPNotFound:
             return _refusal(not_found(request.path))
@@ -241,36 +255,6 @@ class TwilioRest:
             "date_updated": rfc2822(clock()),
             "uri": f"{path}/{participant.call_sid}.json",
         }
-
-
-def paged(name: str, rows: Sequence[Json], path: str, query: dict[str, str]) -> Json:
-    """A page of `rows` in Twilio's envelope: `next_page_uri` is relative, null at the end."""
-    size, page = _number(query, "PageSize", DEFAULT_PAGE_SIZE), _number(query, "Page", 0)
-    size = min(max(size, 1), LARGEST_PAGE)
-
-    def uri(number: int) -> str:
-        return path + "?" + urlencode(query | {"PageSize": str(size), "Page": str(number)})
-
-    shown = rows[page * size : (page + 1) * size]
-    more = len(rows) > (page + 1) * size
-    return {
-        name: shown,
-        "page": page,
-        "page_size": size,
-        "start": page * size,
-        "end": page * size + max(len(shown) - 1, 0),
-        "uri": uri(page),
-        "first_page_uri": uri(0),
-        "previous_page_uri": uri(page - 1) if page else None,
-        "next_page_uri": uri(page + 1) if more else None,
-    }
-
-
-def _number(query: dict[str, str], name: str, default: int) -> int:
-    text = query.get(name, str(default))
-    if not text.isdigit():
-        raise TwilioError(400, 20001, f"Invalid {name}: {text!r}")
-    return int(text)
 
 
 def _matches(conference: Conference, request: web.Request) -> bool:

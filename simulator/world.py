@@ -4,6 +4,7 @@ The script's actions change it, the REST double reads it and starts and stops me
 the media senders ask it what is to be heard.
 """
 
+from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -28,6 +29,8 @@ from simulator.sids import Sids
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 TRACKS = {"inbound_track": 1, "outbound_track": 1, "both_tracks": 2}
 MOST_TRACKS = 4
+MOST_PARAMETER_CHARACTERS = 500
+"""Of a custom parameter's name and value together."""
 ENDED = frozenset({LegStatus.COMPLETED, LegStatus.NO_ANSWER})
 
 
@@ -75,8 +78,9 @@ class StreamStatus(StrEnum):
 
 @dataclass(slots=True)
 class MediaStream:
-    """A started media stream and all that was sent on it. `stopping`: the sender must end it;
-    `began_at`, `ended_at`: when media began and ended (ms); `trouble`: why it ended otherwise."""
+    """A started media stream and all that was sent on it, and when (`sent_at`, ms). `stopping`: the
+    sender must end it; `began_at`, `ended_at`: when media began and ended (ms); `trouble`: why it
+    ended otherwise."""
 
     sid: str
     call_sid: str
@@ -91,6 +95,7 @@ class MediaStream:
     ended_at: int | None = None
     trouble: str | None = None
     sent: list[SentFrame] = field(default_factory=list)
+    sent_at: "array[int]" = field(default_factory=lambda: array("q"))
 
 
 @dataclass(slots=True)
@@ -116,12 +121,14 @@ class Scene:
 
 
 class World:
-    """All of it. Times are milliseconds since the epoch."""
+    """All of it. Times are milliseconds since the epoch. `refusing`: legs on which Twilio refuses
+    every start of a media stream."""
 
     def __init__(self, sids: Sids) -> None:
         self._sids = sids
         self.legs: dict[str, Leg] = {}
         self.conferences: dict[str, Conference] = {}
+        self.refusing: set[str] = set()
 
     def apply(self, action: Action, now: int, *, seed: str = "", line: Line | None = None) -> None:
         """Changes the world by a script's action; `seed` and `line` are of the call whose leg
@@ -178,6 +185,8 @@ class World:
             raise TwilioError(400, 20001, f"Invalid Track: {track!r}")
         if leg.status is not LegStatus.IN_PROGRESS:
             raise TwilioError(400, 21220, "Call is not in-progress. Cannot start a stream.")
+        if call_sid in self.refusing:
+            raise TwilioError(400, 20001, "Media streams are not allowed on this call")
         sid = self._sids.new("MZ")
         name = form.get("Name") or sid
         running = [s for s in leg.media_streams if s.status is StreamStatus.IN_PROGRESS]
@@ -216,5 +225,8 @@ def _parameters(form: Mapping[str, str]) -> dict[str, str]:
     parameters = {}
     for number in range(1, 100):
         if (name := form.get(f"Parameter{number}.Name")) is not None:
-            parameters[name] = form.get(f"Parameter{number}.Value", "")
+            value = form.get(f"Parameter{number}.Value", "")
+            if len(name) + len(value) > MOST_PARAMETER_CHARACTERS:
+                raise TwilioError(400, 20001, f"Parameter{number} is too long")
+            parameters[name] = value
     return parameters

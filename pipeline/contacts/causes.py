@@ -18,6 +18,8 @@ HANDSHAKE_REFUSED = "handshake-refused"
 GATEWAY_DIED = "gateway-died"
 GATEWAY_CUT_OFF = "gateway-cut-off"
 SOCKET_DROPPED = "socket-dropped"
+REFUSED_AS_STARTED = "refused-as-started"
+"""Twilio refused a start, and the refusal was taken as a sign that the media stream runs."""
 
 MAX_CAUSES = 500
 """The latest so many causes of a call are kept."""
@@ -73,9 +75,12 @@ def with_cause(known: tuple[GapCause, ...], new: GapCause) -> tuple[GapCause, ..
 
 
 def _of_answer(answer: CommandAnswered) -> str | None:
-    """Why a start was not done. A superseded start says so only if Twilio had answered before."""
-    if answer.command != "start" or answer.outcome == "done":
+    """Why a start was not done. A superseded start says so only if Twilio had answered before. A
+    start that is done has a code only if Twilio refused it as one that runs already."""
+    if answer.command != "start":
         return None
+    if answer.outcome == "done":
+        return None if answer.code is None else REFUSED_AS_STARTED
     if answer.detail in _NO_LEG_DETAILS:
         return NO_LEG
     if answer.code is None:

@@ -10,7 +10,8 @@ Of the causes that fit a gap, the first of this list is its reason:
    manager or the recording reports it. A gateway that falls silent is cut off until more is known.
 4. `late-events`: no decision `record` was in force when the gap began, nor within a second.
 5. `late-start`: a recording follows the gap: the start took long.
-6. `unknown`.
+6. `twilio-refused`: a start was refused as one that runs already, and nothing came of it.
+7. `unknown`.
 
 A cause belongs to the last gap that began before it. If a recording follows the gap, the cause must
 also come before that recording. Clocks of different processes may differ by `SLACK_MS`.
@@ -26,6 +27,7 @@ from pipeline.contacts.causes import (
     HANDSHAKE_REFUSED,
     NEVER_REACHED_GATEWAY,
     NO_LEG,
+    REFUSED_AS_STARTED,
     SOCKET_DROPPED,
     TWILIO_REFUSED,
     TWILIO_UNREACHABLE,
@@ -49,7 +51,11 @@ _STARTS = (
     NEVER_REACHED_GATEWAY,
     NO_LEG,
 )
-_ENDS = (GATEWAY_CUT_OFF, GATEWAY_DIED, SOCKET_DROPPED, LATE_EVENTS, LATE_START, UNKNOWN)
+_ENDS = (
+    *(GATEWAY_CUT_OFF, GATEWAY_DIED, SOCKET_DROPPED),
+    *(LATE_EVENTS, LATE_START, REFUSED_AS_STARTED, UNKNOWN),
+)
+_SHOWN_AS = {REFUSED_AS_STARTED: TWILIO_REFUSED}
 _RANKS = {reason: rank for rank, reason in enumerate((*_STARTS, None, *_ENDS))}
 _CONFIRMED_DEATH = (_RANKS[None], GATEWAY_DIED)
 
@@ -81,7 +87,7 @@ _Ranked = tuple[int, str]
 
 
 def _ranked(reason: str) -> _Ranked:
-    return _RANKS[reason], reason
+    return _RANKS[reason], _SHOWN_AS.get(reason, reason)
 
 
 def _of_gap(gap: ContactGap, decided: Sequence[RecordingDecided]) -> set[_Ranked]:

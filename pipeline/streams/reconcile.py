@@ -44,9 +44,6 @@ NEVER_REACHED = "failed: started, but never reached a gateway"
 KEPT = 20
 """How many media streams that are over are remembered."""
 
-NEVER_REACHED = "failed: started, but never reached a gateway"
-"""The reason of a media stream that Twilio started and no gateway reported."""
-
 Command = StartDuplicateStream | StopDuplicateStream
 
 

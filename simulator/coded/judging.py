@@ -2,7 +2,8 @@
 
 A frame was recorded if its 160 bytes lie on the side of its track, at the sample where the contract
 puts it after the frames that were recorded before it. Of all others the manifest must say that they
-are lost, and why. What was recorded must make up the whole audio: nothing twice, nothing strange.
+are lost, and why, or that they are withheld. What was recorded must make up the whole audio:
+nothing twice, nothing strange. Audio is withheld at the end of a recording only.
 """
 
 import hashlib
@@ -10,34 +11,48 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from simulator.coded.frames import Code, codes_in
+from simulator.coded.frames import Code, codes_in, payload
 from simulator.coded.manifest import (
     End,
     Track,
+    Withheld,
     contradictions,
     end_of,
     reason_of,
     track_of,
+    withheld_of,
 )
-from simulator.coded.sent import CodedStream
+from simulator.coded.reasons import Turn, reason_at, untrue
+from simulator.coded.sent import CodedStream, Fate
+from simulator.coded.withheld import Period, heard_too_late, periods, withheld_too_early
 from simulator.expected import SILENCE, TRACKS, ExpectedTrack, SentFrame
 from simulator.script import Json
 from simulator.wav import NotWav, read_wav
 
 SIDES = dict(zip(TRACKS, ("left", "right"), strict=True))
 MULAW = (7, 2, 8000, 8)
+UNREAD_S = 1.0
+"""Frames sent so shortly before the other side closed the socket may not have been read."""
+MOST_UNTRUE = 5
+"""So many wrong reasons of a track are reported."""
 
 
 @dataclass(slots=True)
 class Judgement:
     """Of one media stream: how many frames were `sent`, `recorded` in their places, and, of those
-    that were not, how many the manifest tells `lost`, by reason; `untold`: how many it does not.
+    that were not, how many the manifest tells `lost`, by reason, or `withheld`; `unread`: how many
+    of those that must not be heard the gateway did not read, as it had closed the socket or was
+    killed; `untold`: how many are left. `silent`: frames that were never made, by the reason that
+    the manifest gives for the hole.
     `strange`: frames in the audio that do not belong where they are, by what is wrong with them.
     `lost_at_end`: frames of the track that has most of them, after the last one recorded."""
 
     sent: int = 0
     recorded: int = 0
     lost: Counter[str] = field(default_factory=Counter)
+    withheld: int = 0
+    unread: int = 0
+    silent: Counter[str] = field(default_factory=Counter)
     untold: int = 0
     strange: Counter[str] = field(default_factory=Counter)
     lost_at_end: int = 0
@@ -46,14 +61,36 @@ class Judgement:
 
 @dataclass(slots=True)
 class _Found:
-    """One track's audio: what lies in it, and which frames do not."""
+    """One track's audio: what lies in it, which frames do not (after their numbers), and all of its
+    turns; `heard_at`: when each frame in it was sent (ms since the epoch)."""
 
+    name: str
     track: ExpectedTrack
-    missing: list[SentFrame]
+    missing: list[tuple[int, SentFrame]]
+    turns: list[Turn]
+    heard_at: list[float]
 
 
-def judge(coded: CodedStream, recording: Json, audio: bytes, manifest: Json) -> Judgement:
-    """The judgement of a media stream that became this recording (as the console tells it)."""
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the manifest says of a track, and of the whole: what is missing at the end, and what is
+    withheld; `has_died`: the gateway did not close the media stream."""
+
+    track: Track
+    end: End | None
+    withheld: tuple[Withheld, ...]
+    has_died: bool
+
+
+def judge(
+    coded: CodedStream,
+    recording: Json,
+    audio: bytes,
+    manifest: Json,
+    decisions: Sequence[Json] = (),
+) -> Judgement:
+    """The judgement of a media stream that became this recording (as the console tells it).
+    `decisions`: those of its contact."""
     judgement = Judgement(sent=coded.frames)
     wrong = judgement.wrong
     try:
@@ -65,8 +102,7 @@ def judge(coded: CodedStream, recording: Json, audio: bytes, manifest: Json) -> 
     form = (wav.encoding, wav.channels, wav.sample_rate, wav.bits)
     wrong += [f"WAV format {form}"] if form != MULAW else []
     try:
-        told = {name: track_of(manifest, name) for name in TRACKS}
-        end = end_of(manifest)
+        told = {name: _told(manifest, name) for name in TRACKS}
         wrong += _identity(coded, recording, audio, manifest)
         wrong += contradictions(manifest)
     except (KeyError, TypeError, AttributeError) as error:
@@ -74,25 +110,45 @@ def judge(coded: CodedStream, recording: Json, audio: bytes, manifest: Json) -> 
         return judgement
     sides = {name: wav.samples[number::2] for number, name in enumerate(TRACKS)}
     found = {name: _found(coded, name, sides[name]) for name in TRACKS}
+    spans = periods(decisions)
     for name in TRACKS:
         _judge_track(judgement, coded, name, sides[name], found[name])
-        _judge_manifest(judgement, name, found[name], told[name], end)
-    wrong += _counts(recording, manifest, found, end)
+        _judge_missing(judgement, coded, found[name], told[name], spans)
+        _judge_manifest(judgement, name, found[name], told[name].track)
+        wrong += heard_too_late(found[name].heard_at, spans)
+    wrong += _counts(judgement, recording, manifest, found)
     if judgement.untold:
         wrong.append(f"{judgement.untold} frames are neither recorded nor told lost")
     return judgement
 
 
+def _told(manifest: Json, name: str) -> _Told:
+    ended = manifest.get("ended", {}).get("reason", "")
+    return _Told(
+        track_of(manifest, name),
+        end_of(manifest),
+        withheld_of(manifest),
+        has_died=ended.startswith("gateway-"),
+    )
+
+
 def _found(coded: CodedStream, name: str, side: bytes) -> _Found:
-    track = ExpectedTrack()
-    missing = []
-    for _, sent in coded.sent(name):
-        at = track.begins(sent.timestamp)
-        if at is not None and side[at : at + len(sent.payload)] == sent.payload:
-            track.place(sent.timestamp, sent.payload)
+    found = _Found(name, ExpectedTrack(), [], [], [])
+    track = found.track
+    for number, timestamp, fate in coded.fates():
+        if fate is not Fate.SENT:
+            found.turns.append(Turn(timestamp, fate, recorded=False))
+            continue
+        sent = SentFrame(name, timestamp, payload(coded.number, name, number))
+        at = track.begins(timestamp)
+        recorded = at is not None and side[at : at + len(sent.payload)] == sent.payload
+        found.turns.append(Turn(timestamp, fate, recorded))
+        if recorded:
+            track.place(timestamp, sent.payload)
+            found.heard_at.append(coded.sent_at(number))
         else:
-            missing.append(sent)
-    return _Found(track, missing)
+            found.missing.append((number, sent))
+    return found
 
 
 def _judge_track(
@@ -130,19 +186,43 @@ def strangers(media_stream: int, track: str, side: bytes) -> Counter[str]:
     return kinds or Counter({"out of place": len(seen)})
 
 
-def _judge_manifest(
-    judgement: Judgement, name: str, found: _Found, told: Track, end: End | None
+def _judge_missing(
+    judgement: Judgement,
+    coded: CodedStream,
+    found: _Found,
+    told: _Told,
+    spans: Sequence[Period],
 ) -> None:
-    judgement.wrong += told.broken
-    at_end = 0
-    for sent in found.missing:
-        reason = reason_of(sent.timestamp, name, told, end)
-        if reason is None:
-            judgement.untold += 1
-        else:
+    """Account for the frames of a track that are not in the audio."""
+    at_end, withheld_at = 0, []
+    for number, sent in found.missing:
+        reason = reason_of(sent.timestamp, found.name, told.track, told.end)
+        if any(span.holds(sent.timestamp) for span in told.withheld):
+            withheld_at.append(coded.sent_at(number))
+            continue
+        if reason is not None:
             judgement.lost[reason] += 1
+        elif _is_unread(coded, number, spans, has_died=told.has_died):
+            judgement.unread += 1
+            continue
+        else:
+            judgement.untold += 1
         at_end += sent.timestamp * 8 >= len(found.track.audio) - 80
+    judgement.withheld += len(withheld_at)
+    judgement.wrong += withheld_too_early(withheld_at, spans)
     judgement.lost_at_end = max(judgement.lost_at_end, at_end)
+
+
+def _is_unread(coded: CodedStream, number: int, spans: Sequence[Period], *, has_died: bool) -> bool:
+    """Whether a frame that must not be heard came when nothing read the socket any more."""
+    if not any(period.is_certain(coded.sent_at(number)) for period in spans):
+        return False
+    closed = coded.closed_at
+    return has_died or (closed is not None and coded.turned_at[number] > closed - UNREAD_S)
+
+
+def _judge_manifest(judgement: Judgement, name: str, found: _Found, told: Track) -> None:
+    judgement.wrong += told.broken
     track = found.track
     judgement.wrong += _compared(
         f"{name}: received, in the manifest", track.received, told.received
@@ -151,6 +231,11 @@ def _judge_manifest(
     judgement.wrong += _compared(f"{name}: lost, the manifest's ranges", track.lost, lost)
     judgement.wrong += _compared(f"{name}: left out, manifest", 0, told.left_out)
     judgement.wrong += _compared(f"{name}: samples", len(track.audio), told.samples)
+    judgement.wrong += [f"{name}: {text}" for text in untrue(found.turns, told.holes)[:MOST_UNTRUE]]
+    silent = (turn for turn in found.turns if turn.fate is Fate.NEVER_MADE)
+    judgement.silent.update(
+        reason_at(turn, told.holes) or "outside the recording" for turn in silent
+    )
 
 
 def _identity(coded: CodedStream, recording: Json, audio: bytes, manifest: Json) -> list[str]:
@@ -163,16 +248,18 @@ def _identity(coded: CodedStream, recording: Json, audio: bytes, manifest: Json)
 
 
 def _counts(
-    recording: Json, manifest: Json, found: dict[str, _Found], end: End | None
+    judgement: Judgement, recording: Json, manifest: Json, found: dict[str, _Found]
 ) -> list[str]:
+    end = end_of(manifest)
     received = sum(one.track.received for one in found.values())
     lost = sum(one.track.lost for one in found.values()) + (end.frames if end else 0)
-    told = []
+    told = _compared("lost_for, console", manifest.get("lost_for"), recording.get("lost_for"))
     for where, frames in (("console", recording["frames"]), ("manifest", manifest["frames"])):
         told += _compared(f"frames received, {where}", received, frames["received"])
         told += _compared(f"frames lost, {where}", lost, frames["lost"])
         told += _compared(f"frames duplicate, {where}", 0, frames["duplicate"])
         told += _compared(f"frames invalid, {where}", 0, frames["invalid"])
+        told += _compared(f"frames withheld, {where}", judgement.withheld, frames["withheld"])
     return told
 
 
@@ -194,6 +281,9 @@ def total(judgements: Sequence[Judgement]) -> Judgement:
         sums.sent += one.sent
         sums.recorded += one.recorded
         sums.lost += one.lost
+        sums.withheld += one.withheld
+        sums.unread += one.unread
+        sums.silent += one.silent
         sums.untold += one.untold
         sums.strange += one.strange
         sums.lost_at_end = max(sums.lost_at_end, one.lost_at_end)

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from simulator.expected import JITTER_SAMPLES, SAMPLES_PER_MS
 from simulator.script import Json
 
+EARLY_SAMPLES = 16
+"""Timestamps are up to 2 ms early."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hole:
@@ -19,8 +22,8 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """What the manifest says of a track: `received` frames, `left_out` ones, `holes` within its
-    audio, which is `samples` long; `broken`: what of it contradicts itself."""
+    """What the manifest says of a track: `received` frames that are heard, `left_out` ones, `holes`
+    within its audio, which is `samples` long; `broken`: what of it contradicts itself."""
 
     received: int
     left_out: int
@@ -40,8 +43,31 @@ class End:
     holes: Mapping[str, tuple[Hole, ...]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Samples from `at` to `end` that must not be heard, and how many `frames` of each track begin
+    there."""
+
+    at: int
+    end: int
+    frames: Mapping[str, int]
+
+    def holds(self, timestamp: int) -> bool:
+        """Whether a frame of that timestamp begins here, as nearly as timestamps say."""
+        return self.at - EARLY_SAMPLES <= timestamp * SAMPLES_PER_MS < self.end - EARLY_SAMPLES
+
+
+def withheld_of(manifest: Json) -> tuple[Withheld, ...]:
+    """Return what is withheld. Raises `KeyError`, `TypeError` if it is no manifest."""
+    return tuple(
+        Withheld(span["at"], span["at"] + span["samples"], span["frames"])
+        for span in manifest.get("withheld", ())
+    )
+
+
 def track_of(manifest: Json, name: str) -> Track:
-    """One track, all segments together. Raises `KeyError`, `TypeError` where it is no manifest."""
+    """One track as it is heard, all segments together; what is withheld is left out. Raises
+    `KeyError`, `TypeError` where it is no manifest."""
     received = left_out = end = 0
     holes: list[Hole] = []
     broken: list[str] = []
@@ -58,6 +84,10 @@ def track_of(manifest: Json, name: str) -> Track:
                 received += one["frames"]
             elif one["kind"] == "lost":
                 holes.append(_hole(one))
+    spans = withheld_of(manifest)
+    received -= sum(span.frames[name] for span in spans)
+    holes = [hole for hole in holes if not any(s.at <= hole.at < s.end for s in spans)]
+    end = manifest["tracks"][name]["samples"] if spans else end
     return Track(received, left_out, end, tuple(holes), tuple(broken))
 
 
@@ -74,9 +104,13 @@ def end_of(manifest: Json) -> End | None:
 def contradictions(manifest: Json) -> list[str]:
     """Where sums of the manifest are not what they are sums of."""
     by_reason, frames = manifest.get("lost_for"), manifest["frames"]
-    if by_reason is None or sum(by_reason.values()) == frames["lost"]:
-        return []
-    return [f"lost, by reason {by_reason}, together {frames['lost']}"]
+    wrong = []
+    if by_reason is not None and sum(by_reason.values()) != frames["lost"]:
+        wrong.append(f"lost, by reason {by_reason}, together {frames['lost']}")
+    withheld = sum(sum(span.frames.values()) for span in withheld_of(manifest))
+    if withheld != frames["withheld"]:
+        wrong.append(f"withheld, span by span {withheld}, together {frames['withheld']}")
+    return wrong
 
 
 def reason_of(timestamp: int, name: str, track: Track, end: End | None) -> str | None:

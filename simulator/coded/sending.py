@@ -10,6 +10,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from time import monotonic
 from typing import cast
@@ -25,7 +26,7 @@ from simulator.coded.sent import CodedStream
 from simulator.expected import TRACKS
 from simulator.media import OPEN_TIMEOUT_S, Credentials, clock, signature, started, timestamps
 from simulator.script import Json, LegStatus
-from simulator.world import MediaStream, StreamStatus, World
+from simulator.world import Leg, MediaStream, StreamStatus, World
 
 SEND_BUFFER_BYTES = 32 * 1024
 """Of the kernel, for each socket: about a second of audio. What is there is not thrown away."""
@@ -46,14 +47,10 @@ class CodedMedia:
 
     async def send(self, world: World, media_stream: MediaStream, credentials: Credentials) -> None:
         """Runs a media stream to its end; what went wrong stands in its `trouble`."""
-        coded = CodedStream(next(self._numbers), media_stream)
-        self.streams.append(coded)
         leg = world.legs[media_stream.call_sid]
-
-        def goes_on() -> bool:
-            return leg.status is LegStatus.IN_PROGRESS and not media_stream.stopping
-
-        one = CodedSocket(coded, credentials, goes_on)
+        coded = CodedStream(next(self._numbers), media_stream, line=leg.line)
+        self.streams.append(coded)
+        one = CodedSocket(coded, credentials, _Lasting(leg, media_stream))
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 await connected(one, media_stream.url)
@@ -76,6 +73,23 @@ class CodedMedia:
         if one.stopped:
             async with asyncio.timeout(CLOSE_S):
                 await one.closed.wait()
+
+
+@dataclass(slots=True)
+class _Lasting:
+    """Whether a media stream still runs, when called. `over_at`: when it had to end, by
+    `time.monotonic`."""
+
+    leg: Leg
+    media_stream: MediaStream
+    over_at: float | None = None
+
+    def __call__(self) -> bool:
+        if self.leg.status is LegStatus.IN_PROGRESS and not self.media_stream.stopping:
+            return True
+        if self.over_at is None:
+            self.over_at = monotonic()
+        return 1000 * (monotonic() - self.over_at) < self.leg.line.stays_on_ms
 
 
 async def connected(one: "CodedSocket", url: str) -> None:
@@ -150,6 +164,7 @@ class CodedSocket(asyncio.Protocol):
         if not self.stopped and self._media_stream.trouble is None:
             code = self._websocket.close_code
             self._media_stream.trouble = f"the socket was dropped ({code}): {exc}"
+            self._coded.closed_at = monotonic()
         self.over.set()
         self.closed.set()
 
@@ -175,6 +190,11 @@ class CodedSocket(asyncio.Protocol):
         coded.turns += 1
         coded.turned_at.append(monotonic())
         timestamp = next(self._timestamps)
+        if number in coded.line.lost:
+            self._sequence += len(TRACKS)
+            return True
+        if number in coded.line.silent:
+            return True
         if self._full:
             coded.thrown_away.append(number)
             self._sequence += len(TRACKS)  # Twilio counts what it throws away

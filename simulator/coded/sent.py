@@ -4,37 +4,66 @@ import asyncio
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from itertools import islice
 
 from simulator.coded.frames import payload
 from simulator.expected import TRACKS, SentFrame
 from simulator.media import timestamps
+from simulator.script import Line
 from simulator.world import MediaStream
+
+
+class Fate(Enum):
+    """What became of a turn's frames before they were on the socket."""
+
+    SENT = "sent"
+    LOST_BEFORE = "lost before"  # numbered, and lost before the socket, or thrown away by it
+    NEVER_MADE = "never made"  # silence: neither made nor numbered
 
 
 @dataclass(slots=True)
 class CodedStream:
     """`number` is the media stream's in the run. `turns`: how many times 20 ms have passed since
     its first frames; `thrown_away`: the turns in which nothing could be sent, as the socket took no
-    more; `began_at`: when turn 0 was (ms since the epoch); `over`: set when the socket is gone;
-    `turned_at`: when each turn was, by `time.monotonic`."""
+    more; `line`: what the frames go through; `began_at`: when turn 0 was (ms since the epoch);
+    `over`: set when the socket is gone; `turned_at`: when each turn was, by `time.monotonic`;
+    `closed_at`: when the other side closed the socket, likewise."""
 
     number: int
     media_stream: MediaStream
     turns: int = 0
     thrown_away: list[int] = field(default_factory=list)
+    line: Line = field(default_factory=Line)
     began_at: int | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
     turned_at: "array[float]" = field(default_factory=lambda: array("d"))
+    closed_at: float | None = None
 
     @property
     def frames(self) -> int:
         """How many frames were sent, both tracks."""
-        return len(TRACKS) * (self.turns - len(self.thrown_away))
+        line, turns = self.line, range(self.turns)
+        unsent = {*line.silent, *line.lost, *self.thrown_away} if self.turns else ()
+        return len(TRACKS) * (self.turns - sum(number in turns for number in unsent))
+
+    def fates(self) -> Iterator[tuple[int, int, "Fate"]]:
+        """Yield number, timestamp and fate of each turn's frames, in order."""
+        away = set(self.thrown_away)
+        for number, timestamp in enumerate(islice(timestamps(self.media_stream.sid), self.turns)):
+            if number in away or number in self.line.lost:
+                yield number, timestamp, Fate.LOST_BEFORE
+            elif number in self.line.silent:
+                yield number, timestamp, Fate.NEVER_MADE
+            else:
+                yield number, timestamp, Fate.SENT
 
     def sent(self, track: str) -> Iterator[tuple[int, SentFrame]]:
         """Number and frame of each that was sent on a track, in order."""
-        away = set(self.thrown_away)
-        for number, timestamp in enumerate(islice(timestamps(self.media_stream.sid), self.turns)):
-            if number not in away:
+        for number, timestamp, fate in self.fates():
+            if fate is Fate.SENT:
                 yield number, SentFrame(track, timestamp, payload(self.number, track, number))
+
+    def sent_at(self, number: int) -> float:
+        """Return when the frames of a turn were sent (ms since the epoch)."""
+        return (self.began_at or 0) + 1000 * (self.turned_at[number] - self.turned_at[0])

@@ -16,6 +16,9 @@ REASONS = frozenset({
     "gateway-died", "gateway-cut-off", "socket-dropped", "late-start", "late-events", "expired",
     "unknown",
 })  # fmt: skip
+FRAME_MS = 20
+EDGE_MS = 1_000
+"""Less than this at an edge of required time is no gap."""
 UNSEEN_MS = 1_500
 """A time without a media stream that is shorter may be no gap: less than a second at an edge is
 none, and Twilio's clock is not the gateway's."""
@@ -42,10 +45,30 @@ def accounting(
     wrong += [f"a gap outside required time: {g}" for g in without(gaps, spans)]
     reasons = {gap["reason"] for gap in contact["gaps"]}
     wrong += [f"a gap for the reason {reason!r}" for reason in reasons - REASONS]
+    wrong += unexplained(contact, len(spans))
     allowed = _captures(wanted, contact)
     if contact["capture"] not in allowed:
         wrong.append(f"capture is {contact['capture']}, expected {' or '.join(allowed)}")
     return wrong
+
+
+def unexplained(contact: Mapping[str, Any], spans: int = 1) -> list[str]:
+    """Whether required time is captured, in a gap, or lost in a recording. `spans`: how many spans
+    of time had to be recorded, at most."""
+    recordings = contact["recordings"]
+    if contact["capture"] in ("pending", "not-required") or any(
+        recording["state"] != "complete" for recording in recordings
+    ):
+        return []
+    missing = contact["required_ms"] - contact["captured_ms"]
+    missing -= sum(gap["duration_ms"] for gap in contact["gaps"])
+    lost = sum(r["frames"]["lost"] - r["lost_for"].get("not-sent", 0) for r in recordings)
+    withheld = sum(recording["frames"]["withheld"] for recording in recordings)
+    most = FRAME_MS * (lost + withheld) // 2 + 2 * EDGE_MS * spans
+    most += FRAME_MS * (len(recordings) + 1)
+    if 0 <= missing <= most:
+        return []
+    return [f"{missing} ms are neither captured nor in a gap, expected 0 to {most}"]
 
 
 def _captures(wanted: int, contact: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """The end of a run: reads the topics, asks the model, compares, and says what is wrong."""
 
 import asyncio
-import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +8,10 @@ from typing import Any
 
 from schemas.records import (
     Call,
-    CtiEvent,
     DeadLetter,
     MediaStreamOpened,
+    RecordingCompleted,
+    RecordingDecided,
     RecordingPolicy,
     RecordingStarted,
 )
@@ -27,18 +27,34 @@ from schemas.topics import (
     STREAM_EVENTS,
 )
 from simulator.media import clock
-from simulator.script import Script
+from simulator.script import Json, Script
 from simulator.twilio_rest import Trouble
 from simulator.world import MediaStream
 from tests.chaos.accounting import accounting
+from tests.chaos.audio_after_stops import audio_after_stops
+from tests.chaos.deliveries import as_handled, deliveries
+from tests.chaos.finality import (
+    CLOSED_MS,
+    Decided,
+    audible,
+    counts,
+    from_log,
+    known,
+    of_contact,
+    open_sockets,
+)
+from tests.chaos.gap_reasons import Faults, untrue
 from tests.chaos.judging import Judge, Verdict
+from tests.chaos.list_faults import EFFECT_MS, in_force
 from tests.chaos.options import Options
 from tests.chaos.run import Played
 from tests.chaos.topics import Told, read
-from tests.chaos.truth import Truth, differences, truth, versions
+from tests.chaos.truth import Truth, differences, truth
 from tests.chaos.uptime import Life, Span, down, joined
 from tests.model.required import required
-from tests.model.verdicts import Delivery
+
+RECOVERED_MS = 3_000
+"""After an outage of Twilio's API, requests are sent as usual within this."""
 
 TOPICS = (
     CTI_EVENTS,
@@ -62,17 +78,21 @@ class Judged:
     truth: Truth | None
     ran: list[MediaStream]
     told: list[Told]
+    contact: Json | None = None
 
 
 @dataclass(slots=True)
 class Assessment:
-    """`wrong`: what is wrong with the whole; `calls`: each call's verdict."""
+    """`wrong`: what is wrong with the whole; `calls`: each call's verdict; `damages`: how often the
+    monitored list was damaged; `outages`: how often Twilio's API was away."""
 
     calls: list[Judged] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     troubles: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
     blocked: list[Span] = field(default_factory=list)
+    damages: int = 0
+    outages: int = 0
 
     @property
     def holds(self) -> bool:
@@ -83,62 +103,62 @@ class Assessment:
 async def assess(options: Options, played: Played) -> Assessment:
     """Compares everything."""
     told = await read(played.processes.told["kafka"], TOPICS)
-    return await asyncio.to_thread(Assessor(options, played, told).all)
+    audio = await audio_after_stops(played)
+    return await asyncio.to_thread(Assessor(options, played, told, audio).all)
 
 
 class Assessor:
-    """Compares what was played with `told`, all that is on the topics."""
+    """Compares what was played with `told`, all that is on the topics, and with `audio`."""
 
-    def __init__(self, options: Options, played: Played, told: Sequence[Told]) -> None:
+    def __init__(
+        self, options: Options, played: Played, told: Sequence[Told], audio: Mapping[str, bytes]
+    ) -> None:
         self._options, self._played, self._told = options, played, told
+        self._audio = audio
         self._now = clock()
         self._by_key: dict[str | None, list[Told]] = defaultdict(list)
         for one in told:
             self._by_key[one.key].append(one)
-        policies = (one.record for one in told if isinstance(one.record, RecordingPolicy))
-        self._listed = versions(policies)
+        self._away = [Span(begin, end + RECOVERED_MS) for begin, end in played.stage.twilio.spans]
         self._blocked = self._blocked_by(played.processes.lives)
         # A gateway that was killed is to be back within the bound for what dropped with it.
         other = {n: x for n, x in played.processes.lives.items() if not n.startswith("gateway-")}
         self._blocked_otherwise = self._blocked_by(other)
+        self._lists = in_force(
+            played.stage.monitored.history,
+            (one.record for one in told if isinstance(one.record, RecordingPolicy)),
+            self._blocked,
+            round(EFFECT_MS * options.patience),
+        )
+        self._listed = self._lists.versions
 
     def all(self) -> Assessment:
         """The whole and each call."""
         lives = self._played.processes.lives
         return Assessment(
             calls=[self._judged(script) for script in self._played.scripts],
-            wrong=whole(self._played, self._told),
+            wrong=whole(self._played, self._told) + self._lists.wrong,
             troubles=Counter(t.kind for t in self._played.stage.rest.troubles),
             kills=Counter(name for name in lives for life in lives[name] if life.killed),
             blocked=self._blocked,
+            damages=len(self._played.stage.monitored.damages),
+            outages=len(self._played.stage.twilio.spans),
         )
 
     def _blocked_by(self, lives: Mapping[str, Sequence[Life]]) -> list[Span]:
         broker = self._played.stage.broker
         outages = broker.outages if broker else []
         extra = self._played.processes.extra
-        return joined([*down(lives, self._now), *extra, *outages])
+        return joined([*down(lives, self._now), *extra, *outages, *self._away])
 
     def _judged(self, script: Script) -> Judged:
-        world = self._played.stage.simulation.world
-        legs = [world.legs[sid] for sid in script.legs if sid in world.legs]
-        ran = [stream for leg in legs for stream in leg.media_streams]
+        ran = self._played.ran(script)
         told = [t for key in (script.task_sid, *script.legs) for t in self._by_key[key]]
         told.sort(key=lambda one: one.at)
-        model = truth(
-            script.task_sid, _deliveries(told), _as_handled(told), self._listed, self._now
-        )
+        model = truth(script.task_sid, deliveries(told), as_handled(told), self._listed, self._now)
         if model is None:
             return Judged(script, Verdict(["no event of it is on cti.events"]), None, ran, told)
-        hangs = _hangs(script, self._played.stage.rest.troubles)
-        judge = Judge(
-            script,
-            model.demand,
-            joined([*self._blocked, *hangs]),
-            joined([*self._blocked_otherwise, *hangs]),
-            self._options.patience,
-        )
-        verdict = judge.judge(ran)
+        verdict = self._streams(script, model, ran)
         contact = self._played.contacts.get(script.task_sid)
         verdict.wrong += differences(model, contact, connected=any(s.began_at for s in ran))
         verdict.wrong += _recordings(ran, contact)
@@ -146,15 +166,72 @@ class Assessor:
             spans = self._required(script.task_sid, told)
             own = [s for s in ran if s.call_sid == script.customer_call_sid]
             verdict.wrong += accounting(spans, own, contact)
+            verdict.wrong += untrue(contact, self._faults(script, ran))
+            verdict.wrong += self._after_stops(ran, contact, told)
         verdict.wrong += _last_version(model, told)
-        return Judged(script, verdict, model, ran, told)
+        return Judged(script, verdict, model, ran, told, contact)
+
+    def _streams(self, script: Script, model: Truth, ran: Sequence[MediaStream]) -> Verdict:
+        """Whether the media streams ran when they had to."""
+        hangs = _hangs(script, self._played.stage.rest.troubles)
+        unable = joined([*self._blocked_otherwise, *hangs])
+        if script.task_sid in self._played.refused:
+            unable = [Span(script.begins_at, self._now)]
+        blocked = joined([*self._blocked, *hangs])
+        return Judge(script, model.demand, blocked, unable, self._options.patience).judge(ran)
+
+    def _faults(self, script: Script, ran: Sequence[MediaStream]) -> Faults:
+        """What went wrong with a call, as far as the run knows."""
+        stage = self._played.stage
+        starts = tuple(f"/Calls/{leg}/Streams.json" for leg in script.legs)
+        about = (*starts, "Conferences.json", "Participants.json")
+        return Faults(
+            is_refused=script.task_sid in self._played.refused,
+            refusals=[r for r in stage.rest.refusals if r.path.endswith(starts)],
+            troubles=[t for t in stage.rest.troubles if t.path.endswith(about)],
+            ran=ran,
+            gateway_died=self._was_killed("gateway"),
+            was_cut_off=stage.broker is not None or self._was_killed("kafka"),
+            down=self._blocked,
+        )
+
+    def _after_stops(
+        self, ran: Sequence[MediaStream], contact: Mapping[str, Any], told: Sequence[Told]
+    ) -> list[str]:
+        """What is wrong with what was sent after stops."""
+        records = [(t.record, t.at) for t in told]
+        decided = [Decided(r.at, r.decision, at) for r, at in records
+                   if isinstance(r, RecordingDecided)]  # fmt: skip
+        completed = {r.stream_sid: at for r, at in records if isinstance(r, RecordingCompleted)}
+        broker = self._played.stage.broker
+        outages = joined([*(broker.outages if broker else ()), *self._down("kafka")])
+        bound = round(CLOSED_MS * self._options.patience)
+        wrong = open_sockets(ran, from_log(decided), outages, bound)
+        recorded = {r["stream_sid"]: r for r in contact["recordings"]}
+        may_lose = self._was_killed("gateway")
+        for stream in ran:
+            silent = known(decided, completed.get(stream.sid, 0))
+            if stream.sid in recorded:
+                possibly = of_contact(contact)
+                recording = recorded[stream.sid]
+                wrong += counts(stream, recording, silent, possibly, may_lose=may_lose)
+            if stream.sid in self._audio:
+                wrong += audible(stream, self._audio[stream.sid], silent)
+        return wrong
+
+    def _down(self, role: str) -> list[Span]:
+        lives = self._played.processes.lives
+        return down({n: x for n, x in lives.items() if n.startswith(f"{role}-")}, self._now)
+
+    def _was_killed(self, role: str) -> bool:
+        return bool(self._down(role))
 
     def _required(self, task_sid: str, told: Sequence[Told]) -> list[tuple[int, int]]:
         """When the call had to be recorded, by all of its events."""
-        known = [(event, arrived_at) for _, event, arrived_at in _deliveries(told)]
+        events = [(event, arrived_at) for _, event, arrived_at in deliveries(told)]
         opened = [t.record.at for t in told if isinstance(t.record, MediaStreamOpened)]
         opened += [t.record.started_at for t in told if isinstance(t.record, RecordingStarted)]
-        return required(known, task_sid, self._listed, self._now, min(opened, default=None))
+        return required(events, task_sid, self._listed, self._now, min(opened, default=None))
 
 
 def _last_version(model: Truth, told: Sequence[Told]) -> list[str]:
@@ -168,39 +245,6 @@ def _last_version(model: Truth, told: Sequence[Told]) -> list[str]:
     if found != model.story.connections:
         wrong.append(f"connections are {found}, expected {model.story.connections}")
     return wrong
-
-
-def _deliveries(told: Sequence[Told]) -> list[Delivery]:
-    return [
-        (t.at, json.loads(t.record.body), t.record.arrived_at)
-        for t in told
-        if t.topic == CTI_EVENTS.name
-    ]
-
-
-def _as_handled(told: Sequence[Told]) -> list[Delivery]:
-    """The events in the order in which the tracker took them in, each at the time of the version
-    that it caused; one that caused none comes with the one before it on its partition."""
-    versions_of = [one for one in told if isinstance(one.record, Call)]
-    caused = {one.record.cause_event_id: one for one in reversed(versions_of)}
-    events = [one for one in told if isinstance(one.record, CtiEvent)]
-    resolved = {one.record.event_id for one in events if one.topic == CTI_RESOLVED.name}
-    places = []
-    latest: dict[tuple[str, int], tuple[int, int]] = {}
-    for one in sorted(events, key=lambda one: (one.topic, one.partition, one.offset)):
-        if one.topic == CTI_EVENTS.name and one.record.event_id in resolved:
-            continue
-        before = latest.get((one.topic, one.partition), (one.at, 0))
-        version = caused.get(one.record.event_id)
-        place = max(before, (version.at, version.record.revision) if version else before)
-        latest[one.topic, one.partition] = place
-        places.append((place, one.offset, one))
-    deliveries: list[Delivery] = []
-    at = 0
-    for place, _, one in sorted(places, key=lambda item: item[:2]):
-        at = max(at + 1, place[0])  # in this order, also where several have the same time
-        deliveries.append((at, json.loads(one.record.body), one.record.arrived_at))
-    return deliveries
 
 
 def _hangs(script: Script, troubles: Sequence[Trouble]) -> list[Span]:

@@ -14,8 +14,10 @@ class Options:
     """`calls` begin within `minutes`; of `kill` a role is killed every `every` seconds (0: never),
     a half more or less; `fail` is the share of Twilio's requests that fail; the broker is stopped
     for `broker_down` seconds in the middle (0: never); `processes`: how many of a role; of the
-    roles `extra` one more process joins now and then, and is killed for good; `patience` is how
-    many times the stated bounds may be taken, for machines that are slow."""
+    roles `extra` one more process joins now and then, and is killed for good; the monitored list's
+    file is damaged every `list_every` seconds, and Twilio's API away for a while every `away_every`
+    seconds (0: never); `refuse` is the share of calls on which Twilio refuses every start;
+    `patience` is how many times the stated bounds may be taken, for machines that are slow."""
 
     calls: int = 500
     minutes: float = 10.0
@@ -25,6 +27,9 @@ class Options:
     broker_down: float = 0.0
     processes: Mapping[str, int] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
+    list_every: float = 0.0
+    away_every: float = 0.0
+    refuse: float = 0.0
     seed: int = 0
     patience: float = 1.0
     directory: Path | None = None
@@ -41,6 +46,9 @@ def parsed(arguments: Sequence[str]) -> Options:
     parser.add_argument("--broker-down", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--processes", type=counts, default={}, metavar="ROLE=N,...")
     parser.add_argument("--extra", type=names, default=(), metavar="ROLE,...")
+    parser.add_argument("--list-every", type=float, default=30.0, metavar="SECONDS")
+    parser.add_argument("--away-every", type=float, default=60.0, metavar="SECONDS")
+    parser.add_argument("--refuse", type=float, default=0.05, help="share of the calls")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--patience", type=float, default=1.0, help="factor on the bounds")
     parser.add_argument("--directory", type=Path, default=None, help="kept; else a temporary one")

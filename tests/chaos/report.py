@@ -1,5 +1,6 @@
 """What a run prints: how it went, and of each call that came out wrong its whole story."""
 
+from collections import Counter
 from collections.abc import Callable
 
 from simulator.world import MediaStream
@@ -25,6 +26,13 @@ def report(options: Options, assessment: Assessment, unasked: list[str], say: Sa
     say(f"kills           {_counted(assessment.kills)}")
     say(f"unasked ends    {len(unasked)}")
     say(f"Twilio's faults {_counted(assessment.troubles)}")
+    say(f"list damaged    {assessment.damages} times")
+    say(f"Twilio away     {assessment.outages} times")
+    contacts = [call.contact for call in calls if call.contact is not None]
+    say(f"capture         {_counted(Counter(c['capture'] for c in contacts))}")
+    say(f"gaps            {_counted(Counter(g['reason'] for c in contacts for g in c['gaps']))}")
+    withheld = [r["frames"]["withheld"] for c in contacts for r in c["recordings"]]
+    say(f"withheld        {sum(withheld)} frames of {sum(map(bool, withheld))} recordings")
     say(f"not counted on  {sum(s.end - s.begin for s in assessment.blocked) / 1000:.0f} s")
     stops = [over for c in calls for over in c.verdict.stops]
     prompt = sum(c.verdict.prompt for c in calls)
@@ -67,6 +75,8 @@ def _tell(call: Judged, blocked: list[Span], say: Say) -> None:
             (s.begin, f"model: to be begun until {_s(s.end, zero)}")
             for s in call.truth.demand.begin
         ]
+    for gap in call.contact["gaps"] if call.contact else ():
+        say(f"  gap of {gap['duration_ms']} ms: {gap['reason']}, from {gap['from']}")
     here = Span(zero, max([at for at, _ in lines], default=zero))
     lines += [
         (s.begin, f"not counted on until {_s(s.end, zero)}") for s in blocked if s.meets(here)

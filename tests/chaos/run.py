@@ -7,16 +7,20 @@ import tempfile
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from simulator.console import Console, ConsoleError
 from simulator.disorder import Disorder, disordered
+from simulator.faults import Outages
 from simulator.kinesis import KinesisSink
 from simulator.media import clock
 from simulator.player import Player
 from simulator.script import Json, Script, Step
+from simulator.world import MediaStream
+from tests.chaos.list_faults import keep_damaging
 from tests.chaos.options import Options
 from tests.chaos.plots import scripts
 from tests.chaos.processes import Processes, keep_adding, keep_killing
@@ -29,6 +33,7 @@ STRAGGLING_SHARE = 0.05
 BEGIN_MS = 2_000
 SETTLE_S = 60.0
 POLL_S = 0.5
+AWAY_S = (5.0, 15.0)
 
 Say = Callable[[str], None]
 
@@ -36,7 +41,7 @@ Say = Callable[[str], None]
 @dataclass(frozen=True, slots=True)
 class Played:
     """What was played, and what became of it. `sent`: how often each event went into Kinesis;
-    `contacts`: by task SID."""
+    `contacts`: by task SID; `refused`: the tasks on whose calls Twilio refused every start."""
 
     stage: Stage
     scripts: Sequence[Script]
@@ -45,6 +50,13 @@ class Played:
     contacts: dict[str, Json]
     processes: Processes
     ended_at: int
+    refused: frozenset[str]
+
+    def ran(self, script: Script) -> list[MediaStream]:
+        """Return the media streams of a call."""
+        legs = self.stage.simulation.world.legs
+        known = [legs[sid] for sid in script.legs if sid in legs]
+        return [stream for leg in known for stream in leg.media_streams]
 
 
 class Sink(KinesisSink):
@@ -88,6 +100,9 @@ async def play(options: Options, stage: Stage, say: Say) -> Played:
     sink = Sink(endpoints.kinesis, endpoints.kinesis_region, endpoints.kinesis_stream)
     begins_at, within = clock() + BEGIN_MS, round(options.minutes * 60_000)
     calls = scripts(options.calls, begins_at, within, simulation.account, options.seed)
+    refused = _refused(options, calls)
+    legs = {leg for call in calls if call.task_sid in refused for leg in call.legs}
+    simulation.world.refusing |= legs
     async with console, sink:
         player = Player(simulation.world, sink, console, stage.monitored.add)
         async with asyncio.TaskGroup() as group:
@@ -98,7 +113,14 @@ async def play(options: Options, stage: Stage, say: Say) -> Played:
             for task in beside:
                 task.cancel()
         contacts = await _settled(console, calls, say)
-    return Played(stage, calls, sink.sent, frozenset(sink.rubbish), contacts, processes, clock())
+    rubbish = frozenset(sink.rubbish)
+    return Played(stage, calls, sink.sent, rubbish, contacts, processes, clock(), refused)
+
+
+def _refused(options: Options, calls: Sequence[Script]) -> frozenset[str]:
+    """Draw the calls on which Twilio refuses every start."""
+    random = Random(options.seed + 6)
+    return frozenset(call.task_sid for call in calls if random.random() < options.refuse)
 
 
 def _beside(
@@ -111,11 +133,25 @@ def _beside(
         processes.watch(),
         keep_killing(processes, options.kill, options.every, random),
         keep_adding(processes, options.extra, 15.0, random, logs),
+        keep_damaging(stage.monitored, options.list_every, Random(options.seed + 4), say),
+        keep_away(stage.twilio, options.away_every, Random(options.seed + 5), say),
     ]
     if stage.broker is not None:
         middle = options.minutes * 30
         work.append(_outage(stage.broker, middle, options.broker_down, say))
     return work
+
+
+async def keep_away(twilio: Outages, every: float, random: Random, say: Say) -> None:
+    """Let Twilio's API be away again and again, in turn silent and broken. Never returns."""
+    if every <= 0:
+        await asyncio.Event().wait()
+    for answers in cycle((False, True)):
+        await asyncio.sleep(every * random.uniform(0.5, 1.5))
+        seconds = random.uniform(*AWAY_S)
+        say(f"Twilio {'fails' if answers else 'does not answer'} for {seconds:.1f} s")
+        twilio.begin(round(seconds * 1000), answers=answers)
+        await asyncio.sleep(seconds)
 
 
 async def _outage(broker: Broker, after: float, seconds: float, say: Say) -> None:

@@ -18,10 +18,11 @@ from pipeline.kafka import wait_for_kafka
 from pipeline.settings import Settings
 from simulator.console import Endpoints
 from simulator.demo import MonitoredList, Simulation
-from simulator.faults import Stumbling
+from simulator.faults import Outages, Stumbling
 from simulator.media import clock, send_media_stream
 from simulator.pipeline_process import PipelineProcess, environment
 from simulator.twilio_rest import Sender, TwilioRest
+from tests.chaos.list_faults import DamagedList
 from tests.chaos.options import Options
 from tests.chaos.uptime import Span
 
@@ -73,11 +74,13 @@ class Broker:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """All that is there while calls are played. `directory`: the pipeline's state."""
+    """All that is there while calls are played. `directory`: the pipeline's state; `twilio`: the
+    outages of Twilio's API."""
 
     simulation: Simulation
     rest: TwilioRest
-    monitored: MonitoredList
+    twilio: Outages
+    monitored: DamagedList
     pipeline: PipelineProcess
     endpoints: Endpoints
     directory: Path
@@ -92,14 +95,14 @@ async def staged(
     logs = directory / "chaos-logs"
     logs.mkdir(parents=True, exist_ok=True)
     simulation = Simulation.fresh(options.seed)
-    stumbling = Stumbling(options.fail, Random(options.seed))
+    twilio = Outages(Stumbling(options.fail, Random(options.seed)), clock)
     broker = Broker(directory, logs) if options.broker_down else None
     try:
         if broker is not None:
             await broker.start()
         world, credentials = simulation.world, simulation.credentials
-        async with TwilioRest(world, credentials, stumbling, send=send) as rest:
-            monitored = MonitoredList(directory / "monitored-agents.txt")
+        async with TwilioRest(world, credentials, twilio, send=send) as rest:
+            monitored = DamagedList(directory / "monitored-agents.txt")
             settings = _settings(options, simulation, rest, monitored, broker)
             state = directory / "state"
             with (logs / "up.log").open("w") as log:
@@ -111,7 +114,9 @@ async def staged(
                 async with PipelineProcess(state, environment(settings), tell) as pipeline:
                     endpoints = await _ready(pipeline)
                     say("the pipeline is up")
-                    yield Stage(simulation, rest, monitored, pipeline, endpoints, state, broker)
+                    yield Stage(
+                        *(simulation, rest, twilio, monitored, pipeline, endpoints, state, broker)
+                    )
     finally:
         if broker is not None:
             await broker.stop(signal.SIGKILL)

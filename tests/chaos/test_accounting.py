@@ -4,7 +4,7 @@ from typing import Any
 
 from simulator.events import iso
 from simulator.world import MediaStream
-from tests.chaos.accounting import accounting
+from tests.chaos.accounting import accounting, unexplained
 
 REQUIRED = [(1_000, 61_000)]
 
@@ -24,7 +24,10 @@ def contact(*gaps: tuple[int, int], **changes: Any) -> dict[str, Any]:
         "required_ms": 60_000,
         "captured_ms": 60_000 - missing,
         "capture": "partial" if gaps else "complete",
-        "gaps": [{"from": iso(a), "to": iso(b), "reason": "late-start"} for a, b in gaps],
+        "gaps": [
+            {"from": iso(a), "to": iso(b), "duration_ms": b - a, "reason": "late-start"}
+            for a, b in gaps
+        ],
         **changes,
     }
 
@@ -45,10 +48,21 @@ def test_what_a_contact_hides_is_found() -> None:
     """Each of these says less than is missing, or more."""
     whole, late = [ran(1_300, 61_000)], [ran(11_000, 61_000)]
     assert 1 == len(accounting(REQUIRED, late, contact()))
-    assert 1 == len(accounting(REQUIRED, whole, contact(required_ms=50_000)))
-    assert 1 == len(accounting(REQUIRED, whole, contact(captured_ms=60_001)))
+    assert 2 == len(accounting(REQUIRED, whole, contact(required_ms=50_000)))
+    assert 2 == len(accounting(REQUIRED, whole, contact(captured_ms=60_001)))
     assert 1 == len(accounting(REQUIRED, whole, contact(capture="partial")))
     assert 1 == len(accounting(REQUIRED, whole, contact((0, 11_000))))
     reason = contact((1_000, 11_000))
     reason["gaps"][0]["reason"] = "weather"
     assert 1 == len(accounting(REQUIRED, late, reason))
+
+
+def test_time_that_is_neither_captured_nor_in_a_gap_is_found() -> None:
+    """Frames that were lost explain some of it, and silence does not."""
+    lost = {"state": "complete", "frames": {"lost": 500, "withheld": 0}, "lost_for": {}}
+    short = {"captured_ms": 53_000}
+    assert unexplained(contact(captured_ms=58_500)) == []
+    assert len(unexplained(contact(**short))) == 1
+    assert unexplained(contact(recordings=[lost], **short)) == []
+    silent = lost | {"lost_for": {"not-sent": 500}}
+    assert len(unexplained(contact(recordings=[silent], **short))) == 1

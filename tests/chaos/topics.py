@@ -17,7 +17,7 @@ SILENCE_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One record: `at` is its Kafka timestamp (ms)."""
+    """One record: `at` is its Kafka timestamp (ms); `record` None: a tombstone."""
 
     topic: str
     partition: int
@@ -57,5 +57,5 @@ async def _to_the_end(reader: AIOKafkaConsumer, partitions: list[TopicPartition]
 
 def _told(record: Any) -> Told:
     key = record.key.decode(errors="replace") if record.key is not None else None
-    value = decode(record.value)
+    value = None if record.value is None else decode(record.value)
     return Told(record.topic, record.partition, record.offset, record.timestamp, key, value)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from schemas.records import RecordingPolicy
 from simulator.events import iso
 from tests.chaos.judging import Demand
 from tests.chaos.uptime import Span, joined
@@ -24,14 +23,6 @@ class Truth:
     story: Story
     demand: Demand
     decisions: tuple[str, ...]
-
-
-def versions(policies: Iterable[RecordingPolicy]) -> list[ListVersion]:
-    """The versions of the list as the model knows them."""
-    return [
-        ListVersion(p.version, p.effective_at, p.entries, p.record_inbound, p.record_outbound)
-        for p in policies
-    ]
 
 
 def truth(

@@ -23,6 +23,7 @@ from simulator.coded.frames import (
 from simulator.coded.judging import Judgement, judge, strangers, without_recording
 from simulator.coded.sent import CodedStream
 from simulator.expected import INBOUND, OUTBOUND, TRACKS, ExpectedTrack, expected_audio
+from simulator.script import Line
 from simulator.world import MediaStream
 
 NUMBERS = st.integers(0, OUTBOUND_BIT - 1)
@@ -62,12 +63,15 @@ class Recorded:
     def __init__(self, arrived: set[int], away: list[int], until_ms: int | None = None) -> None:
         stream = MediaStream("MZ1", "CA1", "name", "ws://x", "both_tracks", {}, 0)
         self.coded = CodedStream(3, stream, TURNS, away)
+        self.coded.turned_at.extend(0.02 * number for number in range(TURNS))
         kept = [
             sent for track in TRACKS for number, sent in self.coded.sent(track) if number in arrived
         ]
         self.expected = expected_audio(kept)
         self.tracks = {name: _ranges(kept, name) for name in TRACKS}
         self.until_ms = until_ms
+        self.withheld = 0
+        self.decisions: list[dict[str, str]] = []
 
     def wav(self, samples: bytes | None = None) -> bytes:
         """The audio, perhaps with other samples."""
@@ -85,6 +89,7 @@ class Recorded:
             "lost": self.expected.lost + at_end,
             "duplicate": 0,
             "invalid": 0,
+            "withheld": self.withheld,
         }
         manifest = {
             "inum": "1",
@@ -96,8 +101,9 @@ class Recorded:
             and {"frames": at_end, "until_ms": self.until_ms, "reason": "gateway-died"},
             "segments": [{"tracks": self.tracks}],
         }
-        recording = {"inum": "1", "frames": frames}
-        return judge(self.coded, recording, audio, json.loads(json.dumps(manifest | changed)))
+        recording = {"inum": "1", "frames": frames, "lost_for": changed.get("lost_for")}
+        made = json.loads(json.dumps(manifest | changed))
+        return judge(self.coded, recording, audio, made, self.decisions)
 
 
 def _ranges(kept: list[Any], name: str) -> dict[str, Any]:
@@ -164,6 +170,76 @@ def test_reasons_must_add_up() -> None:
     assert recorded.judged(lost_for={"not-received": 1}).wrong
 
 
+class Withheld(Recorded):
+    """The same, but a stop was decided at 0 s, and all frames from the turn `first` on are
+    withheld; those from `read` on the gateway did not read."""
+
+    def __init__(self, first: int, read: int = TURNS) -> None:
+        super().__init__(set(range(read)), [])
+        self.decisions = [{"at": "1970-01-01T00:00:00.000Z", "decision": "stop"}]
+        begin = first * 20 - 2_000
+        self.coded.began_at = -begin  # the turn `first` is at 2 s
+        whole = len(self.expected.samples) // 2
+        kept = [sent for track in TRACKS for number, sent in self.coded.sent(track)
+                if number < first]  # fmt: skip
+        self.expected = expected_audio(kept)
+        at = len(self.expected.samples) // 2
+        self.samples = {name: {"samples": at} for name in TRACKS}
+        frames = dict.fromkeys(TRACKS, read - first)
+        self.spans = [{"at": at, "samples": whole - at, "frames": frames}]
+        self.withheld = 2 * (read - first)
+
+    def judged_with(self, **changed: Any) -> Judgement:
+        """The judgement, of a manifest of which some fields may be changed."""
+        return self.judged(tracks=self.samples, withheld=self.spans, **changed)
+
+
+def test_what_must_not_be_heard_is_accounted_for_apart() -> None:
+    """It is withheld, and neither recorded nor lost; as many frames as the manifest says."""
+    withheld = Withheld(30)
+    judgement = withheld.judged_with()
+    assert judgement.wrong == []
+    assert (judgement.withheld, judgement.lost.total(), judgement.untold) == (60, 0, 0)
+    assert judgement.recorded == 60
+    withheld.withheld -= 1
+    assert withheld.judged_with().wrong
+
+
+def test_frames_that_are_withheld_too_early_or_heard_too_late_are_found() -> None:
+    """Two seconds after the stop is the limit."""
+    early = Withheld(30)
+    early.coded.began_at = -10_000
+    assert any("withheld that must not be" in text for text in early.judged_with().wrong)
+    late = Recorded(ALL, [])
+    late.coded.began_at = 10_000
+    late.decisions = [{"at": "1970-01-01T00:00:00.000Z", "decision": "stop"}]
+    assert any("heard that must not be" in text for text in late.judged().wrong)
+
+
+def test_frames_that_a_closed_socket_had_are_unread() -> None:
+    """Only those of the last moments: others must be withheld."""
+    withheld = Withheld(30, read=50)
+    assert withheld.judged_with().untold == 20
+    withheld.coded.closed_at = withheld.coded.turned_at[-1]
+    judgement = withheld.judged_with()
+    assert (judgement.wrong, judgement.unread, judgement.untold) == ([], 20, 0)
+
+
+def test_a_frame_that_was_sent_must_not_count_as_silence() -> None:
+    """And silence must, if no number is missing."""
+    recorded = Recorded(ALL - {5, 6}, [])
+    holes = [one for track in recorded.tracks.values() for one in track["ranges"]
+             if one["kind"] == "lost"]  # fmt: skip
+    for hole in holes:
+        hole["reason"] = "not-sent"
+    assert any("lost as not-sent" in text for text in recorded.judged().wrong)
+    recorded.coded.line = Line(silent=range(5, 7))
+    judgement = recorded.judged()
+    assert (judgement.wrong, judgement.silent) == ([], {"not-sent": 4})
+    holes[0]["reason"] = "not-received"
+    assert recorded.judged().wrong
+
+
 def test_what_a_killed_gateway_took_is_accounted_for_only_as_far_as_it_is_told() -> None:
     """Frames after the last one that was received, until the media time that the manifest names."""
     arrived = set(range(30))
@@ -218,7 +294,8 @@ def test_audio_may_not_be_moved() -> None:
         {"audio": {"sha256": "0"}},
         {"segments": []},
         {"segments": None},
-        {"frames": {"received": 1, "lost": 0, "duplicate": 0, "invalid": 0}},
+        {"frames": {"received": 1, "lost": 0, "duplicate": 0, "invalid": 0, "withheld": 0}},
+        {"withheld": [{"at": 0, "samples": 9, "frames": {"inbound": 1, "outbound": 0}}]},
     ],
 )
 def test_a_manifest_that_says_something_else_is_wrong(changed: dict[str, Any]) -> None:

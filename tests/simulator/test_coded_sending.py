@@ -17,7 +17,7 @@ from simulator.coded.pacing import SLOTS, Pacer
 from simulator.coded.sending import CodedMedia
 from simulator.expected import TRACKS, SentFrame
 from simulator.media import Credentials
-from simulator.script import LegBegan, LegChanged, LegStatus
+from simulator.script import LegBegan, LegChanged, LegStatus, Line
 from simulator.sids import Sids
 from simulator.world import MediaStream, World
 
@@ -36,9 +36,9 @@ async def _until(condition: Callable[[], bool]) -> None:
 class Run:
     """One media stream towards a server that does what the test says."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, line: Line) -> None:
         self.world = World(Sids(Random(1)))
-        self.world.apply(LegBegan(LEG, LegStatus.IN_PROGRESS), 0)
+        self.world.apply(LegBegan(LEG, LegStatus.IN_PROGRESS), 0, line=line)
         self.url = f"ws://127.0.0.1:{port}/media/token"
         form = {"Url": self.url, "Track": "both_tracks", "Parameter1.Name": "taskSid",
                 "Parameter1.Value": "WT1"}  # fmt: skip
@@ -60,9 +60,11 @@ class Run:
 
 
 @asynccontextmanager
-async def _running(handle: Callable[[ServerConnection], Awaitable[None]]) -> AsyncIterator[Run]:
+async def _running(
+    handle: Callable[[ServerConnection], Awaitable[None]], line: Line | None = None
+) -> AsyncIterator[Run]:
     async with serve(handle, "127.0.0.1", 0, compression=None, max_queue=4) as server:
-        run = Run(next(iter(server.sockets)).getsockname()[1])
+        run = Run(next(iter(server.sockets)).getsockname()[1], line or Line())
         pacing = asyncio.create_task(run.pacer.run())
         try:
             yield run
@@ -129,6 +131,49 @@ async def test_what_a_socket_does_not_take_is_thrown_away() -> None:
         assert [str(sent.timestamp) for _, sent in coded.sent(track)] == times
 
 
+async def test_silence_has_no_numbers_and_what_is_lost_has() -> None:
+    """Both leave a hole in the timestamps; pings are answered in a silence."""
+    messages: list[Any] = []
+
+    async def handle(ws: ServerConnection) -> None:
+        async for message in ws:
+            messages.append(json.loads(message))
+            if int(messages[-1].get("sequenceNumber", 0)) == 1 + 2 * 5:
+                await (await ws.ping())  # the silence begins
+
+    async with _running(handle, Line(lost=range(20, 23), silent=range(5, 15))) as run:
+        await run.turns(30)
+        await run.hung_up()
+    media = [message for message in messages if message["event"] == "media"]
+    numbers = [int(message["sequenceNumber"]) for message in media]
+    [coded] = run.media.streams
+    lost = set(range(2 + 2 * 10, 2 + 2 * 13))  # after `start`, and ten turns with both tracks
+    assert [n for n in range(2, numbers[-1] + 1) if n not in lost] == numbers
+    times = [int(m["media"]["timestamp"]) for m in media if m["media"]["track"] == TRACKS[0]]
+    assert [sent.timestamp for _, sent in coded.sent(TRACKS[0])] == times
+    assert coded.frames == len(media) == 2 * (coded.turns - 13)
+
+
+async def test_a_media_stream_may_stay_on_after_it_was_stopped() -> None:
+    """Until its time is over, or the other side closes the socket."""
+    closing = asyncio.Event()
+
+    async def handle(ws: ServerConnection) -> None:
+        await closing.wait()
+        await ws.close()
+
+    async with _running(handle, Line(stays_on_ms=60_000)) as run:
+        await run.turns(5)
+        run.world.apply(LegChanged(LEG, LegStatus.COMPLETED), 1)
+        run.stream.stopping = True
+        await run.turns(run.media.streams[0].turns + 5)
+        closing.set()
+        async with asyncio.timeout(30):
+            await run.sending
+    assert run.stream.trouble is not None
+    assert run.media.streams[0].closed_at is not None
+
+
 async def _thrown_away(run: Run) -> Any:
     """Turns the wheel by hand, quicker than time goes, until the socket is full."""
     await run.turns(1)
@@ -172,7 +217,7 @@ async def test_a_gateway_that_is_gone_is_trouble() -> None:
 
     async with serve(handle, "127.0.0.1", 0) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-    run = Run(port)
+    run = Run(port, Line())
     await run.sending
     assert "Error" in str(run.stream.trouble)
     assert 0 == run.media.streams[0].frames

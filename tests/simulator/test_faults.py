@@ -3,7 +3,7 @@
 from collections import Counter
 from random import Random
 
-from simulator.faults import Stumbling
+from simulator.faults import Outages, Stumbling
 
 
 def test_one_request_in_five_fails_in_every_way() -> None:
@@ -24,3 +24,23 @@ def test_a_twilio_that_never_stumbles() -> None:
     """A share of 0 is none at all."""
     stumbling = Stumbling(0.0, Random(1))
     assert {None} == {stumbling.next() for _ in range(1_000)}
+
+
+def test_in_an_outage_every_request_fails() -> None:
+    """With an error, or without an answer until it is over; then requests are answered again."""
+    now = [1_000]
+    outages = Outages(Stumbling(0.0, Random(1)), lambda: now[0])
+    assert outages.next() is None
+    outages.begin(5_000, answers=False)
+    now[0] = 2_000
+    silent = outages.next()
+    assert silent is not None
+    assert (silent.carried_out, silent.answered, silent.after_s) == (False, False, 4.0)
+    now[0] = 6_000
+    assert outages.next() is None
+    outages.begin(1_000, answers=True)
+    broken = outages.next()
+    assert broken is not None
+    assert broken.refusal is not None
+    assert (broken.refusal.status, broken.carried_out) == (500, False)
+    assert outages.spans == [(1_000, 6_000), (6_000, 7_000)]

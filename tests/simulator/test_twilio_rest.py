@@ -16,6 +16,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from simulator.audio import Voice
 from simulator.expected import SentFrame, expected_audio
 from simulator.media import Credentials
+from simulator.paging import paged
 from simulator.script import (
     ConferenceBegan,
     Json,
@@ -26,12 +27,13 @@ from simulator.script import (
     ParticipantJoined,
 )
 from simulator.sids import Sids
-from simulator.twilio_rest import Faults, TwilioRest, paged
+from simulator.twilio_rest import Faults, TwilioRest
 from simulator.world import World
 
 CREDENTIALS = Credentials("AC" + "a" * 32, "secret")
 LEG, WORKER_LEG, RINGING_LEG = "CA" + "1" * 32, "CA" + "2" * 32, "CA" + "3" * 32
 TASK, CONFERENCE = "WT" + "4" * 32, "CF" + "5" * 32
+REFUSING_LEG = "CA" + "6" * 32
 URL = "wss://example.com/media"
 
 
@@ -90,13 +92,19 @@ async def _double(world: World, faults: Faults | None = None) -> AsyncIterator[A
         (LEG, {"Url": URL + "?task=1"}, 400, 21217),
         (LEG, {"Url": URL, "Track": "all"}, 400, 20001),
         (LEG, {}, 400, 21217),
+        (LEG, {"Url": URL, "Parameter1.Name": "n", "Parameter1.Value": "v" * 500}, 400, 20001),
+        (REFUSING_LEG, {"Url": URL}, 400, 20001),
     ],
 )
 async def test_wrong_starts_are_refused(
     call_sid: str, form: dict[str, str], status: int, code: int
 ) -> None:
-    """An unknown or ringing call, a bad URL or track: Twilio's status and code."""
-    async with _double(_world()) as api:
+    """An unknown or ringing call, a bad URL or track, a parameter that is too long, a call on which
+    media streams are not allowed: Twilio's status and code."""
+    world = _world()
+    world.apply(LegBegan(REFUSING_LEG, LegStatus.IN_PROGRESS), 0)
+    world.refusing.add(REFUSING_LEG)
+    async with _double(world) as api:
         answered, body = await api.post(f"/Calls/{call_sid}/Streams.json", **form)
     assert (status, code, status) == (answered, body["code"], body["status"])
 
@@ -168,11 +176,14 @@ class TinyGateway:
     messages: list[Json] = field(default_factory=list)
     frames_came: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
+    pongs: int = 0
 
     async def take(self, socket: ServerConnection) -> None:
         """One socket, to its end."""
         assert socket.request is not None
         self.signatures.append(socket.request.headers["X-Twilio-Signature"])
+        await (await socket.ping())
+        self.pongs += 1
         async for text in socket:
             self.messages.append(json.loads(text))
             if len(self.messages) >= 30:
@@ -201,7 +212,7 @@ async def _tiny_gateway() -> AsyncIterator[TinyGateway]:
 async def test_media_stream_from_start_to_stop() -> None:
     """A started media stream comes signed, says who it is, sends both tracks numbered, leaves out
     what the line loses (numbers and all) and what is silent (without a number), and ends with
-    `stop` when it is stopped; what was sent is what came."""
+    `stop` when it is stopped; what was sent is what came, and pings are answered."""
     world = _world()
     async with _tiny_gateway() as gateway, _double(world) as api:
         path = f"/Calls/{LEG}/Streams"
@@ -226,6 +237,8 @@ async def test_media_stream_from_start_to_stop() -> None:
     assert sent.sent == gateway.frames()
     assert 8 == expected_audio(sent.sent).lost
     assert 0 < sent.sent[0].timestamp
+    assert gateway.pongs == 1
+    assert len(sent.sent_at) == len(sent.sent)
 
 
 async def test_media_stream_ends_with_its_leg() -> None:

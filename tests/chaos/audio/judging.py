@@ -8,7 +8,9 @@ from simulator.coded.judging import Judgement, judge, without_recording
 from simulator.coded.sent import CodedStream
 from simulator.console import Console, ConsoleError, Endpoints
 from simulator.script import Json, Script
+from tests.chaos.accounting import unexplained
 from tests.chaos.audio.console import once_complete
+from tests.chaos.audio.ends import ends
 from tests.chaos.audio.options import AudioOptions
 from tests.chaos.audio.run import Played, fetched
 
@@ -42,14 +44,18 @@ async def assess(options: AudioOptions, played: Played, endpoints: Endpoints) ->
             for coded in streams:
                 recording = by_sid.get(coded.media_stream.sid)
                 sid = coded.media_stream.sid
-                result.judgements[sid] = await _judged(console, coded, recording)
+                decisions = contact["decisions"] if contact else []
+                result.judgements[sid] = await _judged(console, coded, recording, decisions)
         await _console(console, endpoints, played, result.wrong)
     result.wrong += _without_excuse(options, played, result)
+    result.wrong += ends(played)
     result.wrong += _too_much(options, result)
     return result
 
 
-async def _judged(console: Console, coded: CodedStream, recording: Json | None) -> Judgement:
+async def _judged(
+    console: Console, coded: CodedStream, recording: Json | None, decisions: Sequence[Json]
+) -> Judgement:
     if recording is None or recording["state"] != "complete":
         return without_recording(coded)
     try:
@@ -58,7 +64,7 @@ async def _judged(console: Console, coded: CodedStream, recording: Json | None) 
         judgement = without_recording(coded)
         judgement.wrong.append(str(error))
         return judgement
-    return await asyncio.to_thread(judge, coded, recording, audio, manifest)
+    return await asyncio.to_thread(judge, coded, recording, audio, manifest, decisions)
 
 
 def _of_call(
@@ -75,6 +81,7 @@ def _of_call(
     ran = {coded.media_stream.sid for coded in streams}
     told += [f"{who}: {sid} is recorded twice" for sid in ran if recorded.count(sid) > 1]
     told += [f"{who}: a recording of {sid}, which is not its own" for sid in set(recorded) - ran]
+    told += [f"{who}: {text}" for text in unexplained(contact)]
     if options.loses_nothing and len(streams) > 1:
         told.append(f"{who}: {len(streams)} media streams, and no gateway was killed")
     return told
@@ -87,7 +94,7 @@ def _without_excuse(options: AudioOptions, played: Played, result: Assessment) -
     told = []
     for coded in played.streams:
         sid, judgement = coded.media_stream.sid, result.judgements.get(coded.media_stream.sid)
-        if coded.media_stream.trouble:
+        if coded.media_stream.trouble and not coded.line.stays_on_ms:
             told.append(f"{sid}: {coded.media_stream.trouble}")
         if coded.thrown_away:
             away = FRAMES * len(coded.thrown_away)

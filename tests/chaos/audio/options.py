@@ -12,6 +12,11 @@ from tests.chaos.options import Options, counts, names
 ROTATION = ("gateway", "recorder", "kafka")
 KILLED = frozenset(Role) | {"kafka", "kinesis"}
 AROUND_OUTAGE_S = 20.0
+SHARES = {
+    "silent": "share of calls with 6 to 20 s without frames",
+    "lossy": "share of calls that lose messages on the way",
+    "stubborn": "share of calls that keep sending after the stop",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,10 @@ class AudioOptions:
     call ends before (0: for as long as calls go on). The broker is stopped for `broker_down`
     seconds once all calls are on (0: never). `processes`: how many of a role; `patience`: seconds
     that recordings may take to be complete after the last call; `most_lost`: milliseconds that a
-    killed gateway may take with it, the broker being there or not."""
+    killed gateway may take with it, the broker being there or not. `silent`, `lossy` and
+    `stubborn` are shares of the calls: with a silence of 6 to 20 s in which nothing is sent, with
+    messages that are numbered and lost on the way, and whose media streams keep sending after they
+    were stopped."""
 
     calls: int = 200
     seconds: float = 90.0
@@ -34,6 +42,9 @@ class AudioOptions:
     seed: int = 0
     patience: float = 90.0
     most_lost: int = 3_000
+    silent: float = 0.25
+    lossy: float = 0.25
+    stubborn: float = 0.25
     directory: Path | None = None
 
     @property
@@ -67,12 +78,17 @@ def parsed(arguments: Sequence[str]) -> AudioOptions:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--patience", type=float, default=own.patience, metavar="SECONDS")
     parser.add_argument("--most-lost", type=int, default=own.most_lost, metavar="MS")
+    for share, help_text in SHARES.items():
+        default = getattr(own, share)
+        parser.add_argument(f"--{share}", type=float, default=default, help=help_text)
     parser.add_argument("--directory", type=Path, default=None, help="kept; else a temporary one")
     values = vars(parser.parse_args(arguments))
     seed = values.pop("seed")
     options = AudioOptions(**values, seed=randbelow(10**6) if seed is None else seed)
     if options.every <= 0:
         parser.error("--every: more than 0; --kill '' kills nothing")
+    if not all(0 <= getattr(options, share) <= 1 for share in SHARES):
+        parser.error("--silent, --lossy, --stubborn: from 0 to 1")
     if options.calls < 1:
         parser.error("--calls: at least 1")
     if unknown := set(options.kill) - KILLED:

@@ -25,7 +25,9 @@ def report(options: AudioOptions, played: Played, result: Assessment, say: Say) 
     say(f"frames sent          {sums.sent}")
     say(f"  recorded in place  {sums.recorded}")
     say(f"  told lost          {sums.lost.total()} ({_counted(sums.lost)})")
+    say(f"  withheld           {sums.withheld}, and {sums.unread} more that were never read")
     say(f"  neither            {sums.untold}")
+    say(f"never made           {sums.silent.total()} ({_counted(sums.silent)})")
     say(f"strange frames       {sums.strange.total()} ({_counted(sums.strange)})")
     say(f"not taken in time    {_thrown_away(played)}: thrown away by Twilio, never sent")
     say(f"lost at one end      {sums.lost_at_end * FRAME_MS} ms at most")
@@ -53,9 +55,10 @@ def _streamed(played: Played) -> float:
     on = wanted = 0
     for script in played.scripts:
         streams = played.of_call(script)
-        on += sum(FRAME_MS * coded.turns for coded in streams)
         begun = [coded.began_at for coded in streams if coded.began_at is not None]
         ended = played.hung_up[script.task_sid]
+        ran = [(coded.began_at or ended, FRAME_MS * coded.turns) for coded in streams]
+        on += sum(min(lasting, ended - began) for began, lasting in ran)
         wanted += ended - min(begun, default=ended)
     return 100 * on / wanted if wanted else 0.0
 

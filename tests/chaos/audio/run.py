@@ -22,22 +22,26 @@ from simulator.player import Player
 from simulator.script import Json, Script
 from simulator.world import Leg
 from tests.chaos.audio.console import while_recording
+from tests.chaos.audio.lines import TURNS_IN_A_SECOND, lines
 from tests.chaos.audio.options import AudioOptions
 from tests.chaos.audio.usage import Usage
 from tests.chaos.processes import Processes
 from tests.chaos.stage import Say, Stage
+from tests.chaos.uptime import Span
 
 BEGIN_MS = 1_500
 POLL_S = 0.5
+SETTLED_S = 2.0
+"""The last decision may come after the last recording."""
 TELL_S = 10.0
 ON_S = 20.0
-TURNS_IN_A_SECOND = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
     """What was played and what became of it. `contacts` by task SID; `hung_up`: when each call
-    was (ms), likewise; `console`: what the console told otherwise than its contract says."""
+    was (ms), likewise; `console`: what the console told otherwise than its contract says;
+    `outages`: of a broker of the run's own."""
 
     scripts: Sequence[Script]
     streams: Sequence[CodedStream]
@@ -47,6 +51,7 @@ class Played:
     lateness: Lateness
     console: list[str]
     usage: Usage
+    outages: Sequence[Span] = ()
 
     @property
     def kills(self) -> Counter[str]:
@@ -69,9 +74,10 @@ def scripts(options: AudioOptions, begins_at: int, account: Account) -> list[Scr
     """The calls: a customer, a monitored agent, nothing else."""
     random = Random(options.seed)
     made = []
-    for number in range(options.calls):
+    for number, line in enumerate(lines(options)):
         at = begins_at + round(number * options.ramp * 1000 / options.calls)
         call = CallBuilder(at, account, random, number)
+        call.line = line
         conversation_begins(call)
         call.wait(round(options.seconds * 1000))
         call.hang_up()
@@ -111,7 +117,8 @@ async def play(
             legs = simulation.world.legs
             ended = {script.task_sid: _hung_up(script, legs) for script in calls}
             late = pacer.lateness
-            played = Played(calls, media.streams, {}, ended, processes, late, told, usage)
+            outages = stage.broker.outages if stage.broker else ()
+            played = Played(calls, media.streams, {}, ended, processes, late, told, usage, outages)
             await _settled(console, played, options.patience, say)
             beside[0].cancel()
     return played
@@ -217,19 +224,32 @@ async def _settled(console: Console, played: Played, patience: float, say: Say) 
     while waiting and asyncio.get_running_loop().time() < deadline:
         await asyncio.sleep(POLL_S)
         for script in tuple(waiting):
-            with suppress(ConsoleError):
-                contact = await console.contact(script.task_sid)
-                if contact is not None:
-                    played.contacts[script.task_sid] = contact
-                    if _is_settled(contact, played.of_call(script)):
-                        waiting.remove(script)
+            if await _looked_up(console, played, script):
+                waiting.remove(script)
+    await asyncio.sleep(SETTLED_S)
+    for script in played.scripts:
+        await _looked_up(console, played, script)
     say(f"{len(waiting)} contacts are not as they should be" if waiting else "all are complete")
+
+
+async def _looked_up(console: Console, played: Played, script: Script) -> bool:
+    """Fetch a call's contact; return whether it is complete."""
+    with suppress(ConsoleError):
+        contact = await console.contact(script.task_sid)
+        if contact is not None:
+            played.contacts[script.task_sid] = contact
+            return _is_settled(contact, played.of_call(script))
+    return False
 
 
 def _is_settled(contact: Json, streams: Sequence[CodedStream]) -> bool:
     complete = {r["stream_sid"] for r in contact["recordings"] if r["state"] == "complete"}
     ran = {coded.media_stream.sid for coded in streams}
-    return contact["state"] == "ended" and ran <= complete
+    return contact["state"] == "ended" and ran <= complete and _is_stopped(contact)
+
+
+def _is_stopped(contact: Json) -> bool:
+    return any(decision["decision"] != "record" for decision in contact["decisions"][-1:])
 
 
 async def fetched(console: Console, recording: Json) -> tuple[bytes, Json]:

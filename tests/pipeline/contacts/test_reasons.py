@@ -51,6 +51,8 @@ def reasons(*records: Input) -> list[str]:
         (answered("failed", 401, at=3_000), "twilio-refused"),
         (answered("expired", 21220, at=33_000), "twilio-refused"),
         (answered("superseded", 20001, at=603_000), "twilio-refused"),
+        (answered("done", 20001, "already started (400 20001)", at=3_000), "twilio-refused"),
+        (answered("done", None, "started", at=3_000), "unknown"),
         (answered("expired", 503, at=33_000), "twilio-unreachable"),
         (answered("expired", 20503, at=33_000), "twilio-unreachable"),
         (answered("expired", 20429, at=33_000), "twilio-unreachable"),
@@ -132,6 +134,15 @@ def test_a_start_that_took_long() -> None:
     assert ["late-start"] == reasons(DECIDED, started(1, 12_000))
     assert ["late-start"] == reasons(decided(2_999, "record"), completed(1, 12_000, 602_000))
     assert ["late-events"] == reasons(decided(3_000, "record"), completed(1, 12_000, 602_000))
+
+
+def test_a_start_that_was_refused_because_the_media_stream_ran_already() -> None:
+    """If a recording follows, it did run, and the refusal explains nothing."""
+    believed = answered("done", 20001, "already started (400 20001)", at=3_000)
+    assert ["late-start"] == reasons(DECIDED, believed, completed(1, 12_000, 602_000))
+    assert ["twilio-refused"] == reasons(DECIDED, believed)
+    never = changed(1, "failed", 8_000, reason=NEVER_REACHED)
+    assert ["never-reached-gateway"] == reasons(DECIDED, believed, never)
 
 
 def test_a_cause_explains_the_gap_in_which_it_lies() -> None:

@@ -1,0 +1,71 @@
+"""Whether exactly the audio that must not be heard is left out of a recording. Pure.
+
+A frame that the gateway received 2 s or more after a `stop` or `do-not-record`, and before the next
+`record`, must not be heard. A frame is received after it was sent; how long after is known only
+roughly. Times are milliseconds since the epoch.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from simulator.script import Json
+
+GRACE_MS = 2_000
+CLOCK_MS = 150
+"""How far the manifest's account of when samples were received may be from the truth."""
+DELAY_MS = 1_500
+"""How long a frame that was sent may take to be received, on a machine that is busy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Nothing that is received from `begin` on and before `end` may be heard; None: no end."""
+
+    begin: int
+    end: int | None
+
+    def is_certain(self, sent_at: float) -> bool:
+        """Whether a frame sent then was certainly received in the period."""
+        return self.begin + CLOCK_MS <= sent_at and (
+            self.end is None or sent_at + DELAY_MS < self.end
+        )
+
+    def is_possible(self, sent_at: float) -> bool:
+        """Whether a frame sent then may have been received in the period."""
+        return self.begin - DELAY_MS <= sent_at and (
+            self.end is None or sent_at < self.end + CLOCK_MS
+        )
+
+
+def periods(decisions: Iterable[Json]) -> list[Period]:
+    """Return when nothing may be heard, by a contact's decisions (with `at` and `decision`)."""
+    found: list[Period] = []
+    begin: int | None = None
+    for decision in sorted(decisions, key=lambda each: str(each["at"])):
+        at = round(datetime.fromisoformat(decision["at"]).timestamp() * 1000)
+        if decision["decision"] != "record":
+            begin = at + GRACE_MS if begin is None else begin
+            continue
+        if begin is not None and begin < at:
+            found.append(Period(begin, at))
+        begin = None
+    return [*found, Period(begin, None)] if begin is not None else found
+
+
+def heard_too_late(heard_at: Iterable[float], found: Sequence[Period]) -> list[str]:
+    """Return what is wrong with the frames in the audio. `heard_at`: when each was sent."""
+    late = [at for at in heard_at if any(period.is_certain(at) for period in found)]
+    if not late:
+        return []
+    return [f"{len(late)} frames are heard that must not be, the last one sent at {max(late):.0f}"]
+
+
+def withheld_too_early(withheld_at: Iterable[float], found: Sequence[Period]) -> list[str]:
+    """Return what is wrong with the frames that are withheld. `withheld_at`: when each was sent."""
+    early = [at for at in withheld_at if not any(period.is_possible(at) for period in found)]
+    if not early:
+        return []
+    return [
+        f"{len(early)} frames are withheld that must not be, the first sent at {min(early):.0f}"
+    ]

@@ -106,11 +106,13 @@ class Commands:
     def _wait_after(self, error: TwilioError, verdict: Verdict, effort: Effort) -> float | None:
         """For how long to wait before Twilio is asked the same again; None: it is of no use. What
         is Twilio's own trouble is waited for at the gate."""
-        if verdict is Verdict.REFUSED:
+        if verdict in (Verdict.REFUSED, Verdict.FORBIDDEN):
             # Where others are served meanwhile, it is not the credentials that are wrong.
             served = effort.refused_at is not None and self._gate.answers > effort.refused_at
             effort.refused_at = self._gate.answers
-            return None if served else 0.0
+            if served:
+                return None
+            return effort.forbidden.delay() if self._gate.is_free else 0.0
         if verdict is Verdict.BACK_OFF:
             wait = effort.resting.delay() if self._gate.is_free else 0.0
             return max(wait, min(error.retry_after, MOST_RETRY_AFTER_S))
@@ -174,6 +176,7 @@ class Commands:
             effort.attempts += 1
             return await self._api.start_stream(leg, name, self._public_url, parameters)
 
+        effort.waited(self._gate.error)
         try:
             sid = await self._gate.ask(effort, request)
         except TwilioError as error:
@@ -184,10 +187,10 @@ class Commands:
                 raise
             # One of this name is there: ours, of a request whose answer was lost. Whether it is
             # alive shows when a gateway reports it.
-            effort.went(f"already started ({error})")
+            effort.succeeded(f"already started ({error})")
             sid = None
         else:
-            effort.went("started")
+            effort.succeeded("started")
         return self._done(command, leg, sid, effort)
 
     def _done(

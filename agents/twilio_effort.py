@@ -60,7 +60,7 @@ class Lane(Protocol):
 class Effort:
     """One command under way: the requests made for it, and how the last one went. `until` is when
     it is given up, in ms of `now`. To the gate it is the caller. `asking` is for what only has to
-    come true yet, `resting` for errors."""
+    come true yet, `resting` for errors, `forbidden` for requests that Twilio forbids."""
 
     command: Command
     lane: Lane
@@ -73,6 +73,7 @@ class Effort:
     refused_at: int | None = None
     asking: BackOff = field(default_factory=lambda: BackOff(0.3, 1.0, 1.4))
     resting: BackOff = field(default_factory=lambda: BackOff(0.1, 2.0, 1.8))
+    forbidden: BackOff = field(default_factory=lambda: BackOff(3.0, 10.0))
 
     @property
     def name(self) -> str:
@@ -115,6 +116,11 @@ class Effort:
     def went(self, detail: str) -> None:
         """The last request did not fail."""
         self.code, self.detail = None, detail
+
+    def succeeded(self, detail: str) -> None:
+        """The last request succeeded. `code` stays that of the last one that failed: it is why the
+        command took long."""
+        self.detail = detail
 
     def waited(self, trouble: TwilioError | None) -> None:
         """Nothing could be asked for that trouble's sake."""

@@ -129,6 +129,11 @@ class Gate:
         """Whether there is no trouble."""
         return self._breaker.trouble is Trouble.NONE
 
+    @property
+    def error(self) -> TwilioError | None:
+        """The last error while there is trouble, else None."""
+        return None if self.is_free else self._error
+
     async def ask(self, caller: Caller, request: Callable[[], Awaitable[T]]) -> T:
         """What the request returns, once it was the caller's turn. Raises `TwilioError` as the
         request does, and `NoTurn` where the caller's patience ended before it went out."""
@@ -231,6 +236,9 @@ class Gate:
         match health_of_twilio(error.status, error.code):
             case Verdict.REFUSED:
                 self._become(breaker.refused(self._breaker, _now()), turn, error)
+            case Verdict.FORBIDDEN:
+                after = breaker.forbidden(self._breaker, turn.caller.name, _now())
+                self._become(after, turn, error)
             case Verdict.BACK_OFF:
                 self._failed(turn, error)
             case _:

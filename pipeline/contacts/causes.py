@@ -73,11 +73,14 @@ def with_cause(known: tuple[GapCause, ...], new: GapCause) -> tuple[GapCause, ..
 
 
 def _of_answer(answer: CommandAnswered) -> str | None:
-    """Why a start was not done. A superseded start says so only if Twilio had answered before."""
-    if answer.command != "start" or answer.outcome == "done":
+    """Why a start was not done, or only after Twilio had refused it or had not answered. A
+    superseded start says so only if Twilio had answered before."""
+    if answer.command != "start":
         return None
     if answer.detail in _NO_LEG_DETAILS:
         return NO_LEG
+    if answer.outcome == "done" and answer.code is None:
+        return TWILIO_UNREACHABLE if answer.attempts > 1 else None
     if answer.code is None:
         # The command expired before Twilio could be asked, or got no answer from Twilio.
         is_unanswered = answer.attempts > 0 and answer.outcome != "failed"

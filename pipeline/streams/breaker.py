@@ -1,10 +1,11 @@
 """Whether requests may go to a service that fails, or refuses us: a circuit breaker, as values.
 
 It opens for one of two troubles: several callers in a row *failed*, with no answer to anybody in
-between; or one was *refused* by its credentials, which then nobody's request survives. One caller's
-own trouble opens nothing but for that. While it is open, one request may go out now and then, a
-probe; each probe puts the next one off for longer, whether it is answered or not. The first answer
-closes it.
+between; or the credentials were *refused*, which then no request survives. A request that is
+*forbidden* may be one caller's own trouble: it counts as refused credentials once several callers
+in a row were forbidden, with no answer in between. One caller's own trouble opens nothing. While it
+is open, one request may go out now and then, a probe; each probe puts the next one off for longer,
+whether it is answered or not. The first answer closes it.
 """
 
 from dataclasses import dataclass, replace
@@ -29,6 +30,8 @@ class Passage(Enum):
 
 CALLERS = 5
 """So many callers that fail in a row are the service's trouble, not theirs."""
+FORBIDDEN_CALLERS = 3
+"""So many callers that are forbidden in a row are the account's trouble, not theirs."""
 FIRST_MS, MOST_MS = 500, 2_000
 """The first probe and the slowest pace of probing where it fails; jittered down to half."""
 FIRST_REFUSED_MS, MOST_REFUSED_MS = 5_000, 30_000
@@ -37,11 +40,13 @@ FIRST_REFUSED_MS, MOST_REFUSED_MS = 5_000, 30_000
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """`failed`: who failed since the last answer. While there is trouble, the next probe goes out
-    at `probe_at` (ms), and the one after it `wait_ms` later."""
+    """`failed`: who failed since the last answer; `forbidden`: who was forbidden since then. While
+    there is trouble, the next probe goes out at `probe_at` (ms), and the one after it `wait_ms`
+    later."""
 
     trouble: Trouble = Trouble.NONE
     failed: frozenset[str] = frozenset()
+    forbidden: frozenset[str] = frozenset()
     probe_at: int = 0
     wait_ms: int = 0
 
@@ -76,7 +81,16 @@ def failed(breaker: Breaker, caller: str, now: int, luck: float) -> Breaker:
     callers = breaker.failed | {caller}
     if len(callers) < CALLERS:
         return replace(breaker, failed=callers)
-    return Breaker(Trouble.FAILING, callers, now + _jittered(FIRST_MS, luck), 2 * FIRST_MS)
+    first = now + _jittered(FIRST_MS, luck)
+    return Breaker(Trouble.FAILING, callers, breaker.forbidden, first, 2 * FIRST_MS)
+
+
+def forbidden(breaker: Breaker, caller: str, now: int) -> Breaker:
+    """Return the breaker after the service forbade the caller's request at `now` (ms)."""
+    if breaker.trouble is Trouble.REFUSED:
+        return breaker
+    breaker = replace(breaker, forbidden=breaker.forbidden | {caller})
+    return refused(breaker, now) if len(breaker.forbidden) >= FORBIDDEN_CALLERS else breaker
 
 
 def refused(breaker: Breaker, now: int) -> Breaker:
@@ -84,7 +98,7 @@ def refused(breaker: Breaker, now: int) -> Breaker:
     if breaker.trouble is Trouble.REFUSED:
         return breaker
     first = now + FIRST_REFUSED_MS
-    return Breaker(Trouble.REFUSED, breaker.failed, first, 2 * FIRST_REFUSED_MS)
+    return replace(breaker, trouble=Trouble.REFUSED, probe_at=first, wait_ms=2 * FIRST_REFUSED_MS)
 
 
 def _jittered(wait_ms: int, luck: float) -> int:

@@ -13,13 +13,15 @@ class Verdict(Enum):
     LOOK_UP_AGAIN = "look up again"  # there is no such leg: another one may be the customer's
     BACK_OFF = "back off"  # overloaded, broken or silent: the same request, later
     REFUSED = "refused"  # the credentials are wrong: no request will do better
+    FORBIDDEN = "forbidden"  # this call must not be streamed, or the account may do nothing
     FAILED = "failed"  # the request itself is wrong
 
 
 CALL_NOT_IN_PROGRESS = 21220
 NOT_FOUND = frozenset({404, 20404})
 TOO_MANY = frozenset({429, 20429})
-UNAUTHORISED = frozenset({401, 403, 20003})
+FORBIDDEN_STATUS = 403
+UNAUTHORISED = frozenset({401, 20003})
 
 _THERE_ALREADY = re.compile(r"already|duplicate|conflict|in use|not unique", re.IGNORECASE)
 
@@ -57,6 +59,8 @@ def verdict_on_stop(status: int, code: int | None) -> Verdict:
 def _common(status: int, code: int | None) -> Verdict:
     if status in {0, 408} or status >= 500 or _is(TOO_MANY, status, code):
         return Verdict.BACK_OFF
+    if status == FORBIDDEN_STATUS:
+        return Verdict.FORBIDDEN
     return Verdict.REFUSED if _is(UNAUTHORISED, status, code) else Verdict.FAILED
 
 
@@ -67,7 +71,8 @@ def is_outcome_known(status: int) -> bool:
 
 
 def health_of_twilio(status: int, code: int | None) -> Verdict:
-    """What such an answer tells of Twilio itself: BACK_OFF, REFUSED, or DONE: it works."""
+    """What such an answer tells of Twilio itself: BACK_OFF, REFUSED, FORBIDDEN (perhaps this call's
+    own trouble, perhaps the account's), or DONE: it works."""
     verdict = _common(status, code)
     return Verdict.DONE if verdict is Verdict.FAILED else verdict
 

@@ -340,14 +340,16 @@ def test_a_command_that_expires_while_credentials_are_refused_says_why() -> None
 
 
 def test_one_call_that_is_refused_fails_alone() -> None:
-    """403 for one call only: others are served at the next probe, it is answered `failed`."""
+    """403 for one call only: others are served at once, it is answered `failed`."""
 
     async def play(scene: Scene, tasks: asyncio.TaskGroup) -> None:
         scene.twilio.wrong["CA0"] = TwilioError(403, None, "Forbidden")
         tasks.create_task(scene.does(_start(0)))
         await asyncio.sleep(1)
         for number in range(1, 5):
-            tasks.create_task(scene.does(_start(number)))
+            began = virtual_ms()
+            assert "done" == (await scene.does(_start(number))).outcome
+            assert 50 == virtual_ms() - began
 
     scene = _run(play)
 
@@ -356,11 +358,51 @@ def test_one_call_that_is_refused_fails_alone() -> None:
     assert 2 == sum(call == "CA0" for _, _, call in scene.twilio.went)
 
 
+def test_several_calls_that_are_forbidden_mean_refused_credentials() -> None:
+    """403 for three calls in a row: the gate closes, /healthz says so, and all are done at the
+    first probe after the account is in order again."""
+    reasons: list[dict[str, str]] = []
+
+    async def play(scene: Scene, tasks: asyncio.TaskGroup) -> None:
+        for number in range(3):
+            scene.twilio.wrong[f"CA{number}"] = TwilioError(403, None, "Forbidden")
+            tasks.create_task(scene.does(_start(number)))
+        await asyncio.sleep(1)
+        reasons.append(scene.health.reasons)
+        scene.twilio.wrong.clear()
+
+    scene = _run(play)
+
+    assert "twilio" in reasons[0]
+    assert {} == scene.health.reasons
+    assert ["done"] * 3 == scene.outcomes()
+
+
+def test_a_start_that_is_done_after_errors_names_the_last_of_them() -> None:
+    """A call's contact can then say why its recording began late."""
+
+    async def play(scene: Scene, tasks: asyncio.TaskGroup) -> None:
+        errors = {1: TwilioError(400, 21220, "ringing"), 2: TwilioError(503, None, "broken")}
+        for number, error in errors.items():
+            scene.twilio.wrong[f"CA{number}"] = error
+        for number in range(3):
+            tasks.create_task(scene.does(_start(number)))
+        await asyncio.sleep(6)
+        scene.twilio.wrong.clear()
+
+    scene = _run(play)
+    codes = [(a.outcome, a.code) for _, (_, a) in sorted(scene.answers.items())]
+
+    assert [("done", None), ("done", 21220), ("done", 503)] == codes
+
+
 def test_a_call_with_errors_of_its_own_delays_no_other() -> None:
-    """404, 21220 and 500 for single calls, for a minute: all others start at once."""
+    """403, 404, 21220 and 500 for single calls, for a minute: all others start at once."""
 
     async def play(scene: Scene, tasks: asyncio.TaskGroup) -> None:
         errors = [(404, 20404), (400, 21220), (500, None), (503, None)]
+        scene.twilio.wrong["CA9"] = TwilioError(403, 20003, "Forbidden")
+        tasks.create_task(scene.does(_start(9, lasts_ms=60_000)))
         for number, (status, code) in enumerate(errors):
             scene.twilio.wrong[f"CA{number}"] = TwilioError(status, code, "as it is")
             tasks.create_task(scene.does(_start(number, lasts_ms=60_000)))

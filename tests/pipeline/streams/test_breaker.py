@@ -10,6 +10,7 @@ from pipeline.streams.breaker import (
     CLOSED,
     FIRST_MS,
     FIRST_REFUSED_MS,
+    FORBIDDEN_CALLERS,
     MOST_MS,
     MOST_REFUSED_MS,
     Breaker,
@@ -17,6 +18,7 @@ from pipeline.streams.breaker import (
     Trouble,
     answered,
     failed,
+    forbidden,
     passage,
     probed,
     refused,
@@ -132,3 +134,20 @@ def test_a_refusal_counts_more_than_failures() -> None:
     assert Trouble.REFUSED == breaker.trouble
     assert Passage.REST == passage(failed(breaker, "another", 2_000, 0.5), 5_999)
     assert Passage.PROBE == passage(breaker, 6_000)
+
+
+@given(st.lists(st.tuples(st.sampled_from(CALLS), st.integers(0, 4)), max_size=60))
+def test_it_opens_when_several_callers_are_forbidden_in_a_row(
+    outcomes: list[tuple[str, int]],
+) -> None:
+    """One caller's 403, however often it comes, opens nothing, nor do those of several with an
+    answer in between."""
+    breaker, in_a_row = CLOSED, set[str]()
+    for caller, kind in outcomes:
+        if kind == 0:
+            breaker, in_a_row = answered(breaker), set()
+        else:
+            breaker = forbidden(breaker, caller, 0)
+            in_a_row.add(caller)
+        opened = len(in_a_row) >= FORBIDDEN_CALLERS
+        assert opened == (breaker.trouble is Trouble.REFUSED)

@@ -29,10 +29,11 @@ def test_errors_of_one_call_say_nothing_of_twilio(status: int, code: int | None)
     is the same for start and stop."""
     health = health_of_twilio(status, code)
 
-    assert health in (Verdict.DONE, Verdict.BACK_OFF, Verdict.REFUSED)
+    assert health in (Verdict.DONE, Verdict.BACK_OFF, Verdict.REFUSED, Verdict.FORBIDDEN)
     if code not in (21220, 20404) and status not in (404, 409):
         assert (health is Verdict.BACK_OFF) == (verdict_on_stop(status, code) is Verdict.BACK_OFF)
-        assert (health is Verdict.REFUSED) == (verdict_on_start(status, code) is Verdict.REFUSED)
+        for refusal in (Verdict.REFUSED, Verdict.FORBIDDEN):
+            assert (health is refusal) == (verdict_on_start(status, code) is refusal)
 
 
 def test_a_conflict_may_be_told_in_words() -> None:

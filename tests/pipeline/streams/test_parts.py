@@ -88,7 +88,8 @@ def test_twilio_errors_mean_what_they_say() -> None:
     """A ringing leg, a leg that is gone, a wrong token, a wrong request."""
     assert Verdict.ASK_AGAIN == verdict_on_start(400, 21220)
     assert Verdict.LOOK_UP_AGAIN == verdict_on_start(404, 20404)
-    assert Verdict.REFUSED == verdict_on_start(401, 20003) == verdict_on_stop(403, None)
+    assert Verdict.REFUSED == verdict_on_start(401, 20003) == verdict_on_stop(401, None)
+    assert Verdict.FORBIDDEN == verdict_on_start(403, 20003) == verdict_on_stop(403, None)
     assert Verdict.FAILED == verdict_on_start(400, 21203)
     assert Verdict.DONE == verdict_on_stop(404, None) == verdict_on_stop(400, 21220)
 

@@ -24,7 +24,13 @@ from agents.twilio_effort import (
 from agents.twilio_gate import Gate
 from agents.twilio_legs import ConferenceApi, Legs
 from agents.twilio_turns import NoTurn
-from pipeline.streams.errors import Verdict, is_outcome_known, verdict_on_start, verdict_on_stop
+from pipeline.streams.errors import (
+    ALREADY_STARTED,
+    Verdict,
+    is_outcome_known,
+    verdict_on_start,
+    verdict_on_stop,
+)
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name
 from pipeline.telemetry import count_invalid_sids
@@ -185,6 +191,7 @@ class Commands:
             effort.attempts += 1
             return await self._api.start_stream(leg, name, self._public_url, parameters)
 
+        effort.waited(self._gate.error)
         try:
             sid = await self._gate.ask(effort, request)
         except TwilioError as error:
@@ -195,10 +202,10 @@ class Commands:
                 raise
             # One of this name is there: ours, of a request whose answer was lost. Whether it is
             # alive shows when a gateway reports it.
-            effort.believed("already started", error)
+            effort.believed(ALREADY_STARTED, error)
             sid = None
         else:
-            effort.went("started")
+            effort.succeeded("started")
         return self._done(command, leg, sid, effort)
 
     def _done(

@@ -61,7 +61,7 @@ class Lane(Protocol):
 class Effort:
     """One command under way: the requests made for it, and how the last one went. `until` is when
     it is given up, in ms of `now`. To the gate it is the caller. `asking` is for what only has to
-    come true yet, `resting` for errors."""
+    come true yet, `resting` for errors, `forbidden` for requests that Twilio forbids."""
 
     command: Command
     lane: Lane
@@ -123,6 +123,11 @@ class Effort:
         self.failed(error)
         self.code = None if error.status == CONFLICT else self.code
         self.detail = f"{detail} ({error})"
+
+    def succeeded(self, detail: str) -> None:
+        """The last request succeeded. `code` stays that of the last one that failed: it is why the
+        command took long."""
+        self.detail = detail
 
     def waited(self, trouble: TwilioError | None) -> None:
         """Nothing could be asked for that trouble's sake."""

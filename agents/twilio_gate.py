@@ -81,6 +81,11 @@ class Gate:
         return self._breaker.trouble is Trouble.NONE
 
     @property
+    def error(self) -> TwilioError | None:
+        """The last error while there is trouble, else None."""
+        return None if self.is_free else self._error
+
+    @property
     def is_refused(self) -> bool:
         """Whether Twilio refuses the account."""
         return self._breaker.trouble is Trouble.REFUSED

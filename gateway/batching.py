@@ -160,6 +160,13 @@ class Batcher:
         elif expected != _UNNUMBERED:
             self._next_sequence = expected + 1
 
+    @property
+    def is_unbroken(self) -> bool:
+        """Whether no sequence number is missing after the last frame of a track: after it, nothing
+        was sent."""
+        heard = self._ends.keys() | self._tracks.keys()
+        return self._suspected.keys().isdisjoint(heard)
+
     def tick(self, now: int) -> list[MediaBatch]:
         """Return the batch, if its time is over. A clock that was set back ends it too."""
         if self._tracks and not 0 <= now - self._began < BATCH_MS:

@@ -90,7 +90,9 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The media stream ended."""
+    """The media stream ended. `sequence` as of `Media`."""
+
+    sequence: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def _other(text: str | bytes) -> Message:
         case "start":
             return _start(data)
         case "stop":
-            return Stop()
+            return Stop(whole_number(data.get("sequenceNumber")))
         case "connected":
             return Connected()
         case _:

@@ -53,6 +53,9 @@ class SendPing:
     """Send a ping, to find out whether the other side is alive."""
 
 
+STOP = "stop"
+"""The reason of a media stream's end that Twilio announced."""
+
 Output = MediaStreamOpened | MediaBatch | MediaStreamClosed | SendPing | CloseSocket
 
 LastNumbers = Mapping[tuple[str, str], int]
@@ -163,10 +166,8 @@ class MediaSocket:
                 return self._unusual_frame(message, now)
             case Start():
                 return self._start(message, now)
-            case Stop():
-                outputs = self._ended(now, "stop", "")
-                self.state = State.DONE
-                return (*outputs, CloseSocket(NORMAL_CLOSURE, "stop"))
+            case Stop(sequence):
+                return self._stop(sequence, now)
             case ProtocolViolation(reason, invalid_sids):
                 self.invalid_sids = invalid_sids
                 return self.violated(reason, now)
@@ -176,6 +177,13 @@ class MediaSocket:
                 return ()
             case Connected():
                 return ()
+
+    def _stop(self, sequence: int | None, now: int) -> Sequence[Output]:
+        if self._batcher is not None:
+            self._batcher.pass_over(sequence)
+        outputs = self._ended(now, STOP, "")
+        self.state = State.DONE
+        return (*outputs, CloseSocket(NORMAL_CLOSURE, STOP))
 
     def _watch_silence(self, now: int) -> Sequence[Output]:
         """Ping a media stream on which nothing came for too long, in time in which ticks came
@@ -291,4 +299,5 @@ def _closed(
         batches=counted.batches,
         frames=counted.frames,
         invalid=counted.invalid,
+        unbroken=reason == STOP and counted.is_unbroken,
     )

@@ -380,6 +380,7 @@ class MediaStreamClosed:
     batches: int
     frames: int
     invalid: int
+    unbroken: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,6 +459,7 @@ class RecordingCompleted:
     lost_at_end: int = 0
     withheld: int = 0
     withheld_ms: int = 0
+    silent_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -496,6 +498,7 @@ class ContactRecording:
     lost_at_end: int = 0
     withheld: int = 0
     withheld_ms: int = 0
+    silent_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

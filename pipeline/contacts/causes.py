@@ -4,7 +4,7 @@ Each function reads one record on its own, so that the set of causes does not de
 the records. `reasons.py` decides which cause explains a gap.
 """
 
-from pipeline.streams.errors import TOO_MANY
+from pipeline.streams.errors import ALREADY_STARTED, TOO_MANY
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.reconcile import NEVER_REACHED
 from pipeline.streams.reports import ENDS, REPLACED, SILENT
@@ -75,14 +75,17 @@ def with_cause(known: tuple[GapCause, ...], new: GapCause) -> tuple[GapCause, ..
 
 
 def _of_answer(answer: CommandAnswered) -> str | None:
-    """Why a start was not done. A superseded start says so only if Twilio had answered before. A
-    start that is done has a code only if Twilio refused it as one that runs already."""
+    """Why a start was not done, or only after Twilio had refused it or had not answered. A
+    superseded start says so only if Twilio had answered before. Of a start that was believed to be
+    done already, because Twilio refused it so, the reason counts if nothing came of it."""
     if answer.command != "start":
         return None
-    if answer.outcome == "done":
+    if answer.outcome == "done" and answer.detail.startswith(ALREADY_STARTED):
         return None if answer.code is None else REFUSED_AS_STARTED
     if answer.detail in _NO_LEG_DETAILS:
         return NO_LEG
+    if answer.outcome == "done" and answer.code is None:
+        return TWILIO_UNREACHABLE if answer.attempts > 1 else None
     if answer.code is None:
         # The command expired before Twilio could be asked, or got no answer from Twilio.
         is_unanswered = answer.attempts > 0 and answer.outcome != "failed"

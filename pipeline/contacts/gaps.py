@@ -1,7 +1,8 @@
 """Required time against audio: the gaps, and how much was captured. Pure.
 
 A recording covers the time from its start for as long as its audio lasts, both by the gateway's
-clock. An open recording covers the time up to now.
+clock, and the silence after it in which Twilio sent nothing. An open recording covers the time up
+to now.
 """
 
 from collections.abc import Iterable, Sequence
@@ -66,7 +67,8 @@ def _is_audible(recording: ContactRecording) -> bool:
 def _span(recording: ContactRecording, now: int) -> Span:
     if recording.duration_ms is None:
         return recording.started_at, max(now, recording.started_at)
-    return recording.started_at, recording.started_at + recording.duration_ms
+    audio_end = recording.started_at + recording.duration_ms
+    return recording.started_at, audio_end + recording.silent_ms
 
 
 def _least(hole: Span, span: Span) -> int:

@@ -106,10 +106,8 @@ def _is_before_recording(cause: GapCause, gap: ContactGap) -> bool:
 
 def _ends_at(recording: RecordingCompleted, gap: ContactGap) -> bool:
     """Whether the gap begins with the end of the recording."""
-    return (
-        gap.after == recording.inum
-        and recording.started_at + recording.duration_ms == gap.started_at
-    )
+    ended_at = recording.started_at + recording.duration_ms + recording.silent_ms
+    return gap.after == recording.inum and ended_at == gap.started_at
 
 
 def _of_end(recording: RecordingCompleted) -> set[_Ranked]:

@@ -40,6 +40,7 @@ def _complete(recording: RecordingCompleted, watched: Sequence[Watched]) -> Cont
         lost_at_end=recording.lost_at_end,
         withheld=recording.withheld,
         withheld_ms=recording.withheld_ms,
+        silent_ms=recording.silent_ms,
     )
 
 

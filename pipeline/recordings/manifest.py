@@ -26,6 +26,8 @@ from schemas.records import (
 )
 
 VERSION = 2
+SILENCE_MS = 1_000
+"""Less than this between the last frame and the end of the media stream is no silence."""
 END = b"]}\n"
 """What closes the manifest."""
 
@@ -58,6 +60,7 @@ def completed(ended: RecordingEnded, audio_bytes: int, audio_sha256: str) -> Rec
         lost_at_end=ended.at_end.frames if ended.at_end else 0,
         withheld=ended.withheld.total,
         withheld_ms=ended.withheld.ms,
+        silent_ms=_silent_ms(ended),
     )
 
 
@@ -74,6 +77,7 @@ def completed_before(ended: RecordingEnded, manifest: Mapping[str, Any]) -> Reco
         lost_at_end=at_end["frames"] if at_end else 0,
         withheld=frames["withheld"],
         withheld_ms=manifest["withheld_ms"],
+        silent_ms=manifest.get("silent_at_end_ms", 0),
     )
 
 
@@ -110,6 +114,7 @@ def head(ended: RecordingEnded, partition: int, audio_bytes: int, audio_sha256: 
         "lost_at_end": ended.at_end and _at_end(ended, ended.at_end),
         "withheld": list(_withheld(ended)),
         "withheld_ms": ended.withheld.ms,
+        "silent_at_end_ms": _silent_ms(ended),
         "tracks": _tracks(ended),
         "kafka": {
             "topic": "media",
@@ -128,6 +133,18 @@ def head(ended: RecordingEnded, partition: int, audio_bytes: int, audio_sha256: 
         and {"batches": reported.batches, "frames": reported.frames, "invalid": reported.invalid},
     }
     return orjson.dumps(fields)[:-1] + b',"segments":['
+
+
+def _silent_ms(ended: RecordingEnded) -> int:
+    """Return how long after the audio the media stream was still open while Twilio sent nothing:
+    0 unless that is certain, and for less than `SILENCE_MS`."""
+    reported = ended.reported
+    is_known = reported is not None and reported.unbroken and ended.samples > 0
+    if not is_known or ended.at_end is not None or ended.withheld.total:
+        return 0
+    heard_until = ended.recording.started_at + ended.samples // SAMPLES_PER_MS
+    silent = ended.ended_at - heard_until
+    return silent if silent >= SILENCE_MS else 0
 
 
 def _withheld(ended: RecordingEnded) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,9 @@ class Verdict(Enum):
     FAILED = "failed"  # the request itself is wrong
 
 
+ALREADY_STARTED = "already started"
+"""How the detail of an answer begins if Twilio refused the start because the media stream seems to
+run already."""
 CALL_NOT_IN_PROGRESS = 21220
 NOT_FOUND = frozenset({404, 20404})
 TOO_MANY = frozenset({429, 20429})

@@ -44,7 +44,9 @@ def media(
     return json.dumps({name: value for name, value in whole.items() if value is not None})
 
 
-def stop(stream: str = STREAM) -> str:
+def stop(stream: str = STREAM, sequence: Any = "9") -> str:
     """The media stream ended."""
     body = {"accountSid": ACCOUNT, "callSid": CALL}
-    return json.dumps({"event": "stop", "sequenceNumber": "9", "streamSid": stream, "stop": body})
+    return json.dumps(
+        {"event": "stop", "sequenceNumber": sequence, "streamSid": stream, "stop": body}
+    )

@@ -4,13 +4,14 @@ import json
 from collections import Counter
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.protocol import MediaSocket
-from schemas.records import MediaBatch
+from schemas.records import MediaBatch, MediaStreamClosed
 from tests.examples import examples
-from tests.gateway.dialogue import ACCOUNT, STREAM, media, start
+from tests.gateway.dialogue import ACCOUNT, STREAM, media, start, stop
 
 T0 = 1_700_000_000_000
 TRACKS = ("inbound", "outbound")
@@ -156,3 +157,24 @@ def test_the_usual_batch_has_no_breaks_though_numbers_are_missing():
     """What is missing then is no frame of this track."""
     texts = [frame("inbound", 20 * n, str(2 + 3 * n)) for n in range(50)]
     assert [] == breaks_of(texts)["inbound"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "is_unbroken"),
+    [
+        ([stop(sequence="4")], True),
+        ([mark("4"), stop(sequence="5")], True),
+        ([stop(sequence="5")], False),
+        ([stop(sequence=None)], False),
+        ([frame("inbound", 200, "9"), stop(sequence="10")], False),
+        ([frame("inbound", 200, "9"), frame("outbound", 200, "10"), stop(sequence="11")], True),
+        ([], False),
+    ],
+)
+def test_the_end_says_whether_anything_is_missing_before_it(texts, is_unbroken):
+    """Only if the end was announced, and no number is missing since either track's last frame."""
+    protocol = MediaSocket("gateway-0", 7, ACCOUNT, T0)
+    begun = [start(), frame("inbound", 100, "2"), frame("outbound", 100, "3")]
+    outputs = [*protocol.receive([*begun, *texts], T0), *protocol.lost(T0, "dropped", "")]
+    (closed,) = [each for each in outputs if isinstance(each, MediaStreamClosed)]
+    assert is_unbroken == closed.unbroken

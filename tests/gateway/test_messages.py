@@ -164,6 +164,6 @@ def test_other_audio_than_mu_law_is_a_violation():
 def test_the_rest_is_known_or_tolerated():
     """Events of other kinds of stream, and such as are not known yet."""
     numbered = '{"event": "mark", "sequenceNumber": "7"}'
-    assert [Connected(), Stop(), Other(None), Other(None), Other(7)] == [
+    assert [Connected(), Stop(9), Other(None), Other(None), Other(7)] == [
         parse(text) for text in (connected(), stop(), '{"event": "mark"}', "{}", numbered)
     ]

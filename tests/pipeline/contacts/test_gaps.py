@@ -87,6 +87,14 @@ def test_recordings_without_audio_part_no_gap() -> None:
     assert [ContactGap(100, 125, "1", "3")] == found(*taken)
 
 
+def test_silence_after_the_audio_is_no_gap() -> None:
+    """Twilio sent nothing until the end of the media stream: nothing is missing."""
+    silent = recording("1", 0, 60_000, silent_ms=539_500)
+    assert [] == found(silent)
+    assert 599_500 == captured(silent)
+    assert [ContactGap(590_000, 600_000, "1", "")] == found(replace(silent, silent_ms=530_000))
+
+
 def test_a_supplement_closes_a_gap() -> None:
     """It is a recording like others."""
     main, rest = recording("1", 0, 60_000), recording("3", 120_000, None)

@@ -52,7 +52,7 @@ def reasons(*records: Input) -> list[str]:
         (answered("expired", 21220, at=33_000), "twilio-refused"),
         (answered("superseded", 20001, at=603_000), "twilio-refused"),
         (answered("done", 20001, "already started (400 20001)", at=3_000), "twilio-refused"),
-        (answered("done", None, "started", at=3_000), "unknown"),
+        (answered("done", None, "started", at=3_000, attempts=1), "unknown"),
         (answered("expired", 503, at=33_000), "twilio-unreachable"),
         (answered("expired", 20503, at=33_000), "twilio-unreachable"),
         (answered("expired", 20429, at=33_000), "twilio-unreachable"),
@@ -162,8 +162,22 @@ def test_a_cause_explains_the_gap_in_which_it_lies() -> None:
 
 def test_answers_that_explain_nothing() -> None:
     """A start that was done, and a stop that failed."""
-    assert cause_of(answered("done")) is None
+    assert cause_of(replace(answered("done"), attempts=1)) is None
     assert cause_of(replace(answered("failed", 500), command="stop")) is None
+
+
+def test_a_start_that_was_done_only_at_a_later_request() -> None:
+    """The error that the earlier requests met explains why the recording began late."""
+    recording = completed(1, 12_000, 602_000)
+    for code, attempts, reason in [
+        (21220, 5, "twilio-refused"),
+        (503, 3, "twilio-unreachable"),
+        (503, 1, "twilio-unreachable"),
+        (None, 2, "twilio-unreachable"),
+        (None, 1, "late-start"),
+    ]:
+        done = replace(answered("done", code, at=11_900), attempts=attempts)
+        assert [reason] == reasons(DECIDED, recording, done)
 
 
 _causes = st.lists(

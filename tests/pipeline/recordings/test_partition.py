@@ -160,6 +160,7 @@ def _message(record, offset: int, at: int = T0) -> Message:
 
 
 FRAMES = [Frame("inbound", 100, payload(1, 160)), Frame("outbound", 110, payload(2, 160))]
+AUDIO_MS = 130
 
 
 def _recording(stream_sid: str, started_at: int) -> Recording:
@@ -258,6 +259,23 @@ def test_a_socket_that_was_dead_before_it_was_dropped(silent_ms, lost):
     records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES), end]
     _, effects = _fold(*(_message(record, n) for n, record in enumerate(records)))
     assert lost == (effects[-1].at_end and effects[-1].at_end.frames)
+
+
+@pytest.mark.parametrize(
+    ("changes", "silent_ms"),
+    [
+        ({"unbroken": True}, 9_000 - AUDIO_MS),
+        ({"unbroken": True, "at": T0 + AUDIO_MS + 999}, 0),
+        ({}, 0),
+        ({"unbroken": True, "batches": 2}, 0),
+    ],
+)
+def test_silence_after_the_last_frame(changes, silent_ms):
+    """It is known if the end was announced with no number missing; not if a batch is missing."""
+    records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES), replace(closed("MZ1"), **changes)]
+    _, effects = _fold(*(_message(record, n) for n, record in enumerate(records)))
+    made = manifest.completed(effects[-1], 0, "")
+    assert (AUDIO_MS, silent_ms) == (made.duration_ms, made.silent_ms)
 
 
 @pytest.mark.parametrize(

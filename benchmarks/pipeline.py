@@ -8,7 +8,7 @@ import uvloop
 
 from benchmarks.local import BenchmarkFailed, Local
 from benchmarks.rows import Row
-from simulator.coded.judging import total
+from simulator.coded.judgement import total
 from simulator.pipeline_process import PipelineDied
 from tests.chaos.audio.__main__ import Outcome
 from tests.chaos.audio.__main__ import run as played_and_judged

@@ -9,9 +9,10 @@ nothing twice, nothing strange. Audio is withheld at the end of a recording only
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from simulator.coded.frames import Code, codes_in, payload
+from simulator.coded.judgement import Judgement
 from simulator.coded.manifest import (
     End,
     Track,
@@ -24,7 +25,7 @@ from simulator.coded.manifest import (
 )
 from simulator.coded.reasons import Turn, reason_at, untrue
 from simulator.coded.sent import CodedStream, Fate
-from simulator.coded.withheld import Period, heard_too_late, periods, withheld_too_early
+from simulator.coded.withheld import Period, gaps_of, heard_too_late, periods, withheld_too_early
 from simulator.expected import SILENCE, TRACKS, ExpectedTrack, SentFrame
 from simulator.script import Json
 from simulator.wav import NotWav, read_wav
@@ -35,28 +36,6 @@ UNREAD_S = 1.0
 """Frames sent so shortly before the other side closed the socket may not have been read."""
 MOST_UNTRUE = 5
 """So many wrong reasons of a track are reported."""
-
-
-@dataclass(slots=True)
-class Judgement:
-    """Of one media stream: how many frames were `sent`, `recorded` in their places, and, of those
-    that were not, how many the manifest tells `lost`, by reason, or `withheld`; `unread`: how many
-    of those that must not be heard the gateway did not read, as it had closed the socket or was
-    killed; `untold`: how many are left. `silent`: frames that were never made, by the reason that
-    the manifest gives for the hole.
-    `strange`: frames in the audio that do not belong where they are, by what is wrong with them.
-    `lost_at_end`: frames of the track that has most of them, after the last one recorded."""
-
-    sent: int = 0
-    recorded: int = 0
-    lost: Counter[str] = field(default_factory=Counter)
-    withheld: int = 0
-    unread: int = 0
-    silent: Counter[str] = field(default_factory=Counter)
-    untold: int = 0
-    strange: Counter[str] = field(default_factory=Counter)
-    lost_at_end: int = 0
-    wrong: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -74,11 +53,13 @@ class _Found:
 @dataclass(frozen=True, slots=True)
 class _Told:
     """What the manifest says of a track, and of the whole: what is missing at the end, and what is
-    withheld; `has_died`: the gateway did not close the media stream."""
+    withheld; `gaps`: those of the contact; `has_died`: the gateway did not close the media
+    stream."""
 
     track: Track
     end: End | None
     withheld: tuple[Withheld, ...]
+    gaps: Sequence[Period]
     has_died: bool
 
 
@@ -87,10 +68,10 @@ def judge(
     recording: Json,
     audio: bytes,
     manifest: Json,
-    decisions: Sequence[Json] = (),
+    contact: Json | None = None,
 ) -> Judgement:
-    """The judgement of a media stream that became this recording (as the console tells it).
-    `decisions`: those of its contact."""
+    """The judgement of a media stream that became this recording (as the console tells it), by the
+    decisions and the gaps of its contact."""
     judgement = Judgement(sent=coded.frames)
     wrong = judgement.wrong
     try:
@@ -102,7 +83,7 @@ def judge(
     form = (wav.encoding, wav.channels, wav.sample_rate, wav.bits)
     wrong += [f"WAV format {form}"] if form != MULAW else []
     try:
-        told = {name: _told(manifest, name) for name in TRACKS}
+        told = {name: _told(manifest, name, gaps_of(contact)) for name in TRACKS}
         wrong += _identity(coded, recording, audio, manifest)
         wrong += contradictions(manifest)
     except (KeyError, TypeError, AttributeError) as error:
@@ -110,7 +91,7 @@ def judge(
         return judgement
     sides = {name: wav.samples[number::2] for number, name in enumerate(TRACKS)}
     found = {name: _found(coded, name, sides[name]) for name in TRACKS}
-    spans = periods(decisions)
+    spans = periods(contact["decisions"] if contact else ())
     for name in TRACKS:
         _judge_track(judgement, coded, name, sides[name], found[name])
         _judge_missing(judgement, coded, found[name], told[name], spans)
@@ -122,12 +103,13 @@ def judge(
     return judgement
 
 
-def _told(manifest: Json, name: str) -> _Told:
+def _told(manifest: Json, name: str, gaps: Sequence[Period]) -> _Told:
     ended = manifest.get("ended", {}).get("reason", "")
     return _Told(
         track_of(manifest, name),
         end_of(manifest),
         withheld_of(manifest),
+        gaps,
         has_died=ended.startswith("gateway-"),
     )
 
@@ -205,6 +187,8 @@ def _judge_missing(
         elif _is_unread(coded, number, spans, has_died=told.has_died):
             judgement.unread += 1
             continue
+        elif told.has_died and _is_in_gap(coded.sent_at(number), told.gaps):
+            judgement.in_gap += 1
         else:
             judgement.untold += 1
         at_end += sent.timestamp * 8 >= len(found.track.audio) - 80
@@ -219,6 +203,12 @@ def _is_unread(coded: CodedStream, number: int, spans: Sequence[Period], *, has_
         return False
     closed = coded.closed_at
     return has_died or (closed is not None and coded.turned_at[number] > closed - UNREAD_S)
+
+
+def _is_in_gap(sent_at: float, gaps: Sequence[Period]) -> bool:
+    """Whether a frame came in a gap of its contact. What a gateway that died had taken in after a
+    silence is not in the manifest, which counts from the last frame on."""
+    return any(gap.begin <= sent_at and (gap.end is None or sent_at <= gap.end) for gap in gaps)
 
 
 def _judge_manifest(judgement: Judgement, name: str, found: _Found, told: Track) -> None:
@@ -272,20 +262,3 @@ def without_recording(coded: CodedStream) -> Judgement:
     judgement = Judgement(sent=coded.frames, untold=coded.frames)
     judgement.wrong.append(f"no complete recording; {coded.frames} frames were sent")
     return judgement
-
-
-def total(judgements: Sequence[Judgement]) -> Judgement:
-    """All together."""
-    sums = Judgement()
-    for one in judgements:
-        sums.sent += one.sent
-        sums.recorded += one.recorded
-        sums.lost += one.lost
-        sums.withheld += one.withheld
-        sums.unread += one.unread
-        sums.silent += one.silent
-        sums.untold += one.untold
-        sums.strange += one.strange
-        sums.lost_at_end = max(sums.lost_at_end, one.lost_at_end)
-        sums.wrong += one.wrong
-    return sums

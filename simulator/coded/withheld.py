@@ -20,7 +20,8 @@ DELAY_MS = 1_500
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Nothing that is received from `begin` on and before `end` may be heard; None: no end."""
+    """Time from `begin` on and before `end`, in which nothing may be heard, or which is a gap of a
+    contact; None: no end."""
 
     begin: int
     end: int | None
@@ -43,7 +44,7 @@ def periods(decisions: Iterable[Json]) -> list[Period]:
     found: list[Period] = []
     begin: int | None = None
     for decision in sorted(decisions, key=lambda each: str(each["at"])):
-        at = round(datetime.fromisoformat(decision["at"]).timestamp() * 1000)
+        at = _ms(decision["at"])
         if decision["decision"] != "record":
             begin = at + GRACE_MS if begin is None else begin
             continue
@@ -51,6 +52,12 @@ def periods(decisions: Iterable[Json]) -> list[Period]:
             found.append(Period(begin, at))
         begin = None
     return [*found, Period(begin, None)] if begin is not None else found
+
+
+def gaps_of(contact: Json | None) -> list[Period]:
+    """Return the gaps of a contact."""
+    gaps = contact["gaps"] if contact else ()
+    return [Period(_ms(gap["from"]), _ms(gap["to"])) for gap in gaps]
 
 
 def heard_too_late(heard_at: Iterable[float], found: Sequence[Period]) -> list[str]:
@@ -69,3 +76,7 @@ def withheld_too_early(withheld_at: Iterable[float], found: Sequence[Period]) ->
     return [
         f"{len(early)} frames are withheld that must not be, the first sent at {min(early):.0f}"
     ]
+
+
+def _ms(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)

@@ -20,7 +20,8 @@ from simulator.coded.frames import (
     payload,
     text,
 )
-from simulator.coded.judging import Judgement, judge, strangers, without_recording
+from simulator.coded.judgement import Judgement
+from simulator.coded.judging import judge, strangers, without_recording
 from simulator.coded.sent import CodedStream
 from simulator.expected import INBOUND, OUTBOUND, TRACKS, ExpectedTrack, expected_audio
 from simulator.script import Line
@@ -72,6 +73,7 @@ class Recorded:
         self.until_ms = until_ms
         self.withheld = 0
         self.decisions: list[dict[str, str]] = []
+        self.gaps: list[dict[str, str]] = []
 
     def wav(self, samples: bytes | None = None) -> bytes:
         """The audio, perhaps with other samples."""
@@ -103,7 +105,8 @@ class Recorded:
         }
         recording = {"inum": "1", "frames": frames, "lost_for": changed.get("lost_for")}
         made = json.loads(json.dumps(manifest | changed))
-        return judge(self.coded, recording, audio, made, self.decisions)
+        contact = {"decisions": self.decisions, "gaps": self.gaps}
+        return judge(self.coded, recording, audio, made, contact)
 
 
 def _ranges(kept: list[Any], name: str) -> dict[str, Any]:
@@ -238,6 +241,17 @@ def test_a_frame_that_was_sent_must_not_count_as_silence() -> None:
     assert (judgement.wrong, judgement.silent) == ([], {"not-sent": 4})
     holes[0]["reason"] = "not-received"
     assert recorded.judged().wrong
+
+
+def test_what_a_gateway_took_with_it_may_be_in_a_gap_of_the_contact() -> None:
+    """If the gateway died, and as far as the gap goes."""
+    recorded = Recorded(set(range(30)), [])
+    recorded.coded.began_at = 1_000
+    recorded.gaps = [{"from": "1970-01-01T00:00:01.600Z", "to": "1970-01-01T00:00:01.990Z"}]
+    died = {"ended": {"reason": "gateway-died"}}
+    judgement = recorded.judged(**died)
+    assert (judgement.in_gap, judgement.untold) == (40, 20)
+    assert recorded.judged().untold == 60
 
 
 def test_what_a_killed_gateway_took_is_accounted_for_only_as_far_as_it_is_told() -> None:

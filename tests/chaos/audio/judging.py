@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from simulator.coded.judging import Judgement, judge, without_recording
+from simulator.coded.judgement import Judgement
+from simulator.coded.judging import judge, without_recording
 from simulator.coded.sent import CodedStream
 from simulator.console import Console, ConsoleError, Endpoints
 from simulator.script import Json, Script
@@ -44,8 +45,7 @@ async def assess(options: AudioOptions, played: Played, endpoints: Endpoints) ->
             for coded in streams:
                 recording = by_sid.get(coded.media_stream.sid)
                 sid = coded.media_stream.sid
-                decisions = contact["decisions"] if contact else []
-                result.judgements[sid] = await _judged(console, coded, recording, decisions)
+                result.judgements[sid] = await _judged(console, coded, recording, contact)
         await _console(console, endpoints, played, result.wrong)
     result.wrong += _without_excuse(options, played, result)
     result.wrong += ends(played)
@@ -54,7 +54,7 @@ async def assess(options: AudioOptions, played: Played, endpoints: Endpoints) ->
 
 
 async def _judged(
-    console: Console, coded: CodedStream, recording: Json | None, decisions: Sequence[Json]
+    console: Console, coded: CodedStream, recording: Json | None, contact: Json | None
 ) -> Judgement:
     if recording is None or recording["state"] != "complete":
         return without_recording(coded)
@@ -64,7 +64,7 @@ async def _judged(
         judgement = without_recording(coded)
         judgement.wrong.append(str(error))
         return judgement
-    return await asyncio.to_thread(judge, coded, recording, audio, manifest, decisions)
+    return await asyncio.to_thread(judge, coded, recording, audio, manifest, contact)
 
 
 def _of_call(

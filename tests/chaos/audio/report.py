@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from simulator.coded.judging import total
+from simulator.coded.judgement import total
 from tests.chaos.audio.judging import FRAME_MS, FRAMES, Assessment
 from tests.chaos.audio.options import AudioOptions
 from tests.chaos.audio.run import Played
@@ -26,6 +26,7 @@ def report(options: AudioOptions, played: Played, result: Assessment, say: Say) 
     say(f"  recorded in place  {sums.recorded}")
     say(f"  told lost          {sums.lost.total()} ({_counted(sums.lost)})")
     say(f"  withheld           {sums.withheld}, and {sums.unread} more that were never read")
+    say(f"  in gaps            {sums.in_gap}, after a silence, with a gateway that died")
     say(f"  neither            {sums.untold}")
     say(f"never made           {sums.silent.total()} ({_counted(sums.silent)})")
     say(f"strange frames       {sums.strange.total()} ({_counted(sums.strange)})")

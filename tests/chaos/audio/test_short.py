@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.coded.judging import total
+from simulator.coded.judgement import total
 from tests.chaos.audio.__main__ import run
 from tests.chaos.audio.options import AudioOptions
 

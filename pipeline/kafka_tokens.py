@@ -10,6 +10,7 @@ from typing import Any
 from aiokafka.abc import AbstractTokenProvider
 
 MSK_IAM = "msk-iam"
+_MSK_MODULE = "aws_msk_iam_sasl_signer.MSKAuthTokenProvider"
 RENEWED_BEFORE_S = 60.0
 """A token is not used any more so long before it expires."""
 
@@ -47,13 +48,13 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
 
 def _msk_iam(region: str) -> Fetch:
     try:
-        signer = import_module("aws_msk_iam_sasl_signer")
+        signer = import_module(_MSK_MODULE)
     except ImportError as error:
         raise UnusableProvider(
             f"{MSK_IAM} needs the package aws-msk-iam-sasl-signer-python: pip install "
             "'flexcapture[msk]'"
         ) from error
-    return lambda: signer.MSKAuthTokenProvider.generate_auth_token(region)
+    return lambda: signer.generate_auth_token(region)
 
 
 def _function(name: str) -> Fetch:

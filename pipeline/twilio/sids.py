@@ -52,7 +52,9 @@ def sid_in(values: Mapping[str, Any], name: str, kind: SidKind) -> str | None:
     """Return the SID of that name without the spaces around it; None if there is none of this
     kind."""
     value = values.get(name)
-    return valid_sid(kind, value.strip()) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return value if _PATTERNS[kind](value) else valid_sid(kind, value.strip())
 
 
 def invalid_in(values: Mapping[str, Any], names: Mapping[str, SidKind]) -> tuple[SidKind, ...]:
@@ -60,5 +62,5 @@ def invalid_in(values: Mapping[str, Any], names: Mapping[str, SidKind]) -> tuple
     return tuple(
         kind
         for name, kind in names.items()
-        if is_invalid(kind, value.strip() if isinstance(value := values.get(name), str) else value)
+        if values.get(name) not in (None, "") and sid_in(values, name, kind) is None
     )

@@ -56,3 +56,11 @@ def test_demo_ends_well(demo: DemoRun) -> None:
     assert 0 == demo.status, demo.output
     assert f"{len(CASES)} of {len(CASES)} calls came out as they must." in demo.output
     assert not (demo.directory / "endpoints.json").exists()
+
+
+def test_other_users_of_the_machine_can_read_nothing(demo: DemoRun) -> None:
+    """State, logs, Kafka's data, the database, audio and manifests: all for their owner only."""
+    paths = [path for path in demo.directory.rglob("*") if not path.is_symlink()]
+    kinds = {path.suffix for path in paths}
+    assert {".wav", ".db", ".log"} <= kinds
+    assert [] == [path for path in paths if path.stat().st_mode & 0o077]

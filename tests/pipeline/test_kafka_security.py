@@ -70,6 +70,7 @@ def test_a_clients_key_may_have_a_passphrase(tmp_path: Path) -> None:
         assert "another" not in str(refused.value)
 
 
+MSK = "aws_msk_iam_sasl_signer.MSKAuthTokenProvider"
 OAUTH = {"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER"}
 
 
@@ -91,15 +92,14 @@ async def test_msk_signs_for_the_region(monkeypatch: pytest.MonkeyPatch) -> None
     """The signer gets the AWS region; its token is kept until a minute before it expires."""
     asked: list[str] = []
 
-    class Signer:
-        @staticmethod
-        def generate_auth_token(region: str) -> tuple[str, int]:
-            asked.append(region)
-            return f"token {len(asked)}", 900_000
+    def generate_auth_token(region: str) -> tuple[str, int]:
+        asked.append(region)
+        return f"token {len(asked)}", 900_000
 
-    module = ModuleType("aws_msk_iam_sasl_signer")
-    module.MSKAuthTokenProvider = Signer  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "aws_msk_iam_sasl_signer", module)
+    module = ModuleType(MSK)
+    module.generate_auth_token = generate_auth_token  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, MSK.partition(".")[0], ModuleType("package"))
+    monkeypatch.setitem(sys.modules, MSK, module)
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
     arguments = client_arguments(_settings(**OAUTH, sasl_token_provider="msk-iam"))
     now = 0.0
@@ -115,6 +115,6 @@ async def test_msk_signs_for_the_region(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_msk_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """What to install is said at the start."""
-    monkeypatch.setitem(sys.modules, "aws_msk_iam_sasl_signer", None)
+    monkeypatch.setitem(sys.modules, MSK, None)
     with pytest.raises(SettingsError, match=r"TOKEN_PROVIDER: .*flexcapture\[msk\]"):
         client_arguments(_settings(**OAUTH, sasl_token_provider="msk-iam"))

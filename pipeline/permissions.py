@@ -35,7 +35,12 @@ class _OpenPath:
     @property
     def command(self) -> str:
         """What its owner must run."""
-        return f"chmod {self.mode & self.allowed & 0o777:o} {shlex.quote(str(self.path))}"
+        return f"chmod {self.closed & 0o777:o} {shlex.quote(str(self.path))}"
+
+    @property
+    def closed(self) -> int:
+        """The mode without what others must not have."""
+        return self.mode & ~(0o077 & ~self.allowed)
 
 
 def umask_for(file_mode: int) -> int:
@@ -79,7 +84,7 @@ def tighten(name: str, path: Path, file_mode: int) -> None:
     if found.mode & stat.S_ISVTX:
         raise SettingsError(f"{name}: {found}, which share it: name a directory of its own")
     try:
-        path.chmod(found.mode & found.allowed)
+        path.chmod(found.closed)
     except OSError as error:
         raise SettingsError(f"{name}: {found} ({error}); run: {found.command}") from error
     if _open_path(path, file_mode) is not None:

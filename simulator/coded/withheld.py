@@ -12,8 +12,10 @@ from datetime import datetime
 from simulator.script import Json
 
 GRACE_MS = 2_000
-CLOCK_MS = 150
-"""How far the manifest's account of when samples were received may be from the truth."""
+CLOCK_MS = 600
+"""How much earlier than it was received a frame may count as received: the log says when the last
+frame of a batch (500 ms) was received, and the others count by the pace of the audio, within 60 ms.
+"""
 DELAY_MS = 1_500
 """How long a frame that was sent may take to be received, on a machine that is busy."""
 

@@ -56,7 +56,7 @@ def test_what_is_heard_after_a_stop_is_found() -> None:
     """Within what is known of when it was received."""
     ran = stream(6_000)
     assert audible(ran, wav(ran, 3_100), PERIODS) == []
-    assert audible(ran, wav(ran, 3_500), PERIODS)
+    assert audible(ran, wav(ran, 4_000), PERIODS)
     assert audible(ran, b"no audio", PERIODS)
 
 

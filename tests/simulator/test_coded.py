@@ -221,11 +221,11 @@ def test_frames_that_are_withheld_too_early_or_heard_too_late_are_found() -> Non
 
 def test_frames_that_a_closed_socket_had_are_unread() -> None:
     """Only those of the last moments: others must be withheld."""
-    withheld = Withheld(30, read=50)
-    assert withheld.judged_with().untold == 20
+    withheld = Withheld(20, read=55)
+    assert withheld.judged_with().untold == 10
     withheld.coded.closed_at = withheld.coded.turned_at[-1]
     judgement = withheld.judged_with()
-    assert (judgement.wrong, judgement.unread, judgement.untold) == ([], 20, 0)
+    assert (judgement.wrong, judgement.unread, judgement.untold) == ([], 10, 0)
 
 
 def test_a_frame_that_was_sent_must_not_count_as_silence() -> None:

@@ -3,7 +3,7 @@
 Pure; times are milliseconds since the epoch.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -36,7 +36,7 @@ class Faults:
 
     def possible(self) -> frozenset[str]:
         """Return the reasons that a gap may have."""
-        refused = any(400 <= r.status < 500 and r.status not in UNREACHABLE for r in self.refusals)
+        refused = any(map(_is_genuine, self.refusals))
         dropped = any(stream.trouble for stream in self.ran)
         unreached = self.is_refused or any(stream.began_at is None for stream in self.ran)
         found = {
@@ -53,26 +53,41 @@ class Faults:
 def untrue(contact: Mapping[str, Any], faults: Faults) -> list[str]:
     """Return what is wrong with the reasons of a contact's gaps."""
     possible = faults.possible()
-    gaps = contact["gaps"]
-    if faults.is_refused:
-        wrong = [
-            f"a gap for {gap['reason']}, though Twilio refused every start"
-            for gap in gaps
-            if gap["reason"] != TWILIO_REFUSED
-        ]
-        if contact["captured_ms"] or (gaps and contact["capture"] != "missing"):
-            wrong.append(f"capture is {contact['capture']}, though Twilio refused every start")
-        return wrong
-    return [
+    wrong = [
         f"a gap for {gap['reason']}, which did not occur"
-        for gap in gaps
+        for gap in contact["gaps"]
         if gap["reason"] not in possible and not _was_down(gap, faults.down)
     ]
+    if not faults.is_refused:
+        return wrong
+    wrong += [
+        f"a gap for {gap['reason']}, in which Twilio refused a start"
+        for gap in contact["gaps"]
+        if gap["reason"] != TWILIO_REFUSED and _was_refused(gap, faults.refusals)
+    ]
+    if contact["captured_ms"] or (contact["gaps"] and contact["capture"] != "missing"):
+        wrong.append(f"capture is {contact['capture']}, though Twilio refused every start")
+    return wrong
+
+
+def _was_refused(gap: Mapping[str, Any], refusals: Iterable[Refusal]) -> bool:
+    """Whether Twilio refused a start within the gap."""
+    span = _span(gap)
+    return any(_is_genuine(r) and span.begin <= r.at < span.end for r in refusals)
+
+
+def _is_genuine(refusal: Refusal) -> bool:
+    """Whether Twilio did not want to, rather than could not."""
+    return 400 <= refusal.status < 500 and refusal.status not in UNREACHABLE
 
 
 def _was_down(gap: Mapping[str, Any], down: Sequence[Span]) -> bool:
     """Whether the gap has no reason, and falls into a time in which a process was not there."""
     if gap["reason"] != UNKNOWN:
         return False
+    return any(span.meets(_span(gap)) for span in down)
+
+
+def _span(gap: Mapping[str, Any]) -> Span:
     begin, end = (datetime.fromisoformat(gap[edge]).timestamp() * 1000 for edge in ("from", "to"))
-    return any(span.meets(Span(round(begin), round(end))) for span in down)
+    return Span(round(begin), round(end))

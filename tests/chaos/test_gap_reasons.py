@@ -54,9 +54,12 @@ def test_being_too_busy_is_no_refusal() -> None:
 
 
 def test_a_call_that_twilio_refused_is_missing_for_that_reason() -> None:
-    """For no other, and nothing of it is captured."""
-    refused = replace(NOTHING, is_refused=True)
+    """Nothing of it is captured, and a gap in which a start was refused has no other reason. If the
+    events came too late, no start was asked for."""
+    asked = [Refusal("POST", "/x", 400, 20001, 3_000)]
+    refused = replace(NOTHING, is_refused=True, refusals=asked)
     assert untrue(contact("twilio-refused"), refused) == []
     assert untrue(contact(capture="not-required"), refused) == []
     assert len(untrue(contact("twilio-refused", "late-start"), refused)) == 1
     assert len(untrue(contact("twilio-refused", captured_ms=20, capture="partial"), refused)) == 1
+    assert untrue(contact("late-events"), replace(refused, refusals=[])) == []

@@ -44,6 +44,7 @@ async def play(
             recordings_url=(directory / "recordings").as_uri(),
         )
         await wait_for_kafka(settings, _KAFKA_S)
+        (directory / "flexcapture.db").touch(mode=0o600)  # roles refuse one that is open to others
         engine = open_database(str(settings.database_url))
         await asyncio.to_thread(migrate, engine)
         random = Random(seed)

@@ -87,7 +87,7 @@ def test_two_streams_whose_sids_begin_alike():
     for sid, call in (("MZ1", "CA1"), ("MZ12", "CA1"), ("MZ1", "CA2")):
         batch = MediaBatch(sid, call, "WT1", "gateway-0", 1, 1, 1, None, None, held)
         found = reader.read(encode(batch))
-        assert found is None or sid == found.stream_sid
+        assert found is None or found.source == source_key("WT1", sid, "gateway-0", 1)
 
 
 @given(batches())

@@ -4,7 +4,7 @@ late or again is in one of them."""
 from collections import deque
 from collections.abc import Iterable
 
-from pipeline.recordings.names import inum, recording_of
+from pipeline.recordings.recording import batches_of
 from schemas.codec import decode, encode
 from schemas.frozen import dataclass
 from schemas.records import RecorderCheckpoint
@@ -75,7 +75,8 @@ def has_batch(
     """Return whether one of these recordings holds the batch. Batches are numbered within the life
     (`epoch`) of a gateway."""
     return any(
-        (each.gateway, each.epoch) == (gateway, epoch) and _holds(each, number) for each in complete
+        (each.gateway, each.epoch) == (gateway, epoch) and batches_of(each).has(number)
+        for each in complete
     )
 
 
@@ -83,17 +84,6 @@ def last_batch(complete: Iterable[RecorderCheckpoint], gateway: str, epoch: int)
     """Return the highest batch number that these recordings know of; 0: none."""
     own = (each for each in complete if (each.gateway, each.epoch) == (gateway, epoch))
     return max((each.last_batch for each in own), default=0)
-
-
-def first_inum(complete: Iterable[RecorderCheckpoint]) -> str:
-    """Return the INUM of the media stream's first recording; empty if none of these is it."""
-    return next((inum(recording_of(each)) for each in complete if not each.part), "")
-
-
-def _holds(closing: RecorderCheckpoint, number: int) -> bool:
-    if not closing.by_task:  # of an earlier version, which did not note ranges
-        return number <= closing.last_batch
-    return any(each.first <= number <= each.last for each in closing.ranges)
 
 
 def _may_go(closing: _Closing, passed: int, now: int) -> bool:

@@ -23,10 +23,11 @@ from agents.faust_lease import Lease, guard
 from agents.faust_outbox import BEHIND_SECONDS, Outbox, gather
 from agents.faust_sending import Patient
 from agents.faust_watch import Progress, end_process_soon, lasting, watch
-from pipeline.kafka import ensure_topics, producer
+from pipeline.kafka import producer
+from pipeline.kafka_watch import using_kafka
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
-from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, TICKS, Topic
+from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, TICKS, Topic, changelog
 
 __all__ = [
     "Backlog",
@@ -86,44 +87,38 @@ async def run_table_role(
     Health becomes good once the table is restored and the partitions are there. Raises where the
     role cannot go on: the process is then to be ended and started again.
     """
-    changelog = changelog_topic(role)
+    table = changelog(role)
     topics = [*sources, TICKS]
-    await ensure_topics(settings, [*topics, *targets, DEAD_LETTERS, changelog])
-    # What goes on from here waits for nothing: while a request is under way, others gather anyway.
-    sender = producer(settings, client_id=f"{role}-{settings.instance or 'x'}", linger_ms=0)
-    # Faust's consumer has a thread of its own: it must not wait 5 ms for its turn.
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    await sender.start()
-    try:
-        running = _Running(
-            settings,
-            health=health,
-            role=role,
-            topics=topics,
-            changelog=changelog,
-            sender=sender,
-            gathering_s=gathering_s,
-        )
-        await running.until(
-            stop,
-            _Brought(core, effects, recall, rules, broadcasts, backlog),
-            companions,
-        )
-    finally:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(sender.stop(), _STOP_SECONDS)
-
-
-def changelog_topic(role: Role) -> Topic:
-    """The table's changelog: compacted only (one that is deleted by age makes recovery hang), and
-    soon: who takes a partition over reads all of it, and a segment that is written to is never
-    compacted."""
-    extra = {
-        "segment.ms": "60000",
-        "segment.bytes": str(8 * 1024 * 1024),
-        "min.cleanable.dirty.ratio": "0.1",
-    }
-    return Topic(f"{role}-table-changelog", "task SID", (), retention_ms=None, extra=extra)
+    async with using_kafka(
+        settings,
+        health,
+        reads=[*topics, table],
+        writes=[*targets, DEAD_LETTERS, table],
+        group=role,
+    ):
+        # What is written next waits for nothing: while a request is under way, others gather.
+        sender = producer(settings, client_id=f"{role}-{settings.instance or 'x'}", linger_ms=0)
+        # Faust's consumer has a thread of its own: it must not wait 5 ms for its turn.
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        await sender.start()
+        try:
+            running = _Running(
+                settings,
+                health=health,
+                role=role,
+                topics=topics,
+                changelog=table,
+                sender=sender,
+                gathering_s=gathering_s,
+            )
+            await running.until(
+                stop,
+                _Brought(core, effects, recall, rules, broadcasts, backlog),
+                companions,
+            )
+        finally:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(sender.stop(), _STOP_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

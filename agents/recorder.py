@@ -23,6 +23,7 @@ from agents.recorder_reading import effects_of
 from agents.recorder_storage import drop_left_overs
 from agents.recorder_work import Work
 from pipeline import kafka
+from pipeline.kafka_watch import using_kafka
 from pipeline.media.regular import RegularReader
 from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.partition import PartitionFold
@@ -63,14 +64,20 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     gc.set_threshold(GARBAGE_AFTER)
     url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")
     store = AudioStore.from_url(url)
-    await kafka.ensure_topics(settings, [MEDIA, RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS])
-    producer = kafka.producer(settings)
-    await producer.start()
-    try:
-        effects = Effects(settings, health, store, producer)
-        await Recorder(settings, store, effects).run(health, stop)
-    finally:
-        await producer.stop()
+    async with using_kafka(
+        settings,
+        health,
+        reads=[MEDIA, RECORDER_CHECKPOINTS],
+        writes=[RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS],
+        group=Role.RECORDER,
+    ):
+        producer = kafka.producer(settings)
+        await producer.start()
+        try:
+            effects = Effects(settings, health, store, producer)
+            await Recorder(settings, store, effects).run(health, stop)
+        finally:
+            await producer.stop()
 
 
 @dataclass(slots=True)

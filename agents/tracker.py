@@ -95,7 +95,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         stop,
         role=Role.TRACKER,
         sources=[CTI_EVENTS, CTI_RESOLVED],
-        targets=[CALLS, CALL_ALIASES],
+        targets=[CALLS, CALL_ALIASES, TICKS],
         core=TrackerCore(),
         companions=[ticking],
     )

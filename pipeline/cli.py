@@ -239,6 +239,7 @@ def _quiet() -> None:
 
 
 def _role(role: Role, settings: Settings) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until the role has its own handler
     refuse_open_paths(settings)
     run: RoleMain = _lazily(ROLE_MODULES[role], "run")
     work = run_role(role, run, settings)

@@ -2,28 +2,23 @@
 
 import asyncio
 import struct
-import time
-from collections.abc import Iterable
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
-    TopicAlreadyExistsError,
-    for_code,
 )
 from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 
 from pipeline.kafka_security import client_arguments
-from pipeline.settings import Settings, SettingsError
-from schemas.topics import Topic
+from pipeline.kafka_start import ensure_topics as ensure_topics
+from pipeline.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -114,90 +109,6 @@ def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaCons
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition on which every producer of ours, and Java's, puts a key."""
     return int(murmur2(key) & 0x7FFFFFFF) % partitions
-
-
-async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
-    """Makes the topics that are missing and waits for them; reports, and does not change, those
-    that exist with other settings. A broker that is away is waited for, for some seconds. Raises
-    `SettingsError` for another number of partitions, which would break the order of every call."""
-    admin = await _connected(settings)
-    try:
-        wanted = {settings.prefixed(topic.name): topic for topic in topics}
-        present = set(await admin.list_topics())
-        await _create(admin, settings, {n: t for n, t in wanted.items() if n not in present})
-        await _wait_for_leaders(admin, set(wanted))
-        await _check(admin, {n: t for n, t in wanted.items() if n in present})
-    finally:
-        await admin.close()
-
-
-async def _connected(settings: Settings) -> AIOKafkaAdminClient:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=10_000)
-        try:
-            await admin.start()
-        except KafkaConnectionError:
-            await admin.close()
-            if time.monotonic() >= deadline:
-                raise
-            await asyncio.sleep(_AGAIN_SECONDS)
-        else:
-            return admin
-
-
-async def _create(admin: AIOKafkaAdminClient, settings: Settings, wanted: dict[str, Topic]) -> None:
-    # Several processes may start at once on an empty broker: who comes second finds them made.
-    new = [NewTopic(n, t.partitions, 1, topic_configs=t.config()) for n, t in wanted.items()]
-    for each in new:
-        # -1 is the broker's default, which NewTopic's constructor refuses.
-        each.replication_factor = settings.kafka_replication_factor or -1
-    if not new:
-        return
-    response = await admin.create_topics(new)
-    for name, code, *message in response.topic_errors:
-        error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
-            raise SettingsError(f"topic {name} cannot be made: {error.__name__} {message}")
-
-
-async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: set[str]) -> None:
-    while True:
-        found = await admin.describe_topics(list(names))
-        ready = {
-            t["topic"]
-            for t in found
-            if t["error_code"] == 0 and all(p["leader"] >= 0 for p in t["partitions"])
-        }
-        if names <= ready:
-            return
-        await asyncio.sleep(0.1)
-
-
-async def _check(admin: AIOKafkaAdminClient, present: dict[str, Topic]) -> None:
-    if not present:
-        return
-    for described in await admin.describe_topics(list(present)):
-        topic = present[described["topic"]]
-        partitions = len(described["partitions"])
-        if partitions != topic.partitions:
-            raise SettingsError(
-                f"topic {described['topic']} has {partitions} partitions, must have "
-                f"{topic.partitions}: give flexcapture topics of its own (FLEXCAPTURE_TOPIC_PREFIX)"
-            )
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in present]
-    for response in await admin.describe_configs(resources):
-        for _code, _message, _kind, name, entries in response.resources:
-            actual = {entry[0]: entry[1] for entry in entries}
-            for setting, value in present[name].config().items():
-                if actual.get(setting) != value:
-                    log.warning(
-                        "topic has other settings than ours; left as it is",
-                        topic=name,
-                        setting=setting,
-                        actual=actual.get(setting),
-                        ours=value,
-                    )
 
 
 async def wait_for_kafka(settings: Settings, seconds: float) -> None:

@@ -60,6 +60,10 @@ def set_up_logs(role: str, instance: str, level: str) -> None:
     structlog.contextvars.bind_contextvars(role=role, instance=instance)
 
 
+STARTING = "starting"
+"""The reason that a role removes once it can do its job."""
+
+
 class Health:
     """Why this process cannot do its job, if it cannot: one reason for each name.
 
@@ -67,6 +71,8 @@ class Health:
     """
 
     def __init__(self, **reasons: str) -> None:
+        self.was_ready = STARTING not in reasons
+        """Whether the process was ever ready to do its job."""
         self._reasons = dict(reasons)
         self._warnings: dict[str, str] = {}
 
@@ -77,6 +83,7 @@ class Health:
     def good(self, name: str) -> None:
         """The named reason no longer holds."""
         self._reasons.pop(name, None)
+        self.was_ready |= name == STARTING
 
     def warn(self, name: str, warning: str) -> None:
         """Show a warning until `clear_warning(name)`; the process stays healthy."""

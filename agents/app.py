@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
+from agents.faust_assignment import watch_assignment
 from agents.faust_backlog import Backlog
 from agents.faust_configured import LEASE_SECONDS, faust_app
 from agents.faust_core import Broadcasts, Core, Incoming, Output, Refusal, Rules, Step
@@ -155,6 +156,7 @@ class _Running:
         self.gathers = gathering_s > 0
         self.sender = Patient(sender)
         self.outbox = Outbox(self.sender, settings.prefixed(changelog.name))
+        self._assigned_together = (*self.topics, settings.prefixed(changelog.name))
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lease = Lease(LEASE_SECONDS)
         guard(self.lease, sender)
@@ -224,6 +226,7 @@ class _Running:
             ("the watchdog", watch(self.app, self.progress, handler)),
             ("the agent", self._failure()),
             ("the lease", self.lease.lasts()),
+            ("the assignment", watch_assignment(self.app, self._assigned_together, self.health)),
             *((repr(companion), companion(self.progress.owned)) for companion in companions),
         ]
 

@@ -74,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     _lazily("pipeline.rebuild_arguments", "add")(commands, _moment, _task_sid)
     _lazily("pipeline.letters.arguments", "add")(commands, _moment, _positive)
     _add_policy(commands)
+    _lazily("pipeline.topics_arguments", "add")(commands)
     for role in Role:
         command = commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
         if role is Role.BRIDGE:
@@ -128,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "rebuild": _rebuild,
         "dead-letters": _dead_letters,
         "policy": _policy,
+        "topics": _topics,
         Role.BRIDGE: _bridge,
         Role.CONSOLE: _console,
     }
@@ -231,6 +233,12 @@ def _policy(asked: argparse.Namespace) -> int:
     _quiet()
     settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
     return int(_lazily("agents.policy_command", "accept")(settings))
+
+
+def _topics(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    return int(_lazily("pipeline.topics_command", "run")(settings, asked))
 
 
 def _quiet() -> None:

@@ -17,7 +17,7 @@ from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 
 from pipeline.kafka_security import client_arguments
-from pipeline.kafka_start import ensure_topics as ensure_topics
+from pipeline.kafka_start import ensure_topics as ensure_topics  # noqa: PLC0414 - for all who make topics
 from pipeline.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,7 @@ _REFUSED_CODES = frozenset(
 )
 """The broker refuses a batch with these before it looks at its sequence numbers."""
 _BASE_SEQUENCE = struct.Struct(">i")
-_PATIENCE_SECONDS = 5.0
+_UNKNOWN_SECONDS = 10.0
 _AGAIN_SECONDS = 0.2
 
 
@@ -103,7 +103,34 @@ def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaCons
     }
     if overrides.get("group_id") and settings.instance:
         arguments["group_instance_id"] = settings.instance
-    return AIOKafkaConsumer(*topics, **arguments | overrides)
+    made = AIOKafkaConsumer(*topics, **arguments | overrides)
+    if overrides.get("group_id"):
+        _assign_known_topics(made)
+    return made
+
+
+def _assign_known_topics(made: AIOKafkaConsumer) -> None:
+    """Let the leader of a group share partitions out only once it knows every topic of the group.
+
+    aiokafka takes a topic that is not in its metadata for one without partitions, and asks for
+    metadata again after five minutes: until then nobody has them. Bounded by `_UNKNOWN_SECONDS`.
+    """
+    client = made._client  # noqa: SLF001 - awaited before each assignment, and nothing else is
+    before = client._maybe_wait_metadata  # noqa: SLF001
+
+    async def wait_for_metadata() -> None:
+        await before()
+        coordinator = made._coordinator  # noqa: SLF001
+        group_topics = getattr(coordinator, "_group_subscription", None) or ()
+        deadline = time.monotonic() + _UNKNOWN_SECONDS
+        while unknown := [t for t in group_topics if not client.cluster.partitions_for_topic(t)]:
+            if time.monotonic() >= deadline:
+                log.warning("topics are assigned without partitions", topics=unknown)
+                return
+            await client.force_metadata_update()
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    client._maybe_wait_metadata = wait_for_metadata  # noqa: SLF001
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -211,9 +211,9 @@ async def _denied_ids(cluster: Cluster, needs: Needs) -> list[str]:
 async def ensure_topics(settings: Settings, topics: Iterable[Topic], patience_s: float = 5) -> None:
     """Create the topics that are missing, and return once every broker knows all of them.
 
-    For commands and tests; a role uses `pipeline.kafka_watch.using_kafka`. Raises `SettingsError` if a topic would lose
-    data or has another number of partitions, and `KafkaConnectionError` if Kafka cannot be used
-    after `patience_s`, or four times that if it answers.
+    For commands and tests; a role uses `pipeline.kafka_watch.using_kafka`. Raises `SettingsError`
+    if a topic would lose data or has another number of partitions, and `KafkaConnectionError` if
+    Kafka cannot be used after `patience_s`, or four times that if it answers.
     """
     needs, wanted = needs_of(settings, reads=topics)
     loop = asyncio.get_running_loop()

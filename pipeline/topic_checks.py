@@ -47,18 +47,17 @@ def _of_retention(topic: Topic, name: str, actual: Mapping[str, str | None]) -> 
     """Return what would delete records too early, or let a later record replace them."""
     policies = {p.strip() for p in (actual.get(POLICY) or "").split(",")} - {""}
     wanted = topic.config()[POLICY]
-    other = ({"compact", "delete"} - {wanted}) & policies
-    if other:
+    found = []
+    if ({"compact", "delete"} - {wanted}) & policies:
         effect = (
             "records that are needed for ever are deleted by age"
             if wanted == "compact"
             else "records are deleted as soon as a later one has their key"
         )
         problem = f"{POLICY} is {actual[POLICY]}: {effect}"
-        return [Finding(name, problem, POLICY, wanted, loses_data=True)]
+        found.append(Finding(name, problem, POLICY, wanted, loses_data=True))
     if topic.retention_ms is None:
-        return []
-    found = []
+        return found
     kept = _number(actual.get(RETENTION))
     if kept is not None and 0 <= kept < topic.retention_ms:
         problem = f"{RETENTION} is {kept}, less than {topic.retention_ms}: records expire unread"

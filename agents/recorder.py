@@ -29,6 +29,7 @@ from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.partition import PartitionFold
 from pipeline.settings import Role, Settings
 from pipeline.store.audio import AudioStore, StoreError
+from pipeline.store.opening import opened_store
 from pipeline.telemetry import Health
 from schemas.records import RecorderCheckpoint
 from schemas.topics import DEAD_LETTERS, MEDIA, RECORDER_CHECKPOINTS, RECORDINGS
@@ -63,7 +64,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     gc.freeze()  # what is there by now stays
     gc.set_threshold(GARBAGE_AFTER)
     url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")
-    store = AudioStore.from_url(url)
+    store = await opened_store(url, health)
     async with using_kafka(
         settings,
         health,

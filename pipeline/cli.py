@@ -255,6 +255,7 @@ def _role(role: Role, settings: Settings) -> int:
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(work)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process and is told
         return _failed(role, error)
     return OK

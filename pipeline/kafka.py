@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+import time
 from typing import Any
 
 import structlog

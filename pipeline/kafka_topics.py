@@ -2,6 +2,7 @@
 `pipeline/topic_checks.py`."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from aiokafka.admin.config_resource import ConfigResourceType
 from aiokafka.errors import (
@@ -39,7 +40,7 @@ async def create(
     `Cluster.ask` raises."""
     replicas = settings.kafka_replication_factor or await _default_replication(cluster)
     in_sync = {} if replicas is None else {MIN_IN_SYNC: str(min_in_sync(replicas))}
-    requests = [
+    requests: list[tuple[Any, ...]] = [
         # -1: the broker's default
         (name, topic.partitions, settings.kafka_replication_factor or -1, [],
          list((topic.config() | in_sync).items()))

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 
-import structlog
 from prometheus_client import Gauge
 
 from pipeline.kafka_cluster import Cluster
@@ -12,14 +11,14 @@ from pipeline.kafka_start import Preparation, needs_of
 from pipeline.kafka_view import Needs, denied, impaired, unusable
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
+from pipeline.waiting import Lasting
 from schemas.topics import Topic
-
-log = structlog.get_logger(__name__)
 
 USABLE = Gauge(
     "flexcapture_kafka_usable",
     "1 while this process can use Kafka: brokers answer, its topics can be read and written",
 )
+USABLE.set(1)  # until it is known to be otherwise
 
 REASON = "brokers"
 """The name of the reason, and of the warning, in a role's health."""
@@ -27,28 +26,6 @@ LOOK_EVERY_S = 2.5
 _AGAIN_S = 1.0
 RED_AFTER_S = 5.0
 _RED_AFTER_LOOKS = 2
-SAY_EVERY_S = 60.0
-
-
-class Repeated:
-    """A log line about a state that lasts: at once, then one a minute until it ends."""
-
-    def __init__(self, waiting: str, over: str) -> None:
-        self._waiting = waiting
-        self._over = over
-        self._said_at: float | None = None
-
-    def lasts(self, now: float, reason: str) -> None:
-        """Log the reason, unless that was done within the last minute."""
-        if self._said_at is None or now - self._said_at >= SAY_EVERY_S:
-            self._said_at = now
-            log.warning(self._waiting, reason=reason)
-
-    def ends(self) -> None:
-        """Log that it is over, if it was logged before."""
-        if self._said_at is not None:
-            self._said_at = None
-            log.info(self._over)
 
 
 class Usability:
@@ -137,7 +114,7 @@ async def _waited_for(
 ) -> Needs:
     loop = asyncio.get_running_loop()
     preparation = Preparation(settings, needs, topics)
-    said = Repeated("waiting for Kafka", "Kafka can be used")
+    said = Lasting("waiting for Kafka", "Kafka can be used")
     while (why := await preparation.attempt(cluster)) is not None:
         health.bad(REASON, why.reason)
         USABLE.set(0)
@@ -153,7 +130,7 @@ async def _waited_for(
 async def _watch(cluster: Cluster, health: Health, needs: Needs) -> None:
     loop = asyncio.get_running_loop()
     usability = Usability(loop.time())
-    said = Repeated("Kafka cannot be used", "Kafka can be used again")
+    said = Lasting("Kafka cannot be used", "Kafka can be used again")
     while True:
         await asyncio.sleep(LOOK_EVERY_S if usability.failed == 0 else _AGAIN_S)
         view = await cluster.look(sorted(needs.partitions), ask_all=False)

@@ -65,7 +65,7 @@ class LimitedHandler(logging.StreamHandler):  # type: ignore[type-arg]
     there were. Other levels pass."""
 
     def __init__(self, stream: object, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(stream)  # type: ignore[arg-type]
+        super().__init__(stream)
         self._repetitions = Repetitions()
         self._clock = clock
 

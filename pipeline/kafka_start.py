@@ -38,8 +38,9 @@ _LATER_S = 1.0
 _SETTLING_S = 12.0
 """For so long a partition without a leader, or a broker that is listed and does not answer, is
 waited for: more than a broker's session (9 s). Then the role starts without."""
-_COUNTS_SEEN = 5
-"""Looks in a row after which a wrong number of partitions is believed."""
+_LOOKS = 10
+"""Looks in a row after which a wrong topic is believed: what was created or altered a moment ago
+reaches each broker at its own time."""
 _TRANSACTION = 1
 _GROUP_DENIED, _TRANSACTIONAL_ID_DENIED = 30, 53
 
@@ -93,7 +94,7 @@ class Preparation:
         self._topics = topics
         self._loop = asyncio.get_running_loop()
         self._answered_at: float | None = None
-        self._wrong_counts = 0
+        self._wrong_counts = self._refusals = 0
         self._examined = False
 
     async def attempt(self, cluster: Cluster) -> NotYet | None:
@@ -112,10 +113,9 @@ class Preparation:
             return NotYet(view.trouble or "no broker answers")
         if self._answered_at is None:
             self._answered_at = self._loop.time()
-        for step in (self._known_everywhere, self._stable, self._permitted):
+        for step in (self._known_everywhere, self._stable, self._permitted, self._examine):
             if (why := await step(cluster, view)) is not None:
                 return why
-        await self._examine(cluster, view)
         return None
 
     async def _known_everywhere(self, cluster: Cluster, view: ClusterView) -> NotYet | None:
@@ -126,7 +126,7 @@ class Preparation:
             return NotYet(why) if why else NotYet("topics are being created", _SOON_S)
         wrong = other_counts(view, self.needs.partitions)
         self._wrong_counts = self._wrong_counts + 1 if wrong else 0
-        if self._wrong_counts >= _COUNTS_SEEN:
+        if self._wrong_counts >= _LOOKS:
             raise SettingsError(_miscounted(wrong, self.needs.partitions))
         if wrong:
             return NotYet(_miscounted(wrong, self.needs.partitions), _SOON_S)
@@ -155,15 +155,18 @@ class Preparation:
         lacking = denied(view, self.needs) + await _denied_ids(cluster, self.needs)
         return NotYet("; ".join(lacking)) if lacking else None
 
-    async def _examine(self, cluster: Cluster, view: ClusterView) -> None:
+    async def _examine(self, cluster: Cluster, view: ClusterView) -> NotYet | None:
         if self._examined:
-            return
+            return None
         configs = await kafka_topics.described(cluster, sorted(self._topics))
         factor = self._settings.kafka_replication_factor
         found = kafka_topics.examined(view, self._topics, configs, factor)
         servers = str(self._settings.kafka_bootstrap_servers)
         if why := refusal(found, servers):
-            raise SettingsError(why)
+            self._refusals += 1
+            if self._refusals >= _LOOKS:
+                raise SettingsError(why)
+            return NotYet(why, _SOON_S)
         if configs_are_hidden(view):
             log.warning(
                 "topic settings are not checked: this process may not read them "
@@ -173,6 +176,7 @@ class Preparation:
         least = kafka_topics.min_in_sync_of(view, self.needs, configs)
         self.needs = replace(self.needs, min_in_sync=least)
         self._examined = True
+        return None
 
 
 def _miscounted(wrong: Mapping[str, int], partitions: Mapping[str, int]) -> str:

@@ -1,6 +1,7 @@
 """The topics on a cluster: created, described and altered. What is wrong with one is decided in
 `pipeline/topic_checks.py`."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,8 @@ _OF_THE_TOPIC = 1
 """`config_source` of a setting that was made for the topic itself."""
 _DENIED = (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)
 _CREATE_MS = 10_000
+_FOLLOW_SECONDS = 15.0
+_AGAIN_SECONDS = 0.1
 
 
 async def create(
@@ -84,13 +87,14 @@ Described = Mapping[str, Mapping[str, tuple[str | None, bool]]]
 """By topic and setting: the value, and whether it was set for the topic itself."""
 
 
-async def described(cluster: Cluster, names: Sequence[str]) -> Described:
-    """Return the settings of topics; a topic that may not be described is left out. Raises what
-    `Cluster.ask` raises."""
+async def described(cluster: Cluster, names: Sequence[str], node: int | None = None) -> Described:
+    """Return the settings of topics, as that broker (or any) knows them; a topic that may not be
+    described is left out. Raises what `Cluster.ask` raises."""
     if not names:
         return {}
     resources = [(ConfigResourceType.TOPIC, name, None) for name in names]
-    response = await cluster.ask(DescribeConfigsRequest(resources))
+    request = DescribeConfigsRequest(resources)
+    response = await (cluster.ask(request) if node is None else cluster.ask_of(node, request))
     return {
         name: {
             setting: (value, source == _OF_THE_TOPIC) for setting, value, _, source, *_ in entries
@@ -128,8 +132,9 @@ def min_in_sync_of(view: ClusterView, needs: Needs, configs: Described) -> dict[
 
 
 async def alter(cluster: Cluster, found: Sequence[Finding], configs: Described) -> None:
-    """Set what the findings ask for; other settings of the topics stay. Raises `KafkaError` for
-    what Kafka refuses, and what `Cluster.ask` raises."""
+    """Set what the findings ask for, and return once every broker knows it; other settings of the
+    topics stay. Raises `KafkaError` for what Kafka refuses, `TimeoutError` for a broker that does
+    not follow, and what `Cluster.ask` raises."""
     wanted: dict[str, dict[str, str]] = {}
     for finding in found:
         wanted.setdefault(finding.topic, {})[finding.setting] = finding.wanted
@@ -142,6 +147,18 @@ async def alter(cluster: Cluster, found: Sequence[Finding], configs: Described) 
     for code, message, _, name in response.resources:
         if code:
             raise for_code(code)(f"topic {name}: {message}")
+    async with asyncio.timeout(_FOLLOW_SECONDS):
+        for node in cluster.alive:
+            while not _are_set(wanted, await described(cluster, sorted(wanted), node)):  # noqa: ASYNC110
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+
+def _are_set(wanted: Mapping[str, Mapping[str, str]], configs: Described) -> bool:
+    return all(
+        configs[name][setting][0] == value
+        for name, changes in wanted.items()
+        for setting, value in changes.items()
+    )
 
 
 def _own(config: Mapping[str, tuple[str | None, bool]]) -> dict[str, str | None]:

@@ -18,6 +18,7 @@ from schemas.topics import PROVISIONED, Topic
 OK, FAILED = 0, 1
 _PATIENCE_S = 30.0
 _SHOWN_WIDTH = 32
+_DAY_MS = 24 * 60 * 60 * 1000
 
 
 def run(settings: Settings, asked: argparse.Namespace) -> int:
@@ -124,8 +125,9 @@ def _verdict(
 
 
 def _described(topic: Topic) -> str:
-    config = ", ".join(f"{name}={value}" for name, value in topic.config().items())
-    return f"{topic.partitions} partitions, {config}"
+    if topic.retention_ms is None:
+        return f"{topic.partitions} partitions, compacted"
+    return f"{topic.partitions} partitions, kept for {topic.retention_ms / _DAY_MS:g} days"
 
 
 def _say(topic: str, what: str) -> None:

@@ -185,7 +185,7 @@ class _Running:
                     for name, work in self._beside(handler, companions)
                 ]
                 try:
-                    await self.app.start()
+                    await self._start(stop)
                     await stop.wait()
                 except BaseException as error:
                     # Nothing is waited for, nothing more is committed.
@@ -194,7 +194,7 @@ class _Running:
                     raise
                 finally:
                     # The outbox still runs, and the last commit waits for it.
-                    await self._stop()
+                    await self._stop(0 if stop.is_set() else 1)
                     for task in beside:
                         task.cancel()
         except ExceptionGroup as group:
@@ -207,14 +207,28 @@ class _Running:
             await self.handler.settle()
         await self.outbox.drained()
 
-    async def _stop(self) -> None:
+    async def _start(self, stop: asyncio.Event) -> None:
+        """Return once the app has started, or `stop` is set: its start waits for Kafka, as long as
+        that takes."""
+        starting = asyncio.ensure_future(self.app.start())
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+        finally:
+            starting.cancel()
+            stopping.cancel()
+
+    async def _stop(self, status: int) -> None:
+        """Stop the app; one that does not stop ends the process, with that status."""
         self.health.bad("starting", "stopping")
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await self.app.stop()
         except Exception:
             log.exception("the Faust app did not stop; the process is ended")
-            end_process_soon()
+            end_process_soon(status)
 
     def _beside(
         self, handler: Handler[S], companions: Iterable[Companion]

@@ -189,10 +189,10 @@ async def lasting(name: str, work: Awaitable[None]) -> None:
     raise Stuck(f"{name} ended, and should not")
 
 
-def end_process_soon() -> None:
-    """Ends this process in 3 s whatever it does: an app that does not stop would keep the event
-    loop from closing, and nobody would start the role again."""
-    timer = threading.Timer(3.0, os._exit, (1,))
+def end_process_soon(status: int) -> None:
+    """End this process in 3 s with that status, whatever it does: an app that does not stop would
+    keep the event loop from closing, and the role would not be started again."""
+    timer = threading.Timer(3.0, os._exit, (status,))
     timer.daemon = True
     timer.start()
 

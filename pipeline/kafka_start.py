@@ -19,6 +19,7 @@ from pipeline.kafka_cluster import Cluster
 from pipeline.kafka_view import (
     ClusterView,
     Needs,
+    are_hidden,
     configs_are_hidden,
     denied,
     lacks,
@@ -130,8 +131,8 @@ class Preparation:
             raise SettingsError(_miscounted(wrong, self.needs.partitions))
         if wrong:
             return NotYet(_miscounted(wrong, self.needs.partitions), _SOON_S)
-        if refused := denied(view, replace(self.needs, reads=frozenset(), writes=frozenset())):
-            return NotYet("; ".join(refused))
+        if are_hidden(view):
+            return NotYet("; ".join(denied(view, self.needs)))
         if unknown := unknown_somewhere(view, self.needs.partitions):
             return NotYet(f"not every broker knows the topics yet: {', '.join(unknown)}", _SOON_S)
         return None

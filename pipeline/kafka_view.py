@@ -184,20 +184,33 @@ def impaired(view: ClusterView, needs: Needs) -> str | None:
 
 
 def denied(view: ClusterView, needs: Needs) -> list[str]:
-    """Return the topic operations that the brokers deny to this principal and that it needs."""
-    found: set[str] = set()
+    """Return the topic operations that this principal needs and may not do, one kind a line. Who
+    may neither read nor write a topic may not even see whether it exists."""
+    lacking: dict[str, set[str]] = {}
     for topics in view.knowledge:
         for name, topic in topics.items():
-            if topic.error == TOPIC_DENIED:
-                found.add(lacks("Describe", "Topic", name, needs.principal))
-            elif topic.error == NO_ERROR:
-                wanted = [(_READ, "Read", needs.reads), (_WRITE, "Write", needs.writes)]
-                found |= {
-                    lacks(word, "Topic", name, needs.principal)
-                    for operation, word, names in wanted
-                    if name in names and not topic.may(operation)
-                }
-    return sorted(found)
+            for word in _denied(name, topic, needs):
+                lacking.setdefault(word, set()).add(name)
+    return [
+        lacks(word, "Topic", ", ".join(sorted(names)), needs.principal)
+        for word, names in sorted(lacking.items())
+    ]
+
+
+def _denied(name: str, topic: TopicView, needs: Needs) -> list[str]:
+    if topic.error not in (NO_ERROR, TOPIC_DENIED):
+        return []
+    wanted = [(_READ, "Read", needs.reads), (_WRITE, "Write", needs.writes)]
+    return [
+        word
+        for operation, word, names in wanted
+        if name in names and (topic.error == TOPIC_DENIED or not topic.may(operation))
+    ]
+
+
+def are_hidden(view: ClusterView) -> bool:
+    """Return whether this principal may not see some topic."""
+    return any(t.error == TOPIC_DENIED for topics in view.knowledge for t in topics.values())
 
 
 def configs_are_hidden(view: ClusterView) -> bool:

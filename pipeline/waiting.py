@@ -1,10 +1,12 @@
-"""How a process speaks of a state that lasts: at once, then once a minute, then that it is over."""
+"""Log lines about a state that lasts: at once, then once a minute, and at its end."""
 
 import structlog
 
 log = structlog.get_logger(__name__)
 
 SAY_EVERY_S = 60.0
+SAY_OTHER_S = 10.0
+"""A reason that is another one than the last is logged so soon after it."""
 
 
 class Lasting:
@@ -15,11 +17,14 @@ class Lasting:
         self._waiting = waiting
         self._over = over
         self._said_at: float | None = None
+        self._said = ""
 
     def lasts(self, now: float, reason: str) -> None:
-        """Log the reason, unless that was done within the last minute."""
-        if self._said_at is None or now - self._said_at >= SAY_EVERY_S:
-            self._said_at = now
+        """Log the reason, unless that was done within the last minute, or another one within the
+        last 10 s."""
+        rest = SAY_EVERY_S if reason == self._said else SAY_OTHER_S
+        if self._said_at is None or now - self._said_at >= rest:
+            self._said_at, self._said = now, reason
             log.warning(self._waiting, reason=reason)
 
     def ends(self) -> None:

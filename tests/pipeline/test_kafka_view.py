@@ -14,6 +14,7 @@ from pipeline.kafka_view import (
     Needs,
     PartitionView,
     TopicView,
+    are_hidden,
     configs_are_hidden,
     denied,
     impaired,
@@ -116,9 +117,15 @@ def test_what_is_denied_is_named() -> None:
     assert ["User:app lacks the ACL Read on Topic in"] == denied(
         view(1, in_=topic(operations=write)), needs
     )
-    assert ["User:app lacks the ACL Describe on Topic in"] == denied(
+    assert ["User:app lacks the ACL Read on Topic in"] == denied(
         view(1, in_=topic(error=TOPIC_DENIED)), needs
     )
+    assert [
+        "User:app lacks the ACL Read on Topic in",
+        "User:app lacks the ACL Write on Topic in",
+    ] == (denied(view(1, in_=topic(error=TOPIC_DENIED)), replace(needs, writes=needs.reads)))
+    assert are_hidden(view(1, in_=topic(error=TOPIC_DENIED)))
+    assert not are_hidden(view(1))
     assert configs_are_hidden(view(1, out=topic(operations=write)))
     assert not configs_are_hidden(view(1, 2, 3))
 

@@ -144,7 +144,7 @@ async def _watch(cluster: Cluster, health: Health, needs: Needs) -> None:
         elif problem is None:
             health.good(REASON)
             said.ends()
-        _warn_of(health, impaired(view, needs) if view.answers else None)
+        _warn_of(health, impaired(view, needs) if problem is None else None)
 
 
 def _warn_of(health: Health, warning: str | None) -> None:

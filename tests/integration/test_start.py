@@ -154,7 +154,7 @@ async def test_roles_wait_for_kafka_and_say_so(tmp_path: Path) -> None:
 async def test_roles_that_wait_for_kafka_can_be_stopped(tmp_path: Path) -> None:
     """Told to stop while Kafka is away, every role ends with status 0."""
     with roles(tmp_path, own_kafka(tmp_path).bootstrap_servers) as started:
-        started.start({**FEW, "gateway": 1, "consolidator": 1})
+        started.start({**FEW, "gateway": 1, "consolidator": 1, "bridge": 1})
         await started.until_health(503, 90, "brokers: ")
         assert {*started.terminate().values()} == {0}
 

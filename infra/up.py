@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -51,6 +52,7 @@ def main(
         signal.signal(signum, _raise_stopped)
     try:
         check(settings, brokers)
+        _forget_secrets(settings)
         close_to_others(settings, directory)
         return _hold_and_run(
             settings, StateDir(directory.absolute()), environment, command, brokers
@@ -63,6 +65,17 @@ def main(
         return _told(str(error), IN_USE)
     except (CannotStart, MissingTool, RegistryError, OSError, RuntimeError) as error:
         return _told(str(error), FAILED)
+
+
+def _forget_secrets(settings: Settings) -> None:
+    """Take our settings out of this process's own environment, which the fork server inherits, and
+    which other processes of the same user can read of each role. The roles get theirs from the
+    plan."""
+    kept = "AWS_" if settings.kafka_sasl_token_provider else None  # for tokens of `up` itself
+    for name in tuple(os.environ):
+        is_secret = name.upper().startswith((PREFIX, "AWS_"))
+        if is_secret and not (kept and name.upper().startswith(kept)):
+            del os.environ[name]
 
 
 def check(settings: Settings, brokers: int | None = None) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
@@ -84,6 +85,12 @@ def check(settings: Settings, brokers: int | None = None) -> None:
         raise SettingsError(
             f"--brokers is for a local cluster, but {PREFIX}KAFKA_BOOTSTRAP_SERVERS names an "
             "external one: leave out one of them"
+        )
+    needs_emulator = not (settings.aws_endpoint_url_kinesis or settings.kinesis_stream)
+    if needs_emulator and find_spec("moto") is None:
+        raise SettingsError(
+            f"{PREFIX}KINESIS_STREAM is not set, and the Kinesis emulator is not installed: name a "
+            "Kinesis stream, or run pip install 'flexcapture[local]'"
         )
     if settings.monitored_agents is not None:
         _check_list(settings.monitored_agents)

@@ -10,7 +10,7 @@ import pytest
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
-from agents import consolidator, recorder, stream_manager, tracker
+from agents import recorder, stream_manager, tracker
 from infra.kafka import LocalKafka, running
 from infra.ports import chosen
 from pipeline.kafka import ensure_topics, wait_for_kafka
@@ -153,9 +153,7 @@ async def lacks(health: Health, what: str) -> None:
         raise AssertionError(health.reasons) from None
 
 
-@pytest.mark.parametrize(
-    ("role", "name"), [(tracker, "tracker"), (recorder, "recorder"), (consolidator, "consolidator")]
-)
+@pytest.mark.parametrize(("role", "name"), [(tracker, "tracker"), (recorder, "recorder")])
 async def test_what_a_role_lacks_is_named_until_it_is_granted(
     guarded: GuardedKafka, app: SettingsOf, prefix: str, role: Any, name: str
 ) -> None:
@@ -167,8 +165,7 @@ async def test_what_a_role_lacks_is_named_until_it_is_granted(
     await lacks(health, f"User:app lacks the ACL Create on Topic {prefix}")
     admin = Settings(kafka_bootstrap_servers=guarded.bootstrap_servers, topic_prefix=prefix)
     await ensure_topics(admin, PROVISIONED)
-    if role is not consolidator:  # which at first reads a topic
-        await lacks(health, f"User:app lacks the ACL Write on Topic {prefix}")
+    await lacks(health, f"User:app lacks the ACL Write on Topic {prefix}")
     await grant(guarded, TOPIC, prefix, WRITE)
     await lacks(health, f"User:app lacks the ACL Read on Group {prefix}{name}")
     await grant(guarded, GROUP, prefix, READ)

@@ -11,7 +11,7 @@ import pytest
 from infra.kafka import LocalKafka, running
 from infra.ports import chosen
 from pipeline import topics_command
-from pipeline.kafka import consumer, ensure_topics, wait_for_kafka
+from pipeline.kafka import consumer, ensure_topics
 from pipeline.kafka_cluster import Cluster
 from pipeline.kafka_topics import described
 from pipeline.settings import Settings, SettingsError
@@ -26,7 +26,7 @@ from schemas.topics import (
     Topic,
 )
 from tests.conftest import SettingsFor
-from tests.integration.single_roles import SIXTEEN, all_served, roles
+from tests.integration.single_roles import all_served, roles
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -131,8 +131,9 @@ def own_kafka(directory: Path) -> LocalKafka:
 
 
 async def test_roles_wait_for_kafka_and_say_so(tmp_path: Path) -> None:
-    """Started before Kafka, none ends: each shows what it waits for, starts when Kafka comes, turns
-    red when it goes, and green when it is back; told to stop, each ends cleanly."""
+    """Started before Kafka, none ends: each shows what it waits for. Kafka comes, empty: they start
+    at once, and every partition of every topic belongs to a member of each group. They turn red
+    when it goes, and green when it is back; told to stop, each ends cleanly."""
     kafka = own_kafka(tmp_path)
     await asyncio.to_thread(kafka.prepare)
     with roles(tmp_path, kafka.bootstrap_servers) as started:
@@ -140,6 +141,8 @@ async def test_roles_wait_for_kafka_and_say_so(tmp_path: Path) -> None:
         await started.until_health(503, 90, "brokers: Kafka does not answer at 127.0.0.1:")
         with running(kafka, tmp_path / "kafka.log"):
             await started.all_healthy(120)
+            settings = Settings(kafka_bootstrap_servers=kafka.bootstrap_servers)
+            await all_served(settings, {**FEW, "consolidator": 1}, 60)
         await started.until_health(503, 40, "brokers: Kafka does not answer at 127.0.0.1:")
         with running(kafka, tmp_path / "kafka.log"):
             await started.all_healthy(120)
@@ -157,17 +160,3 @@ async def test_roles_that_wait_for_kafka_can_be_stopped(tmp_path: Path) -> None:
         started.start({**FEW, "gateway": 1, "consolidator": 1, "bridge": 1})
         await started.until_health(503, 90, "brokers: ")
         assert {*started.terminate().values()} == {0}
-
-
-async def test_single_roles_started_at_once_serve_every_partition(tmp_path: Path) -> None:
-    """On an empty broker, several of each role, none before the others: every health check is true
-    and every partition of every topic belongs to a member of each group."""
-    kafka = own_kafka(tmp_path)
-    with running(kafka, tmp_path / "kafka.log"):
-        settings = Settings(kafka_bootstrap_servers=kafka.bootstrap_servers)
-        await wait_for_kafka(settings, 60)
-        with roles(tmp_path, kafka.bootstrap_servers) as started:
-            started.start(SIXTEEN)
-            await started.all_healthy(180)
-            await all_served(settings, SIXTEEN, 60)
-            assert {*started.terminate().values()} == {0}

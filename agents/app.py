@@ -24,7 +24,7 @@ from agents.faust_lease import Lease, guard
 from agents.faust_outbox import BEHIND_SECONDS, Outbox, gather
 from agents.faust_sending import Patient
 from agents.faust_watch import Progress, end_process_soon, lasting, watch
-from pipeline.kafka import producer
+from pipeline.kafka import know_topics, producer
 from pipeline.kafka_watch import using_kafka
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
@@ -103,6 +103,7 @@ async def run_table_role(
         sys.setswitchinterval(_SWITCH_SECONDS)
         await sender.start()
         try:
+            await know_topics(sender, settings, [*targets, DEAD_LETTERS, table])
             running = _Running(
                 settings,
                 health=health,

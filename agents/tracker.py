@@ -16,7 +16,7 @@ from agents.app import Output, Refusal, Step, run_table_role
 from pipeline.calls.aliases import learned
 from pipeline.calls.events import Silent
 from pipeline.calls.lifetime import Heard, Kept, TooLate, aged, hear, remaining, wakes_at
-from pipeline.kafka import producer
+from pipeline.kafka import know_topics, producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import encode
@@ -111,6 +111,7 @@ async def write_ticks(
     await sender.start()
     topic = settings.prefixed(TICKS.name)
     try:
+        await know_topics(sender, settings, [TICKS])
         while True:
             await asyncio.sleep(TICK_SECONDS - clock() % TICK_SECONDS)
             tick = encode(Tick(at=round(clock() * 1000)))

@@ -3,6 +3,7 @@
 import asyncio
 import struct
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
@@ -18,8 +19,9 @@ from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 
 from pipeline.kafka_security import client_arguments
-from pipeline.kafka_start import ensure_topics as ensure_topics  # noqa: PLC0414 - for all who make topics
+from pipeline.kafka_start import ensure_topics as ensure_topics  # noqa: PLC0414
 from pipeline.settings import Settings
+from schemas.topics import Topic
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +116,8 @@ def _assign_known_topics(made: AIOKafkaConsumer) -> None:
     """Let the leader of a group share partitions out only once it knows every topic of the group.
 
     aiokafka takes a topic that is not in its metadata for one without partitions, and asks for
-    metadata again after five minutes: until then nobody has them. Bounded by `_UNKNOWN_SECONDS`.
+    metadata again after five minutes: until then no member has them. Bounded by
+    `_UNKNOWN_SECONDS`.
     """
     client = made._client  # noqa: SLF001 - awaited before each assignment, and nothing else is
     before = client._maybe_wait_metadata  # noqa: SLF001
@@ -132,6 +135,15 @@ def _assign_known_topics(made: AIOKafkaConsumer) -> None:
             await asyncio.sleep(_AGAIN_SECONDS)
 
     client._maybe_wait_metadata = wait_for_metadata  # noqa: SLF001
+
+
+async def know_topics(
+    sender: AIOKafkaProducer, settings: Settings, topics: Iterable[Topic]
+) -> None:
+    """Return once the producer, which was started, knows the topics. It then still does if Kafka
+    goes away: a first record on a topic that it does not know fails after its request time-out."""
+    for topic in topics:
+        await sender.partitions_for(settings.prefixed(topic.name))
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -179,13 +179,13 @@ def impaired(view: ClusterView, needs: Needs) -> str | None:
     counts = Counter({name: len(bad) for name, bad in unusable_partitions(view, needs).items()})
     if not counts:
         return None
-    told = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items())[:_SHOWN])
-    return f"{counts.total()} partitions cannot be used: {told}"
+    shown = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items())[:_SHOWN])
+    return f"{counts.total()} partitions cannot be used: {shown}"
 
 
 def denied(view: ClusterView, needs: Needs) -> list[str]:
-    """Return the topic operations that this principal needs and may not do, one kind a line. Who
-    may neither read nor write a topic may not even see whether it exists."""
+    """Return the topic operations that this principal needs and may not do, one sentence for each
+    operation. Without `Read` and `Write` a principal cannot see whether a topic exists."""
     lacking: dict[str, set[str]] = {}
     for topics in view.knowledge:
         for name, topic in topics.items():
@@ -224,8 +224,8 @@ def configs_are_hidden(view: ClusterView) -> bool:
 
 def lacks(operation: str, kind: str, name: str, principal: str) -> str:
     """Return the sentence that names a missing ACL."""
-    who = principal or "this process's principal"
-    return f"{who} lacks the ACL {operation} on {kind} {name}"
+    subject = principal or "this process's principal"
+    return f"{subject} lacks the ACL {operation} on {kind} {name}"
 
 
 _SHOWN = 5

@@ -16,20 +16,18 @@ log = structlog.get_logger(__name__)
 
 RoleMain = Callable[[Settings, Health, asyncio.Event], Awaitable[None]]
 """A role: works until the event is set, then ends cleanly; raises where it cannot go on. It must
-call `health.good("starting")` once it can do its job. Until then it may be cancelled at any
-`await`."""
+call `health.good("starting")` once it can do its job. Until then it may be cancelled."""
 
 _START_GRACE_S = 1.0
-"""A role that is told to stop while it starts has so long to end by itself; then it is cancelled.
-"""
+"""Grace after SIGTERM for a role that is still starting; then it is cancelled."""
 END_AFTER_S = 5.0
-"""A role that is told to stop while it starts ends within this, whatever it waits for."""
+"""Limit after SIGTERM for a role that is still starting: its process ends, whatever it does."""
 
 
 async def run_role(role: Role, main: RoleMain, settings: Settings) -> None:
     """Runs `main` until SIGTERM or SIGINT. Raises what `main` raises.
 
-    A role that is told to stop before it was ready is cancelled, and its process ends with status 0
+    A role that gets the signal before it was ready is cancelled, and its process ends with status 0
     within `END_AFTER_S`, also if a thread or a library does not.
     """
     set_up_logs(role, settings.instance or role, settings.log_level)

@@ -76,15 +76,15 @@ def _of_replication(
     found = []
     least, right = _number(actual.get(MIN_IN_SYNC)), str(min_in_sync(replicas))
     if replicas and least is not None:
-        told = f"{MIN_IN_SYNC} is {least} with {replicas} replicas"
+        situation = f"{MIN_IN_SYNC} is {least} with {replicas} replicas"
         if replicas >= 3 and least < 2:
-            problem = f"{told}: acknowledged records may exist on one broker only"
+            problem = f"{situation}: acknowledged records may exist on one broker only"
             found.append(Finding(name, problem, MIN_IN_SYNC, right, loses_data=True))
         elif least > replicas:
-            problem = f"{told}: nothing can be written"
+            problem = f"{situation}: nothing can be written"
             found.append(Finding(name, problem, MIN_IN_SYNC, right, loses_data=True))
         elif least == replicas > 1:
-            problem = f"{told}: nothing can be written while one broker is away"
+            problem = f"{situation}: nothing can be written while one broker is away"
             found.append(Finding(name, problem, MIN_IN_SYNC, right, loses_data=False))
     if replicas > 1 and actual.get(_UNCLEAN) == "true":
         problem = f"{_UNCLEAN} is true: acknowledged records are lost when a stale replica leads"

@@ -29,7 +29,7 @@ def test_what_another_topic_has_is_lacking(assigned: set[tuple[str, int]]) -> No
 
 @dataclass
 class Consumer:
-    """Faust's consumer: who joins again is given all."""
+    """Faust's consumer, which is given all partitions when it joins again."""
 
     given: dict[str, int]
     started: bool = True

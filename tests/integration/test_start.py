@@ -1,5 +1,5 @@
 """The start of roles: with Kafka away, on an empty cluster, with topics that are wrong, and what
-their health says when Kafka goes away later."""
+their health says while Kafka is away later."""
 
 import argparse
 import asyncio
@@ -133,7 +133,7 @@ def own_kafka(directory: Path) -> LocalKafka:
 async def test_roles_wait_for_kafka_and_say_so(tmp_path: Path) -> None:
     """Started before Kafka, none ends: each shows what it waits for. Kafka comes, empty: they start
     at once, and every partition of every topic belongs to a member of each group. They turn red
-    when it goes, and green when it is back; told to stop, each ends cleanly."""
+    when it is away, and green when it is back; SIGTERM ends each with status 0."""
     kafka = own_kafka(tmp_path)
     await asyncio.to_thread(kafka.prepare)
     with roles(tmp_path, kafka.bootstrap_servers) as started:
@@ -155,7 +155,7 @@ async def test_roles_wait_for_kafka_and_say_so(tmp_path: Path) -> None:
 
 
 async def test_roles_that_wait_for_kafka_can_be_stopped(tmp_path: Path) -> None:
-    """Told to stop while Kafka is away, every role ends with status 0."""
+    """SIGTERM while Kafka is away ends every role with status 0."""
     with roles(tmp_path, own_kafka(tmp_path).bootstrap_servers) as started:
         started.start({**FEW, "gateway": 1, "consolidator": 1, "bridge": 1})
         await started.until_health(503, 90, "brokers: ")

@@ -87,7 +87,7 @@ async def attempts(cluster: FakeCluster, most: int = 200) -> tuple[int, Preparat
 
 
 async def test_ready_at_once() -> None:
-    """Nothing is to be waited for where every broker knows every topic."""
+    """There is no wait if every broker knows every topic."""
     count, preparation, _ = await attempts(FakeCluster(view(WHOLE, WHOLE)))
     assert 0 == count
     assert {"calls": 1, "media": 1} == preparation.needs.min_in_sync

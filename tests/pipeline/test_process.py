@@ -1,4 +1,4 @@
-"""A role's process: told to stop at any moment, it ends, and cleanly."""
+"""A role's process: SIGTERM at any moment ends it, and cleanly."""
 
 import subprocess
 import sys
@@ -48,7 +48,7 @@ STARTING = {
 
 
 def run(body: str, terminations: int = 1) -> tuple[int, str]:
-    """Status and standard error of a role that is told to stop once it has begun."""
+    """Status and standard error of a role that gets SIGTERM once it has begun."""
     with subprocess.Popen(
         [sys.executable, "-c", _ROLE.format(body=body)],
         stdout=subprocess.PIPE,
@@ -64,7 +64,7 @@ def run(body: str, terminations: int = 1) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("body", STARTING.values(), ids=STARTING)
-def test_a_role_that_is_told_to_stop_while_it_starts_ends_cleanly(body: str) -> None:
+def test_sigterm_ends_a_role_that_starts(body: str) -> None:
     """Whatever it waits for, also in a thread, and whatever it does with a cancellation."""
     assert 0 == run(body)[0]
 
@@ -83,5 +83,5 @@ def test_a_role_that_is_ready_stops_by_itself() -> None:
 
 
 def test_a_role_that_fails_is_a_failure() -> None:
-    """What it raises before it is told to stop is status 1."""
+    """What it raises before SIGTERM is status 1."""
     assert 1 == run("raise RuntimeError('x')", terminations=0)[0]

@@ -14,6 +14,7 @@ from prometheus_client import Counter
 
 from agents.app import Output, Refusal, Step, run_table_role
 from pipeline.calls.aliases import learned
+from pipeline.calls.claims import new_contradictions
 from pipeline.calls.events import Silent
 from pipeline.calls.lifetime import Heard, Kept, TooLate, aged, hear, remaining, wakes_at
 from pipeline.kafka import producer
@@ -31,6 +32,12 @@ SILENT = Counter("flexcapture_tracker_ignored_total", "Events that say nothing",
 REPEATED = Counter("flexcapture_tracker_repeated_total", "Events that changed nothing")
 VERSIONS = Counter("flexcapture_tracker_versions_total", "Versions of calls", ["state"])
 SWEPT = Counter("flexcapture_tracker_swept_total", "Calls closed because their end never came")
+CONTRADICTIONS = Counter(
+    "flexcapture_tracker_contradictions",
+    "Attributes of a task or worker that were changed to contradict what they said first; the "
+    "first holds",
+    ["fact"],
+)
 FORGOTTEN = Counter("flexcapture_tracker_forgotten_total", "Calls whose state was dropped")
 
 
@@ -56,6 +63,8 @@ class TrackerCore:
                 if news is None:
                     REPEATED.inc()
                     return Step(after, outputs)
+                for each in new_contradictions(_call(left.state), news):
+                    CONTRADICTIONS.labels(each.name).inc()
                 told = (*_versions(key, (news,)), *_aliases(left.state, news))
                 return Step(after, (*outputs, *told))
 
@@ -79,8 +88,12 @@ def _versions(key: str, calls: Sequence[Call]) -> tuple[Output, ...]:
 
 
 def _aliases(before: Kept | None, after: Call) -> tuple[Output, ...]:
-    aliases = learned(before if isinstance(before, Call) else None, after)
+    aliases = learned(_call(before), after)
     return tuple(Output(CALL_ALIASES, alias.call_sid, alias) for alias in aliases)
+
+
+def _call(state: Kept | None) -> Call | None:
+    return state if isinstance(state, Call) else None
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:

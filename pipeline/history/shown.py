@@ -108,11 +108,7 @@ def _state_lines(version: Version, at: int | None) -> Iterator[str]:
     when = "latest" if at is None else f"held at {rfc3339(at)}"
     yield f"Version {call.revision} ({when}), since {rfc3339(version.at)}"
     yield _line("events", f"{rfc3339(call.first_event_at)} to {rfc3339(call.latest_event_at)}")
-    for name, fact in sorted(call.facts.items()):
-        if not is_contradiction(name):
-            yield _line(name, fact.value)
-    for each in contradictions(call):
-        yield _line("contradiction", _contradiction(each))
+    yield from _fact_lines(call)
     if call.milestones:
         yield _line("task", _steps(call.milestones))
     for connection in call.connections:
@@ -125,6 +121,14 @@ def _state_lines(version: Version, at: int | None) -> Iterator[str]:
         yield _line("leg", _leg(leg))
     for told in call.media_streams:
         yield _line("told by Twilio", f"{told.stream_sid}: {_steps(told.milestones)}")
+
+
+def _fact_lines(call: Call) -> Iterator[str]:
+    for name, fact in sorted(call.facts.items()):
+        if not is_contradiction(name):
+            yield _line(name, fact.value)
+    for each in contradictions(call):
+        yield _line("contradiction", _contradiction(each))
 
 
 def _contradiction(each: Contradiction) -> str:

@@ -31,7 +31,7 @@ from schemas.records import (
     StartDuplicateStream,
     StopDuplicateStream,
 )
-from schemas.topics import CALLS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS
+from schemas.topics import CALLS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS, WORKERS
 
 log = structlog.get_logger(__name__)
 
@@ -136,8 +136,8 @@ async def _in_force(history: PolicyHistory) -> None:
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role stream-manager; besides, it publishes the list of who is monitored."""
-    await ensure_topics(settings, [CALLS, STREAM_EVENTS, STREAM_COMMANDS, MEDIA, POLICY])
-    async with reading_policy(settings, health) as reader:
+    await ensure_topics(settings, [CALLS, STREAM_EVENTS, STREAM_COMMANDS, MEDIA, POLICY, WORKERS])
+    async with reading_policy(settings, health, with_workers=True) as reader:
         publisher = PolicyPublisher(settings, reader, health)
         # 1. What the file says now is published; 2. it is known here; 3. it holds. Then events are
         # decided by it.

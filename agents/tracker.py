@@ -16,17 +16,28 @@ from agents.app import Output, Refusal, Step, run_table_role
 from pipeline.calls.aliases import learned
 from pipeline.calls.claims import new_contradictions
 from pipeline.calls.events import Silent
+from pipeline.calls.identities import Named, sightings
 from pipeline.calls.lifetime import Heard, Kept, TooLate, aged, hear, remaining, wakes_at
 from pipeline.kafka import producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import encode
 from schemas.records import Call, CtiEvent, Tick
-from schemas.topics import CALL_ALIASES, CALLS, CTI_EVENTS, CTI_RESOLVED, TICKS
+from schemas.topics import (
+    CALL_ALIASES,
+    CALLS,
+    CTI_EVENTS,
+    CTI_RESOLVED,
+    TICKS,
+    WORKERS_SEEN,
+)
 
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 1.0
+TOLD_MS = 10 * 60 * 1000
+"""The same names of a worker are told once in this time: they hardly ever change."""
+MAX_TOLD = 50_000
 
 SILENT = Counter("flexcapture_tracker_ignored_total", "Events that say nothing", ["reason"])
 REPEATED = Counter("flexcapture_tracker_repeated_total", "Events that changed nothing")
@@ -43,7 +54,10 @@ FORGOTTEN = Counter("flexcapture_tracker_forgotten_total", "Calls whose state wa
 
 class TrackerCore:
     """The state of a key is its call, or the mark of a forgotten one; every new version is
-    published, and each leg that it tells of."""
+    published, and each leg and name of a worker that it tells of."""
+
+    def __init__(self) -> None:
+        self._told: dict[tuple[str, tuple[Named, ...]], int] = {}
 
     def on_record(self, key: str, state: Kept | None, record: CtiEvent, now: int) -> Step[Kept]:
         """One more event of the call."""
@@ -65,8 +79,24 @@ class TrackerCore:
                     return Step(after, outputs)
                 for each in new_contradictions(_call(left.state), news):
                     CONTRADICTIONS.labels(each.name).inc()
-                told = (*_versions(key, (news,)), *_aliases(left.state, news))
+                told = (
+                    *_versions(key, (news,)),
+                    *_aliases(left.state, news),
+                    *self._sightings(left.state, news, now),
+                )
                 return Step(after, (*outputs, *told))
+
+    def _sightings(self, before: Kept | None, after: Call, now: int) -> tuple[Output, ...]:
+        """What the call tells of its workers' names, unless this process told it lately."""
+        found = []
+        for seen in sightings(_call(before), after):
+            names = seen.worker_sid, tuple((i.kind, i.value) for i in seen.identities)
+            if now >= self._told.get(names, 0) + TOLD_MS:
+                self._told[names] = now
+                found.append(Output(WORKERS_SEEN, seen.worker_sid, seen))
+        if len(self._told) > MAX_TOLD:
+            self._told.clear()
+        return tuple(found)
 
     def on_tick(self, key: str, state: Kept, now: int) -> Step[Kept]:
         """Sweeps a call that has no end, forgets what no event can reach any more."""
@@ -108,7 +138,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         stop,
         role=Role.TRACKER,
         sources=[CTI_EVENTS, CTI_RESOLVED],
-        targets=[CALLS, CALL_ALIASES],
+        targets=[CALLS, CALL_ALIASES, WORKERS_SEEN],
         core=TrackerCore(),
         companions=[ticking],
     )

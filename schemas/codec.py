@@ -56,6 +56,8 @@ SCHEMA_IDS: Mapping[str, int] = {
     "HandshakeRefused": 0x46430068,
     "PolicyHeldBack": 0x46430090,
     "PolicyAccepted": 0x46430091,
+    "Worker": 0x464300F2,
+    "WorkerSeen": 0x464300F3,
 }
 """The id under which each record is written."""
 

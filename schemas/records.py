@@ -194,6 +194,35 @@ class CallAliasState:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerIdentity:
+    """A name of a worker."""
+
+    kind: str
+    value: str
+    seen_at: int
+    counts_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """A reservation names its worker."""
+
+    worker_sid: str
+    task_sid: str
+    identities: tuple[WorkerIdentity, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """All names that one worker was ever seen under."""
+
+    worker_sid: str
+    identities: tuple[WorkerIdentity, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class ForgottenCall:
     """In the tracker's table in place of a call whose state was dropped: what comes now is too
     late."""

@@ -43,6 +43,15 @@ DEAD_LETTERS_RETRIED = Topic(
 )
 CTI_RESOLVED = Topic("cti.resolved", "task SID", ("CtiEvent",))
 CALL_ALIASES = Topic("call.aliases", "call SID", ("CallAlias",))
+WORKERS_SEEN = Topic("workers.seen", "worker SID", ("WorkerSeen",))
+WORKERS = Topic(
+    "workers",
+    "worker SID",
+    ("Worker",),
+    # Every process that decides reads the whole topic, and a worker's record changes rarely.
+    partitions=1,
+    retention_ms=None,
+)
 CALLS = Topic("calls", "task SID", ("Call",))
 STREAM_COMMANDS = Topic(
     "stream.commands",
@@ -108,6 +117,8 @@ ALL = (
     DEAD_LETTERS_RETRIED,
     CTI_RESOLVED,
     CALL_ALIASES,
+    WORKERS_SEEN,
+    WORKERS,
     CALLS,
     STREAM_COMMANDS,
     STREAM_EVENTS,

@@ -13,6 +13,7 @@ While an outside party is known to be on the call, it goes on without workers un
 done. A sweep's end counts, as a definitive one, where there is no other.
 """
 
+from pipeline.calls.identities import list_words
 from pipeline.calls.legs import (
     Legs,
     created_at,
@@ -47,7 +48,9 @@ _SECOND = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One worker's part of the call. `started_at` None: not accepted (yet)."""
+    """One worker's part of the call. `started_at` None: not accepted (yet). `list_words`: the lines
+    of the monitored list that name the worker or the team, by all that was told in the
+    reservation."""
 
     reservation_sid: str
     worker_sid: str | None
@@ -57,6 +60,7 @@ class Session:
     created_at: int
     started_at: int | None
     ended_at: int | None
+    list_words: frozenset[str] = frozenset()
 
     @property
     def is_open(self) -> bool:
@@ -200,6 +204,7 @@ def _session(reservation: Reservation, left: int | None, end: int | None, call: 
         created_at=created,
         started_at=started,
         ended_at=ended,
+        list_words=list_words(reservation),
     )
 
 

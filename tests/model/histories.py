@@ -11,7 +11,10 @@ from tests.model.showing import START, line
 from tests.model.verdicts import Delivery, ListVersion
 
 QUEUES = ("Support", "Claims", "Legal")
-LINES = ("ann@example.com", "bob@example.com", "team:gold", "queue:claims", "!queue:legal", "*")
+LINES = (
+    "ann@example.com", "bob@example.com", "team:gold", "queue:claims", "!queue:legal", "*",
+    "worker:ann", "uma@example.com", worker_sid("bob").lower(),
+)  # fmt: skip
 HOUR = 60 * 60 * 1_000
 FOREIGN_LEG = "CA" + "e" * 32
 """The leg of another call."""

@@ -25,7 +25,7 @@ from typing import Any
 from tests.model.legs import Leg, legs_of
 from tests.model.parts import Session, Story, Transfer
 from tests.model.reading import Said, attributes, moment, number
-from tests.model.words import direction_of, extension_of, marks_of, text
+from tests.model.words import direction_of, extension_of, marks_of, plain_user, text
 
 SECOND = 1_000
 DAY = 24 * 60 * 60 * SECOND
@@ -45,6 +45,7 @@ class Reader:
     transfers: dict[str, dict[str, int]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     people: dict[str, dict[str, Any]] = field(default_factory=dict)
+    called: dict[str, set[str]] = field(default_factory=dict)
     named_legs: list[str] = field(default_factory=list)
     named_since: int = 0
 
@@ -167,6 +168,7 @@ class Reader:
             "full_name": text(worker.get("full_name")),
             "team": text(worker.get("team_name")),
         }
+        self.called.setdefault(sid, set()).update(_list_lines(learnt))
         known = self.people.setdefault(sid, {})
         for name, value in learnt.items():
             if value is not None and (name in ("worker_sid", "queue") or name not in known):
@@ -230,6 +232,7 @@ class Reader:
             created_at=created,
             started_at=started,
             ended_at=ended,
+            called=frozenset(self.called[sid]),
         )
 
     def _left(self, sid: str, legs: list[Leg]) -> int | None:
@@ -304,6 +307,17 @@ class Reader:
         others = [leg for leg in legs if leg.whose in ("customer", "unknown")]
         gone = any(leg.whose == "customer" and leg.left_at is not None for leg in others)
         return gone or "canceled" in self.steps or any(leg.was_refused for leg in others)
+
+
+def _list_lines(worker: dict[str, Any]) -> set[str]:
+    """The lines of a list that name such a worker: e-mail address, user of the contact address,
+    name, SID, team."""
+    names = [worker["email"], worker["worker_name"]]
+    names += [worker["contact_uri"] and plain_user(worker["contact_uri"])]
+    lines = {line for name in names if name for line in (name, f"worker:{name}")}
+    lines |= {worker["worker_sid"]} if worker["worker_sid"] else set()
+    lines |= {f"team:{worker['team']}"} if worker["team"] else set()
+    return {line.lower() for line in lines}
 
 
 def _reservation_rank(said: Said) -> tuple[int, int, str]:

@@ -30,6 +30,7 @@ from schemas.records import (
     RecordingDecided,
     StartDuplicateStream,
     StopDuplicateStream,
+    VerifyLeg,
 )
 from schemas.topics import CALLS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS, WORKERS
 
@@ -119,7 +120,7 @@ def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
     """Return what to publish. A decision is on `media` too, in order with the audio: that alone
     decides what of the audio is kept."""
     match told:
-        case StartDuplicateStream() | StopDuplicateStream():
+        case StartDuplicateStream() | StopDuplicateStream() | VerifyLeg():
             return (Output(STREAM_COMMANDS, key, told),)
         case RecordingDecided():
             return Output(STREAM_EVENTS, key, told), Output(MEDIA, key, told)

@@ -27,7 +27,7 @@ from pipeline.kafka import IDLE_FETCH_MS, consumer, ensure_topics, producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import Undecodable, decode, encode
-from schemas.records import StartDuplicateStream, StopDuplicateStream
+from schemas.records import StartDuplicateStream, StopDuplicateStream, VerifyLeg
 from schemas.topics import DEAD_LETTERS, STREAM_COMMANDS, STREAM_EVENTS, Topic
 
 log = structlog.get_logger(__name__)
@@ -162,7 +162,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         except Undecodable as error:
             await self._give_up(partition, record, error)
             command = None
-        if isinstance(command, StartDuplicateStream | StopDuplicateStream):
+        if isinstance(command, StartDuplicateStream | StopDuplicateStream | VerifyLeg):
             self._lanes.put(Item(command, partition, record.offset))
         else:
             self._lanes.skip(partition, record.offset)

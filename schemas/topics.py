@@ -41,7 +41,7 @@ DEAD_LETTERS_RETRIED = Topic(
     "partition-offset of the dead letter, on the same partition",
     ("DeadLetterRetried",),
 )
-CTI_RESOLVED = Topic("cti.resolved", "task SID", ("CtiEvent",))
+CTI_RESOLVED = Topic("cti.resolved", "task SID", ("CtiEvent", "LegContested"))
 CALL_ALIASES = Topic("call.aliases", "call SID", ("CallAlias",))
 WORKERS_SEEN = Topic("workers.seen", "worker SID", ("WorkerSeen",))
 WORKERS = Topic(
@@ -56,7 +56,7 @@ CALLS = Topic("calls", "task SID", ("Call",))
 STREAM_COMMANDS = Topic(
     "stream.commands",
     "task SID",
-    ("StartDuplicateStream", "StopDuplicateStream"),
+    ("StartDuplicateStream", "StopDuplicateStream", "VerifyLeg"),
     retention_ms=7 * _DAY_MS,
 )
 STREAM_EVENTS = Topic(

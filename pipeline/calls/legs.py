@@ -85,6 +85,15 @@ def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
     return names.later, any("joined" in leg.milestones for leg in later)
 
 
+def contested_legs(call: Call) -> dict[str, tuple[str, ...]]:
+    """Return the legs of the call that other tasks name too, with those tasks."""
+    return {
+        leg.call_sid: tuple(fact.value for fact in values_of(leg.facts, "other_task"))
+        for leg in call.legs
+        if "other_task" in leg.facts
+    }
+
+
 def is_left(leg: Leg) -> bool:
     """Whether the leg is gone for good, as far as is known."""
     return left_at(leg) is not None

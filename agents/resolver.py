@@ -76,8 +76,9 @@ def _worker_step(key: str, state: Worker | None, seen: WorkerSeen, now: int) -> 
 
 def _step(found: Resolved) -> Step[Kept]:
     RESOLVED.inc(len(found.passed_on))
-    outputs = (Output(CTI_RESOLVED, e.task_sid or "", e) for e in found.passed_on)
-    return Step(found.state, tuple(outputs))
+    events = (Output(CTI_RESOLVED, e.task_sid or "", e) for e in found.passed_on)
+    contested = (Output(CTI_RESOLVED, each.task_sid, each) for each in found.contested)
+    return Step(found.state, (*events, *contested))
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:

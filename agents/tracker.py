@@ -17,12 +17,21 @@ from pipeline.calls.aliases import learned
 from pipeline.calls.claims import new_contradictions
 from pipeline.calls.events import Silent
 from pipeline.calls.identities import Named, sightings
-from pipeline.calls.lifetime import Heard, Kept, TooLate, aged, hear, remaining, wakes_at
+from pipeline.calls.lifetime import (
+    Heard,
+    Kept,
+    TooLate,
+    aged,
+    hear,
+    hear_contested,
+    remaining,
+    wakes_at,
+)
 from pipeline.kafka import producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import encode
-from schemas.records import Call, CtiEvent, Tick
+from schemas.records import Call, CtiEvent, LegContested, Tick
 from schemas.topics import (
     CALL_ALIASES,
     CALLS,
@@ -59,15 +68,17 @@ class TrackerCore:
     def __init__(self) -> None:
         self._told: dict[tuple[str, tuple[Named, ...]], int] = {}
 
-    def on_record(self, key: str, state: Kept | None, record: CtiEvent, now: int) -> Step[Kept]:
-        """One more event of the call."""
+    def on_record(
+        self, key: str, state: Kept | None, record: CtiEvent | LegContested, now: int
+    ) -> Step[Kept]:
+        """One more event of the call, or another task that names one of its legs."""
         if record.task_sid is None:  # the resolver looks for its task
             return Step(state)
         if record.task_sid != key:
             raise ValueError(f"an event of {record.task_sid} under the key {key}")
         left = remaining(state, now)
         outputs = _versions(key, left.versions)
-        match hear(left.state, record, now):
+        match _heard(left.state, record, now):
             case Silent(reason=reason):
                 SILENT.labels(reason).inc()
                 return Step(state)
@@ -109,6 +120,14 @@ class TrackerCore:
     def wakes_at(self, state: Kept) -> int | None:
         """When one of these is due."""
         return wakes_at(state)
+
+
+def _heard(
+    state: Kept | None, record: CtiEvent | LegContested, now: int
+) -> Heard | Silent | TooLate:
+    if isinstance(record, LegContested):
+        return hear_contested(state, record, now)
+    return hear(state, record, now)
 
 
 def _versions(key: str, calls: Sequence[Call]) -> tuple[Output, ...]:

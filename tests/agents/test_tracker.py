@@ -6,6 +6,7 @@ from agents.app import Output, Refusal, Step
 from agents.resolver import ResolverCore
 from agents.tracker import CONTRADICTIONS, TrackerCore
 from pipeline.calls.aliases import MOST_WAITING, WAITING_MS
+from pipeline.calls.legs import contested_legs
 from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, MARKED_MS
 from pipeline.calls.state import LONGEST_MS
 from schemas.records import (
@@ -191,3 +192,20 @@ def test_contradictions_are_counted_once() -> None:
     story.task("updated", 1_000).task("updated", 2_000)
     tracked(story.events)
     assert counter._value.get() == before + 1
+
+
+def test_a_leg_that_another_task_names_is_told_in_both_calls() -> None:
+    """The resolver tells both tasks; the tracker keeps it with the leg, once."""
+    core, other = ResolverCore(), "WT" + "b" * 32
+    first = core.on_record(CUSTOMER_LEG, None, ALIAS, T0)
+    step = core.on_record(CUSTOMER_LEG, first.state, CallAlias(CUSTOMER_LEG, other, T0 + 5), T0 + 5)
+    assert {TASK: other, other: TASK} == {o.key: o.record.other_task_sid for o in step.outputs}
+
+    told = next(o.record for o in step.outputs if o.key == TASK)
+    call = tracked(inbound().events)
+    after = TrackerCore().on_record(TASK, call, told, T0 + 9)
+    assert isinstance(after.state, Call)
+    assert {CUSTOMER_LEG: (other,)} == contested_legs(after.state)
+    assert call.revision + 1 == after.state.revision
+    assert Step(after.state) == TrackerCore().on_record(TASK, after.state, told, T0 + 9)
+    assert Step(None) == TrackerCore().on_record(TASK, None, told, T0 + 9)

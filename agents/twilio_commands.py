@@ -295,7 +295,10 @@ def without_invalid_sids(command: Command) -> tuple[Command, tuple[SidKind, ...]
         invalid.append(SidKind.TASK)
     if is_invalid(SidKind.CALL, command.call_sid):
         invalid.append(SidKind.CALL)
-        command = replace(command, call_sid=None)
+        if isinstance(command, VerifyLeg):
+            command = replace(command, call_sid="")
+        else:
+            command = replace(command, call_sid=None)
     if isinstance(command, StopDuplicateStream) and is_invalid(
         SidKind.MEDIA_STREAM, command.stream_sid
     ):

@@ -9,6 +9,7 @@ its record's time, so that by then every process knows it, and a replay decides 
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -76,6 +77,11 @@ class Workers:
 
     _names: dict[str, tuple[list[int], list[frozenset[str]]]] = field(default_factory=dict)
     _emails: dict[str, frozenset[str]] = field(default_factory=dict)
+    _owners: Counter[str] = field(default_factory=Counter)
+    renamed: int = 0
+    """The number of workers who were seen with more than one e-mail address."""
+    shared_emails: int = 0
+    """The number of e-mail addresses that were seen of more than one worker."""
 
     def put(self, worker: Worker) -> None:
         """Take the latest record of a worker."""
@@ -86,6 +92,7 @@ class Workers:
             words.append((words[-1] if words else frozenset()) | _words(each.value))
         self._names[worker.worker_sid] = times, words
         emails = frozenset(i.value for i in worker.identities if i.kind == EMAIL)
+        self._count_conflicts(self._emails.get(worker.worker_sid, frozenset()), emails)
         self._emails[worker.worker_sid] = emails
 
     def words_at(self, worker_sid: str | None, at: int) -> frozenset[str]:
@@ -102,19 +109,12 @@ class Workers:
         times, _ = self._names.get(worker_sid or "", ((), ()))
         return tuple(sorted({at for at in times if start < at < end}))
 
-    @property
-    def renamed(self) -> int:
-        """The number of workers who were seen with more than one e-mail address."""
-        return sum(len(emails) > 1 for emails in self._emails.values())
-
-    @property
-    def shared_emails(self) -> int:
-        """The number of e-mail addresses that were seen of more than one worker."""
-        counts: dict[str, int] = {}
-        for emails in self._emails.values():
-            for email in emails:
-                counts[email] = counts.get(email, 0) + 1
-        return sum(count > 1 for count in counts.values())
+    def _count_conflicts(self, before: frozenset[str], after: frozenset[str]) -> None:
+        self.renamed += (len(after) > 1) - (len(before) > 1)
+        for email in after ^ before:
+            had = self._owners[email]
+            self._owners[email] += 1 if email in after else -1
+            self.shared_emails += (self._owners[email] > 1) - (had > 1)
 
 
 def _sighting(before: Reservation | None, after: Reservation, call: Call) -> WorkerSeen | None:

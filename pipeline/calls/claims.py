@@ -11,7 +11,7 @@ earliest stamp of each value, so it is commutative, associative and idempotent. 
 keeps the same ones.
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 
 from schemas.frozen import dataclass
 from schemas.records import Call, Fact
@@ -28,7 +28,8 @@ FIRST_HOLDS = frozenset(
 MAX_CLAIMS = 10
 """How many values of one fact are kept at most."""
 
-_SEPARATOR = "="
+SEPARATOR = "="
+"""Between name and value, in the name under which a contradiction is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,23 +46,28 @@ class Contradiction:
 
 def is_contradiction(name: str) -> bool:
     """Return whether it is the name under which a contradiction of a fact is kept."""
-    return _SEPARATOR in name
+    return SEPARATOR in name
+
+
+def has_contradictions(facts: Mapping[str, Fact]) -> bool:
+    """Return whether one of these facts is contradicted."""
+    return SEPARATOR in "".join(facts)
 
 
 def is_claim(name: str) -> bool:
     """Return whether facts of this name are merged by `put_claim`."""
-    return name in FIRST_HOLDS or _SEPARATOR in name
+    return name in FIRST_HOLDS or SEPARATOR in name
 
 
 def put_claim(facts: MutableMapping[str, Fact], name: str, fact: Fact) -> bool:
     """Merge one value of a fact into `facts`; return whether anything changed. `name` may be that
     of a contradiction."""
-    name = name.partition(_SEPARATOR)[0]
+    name = name.partition(SEPARATOR)[0]
     first = facts.get(name)
     if first is None:
         facts[name] = fact
         return True
-    key = f"{name}{_SEPARATOR}{fact.value}"
+    key = f"{name}{SEPARATOR}{fact.value}"
     known = first if first.value == fact.value else facts.get(key)
     if known is not None and _stamp(known) <= _stamp(fact):
         return False
@@ -70,7 +76,7 @@ def put_claim(facts: MutableMapping[str, Fact], name: str, fact: Fact) -> bool:
     elif _stamp(fact) < _stamp(first):
         facts.pop(key, None)
         facts[name] = fact
-        facts[f"{name}{_SEPARATOR}{first.value}"] = first
+        facts[f"{name}{SEPARATOR}{first.value}"] = first
     else:
         facts[key] = fact
     return _bound(facts, name, key)
@@ -79,20 +85,30 @@ def put_claim(facts: MutableMapping[str, Fact], name: str, fact: Fact) -> bool:
 def values_of(facts: Mapping[str, Fact], name: str) -> tuple[Fact, ...]:
     """Return each value that was told of the fact, the one that holds first."""
     first = facts.get(name)
-    return () if first is None else (first, *_others(facts, name))
+    if first is None:
+        return ()
+    return (first, *_others(facts, name)) if has_contradictions(facts) else (first,)
 
 
 def contradictions(call: Call) -> tuple[Contradiction, ...]:
     """Return what was told of a call against what holds, by time."""
-    found = [_contradiction(None, call.facts, key) for key in call.facts if _SEPARATOR in key]
+    found: list[Contradiction] = []
+    if has_contradictions(call.facts):
+        found += _contradictions(None, call.facts)
     for reservation in call.reservations:
-        facts = reservation.facts
-        found += [_contradiction(reservation.sid, facts, k) for k in facts if _SEPARATOR in k]
+        if has_contradictions(reservation.facts):
+            found += _contradictions(reservation.sid, reservation.facts)
     return tuple(sorted(found, key=lambda c: (c.at, c.name, c.value, c.reservation_sid or "")))
 
 
 def new_contradictions(before: Call | None, after: Call) -> tuple[Contradiction, ...]:
     """Return the contradictions of a version of a call that are not in the version before it."""
+    if (
+        before is not None
+        and (before.facts is after.facts)
+        and (before.reservations is after.reservations)
+    ):
+        return ()
     found = contradictions(after)
     if not found or before is None:
         return found
@@ -100,14 +116,15 @@ def new_contradictions(before: Call | None, after: Call) -> tuple[Contradiction,
     return tuple(c for c in found if (c.reservation_sid, c.name, c.value) not in known)
 
 
-def _contradiction(sid: str | None, facts: Mapping[str, Fact], key: str) -> Contradiction:
-    name = key.partition(_SEPARATOR)[0]
-    fact = facts[key]
-    return Contradiction(sid, name, fact.value, facts[name].value, fact.at)
+def _contradictions(sid: str | None, facts: Mapping[str, Fact]) -> Iterator[Contradiction]:
+    for key, fact in facts.items():
+        name, is_one, _ = key.partition(SEPARATOR)
+        if is_one:
+            yield Contradiction(sid, name, fact.value, facts[name].value, fact.at)
 
 
 def _others(facts: Mapping[str, Fact], name: str) -> list[Fact]:
-    prefix = name + _SEPARATOR
+    prefix = name + SEPARATOR
     return sorted((fact for key, fact in facts.items() if key.startswith(prefix)), key=_stamp)
 
 
@@ -116,7 +133,7 @@ def _bound(facts: MutableMapping[str, Fact], name: str, put: str) -> bool:
     others = _others(facts, name)
     if len(others) < MAX_CLAIMS:
         return True
-    surplus = f"{name}{_SEPARATOR}{others[-1].value}"
+    surplus = f"{name}{SEPARATOR}{others[-1].value}"
     del facts[surplus]
     return surplus != put
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from pipeline.calls.claims import is_contradiction, values_of
+from pipeline.calls.claims import has_contradictions, values_of
 from pipeline.calls.workers import contact_user, value
 from schemas.records import Call, Fact, Reservation, Worker, WorkerIdentity, WorkerSeen
 
@@ -32,18 +32,21 @@ Named = tuple[str, str]
 def names_in(reservation: Reservation) -> tuple[Named, ...]:
     """Return all that the reservation's worker was called in it, casefolded."""
     facts = reservation.facts
-    if any(map(is_contradiction, facts)):
+    if has_contradictions(facts):
         told = {kind: _values(facts, name) for kind, name in _FACTS.items()}
         return tuple(n for kind, values in told.items() for v in values for n in _named(kind, v))
-    return _plain_names(*[value(facts, name) for name in _FACTS.values()])
+    email, uri, name = facts.get("extension"), facts.get("contact_uri"), facts.get("worker_name")
+    return _plain_names(email and email.value, uri and uri.value, name and name.value)
 
 
 def list_words(reservation: Reservation) -> frozenset[str]:
     """Return the lines of the monitored list, in normal form, that name the reservation's worker or
     the worker's team; all that was told in the reservation counts."""
-    facts = reservation.facts
-    teams = _values(facts, "team")
-    return _list_words(value(facts, "worker_sid"), names_in(reservation), teams)
+    worker, team = reservation.facts.get("worker_sid"), reservation.facts.get("team")
+    teams: tuple[str, ...] = ()
+    if team is not None:
+        teams = _values(reservation.facts, "team")
+    return _list_words(worker and worker.value, names_in(reservation), teams)
 
 
 def sightings(before: Call | None, after: Call) -> tuple[WorkerSeen, ...]:

@@ -23,12 +23,14 @@ _NOBODY: frozenset[str] = frozenset()
 @dataclass(frozen=True, slots=True)
 class Legs:
     """A call's legs told apart. `workers`: each with the SIDs of the reservations that it may
-    belong to, none where it is only known to be some worker's."""
+    belong to, none where it is only known to be some worker's. `names`: what the task says of
+    them."""
 
     customers: tuple[Leg, ...]
     workers: tuple[tuple[Leg, frozenset[str]], ...]
     supervisors: tuple[Leg, ...]
     unknown: tuple[Leg, ...]
+    names: "_Names | None" = None
 
 
 _NO_LEGS = Legs((), (), (), ())
@@ -67,13 +69,13 @@ def legs_of(call: Call) -> Legs:
             customers.append(leg)
         else:
             unknown.append(leg)
-    return Legs(tuple(customers), tuple(workers), tuple(supervisors), tuple(unknown))
+    return Legs(tuple(customers), tuple(workers), tuple(supervisors), tuple(unknown), names)
 
 
 def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
     """Return the customer's leg, as far as events name it, and whether that is sure: it was named
     before a worker was asked for, or it came into the task's conference."""
-    names = _names_of(call)
+    names = legs.names or _names_of(call)
     if names.original is not None:
         return names.original, True
     marked = [leg for leg in legs.customers if value(leg.facts, "label")]
@@ -175,7 +177,10 @@ def _names_of(call: Call) -> _Names:
     first = facts.get("customer_call_sid")
     if first is None:
         return _Names(None, None, customer)
-    if first.at <= min(map(created_at, call.reservations), default=first.at):
+    # No reservation is older than the first event.
+    if first.at <= call.first_event_at or first.at <= min(
+        map(created_at, call.reservations), default=first.at
+    ):
         return _Names(first.value, None, customer)
     return _Names(None, _named_later(call), customer)
 

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from pipeline.calls.bounds import bounded, bounded_legs, bounded_reservations
-from pipeline.calls.claims import is_claim, put_claim
+from pipeline.calls.claims import FIRST_HOLDS, SEPARATOR, put_claim
 from pipeline.calls.events import Silent, delta
 from pipeline.calls.view import ACTIVE, SWEPT, derived
 from schemas.frozen import dataclass
@@ -152,15 +152,15 @@ def _facts(a: Mapping[str, Fact], b: Mapping[str, Fact]) -> Mapping[str, Fact]:
     merged: dict[str, Fact] | None = None
     for name, fact in b.items():
         known = a.get(name)
-        if is_claim(name):
+        if name in FIRST_HOLDS or SEPARATOR in name:
             if known is not None and known.value == fact.value and not _is_newer(known, fact):
                 continue
-            merged = dict(a) if merged is None else merged
-            put_claim(merged, name, fact)
+            claims = dict(a) if merged is None else merged
+            merged = claims if put_claim(claims, name, fact) else merged
         elif _is_newer(fact, known):
             merged = dict(a) if merged is None else merged
             merged[name] = fact
-    return a if merged is None or merged == a else merged
+    return a if merged is None else merged
 
 
 def _is_newer(fact: Fact, known: Fact | None) -> bool:

@@ -15,6 +15,7 @@ from schemas.records import (
     CallStreams,
     CommandAnswered,
     CtiEvent,
+    GatewayAlive,
     MediaStreamOpened,
     RecordingDecided,
     RecordingPolicy,
@@ -112,6 +113,8 @@ class Running:
                     self._take(output.record)
             self.now += 1_000
             if self._state is not None:
+                alive = GatewayAlive("g", 1, self.now)
+                self._hear(self._manager.on_broadcast(TASK, self._state, alive, self.now))
                 self._hear(self._manager.on_tick(TASK, self._state, self.now))
 
     def _take(self, record: object) -> None:

@@ -89,8 +89,8 @@ class Api:
 
         async def answer(stored: StoredRecording) -> Response:
             recording = stored.recording
-            key = _complete(recording, recording.audio)
             _refuse_withheld(recording)
+            key = _complete(recording, recording.audio)
             if request.method != "HEAD":
                 await self._auditor.note_audio(request, recording)
             return await audio_response(request, self._objects, key, recording)

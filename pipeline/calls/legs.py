@@ -58,7 +58,8 @@ def legs_of(call: Call) -> Legs:
         facts = leg.facts
         label = (value(facts, "label") or "").lower()
         to = (value(facts, "to") or "").lower()
-        owners = _owners(label, to, words)
+        # A worker may be called anything, also as the customer's number.
+        owners = _NOBODY if to and to == names.customer else _owners(label, to, words)
         if value(facts, "coaching") == "true":
             supervisors.append(leg)
         elif _is_customers(leg, label, names):

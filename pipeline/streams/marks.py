@@ -12,18 +12,26 @@ from schemas.records import Call
 
 
 def worker_marks(call: Call, seen: CallView) -> tuple[str, ...]:
-    """All that may mark a leg of the call as a worker's, or as a supervisor's."""
+    """All that may mark a leg of the call as a worker's, or as a supervisor's. What marks the
+    customer's does not: a worker may be called anything."""
     of_workers = [leg.call_sid for leg, _ in seen.legs.workers]
     of_supervisors = [leg.call_sid for leg in seen.legs.supervisors]
     names = [mark for reservation in call.reservations for mark in workers.marks(reservation)]
-    return _lowered(["worker", "agent", *names, *of_workers, *of_supervisors])
+    marks = _lowered(["worker", "agent", *names, *of_workers, *of_supervisors])
+    customers = {"customer", (seen.customer or "").lower()}
+    return tuple(mark for mark in marks if mark not in customers)
 
 
 def customer_marks(seen: CallView, earlier_legs: Iterable[str] = ()) -> tuple[str, ...]:
     """All that may mark a leg of the call as the customer's; `earlier_legs`: call SIDs that were
-    streamed as his before."""
-    legs = [leg.call_sid for leg in seen.legs.customers]
-    return _lowered(["customer", seen.customer_call_sid, seen.customer, *legs, *earlier_legs])
+    streamed as his before. A leg that attributes named late is none of them."""
+    sure = seen.customer_call_sid if seen.customer_leg_is_sure else None
+    legs = [
+        leg.call_sid
+        for leg in seen.legs.customers
+        if "label" in leg.facts or "joined" in leg.milestones
+    ]
+    return _lowered(["customer", sure, seen.customer, *legs, *earlier_legs])
 
 
 def _lowered(marks: Iterable[str | None]) -> tuple[str, ...]:

@@ -216,6 +216,7 @@ class _Director:
             {"email": "nobody@example.com"},
             {"email": "Uma@Example.com"},
             {"email": None},
+            {"email": "+15550001111", "full_name": "customer"},
             {"team_name": "gold"},
             {"team_name": ""},
             {"contact_uri": "client:nobody"},

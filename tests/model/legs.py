@@ -92,6 +92,7 @@ def _leg(
     owners = frozenset(
         sid for sid, known in marks.items()
         if known & {words.get(n, "").lower() for n in ("label", "to")}
+        and (not words.get("to") or words["to"].lower() != str(task.get("customer")).lower())
     )  # fmt: skip
     left = min((at for at in (left, gone) if at is not None), default=None)
     return Leg(

@@ -11,6 +11,7 @@ from pipeline.calls.claims import MAX_CLAIMS, contradictions, new_contradictions
 from pipeline.calls.policy import PolicyHistory, decide
 from pipeline.calls.state import Folded, fold
 from pipeline.calls.view import view
+from pipeline.streams.marks import customer_marks, worker_marks
 from schemas.records import Call, CtiEvent, Fact, RecordingPolicy
 from tests.examples import examples
 from tests.pipeline.calls.histories import (
@@ -22,6 +23,7 @@ from tests.pipeline.calls.histories import (
     leg_sid,
     outbound,
     worker_attributes,
+    worker_sid,
 )
 
 ANN_ONLY = RecordingPolicy(
@@ -201,3 +203,27 @@ def test_any_order_keeps_the_same_values(told: list[Fact], data: st.DataObject) 
     assert len(one) <= MAX_CLAIMS
     first = min(told, key=lambda f: (f.version, f.at, f.event_id, f.value), default=None)
     assert one.get("direction") == first
+
+
+def test_a_worker_who_is_called_as_the_customer_does_not_hide_the_customer() -> None:
+    """An agent may have chosen any e-mail address and name before the call."""
+    worker = json.dumps(worker_attributes("ann", email=CUSTOMER, full_name="customer"))
+    story = outbound().reservation("created", 1_000, "ann", worker_attributes=worker)
+    story.reservation("accepted", 2_000, "ann", worker_attributes=worker)
+    story.participant("join", 3_000, OWN, ParticipantLabel=worker_sid("ann"))
+    story.call_status("answered", 4_000, CUSTOMER_LEG, To=CUSTOMER, CallStatus="in-progress")
+    story.participant("join", 4_000, CUSTOMER_LEG)
+    rewritten(story, 5_000, conference={"participants": {"customer": CUSTOMER_LEG, "worker": OWN}})
+    call = call_of(story.events)
+    seen = view(call)
+
+    assert (seen.customer_call_sid, seen.customer_leg_is_sure) == (CUSTOMER_LEG, True)
+    assert [leg.call_sid for leg, _ in seen.legs.workers] == [OWN]
+    assert not {"customer", CUSTOMER.lower(), CUSTOMER_LEG.lower()} & set(worker_marks(call, seen))
+
+
+def test_a_leg_that_attributes_named_late_marks_nothing() -> None:
+    """In a conference without labels it would choose the agent's own leg."""
+    story = outbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
+    rewritten(story, 3_000, conference={"participants": {"customer": OWN}})
+    assert OWN.lower() not in customer_marks(view(call_of(story.events)))

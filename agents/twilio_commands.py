@@ -5,7 +5,6 @@ request may go out now is `twilio_gate.py`'s.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -20,6 +19,7 @@ from agents.twilio_effort import (
     Lane,
     Remembered,
     wall_clock,
+    without_invalid_sids,
 )
 from agents.twilio_gate import Gate
 from agents.twilio_legs import ConferenceApi, Legs
@@ -35,7 +35,7 @@ from pipeline.streams.errors import (
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name
 from pipeline.telemetry import count_invalid_sids
-from pipeline.twilio.sids import SidKind, is_invalid, valid_sid
+from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.records import (
     CommandAnswered,
     StartDuplicateStream,
@@ -285,23 +285,3 @@ def _stop_answer(command: StopDuplicateStream, outcome: str, effort: Effort) -> 
     return effort.answer(
         outcome, call_sid=command.call_sid, stream_sid=command.stream_sid, name=command.name
     )
-
-
-def without_invalid_sids(command: Command) -> tuple[Command, tuple[SidKind, ...]]:
-    """Return the command without call and stream SIDs of the wrong form, and the kinds of all SIDs
-    in it that have one. Its task SID stays: it is the key of the answer."""
-    invalid: list[SidKind] = []
-    if is_invalid(SidKind.TASK, command.task_sid):
-        invalid.append(SidKind.TASK)
-    if is_invalid(SidKind.CALL, command.call_sid):
-        invalid.append(SidKind.CALL)
-        if isinstance(command, VerifyLeg):
-            command = replace(command, call_sid="")
-        else:
-            command = replace(command, call_sid=None)
-    if isinstance(command, StopDuplicateStream) and is_invalid(
-        SidKind.MEDIA_STREAM, command.stream_sid
-    ):
-        invalid.append(SidKind.MEDIA_STREAM)
-        command = replace(command, stream_sid=None)
-    return command, tuple(invalid)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from agents.twilio_client import TwilioError
+from pipeline.twilio.sids import SidKind, is_invalid
 from schemas.records import (
     CommandAnswered,
     StartDuplicateStream,
@@ -240,3 +241,23 @@ class Knowledge:
     def _change(self, command: Command, change: Callable[[Known], Known]) -> None:
         key = command.task_sid, command.generation
         self._known.put(key, change(self._known.get(key) or Known()))
+
+
+def without_invalid_sids(command: Command) -> tuple[Command, tuple[SidKind, ...]]:
+    """Return the command without call and stream SIDs of the wrong form, and the kinds of all SIDs
+    in it that have one. Its task SID stays: it is the key of the answer."""
+    invalid: list[SidKind] = []
+    if is_invalid(SidKind.TASK, command.task_sid):
+        invalid.append(SidKind.TASK)
+    if is_invalid(SidKind.CALL, command.call_sid):
+        invalid.append(SidKind.CALL)
+        if isinstance(command, VerifyLeg):
+            command = replace(command, call_sid="")
+        else:
+            command = replace(command, call_sid=None)
+    if isinstance(command, StopDuplicateStream) and is_invalid(
+        SidKind.MEDIA_STREAM, command.stream_sid
+    ):
+        invalid.append(SidKind.MEDIA_STREAM)
+        command = replace(command, stream_sid=None)
+    return command, tuple(invalid)

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -203,12 +203,13 @@ class _Running:
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
 
-    async def _safe(self) -> None:
-        """Returns once all that came of what was handled is safe."""
+    async def _safe(self, partitions: Collection[int]) -> Collection[int]:
+        """Return those of the partitions of which all that came of what was handled is safe. Kafka
+        may take its time for some: they are not among them."""
         self.outbox.check()
         if self.handler is not None:
             await self.handler.settle()
-        await self.outbox.drained()
+        return await self.outbox.drained(partitions)
 
     async def _stop(self) -> None:
         self.health.bad("starting", "stopping")

@@ -19,8 +19,7 @@ class Sends(Protocol):
 
 
 class Ticking:
-    """A partition whose last tick Kafka has not taken yet gets no other, and holds no other partition
-    back."""
+    """A partition whose last tick Kafka has not taken yet gets no other, and holds none back."""
 
     def __init__(self, sender: Sends, topic: str) -> None:
         self._sender = sender

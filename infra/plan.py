@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from infra.child import Program
+from infra.kafka_cluster import bootstrap_servers, broker_names
+from infra.kafka_cluster import port_names as broker_port_names
 from infra.kinesis import LocalKinesis
 from pipeline.settings import PREFIX, Role, Settings, listen_address
 from schemas.registry import without_credentials
@@ -19,9 +21,9 @@ RoleCommand = Callable[[Role], Sequence[str]]
 """A command that runs a role."""
 
 
-def port_names(settings: Settings) -> list[str]:
+def port_names(settings: Settings, brokers: int = 1) -> list[str]:
     """The names of all ports that `up` may need; also of those that a setting replaces now."""
-    names = ["kafka", "kafka-controller", "kinesis", "schema-registry", "gateway"]
+    names = [*broker_port_names(brokers), "kinesis", "schema-registry", "gateway"]
     names += [f"{role}-{n}" for role, n in instances(settings)]
     return names + [_http_port(role, n) for role, n in instances(settings) if role is Role.CONSOLE]
 
@@ -40,6 +42,7 @@ class Plan:
     ports: Mapping[str, int]
     console_token: str
     environment: Mapping[str, str]
+    brokers: int = 1
 
     @property
     def local_kafka(self) -> bool:
@@ -49,7 +52,8 @@ class Plan:
     @property
     def bootstrap_servers(self) -> str:
         """Where Kafka is."""
-        return self.settings.kafka_bootstrap_servers or self._local("kafka")
+        ports = [self.ports[name] for name in broker_names(self.brokers)]
+        return self.settings.kafka_bootstrap_servers or bootstrap_servers(ports)
 
     @property
     def kinesis(self) -> LocalKinesis | None:
@@ -76,12 +80,12 @@ class Plan:
 
     def used_ports(self) -> dict[str, int]:
         """The kept ports that will be listened on, by name."""
-        unused = {"kafka", "kafka-controller"} if not self.local_kafka else set()
+        unused = set(broker_port_names(self.brokers)) if not self.local_kafka else set()
         unused |= set() if self.kinesis else {"kinesis"}
         unused |= set() if self.registry_listen else {"schema-registry"}
         unused |= {"gateway"} if self.settings.gateway_listen else set()
         unused |= {"console-0"} if self.settings.console_listen else set()
-        wanted = set(port_names(self.settings)) - unused
+        wanted = set(port_names(self.settings, self.brokers)) - unused
         return {name: port for name, port in self.ports.items() if name in wanted}
 
     def shared_settings(self) -> Settings:

@@ -73,18 +73,21 @@ class Patient:
         self._queues: dict[_Place, deque[tuple[_Offer, asyncio.Future[Any]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def send(
+    async def send(  # noqa: PLR0917 - as it is in aiokafka
         self,
         topic: str,
         value: bytes | None = None,
         key: bytes | None = None,
         partition: int | None = None,
-        **options: Any,
+        timestamp_ms: int | None = None,
+        headers: Headers | None = None,
     ) -> asyncio.Future[Any]:
         """Queue a record, as `Sender.send` does."""
         if partition is None and key is not None:
             partition = partition_of(key, len(await self._producer.partitions_for(topic)))
-        offer = partial(self._offer, topic, value, key, partition, **options)
+        offer: _Offer = partial(
+            self._offer, topic, value, key, partition, timestamp_ms=timestamp_ms, headers=headers
+        )
         place = topic, partition
         if place not in self._queues:
             begun = begin(offer())

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from gateway.outbox import Outbox
 from gateway.room import Room
-from gateway.spill import Spill, Spills
+from gateway.spill import Spills
 from pipeline.kafka import partition_of
 from schemas.topics import CALL_PARTITIONS
 
@@ -25,7 +25,6 @@ class Lane:
     topic: str
     partition: int
     outbox: Outbox
-    spill: Spill | None
     suspects: set[int] = field(default_factory=set)
     sending: "asyncio.Task[None] | None" = None
     moved: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,9 +66,9 @@ class Lanes:
         """Return the partition's lane."""
         lane = self._by_place.get((topic, partition))
         if lane is None:
-            spill = None if self._spills is None else self._spills.of(topic, partition)
-            outbox = Outbox(self.room, spill.left_over if spill else 0, self._clock())
-            lane = self._by_place[topic, partition] = Lane(topic, partition, outbox, spill)
+            left_over = self._spills.of(topic, partition).left_over if self._spills else 0
+            outbox = Outbox(self.room, left_over, self._clock())
+            lane = self._by_place[topic, partition] = Lane(topic, partition, outbox)
             self._all.append(lane)
         return lane
 

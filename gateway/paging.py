@@ -10,7 +10,7 @@ from prometheus_client import Counter, Gauge
 
 from gateway.lanes import Lane
 from gateway.outbox import Item
-from gateway.spill import Spills
+from gateway.spill import Spill, Spills
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +28,8 @@ FAILURES = Counter("flexcapture_gateway_spill_failures", "Writes to the spill th
 
 
 class Pager:
-    """Owns the spill. `lanes`: the partitions' queues, each with its part of the spill; `wake`:
-    called with a lane in which there is something to send; `memory`: bytes that may wait there."""
+    """Owns the spill. `lanes`: the partitions' queues; `wake`: called with a lane in which there is
+    something to send; `memory`: bytes that may wait there."""
 
     def __init__(
         self,
@@ -98,9 +98,13 @@ class Pager:
             if not self._is_stalled(lane) and outbox.rejoin():
                 log.info("Kafka takes what comes again", topic=lane.topic, partition=lane.partition)
                 self._wake(lane)
-        if lane.spill.size:
-            await asyncio.to_thread(lane.spill.forget, outbox.first_needed())
+        spill = self._spill(lane)
+        if spill.size:
+            await asyncio.to_thread(spill.forget, outbox.first_needed())
         return busy
+
+    def _spill(self, lane: Lane) -> Spill:
+        return self._spills.of(lane.topic, lane.partition)
 
     def _is_due(self, lane: Lane) -> bool:
         return self._is_stalled(lane) or self._is_too_much(lane)
@@ -143,7 +147,7 @@ class Pager:
 
     async def _written(self, lane: Lane, items: list[Item]) -> bool:
         try:
-            await asyncio.to_thread(lane.spill.write, items)
+            await asyncio.to_thread(self._spill(lane).write, items)
         except OSError as error:
             FAILURES.inc()
             self.trouble = f"{self._spills} cannot be written: {error.strerror}"
@@ -157,8 +161,9 @@ class Pager:
         outbox = lane.outbox
         if not outbox.has_paged or self._is_too_much(lane):
             return False
+        spill = self._spill(lane)
         try:
-            items = await asyncio.to_thread(lane.spill.read, self._chunk)
+            items = await asyncio.to_thread(spill.read, self._chunk)
         except OSError as error:
             self.trouble = f"{self._spills} cannot be read: {error.strerror}"
             log.warning("spill cannot be read", error=repr(error))
@@ -168,7 +173,7 @@ class Pager:
             log.error("the spill ends before its time; something was half written")
             outbox.gave_up()
             return False
-        now, left_over = self._clock(), lane.spill.left_over
+        now, left_over = self._clock(), spill.left_over
         outbox.came_back(
             replace(item, put_at=now) if item.number <= left_over else item for item in items
         )
@@ -181,4 +186,4 @@ class Pager:
                 await self._begin(lane)
             while await self._write(lane):
                 pass
-        await asyncio.to_thread(lane.spill.forget, lane.outbox.first_needed())
+        await asyncio.to_thread(self._spill(lane).forget, lane.outbox.first_needed())

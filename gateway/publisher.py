@@ -42,7 +42,9 @@ class Publisher:
         self._lanes = Lanes(limit, spills, clock)
         self._writer = Writer(make_producer, self._lanes, clock)
         wake = self._writer.make_ready
-        self._pager = spills and Pager(self._lanes.all, spills, limit, clock, wake)
+        self._pager = (
+            Pager(self._lanes.all, spills, limit, clock, wake) if spills is not None else None
+        )
         self._stopping = asyncio.Event()
         self._begun_at = clock()
 

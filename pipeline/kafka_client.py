@@ -51,6 +51,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
     """See the module's text. Made of an existing client by `leave_hung_brokers`."""
 
     _avoided: dict[int, float]
+    _sync_task: "asyncio.Task[None] | None"
     _locks: dict[Any, asyncio.Lock]
     _refreshed_at: float
 
@@ -148,7 +149,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
         return sorted(nodes, key=self._is_avoided)
 
     def _is_avoided(self, node_id: int) -> bool:
-        return self._loop.time() < self._avoided.get(node_id, 0.0)
+        return bool(self._loop.time() < self._avoided.get(node_id, 0.0))
 
     def _avoid(self, node_id: int) -> None:
         self._avoided[node_id] = self._loop.time() + _AVOIDED_SECONDS

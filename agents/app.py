@@ -22,7 +22,8 @@ from agents.faust_handler import Effects, Handler, Recall
 from agents.faust_lease import Lease, guard
 from agents.faust_outbox import BEHIND_SECONDS, Outbox, gather
 from agents.faust_sending import Patient
-from agents.faust_watch import Progress, end_process_soon, lasting, watch
+from agents.faust_watch import Progress, lasting, watch
+from agents.process_end import end_process_soon
 from pipeline.kafka import ensure_topics, producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health

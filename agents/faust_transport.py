@@ -198,6 +198,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Where reading goes on, and the end of what may be read, as far as is known."""
         return self._thread.position_and_end(tp)  # type: ignore[no-any-return]
 
+    def has_leader(self, tp: Any) -> bool:
+        """Whether the partition can be read, as far as is known."""
+        return self._thread.has_leader(tp)  # type: ignore[no-any-return]
+
     async def create_topic(self, *_: Any, **__: Any) -> None:
         """Not here."""
 

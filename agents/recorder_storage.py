@@ -2,7 +2,7 @@
 has to do, and the kind for buckets, where a segment is an object."""
 
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
@@ -51,12 +51,14 @@ class Keeping(Protocol):
 
 
 class ObjectKeeping:
-    """Each segment is an object, and safe as soon as it is stored."""
+    """Each segment is an object, and safe as soon as it is stored. `moved` is called for each part
+    of a large recording that was read or written."""
 
     together = False
 
-    def __init__(self, store: AudioStore) -> None:
+    def __init__(self, store: AudioStore, moved: Callable[[], None] = lambda: None) -> None:
         self._store = store
+        self._moved = moved
 
     async def store(self, cuts: Sequence[SegmentCut]) -> None:
         """See `Keeping`."""
@@ -68,7 +70,7 @@ class ObjectKeeping:
 
     async def complete(self, ended: RecordingEnded, partition: int) -> RecordingCompleted:
         """See `Keeping`."""
-        return await store_recording(self._store, ended, partition)
+        return await store_recording(self._store, ended, partition, self._moved)
 
     async def drop(self, ended: RecordingEnded) -> None:
         """See `Keeping`."""
@@ -84,7 +86,10 @@ async def store_segment(store: AudioStore, cut: SegmentCut) -> None:
 
 
 async def store_recording(
-    store: AudioStore, ended: RecordingEnded, partition: int
+    store: AudioStore,
+    ended: RecordingEnded,
+    partition: int,
+    moved: Callable[[], None] = lambda: None,
 ) -> RecordingCompleted:
     """Writes the WAV, then the manifest, and returns what is to be told.
 
@@ -92,7 +97,7 @@ async def store_recording(
     gone, and nobody else has completed this recording either.
     """
     try:
-        return await _write(store, ended, partition)
+        return await _write(store, ended, partition, moved)
     except FileNotFoundError:
         # The segments go only after the manifest is there: another recorder was here before.
         return await told_before(store, ended)
@@ -104,7 +109,9 @@ async def told_before(store: AudioStore, ended: RecordingEnded) -> RecordingComp
     return completed_before(ended, orjson.loads(manifest))
 
 
-async def _write(store: AudioStore, ended: RecordingEnded, partition: int) -> RecordingCompleted:
+async def _write(
+    store: AudioStore, ended: RecordingEnded, partition: int, moved: Callable[[], None]
+) -> RecordingCompleted:
     r, received = ended.recording, ended.samples
     digest = hashlib.sha256()
     # Entries are made while the WAV is: every segment is fetched once, unless something must be
@@ -122,6 +129,7 @@ async def _write(store: AudioStore, ended: RecordingEnded, partition: int) -> Re
             pieces = silenced(whole, samples, ranges) if ended.spans else whole
             async for piece in pieces:
                 digest.update(piece)
+                moved()
                 yield piece
 
     await store.put_chunks(audio_key(r), hashed())

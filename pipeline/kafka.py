@@ -120,6 +120,27 @@ def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaCons
     return made
 
 
+async def with_leader(
+    client: AIOKafkaConsumer | AIOKafkaProducer, partitions: Iterable[TopicPartition]
+) -> set[TopicPartition]:
+    """Return those of the partitions that have a leader, as far as the client, which was started,
+    knows. Raises `KafkaError` for a topic that does not exist."""
+    connected = client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001
+    wanted = set(partitions)
+    for topic in {tp.topic for tp in wanted}:
+        await connected._wait_on_metadata(topic)  # noqa: SLF001
+    return {tp for tp in wanted if connected.cluster.leader_for_partition(tp) not in (None, -1)}
+
+
+async def end_offsets(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return the ends of those of the partitions that have a leader. Raises `KafkaError`."""
+    found = await with_leader(consumer, partitions)
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(found) if found else {}
+    return ends
+
+
 def admin_client(settings: Settings, request_timeout_ms: int = 10_000) -> AIOKafkaAdminClient:
     """Return a client for topics and their settings. Not started."""
     made = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=request_timeout_ms)

@@ -17,10 +17,10 @@ wait for as long again; all the while it opens no connection to any other broker
 
 import asyncio
 import contextlib
+import logging
 import random
 from typing import Any
 
-import structlog
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
 from aiokafka.errors import KafkaConnectionError, KafkaError, StaleMetadata
@@ -30,7 +30,7 @@ from aiokafka.protocol.group import HeartbeatRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.offset import OffsetRequest
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger("aiokafka.client")
 
 SETUP_SECONDS = 3.0
 ANSWER_SECONDS = 4.0
@@ -114,7 +114,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
                     connection.close()
                     raise
         except (OSError, TimeoutError, KafkaError) as error:
-            log.warning("Kafka server cannot be used", server=f"{host}:{port}", error=repr(error))
+            log.warning("Kafka server %s:%s cannot be used: %r", host, port, error)
             answered.put_nowait(None)
         else:
             answered.put_nowait((connection, metadata))
@@ -171,7 +171,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
                 async with asyncio.timeout(SETUP_SECONDS):
                     self._conns[name] = await self._connected_to(node_id)
             except (OSError, TimeoutError, KafkaError) as error:
-                log.warning("no connection to a Kafka broker", broker=node_id, error=repr(error))
+                log.warning("no connection to Kafka broker %s: %r", node_id, error)
                 self._avoid(node_id)
                 if group != _METADATA:
                     self.force_metadata_update()
@@ -216,7 +216,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
             async with asyncio.timeout(SETUP_SECONDS):
                 return await connection.send(request)
         except (KafkaError, TimeoutError) as error:
-            log.warning("no metadata from a Kafka broker", broker=node_id, error=repr(error))
+            log.warning("no metadata from Kafka broker %s: %r", node_id, error)
             self._avoid(node_id)
             if group == _METADATA:
                 connection.close(reason=CloseReason.OUT_OF_SYNC)
@@ -248,7 +248,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
         """Close a connection on which a request has waited for too long."""
         connection = self._conns.pop((node_id, group), None)
         if connection is not None:
-            log.warning("Kafka broker does not answer; connection closed", broker=node_id)
+            log.warning("Kafka broker %s does not answer; connection closed", node_id)
             connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
 
     def look_elsewhere(self, node_id: Any) -> None:

@@ -23,7 +23,7 @@ from agents.recorder_reading import effects_of
 from agents.recorder_storage import drop_left_overs
 from agents.recorder_watch import RecorderWatch
 from agents.recorder_work import Work
-from agents.stuck_work import end_if_stuck
+from agents.stuck_work import LIMITS, Limits, end_if_stuck
 from pipeline import kafka
 from pipeline.media.regular import RegularReader
 from pipeline.recordings.memory import Checkpoint
@@ -85,7 +85,14 @@ class _Partition:
 class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """The loop: poll, fold, carry out, commit. One lock keeps rebalances out of a round."""
 
-    def __init__(self, settings: Settings, store: AudioStore, effects: Effects) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: AudioStore,
+        effects: Effects,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self._limits = limits
         self._settings = settings
         self._store = store
         self._effects = effects
@@ -126,7 +133,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._give_up_at(stop))
                 watching = [
-                    tasks.create_task(end_if_stuck(self._watch.look, health)),
+                    tasks.create_task(end_if_stuck(self._watch.look, health, self._limits)),
                     tasks.create_task(self._watch.measure_lag()),
                 ]
                 while not stop.is_set():
@@ -308,9 +315,11 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         changed = {n: o for n, o in offsets.items() if o != self._partitions[n].committed}
         if not changed:
             return
+        media = self._settings.prefixed(MEDIA.name)
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                await self._consumer.commit({self._media(n): o for n, o in changed.items()})
+                tps = {TopicPartition(media, number): o for number, o in changed.items()}
+                await self._consumer.commit(tps)
         except (
             KafkaError,
             TimeoutError,

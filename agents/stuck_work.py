@@ -16,7 +16,6 @@ from pipeline.telemetry import Health
 
 log = structlog.get_logger(__name__)
 
-LOOK_SECONDS = 2.0
 STUCK = Gauge(
     "flexcapture_stuck_seconds",
     "For how long work that waits has not moved, 0 while it does; the process ends at 150",
@@ -29,11 +28,15 @@ class StuckWork(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """After how many seconds without a movement health is bad, and after how many the process
-    ends."""
+    """After how many seconds without a movement health is bad, after how many the process ends,
+    and how often (s) it is looked."""
 
     bad: float = 20.0
     end: float = 150.0
+    look_every: float = 2.0
+
+
+LIMITS = Limits()
 
 
 class Movement:
@@ -55,8 +58,8 @@ class Movement:
 async def end_if_stuck(
     look: Callable[[], tuple[str, object]],
     health: Health,
-    limits: Limits = Limits(),
-    end: Callable[[], None] = end_process_soon,
+    limits: Limits = LIMITS,
+    end: Callable[[], None] | None = None,
 ) -> None:
     """Look every two seconds; raise `StuckWork` after `end` was called. `look` returns what waits,
     for a person, empty if nothing does, and a value that differs whenever something was done."""
@@ -72,6 +75,6 @@ async def end_if_stuck(
             health.bad("stuck", f"nothing has moved for {seconds:.0f} s: {what}")
         if seconds >= limits.end:
             log.critical("work does not move; the process ends", what=what, seconds=seconds)
-            end()
+            (end or end_process_soon)()
             raise StuckWork(what)
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(limits.look_every)

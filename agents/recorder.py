@@ -201,6 +201,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         messages = {tp: m for tp, m in messages.items() if tp.partition not in self._held}
         # 1. what was known, 2. what the records change, 3. made safe, 4. only then committed.
         rewound = await self._restore(messages)
+        await self._held.retry(asyncio.get_running_loop().time())
         work: list[Work] = []
         for tp, records in messages.items():
             if tp not in rewound:
@@ -210,8 +211,9 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         await self._effects.carry_out(work)
         self._hold_late()
         for number, what in self._effects.broken().items():
-            self._partitions.pop(number, None)
-            self._held.stall(number, what)
+            position = self._partitions.pop(number).position
+            self._held.stall(number, what, asyncio.get_running_loop().time(), position)
+            self._known.discard(number)
         OPEN.set(sum(len(p.fold.open_recordings) for p in self._partitions.values()))
         if asyncio.get_running_loop().time() - self._committed_at >= COMMIT_EVERY_S:
             await self._commit(STALLED_MS)
@@ -265,7 +267,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def _read_checkpoints(self) -> None:
         missing = [tp.partition for tp in self._consumer.assignment()]
-        missing = [number for number in missing if number not in self._known]
+        missing = [n for n in missing if n not in self._known and n not in self._held.stalled]
         now = asyncio.get_running_loop().time()
         if not missing or now < self._read_again_at:
             return
@@ -331,4 +333,5 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             partition = self._partitions[number]
             partition.committed = offset
             gone[number] = list(partition.fold.forget(offset, partition.latest_at))
+            self._held.works(number, offset)
         await self._effects.delete_checkpoints(gone)

@@ -12,7 +12,7 @@ import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
-from agents.recorder_files import FileKeeping
+from agents.recorder_files import keeping_of
 from agents.recorder_late import LatePartitions
 from agents.recorder_metrics import (
     BEGAN,
@@ -23,7 +23,6 @@ from agents.recorder_metrics import (
     SEGMENTS,
     count_completed,
 )
-from agents.recorder_storage import Keeping, ObjectKeeping
 from agents.recorder_work import Work, by_partition, in_turn, of_streams
 from pipeline.dead_letters import dead_letter
 from pipeline.recordings.effects import (
@@ -77,11 +76,7 @@ class Effects:
         self._settings = settings
         self._health = health
         self._producer = producer
-        self._keeping: Keeping = (
-            ObjectKeeping(store, self._move)
-            if store.files is None
-            else FileKeeping(store, store.files)
-        )
+        self._keeping = keeping_of(store, self._move)
         self._unsafe: dict[str, tuple[int, RecorderCheckpoint]] = {}
         self._failing: dict[str, int] = {"recordings-store": 0, "kafka": 0}
         self._slots = asyncio.Semaphore(CONCURRENCY)

@@ -4,9 +4,12 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from prometheus_client import Gauge
 
+from agents.recorder_lag import committed_offset
 from pipeline.telemetry import Health
 
 log = structlog.get_logger(__name__)
+
+RETRY_S = 60.0
 
 STALLED = Gauge(
     "flexcapture_recorder_stalled_partitions",
@@ -27,7 +30,8 @@ class HeldPartitions:
         self._consumer = consumer
         self._topic = topic
         self._held: dict[int, int] = {}
-        self._stalled: set[int] = set()
+        self._stalled: dict[int, tuple[float, int]] = {}  # since when, and where it was
+        self._retried: dict[int, int] = {}
 
     @property
     def held(self) -> frozenset[int]:
@@ -59,21 +63,50 @@ class HeldPartitions:
         self.health.clear_warning(_name(number))
         HELD.set(len(self._held))
 
-    def stall(self, number: int, what: str) -> None:
-        """Leave a partition where it is: something is gone that only an operator can bring back, or
-        give up (`flexcapture recordings abandon`). The others go on."""
-        self._stalled.add(number)
+    def stall(self, number: int, what: str, now: float, position: int) -> None:
+        """Leave a partition, at `now` (s), which was read up to `position`: something is gone that
+        only an operator can bring back, or give up. The others go on. It is tried again each
+        minute."""
+        self._stalled[number] = now, position
         self._consumer.pause(TopicPartition(self._topic, number))
-        self.health.bad(_name(number), f"stopped, nothing is dropped: {what}")
+        self.health.bad(
+            _name(number),
+            f"stopped, nothing is dropped: {what}; bring the files back, or see what is lost "
+            f"without them: flexcapture recordings restart --partition {number}",
+        )
         STALLED.set(len(self._stalled))
+
+    async def retry(self, now: float) -> list[int]:
+        """Read stalled partitions again, from what was committed, that were tried a minute ago;
+        return which. Their health stays bad until `works`."""
+        due = [n for n, (since, _) in self._stalled.items() if now - since >= RETRY_S]
+        for number in due:
+            partition = TopicPartition(self._topic, number)
+            committed = await committed_offset(self._consumer, partition)
+            if committed is None:
+                await self._consumer.seek_to_beginning(partition)
+            else:
+                self._consumer.seek(partition, committed)
+            self._consumer.resume(partition)
+            _, self._retried[number] = self._stalled.pop(number)
+        return due
+
+    def works(self, number: int, committed: int) -> None:
+        """What was read of the partition is recorded up to there."""
+        if committed >= self._retried.get(number, committed + 1):
+            del self._retried[number]
+            self.health.good(_name(number))
+            log.info("a stopped partition is recorded again", partition=number)
+            STALLED.set(len(self._stalled))
 
     def clear(self) -> None:
         """All partitions were given away, or are begun anew."""
-        for number in self._stalled:
+        for number in self._stalled.keys() | self._retried.keys():
             self.health.good(_name(number))
         for number in self._held:
             self.health.clear_warning(_name(number))
         self._stalled.clear()
+        self._retried.clear()
         self._held.clear()
         STALLED.set(0)
         HELD.set(0)

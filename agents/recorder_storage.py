@@ -49,6 +49,12 @@ class Keeping(Protocol):
     async def drop(self, ended: RecordingEnded) -> None:
         """Deletes what is left of a recording that was told complete."""
 
+    async def is_intact(self, checkpoint: RecorderCheckpoint) -> bool:
+        """Whether all that the checkpoint counts on is there, or the recording is complete."""
+
+    async def clear(self, checkpoint: RecorderCheckpoint) -> None:
+        """Deletes all there is of a recording in the making."""
+
 
 class ObjectKeeping:
     """Each segment is an object, and safe as soon as it is stored. `moved` is called for each part
@@ -77,6 +83,27 @@ class ObjectKeeping:
         r = ended.recording
         keys = (segment_key(r, n) for n in range(ended.stored))
         await self._store.delete(keys)
+
+    async def is_intact(self, checkpoint: RecorderCheckpoint) -> bool:
+        """See `Keeping`."""
+        r = recording_of(checkpoint)
+        keys = {segment_key(r, n) for n in range(checkpoint.segments)}
+        there = {key async for key in self._store.list(SEGMENTS) if key in keys}
+        return there == keys or await is_there(self._store, manifest_key(r))
+
+    async def clear(self, checkpoint: RecorderCheckpoint) -> None:
+        """See `Keeping`."""
+        r = recording_of(checkpoint)
+        await self._store.delete(segment_key(r, n) for n in range(checkpoint.segments + 1))
+
+
+async def is_there(store: AudioStore, key: str) -> bool:
+    """Whether there is an object of that key. Raises `StoreError`."""
+    try:
+        await store.size(key)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 async def store_segment(store: AudioStore, cut: SegmentCut) -> None:

@@ -9,7 +9,7 @@ from pipeline.telemetry import Health
 
 log = structlog.get_logger(__name__)
 
-RETRY_S = 60.0
+RETRY_S = 20.0
 
 STALLED = Gauge(
     "flexcapture_recorder_stalled_partitions",
@@ -65,8 +65,8 @@ class HeldPartitions:
 
     def stall(self, number: int, what: str, now: float, position: int) -> None:
         """Leave a partition, at `now` (s), which was read up to `position`: something is gone that
-        only an operator can bring back, or give up. The others go on. It is tried again each
-        minute."""
+        only an operator can bring back, or give up. The others go on. It is tried again every
+        20 s."""
         self._stalled[number] = now, position
         self._consumer.pause(TopicPartition(self._topic, number))
         self.health.bad(
@@ -77,7 +77,7 @@ class HeldPartitions:
         STALLED.set(len(self._stalled))
 
     async def retry(self, now: float) -> list[int]:
-        """Read stalled partitions again, from what was committed, that were tried a minute ago;
+        """Read stalled partitions again, from what was committed, that were tried 20 s ago;
         return which. Their health stays bad until `works`."""
         due = [n for n, (since, _) in self._stalled.items() if now - since >= RETRY_S]
         for number in due:

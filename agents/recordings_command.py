@@ -33,7 +33,9 @@ async def _run(settings: Settings, store: AudioStore, partition: int, *, yes: bo
         print("Nothing was done. With --yes they are made once more.")
         return 1
     await restart(settings, store, partition, broken)
-    print("They are being made once more: the recorder takes the partition up within a minute.")
+    print(
+        "They are being made once more: the recorder takes the partition up within half a minute."
+    )
     return 0
 
 

@@ -22,6 +22,7 @@ from agents.faust_handler import Effects, Handler, Recall
 from agents.faust_lease import Lease, guard
 from agents.faust_outbox import BEHIND_SECONDS, Outbox, gather
 from agents.faust_sending import Patient
+from agents.faust_stuck import show_stuck
 from agents.faust_watch import Progress, lasting, watch
 from agents.process_end import end_process_soon
 from pipeline.kafka import ensure_topics, producer
@@ -231,6 +232,7 @@ class _Running:
             ("the watchdog", watch(self.app, self.progress, handler)),
             ("the agent", self._failure()),
             ("the lease", self.lease.lasts()),
+            ("the health check", show_stuck(self.health, self.outbox.stuck)),
             *((repr(companion), companion(self.progress.owned)) for companion in companions),
         ]
 

@@ -75,18 +75,21 @@ class UsedTickets:
 
 
 class Entrance:
-    """Judges handshakes. `customer_streams`: whether the bare URL is taken."""
+    """Judges handshakes. `auth_tokens`: by which Twilio may sign; `ticket_secrets`: with which the
+    adapter may have made a ticket; `customer_streams`: whether the bare URL is taken."""
 
     def __init__(
         self,
-        auth_token: str | None,
+        auth_tokens: Sequence[str],
         public_url: str,
         used: UsedTickets,
         *,
+        ticket_secrets: Sequence[str],
         customer_streams: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._token = auth_token
+        self._auth_tokens = auth_tokens
+        self._ticket_secrets = ticket_secrets
         self._public_url = public_url
         self._used = used
         self._customer_streams = customer_streams
@@ -99,8 +102,8 @@ class Entrance:
         for the audio of another media stream."""
         segment = segment_of(self._public_url, path)
         shown = path.rpartition("/")[2] if segment is None else segment
-        ticket = verified(self._token, shown) if self._token and shown else None
-        verdict = judge(self._token, self._public_url, path, signatures)
+        ticket = verified(self._ticket_secrets, shown) if shown else None
+        verdict = judge(self._auth_tokens, self._public_url, path, signatures)
         if verdict is not Verdict.ACCEPTED:
             return Refused(_diagnosis(verdict, shown, ticket), ticket)
         if full:

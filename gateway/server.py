@@ -120,11 +120,11 @@ def _spills(settings: Settings, directory: Path | None, instance: str) -> Spills
 
 
 def _entrance(settings: Settings, public_url: str, directory: Path | None) -> Entrance:
-    token = settings.twilio_auth_token
     return Entrance(
-        token.get_secret_value() if token else None,
+        settings.auth_tokens,
         public_url,
         UsedTickets(directory and directory / "tickets"),
+        ticket_secrets=settings.ticket_secrets,
         customer_streams=settings.gateway_customer_streams,
     )
 

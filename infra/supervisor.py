@@ -211,8 +211,11 @@ class Supervisor:
 
     def _waits_for_credentials(self, program: Program) -> bool:
         settings = self._plan.settings
-        unset = settings.twilio_account_sid is None or settings.twilio_auth_token is None
-        return unset and program.role in (Role.TWILIO_ADAPTER, Role.GATEWAY)
+        if program.role == Role.GATEWAY:
+            return settings.twilio_account_sid is None or not settings.auth_tokens
+        has_credentials = settings.rest_credentials is not None and settings.ticket_secrets
+        unset = settings.twilio_account_sid is None or not has_credentials
+        return unset and program.role == Role.TWILIO_ADAPTER
 
     @property
     def _backing(self) -> list[Child]:

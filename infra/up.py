@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
@@ -51,6 +53,7 @@ def main(
         signal.signal(signum, _raise_stopped)
     try:
         check(settings, brokers)
+        _forget_secrets(settings)
         close_to_others(settings, directory)
         return _hold_and_run(
             settings, StateDir(directory.absolute()), environment, command, brokers
@@ -65,12 +68,29 @@ def main(
         return _told(str(error), FAILED)
 
 
+def _forget_secrets(settings: Settings) -> None:
+    """Take our settings out of this process's own environment, which the fork server inherits, and
+    which other processes of the same user can read of each role. The roles get theirs from the
+    plan."""
+    kept = "AWS_" if settings.kafka_sasl_token_provider else None  # for tokens of `up` itself
+    for name in tuple(os.environ):
+        is_secret = name.upper().startswith((PREFIX, "AWS_"))
+        if is_secret and not (kept and name.upper().startswith(kept)):
+            del os.environ[name]
+
+
 def check(settings: Settings, brokers: int | None = None) -> None:
     """Refuse what cannot work, before anything is started. Raises `SettingsError`."""
     if settings.kafka_bootstrap_servers is not None and brokers is not None:
         raise SettingsError(
             f"--brokers is for a local cluster, but {PREFIX}KAFKA_BOOTSTRAP_SERVERS names an "
             "external one: leave out one of them"
+        )
+    needs_emulator = not (settings.aws_endpoint_url_kinesis or settings.kinesis_stream)
+    if needs_emulator and find_spec("moto") is None:
+        raise SettingsError(
+            f"{PREFIX}KINESIS_STREAM is not set, and the Kinesis emulator is not installed: name a "
+            "Kinesis stream, or run pip install 'flexcapture[local]'"
         )
     if settings.monitored_agents is not None:
         _check_list(settings.monitored_agents)

@@ -52,6 +52,9 @@ _ROLE_HELP: Mapping[Role, str] = {
     Role.CONSOLE: "the web portal",
 }
 
+_LOCAL_PACKAGES = frozenset({"moto", "rich"})
+"""Installed with the extra `local`; the image is without."""
+
 # Faust's code is tried on asyncio's loop only; these roles move many small packets.
 _ON_UVLOOP = frozenset({Role.BRIDGE, Role.TWILIO_ADAPTER, Role.GATEWAY, Role.RECORDER})
 
@@ -147,6 +150,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _told(error, WRONG)
     except NotRunning as error:
         return _told(error, FAILED)
+    except ModuleNotFoundError as error:
+        if error.name not in _LOCAL_PACKAGES:
+            raise
+        return _told(f"{error.name} is not installed: pip install 'flexcapture[local]'", FAILED)
     except KeyboardInterrupt:
         return FAILED
 

@@ -40,7 +40,8 @@ def test_a_ticket_opens_one_socket_within_a_minute(tmp_path):
     """The same handshake again does not, neither now nor later, nor at a second gateway."""
     clock = Clock()
     first, second = (
-        Entrance(TOKEN, URL, UsedTickets(tmp_path / "used"), clock=clock) for _ in range(2)
+        Entrance([TOKEN], URL, UsedTickets(tmp_path / "used"), ticket_secrets=[TOKEN], clock=clock)
+        for _ in range(2)
     )
     text = ticket(clock)
     admission = handshake(first, text)
@@ -61,7 +62,7 @@ def test_a_ticket_opens_one_socket_within_a_minute(tmp_path):
 
 def test_what_is_no_ticket_opens_nothing():
     """Though Twilio signed it."""
-    entrance = Entrance(TOKEN, URL, UsedTickets(None), clock=Clock())
+    entrance = Entrance([TOKEN], URL, UsedTickets(None), ticket_secrets=[TOKEN], clock=Clock())
     assert Refused(Verdict.NO_TICKET) == handshake(entrance, "")
     assert Refused(Verdict.TICKET_FORGED) == handshake(entrance, "something")
     assert Refused(Verdict.WRONG_SIGNATURE) == entrance.judge("/media/x", [signature(TOKEN, URL)])
@@ -70,9 +71,9 @@ def test_what_is_no_ticket_opens_nothing():
 def test_a_refusal_says_which_setting_is_wrong():
     """It distinguishes token, URL and clocks, and names the ticket if that is genuine."""
     clock = Clock()
-    here = Entrance(TOKEN, URL, UsedTickets(None), clock=clock)
+    here = Entrance([TOKEN], URL, UsedTickets(None), ticket_secrets=[TOKEN], clock=clock)
     text, foreign = ticket(clock), ticket(clock, token="another token")
-    genuine = verified(TOKEN, text)
+    genuine = verified([TOKEN], text)
     assert genuine is not None
     assert Refused(Verdict.WRONG_TOKEN) == handshake(here, foreign, token="another token")
     elsewhere = "wss://elsewhere.example.com/media"
@@ -94,16 +95,23 @@ def test_a_refusal_says_which_setting_is_wrong():
 def test_without_room_a_ticket_is_not_used_up():
     """The refusal names the call; a stranger is refused as a stranger."""
     clock = Clock()
-    entrance = Entrance(TOKEN, URL, UsedTickets(None), clock=clock)
+    entrance = Entrance([TOKEN], URL, UsedTickets(None), ticket_secrets=[TOKEN], clock=clock)
     text = ticket(clock)
-    assert Refused(Verdict.FULL, verified(TOKEN, text)) == handshake(entrance, text, full=True)
+    assert Refused(Verdict.FULL, verified([TOKEN], text)) == handshake(entrance, text, full=True)
     assert Refused(Verdict.UNSIGNED) == entrance.judge("/media/x", [], full=True)
     assert Verdict.ACCEPTED is verdict(handshake(entrance, text))
 
 
 def test_the_bare_url_is_an_option():
     """For media streams that the customer's own flow starts."""
-    entrance = Entrance(TOKEN, URL, UsedTickets(None), customer_streams=True, clock=Clock())
+    entrance = Entrance(
+        [TOKEN],
+        URL,
+        UsedTickets(None),
+        ticket_secrets=[TOKEN],
+        customer_streams=True,
+        clock=Clock(),
+    )
     assert Admission(None) == handshake(entrance, "")
     assert Refused(Verdict.TICKET_FORGED) == handshake(entrance, "something")
 
@@ -111,7 +119,7 @@ def test_the_bare_url_is_an_option():
 def test_used_tickets_are_forgotten_when_they_are_worth_nothing(tmp_path):
     """Neither memory nor directory grow for ever."""
     clock, used = Clock(), UsedTickets(tmp_path)
-    entrance = Entrance(TOKEN, URL, used, clock=clock)
+    entrance = Entrance([TOKEN], URL, used, ticket_secrets=[TOKEN], clock=clock)
     for number in range(20):
         assert isinstance(handshake(entrance, ticket(clock, number)), Admission)
     assert 20 == len(list(tmp_path.iterdir()))

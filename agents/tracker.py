@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import Counter
 
 from agents.app import Output, Refusal, Step, run_table_role
+from agents.ticking import Ticking
 from pipeline.calls.aliases import learned
 from pipeline.calls.claims import new_contradictions
 from pipeline.calls.events import Silent
@@ -30,8 +31,7 @@ from pipeline.calls.lifetime import (
 from pipeline.kafka import producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
-from schemas.codec import encode
-from schemas.records import Call, CtiEvent, LegContested, Tick
+from schemas.records import Call, CtiEvent, LegContested
 from schemas.topics import (
     CALL_ALIASES,
     CALLS,
@@ -171,13 +171,10 @@ async def write_ticks(
     """Writes a tick a second on each owned partition, on the whole second. Never returns."""
     sender = producer(settings)
     await sender.start()
-    topic = settings.prefixed(TICKS.name)
+    ticking = Ticking(sender, settings.prefixed(TICKS.name))
     try:
         while True:
             await asyncio.sleep(TICK_SECONDS - clock() % TICK_SECONDS)
-            tick = encode(Tick(at=round(clock() * 1000)))
-            sent = [await sender.send(topic, tick, partition=p) for p in sorted(owned())]
-            for record in sent:
-                await record
+            ticking.tick(owned(), round(clock() * 1000))
     finally:
         await sender.stop()

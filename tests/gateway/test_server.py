@@ -34,6 +34,8 @@ class Announcements:
             self.taken.append((topic, partition, False))
         return True
 
+    was_heard = False
+
     async def flushed(self, seconds: float) -> bool:
         """Kafka took it, so many times."""
         self._flushes -= 1

@@ -28,7 +28,7 @@ from pipeline.contacts.state import (
     is_forgettable,
     touched,
 )
-from pipeline.kafka import ensure_topics
+from pipeline.kafka_watch import until_usable
 from pipeline.settings import Role, Settings
 from pipeline.store.database import open_database
 from pipeline.store.opening import ready
@@ -253,7 +253,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     try:
         if not await ready(engine, health, stop):
             return
-        await ensure_topics(settings, [POLICY, WORKERS])
+        await until_usable(settings, health, reads=[POLICY, WORKERS])
         async with reading_policy(settings, health, with_workers=True) as reader:
 
             async def follow(_: Partitions) -> None:

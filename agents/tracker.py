@@ -28,7 +28,7 @@ from pipeline.calls.lifetime import (
     remaining,
     wakes_at,
 )
-from pipeline.kafka import producer
+from pipeline.kafka import know_topics, producer
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.records import Call, CtiEvent, LegContested
@@ -157,7 +157,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         stop,
         role=Role.TRACKER,
         sources=[CTI_EVENTS, CTI_RESOLVED],
-        targets=[CALLS, CALL_ALIASES, WORKERS_SEEN],
+        targets=[CALLS, CALL_ALIASES, WORKERS_SEEN, TICKS],
         core=TrackerCore(),
         companions=[ticking],
     )
@@ -173,6 +173,7 @@ async def write_ticks(
     await sender.start()
     ticking = Ticking(sender, settings.prefixed(TICKS.name))
     try:
+        await know_topics(sender, settings, [TICKS])
         while True:
             await asyncio.sleep(TICK_SECONDS - clock() % TICK_SECONDS)
             ticking.tick(owned(), round(clock() * 1000))

@@ -25,7 +25,8 @@ from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
 from agents.twilio_watch import AdapterWatch, Publishing
 from pipeline.dead_letters import dead_letter
-from pipeline.kafka import IDLE_FETCH_MS, consumer, ensure_topics, producer
+from pipeline.kafka import IDLE_FETCH_MS, consumer, producer
+from pipeline.kafka_watch import using_kafka
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import Undecodable, decode, encode
@@ -61,9 +62,17 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         await stop.wait()
         return
     public_url = settings.need("gateway_public_url", "the URL that Twilio streams audio to")
-    await ensure_topics(settings, [STREAM_COMMANDS, STREAM_EVENTS, DEAD_LETTERS])
     secret = settings.ticket_secrets[0]
-    async with TwilioApi(account, credentials, secret, settings.twilio_api_url) as api:
+    async with (
+        using_kafka(
+            settings,
+            health,
+            reads=[STREAM_COMMANDS, STREAM_EVENTS],
+            writes=[STREAM_EVENTS, DEAD_LETTERS],
+            group=Role.TWILIO_ADAPTER,
+        ),
+        TwilioApi(account, credentials, secret, settings.twilio_api_url) as api,
+    ):
         gate = Gate(settings.twilio_concurrency, health, api.check_account)
         commands = Commands(api, gate, public_url)
         await Adapter(settings, commands, health, api.overdue).run(stop)

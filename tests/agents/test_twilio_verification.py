@@ -48,7 +48,7 @@ async def commands() -> AsyncIterator[tuple[TwilioDouble, Commands]]:
     health = Health()
     async with (
         twilio_double() as twilio,
-        TwilioApi(ACCOUNT, TOKEN, twilio.url) as api,
+        TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, twilio.url) as api,
         asyncio.timeout(20),
     ):
         yield twilio, Commands(api, Gate(8, health, api.check_account), "wss://g.example/media")

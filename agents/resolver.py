@@ -1,9 +1,9 @@
 """The resolver: finds the task of CTI events that carry a call SID only, and gathers the names of
 workers.
 
-The tracker tells on `call.aliases` which legs a call has; an event of a leg is passed on under its
-task, on `cti.resolved`, as soon as both are known (`pipeline/calls/aliases.py`). The tracker tells
-on `workers.seen` what a reservation calls its worker; all names of a worker are put on `workers`
+The tracker writes the legs of a call to `call.aliases`. An event of a leg is written under its task
+to `cti.resolved` as soon as both are known (`pipeline/calls/aliases.py`). The tracker writes the
+names in reservations to `workers.seen`; the resolver puts all names of a worker on `workers`
 (`pipeline/calls/identities.py`).
 """
 

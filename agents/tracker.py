@@ -44,9 +44,9 @@ from schemas.topics import (
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 1.0
-TOLD_MS = 10 * 60 * 1000
-"""The same names of a worker are told once in this time: they hardly ever change."""
-MAX_TOLD = 50_000
+WRITTEN_MS = 10 * 60 * 1000
+"""The same names of a worker are written once in this time: they hardly ever change."""
+MAX_WRITTEN = 50_000
 
 SILENT = Counter("flexcapture_tracker_ignored_total", "Events that say nothing", ["reason"])
 REPEATED = Counter("flexcapture_tracker_repeated_total", "Events that changed nothing")
@@ -63,10 +63,10 @@ FORGOTTEN = Counter("flexcapture_tracker_forgotten_total", "Calls whose state wa
 
 class TrackerCore:
     """The state of a key is its call, or the mark of a forgotten one; every new version is
-    published, and each leg and name of a worker that it tells of."""
+    published, and so are its legs and the names of its workers."""
 
     def __init__(self) -> None:
-        self._told: dict[tuple[str, tuple[Named, ...]], int] = {}
+        self._written: dict[tuple[str, tuple[Named, ...]], int] = {}
 
     def on_record(
         self, key: str, state: Kept | None, record: CtiEvent | LegContested, now: int
@@ -98,15 +98,15 @@ class TrackerCore:
                 return Step(after, (*outputs, *told))
 
     def _sightings(self, before: Kept | None, after: Call, now: int) -> tuple[Output, ...]:
-        """What the call tells of its workers' names, unless this process told it lately."""
+        """Return the new names of the call's workers, unless this process wrote them lately."""
         found = []
         for seen in sightings(_call(before), after):
             names = seen.worker_sid, tuple((i.kind, i.value) for i in seen.identities)
-            if now >= self._told.get(names, 0) + TOLD_MS:
-                self._told[names] = now
+            if now >= self._written.get(names, 0) + WRITTEN_MS:
+                self._written[names] = now
                 found.append(Output(WORKERS_SEEN, seen.worker_sid, seen))
-        if len(self._told) > MAX_TOLD:
-            self._told.clear()
+        if len(self._written) > MAX_WRITTEN:
+            self._written.clear()
         return tuple(found)
 
     def on_tick(self, key: str, state: Kept, now: int) -> Step[Kept]:

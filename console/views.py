@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 def without_withheld(contact: Contact) -> Contact:
-    """Return the contact without recordings that nobody may hear."""
+    """Return the contact without withheld recordings."""
     recordings = tuple(r for r in contact.recordings if not r.withheld_because)
     return contact if recordings == contact.recordings else replace(contact, recordings=recordings)
 

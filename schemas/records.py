@@ -196,7 +196,7 @@ class CallAliasState:
 
 @dataclass(frozen=True, slots=True)
 class LegContested:
-    """Two tasks name the same call leg; `task_sid` is told of the other one."""
+    """Two tasks name the same call leg; `task_sid` is informed of the other one."""
 
     call_sid: str
     task_sid: str
@@ -559,7 +559,7 @@ class ContactRecording:
 
 @dataclass(frozen=True, slots=True)
 class ContactContradiction:
-    """A value that attributes told against what holds."""
+    """A value that attributes stated against the one that holds."""
 
     reservation_sid: str | None
     name: str

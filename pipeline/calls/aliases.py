@@ -5,7 +5,7 @@ is known, until then the events that wait for it. Whatever the order and however
 the same events come out under the task; only what waits too long, or is too much, does not.
 
 Attributes can name a leg of another call. So several tasks may name one leg: each gets its events,
-so that no task takes them from another, and each is told of the others.
+so that no task takes them from another, and each is informed of the others.
 """
 
 from collections.abc import Mapping

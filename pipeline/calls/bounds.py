@@ -8,8 +8,8 @@ milestone is ranked by itself, since events come in any order: a rank by what is
 reservation so far would change with the next event, and what was dropped by it does not come back.
 So the `created` of an accepted reservation counts too, and may go; what it did after accepting
 stays. Once anything went, facts of reservations that were only offered lose their stamps, and so
-do facts of which the first statement holds (`claims`), of every reservation: which event told them
-last, or first, depends on which events were still known.
+do facts of which the first statement holds (`claims`), of every reservation: which event stated
+them last, or first, depends on which events were still known.
 
 *Accepted and cancelled reservations* are not bounded here: each takes an agent, or the end of the
 task.

@@ -2,8 +2,8 @@
 
 Task and worker attributes can be rewritten by flows, plugins and the agent's browser while the task
 runs. So of these facts (`FIRST_HOLDS`) the first value holds, by (version, time, event id): it was
-told before an agent had the task. Each other value that was ever told is kept beside it, under
-`NAME=VALUE`, with when it was first told.
+stated before an agent had the task. Each other value that was ever stated is kept beside it, under
+`NAME=VALUE`, with when it was first stated.
 
 Theory: a fact with its contradictions is a map from value to its earliest stamp. Merging takes the
 earliest stamp of each value, so it is commutative, associative and idempotent. Only the
@@ -34,8 +34,8 @@ SEPARATOR = "="
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """A value that was told after another one, which holds. `reservation_sid`: None if it is about
-    the task; `at`: when it was first told (ms)."""
+    """A value that was stated after another one, which holds. `reservation_sid`: None if it is
+    about the task; `at`: when it was first stated (ms)."""
 
     reservation_sid: str | None
     name: str
@@ -83,7 +83,7 @@ def put_claim(facts: MutableMapping[str, Fact], name: str, fact: Fact) -> bool:
 
 
 def values_of(facts: Mapping[str, Fact], name: str) -> tuple[Fact, ...]:
-    """Return each value that was told of the fact, the one that holds first."""
+    """Return each value that was stated of the fact, the one that holds first."""
     first = facts.get(name)
     if first is None:
         return ()
@@ -91,7 +91,7 @@ def values_of(facts: Mapping[str, Fact], name: str) -> tuple[Fact, ...]:
 
 
 def contradictions(call: Call) -> tuple[Contradiction, ...]:
-    """Return what was told of a call against what holds, by time."""
+    """Return what was stated of a call against what holds, by time."""
     found: list[Contradiction] = []
     if has_contradictions(call.facts):
         found += _contradictions(None, call.facts)

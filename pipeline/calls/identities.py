@@ -1,8 +1,8 @@
 """Who a worker is. The worker SID is the identity; e-mail address, user of the contact URI and
-worker name are what the worker is called, and all that was ever told belongs together.
+worker name are what the worker is called, and all that was ever stated belongs together.
 
 Worker attributes can be rewritten by the agent's own browser, between calls too. So the names that
-are seen for a worker SID are gathered across tasks: a call tells the names in its reservations
+are seen for a worker SID are gathered across tasks: a call states the names in its reservations
 (`sightings`), a worker's record keeps each with when it was first seen (`with_sighting`), and who
 decides knows all records (`Workers`). A name counts in other calls from `EFFECTIVE_AFTER_MS` after
 its record's time, so that by then every process knows it, and a replay decides alike.
@@ -33,15 +33,15 @@ def names_in(reservation: Reservation) -> tuple[Named, ...]:
     """Return all that the reservation's worker was called in it, casefolded."""
     facts = reservation.facts
     if has_contradictions(facts):
-        told = {kind: _values(facts, name) for kind, name in _FACTS.items()}
-        return tuple(n for kind, values in told.items() for v in values for n in _named(kind, v))
+        stated = {kind: _values(facts, name) for kind, name in _FACTS.items()}
+        return tuple(n for kind, values in stated.items() for v in values for n in _named(kind, v))
     email, uri, name = facts.get("extension"), facts.get("contact_uri"), facts.get("worker_name")
     return _plain_names(email and email.value, uri and uri.value, name and name.value)
 
 
 def list_words(reservation: Reservation) -> frozenset[str]:
     """Return the lines of the monitored list, in normal form, that name the reservation's worker or
-    the worker's team; all that was told in the reservation counts."""
+    the worker's team; all that was stated in the reservation counts."""
     worker, team = reservation.facts.get("worker_sid"), reservation.facts.get("team")
     teams: tuple[str, ...] = ()
     if team is not None:
@@ -50,7 +50,7 @@ def list_words(reservation: Reservation) -> frozenset[str]:
 
 
 def sightings(before: Call | None, after: Call) -> tuple[WorkerSeen, ...]:
-    """Return the names of workers that a version of a call tells and the one before it did not."""
+    """Return the names of workers that a version of a call states and the one before it did not."""
     if before is not None and before.reservations is after.reservations:
         return ()
     known = {} if before is None else {each.sid: each for each in before.reservations}
@@ -129,7 +129,7 @@ def _sighting(before: Reservation | None, after: Reservation, call: Call) -> Wor
     if not new:
         return None
     at = call.cause_at
-    names = tuple(WorkerIdentity(kind, told, at, 0) for kind, told in new)
+    names = tuple(WorkerIdentity(kind, stated, at, 0) for kind, stated in new)
     return WorkerSeen(worker_sid, call.task_sid, names, at)
 
 
@@ -137,14 +137,14 @@ def _values(facts: Mapping[str, Fact], name: str) -> tuple[str, ...]:
     return tuple(fact.value for fact in values_of(facts, name))
 
 
-def _named(kind: str, told: str) -> Iterable[Named]:
-    plain = (contact_user(told) if kind == CONTACT else told).strip().casefold()
+def _named(kind: str, stated: str) -> Iterable[Named]:
+    plain = (contact_user(stated) if kind == CONTACT else stated).strip().casefold()
     return ((kind, plain),) if plain else ()
 
 
 @lru_cache(maxsize=4_096)  # asked for each version of a call, of workers who are mostly the same
-def _plain_names(*told: str | None) -> tuple[Named, ...]:
-    pairs = zip(_FACTS, told, strict=True)
+def _plain_names(*stated: str | None) -> tuple[Named, ...]:
+    pairs = zip(_FACTS, stated, strict=True)
     return tuple(n for kind, each in pairs if each is not None for n in _named(kind, each))
 
 

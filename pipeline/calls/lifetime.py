@@ -29,7 +29,7 @@ QUIET_MS = 5_000
 where a backlog is worked off or a history brought in."""
 
 CONTESTED = "flexcapture.leg-contested"
-"""The cause of a version that tells of another task with the same leg."""
+"""The cause of a version that names another task with the same leg."""
 MAX_CAUSE_CHARACTERS = 100
 
 _SECOND_MS = 1_000
@@ -75,7 +75,7 @@ def hear(state: Kept | None, event: CtiEvent, now: int) -> Heard | Silent | TooL
 
 
 def hear_contested(state: Kept | None, contested: LegContested, now: int) -> Heard:
-    """Another task names a leg of the call too, as was told at `now` (ms)."""
+    """Take in, at `now` (ms), that another task names a leg of the call too."""
     if not isinstance(state, Call):
         return Heard(state)
     cause = f"contested:{contested.call_sid}:{contested.other_task_sid}"

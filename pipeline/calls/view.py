@@ -49,8 +49,8 @@ _SECOND = 1_000
 @dataclass(frozen=True, slots=True)
 class Session:
     """One worker's part of the call. `started_at` None: not accepted (yet). `list_words`: the lines
-    of the monitored list that name the worker or the team, by all that was told in the
-    reservation."""
+    of the monitored list that name the worker or the team, by all that the reservation
+    stated."""
 
     reservation_sid: str
     worker_sid: str | None

@@ -133,7 +133,7 @@ def _fact_lines(call: Call) -> Iterator[str]:
 
 def _contradiction(each: Contradiction) -> str:
     whose = f" of {each.reservation_sid}" if each.reservation_sid else ""
-    return f"{each.name}{whose}: {each.held} holds, {rfc3339(each.at)} told as {each.value}"
+    return f"{each.name}{whose}: {each.held} holds, {each.value} stated at {rfc3339(each.at)}"
 
 
 def _span(start: int | None, end: int | None) -> str:

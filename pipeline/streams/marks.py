@@ -24,7 +24,7 @@ def worker_marks(call: Call, seen: CallView) -> tuple[str, ...]:
 
 def customer_marks(seen: CallView, earlier_legs: Iterable[str] = ()) -> tuple[str, ...]:
     """All that may mark a leg of the call as the customer's; `earlier_legs`: call SIDs that were
-    streamed as his before. A leg that attributes named late is none of them."""
+    streamed as his before. A leg that attributes named late is not among them."""
     sure = seen.customer_call_sid if seen.customer_leg_is_sure else None
     legs = [
         leg.call_sid

@@ -150,7 +150,7 @@ def test_the_resolver_lets_go_what_waited_in_vain() -> None:
 
 
 def test_the_names_of_a_worker_are_told_once_in_ten_minutes() -> None:
-    """Each reservation repeats them; another call of the same worker tells nothing new."""
+    """Each reservation repeats them; another call of the same worker adds nothing."""
     core = TrackerCore()
     story = inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     told: list[Output] = []
@@ -184,7 +184,7 @@ def test_the_resolver_gathers_the_names_of_a_worker() -> None:
 
 
 def test_contradictions_are_counted_once() -> None:
-    """An attribute that is rewritten, and told again by every later event, counts once."""
+    """An attribute that is rewritten, and repeated by every later event, counts once."""
     counter = CONTRADICTIONS.labels("direction")
     before = counter._value.get()
     story = inbound()
@@ -195,7 +195,7 @@ def test_contradictions_are_counted_once() -> None:
 
 
 def test_a_leg_that_another_task_names_is_told_in_both_calls() -> None:
-    """The resolver tells both tasks; the tracker keeps it with the leg, once."""
+    """The resolver informs both tasks; the tracker keeps it with the leg, once."""
     core, other = ResolverCore(), "WT" + "b" * 32
     first = core.on_record(CUSTOMER_LEG, None, ALIAS, T0)
     step = core.on_record(CUSTOMER_LEG, first.state, CallAlias(CUSTOMER_LEG, other, T0 + 5), T0 + 5)

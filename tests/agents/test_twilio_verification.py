@@ -1,4 +1,4 @@
-"""What Twilio says of a leg: its task's conference lists it, another one does, or nobody knows."""
+"""What Twilio says of a leg: its task's conference lists it, another one does, or it is unknown."""
 
 import asyncio
 from collections.abc import AsyncIterator

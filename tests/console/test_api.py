@@ -550,7 +550,7 @@ async def test_the_database_is_watched(console: Console) -> None:
 async def test_a_withheld_recording_is_listed_only_if_it_is_asked_for(
     client: httpx.AsyncClient, console: Console
 ) -> None:
-    """Nobody hears it, or sees its waveform; the contact without one is not among those."""
+    """Neither audio nor waveform is given; the contact without one is not among those."""
     withheld = replace(RECORDING, withheld_because="leg-contradicted")
     console.repository.save(replace(CONTACT, recordings=(withheld,)))
     other = replace(

@@ -182,7 +182,7 @@ class _Director:
         self.scene.reservation(self.on[-1], "accepted")
 
     def rewrites(self) -> None:
-        """Somebody writes into the running task's attributes, now and then before Flex does."""
+        """A browser writes into the running task's attributes, now and then before Flex does."""
         scene, own = self.scene, self.on[-1].call_sid
         people = {"customer": scene.customer_leg, "worker": own}
         told: dict[str, Any] = self.one_of(

@@ -5,9 +5,9 @@
 - Attributes of a task or a worker can be rewritten while the task runs. So what the first event
   says of direction, customer, the customer's leg, and a worker's name, address and team holds. What
   is said later is added only if it was absent. All that a worker was ever called is kept.
-- The leg that the task named as the customer's before a worker was asked for is his. A leg that was
-  named later is his if it came into the conference (the first named of several), or if only one was
-  ever named; and only if the conference does not mark it as a worker's.
+- The leg that the task named as the customer's before a worker was asked for is the customer's. A
+  leg that was named later is, too, if it came into the conference (the first named of several), or
+  if only one was ever named; and only if the conference does not mark it as a worker's.
 - A step that is told more than once happened when it was first told.
 - A reservation is a session. It begins when it was accepted, and ends with the reservation's end,
   with the last of the worker's own legs leaving, or with the call, whichever is first; if none of

@@ -147,7 +147,7 @@ def test_a_leg_is_forgotten_some_time_after_its_latest_record(
 def test_of_several_tasks_that_name_a_leg_each_gets_its_events(
     order: list[str], data: st.DataObject
 ) -> None:
-    """No task takes the events of a leg from another, and each is told of each other once."""
+    """No task takes the events of a leg from another, and each is informed of each other once."""
     again = data.draw(st.lists(st.sampled_from(order), max_size=4))
     state: CallAliasState | None = None
     contested: list[tuple[str, str]] = []

@@ -46,7 +46,7 @@ def call_of(events: list[CtiEvent]) -> Call:
 
 
 def rewritten(story: Story, at: int, **attributes: Any) -> Story:
-    """Tell that the task's attributes were changed."""
+    """Add an event after the task's attributes were changed."""
     story.attributes = story.attributes | attributes
     return story.task("updated", at)
 
@@ -113,7 +113,7 @@ def test_a_worker_who_changes_their_attributes_stays_monitored(worker: dict[str,
 
 
 def test_what_was_absent_may_be_added() -> None:
-    """A task that tells its direction late has it from then on."""
+    """A task that states its direction late has it from then on."""
     story = Story(attributes={}).task("created", 0)
     story.reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     assert view(call_of(story.events)).direction is None
@@ -149,7 +149,7 @@ def test_of_several_legs_named_later_the_one_in_the_conference_is_the_customers(
 
 
 def test_the_conferences_label_outranks_the_attributes() -> None:
-    """A leg that the conference labels as the customer's is his, whatever attributes say."""
+    """A leg that the conference labels `customer` is the customer's, whatever attributes say."""
     story = outbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     rewritten(story, 3_000, conference={"participants": {"customer": OWN, "worker": CUSTOMER_LEG}})
     story.participant("join", 4_000, OWN, ParticipantLabel="ann")

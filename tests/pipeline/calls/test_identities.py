@@ -68,7 +68,7 @@ def test_a_name_does_not_stand_for_a_line_of_another_kind() -> None:
 
 
 def test_names_that_were_seen_in_another_call_count_in_this_one() -> None:
-    """Whoever changes their e-mail address between two calls stays monitored."""
+    """A worker who changes their e-mail address between two calls stays monitored."""
     known = Worker(ANN, (WorkerIdentity("email", "ann@example.com", T0 - 9_000, T0 - 7_500),), T0)
     renamed = call_of(talking(email="nobody@x.com", contact_uri="client:nobody"))
 
@@ -100,7 +100,7 @@ def test_monitoring_ends_when_the_matching_entry_leaves_the_list() -> None:
 
 
 def test_a_call_tells_each_name_of_a_worker_once() -> None:
-    """A version tells what the one before it did not."""
+    """A version states what the one before it did not."""
     story = talking()
     first = call_of(story)
     [seen] = sightings(None, first)
@@ -130,7 +130,7 @@ _NAMES = st.builds(
 def test_a_workers_record_keeps_each_name_with_when_it_was_first_seen(
     told: list[list[WorkerIdentity]],
 ) -> None:
-    """Told again, a name changes nothing but to an earlier time; since when it counts stays."""
+    """Stated again, a name changes nothing but to an earlier time; since when it counts stays."""
     state: Worker | None = None
     for now, names in enumerate(told):
         seen = WorkerSeen(ANN, "WT", tuple(names), 0)

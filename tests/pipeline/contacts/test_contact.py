@@ -417,7 +417,7 @@ def test_the_recording_of_another_calls_leg_is_withheld_and_covers_nothing() -> 
 
 
 def test_a_contact_shows_what_attributes_contradict() -> None:
-    """The first word holds; each other one is told."""
+    """The first word holds; each other one is shown."""
     version = call(ANN)
     later = fact("internal", NOON + 5_000)
     found = of(replace(version, facts={**version.facts, "direction=internal": later}))

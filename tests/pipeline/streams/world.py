@@ -63,7 +63,8 @@ class GatewayDouble:
 @dataclass(frozen=True)
 class Deed:
     """What Twilio and the adapter make of a command: whether it is `done`, what the adapter says
-    (None: nothing), whether a started media stream's socket opens at once, and whose the leg is."""
+    (None: nothing), whether a started media stream's socket opens at once, and what Twilio says of
+    the leg."""
 
     done: bool = True
     outcome: str | None = "done"

@@ -1,4 +1,4 @@
-"""Recordings that are withheld, and what attributes told against what holds."""
+"""Recordings that are withheld, and values that attributes stated against those that hold."""
 
 import sqlalchemy as sa
 from alembic import op

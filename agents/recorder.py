@@ -8,10 +8,9 @@ the same result twice; docs/decisions/0004 tells why.
 import asyncio
 import gc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
@@ -19,7 +18,7 @@ from agents.recorder_checkpoints import read_checkpoints
 from agents.recorder_effects import Effects, GivenUp
 from agents.recorder_held import HeldPartitions
 from agents.recorder_lag import Lag, committed_offset
-from agents.recorder_reading import effects_of
+from agents.recorder_reading import PartitionInWork, media_consumer
 from agents.recorder_storage import drop_left_overs
 from agents.recorder_watch import RecorderWatch
 from agents.recorder_work import Work
@@ -29,7 +28,7 @@ from pipeline.kafka_watch import using_kafka
 from pipeline.media.regular import RegularReader
 from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.partition import PartitionFold
-from pipeline.settings import Role, Settings
+from pipeline.settings import Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.store.opening import opened_store
 from pipeline.telemetry import Health
@@ -42,8 +41,6 @@ RECORDS = Counter("flexcapture_recorder_records_total", "Records read from media
 OPEN = Gauge("flexcapture_recorder_open_recordings", "Recordings that this process is assembling")
 
 POLL_MS = 200
-MOST_FETCHED_BYTES = 16 * 1024 * 1024
-"""What waits to be recorded, when there is much, is on the log and not in memory."""
 POLL_RECORDS = 2_000
 COMMIT_EVERY_S = 1.0
 COMMIT_TIMEOUT_S = 5.0
@@ -80,16 +77,6 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             await producer.stop()
 
 
-@dataclass(slots=True)
-class _Partition:
-    """A partition that this process has: its fold, and how far it was read and committed."""
-
-    fold: PartitionFold
-    position: int
-    latest_at: int = 0
-    committed: int = -1
-
-
 class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """The loop: poll, fold, carry out, commit. One lock keeps rebalances out of a round."""
 
@@ -104,18 +91,8 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._settings = settings
         self._store = store
         self._effects = effects
-        self._consumer: AIOKafkaConsumer = kafka.consumer(
-            settings,
-            group_id=settings.prefixed(Role.RECORDER),
-            # A store that refuses for hours is no reason to give the partitions to another
-            # recorder, which has the same store: the alarm is the health check.
-            max_poll_interval_ms=24 * 60 * 60 * 1000,
-            # A round for each batch of each call costs several times what is in it: the broker
-            # gathers, for 100 ms at most.
-            fetch_min_bytes=kafka.GATHERED_BYTES,
-            fetch_max_bytes=MOST_FETCHED_BYTES,
-        )
-        self._partitions: dict[int, _Partition] = {}
+        self._consumer = media_consumer(settings)
+        self._partitions: dict[int, PartitionInWork] = {}
         self._checkpoints: dict[int, list[Checkpoint]] = {}
         self._known: set[int] = set()  # partitions of which the checkpoints were read
         self._read_again_at = 0.0
@@ -215,7 +192,8 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             if tp not in rewound:
                 last = records[-1]
                 self._lag.read(tp, records[0].offset, last.offset, last.timestamp)
-                work += self._fold(self._partitions[tp.partition], records)
+                work += self._partitions[tp.partition].read(self._regular, records)
+                RECORDS.inc(len(records))
         await self._effects.carry_out(work)
         self._hold_late()
         for number, what in self._effects.broken().items():
@@ -236,16 +214,6 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             self._held.hold(number, self._partitions[number].position, why)
         for number in (self._held.held & ours) - late:
             self._held.read_on(number)
-
-    def _fold(self, partition: _Partition, records: Sequence[ConsumerRecord]) -> list[Work]:
-        work: list[Work] = []
-        for message in records:
-            if effects := effects_of(self._regular, partition.fold, message):
-                work += [Work(effect, message) for effect in effects]
-            partition.latest_at = max(partition.latest_at, message.timestamp)
-        partition.position = records[-1].offset + 1
-        RECORDS.inc(len(records))
-        return work
 
     async def _restore(
         self, messages: Mapping[TopicPartition, Sequence[ConsumerRecord]]
@@ -270,7 +238,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 # If that has expired, Kafka gives the first record that there still is.
                 self._consumer.seek(tp, start)
                 rewound.add(tp)
-            self._partitions[tp.partition] = _Partition(fold, start)
+            self._partitions[tp.partition] = PartitionInWork(fold, start)
         return rewound
 
     async def _read_checkpoints(self) -> None:

@@ -66,6 +66,8 @@ class Cluster:
         )
         answers = {n: r for n, r in zip(nodes, responses, strict=True) if r is not None}
         self._alive = tuple(answers)
+        if nodes and not answers:
+            trouble = trouble or f"brokers do not answer at {_worded_addresses(self._addresses)}"
         for response in answers.values():
             for node, host, port, _ in response.brokers:
                 self._addresses[node] = host, port
@@ -166,6 +168,10 @@ def _topics(response: Any) -> Mapping[str, TopicView]:
         )
         for error, name, _, partitions, operations in response.topics
     }
+
+
+def _worded_addresses(addresses: Mapping[int, tuple[str, int]]) -> str:
+    return ", ".join(f"{host}:{port}" for host, port in addresses.values())
 
 
 def _worded(error: Exception) -> str:

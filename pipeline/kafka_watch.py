@@ -10,8 +10,8 @@ from pipeline.kafka_cluster import Cluster
 from pipeline.kafka_start import Preparation, needs_of
 from pipeline.kafka_view import Needs, denied, impaired, unusable
 from pipeline.settings import Settings
+from pipeline.state_log import Lasting
 from pipeline.telemetry import Health
-from pipeline.waiting import Lasting
 from schemas.topics import Topic
 
 USABLE = Gauge(

@@ -7,10 +7,10 @@ import time
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from pipeline.state_log import Lasting
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.store.database import migrate
 from pipeline.telemetry import Health
-from pipeline.waiting import Lasting
 
 RETRY_S = 1.0
 

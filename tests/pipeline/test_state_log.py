@@ -2,7 +2,7 @@
 
 from structlog.testing import capture_logs
 
-from pipeline.waiting import Lasting
+from pipeline.state_log import Lasting
 
 
 def test_one_line_a_minute() -> None:

@@ -23,6 +23,8 @@ from schemas.topics import (
     STREAM_COMMANDS,
     STREAM_EVENTS,
     TICKS,
+    WORKERS,
+    WORKERS_SEEN,
     Topic,
     changelog,
 )
@@ -84,12 +86,14 @@ ACCESS: Mapping[Role, Access] = {
         "bridge-STREAM-",
     ),
     Role.TRACKER: _of_table_role(
-        Role.TRACKER, (CTI_EVENTS, CTI_RESOLVED), (CALLS, CALL_ALIASES, TICKS)
+        Role.TRACKER, (CTI_EVENTS, CTI_RESOLVED), (CALLS, CALL_ALIASES, WORKERS_SEEN, TICKS)
     ),
-    Role.RESOLVER: _of_table_role(Role.RESOLVER, (CTI_EVENTS, CALL_ALIASES), (CTI_RESOLVED,)),
+    Role.RESOLVER: _of_table_role(
+        Role.RESOLVER, (CTI_EVENTS, CALL_ALIASES, WORKERS_SEEN), (CTI_RESOLVED, WORKERS)
+    ),
     Role.STREAM_MANAGER: _of_table_role(
         Role.STREAM_MANAGER,
-        (CALLS, STREAM_EVENTS, POLICY),
+        (CALLS, STREAM_EVENTS, POLICY, WORKERS),
         (STREAM_COMMANDS, STREAM_EVENTS, MEDIA, POLICY),
         "policy-publisher",
     ),
@@ -105,7 +109,7 @@ ACCESS: Mapping[Role, Access] = {
         Role.RECORDER.value,
     ),
     Role.CONSOLIDATOR: _of_table_role(
-        Role.CONSOLIDATOR, (CALLS, STREAM_EVENTS, RECORDINGS, POLICY), (CONTACTS,)
+        Role.CONSOLIDATOR, (CALLS, STREAM_EVENTS, RECORDINGS, POLICY, WORKERS), (CONTACTS,)
     ),
     Role.CONSOLE: Access(),
 }

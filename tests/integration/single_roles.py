@@ -75,9 +75,9 @@ class Roles:
         names = [f"{role}-{n}" for role, count in counts.items() for n in range(count)]
         ports = chosen([*names, *(f"{n}.own" for n in names)], {}, [])
         (self.directory / "monitored").write_text("*\n")
+        self.listens |= {name: f"127.0.0.1:{ports[f'{name}.own']}" for name in names}
         for name in names:
             self.addresses[name] = f"127.0.0.1:{ports[name]}"
-            self.listens[name] = f"127.0.0.1:{ports[f'{name}.own']}"
             self._start(name, self.listens[name])
 
     def _start(self, name: str, own: str) -> None:

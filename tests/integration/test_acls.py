@@ -3,7 +3,8 @@
 import asyncio
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
 from random import Random
 
 import pytest
@@ -109,47 +110,64 @@ async def test_roles_need_exactly_the_acls_of_the_table(
 ) -> None:
     """Each role is its own user and starts without ACLs. It names what it lacks, which is what the
     table gives it; with that, a call goes through the whole pipeline."""
+    await ensure_topics(secured.settings(BROKER, topic_prefix=prefix), PROVISIONED, 20)
+    credentials, world = Credentials(Sids(Random(1)).new("AC"), "t" * 32), World(Sids(Random(2)))
     directory = tmp_path_factory.mktemp("roles")
+    async with (
+        emulated_kinesis() as kinesis,
+        TwilioRest(world, credentials, Faults()) as rest,
+        Cluster(secured.settings(BROKER)) as cluster,
+    ):
+        await cluster.look([], ask_all=False)
+        more = {
+            "KINESIS_STREAM": STREAM,
+            "TWILIO_API_URL": rest.url,
+            "TWILIO_ACCOUNT_SID": credentials.account_sid,
+            "GATEWAY_DRAIN_SECONDS": "1",
+        }
+        with roles(directory, secured.bootstrap_servers, prefix, **more) as started:
+            started.environment_of = lambda role: variables(started, secured, kinesis, role)
+            started.start(dict.fromkeys(Role, 1))
+            await until_all_is_granted(started, cluster, prefix)
+            await started.all_healthy(60)
+            before = refusals(started)
+            await play_a_call(started, world, kinesis, credentials)
+            await started.all_healthy(10)
+            assert before == refusals(started)
+
+
+@asynccontextmanager
+async def emulated_kinesis() -> AsyncIterator[LocalKinesis]:
+    """A Kinesis with the stream."""
     kinesis = LocalKinesis(chosen(["kinesis"], {}, [])["kinesis"], "us-east-1", STREAM)
-    emulator = await asyncio.create_subprocess_exec(*tied(kinesis.command()))
-    random = Random(1)
-    credentials = Credentials(Sids(random).new("AC"), "t" * 32)
-    world = World(Sids(Random(2)))
+    process = await asyncio.create_subprocess_exec(*tied(kinesis.command()))
     try:
-        async with (
-            TwilioRest(world, credentials, Faults()) as rest,
-            Cluster(secured.settings(BROKER)) as cluster,
-        ):
-            await asyncio.wait_for(kinesis.make_stream(), 60)
-            await ensure_topics(secured.settings(BROKER, topic_prefix=prefix), PROVISIONED, 20)
-            await cluster.look([], ask_all=False)
-            more = {
-                "KINESIS_STREAM": STREAM,
-                "TWILIO_API_URL": rest.url,
-                "TWILIO_ACCOUNT_SID": credentials.account_sid,
-                "GATEWAY_CHECK_SECONDS": "0",
-                "GATEWAY_DRAIN_SECONDS": "1",
-            }
-            with roles(directory, secured.bootstrap_servers, prefix, **more) as started:
-                started.environment_of = lambda role: variables(secured, kinesis, role)
-                started.start(dict.fromkeys(Role, 1))
-                await until_all_is_granted(started, cluster, prefix)
-                await started.all_healthy(60)
-                await play_a_call(started, world, kinesis, credentials)
-                await started.all_healthy(10)
-                logs = [started.log(name).read_text() for name in started.processes]
-                assert not [log for log in logs if "AuthorizationFailed" in log]
+        await asyncio.wait_for(kinesis.make_stream(), 60)
+        yield kinesis
     finally:
-        emulator.kill()
-        await emulator.wait()
+        process.kill()
+        await process.wait()
 
 
-def variables(secured: SecuredKafka, kinesis: LocalKinesis, role: str) -> dict[str, str]:
-    """A role's own environment: its user, and for the bridge Kinesis."""
+def refusals(started: Roles) -> set[str]:
+    """The lines of the roles' logs with Kafka's refusals. A gateway writes as soon as it runs, also
+    while it lacks ACLs."""
+    logs = [started.log(name).read_text() for name in started.processes]
+    return {line for log in logs for line in log.splitlines() if "AuthorizationFailed" in line}
+
+
+def variables(
+    started: Roles, secured: SecuredKafka, kinesis: LocalKinesis, role: str
+) -> dict[str, str]:
+    """A role's own environment: its user, for the bridge Kinesis, for the adapter the gateway."""
     if role == Role.CONSOLE:
         return {}
     own = {f"FLEXCAPTURE_{k}": v for k, v in secured.client_settings(role).items()}
-    return own | (kinesis.environment() if role == Role.BRIDGE else {})
+    if role == Role.BRIDGE:
+        own |= kinesis.environment()
+    if role == Role.TWILIO_ADAPTER:
+        own["FLEXCAPTURE_GATEWAY_PUBLIC_URL"] = f"ws://{started.listens['gateway-0']}/media"
+    return own
 
 
 def conversation(call: CallBuilder) -> None:

@@ -28,7 +28,7 @@ from pipeline.kafka_watch import using_kafka
 from pipeline.media.regular import RegularReader
 from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.partition import PartitionFold
-from pipeline.settings import Settings
+from pipeline.settings import Role, Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.store.opening import opened_store
 from pipeline.telemetry import Health

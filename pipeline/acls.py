@@ -1,4 +1,4 @@
-"""The ACLs of each role on a Kafka that has an authorizer: these, and no others. Pure.
+"""The ACLs of each role on a Kafka that has an authorizer: these, and no others.
 
 docs/kafka.md shows the table. A role names each ACL that it lacks, in its health and in its log.
 """

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -23,7 +23,9 @@ from agents.faust_handler import Effects, Handler, Recall
 from agents.faust_lease import Lease, guard
 from agents.faust_outbox import BEHIND_SECONDS, Outbox, gather
 from agents.faust_sending import Patient
-from agents.faust_watch import Progress, end_process_soon, lasting, watch
+from agents.faust_stuck import show_stuck
+from agents.faust_watch import Progress, lasting, watch
+from agents.process_end import end_process_soon
 from pipeline.kafka import know_topics, producer
 from pipeline.kafka_watch import using_kafka
 from pipeline.settings import Role, Settings
@@ -201,12 +203,13 @@ class _Running:
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
 
-    async def _safe(self) -> None:
-        """Returns once all that came of what was handled is safe."""
+    async def _safe(self, partitions: Collection[int]) -> Collection[int]:
+        """Return those of the partitions of which all that came of what was handled is safe. Kafka
+        may take its time for some: they are not among them."""
         self.outbox.check()
         if self.handler is not None:
             await self.handler.settle()
-        await self.outbox.drained()
+        return await self.outbox.drained(partitions)
 
     async def _start(self, stop: asyncio.Event) -> None:
         """Return once the app has started, or `stop` is set: its start waits for Kafka, as long as
@@ -241,6 +244,7 @@ class _Running:
             ("the watchdog", watch(self.app, self.progress, handler)),
             ("the agent", self._failure()),
             ("the lease", self.lease.lasts()),
+            ("the health check", show_stuck(self.health, self.outbox.stuck)),
             ("the assignment", watch_assignment(self.app, self._assigned_together, self.health)),
             *((repr(companion), companion(self.progress.owned)) for companion in companions),
         ]

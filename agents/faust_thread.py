@@ -100,3 +100,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return None, None
         state = assignment.state_value(tp)
         return (state.position if state.has_valid_position else None), state.lso
+
+    def has_leader(self, tp: Any) -> bool:
+        """See `Consumer`."""
+        cluster = self._ensure_consumer()._client.cluster  # noqa: SLF001
+        return cluster.leader_for_partition(tp) not in (None, -1)

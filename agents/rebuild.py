@@ -23,8 +23,7 @@ from agents.rebuilt import (
     rebuilt,
     wanted_keys,
 )
-from pipeline.kafka import ensure_topics, producer
-from pipeline.kafka_security import client_arguments
+from pipeline.kafka import admin_client, ensure_topics, producer
 from pipeline.replay import Log, Progress, Span
 from pipeline.settings import Role, Settings
 from schemas.codec import encode
@@ -61,7 +60,7 @@ async def rebuild_tracker(settings: Settings, *, check: bool, progress: Progress
     if not check:
         await ensure_topics(settings, [_TABLE, CTI_RESOLVED])
     log, writer = Log(settings, progress), producer(settings)
-    admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=10_000)
+    admin = admin_client(settings)
     try:
         for each in (log, writer, admin):
             await each.start()

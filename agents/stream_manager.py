@@ -31,8 +31,9 @@ from schemas.records import (
     RecordingDecided,
     StartDuplicateStream,
     StopDuplicateStream,
+    VerifyLeg,
 )
-from schemas.topics import CALLS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS
+from schemas.topics import CALLS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS, WORKERS
 
 log = structlog.get_logger(__name__)
 
@@ -120,7 +121,7 @@ def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
     """Return what to publish. A decision is on `media` too, in order with the audio: that alone
     decides what of the audio is kept."""
     match told:
-        case StartDuplicateStream() | StopDuplicateStream():
+        case StartDuplicateStream() | StopDuplicateStream() | VerifyLeg():
             return (Output(STREAM_COMMANDS, key, told),)
         case RecordingDecided():
             return Output(STREAM_EVENTS, key, told), Output(MEDIA, key, told)
@@ -138,9 +139,13 @@ async def _in_force(history: PolicyHistory) -> None:
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role stream-manager; besides, it publishes the list of who is monitored."""
     await until_usable(
-        settings, health, reads=[POLICY], writes=[POLICY], transactional_ids=[TRANSACTIONAL_ID]
+        settings,
+        health,
+        reads=[POLICY, WORKERS],
+        writes=[POLICY],
+        transactional_ids=[TRANSACTIONAL_ID],
     )
-    async with reading_policy(settings, health) as reader:
+    async with reading_policy(settings, health, with_workers=True) as reader:
         publisher = PolicyPublisher(settings, reader, health)
         # 1. What the file says now is published; 2. it is known here; 3. it holds. Then events are
         # decided by it.

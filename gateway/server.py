@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -20,11 +20,12 @@ from gateway.entrance import Entrance, UsedTickets
 from gateway.epoch import begin_epoch
 from gateway.following import DecisionFollower
 from gateway.handshakes import HandshakeReports
+from gateway.outlets import Outlets, is_cut_off, show_kafka
 from gateway.publisher import Publisher
 from gateway.reception import BACKLOG, Reception
 from gateway.sessions import Sessions
 from gateway.sockets import Sockets, wall_clock
-from gateway.spill import Spill, SpillInUse
+from gateway.spill import SpillInUse, Spills
 from pipeline.kafka import producer
 from pipeline.kafka_watch import keep_using_kafka, until_usable
 from pipeline.settings import Settings, SettingsError, listen_address
@@ -36,7 +37,8 @@ log = structlog.get_logger(__name__)
 
 WATCH_S = 0.1
 ALIVE_S = 2.0
-STALLED_S = 10
+ANNOUNCED_S = 5
+"""For so long a gateway that comes up waits for partitions that Kafka does not take."""
 CLOSE_S = 1.5
 FLUSH_S = 2.0
 FULL = 0.9
@@ -69,16 +71,9 @@ class Announcer(Protocol):
     async def flushed(self, seconds: float) -> bool:
         """Whether everything stands in the log, after at most so long."""
 
-
-Outlet_co = TypeVar("Outlet_co", covariant=True)
-
-
-class Outlets(NamedTuple, Generic[Outlet_co]):
-    """The two ways to Kafka: audio may wait in the one for as long as Kafka takes; what tells of
-    media streams and of the gateway's life must not wait behind it."""
-
-    media: Outlet_co
-    events: Outlet_co
+    @property
+    def was_heard(self) -> bool:
+        """Whether anything stands in the log."""
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -94,7 +89,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         await until_usable(settings, health, reads=_READS, writes=_WRITES)
     epoch = begin_epoch(directory, instance, wall_clock())
     outlets = Outlets(
-        Publisher(_producer_for(settings), spill=_spill(settings, directory, instance)),
+        Publisher(_producer_for(settings), spills=_spills(settings, directory, instance)),
         Publisher(_producer_for(settings)),
     )
     started = GatewayStarted(instance, epoch, epoch)
@@ -129,14 +124,14 @@ def _producer_for(settings: Settings) -> Callable[[], AIOKafkaProducer]:
     return lambda: producer(settings, linger_ms=LINGER_MS)
 
 
-def _spill(settings: Settings, directory: Path | None, instance: str) -> Spill | None:
+def _spills(settings: Settings, directory: Path | None, instance: str) -> Spills | None:
     """Raises `SettingsError` where its directory cannot be used."""
     directory = settings.gateway_spill_dir or (directory and directory / f"{instance}.spill")
     if directory is None or not settings.gateway_spill_bytes:
         log.warning("no FLEXCAPTURE_GATEWAY_SPILL_DIR: without Kafka audio is kept in memory only")
         return None
     try:
-        return Spill(directory, settings.gateway_spill_bytes)
+        return Spills(directory, settings.gateway_spill_bytes)
     except OSError as error:
         raise SettingsError(
             f"FLEXCAPTURE_GATEWAY_SPILL_DIR: {directory} cannot be used: {error.strerror}"
@@ -191,15 +186,19 @@ async def _announced(
     stop: asyncio.Event,
     patience_s: float,
 ) -> bool:
-    """True once it stands in the log, on every partition, or is to be waited for no longer; False
-    if told to stop first."""
+    """Return True once it stands in the log on every partition that Kafka takes, or after
+    `patience_s` seconds; False if told to stop first. A partition that has no leader after some
+    seconds gets it later, before anything else."""
     _broadcast(publisher, topic, started)
-    waited = 0
+    tries = 0
     while not await publisher.flushed(1):
         if stop.is_set():
             return False
-        waited += 1
-        if waited >= patience_s:
+        tries += 1
+        if publisher.was_heard and tries >= ANNOUNCED_S:
+            log.warning("Kafka does not take the announcement on every partition")
+            return True
+        if tries >= patience_s:
             log.warning("Kafka is away: media streams are accepted, their audio waits here")
             return True
     return True
@@ -286,24 +285,21 @@ class Gateway:
             self.reception.sweep()
             self.sockets.end_not_to_be_recorded()
             self._handshakes.show(health)
-            waiting = max(publisher.waiting_for() for publisher in self._outlets)
-            if waiting > STALLED_S:
-                health.bad("kafka", f"nothing acknowledged for {waiting:.0f} s; buffering")
-            else:
-                health.good("kafka")
+            show_kafka(health, self._outlets)
             if self._outlets.media.trouble is not None:
                 health.bad("spill", self._outlets.media.trouble)
             else:
                 health.good("spill")
 
     async def _say_alive(self, topic: str) -> None:
-        """Tells every partition, again and again, that this gateway lives. While Kafka takes
-        nothing it says nothing: what waits would tell only later that it lived."""
-        who = self._started
+        """Tell every partition, again and again, that this gateway lives. One that Kafka does not
+        take is told nothing: what waits would tell only later that it lived."""
+        who, events = self._started, self._outlets.events
         while True:
-            if self._outlets.events.waiting_for() < ALIVE_S:
-                alive = GatewayAlive(who.gateway, who.epoch, wall_clock())
-                _broadcast(self._outlets.events, topic, alive)
+            alive = GatewayAlive(who.gateway, who.epoch, wall_clock())
+            for partition in range(CALL_PARTITIONS):
+                if events.waiting_at(topic, partition) < ALIVE_S:
+                    events.publish(topic, None, alive, partition=partition)
             await asyncio.sleep(ALIVE_S)
 
     async def drain(self) -> None:
@@ -323,6 +319,5 @@ class Gateway:
         self.sockets.end_all()
 
     def _is_full(self) -> bool:
-        """What runs needs the rest of what holds audio that Kafka has not taken."""
-        media = self._outlets.media
-        return media.waiting_for() > STALLED_S and media.filled() > FULL
+        """Whether what runs needs the rest of what holds audio that Kafka has not taken."""
+        return self._outlets.media.filled() > FULL and is_cut_off(self._outlets)

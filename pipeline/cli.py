@@ -82,6 +82,7 @@ def parser() -> argparse.ArgumentParser:
     _add_call(commands)
     _lazily("pipeline.rebuild_arguments", "add")(commands, _moment, _task_sid)
     _lazily("pipeline.letters.arguments", "add")(commands, _moment, _positive)
+    _lazily("pipeline.recordings_arguments", "add")(commands)
     _add_policy(commands)
     _lazily("pipeline.topics_arguments", "add")(commands)
     for role in Role:
@@ -138,6 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "rebuild": _rebuild,
         "dead-letters": _dead_letters,
         "policy": _policy,
+        "recordings": _recordings,
         "topics": _topics,
         Role.BRIDGE: _bridge,
         Role.CONSOLE: _console,
@@ -247,6 +249,16 @@ def _policy(asked: argparse.Namespace) -> int:
     _quiet()
     settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
     return int(_lazily("agents.policy_command", "accept")(settings))
+
+
+def _recordings(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = _load()
+    reachable = settings_for(settings, asked.state_dir, DEFAULT_STATE_DIR)
+    directory = (asked.state_dir or settings.state_dir or DEFAULT_STATE_DIR).absolute()
+    url = settings.recordings_url or (directory / "recordings").as_uri()
+    run = _lazily("agents.recordings_command", "run")
+    return int(run(reachable, url, asked.partition, yes=asked.yes))
 
 
 def _topics(asked: argparse.Namespace) -> int:

@@ -18,7 +18,9 @@ from aiokafka.errors import (
 from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 
+from pipeline.kafka_client import leave_hung_brokers
 from pipeline.kafka_security import client_arguments
+from pipeline.kafka_sender import keep_partitions_apart
 from pipeline.kafka_start import ensure_topics as ensure_topics  # noqa: PLC0414
 from pipeline.settings import Settings
 from schemas.topics import Topic
@@ -57,7 +59,10 @@ def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
         "request_timeout_ms": 10_000,
     }
     made = AIOKafkaProducer(**arguments | overrides)
+    leave_hung_brokers(made.client)
     _reuse_refused_sequences(made)
+    if "transactional_id" not in overrides:
+        keep_partitions_apart(made)
     return made
 
 
@@ -103,10 +108,13 @@ def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaCons
         "heartbeat_interval_ms": 1_500,
         "max_partition_fetch_bytes": MAX_REQUEST_BYTES,
         "fetch_max_wait_ms": 100,
+        # A join waits for the other members, for the session time-out at most.
+        "request_timeout_ms": 12_000,
     }
     if overrides.get("group_id") and settings.instance:
         arguments["group_instance_id"] = settings.instance
     made = AIOKafkaConsumer(*topics, **arguments | overrides)
+    leave_hung_brokers(made._client)  # noqa: SLF001
     if overrides.get("group_id"):
         _assign_known_topics(made)
     return made
@@ -146,6 +154,34 @@ async def know_topics(
         await sender.partitions_for(settings.prefixed(topic.name))
 
 
+async def with_leader(
+    client: AIOKafkaConsumer | AIOKafkaProducer, partitions: Iterable[TopicPartition]
+) -> set[TopicPartition]:
+    """Return those of the partitions that have a leader, as far as the client, which was started,
+    knows. Raises `KafkaError` for a topic that does not exist."""
+    connected = client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001
+    wanted = set(partitions)
+    for topic in {tp.topic for tp in wanted}:
+        await connected._wait_on_metadata(topic)  # noqa: SLF001
+    return {tp for tp in wanted if connected.cluster.leader_for_partition(tp) not in (None, -1)}
+
+
+async def end_offsets(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return the ends of those of the partitions that have a leader. Raises `KafkaError`."""
+    found = await with_leader(consumer, partitions)
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(found) if found else {}
+    return ends
+
+
+def admin_client(settings: Settings, request_timeout_ms: int = 10_000) -> AIOKafkaAdminClient:
+    """Return a client for topics and their settings. Not started."""
+    made = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=request_timeout_ms)
+    leave_hung_brokers(made._client)  # noqa: SLF001
+    return made
+
+
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition on which every producer of ours, and Java's, puts a key."""
     return int(murmur2(key) & 0x7FFFFFFF) % partitions
@@ -156,7 +192,7 @@ async def wait_for_kafka(settings: Settings, seconds: float, brokers: int = 1) -
     `seconds`."""
     async with asyncio.timeout(seconds):
         while True:
-            admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=3_000)
+            admin = admin_client(settings, 3_000)
             try:
                 await admin.start()
                 live = len((await admin.describe_cluster())["brokers"])

@@ -78,13 +78,22 @@ DEAD_LETTERS_RETRIED = Topic(
     "partition-offset of the dead letter, on the same partition",
     ("DeadLetterRetried",),
 )
-CTI_RESOLVED = Topic("cti.resolved", "task SID", ("CtiEvent",))
+CTI_RESOLVED = Topic("cti.resolved", "task SID", ("CtiEvent", "LegContested"))
 CALL_ALIASES = Topic("call.aliases", "call SID", ("CallAlias",))
+WORKERS_SEEN = Topic("workers.seen", "worker SID", ("WorkerSeen",))
+WORKERS = Topic(
+    "workers",
+    "worker SID",
+    ("Worker",),
+    # Every process that decides reads the whole topic, and a worker's record changes rarely.
+    partitions=1,
+    retention_ms=None,
+)
 CALLS = Topic("calls", "task SID", ("Call",))
 STREAM_COMMANDS = Topic(
     "stream.commands",
     "task SID",
-    ("StartDuplicateStream", "StopDuplicateStream"),
+    ("StartDuplicateStream", "StopDuplicateStream", "VerifyLeg"),
     retention_ms=7 * _DAY_MS,
 )
 STREAM_EVENTS = Topic(
@@ -145,6 +154,8 @@ ALL = (
     DEAD_LETTERS_RETRIED,
     CTI_RESOLVED,
     CALL_ALIASES,
+    WORKERS_SEEN,
+    WORKERS,
     CALLS,
     STREAM_COMMANDS,
     STREAM_EVENTS,

@@ -480,7 +480,7 @@ async def test_a_killed_broker_loses_nothing(tmp_path, prefix):
             await gateway.records("media", MediaBatch, 4)
             first.close()
             async with asyncio.timeout(30):
-                while not sum(p.stat().st_size for p in spill.glob("*.spill")):  # noqa: ASYNC110
+                while not sum(p.stat().st_size for p in spill.rglob("*.spill")):  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
             with running(broker, tmp_path / "kafka.log"):
                 await wait_for_kafka(settings, 60)
@@ -497,7 +497,7 @@ async def test_a_killed_broker_loses_nothing(tmp_path, prefix):
     assert list(range(sent)) == [
         f.timestamp // 20 for _, batch in sorted(numbers.items()) for f in frames(batch)
     ]
-    assert [] == list(spill.glob("*.spill"))
+    assert [] == list(spill.rglob("*.spill"))
 
 
 async def test_a_gateway_that_starts_without_kafka_takes_media_streams(tmp_path, prefix):

@@ -93,7 +93,7 @@ async def test_a_request_that_outlives_its_time_out_is_overdue(
         await hangs.wait()
         raise TwilioError(500, None, "at last")
 
-    async with TwilioApi(ACCOUNT, TOKEN, "http://127.0.0.1:1", 0.01) as api:
+    async with TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, "http://127.0.0.1:1", 0.01) as api:
         assert api.overdue() is None
         monkeypatch.setattr(api, "_exchange", exchange)
         asking = asyncio.create_task(api.check_account())

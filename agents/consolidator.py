@@ -28,7 +28,7 @@ from pipeline.contacts.state import (
     is_forgettable,
     touched,
 )
-from pipeline.kafka import ensure_topics
+from pipeline.kafka_watch import until_usable
 from pipeline.settings import Role, Settings
 from pipeline.store.database import open_database
 from pipeline.store.opening import ready
@@ -36,7 +36,7 @@ from pipeline.store.repository import Repository
 from pipeline.telemetry import Health
 from schemas.codec import decode, encode
 from schemas.records import Contact, ContactRecording, ContactState
-from schemas.topics import CALLS, CONTACTS, POLICY, RECORDINGS, STREAM_EVENTS
+from schemas.topics import CALLS, CONTACTS, POLICY, RECORDINGS, STREAM_EVENTS, WORKERS
 
 log = structlog.get_logger(__name__)
 
@@ -253,8 +253,8 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     try:
         if not await ready(engine, health, stop):
             return
-        await ensure_topics(settings, [POLICY])
-        async with reading_policy(settings, health) as reader:
+        await until_usable(settings, health, reads=[POLICY, WORKERS])
+        async with reading_policy(settings, health, with_workers=True) as reader:
 
             async def follow(_: Partitions) -> None:
                 await reader.follow()

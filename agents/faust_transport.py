@@ -194,6 +194,10 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     def highwater(self, tp: Any) -> None:
         """Asked at each record, for Faust's monitor, which is not there."""
 
+    def rejoin(self) -> None:
+        """Have the group share its partitions out anew."""
+        self._thread.rejoin()
+
     def position_and_end(self, tp: Any) -> tuple[int | None, int | None]:
         """Where reading goes on, and the end of what may be read, as far as is known."""
         return self._thread.position_and_end(tp)  # type: ignore[no-any-return]

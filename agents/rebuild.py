@@ -14,7 +14,6 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupIdNotFound, KafkaError, NoError, for_code
 
-from agents.app import changelog_topic
 from agents.rebuilt import (
     Folding,
     Published,
@@ -28,10 +27,10 @@ from pipeline.kafka import admin_client, ensure_topics, producer
 from pipeline.replay import Log, Progress, Span
 from pipeline.settings import Role, Settings
 from schemas.codec import encode
-from schemas.topics import CALL_PARTITIONS, CALLS, CTI_EVENTS, CTI_RESOLVED, Topic
+from schemas.topics import CALL_PARTITIONS, CALLS, CTI_EVENTS, CTI_RESOLVED, Topic, changelog
 
 _EVENTS = (CTI_EVENTS, CTI_RESOLVED)
-_TABLE = changelog_topic(Role.TRACKER)
+_TABLE = changelog(Role.TRACKER)
 
 _COORDINATOR_S = 30.0
 _MEMBERSHIP_S = 10.0

@@ -24,11 +24,13 @@ from agents.recorder_watch import RecorderWatch
 from agents.recorder_work import Work
 from agents.stuck_work import LIMITS, Limits, end_if_stuck
 from pipeline import kafka
+from pipeline.kafka_watch import using_kafka
 from pipeline.media.regular import RegularReader
 from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.partition import PartitionFold
-from pipeline.settings import Settings
+from pipeline.settings import Role, Settings
 from pipeline.store.audio import AudioStore, StoreError
+from pipeline.store.opening import opened_store
 from pipeline.telemetry import Health
 from schemas.records import RecorderCheckpoint
 from schemas.topics import DEAD_LETTERS, MEDIA, RECORDER_CHECKPOINTS, RECORDINGS
@@ -58,15 +60,21 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     gc.freeze()  # what is there by now stays
     gc.set_threshold(GARBAGE_AFTER)
     url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")
-    store = AudioStore.from_url(url)
-    await kafka.ensure_topics(settings, [MEDIA, RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS])
-    producer = kafka.producer(settings)
-    await producer.start()
-    try:
-        effects = Effects(settings, health, store, producer)
-        await Recorder(settings, store, effects).run(health, stop)
-    finally:
-        await producer.stop()
+    store = await opened_store(url, health)
+    async with using_kafka(
+        settings,
+        health,
+        reads=[MEDIA, RECORDER_CHECKPOINTS],
+        writes=[RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS],
+        group=Role.RECORDER,
+    ):
+        producer = kafka.producer(settings)
+        await producer.start()
+        try:
+            effects = Effects(settings, health, store, producer)
+            await Recorder(settings, store, effects).run(health, stop)
+        finally:
+            await producer.stop()
 
 
 class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -10,10 +10,11 @@ import structlog
 from agents.app import Backlog, Output, Partitions, Step, run_table_role
 from agents.policy_publisher import PolicyPublisher
 from agents.policy_topic import reading_policy
+from agents.policy_writer import TRANSACTIONAL_ID
 from agents.stream_metrics import StreamMetrics
 from agents.twilio_effort import wall_clock
 from pipeline.calls.policy import PolicyHistory
-from pipeline.kafka import ensure_topics
+from pipeline.kafka_watch import until_usable
 from pipeline.settings import Role, Settings
 from pipeline.streams import manager
 from pipeline.streams.gateways import Gateways
@@ -30,8 +31,9 @@ from schemas.records import (
     RecordingDecided,
     StartDuplicateStream,
     StopDuplicateStream,
+    VerifyLeg,
 )
-from schemas.topics import CALLS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS
+from schemas.topics import CALLS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS, WORKERS
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +121,7 @@ def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
     """Return what to publish. A decision is on `media` too, in order with the audio: that alone
     decides what of the audio is kept."""
     match told:
-        case StartDuplicateStream() | StopDuplicateStream():
+        case StartDuplicateStream() | StopDuplicateStream() | VerifyLeg():
             return (Output(STREAM_COMMANDS, key, told),)
         case RecordingDecided():
             return Output(STREAM_EVENTS, key, told), Output(MEDIA, key, told)
@@ -136,8 +138,14 @@ async def _in_force(history: PolicyHistory) -> None:
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role stream-manager; besides, it publishes the list of who is monitored."""
-    await ensure_topics(settings, [CALLS, STREAM_EVENTS, STREAM_COMMANDS, MEDIA, POLICY])
-    async with reading_policy(settings, health) as reader:
+    await until_usable(
+        settings,
+        health,
+        reads=[POLICY, WORKERS],
+        writes=[POLICY],
+        transactional_ids=[TRANSACTIONAL_ID],
+    )
+    async with reading_policy(settings, health, with_workers=True) as reader:
         publisher = PolicyPublisher(settings, reader, health)
         # 1. What the file says now is published; 2. it is known here; 3. it holds. Then events are
         # decided by it.
@@ -159,6 +167,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             stop,
             role=Role.STREAM_MANAGER,
             sources=[CALLS, STREAM_EVENTS],
+            targets=[STREAM_COMMANDS, STREAM_EVENTS, MEDIA],
             core=core,
             rules=lambda now: reader.history.at(now).version,
             broadcasts=core,

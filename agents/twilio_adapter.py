@@ -25,11 +25,12 @@ from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
 from agents.twilio_watch import AdapterWatch, Publishing
 from pipeline.dead_letters import dead_letter
-from pipeline.kafka import IDLE_FETCH_MS, consumer, ensure_topics, producer
+from pipeline.kafka import IDLE_FETCH_MS, consumer, producer
+from pipeline.kafka_watch import using_kafka
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import Undecodable, decode, encode
-from schemas.records import StartDuplicateStream, StopDuplicateStream
+from schemas.records import StartDuplicateStream, StopDuplicateStream, VerifyLeg
 from schemas.topics import DEAD_LETTERS, STREAM_COMMANDS, STREAM_EVENTS, Topic
 
 log = structlog.get_logger(__name__)
@@ -61,9 +62,17 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         await stop.wait()
         return
     public_url = settings.need("gateway_public_url", "the URL that Twilio streams audio to")
-    await ensure_topics(settings, [STREAM_COMMANDS, STREAM_EVENTS, DEAD_LETTERS])
     secret = settings.ticket_secrets[0]
-    async with TwilioApi(account, credentials, secret, settings.twilio_api_url) as api:
+    async with (
+        using_kafka(
+            settings,
+            health,
+            reads=[STREAM_COMMANDS, STREAM_EVENTS],
+            writes=[STREAM_EVENTS, DEAD_LETTERS],
+            group=Role.TWILIO_ADAPTER,
+        ),
+        TwilioApi(account, credentials, secret, settings.twilio_api_url) as api,
+    ):
         gate = Gate(settings.twilio_concurrency, health, api.check_account)
         commands = Commands(api, gate, public_url)
         await Adapter(settings, commands, health, api.overdue).run(stop)
@@ -181,7 +190,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             burial = self._give_up(partition, record, error)
             self._lanes.take_aside(partition, record.offset, burial)
             return
-        if isinstance(command, StartDuplicateStream | StopDuplicateStream):
+        if isinstance(command, StartDuplicateStream | StopDuplicateStream | VerifyLeg):
             self._lanes.put(Item(command, partition, record.offset, record.timestamp))
         else:
             self._lanes.skip(partition, record.offset)

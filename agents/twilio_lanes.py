@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 
 from agents.twilio_effort import Command
 from pipeline.streams.offsets import Unfinished
-from schemas.records import StartDuplicateStream, StopDuplicateStream
+from schemas.records import StartDuplicateStream, StopDuplicateStream, VerifyLeg
 
 UNDER_WAY = Gauge("flexcapture_twilio_commands_under_way", "Commands not answered yet")
 
@@ -85,6 +85,8 @@ class CallLane:
 
 
 def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
+    if isinstance(later, VerifyLeg):
+        return False
     if isinstance(later, StopDuplicateStream):
         return later.generation == command.generation
     newer = later.command_id != command.command_id and later.issued_at >= command.issued_at
@@ -92,9 +94,12 @@ def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
 
 
 def _media_stream(command: Command) -> str:
-    """Commands with the same keep their order. A media stream that is not ours has a SID only."""
+    """Commands with the same keep their order. A media stream that is not ours has a SID only. A
+    question about a leg holds up neither starts nor stops."""
     if isinstance(command, StopDuplicateStream) and command.generation == 0:
         return command.stream_sid or ""
+    if isinstance(command, VerifyLeg):
+        return f"verify {command.call_sid}"
     return str(command.generation)
 
 

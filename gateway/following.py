@@ -67,6 +67,8 @@ class DecisionFollower:
             try:
                 await reader.start()
                 await self._read(reader)
+            except KafkaError as error:
+                log.warning("recording decisions cannot be read; trying again", error=repr(error))
             except Exception:  # whatever it is, it must not end the sockets
                 log.exception("cannot read recording decisions; trying again")
             finally:

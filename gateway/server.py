@@ -9,6 +9,7 @@ import gc
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +26,8 @@ from gateway.reception import BACKLOG, Reception
 from gateway.sessions import Sessions
 from gateway.sockets import Sockets, wall_clock
 from gateway.spill import SpillInUse, Spills
-from pipeline.kafka import ensure_topics, producer
+from pipeline.kafka import producer
+from pipeline.kafka_watch import keep_using_kafka, until_usable
 from pipeline.settings import Settings, SettingsError, listen_address
 from pipeline.telemetry import Health
 from schemas.records import GatewayAlive, GatewayStarted
@@ -42,9 +44,15 @@ FLUSH_S = 2.0
 FULL = 0.9
 LINGER_MS = 10
 """For batches of several calls to go to Kafka in one request, which costs more than they do."""
+PATIENCE_S = 5.0
+"""For so long a gateway with a state directory waits for Kafka at its start."""
 GARBAGE_AFTER = 20_000
 """New objects after which the collector looks for cycles. Frames wait by the thousand to become
 batches, and are no garbage."""
+
+
+_READS = (STREAM_EVENTS,)
+_WRITES = (MEDIA, STREAM_EVENTS)
 
 
 class Announcer(Protocol):
@@ -75,9 +83,10 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     listen = settings.need("gateway_listen", "host:port to take media streams on")
     public_url = settings.need("gateway_public_url", "the URL that Twilio is told, wss://...")
     _warn_of_missing(settings)
-    await ensure_topics(settings, [MEDIA, STREAM_EVENTS])
     instance = settings.instance or f"gateway-{socket.gethostname()}"
     directory = settings.state_dir and settings.state_dir / "gateway"
+    if directory is None:
+        await until_usable(settings, health, reads=_READS, writes=_WRITES)
     epoch = begin_epoch(directory, instance, wall_clock())
     outlets = Outlets(
         Publisher(_producer_for(settings), spills=_spills(settings, directory, instance)),
@@ -87,14 +96,26 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     gateway = Gateway(settings, _entrance(settings, public_url, directory), outlets, started)
     topics = (settings.prefixed(MEDIA.name), settings.prefixed(STREAM_EVENTS.name))
     async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(
+            keep_using_kafka(settings, health, reads=_READS, writes=_WRITES), name="kafka"
+        )
         for publisher in outlets:
             tasks.create_task(publisher.run(), name="publisher")
-        if await opened(gateway, outlets, topics, started, listen=listen, stop=stop):
+        if await opened(
+            gateway,
+            outlets,
+            topics,
+            started,
+            listen=listen,
+            stop=stop,
+            patience_s=inf if directory is None else PATIENCE_S,
+        ):
             log.info("accepting media streams", listen=listen, epoch=epoch)
             health.good("starting")
             await gateway.work(health, topics[1], stop)
             if not all(await asyncio.gather(*(each.flushed(FLUSH_S) for each in outlets))):
                 log.warning("Kafka has not taken everything")
+        watching.cancel()
         for publisher in outlets:
             publisher.stop()
 
@@ -137,10 +158,12 @@ async def opened(
     *,
     listen: str,
     stop: asyncio.Event,
+    patience_s: float = inf,
 ) -> bool:
     """Tells every partition that earlier epochs of this gateway are dead, and accepts sockets;
-    False if told to stop first. `topics`: media and stream events. Raises `OSError` if it cannot
-    listen.
+    False if told to stop first. If Kafka has not taken that after `patience_s` seconds, sockets are
+    accepted all the same: it goes out before anything of theirs. `topics`: media and stream events.
+    Raises `OSError` if it cannot listen.
     """
     # 1. The recorders are told, behind what an earlier life left in the spill and before anything
     # of this one. 2. The port is open: who connects waits. 3. The stream managers are told, and
@@ -149,7 +172,7 @@ async def opened(
     media, events = topics
     _broadcast(outlets.media, media, started)
     listening = gateway.bound(listen)
-    if not await _announced(outlets.events, events, started, stop):
+    if not await _announced(outlets.events, events, started, stop, patience_s):
         listening.close()
         return False
     gateway.reception.accept_from(listening)
@@ -157,10 +180,15 @@ async def opened(
 
 
 async def _announced(
-    publisher: Announcer, topic: str, started: GatewayStarted, stop: asyncio.Event
+    publisher: Announcer,
+    topic: str,
+    started: GatewayStarted,
+    stop: asyncio.Event,
+    patience_s: float,
 ) -> bool:
-    """Return True once it stands in the log on every partition that Kafka takes: one that has no
-    leader after some seconds gets it later, before anything else. False if told to stop first."""
+    """Return True once it stands in the log on every partition that Kafka takes, or after
+    `patience_s` seconds; False if told to stop first. A partition that has no leader after some
+    seconds gets it later, before anything else."""
     _broadcast(publisher, topic, started)
     tries = 0
     while not await publisher.flushed(1):
@@ -170,7 +198,9 @@ async def _announced(
         if publisher.was_heard and tries >= ANNOUNCED_S:
             log.warning("Kafka does not take the announcement on every partition")
             return True
-        log.warning("waiting for Kafka to take the announcement")
+        if tries >= patience_s:
+            log.warning("Kafka is away: media streams are accepted, their audio waits here")
+            return True
     return True
 
 

@@ -26,4 +26,5 @@ async def topic_limits(settings: Settings) -> Limits:
         for entry in resource[4]
         if entry[0] == "max.message.bytes"
     }
-    return Limits(takes[topics[0]], takes[topics[1]])
+    # Without the ACL DescribeConfigs nothing is known: as the topics should be.
+    return Limits(*(takes.get(topic, MAX_REQUEST_BYTES) for topic in topics))

@@ -11,9 +11,11 @@ from pipeline.bridge.place import LIVE
 from pipeline.bridge.reader import Kinesis, KinesisUnavailable
 from pipeline.bridge.service import run_errand
 from pipeline.bridge.writer import written
+from pipeline.kafka import ensure_topics
 from pipeline.settings import Settings, SettingsError
 from pipeline.telemetry import Health, set_up_logs
 from pipeline.times import rfc3339
+from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
 
 TOLD_EVERY_S = 5.0
 
@@ -61,6 +63,7 @@ async def _replay(settings: Settings, errand: Replay) -> bool:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
+    await ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS])
     async with asyncio.TaskGroup() as group:
         telling = group.create_task(_tell(errand), name="progress")
         is_done = await run_errand(settings, Health(), stop, errand)

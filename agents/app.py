@@ -24,6 +24,7 @@ from agents.faust_outbox import BEHIND_SECONDS, Outbox, gather
 from agents.faust_sending import Patient
 from agents.faust_watch import Progress, end_process_soon, lasting, watch
 from pipeline.kafka import ensure_topics, producer
+from pipeline.log_clock import LogClock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, TICKS, Topic
@@ -64,6 +65,7 @@ async def run_table_role(
     stop: asyncio.Event,
     *,
     role: Role,
+    clock: LogClock,
     sources: Sequence[Topic],
     targets: Sequence[Topic] = (),
     core: Core[S],
@@ -81,7 +83,7 @@ async def run_table_role(
     of them `core` decides, where there are any; `broadcasts` takes what concerns all keys of a
     partition; `backlog` is told of each record before `core` is. With `gathering_s` the broker
     gathers for so long what comes, and of steps of one key that come together the last is carried
-    out: see `Handler`.
+    out: see `Handler`. `clock` is the log's, settled.
 
     Health becomes good once the table is restored and the partitions are there. Raises where the
     role cannot go on: the process is then to be ended and started again.
@@ -99,6 +101,7 @@ async def run_table_role(
             settings,
             health=health,
             role=role,
+            clock=clock,
             topics=topics,
             changelog=changelog,
             sender=sender,
@@ -147,6 +150,7 @@ class _Running:
         *,
         health: Health,
         role: Role,
+        clock: LogClock,
         topics: Sequence[Topic],
         changelog: Topic,
         sender: Any,
@@ -155,6 +159,7 @@ class _Running:
         self.settings = settings
         self.health = health
         self.role = role
+        self.clock = clock
         self.topics = {settings.prefixed(t.name): t.name for t in topics}
         self.producer = sender
         self.gathers = gathering_s > 0
@@ -261,6 +266,7 @@ class _Running:
             broadcasts=brought.broadcasts,
             backlog=brought.backlog,
             gathering_s=_TOGETHER_SECONDS if self.gathers else 0.0,
+            clock=self.clock.seconds,
         )
         self.handler = handler
 

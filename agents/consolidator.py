@@ -29,6 +29,7 @@ from pipeline.contacts.state import (
     touched,
 )
 from pipeline.kafka import ensure_topics
+from pipeline.log_clock import settled_log_clock
 from pipeline.settings import Role, Settings
 from pipeline.store.database import open_database
 from pipeline.store.opening import ready
@@ -254,7 +255,10 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         if not await ready(engine, health, stop):
             return
         await ensure_topics(settings, [POLICY])
-        async with reading_policy(settings, health) as reader:
+        async with (
+            settled_log_clock(settings, health, stop) as clock,
+            reading_policy(settings, health) as reader,
+        ):
 
             async def follow(_: Partitions) -> None:
                 await reader.follow()
@@ -269,6 +273,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
                 health,
                 stop,
                 role=Role.CONSOLIDATOR,
+                clock=clock,
                 sources=[CALLS, STREAM_EVENTS, RECORDINGS],
                 targets=[CONTACTS],
                 core=ContactsCore(reader.history),

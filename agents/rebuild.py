@@ -26,6 +26,7 @@ from agents.rebuilt import (
 )
 from pipeline.kafka import ensure_topics, producer
 from pipeline.kafka_security import client_arguments
+from pipeline.log_clock import log_time
 from pipeline.replay import Log, Progress, Span
 from pipeline.settings import Role, Settings
 from schemas.codec import encode
@@ -66,7 +67,8 @@ async def rebuild_tracker(settings: Settings, *, check: bool, progress: Progress
     try:
         for each in (log, writer, admin):
             await each.start()
-        work = _Rebuilding(settings, log, None if check else writer, admin)
+        now = await log_time(settings)
+        work = _Rebuilding(settings, log, None if check else writer, admin, now)
         return await work.all_partitions()
     finally:
         for end in (admin.close, writer.stop, log.stop):
@@ -79,7 +81,7 @@ class _Rebuilding:
     log: Log
     writer: AIOKafkaProducer | None
     admin: AIOKafkaAdminClient
-    now: int = field(default_factory=lambda: round(time.time() * 1000))
+    now: int
     report: Report = field(default_factory=Report)
     spans: dict[str, list[Span]] = field(default_factory=dict)
 

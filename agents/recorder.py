@@ -7,7 +7,6 @@ the same result twice; docs/decisions/0004 tells why.
 
 import asyncio
 import gc
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +22,7 @@ from agents.recorder_reading import effects_of
 from agents.recorder_storage import drop_left_overs
 from agents.recorder_work import Work
 from pipeline import kafka
+from pipeline.log_clock import LogClock, settled_log_clock
 from pipeline.media.regular import RegularReader
 from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.partition import PartitionFold
@@ -67,8 +67,9 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     producer = kafka.producer(settings)
     await producer.start()
     try:
-        effects = Effects(settings, health, store, producer)
-        await Recorder(settings, store, effects).run(health, stop)
+        async with settled_log_clock(settings, health, stop) as clock:
+            effects = Effects(settings, health, store, producer, clock.now)
+            await Recorder(settings, store, effects, clock).run(health, stop)
     finally:
         await producer.stop()
 
@@ -86,8 +87,11 @@ class _Partition:
 class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """The loop: poll, fold, carry out, commit. One lock keeps rebalances out of a round."""
 
-    def __init__(self, settings: Settings, store: AudioStore, effects: Effects) -> None:
+    def __init__(
+        self, settings: Settings, store: AudioStore, effects: Effects, clock: LogClock
+    ) -> None:
         self._settings = settings
+        self._clock = clock
         self._store = store
         self._effects = effects
         self._consumer: AIOKafkaConsumer = kafka.consumer(
@@ -202,7 +206,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         if asyncio.get_running_loop().time() - self._committed_at >= COMMIT_EVERY_S:
             await self._commit(STALLED_MS)
             topic = self._settings.prefixed(MEDIA.name)
-            self._lag.export(self._consumer, topic, time.time_ns() // 1_000_000)
+            self._lag.export(self._consumer, topic, self._clock.now())
 
     def _stall(self, number: int, what: str) -> None:
         """Leaves a partition where it is: something is gone that only an operator can bring back.

@@ -77,12 +77,18 @@ class GivenUp(Exception):
 
 class Effects:
     """Carries out effects. Where the store or Kafka fails it tries again in place and turns the
-    health bad; once `giving_up` is set it raises `GivenUp` instead."""
+    health bad; once `giving_up` is set it raises `GivenUp` instead. `now`: the log's clock, ms."""
 
     def __init__(
-        self, settings: Settings, health: Health, store: AudioStore, producer: AIOKafkaProducer
+        self,
+        settings: Settings,
+        health: Health,
+        store: AudioStore,
+        producer: AIOKafkaProducer,
+        now: Callable[[], int],
     ) -> None:
         self.giving_up = asyncio.Event()
+        self._now = now
         self._settings = settings
         self._health = health
         self._producer = producer
@@ -227,7 +233,7 @@ class Effects:
         except StoreError as error:
             log.warning("segments are left over", inum=done.inum, error=str(error))
         _count(done)
-        FINISHING.observe(max(0.0, time.time() - message.timestamp / 1000))
+        FINISHING.observe(max(0, self._now() - message.timestamp) / 1000)
         log.info("recording complete", inum=done.inum, reason=done.reason, lost=done.lost)
 
     async def _send_dead_letter(self, reason: str, detail: str, message: ConsumerRecord) -> None:
@@ -239,7 +245,7 @@ class Effects:
             origin=message.topic,
             part=str(message.partition),
             position=str(message.offset),
-            at=int(time.time() * 1000),
+            at=self._now(),
             key=message.key,
             original=b"",
         )

@@ -11,9 +11,9 @@ from agents.app import Backlog, Output, Partitions, Step, run_table_role
 from agents.policy_publisher import PolicyPublisher
 from agents.policy_topic import reading_policy
 from agents.stream_metrics import StreamMetrics
-from agents.twilio_effort import wall_clock
 from pipeline.calls.policy import PolicyHistory
 from pipeline.kafka import ensure_topics
+from pipeline.log_clock import LogClock, settled_log_clock
 from pipeline.settings import Role, Settings
 from pipeline.streams import manager
 from pipeline.streams.gateways import Gateways
@@ -41,7 +41,7 @@ class StreamsCore:
 
     def __init__(self, history: PolicyHistory, backlog: Backlog | None = None) -> None:
         self._history = history
-        self._backlog = backlog or Backlog()
+        self._backlog = backlog
         self._gateways = Gateways()
         self._metrics = StreamMetrics()
 
@@ -102,7 +102,7 @@ class StreamsCore:
 
     def _is_hasty(self) -> bool:
         """Whether to start something now would be hasty."""
-        return self._backlog.is_worked_off()
+        return self._backlog is not None and self._backlog.is_worked_off()
 
     def wakes_at(self, state: CallStreams) -> int | None:
         """Always, for deadlines; once all is done, to be forgotten."""
@@ -127,9 +127,9 @@ def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
             return (Output(STREAM_EVENTS, key, told),)
 
 
-async def _in_force(history: PolicyHistory) -> None:
+async def _in_force(history: PolicyHistory, clock: LogClock) -> None:
     """Returns once the latest version holds: a first start decides nothing by no list at all."""
-    wait_ms = history.latest.effective_at - wall_clock()
+    wait_ms = history.latest.effective_at - clock.now()
     if wait_ms > 0:
         await asyncio.sleep(wait_ms / 1000)
 
@@ -137,14 +137,17 @@ async def _in_force(history: PolicyHistory) -> None:
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role stream-manager; besides, it publishes the list of who is monitored."""
     await ensure_topics(settings, [CALLS, STREAM_EVENTS, STREAM_COMMANDS, MEDIA, POLICY])
-    async with reading_policy(settings, health) as reader:
-        publisher = PolicyPublisher(settings, reader, health)
+    async with (
+        settled_log_clock(settings, health, stop) as clock,
+        reading_policy(settings, health) as reader,
+    ):
+        publisher = PolicyPublisher(settings, reader, health, clock.now)
         # 1. What the file says now is published; 2. it is known here; 3. it holds. Then events are
         # decided by it.
         await publisher.begin()
         await reader.catch_up()
-        await _in_force(reader.history)
-        backlog = Backlog()
+        await _in_force(reader.history, clock)
+        backlog = Backlog(clock.seconds)
         core = StreamsCore(reader.history, backlog)
 
         async def follow(_: Partitions) -> None:
@@ -158,6 +161,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             health,
             stop,
             role=Role.STREAM_MANAGER,
+            clock=clock,
             sources=[CALLS, STREAM_EVENTS],
             core=core,
             rules=lambda now: reader.history.at(now).version,

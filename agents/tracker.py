@@ -2,11 +2,11 @@
 
 Events that carry a call SID only come by way of the resolver, on `cti.resolved`.
 
-It also writes the ticks, the clock of all cores: one a second on each partition that it owns.
+It also writes the ticks, by whose Kafka timestamps all cores know the time: one a second on each
+partition that it owns.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -17,6 +17,7 @@ from pipeline.calls.aliases import learned
 from pipeline.calls.events import Silent
 from pipeline.calls.lifetime import Heard, Kept, TooLate, aged, hear, remaining, wakes_at
 from pipeline.kafka import producer
+from pipeline.log_clock import settled_log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import encode
@@ -85,28 +86,31 @@ def _aliases(before: Kept | None, after: Call) -> tuple[Output, ...]:
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role."""
+    async with settled_log_clock(settings, health, stop) as clock:
 
-    async def ticking(owned: Callable[[], frozenset[int]]) -> None:
-        await write_ticks(settings, owned)
+        async def ticking(owned: Callable[[], frozenset[int]]) -> None:
+            await write_ticks(settings, owned, clock.seconds)
 
-    await run_table_role(
-        settings,
-        health,
-        stop,
-        role=Role.TRACKER,
-        sources=[CTI_EVENTS, CTI_RESOLVED],
-        targets=[CALLS, CALL_ALIASES],
-        core=TrackerCore(),
-        companions=[ticking],
-    )
+        await run_table_role(
+            settings,
+            health,
+            stop,
+            role=Role.TRACKER,
+            clock=clock,
+            sources=[CTI_EVENTS, CTI_RESOLVED],
+            targets=[CALLS, CALL_ALIASES],
+            core=TrackerCore(),
+            companions=[ticking],
+        )
 
 
 async def write_ticks(
     settings: Settings,
     owned: Callable[[], frozenset[int]],
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float],
 ) -> None:
-    """Writes a tick a second on each owned partition, on the whole second. Never returns."""
+    """Writes a tick a second on each owned partition, on the whole second of the log's clock
+    (`clock`, s since the epoch). Never returns."""
     sender = producer(settings)
     await sender.start()
     topic = settings.prefixed(TICKS.name)

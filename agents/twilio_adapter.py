@@ -19,11 +19,12 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from agents.twilio_arrivals import ArrivalWatch
 from agents.twilio_client import TwilioApi
 from agents.twilio_commands import Commands
-from agents.twilio_effort import Command, wall_clock
+from agents.twilio_effort import Command
 from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
 from pipeline.dead_letters import dead_letter
 from pipeline.kafka import IDLE_FETCH_MS, consumer, ensure_topics, producer
+from pipeline.log_clock import LogClock, settled_log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import Undecodable, decode, encode
@@ -59,19 +60,28 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         return
     public_url = settings.need("gateway_public_url", "the URL that Twilio streams audio to")
     await ensure_topics(settings, [STREAM_COMMANDS, STREAM_EVENTS, DEAD_LETTERS])
-    async with TwilioApi(account, token.get_secret_value(), settings.twilio_api_url) as api:
+    async with (
+        settled_log_clock(settings, health, stop) as clock,
+        TwilioApi(
+            account, token.get_secret_value(), settings.twilio_api_url, clock=clock.seconds
+        ) as api,
+    ):
         gate = Gate(settings.twilio_concurrency, health, api.check_account)
-        await Adapter(settings, Commands(api, gate, public_url), health).run(stop)
+        commands = Commands(api, gate, public_url, clock.now)
+        await Adapter(settings, commands, health, clock).run(stop)
 
 
 class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
     """From `stream.commands` through the lanes to `stream.events`."""
 
-    def __init__(self, settings: Settings, commands: Commands, health: Health) -> None:
+    def __init__(
+        self, settings: Settings, commands: Commands, health: Health, clock: LogClock
+    ) -> None:
         self._settings = settings
         self._commands = commands
         self._health = health
-        self._arrivals = ArrivalWatch(settings, health)
+        self._clock = clock
+        self._arrivals = ArrivalWatch(settings, health, clock.now)
         self._topic = settings.prefixed(STREAM_COMMANDS.name)
         self._committed: dict[int, int] = {}
         self._fault: Exception | None = None
@@ -176,7 +186,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             origin=self._topic,
             part=str(partition),
             position=str(record.offset),
-            at=wall_clock(),
+            at=self._clock.now(),
             key=record.key,
             original=record.value or b"",
         )

@@ -7,8 +7,7 @@ The only module that speaks to Twilio. Each function is one request (or one a pa
 import json
 import logging
 import os
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -108,7 +107,8 @@ class _HttpClient(AsyncHttpClient):  # type: ignore[misc]
 
 class TwilioApi:
     """One account's API; `async with` opens and closes it. Who calls bounds the requests at once
-    (`twilio_gate.py`)."""
+    (`twilio_gate.py`). `clock`: the log's clock, s since the epoch, for tickets: the gateways
+    compare them with the same clock."""
 
     def __init__(
         self,
@@ -116,7 +116,10 @@ class TwilioApi:
         auth_token: str,
         base_url: str | None,
         timeout_s: float = REQUEST_TIMEOUT_S,
+        *,
+        clock: Callable[[], float],
     ) -> None:
+        self._clock = clock
         self._account = account_sid
         self._token = auth_token
         self._base_url = base_url or API
@@ -142,7 +145,7 @@ class TwilioApi:
             call_sid,
             parameters["taskSid"],
             int(parameters["generation"]),
-            now=time.time(),
+            now=self._clock(),
             nonce=os.urandom(NONCE_BYTES),
         )
         form = {"Url": url_with(url, ticket), "Name": name, "Track": "both_tracks"}

@@ -19,7 +19,6 @@ from agents.twilio_effort import (
     Known,
     Lane,
     Remembered,
-    wall_clock,
 )
 from agents.twilio_gate import Gate
 from agents.twilio_legs import ConferenceApi, Legs
@@ -66,11 +65,10 @@ class Api(ConferenceApi, Protocol):
 
 
 class Commands:
-    """Carries commands out. `public_url` is what Twilio is told to stream to."""
+    """Carries commands out. `public_url` is what Twilio is told to stream to; `now` is the log's
+    clock (ms), by which commands were issued and expire."""
 
-    def __init__(
-        self, api: Api, gate: Gate, public_url: str, now: Callable[[], int] = wall_clock
-    ) -> None:
+    def __init__(self, api: Api, gate: Gate, public_url: str, now: Callable[[], int]) -> None:
         self._api = api
         self._gate = gate
         self._public_url = public_url

@@ -33,7 +33,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "CommandAnswered": 0x46430008,
     "RecordingDecided": 0x46430009,
     "MediaStreamChanged": 0x4643000A,
-    "MediaStreamOpened": 0x4643000B,
+    "MediaStreamOpened": 0x464300D0,
     "MediaBatch": 0x46430062,
     "MediaStreamClosed": 0x464300A0,
     "GatewayStarted": 0x4643000E,
@@ -56,6 +56,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "HandshakeRefused": 0x46430068,
     "PolicyHeldBack": 0x46430090,
     "PolicyAccepted": 0x46430091,
+    "ClockProbe": 0x464300D1,
 }
 """The id under which each record is written."""
 
@@ -71,6 +72,7 @@ EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "RecordingStarted": (0x4643000F,),
     "RecordingCompleted": (0x46430010,),
     "ContactState": (0x46430014,),
+    "MediaStreamOpened": (0x4643000B,),
 }
 """The ids of a record's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1): what
 was written under them is read as the schema of now, new fields with their defaults."""

@@ -5,9 +5,12 @@ to other partitions, and with them the order of every running call.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 CALL_PARTITIONS = 24
+
+TIMESTAMP_TYPE = "message.timestamp.type"
+LOG_APPEND_TIME, CREATE_TIME = "LogAppendTime", "CreateTime"
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _MAX_RECORD_BYTES = 4 * 1024 * 1024
@@ -15,7 +18,8 @@ _MAX_RECORD_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic as it must be. `retention_ms` None: compacted, each key's last record kept."""
+    """A topic as it must be. `retention_ms` None: compacted, each key's last record kept. The
+    broker stamps each record with its own time, so the clocks of producers do not matter."""
 
     name: str
     key: str
@@ -31,7 +35,13 @@ class Topic:
             if self.retention_ms is None
             else {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
         )
-        return {**kept, "max.message.bytes": str(_MAX_RECORD_BYTES), **self.extra}
+        common = {"max.message.bytes": str(_MAX_RECORD_BYTES), TIMESTAMP_TYPE: LOG_APPEND_TIME}
+        return {**kept, **common, **self.extra}
+
+    def with_original_timestamps(self) -> "Topic":
+        """Return the topic for records that keep the timestamps of their producers: a mirrored or
+        derived log, or a log whose time is simulated."""
+        return replace(self, extra={**self.extra, TIMESTAMP_TYPE: CREATE_TIME})
 
 
 CTI_EVENTS = Topic("cti.events", "task SID, else call SID, else source", ("CtiEvent",))
@@ -80,6 +90,13 @@ MEDIA = Topic(
 RECORDINGS = Topic("recordings", "task SID", ("RecordingStarted", "RecordingCompleted"))
 CONTACTS = Topic("contacts", "task SID", ("Contact",), retention_ms=None)
 TICKS = Topic("ticks", "none, on every partition", ("Tick",), retention_ms=_DAY_MS)
+CLOCK = Topic(
+    "clock",
+    "none",
+    ("ClockProbe",),
+    partitions=3,
+    retention_ms=_DAY_MS,
+)
 POLICY = Topic(
     "policy",
     "version, with -part from the second part on; held-back: and instance; accepted: and hash",
@@ -115,6 +132,7 @@ ALL = (
     RECORDINGS,
     CONTACTS,
     TICKS,
+    CLOCK,
     POLICY,
     BRIDGE_CHECKPOINTS,
     RECORDER_CHECKPOINTS,

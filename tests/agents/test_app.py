@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -156,19 +157,22 @@ def setting(
         rules=lambda now: now // RULES_HOLD_MS,
         broadcasts=core,
         gathering_s=gathering_s,
+        clock=time.time,
     )
     return Setting(broker, outbox, table, handler, settled, core)
 
 
-def incoming(record: Any, key: str | None = "WT1", topic: str = "p.cti.events") -> Incoming:
+def incoming(
+    record: Any, key: str | None = "WT1", topic: str = "p.cti.events", at: int = 1_000
+) -> Incoming:
     """A record on partition 3."""
     value = record if isinstance(record, bytes) else encode(record)
-    return Incoming(topic, 3, 7, 1_000, key.encode() if key else None, value)
+    return Incoming(topic, 3, 7, at, key.encode() if key else None, value)
 
 
-def tick(at: int) -> Incoming:
-    """A tick on partition 3."""
-    return incoming(Tick(at), key=None, topic="p.ticks")
+def tick(at: int, tracker_at: int = 0) -> Incoming:
+    """A tick on partition 3, written to the log at `at` by a tracker with another clock."""
+    return incoming(Tick(tracker_at), key=None, topic="p.ticks", at=at)
 
 
 async def test_a_record_is_published_kept_and_logged() -> None:

@@ -18,6 +18,7 @@ from agents.recorder_effects import Effects, GivenUp
 from agents.recorder_storage import drop_left_overs, store_recording, store_segment
 from agents.recorder_work import Work
 from pipeline import kafka
+from pipeline.log_clock import LogClock, machine_clock
 from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
 from pipeline.recordings.effects import RecordingEnded, Refused, SegmentCut
@@ -158,7 +159,7 @@ class FakeConsumer:
 
 def effects_on(store: AudioStore, producer: FakeProducer, health: Health) -> Effects:
     """Effects of a recorder whose topics begin with "t."."""
-    return Effects(Settings(topic_prefix="t."), health, store, producer)
+    return Effects(Settings(topic_prefix="t."), health, store, producer, machine_clock)
 
 
 def of_kind(work: Sequence[Work], kind: type) -> list[Any]:
@@ -319,7 +320,7 @@ async def test_what_comes_right_after_a_rebalance_is_recorded(monkeypatch):
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: consumer)
     effects = effects_on(store, producer, Health())
     async with asyncio.timeout(10):
-        await recorder.Recorder(Settings(), store, effects).run(Health(), stop)
+        await recorder.Recorder(Settings(), store, effects, LogClock()).run(Health(), stop)
     told = [type(record) for topic, record in producer.sent if topic == "t.recordings"]
     assert [RecordingStarted, RecordingCompleted] == told
 
@@ -344,7 +345,7 @@ async def test_what_is_gone_stops_its_own_partition_only(monkeypatch, tmp_path):
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: consumer)
     effects = effects_on(store, producer, health)
     async with asyncio.timeout(10):
-        await recorder.Recorder(Settings(), store, effects).run(health, stop)
+        await recorder.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
     done = [r.stream_sid for _, r in producer.sent if isinstance(r, RecordingCompleted)]
     assert ["MZ2"] == done
     assert [first] == consumer.paused

@@ -43,7 +43,7 @@ async def begin_epoch(
     """Return the epoch of this life, once it is certain to be a new one; None if `stop` was set
     before. While Kafka is away, only a reservation in `directory` makes it certain."""
     path = directory and directory / f"{instance}.epoch"
-    reserved = path and _read(path)
+    reserved = None if path is None else _read(path)
     if reserved is None:
         await clock.settled(stop)
         if stop.is_set():

@@ -47,23 +47,25 @@ MOST_UNDER_WAY = 5_000
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role twilio-adapter. Without credentials it stays up, unhealthy, and takes no command."""
-    account, token = settings.twilio_account_sid, settings.twilio_auth_token
-    if account is None or token is None:
+    account, credentials = settings.twilio_account_sid, settings.rest_credentials
+    if account is None or credentials is None or not settings.ticket_secrets:
         log.warning("no Twilio credentials: no call will be recorded")
         health.bad(
             "twilio",
             "no Twilio credentials: set FLEXCAPTURE_TWILIO_ACCOUNT_SID and "
-            "FLEXCAPTURE_TWILIO_AUTH_TOKEN",
+            "FLEXCAPTURE_TWILIO_AUTH_TOKEN, or, in place of the token, FLEXCAPTURE_TICKET_SECRET, "
+            "FLEXCAPTURE_TWILIO_API_KEY_SID and FLEXCAPTURE_TWILIO_API_KEY_SECRET",
         )
         health.good("starting")
         await stop.wait()
         return
     public_url = settings.need("gateway_public_url", "the URL that Twilio streams audio to")
     await ensure_topics(settings, [STREAM_COMMANDS, STREAM_EVENTS, DEAD_LETTERS])
+    secret = settings.ticket_secrets[0]
     async with (
         settled_log_clock(settings, health, stop) as clock,
         TwilioApi(
-            account, token.get_secret_value(), settings.twilio_api_url, clock=clock.seconds
+            account, credentials, secret, settings.twilio_api_url, clock=clock.seconds
         ) as api,
     ):
         gate = Gate(settings.twilio_concurrency, health, api.check_account)

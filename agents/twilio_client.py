@@ -106,14 +106,16 @@ class _HttpClient(AsyncHttpClient):  # type: ignore[misc]
 
 
 class TwilioApi:
-    """One account's API; `async with` opens and closes it. Who calls bounds the requests at once
-    (`twilio_gate.py`). `clock`: the log's clock, s since the epoch, for tickets: the gateways
-    compare them with the same clock."""
+    """One account's API; `async with` opens and closes it. `credentials`: user and password of the
+    requests; `ticket_secret`: of the tickets in the URLs of media streams; `clock`: the log's (s
+    since the epoch), for tickets: gateways compare them with the same clock. The caller bounds the
+    requests at once (`twilio_gate.py`)."""
 
     def __init__(
         self,
         account_sid: str,
-        auth_token: str,
+        credentials: tuple[str, str],
+        ticket_secret: str,
         base_url: str | None,
         timeout_s: float = REQUEST_TIMEOUT_S,
         *,
@@ -121,13 +123,16 @@ class TwilioApi:
     ) -> None:
         self._clock = clock
         self._account = account_sid
-        self._token = auth_token
+        self._user, self._password = credentials
+        self._ticket_secret = ticket_secret
         self._base_url = base_url or API
         self._timeout_s = timeout_s
 
     async def __aenter__(self) -> Self:
         self._http = _HttpClient(self._base_url, self._timeout_s)
-        self._client = Client(self._account, self._token, http_client=self._http)
+        self._client = Client(
+            self._user, self._password, account_sid=self._account, http_client=self._http
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -140,7 +145,7 @@ class TwilioApi:
         with a ticket of this request's own, and passes `parameters` (`taskSid` and `generation`
         among them, which the ticket names too) to the gateway that answers."""
         ticket = issued(
-            self._token,
+            self._ticket_secret,
             self._account,
             call_sid,
             parameters["taskSid"],

@@ -1,7 +1,7 @@
 """The console as an ASGI application: routes, the gate before them, errors, headers."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,15 +49,15 @@ def make_app(
     engine: Engine,
     objects: Objects,
     health: Health,
-    token: str,
+    tokens: Sequence[str],
     clock: Callable[[], int] = now_ms,
 ) -> ASGIApp:
     """Make the console on a migrated database. What needs the database answers 503 while that is
-    away."""
+    away. `tokens`: each opens it."""
     repository, audit_log = Repository(engine), AuditLog(engine)
     auditor, templates = Auditor(audit_log), Templates()
-    sessions = Sessions(SessionStore(engine), token)
-    gate = Gate(token, sessions, auditor, clock)
+    sessions = Sessions(SessionStore(engine), tokens)
+    gate = Gate(tokens, sessions, auditor, clock)
     handlers = _error_handlers(templates)
     app = Starlette(
         routes=[

@@ -6,7 +6,7 @@ may change something are checked for their origin.
 
 import asyncio
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
@@ -35,18 +35,18 @@ class Gate:
     """Identifies the sender of a request. `clock` gives ms since the epoch."""
 
     def __init__(
-        self, token: str, sessions: Sessions, auditor: Auditor, clock: Callable[[], int]
+        self, tokens: Sequence[str], sessions: Sessions, auditor: Auditor, clock: Callable[[], int]
     ) -> None:
         self.sessions = sessions
         self.clock = clock
-        self._token = token.encode()
+        self._tokens = [token.encode() for token in tokens]
         self._auditor = auditor
         self._wrong_tokens = WrongTokens()
 
     async def check_token(self, candidate: str, address: str, where: str) -> bool:
-        """Return whether this is the token; False only after a delay. Raises `HTTPException` (429)
-        if too many answers are being delayed."""
-        if hmac.compare_digest(candidate.encode(), self._token):
+        """Return whether this is a token of the console; False only after a delay. Raises
+        `HTTPException` (429) if too many answers are being delayed."""
+        if any(hmac.compare_digest(candidate.encode(), token) for token in self._tokens):
             return True
         now = self.clock()
         refusal = self._wrong_tokens.refuse(address, now)

@@ -6,6 +6,7 @@ from console.app import make_app
 from console.database_health import watch_database
 from console.safety import SAFETY_HEADERS
 from pipeline.http_server import serving
+from pipeline.secret_settings import several
 from pipeline.settings import Settings
 from pipeline.store.audio import AudioStore
 from pipeline.store.database import open_database
@@ -18,13 +19,13 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Serves the console until `stop` is set. Raises `SettingsError` where a setting it needs is
     missing, `OSError` where it cannot listen."""
     listen: str = settings.need("console_listen", "host:port where the console listens")
-    token = settings.need("console_token", "the token that opens the console")
+    tokens = several(settings.need("console_token", "the token that opens the console"))
     engine = open_database(settings.need("database_url", "the SQLAlchemy URL of the database"))
     objects = AudioStore.from_url(
         settings.need("recordings_url", "where audio is kept: file:///directory or s3://bucket")
     )
     try:
-        app = make_app(engine, objects, health, token.get_secret_value())
+        app = make_app(engine, objects, health, tokens)
         proxies = settings.trusted_proxies
         async with serving(listen, app, trusted_proxies=proxies, error_headers=SAFETY_HEADERS):
             if await ready(engine, health, stop):

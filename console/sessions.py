@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from collections.abc import Sequence
 
 from pipeline.store.sessions import ConsoleSession, SessionStore
 
@@ -16,28 +17,28 @@ class Sessions:
     """The sessions of a console. All methods block, and raise what `SessionStore` raises. `now` is
     in ms since the epoch.
 
-    The cookie is random. The database has a hash of it that is keyed with the console's token:
-    another token voids every cookie.
+    The cookie is random. The database has a hash of it that is keyed with the console's token: a
+    token that is no longer accepted voids the cookies of its time.
     """
 
-    def __init__(self, store: SessionStore, token: str) -> None:
+    def __init__(self, store: SessionStore, tokens: Sequence[str]) -> None:
         self._store = store
-        self._key = token.encode()
+        self._keys = [token.encode() for token in tokens]
 
     def begin(self, address: str, user_agent: str, now: int) -> tuple[ConsoleSession, str]:
         """Begin a session. Return it with the value of its cookie, which is kept nowhere."""
         self._store.delete_expired(now - ABSOLUTE_MS, now - IDLE_MS)
         cookie = secrets.token_urlsafe(32)
         session = ConsoleSession(secrets.token_hex(8), now, now, address, user_agent)
-        self._store.add(session, self._hash(cookie))
+        self._store.add(session, self._hashes(cookie)[0])
         return session, cookie
 
     def find(self, cookie: str, now: int) -> ConsoleSession | None:
         """Return the session of a cookie, if it has not ended or expired."""
         if not 0 < len(cookie) <= _MAX_COOKIE:
             return None
-        session = self._store.find(self._hash(cookie))
-        return session if session is not None and is_valid(session, now) else None
+        found = filter(None, map(self._store.find, self._hashes(cookie)))
+        return next((session for session in found if is_valid(session, now)), None)
 
     def note_activity(self, session: ConsoleSession, now: int) -> None:
         """Note that the session's idle time begins again."""
@@ -52,8 +53,8 @@ class Sessions:
         """Return the sessions that have not ended or expired, the latest first."""
         return self._store.valid(now - ABSOLUTE_MS, now - IDLE_MS)
 
-    def _hash(self, cookie: str) -> str:
-        return hmac.digest(self._key, cookie.encode(), "sha256").hex()
+    def _hashes(self, cookie: str) -> list[str]:
+        return [hmac.digest(key, cookie.encode(), "sha256").hex() for key in self._keys]
 
 
 def is_valid(session: ConsoleSession, now: int) -> bool:

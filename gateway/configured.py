@@ -33,11 +33,11 @@ def entrance_of(
     settings: Settings, public_url: str, directory: Path | None, clock: LogClock
 ) -> Entrance:
     """Return what judges handshakes for `public_url`."""
-    token = settings.twilio_auth_token
     return Entrance(
-        token.get_secret_value() if token else None,
+        settings.auth_tokens,
         public_url,
         UsedTickets(directory and directory / "tickets"),
+        ticket_secrets=settings.ticket_secrets,
         customer_streams=settings.gateway_customer_streams,
         clock=clock.settled_seconds,
     )

@@ -88,20 +88,23 @@ def _expires_at(note_name: str) -> int:
 
 
 class Entrance:
-    """Judges handshakes. `customer_streams`: whether the bare URL is taken. `clock`: the log's, s
-    since the epoch; None while it is not known: the time in a ticket is not looked at then, and
-    each still opens one socket only."""
+    """Judges handshakes. `auth_tokens`: by which Twilio may sign; `ticket_secrets`: with which the
+    adapter may have made a ticket; `customer_streams`: whether the bare URL is taken. `clock`: the
+    log's, s since the epoch; None while it is not known: the time in a ticket is not looked at
+    then, and each still opens one socket only."""
 
     def __init__(
         self,
-        auth_token: str | None,
+        auth_tokens: Sequence[str],
         public_url: str,
         used: UsedTickets,
         *,
+        ticket_secrets: Sequence[str],
         customer_streams: bool = False,
         clock: Callable[[], float | None],
     ) -> None:
-        self._token = auth_token
+        self._auth_tokens = auth_tokens
+        self._ticket_secrets = ticket_secrets
         self._public_url = public_url
         self._used = used
         self._customer_streams = customer_streams
@@ -114,8 +117,8 @@ class Entrance:
         for the audio of another media stream."""
         segment = segment_of(self._public_url, path)
         shown = path.rpartition("/")[2] if segment is None else segment
-        ticket = verified(self._token, shown) if self._token and shown else None
-        verdict = judge(self._token, self._public_url, path, signatures)
+        ticket = verified(self._ticket_secrets, shown) if shown else None
+        verdict = judge(self._auth_tokens, self._public_url, path, signatures)
         if verdict is not Verdict.ACCEPTED:
             return Refused(_diagnosis(verdict, shown, ticket), ticket)
         if full:

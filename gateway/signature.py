@@ -59,9 +59,10 @@ def signed_url(public_url: str, path: str) -> str | None:
     return url_with(public_url, segment) if segment else None if segment is None else public_url
 
 
-def judge(token: str | None, public_url: str, path: str, signatures: Sequence[str]) -> Verdict:
-    """What becomes of a handshake for `path` that carried these signature headers."""
-    if token is None:
+def judge(tokens: Sequence[str], public_url: str, path: str, signatures: Sequence[str]) -> Verdict:
+    """Decide on a handshake for `path` with these signature headers. `tokens`: the auth tokens by
+    which Twilio may have signed."""
+    if not tokens:
         return Verdict.NO_TOKEN
     if len(signatures) != 1 or not signatures[0]:
         return Verdict.UNSIGNED
@@ -69,6 +70,5 @@ def judge(token: str | None, public_url: str, path: str, signatures: Sequence[st
     if url is None:
         return Verdict.WRONG_PATH
     sent = signatures[0].encode("utf-8", "surrogateescape")
-    if hmac.compare_digest(signature(token, url).encode(), sent):
-        return Verdict.ACCEPTED
-    return Verdict.WRONG_SIGNATURE
+    genuine = [hmac.compare_digest(signature(token, url).encode(), sent) for token in tokens]
+    return Verdict.ACCEPTED if any(genuine) else Verdict.WRONG_SIGNATURE

@@ -1,7 +1,7 @@
-"""A real Apache Kafka on this machine: one KRaft broker, run from its jars.
+"""A real Apache Kafka on this machine: a KRaft broker, alone or in a cluster, run from its jars.
 
-For `flexcapture up`, the demo and the tests. Its directory holds all it keeps; a broker that was
-killed starts again on it.
+For `flexcapture up`, the demo and the tests. Its directory holds all its data; a broker that was
+killed starts again on it. `infra.kafka_cluster` puts several of them together.
 """
 
 import asyncio
@@ -35,22 +35,14 @@ _ARCHIVE_SECONDS = 60.0
 
 _BROKER: Mapping[str, str] = {
     "process.roles": "broker,controller",
-    "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     # Topics are made as schemas/topics.py says, never by a typing error.
     "auto.create.topics.enable": "false",
-    "default.replication.factor": "1",
-    "min.insync.replicas": "1",
     "message.max.bytes": str(MAX_REQUEST_BYTES + 1024 * 1024),
-    "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "4",
-    "transaction.state.log.replication.factor": "1",
-    "transaction.state.log.min.isr": "1",
     "transaction.state.log.num.partitions": "4",
-    "share.coordinator.state.topic.replication.factor": "1",
-    "share.coordinator.state.topic.min.isr": "1",
     "share.coordinator.state.topic.num.partitions": "1",
     # A killed process is noticed soon, and its transaction does not hold readers up for long.
     "group.initial.rebalance.delay.ms": "0",
@@ -71,6 +63,19 @@ _BROKER: Mapping[str, str] = {
     "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
 }
 
+_REPLICATION_FACTORS = (
+    "default.replication.factor",
+    "offsets.topic.replication.factor",
+    "transaction.state.log.replication.factor",
+    "share.coordinator.state.topic.replication.factor",
+)
+_MIN_ISRS = (
+    "min.insync.replicas",
+    "transaction.state.log.min.isr",
+    "share.coordinator.state.topic.min.isr",
+)
+MOST_REPLICAS = 3
+
 _JVM = (
     "-Xms256m",
     "-Xmx512m",
@@ -85,16 +90,28 @@ _JVM = (
 
 @dataclass(frozen=True, slots=True)
 class LocalKafka:
-    """A broker on 127.0.0.1: `port` for clients, `controller_port` for itself."""
+    """A broker on 127.0.0.1: `port` for clients, `controller_port` for the controllers.
+
+    In a cluster, `number` counts from 0, `controller_ports` are those of all brokers in the order
+    of their numbers, and `cluster_id` is the same for all. Topics then get three replicas, if there
+    are three brokers, and a write is acknowledged once two have it."""
 
     directory: Path
     port: int
     controller_port: int
+    number: int = 0
+    controller_ports: tuple[int, ...] = ()
+    cluster_id: str | None = None
 
     @property
     def bootstrap_servers(self) -> str:
         """Where clients connect."""
         return f"127.0.0.1:{self.port}"
+
+    @property
+    def replicas(self) -> int:
+        """Return the replication factor of topics that do not state one."""
+        return min(MOST_REPLICAS, max(1, len(self.controller_ports)))
 
     def prepare(self) -> list[str]:
         """Makes everything ready and returns the command that runs the broker until SIGTERM.
@@ -126,11 +143,10 @@ class LocalKafka:
         fresh = self.directory / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         properties = self._write_properties("format.properties", fresh)
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         done = subprocess.run(  # noqa: S603
             [
                 *java_command, "kafka.tools.StorageTool", "format",
-                "--cluster-id", f"F{cluster[1:]}", "--config", str(properties),
+                "--cluster-id", self.cluster_id or new_cluster_id(), "--config", str(properties),
             ],
             capture_output=True, text=True, check=False, timeout=_FORMAT_SECONDS,
         )  # fmt: skip
@@ -139,17 +155,36 @@ class LocalKafka:
         fresh.rename(self.directory / "data")
 
     def _write_properties(self, name: str, data: Path) -> Path:
-        controller = f"127.0.0.1:{self.controller_port}"
-        own = {
-            "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://{controller}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
-            "controller.quorum.voters": f"1@{controller}",
-            "log.dirs": str(data),
-        }
         path = self.directory / name
-        values = {**_BROKER, **own}
+        values = {**_BROKER, **self._replication(), **self._own_properties(data)}
         path.write_text("".join(f"{k}={java_property(v)}\n" for k, v in values.items()))
         return path
+
+    def _own_properties(self, data: Path) -> dict[str, str]:
+        ports = self.controller_ports or (self.controller_port,)
+        controller = f"127.0.0.1:{self.controller_port}"
+        return {
+            "node.id": str(self.number + 1),
+            "listeners": f"PLAINTEXT://{self.bootstrap_servers},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap_servers}",
+            "controller.quorum.voters": ",".join(
+                f"{node}@127.0.0.1:{port}" for node, port in enumerate(ports, 1)
+            ),
+            "log.dirs": str(data),
+        }
+
+    def _replication(self) -> dict[str, str]:
+        min_isr = "2" if self.replicas >= MOST_REPLICAS else "1"
+        return {
+            **dict.fromkeys(_REPLICATION_FACTORS, str(self.replicas)),
+            **dict.fromkeys(_MIN_ISRS, min_isr),
+        }
+
+
+def new_cluster_id() -> str:
+    """Return a random id for a cluster, as `StorageTool format` takes it."""
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    return f"F{cluster[1:]}"  # one that begins with a hyphen would be taken for an option
 
 
 def java_property(value: str) -> str:

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-import moto.server
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from werkzeug.serving import WSGIRequestHandler
 
 SHARDS = 2
 ACCESS_KEY = "emulator"  # the emulator takes any; ours must not reach it
@@ -81,7 +79,12 @@ class LocalKinesis:
 
 
 def main(arguments: list[str]) -> None:
-    """Serves the emulator on the port `arguments[0]`; a line a request would fill the disk."""
+    """Serve the emulator on the port `arguments[0]`."""
+    # Here only: the image, in which nothing runs an emulator, is without moto.
+    import moto.server  # noqa: PLC0415
+    from werkzeug.serving import WSGIRequestHandler  # noqa: PLC0415
+
+    # A line for each request would fill the disk.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     # Connections are kept, as Kinesis does: a new one, with its thread, takes 2 ms a request.
     WSGIRequestHandler.protocol_version = "HTTP/1.1"

@@ -1,4 +1,4 @@
-"""The broker of a state directory on which nothing runs: for what may be done only then."""
+"""The brokers of a state directory on which nothing runs: for what may be done only then."""
 
 import asyncio
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.kafka import LocalKafka, running
+from infra.kafka_cluster import broker_count, local_cluster, port_names, running_cluster
 from infra.ports import free_before, kept_ports
 from infra.state_dir import InUse, StateDir
 from pipeline.endpoints import settings_for
@@ -42,16 +42,17 @@ def reachable_kafka(settings: Settings, asked: Path | None, default: Path) -> It
 
 
 def _started(settings: Settings, directory: Path) -> Iterator[Settings]:
-    print(f"starting the broker of {directory} ...", file=sys.stderr, flush=True)
-    names = ("kafka", "kafka-controller")
+    print(f"starting Kafka in {directory} ...", file=sys.stderr, flush=True)
+    count = broker_count(directory)
+    names = port_names(count)
     ports = kept_ports(directory / "ports.json", names)
     free_before({name: ports[name] for name in names}, _PORT_SECONDS)
-    broker = LocalKafka(directory / "kafka", ports["kafka"], ports["kafka-controller"])
+    cluster = local_cluster(directory, ports, count)
     own = {
-        "kafka_bootstrap_servers": broker.bootstrap_servers,
+        "kafka_bootstrap_servers": cluster.bootstrap_servers,
         "kafka_security_protocol": "PLAINTEXT",
     }
     here = settings.model_copy(update=own)
-    with running(broker, directory / "logs" / "kafka-offline.log"):
-        asyncio.run(wait_for_kafka(here, _START_SECONDS))
+    with running_cluster(cluster, directory / "logs"):
+        asyncio.run(wait_for_kafka(here, _START_SECONDS, count))
         yield here

@@ -7,8 +7,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from pydantic import SecretStr
+
 from infra.child import Program
+from infra.kafka_cluster import bootstrap_servers, broker_names
+from infra.kafka_cluster import port_names as broker_port_names
 from infra.kinesis import LocalKinesis
+from pipeline.role_settings import environment_of, settings_of
+from pipeline.secret_settings import FILE_SUFFIX, several
 from pipeline.settings import PREFIX, Role, Settings, listen_address
 from schemas.registry import without_credentials
 
@@ -19,9 +25,9 @@ RoleCommand = Callable[[Role], Sequence[str]]
 """A command that runs a role."""
 
 
-def port_names(settings: Settings) -> list[str]:
+def port_names(settings: Settings, brokers: int = 1) -> list[str]:
     """The names of all ports that `up` may need; also of those that a setting replaces now."""
-    names = ["kafka", "kafka-controller", "kinesis", "schema-registry", "gateway"]
+    names = [*broker_port_names(brokers), "kinesis", "schema-registry", "gateway"]
     names += [f"{role}-{n}" for role, n in instances(settings)]
     return names + [_http_port(role, n) for role, n in instances(settings) if role is Role.CONSOLE]
 
@@ -40,6 +46,7 @@ class Plan:
     ports: Mapping[str, int]
     console_token: str
     environment: Mapping[str, str]
+    brokers: int = 1
 
     @property
     def local_kafka(self) -> bool:
@@ -49,7 +56,8 @@ class Plan:
     @property
     def bootstrap_servers(self) -> str:
         """Where Kafka is."""
-        return self.settings.kafka_bootstrap_servers or self._local("kafka")
+        ports = [self.ports[name] for name in broker_names(self.brokers)]
+        return self.settings.kafka_bootstrap_servers or bootstrap_servers(ports)
 
     @property
     def kinesis(self) -> LocalKinesis | None:
@@ -76,12 +84,12 @@ class Plan:
 
     def used_ports(self) -> dict[str, int]:
         """The kept ports that will be listened on, by name."""
-        unused = {"kafka", "kafka-controller"} if not self.local_kafka else set()
+        unused = set(broker_port_names(self.brokers)) if not self.local_kafka else set()
         unused |= set() if self.kinesis else {"kinesis"}
         unused |= set() if self.registry_listen else {"schema-registry"}
         unused |= {"gateway"} if self.settings.gateway_listen else set()
         unused |= {"console-0"} if self.settings.console_listen else set()
-        wanted = set(port_names(self.settings)) - unused
+        wanted = set(port_names(self.settings, self.brokers)) - unused
         return {name: port for name, port in self.ports.items() if name in wanted}
 
     def shared_settings(self) -> Settings:
@@ -127,7 +135,7 @@ class Plan:
             "kinesis_stream": settings.kinesis_stream or KINESIS_STREAM,
             "gateway": self.gateway_url,
             "console": f"http://{reachable(self._console_listen(0))}",
-            "console_token": self.console_token,
+            "console_token": several(SecretStr(self.console_token))[0],
             "schema_registry": registry or f"http://{self.registry_listen}",
             "topic_prefix": settings.topic_prefix,
             "roles": listed,
@@ -144,15 +152,24 @@ class Plan:
         return self._local(_http_port(role, number))
 
     def _role_environment(self, role: Role, number: int) -> dict[str, str]:
-        dropped = {f"{PREFIX}CONSOLE_TOKEN", f"{PREFIX}HTTP_LISTEN"}
+        dropped = {f"{PREFIX}CONSOLE_TOKEN", f"{PREFIX}CONSOLE_TOKEN_FILE", f"{PREFIX}HTTP_LISTEN"}
+        given = {n: v for n, v in self.environment.items() if n.upper() not in dropped}
         environment = {
             name: value
-            for name, value in self.environment.items()
-            if name.upper() not in dropped
-            and not (self.local_kafka and name.upper().startswith(f"{PREFIX}KAFKA_"))
+            for name, value in environment_of(role, given, self.settings).items()
+            if not (self.local_kafka and name.upper().startswith(f"{PREFIX}KAFKA_"))
         }
-        ours = {f"{PREFIX}{name}": value for name, value in self._role_settings(role, number)}
-        return environment | ours | self._kinesis_environment(role)
+        wanted = settings_of(role, self.settings)
+        ours = {
+            f"{PREFIX}{name}": value
+            for name, value in self._role_settings(role, number)
+            if name in wanted or name.startswith("KAFKA_")
+        }
+        from_file = {name + FILE_SUFFIX for name in ours}
+        given = {
+            name: value for name, value in environment.items() if name.upper() not in from_file
+        }
+        return given | ours | self._kinesis_environment(role)
 
     def _role_settings(self, role: Role, number: int) -> Iterable[tuple[str, str]]:
         settings = self.settings

@@ -33,13 +33,14 @@ class CannotStart(RuntimeError):
 
 
 class Supervisor:
-    """Owns every process of one `up`. `kafka_command` is None where Kafka is outside."""
+    """Owns every process of one `up`. `kafka_commands`: one for each local broker, none if Kafka is
+    outside."""
 
     def __init__(
         self,
         plan: Plan,
         state_dir: StateDir,
-        kafka_command: Sequence[str] | None,
+        kafka_commands: Sequence[Sequence[str]],
         role_command: RoleCommand | None,
         say: Say,
     ) -> None:
@@ -50,11 +51,12 @@ class Supervisor:
         self._stop_roles = asyncio.Event()
         self._stop_backing = asyncio.Event()
         self._role_tasks: list[asyncio.Task[None]] = []
-        self._kafka = self._kinesis = None
+        self._kinesis = None
         environment = plan.backing_environment()
-        if kafka_command is not None:
-            program = Program("kafka", 0, tuple(kafka_command), environment)
-            self._kafka = self._child(program, _BACKING_STOP_SECONDS)
+        self._brokers = [
+            self._child(Program("kafka", n, tuple(command), environment), _BACKING_STOP_SECONDS)
+            for n, command in enumerate(kafka_commands)
+        ]
         if plan.kinesis is not None:
             program = Program("kinesis", 0, tuple(plan.kinesis.command()), environment)
             self._kinesis = self._child(program, _BACKING_STOP_SECONDS)
@@ -117,7 +119,7 @@ class Supervisor:
 
     async def _backing_ready(self) -> None:
         plan = self._plan
-        if self._kafka:
+        if self._brokers:
             self._say(f"starting kafka at {plan.bootstrap_servers}")
         if self._kinesis and plan.kinesis:
             self._say(f"starting kinesis (an emulator) at {plan.kinesis.endpoint}")
@@ -137,16 +139,16 @@ class Supervisor:
             async with asyncio.timeout(_KAFKA_SECONDS):
                 while True:
                     try:
-                        await wait_for_kafka(settings, _KAFKA_SECONDS)
+                        await wait_for_kafka(settings, _KAFKA_SECONDS, len(self._brokers))
                         await ensure_topics(settings, topics.ALL)
-                        if self._kafka:
+                        if self._brokers:
                             await all_usable(settings)
                     except (KafkaError, OSError):
                         await asyncio.sleep(_PROBE_SECONDS)
                     else:
                         return None
         except TimeoutError:
-            log = f"; its log ends:\n{self._kafka.log_tail()}" if self._kafka else ""
+            log = f"; its log ends:\n{self._brokers[0].log_tail()}" if self._brokers else ""
             where = self._plan.bootstrap_servers
             return CannotStart(f"Kafka at {where} does not answer{log}")
         except SettingsError as error:
@@ -209,12 +211,15 @@ class Supervisor:
 
     def _waits_for_credentials(self, program: Program) -> bool:
         settings = self._plan.settings
-        unset = settings.twilio_account_sid is None or settings.twilio_auth_token is None
-        return unset and program.role in (Role.TWILIO_ADAPTER, Role.GATEWAY)
+        if program.role == Role.GATEWAY:
+            return settings.twilio_account_sid is None or not settings.auth_tokens
+        has_credentials = settings.rest_credentials is not None and settings.ticket_secrets
+        unset = settings.twilio_account_sid is None or not has_credentials
+        return unset and program.role == Role.TWILIO_ADAPTER
 
     @property
     def _backing(self) -> list[Child]:
-        return [child for child in (self._kafka, self._kinesis) if child is not None]
+        return [*self._brokers, *([self._kinesis] if self._kinesis else [])]
 
     def _child(self, program: Program, stop_seconds: float) -> Child:
         return Child(

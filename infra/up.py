@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
 from infra.fetched import MissingTool
-from infra.kafka import LocalKafka
+from infra.kafka_cluster import broker_count, local_cluster
 from infra.plan import Plan, RoleCommand, port_names
 from infra.ports import free_before, is_free, kept_ports
 from infra.state_dir import InUse, StateDir
@@ -36,11 +38,13 @@ def main(
     directory: Path,
     environment: Mapping[str, str],
     command: RoleCommand | None = None,
+    brokers: int | None = None,
 ) -> int:
-    """Runs the whole pipeline on this machine until SIGTERM or SIGINT; the exit status.
+    """Run the whole pipeline on this machine until SIGTERM or SIGINT; return the exit status.
 
-    `environment` is what the roles get, beside what `up` decides; `command` runs them, where they
-    are not the product's own.
+    `environment` is what the roles get, beside what `up` decides; `command` runs them, if they are
+    not the product's own; `brokers`: the size of the local cluster, None for what the directory
+    has, or one.
     """
     set_umask(settings.file_mode)
     set_up_logs("up", "up", "WARNING")
@@ -48,9 +52,12 @@ def main(
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _raise_stopped)
     try:
-        check(settings)
+        check(settings, brokers)
+        _forget_secrets(settings)
         close_to_others(settings, directory)
-        return _hold_and_run(settings, StateDir(directory.absolute()), environment, command)
+        return _hold_and_run(
+            settings, StateDir(directory.absolute()), environment, command, brokers
+        )
     except _Stopped:
         return OK
     except SettingsError as error:
@@ -61,8 +68,30 @@ def main(
         return _told(str(error), FAILED)
 
 
-def check(settings: Settings) -> None:
-    """Refuses what cannot work, before anything is started. Raises `SettingsError`."""
+def _forget_secrets(settings: Settings) -> None:
+    """Take our settings out of this process's own environment, which the fork server inherits, and
+    which other processes of the same user can read of each role. The roles get theirs from the
+    plan."""
+    kept = "AWS_" if settings.kafka_sasl_token_provider else None  # for tokens of `up` itself
+    for name in tuple(os.environ):
+        is_secret = name.upper().startswith((PREFIX, "AWS_"))
+        if is_secret and not (kept and name.upper().startswith(kept)):
+            del os.environ[name]
+
+
+def check(settings: Settings, brokers: int | None = None) -> None:
+    """Refuse what cannot work, before anything is started. Raises `SettingsError`."""
+    if settings.kafka_bootstrap_servers is not None and brokers is not None:
+        raise SettingsError(
+            f"--brokers is for a local cluster, but {PREFIX}KAFKA_BOOTSTRAP_SERVERS names an "
+            "external one: leave out one of them"
+        )
+    needs_emulator = not (settings.aws_endpoint_url_kinesis or settings.kinesis_stream)
+    if needs_emulator and find_spec("moto") is None:
+        raise SettingsError(
+            f"{PREFIX}KINESIS_STREAM is not set, and the Kinesis emulator is not installed: name a "
+            "Kinesis stream, or run pip install 'flexcapture[local]'"
+        )
     if settings.monitored_agents is not None:
         _check_list(settings.monitored_agents)
     if settings.database_url is not None:
@@ -108,37 +137,39 @@ def _hold_and_run(
     state_dir: StateDir,
     environment: Mapping[str, str],
     command: RoleCommand | None,
+    asked_brokers: int | None,
 ) -> int:
     with state_dir.held():
         state_dir.remove_endpoints()
+        brokers = broker_count(state_dir.path, asked_brokers)
         configured = [settings.gateway_listen, settings.console_listen]
         avoid = [listen_address(listen)[1] for listen in configured if listen]
         token = settings.console_token
         plan = Plan(
             settings,
             state_dir.path,
-            kept_ports(state_dir.path / "ports.json", port_names(settings), avoid),
+            kept_ports(state_dir.path / "ports.json", port_names(settings, brokers), avoid),
             token.get_secret_value() if token else state_dir.console_token(),
             environment,
+            brokers,
         )
         free_before(plan.used_ports(), _PORT_SECONDS)
         _say(f"state, logs and recordings are under {state_dir.path}")
         _warn(settings)
-        asyncio.run(_supervise(plan, state_dir, _kafka_command(plan), command))
+        asyncio.run(_supervise(plan, state_dir, _kafka_commands(plan), command))
     return OK
 
 
-def _kafka_command(plan: Plan) -> list[str] | None:
+def _kafka_commands(plan: Plan) -> list[list[str]]:
     if not plan.local_kafka:
-        return None
-    ports = plan.ports
-    return LocalKafka(plan.directory / "kafka", ports["kafka"], ports["kafka-controller"]).prepare()
+        return []
+    return local_cluster(plan.directory, plan.ports, plan.brokers).prepare()
 
 
 async def _supervise(
     plan: Plan,
     state_dir: StateDir,
-    kafka_command: list[str] | None,
+    kafka_commands: list[list[str]],
     command: RoleCommand | None,
 ) -> None:
     stop = asyncio.Event()
@@ -152,7 +183,7 @@ async def _supervise(
             _say(f"console: {plan.endpoints(0, [])['console']}  (token: {_token_place(plan)})")
 
     try:
-        await Supervisor(plan, state_dir, kafka_command, command, say).run(stop)
+        await Supervisor(plan, state_dir, kafka_commands, command, say).run(stop)
     except* (CannotStart, SettingsError) as errors:
         raise errors.exceptions[0] from None
     _say("stopped")

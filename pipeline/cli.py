@@ -52,6 +52,9 @@ _ROLE_HELP: Mapping[Role, str] = {
     Role.CONSOLE: "the web portal",
 }
 
+_LOCAL_PACKAGES = frozenset({"moto", "rich"})
+"""Installed with the extra `local`; the image is without."""
+
 # Faust's code is tried on asyncio's loop only; these roles move many small packets.
 _ON_UVLOOP = frozenset({Role.BRIDGE, Role.TWILIO_ADAPTER, Role.GATEWAY, Role.RECORDER})
 
@@ -66,6 +69,12 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="the whole pipeline on this machine, until stopped")
     up.add_argument("--state-dir", type=Path, metavar="DIR", help="where it keeps all it keeps")
+    up.add_argument(
+        "--brokers",
+        type=_positive,
+        metavar="N",
+        help="size of the local Kafka cluster (default: what DIR has, or 1)",
+    )
     demo = commands.add_parser("demo", help="the whole pipeline, and simulated calls through it")
     demo.add_argument("--calls", type=_positive, metavar="N", help="how many calls are played")
     demo.add_argument("--exit", action="store_true", help="check every call's outcome, then stop")
@@ -139,6 +148,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _told(error, WRONG)
     except NotRunning as error:
         return _told(error, FAILED)
+    except ModuleNotFoundError as error:
+        if error.name not in _LOCAL_PACKAGES:
+            raise
+        return _told(f"{error.name} is not installed: pip install 'flexcapture[local]'", FAILED)
     except KeyboardInterrupt:
         return FAILED
 
@@ -153,7 +166,8 @@ def _up(asked: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until `up` itself is loaded
     settings = _load()
     directory = asked.state_dir or settings.state_dir or DEFAULT_STATE_DIR
-    return int(_lazily("infra.up", "main")(settings, directory, dict(os.environ)))
+    run = _lazily("infra.up", "main")
+    return int(run(settings, directory, dict(os.environ), brokers=asked.brokers))
 
 
 def _demo(asked: argparse.Namespace) -> int:

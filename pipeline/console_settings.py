@@ -7,6 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from pipeline.secret_settings import several
+
 MIN_TOKEN = 32
 
 
@@ -16,10 +18,12 @@ def new_console_token() -> str:
 
 
 def checked_token(token: SecretStr) -> SecretStr:
-    """Return the token. Raises `ValueError` that does not repeat it."""
-    if not re.fullmatch(r"[\x21-\x7e]+", token.get_secret_value()):
+    """Return the token, or two with a comma between them. Raises `ValueError` that does not repeat
+    it."""
+    values = several(token)
+    if not values or not all(re.fullmatch(r"[\x21-\x7e]+", value) for value in values):
         raise ValueError("it must be ASCII characters without spaces, to fit an HTTP header")
-    if len(token.get_secret_value()) < MIN_TOKEN:
+    if any(len(value) < MIN_TOKEN for value in values):
         raise ValueError(
             f"it must have at least {MIN_TOKEN} characters; `flexcapture console token` makes one"
         )

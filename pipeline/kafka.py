@@ -200,17 +200,19 @@ async def _check(admin: AIOKafkaAdminClient, present: dict[str, Topic]) -> None:
                     )
 
 
-async def wait_for_kafka(settings: Settings, seconds: float) -> None:
-    """Returns once the broker answers. Raises `TimeoutError` after `seconds`."""
+async def wait_for_kafka(settings: Settings, seconds: float, brokers: int = 1) -> None:
+    """Return once Kafka answers and has at least so many live brokers. Raises `TimeoutError` after
+    `seconds`."""
     async with asyncio.timeout(seconds):
         while True:
             admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=3_000)
             try:
                 await admin.start()
-                await admin.list_topics()
+                live = len((await admin.describe_cluster())["brokers"])
             except (KafkaConnectionError, KafkaError, OSError):
-                await asyncio.sleep(0.1)
-            else:
-                return
+                live = 0
             finally:
                 await admin.close()
+            if live >= max(1, brokers):
+                return
+            await asyncio.sleep(0.1)

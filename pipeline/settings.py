@@ -19,6 +19,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.console_settings import checked_token, networks
+from pipeline.secret_settings import (
+    SECRETS,
+    checked_ticket_secret,
+    secrets_from_files,
+    several,
+)
 from pipeline.times import moment
 from pipeline.twilio.sids import SidKind, valid_sid
 
@@ -163,7 +169,6 @@ def _empty_as_unset(value: Any) -> Any:
     return None if value == "" else value
 
 
-_SECRETS = {"kafka_sasl_password", "kafka_ssl_key_password", "twilio_auth_token", "console_token"}
 _IN_WORDS = {"bool_parsing": "must be true or false"}
 
 Listen = Annotated[str, AfterValidator(_checked_listen)]
@@ -201,6 +206,9 @@ class Settings(BaseSettings):
 
     twilio_account_sid: Annotated[str, AfterValidator(_checked_account)] | None = None
     twilio_auth_token: SecretStr | None = None
+    twilio_api_key_sid: str | None = Field(None, pattern="^SK[0-9a-fA-F]{32}$")
+    twilio_api_key_secret: SecretStr | None = None
+    ticket_secret: Annotated[SecretStr, AfterValidator(checked_ticket_secret)] | None = None
     twilio_api_url: Annotated[str, AfterValidator(_checked_twilio_url)] | None = None
     twilio_concurrency: int = Field(32, ge=1, le=1000)
 
@@ -243,6 +251,26 @@ class Settings(BaseSettings):
             raise SettingsError(f"{PREFIX}{name.upper()} is not set: {why}")
         return value
 
+    @property
+    def auth_tokens(self) -> tuple[str, ...]:
+        """The Twilio auth tokens: the one in use first, then one that is still accepted."""
+        return several(self.twilio_auth_token)
+
+    @property
+    def ticket_secrets(self) -> tuple[str, ...]:
+        """The secrets of tickets, likewise: by default the auth tokens."""
+        return several(self.ticket_secret) or self.auth_tokens
+
+    @property
+    def rest_credentials(self) -> tuple[str, str] | None:
+        """User and password for Twilio's REST API: an API key, else account and auth token; None
+        if neither is set."""
+        if self.twilio_api_key_sid is not None and self.twilio_api_key_secret is not None:
+            return self.twilio_api_key_sid, self.twilio_api_key_secret.get_secret_value()
+        if self.twilio_account_sid is None or not self.auth_tokens:
+            return None
+        return self.twilio_account_sid, self.auth_tokens[0]
+
     def prefixed(self, name: str) -> str:
         """A topic, group or transactional id with the configured prefix."""
         return self.topic_prefix + name
@@ -261,9 +289,15 @@ def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
     if env_file is not None and not os.environ.get(f"{PREFIX}NO_ENV_FILE"):
         load_dotenv(env_file)
     try:
-        settings = Settings(**overrides)
+        settings = Settings(**secrets_from_files(os.environ, PREFIX) | overrides)
     except ValidationError as error:
         raise SettingsError("; ".join(_told(dict(e)) for e in error.errors())) from error
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    if (settings.twilio_api_key_sid is None) != (settings.twilio_api_key_secret is None):
+        raise SettingsError(
+            f"{PREFIX}TWILIO_API_KEY_SID and {PREFIX}TWILIO_API_KEY_SECRET: set both or neither"
+        )
     if (why := _insecure_kafka(settings)) is not None:
         raise SettingsError(f"{PREFIX}KAFKA_{why}")
     return settings
@@ -292,4 +326,4 @@ def _told(error: Mapping[str, Any]) -> str:
     field = str(error["loc"][0])
     variable = field.upper() if field.upper().startswith("AWS_") else PREFIX + field.upper()
     what = _IN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
-    return f"{variable}: {what}" + ("" if field in _SECRETS else f" (it is {error['input']!r})")
+    return f"{variable}: {what}" + ("" if field in SECRETS else f" (it is {error['input']!r})")

@@ -3,14 +3,15 @@ once cannot be repeated for ever.
 
 Twilio signs the URL alone, without time or nonce. The adapter puts a ticket into the URL of each
 start request, good for one minute and for one media stream: one call of one account, under one task
-and generation. The gateway asks for it beside the signature. Both derive its key from the Twilio
-auth token, which both have anyhow.
+and generation. The gateway asks for it beside the signature. Both derive its key from a secret that
+they share (`FLEXCAPTURE_TICKET_SECRET`, by default the Twilio auth token).
 """
 
 import base64
 import binascii
 import hashlib
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 GOOD_FOR_S = 60
@@ -42,7 +43,7 @@ class Ticket:
 
 
 def issued(
-    auth_token: str,
+    secret: str,
     account_sid: str,
     call_sid: str,
     task_sid: str,
@@ -55,15 +56,16 @@ def issued(
     `nonce`: `NONCE_BYTES` random bytes."""
     fields = (str(int(now) + GOOD_FOR_S), nonce.hex(), account_sid, call_sid, str(generation))
     body = " ".join((*fields, task_sid)).encode()
-    return base64.urlsafe_b64encode(_mac(auth_token, body) + body).decode().rstrip("=")
+    return base64.urlsafe_b64encode(_mac(secret, body) + body).decode().rstrip("=")
 
 
-def verified(auth_token: str, text: str) -> Ticket | None:
-    """Return what a ticket says, whether it is good now or not; None: it is not genuine. Never
-    raises."""
+def verified(secrets: Sequence[str], text: str) -> Ticket | None:
+    """Return what a ticket says, whether it is good now or not; None: it was made with none of
+    these secrets. Never raises."""
     raw = _decoded(text)
     mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-    return _parsed(body) if hmac.compare_digest(_mac(auth_token, body), mac) else None
+    genuine = [hmac.compare_digest(_mac(secret, body), mac) for secret in secrets]
+    return _parsed(body) if any(genuine) else None
 
 
 def is_ticket(text: str) -> bool:
@@ -91,6 +93,6 @@ def url_with(public_url: str, segment: str) -> str:
     return f"{public_url}{'' if public_url.endswith('/') else '/'}{segment}"
 
 
-def _mac(auth_token: str, body: bytes) -> bytes:
-    key = hmac.new(auth_token.encode(), _PURPOSE, hashlib.sha256).digest()
+def _mac(secret: str, body: bytes) -> bytes:
+    key = hmac.new(secret.encode(), _PURPOSE, hashlib.sha256).digest()
     return hmac.new(key, body, hashlib.sha256).digest()[:_MAC_BYTES]

@@ -87,7 +87,7 @@ async def _scene(token: str = TOKEN, timeout_s: float = 5.0) -> AsyncIterator[Sc
     health = Health()
     async with (
         twilio_double() as twilio,
-        TwilioApi(ACCOUNT, token, twilio.url, timeout_s, clock=time.time) as api,
+        TwilioApi(ACCOUNT, (ACCOUNT, token), token, twilio.url, timeout_s, clock=time.time) as api,
         asyncio.timeout(20),
     ):
         twilio.calls[LEG] = "in-progress"
@@ -123,7 +123,7 @@ async def test_a_start_asks_for_both_tracks_of_that_leg_and_names_the_call(scene
     [(kind, leg, form)] = scene.twilio.requests
     base, _, text = form["Url"].rpartition("/")
     assert ("start", LEG, expected) == (kind, leg, form | {"Url": base})
-    ticket = verified(TOKEN, text)
+    ticket = verified([TOKEN], text)
     assert ticket is not None
     assert ticket.seconds_off(time.time()) == 0
     assert (ACCOUNT, LEG) == (ticket.account_sid, ticket.call_sid)
@@ -334,7 +334,9 @@ async def test_a_stop_by_a_fresh_process_finds_the_name(scene: Scene) -> None:
     """Neither SID nor name nor leg known: each leg in the conference is tried by its name."""
     await scene.does(_start())
     scene.twilio.conferences[TASK] = [{"call_sid": WORKER}, {"call_sid": LEG}]
-    async with TwilioApi(ACCOUNT, TOKEN, scene.twilio.url, clock=time.time) as api:
+    async with TwilioApi(
+        ACCOUNT, (ACCOUNT, TOKEN), TOKEN, scene.twilio.url, clock=time.time
+    ) as api:
         fresh = Commands(api, Gate(8, Health(), api.check_account), URL, machine_clock)
         answer = await fresh.carry_out(_stop(call_sid=None, name=None), CallLane())
 

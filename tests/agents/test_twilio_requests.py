@@ -93,7 +93,7 @@ class Wire:
 
 async def _carried_out(commands: list[Command], answer: Mapping[str, Any]) -> Wire:
     wire = Wire(answer)
-    async with TwilioApi(ACCOUNT, TOKEN, None, clock=time.time) as api:
+    async with TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, None, clock=time.time) as api:
         await api._http.close()
         api._http._session = wire  # type: ignore[assignment]
         gate = Gate(8, Health(), api.check_account)

@@ -67,7 +67,7 @@ async def visit(tmp_path: Path) -> AsyncIterator[Visit]:
     loud, silent = b"\x20\xa0" * (SAMPLES // 4), b"\xff" * (SAMPLES // 2)
     wav = header(SAMPLES) + bytes(interleave(loud + silent, silent + loud))
     await objects.put(RECORDING.audio, wav)
-    app = make_app(engine, objects, Health(), TOKEN)
+    app = make_app(engine, objects, Health(), [TOKEN])
     listen = f"127.0.0.1:{chosen(['console'], {}, [])['console']}"
     async with serving(listen, app), async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)

@@ -146,8 +146,8 @@ class Assessor:
         )
 
     def _blocked_by(self, lives: Mapping[str, Sequence[Life]]) -> list[Span]:
-        broker = self._played.stage.broker
-        outages = broker.outages if broker else []
+        brokers = self._played.stage.brokers
+        outages = brokers.outages if brokers else []
         extra = self._played.processes.extra
         return joined([*down(lives, self._now), *extra, *outages, *self._away])
 
@@ -191,7 +191,7 @@ class Assessor:
             troubles=[t for t in stage.rest.troubles if t.path.endswith(about)],
             ran=ran,
             gateway_died=self._was_killed("gateway"),
-            was_cut_off=stage.broker is not None or self._was_killed("kafka"),
+            was_cut_off=stage.brokers is not None or self._was_killed("kafka"),
             down=self._blocked,
         )
 
@@ -203,8 +203,8 @@ class Assessor:
         decided = [Decided(r.at, r.decision, at) for r, at in records
                    if isinstance(r, RecordingDecided)]  # fmt: skip
         completed = {r.stream_sid: at for r, at in records if isinstance(r, RecordingCompleted)}
-        broker = self._played.stage.broker
-        outages = joined([*(broker.outages if broker else ()), *self._down("kafka")])
+        brokers = self._played.stage.brokers
+        outages = joined([*(brokers.outages if brokers else ()), *self._down("kafka")])
         bound = round(CLOSED_MS * self._options.patience)
         wrong = open_sockets(ran, from_log(decided), outages, bound)
         recorded = {r["stream_sid"]: r for r in contact["recordings"]}

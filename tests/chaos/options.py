@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import randbelow
+from typing import Any
 
+BROKER_FAULTS = ("kill", "freeze", "patch", "lose-most")
 ROTATION = ("bridge", "tracker", "resolver", "stream-manager", "twilio-adapter", "consolidator")
 
 
@@ -17,6 +19,8 @@ class Options:
     roles `extra` one more process joins now and then, and is killed for good; the monitored list's
     file is damaged every `list_every` seconds, and Twilio's API away for a while every `away_every`
     seconds (0: never); `refuse` is the share of calls on which Twilio refuses every start;
+    the run has `brokers` of its own if there are several, and does `broker_faults` to them in turn,
+    about every `broker_every` seconds;
     `patience` is how many times the stated bounds may be taken, for machines that are slow."""
 
     calls: int = 500
@@ -25,6 +29,9 @@ class Options:
     every: float = 6.0
     fail: float = 0.2
     broker_down: float = 0.0
+    brokers: int = 1
+    broker_faults: tuple[str, ...] = ()
+    broker_every: float = 20.0
     processes: Mapping[str, int] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
     list_every: float = 0.0
@@ -33,6 +40,11 @@ class Options:
     seed: int = 0
     patience: float = 1.0
     directory: Path | None = None
+
+    @property
+    def has_brokers(self) -> bool:
+        """Whether the run needs brokers of its own."""
+        return self.brokers > 1 or self.broker_down > 0
 
 
 def parsed(arguments: Sequence[str]) -> Options:
@@ -44,6 +56,7 @@ def parsed(arguments: Sequence[str]) -> Options:
     parser.add_argument("--every", type=float, default=6.0, metavar="SECONDS", help="0: no kills")
     parser.add_argument("--fail", type=float, default=0.2, help="share of Twilio's requests")
     parser.add_argument("--broker-down", type=float, default=0.0, metavar="SECONDS")
+    add_brokers(parser)
     parser.add_argument("--processes", type=counts, default={}, metavar="ROLE=N,...")
     parser.add_argument("--extra", type=names, default=(), metavar="ROLE,...")
     parser.add_argument("--list-every", type=float, default=30.0, metavar="SECONDS")
@@ -53,8 +66,33 @@ def parsed(arguments: Sequence[str]) -> Options:
     parser.add_argument("--patience", type=float, default=1.0, help="factor on the bounds")
     parser.add_argument("--directory", type=Path, default=None, help="kept; else a temporary one")
     values = vars(parser.parse_args(arguments))
+    check_brokers(parser, values)
     seed = values.pop("seed")
     return Options(**values, seed=randbelow(10**6) if seed is None else seed)
+
+
+def add_brokers(parser: argparse.ArgumentParser) -> None:
+    """Add the options for a cluster of several brokers."""
+    parser.add_argument("--brokers", type=int, default=1, metavar="N", help="3: a cluster")
+    parser.add_argument(
+        *("--broker-faults",),
+        type=names,
+        default=None,
+        metavar="FAULT,...",
+        help=f"what is done to a cluster in turn (default: all), of {', '.join(BROKER_FAULTS)}",
+    )
+    parser.add_argument("--broker-every", type=float, default=20.0, metavar="SECONDS")
+
+
+def check_brokers(parser: argparse.ArgumentParser, values: dict[str, Any]) -> None:
+    """Fill in the default for the faults of brokers, and refuse what does not fit."""
+    several = values["brokers"] > 1
+    if values["broker_faults"] is None:
+        values["broker_faults"] = BROKER_FAULTS if several else ()
+    if unknown := set(values["broker_faults"]) - set(BROKER_FAULTS):
+        parser.error(f"--broker-faults: no such fault: {', '.join(sorted(unknown))}")
+    if values["broker_faults"] and not several:
+        parser.error("--broker-faults: need --brokers 3")
 
 
 def names(text: str) -> tuple[str, ...]:

@@ -20,11 +20,12 @@ from simulator.media import clock
 from simulator.player import Player
 from simulator.script import Json, Script, Step
 from simulator.world import MediaStream
+from tests.chaos.brokers import Brokers, keep_breaking
 from tests.chaos.list_faults import keep_damaging
 from tests.chaos.options import Options
 from tests.chaos.plots import scripts
 from tests.chaos.processes import Processes, keep_adding, keep_killing
-from tests.chaos.stage import Broker, Stage
+from tests.chaos.stage import Stage
 
 DISORDER = Disorder(late_share=0.15, repeated_share=0.15, latest_ms=4_000)
 STRAGGLING = Disorder(late_share=0.5, repeated_share=0.3, latest_ms=30_000)
@@ -136,9 +137,13 @@ def _beside(
         keep_damaging(stage.monitored, options.list_every, Random(options.seed + 4), say),
         keep_away(stage.twilio, options.away_every, Random(options.seed + 5), say),
     ]
-    if stage.broker is not None:
-        middle = options.minutes * 30
-        work.append(_outage(stage.broker, middle, options.broker_down, say))
+    if stage.brokers is not None:
+        if options.broker_down:
+            middle = options.minutes * 30
+            work.append(_outage(stage.brokers, middle, options.broker_down, say))
+        faults, every = options.broker_faults, options.broker_every
+        breaking = keep_breaking(stage.brokers, faults, every, Random(options.seed + 7), say)
+        work.append(breaking)
     return work
 
 
@@ -154,9 +159,9 @@ async def keep_away(twilio: Outages, every: float, random: Random, say: Say) -> 
         await asyncio.sleep(seconds)
 
 
-async def _outage(broker: Broker, after: float, seconds: float, say: Say) -> None:
+async def _outage(brokers: Brokers, after: float, seconds: float, say: Say) -> None:
     await asyncio.sleep(after)
-    await broker.away(seconds, say)
+    await brokers.away(seconds, say)
 
 
 async def _all_calls(player: Player, calls: Sequence[Script], seed: int, say: Say) -> None:

@@ -85,7 +85,7 @@ def console(tmp_path: Path, migrated: Path, hurried: None) -> Iterator[Console]:
     health = Health()
     objects = AudioStore.from_url(f"file://{recordings}")
     clock = Clock()
-    app = make_app(engine, objects, health, TOKEN, clock)
+    app = make_app(engine, objects, health, [TOKEN], clock)
     yield Console(app, Repository(engine), engine, recordings, health, wav, clock)
     engine.dispose()
 

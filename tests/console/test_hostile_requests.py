@@ -66,7 +66,7 @@ def server(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     directory = tmp_path_factory.mktemp("console")
     shutil.copy(migrated, directory / "contacts.db")
     engine = open_database(f"sqlite:///{directory}/contacts.db")
-    app = make_app(engine, AudioStore.from_url(f"file://{directory}/audio"), Health(), TOKEN)
+    app = make_app(engine, AudioStore.from_url(f"file://{directory}/audio"), Health(), [TOKEN])
     port = chosen(["console"], {}, [])["console"]
     loop, ready, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 

@@ -45,7 +45,8 @@ def test_a_ticket_opens_one_socket_within_a_minute(tmp_path):
     """The same handshake again does not, neither now nor later, nor at a second gateway."""
     clock = Clock()
     first, second = (
-        Entrance(TOKEN, URL, UsedTickets(tmp_path / "used"), clock=clock) for _ in range(2)
+        Entrance([TOKEN], URL, UsedTickets(tmp_path / "used"), ticket_secrets=[TOKEN], clock=clock)
+        for _ in range(2)
     )
     text = ticket(clock)
     admission = handshake(first, text)
@@ -66,7 +67,7 @@ def test_a_ticket_opens_one_socket_within_a_minute(tmp_path):
 
 def test_what_is_no_ticket_opens_nothing():
     """Though Twilio signed it."""
-    entrance = Entrance(TOKEN, URL, UsedTickets(None), clock=Clock())
+    entrance = Entrance([TOKEN], URL, UsedTickets(None), ticket_secrets=[TOKEN], clock=Clock())
     assert Refused(Verdict.NO_TICKET) == handshake(entrance, "")
     assert Refused(Verdict.TICKET_FORGED) == handshake(entrance, "something")
     assert Refused(Verdict.WRONG_SIGNATURE) == entrance.judge("/media/x", [signature(TOKEN, URL)])
@@ -75,9 +76,9 @@ def test_what_is_no_ticket_opens_nothing():
 def test_a_refusal_says_which_setting_is_wrong():
     """It distinguishes token, URL and clocks, and names the ticket if that is genuine."""
     clock = Clock()
-    here = Entrance(TOKEN, URL, UsedTickets(None), clock=clock)
+    here = Entrance([TOKEN], URL, UsedTickets(None), ticket_secrets=[TOKEN], clock=clock)
     text, foreign = ticket(clock), ticket(clock, token="another token")
-    genuine = verified(TOKEN, text)
+    genuine = verified([TOKEN], text)
     assert genuine is not None
     assert Refused(Verdict.WRONG_TOKEN) == handshake(here, foreign, token="another token")
     elsewhere = "wss://elsewhere.example.com/media"
@@ -99,16 +100,23 @@ def test_a_refusal_says_which_setting_is_wrong():
 def test_without_room_a_ticket_is_not_used_up():
     """The refusal names the call; a stranger is refused as a stranger."""
     clock = Clock()
-    entrance = Entrance(TOKEN, URL, UsedTickets(None), clock=clock)
+    entrance = Entrance([TOKEN], URL, UsedTickets(None), ticket_secrets=[TOKEN], clock=clock)
     text = ticket(clock)
-    assert Refused(Verdict.FULL, verified(TOKEN, text)) == handshake(entrance, text, full=True)
+    assert Refused(Verdict.FULL, verified([TOKEN], text)) == handshake(entrance, text, full=True)
     assert Refused(Verdict.UNSIGNED) == entrance.judge("/media/x", [], full=True)
     assert Verdict.ACCEPTED is verdict(handshake(entrance, text))
 
 
 def test_the_bare_url_is_an_option():
     """For media streams that the customer's own flow starts."""
-    entrance = Entrance(TOKEN, URL, UsedTickets(None), customer_streams=True, clock=Clock())
+    entrance = Entrance(
+        [TOKEN],
+        URL,
+        UsedTickets(None),
+        ticket_secrets=[TOKEN],
+        customer_streams=True,
+        clock=Clock(),
+    )
     assert Admission(None) == handshake(entrance, "")
     assert Refused(Verdict.TICKET_FORGED) == handshake(entrance, "something")
 
@@ -116,7 +124,7 @@ def test_the_bare_url_is_an_option():
 def test_used_tickets_are_forgotten_when_they_are_worth_nothing(tmp_path):
     """Neither memory nor directory grow for ever."""
     clock, used = Clock(), UsedTickets(tmp_path)
-    entrance = Entrance(TOKEN, URL, used, clock=clock)
+    entrance = Entrance([TOKEN], URL, used, ticket_secrets=[TOKEN], clock=clock)
     for number in range(20):
         assert isinstance(handshake(entrance, ticket(clock, number)), Admission)
     assert 20 == len(list(tmp_path.iterdir()))
@@ -129,7 +137,10 @@ def test_used_tickets_are_forgotten_when_they_are_worth_nothing(tmp_path):
 def test_used_tickets_outlive_a_machine_whose_clock_is_wrong(tmp_path):
     """The dates of files are the machine's, and do not matter."""
     clock = Clock()
-    first, second = (Entrance(TOKEN, URL, UsedTickets(tmp_path), clock=clock) for _ in range(2))
+    first, second = (
+        Entrance([TOKEN], URL, UsedTickets(tmp_path), ticket_secrets=[TOKEN], clock=clock)
+        for _ in range(2)
+    )
     text = ticket(clock)
     assert Verdict.ACCEPTED is verdict(handshake(first, text))
     for path in tmp_path.iterdir():
@@ -142,7 +153,7 @@ def test_used_tickets_outlive_a_machine_whose_clock_is_wrong(tmp_path):
 def test_while_the_log_clock_is_unknown_only_the_time_of_a_ticket_is_not_checked(tmp_path):
     """A ticket opens one socket all the same, also after the clock became known."""
     clock = Clock()
-    entrance = Entrance(TOKEN, URL, UsedTickets(tmp_path), clock=clock)
+    entrance = Entrance([TOKEN], URL, UsedTickets(tmp_path), ticket_secrets=[TOKEN], clock=clock)
     text, foreign = ticket(clock), ticket(clock, 1, token="another token")
     clock.now -= 3_600
     clock.is_known = False
@@ -161,7 +172,13 @@ def test_no_handshake_is_refused_because_of_a_machine_s_clock(adapter_s, gateway
     adapter, gateway = (_measured(wrong_s) for wrong_s in (adapter_s, gateway_s))
     now = 1_700_000_000.0
     text = issued(TOKEN, ACCOUNT, CALL, TASK, 3, now=adapter(now), nonce=bytes(8))
-    entrance = Entrance(TOKEN, URL, UsedTickets(None), clock=lambda: gateway(now + passed_s))
+    entrance = Entrance(
+        [TOKEN],
+        URL,
+        UsedTickets(None),
+        ticket_secrets=[TOKEN],
+        clock=lambda: gateway(now + passed_s),
+    )
     assert Verdict.ACCEPTED is verdict(handshake(entrance, text))
 
 

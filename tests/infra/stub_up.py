@@ -1,4 +1,5 @@
-"""`flexcapture up` with stub roles: `python stub_up.py DIR [STUB-ARGUMENT...]`."""
+"""`flexcapture up` with stub roles: `python stub_up.py DIR [STUB-ARGUMENT...]`. STUB_UP_BROKERS in
+the environment stands for `--brokers`."""
 
 import os
 import sys
@@ -12,4 +13,7 @@ STUB = Path(__file__).with_name("stub_role.py")
 if __name__ == "__main__":
     directory, *arguments = sys.argv[1:]
     stub = [sys.executable, str(STUB), *arguments]
-    sys.exit(main(load(None), Path(directory), dict(os.environ), lambda _: stub))
+    brokers = os.environ.pop("STUB_UP_BROKERS", None)
+    environment = dict(os.environ)
+    asked = int(brokers) if brokers else None
+    sys.exit(main(load(None), Path(directory), environment, lambda _: stub, asked))

@@ -1,5 +1,6 @@
 """`flexcapture up`: its lifecycle, with stub roles beside a real broker and emulator."""
 
+import asyncio
 import json
 import os
 import signal
@@ -8,11 +9,13 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -109,10 +112,7 @@ def test_a_whole_life(tmp_path: Path) -> None:
             os.kill(old, signal.SIGKILL)
             replaced(directory, role, old)
         eventually(lambda: ["flex-events"] == _kinesis_streams(told))
-        open_to_others = [
-            path for path in (directory, *directory.rglob("*")) if path.stat().st_mode & 0o077
-        ]
-        assert [] == open_to_others
+        assert [] == open_to_others(directory)
         children = pids(endpoints(directory)) - {None}
         first.kill()
         first.wait()
@@ -128,6 +128,57 @@ def test_a_whole_life(tmp_path: Path) -> None:
         assert 0 == second.wait(20)
         assert [] == [pid for pid in pids(again) if not gone(pid)]
         assert not (directory / "endpoints.json").exists()
+
+
+def open_to_others(directory: Path) -> list[Path]:
+    """Return what others may read or write. Kafka's temporary files come and go meanwhile."""
+    found = []
+    for path in (directory, *directory.rglob("*")):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mode & 0o077:
+                found.append(path)
+    return found
+
+
+def test_three_brokers(tmp_path: Path) -> None:
+    """Topics have three replicas, of which two must have a record; any broker may die and comes
+    back; the next `up` has the same cluster, and another size is refused."""
+    directory = tmp_path / "state"
+    with up(directory, STUB_UP_BROKERS="3") as first:
+        until(first, "ready")
+        started = endpoints(directory)
+        assert len(started["roles"]["kafka"]) == len(started["kafka"].split(",")) == 3
+        assert {(3, "2")} == asyncio.run(replication(started["kafka"]))
+        old = started["roles"]["kafka"][0]["pid"]
+        os.kill(old, signal.SIGKILL)
+        replaced(directory, "kafka", old)
+        first.send_signal(signal.SIGTERM)
+        assert 0 == first.wait(20)
+    with up(directory, STUB_UP_BROKERS="1") as other:
+        said = until(other, "--brokers")
+        assert 2 == other.wait(SECONDS)
+    assert "cluster of 3" in said[-1]
+    with up(directory) as second:
+        until(second, "ready")
+        assert started["kafka"] == endpoints(directory)["kafka"]
+
+
+async def replication(servers: str) -> set[tuple[int, str]]:
+    """Return the number of replicas and the min ISR of all topics of ours."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    try:
+        topics = [t for t in await admin.describe_topics() if not t["is_internal"]]
+        resources = [ConfigResource(ConfigResourceType.TOPIC, t["topic"]) for t in topics]
+        found = set()
+        for response in await admin.describe_configs(resources):
+            for *_, name, entries in response.resources:
+                [topic] = [t for t in topics if t["topic"] == name]
+                [min_isr] = [e[1] for e in entries if e[0] == "min.insync.replicas"]
+                found |= {(len(p["replicas"]), min_isr) for p in topic["partitions"]}
+        return found
+    finally:
+        await admin.close()
 
 
 def _refused(directory: Path, holder: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from secrets import randbelow
 
 from pipeline.settings import Role
-from tests.chaos.options import Options, counts, names
+from tests.chaos.options import Options, add_brokers, check_brokers, counts, names
 
 ROTATION = ("gateway", "recorder", "kafka")
 KILLED = frozenset(Role) | {"kafka", "kinesis"}
@@ -24,12 +24,13 @@ class AudioOptions:
     """`calls` begin within `ramp` seconds, and each goes on for `seconds`. Of `kill` one role after
     the other is killed, every `every` seconds, a fifth more or less; each `times` times, and no
     call ends before (0: for as long as calls go on). The broker is stopped for `broker_down`
-    seconds once all calls are on (0: never). `processes`: how many of a role; `patience`: seconds
-    that recordings may take to be complete after the last call; `most_lost`: milliseconds that a
-    killed gateway may take with it, the broker being there or not. `silent`, `lossy` and
-    `stubborn` are shares of the calls: with a silence of 6 to 20 s in which nothing is sent, with
-    messages that are numbered and lost on the way, and whose media streams keep sending after they
-    were stopped."""
+    seconds once all calls are on (0: never). With several `brokers`, each of `broker_faults` is
+    done to them once, with about `broker_every` seconds before each, and no call ends before.
+    `processes`: how many of a role; `patience`: seconds that recordings may take to be complete
+    after the last call; `most_lost`: milliseconds that a killed gateway may take with it, the
+    broker being there or not. `silent`, `lossy` and `stubborn` are shares of the calls: with a
+    silence of 6 to 20 s in which nothing is sent, with messages that are numbered and lost on the
+    way, and with media streams that keep sending after they were stopped."""
 
     calls: int = 200
     seconds: float = 90.0
@@ -38,6 +39,9 @@ class AudioOptions:
     every: float = 8.0
     times: int = 0
     broker_down: float = 0.0
+    brokers: int = 1
+    broker_faults: tuple[str, ...] = ()
+    broker_every: float = 20.0
     processes: Mapping[str, int] = field(default_factory=dict)
     seed: int = 0
     patience: float = 90.0
@@ -57,6 +61,7 @@ class AudioOptions:
         return Options(
             fail=0.0,
             broker_down=self.broker_down,
+            brokers=self.brokers,
             processes=self.processes,
             seed=self.seed,
             directory=self.directory,
@@ -74,6 +79,7 @@ def parsed(arguments: Sequence[str]) -> AudioOptions:
     parser.add_argument("--every", type=float, default=own.every, metavar="SECONDS")
     parser.add_argument("--times", type=int, default=0, help="kills of each role; 0: no end")
     parser.add_argument("--broker-down", type=float, default=0.0, metavar="SECONDS")
+    add_brokers(parser)
     parser.add_argument("--processes", type=counts, default={}, metavar="ROLE=N,...")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--patience", type=float, default=own.patience, metavar="SECONDS")
@@ -83,6 +89,9 @@ def parsed(arguments: Sequence[str]) -> AudioOptions:
         parser.add_argument(f"--{share}", type=float, default=default, help=help_text)
     parser.add_argument("--directory", type=Path, default=None, help="kept; else a temporary one")
     values = vars(parser.parse_args(arguments))
+    check_brokers(parser, values)
+    if values["brokers"] > 1 and values["kill"] == ROTATION:
+        values["kill"] = tuple(role for role in ROTATION if role != "kafka")
     seed = values.pop("seed")
     options = AudioOptions(**values, seed=randbelow(10**6) if seed is None else seed)
     if options.every <= 0:

@@ -25,6 +25,7 @@ from tests.chaos.audio.console import while_recording
 from tests.chaos.audio.lines import TURNS_IN_A_SECOND, lines
 from tests.chaos.audio.options import AudioOptions
 from tests.chaos.audio.usage import Usage
+from tests.chaos.brokers import Brokers, break_in_turn
 from tests.chaos.processes import Processes
 from tests.chaos.stage import Say, Stage
 from tests.chaos.uptime import Span
@@ -117,7 +118,7 @@ async def play(
             legs = simulation.world.legs
             ended = {script.task_sid: _hung_up(script, legs) for script in calls}
             late = pacer.lateness
-            outages = stage.broker.outages if stage.broker else ()
+            outages = stage.brokers.outages if stage.brokers else ()
             played = Played(calls, media.streams, {}, ended, processes, late, told, usage, outages)
             await _settled(console, played, options.patience, say)
             beside[0].cancel()
@@ -169,29 +170,37 @@ class _Going:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._kill_in_turn())
-                if self.stage.broker is not None:
-                    down = self.options.broker_down
-                    group.create_task(self.stage.broker.away(down, self.say))
+                if self.stage.brokers is not None:
+                    await self._break(self.stage.brokers)
+                if not self.options.times:
+                    self.done.set()
             self.done.set()
             await noting
         finally:
             noting.cancel()
+
+    async def _break(self, brokers: Brokers) -> None:
+        options = self.options
+        if options.broker_down:
+            await brokers.away(options.broker_down, self.say)
+        random = Random(options.seed + 7)
+        faults, every = options.broker_faults, options.broker_every
+        await break_in_turn(brokers, faults, every, random, self.say)
 
     async def _kill_in_turn(self) -> None:
         options = self.options
         random = Random(options.seed + 1)
         if not options.kill:
             return
-        if not options.times:
-            self.done.set()
         for _ in range(options.times) if options.times else repeat(None):
             for role in options.kill:
                 await asyncio.sleep(options.every * random.uniform(0.8, 1.2))
                 await self._kill(role, random)
 
     async def _kill(self, role: str, random: Random) -> None:
-        if role == "kafka" and self.stage.broker is not None:
-            await self.stage.broker.away(0, self.say)
+        brokers = self.stage.brokers
+        if role == "kafka" and brokers is not None:
+            await brokers.away(0, self.say)
         elif names := self.processes.running(role):
             self.processes.kill(random.choice(names))
         else:

@@ -18,7 +18,7 @@ TICKET = Ticket(ACCOUNT, CALL, TASK, 7, int(NOW) + 60, NONCE.hex())
 
 def test_a_ticket_says_for_which_media_stream_it_is_good():
     """Account, leg, task, generation, and until when."""
-    assert TICKET == verified(TOKEN, TEXT)
+    assert TICKET == verified([TOKEN], TEXT)
 
 
 @given(st.floats(-1_000, 1_000))
@@ -35,20 +35,20 @@ def test_a_ticket_is_good_for_a_minute(seconds):
 def test_a_ticket_that_was_changed_is_not_genuine(place, letter):
     """Whichever letter was changed."""
     changed = TEXT[:place] + letter + TEXT[place + 1 :]
-    assert verified(TOKEN, changed) is None or changed == TEXT or place == len(TEXT) - 1
+    assert verified([TOKEN], changed) is None or changed == TEXT or place == len(TEXT) - 1
 
 
 @given(st.text(max_size=200))
 def test_any_text_is_examined(text):
     """Nothing makes it raise."""
-    assert verified(TOKEN, text) is None
+    assert verified([TOKEN], text) is None
     assert not is_ticket(text)
 
 
 @given(st.text(max_size=80), st.text(max_size=80))
 def test_odd_sids_make_no_gateway_fail(call, task):
     """A ticket made of them is one for exactly them, or none."""
-    ticket = verified(TOKEN, issued(TOKEN, ACCOUNT, call, task, 7, now=NOW, nonce=NONCE))
+    ticket = verified([TOKEN], issued(TOKEN, ACCOUNT, call, task, 7, now=NOW, nonce=NONCE))
     if " " not in call:
         assert ticket is not None
         assert (call, task) == (ticket.call_sid, ticket.task_sid)
@@ -56,7 +56,7 @@ def test_odd_sids_make_no_gateway_fail(call, task):
 
 def test_another_token_makes_another_ticket():
     """It can be seen to be a ticket all the same."""
-    assert verified("another", TEXT) is None
+    assert verified(["another"], TEXT) is None
     assert is_ticket(TEXT)
 
 

@@ -83,8 +83,8 @@ def _note_name(ticket: Ticket) -> str:
 
 
 def _expires_at(note_name: str) -> int:
-    text = note_name.partition("-")[0]
-    return int(text) if text.isdecimal() else 0
+    text, dash, _ = note_name.partition("-")
+    return int(text) if dash and text.isdecimal() else 0
 
 
 class Entrance:

@@ -29,7 +29,7 @@ from pipeline.contacts.state import (
     touched,
 )
 from pipeline.kafka import ensure_topics
-from pipeline.log_clock import settled_log_clock
+from pipeline.log_clock import log_clock
 from pipeline.settings import Role, Settings
 from pipeline.store.database import open_database
 from pipeline.store.opening import ready
@@ -256,7 +256,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             return
         await ensure_topics(settings, [POLICY])
         async with (
-            settled_log_clock(settings, health, stop) as clock,
+            log_clock(settings, health) as clock,
             reading_policy(settings, health) as reader,
         ):
 

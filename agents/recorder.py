@@ -22,7 +22,7 @@ from agents.recorder_reading import effects_of
 from agents.recorder_storage import drop_left_overs
 from agents.recorder_work import Work
 from pipeline import kafka
-from pipeline.log_clock import LogClock, settled_log_clock
+from pipeline.log_clock import LogClock, log_clock
 from pipeline.media.regular import RegularReader
 from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.partition import PartitionFold
@@ -63,15 +63,18 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     gc.set_threshold(GARBAGE_AFTER)
     url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")
     store = AudioStore.from_url(url)
-    await kafka.ensure_topics(settings, [MEDIA, RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS])
-    producer = kafka.producer(settings)
-    await producer.start()
-    try:
-        async with settled_log_clock(settings, health, stop) as clock:
+    async with log_clock(settings, health) as clock:
+        await kafka.ensure_topics(settings, [MEDIA, RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS])
+        producer = kafka.producer(settings)
+        await producer.start()
+        try:
+            await clock.settled(stop)
+            if stop.is_set():
+                return
             effects = Effects(settings, health, store, producer, clock.now)
             await Recorder(settings, store, effects, clock).run(health, stop)
-    finally:
-        await producer.stop()
+        finally:
+            await producer.stop()
 
 
 @dataclass(slots=True)

@@ -147,7 +147,10 @@ class Effects:
                 try:
                     return await action()
                 except (StoreError, KafkaError) as error:
-                    if isinstance(error, KafkaError) and _patience_ends(began):
+                    if (
+                        isinstance(error, KafkaError)
+                        and time.monotonic() - began > KAFKA_PATIENCE_S
+                    ):
                         raise
                     failing = self._failed(error, failing)
                 if await _is_set_within(self.giving_up, delay):
@@ -288,10 +291,6 @@ def _count(done: RecordingCompleted) -> None:
         LOST.labels(reason).inc(frames)
     if done.supplement_of:
         SUPPLEMENTS.inc()
-
-
-def _patience_ends(began: float) -> bool:
-    return time.monotonic() - began > KAFKA_PATIENCE_S
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

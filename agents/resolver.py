@@ -12,7 +12,7 @@ from prometheus_client import Counter
 from agents.app import Output, Refusal, Step, run_table_role
 from pipeline.calls.aliases import Resolved, TooManyWaiting, heard, taught, wakes_at
 from pipeline.calls.cloud_events import known_callback
-from pipeline.log_clock import settled_log_clock
+from pipeline.log_clock import log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.records import CallAlias, CallAliasState, CtiEvent
@@ -61,7 +61,7 @@ def _step(found: Resolved) -> Step[CallAliasState]:
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role."""
-    async with settled_log_clock(settings, health, stop) as clock:
+    async with log_clock(settings, health) as clock:
         await run_table_role(
             settings,
             health,

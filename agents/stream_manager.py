@@ -9,11 +9,11 @@ import structlog
 
 from agents.app import Backlog, Output, Partitions, Step, run_table_role
 from agents.policy_publisher import PolicyPublisher
-from agents.policy_topic import reading_policy
+from agents.policy_topic import PolicyReader, reading_policy
 from agents.stream_metrics import StreamMetrics
 from pipeline.calls.policy import PolicyHistory
 from pipeline.kafka import ensure_topics
-from pipeline.log_clock import LogClock, settled_log_clock
+from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Role, Settings
 from pipeline.streams import manager
 from pipeline.streams.gateways import Gateways
@@ -136,36 +136,47 @@ async def _in_force(history: PolicyHistory, clock: LogClock) -> None:
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role stream-manager; besides, it publishes the list of who is monitored."""
-    await ensure_topics(settings, [CALLS, STREAM_EVENTS, STREAM_COMMANDS, MEDIA, POLICY])
-    async with (
-        settled_log_clock(settings, health, stop) as clock,
-        reading_policy(settings, health) as reader,
-    ):
-        publisher = PolicyPublisher(settings, reader, health, clock.now)
-        # 1. What the file says now is published; 2. it is known here; 3. it holds. Then events are
-        # decided by it.
-        await publisher.begin()
-        await reader.catch_up()
-        await _in_force(reader.history, clock)
-        backlog = Backlog(clock.seconds)
-        core = StreamsCore(reader.history, backlog)
+    async with log_clock(settings, health) as clock:
+        await ensure_topics(settings, [CALLS, STREAM_EVENTS, STREAM_COMMANDS, MEDIA, POLICY])
+        await clock.settled(stop)
+        if stop.is_set():
+            return
+        async with reading_policy(settings, health) as reader:
+            await _manage(settings, health, stop, clock, reader)
 
-        async def follow(_: Partitions) -> None:
-            await reader.follow()
 
-        async def publish(_: Partitions) -> None:
-            await publisher.watch()
+async def _manage(
+    settings: Settings,
+    health: Health,
+    stop: asyncio.Event,
+    clock: LogClock,
+    reader: PolicyReader,
+) -> None:
+    publisher = PolicyPublisher(settings, reader, health, clock.now)
+    # 1. What the file says now is published; 2. it is known here; 3. it holds. Then events are
+    # decided by it.
+    await publisher.begin()
+    await reader.catch_up()
+    await _in_force(reader.history, clock)
+    backlog = Backlog(clock.seconds)
+    core = StreamsCore(reader.history, backlog)
 
-        await run_table_role(
-            settings,
-            health,
-            stop,
-            role=Role.STREAM_MANAGER,
-            clock=clock,
-            sources=[CALLS, STREAM_EVENTS],
-            core=core,
-            rules=lambda now: reader.history.at(now).version,
-            broadcasts=core,
-            backlog=backlog,
-            companions=[follow, publish],
-        )
+    async def follow(_: Partitions) -> None:
+        await reader.follow()
+
+    async def publish(_: Partitions) -> None:
+        await publisher.watch()
+
+    await run_table_role(
+        settings,
+        health,
+        stop,
+        role=Role.STREAM_MANAGER,
+        clock=clock,
+        sources=[CALLS, STREAM_EVENTS],
+        core=core,
+        rules=lambda now: reader.history.at(now).version,
+        broadcasts=core,
+        backlog=backlog,
+        companions=[follow, publish],
+    )

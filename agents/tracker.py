@@ -17,7 +17,7 @@ from pipeline.calls.aliases import learned
 from pipeline.calls.events import Silent
 from pipeline.calls.lifetime import Heard, Kept, TooLate, aged, hear, remaining, wakes_at
 from pipeline.kafka import producer
-from pipeline.log_clock import settled_log_clock
+from pipeline.log_clock import log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import encode
@@ -86,7 +86,7 @@ def _aliases(before: Kept | None, after: Call) -> tuple[Output, ...]:
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role."""
-    async with settled_log_clock(settings, health, stop) as clock:
+    async with log_clock(settings, health) as clock:
 
         async def ticking(owned: Callable[[], frozenset[int]]) -> None:
             await write_ticks(settings, owned, clock.seconds)

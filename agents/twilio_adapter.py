@@ -24,7 +24,7 @@ from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
 from pipeline.dead_letters import dead_letter
 from pipeline.kafka import IDLE_FETCH_MS, consumer, ensure_topics, producer
-from pipeline.log_clock import LogClock, settled_log_clock
+from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import Undecodable, decode, encode
@@ -60,14 +60,17 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         await stop.wait()
         return
     public_url = settings.need("gateway_public_url", "the URL that Twilio streams audio to")
-    await ensure_topics(settings, [STREAM_COMMANDS, STREAM_EVENTS, DEAD_LETTERS])
     secret = settings.ticket_secrets[0]
     async with (
-        settled_log_clock(settings, health, stop) as clock,
+        log_clock(settings, health) as clock,
         TwilioApi(
             account, credentials, secret, settings.twilio_api_url, clock=clock.seconds
         ) as api,
     ):
+        await ensure_topics(settings, [STREAM_COMMANDS, STREAM_EVENTS, DEAD_LETTERS])
+        await clock.settled(stop)
+        if stop.is_set():
+            return
         gate = Gate(settings.twilio_concurrency, health, api.check_account)
         commands = Commands(api, gate, public_url, clock.now)
         await Adapter(settings, commands, health, clock).run(stop)

@@ -82,11 +82,11 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     settings.need("gateway_listen", "host:port to take media streams on")
     public_url = settings.need("gateway_public_url", "the URL that Twilio is told, wss://...")
     warn_of_missing(settings)
-    await ensure_topics(settings, [MEDIA, STREAM_EVENTS])
     instance = settings.instance or f"gateway-{socket.gethostname()}"
     directory = settings.state_dir and settings.state_dir / "gateway"
     spill = spill_of(settings, directory, instance)
     async with log_clock(settings, health) as clock:
+        await ensure_topics(settings, [MEDIA, STREAM_EVENTS])
         epoch = await begin_epoch(settings, directory, instance, clock, stop)
         if epoch is None:
             return

@@ -65,6 +65,13 @@ class LogClock:
         self._estimate = OffsetEstimate()
         self._offset: int | None = None
 
+    @classmethod
+    def of_machine(cls) -> "LogClock":
+        """Return a clock that is settled: the machine's counts."""
+        clock = cls()
+        clock.follow_machine()
+        return clock
+
     def now(self) -> int:
         """Return the time, ms since the epoch."""
         if self._offset is None:
@@ -116,7 +123,8 @@ class LogClock:
 
 @asynccontextmanager
 async def log_clock(settings: Settings, health: Health) -> AsyncIterator[LogClock]:
-    """A clock that is measured until the block ends, whether Kafka is there or not."""
+    """A clock that is measured until the block ends, whether Kafka is there or not. A process must
+    decide nothing before its clock is `settled`."""
     clock = LogClock()
     probing = asyncio.create_task(Prober(settings, clock, health).run(), name="clock")
     try:
@@ -125,17 +133,6 @@ async def log_clock(settings: Settings, health: Health) -> AsyncIterator[LogCloc
         while not probing.done():  # aiokafka may swallow a cancellation
             probing.cancel()
             await asyncio.wait([probing], timeout=STOP_S)
-
-
-@asynccontextmanager
-async def settled_log_clock(
-    settings: Settings, health: Health, stop: asyncio.Event
-) -> AsyncIterator[LogClock]:
-    """The same, for a process that decides nothing before it knows the log's clock: the block
-    begins once it does, or `stop` is set."""
-    async with log_clock(settings, health) as clock:
-        await clock.settled(stop)
-        yield clock
 
 
 async def log_time(settings: Settings) -> int:

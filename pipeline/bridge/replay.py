@@ -11,7 +11,7 @@ from pipeline.bridge.reader import Kinesis
 from pipeline.bridge.service import run_errand
 from pipeline.bridge.unavailable import KinesisUnavailable
 from pipeline.bridge.writer import written
-from pipeline.log_clock import machine_clock, settled_log_clock
+from pipeline.log_clock import log_clock, machine_clock
 from pipeline.settings import Settings, SettingsError
 from pipeline.telemetry import Health, set_up_logs
 from pipeline.times import rfc3339
@@ -69,7 +69,10 @@ async def _replay(settings: Settings, errand: Replay) -> bool:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     health = Health()
-    async with settled_log_clock(settings, health, stop) as clock:
+    async with log_clock(settings, health) as clock:
+        await clock.settled(stop)
+        if stop.is_set():
+            return False
         if errand.begins_at >= clock.now():
             raise _still_to_come(errand.begins_at)
         async with asyncio.TaskGroup() as group:

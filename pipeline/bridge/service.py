@@ -23,7 +23,7 @@ from pipeline.bridge.shard import End, ShardCarrier, World
 from pipeline.bridge.unavailable import KinesisUnavailable, StreamAbsent
 from pipeline.bridge.writer import ShardWriter
 from pipeline.kafka import ensure_topics
-from pipeline.log_clock import LogClock, settled_log_clock
+from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.records import BridgeCheckpoint
@@ -45,8 +45,10 @@ _shards = Gauge("flexcapture_bridge_shards", "Shards carried by this process")
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Bridges the configured Kinesis stream until `stop` is set."""
-    async with settled_log_clock(settings, health, stop) as clock:
-        await run_errand(settings, health, stop, live(settings, clock.now()), clock)
+    async with log_clock(settings, health) as clock:
+        await clock.settled(stop)
+        if not stop.is_set():
+            await run_errand(settings, health, stop, live(settings, clock.now()), clock)
 
 
 async def run_errand(

@@ -25,7 +25,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         health,
         stop,
         role=Role.TRACKER,
-        clock=LogClock(),
+        clock=LogClock.of_machine(),
         sources=[CTI_EVENTS],
         targets=[CALLS],
         core=Collecting(),

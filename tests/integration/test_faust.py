@@ -44,7 +44,7 @@ def role(effects: Any = None) -> Main:
             health,
             stop,
             role=Role.TRACKER,
-            clock=LogClock(),
+            clock=LogClock.of_machine(),
             sources=[CTI_EVENTS],
             targets=[CALLS],
             core=Collecting(),

@@ -2,8 +2,8 @@
 
 Events that carry a call SID only come by way of the resolver, on `cti.resolved`.
 
-It also writes the ticks, by whose Kafka timestamps all cores know the time: one a second on each
-partition that it owns.
+It also writes the ticks: one a second on each partition that it owns. All cores take the time from
+the Kafka timestamps of ticks and other records.
 """
 
 import asyncio

@@ -65,7 +65,7 @@ class Api(ConferenceApi, Protocol):
 
 
 class Commands:
-    """Carries commands out. `public_url` is what Twilio is told to stream to; `now` is the log's
+    """Carries commands out. `public_url`: to which Twilio streams; `now`: the log's
     clock (ms), by which commands were issued and expire."""
 
     def __init__(self, api: Api, gate: Gate, public_url: str, now: Callable[[], int]) -> None:

@@ -161,7 +161,7 @@ class Prober:
             try:
                 await self._probe_until_it_fails()
             except (SettingsError, TopicAuthorizationFailedError) as error:
-                # Recording goes on, by a clock that is mostly right.
+                # Recording continues, by a clock that is mostly right.
                 self._note(f"Kafka's clock cannot be measured: {error!r}")
                 if not self._clock.is_known:
                     self._clock.follow_machine()

@@ -40,7 +40,7 @@ class Topic:
 
     def with_original_timestamps(self) -> "Topic":
         """Return the topic for records that keep the timestamps of their producers: a mirrored or
-        derived log, or a log whose time is simulated."""
+        derived log, or one with simulated time."""
         return replace(self, extra={**self.extra, TIMESTAMP_TYPE: CREATE_TIME})
 
 

@@ -25,11 +25,11 @@ class StreamAbsent(KinesisUnavailable):
 
 def unavailable(error: ClientError, now: float) -> KinesisUnavailable:
     """Return what an answer of AWS means. `now`: this machine's clock, s since the epoch."""
-    told = f"{error.operation_name}: {error}"
-    code, text = code_of(error), str(error).lower()
-    if code in _CLOCK or (code in _SIGNATURE and any(words in text for words in _CLOCK_WORDS)):
-        return ClockRefused(f"{_clock_error(error, now)}: set it (NTP). {told}")
-    return StreamAbsent(told) if code in _ABSENT else KinesisUnavailable(told)
+    text = f"{error.operation_name}: {error}"
+    code, lower = code_of(error), text.lower()
+    if code in _CLOCK or (code in _SIGNATURE and any(words in lower for words in _CLOCK_WORDS)):
+        return ClockRefused(f"{_clock_error(error, now)}: set it (NTP). {text}")
+    return StreamAbsent(text) if code in _ABSENT else KinesisUnavailable(text)
 
 
 def _clock_error(error: ClientError, now: float) -> str:

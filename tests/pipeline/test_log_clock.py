@@ -68,7 +68,7 @@ def known(machine: Machine, ahead: int) -> LogClock:
 def test_setting_the_clock_of_the_machine_changes_nothing(
     ahead: int, steps: list[tuple[int, int]]
 ) -> None:
-    """The log's time goes on as time does, and the correction says what was set."""
+    """The log's time passes as time does, and the correction says what was set."""
     with pytest.MonkeyPatch.context() as patch:
         machine = Machine()
         patch.setattr(module, "time", machine)
@@ -243,7 +243,7 @@ async def test_a_command_asks_for_the_log_time(kafka: FakeKafka) -> None:
 
 
 def test_a_skew_says_which_side_is_right() -> None:
-    """For whoever reads the health check."""
+    """For readers of the health check."""
     assert "of gateway-0 is 600.0 s behind Kafka's" in skew_reason("gateway-0", 600_000)
     assert "of bridge-1 is 3.5 s ahead of Kafka's" in skew_reason("bridge-1", -3_500)
 

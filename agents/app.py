@@ -9,12 +9,13 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import structlog
 
+from agents.faust_assignment import watch_assignment
 from agents.faust_backlog import Backlog
 from agents.faust_configured import LEASE_SECONDS, faust_app
 from agents.faust_core import Broadcasts, Core, Incoming, Output, Refusal, Rules, Step
@@ -22,12 +23,15 @@ from agents.faust_handler import Effects, Handler, Recall
 from agents.faust_lease import Lease, guard
 from agents.faust_outbox import BEHIND_SECONDS, Outbox, gather
 from agents.faust_sending import Patient
-from agents.faust_watch import Progress, end_process_soon, lasting, watch
-from pipeline.kafka import ensure_topics, producer
+from agents.faust_stuck import show_stuck
+from agents.faust_watch import Progress, lasting, watch
+from agents.process_end import end_process_soon
+from pipeline.kafka import know_topics, producer
+from pipeline.kafka_watch import using_kafka
 from pipeline.log_clock import LogClock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
-from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, TICKS, Topic
+from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, TICKS, Topic, changelog
 
 __all__ = [
     "Backlog",
@@ -89,48 +93,43 @@ async def run_table_role(
     Health becomes good once the table is restored and the partitions are there. Raises where the
     role cannot go on: the process is then to be ended and started again.
     """
-    changelog = changelog_topic(role)
+    table = changelog(role)
     topics = [*sources, TICKS]
-    await ensure_topics(settings, [*topics, *targets, DEAD_LETTERS, changelog])
-    # What goes on from here waits for nothing: while a request is under way, others gather anyway.
-    sender = producer(settings, client_id=f"{role}-{settings.instance or 'x'}", linger_ms=0)
-    # Faust's consumer has a thread of its own: it must not wait 5 ms for its turn.
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    await sender.start()
-    try:
-        await clock.settled(stop)
-        if stop.is_set():
-            return
-        running = _Running(
-            settings,
-            health=health,
-            role=role,
-            clock=clock,
-            topics=topics,
-            changelog=changelog,
-            sender=sender,
-            gathering_s=gathering_s,
-        )
-        await running.until(
-            stop,
-            _Brought(core, effects, recall, rules, broadcasts, backlog),
-            companions,
-        )
-    finally:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(sender.stop(), _STOP_SECONDS)
-
-
-def changelog_topic(role: Role) -> Topic:
-    """The table's changelog: compacted only (one that is deleted by age makes recovery hang), and
-    soon: who takes a partition over reads all of it, and a segment that is written to is never
-    compacted."""
-    extra = {
-        "segment.ms": "60000",
-        "segment.bytes": str(8 * 1024 * 1024),
-        "min.cleanable.dirty.ratio": "0.1",
-    }
-    return Topic(f"{role}-table-changelog", "task SID", (), retention_ms=None, extra=extra)
+    async with using_kafka(
+        settings,
+        health,
+        reads=[*topics, table],
+        writes=[*targets, DEAD_LETTERS, table],
+        group=role,
+    ):
+        # What is written next waits for nothing: while a request is under way, others gather.
+        sender = producer(settings, client_id=f"{role}-{settings.instance or 'x'}", linger_ms=0)
+        # Faust's consumer has a thread of its own: it must not wait 5 ms for its turn.
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        await sender.start()
+        try:
+            await know_topics(sender, settings, [*targets, DEAD_LETTERS, table])
+            await clock.settled(stop)
+            if stop.is_set():
+                return
+            running = _Running(
+                settings,
+                health=health,
+                role=role,
+                clock=clock,
+                topics=topics,
+                changelog=table,
+                sender=sender,
+                gathering_s=gathering_s,
+            )
+            await running.until(
+                stop,
+                _Brought(core, effects, recall, rules, broadcasts, backlog),
+                companions,
+            )
+        finally:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(sender.stop(), _STOP_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +168,7 @@ class _Running:
         self.gathers = gathering_s > 0
         self.sender = Patient(sender)
         self.outbox = Outbox(self.sender, settings.prefixed(changelog.name))
+        self._assigned_together = (*self.topics, settings.prefixed(changelog.name))
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lease = Lease(LEASE_SECONDS)
         guard(self.lease, sender)
@@ -197,7 +197,7 @@ class _Running:
                     for name, work in self._beside(handler, companions)
                 ]
                 try:
-                    await self.app.start()
+                    await self._start(stop)
                     await stop.wait()
                 except BaseException as error:
                     # Nothing is waited for, nothing more is committed.
@@ -206,27 +206,42 @@ class _Running:
                     raise
                 finally:
                     # The outbox still runs, and the last commit waits for it.
-                    await self._stop()
+                    await self._stop(0 if stop.is_set() else 1)
                     for task in beside:
                         task.cancel()
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
 
-    async def _safe(self) -> None:
-        """Returns once all that came of what was handled is safe."""
+    async def _safe(self, partitions: Collection[int]) -> Collection[int]:
+        """Return those of the partitions of which all that came of what was handled is safe. Kafka
+        may take its time for some: they are not among them."""
         self.outbox.check()
         if self.handler is not None:
             await self.handler.settle()
-        await self.outbox.drained()
+        return await self.outbox.drained(partitions)
 
-    async def _stop(self) -> None:
+    async def _start(self, stop: asyncio.Event) -> None:
+        """Return once the app has started, or `stop` is set: its start waits for Kafka, as long as
+        that takes."""
+        starting = asyncio.ensure_future(self.app.start())
+        stopping = asyncio.ensure_future(stop.wait())
+        try:
+            await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+        finally:
+            starting.cancel()
+            stopping.cancel()
+
+    async def _stop(self, status: int) -> None:
+        """Stop the app; one that does not stop ends the process, with that status."""
         self.health.bad("starting", "stopping")
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await self.app.stop()
         except Exception:
             log.exception("the Faust app did not stop; the process is ended")
-            end_process_soon()
+            end_process_soon(status)
 
     def _beside(
         self, handler: Handler[S], companions: Iterable[Companion]
@@ -238,6 +253,8 @@ class _Running:
             ("the watchdog", watch(self.app, self.progress, handler)),
             ("the agent", self._failure()),
             ("the lease", self.lease.lasts()),
+            ("the health check", show_stuck(self.health, self.outbox.stuck)),
+            ("the assignment", watch_assignment(self.app, self._assigned_together, self.health)),
             *((repr(companion), companion(self.progress.owned)) for companion in companions),
         ]
 

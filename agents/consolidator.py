@@ -28,7 +28,7 @@ from pipeline.contacts.state import (
     is_forgettable,
     touched,
 )
-from pipeline.kafka import ensure_topics
+from pipeline.kafka_watch import until_usable
 from pipeline.log_clock import log_clock
 from pipeline.settings import Role, Settings
 from pipeline.store.database import open_database
@@ -37,7 +37,7 @@ from pipeline.store.repository import Repository
 from pipeline.telemetry import Health
 from schemas.codec import decode, encode
 from schemas.records import Contact, ContactRecording, ContactState
-from schemas.topics import CALLS, CONTACTS, POLICY, RECORDINGS, STREAM_EVENTS
+from schemas.topics import CALLS, CONTACTS, POLICY, RECORDINGS, STREAM_EVENTS, WORKERS
 
 log = structlog.get_logger(__name__)
 
@@ -254,10 +254,10 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     try:
         if not await ready(engine, health, stop):
             return
-        await ensure_topics(settings, [POLICY])
+        await until_usable(settings, health, reads=[POLICY, WORKERS])
         async with (
             log_clock(settings, health) as clock,
-            reading_policy(settings, health) as reader,
+            reading_policy(settings, health, with_workers=True) as reader,
         ):
 
             async def follow(_: Partitions) -> None:

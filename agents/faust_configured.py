@@ -4,7 +4,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
 from agents.faust_lease import Lease
@@ -23,7 +23,7 @@ def faust_app(
     settings: Settings,
     role: Role,
     *,
-    before_commit: Callable[[], Awaitable[None]],
+    before_commit: Callable[[Collection[int]], Awaitable[Collection[int]]],
     lease: Lease,
     gathering_s: float = 0.0,
 ) -> App:
@@ -44,7 +44,7 @@ def faust_app(
         broker_commit_interval=1.0,
         broker_session_timeout=_SESSION_SECONDS,
         broker_heartbeat_interval=1.5,
-        broker_request_timeout=10.0,
+        broker_request_timeout=12.0,
         broker_rebalance_timeout=_SESSION_SECONDS,
         broker_max_poll_interval=300.0,
         broker_max_poll_records=500,

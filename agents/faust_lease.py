@@ -67,6 +67,12 @@ class Lease:
             self._lost = "it was too long in letting go of its partitions"
         self._loop.call_soon_threadsafe(self._news.set)
 
+    def lose(self, reason: str) -> None:
+        """End the process: it still has something to write that it must not write any more. May be
+        called from any thread."""
+        self._lost = self._lost or reason
+        self._loop.call_soon_threadsafe(self._news.set)
+
     def holds(self) -> bool:
         """Whether membership was confirmed lately. Raises `Fenced` once it was lost."""
         if self._lost is not None:

@@ -10,17 +10,25 @@ A record that the broker refuses for good (too large) becomes a dead letter, and
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+import contextlib
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.protocol.produce import ProduceRequest
 
 from agents.faust_sending import REFUSED, Sender, Sent, sent
 from schemas.frozen import dataclass
 
+log = structlog.get_logger(__name__)
+
 _ROOM = 5_000
+"""So many changes may be under way, on all partitions that Kafka takes."""
+_LANE_ROOM = 20_000
+"""So many may wait for a partition that Kafka does not take, before the role waits for it."""
+PATIENCE_SECONDS = 1.0
 
 BEHIND_SECONDS = 1.0
 """A role whose records were written longer ago than this works off a backlog."""
@@ -72,34 +80,55 @@ def gather(
 
 class Outbox:
     """Writes changes to the changelog, each after its outputs. `run` must be running; once it has
-    failed, every waiting call raises, so no offset is committed any more."""
+    failed, every waiting call raises, so no offset is committed any more.
+
+    Changes go out in groups, over all partitions. One that Kafka does not take within a second
+    leaves the group, with all that follows on its partition: they wait by themselves, until Kafka
+    has taken all of them.
+    """
 
     def __init__(self, sender: Sender, changelog: str) -> None:
         self._sender = sender
         self._changelog = changelog
         self._waiting: deque[Change] = deque()
-        self._added = 0
-        self._done = 0
+        self._lanes: dict[int, deque[Change]] = {}
+        self._unsafe: Counter[int] = Counter()
         self._news = asyncio.Event()
         self._moved = asyncio.Event()
         self._failure: BaseException | None = None
 
     async def add(self, change: Change) -> None:
-        """Takes a change; waits while too many are under way. Changes of a key keep their order."""
+        """Take a change; wait while too many are under way. Changes of a key keep their order."""
         self.check()
-        self._waiting.append(change)
-        self._added += 1
-        self._news.set()
-        await self._until_done(self._added - _ROOM + 1)
+        self._unsafe[change.partition] += 1
+        lane = self._lanes.get(change.partition)
+        if lane is not None:
+            lane.append(change)
+        else:
+            self._waiting.append(change)
+            self._news.set()
+        while self._failure is None and self._is_full(change.partition):
+            await self._moved.wait()
+        self.check()
 
     def check(self) -> None:
-        """Raises `BrokenOutbox` where what was added may never become safe."""
+        """Raises `BrokenOutbox` if what was added may never become safe."""
         if self._failure is not None:
             raise BrokenOutbox("the way out is broken") from self._failure
 
-    async def drained(self) -> None:
-        """Returns once every change that was added before is safe on the broker."""
-        await self._until_done(self._added)
+    async def drained(self, partitions: Collection[int]) -> frozenset[int]:
+        """Return those of the partitions of which every change that was added is safe on the
+        broker: all of them, unless Kafka takes its time for some. Those are waited for a second."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while self._failure is None and not self._unsafe.keys().isdisjoint(partitions):
+                    await self._moved.wait()
+        self.check()
+        return frozenset(partitions) - self._unsafe.keys()
+
+    def stuck(self) -> frozenset[int]:
+        """The partitions that wait for Kafka by themselves."""
+        return frozenset(self._lanes)
 
     def abandon(self, reason: BaseException) -> None:
         """From now on nothing more is said to be safe."""
@@ -109,37 +138,94 @@ class Outbox:
     async def run(self) -> None:
         """Works until cancelled. Raises what the sender raises."""
         try:
-            while True:
-                await self._news.wait()
-                self._news.clear()
-                group = tuple(self._waiting)
-                self._waiting.clear()
-                await self._write(group)
-                self._done += len(group)
-                self._tell()
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    await self._news.wait()
+                    self._news.clear()
+                    group = tuple(self._waiting)
+                    self._waiting.clear()
+                    await self._write_together(group, tasks)
+        except BaseExceptionGroup as failures:
+            self.abandon(failures.exceptions[0])
+            raise failures.exceptions[0] from failures
         except BaseException as error:
             self.abandon(error)
             raise
 
-    async def _until_done(self, goal: int) -> None:
-        while self._failure is None and self._done < goal:
-            await self._moved.wait()
-        self.check()
+    def _is_full(self, partition: int) -> bool:
+        if partition in self._lanes:
+            return self._unsafe[partition] >= _LANE_ROOM
+        in_lanes = sum(self._unsafe[lane] for lane in self._lanes)
+        return self._unsafe.total() - in_lanes >= _ROOM
+
+    def _safe(self, changes: Iterable[Change]) -> None:
+        self._unsafe.subtract(change.partition for change in changes)
+        self._unsafe += Counter()  # without those that are at 0
+        self._tell()
 
     def _tell(self) -> None:
         # Wakes whoever waits now; who comes later waits for the next.
         self._moved.set()
         self._moved.clear()
 
-    async def _write(self, group: Sequence[Change]) -> None:
+    async def _write_together(self, group: Sequence[Change], tasks: asyncio.TaskGroup) -> None:
+        """Write changes of several partitions, and leave to lanes what Kafka does not take."""
+        outputs = [(c.partition, output.answer) for c in group for output in c.after]
+        slow = await _overdue(outputs)
+        for partition in slow:
+            changes = [change for change in group if change.partition == partition]
+            self._begin_lane(partition, changes, (), tasks)
+        group = [change for change in group if change.partition not in slow]
+        written = await self._send_states(group)
+        slow = await _overdue([(c.partition, r.answer) for c, r in written if r is not None])
+        for partition in slow:
+            sent_ones = [(c, record) for c, record in written if c.partition == partition]
+            changes = [change for change in group if change.partition == partition]
+            self._begin_lane(partition, changes, sent_ones, tasks)
+        await self._confirm([(c, record) for c, record in written if c.partition not in slow])
+        self._safe(change for change in group if change.partition not in slow)
+
+    def _begin_lane(
+        self,
+        partition: int,
+        changes: Sequence[Change],
+        written: Sequence[tuple[Change, Sent | None]],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        """Leave the partition's changes to a lane of its own; of these, the states were sent if
+        there are any `written`."""
+        log.warning("Kafka takes nothing for a partition: it waits by itself", partition=partition)
+        lane = self._lanes[partition] = deque(c for c in self._waiting if c.partition == partition)
+        self._waiting = deque(c for c in self._waiting if c.partition != partition)
+        tasks.create_task(self._work_lane(partition, lane, changes, written))
+
+    async def _work_lane(
+        self,
+        partition: int,
+        lane: deque[Change],
+        changes: Sequence[Change],
+        written: Sequence[tuple[Change, Sent | None]],
+    ) -> None:
+        while changes:
+            await self._confirm(written or await self._send_states(changes))
+            self._safe(changes)
+            changes, written = tuple(lane), ()
+            lane.clear()
+        del self._lanes[partition]
+        self._tell()
+        log.info("Kafka takes the partition's records again", partition=partition)
+
+    async def _send_states(self, changes: Sequence[Change]) -> list[tuple[Change, Sent | None]]:
         # 1. The outputs: see the module's text.
-        for change in group:
+        for change in changes:
             for output in change.after:
                 if (error := await output.refusal()) is not None:
                     await change.refused("too-large", error)
         # 2. Of several changes of a key the last holds: the table is a cache of the latest.
-        latest = {(change.partition, change.key): change for change in group}
-        written = [(change, await self._send(change)) for change in latest.values()]
+        latest = {(change.partition, change.key): change for change in changes}
+        return [(change, await self._send(change)) for change in latest.values()]
+
+    async def _confirm(self, written: Iterable[tuple[Change, Sent | None]]) -> None:
         # 3. The broker's answers. A state that it refuses is kept in memory only: after a restart
         #    the one before it holds.
         for change, record in written:
@@ -155,3 +241,11 @@ class Outbox:
         except REFUSED as error:
             await change.refused("state-too-large", error)
             return None
+
+
+async def _overdue(answers: Iterable[tuple[int, asyncio.Future[Any]]]) -> frozenset[int]:
+    """Wait for the broker's answers, for a second; return the partitions of those to come."""
+    pending = [(partition, answer) for partition, answer in answers if not answer.done()]
+    if pending:
+        await asyncio.wait([answer for _, answer in pending], timeout=PATIENCE_SECONDS)
+    return frozenset(partition for partition, answer in pending if not answer.done())

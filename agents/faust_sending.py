@@ -5,7 +5,9 @@ refused is sent once more alone, which shows whether it is the one.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -17,6 +19,7 @@ from aiokafka.errors import (
     RecordListTooLargeError,
 )
 
+from pipeline.eager import Unfinished, begin
 from pipeline.kafka import partition_of
 from schemas.frozen import dataclass
 
@@ -57,15 +60,65 @@ class Sender(Protocol):
         ...
 
 
+_Place = tuple[str, int | None]
+_Offer = Callable[[], Coroutine[Any, Any, asyncio.Future[Any]]]
+
+
 class Patient:
-    """A sender that waits for as long as its producer's buffer is full: a time-out of `send` says
-    that the record was not taken. That Kafka takes nothing for too long, the watchdog says."""
+    """A sender that never waits. What its producer's buffer has no room for waits here, each
+    partition for itself, in order."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
+        self._queues: dict[_Place, deque[tuple[_Offer, asyncio.Future[Any]]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def send(self, topic: str, *record: Any, **options: Any) -> asyncio.Future[Any]:
+    async def send(  # noqa: PLR0917 - as it is in aiokafka
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | None = None,
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+        headers: Headers | None = None,
+    ) -> asyncio.Future[Any]:
         """Queue a record, as `Sender.send` does."""
+        if partition is None and key is not None:
+            partition = partition_of(key, len(await self._producer.partitions_for(topic)))
+        offer: _Offer = partial(
+            self._offer, topic, value, key, partition, timestamp_ms=timestamp_ms, headers=headers
+        )
+        place = topic, partition
+        if place not in self._queues:
+            begun = begin(offer())
+            if not isinstance(begun, Unfinished):
+                return begun
+            self._begin_queue(place)
+            offer = begun.finish
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queues[place].append((offer, answer))
+        return answer
+
+    def _begin_queue(self, place: _Place) -> None:
+        self._queues[place] = deque()
+        task = asyncio.create_task(self._work_off(place))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work_off(self, place: _Place) -> None:
+        queue = self._queues[place]
+        while queue:
+            offer, answer = queue[0]
+            try:
+                _pass_on(await offer(), answer)
+            except Exception as error:  # noqa: BLE001 - it is the one's who sent the record
+                if not answer.done():
+                    answer.set_exception(error)
+            queue.popleft()
+        del self._queues[place]
+
+    async def _offer(self, topic: str, *record: Any, **options: Any) -> asyncio.Future[Any]:
+        """Send a record once there is room: a time-out of `send` says that it was not taken."""
         while True:
             try:
                 future: asyncio.Future[Any] = await self._producer.send(topic, *record, **options)
@@ -140,3 +193,19 @@ async def sent(
     """Send a record. Raises what `Sender.send` raises."""
     answer = await sender.send(topic, value, key, partition)
     return Sent(sender, topic, value, key, partition, answer)
+
+
+def _pass_on(source: asyncio.Future[Any], target: asyncio.Future[Any]) -> None:
+    """Give `target` the outcome of `source`, once there is one."""
+
+    def done(source: asyncio.Future[Any]) -> None:
+        if target.done():
+            return
+        if source.cancelled():
+            target.cancel()
+        elif (error := source.exception()) is not None:
+            target.set_exception(error)
+        else:
+            target.set_result(source.result())
+
+    source.add_done_callback(done)

@@ -87,6 +87,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         """How long fetches that find nothing may take, from the next one on."""
         self._ensure_consumer()._fetcher._fetch_max_wait_ms = most_ms  # noqa: SLF001
 
+    def rejoin(self) -> None:
+        """See `Consumer`."""
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
+        self.thread_loop.call_soon_threadsafe(coordinator.request_rejoin)
+
     def position_and_end(self, tp: Any) -> tuple[int | None, int | None]:
         """See `Consumer`."""
         subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001
@@ -95,3 +100,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
             return None, None
         state = assignment.state_value(tp)
         return (state.position if state.has_valid_position else None), state.lso
+
+    def has_leader(self, tp: Any) -> bool:
+        """See `Consumer`."""
+        cluster = self._ensure_consumer()._client.cluster  # noqa: SLF001
+        return cluster.leader_for_partition(tp) not in (None, -1)

@@ -7,7 +7,8 @@ fails without it, in tests/agents/test_faust_transport.py (T) or tests/integrati
 - Membership is watched, for the lease that all writing needs. (`_create_worker_consumer`;
   I: a_process_that_was_stopped_writes_nothing_over_its_successor)
 - An offset is committed only up to the smallest one in flight (faust issue 606: it takes what lies
-  between two acknowledged offsets for a gap), and only once all that came of it is on the broker.
+  between two acknowledged offsets for a gap), and only once all that came of it is on the broker:
+  partition by partition.
   (`_new_offset`, `_add_gap`, `_commit_offsets`; T: an_offset_in_flight_is_not_committed,
   holes_hold_nothing_up, holes_are_not_kept, nothing_is_committed_before_...)
 - After a recovery nothing is read before the seek to the committed offsets, or the beginning, where
@@ -29,9 +30,7 @@ fails without it, in tests/agents/test_faust_transport.py (T) or tests/integrati
 """
 
 import asyncio
-import types
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import faust
@@ -42,7 +41,11 @@ from faust.transport.producer import Producer as NullProducer
 
 from agents.faust_lease import Lease
 from agents.faust_thread import RECOVERING_FETCH_MS, ConsumerThread, Fetching
+from pipeline.eager import Unfinished, begin
 from pipeline.settings import Settings
+
+_LOOKS_IN_A_REBALANCE = 5
+"""So often a rebalance looks, for a second each, whether all that is under way is safe."""
 
 
 def committable(acked: Iterable[int], in_flight: Iterable[int]) -> int | None:
@@ -65,6 +68,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         super().__init__(*arguments, **options)
         self.fetched: dict[tuple[str, int], int] = {}
         self._held: set[Any] = set()
+        self._unsafe: dict[Any, int] = {}
         self._resumed = asyncio.Event()
         self.commits = 0
 
@@ -86,11 +90,15 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     async def _commit_offsets(
         self, offsets: Mapping[Any, int], start_new_transaction: bool = True
     ) -> bool:
-        # Before anything else: whatever these offsets caused must be safe.
+        # Before anything else: whatever these offsets caused must be safe. A partition of which it
+        # is not is committed later, and the others now.
+        due = {**self._unsafe, **offsets}
         try:
-            await self.app.before_commit()
+            safe = await self.app.before_commit({tp.partition for tp in due})
         except ConnectionError:
             return False  # the role is ending; whoever comes next begins where it was
+        self._unsafe = {tp: offset for tp, offset in due.items() if tp.partition not in safe}
+        offsets = {tp: offset for tp, offset in due.items() if tp.partition in safe}
         done: bool = await super()._commit_offsets(offsets, start_new_transaction)
         self.commits += done
         return done
@@ -100,13 +108,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         tasks for that. A record that is taken at once needs none."""
         handing_on, *others = coros
         if timeout is None and asyncio.iscoroutine(handing_on):
-            try:
-                pending = handing_on.send(None)
-            except StopIteration:
+            begun = begin(handing_on)
+            if not isinstance(begun, Unfinished):
                 for other in others:
                     other.close()
                 return None
-            handing_on = _finished(handing_on, pending)
+            handing_on = begun.finish()
         return await super().wait_first(handing_on, *others, timeout=timeout)
 
     async def _wait_next_records(self, timeout: float) -> Any:
@@ -157,10 +164,20 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._resumed.set()
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        """A rebalance began."""
+        """A rebalance began. What the others will do must not be overwritten by what is under way:
+        a process that has something under way still at the end of it must end itself."""
         self._held.clear()
         self._thread.fetch_for(RECOVERING_FETCH_MS)
         await super().on_partitions_revoked(revoked)
+        self._unsafe.clear()
+        unsafe: Collection[int] = {tp.partition for tp in revoked}
+        try:
+            for _ in range(_LOOKS_IN_A_REBALANCE):
+                unsafe = set(unsafe) - set(await self.app.before_commit(unsafe))
+        except ConnectionError:
+            return  # the role is ending
+        if unsafe:
+            self.app.lease.lose(f"partitions move and Kafka does not take {sorted(unsafe)}")
 
     async def perform_seek(self) -> None:
         """What was fetched and not handled is fetched again, also where nothing was committed yet:
@@ -177,32 +194,20 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
     def highwater(self, tp: Any) -> None:
         """Asked at each record, for Faust's monitor, which is not there."""
 
+    def rejoin(self) -> None:
+        """Have the group share its partitions out anew."""
+        self._thread.rejoin()
+
     def position_and_end(self, tp: Any) -> tuple[int | None, int | None]:
         """Where reading goes on, and the end of what may be read, as far as is known."""
         return self._thread.position_and_end(tp)  # type: ignore[no-any-return]
 
+    def has_leader(self, tp: Any) -> bool:
+        """Whether the partition can be read, as far as is known."""
+        return self._thread.has_leader(tp)  # type: ignore[no-any-return]
+
     async def create_topic(self, *_: Any, **__: Any) -> None:
         """Not here."""
-
-
-async def _finished(begun: Any, pending: Any) -> None:
-    await _rest(begun, pending)
-
-
-@types.coroutine
-def _rest(begun: Any, pending: Any) -> Generator[Any, None, None]:
-    """What is left of a coroutine that has begun, and waits for `pending`."""
-    while True:
-        try:
-            yield pending
-        except BaseException as error:  # noqa: BLE001 - it is the coroutine's to deal with
-            going_on = partial(begun.throw, error)
-        else:
-            going_on = partial(begun.send, None)
-        try:
-            pending = going_on()
-        except StopIteration:
-            return
 
 
 class Producer(NullProducer):  # type: ignore[misc]
@@ -255,15 +260,16 @@ class Table(faust.Table):  # type: ignore[misc]
 
 
 class App(faust.App):  # type: ignore[misc]
-    """A Faust app on our transport. `before_commit` is awaited before each offset commit; `lease`
-    follows the consumer's membership; `fetching` says how records are asked for."""
+    """A Faust app on our transport. `before_commit` is awaited before each offset commit, and
+    returns the partitions, of those given, that may be committed; `lease` follows the consumer's
+    membership; `fetching` says how records are asked for."""
 
     def __init__(
         self,
         app_id: str,
         *,
         pipeline: Settings,
-        before_commit: Callable[[], Awaitable[None]],
+        before_commit: Callable[[Collection[int]], Awaitable[Collection[int]]],
         lease: Lease,
         fetching: Fetching,
         **options: Any,

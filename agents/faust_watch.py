@@ -5,8 +5,6 @@ process looks well and does nothing. What helps is a new process.
 """
 
 import asyncio
-import os
-import threading
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
@@ -148,7 +146,14 @@ class Progress:
         consumer = self._app.consumer
         if not self.owned():
             return 0
-        mine = [tp for tp in consumer.assignment() if tp.topic in (*self._sources, self._ticks)]
+        # A partition without a leader would keep the broker from answering for the others.
+        mine = [
+            tp
+            for tp in consumer.assignment()
+            if tp.topic in (*self._sources, self._ticks) and consumer.has_leader(tp)
+        ]
+        if not mine:
+            return 0
         ends: Mapping[Any, int] = await consumer.highwaters(*mine)
         places = [(consumer.position_and_end(tp)[0], end) for tp, end in ends.items()]
         return sum(max(0, end - position) for position, end in places if position is not None)
@@ -187,14 +192,6 @@ async def lasting(name: str, work: Awaitable[None]) -> None:
             raise
         raise Stuck(f"{name}: what it waited for is gone") from None
     raise Stuck(f"{name} ended, and should not")
-
-
-def end_process_soon() -> None:
-    """Ends this process in 3 s whatever it does: an app that does not stop would keep the event
-    loop from closing, and nobody would start the role again."""
-    timer = threading.Timer(3.0, os._exit, (1,))
-    timer.daemon = True
-    timer.start()
 
 
 async def _lag(progress: Progress) -> int | None:

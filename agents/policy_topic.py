@@ -1,4 +1,5 @@
-"""The topic `policy`: the versions of who is recorded, read by every process that decides.
+"""The topics `policy` and `workers`: the versions of who is recorded, and what workers are called,
+read by every process that decides.
 
 A version takes effect `EFFECTIVE_AFTER_MS` after it was published, so that by then every process
 has read it.
@@ -17,8 +18,8 @@ from pipeline.kafka import consumer
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.codec import Undecodable, decode
-from schemas.records import PolicyAccepted, PolicyHeldBack, RecordingPolicy
-from schemas.topics import POLICY
+from schemas.records import PolicyAccepted, PolicyHeldBack, RecordingPolicy, Worker
+from schemas.topics import POLICY, WORKERS
 
 log = structlog.get_logger(__name__)
 
@@ -33,17 +34,27 @@ REUSED = Gauge(
     "flexcapture_policy_reused_versions",
     "Version numbers of `policy` that came again with other content, or damaged",
 )
+RENAMED = Gauge(
+    "flexcapture_workers_renamed", "Workers who were seen with more than one e-mail address"
+)
+SHARED = Gauge(
+    "flexcapture_worker_emails_shared", "E-mail addresses that were seen of more than one worker"
+)
 
 
 class PolicyReader:
-    """Reads the topic `policy`. `history` grows as versions come; `held_back` are the lists that
-    stream managers hold back, by instance."""
+    """Reads the topic `policy`, and `workers` if `with_workers`. `history` grows as versions and
+    names come; `held_back` are the lists that stream managers hold back, by instance."""
 
-    def __init__(self, settings: Settings, health: Health | None = None) -> None:
+    def __init__(
+        self, settings: Settings, health: Health | None = None, *, with_workers: bool = False
+    ) -> None:
         self.history = PolicyHistory()
         self._health = health or Health()
         self._consumer: AIOKafkaConsumer = consumer(settings, fetch_max_wait_ms=200)
         self._partition = TopicPartition(settings.prefixed(POLICY.name), 0)
+        workers = TopicPartition(settings.prefixed(WORKERS.name), 0)
+        self._partitions = [self._partition, *([workers] if with_workers else [])]
         self._held_back: dict[str, PolicyHeldBack] = {}
         self._accepted: dict[tuple[str, int], int] = {}
         self._acceptances = 0
@@ -52,8 +63,8 @@ class PolicyReader:
     async def start(self) -> None:
         """Return once every version that is on the topic now is in `history`."""
         await self._consumer.start()
-        self._consumer.assign([self._partition])
-        await self._consumer.seek_to_beginning(self._partition)
+        self._consumer.assign(self._partitions)
+        await self._consumer.seek_to_beginning(*self._partitions)
         await self.catch_up()
 
     async def stop(self) -> None:
@@ -62,9 +73,9 @@ class PolicyReader:
 
     async def catch_up(self) -> None:
         """Read to the topic's present end. Not while `follow` runs."""
-        ends = await self._consumer.end_offsets([self._partition])
-        while await self._consumer.position(self._partition) < ends[self._partition]:
-            await self._read(timeout_ms=100)
+        for partition, end in (await self._consumer.end_offsets(self._partitions)).items():
+            while await self._consumer.position(partition) < end:
+                await self._read(timeout_ms=100)
 
     async def follow(self) -> None:
         """Read on until cancelled. Raises if Kafka cannot be read any more."""
@@ -96,13 +107,16 @@ class PolicyReader:
         return bool(ends[self._partition] < self._next_offset)
 
     async def _read(self, timeout_ms: int) -> None:
-        batches = await self._consumer.getmany(self._partition, timeout_ms=timeout_ms)
-        for records in batches.values():
+        batches = await self._consumer.getmany(*self._partitions, timeout_ms=timeout_ms)
+        for partition, records in batches.items():
             for record in records:
-                self._next_offset = record.offset + 1
+                if partition == self._partition:
+                    self._next_offset = record.offset + 1
                 self._take((record.key or b"").decode(errors="replace"), record.value)
         if batches:
             VERSION.set(self.history.latest.version)
+            RENAMED.set(self.history.workers.renamed)
+            SHARED.set(self.history.workers.shared_emails)
             self._report()
 
     def _take(self, key: str, value: bytes | None) -> None:
@@ -117,6 +131,8 @@ class PolicyReader:
         match record:
             case RecordingPolicy():
                 self.history.add(record)
+            case Worker():
+                self.history.workers.put(record)
             case PolicyHeldBack():
                 self._held_back[record.instance] = record
             case PolicyAccepted():
@@ -144,11 +160,12 @@ class PolicyReader:
 
 @contextlib.asynccontextmanager
 async def reading_policy(
-    settings: Settings, health: Health | None = None
+    settings: Settings, health: Health | None = None, *, with_workers: bool = False
 ) -> AsyncIterator[PolicyReader]:
     """A reader whose history is complete as of now; the caller must run `follow`. `health` turns
-    red (`policy`) if versions contradict each other."""
-    reader = PolicyReader(settings, health)
+    red (`policy`) if versions contradict each other. `with_workers`: the names of workers too; the
+    topic must exist."""
+    reader = PolicyReader(settings, health, with_workers=with_workers)
     try:
         await reader.start()
         yield reader

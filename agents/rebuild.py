@@ -14,7 +14,6 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupIdNotFound, KafkaError, NoError, for_code
 
-from agents.app import changelog_topic
 from agents.rebuilt import (
     Folding,
     Published,
@@ -24,16 +23,15 @@ from agents.rebuilt import (
     rebuilt,
     wanted_keys,
 )
-from pipeline.kafka import ensure_topics, producer
-from pipeline.kafka_security import client_arguments
+from pipeline.kafka import admin_client, ensure_topics, producer
 from pipeline.log_clock import log_time
 from pipeline.replay import Log, Progress, Span
 from pipeline.settings import Role, Settings
 from schemas.codec import encode
-from schemas.topics import CALL_PARTITIONS, CALLS, CTI_EVENTS, CTI_RESOLVED, Topic
+from schemas.topics import CALL_PARTITIONS, CALLS, CTI_EVENTS, CTI_RESOLVED, Topic, changelog
 
 _EVENTS = (CTI_EVENTS, CTI_RESOLVED)
-_TABLE = changelog_topic(Role.TRACKER)
+_TABLE = changelog(Role.TRACKER)
 
 _COORDINATOR_S = 30.0
 _MEMBERSHIP_S = 10.0
@@ -63,7 +61,7 @@ async def rebuild_tracker(settings: Settings, *, check: bool, progress: Progress
     if not check:
         await ensure_topics(settings, [_TABLE, CTI_RESOLVED])
     log, writer = Log(settings, progress), producer(settings)
-    admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=10_000)
+    admin = admin_client(settings)
     try:
         for each in (log, writer, admin):
             await each.start()

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 from aiokafka import ConsumerRecord
 
-from agents.recorder_files import FileKeeping
+from agents.recorder_files import keeping_of
 from agents.recorder_reading import effects_of
-from agents.recorder_storage import Keeping, ObjectKeeping
+from agents.recorder_storage import Keeping
 from pipeline.kafka import partition_of
 from pipeline.media.regular import RegularReader
 from pipeline.recordings.effects import (
@@ -131,10 +131,7 @@ class _Partition:
     _left_out: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        files = self.target.files
-        self._keeping = (
-            ObjectKeeping(self.target) if files is None else FileKeeping(self.target, files)
-        )
+        self._keeping = keeping_of(self.target)
 
     async def fold(self, log: Log, span: Span) -> None:
         """Read it, and make what can be made."""

@@ -8,26 +8,30 @@ the same result twice; docs/decisions/0004 tells why.
 import asyncio
 import gc
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from agents.recorder_checkpoints import read_checkpoints
 from agents.recorder_effects import Effects, GivenUp
+from agents.recorder_held import HeldPartitions
 from agents.recorder_lag import Lag, committed_offset
-from agents.recorder_reading import effects_of
+from agents.recorder_reading import PartitionInWork, media_consumer
 from agents.recorder_storage import drop_left_overs
+from agents.recorder_watch import RecorderWatch
 from agents.recorder_work import Work
+from agents.stuck_work import LIMITS, Limits, end_if_stuck
 from pipeline import kafka
+from pipeline.kafka_watch import using_kafka
 from pipeline.log_clock import LogClock, log_clock
 from pipeline.media.regular import RegularReader
 from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.partition import PartitionFold
 from pipeline.settings import Role, Settings
 from pipeline.store.audio import AudioStore, StoreError
+from pipeline.store.opening import opened_store
 from pipeline.telemetry import Health
 from schemas.records import RecorderCheckpoint
 from schemas.topics import DEAD_LETTERS, MEDIA, RECORDER_CHECKPOINTS, RECORDINGS
@@ -37,20 +41,15 @@ log = structlog.get_logger(__name__)
 RECORDS = Counter("flexcapture_recorder_records_total", "Records read from media")
 OPEN = Gauge("flexcapture_recorder_open_recordings", "Recordings that this process is assembling")
 
-STALLED = Gauge(
-    "flexcapture_recorder_stalled_partitions",
-    "Partitions left where they are, as something of a recording in the making is gone",
-)
-
 POLL_MS = 200
-MOST_FETCHED_BYTES = 16 * 1024 * 1024
-"""What waits to be recorded, when there is much, is on the log and not in memory."""
 POLL_RECORDS = 2_000
 COMMIT_EVERY_S = 1.0
 COMMIT_TIMEOUT_S = 5.0
 STALLED_MS = 30_000
 """A media stream whose records wait that long, by the log's clock, for a segment to be cut is put
 into a checkpoint as it is, and does not hold back the committed offset any longer."""
+READ_AGAIN_S = 5.0
+"""So often checkpoints are tried again that have no leader."""
 HALF_WRITTEN_S = 24 * 60 * 60.0
 GARBAGE_AFTER = 20_000
 """New objects after which the collector looks for cycles. Batches wait by the hundred to become
@@ -62,9 +61,17 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     gc.freeze()  # what is there by now stays
     gc.set_threshold(GARBAGE_AFTER)
     url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")
-    store = AudioStore.from_url(url)
-    async with log_clock(settings, health) as clock:
-        await kafka.ensure_topics(settings, [MEDIA, RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS])
+    store = await opened_store(url, health)
+    async with (
+        log_clock(settings, health) as clock,
+        using_kafka(
+            settings,
+            health,
+            reads=[MEDIA, RECORDER_CHECKPOINTS],
+            writes=[RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS],
+            group=Role.RECORDER,
+        ),
+    ):
         producer = kafka.producer(settings)
         await producer.start()
         try:
@@ -77,44 +84,34 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             await producer.stop()
 
 
-@dataclass(slots=True)
-class _Partition:
-    """A partition that this process has: its fold, and how far it was read and committed."""
-
-    fold: PartitionFold
-    position: int
-    latest_at: int = 0
-    committed: int = -1
-
-
 class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """The loop: poll, fold, carry out, commit. One lock keeps rebalances out of a round."""
 
     def __init__(
-        self, settings: Settings, store: AudioStore, effects: Effects, clock: LogClock
+        self,
+        settings: Settings,
+        store: AudioStore,
+        effects: Effects,
+        clock: LogClock,
+        limits: Limits = LIMITS,
     ) -> None:
+        self._limits = limits
         self._settings = settings
         self._clock = clock
         self._store = store
         self._effects = effects
-        self._consumer: AIOKafkaConsumer = kafka.consumer(
-            settings,
-            group_id=settings.prefixed(Role.RECORDER),
-            # A store that refuses for hours is no reason to give the partitions to another
-            # recorder, which has the same store: the alarm is the health check.
-            max_poll_interval_ms=24 * 60 * 60 * 1000,
-            # A round for each batch of each call costs several times what is in it: the broker
-            # gathers, for 100 ms at most.
-            fetch_min_bytes=kafka.GATHERED_BYTES,
-            fetch_max_bytes=MOST_FETCHED_BYTES,
-        )
-        self._partitions: dict[int, _Partition] = {}
+        self._consumer = media_consumer(settings)
+        self._partitions: dict[int, PartitionInWork] = {}
         self._checkpoints: dict[int, list[Checkpoint]] = {}
-        self._checkpoints_read = False
+        self._known: set[int] = set()  # partitions of which the checkpoints were read
+        self._read_again_at = 0.0
         self._regular = RegularReader()
-        self._stalled: set[int] = set()
+        topic = settings.prefixed(MEDIA.name)
+        self._held = HeldPartitions(self._consumer, topic)
         self._lag = Lag()
-        self._health: Health | None = None
+        self._watch = RecorderWatch(
+            self._consumer, self._lag, self._held, lambda: effects.moved, clock.now
+        )
         self._lock = asyncio.Lock()
         self._rebalances = 0
         self._rebalancing = False
@@ -123,7 +120,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def run(self, health: Health, stop: asyncio.Event) -> None:
         """Works until `stop`, then hands over."""
-        self._health = health
+        self._held.health = health
         self._consumer.subscribe([self._settings.prefixed(MEDIA.name)], listener=self)
         await self._consumer.start()
         try:
@@ -131,10 +128,16 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             health.good("starting")
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._give_up_at(stop))
+                watching = [
+                    tasks.create_task(end_if_stuck(self._watch.look, health, self._limits)),
+                    tasks.create_task(self._watch.measure_lag()),
+                ]
                 while not stop.is_set():
                     await self._round()
-            async with self._lock:
-                await self._hand_over()
+                async with self._lock:
+                    await self._hand_over()
+                for task in watching:
+                    task.cancel()
         finally:
             await self._consumer.stop()
 
@@ -158,16 +161,13 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             self._rebalances += 1
             self._rebalancing = False
             self._let_go()
-            self._checkpoints_read = False
         log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))
 
     def _let_go(self) -> None:
         self._partitions.clear()
-        for number in self._stalled:
-            if self._health is not None:
-                self._health.good(_stalled(number))
-        self._stalled.clear()
-        STALLED.set(0)
+        self._held.clear()
+        self._known.clear()
+        self._read_again_at = 0.0
         self._lag.forget()
         self._effects.forget()
 
@@ -185,7 +185,8 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             if self._rebalancing or rebalances != self._rebalances:
                 return  # read before a rebalance: whoever has the partition now reads it again
             try:
-                await self._handle(messages)
+                with self._watch.working():
+                    await self._handle(messages)
             except GivenUp:
                 # What was folded was not carried out. A rebalance or the end follows.
                 self._rebalancing = True
@@ -193,43 +194,37 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 log.warning("a round was given up; its records will be read again")
 
     async def _handle(self, messages: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
-        messages = {tp: m for tp, m in messages.items() if tp.partition not in self._stalled}
+        messages = {tp: m for tp, m in messages.items() if tp.partition not in self._held}
         # 1. what was known, 2. what the records change, 3. made safe, 4. only then committed.
         rewound = await self._restore(messages)
+        await self._held.retry(asyncio.get_running_loop().time())
         work: list[Work] = []
         for tp, records in messages.items():
             if tp not in rewound:
                 last = records[-1]
                 self._lag.read(tp, records[0].offset, last.offset, last.timestamp)
-                work += self._fold(self._partitions[tp.partition], records)
+                work += self._partitions[tp.partition].read(self._regular, records)
+                RECORDS.inc(len(records))
         await self._effects.carry_out(work)
+        self._hold_late()
         for number, what in self._effects.broken().items():
-            self._stall(number, what)
+            position = self._partitions.pop(number).position
+            self._held.stall(number, what, asyncio.get_running_loop().time(), position)
+            self._known.discard(number)
         OPEN.set(sum(len(p.fold.open_recordings) for p in self._partitions.values()))
         if asyncio.get_running_loop().time() - self._committed_at >= COMMIT_EVERY_S:
             await self._commit(STALLED_MS)
-            topic = self._settings.prefixed(MEDIA.name)
-            self._lag.export(self._consumer, topic, self._clock.now())
+            self._hold_late()
 
-    def _stall(self, number: int, what: str) -> None:
-        """Leaves a partition where it is: something is gone that only an operator can bring back.
-        The others go on. Whoever has it next, after a rebalance or a start, tries it again."""
-        self._stalled.add(number)
-        STALLED.set(len(self._stalled))
-        del self._partitions[number]
-        self._consumer.pause(TopicPartition(self._settings.prefixed(MEDIA.name), number))
-        if self._health is not None:
-            self._health.bad(_stalled(number), f"stopped, nothing is dropped: {what}")
-
-    def _fold(self, partition: _Partition, records: Sequence[ConsumerRecord]) -> list[Work]:
-        work: list[Work] = []
-        for message in records:
-            if effects := effects_of(self._regular, partition.fold, message):
-                work += [Work(effect, message) for effect in effects]
-            partition.latest_at = max(partition.latest_at, message.timestamp)
-        partition.position = records[-1].offset + 1
-        RECORDS.inc(len(records))
-        return work
+    def _hold_late(self) -> None:
+        """Leave partitions where they are for which Kafka takes its time, and go on with those for
+        which it no longer does."""
+        late, ours = self._effects.late(), self._partitions.keys()
+        for number in (late & ours) - self._held.held:
+            why = "Kafka does not take what is written for it"
+            self._held.hold(number, self._partitions[number].position, why)
+        for number in (self._held.held & ours) - late:
+            self._held.read_on(number)
 
     async def _restore(
         self, messages: Mapping[TopicPartition, Sequence[ConsumerRecord]]
@@ -241,6 +236,10 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         for tp, records in messages.items():
             if tp.partition in self._partitions:
                 continue
+            if tp.partition not in self._known:
+                self._held.hold(tp.partition, records[0].offset, "its checkpoints have no leader")
+                rewound.add(tp)
+                continue
             fold = PartitionFold(self._checkpoints.pop(tp.partition, ()))
             committed = await committed_offset(self._consumer, tp)
             first = records[0].offset
@@ -250,17 +249,23 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 # If that has expired, Kafka gives the first record that there still is.
                 self._consumer.seek(tp, start)
                 rewound.add(tp)
-            self._partitions[tp.partition] = _Partition(fold, start)
+            self._partitions[tp.partition] = PartitionInWork(fold, start)
         return rewound
 
     async def _read_checkpoints(self) -> None:
-        if self._checkpoints_read:
+        missing = [tp.partition for tp in self._consumer.assignment()]
+        missing = [n for n in missing if n not in self._known and n not in self._held.stalled]
+        now = asyncio.get_running_loop().time()
+        if not missing or now < self._read_again_at:
             return
-        numbers = [tp.partition for tp in self._consumer.assignment()]
-        self._checkpoints = await read_checkpoints(self._settings, numbers)
-        self._checkpoints_read = True
-        found = [c for partition in self._checkpoints.values() for c in partition]
-        recordings = [c for c in found if isinstance(c, RecorderCheckpoint)]
+        self._read_again_at = now + READ_AGAIN_S
+        found = await read_checkpoints(self._settings, missing)
+        self._checkpoints |= found
+        self._known |= found.keys()
+        for number in found.keys() & self._held.held:
+            self._held.read_on(number)
+        checkpoints = [c for partition in found.values() for c in partition]
+        recordings = [c for c in checkpoints if isinstance(c, RecorderCheckpoint)]
         await self._drop_left_overs([c for c in recordings if c.closed_at is not None])
 
     async def _drop_left_overs(self, closed: list[RecorderCheckpoint]) -> None:
@@ -272,7 +277,8 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def _hand_over(self) -> None:
         try:
-            await self._commit(None)
+            with self._watch.working():
+                await self._commit(None)
         except (GivenUp, StoreError, KafkaError) as error:
             log.warning("could not hand over; records will be read again", error=repr(error))
 
@@ -280,12 +286,21 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         """Commits what is safe. `stalled_ms` None: checkpoints everything first."""
         self._committed_at = asyncio.get_running_loop().time()
         await self._effects.settle()
-        offsets: dict[int, int] = {}
-        for number, partition in self._partitions.items():
-            before = None if stalled_ms is None else partition.latest_at - stalled_ms
-            due = partition.fold.snapshots(partition.position, before)
-            await self._effects.publish_checkpoints(number, due)
-            offsets[number] = partition.fold.safe_offset(partition.position)
+        due = {
+            number: partition.fold.snapshots(
+                partition.position,
+                None if stalled_ms is None else partition.latest_at - stalled_ms,
+            )
+            for number, partition in self._partitions.items()
+            if number not in self._effects.late()
+        }
+        await self._effects.publish_checkpoints(due)
+        late = self._effects.late()
+        offsets = {
+            number: partition.fold.safe_offset(partition.position)
+            for number, partition in self._partitions.items()
+            if number not in late
+        }
         changed = {n: o for n, o in offsets.items() if o != self._partitions[n].committed}
         if not changed:
             return
@@ -300,13 +315,10 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         ) as error:  # a rebalance has begun, or the broker is away: harmless
             log.warning("offsets not committed", error=repr(error))
             return
+        gone: dict[int, Sequence[bytes]] = {}
         for number, offset in changed.items():
             partition = self._partitions[number]
             partition.committed = offset
-            gone = partition.fold.forget(offset, partition.latest_at)
-            await self._effects.delete_checkpoints(number, gone)
-
-
-def _stalled(number: int) -> str:
-    """What the health check calls it."""
-    return f"partition-{number}"
+            gone[number] = list(partition.fold.forget(offset, partition.latest_at))
+            self._held.works(number, offset)
+        await self._effects.delete_checkpoints(gone)

@@ -16,17 +16,20 @@ async def read_checkpoints(
 ) -> dict[int, list[Checkpoint]]:
     """Return the checkpoints of each partition: of each recording the one that is farthest on,
     which need not be its last record (a recorder that had lost the partition may have written once
-    more), and all decisions.
+    more), and all decisions. A partition without a leader is left out.
 
     Raises `Undecodable` for a checkpoint of a kind that this program does not know: without it, it
     would begin a running recording anew.
     """
     topic = settings.prefixed(RECORDER_CHECKPOINTS.name)
-    wanted = {TopicPartition(topic, partition) for partition in partitions}
-    found: dict[int, dict[bytes, Checkpoint]] = {tp.partition: {} for tp in wanted}
     consumer = kafka.consumer(settings)
     await consumer.start()
     try:
+        asked = (TopicPartition(topic, partition) for partition in partitions)
+        wanted = await kafka.with_leader(consumer, asked)
+        found: dict[int, dict[bytes, Checkpoint]] = {tp.partition: {} for tp in wanted}
+        if not wanted:
+            return {}
         consumer.assign(wanted)
         await consumer.seek_to_beginning(*wanted)
         ends = await consumer.end_offsets(wanted)

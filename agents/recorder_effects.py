@@ -1,18 +1,29 @@
 """Carries out what the recorder's fold asks for: store, publish, wait until both are safe."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar, assert_never
 
 import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord
-from aiokafka.errors import KafkaError
-from prometheus_client import Counter, Histogram
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
-from agents.recorder_files import FileKeeping
-from agents.recorder_storage import Keeping, ObjectKeeping
-from agents.recorder_work import Work, in_turn, of_streams
+from agents.recorder_files import keeping_of
+from agents.recorder_late import LatePartitions
+from agents.recorder_metrics import (
+    BEGAN,
+    FAILURES,
+    FINISHING,
+    IGNORED,
+    REFUSED,
+    SEGMENTS,
+    count_completed,
+)
+from agents.recorder_work import Work, by_partition, in_turn, of_streams
 from pipeline.dead_letters import dead_letter
 from pipeline.recordings.effects import (
     Ignored,
@@ -29,36 +40,10 @@ from pipeline.settings import Role, Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.telemetry import Health
 from schemas.codec import encode
-from schemas.records import RecorderCheckpoint, RecordingCompleted
+from schemas.records import RecorderCheckpoint
 from schemas.topics import DEAD_LETTERS, RECORDER_CHECKPOINTS, RECORDINGS, Topic
 
 log = structlog.get_logger(__name__)
-
-BEGAN = Counter("flexcapture_recorder_recordings_started_total", "Recordings begun")
-COMPLETED = Counter(
-    "flexcapture_recorder_recordings_completed_total", "Recordings completed", ["reason"]
-)
-FRAMES = Counter(
-    "flexcapture_recorder_frames_total", "Frames of complete recordings, by outcome", ["outcome"]
-)
-LOST = Counter(
-    "flexcapture_recorder_frames_lost_total", "Frames lost in complete recordings", ["reason"]
-)
-SUPPLEMENTS = Counter(
-    "flexcapture_recorder_supplements_total",
-    "Recordings of audio that arrived after its recording was complete",
-)
-SEGMENTS = Counter("flexcapture_recorder_segments_total", "Segments stored")
-REFUSED = Counter("flexcapture_recorder_refused_total", "Records sent to dead letters", ["reason"])
-IGNORED = Counter("flexcapture_recorder_ignored_total", "Records without effect", ["reason"])
-FAILURES = Counter(
-    "flexcapture_recorder_failures_total", "Attempts to store or publish that failed", ["where"]
-)
-FINISHING = Histogram(
-    "flexcapture_recorder_finishing_seconds",
-    "From the close of a media stream on the log to its recording stored and told",
-    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300),
-)
 
 GONE = (FileNotFoundError, BrokenSegments)
 """What a store says where something of a recording in the making is not there any more."""
@@ -76,8 +61,13 @@ class GivenUp(Exception):
 
 
 class Effects:
-    """Carries out effects. Where the store or Kafka fails it tries again in place and turns the
-    health bad; once `giving_up` is set it raises `GivenUp` instead. `now`: the log's clock, ms."""
+    """Carries out effects. If the store or Kafka fails it tries again in place and turns the
+    health bad; once `giving_up` is set it raises `GivenUp` instead. `moved` counts what was done,
+    well or not; `now` is the log's clock, ms.
+
+    A partition for which Kafka takes its time is `late`: what is under way for it goes on in a
+    task, and what comes after that waits. The others are not held up.
+    """
 
     def __init__(
         self,
@@ -92,23 +82,35 @@ class Effects:
         self._settings = settings
         self._health = health
         self._producer = producer
-        self._keeping: Keeping = (
-            ObjectKeeping(store) if store.files is None else FileKeeping(store, store.files)
-        )
+        self._keeping = keeping_of(store, self._move)
         self._unsafe: dict[str, tuple[int, RecorderCheckpoint]] = {}
         self._failing: dict[str, int] = {"recordings-store": 0, "kafka": 0}
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._broken: dict[int, str] = {}
+        self._late = LatePartitions()
+        self.moved = 0
 
     async def carry_out(self, work: Iterable[Work]) -> None:
-        """Returns when all is stored and acknowledged, but for segments: they are safe, and their
-        checkpoints published, when `settle` returned; and but for recordings of which something is
-        gone: `broken` tells. Raises `GivenUp`, or what cannot be repeated."""
-        began, cuts, ended = in_turn(work)
+        """Return when all is stored and acknowledged, except segments: they are safe, and their
+        checkpoints published, when `settle` returned; except recordings of which something is
+        gone: see `broken`; and except what is `late`. Raises `GivenUp`, or what cannot be
+        repeated."""
+        began, cuts, ended = in_turn([*self._late.take_back(), *work])
         # 1. what began and what was refused, 2. segments, 3. what they are needed for.
-        await self._each(self._carry_out_one, began)
+        await self._apart(self._carry_out_one, by_partition(began))
+        cuts = self._late.leave(cuts)
         await self._each(self._store, self._grouped(cuts))
-        await self._each(self._carry_out_one, ended)
+        await self._apart(self._carry_out_one, by_partition(self._late.leave(ended)))
+
+    def late(self) -> frozenset[int]:
+        """The partitions of which something is not done, because Kafka takes its time."""
+        return self._late.numbers()
+
+    async def _apart(
+        self, action: Callable[[T], Awaitable[None]], groups: Mapping[int, Sequence[T]]
+    ) -> None:
+        """Do something for each partition, by itself."""
+        await self._late.each(partial(self._each, action), groups)
 
     def broken(self) -> dict[int, str]:
         """The partitions on which something of a recording in the making is gone from the store,
@@ -123,21 +125,33 @@ class Effects:
         each media stream. Raises as `carry_out` does, and `StoreError`: then nothing that was
         carried out since the last time counts, and its records must be read again."""
         await self._keeping.sync()  # 1. the audio, 2. the checkpoints that say it is safe
-        due, self._unsafe = self._unsafe, {}
-        await self._each(self._publish_checkpoint, due.values())
+        self._move()
+        due: defaultdict[int, list[Checkpoint]] = defaultdict(list)
+        for name, (partition, checkpoint) in list(self._unsafe.items()):
+            if partition not in self._late:
+                del self._unsafe[name]
+                due[partition].append(checkpoint)
+        await self.publish_checkpoints(due)
 
     def forget(self) -> None:
         """What was carried out and not settled is another's now, or will be done again."""
         self._unsafe = {}
+        self._late.forget()
 
-    async def publish_checkpoints(self, partition: int, records: Sequence[Checkpoint]) -> None:
-        """Returns when all are acknowledged."""
-        await self._each(self._publish_checkpoint, [(partition, record) for record in records])
+    async def publish_checkpoints(self, due: Mapping[int, Sequence[Checkpoint]]) -> None:
+        """Publish checkpoints, by partition; return when all are acknowledged but what is late."""
+        groups = {n: [(n, record) for record in records] for n, records in due.items()}
+        await self._apart(self._publish_checkpoint, groups)
 
-    async def delete_checkpoints(self, partition: int, keys: Iterable[bytes]) -> None:
-        """Delete checkpoints by key; return when all is acknowledged."""
-        for key in keys:
-            await self._send(RECORDER_CHECKPOINTS, key, None, partition=partition)
+    async def delete_checkpoints(self, gone: Mapping[int, Sequence[bytes]]) -> None:
+        """Delete checkpoints by key, by partition; return when all is acknowledged but what is
+        late."""
+
+        async def delete(item: tuple[int, bytes]) -> None:
+            await self._send(RECORDER_CHECKPOINTS, item[1], None, partition=item[0])
+
+        groups = {n: [(n, key) for key in keys] for n, keys in gone.items() if n not in self._late}
+        await self._apart(delete, groups)
 
     async def persist(self, action: Callable[[], Awaitable[T]]) -> T:
         """What `action` returns, tried again while the store or Kafka fails; see `Effects`."""
@@ -157,6 +171,7 @@ class Effects:
                     raise GivenUp
                 delay = min(2 * delay, LONGEST_DELAY_S)
         finally:
+            self._move()
             self._works_again(failing)
 
     async def _each(self, action: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
@@ -235,7 +250,7 @@ class Effects:
             await self._keeping.drop(ended)
         except StoreError as error:
             log.warning("segments are left over", inum=done.inum, error=str(error))
-        _count(done)
+        count_completed(done)
         FINISHING.observe(max(0, self._now() - message.timestamp) / 1000)
         log.info("recording complete", inum=done.inum, reason=done.reason, lost=done.lost)
 
@@ -264,9 +279,19 @@ class Effects:
         self, topic: Topic, key: bytes | None, value: bytes | None, **more: Any
     ) -> None:
         name = self._settings.prefixed(topic.name)
-        await self.persist(lambda: self._producer.send_and_wait(name, value=value, key=key, **more))
+        await self.persist(lambda: self._acknowledged(name, value=value, key=key, **more))
+
+    async def _acknowledged(self, name: str, **record: Any) -> None:
+        while True:
+            with contextlib.suppress(KafkaTimeoutError):  # no room yet for that partition
+                await self._producer.send_and_wait(name, **record)
+                return
+
+    def _move(self) -> None:
+        self.moved += 1
 
     def _failed(self, error: StoreError | KafkaError, failing: str) -> str:
+        self._move()
         where = "kafka" if isinstance(error, KafkaError) else "recordings-store"
         FAILURES.labels(where).inc()
         self._health.bad(where, f"cannot write: {error}")
@@ -281,16 +306,6 @@ class Effects:
             self._failing[failing] -= 1
             if not self._failing[failing]:
                 self._health.good(failing)
-
-
-def _count(done: RecordingCompleted) -> None:
-    COMPLETED.labels(done.reason).inc()
-    for outcome in ("received", "lost", "duplicate", "overlap", "invalid", "withheld"):
-        FRAMES.labels(outcome).inc(getattr(done, outcome))
-    for reason, frames in done.lost_for.items():
-        LOST.labels(reason).inc(frames)
-    if done.supplement_of:
-        SUPPLEMENTS.inc()
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

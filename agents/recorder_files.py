@@ -2,12 +2,12 @@
 written once, and beside it what the manifest will say of each segment, a line each."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 import orjson
 
-from agents.recorder_storage import told_before
+from agents.recorder_storage import Keeping, ObjectKeeping, told_before
 from pipeline.media.wav import CHANNELS, HEADER_SIZE
 from pipeline.recordings.effects import RecordingEnded, SegmentCut
 from pipeline.recordings.manifest import END, completed, entry, head
@@ -18,6 +18,7 @@ from pipeline.recordings.names import (
     entries_key,
     manifest_key,
     recording_id,
+    recording_of,
 )
 from pipeline.recordings.placing import Block, blocks, finishing, silencing
 from pipeline.recordings.weave import BrokenSegments
@@ -25,7 +26,7 @@ from pipeline.recordings.withholding import without_withheld
 from pipeline.store.audio import AudioStore, as_store_error
 from pipeline.store.drafts import Drafts
 from pipeline.store.files import Directory
-from schemas.records import RecordingCompleted
+from schemas.records import RecorderCheckpoint, RecordingCompleted
 
 SYNCING_THREADS = 8
 """A disk that is asked for several files at once is asked to sync only once."""
@@ -78,6 +79,28 @@ class FileKeeping:
         if ended.stored:
             with as_store_error():
                 await asyncio.to_thread(self._drafts.delete, key)
+
+    async def is_intact(self, checkpoint: RecorderCheckpoint) -> bool:
+        """See `Keeping`."""
+        with as_store_error():
+            return await asyncio.to_thread(self._is_intact, checkpoint)
+
+    async def clear(self, checkpoint: RecorderCheckpoint) -> None:
+        """See `Keeping`."""
+        r = recording_of(checkpoint)
+        with as_store_error():
+            for key in (entries_key(r), draft_key(r)):
+                await asyncio.to_thread(self._drafts.delete, key)
+
+    def _is_intact(self, checkpoint: RecorderCheckpoint) -> bool:
+        r, count = recording_of(checkpoint), checkpoint.segments
+        if not count or self._drafts.path(manifest_key(r)).exists():
+            return True
+        try:
+            self._lines(entries_key(r), count)
+        except (FileNotFoundError, BrokenSegments):
+            return False
+        return any(self._drafts.path(key(r)).exists() for key in (draft_key, audio_key))
 
     def _store_all(self, recordings: Sequence[Sequence[SegmentCut]]) -> None:
         for cuts in recordings:
@@ -137,6 +160,11 @@ class FileKeeping:
             named.append((manifest, manifest_key(r)))
             self._files.rename(named)  # the audio first
         return completed(ended, found.size, found.sha256)
+
+
+def keeping_of(store: AudioStore, moved: Callable[[], None] = lambda: None) -> Keeping:
+    """Return the keeping for the store's kind. `moved`: see `ObjectKeeping`."""
+    return ObjectKeeping(store, moved) if store.files is None else FileKeeping(store, store.files)
 
 
 def _manifest(beginning: bytes, entries: Sequence[bytes]) -> Iterator[bytes]:

@@ -1,5 +1,7 @@
 """How far the recorder is behind on `media`, and what it can no longer read."""
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -11,6 +13,7 @@ from schemas.topics import MEDIA
 
 log = structlog.get_logger(__name__)
 
+ANSWER_SECONDS = 5.0
 LAG_RECORDS = Gauge(
     "flexcapture_recorder_lag_records", "Records of media that this process has yet to read"
 )
@@ -55,16 +58,22 @@ class Lag:
         """The partitions are another process's."""
         self._places.clear()
 
-    def export(self, consumer: AIOKafkaConsumer, topic: str, now: int) -> None:
-        """Set the gauges; `now`: ms."""
-        records, oldest = 0, now
+    def position(self) -> int:
+        """A number that grows whenever something was read."""
+        return sum(offset for offset, _ in self._places.values())
+
+    def unread(self, ends: Mapping[int, int]) -> int:
+        """Return how many records there are to be read on partitions whose ends are given."""
+        return sum(max(0, end - self._places[n][0]) for n, end in ends.items() if n in self._places)
+
+    def export(self, ends: Mapping[int, int], now: int) -> None:
+        """Set the gauges. `ends`: the end of each partition; `now`: ms."""
+        oldest = now
         for number, (offset, at) in self._places.items():
-            end = consumer.highwater(TopicPartition(topic, number))
-            if end is not None and end > offset:
-                records += end - offset
+            if ends.get(number, 0) > offset:
                 oldest = min(oldest, at or now)
         age = max(0, now - oldest)
-        LAG_RECORDS.set(records)
+        LAG_RECORDS.set(self.unread(ends))
         LAG_SECONDS.set(age / 1000)
         RETENTION_USED.set(age / (MEDIA.retention_ms or age or 1))
 
@@ -72,8 +81,9 @@ class Lag:
 async def committed_offset(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int | None:
     """Return the offset that was committed last; None if none was, or Kafka does not say."""
     try:
-        offset: int | None = await consumer.committed(tp)
-    except KafkaError as error:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            offset: int | None = await consumer.committed(tp)
+    except (KafkaError, TimeoutError) as error:
         log.warning("committed offset not known", partition=tp.partition, error=repr(error))
         return None
     return offset

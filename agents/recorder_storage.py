@@ -2,7 +2,7 @@
 has to do, and the kind for buckets, where a segment is an object."""
 
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Protocol
 
@@ -49,14 +49,22 @@ class Keeping(Protocol):
     async def drop(self, ended: RecordingEnded) -> None:
         """Deletes what is left of a recording that was told complete."""
 
+    async def is_intact(self, checkpoint: RecorderCheckpoint) -> bool:
+        """Whether all that the checkpoint counts on is there, or the recording is complete."""
+
+    async def clear(self, checkpoint: RecorderCheckpoint) -> None:
+        """Deletes all there is of a recording in the making."""
+
 
 class ObjectKeeping:
-    """Each segment is an object, and safe as soon as it is stored."""
+    """Each segment is an object, and safe as soon as it is stored. `moved` is called for each part
+    of a large recording that was read or written."""
 
     together = False
 
-    def __init__(self, store: AudioStore) -> None:
+    def __init__(self, store: AudioStore, moved: Callable[[], None] = lambda: None) -> None:
         self._store = store
+        self._moved = moved
 
     async def store(self, cuts: Sequence[SegmentCut]) -> None:
         """See `Keeping`."""
@@ -68,13 +76,34 @@ class ObjectKeeping:
 
     async def complete(self, ended: RecordingEnded, partition: int) -> RecordingCompleted:
         """See `Keeping`."""
-        return await store_recording(self._store, ended, partition)
+        return await store_recording(self._store, ended, partition, self._moved)
 
     async def drop(self, ended: RecordingEnded) -> None:
         """See `Keeping`."""
         r = ended.recording
         keys = (segment_key(r, n) for n in range(ended.stored))
         await self._store.delete(keys)
+
+    async def is_intact(self, checkpoint: RecorderCheckpoint) -> bool:
+        """See `Keeping`."""
+        r = recording_of(checkpoint)
+        keys = {segment_key(r, n) for n in range(checkpoint.segments)}
+        there = {key async for key in self._store.list(SEGMENTS) if key in keys}
+        return there == keys or await is_there(self._store, manifest_key(r))
+
+    async def clear(self, checkpoint: RecorderCheckpoint) -> None:
+        """See `Keeping`."""
+        r = recording_of(checkpoint)
+        await self._store.delete(segment_key(r, n) for n in range(checkpoint.segments + 1))
+
+
+async def is_there(store: AudioStore, key: str) -> bool:
+    """Whether there is an object of that key. Raises `StoreError`."""
+    try:
+        await store.size(key)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 async def store_segment(store: AudioStore, cut: SegmentCut) -> None:
@@ -84,7 +113,10 @@ async def store_segment(store: AudioStore, cut: SegmentCut) -> None:
 
 
 async def store_recording(
-    store: AudioStore, ended: RecordingEnded, partition: int
+    store: AudioStore,
+    ended: RecordingEnded,
+    partition: int,
+    moved: Callable[[], None] = lambda: None,
 ) -> RecordingCompleted:
     """Writes the WAV, then the manifest, and returns what is to be told.
 
@@ -92,7 +124,7 @@ async def store_recording(
     gone, and nobody else has completed this recording either.
     """
     try:
-        return await _write(store, ended, partition)
+        return await _write(store, ended, partition, moved)
     except FileNotFoundError:
         # The segments go only after the manifest is there: another recorder was here before.
         return await told_before(store, ended)
@@ -104,7 +136,9 @@ async def told_before(store: AudioStore, ended: RecordingEnded) -> RecordingComp
     return completed_before(ended, orjson.loads(manifest))
 
 
-async def _write(store: AudioStore, ended: RecordingEnded, partition: int) -> RecordingCompleted:
+async def _write(
+    store: AudioStore, ended: RecordingEnded, partition: int, moved: Callable[[], None]
+) -> RecordingCompleted:
     r, received = ended.recording, ended.samples
     digest = hashlib.sha256()
     # Entries are made while the WAV is: every segment is fetched once, unless something must be
@@ -122,6 +156,7 @@ async def _write(store: AudioStore, ended: RecordingEnded, partition: int) -> Re
             pieces = silenced(whole, samples, ranges) if ended.spans else whole
             async for piece in pieces:
                 digest.update(piece)
+                moved()
                 yield piece
 
     await store.put_chunks(audio_key(r), hashed())

@@ -50,3 +50,11 @@ def in_turn(work: Iterable[Work]) -> tuple[list[Work], list[Work], list[Work]]:
             case _:
                 assert_never(item.effect)
     return began, cuts, ended
+
+
+def by_partition(work: Iterable[Work]) -> dict[int, list[Work]]:
+    """Those of each partition of `media`, in their order."""
+    groups: dict[int, list[Work]] = {}
+    for item in work:
+        groups.setdefault(item.message.partition, []).append(item)
+    return groups

@@ -1,8 +1,10 @@
-"""The resolver: finds the task of CTI events that carry a call SID only.
+"""The resolver: finds the task of CTI events that carry a call SID only, and gathers the names of
+workers.
 
-The tracker tells on `call.aliases` which legs a call has; an event of a leg goes on under its task,
-on `cti.resolved`, as soon as both are known. What is done with either is pure
-(`pipeline/calls/aliases.py`).
+The tracker writes the legs of a call to `call.aliases`. An event of a leg is written under its task
+to `cti.resolved` as soon as both are known (`pipeline/calls/aliases.py`). The tracker writes the
+names in reservations to `workers.seen`; the resolver puts all names of a worker on `workers`
+(`pipeline/calls/identities.py`).
 """
 
 import asyncio
@@ -12,23 +14,36 @@ from prometheus_client import Counter
 from agents.app import Output, Refusal, Step, run_table_role
 from pipeline.calls.aliases import Resolved, TooManyWaiting, heard, taught, wakes_at
 from pipeline.calls.cloud_events import known_callback
+from pipeline.calls.identities import with_sighting
 from pipeline.log_clock import log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
-from schemas.records import CallAlias, CallAliasState, CtiEvent
-from schemas.topics import CALL_ALIASES, CTI_EVENTS, CTI_RESOLVED
+from schemas.records import CallAlias, CallAliasState, CtiEvent, Worker, WorkerSeen
+from schemas.topics import CALL_ALIASES, CTI_EVENTS, CTI_RESOLVED, WORKERS, WORKERS_SEEN
 
 RESOLVED = Counter("flexcapture_resolver_resolved_total", "Events whose task was found")
 LET_GO = Counter("flexcapture_resolver_let_go_total", "Events that waited for a task in vain")
 
 
+Kept = CallAliasState | Worker
+
+
 class ResolverCore:
-    """The state of a call SID is its task, or what waits for it."""
+    """The state of a call SID is its task, or what waits for it; that of a worker SID its names."""
 
     def on_record(
-        self, key: str, state: CallAliasState | None, record: CtiEvent | CallAlias, now: int
-    ) -> Step[CallAliasState]:
-        """A leg's alias; or any CTI event: only those are taken that have a leg and no task."""
+        self,
+        key: str,
+        state: Kept | None,
+        record: CtiEvent | CallAlias | WorkerSeen,
+        now: int,
+    ) -> Step[Kept]:
+        """A leg's alias; a worker's names; or any CTI event: only those are taken that have a leg
+        and no task."""
+        if isinstance(record, WorkerSeen):
+            return _worker_step(key, state if isinstance(state, Worker) else None, record, now)
+        if isinstance(state, Worker):
+            return Step(state)
         match record:
             case CallAlias():
                 return _step(taught(key, state, record, now))
@@ -41,22 +56,30 @@ class ResolverCore:
             return Step(state, refused=Refusal("too-many-waiting", why))
         return _step(found)
 
-    def on_tick(self, key: str, state: CallAliasState, now: int) -> Step[CallAliasState]:  # noqa: ARG002
-        """Forgets the leg when its time has come."""
-        if now < wakes_at(state):
+    def on_tick(self, key: str, state: Kept, now: int) -> Step[Kept]:  # noqa: ARG002
+        """Forget a leg when its time has come. Workers are kept."""
+        if isinstance(state, Worker) or now < wakes_at(state):
             return Step(state)
         LET_GO.inc(len(state.waiting))
         return Step(None)
 
-    def wakes_at(self, state: CallAliasState) -> int | None:
+    def wakes_at(self, state: Kept) -> int | None:
         """When it is to be forgotten."""
-        return wakes_at(state)
+        return None if isinstance(state, Worker) else wakes_at(state)
 
 
-def _step(found: Resolved) -> Step[CallAliasState]:
+def _worker_step(key: str, state: Worker | None, seen: WorkerSeen, now: int) -> Step[Kept]:
+    after = with_sighting(state, seen, now)
+    if after is None or seen.worker_sid != key:
+        return Step(state)
+    return Step(after, (Output(WORKERS, key, after),))
+
+
+def _step(found: Resolved) -> Step[Kept]:
     RESOLVED.inc(len(found.passed_on))
-    outputs = (Output(CTI_RESOLVED, e.task_sid or "", e) for e in found.passed_on)
-    return Step(found.state, tuple(outputs))
+    events = (Output(CTI_RESOLVED, e.task_sid or "", e) for e in found.passed_on)
+    contested = (Output(CTI_RESOLVED, each.task_sid, each) for each in found.contested)
+    return Step(found.state, (*events, *contested))
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -68,7 +91,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             stop,
             role=Role.RESOLVER,
             clock=clock,
-            sources=[CTI_EVENTS, CALL_ALIASES],
-            targets=[CTI_RESOLVED],
+            sources=[CTI_EVENTS, CALL_ALIASES, WORKERS_SEEN],
+            targets=[CTI_RESOLVED, WORKERS],
             core=ResolverCore(),
         )

@@ -10,9 +10,10 @@ import structlog
 from agents.app import Backlog, Output, Partitions, Step, run_table_role
 from agents.policy_publisher import PolicyPublisher
 from agents.policy_topic import PolicyReader, reading_policy
+from agents.policy_writer import TRANSACTIONAL_ID
 from agents.stream_metrics import StreamMetrics
 from pipeline.calls.policy import PolicyHistory
-from pipeline.kafka import ensure_topics
+from pipeline.kafka_watch import until_usable
 from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Role, Settings
 from pipeline.streams import manager
@@ -30,8 +31,9 @@ from schemas.records import (
     RecordingDecided,
     StartDuplicateStream,
     StopDuplicateStream,
+    VerifyLeg,
 )
-from schemas.topics import CALLS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS
+from schemas.topics import CALLS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS, WORKERS
 
 log = structlog.get_logger(__name__)
 
@@ -119,7 +121,7 @@ def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
     """Return what to publish. A decision is on `media` too, in order with the audio: that alone
     decides what of the audio is kept."""
     match told:
-        case StartDuplicateStream() | StopDuplicateStream():
+        case StartDuplicateStream() | StopDuplicateStream() | VerifyLeg():
             return (Output(STREAM_COMMANDS, key, told),)
         case RecordingDecided():
             return Output(STREAM_EVENTS, key, told), Output(MEDIA, key, told)
@@ -137,11 +139,17 @@ async def _in_force(history: PolicyHistory, clock: LogClock) -> None:
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role stream-manager; besides, it publishes the list of who is monitored."""
     async with log_clock(settings, health) as clock:
-        await ensure_topics(settings, [CALLS, STREAM_EVENTS, STREAM_COMMANDS, MEDIA, POLICY])
+        await until_usable(
+            settings,
+            health,
+            reads=[POLICY, WORKERS],
+            writes=[POLICY],
+            transactional_ids=[TRANSACTIONAL_ID],
+        )
         await clock.settled(stop)
         if stop.is_set():
             return
-        async with reading_policy(settings, health) as reader:
+        async with reading_policy(settings, health, with_workers=True) as reader:
             await _manage(settings, health, stop, clock, reader)
 
 
@@ -174,6 +182,7 @@ async def _manage(
         role=Role.STREAM_MANAGER,
         clock=clock,
         sources=[CALLS, STREAM_EVENTS],
+        targets=[STREAM_COMMANDS, STREAM_EVENTS, MEDIA],
         core=core,
         rules=lambda now: reader.history.at(now).version,
         broadcasts=core,

@@ -3,13 +3,14 @@
 They are counted again for records that are handled again after a crash.
 """
 
-from prometheus_client import Counter
+from prometheus_client import Counter, Gauge
 
 from pipeline.calls import policy
 from pipeline.streams import manager
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.reconcile import NEVER_REACHED
 from pipeline.streams.state import FAILED, RUNNING
+from pipeline.streams.verification import CONTRADICTED, VERIFY, is_unverified
 from schemas.records import (
     CallStreams,
     CommandAnswered,
@@ -17,6 +18,7 @@ from schemas.records import (
     RecordingDecided,
     StartDuplicateStream,
     StopDuplicateStream,
+    VerifyLeg,
 )
 
 LONGEST_TICK_MS = 5_000
@@ -44,6 +46,14 @@ UNDECIDABLE = Counter(
     "flexcapture_stream_manager_undecidable_calls",
     "Calls of monitored agents that are not recorded because their direction is not known",
 )
+CONTRADICTED_LEGS = Counter(
+    "flexcapture_stream_manager_contradicted_legs",
+    "Streamed legs that belong to another call, as Twilio says; their recordings are withheld",
+)
+UNVERIFIED = Gauge(
+    "flexcapture_stream_manager_unverified_legs",
+    "Calls with a streamed leg about which Twilio has said nothing for 30 s",
+)
 for _kind in ("refused", "unreachable", "no-leg", "never-reached-gateway"):
     FAILED_STARTS.labels(_kind)
 
@@ -53,10 +63,12 @@ class StreamMetrics:
 
     def __init__(self) -> None:
         self._unstreamed_at: dict[str, int] = {}
+        self._unverified_at: dict[str, int] = {}
 
     def ticked(self, key: str, state: CallStreams, now: int) -> None:
         """Count the time since the call's last tick, if a media stream had to run and did not.
         `now`: the tick's time, ms; `state`: before it."""
+        self._note_unverified(key, state, now)
         streamed = any(stream.state == RUNNING for stream in state.media_streams)
         if not state.desired or streamed:
             self._unstreamed_at.pop(key, None)
@@ -69,8 +81,19 @@ class StreamMetrics:
                 key: at for key, at in self._unstreamed_at.items() if now - at < _FORGET_MS
             }
 
+    def _note_unverified(self, key: str, state: CallStreams, now: int) -> None:
+        if is_unverified(state, now):
+            self._unverified_at[key] = now
+        elif self._unverified_at:
+            self._unverified_at.pop(key, None)
+            since = now - LONGEST_TICK_MS  # calls that ended, or are another process's
+            self._unverified_at = {k: at for k, at in self._unverified_at.items() if at >= since}
+        UNVERIFIED.set(len(self._unverified_at))
+
     def answered(self, answer: CommandAnswered) -> None:
-        """Count a start that the adapter gave up."""
+        """Count a start that the adapter gave up, and a leg of another call."""
+        if answer.command == VERIFY and answer.outcome == CONTRADICTED:
+            CONTRADICTED_LEGS.inc()
         if answer.command == "start" and (kind := failed_start(answer)) is not None:
             FAILED_STARTS.labels(kind).inc()
 
@@ -78,7 +101,7 @@ class StreamMetrics:
         """Count what a step publishes."""
         for told in following.told:
             match told:
-                case StartDuplicateStream() | StopDuplicateStream():
+                case StartDuplicateStream() | StopDuplicateStream() | VerifyLeg():
                     PUBLISHED.labels(type(told).__name__, "").inc()
                 case RecordingDecided():
                     PUBLISHED.labels("RecordingDecided", told.decision).inc()

@@ -13,41 +13,73 @@ import structlog
 from prometheus_client import Counter
 
 from agents.app import Output, Refusal, Step, run_table_role
+from agents.ticking import Ticking
 from pipeline.calls.aliases import learned
+from pipeline.calls.claims import new_contradictions
 from pipeline.calls.events import Silent
-from pipeline.calls.lifetime import Heard, Kept, TooLate, aged, hear, remaining, wakes_at
-from pipeline.kafka import producer
+from pipeline.calls.identities import Named, sightings
+from pipeline.calls.lifetime import (
+    Heard,
+    Kept,
+    TooLate,
+    aged,
+    hear,
+    hear_contested,
+    remaining,
+    wakes_at,
+)
+from pipeline.kafka import know_topics, producer
 from pipeline.log_clock import log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
-from schemas.codec import encode
-from schemas.records import Call, CtiEvent, Tick
-from schemas.topics import CALL_ALIASES, CALLS, CTI_EVENTS, CTI_RESOLVED, TICKS
+from schemas.records import Call, CtiEvent, LegContested
+from schemas.topics import (
+    CALL_ALIASES,
+    CALLS,
+    CTI_EVENTS,
+    CTI_RESOLVED,
+    TICKS,
+    WORKERS_SEEN,
+)
 
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 1.0
+WRITTEN_MS = 10 * 60 * 1000
+"""The same names of a worker are written once in this time: they hardly ever change."""
+MAX_WRITTEN = 50_000
 
 SILENT = Counter("flexcapture_tracker_ignored_total", "Events that say nothing", ["reason"])
 REPEATED = Counter("flexcapture_tracker_repeated_total", "Events that changed nothing")
 VERSIONS = Counter("flexcapture_tracker_versions_total", "Versions of calls", ["state"])
 SWEPT = Counter("flexcapture_tracker_swept_total", "Calls closed because their end never came")
+CONTRADICTIONS = Counter(
+    "flexcapture_tracker_contradictions",
+    "Attributes of a task or worker that were changed to contradict what they said first; the "
+    "first holds",
+    ["fact"],
+)
 FORGOTTEN = Counter("flexcapture_tracker_forgotten_total", "Calls whose state was dropped")
 
 
 class TrackerCore:
     """The state of a key is its call, or the mark of a forgotten one; every new version is
-    published, and each leg that it tells of."""
+    published, and so are its legs and the names of its workers."""
 
-    def on_record(self, key: str, state: Kept | None, record: CtiEvent, now: int) -> Step[Kept]:
-        """One more event of the call."""
+    def __init__(self) -> None:
+        self._written: dict[tuple[str, tuple[Named, ...]], int] = {}
+
+    def on_record(
+        self, key: str, state: Kept | None, record: CtiEvent | LegContested, now: int
+    ) -> Step[Kept]:
+        """One more event of the call, or another task that names one of its legs."""
         if record.task_sid is None:  # the resolver looks for its task
             return Step(state)
         if record.task_sid != key:
             raise ValueError(f"an event of {record.task_sid} under the key {key}")
         left = remaining(state, now)
         outputs = _versions(key, left.versions)
-        match hear(left.state, record, now):
+        match _heard(left.state, record, now):
             case Silent(reason=reason):
                 SILENT.labels(reason).inc()
                 return Step(state)
@@ -57,8 +89,26 @@ class TrackerCore:
                 if news is None:
                     REPEATED.inc()
                     return Step(after, outputs)
-                told = (*_versions(key, (news,)), *_aliases(left.state, news))
+                for each in new_contradictions(_call(left.state), news):
+                    CONTRADICTIONS.labels(each.name).inc()
+                told = (
+                    *_versions(key, (news,)),
+                    *_aliases(left.state, news),
+                    *self._sightings(left.state, news, now),
+                )
                 return Step(after, (*outputs, *told))
+
+    def _sightings(self, before: Kept | None, after: Call, now: int) -> tuple[Output, ...]:
+        """Return the new names of the call's workers, unless this process wrote them lately."""
+        found = []
+        for seen in sightings(_call(before), after):
+            names = seen.worker_sid, tuple((i.kind, i.value) for i in seen.identities)
+            if now >= self._written.get(names, 0) + WRITTEN_MS:
+                self._written[names] = now
+                found.append(Output(WORKERS_SEEN, seen.worker_sid, seen))
+        if len(self._written) > MAX_WRITTEN:
+            self._written.clear()
+        return tuple(found)
 
     def on_tick(self, key: str, state: Kept, now: int) -> Step[Kept]:
         """Sweeps a call that has no end, forgets what no event can reach any more."""
@@ -73,6 +123,14 @@ class TrackerCore:
         return wakes_at(state)
 
 
+def _heard(
+    state: Kept | None, record: CtiEvent | LegContested, now: int
+) -> Heard | Silent | TooLate:
+    if isinstance(record, LegContested):
+        return hear_contested(state, record, now)
+    return hear(state, record, now)
+
+
 def _versions(key: str, calls: Sequence[Call]) -> tuple[Output, ...]:
     for call in calls:
         VERSIONS.labels(call.state).inc()
@@ -80,8 +138,12 @@ def _versions(key: str, calls: Sequence[Call]) -> tuple[Output, ...]:
 
 
 def _aliases(before: Kept | None, after: Call) -> tuple[Output, ...]:
-    aliases = learned(before if isinstance(before, Call) else None, after)
+    aliases = learned(_call(before), after)
     return tuple(Output(CALL_ALIASES, alias.call_sid, alias) for alias in aliases)
+
+
+def _call(state: Kept | None) -> Call | None:
+    return state if isinstance(state, Call) else None
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -98,7 +160,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             role=Role.TRACKER,
             clock=clock,
             sources=[CTI_EVENTS, CTI_RESOLVED],
-            targets=[CALLS, CALL_ALIASES],
+            targets=[CALLS, CALL_ALIASES, WORKERS_SEEN, TICKS],
             core=TrackerCore(),
             companions=[ticking],
         )
@@ -113,13 +175,11 @@ async def write_ticks(
     (`clock`, s since the epoch). Never returns."""
     sender = producer(settings)
     await sender.start()
-    topic = settings.prefixed(TICKS.name)
+    ticking = Ticking(sender, settings.prefixed(TICKS.name))
     try:
+        await know_topics(sender, settings, [TICKS])
         while True:
             await asyncio.sleep(TICK_SECONDS - clock() % TICK_SECONDS)
-            tick = encode(Tick(at=round(clock() * 1000)))
-            sent = [await sender.send(topic, tick, partition=p) for p in sorted(owned())]
-            for record in sent:
-                await record
+            ticking.tick(owned(), round(clock() * 1000))
     finally:
         await sender.stop()

@@ -8,27 +8,30 @@ safe on the broker; whatever is not is carried out again by the next process, wh
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import stamina
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
+from agents.stuck_work import end_if_stuck
 from agents.twilio_arrivals import ArrivalWatch
 from agents.twilio_client import TwilioApi
 from agents.twilio_commands import Commands
 from agents.twilio_effort import Command
 from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
+from agents.twilio_watch import AdapterWatch, Publishing
 from pipeline.dead_letters import dead_letter
-from pipeline.kafka import IDLE_FETCH_MS, consumer, ensure_topics, producer
+from pipeline.kafka import IDLE_FETCH_MS, consumer, producer
+from pipeline.kafka_watch import using_kafka
 from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import Undecodable, decode, encode
-from schemas.records import StartDuplicateStream, StopDuplicateStream
+from schemas.records import StartDuplicateStream, StopDuplicateStream, VerifyLeg
 from schemas.topics import DEAD_LETTERS, STREAM_COMMANDS, STREAM_EVENTS, Topic
 
 log = structlog.get_logger(__name__)
@@ -63,25 +66,37 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     secret = settings.ticket_secrets[0]
     async with (
         log_clock(settings, health) as clock,
+        using_kafka(
+            settings,
+            health,
+            reads=[STREAM_COMMANDS, STREAM_EVENTS],
+            writes=[STREAM_EVENTS, DEAD_LETTERS],
+            group=Role.TWILIO_ADAPTER,
+        ),
         TwilioApi(
             account, credentials, secret, settings.twilio_api_url, clock=clock.seconds
         ) as api,
     ):
-        await ensure_topics(settings, [STREAM_COMMANDS, STREAM_EVENTS, DEAD_LETTERS])
         await clock.settled(stop)
         if stop.is_set():
             return
         gate = Gate(settings.twilio_concurrency, health, api.check_account)
         commands = Commands(api, gate, public_url, clock.now)
-        await Adapter(settings, commands, health, clock).run(stop)
+        await Adapter(settings, commands, health, clock, api.overdue).run(stop)
 
 
 class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
     """From `stream.commands` through the lanes to `stream.events`."""
 
     def __init__(
-        self, settings: Settings, commands: Commands, health: Health, clock: LogClock
+        self,
+        settings: Settings,
+        commands: Commands,
+        health: Health,
+        clock: LogClock,
+        overdue: Callable[[], int | None],
     ) -> None:
+        self._overdue = overdue
         self._settings = settings
         self._commands = commands
         self._health = health
@@ -94,6 +109,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer: AIOKafkaConsumer
         self._producer: AIOKafkaProducer
         self._lanes: Lanes
+        self._publishing = Publishing()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop` is set. Raises where Kafka cannot be reached any more."""
@@ -113,7 +129,10 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.subscribe([self._topic], listener=self)
         async with asyncio.TaskGroup() as tasks:
             self._lanes = Lanes(tasks, self._carry_out, MOST_UNDER_WAY)
+            watch = AdapterWatch(self._consumer, self._lanes, self._overdue, self._clock.now)
             await self._consumer.start()
+            watching = tasks.create_task(end_if_stuck(watch.look, self._health))
+            measuring = tasks.create_task(watch.measure_lag(), name="lag")
             reading = tasks.create_task(self._read(), name="read")
             committing = tasks.create_task(self._commit_now_and_then(), name="commit")
             intact = tasks.create_task(self._intact(), name="listener")
@@ -126,6 +145,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
                 committing.cancel()
                 intact.cancel()
                 arrivals.cancel()
+                watching.cancel()
+                measuring.cancel()
                 await self._lanes.end(GRACE_S)
                 await self._commit_or_leave()
                 await _within(LEAVE_S, self._consumer.stop())
@@ -169,16 +190,17 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             batches = await self._consumer.getmany(timeout_ms=1_000, max_records=500)
             for tp, records in batches.items():
                 for record in records:
-                    await self._take(tp.partition, record)
+                    self._take(tp.partition, record)
 
-    async def _take(self, partition: int, record: Any) -> None:
+    def _take(self, partition: int, record: Any) -> None:
         try:
             command = decode(record.value)
         except Undecodable as error:
-            await self._give_up(partition, record, error)
-            command = None
-        if isinstance(command, StartDuplicateStream | StopDuplicateStream):
-            self._lanes.put(Item(command, partition, record.offset))
+            burial = self._give_up(partition, record, error)
+            self._lanes.take_aside(partition, record.offset, burial)
+            return
+        if isinstance(command, StartDuplicateStream | StopDuplicateStream | VerifyLeg):
+            self._lanes.put(Item(command, partition, record.offset, record.timestamp))
         else:
             self._lanes.skip(partition, record.offset)
 
@@ -209,17 +231,32 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         key: bytes | None,
         headers: Sequence[tuple[str, bytes]] | None = None,
     ) -> None:
-        """Returns once it is safe on the broker. Raises where the broker stays away."""
+        """Return once it is safe on the broker, however long its partition has no leader. Raises
+        what Kafka refuses it with for too long."""
         name = self._settings.prefixed(topic.name)
-        async for attempt in stamina.retry_context(
-            on=KafkaError, attempts=None, timeout=KAFKA_PATIENCE_S, wait_max=2.0
-        ):
-            with attempt:
+        with self._publishing.to(name):
+            async for attempt in stamina.retry_context(
+                on=KafkaError, attempts=None, timeout=KAFKA_PATIENCE_S, wait_max=2.0
+            ):
+                with attempt:
+                    await self._send(name, value, key, headers)
+
+    async def _send(
+        self,
+        name: str,
+        value: bytes,
+        key: bytes | None,
+        headers: Sequence[tuple[str, bytes]] | None,
+    ) -> None:
+        while True:
+            with contextlib.suppress(KafkaTimeoutError):  # no room yet for that partition
                 await self._producer.send_and_wait(name, value, key, headers=headers)
+                return
 
     async def _commit_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(COMMIT_EVERY_S)
+            self._publishing.show(self._health)
             await self._commit()
 
     async def _commit_or_leave(self) -> None:

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
-from pipeline.kafka import IDLE_FETCH_MS, consumer
+from pipeline.kafka import IDLE_FETCH_MS, consumer, end_offsets
 from pipeline.settings import Settings
 from pipeline.streams.arrivals import Arrivals, Missing
 from pipeline.telemetry import Health
@@ -137,7 +137,11 @@ class ArrivalWatch:
         They are looked at only if a media stream is due."""
         if self._goal is None:
             if self._arrivals.is_due(now):
-                self._goal = now, await source.end_offsets(partitions)
+                ends = await end_offsets(source, partitions)
+                if len(ends) == len(partitions):
+                    self._goal = now, ends
+                else:  # reports may wait for a partition that has no leader
+                    self._arrivals.postpone(now)
             return None
         at, ends = self._goal
         for partition, end in ends.items():
@@ -150,11 +154,12 @@ class ArrivalWatch:
 async def _seek_back(
     source: AIOKafkaConsumer, partitions: list[TopicPartition], since: int
 ) -> None:
-    ends = await source.end_offsets(partitions)
-    found = await source.offsets_for_times(dict.fromkeys(partitions, since))
-    for partition in partitions:
+    """A partition without a leader is read from its beginning, once it has one."""
+    ends = await end_offsets(source, partitions)
+    found = await source.offsets_for_times(dict.fromkeys(ends, since)) if ends else {}
+    for partition, end in ends.items():
         first = found.get(partition)
-        source.seek(partition, ends[partition] if first is None else first.offset)
+        source.seek(partition, end if first is None else first.offset)
 
 
 def _text(missing: Missing) -> str:

@@ -7,6 +7,7 @@ The only module that speaks to Twilio. Each function is one request (or one a pa
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 API = "https://api.twilio.com"
 REQUEST_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 2.0
+OVERDUE_S = 2.0
+"""So long after its time-out a request counts as hung."""
 KEPT_OPEN_S = 45.0
 """A connection is used again within this: a new one costs two or three ways there and back. Shorter
 than the 60 s after which load balancers close what is idle."""
@@ -127,6 +130,8 @@ class TwilioApi:
         self._ticket_secret = ticket_secret
         self._base_url = base_url or API
         self._timeout_s = timeout_s
+        self._begun = 0
+        self._under_way: dict[int, float] = {}
 
     async def __aenter__(self) -> Self:
         self._http = _HttpClient(self._base_url, self._timeout_s)
@@ -220,14 +225,29 @@ class TwilioApi:
     async def _request(
         self, request: str, method: str, uri: str, values: Mapping[str, str]
     ) -> dict[str, Any]:
-        with IN_FLIGHT.track_inprogress(), REQUEST_SECONDS.labels(request).time():
-            try:
+        number = self._begin_request()
+        try:
+            with IN_FLIGHT.track_inprogress(), REQUEST_SECONDS.labels(request).time():
                 answer = await self._exchange(method, uri, values)
-            except TwilioError as error:
-                REQUESTS.labels(request, str(error.code or error.status)).inc()
-                raise
+        except TwilioError as error:
+            REQUESTS.labels(request, str(error.code or error.status)).inc()
+            raise
+        finally:
+            del self._under_way[number]
         REQUESTS.labels(request, "ok").inc()
         return answer
+
+    def _begin_request(self) -> int:
+        self._begun += 1
+        self._under_way[self._begun] = time.monotonic()
+        return self._begun
+
+    def overdue(self) -> int | None:
+        """Return the number of a request that should have timed out and has not; None: there is
+        none."""
+        number, begun = next(iter(self._under_way.items()), (None, 0.0))
+        late = time.monotonic() - begun > self._timeout_s + OVERDUE_S
+        return number if late else None
 
     async def _exchange(self, method: str, uri: str, values: Mapping[str, str]) -> dict[str, Any]:
         arguments = {"data": values} if method == "POST" else {"params": values}

@@ -5,7 +5,6 @@ request may go out now is `twilio_gate.py`'s.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import structlog
@@ -19,10 +18,12 @@ from agents.twilio_effort import (
     Known,
     Lane,
     Remembered,
+    without_invalid_sids,
 )
 from agents.twilio_gate import Gate
 from agents.twilio_legs import ConferenceApi, Legs
 from agents.twilio_turns import NoTurn
+from agents.twilio_verification import LegVerifier
 from pipeline.streams.errors import (
     ALREADY_STARTED,
     Verdict,
@@ -33,8 +34,13 @@ from pipeline.streams.errors import (
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name
 from pipeline.telemetry import count_invalid_sids
-from pipeline.twilio.sids import SidKind, is_invalid, valid_sid
-from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
+from pipeline.twilio.sids import SidKind, valid_sid
+from schemas.records import (
+    CommandAnswered,
+    StartDuplicateStream,
+    StopDuplicateStream,
+    VerifyLeg,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +80,7 @@ class Commands:
         self._public_url = public_url
         self._now = now
         self._legs = Legs(api, gate)
+        self._verifier = LegVerifier(self._legs)
         self._knowledge = Knowledge()
         self._answers: Remembered[str, CommandAnswered] = Remembered()
 
@@ -101,13 +108,15 @@ class Commands:
         return answer
 
     async def _answered(self, command: Command, lane: Lane) -> CommandAnswered:
-        is_start = isinstance(command, StartDuplicateStream)
-        least = 0 if is_start else self._now() + LEAST_STOP_MS
+        is_stop = isinstance(command, StopDuplicateStream)
+        least = self._now() + LEAST_STOP_MS if is_stop else 0
         effort = Effort(command, lane, max(command.expires_at, least), self._now)
         try:
             if isinstance(command, StartDuplicateStream):
                 self._knowledge.seen(command)
                 return await self._start(command, effort)
+            if isinstance(command, VerifyLeg):
+                return await self._verifier.verify(command, effort)
             return await self._stop(command, effort)
         except Exception as error:
             # A fault of ours ends this command, not the process, which would meet it again.
@@ -274,20 +283,3 @@ def _stop_answer(command: StopDuplicateStream, outcome: str, effort: Effort) -> 
     return effort.answer(
         outcome, call_sid=command.call_sid, stream_sid=command.stream_sid, name=command.name
     )
-
-
-def without_invalid_sids(command: Command) -> tuple[Command, tuple[SidKind, ...]]:
-    """Return the command without call and stream SIDs of the wrong form, and the kinds of all SIDs
-    in it that have one. Its task SID stays: it is the key of the answer."""
-    invalid: list[SidKind] = []
-    if is_invalid(SidKind.TASK, command.task_sid):
-        invalid.append(SidKind.TASK)
-    if is_invalid(SidKind.CALL, command.call_sid):
-        invalid.append(SidKind.CALL)
-        command = replace(command, call_sid=None)
-    if isinstance(command, StopDuplicateStream) and is_invalid(
-        SidKind.MEDIA_STREAM, command.stream_sid
-    ):
-        invalid.append(SidKind.MEDIA_STREAM)
-        command = replace(command, stream_sid=None)
-    return command, tuple(invalid)

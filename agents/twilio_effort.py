@@ -9,12 +9,28 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from agents.twilio_client import TwilioError
-from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
+from pipeline.twilio.sids import SidKind, is_invalid
+from schemas.records import (
+    CommandAnswered,
+    StartDuplicateStream,
+    StopDuplicateStream,
+    VerifyLeg,
+)
 
-Command = StartDuplicateStream | StopDuplicateStream
+Command = StartDuplicateStream | StopDuplicateStream | VerifyLeg
 K = TypeVar("K")
 V = TypeVar("V")
 
+_NAMES: dict[type[Command], str] = {
+    StartDuplicateStream: "start",
+    StopDuplicateStream: "stop",
+    VerifyLeg: "verify",
+}
+_URGENCY: dict[type[Command], int] = {
+    StopDuplicateStream: 0,
+    StartDuplicateStream: 1,
+    VerifyLeg: 2,
+}
 CONFLICT = 409
 REMEMBERED = 10_000
 
@@ -77,10 +93,10 @@ class Effort:
 
     @property
     def urgency(self) -> tuple[int, int]:
-        """The least goes first: stops, for to record what must not be is worse than to lose what
-        must, and a stop is short; then the newest start, of the call that has lost least yet."""
-        is_start = isinstance(self.command, StartDuplicateStream)
-        return int(is_start), -self.command.issued_at
+        """Sort key, lowest first. Stops come first: recording what must not be recorded is worse
+        than losing audio, and stops are quick; then the newest start, of the call that has lost
+        least yet; then questions about legs that are streamed already."""
+        return _URGENCY[type(self.command)], -self.command.issued_at
 
     def patience(self) -> float:
         """For how many seconds more it is worth while."""
@@ -143,7 +159,7 @@ class Effort:
             command_id=command.command_id,
             task_sid=command.task_sid,
             generation=command.generation,
-            command="start" if isinstance(command, StartDuplicateStream) else "stop",
+            command=_NAMES[type(command)],
             outcome=outcome,
             call_sid=call_sid,
             stream_sid=stream_sid,
@@ -220,3 +236,23 @@ class Knowledge:
     def _change(self, command: Command, change: Callable[[Known], Known]) -> None:
         key = command.task_sid, command.generation
         self._known.put(key, change(self._known.get(key) or Known()))
+
+
+def without_invalid_sids(command: Command) -> tuple[Command, tuple[SidKind, ...]]:
+    """Return the command without call and stream SIDs of the wrong form, and the kinds of all SIDs
+    in it that have one. Its task SID stays: it is the key of the answer."""
+    invalid: list[SidKind] = []
+    if is_invalid(SidKind.TASK, command.task_sid):
+        invalid.append(SidKind.TASK)
+    if is_invalid(SidKind.CALL, command.call_sid):
+        invalid.append(SidKind.CALL)
+        if isinstance(command, VerifyLeg):
+            command = replace(command, call_sid="")
+        else:
+            command = replace(command, call_sid=None)
+    if isinstance(command, StopDuplicateStream) and is_invalid(
+        SidKind.MEDIA_STREAM, command.stream_sid
+    ):
+        invalid.append(SidKind.MEDIA_STREAM)
+        command = replace(command, stream_sid=None)
+    return command, tuple(invalid)

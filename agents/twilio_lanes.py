@@ -3,14 +3,15 @@
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from prometheus_client import Gauge
 
 from agents.twilio_effort import Command
 from pipeline.streams.offsets import Unfinished
-from schemas.records import StartDuplicateStream, StopDuplicateStream
+from schemas.records import StartDuplicateStream, StopDuplicateStream, VerifyLeg
 
 UNDER_WAY = Gauge("flexcapture_twilio_commands_under_way", "Commands not answered yet")
 
@@ -22,6 +23,8 @@ class Item:
     command: Command
     partition: int
     offset: int
+    at: int = 0
+    """When it was written (ms)."""
 
 
 class CallLane:
@@ -82,6 +85,8 @@ class CallLane:
 
 
 def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
+    if isinstance(later, VerifyLeg):
+        return False
     if isinstance(later, StopDuplicateStream):
         return later.generation == command.generation
     newer = later.command_id != command.command_id and later.issued_at >= command.issued_at
@@ -89,9 +94,12 @@ def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
 
 
 def _media_stream(command: Command) -> str:
-    """Commands with the same keep their order. A media stream that is not ours has a SID only."""
+    """Commands with the same keep their order. A media stream that is not ours has a SID only. A
+    question about a leg holds up neither starts nor stops."""
     if isinstance(command, StopDuplicateStream) and command.generation == 0:
         return command.stream_sid or ""
+    if isinstance(command, VerifyLeg):
+        return f"verify {command.call_sid}"
     return str(command.generation)
 
 
@@ -122,7 +130,7 @@ class Lanes:
     def put(self, item: Item) -> None:
         """Takes a command; commands of a partition come in the order of their offsets. One that was
         taken before is left alone."""
-        if not self._begin(item.partition, item.offset):
+        if not self._begin(item.partition, item.offset, item.at):
             return
         task_sid, key = item.command.task_sid, _media_stream(item.command)
         call = self._calls.setdefault(task_sid, {})
@@ -142,10 +150,36 @@ class Lanes:
         if self._begin(partition, offset):
             self._unfinished[partition].finish(offset)
 
+    def take_aside(self, partition: int, offset: int, work: Coroutine[Any, Any, None]) -> None:
+        """A record that is no command, and is finished once `work` is done."""
+        if not self._begin(partition, offset):
+            work.close()
+            return
+        task = self._tasks.create_task(self._work_aside(partition, offset, work))
+        self._running[task] = partition
+        task.add_done_callback(lambda task: self._running.pop(task, None))
+
+    async def _work_aside(
+        self, partition: int, offset: int, work: Coroutine[Any, Any, None]
+    ) -> None:
+        await work
+        if (unfinished := self._unfinished.get(partition)) is not None:
+            unfinished.finish(offset)
+        self._look()
+
     def committable(self) -> dict[int, int]:
         """For each partition the offset where a successor must begin."""
         offsets = {p: u.committable for p, u in self._unfinished.items()}
         return {p: offset for p, offset in offsets.items() if offset is not None}
+
+    def read_up_to(self) -> dict[int, int]:
+        """For each partition the offset after the last record that was taken."""
+        return {p: u.read_up_to for p, u in self._unfinished.items()}
+
+    def oldest(self) -> int | None:
+        """When the oldest record under way was written (ms); None if there is none."""
+        found = [at for u in self._unfinished.values() if (at := u.oldest) is not None]
+        return min(found, default=None)
 
     async def keep(self, partitions: set[int]) -> None:
         """Only these partitions are this process's now: what is under way for others is left to
@@ -170,8 +204,8 @@ class Lanes:
         for task in self._running:
             task.cancel()
 
-    def _begin(self, partition: int, offset: int) -> bool:
-        return self._unfinished.setdefault(partition, Unfinished()).begin(offset)
+    def _begin(self, partition: int, offset: int, at: int = 0) -> bool:
+        return self._unfinished.setdefault(partition, Unfinished()).begin(offset, at)
 
     async def _run(self, task_sid: str, key: str, lane: CallLane) -> None:
         while lane.items:

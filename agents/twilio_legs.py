@@ -1,5 +1,6 @@
 """Finds the customer's leg of a call by Twilio's Conference API, where no event told it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from agents.twilio_client import TwilioError
@@ -7,7 +8,7 @@ from agents.twilio_effort import Effort, Remembered
 from agents.twilio_gate import Gate
 from pipeline.streams.errors import Verdict, verdict_on_start
 from pipeline.streams.marks import NoLeg, Participant, customer_leg, has_worker_end, newest
-from schemas.records import StartDuplicateStream
+from schemas.records import StartDuplicateStream, VerifyLeg
 
 
 class ConferenceApi(Protocol):
@@ -26,9 +27,9 @@ class Legs:
         self._gate = gate
         self._ends_of: Remembered[str, tuple[str, ...]] = Remembered()
 
-    async def in_conference(self, effort: Effort) -> list[Participant]:
-        """All who are in the call's conference now."""
-        task_sid = effort.command.task_sid
+    async def in_conference(self, effort: Effort, task_sid: str = "") -> list[Participant]:
+        """All who are in the task's conference now; without a task, in that of the command's."""
+        task_sid = task_sid or effort.command.task_sid
         effort.attempts += 1
         conferences = await self._gate.ask(effort, lambda: self._api.conferences(task_sid))
         found: list[Participant] = []
@@ -40,6 +41,27 @@ class Legs:
     async def of_customer(self, command: StartDuplicateStream, effort: Effort) -> str | NoLeg:
         """The call SID of the customer's leg, or why there is none."""
         participants = await self.in_conference(effort)
+        leg, of_workers = await self._marked(command, participants, effort)
+        if leg is NoLeg.AMBIGUOUS and command.direction == "outbound":
+            # Who calls out is there before whom he calls. Of an inbound call an event will tell.
+            leg = newest(participants, of_workers)
+        return leg if isinstance(leg, NoLeg) else leg.call_sid
+
+    async def surely_customers(
+        self, command: VerifyLeg, participants: Sequence[Participant], effort: Effort
+    ) -> str | NoLeg:
+        """The call SID of the leg among these that is certainly the customer's, or why there is
+        none."""
+        leg, _ = await self._marked(command, participants, effort)
+        return leg if isinstance(leg, NoLeg) else leg.call_sid
+
+    async def _marked(
+        self,
+        command: StartDuplicateStream | VerifyLeg,
+        participants: Sequence[Participant],
+        effort: Effort,
+    ) -> tuple[Participant | NoLeg, set[str]]:
+        """The customer's leg by its marks, or why there is none, and the marks of workers."""
         of_workers, of_customers = set(command.worker_marks), set(command.customer_marks)
         leg = customer_leg(participants, of_workers, of_customers)
         if leg in (NoLeg.AMBIGUOUS, NoLeg.UNSURE):
@@ -51,10 +73,7 @@ class Legs:
                 elif of_customers.intersection(ends):
                     of_customers.add(participant.call_sid.lower())
             leg = customer_leg(participants, of_workers, of_customers)
-        if leg is NoLeg.AMBIGUOUS and command.direction == "outbound":
-            # Who calls out is there before whom he calls. Of an inbound call an event will tell.
-            leg = newest(participants, of_workers)
-        return leg if isinstance(leg, NoLeg) else leg.call_sid
+        return leg, of_workers
 
     async def _ask_participants(self, effort: Effort, conference: str) -> list[Participant]:
         return await self._gate.ask(effort, lambda: self._api.participants(conference))

@@ -28,6 +28,7 @@ LOSS_REASONS: Mapping[str, str] = {
     "not-received": "sent by Twilio, not received",
     "undecodable": "could not be decoded",
     "batch-missing": "missing from the log",
+    "files-gone": "recorded, but the files were deleted and the log had expired",
     "spill-full": "the gateway’s spill was full",  # noqa: RUF001
     "spill-failed": "the gateway’s spill failed",  # noqa: RUF001
     "unknown": "for an unknown reason",

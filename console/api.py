@@ -50,9 +50,9 @@ class Api:
         page = await run_in_threadpool(
             self._repository.search, search.filters, search.limit, search.cursor
         )
-        return JSONResponse(
-            {"contacts": [contact_json(contact) for contact in page.contacts], "next": page.next}
-        )
+        withheld = search.filters.withheld
+        found = [contact_json(contact, withheld=withheld) for contact in page.contacts]
+        return JSONResponse({"contacts": found, "next": page.next})
 
     async def contact(self, request: Request) -> Response:
         """One contact."""
@@ -89,6 +89,7 @@ class Api:
 
         async def answer(stored: StoredRecording) -> Response:
             recording = stored.recording
+            _refuse_withheld(recording)
             key = _complete(recording, recording.audio)
             if request.method != "HEAD":
                 await self._auditor.note_audio(request, recording)
@@ -110,6 +111,7 @@ class Api:
 
         async def answer(stored: StoredRecording) -> Response:
             recording = stored.recording
+            _refuse_withheld(recording)
             waveform = await self._waveforms.of(_complete(recording, recording.audio))
             return JSONResponse(
                 {
@@ -144,6 +146,12 @@ def _complete(recording: ContactRecording, key: str | None) -> str:
     if recording.state != "complete" or key is None:
         raise HTTPException(409, f"recording {recording.inum} is not complete yet")
     return key
+
+
+def _refuse_withheld(recording: ContactRecording) -> None:
+    if recording.withheld_because:
+        why = f"recording {recording.inum} is withheld ({recording.withheld_because})"
+        raise HTTPException(403, why)
 
 
 async def _stored(read: Callable[[], Awaitable[Response]]) -> Response:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 from console import account, timeline
 from console.parameters import BadParameterError, read_search, read_unmatched
 from console.rendering import Templates
+from console.views import without_withheld
 from console.visitor import visitor_of
 from pipeline.store.repository import Repository
 from pipeline.times import iso_time
@@ -65,6 +66,7 @@ class Pages:
         contact = await run_in_threadpool(self._repository.contact, contact_id)
         if contact is None:
             raise HTTPException(404, f"There is no contact {contact_id}.")
+        contact = without_withheld(contact)
         line = timeline.time_line(contact, visitor_of(request).at)
         return self._page(
             "contact.html",

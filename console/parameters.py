@@ -11,7 +11,8 @@ DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 CAPTURES = ("complete", "partial", "missing", "not-required", "pending")
 _SEARCH = (
-    "agent", "customer", "call_sid", "task_sid", "from", "to", "q", "capture", "limit", "cursor"
+    "agent", "customer", "call_sid", "task_sid", "from", "to", "q", "capture", "withheld", "limit",
+    "cursor",
 )  # fmt: skip
 _UNMATCHED = ("unmatched", "limit", "cursor")
 _AUDIT = ("limit", "cursor")
@@ -50,6 +51,7 @@ def read_search(query: Iterable[tuple[str, str]]) -> Search:
             until=_parsed(given, "to", _time),
             text=_text(given.get("q")),
             capture=_parsed(given, "capture", _capture),
+            withheld=_parsed(given, "withheld", _flag) or False,
         ),
         _parsed(given, "limit", _limit) or DEFAULT_LIMIT,
         _parsed(given, "cursor", _cursor),
@@ -137,6 +139,13 @@ def _capture(value: str) -> str:
     if value.strip() not in CAPTURES:
         raise ValueError(f"must be one of {', '.join(CAPTURES)}")
     return value.strip()
+
+
+def _flag(value: str) -> bool:
+    text = value.strip().lower()
+    if text not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text == "true"
 
 
 def _limit(value: str) -> int:

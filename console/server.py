@@ -8,9 +8,8 @@ from console.safety import SAFETY_HEADERS
 from pipeline.http_server import serving
 from pipeline.secret_settings import several
 from pipeline.settings import Settings
-from pipeline.store.audio import AudioStore
 from pipeline.store.database import open_database
-from pipeline.store.opening import ready
+from pipeline.store.opening import opened_store, ready
 from pipeline.store.repository import Repository
 from pipeline.telemetry import Health
 
@@ -21,10 +20,9 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     listen: str = settings.need("console_listen", "host:port where the console listens")
     tokens = several(settings.need("console_token", "the token that opens the console"))
     engine = open_database(settings.need("database_url", "the SQLAlchemy URL of the database"))
-    objects = AudioStore.from_url(
-        settings.need("recordings_url", "where audio is kept: file:///directory or s3://bucket")
-    )
+    url = settings.need("recordings_url", "where audio is kept: file:///directory or s3://bucket")
     try:
+        objects = await opened_store(url, health)
         app = make_app(engine, objects, health, tokens)
         proxies = settings.trusted_proxies
         async with serving(listen, app, trusted_proxies=proxies, error_headers=SAFETY_HEADERS):

@@ -1,16 +1,29 @@
 """Records as the API's JSON (docs/console.md). Pure."""
 
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from console.times import rfc3339
-from schemas.records import Contact, ContactDecision, ContactGap, ContactRecording
+from schemas.records import (
+    Contact,
+    ContactContradiction,
+    ContactDecision,
+    ContactGap,
+    ContactRecording,
+)
 
 Json = dict[str, Any]
 
 
-def contact_json(contact: Contact) -> Json:
-    """A CONTACT."""
+def without_withheld(contact: Contact) -> Contact:
+    """Return the contact without withheld recordings."""
+    recordings = tuple(r for r in contact.recordings if not r.withheld_because)
+    return contact if recordings == contact.recordings else replace(contact, recordings=recordings)
+
+
+def contact_json(contact: Contact, *, withheld: bool = False) -> Json:
+    """A CONTACT; withheld recordings are among its recordings only if they are asked for."""
     return {
         "contact_id": contact.contact_id,
         "task_sid": contact.task_sid,
@@ -32,13 +45,15 @@ def contact_json(contact: Contact) -> Json:
             for session in contact.sessions
         ],
         "recordings": [
-            recording_json(recording, contact.task_sid) for recording in contact.recordings
+            recording_json(recording, contact.task_sid)
+            for recording in (contact if withheld else without_withheld(contact)).recordings
         ],
         "decisions": [_decision_json(decision) for decision in contact.decisions],
         "gaps": [_gap_json(gap) for gap in contact.gaps],
         "capture": contact.capture,
         "required_ms": contact.required_ms,
         "captured_ms": contact.captured_ms,
+        "contradictions": [_contradiction_json(each) for each in contact.contradictions],
     }
 
 
@@ -51,6 +66,16 @@ def _gap_json(gap: ContactGap) -> Json:
         "before": gap.before or None,
         "reason": gap.reason,
         "covered_by": gap.covered_by or None,
+    }
+
+
+def _contradiction_json(contradiction: ContactContradiction) -> Json:
+    return {
+        "at": rfc3339(contradiction.at),
+        "reservation_sid": contradiction.reservation_sid,
+        "name": contradiction.name,
+        "value": contradiction.value,
+        "held": contradiction.held,
     }
 
 
@@ -70,7 +95,7 @@ def recording_path(recording: ContactRecording) -> str:
 
 def recording_json(recording: ContactRecording, task_sid: str) -> Json:
     """A RECORDING of that task."""
-    complete = recording.state == "complete"
+    is_audible = recording.state == "complete" and not recording.withheld_because
     return {
         "inum": recording.inum,
         "recording_id": recording.recording_id,
@@ -92,7 +117,8 @@ def recording_json(recording: ContactRecording, task_sid: str) -> Json:
             "withheld": recording.withheld,
         },
         "lost_for": dict(recording.lost_for),
-        "audio_url": f"{recording_path(recording)}/audio" if complete else None,
+        "withheld_because": recording.withheld_because or None,
+        "audio_url": f"{recording_path(recording)}/audio" if is_audible else None,
     }
 
 

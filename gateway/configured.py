@@ -5,14 +5,14 @@ from pathlib import Path
 import structlog
 
 from gateway.entrance import Entrance, UsedTickets
-from gateway.spill import Spill, SpillInUse
+from gateway.spill import SpillInUse, Spills
 from pipeline.log_clock import LogClock
 from pipeline.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
 
-def spill_of(settings: Settings, directory: Path | None, instance: str) -> Spill | None:
+def spills_of(settings: Settings, directory: Path | None, instance: str) -> Spills | None:
     """Return the gateway's spill; None if it has none. `directory`: its state directory. Raises
     `SettingsError` if the spill's directory cannot be used."""
     directory = settings.gateway_spill_dir or (directory and directory / f"{instance}.spill")
@@ -20,7 +20,7 @@ def spill_of(settings: Settings, directory: Path | None, instance: str) -> Spill
         log.warning("no FLEXCAPTURE_GATEWAY_SPILL_DIR: without Kafka audio is kept in memory only")
         return None
     try:
-        return Spill(directory, settings.gateway_spill_bytes)
+        return Spills(directory, settings.gateway_spill_bytes)
     except OSError as error:
         raise SettingsError(
             f"FLEXCAPTURE_GATEWAY_SPILL_DIR: {directory} cannot be used: {error.strerror}"

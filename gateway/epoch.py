@@ -33,6 +33,12 @@ def next_epoch(log_time: int | None, *known: int | None) -> int:
     return max([log_time or 0, *(epoch + 1 for epoch in known if epoch is not None)])
 
 
+def is_reserved(directory: Path | None, instance: str) -> bool:
+    """Return whether an epoch is reserved in the state directory, so that the next one is certain
+    without Kafka."""
+    return directory is not None and _read(_path(directory, instance)) is not None
+
+
 async def begin_epoch(
     settings: Settings,
     directory: Path | None,
@@ -42,7 +48,7 @@ async def begin_epoch(
 ) -> int | None:
     """Return the epoch of this life, once it is certain to be a new one; None if `stop` was set
     before. While Kafka is away, only a reservation in `directory` makes it certain."""
-    path = directory and directory / f"{instance}.epoch"
+    path = directory and _path(directory, instance)
     reserved = None if path is None else _read(path)
     if reserved is None:
         await clock.settled(stop)
@@ -64,6 +70,10 @@ async def _settled_within(seconds: float, clock: LogClock, stop: asyncio.Event) 
             await clock.settled(stop)
     except TimeoutError:
         pass
+
+
+def _path(directory: Path, instance: str) -> Path:
+    return directory / f"{instance}.epoch"
 
 
 def _reserve(path: Path, epoch: int) -> None:

@@ -16,7 +16,7 @@ from prometheus_client import Counter
 from gateway.decisions import RecordingDecisions
 from gateway.epochs_in_log import beginnings_of
 from gateway.sessions import Session
-from pipeline.kafka import GATHERED_BYTES, consumer
+from pipeline.kafka import GATHERED_BYTES, consumer, end_offsets
 from pipeline.settings import Settings
 from schemas import codec
 from schemas.records import GatewayAlive, GatewayStarted, RecordingDecided
@@ -71,6 +71,8 @@ class DecisionFollower:
             try:
                 await reader.start()
                 await self._read(reader)
+            except KafkaError as error:
+                log.warning("recording decisions cannot be read; trying again", error=repr(error))
             except Exception:  # whatever it is, it must not end the sockets
                 log.exception("cannot read recording decisions; trying again")
             finally:
@@ -90,13 +92,14 @@ class DecisionFollower:
                 self._positions[partition] = records[-1].offset + 1
 
     async def _start_positions(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+        """A partition without a leader is read from its beginning, once it has one."""
         since = self._clock() - BACK_MS
         # In this order: a record that is written in between must not be passed over.
-        ends = await reader.end_offsets(self._partitions)
-        found = await reader.offsets_for_times(dict.fromkeys(self._partitions, since))
+        ends = await end_offsets(reader, self._partitions)
+        found = await reader.offsets_for_times(dict.fromkeys(ends, since)) if ends else {}
         return {
-            partition: ends[partition] if at is None else at.offset
-            for partition, at in ((each, found[each]) for each in self._partitions)
+            partition: end if (at := found[partition]) is None else at.offset
+            for partition, end in ends.items()
         }
 
     def _take_in(self, record: Any) -> None:

@@ -1,4 +1,5 @@
-"""What waits for Kafka's word: records in order, bounded in bytes, that can all be sent again.
+"""What waits for Kafka's word on one partition: records in order, bounded in bytes, that can all be
+sent again.
 
 In the order in which they were put:
 
@@ -13,6 +14,8 @@ after a kill. Who holds the disk is the caller.
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+
+from gateway.room import Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +33,14 @@ class Item:
 class Outbox:
     """A queue whose items leave when they were delivered, not when they were taken.
 
-    `limit`: bytes of values held in memory, beyond which droppable items are refused. `paged_last`:
-    the number of the last item that an earlier life left on disk, 0 if there is none; `now`: the
-    clock of `put_at`.
+    `room`: bytes of values held in memory by all partitions' queues. `paged_last`: the number of
+    the last item that an earlier life left on disk, 0 if there is none; `now`: the clock of
+    `put_at`.
     """
 
-    def __init__(self, limit: int, paged_last: int = 0, now: float = 0.0) -> None:
-        self.limit = limit
+    def __init__(self, room: Room, paged_last: int = 0, now: float = 0.0) -> None:
         self.size = 0
+        self._room = room
         self.is_paging = paged_last > 0
         self._numbers = paged_last
         self._in_flight: dict[int, Item] = {}
@@ -77,19 +80,15 @@ class Outbox:
         *,
         at: float,
         partition: int | None = None,
-        droppable: bool = False,
-    ) -> bool:
-        """Appends an item; False where it was refused."""
-        if droppable and self.size + len(value) > self.limit:
-            return False
+    ) -> None:
+        """Append an item."""
         self._numbers += 1
         item = Item(self._numbers, topic, key, value, partition, at)
-        self.size += len(value)
+        self._grow(len(value))
         if self.is_paging:
             self._fresh.append(item)
         else:
             self._append(item)
-        return True
 
     def take(self) -> Item | None:
         """The next item to send, in flight from now on; None where none waits."""
@@ -108,7 +107,7 @@ class Outbox:
         """The item is in the log and leaves. None where it is not in flight (any more)."""
         item = self._in_flight.pop(number, None)
         if item is not None:
-            self.size -= len(item.value)
+            self._grow(-len(item.value))
             self._ahead -= len(item.value)
         return item
 
@@ -120,7 +119,7 @@ class Outbox:
             return None
         new = self._in_flight[number] = replace(old, value=value)
         grown = len(value) - len(old.value)
-        self.size += grown
+        self._grow(grown)
         self._ahead += grown
         return new
 
@@ -174,7 +173,7 @@ class Outbox:
             if not self.has_paged:
                 self._since = self._leaving[0].put_at
             self._paged_last = self._leaving[-1].number
-            self.size -= sum(len(item.value) for item in self._leaving)
+            self._grow(-sum(len(item.value) for item in self._leaving))
             self._leaving = []
 
     def stayed(self) -> None:
@@ -186,7 +185,7 @@ class Outbox:
         """What the disk has next; what is in memory besides is passed over."""
         for item in items:
             if item.number > self._last_ahead:
-                self.size += len(item.value)
+                self._grow(len(item.value))
                 self._since = item.put_at
                 self._append(item)
 
@@ -210,6 +209,10 @@ class Outbox:
             for item in items:
                 return item.number
         return self._last_ahead + 1
+
+    def _grow(self, by: int) -> None:
+        self.size += by
+        self._room.used += by
 
     def _append(self, item: Item) -> None:
         self._waiting.append(item)

@@ -9,21 +9,24 @@ import gc
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from math import inf
+from typing import Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from gateway.configured import entrance_of, spill_of, warn_of_missing
+from gateway.configured import entrance_of, spills_of, warn_of_missing
 from gateway.entrance import Entrance
-from gateway.epoch import begin_epoch, in_use
+from gateway.epoch import begin_epoch, in_use, is_reserved
 from gateway.following import DecisionFollower
 from gateway.handshakes import HandshakeReports
+from gateway.outlets import Outlets, is_cut_off, show_kafka
 from gateway.publisher import Publisher
 from gateway.reception import BACKLOG, Reception
 from gateway.sessions import Sessions
 from gateway.sockets import Sockets
-from pipeline.kafka import ensure_topics, producer
+from pipeline.kafka import producer
+from pipeline.kafka_watch import keep_using_kafka, until_usable
 from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Settings, listen_address
 from pipeline.telemetry import Health
@@ -35,15 +38,22 @@ log = structlog.get_logger(__name__)
 
 WATCH_S = 0.1
 ALIVE_S = 2.0
-STALLED_S = 10
+ANNOUNCED_S = 5
+"""For so long a gateway that comes up waits for partitions that Kafka does not take."""
 CLOSE_S = 1.5
 FLUSH_S = 2.0
 FULL = 0.9
 LINGER_MS = 10
 """For batches of several calls to go to Kafka in one request, which costs more than they do."""
+PATIENCE_S = 5.0
+"""For so long a gateway with a state directory waits for Kafka at its start."""
 GARBAGE_AFTER = 20_000
 """New objects after which the collector looks for cycles. Frames wait by the thousand to become
 batches, and are no garbage."""
+
+
+_READS = (STREAM_EVENTS,)
+_WRITES = (MEDIA, STREAM_EVENTS)
 
 
 class Announcer(Protocol):
@@ -62,16 +72,9 @@ class Announcer(Protocol):
     async def flushed(self, seconds: float) -> bool:
         """Whether everything stands in the log, after at most so long."""
 
-
-Outlet_co = TypeVar("Outlet_co", covariant=True)
-
-
-class Outlets(NamedTuple, Generic[Outlet_co]):
-    """The two ways to Kafka: audio may wait in the one for as long as Kafka takes; what tells of
-    media streams and of the gateway's life must not wait behind it."""
-
-    media: Outlet_co
-    events: Outlet_co
+    @property
+    def was_heard(self) -> bool:
+        """Whether anything stands in the log."""
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -84,15 +87,16 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     warn_of_missing(settings)
     instance = settings.instance or f"gateway-{socket.gethostname()}"
     directory = settings.state_dir and settings.state_dir / "gateway"
-    spill = spill_of(settings, directory, instance)
+    spills = spills_of(settings, directory, instance)
     async with log_clock(settings, health) as clock:
-        await ensure_topics(settings, [MEDIA, STREAM_EVENTS])
+        if not is_reserved(directory, instance):
+            await until_usable(settings, health, reads=_READS, writes=_WRITES)
         epoch = await begin_epoch(settings, directory, instance, clock, stop)
         if epoch is None:
             return
         entrance = entrance_of(settings, public_url, directory, clock)
         outlets = Outlets(
-            Publisher(_producer_for(settings), spill=spill), Publisher(_producer_for(settings))
+            Publisher(_producer_for(settings), spills=spills), Publisher(_producer_for(settings))
         )
         started = GatewayStarted(instance, epoch, clock.now())
         gateway = Gateway(settings, entrance, outlets, started, clock)
@@ -106,14 +110,26 @@ async def _serve(
     listen = str(settings.gateway_listen)
     topics = (settings.prefixed(MEDIA.name), settings.prefixed(STREAM_EVENTS.name))
     async with asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(
+            keep_using_kafka(settings, health, reads=_READS, writes=_WRITES), name="kafka"
+        )
         for publisher in outlets:
             tasks.create_task(publisher.run(), name="publisher")
-        if await opened(gateway, outlets, topics, started, listen=listen, stop=stop):
+        if await opened(
+            gateway,
+            outlets,
+            topics,
+            started,
+            listen=listen,
+            stop=stop,
+            patience_s=inf if settings.state_dir is None else PATIENCE_S,
+        ):
             log.info("accepting media streams", listen=listen, epoch=started.epoch)
             health.good("starting")
             await gateway.work(health, topics[1], stop)
             if not all(await asyncio.gather(*(each.flushed(FLUSH_S) for each in outlets))):
                 log.warning("Kafka has not taken everything")
+        watching.cancel()
         for publisher in outlets:
             publisher.stop()
     if gateway.newer_epoch is not None:
@@ -132,10 +148,12 @@ async def opened(
     *,
     listen: str,
     stop: asyncio.Event,
+    patience_s: float = inf,
 ) -> bool:
     """Tells every partition that earlier epochs of this gateway are dead, and accepts sockets;
-    False if told to stop first. `topics`: media and stream events. Raises `OSError` if it cannot
-    listen.
+    False if told to stop first. If Kafka has not taken that after `patience_s` seconds, sockets are
+    accepted all the same: it goes out before anything of theirs. `topics`: media and stream events.
+    Raises `OSError` if it cannot listen.
     """
     # 1. The recorders are told, behind what an earlier life left in the spill and before anything
     # of this one. 2. The port is open: who connects waits. 3. The stream managers are told, and
@@ -144,7 +162,7 @@ async def opened(
     media, events = topics
     _broadcast(outlets.media, media, started)
     listening = gateway.bound(listen)
-    if not await _announced(outlets.events, events, started, stop):
+    if not await _announced(outlets.events, events, started, stop, patience_s):
         listening.close()
         return False
     gateway.reception.accept_from(listening)
@@ -152,14 +170,27 @@ async def opened(
 
 
 async def _announced(
-    publisher: Announcer, topic: str, started: GatewayStarted, stop: asyncio.Event
+    publisher: Announcer,
+    topic: str,
+    started: GatewayStarted,
+    stop: asyncio.Event,
+    patience_s: float,
 ) -> bool:
-    """True once it stands in the log, on every partition; False if told to stop first."""
+    """Return True once it stands in the log on every partition that Kafka takes, or after
+    `patience_s` seconds; False if told to stop first. A partition that has no leader after some
+    seconds gets it later, before anything else."""
     _broadcast(publisher, topic, started)
+    tries = 0
     while not await publisher.flushed(1):
         if stop.is_set():
             return False
-        log.warning("waiting for Kafka to take the announcement")
+        tries += 1
+        if publisher.was_heard and tries >= ANNOUNCED_S:
+            log.warning("Kafka does not take the announcement on every partition")
+            return True
+        if tries >= patience_s:
+            log.warning("Kafka is away: media streams are accepted, their audio waits here")
+            return True
     return True
 
 
@@ -248,24 +279,21 @@ class Gateway:
             self.reception.sweep()
             self.sockets.end_not_to_be_recorded()
             self._handshakes.show(health)
-            waiting = max(publisher.waiting_for() for publisher in self.outlets)
-            if waiting > STALLED_S:
-                health.bad("kafka", f"nothing acknowledged for {waiting:.0f} s; buffering")
-            else:
-                health.good("kafka")
+            show_kafka(health, self.outlets)
             if self.outlets.media.trouble is not None:
                 health.bad("spill", self.outlets.media.trouble)
             else:
                 health.good("spill")
 
     async def _say_alive(self, topic: str) -> None:
-        """Tells every partition, again and again, that this gateway lives. While Kafka takes
-        nothing it says nothing: what waits would tell only later that it lived."""
-        who = self.started
+        """Tell every partition, again and again, that this gateway lives. One that Kafka does not
+        take is told nothing: what waits would tell only later that it lived."""
+        who, events = self.started, self.outlets.events
         while True:
-            if self.outlets.events.waiting_for() < ALIVE_S:
-                alive = GatewayAlive(who.gateway, who.epoch, self._clock.now())
-                _broadcast(self.outlets.events, topic, alive)
+            alive = GatewayAlive(who.gateway, who.epoch, self._clock.now())
+            for partition in range(CALL_PARTITIONS):
+                if events.waiting_at(topic, partition) < ALIVE_S:
+                    events.publish(topic, None, alive, partition=partition)
             await asyncio.sleep(ALIVE_S)
 
     async def drain(self) -> None:
@@ -289,6 +317,5 @@ class Gateway:
         self._is_replaced.set()
 
     def _is_full(self) -> bool:
-        """What runs needs the rest of what holds audio that Kafka has not taken."""
-        media = self.outlets.media
-        return media.waiting_for() > STALLED_S and media.filled() > FULL
+        """Whether what runs needs the rest of what holds audio that Kafka has not taken."""
+        return self.outlets.media.filled() > FULL and is_cut_off(self.outlets)

@@ -15,7 +15,8 @@ from prometheus_client import Counter, Gauge
 from gateway.decisions import RecordingDecisions
 from gateway.dropped import Dropped
 from gateway.protocol import POLICY_VIOLATION, CloseSocket, MediaSocket, Output, SendPing
-from gateway.publisher import DROPPED, Publisher
+from gateway.publisher import Publisher
+from gateway.writer import DROPPED
 from pipeline.streams.tickets import Ticket
 from pipeline.telemetry import count_invalid_sids
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
@@ -182,7 +183,7 @@ class Sessions:
             self._count_unusable(session)
         key = batch.task_sid.encode()
         if session.dropped is not None:
-            if not self._publisher.has_room():
+            if not self._publisher.has_room(self._media_topic, key):
                 # A small batch may fit still, but it must not pass the dropped ones before it.
                 self._drop(session, batch, key)
                 return

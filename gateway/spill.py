@@ -1,4 +1,5 @@
-"""A bounded queue of items on local disk, for the time in which Kafka does not take them.
+"""Queues of items on local disk, one for each partition, for the time in which Kafka does not take
+them.
 
 Files of consecutive items, appended to, read from the front, deleted when nothing in them is needed
 any more. What a killed process left is found by the next of its name; half an item at a file's end
@@ -12,13 +13,16 @@ import fcntl
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import FileIO
 from pathlib import Path
 
 from gateway.outbox import Item
+from gateway.room import Room
+from pipeline.kafka import partition_of
+from schemas.topics import CALL_PARTITIONS
 
-FILE_BYTES = 32 * 1024 * 1024
+FILE_BYTES = 8 * 1024 * 1024
 _HEADER = struct.Struct(">IQdiHHI")
 """CRC-32 of all that follows, number, put at, partition (-1: none), lengths of topic, key (0xffff:
 none) and value."""
@@ -38,14 +42,15 @@ class _File:
     size: int
 
 
-class Spill:
-    """The queue. `limit`: bytes on disk. Raises `OSError` where the directory cannot be used, and
+class Spills:
+    """The queues in a directory, which bear the names of their topics and partitions. `limit`:
+    bytes on disk, of all of them. Raises `OSError` if the directory cannot be used, and
     `SpillInUse`."""
 
     def __init__(self, directory: Path, limit: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self._limit = limit
+        self._room = Room(limit)
         self._lock = (directory / "lock").open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -53,29 +58,93 @@ class Spill:
             raise SpillInUse(
                 f"{directory} is in use by another gateway: give each its own FLEXCAPTURE_INSTANCE"
             ) from error
+        self._spills: dict[str, Spill] = {}
+        self._share_out()
+        for found in sorted(directory.iterdir()):
+            if found.is_dir():
+                self.of(*_place(found.name))
+
+    def of(self, topic: str, partition: int) -> "Spill":
+        """Return the partition's queue."""
+        name = f"{topic}-{partition}"
+        if name not in self._spills:
+            self._spills[name] = Spill(self._directory / name, self._room)
+        return self._spills[name]
+
+    def left_over(self) -> list[tuple[str, int]]:
+        """Topics and partitions of which an earlier process left items."""
+        return [_place(name) for name, spill in self._spills.items() if spill.left_over]
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self._room.used
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit is reached."""
+        return self._room.is_full
+
+    def filled(self) -> float:
+        """How full it is; 1 and more: to the limit."""
+        return self._room.filled()
+
+    def __str__(self) -> str:
+        return str(self._directory)
+
+    def close(self) -> None:
+        """Close what is open; what is there stays."""
+        for spill in self._spills.values():
+            spill.close()
+        self._lock.close()
+
+    def _share_out(self) -> None:
+        """Move items of a process that had one queue for all partitions to their partitions'."""
+        common = Spill(self._directory, Room(self._room.limit))
+        while items := common.read(FILE_BYTES):
+            for item in items:
+                partition = item.partition
+                if partition is None:
+                    partition = partition_of(item.key or b"", CALL_PARTITIONS)
+                spill = self.of(item.topic, partition)
+                spill.write([replace(item, number=spill.last + 1)])
+            common.forget(items[-1].number + 1)
+        for spill in self._spills.values():
+            spill.hand_down()
+
+
+def _place(name: str) -> tuple[str, int]:
+    topic, _, partition = name.rpartition("-")
+    return topic, int(partition)
+
+
+class Spill:
+    """The queue of a partition. `room`: bytes on disk, which it may share."""
+
+    def __init__(self, directory: Path, room: Room) -> None:
+        self._directory = directory
+        self._room = room
         self._files: list[_File] = []
         for path in sorted(directory.glob("*.spill")):
             self._take_on(_known(path))
         self._writing: FileIO | None = None
         self._reading: tuple[_File, int] | None = None
-        self.left_over = self._files[-1].last if self._files else 0
+        self.left_over = self.last
+        self._room.used += self.size
 
     @property
     def size(self) -> int:
         """Bytes on disk."""
         return sum(file.size for file in self._files)
 
-    def __str__(self) -> str:
-        return str(self._directory)
-
-    def filled(self) -> float:
-        """How full it is; 1 and more: to the limit."""
-        return self.size / self._limit
-
     @property
-    def is_full(self) -> bool:
-        """Whether the limit is reached."""
-        return self.filled() >= 1
+    def last(self) -> int:
+        """The number of the last item; 0 if there is none."""
+        return self._files[-1].last if self._files else 0
+
+    def hand_down(self) -> None:
+        """What is there counts as left over by an earlier process."""
+        self.left_over = self.last
 
     def write(self, items: Iterable[Item]) -> None:
         """Appends items. Raises `OSError` where that cannot be done; nothing of them is there
@@ -92,6 +161,7 @@ class Spill:
             self._abandon(file)
             raise
         file.size += len(data)
+        self._room.used += len(data)
         file.last = items[-1].number
 
     def read(self, most: int) -> list[Item]:
@@ -122,13 +192,13 @@ class Spill:
                 self._reading = None
             file.path.unlink(missing_ok=True)
             self._files.pop(0)
+            self._room.used -= file.size
 
     def close(self) -> None:
         """Closes what is open; what is there stays."""
         if self._writing is not None:
             self._writing.close()
             self._writing = None
-        self._lock.close()
 
     def _take_on(self, file: _File) -> None:
         if file.last >= file.first:
@@ -141,6 +211,7 @@ class Spill:
             return self._files[-1]
         if self._writing is not None:
             self._writing.close()
+        self._directory.mkdir(exist_ok=True)
         file = _File(self._directory / f"{number:020}.spill", number, number - 1, 0)
         self._writing = FileIO(file.path, "w")
         self._files.append(file)

@@ -140,7 +140,7 @@ class Supervisor:
                 while True:
                     try:
                         await wait_for_kafka(settings, _KAFKA_SECONDS, len(self._brokers))
-                        await ensure_topics(settings, topics.ALL)
+                        await ensure_topics(settings, topics.PROVISIONED)
                         if self._brokers:
                             await all_usable(settings)
                     except (KafkaError, OSError):

@@ -82,7 +82,9 @@ def parser() -> argparse.ArgumentParser:
     _add_call(commands)
     _lazily("pipeline.rebuild_arguments", "add")(commands, _moment, _task_sid)
     _lazily("pipeline.letters.arguments", "add")(commands, _moment, _positive)
+    _lazily("pipeline.recordings_arguments", "add")(commands)
     _add_policy(commands)
+    _lazily("pipeline.topics_arguments", "add")(commands)
     for role in Role:
         command = commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
         if role is Role.BRIDGE:
@@ -137,6 +139,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "rebuild": _rebuild,
         "dead-letters": _dead_letters,
         "policy": _policy,
+        "recordings": _recordings,
+        "topics": _topics,
         Role.BRIDGE: _bridge,
         Role.CONSOLE: _console,
     }
@@ -247,12 +251,29 @@ def _policy(asked: argparse.Namespace) -> int:
     return int(_lazily("agents.policy_command", "accept")(settings))
 
 
+def _recordings(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = _load()
+    reachable = settings_for(settings, asked.state_dir, DEFAULT_STATE_DIR)
+    directory = (asked.state_dir or settings.state_dir or DEFAULT_STATE_DIR).absolute()
+    url = settings.recordings_url or (directory / "recordings").as_uri()
+    run = _lazily("agents.recordings_command", "run")
+    return int(run(reachable, url, asked.partition, yes=asked.yes))
+
+
+def _topics(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    return int(_lazily("pipeline.topics_command", "run")(settings, asked))
+
+
 def _quiet() -> None:
     """What fails is told in one line."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 def _role(role: Role, settings: Settings) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until the role has its own handler
     refuse_open_paths(settings)
     run: RoleMain = _lazily(ROLE_MODULES[role], "run")
     work = run_role(role, run, settings)
@@ -260,6 +281,7 @@ def _role(role: Role, settings: Settings) -> int:
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(work)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process and is told
         return _failed(role, error)
     return OK

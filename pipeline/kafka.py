@@ -8,21 +8,21 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     KafkaConnectionError,
     KafkaError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
-    TopicAlreadyExistsError,
-    for_code,
 )
 from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 
+from pipeline.kafka_client import leave_hung_brokers
 from pipeline.kafka_security import client_arguments
-from pipeline.settings import Settings, SettingsError
+from pipeline.kafka_sender import keep_partitions_apart
+from pipeline.kafka_start import ensure_topics as ensure_topics  # noqa: PLC0414
+from pipeline.settings import Settings
 from schemas.topics import Topic
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ _REFUSED_CODES = frozenset(
 )
 """The broker refuses a batch with these before it looks at its sequence numbers."""
 _BASE_SEQUENCE = struct.Struct(">i")
-_PATIENCE_SECONDS = 5.0
+_UNKNOWN_SECONDS = 10.0
 _AGAIN_SECONDS = 0.2
 
 
@@ -59,7 +59,10 @@ def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
         "request_timeout_ms": 10_000,
     }
     made = AIOKafkaProducer(**arguments | overrides)
+    leave_hung_brokers(made.client)
     _reuse_refused_sequences(made)
+    if "transactional_id" not in overrides:
+        keep_partitions_apart(made)
     return made
 
 
@@ -105,10 +108,78 @@ def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaCons
         "heartbeat_interval_ms": 1_500,
         "max_partition_fetch_bytes": MAX_REQUEST_BYTES,
         "fetch_max_wait_ms": 100,
+        # A join waits for the other members, for the session time-out at most.
+        "request_timeout_ms": 12_000,
     }
     if overrides.get("group_id") and settings.instance:
         arguments["group_instance_id"] = settings.instance
-    return AIOKafkaConsumer(*topics, **arguments | overrides)
+    made = AIOKafkaConsumer(*topics, **arguments | overrides)
+    leave_hung_brokers(made._client)  # noqa: SLF001
+    if overrides.get("group_id"):
+        _assign_known_topics(made)
+    return made
+
+
+def _assign_known_topics(made: AIOKafkaConsumer) -> None:
+    """Let the leader of a group share partitions out only once it knows every topic of the group.
+
+    aiokafka takes a topic that is not in its metadata for one without partitions, and asks for
+    metadata again after five minutes: until then no member has them. Bounded by
+    `_UNKNOWN_SECONDS`.
+    """
+    client = made._client  # noqa: SLF001 - awaited before each assignment, and nothing else is
+    before = client._maybe_wait_metadata  # noqa: SLF001
+
+    async def wait_for_metadata() -> None:
+        await before()
+        coordinator = made._coordinator  # noqa: SLF001
+        group_topics = getattr(coordinator, "_group_subscription", None) or ()
+        deadline = time.monotonic() + _UNKNOWN_SECONDS
+        while unknown := [t for t in group_topics if not client.cluster.partitions_for_topic(t)]:
+            if time.monotonic() >= deadline:
+                log.warning("topics are assigned without partitions", topics=unknown)
+                return
+            await client.force_metadata_update()
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    client._maybe_wait_metadata = wait_for_metadata  # noqa: SLF001
+
+
+async def know_topics(
+    sender: AIOKafkaProducer, settings: Settings, topics: Iterable[Topic]
+) -> None:
+    """Return once the producer, which was started, knows the topics. It then still does if Kafka
+    goes away: a first record on a topic that it does not know fails after its request time-out."""
+    for topic in topics:
+        await sender.partitions_for(settings.prefixed(topic.name))
+
+
+async def with_leader(
+    client: AIOKafkaConsumer | AIOKafkaProducer, partitions: Iterable[TopicPartition]
+) -> set[TopicPartition]:
+    """Return those of the partitions that have a leader, as far as the client, which was started,
+    knows. Raises `KafkaError` for a topic that does not exist."""
+    connected = client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001
+    wanted = set(partitions)
+    for topic in {tp.topic for tp in wanted}:
+        await connected._wait_on_metadata(topic)  # noqa: SLF001
+    return {tp for tp in wanted if connected.cluster.leader_for_partition(tp) not in (None, -1)}
+
+
+async def end_offsets(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return the ends of those of the partitions that have a leader. Raises `KafkaError`."""
+    found = await with_leader(consumer, partitions)
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(found) if found else {}
+    return ends
+
+
+def admin_client(settings: Settings, request_timeout_ms: int = 10_000) -> AIOKafkaAdminClient:
+    """Return a client for topics and their settings. Not started."""
+    made = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=request_timeout_ms)
+    leave_hung_brokers(made._client)  # noqa: SLF001
+    return made
 
 
 def partition_of(key: bytes, partitions: int) -> int:
@@ -116,96 +187,12 @@ def partition_of(key: bytes, partitions: int) -> int:
     return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
-async def ensure_topics(settings: Settings, topics: Iterable[Topic]) -> None:
-    """Makes the topics that are missing and waits for them; reports, and does not change, those
-    that exist with other settings. A broker that is away is waited for, for some seconds. Raises
-    `SettingsError` for another number of partitions, which would break the order of every call."""
-    admin = await _connected(settings)
-    try:
-        wanted = {settings.prefixed(topic.name): topic for topic in topics}
-        present = set(await admin.list_topics())
-        await _create(admin, settings, {n: t for n, t in wanted.items() if n not in present})
-        await _wait_for_leaders(admin, set(wanted))
-        await _check(admin, {n: t for n, t in wanted.items() if n in present})
-    finally:
-        await admin.close()
-
-
-async def _connected(settings: Settings) -> AIOKafkaAdminClient:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=10_000)
-        try:
-            await admin.start()
-        except KafkaConnectionError:
-            await admin.close()
-            if time.monotonic() >= deadline:
-                raise
-            await asyncio.sleep(_AGAIN_SECONDS)
-        else:
-            return admin
-
-
-async def _create(admin: AIOKafkaAdminClient, settings: Settings, wanted: dict[str, Topic]) -> None:
-    # Several processes may start at once on an empty broker: who comes second finds them made.
-    new = [NewTopic(n, t.partitions, 1, topic_configs=t.config()) for n, t in wanted.items()]
-    for each in new:
-        # -1 is the broker's default, which NewTopic's constructor refuses.
-        each.replication_factor = settings.kafka_replication_factor or -1
-    if not new:
-        return
-    response = await admin.create_topics(new)
-    for name, code, *message in response.topic_errors:
-        error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
-            raise SettingsError(f"topic {name} cannot be made: {error.__name__} {message}")
-
-
-async def _wait_for_leaders(admin: AIOKafkaAdminClient, names: set[str]) -> None:
-    while True:
-        found = await admin.describe_topics(list(names))
-        ready = {
-            t["topic"]
-            for t in found
-            if t["error_code"] == 0 and all(p["leader"] >= 0 for p in t["partitions"])
-        }
-        if names <= ready:
-            return
-        await asyncio.sleep(0.1)
-
-
-async def _check(admin: AIOKafkaAdminClient, present: dict[str, Topic]) -> None:
-    if not present:
-        return
-    for described in await admin.describe_topics(list(present)):
-        topic = present[described["topic"]]
-        partitions = len(described["partitions"])
-        if partitions != topic.partitions:
-            raise SettingsError(
-                f"topic {described['topic']} has {partitions} partitions, must have "
-                f"{topic.partitions}: give flexcapture topics of its own (FLEXCAPTURE_TOPIC_PREFIX)"
-            )
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in present]
-    for response in await admin.describe_configs(resources):
-        for _code, _message, _kind, name, entries in response.resources:
-            actual = {entry[0]: entry[1] for entry in entries}
-            for setting, value in present[name].config().items():
-                if actual.get(setting) != value:
-                    log.warning(
-                        "topic has other settings than ours; left as it is",
-                        topic=name,
-                        setting=setting,
-                        actual=actual.get(setting),
-                        ours=value,
-                    )
-
-
 async def wait_for_kafka(settings: Settings, seconds: float, brokers: int = 1) -> None:
     """Return once Kafka answers and has at least so many live brokers. Raises `TimeoutError` after
     `seconds`."""
     async with asyncio.timeout(seconds):
         while True:
-            admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=3_000)
+            admin = admin_client(settings, 3_000)
             try:
                 await admin.start()
                 live = len((await admin.describe_cluster())["brokers"])

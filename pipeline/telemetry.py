@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from pipeline.http_server import serving
+from pipeline.log_limits import LimitedHandler
 from pipeline.twilio.sids import SidKind
 
 INVALID_SIDS = Counter(
@@ -30,7 +31,8 @@ def count_invalid_sids(kinds: Iterable[SidKind]) -> None:
 
 
 def set_up_logs(role: str, instance: str, level: str) -> None:
-    """One JSON object a line on standard error, for our own and the libraries' logs alike."""
+    """One JSON object a line on standard error, for our own and the libraries' logs alike; what is
+    repeated is counted (`pipeline.log_limits`)."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -46,7 +48,7 @@ def set_up_logs(role: str, instance: str, level: str) -> None:
             structlog.processors.JSONRenderer(),
         ],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = LimitedHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for noisy in ("aiokafka", "botocore", "urllib3", "uvicorn.access", "twilio", "websockets"):
@@ -60,6 +62,10 @@ def set_up_logs(role: str, instance: str, level: str) -> None:
     structlog.contextvars.bind_contextvars(role=role, instance=instance)
 
 
+STARTING = "starting"
+"""The reason that a role removes once it can do its job."""
+
+
 class Health:
     """Why this process cannot do its job, if it cannot: one reason for each name.
 
@@ -67,6 +73,8 @@ class Health:
     """
 
     def __init__(self, **reasons: str) -> None:
+        self.was_ready = STARTING not in reasons
+        """Whether the process was ever ready to do its job."""
         self._reasons = dict(reasons)
         self._warnings: dict[str, str] = {}
 
@@ -77,6 +85,7 @@ class Health:
     def good(self, name: str) -> None:
         """The named reason no longer holds."""
         self._reasons.pop(name, None)
+        self.was_ready |= name == STARTING
 
     def warn(self, name: str, warning: str) -> None:
         """Show a warning until `clear_warning(name)`; the process stays healthy."""

@@ -39,14 +39,14 @@ SCHEMA_IDS: Mapping[str, int] = {
     "GatewayStarted": 0x4643000E,
     "RecordingStarted": 0x46430063,
     "RecordingCompleted": 0x46430064,
-    "Contact": 0x46430065,
+    "Contact": 0x464300F1,
     "RecorderCheckpoint": 0x46430066,
-    "CallStreams": 0x46430013,
-    "ContactState": 0x46430069,
+    "CallStreams": 0x464300F4,
+    "ContactState": 0x464300F5,
     "BridgeCheckpoint": 0x46430040,
     "RecordingSegment": 0x46430052,
     "CallAlias": 0x46430017,
-    "CallAliasState": 0x46430018,
+    "CallAliasState": 0x464300F6,
     "ForgottenCall": 0x46430019,
     "GatewayAlive": 0x4643001A,
     "BridgePeriod": 0x46430020,
@@ -57,13 +57,17 @@ SCHEMA_IDS: Mapping[str, int] = {
     "PolicyHeldBack": 0x46430090,
     "PolicyAccepted": 0x46430091,
     "ClockProbe": 0x464300D1,
+    "Worker": 0x464300F2,
+    "WorkerSeen": 0x464300F3,
+    "VerifyLeg": 0x464300F7,
+    "LegContested": 0x464300F8,
 }
 """The id under which each record is written."""
 
 EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "RecordingPolicy": (0x46430004,),
     "Call": (0x46430005, 0x4643001B),
-    "Contact": (0x46430011, 0x4643001C),
+    "Contact": (0x46430011, 0x4643001C, 0x46430065),
     "RecorderCheckpoint": (0x46430012, 0x4643001F, 0x46430051, 0x46430053),
     "RecordingSegment": (0x46430016,),
     "BridgeCheckpoint": (0x46430015,),
@@ -71,7 +75,9 @@ EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "MediaStreamClosed": (0x4643000D,),
     "RecordingStarted": (0x4643000F,),
     "RecordingCompleted": (0x46430010,),
-    "ContactState": (0x46430014,),
+    "ContactState": (0x46430014, 0x46430069),
+    "CallStreams": (0x46430013,),
+    "CallAliasState": (0x46430018,),
     "MediaStreamOpened": (0x4643000B,),
 }
 """The ids of a record's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1): what

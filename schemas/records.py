@@ -201,6 +201,46 @@ class CallAliasState:
     told_at: int
     latest_at: int
     waiting: tuple[bytes, ...]
+    other_task_sids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LegContested:
+    """Two tasks name the same call leg; `task_sid` is informed of the other one."""
+
+    call_sid: str
+    task_sid: str
+    other_task_sid: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerIdentity:
+    """A name of a worker."""
+
+    kind: str
+    value: str
+    seen_at: int
+    counts_from: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSeen:
+    """A reservation names its worker."""
+
+    worker_sid: str
+    task_sid: str
+    identities: tuple[WorkerIdentity, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """All names that one worker was ever seen under."""
+
+    worker_sid: str
+    identities: tuple[WorkerIdentity, ...]
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +284,21 @@ class StopDuplicateStream:
     issued_at: int
     expires_at: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyLeg:
+    """Ask Twilio whether a leg that is streamed belongs to the call."""
+
+    command_id: str
+    task_sid: str
+    call_sid: str
+    generation: int
+    issued_at: int
+    expires_at: int
+    worker_marks: tuple[str, ...]
+    customer_marks: tuple[str, ...]
+    other_task_sids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -510,6 +565,18 @@ class ContactRecording:
     withheld: int = 0
     withheld_ms: int = 0
     silent_ms: int = 0
+    withheld_because: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContactContradiction:
+    """A value that attributes stated against the one that holds."""
+
+    reservation_sid: str | None
+    name: str
+    value: str
+    held: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -580,6 +647,7 @@ class Contact:
     capture: str = "pending"
     required_ms: int = 0
     captured_ms: int = 0
+    contradictions: tuple[ContactContradiction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -604,6 +672,18 @@ class ManagedStream:
 
 
 @dataclass(frozen=True, slots=True)
+class LegCheck:
+    """Whether a leg that was streamed belongs to the call."""
+
+    call_sid: str
+    result: str
+    attempt: int
+    since: int
+    due_at: int | None
+    other_task_sids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CallStreams:
     """What the stream manager keeps of a call: its latest version, the decision, and its media
     streams. In the stream manager's table only."""
@@ -622,6 +702,7 @@ class CallStreams:
     alone_since: int | None
     ended_at: int | None
     media_streams: tuple[ManagedStream, ...]
+    legs: tuple[LegCheck, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -818,6 +899,7 @@ class ContactState:
     causes: tuple[GapCause, ...] = ()
     first_opened_at: int | None = None
     capture: str = ""
+    foreign_legs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

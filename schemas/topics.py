@@ -11,9 +11,13 @@ CALL_PARTITIONS = 24
 
 TIMESTAMP_TYPE = "message.timestamp.type"
 LOG_APPEND_TIME, CREATE_TIME = "LogAppendTime", "CreateTime"
+MIN_IN_SYNC = "min.insync.replicas"
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _MAX_RECORD_BYTES = 4 * 1024 * 1024
+_SEGMENTS = 12
+"""Kafka deletes whole segments, by their last record: a segment of a twelfth of the retention keeps
+no record for more than 1.09 times the retention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +34,50 @@ class Topic:
 
     def config(self) -> dict[str, str]:
         """Its settings as Kafka names them."""
-        kept = (
-            {"cleanup.policy": "compact"}
-            if self.retention_ms is None
-            else {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
-        )
-        common = {"max.message.bytes": str(_MAX_RECORD_BYTES), TIMESTAMP_TYPE: LOG_APPEND_TIME}
-        return {**kept, **common, **self.extra}
+        return {
+            **self._kept(),
+            "max.message.bytes": str(_MAX_RECORD_BYTES),
+            TIMESTAMP_TYPE: LOG_APPEND_TIME,
+            # A cluster's default may be otherwise, and would lose acknowledged records.
+            "unclean.leader.election.enable": "false",
+            **self.extra,
+        }
 
     def with_original_timestamps(self) -> "Topic":
         """Return the topic for records that keep the timestamps of their producers: a mirrored or
         derived log, or one with simulated time."""
         return replace(self, extra={**self.extra, TIMESTAMP_TYPE: CREATE_TIME})
+
+    def _kept(self) -> dict[str, str]:
+        if self.retention_ms is None:
+            return {"cleanup.policy": "compact"}
+        return {
+            "cleanup.policy": "delete",
+            "retention.ms": str(self.retention_ms),
+            "retention.bytes": "-1",
+            "segment.ms": str(max(self.retention_ms // _SEGMENTS, 1)),
+        }
+
+
+def min_in_sync(replicas: int) -> int:
+    """Return the `min.insync.replicas` of a topic with so many replicas: 2 from 3 replicas on, so
+    that an acknowledged record is on two brokers and one broker may be away."""
+    return 2 if replicas >= 3 else 1
+
+
+def changelog(role: str) -> Topic:
+    """Return the topic of a Faust role's table.
+
+    It is compacted only (a changelog that is deleted by age makes recovery hang), and soon: a
+    process that takes a partition over reads all of it, and a segment that is written to is never
+    compacted.
+    """
+    extra = {
+        "segment.ms": "60000",
+        "segment.bytes": str(8 * 1024 * 1024),
+        "min.cleanable.dirty.ratio": "0.1",
+    }
+    return Topic(f"{role}-table-changelog", "task SID", (), retention_ms=None, extra=extra)
 
 
 CTI_EVENTS = Topic("cti.events", "task SID, else call SID, else source", ("CtiEvent",))
@@ -51,13 +87,22 @@ DEAD_LETTERS_RETRIED = Topic(
     "partition-offset of the dead letter, on the same partition",
     ("DeadLetterRetried",),
 )
-CTI_RESOLVED = Topic("cti.resolved", "task SID", ("CtiEvent",))
+CTI_RESOLVED = Topic("cti.resolved", "task SID", ("CtiEvent", "LegContested"))
 CALL_ALIASES = Topic("call.aliases", "call SID", ("CallAlias",))
+WORKERS_SEEN = Topic("workers.seen", "worker SID", ("WorkerSeen",))
+WORKERS = Topic(
+    "workers",
+    "worker SID",
+    ("Worker",),
+    # Every process that decides reads the whole topic, and a worker's record changes rarely.
+    partitions=1,
+    retention_ms=None,
+)
 CALLS = Topic("calls", "task SID", ("Call",))
 STREAM_COMMANDS = Topic(
     "stream.commands",
     "task SID",
-    ("StartDuplicateStream", "StopDuplicateStream"),
+    ("StartDuplicateStream", "StopDuplicateStream", "VerifyLeg"),
     retention_ms=7 * _DAY_MS,
 )
 STREAM_EVENTS = Topic(
@@ -125,6 +170,8 @@ ALL = (
     DEAD_LETTERS_RETRIED,
     CTI_RESOLVED,
     CALL_ALIASES,
+    WORKERS_SEEN,
+    WORKERS,
     CALLS,
     STREAM_COMMANDS,
     STREAM_EVENTS,
@@ -137,3 +184,7 @@ ALL = (
     BRIDGE_CHECKPOINTS,
     RECORDER_CHECKPOINTS,
 )
+
+CHANGELOGS = tuple(map(changelog, ("tracker", "resolver", "stream-manager", "consolidator")))
+PROVISIONED = (*ALL, *CHANGELOGS)
+"""All that `flexcapture topics apply` creates."""

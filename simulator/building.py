@@ -1,5 +1,6 @@
 """Builds a call's script step by step: a cursor in time, and a verb for whatever people do."""
 
+import json
 from random import Random
 
 from simulator.audio import Voice
@@ -22,6 +23,7 @@ from simulator.stage import Part, Stage
 START_SLACK_MS = 5000
 WRAP_UP_MS = 1200
 CALLED = "+15550001000"
+FOREIGN = "another call's leg"
 
 
 class CallBuilder:
@@ -35,6 +37,7 @@ class CallBuilder:
         self._phone = f"+1555{random.randrange(10**7):07d}"
         self._customer_leg: str | None = None
         self._customer_joined = False
+        self._foreign_leg: str | None = None
         self._direction = "inbound"
         self._outcome = "answered"
         self._parts: list[Part] = []
@@ -94,7 +97,7 @@ class CallBuilder:
         part = Part(
             agent,
             self._stage.sids.new("WR"),
-            self._stage.sids.new("WK"),
+            self._stage.worker_sid(agent),
             queue,
             self._stage.sids.new("CA"),
             in_queue(agent, queue),
@@ -172,6 +175,17 @@ class CallBuilder:
         self._stage.do(LegChanged(leg, LegStatus.IN_PROGRESS))
         self._stage.tell_joined(leg, None)
 
+    def rewrites(self, part: Part, attributes: Json, worker: Json) -> None:
+        """The agent's browser writes into the running task's attributes, and the agent's own;
+        `FOREIGN` stands for the leg of another call."""
+        if self._foreign_leg is None:
+            self._foreign_leg = self._stage.leg(LegStatus.IN_PROGRESS)
+            self._stage.open_legs.remove(self._foreign_leg)
+        text = json.dumps(attributes).replace(FOREIGN, self._foreign_leg)
+        self._stage.attributes = self._stage.attributes | json.loads(text)
+        part.rewritten = part.rewritten | worker
+        self._stage.task("updated", "assigned")
+
     def listen_in(self, supervisor: Agent) -> str:
         """A supervisor listens, and is heard by the agent at most; returns his leg."""
         leg = self._stage.leg(LegStatus.IN_PROGRESS)
@@ -193,6 +207,8 @@ class CallBuilder:
         for leg in tuple(self._stage.open_legs):
             self._stage.drop(leg)
         self._stage.end_conference()
+        if self._foreign_leg is not None:
+            self._stage.do(LegChanged(self._foreign_leg, LegStatus.COMPLETED))
         for part in self._parts:
             if part.left_at is None:
                 part.left_at = self._stage.now

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from simulator import transfers
-from simulator.building import CallBuilder
+from simulator.building import FOREIGN, CallBuilder
 from simulator.events import Account
 from simulator.openings import conversation_begins, dialled
 from simulator.people import (
@@ -207,6 +207,24 @@ def listed_meanwhile(call: CallBuilder) -> None:
     call.hang_up()
 
 
+def hostile_agent(call: CallBuilder) -> None:
+    """Inbound, the agent rewrites the task's attributes and their own"""
+    part = conversation_begins(call)
+    call.wait(1500)
+    call.rewrites(part, {"internal": True, "client_call": "true"}, {"email": "nobody@example.com"})
+    call.wait(1200)
+    call.rewrites(
+        part,
+        {"direction": "outbound", "to": "client:x", "call_sid": FOREIGN},
+        {"contact_uri": "client:nobody", "team_name": ""},
+    )
+    call.wait(1200)
+    people = {"customer": FOREIGN, "worker": FOREIGN}
+    call.rewrites(part, {"conference": {"participants": people}, "from": "+15550000000"}, {})
+    call.wait(3000)
+    call.hang_up()
+
+
 CASES: tuple[Case, ...] = (
     transfers.warm_to_monitored,
     transfers.cold_to_monitored,
@@ -223,6 +241,7 @@ CASES: tuple[Case, ...] = (
     rejected,
     inbound_lossy,
     outbound_unanswered,
+    hostile_agent,
     inbound_monitored,
     inbound_no_callbacks,
     outbound_unmonitored,

@@ -3,6 +3,7 @@
 `building.CallBuilder` says what people do; this says how that looks from outside.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -43,6 +44,8 @@ class Part:
     accepted_at: int | None = None
     left_at: int | None = None
     version: int = 0
+    rewritten: Json = field(default_factory=dict)
+    """Attributes that the agent's browser has changed."""
 
 
 class Stage:
@@ -66,6 +69,11 @@ class Stage:
         self._text_versions = random.random() < 0.5
         self._sequence = 0
         self._task_version = 0
+
+    def worker_sid(self, agent: Agent) -> str:
+        """An agent's worker SID: the same in every call of the account."""
+        name = f"{self._account.account_sid} {agent.email.lower()}"
+        return "WK" + hashlib.sha256(name.encode()).hexdigest()[:32]
 
     def do(self, action: Action) -> None:
         """`action` happens now."""
@@ -191,6 +199,7 @@ class Stage:
                     "full_name": agent.name,
                     "roles": ["agent"],
                     "team_name": agent.team,
+                    **part.rewritten,
                 }
             ),
             **part.transfer,

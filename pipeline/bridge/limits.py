@@ -1,11 +1,9 @@
 """What the topics take. I/O."""
 
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from pipeline.bridge.messages import Limits
-from pipeline.kafka import MAX_REQUEST_BYTES
-from pipeline.kafka_security import client_arguments
+from pipeline.kafka import MAX_REQUEST_BYTES, admin_client
 from pipeline.settings import Settings
 from schemas.topics import CTI_EVENTS, DEAD_LETTERS
 
@@ -13,7 +11,7 @@ from schemas.topics import CTI_EVENTS, DEAD_LETTERS
 async def topic_limits(settings: Settings) -> Limits:
     """What the topics take; ask anew at each take-over, for it can be changed."""
     topics = [settings.prefixed(t.name) for t in (CTI_EVENTS, DEAD_LETTERS)]
-    admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=4_000)
+    admin = admin_client(settings, 4_000)
     await admin.start()
     try:
         found = await admin.describe_configs(
@@ -28,4 +26,5 @@ async def topic_limits(settings: Settings) -> Limits:
         for entry in resource[4]
         if entry[0] == "max.message.bytes"
     }
-    return Limits(takes[topics[0]], takes[topics[1]])
+    # Without the ACL DescribeConfigs nothing is known: as the topics should be.
+    return Limits(*(takes.get(topic, MAX_REQUEST_BYTES) for topic in topics))

@@ -10,6 +10,12 @@ LIVE = "live"
 """The checkpoint name of the bridge that runs all the time."""
 
 
+def transactional_id(name: str, kinesis_stream: str) -> str:
+    """Return how the transactional ids of a stream's shards begin, before the prefix of topics.
+    `name`: the checkpoint name."""
+    return f"bridge-{'' if name == LIVE else f'{name}-'}{kinesis_stream}-"
+
+
 @dataclass(frozen=True, slots=True)
 class Incarnation:
     """A Kinesis stream between its making and its deletion: made again under the same name (and an
@@ -55,5 +61,6 @@ class Place:
     def transactional_id(self) -> str:
         """Its producer's transactional id, before the prefix; the same in every process, so that
         who takes the shard over fences who had it."""
-        name = "" if self.name == LIVE else f"{self.name}-"
-        return f"bridge-{name}{self.kinesis_stream}-{self.created_at}-{self.shard_id}"
+        return (
+            f"{transactional_id(self.name, self.kinesis_stream)}{self.created_at}-{self.shard_id}"
+        )

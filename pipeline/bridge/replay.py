@@ -11,10 +11,12 @@ from pipeline.bridge.reader import Kinesis
 from pipeline.bridge.service import run_errand
 from pipeline.bridge.unavailable import KinesisUnavailable
 from pipeline.bridge.writer import written
+from pipeline.kafka import ensure_topics
 from pipeline.log_clock import log_clock, machine_clock
 from pipeline.settings import Settings, SettingsError
 from pipeline.telemetry import Health, set_up_logs
 from pipeline.times import rfc3339
+from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
 
 TOLD_EVERY_S = 5.0
 CLOCK_ERROR_MS = 60 * 60_000
@@ -68,6 +70,7 @@ async def _replay(settings: Settings, errand: Replay) -> bool:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
+    await ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS])
     health = Health()
     async with log_clock(settings, health) as clock:
         await clock.settled(stop)

@@ -13,16 +13,16 @@ from prometheus_client import Gauge
 from pipeline.bridge import lineage
 from pipeline.bridge.checkpoints import Blocked, Checkpoints, partition_of
 from pipeline.bridge.errands import Desk, Errand, live
-from pipeline.bridge.leases import Leases
+from pipeline.bridge.leases import Leases, group_of
 from pipeline.bridge.limits import topic_limits
 from pipeline.bridge.period import ALWAYS, Period
-from pipeline.bridge.place import LIVE, Incarnation, Place
-from pipeline.bridge.reader import Kinesis, ShardReader
+from pipeline.bridge.place import LIVE, Incarnation, Place, transactional_id
+from pipeline.bridge.reader import DEFAULT_STREAM, Kinesis, ShardReader
 from pipeline.bridge.retirement import Retirement
 from pipeline.bridge.shard import End, ShardCarrier, World
 from pipeline.bridge.unavailable import KinesisUnavailable, StreamAbsent
 from pipeline.bridge.writer import ShardWriter
-from pipeline.kafka import ensure_topics
+from pipeline.kafka_watch import using_kafka
 from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
@@ -58,8 +58,19 @@ async def run_errand(
     # boto3 works in threads. One of them that computes lets the loop, which has a transaction to
     # write, wait for this long: by default, 5 ms each time.
     sys.setswitchinterval(SWITCH_SECONDS)
-    await ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS])
-    bridge = Bridge(settings, health, errand, clock)
+    stream = settings.kinesis_stream or DEFAULT_STREAM
+    async with using_kafka(
+        settings,
+        health,
+        reads=[BRIDGE_CHECKPOINTS],
+        writes=[CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS],
+        group=group_of(stream, errand.name),
+        transactional_ids=[transactional_id(errand.name, stream)],
+    ):
+        return await _bridged(Bridge(settings, health, errand, clock), stop)
+
+
+async def _bridged(bridge: "Bridge", stop: asyncio.Event) -> bool:
     try:
         await bridge.start()
         async with asyncio.TaskGroup() as group:

@@ -3,6 +3,9 @@
 A call tells its legs (`learned`). Of each leg a state is kept (`heard`, `taught`): its task once it
 is known, until then the events that wait for it. Whatever the order and however often each comes,
 the same events come out under the task; only what waits too long, or is too much, does not.
+
+Attributes can name a leg of another call. So several tasks may name one leg: each gets its events,
+so that no task takes them from another, and each is informed of the others.
 """
 
 from collections.abc import Mapping
@@ -12,7 +15,7 @@ from pipeline.calls.view import IGNORED
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.codec import decode, encode
 from schemas.frozen import dataclass
-from schemas.records import Call, CallAlias, CallAliasState, CtiEvent, Fact
+from schemas.records import Call, CallAlias, CallAliasState, CtiEvent, Fact, LegContested
 
 WAITING_MS = 4 * 60 * 60 * 1000
 """How long events wait for their task, counted from the latest of their leg."""
@@ -22,6 +25,7 @@ KEPT_MS = 28 * 60 * 60 * 1000
 come within 4."""
 
 MOST_WAITING = 64
+MAX_OTHERS = 4
 _MOST_BYTES = 2 * 1024 * 1024  # a state is one record: it must fit into 4 MB
 
 _FACTS = ("customer_call_sid", "customer_joined", "worker_call_sid")
@@ -44,11 +48,12 @@ def learned(before: Call | None, after: Call) -> tuple[CallAlias, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What is kept of a leg after a record (the very same object: nothing changed), and the events
-    that are now known to belong to a task, under it, in order."""
+    """What is kept of a leg after a record (the very same object: nothing changed), the events
+    that are now known to belong to a task, under it, in order, and which tasks contest the leg."""
 
     state: CallAliasState
     passed_on: tuple[CtiEvent, ...] = ()
+    contested: tuple[LegContested, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,8 @@ def heard(
     """An event of the leg came at `now` (ms)."""
     known = _touched(state or _nothing(call_sid), now)
     if known.task_sid is not None:
-        return Resolved(known, (replace(event, task_sid=known.task_sid),))
+        tasks = (known.task_sid, *known.other_task_sids)
+        return Resolved(known, tuple(replace(event, task_sid=task) for task in tasks))
     others = [decode(data) for data in known.waiting]
     if any((other.event_id, other.body) == (event.event_id, event.body) for other in others):
         return Resolved(known)
@@ -75,13 +81,28 @@ def heard(
 
 
 def taught(call_sid: str, state: CallAliasState | None, alias: CallAlias, now: int) -> Resolved:
-    """The leg's task was told at `now` (ms). Should two tasks claim a leg, the later told holds, of
-    two at once the one with the greater SID."""
+    """A task named the leg at `now` (ms). Of further tasks that name it the first `MAX_OTHERS` are
+    kept."""
     known = _touched(state or _nothing(call_sid), now)
-    if known.task_sid is None or (alias.at, alias.task_sid) > (known.told_at, known.task_sid):
-        known = replace(known, task_sid=alias.task_sid, told_at=alias.at)
-    waiting = tuple(replace(decode(data), task_sid=known.task_sid) for data in known.waiting)
-    return Resolved(replace(known, waiting=()) if waiting else known, waiting)
+    if known.task_sid is not None:
+        return _also_named(known, alias)
+    waiting = tuple(replace(decode(data), task_sid=alias.task_sid) for data in known.waiting)
+    named = replace(known, task_sid=alias.task_sid, told_at=alias.at, waiting=())
+    return Resolved(named, waiting)
+
+
+def _also_named(known: CallAliasState, alias: CallAlias) -> Resolved:
+    others, task = known.other_task_sids, alias.task_sid
+    if task == known.task_sid or task in others or len(others) >= MAX_OTHERS:
+        return Resolved(known)
+    at = max(alias.at, known.told_at)
+    before = (known.task_sid or "", *others)
+    contested = tuple(
+        LegContested(known.call_sid, told, other, at)
+        for each in before
+        for told, other in ((each, task), (task, each))
+    )
+    return Resolved(replace(known, other_task_sids=(*others, task)), (), contested)
 
 
 def wakes_at(state: CallAliasState) -> int:

@@ -7,8 +7,9 @@ only the `MAX_OFFERS` greatest by (time, SID) are kept, and likewise of the ends
 milestone is ranked by itself, since events come in any order: a rank by what is known of a
 reservation so far would change with the next event, and what was dropped by it does not come back.
 So the `created` of an accepted reservation counts too, and may go; what it did after accepting
-stays. Once anything went, facts of reservations that were only offered lose their stamps: which
-event told them last depends on which events were still known.
+stays. Once anything went, facts of reservations that were only offered lose their stamps, and so
+do facts of which the first statement holds (`claims`), of every reservation: which event stated
+them last, or first, depends on which events were still known.
 
 *Accepted and cancelled reservations* are not bounded here: each takes an agent, or the end of the
 task.
@@ -18,9 +19,10 @@ A SID is known from the first event on and never changes.
 """
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+from pipeline.calls.claims import is_claim
 from schemas.records import Fact, Leg, ReportedStream, Reservation, Transfer
 
 MAX_OFFERS = 500
@@ -99,7 +101,7 @@ def _surplus(reservations: Sequence[Reservation], steps: set[str] | frozenset[st
 def _without(reservation: Reservation, going: set[_Rank]) -> Reservation | None:
     """The reservation without milestones that go, None if none is left. The end of an accepted one
     stays: without it, its agent would be on the call for good."""
-    sid, facts = reservation.sid, reservation.facts
+    sid = reservation.sid
     only_offered = reservation.milestones.keys() <= _OFFER_STEPS
     milestones = {
         step: at
@@ -108,6 +110,11 @@ def _without(reservation: Reservation, going: set[_Rank]) -> Reservation | None:
     }
     if not milestones:
         return None
-    if only_offered:
-        facts = {name: Fact(fact.value, 0, 0, "") for name, fact in facts.items()}
-    return Reservation(sid, facts, milestones)
+    return Reservation(sid, _unstamped(reservation.facts, every=only_offered), milestones)
+
+
+def _unstamped(facts: Mapping[str, Fact], *, every: bool) -> Mapping[str, Fact]:
+    return {
+        name: Fact(fact.value, 0, 0, "") if every or is_claim(name) else fact
+        for name, fact in facts.items()
+    }

@@ -2,8 +2,14 @@
 
 Twilio does not say it in one way: the task's attributes name the two legs of the moment, a
 participant may carry a label, a client's leg has a `client:` address. What is not sure is unknown.
+
+Attributes can be rewritten while the task runs. So the leg that they named before a worker was
+asked for is the customer's; of one that they named later, the conference's own word (a label, an
+address) outranks theirs, and it counts only if it came into the conference, or if nothing
+contradicts it.
 """
 
+from pipeline.calls.claims import values_of
 from pipeline.calls.workers import marks, value
 from schemas.frozen import dataclass
 from schemas.records import Call, Leg, Reservation
@@ -17,12 +23,14 @@ _NOBODY: frozenset[str] = frozenset()
 @dataclass(frozen=True, slots=True)
 class Legs:
     """A call's legs told apart. `workers`: each with the SIDs of the reservations that it may
-    belong to, none where it is only known to be some worker's."""
+    belong to, none where it is only known to be some worker's. `names`: what the task says of
+    them."""
 
     customers: tuple[Leg, ...]
     workers: tuple[tuple[Leg, frozenset[str]], ...]
     supervisors: tuple[Leg, ...]
     unknown: tuple[Leg, ...]
+    names: "_Names | None" = None
 
 
 _NO_LEGS = Legs((), (), (), ())
@@ -30,11 +38,13 @@ _NO_LEGS = Legs((), (), (), ())
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """What the task says of its legs; `customer`: his number, lower case."""
+    """What the task says of its legs. `original`: the customer's leg as it was named before a
+    worker was asked for; `later`: as it was named afterwards, if that is to be believed;
+    `customer`: the customer's number, lower case."""
 
-    customer_call_sid: str | None
+    original: str | None
+    later: str | None
     customer: str
-    worker_call_sid: str | None
 
 
 def legs_of(call: Call) -> Legs:
@@ -48,16 +58,43 @@ def legs_of(call: Call) -> Legs:
         facts = leg.facts
         label = (value(facts, "label") or "").lower()
         to = (value(facts, "to") or "").lower()
-        owners = _owners(label, to, words)
+        # A worker may be called anything, also as the customer's number.
+        owners = _NOBODY if to and to == names.customer else _owners(label, to, words)
         if value(facts, "coaching") == "true":
             supervisors.append(leg)
         elif _is_customers(leg, label, names):
             customers.append(leg)
-        elif owners or _is_some_workers(leg, label, to, names):
+        elif owners or _is_some_workers(leg, label, to):
             workers.append((leg, owners))
+        elif leg.call_sid == names.later:
+            customers.append(leg)
         else:
             unknown.append(leg)
-    return Legs(tuple(customers), tuple(workers), tuple(supervisors), tuple(unknown))
+    return Legs(tuple(customers), tuple(workers), tuple(supervisors), tuple(unknown), names)
+
+
+def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
+    """Return the customer's leg, as far as events name it, and whether that is sure: it was named
+    before a worker was asked for, or it came into the task's conference."""
+    names = legs.names or _names_of(call)
+    if names.original is not None:
+        return names.original, True
+    marked = [leg for leg in legs.customers if value(leg.facts, "label")]
+    if len(marked) == 1:
+        return marked[0].call_sid, True
+    if names.later is None:
+        return value(call.facts, "customer_call_sid"), False
+    later = [leg for leg in legs.customers if leg.call_sid == names.later]
+    return names.later, any("joined" in leg.milestones for leg in later)
+
+
+def contested_legs(call: Call) -> dict[str, tuple[str, ...]]:
+    """Return the legs of the call that other tasks name too, with those tasks."""
+    return {
+        leg.call_sid: tuple(fact.value for fact in values_of(leg.facts, "other_task"))
+        for leg in call.legs
+        if "other_task" in leg.facts
+    }
 
 
 def is_left(leg: Leg) -> bool:
@@ -137,25 +174,42 @@ def _owners(label: str, to: str, words: list[tuple[str, frozenset[str]]]) -> fro
 
 def _names_of(call: Call) -> _Names:
     facts = call.facts
-    return _Names(
-        value(facts, "customer_call_sid"),
-        (value(facts, "customer") or "").lower(),
-        value(facts, "worker_call_sid"),
-    )
+    customer = (value(facts, "customer") or "").lower()
+    first = facts.get("customer_call_sid")
+    if first is None:
+        return _Names(None, None, customer)
+    # No reservation is older than the first event.
+    if first.at <= call.first_event_at or first.at <= min(
+        map(created_at, call.reservations), default=first.at
+    ):
+        return _Names(first.value, None, customer)
+    return _Names(None, _named_later(call), customer)
+
+
+def _named_later(call: Call) -> str | None:
+    """The customer's leg among those that were named while a worker had the task: the first that
+    came into the conference, or the only one, if no other task names it too."""
+    named = [fact.value for fact in values_of(call.facts, "customer_call_sid")]
+    legs = {leg.call_sid: leg for leg in call.legs if leg.call_sid in named}
+    joined = [sid for sid in named if sid in legs and "joined" in legs[sid].milestones]
+    if joined:
+        return joined[0]
+    is_contested = len(named) > 1 or any("other_task" in leg.facts for leg in legs.values())
+    return None if is_contested else named[0]
 
 
 def _is_customers(leg: Leg, label: str, names: _Names) -> bool:
-    if leg.call_sid == names.customer_call_sid:
+    if leg.call_sid == names.original or label == "customer":
         return True
-    if (role := value(leg.facts, "role")) is not None:
-        return role == "customer"
-    return label in _CUSTOMER_LABELS or (bool(label) and label == names.customer)
+    if not label or value(leg.facts, "role") == "worker":
+        return False
+    return label in _CUSTOMER_LABELS or label == names.customer
 
 
-def _is_some_workers(leg: Leg, label: str, to: str, names: _Names) -> bool:
+def _is_some_workers(leg: Leg, label: str, to: str) -> bool:
+    role = value(leg.facts, "role")
     return (
-        value(leg.facts, "role") == "worker"
-        or leg.call_sid == names.worker_call_sid
+        (role == "worker" and "role=customer" not in leg.facts)
         or label in _WORKER_LABELS
         or to.startswith("client:")
     )

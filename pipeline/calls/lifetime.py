@@ -5,6 +5,8 @@ after the last that is known of it, and a mark stays in its place for 24 hours m
 log's clock: `now` is a record's or a tick's time.
 """
 
+from dataclasses import replace
+
 import orjson
 
 from pipeline.calls.events import Silent, delta
@@ -14,7 +16,7 @@ from pipeline.calls.view import ACTIVE, FORMING, SWEPT, view
 from pipeline.calls.workers import value
 from pipeline.times import rfc3339
 from schemas.frozen import dataclass
-from schemas.records import Call, CtiEvent, ForgottenCall
+from schemas.records import Call, CtiEvent, Fact, ForgottenCall, Leg, LegContested
 
 FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000
 """Twilio retries an event for up to 4 hours; so long an ended call is kept."""
@@ -25,6 +27,10 @@ MARKED_MS = 24 * 60 * 60 * 1000
 QUIET_MS = 5_000
 """A call is not swept before nothing of it has come for so long: its end may lie in what follows,
 where a backlog is worked off or a history brought in."""
+
+CONTESTED = "flexcapture.leg-contested"
+"""The cause of a version that names another task with the same leg."""
+MAX_CAUSE_CHARACTERS = 100
 
 _SECOND_MS = 1_000
 
@@ -64,6 +70,20 @@ def hear(state: Kept | None, event: CtiEvent, now: int) -> Heard | Silent | TooL
         return _after_the_end(state, said)
     if state is None and (why := _too_late(event, said)) is not None:
         return TooLate(why)
+    after = folded(state, said, now)
+    return Heard(after.call, after.call if after.news else None)
+
+
+def hear_contested(state: Kept | None, contested: LegContested, now: int) -> Heard:
+    """Take in, at `now` (ms), that another task names a leg of the call too."""
+    if not isinstance(state, Call):
+        return Heard(state)
+    cause = f"contested:{contested.call_sid}:{contested.other_task_sid}"
+    fact = Fact(contested.other_task_sid, 0, contested.at, cause[:MAX_CAUSE_CHARACTERS])
+    leg = Leg(contested.call_sid, {"other_task": fact}, {})
+    said = replace(
+        state, cause_event_id=cause, cause_type=CONTESTED, cause_at=contested.at, legs=(leg,)
+    )
     after = folded(state, said, now)
     return Heard(after.call, after.call if after.news else None)
 

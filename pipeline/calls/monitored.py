@@ -1,8 +1,9 @@
 """The list of who is monitored, its versions, and who was on it when.
 
 A version is a `RecordingPolicy`; the list's lines are as in the setting's documentation: an e-mail
-address, `team:NAME`, `queue:NAME`, `!queue:NAME` (never), `*`, or a `#` comment. Upper and lower
-case are alike.
+address, a worker SID, `worker:NAME`, `team:NAME`, `queue:NAME`, `!queue:NAME` (never), `*`, or a
+`#` comment. Upper and lower case are alike. A worker is named by whatever they were ever called
+(`identities`).
 """
 
 import re
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
 
+from pipeline.calls.identities import Workers
 from pipeline.calls.policy_versions import Assembly, hash_of, is_damaged
 from pipeline.calls.reading import MAX_TEXT_CHARACTERS
 from schemas.records import RecordingPolicy
@@ -21,7 +23,8 @@ EXCLUSION = "!queue:"
 
 
 _EMAIL = re.compile(r"([^\s@:]+@[^\s@:]+)(?:\s+#.*)?")
-_NAMED = re.compile(r"(team|queue|!queue)\s*:\s*(\S.*)", re.IGNORECASE)
+_NAMED = re.compile(r"(worker|team|queue|!queue)\s*:\s*(\S.*)", re.IGNORECASE)
+_WORKER_SID = re.compile(r"(WK[0-9a-f]{32})(?:\s+#.*)?", re.IGNORECASE)
 
 NOBODY = RecordingPolicy(0, 0, 0, (), record_inbound=True, record_outbound=True)
 """What holds before the first version."""
@@ -40,6 +43,10 @@ class Party(Protocol):
     def team(self) -> str | None: ...
     @property
     def queue(self) -> str | None: ...
+    @property
+    def worker_sid(self) -> str | None: ...
+    @property
+    def list_words(self) -> frozenset[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +58,9 @@ class BadLine:
 
     def __str__(self) -> str:
         return (
-            f"line {self.number}: {self.text!r} is no e-mail address, team:NAME, queue:NAME, "
-            f"!queue:NAME, * or # comment of up to {MAX_TEXT_CHARACTERS} characters"
+            f"line {self.number}: {self.text!r} is no e-mail address, worker SID, worker:NAME, "
+            f"team:NAME, queue:NAME, !queue:NAME, * or # comment of up to {MAX_TEXT_CHARACTERS} "
+            "characters"
         )
 
 
@@ -85,8 +93,8 @@ def _entry(line: str) -> str | None:
         return line
     if named := _NAMED.fullmatch(line):
         return f"{named[1].lower()}:{_folded(named[2])}"
-    email = _EMAIL.fullmatch(line)
-    return email[1].casefold() if email else None
+    single = _EMAIL.fullmatch(line) or _WORKER_SID.fullmatch(line)
+    return single[1].casefold() if single else None
 
 
 def _folded(name: str | None) -> str:
@@ -115,11 +123,14 @@ def is_excluded(policy: RecordingPolicy, queue: str | None) -> bool:
     return f"{EXCLUSION}{_folded(queue)}" in _entry_set(policy.entries)
 
 
-def is_listed(policy: RecordingPolicy, party: Party) -> bool:
-    """Whether the list names the party, its excluded queues left aside."""
+def is_listed(policy: RecordingPolicy, party: Party, words: frozenset[str] = frozenset()) -> bool:
+    """Whether the list names the party, its excluded queues left aside. `words`: further lines that
+    name it."""
     entries = _entry_set(policy.entries)
     return (
         "*" in entries
+        or not party.list_words.isdisjoint(entries)
+        or not words.isdisjoint(entries)
         or _folded(party.extension) in entries
         or f"team:{_folded(party.team)}" in entries
         or f"queue:{_folded(party.queue)}" in entries
@@ -133,9 +144,11 @@ def is_monitored(
     return party_is_monitored(policy, _Worker(extension, team, queue))
 
 
-def party_is_monitored(policy: RecordingPolicy, party: Party) -> bool:
-    """The same of a session."""
-    return is_listed(policy, party) and not is_excluded(policy, party.queue)
+def party_is_monitored(
+    policy: RecordingPolicy, party: Party, words: frozenset[str] = frozenset()
+) -> bool:
+    """The same of a session; `words` as of `is_listed`."""
+    return is_listed(policy, party, words) and not is_excluded(policy, party.queue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +156,8 @@ class _Worker:
     extension: str | None
     team: str | None
     queue: str | None
+    worker_sid: str | None = None
+    list_words: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -153,7 +168,11 @@ class PolicyHistory:
     A version number that comes again with another content, or another time, means that the topic
     was lost and the numbers began again. Both versions are kept then, each in force from its own
     time on, so that every process decides by the newest one; `reused` names the numbers.
+
+    `workers`: what workers were called in other calls.
     """
+
+    workers: Workers = field(default_factory=Workers)
 
     _versions: list[RecordingPolicy] = field(default_factory=list)
     _by_number: dict[int, RecordingPolicy] = field(default_factory=dict)
@@ -234,12 +253,21 @@ class PolicyHistory:
         """When, between `start` and `end` (ms), the party was on the list, by one version after the
         other; of no time at all, what holds at `start`. Of two versions that take effect at once
         only the later one ever is."""
-        times = [start, *self.changes(start, end), max(start, end)]
+        changes = {*self.changes(start, end), *self.workers.changes(party.worker_sid, start, end)}
+        times = [start, *sorted(changes), max(start, end)]
         return tuple(
-            (since, until)
-            for since, until in pairwise(times)
-            if party_is_monitored(self.at(since), party)
+            (since, until) for since, until in pairwise(times) if self.is_monitored(party, since)
         )
+
+    def is_listed(self, party: Party, at: int) -> bool:
+        """Return whether the list in force at `at` (ms) names the party, its excluded queues left
+        aside."""
+        return is_listed(self.at(at), party, self.workers.words_at(party.worker_sid, at))
+
+    def is_monitored(self, party: Party, at: int) -> bool:
+        """Return whether the party is monitored at `at` (ms)."""
+        words = self.workers.words_at(party.worker_sid, at)
+        return party_is_monitored(self.at(at), party, words)
 
     def monitored_between(self, party: Party, start: int, end: int) -> bool:
         """Whether the party was on the list at any moment between `start` and `end` (ms)."""

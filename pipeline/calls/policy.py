@@ -24,10 +24,8 @@ from pipeline.calls.monitored import (
     MonitoredList,
     PolicyHistory,
     is_excluded,
-    is_listed,
     is_monitored,
     parse_list,
-    party_is_monitored,
 )
 from pipeline.calls.view import (
     ENDED,
@@ -169,9 +167,8 @@ def _by_workers(
     view: CallView, history: PolicyHistory, now: int, alone_since: int
 ) -> tuple[str, str] | None:
     """By whom the call is recorded, if so."""
-    policy = history.at(now)
     active = [s for s in view.sessions if s.is_open]
-    if monitored := [s for s in active if party_is_monitored(policy, s)]:
+    if monitored := [s for s in active if history.is_monitored(s, now)]:
         first = min(monitored, key=_started)
         return "monitored", f"monitored agent {first.extension or 'unknown'} is active"
     if active or view.state == ENDED:
@@ -185,7 +182,7 @@ def _nobody(view: CallView, history: PolicyHistory, now: int) -> tuple[str, str]
     policy = history.at(now)
     active = [s for s in view.sessions if s.is_open]
     for session in active:
-        if is_listed(policy, session) and is_excluded(policy, session.queue):
+        if history.is_listed(session, now) and is_excluded(policy, session.queue):
             return "excluded", f"queue {session.queue} is excluded"
     for session in active:
         if history.monitored_between(session, _started(session), now):
@@ -198,10 +195,9 @@ def _bridging(view: CallView, history: PolicyHistory, now: int, alone_since: int
     left = _last_left(view, history, now)
     if left is None:
         return None
-    policy = history.at(now)
     pending = [s for s in view.sessions if _is_pending(s, now)]
     awaited = [
-        s for s in pending if party_is_monitored(policy, s) and s.created_at <= left + BRIDGE_MS
+        s for s in pending if history.is_monitored(s, now) and s.created_at <= left + BRIDGE_MS
     ]
     if awaited:
         return f"monitored agent {awaited[0].extension or 'unknown'} is being called"

@@ -1,10 +1,10 @@
 """A call's state: a summary that merges.
 
 Theory: `merge` is commutative, associative and idempotent (facts take the greatest by version,
-time and event id; milestones the earliest; maps merge by key, and are bounded by ranks that never
-change: `bounds`), so the summary is a function of the
-set of the call's events, whatever their order and however often each came. Only the end that a
-sweep gives is none of an event: it holds while the events tell no end (`settled`).
+time and event id, those that attributes could reverse the least: `claims`; milestones the earliest;
+maps merge by key, and are bounded by ranks that never change: `bounds`), so the summary is a
+function of the set of the call's events, whatever their order and however often each came. Only the
+end that a sweep gives is none of an event: it holds while the events tell no end (`settled`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from pipeline.calls.bounds import bounded, bounded_legs, bounded_reservations
+from pipeline.calls.claims import FIRST_HOLDS, SEPARATOR, put_claim
 from pipeline.calls.events import Silent, delta
 from pipeline.calls.view import ACTIVE, SWEPT, derived
 from schemas.frozen import dataclass
@@ -148,8 +149,18 @@ def _same(merged: Call, a: Call) -> bool:
 
 
 def _facts(a: Mapping[str, Fact], b: Mapping[str, Fact]) -> Mapping[str, Fact]:
-    newer = {name: fact for name, fact in b.items() if _is_newer(fact, a.get(name))}
-    return {**a, **newer} if newer else a
+    merged: dict[str, Fact] | None = None
+    for name, fact in b.items():
+        known = a.get(name)
+        if name in FIRST_HOLDS or SEPARATOR in name:
+            if known is not None and known.value == fact.value and not _is_newer(known, fact):
+                continue
+            claims = dict(a) if merged is None else merged
+            merged = claims if put_claim(claims, name, fact) else merged
+        elif _is_newer(fact, known):
+            merged = dict(a) if merged is None else merged
+            merged[name] = fact
+    return a if merged is None else merged
 
 
 def _is_newer(fact: Fact, known: Fact | None) -> bool:

@@ -13,9 +13,11 @@ While an outside party is known to be on the call, it goes on without workers un
 done. A sweep's end counts, as a definitive one, where there is no other.
 """
 
+from pipeline.calls.identities import list_words
 from pipeline.calls.legs import (
     Legs,
     created_at,
+    customer_leg,
     is_held,
     is_left,
     joined_at,
@@ -46,7 +48,9 @@ _SECOND = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One worker's part of the call. `started_at` None: not accepted (yet)."""
+    """One worker's part of the call. `started_at` None: not accepted (yet). `list_words`: the lines
+    of the monitored list that name the worker or the team, by all that the reservation
+    stated."""
 
     reservation_sid: str
     worker_sid: str | None
@@ -56,6 +60,7 @@ class Session:
     created_at: int
     started_at: int | None
     ended_at: int | None
+    list_words: frozenset[str] = frozenset()
 
     @property
     def is_open(self) -> bool:
@@ -72,6 +77,8 @@ class Session:
 class CallView:
     """A call as it is to be understood. Sessions and connections in the order of creation.
 
+    `customer_leg_is_sure`: the leg was named before a worker was asked for the task, or is in the
+    conference; otherwise Twilio must be asked before it is streamed.
     `answered`: somebody besides the workers was on the call, as far as is known; `never_answered`:
     an outbound call of which it is known that nobody was; `swept`: no end is known, it was closed
     by a sweep.
@@ -82,6 +89,7 @@ class CallView:
     direction: str | None
     customer: str | None
     customer_call_sid: str | None
+    customer_leg_is_sure: bool
     queue: str | None
     started_at: int
     definitive_end: int | None
@@ -108,13 +116,15 @@ def view(call: Call) -> CallView:
         end = ended_at = call.milestones[SWEPT]
         sessions = _sessions(call, legs, end)
     answered = _answered(call, legs, sessions)
+    leg, leg_is_sure = customer_leg(call, legs)
     direction = value(call.facts, "direction")
     return CallView(
         task_sid=call.task_sid,
         state=_state(call, ended_at),
         direction=direction,
         customer=None if direction == INTERNAL else value(call.facts, "customer"),
-        customer_call_sid=_customer_leg(call, legs),
+        customer_call_sid=leg,
+        customer_leg_is_sure=leg_is_sure,
         queue=value(call.facts, "queue"),
         started_at=call.milestones.get("created", call.first_event_at),
         definitive_end=end,
@@ -194,6 +204,7 @@ def _session(reservation: Reservation, left: int | None, end: int | None, call: 
         created_at=created,
         started_at=started,
         ended_at=ended,
+        list_words=list_words(reservation),
     )
 
 
@@ -244,11 +255,6 @@ def _state(call: Call, ended_at: int | None) -> str:
     if not call.reservations and "canceled" not in call.milestones:
         return FORMING
     return ACTIVE if ended_at is None else ENDED
-
-
-def _customer_leg(call: Call, legs: Legs) -> str | None:
-    told = value(call.facts, "customer_call_sid")
-    return told if told is not None or len(legs.customers) != 1 else legs.customers[0].call_sid
 
 
 def _answered(call: Call, legs: Legs, sessions: tuple[Session, ...]) -> bool:

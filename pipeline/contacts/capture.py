@@ -39,10 +39,11 @@ def capture_of(
     `recordings` all recordings of the state.
 
     A recording that nothing was heard of for `AWAITED_MS` will not be completed: it counts as no
-    audio.
+    audio, as does one that is withheld.
     """
     is_given_up = now - state.latest_at >= AWAITED_MS
-    heard = [r for r in recordings if r.duration_ms is not None or not is_given_up]
+    audible = [r for r in recordings if not r.withheld_because]
+    heard = [r for r in audible if r.duration_ms is not None or not is_given_up]
     spans = required(call, seen, history, _streamed_at(state, recordings), now)
     found = gaps(spans, heard, now)
     found = with_reasons(found, state.causes, state.decisions, state.completed)

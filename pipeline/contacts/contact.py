@@ -4,6 +4,7 @@
 from collections.abc import Iterable, Sequence
 
 from pipeline.calls import view as calls
+from pipeline.calls.claims import contradictions
 from pipeline.calls.monitored import PolicyHistory, Stretch
 from pipeline.calls.view import CallView
 from pipeline.calls.workers import value
@@ -15,6 +16,7 @@ from schemas.records import (
     Call,
     Contact,
     ContactConnection,
+    ContactContradiction,
     ContactDecision,
     ContactRecording,
     ContactState,
@@ -25,6 +27,8 @@ from schemas.records import (
 MAX_PARTS = 2_000
 """How many sessions, connections and call SIDs a contact has at most: it must fit into one record.
 Of sessions and connections the latest are kept."""
+MAX_CONTRADICTIONS = 100
+"""The earliest so many are shown."""
 ANSWERED, ABANDONED, UNANSWERED = "answered", "abandoned", "unanswered"
 
 
@@ -68,6 +72,14 @@ def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | 
         capture=captured.capture,
         required_ms=captured.required_ms,
         captured_ms=captured.captured_ms,
+        contradictions=_contradictions(call),
+    )
+
+
+def _contradictions(call: Call) -> tuple[ContactContradiction, ...]:
+    found = contradictions(call)[:MAX_CONTRADICTIONS]
+    return tuple(
+        ContactContradiction(c.reservation_sid, c.name, c.value, c.held, c.at) for c in found
     )
 
 

@@ -1,10 +1,14 @@
 """The recordings of a contact, each with the workers that it belongs to. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pipeline.contacts.match import Watched, extension_at, extensions_during
 from pipeline.contacts.state import complete_recordings, open_recordings
 from schemas.records import ContactRecording, ContactState, RecordingCompleted, RecordingStarted
+
+LEG_CONTRADICTED = "leg-contradicted"
+"""Why a recording is withheld: Twilio says that its leg belongs to another call."""
 
 
 def recordings_of(state: ContactState, watched: Sequence[Watched]) -> tuple[ContactRecording, ...]:
@@ -14,7 +18,14 @@ def recordings_of(state: ContactState, watched: Sequence[Watched]) -> tuple[Cont
         *(_complete(recording, watched) for recording in complete_recordings(state)),
         *(_open(recording, watched) for recording in open_recordings(state)),
     ]
-    return tuple(sorted(found, key=lambda r: (r.started_at, r.inum, r.recording_id)))
+    withheld = (_withheld(recording, state.foreign_legs) for recording in found)
+    return tuple(sorted(withheld, key=lambda r: (r.started_at, r.inum, r.recording_id)))
+
+
+def _withheld(recording: ContactRecording, foreign_legs: Sequence[str]) -> ContactRecording:
+    if recording.call_sid not in foreign_legs:
+        return recording
+    return replace(recording, withheld_because=LEG_CONTRADICTED)
 
 
 def _complete(recording: RecordingCompleted, watched: Sequence[Watched]) -> ContactRecording:

@@ -125,6 +125,8 @@ def _moments(
         if session.started_at is not None:
             found.add(session.started_at)
             found |= set() if session.ended_at is None else {session.ended_at}
+        until = _FOREVER if session.ended_at is None else session.ended_at + BRIDGE_MS
+        found |= set(history.workers.changes(session.worker_sid, session.created_at, until))
     for transfer in seen.transfers:
         found |= set(_transfer_times(transfer))
     found |= {at for at in (seen.definitive_end, _task_end(call)) if at is not None}

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from pipeline.calls.claims import Contradiction, contradictions, is_contradiction
 from pipeline.calls.workers import value
 from pipeline.history.versions import Known, Version
 from pipeline.times import rfc3339
@@ -25,6 +26,7 @@ def as_json(latest: Known, every: Iterable[Version] | None, at: int | None) -> J
         "at": None if at is None else rfc3339(at),
         "version": _version(latest.version),
         "call": _plain(latest.version.call),
+        "contradictions": [_plain(each) for each in contradictions(latest.version.call)],
         "decision": decisions[-1] if decisions else None,
         "decisions": decisions,
         "streams": [_plain(media_stream) for media_stream in state.media_streams],
@@ -106,8 +108,7 @@ def _state_lines(version: Version, at: int | None) -> Iterator[str]:
     when = "latest" if at is None else f"held at {rfc3339(at)}"
     yield f"Version {call.revision} ({when}), since {rfc3339(version.at)}"
     yield _line("events", f"{rfc3339(call.first_event_at)} to {rfc3339(call.latest_event_at)}")
-    for name, fact in sorted(call.facts.items()):
-        yield _line(name, fact.value)
+    yield from _fact_lines(call)
     if call.milestones:
         yield _line("task", _steps(call.milestones))
     for connection in call.connections:
@@ -120,6 +121,19 @@ def _state_lines(version: Version, at: int | None) -> Iterator[str]:
         yield _line("leg", _leg(leg))
     for told in call.media_streams:
         yield _line("told by Twilio", f"{told.stream_sid}: {_steps(told.milestones)}")
+
+
+def _fact_lines(call: Call) -> Iterator[str]:
+    for name, fact in sorted(call.facts.items()):
+        if not is_contradiction(name):
+            yield _line(name, fact.value)
+    for each in contradictions(call):
+        yield _line("contradiction", _contradiction(each))
+
+
+def _contradiction(each: Contradiction) -> str:
+    whose = f" of {each.reservation_sid}" if each.reservation_sid else ""
+    return f"{each.name}{whose}: {each.held} holds, {each.value} stated at {rfc3339(each.at)}"
 
 
 def _span(start: int | None, end: int | None) -> str:

@@ -1,20 +1,28 @@
 """How a recording begins: with the opening of its media stream, with a later record if that was
 lost, or, as a supplement, with the first batch that arrived after the recording was complete."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from pipeline.media.regular import STEP_MS
 from pipeline.media.runs import SAMPLES_PER_MS
 from pipeline.recordings.assembler import TRACKS, UNKNOWN, Assembler
-from pipeline.recordings.names import inum, recording_id
+from pipeline.recordings.names import inum, recording_id, recording_of
 from pipeline.recordings.recording import Recording
 from schemas.records import (
+    DroppedTrack,
     MediaBatch,
     MediaDropped,
     MediaStreamOpened,
     RecorderCheckpoint,
     RecorderTrack,
     RecordingStarted,
+    Run,
 )
+
+FILES_GONE = "files-gone"
+"""Why frames are lost that were recorded, and whose files and records are gone."""
+FRAME_BYTES = STEP_MS * SAMPLES_PER_MS
 
 
 def opened(record: MediaStreamOpened, offset: int) -> Assembler:
@@ -61,6 +69,73 @@ def supplement(
     begun = _new(recording).checkpoint()
     last = last_batch if last_batch < number else number - 1
     return Assembler(replace(begun, last_batch=last, origin=UNKNOWN))
+
+
+@dataclass(frozen=True, slots=True)
+class FirstKept:
+    """The first record of a recording that the log still has: the number of its (first) batch, and
+    the first timestamp (ms) of each track that has frames in it."""
+
+    number: int
+    timestamps: Mapping[str, int]
+
+
+def anew(checkpoint: RecorderCheckpoint, kept: FirstKept | None) -> RecorderCheckpoint:
+    """Return the checkpoint with which the recording is made once more from its first record, under
+    the same INUM. Frames before `kept` (None: all so far) are lost, and count as such.
+
+    It does not count as silent before its last record so far.
+    """
+    c = checkpoint
+    begun = _new(recording_of(c)).checkpoint()
+    if c.part:
+        last = c.ranges[0].first - 1 if c.ranges else c.last_batch
+        begun = replace(begun, last_batch=last, origin=UNKNOWN)
+    last_lost = c.last_batch if kept is None else kept.number - 1
+    if last_lost > begun.last_batch:
+        begun = _without(begun, c, last_lost, {} if kept is None else kept.timestamps)
+    return replace(begun, offset=c.first_offset, heard_at=c.heard_at or c.last_at)
+
+
+def frames_lost(checkpoint: RecorderCheckpoint, kept: FirstKept | None) -> int:
+    """Return how many frames of both tracks are lost if the recording is made anew."""
+    begun = anew(checkpoint, kept)
+    ends = {} if kept is None else kept.timestamps
+    if not begun.dropped_batches:
+        return 0
+    runs = (_runs(checkpoint, track, ends.get(track.track)) for track in checkpoint.tracks)
+    return sum(run.frames for of_track in runs for run in of_track)
+
+
+def _without(
+    begun: RecorderCheckpoint, known: RecorderCheckpoint, last_lost: int, ends: Mapping[str, int]
+) -> RecorderCheckpoint:
+    """Return `begun` with the batches up to `last_lost` dropped: of the frames that are `known`,
+    those before `ends` (ms, by track; all if there is none)."""
+    tracks = (DroppedTrack(t.track, _runs(known, t, ends.get(t.track))) for t in known.tracks)
+    dropped = MediaDropped(
+        *(begun.stream_sid, begun.call_sid, begun.task_sid, begun.gateway, begun.epoch),
+        at=begun.started_at,
+        reason=FILES_GONE,
+        first_number=begun.last_batch + 1,
+        last_number=last_lost,
+        tracks=tuple(track for track in tracks if track.runs),
+    )
+    assembler = Assembler(begun)
+    assembler.drop(dropped, begun.first_offset)
+    return assembler.checkpoint()
+
+
+def _runs(known: RecorderCheckpoint, track: RecorderTrack, end: int | None) -> tuple[Run, ...]:
+    """Return the frames of a track that were received before `end`."""
+    origin = max(0, known.origin)
+    runs = []
+    for each in track.seen:
+        first, step = each.first + origin, each.step or STEP_MS
+        count = each.count if end is None else min(each.count, -((first - end) // step))
+        if count > 0:
+            runs.append(Run(first, count, step, FRAME_BYTES))
+    return tuple(runs)
 
 
 def _new(recording: Recording) -> Assembler:

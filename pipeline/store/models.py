@@ -49,6 +49,9 @@ class ContactRow(Base):
     required_ms: Mapped[int]
     captured_ms: Mapped[int]
     gaps: Mapped[list[dict[str, str | int]]] = mapped_column(JSON)
+    contradictions: Mapped[list[dict[str, str | int | None]]] = mapped_column(
+        JSON, server_default="[]"
+    )
     searched: Mapped[str] = mapped_column(Text)  # what a free search looks in, case folded
     revision: Mapped[int]
     updated_at: Mapped[int]
@@ -117,6 +120,7 @@ class RecordingRow(Base):
     lost_at_end: Mapped[int]
     withheld: Mapped[int]
     withheld_ms: Mapped[int]
+    withheld_because: Mapped[str] = mapped_column(String(32), server_default="")
 
     __table_args__ = (
         Index("recordings_contact", "contact_id", "started_at"),

@@ -11,6 +11,7 @@ from pipeline.store.search import StoredRecording
 from schemas.records import (
     Contact,
     ContactConnection,
+    ContactContradiction,
     ContactDecision,
     ContactGap,
     ContactRecording,
@@ -98,6 +99,7 @@ def _contact(
         capture=row.capture,
         required_ms=row.required_ms,
         captured_ms=row.captured_ms,
+        contradictions=tuple(ContactContradiction(**plain) for plain in row.contradictions),  # type: ignore[arg-type]
     )
 
 
@@ -129,4 +131,5 @@ def _recording(row: RecordingRow) -> ContactRecording:
         lost_at_end=row.lost_at_end,
         withheld=row.withheld,
         withheld_ms=row.withheld_ms,
+        withheld_because=row.withheld_because,
     )

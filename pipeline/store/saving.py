@@ -91,8 +91,9 @@ def _upsert(statement: Any, table: type[Base], where: ColumnElement[bool] | None
 
 
 _FIXED = frozenset({"recording_id", "task_sid"})
-_DERIVED = frozenset({"extension", "extensions"})
-"""Who was monitored during a recording follows from the call, whose events can come later."""
+_DERIVED = frozenset({"extension", "extensions", "withheld_because"})
+"""Who was monitored during a recording follows from the call, whose events can come later, and so
+can Twilio's word that its leg belongs to another call."""
 
 
 def _upsert_recording(statement: Any) -> Insert:
@@ -142,6 +143,7 @@ def contact_row(contact: Contact) -> Row:
         "connections": [plain(connection) for connection in contact.connections],
         "streams": [plain(media_stream) for media_stream in contact.streams],
         "gaps": [plain(gap) for gap in contact.gaps],
+        "contradictions": [plain(each) for each in contact.contradictions],
         "searched": searched_text(contact),
     }
 

@@ -17,7 +17,8 @@ class BadCursorError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which contacts: all that are set must hold. Times are ms; `until` is exclusive."""
+    """Which contacts: all that are set must hold. Times are ms; `until` is exclusive; `withheld`:
+    only those with a withheld recording."""
 
     agent: str | None = None
     customer: str | None = None
@@ -27,6 +28,7 @@ class Filters:
     until: int | None = None
     text: str | None = None
     capture: str | None = None
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,9 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     if filters.call_sid is not None:
         of_leg = select(LegRow.contact_id).where(LegRow.call_sid == filters.call_sid)
         found.append(ContactRow.contact_id.in_(of_leg))
+    if filters.withheld:
+        withheld = select(RecordingRow.contact_id).where(RecordingRow.withheld_because != "")
+        found.append(ContactRow.contact_id.in_(withheld))
     if filters.since is not None:
         found.append(ContactRow.started_at >= filters.since)
     if filters.until is not None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pipeline.calls import policy
+from pipeline.calls.legs import contested_legs
 from pipeline.calls.policy import Decision, PolicyHistory
 from pipeline.calls.state import LONGEST_MS
 from pipeline.calls.view import CallView, view
@@ -15,6 +16,13 @@ from pipeline.streams.marks import customer_marks, worker_marks
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
 from pipeline.streams.reports import buried, closed, gateway_started, opened, reported
 from pipeline.streams.state import is_over, unknown_call
+from pipeline.streams.verification import (
+    VERIFY,
+    foreign_legs,
+    found_in_conference,
+    questions,
+    verified,
+)
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
@@ -25,13 +33,14 @@ from schemas.records import (
     MediaStreamClosed,
     MediaStreamOpened,
     RecordingDecided,
+    VerifyLeg,
 )
 
 FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
 which would else publish a version of a call that is not known here any more."""
 
-Told = Command | RecordingDecided | MediaStreamChanged
+Told = Command | VerifyLeg | RecordingDecided | MediaStreamChanged
 Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
 Own = RecordingDecided | MediaStreamChanged
 
@@ -69,7 +78,7 @@ def on_record(
         case MediaStreamClosed():
             after = closed(before, record, now)
         case CommandAnswered():
-            after = answered(before, record, now)
+            after = _answered(before, record, now)
         case GatewayStarted():
             after = gateway_started(before, record, now)
     if after is before:
@@ -133,6 +142,12 @@ def _with_call(state: CallStreams, call: Call) -> CallStreams:
     return replace(state, call=encode(call), revision=call.revision)
 
 
+def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
+    if answer.command == VERIFY:
+        return verified(state, answer, now)
+    return found_in_conference(state, answered(state, answer, now), answer, now)
+
+
 def _settled(
     before: CallStreams,
     after: CallStreams,
@@ -145,9 +160,11 @@ def _settled(
     gateways = gateways or Gateways(steady_since=0)
     demand = Demand(desired=False, reason="stopped: the call is not known", policy_version=0)
     decided: tuple[RecordingDecided, ...] = ()
+    contested: dict[str, tuple[str, ...]] = {}
     ended = True
     if after.call is not None:
         call, derived = _seen(after.call)
+        contested = contested_legs(call)
         after = reported(after, call.media_streams, now)
         after = replace(after, alone_since=_alone_since(after, derived, now))
         ended = derived.state in ("ended", "ignored")
@@ -162,9 +179,10 @@ def _settled(
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
     after, commands = reconcile(after, demand, now, gateways.steady_since)
+    after, questions_ = questions(after, demand.worker_marks, demand.customer_marks, contested, now)
     if after == before:
         return Next(before)
-    told = (*decided, *commands, *changes(before, after, now))
+    told = (*decided, *commands, *questions_, *changes(before, after, now))
     return Next(replace(after, seen_at=now), told)
 
 
@@ -201,16 +219,20 @@ def _demand(state: CallStreams, call: Call, seen: CallView, decision: Decision) 
     reason = state.reason or decision.reason
     if not decision.record:
         return Demand(desired=False, reason=reason, policy_version=decision.policy_version)
-    legs = [m.call_sid for m in state.media_streams if m.generation and m.call_sid]
+    foreign = foreign_legs(state)
+    streamed = [m.call_sid for m in state.media_streams if m.generation and m.call_sid]
+    legs = [leg for leg in streamed if leg not in foreign]
+    leg = seen.customer_call_sid if seen.customer_leg_is_sure else None
+    marks = customer_marks(seen, legs)
     return Demand(
         desired=True,
         begins=decision.begins,
         reason=reason,
         policy_version=decision.policy_version,
-        call_sid=seen.customer_call_sid or (legs[-1] if legs else None),
+        call_sid=leg if leg and leg not in foreign else legs[-1] if legs else None,
         direction=seen.direction,
         worker_marks=worker_marks(call, seen),
-        customer_marks=customer_marks(seen, legs),
+        customer_marks=tuple(m for m in marks if m not in {f.lower() for f in foreign}),
     )
 
 

@@ -12,19 +12,26 @@ from schemas.records import Call
 
 
 def worker_marks(call: Call, seen: CallView) -> tuple[str, ...]:
-    """All that may mark a leg of the call as a worker's, or as a supervisor's."""
+    """All that may mark a leg of the call as a worker's, or as a supervisor's. What marks the
+    customer's does not: a worker may be called anything."""
     of_workers = [leg.call_sid for leg, _ in seen.legs.workers]
     of_supervisors = [leg.call_sid for leg in seen.legs.supervisors]
     names = [mark for reservation in call.reservations for mark in workers.marks(reservation)]
-    told = workers.value(call.facts, "worker_call_sid")
-    return _lowered(["worker", "agent", told, *names, *of_workers, *of_supervisors])
+    marks = _lowered(["worker", "agent", *names, *of_workers, *of_supervisors])
+    customers = {"customer", (seen.customer or "").lower()}
+    return tuple(mark for mark in marks if mark not in customers)
 
 
 def customer_marks(seen: CallView, earlier_legs: Iterable[str] = ()) -> tuple[str, ...]:
     """All that may mark a leg of the call as the customer's; `earlier_legs`: call SIDs that were
-    streamed as his before."""
-    legs = [leg.call_sid for leg in seen.legs.customers]
-    return _lowered(["customer", seen.customer_call_sid, seen.customer, *legs, *earlier_legs])
+    streamed as his before. A leg that attributes named late is not among them."""
+    sure = seen.customer_call_sid if seen.customer_leg_is_sure else None
+    legs = [
+        leg.call_sid
+        for leg in seen.legs.customers
+        if "label" in leg.facts or "joined" in leg.milestones
+    ]
+    return _lowered(["customer", sure, seen.customer, *legs, *earlier_legs])
 
 
 def _lowered(marks: Iterable[str | None]) -> tuple[str, ...]:
@@ -63,7 +70,7 @@ def customer_leg(
     customer's only beside a leg that is certainly a worker's: an agent's own leg must not be
     streamed.
     """
-    others = [p for p in participants if not p.coaching and not _marked(p, of_workers)]
+    others = [p for p in participants if not p.coaching and not _is_workers(p, of_workers)]
     marked = [p for p in others if _marked(p, of_customers)]
     candidates = marked or others
     connected = [p for p in candidates if p.status.lower() in ("", "connected")]
@@ -81,7 +88,7 @@ def customer_leg(
 def newest(participants: Sequence[Participant], of_workers: AbstractSet[str]) -> Participant:
     """Of several legs that may be the customer's, the one that joined last (agents join first); of
     those that do not say when, the one listed last. There must be one."""
-    others = [p for p in participants if not p.coaching and not _marked(p, of_workers)]
+    others = [p for p in participants if not p.coaching and not _is_workers(p, of_workers)]
     connected = [p for p in others if p.status.lower() in ("", "connected")]
     return max(enumerate(connected), key=lambda item: (item[1].joined_at, item[0]))[1]
 
@@ -89,6 +96,11 @@ def newest(participants: Sequence[Participant], of_workers: AbstractSet[str]) ->
 def has_worker_end(ends: Iterable[str]) -> bool:
     """Whether a leg's ends (lower case) show an agent: a Flex client or a SIP phone."""
     return any(end.startswith(("client:", "sip:")) for end in ends)
+
+
+def _is_workers(participant: Participant, of_workers: AbstractSet[str]) -> bool:
+    # Which SID is a worker's may be known from attributes only: the conference's label outranks it.
+    return participant.label.strip().lower() != "customer" and _marked(participant, of_workers)
 
 
 def _marked(participant: Participant, marks: AbstractSet[str]) -> bool:

@@ -52,7 +52,7 @@ async def test_a_full_producer_is_waited_for() -> None:
     refusals = [KafkaTimeoutError(), KafkaTimeoutError()]
 
     class Full:
-        async def send(self, topic: str, value: bytes | None = None, *rest: Any) -> str:
+        async def send(self, topic: str, value: bytes | None, *_: Any, **__: Any) -> str:
             if refusals:
                 raise refusals.pop()
             taken.append(value)

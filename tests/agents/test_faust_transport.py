@@ -16,7 +16,7 @@ from faust.types import TP
 from intervaltree import IntervalTree
 
 from agents.faust_configured import faust_app
-from agents.faust_lease import Lease
+from agents.faust_lease import Fenced, Lease
 from agents.faust_outbox import BrokenOutbox
 from agents.faust_thread import ConsumerThread, Fetching
 from agents.faust_transport import Consumer, TableManager
@@ -43,6 +43,7 @@ def consumer(kind: Any, acked: list[int], in_flight: list[int], gaps: list[range
     tree = IntervalTree.from_tuples((gap.start, gap.stop) for gap in gaps)
     made._gap = defaultdict(IntervalTree, {PARTITION: tree})
     made._unacked_messages = {Message(offset) for offset in in_flight}
+    made._unsafe, made.commits = {}, 0
     return made
 
 
@@ -55,7 +56,7 @@ def reading_with(thread: Any) -> Any:
     ours = object.__new__(Consumer)
     ours.app = SimpleNamespace(tables=Tables(), client_only=False, fetching=Fetching())
     ours._thread, ours.fetched = thread, {}
-    ours._held, ours._resumed = set(), asyncio.Event()
+    ours._held, ours._resumed, ours._unsafe = set(), asyncio.Event(), {}
     return ours
 
 
@@ -76,13 +77,15 @@ class Thread:
         return {}
 
 
+async def all_of_them(partitions: Any) -> Any:
+    """Everything is safe."""
+    return partitions
+
+
 def app_in(directory: Path, **options: Any) -> Any:
     """A tracker's app, not started."""
     settings = Settings(kafka_bootstrap_servers="localhost:1", state_dir=directory)
-
-    async def nothing() -> None: ...
-
-    return faust_app(settings, Role.TRACKER, before_commit=nothing, lease=Lease(6.0), **options)
+    return faust_app(settings, Role.TRACKER, before_commit=all_of_them, lease=Lease(6.0), **options)
 
 
 def test_an_offset_in_flight_is_not_committed() -> None:
@@ -156,6 +159,7 @@ async def test_a_fetch_waits_for_short_until_a_recovery_is_over(
     monkeypatch.setattr(driver.Consumer, "resume_flow", lambda _: None)
     thread = Thread()
     ours = reading_with(thread)
+    ours.app.before_commit = all_of_them
     ours._active_partitions, ours._paused_partitions = set(), set()
     ours.resume_flow()
     assert 500 == thread.fetch_ms
@@ -283,12 +287,59 @@ async def test_nothing_is_committed_before_all_that_came_of_it_is_safe() -> None
 
     @dataclass
     class Broken:
-        async def before_commit(self) -> None:
+        async def before_commit(self, _partitions: set[int]) -> set[int]:
             raise BrokenOutbox("not safe")
 
     ours = consumer(Consumer, acked=[3], in_flight=[], gaps=[])
     ours.app = Broken()
     assert not await ours._commit_offsets({PARTITION: 4})
+
+
+async def test_a_partition_that_is_not_safe_is_committed_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The others are committed now, and that one with the next commit, up to where it was then."""
+    safe = {1}
+    committed: list[dict[TP, int]] = []
+
+    async def commit(_: Any, offsets: dict[TP, int], *__: Any) -> bool:
+        committed.append(offsets)
+        return True
+
+    async def before_commit(partitions: set[int]) -> set[int]:
+        return partitions & safe
+
+    monkeypatch.setattr(driver.Consumer, "_commit_offsets", commit)
+    ours = consumer(Consumer, acked=[], in_flight=[], gaps=[])
+    ours.app = SimpleNamespace(before_commit=before_commit)
+    one, two = TP("calls", 1), TP("calls", 2)
+    assert await ours._commit_offsets({one: 4, two: 7})
+    safe.add(2)
+    assert await ours._commit_offsets({one: 5})
+    assert await ours._commit_offsets({one: 6})
+    assert committed == [{one: 4}, {one: 5, two: 7}, {one: 6}]
+
+
+async def test_a_process_with_records_under_way_after_a_rebalance_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It would write them over what the partition's new owner writes."""
+
+    async def revoked(*_: Any) -> None:
+        pass
+
+    async def before_commit(partitions: set[int]) -> set[int]:
+        return partitions - {2}
+
+    monkeypatch.setattr(driver.Consumer, "on_partitions_revoked", revoked)
+    ours = reading_with(Thread())
+    lease = ours.app.lease = Lease(6.0)
+    ours.app.before_commit = before_commit
+    await ours.on_partitions_revoked({TP("calls", 1)})
+    assert not lease.holds()
+    await ours.on_partitions_revoked({TP("calls", 1), TP("calls", 2)})
+    with pytest.raises(Fenced, match=r"\[2\]"):
+        lease.holds()
 
 
 async def test_where_nothing_was_committed_reading_goes_back_to_the_beginning() -> None:

@@ -1,5 +1,7 @@
 """The stream manager's wiring: which record goes where."""
 
+from dataclasses import replace
+
 import pytest
 from prometheus_client import REGISTRY
 
@@ -14,6 +16,7 @@ from schemas.records import (
     CommandAnswered,
     GatewayAlive,
     GatewayStarted,
+    LegCheck,
     MediaStreamOpened,
     RecordingDecided,
     RecordingPolicy,
@@ -37,7 +40,7 @@ def _running() -> CallStreams:
     opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, None, 1, "g1", 1, T)
     state = core.on_record(TASK, state, opened, T).state
     assert state is not None
-    return state
+    return replace(state, legs=(LegCheck(CUSTOMER_LEG, "confirmed", 1, T, None, ()),))
 
 
 def test_commands_and_reports_go_to_their_topics_under_the_task() -> None:

@@ -4,13 +4,23 @@ from dataclasses import replace
 
 from agents.app import Output, Refusal, Step
 from agents.resolver import ResolverCore
-from agents.tracker import TrackerCore
+from agents.tracker import CONTRADICTIONS, TrackerCore
 from pipeline.calls.aliases import MOST_WAITING, WAITING_MS
+from pipeline.calls.legs import contested_legs
 from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, MARKED_MS
 from pipeline.calls.state import LONGEST_MS
-from schemas.records import Call, CallAlias, CallAliasState, CtiEvent, ForgottenCall
-from schemas.topics import CALL_ALIASES, CALLS, CTI_RESOLVED, Topic
-from tests.pipeline.calls.histories import CUSTOMER_LEG, T0, TASK, Story, inbound
+from schemas.records import (
+    Call,
+    CallAlias,
+    CallAliasState,
+    CtiEvent,
+    ForgottenCall,
+    Worker,
+    WorkerIdentity,
+    WorkerSeen,
+)
+from schemas.topics import CALL_ALIASES, CALLS, CTI_RESOLVED, WORKERS, WORKERS_SEEN, Topic
+from tests.pipeline.calls.histories import CUSTOMER_LEG, T0, TASK, Story, inbound, worker_sid
 
 ALIAS = CallAlias(CUSTOMER_LEG, TASK, T0)
 
@@ -137,3 +147,65 @@ def test_the_resolver_lets_go_what_waited_in_vain() -> None:
     assert T0 + WAITING_MS == core.wakes_at(state)
     assert Step(state) == core.on_tick(CUSTOMER_LEG, state, T0 + WAITING_MS - 1)
     assert Step(None) == core.on_tick(CUSTOMER_LEG, state, T0 + WAITING_MS)
+
+
+def test_the_names_of_a_worker_are_told_once_in_ten_minutes() -> None:
+    """Each reservation repeats them; another call of the same worker adds nothing."""
+    core = TrackerCore()
+    story = inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
+    told: list[Output] = []
+    for now in (T0, T0 + 60_000, T0 + 11 * 60_000):
+        state = None
+        for event in story.events:
+            step = core.on_record(TASK, state, event, now)
+            state, told = step.state, told + [o for o in step.outputs if o.topic == WORKERS_SEEN]
+
+    assert [worker_sid("ann")] * 2 == [output.key for output in told]
+    assert isinstance(told[0].record, WorkerSeen)
+
+
+def test_the_resolver_gathers_the_names_of_a_worker() -> None:
+    """Each change is put on `workers`, whole; a worker is never forgotten."""
+    core, ann = ResolverCore(), worker_sid("ann")
+    first, second = (
+        WorkerSeen(ann, TASK, (WorkerIdentity("email", email, T0, 0),), T0)
+        for email in ("ann@example.com", "new@example.com")
+    )
+    step = core.on_record(ann, None, first, T0)
+    assert [Output(WORKERS, ann, step.state)] == list(step.outputs)
+    again = core.on_record(ann, step.state, first, T0 + 5)
+    assert Step(step.state) == again
+
+    after = core.on_record(ann, step.state, second, T0 + 9)
+    assert isinstance(after.state, Worker)
+    assert ["ann@example.com", "new@example.com"] == [i.value for i in after.state.identities]
+    assert core.wakes_at(after.state) is None
+    assert Step(after.state) == core.on_tick(ann, after.state, T0 + 10**12)
+
+
+def test_contradictions_are_counted_once() -> None:
+    """An attribute that is rewritten, and repeated by every later event, counts once."""
+    counter = CONTRADICTIONS.labels("direction")
+    before = counter._value.get()
+    story = inbound()
+    story.attributes = story.attributes | {"internal": True}
+    story.task("updated", 1_000).task("updated", 2_000)
+    tracked(story.events)
+    assert counter._value.get() == before + 1
+
+
+def test_a_leg_that_another_task_names_is_told_in_both_calls() -> None:
+    """The resolver informs both tasks; the tracker keeps it with the leg, once."""
+    core, other = ResolverCore(), "WT" + "b" * 32
+    first = core.on_record(CUSTOMER_LEG, None, ALIAS, T0)
+    step = core.on_record(CUSTOMER_LEG, first.state, CallAlias(CUSTOMER_LEG, other, T0 + 5), T0 + 5)
+    assert {TASK: other, other: TASK} == {o.key: o.record.other_task_sid for o in step.outputs}
+
+    told = next(o.record for o in step.outputs if o.key == TASK)
+    call = tracked(inbound().events)
+    after = TrackerCore().on_record(TASK, call, told, T0 + 9)
+    assert isinstance(after.state, Call)
+    assert {CUSTOMER_LEG: (other,)} == contested_legs(after.state)
+    assert call.revision + 1 == after.state.revision
+    assert Step(after.state) == TrackerCore().on_record(TASK, after.state, told, T0 + 9)
+    assert Step(None) == TrackerCore().on_record(TASK, None, told, T0 + 9)

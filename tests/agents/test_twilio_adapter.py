@@ -504,7 +504,7 @@ class MovingProducer:
 @pytest.mark.parametrize("failures", [0, 3])
 async def test_an_answer_is_written_in_the_end(scene: Scene, failures: int) -> None:
     """The process does not end for a broker that fails now and then."""
-    adapter = Adapter(Settings(), scene.commands, scene.health, LogClock())
+    adapter = Adapter(Settings(), scene.commands, scene.health, LogClock(), lambda: None)
     sender = adapter._producer = MovingProducer(failures)
     with stamina.set_testing(True, attempts=5):
         await adapter._carry_out(_start(), scene.lane)
@@ -514,7 +514,7 @@ async def test_an_answer_is_written_in_the_end(scene: Scene, failures: int) -> N
 
 async def test_a_rebalance_that_fails_ends_the_process(scene: Scene) -> None:
     """The Kafka client swallows what its listener raises: the process must not live on idle."""
-    adapter = Adapter(Settings(), scene.commands, scene.health, LogClock())
+    adapter = Adapter(Settings(), scene.commands, scene.health, LogClock(), lambda: None)
     await adapter.on_partitions_assigned(set())  # there are no lanes yet
     with pytest.raises(AttributeError):
         await adapter._intact()

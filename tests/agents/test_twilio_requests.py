@@ -29,6 +29,7 @@ from schemas.records import (
     RecordingPolicy,
     StartDuplicateStream,
     StopDuplicateStream,
+    VerifyLeg,
 )
 from schemas.topics import STREAM_COMMANDS
 from tests.agents.twilio_double import ACCOUNT, TOKEN
@@ -60,6 +61,13 @@ HOSTILE = st.sampled_from(
         "",
     ]
 )
+REWRITES: list[dict[str, Any]] = [
+    {},
+    {"internal": True},
+    {"to": "client:../Messages", "outbound_to": "client:x"},
+    {"direction": "outbound", "outbound_to": "../Messages.json"},
+    {"conference": {"participants": {"customer": "CA" + "e" * 32, "worker": CUSTOMER_LEG}}},
+]
 TEXTS = HOSTILE | st.text(max_size=40)
 
 
@@ -117,7 +125,11 @@ def _only_allowed(wire: Wire) -> None:
 def _commands(draw: st.DrawFn) -> Command:
     task = draw(st.just(TASK) | TEXTS)
     call_sid = draw(st.none() | TEXTS)
-    if draw(st.booleans()):
+    kind = draw(st.sampled_from(["start", "stop", "verify"]))
+    if kind == "verify":
+        others = tuple(draw(st.lists(TEXTS, max_size=2)))
+        return VerifyLeg("", task, call_sid or "", 1, T0, T0, ("worker",), ("customer",), others)
+    if kind == "start":
         return StartDuplicateStream(
             "", task, call_sid, 1, T0, T0, "why", 1, draw(st.sampled_from(["inbound", "outbound"])),
             ("worker",), ("customer",),
@@ -176,6 +188,7 @@ def _hostile_events(draw: st.DrawFn) -> list[CtiEvent]:
     story.reservation("accepted", 2_000, "ann")
     story.participant("join", 2_500, draw(TEXTS), ParticipantLabel=draw(TEXTS))
     story.attributes["call_sid"] = draw(TEXTS)
+    story.attributes |= draw(st.sampled_from(REWRITES))
     story.task("updated", 3_000)
     story.reservation("wrapup", 60_000, "ann")
     return list(draw(st.permutations(story.events)))
@@ -204,6 +217,13 @@ def _commanded(events: list[CtiEvent]) -> list[Command]:
 def _answer(command: Command) -> list[object]:
     if isinstance(command, StopDuplicateStream):
         return []
+    if isinstance(command, VerifyLeg):
+        return [
+            CommandAnswered(
+                command.command_id, TASK, command.generation, "verify", "unknown",
+                command.call_sid, None, None, None, "", 1, T0 + 61_000,
+            )
+        ]  # fmt: skip
     return [
         CommandAnswered(
             command.command_id, TASK, command.generation, "start", "done", command.call_sid,

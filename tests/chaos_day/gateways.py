@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from gateway.publisher import Publisher
 from gateway.sessions import Sessions
-from gateway.spill import Spill
+from gateway.spill import Spills
 from schemas.records import GatewayStarted
 from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
 
@@ -72,14 +72,14 @@ class DayGateway:
     sessions: Sessions = field(init=False)
     _media: Publisher = field(init=False)
     _events: Publisher = field(init=False)
-    _spill: Spill = field(init=False)
+    _spills: Spills = field(init=False)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def begin(self) -> None:
         """Take over the spill of an earlier life, and announce this one behind it."""
-        self._spill = Spill(self.directory / self.name, self.spill_bytes)
+        self._spills = Spills(self.directory / self.name, self.spill_bytes)
         options: dict[str, Any] = {"limit": self.buffer_bytes, "clock": self.clock.seconds}
-        self._media = Publisher(lambda: self.line, spill=self._spill, **options)  # type: ignore[arg-type,return-value]
+        self._media = Publisher(lambda: self.line, spills=self._spills, **options)  # type: ignore[arg-type,return-value]
         self._events = Publisher(lambda: self.line, **options)  # type: ignore[arg-type,return-value]
         self.sessions = Sessions(
             self._media,
@@ -100,7 +100,7 @@ class DayGateway:
     @property
     def is_behind(self) -> bool:
         """Whether so much waits in memory that the day must not go on yet."""
-        return self._media.buffered > self.buffer_bytes // 2 and not self._spill.is_full
+        return self._media.buffered > self.buffer_bytes // 2 and not self._spills.is_full
 
     @property
     def waits(self) -> bool:
@@ -114,7 +114,7 @@ class DayGateway:
         for task in self._tasks:
             with suppress(asyncio.CancelledError):
                 await task
-        self._spill.close()
+        self._spills.close()
 
     async def end(self) -> None:
         """Wait until Kafka has everything, and end."""

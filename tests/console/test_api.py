@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from console.database_health import check_database, watch_database
-from schemas.records import ContactGap
+from schemas.records import ContactContradiction, ContactGap
 from tests.console.conftest import TOKEN, Console
 from tests.pipeline.store.contacts import CONTACT, LIVE, NOON, RECORDING, numbered
 
@@ -50,7 +50,7 @@ async def test_a_contact_is_shown_as_the_contract_says(
     assert {
         "contact_id", "task_sid", "direction", "customer", "queue", "started_at", "ended_at",
         "state", "outcome", "sessions", "recordings", "decisions", "gaps", "capture",
-        "required_ms", "captured_ms",
+        "required_ms", "captured_ms", "contradictions",
     } == set(contact)  # fmt: skip
     assert {
         "reservation_sid": "WR" + "3" * 32,
@@ -78,6 +78,7 @@ async def test_a_contact_is_shown_as_the_contract_says(
         "frames": {"received": 2_000, "lost": 3, "duplicate": 1, "invalid": 0, "withheld": 0},
         "lost_for": {"not-received": 2, "not-sent": 1},
         "audio_url": AUDIO,
+        "withheld_because": None,
     } == contact["recordings"][0]
     assert {"at", "decision", "reason", "policy_version"} == set(contact["decisions"][0])
     assert contact == (await client.get(f"/api/contacts/{CONTACT.contact_id}")).json()
@@ -544,3 +545,56 @@ async def test_the_database_is_watched(console: Console) -> None:
     stop.set()
     await watching
     assert {"database"} == set(console.health.reasons)
+
+
+async def test_a_withheld_recording_is_listed_only_if_it_is_asked_for(
+    client: httpx.AsyncClient, console: Console
+) -> None:
+    """Neither audio nor waveform is given; the contact without one is not among those."""
+    withheld = replace(RECORDING, withheld_because="leg-contradicted")
+    console.repository.save(replace(CONTACT, recordings=(withheld,)))
+    other = replace(
+        CONTACT, contact_id="WT" + "b" * 32, task_sid="WT" + "b" * 32, recordings=(),
+    )  # fmt: skip
+    console.repository.save(other)
+
+    every = (await client.get("/api/contacts")).json()["contacts"]
+    assert [[], []] == [contact["recordings"] for contact in every]
+    (listed,) = (await client.get("/api/contacts?withheld=true")).json()["contacts"]
+    (recording,) = listed["recordings"]
+    assert (CONTACT.contact_id, "leg-contradicted", None) == (
+        listed["contact_id"], recording["withheld_because"], recording["audio_url"],
+    )  # fmt: skip
+    one = f"/api/recordings/{RECORDING.inum}"
+    assert "leg-contradicted" == (await client.get(one)).json()["withheld_because"]
+    answers = [await client.get(f"{one}/{part}") for part in ("audio", "peaks")]
+    answers.append(await client.head(f"{one}/audio"))
+    assert [403, 403, 403] == [answer.status_code for answer in answers]
+    assert 200 == (await client.get(f"{one}/manifest")).status_code
+    assert 400 == (await client.get("/api/contacts?withheld=yes")).status_code
+
+
+async def test_a_recording_can_be_withheld_after_it_is_complete(
+    client: httpx.AsyncClient, console: Console
+) -> None:
+    """Twilio's word may come late."""
+    console.repository.save(CONTACT)
+    assert 200 == (await client.get(AUDIO)).status_code
+    withheld = replace(RECORDING, withheld_because="leg-contradicted")
+    console.repository.save(replace(CONTACT, recordings=(withheld,), revision=CONTACT.revision + 1))
+    assert 403 == (await client.get(AUDIO)).status_code
+
+
+async def test_contradictions_of_attributes_are_shown(
+    client: httpx.AsyncClient, console: Console
+) -> None:
+    """What was told, what holds, since when, and of whom."""
+    told = ContactContradiction(None, "direction", "internal", "inbound", NOON + 5_000)
+    console.repository.save(replace(CONTACT, contradictions=(told,)))
+    (contact,) = (await client.get("/api/contacts")).json()["contacts"]
+    assert [
+        {
+            "at": "2026-05-28T20:26:45.000Z", "reservation_sid": None, "name": "direction",
+            "value": "internal", "held": "inbound",
+        }
+    ] == contact["contradictions"]  # fmt: skip

@@ -5,9 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.outbox import Item, Outbox
+from gateway.room import Room
 from tests.examples import examples
-
-LIMIT = 100
 
 
 class OutboxMachine(RuleBasedStateMachine):
@@ -15,7 +14,8 @@ class OutboxMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.outbox = Outbox(LIMIT)
+        self.room = Room(100)
+        self.outbox = Outbox(self.room)
         self.sizes: dict[int, int] = {}
         self.waiting: list[int] = []
         self.in_flight: list[int] = []
@@ -27,15 +27,12 @@ class OutboxMachine(RuleBasedStateMachine):
     def in_memory(self) -> int:
         return sum(len(item.value) for item in self.outbox)
 
-    @rule(size=st.integers(0, 60), droppable=st.booleans())
-    def put(self, size: int, droppable: bool) -> None:
-        held = self.in_memory()
-        taken = self.outbox.put("t", b"k", bytes(size), at=1.0, droppable=droppable)
-        assert taken == (not droppable or held + size <= LIMIT)
-        if taken:
-            self.put_so_far += 1
-            self.sizes[self.put_so_far] = size
-            self.waiting.append(self.put_so_far)
+    @rule(size=st.integers(0, 60))
+    def put(self, size: int) -> None:
+        self.outbox.put("t", b"k", bytes(size), at=1.0)
+        self.put_so_far += 1
+        self.sizes[self.put_so_far] = size
+        self.waiting.append(self.put_so_far)
 
     @rule(back=st.booleans())
     def take(self, back: bool) -> None:
@@ -115,7 +112,7 @@ class OutboxMachine(RuleBasedStateMachine):
         on_disk = {item.number for item in self.disk[self.read :]}
         assert set(self.in_flight + self.waiting) - set(memory) <= on_disk
         assert set(memory) <= set(self.in_flight + self.waiting)
-        assert self.in_memory() == self.outbox.size
+        assert self.in_memory() == self.outbox.size == self.room.used
         assert bool(self.in_flight or self.waiting) <= bool(self.outbox)
         assert (1.0 if self.sizes else None) == (self.outbox.oldest() if self.sizes else None)
         assert self.outbox.first_needed() <= min(self.sizes, default=self.put_so_far + 1)

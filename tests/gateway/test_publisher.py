@@ -15,7 +15,7 @@ from aiokafka.errors import (
 )
 
 from gateway.publisher import Publisher
-from gateway.spill import Spill
+from gateway.spill import Spills
 from schemas import codec
 from schemas.records import MediaBatch, MediaDropped, Run, Tick, TrackBatch
 
@@ -37,9 +37,6 @@ class FakeProducer:
     async def stop(self) -> None:
         self.stopped = True
 
-    async def flush(self) -> None:
-        """Everything was answered at once."""
-
     async def send(self, topic, value, *, key, partition):
         tick = codec.decode(value)
         told = self.answer(tick)
@@ -57,11 +54,11 @@ class FakeProducer:
 
 @asynccontextmanager
 async def writing(
-    *producers: FakeProducer, limit: int = 10_000, spill: Spill | None = None
+    *producers: FakeProducer, limit: int = 10_000, spills: Spills | None = None
 ) -> AsyncIterator[Publisher]:
     """A publisher that takes these producers one after the other."""
     left = list(producers)
-    publisher = Publisher(lambda: left.pop(0), limit=limit, spill=spill)
+    publisher = Publisher(lambda: left.pop(0), limit=limit, spills=spills)
     task = asyncio.create_task(publisher.run())
     try:
         yield publisher
@@ -147,26 +144,26 @@ async def test_what_kafka_does_not_take_goes_to_disk_and_follows_in_order(tmp_pa
     """Though it is many times what memory holds; and nothing is left on disk in the end."""
     takes = False
     producer = FakeProducer(lambda tick: None if takes else KafkaTimeoutError())
-    spill = Spill(tmp_path, 10**6)
-    async with writing(producer, limit=2_000, spill=spill) as publisher:
+    spills = Spills(tmp_path, 10**6)
+    async with writing(producer, limit=2_000, spills=spills) as publisher:
         for at in range(1_000):
             await until(lambda: publisher.buffered < 1_500)
             assert publisher.publish("ticks", None, Tick(at), droppable=True)
-        assert publisher.buffered < 2_000 < spill.size
+        assert publisher.buffered < 2_000 < spills.size
         takes = True
         assert await publisher.flushed(20)
-        await until(lambda: not spill.size)
+        await until(lambda: not spills.size)
     assert list(range(1_000)) == producer.sent
 
 
 async def test_what_a_stopped_process_could_not_send_is_sent_by_the_next(tmp_path):
     """Before anything of its own."""
     never = FakeProducer(lambda tick: KafkaTimeoutError())
-    async with writing(never, limit=10_000, spill=Spill(tmp_path, 10**6)) as publisher:
+    async with writing(never, limit=10_000, spills=Spills(tmp_path, 10**6)) as publisher:
         for at in range(100):
             assert publisher.publish("ticks", None, Tick(at))
     producer = FakeProducer(taken)
-    async with writing(producer, limit=10_000, spill=Spill(tmp_path, 10**6)) as publisher:
+    async with writing(producer, limit=10_000, spills=Spills(tmp_path, 10**6)) as publisher:
         assert publisher.publish("ticks", None, Tick(100))
         assert await publisher.flushed(20)
     assert list(range(101)) == producer.sent
@@ -174,16 +171,16 @@ async def test_what_a_stopped_process_could_not_send_is_sent_by_the_next(tmp_pat
 
 async def test_a_full_disk_is_a_reason_to_drop_and_is_told(tmp_path):
     """Memory takes what it can."""
-    spill = Spill(tmp_path, 1_000)
+    spills = Spills(tmp_path, 1_000)
     never = FakeProducer(lambda tick: KafkaTimeoutError())
-    async with writing(never, limit=2_000, spill=spill) as publisher:
+    async with writing(never, limit=2_000, spills=spills) as publisher:
         at = 0
-        while publisher.publish("ticks", None, Tick(at), droppable=True) or not spill.is_full:
+        while publisher.publish("ticks", None, Tick(at), droppable=True) or not spills.is_full:
             at += 1
             await asyncio.sleep(0)
         assert "spill-full" == publisher.why_full
         assert publisher.filled() >= 1
-        assert not publisher.has_room()
+        assert not publisher.has_room("ticks", b"")
         assert publisher.publish("ticks", None, Tick(at)), "what tells of it is taken"
 
 
@@ -218,13 +215,10 @@ class PickyProducer:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((value, future))
         if len(self._waiting) == self._together:
-            await self.flush()
+            self._deliver()
         else:
             asyncio.get_running_loop().call_later(0.01, self._deliver)
         return future
-
-    async def flush(self) -> None:
-        self._deliver()
 
     def _deliver(self) -> None:
         waiting, self._waiting = self._waiting, []

@@ -35,6 +35,8 @@ class Announcements:
             self.taken.append((topic, partition, False))
         return True
 
+    was_heard = False
+
     async def flushed(self, seconds: float) -> bool:
         """Kafka took it, so many times."""
         self._flushes -= 1
@@ -73,3 +75,31 @@ async def test_one_that_is_stopped_before_kafka_takes_its_announcement_opens_not
     )  # fmt: skip
     with socket.socket() as probe:
         assert 0 != probe.connect_ex(("127.0.0.1", port))
+
+
+async def test_one_that_has_an_epoch_of_its_own_does_not_wait_for_kafka_for_ever() -> None:
+    """After some seconds it accepts media streams; what it announced goes out first when Kafka is
+    back, before anything of theirs."""
+    port = chosen(["gateway"], {}, [])["gateway"]
+    publisher = Announcements(("127.0.0.1", port), flushes=0)
+    gateway = _gateway(publisher)
+    assert await opened(
+        gateway, Outlets(publisher, publisher), ("media", "events"), STARTED,
+        listen=f"127.0.0.1:{port}", stop=asyncio.Event(), patience_s=3,
+    )  # fmt: skip
+    gateway.end()
+    assert 48 == len(publisher.taken)
+
+
+async def test_a_partition_without_a_leader_does_not_keep_a_gateway_closed() -> None:
+    """Once Kafka took the announcement elsewhere, the others are waited for a few times only."""
+    port = chosen(["gateway"], {}, [])["gateway"]
+    publisher = Announcements(("127.0.0.1", port), flushes=0)
+    publisher.was_heard = True
+    gateway = _gateway(publisher)
+    async with asyncio.timeout(20):
+        assert await opened(
+            gateway, Outlets(publisher, publisher), ("media", "events"), STARTED,
+            listen=f"127.0.0.1:{port}", stop=asyncio.Event(),
+        )  # fmt: skip
+    gateway.end()

@@ -31,7 +31,7 @@ class FakePublisher:
 
     why_full = "buffer-full"
 
-    def has_room(self) -> bool:
+    def has_room(self, _topic: str, _key: bytes) -> bool:
         return not self.full and not self.nearly_full
 
     def publish(self, topic, key, record, *, partition=None, droppable=False) -> bool:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from gateway import spill as spill_module
 from gateway.outbox import Item
-from gateway.spill import Spill, SpillInUse
+from gateway.room import Room
+from gateway.spill import Spill, SpillInUse, Spills
+from pipeline.kafka import partition_of
 from tests.examples import examples
 
 items = st.builds(
@@ -48,7 +50,7 @@ def test_what_was_written_is_read_in_its_order(chunks, most, file_bytes, reopene
     """Whatever the sizes of files and readings, and by the next process too."""
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patch:
         patch.setattr(spill_module, "FILE_BYTES", file_bytes)
-        spill = Spill(Path(directory), 10**9)
+        spill = Spill(Path(directory), Room(10**9))
         written: list[Item] = []
         for chunk in chunks:
             new = numbered(chunk, len(written) + 1)
@@ -56,7 +58,7 @@ def test_what_was_written_is_read_in_its_order(chunks, most, file_bytes, reopene
             written += new
         if reopened:
             spill.close()
-            spill = Spill(Path(directory), 10**9)
+            spill = Spill(Path(directory), Room(10**9))
             assert len(written) == spill.left_over
         assert written == read_all(spill, most)
         assert sum(f.stat().st_size for f in Path(directory).glob("*.spill")) == spill.size
@@ -75,12 +77,12 @@ def test_half_an_item_at_the_end_is_passed_over(given_items, cut, most):
     """As a killed process leaves it; the whole ones before it are there, and what is written
     afterwards follows them."""
     with tempfile.TemporaryDirectory() as directory:
-        spill = Spill(Path(directory), 10**9)
+        spill = Spill(Path(directory), Room(10**9))
         spill.write(numbered(given_items, 1))
         spill.close()
         [path] = Path(directory).glob("*.spill")
         path.write_bytes(path.read_bytes()[:-cut])
-        spill = Spill(Path(directory), 10**9)
+        spill = Spill(Path(directory), Room(10**9))
         whole = numbered(given_items, 1)[: spill.left_over]
         assert len(whole) < len(given_items)
         later = numbered(given_items, spill.left_over + 1)
@@ -91,19 +93,20 @@ def test_half_an_item_at_the_end_is_passed_over(given_items, cut, most):
 
 def test_reading_goes_on_with_what_is_written_meanwhile(tmp_path):
     """And what is needed no more goes, file by file."""
-    spill = Spill(tmp_path, 1_000)
+    room = Room(1_000)
+    spill = Spill(tmp_path, room)
     item = Item(1, "media", None, bytes(700), None, 0.0)
     spill.write([item])
     assert [item] == spill.read(10_000)
     assert [] == spill.read(10_000)
     following = Item(2, "media", None, bytes(700), None, 0.0)
     spill.write([following])
-    assert spill.is_full
+    assert room.is_full
     assert [following] == spill.read(10_000)
     spill.forget(2)
     assert spill.size
     spill.forget(3)
-    assert not spill.is_full
+    assert not room.is_full
     third = Item(3, "media", b"k", b"v", 5, 0.0)
     spill.write([third])
     assert [third] == spill.read(10_000)
@@ -111,16 +114,63 @@ def test_reading_goes_on_with_what_is_written_meanwhile(tmp_path):
 
 def test_a_directory_has_one_owner(tmp_path):
     """Two gateways of one name would send each other's audio."""
-    spill = Spill(tmp_path, 1_000)
+    spills = Spills(tmp_path, 1_000)
     with pytest.raises(SpillInUse, match="FLEXCAPTURE_INSTANCE"):
-        Spill(tmp_path, 1_000)
-    spill.close()
-    Spill(tmp_path, 1_000).close()
+        Spills(tmp_path, 1_000)
+    spills.close()
+    Spills(tmp_path, 1_000).close()
+
+
+def test_partitions_share_the_room(tmp_path):
+    """And each finds its own again after a restart, with how full the disk is."""
+    spills = Spills(tmp_path, 1_000)
+    for partition in (3, 17):
+        spills.of("p-media", partition).write(
+            [Item(1, "p-media", b"k", bytes(480), partition, 0.0)]
+        )
+    assert spills.is_full
+    size = spills.size
+    spills.close()
+    spills = Spills(tmp_path, 1_000)
+    assert size == spills.size
+    assert [("p-media", 3), ("p-media", 17)] == sorted(spills.left_over())
+    [item] = spills.of("p-media", 17).read(10_000)
+    assert 17 == item.partition
+    spills.of("p-media", 17).forget(2)
+    assert not spills.is_full
+    spills.close()
+
+
+@settings(max_examples=examples(30), deadline=None)
+@given(given_items=st.lists(items, max_size=20))
+def test_what_an_older_version_left_goes_to_its_partitions(given_items):
+    """It had one queue for all; the order within a partition stays."""
+    with tempfile.TemporaryDirectory() as directory:
+        common = Spill(Path(directory), Room(10**9))
+        if given_items:
+            common.write(numbered(given_items, 1))
+        common.close()
+        spills = Spills(Path(directory), 10**9)
+        assert [] == list(Path(directory).glob("*.spill"))
+        for topic, partition in spills.left_over():
+            found = read_all(spills.of(topic, partition), 10_000)
+            assert [
+                i.value for i in given_items
+                if i.topic == topic and partition == _partition(i)
+            ] == [i.value for i in found]  # fmt: skip
+            assert list(range(1, len(found) + 1)) == [i.number for i in found]
+            assert len(found) == spills.of(topic, partition).left_over
+        assert {(i.topic, _partition(i)) for i in given_items} == set(spills.left_over())
+        spills.close()
+
+
+def _partition(item: Item) -> int:
+    return partition_of(item.key or b"", 24) if item.partition is None else item.partition
 
 
 def test_a_write_that_fails_leaves_nothing_half_done(tmp_path, monkeypatch):
     """A disk that is full for a while, say."""
-    spill = Spill(tmp_path, 10_000)
+    spill = Spill(tmp_path, Room(10_000))
     first, second = (Item(n, "media", None, bytes([n]) * 100, None, 0.0) for n in (1, 2))
     spill.write([first])
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agents.app import changelog_topic, run_table_role
+from agents.app import run_table_role
 from agents.faust_transport import Consumer
 from agents.faust_watch import Stuck
 from pipeline.kafka import ensure_topics, partition_of, producer
@@ -16,7 +16,7 @@ from pipeline.log_clock import LogClock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import encode
-from schemas.topics import CALLS, CTI_EVENTS, DEAD_LETTERS
+from schemas.topics import CALLS, CTI_EVENTS, DEAD_LETTERS, changelog
 from tests.conftest import SettingsFor
 from tests.integration.faust_roles import (
     Collecting,
@@ -118,7 +118,7 @@ async def test_a_process_that_was_stopped_writes_nothing_over_its_successor(
         RoleProcess(settings, "tracker", "tests.integration.slow_role", f"tracker-{n}")
         for n in range(2)
     )
-    changelog = changelog_topic(Role.TRACKER)
+    table = changelog(Role.TRACKER)
     async with reading(settings, CALLS) as calls, processes(first):
         await publish(settings, CTI_EVENTS, [("WT1", event("one")), ("WT1", event("slow"))])
         # Its outputs are out, its table is not: the first waits in its effects.
@@ -130,7 +130,7 @@ async def test_a_process_that_was_stopped_writes_nothing_over_its_successor(
             await calls.until(lambda seen: bodies(seen)[-1:] == ["one slow three"])
             first.send(signal.SIGCONT)
             assert 1 == await first.ended()
-            async with reading(settings, changelog) as values:
+            async with reading(settings, table) as values:
                 await values.until(lambda seen: len(seen) > 0)
                 await publish(settings, CTI_EVENTS, [("WT1", event("four"))])
                 await values.until(lambda seen: bodies(seen)[-1] == "one slow three four")
@@ -145,8 +145,8 @@ async def test_what_the_broker_refuses_for_good_holds_nothing_up(
     them on the same partitions is handled, over and over, by one process."""
     settings = settings_for(prefix, instance="tracker-0")
     small = {"max.message.bytes": "3000"}
-    changelog = changelog_topic(Role.TRACKER)
-    await ensure_topics(settings, [replace(CALLS, extra=small), replace(changelog, extra=small)])
+    table = changelog(Role.TRACKER)
+    await ensure_topics(settings, [replace(CALLS, extra=small), replace(table, extra=small)])
     neighbour = next(
         key for n in range(1_000) if partition_of((key := f"WT{n}n").encode(), 24) == HERE
     )

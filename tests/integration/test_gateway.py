@@ -101,7 +101,8 @@ async def gateway(settings_for, prefix) -> AsyncIterator[Running]:
 
 
 @asynccontextmanager
-async def gateway_with(settings: Settings) -> AsyncIterator[Running]:
+async def gateway_with(settings: Settings, awaited: str = "") -> AsyncIterator[Running]:
+    """A gateway, once it is well, or only that reason of its health is gone."""
     port = chosen(["gateway"], {}, [])["gateway"]
     url = f"ws://127.0.0.1:{port}/media"
     settings = settings.model_copy(
@@ -118,13 +119,17 @@ async def gateway_with(settings: Settings) -> AsyncIterator[Running]:
     task = asyncio.create_task(run(settings, health, stopping))
     try:
         async with asyncio.timeout(30):
-            while health.reasons and not task.done():
+            while _waits(health, awaited) and not task.done():
                 await asyncio.wait([task], timeout=0.05)
         yield Running(url, settings, health, stopping, task)
     finally:
         stopping.set()
         async with asyncio.timeout(8):
             await task
+
+
+def _waits(health: Health, awaited: str) -> bool:
+    return awaited in health.reasons if awaited else bool(health.reasons)
 
 
 async def closing_code(ws: ClientConnection) -> tuple[int, str]:
@@ -475,7 +480,7 @@ async def test_a_killed_broker_loses_nothing(tmp_path, prefix):
             await gateway.records("media", MediaBatch, 4)
             first.close()
             async with asyncio.timeout(30):
-                while not sum(p.stat().st_size for p in spill.glob("*.spill")):  # noqa: ASYNC110
+                while not sum(p.stat().st_size for p in spill.rglob("*.spill")):  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
             with running(broker, tmp_path / "kafka.log"):
                 await wait_for_kafka(settings, 60)
@@ -492,7 +497,42 @@ async def test_a_killed_broker_loses_nothing(tmp_path, prefix):
     assert list(range(sent)) == [
         f.timestamp // 20 for _, batch in sorted(numbers.items()) for f in frames(batch)
     ]
-    assert [] == list(spill.glob("*.spill"))
+    assert [] == list(spill.rglob("*.spill"))
+
+
+async def test_a_gateway_that_starts_without_kafka_takes_media_streams(tmp_path, prefix):
+    """It has an epoch in its state directory: after some seconds it accepts sockets, and what they
+    sent is on a new Kafka as soon as there is one, behind the announcement that it came up."""
+    ports = chosen(["kafka", "controller"], {}, [])
+    broker = LocalKafka(tmp_path / "kafka", ports["kafka"], ports["controller"])
+    settings = Settings(
+        kafka_bootstrap_servers=broker.bootstrap_servers,
+        topic_prefix=prefix,
+        twilio_auth_token=TOKEN,
+        state_dir=tmp_path / "state",
+    )
+    async with gateway_with(settings, awaited="starting") as gateway, gateway.connect() as ws:
+        assert {"brokers"} <= gateway.health.reasons.keys()
+        await ws.send(start())
+        for number in range(100):
+            await ws.send(media("inbound", str(20 * number), bytes(160)))
+        with running(broker, tmp_path / "kafka.log"):
+            await wait_for_kafka(settings, 60)
+            await ws.send(stop())
+            assert (1000, "stop") == await closing_code(ws)
+            found = await gateway.records("media", MediaStreamClosed)
+            async with asyncio.timeout(60):
+                while gateway.health.reasons:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            gateway.stop.set()
+            await gateway.task
+    [home] = {record.partition for record, ours in found if isinstance(ours, MediaStreamClosed)}
+    kinds = [type(ours) for record, ours in found if record.partition == home]
+    assert [GatewayStarted, MediaStreamOpened] == kinds[:2]
+    batches = {ours.number: ours for _, ours in found if isinstance(ours, MediaBatch)}
+    assert list(range(100)) == [
+        f.timestamp // 20 for _, batch in sorted(batches.items()) for f in frames(batch)
+    ]
 
 
 async def send_frames(ws: ClientConnection) -> None:

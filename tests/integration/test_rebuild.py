@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from agents import rebuild, tracker
-from agents.app import changelog_topic
 from agents.rebuild import Refused, Report, rebuild_tracker
 from agents.rebuild_command import rebuild as rebuild_command
 from pipeline.kafka import ensure_topics, partition_of, producer
@@ -14,7 +13,7 @@ from pipeline.replay import Log
 from pipeline.settings import Role, Settings
 from schemas.codec import encode
 from schemas.records import Call, CtiEvent
-from schemas.topics import CALL_PARTITIONS, CALLS, CTI_EVENTS, CTI_RESOLVED
+from schemas.topics import CALL_PARTITIONS, CALLS, CTI_EVENTS, CTI_RESOLVED, changelog
 from tests.conftest import SettingsFor
 from tests.integration.faust_roles import (
     RoleProcess,
@@ -28,7 +27,7 @@ from tests.pipeline.calls.histories import CUSTOMER_LEG, Story, inbound
 pytestmark = pytest.mark.integration
 
 NOW = int(time.time() * 1000)
-CHANGELOG = changelog_topic(Role.TRACKER)
+CHANGELOG = changelog(Role.TRACKER)
 Table = dict[bytes, bytes]
 
 

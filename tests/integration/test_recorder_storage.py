@@ -1,8 +1,10 @@
 """The recorder where its store refuses: a disk that is really full, a bucket that is gone."""
 
 import asyncio
+import os
 import signal
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,9 +15,12 @@ import boto3
 import pytest
 
 from infra.ports import chosen
+from pipeline.kafka import partition_of
 from pipeline.settings import Settings
+from schemas.topics import CALL_PARTITIONS
 from tests.buckets import running_bucket
 from tests.integration.test_recorder import (
+    ROOT,
     SECONDS,
     SIDS,
     Media,
@@ -128,6 +133,66 @@ async def test_a_full_disk(settings_for, prefix, small_disk, monkeypatch):
             process.send_signal(signal.SIGTERM)
             assert 0 == await asyncio.wait_for(process.wait(), SECONDS)
         await check_audio(media, SIDS, 800)
+
+
+async def _restart(settings: Settings, partition: int, *more: str) -> tuple[int, str]:
+    """Exit status and output of `flexcapture recordings restart`."""
+    own = {
+        "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "FLEXCAPTURE_TOPIC_PREFIX": settings.topic_prefix,
+        "FLEXCAPTURE_RECORDINGS_URL": settings.recordings_url,
+        "PYTHONPATH": str(ROOT),
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "pipeline.cli", "recordings", "restart"),
+        *("--partition", str(partition), *more),
+        env=os.environ | own,
+        cwd=settings.state_dir.parent,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+def _delete_files(directory: Path) -> None:
+    for path in directory.rglob("*"):
+        if path.is_file():
+            path.unlink()
+
+
+async def test_files_that_are_gone_have_a_way_out(settings_for, prefix, monkeypatch):
+    """The partition stops, and says what to do; the command says what is lost, and does nothing
+    unless it is told to; then the running recorder makes the recordings once more, whole."""
+    settings = settings_for(prefix)
+    store = Path(settings.recordings_url.removeprefix("file://"))
+    number = partition_of(SIDS[0].encode(), CALL_PARTITIONS)
+    async with on_media(settings) as media:
+        async with recorder(settings, "recorder-0") as process:
+            await media.send([opened(sid) for sid in SIDS])
+            for sid in SIDS:
+                await media.send(batches_of(sid, 0, 700))
+            await media.until(lambda: set(SIDS) <= media.started.keys())
+            await until(lambda: len(list(store.glob("segments/*"))) >= len(SIDS))
+            process.send_signal(signal.SIGTERM)
+            assert 0 == await asyncio.wait_for(process.wait(), SECONDS)
+        _delete_files(store)
+        async with shown_recorder(settings, monkeypatch) as (process, shown):
+            for sid in SIDS:
+                await media.send([*batches_of(sid, 700, 1200), closed(sid)])
+            await until(lambda: f"--partition {number}" in shown.health()[1])
+            status, text = await _restart(settings, number)
+            assert 1 == status
+            assert "nothing is lost" in text
+            assert 503 == (await asyncio.to_thread(shown.health))[0]
+            for partition in {partition_of(sid.encode(), CALL_PARTITIONS) for sid in SIDS}:
+                assert 0 == (await _restart(settings, partition, "--yes"))[0]
+            await media.until_complete()
+            await until(shown.works)
+            process.send_signal(signal.SIGTERM)
+            assert 0 == await asyncio.wait_for(process.wait(), SECONDS)
+        assert "lacks a file" in (await _restart(settings, number))[1]
+        await check_audio(media, SIDS, 1200)
 
 
 async def test_a_bucket_that_refuses(settings_for, prefix, monkeypatch):

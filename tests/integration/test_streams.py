@@ -20,6 +20,7 @@ from pipeline.kafka import consumer, ensure_topics, producer
 from pipeline.kafka_security import client_arguments
 from pipeline.log_clock import machine_clock
 from pipeline.settings import Settings
+from pipeline.streams.verification import FOREIGN_LEG
 from pipeline.telemetry import Health
 from schemas.codec import decode, encode
 from schemas.records import (
@@ -27,6 +28,7 @@ from schemas.records import (
     CommandAnswered,
     GatewayAlive,
     GatewayStarted,
+    Leg,
     MediaStreamChanged,
     MediaStreamClosed,
     MediaStreamOpened,
@@ -35,7 +37,16 @@ from schemas.records import (
 )
 from schemas.topics import ALL, CALLS, POLICY, STREAM_EVENTS, TICKS, Topic
 from tests.agents.twilio_double import ACCOUNT, TOKEN, TwilioDouble, twilio_double
-from tests.pipeline.streams.calls import ANN, BOB, CUSTOMER_LEG, TASK, call, later, reservation
+from tests.pipeline.streams.calls import (
+    ANN,
+    BOB,
+    CUSTOMER_LEG,
+    TASK,
+    call,
+    facts,
+    later,
+    reservation,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -170,6 +181,34 @@ def _left(version: Call) -> Call:
     first = version.reservations[0]
     gone = replace(first, milestones={**first.milestones, "wrapup": _now()})
     return later(version, reservations=(gone, *version.reservations[1:]))
+
+
+async def test_the_leg_of_another_call_is_stopped_once_twilio_says_whose_it_is(
+    bench: Bench,
+) -> None:
+    """It is streamed at once, and asked about right after; the other task's conference lists it."""
+    other = "WT" + "e" * 32
+    bench.twilio.conferences[other] = [
+        {"call_sid": CUSTOMER_LEG, "label": "customer", "status": "connected"}
+    ]
+    named = Leg(CUSTOMER_LEG, facts(other_task=other), {})
+    async with (
+        asyncio.timeout(90),
+        _role(stream_manager.run, bench.settings),
+        _role(twilio_adapter.run, bench.settings),
+    ):
+        await bench.tell(CALLS, later(_active(), legs=(named,)))
+        started = await bench.until(CommandAnswered, lambda r: r.outcome == "done")
+        await bench.gateway_takes(started)
+        verified = await bench.until(CommandAnswered, lambda r: r.command == "verify")
+        stopping = await bench.until(MediaStreamChanged, lambda r: r.reason == FOREIGN_LEG)
+        await bench.gateway_loses(started)
+        looked_up = bench.twilio.asked("conferences")
+    assert ("contradicted", CUSTOMER_LEG) == (verified.outcome, verified.call_sid)
+    assert stopping.at - verified.at <= 2_000
+    assert [started.stream_sid] == [sid for sid, _ in bench.twilio.asked("stop")]
+    assert [CUSTOMER_LEG] == [leg for leg, _ in bench.twilio.asked("start")]
+    assert {TASK, other} == {task for task, _ in looked_up}
 
 
 async def test_a_call_of_a_monitored_agent_is_streamed_until_he_leaves(bench: Bench) -> None:

@@ -1,6 +1,6 @@
 """The account in which a call takes place, and the parts that its workers have."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -35,7 +35,8 @@ class Account:
 
 @dataclass
 class Part:
-    """A worker's reservation. `transfer`: the transfer's fields."""
+    """A worker's reservation. `transfer`: the transfer's fields; `rewritten`: attributes of the
+    worker that were changed meanwhile."""
 
     name: str
     reservation_sid: str
@@ -45,6 +46,7 @@ class Part:
     version: int = 0
     accepted: bool = False
     left: bool = False
+    rewritten: dict[str, Any] = field(default_factory=dict)
 
     @property
     def worker(self) -> dict[str, Any]:
@@ -54,4 +56,5 @@ class Part:
             "email": f"{self.name.title()}@Example.com",
             "full_name": f"{self.name.title()} Agent",
             "team_name": {"cleo": "Gold"}.get(self.name, "blue"),
+            **self.rewritten,
         }

@@ -11,8 +11,13 @@ from tests.model.showing import START, line
 from tests.model.verdicts import Delivery, ListVersion
 
 QUEUES = ("Support", "Claims", "Legal")
-LINES = ("ann@example.com", "bob@example.com", "team:gold", "queue:claims", "!queue:legal", "*")
+LINES = (
+    "ann@example.com", "bob@example.com", "team:gold", "queue:claims", "!queue:legal", "*",
+    "worker:ann", "uma@example.com", worker_sid("bob").lower(),
+)  # fmt: skip
 HOUR = 60 * 60 * 1_000
+FOREIGN_LEG = "CA" + "e" * 32
+"""The leg of another call."""
 LATE = 2 * HOUR
 """How late events come at most: with it, a call's last is known before the call is forgotten."""
 
@@ -139,7 +144,8 @@ class _Director:
             "outside": self.outside, "supervisor": self.listens_in, "leave": self.leaves,
             "rejoin": self.rejoins, "conference": self.adds, "attributes": self.tells,
             "escalate": self.transfers, "transfer back": self.transfers, "again": self.repeats,
-            "parked": self.parks, "parked long": self.parks,
+            "parked": self.parks, "parked long": self.parks, "rewritten": self.rewrites,
+            "renamed": self.renames,
         }  # fmt: skip
         deeds[self.one_of(*deeds)]()
         return bool(self.on)
@@ -173,6 +179,48 @@ class _Director:
 
     def repeats(self) -> None:
         """TaskRouter tells again what it told before, as another event."""
+        self.scene.reservation(self.on[-1], "accepted")
+
+    def rewrites(self) -> None:
+        """A browser writes into the running task's attributes, now and then before Flex does."""
+        scene, own = self.scene, self.on[-1].call_sid
+        people = {"customer": scene.customer_leg, "worker": own}
+        told: dict[str, Any] = self.one_of(
+            {"internal": True},
+            {"client_call": True},
+            {"to": "client:bob"},
+            {"outbound_to": "client:bob", "direction": "outbound"},
+            {"direction": "inbound", "call_sid": FOREIGN_LEG, "from": "+15557770000"},
+            {"direction": "outbound", "outbound_to": "+15557770000"},
+            {"call_sid": FOREIGN_LEG},
+            {"call_sid": own},
+            {"conference": {"participants": people | {"customer": FOREIGN_LEG}}},
+            {"conference": {"participants": people | {"customer": own}}},
+            {"conference": {"participants": people | {"worker": scene.customer_leg}}},
+            {"conference": {"participants": {"customer": own, "worker": scene.customer_leg}}},
+            {"taskChannelUniqueName": "chat", "task_queue_name": "Legal", "queue": "Legal"},
+        )
+        before = scene.attributes
+        scene.attributes = before | told
+        scene.task("updated")
+        if "call_sid" in told and self.draw(st.booleans()):
+            self.pause()
+            scene.call("completed", FOREIGN_LEG, CallStatus="completed")
+        if self.draw(st.booleans()):
+            scene.attributes = before
+            scene.task("updated")
+
+    def renames(self) -> None:
+        """A worker's own attributes are rewritten."""
+        self.on[-1].rewritten |= self.one_of(
+            {"email": "nobody@example.com"},
+            {"email": "Uma@Example.com"},
+            {"email": None},
+            {"email": "+15550001111", "full_name": "customer"},
+            {"team_name": "gold"},
+            {"team_name": ""},
+            {"contact_uri": "client:nobody"},
+        )
         self.scene.reservation(self.on[-1], "accepted")
 
     def parks(self) -> None:

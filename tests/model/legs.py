@@ -17,7 +17,7 @@ _SECOND = 1_000
 class Leg:
     """A leg. `whose`: customer, worker, supervisor or unknown; `owners`: the reservations of the
     worker whose it is, as far as its names tell. `in_since` None: it is not in the conference;
-    `left_at` None: it is not gone."""
+    `left_at` None: it is not gone; `is_marked`: the conference gives it a label."""
 
     call_sid: str
     whose: str
@@ -28,6 +28,7 @@ class Leg:
     was_on: bool
     is_held: bool
     was_refused: bool
+    is_marked: bool
 
     def part_of(self, created: dict[str, int]) -> str | None:
         """The worker's part that the leg belongs to: of several parts of his the last one that he
@@ -48,9 +49,9 @@ def legs_of(said: list[Said], task: dict[str, Any], marks: dict[str, set[str]]) 
     return [_leg(sid, said, named, task, marks) for sid in sorted(spoken | set(named))]
 
 
-def _named(said: list[Said]) -> dict[str, str]:
-    """The legs that the task's attributes ever named, as what they were named last."""
-    named: dict[str, str] = {}
+def _named(said: list[Said]) -> dict[str, list[str]]:
+    """The legs that the task's attributes ever named, as what they were named, first to last."""
+    named: dict[str, list[str]] = {}
     router = [s for s in said if s["subject"] in ("task", "reservation")]
     for each in sorted(router, key=lambda s: (s["at"], s["id"])):
         told = attributes(each["words"].get("task_attributes"))
@@ -58,15 +59,16 @@ def _named(said: list[Said]) -> dict[str, str]:
         worker, customer = text(people.get("worker")), text(people.get("customer"))
         if direction_of(told) == "inbound":
             customer = text(told.get("call_sid")) or customer
-        named |= {worker: "worker"} if worker else {}
-        named |= {customer: "customer"} if customer else {}
+        for leg, role in {worker: "worker", customer: "customer"}.items():
+            if leg:
+                named.setdefault(leg, []).append(role)
     return named
 
 
 def _leg(
     call_sid: str,
     said: list[Said],
-    named: dict[str, str],
+    named: dict[str, list[str]],
     task: dict[str, Any],
     marks: dict[str, set[str]],
 ) -> Leg:
@@ -90,6 +92,7 @@ def _leg(
     owners = frozenset(
         sid for sid, known in marks.items()
         if known & {words.get(n, "").lower() for n in ("label", "to")}
+        and (not words.get("to") or words["to"].lower() != str(task.get("customer")).lower())
     )  # fmt: skip
     left = min((at for at in (left, gone) if at is not None), default=None)
     return Leg(
@@ -102,6 +105,7 @@ def _leg(
         was_on=joined is not None or answered is not None,
         is_held=words.get("hold") == "true" and left is None,
         was_refused=bool(statuses & _REFUSED),
+        is_marked=bool(words.get("label")),
     )
 
 
@@ -124,16 +128,19 @@ def _whose(
     call_sid: str,
     words: dict[str, str],
     owners: frozenset[str],
-    named: dict[str, str],
+    named: dict[str, list[str]],
     task: dict[str, Any],
 ) -> str:
     label, number = words.get("label", "").lower(), str(task.get("customer") or "").lower()
+    roles = named.get(call_sid, [])
     if words.get("coaching") == "true":
         return "supervisor"
-    if call_sid in named or call_sid == task.get("customer_leg"):
-        return "customer" if call_sid == task.get("customer_leg") else named[call_sid]
-    if label and (label in _CUSTOMER or label == number):
+    if call_sid == task.get("original") or label == "customer":
+        return "customer"
+    if label and (label in _CUSTOMER or label == number) and roles[:1] != ["worker"]:
         return "customer"
     if owners or label in _WORKER or words.get("to", "").lower().startswith("client:"):
         return "worker"
-    return "unknown"
+    if roles and set(roles) == {"worker"}:
+        return "worker"
+    return "customer" if call_sid == task.get("later") else "unknown"

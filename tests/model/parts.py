@@ -1,11 +1,12 @@
 """What the model tells of a call."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Session:
-    """A worker's part. `started_at` None: never accepted, as far as is known."""
+    """A worker's part. `started_at` None: never accepted, as far as is known. `called`: all lines
+    of a list that name the worker or the team, by all that was said in this part."""
 
     reservation_sid: str
     worker_sid: str | None
@@ -15,6 +16,7 @@ class Session:
     created_at: int
     started_at: int | None
     ended_at: int | None
+    called: frozenset[str] = field(default=frozenset(), compare=False)
 
     @property
     def is_on(self) -> bool:

@@ -1,7 +1,13 @@
 """Walks through what is said of a call, in the order of time. The rules:
 
-- Of two events that tell the same attribute, the one with the greater version holds, then the later
-  one. Callbacks are ordered by their second, then by sequence number.
+- Of two events that tell the same of channel, queue or a leg, the one with the greater version
+  holds, then the later one. Callbacks are ordered by their second, then by sequence number.
+- Attributes of a task or a worker can be rewritten while the task runs. So what the first event
+  says of direction, customer, the customer's leg, and a worker's name, address and team holds. What
+  is said later is added only if it was absent. All that a worker was ever called is kept.
+- The leg that the task named as the customer's before a worker was asked for is the customer's. A
+  leg that was named later is, too, if it came into the conference (the first named of several), or
+  if only one was ever named; and only if the conference does not mark it as a worker's.
 - A step that is told more than once happened when it was first told.
 - A reservation is a session. It begins when it was accepted, and ends with the reservation's end,
   with the last of the worker's own legs leaving, or with the call, whichever is first; if none of
@@ -19,7 +25,7 @@ from typing import Any
 from tests.model.legs import Leg, legs_of
 from tests.model.parts import Session, Story, Transfer
 from tests.model.reading import Said, attributes, moment, number
-from tests.model.words import direction_of, extension_of, marks_of, text
+from tests.model.words import direction_of, extension_of, marks_of, plain_user, text
 
 SECOND = 1_000
 DAY = 24 * 60 * 60 * SECOND
@@ -39,6 +45,9 @@ class Reader:
     transfers: dict[str, dict[str, int]] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     people: dict[str, dict[str, Any]] = field(default_factory=dict)
+    called: dict[str, set[str]] = field(default_factory=dict)
+    named_legs: list[str] = field(default_factory=list)
+    named_since: int = 0
 
     def told(self, now: int) -> Story:
         """The story."""
@@ -46,6 +55,7 @@ class Reader:
         for said in self.said:
             self._walk(said)
         marks = {sid: marks_of(sid, facts) for sid, facts in self.people.items()}
+        self._learn_customer_leg()
         legs = legs_of(self.said, self.facts, marks)
         over = self._over(legs)
         sessions = self._sessions(legs, over)
@@ -68,9 +78,12 @@ class Reader:
         answered = self._answered(legs, sessions)
         ringing = direction == "outbound" and not answered
         customers = [leg for leg in legs if leg.whose == "customer"]
-        leg = self.facts.get("customer_leg")
-        if leg is None and len(customers) == 1:
-            leg = customers[0].call_sid
+        marked = [leg.call_sid for leg in customers if leg.is_marked]
+        leg = self.facts.get("original") or self.facts.get("later")
+        if "original" not in self.facts and len(marked) == 1:
+            leg = marked[0]
+        if leg is None and self.named_legs:
+            leg = self.named_legs[0]
         return Story(
             task_sid=self.task_sid,
             state=self._state(ended),
@@ -95,12 +108,27 @@ class Reader:
     def _learn_facts(self) -> None:
         router = [s for s in self.said if s["subject"] in ("task", "reservation")]
         for said in sorted(router, key=lambda s: (s["number"], s["at"], s["id"])):
-            self._learn_task(said["words"])
+            self._learn_task(said["words"], said["at"])
         own = [s for s in router if s["subject"] == "reservation"]
         for said in sorted(own, key=_reservation_rank):
             self._learn_worker(said["words"])
 
-    def _learn_task(self, words: dict[str, Any]) -> None:
+    def _learn_customer_leg(self) -> None:
+        """Which of the legs that were named as the customer's may be believed."""
+        if not self.named_legs:
+            return
+        asked = [steps.get("created", min(steps.values())) for steps in self.reservations.values()]
+        if all(self.named_since <= at for at in asked):
+            self.facts["original"] = self.named_legs[0]
+            return
+        in_conference = {s["leg"] for s in self.said if s["step"] == "join"}
+        came = [leg for leg in self.named_legs if leg in in_conference]
+        if came:
+            self.facts["later"] = came[0]
+        elif len(self.named_legs) == 1:
+            self.facts["later"] = self.named_legs[0]
+
+    def _learn_task(self, words: dict[str, Any], at: int) -> None:
         told = attributes(words.get("task_attributes"))
         conference = told.get("conference") or {}
         participants = conference.get("participants") or {}
@@ -116,11 +144,15 @@ class Reader:
             "customer": next(
                 (v for n in customer.get(direction or "", ()) if (v := text(told.get(n)))), None
             ),
-            "customer_leg": leg,
             "joined": text(participants.get("customer")),
             "worker_leg": text(participants.get("worker")),
         }
-        self.facts.update({name: value for name, value in learnt.items() if value is not None})
+        if leg is not None and leg not in self.named_legs:
+            self.named_since = self.named_since or at
+            self.named_legs.append(leg)
+        for name, value in learnt.items():
+            if value is not None and not (name in ("direction", "customer") and name in self.facts):
+                self.facts[name] = value
 
     def _learn_worker(self, words: dict[str, Any]) -> None:
         sid = text(words.get("reservation_sid"))
@@ -136,8 +168,11 @@ class Reader:
             "full_name": text(worker.get("full_name")),
             "team": text(worker.get("team_name")),
         }
+        self.called.setdefault(sid, set()).update(_list_lines(learnt))
         known = self.people.setdefault(sid, {})
-        known.update({name: value for name, value in learnt.items() if value is not None})
+        for name, value in learnt.items():
+            if value is not None and (name in ("worker_sid", "queue") or name not in known):
+                known[name] = value
 
     def _walk(self, said: Said) -> None:
         words, at = said["words"], said["at"]
@@ -197,6 +232,7 @@ class Reader:
             created_at=created,
             started_at=started,
             ended_at=ended,
+            called=frozenset(self.called[sid]),
         )
 
     def _left(self, sid: str, legs: list[Leg]) -> int | None:
@@ -271,6 +307,17 @@ class Reader:
         others = [leg for leg in legs if leg.whose in ("customer", "unknown")]
         gone = any(leg.whose == "customer" and leg.left_at is not None for leg in others)
         return gone or "canceled" in self.steps or any(leg.was_refused for leg in others)
+
+
+def _list_lines(worker: dict[str, Any]) -> set[str]:
+    """The lines of a list that name such a worker: e-mail address, user of the contact address,
+    name, SID, team."""
+    names = [worker["email"], worker["worker_name"]]
+    names += [worker["contact_uri"] and plain_user(worker["contact_uri"])]
+    lines = {line for name in names if name for line in (name, f"worker:{name}")}
+    lines |= {worker["worker_sid"]} if worker["worker_sid"] else set()
+    lines |= {f"team:{worker['team']}"} if worker["team"] else set()
+    return {line.lower() for line in lines}
 
 
 def _reservation_rank(said: Said) -> tuple[int, int, str]:

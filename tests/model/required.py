@@ -96,7 +96,7 @@ def _evidence(reader: Reader, story: Story, opened_at: int | None) -> int | None
     marks = {sid: marks_of(sid, facts) for sid, facts in reader.people.items()}
     legs = legs_of(reader.said, reader.facts, marks)
     if story.direction == "inbound":
-        if reader.facts.get("customer_leg"):
+        if reader.named_legs:
             return story.started_at
         seen = _answered(legs, "customer", "unknown")
         return seen[0] if seen else opened_at

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import permutations
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.calls.aliases import (
     KEPT_MS,
+    MAX_OTHERS,
     MOST_WAITING,
     WAITING_MS,
     Resolved,
@@ -141,12 +143,32 @@ def test_a_leg_is_forgotten_some_time_after_its_latest_record(
     assert T0 + len(records) - 1 + kept == wakes_at(state)
 
 
-@given(st.permutations([("WT1", 5), ("WT2", 5), ("WT0", 9), ("WT3", 1)]))
-def test_of_two_tasks_that_claim_a_leg_the_later_told_holds(order: list[tuple[str, int]]) -> None:
-    """Whatever the order, so that every process finds the same."""
-    state, _ = told(CallAlias(LEG, task, at) for task, at in order)
+@given(st.permutations(["WT1", "WT2", "WT3"]), st.data())
+def test_of_several_tasks_that_name_a_leg_each_gets_its_events(
+    order: list[str], data: st.DataObject
+) -> None:
+    """No task takes the events of a leg from another, and each is informed of each other once."""
+    again = data.draw(st.lists(st.sampled_from(order), max_size=4))
+    state: CallAliasState | None = None
+    contested: list[tuple[str, str]] = []
+    for now, task in enumerate([*order, *again], T0):
+        found = taught(LEG, state, CallAlias(LEG, task, now), now)
+        state, contested = (
+            found.state,
+            contested + [(each.task_sid, each.other_task_sid) for each in found.contested],
+        )
+    heard_of = heard(LEG, state, callback(1), T0 + 99)
+
+    assert isinstance(heard_of, Resolved)
+    assert {(task, "EV1") for task in order} == meant(heard_of.passed_on)
+    assert sorted(contested) == sorted(permutations(order, 2))
+
+
+def test_no_more_than_some_tasks_may_name_a_leg() -> None:
+    """The first keep it, so that what is kept of a leg stays small."""
+    state, _ = told(CallAlias(LEG, f"WT{n}", n) for n in range(50))
     assert state is not None
-    assert "WT0" == state.task_sid
+    assert ("WT0", MAX_OTHERS) == (state.task_sid, len(state.other_task_sids))
 
 
 @settings(max_examples=examples(80), deadline=None)

@@ -404,9 +404,11 @@ def test_a_session_tells_team_and_queue() -> None:
             created_at=T0 + 1_000,
             started_at=T0 + 2_000,
             ended_at=None,
+            list_words=session.list_words,
         )
         == session
     )
+    assert {"ann@example.com", "team:blue", "worker:ann"} < session.list_words
 
 
 def test_a_session_that_nothing_else_ends_is_over_with_the_task() -> None:

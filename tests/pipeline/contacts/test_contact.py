@@ -13,7 +13,13 @@ from pipeline.contacts.match import Watched, extension_at, extensions_during
 from pipeline.contacts.state import Input, empty, fold
 from pipeline.streams.marks import NoLeg
 from schemas.codec import decode, encode
-from schemas.records import Contact, RecordingPolicy, Session
+from schemas.records import (
+    CommandAnswered,
+    Contact,
+    ContactContradiction,
+    RecordingPolicy,
+    Session,
+)
 from tests.examples import examples
 from tests.pipeline.contacts.records import (
     HISTORY,
@@ -26,6 +32,7 @@ from tests.pipeline.contacts.records import (
     changed,
     completed,
     decided,
+    fact,
     histories,
     opened,
     reservation,
@@ -390,3 +397,29 @@ def test_a_contact_is_settled_once_nobody_is_on_it() -> None:
     assert not is_settled(of(call(ANN_LEFT, bob)))
     assert is_settled(of(call(ANN_LEFT)))
     assert is_settled(of(call(reservation(1, "ann", created=0))))
+
+
+def test_the_recording_of_another_calls_leg_is_withheld_and_covers_nothing() -> None:
+    """Twilio says so at any time, before or after the recording is complete."""
+    foreign = CommandAnswered(
+        f"verify:{TASK}:{LEG}:1", TASK, 1, "verify", "contradicted", LEG, None, None, None, "", 1,
+        NOON + 3_000,
+    )  # fmt: skip
+    records: list[Input] = [
+        call(ANN_LEFT, completed=40_000), opened(1), started(1, 2_000), completed(1, 2_000, 30_000),
+    ]  # fmt: skip
+    heard = of(*records)
+    assert ("complete", "") == (heard.capture, heard.recordings[0].withheld_because)
+    for order in ([*records, foreign], [foreign, *records]):
+        withheld = of(*order)
+        assert ["leg-contradicted"] == [r.withheld_because for r in withheld.recordings]
+        assert ("missing", 0) == (withheld.capture, withheld.captured_ms)
+
+
+def test_a_contact_shows_what_attributes_contradict() -> None:
+    """The first word holds; each other one is shown."""
+    version = call(ANN)
+    later = fact("internal", NOON + 5_000)
+    found = of(replace(version, facts={**version.facts, "direction=internal": later}))
+    told = ContactContradiction(None, "direction", "internal", "inbound", NOON + 5_000)
+    assert ("inbound", (told,)) == (found.direction, found.contradictions)

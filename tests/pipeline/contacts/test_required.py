@@ -11,7 +11,15 @@ from pipeline.calls.view import derived, view
 from pipeline.contacts import state as contact_state
 from pipeline.contacts.contact import contact
 from pipeline.contacts.required import evidence, required
-from schemas.records import Call, MediaStreamOpened, RecordingPolicy, Transfer
+from schemas.records import (
+    Call,
+    Fact,
+    MediaStreamOpened,
+    RecordingPolicy,
+    Transfer,
+    Worker,
+    WorkerIdentity,
+)
 from tests.examples import examples
 from tests.model import required as model
 from tests.model.histories import calls, list_versions
@@ -210,3 +218,16 @@ def test_an_inbound_call_without_evidence_of_its_customer_is_not_required() -> N
     assert evidence(made, view(made), None) is None
     assert [] == spans(made)
     assert [(7_000, 30_000)] == spans(made, streamed_at=7_000)
+
+
+def test_a_name_that_counts_later_makes_the_rest_of_the_call_required() -> None:
+    """Learnt in another call of the same worker: from its time on, until the worker leaves."""
+    worker = Fact("WK1", 0, NOON, "e")
+    uma = reservation(1, "uma", created=0, accepted=1_000, wrapup=40_000)
+    version = call(replace(uma, facts={**uma.facts, "worker_sid": worker}), completed=40_000)
+    known = PolicyHistory.of([POLICY])
+    for at in (21_000, 60_000):
+        name = WorkerIdentity("email", "ann@example.com", NOON, NOON + at)
+        known.workers.put(Worker("WK1", (name,), NOON))
+        spans = required(version, view(version), known, None, NOON + 90_000)
+        assert spans == (((NOON + 21_000, NOON + 40_000),) if at == 21_000 else ())

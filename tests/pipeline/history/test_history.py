@@ -106,7 +106,7 @@ def test_json_has_the_documented_shape() -> None:
     assert json.loads(json.dumps(shown)) == shown
     assert {
         "task_sid", "at", "version", "call", "decision", "decisions", "streams", "recordings",
-        "versions",
+        "versions", "contradictions",
     } == set(shown)  # fmt: skip
     assert [1, 2] == [version["revision"] for version in shown["versions"]]
     assert {"revision", "at", "cause", "changes"} == set(shown["version"])

@@ -1,5 +1,7 @@
 """The stream manager's core: from versions of calls to decisions, commands and states."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +11,7 @@ from schemas.codec import decode, encode
 from schemas.records import (
     Call,
     CallStreams,
+    LegCheck,
     MediaStreamChanged,
     MediaStreamOpened,
     RecordingDecided,
@@ -42,7 +45,7 @@ def _running(version: Call) -> CallStreams:
     opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, "name", 1, "g1", 1, T)
     state = on_record(TASK, state, opened, HISTORY, T + 10).state
     assert state is not None
-    return state
+    return replace(state, legs=(LegCheck(CUSTOMER_LEG, "confirmed", 1, T, None, ()),))
 
 
 def test_an_accepted_call_is_decided_and_started_in_one_step() -> None:

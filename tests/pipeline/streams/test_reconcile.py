@@ -153,7 +153,8 @@ def test_streams_that_end_again_and_again_are_started_ever_more_slowly() -> None
     world = _wanted()
     starts: list[int] = []
     for _ in range(100):
-        starts += [world.now] if world.commands else []
+        is_start = bool(world.commands) and isinstance(world.commands[0], StartDuplicateStream)
+        starts += [world.now] if is_start else []
         world.carry_out()
         world.hear_all()
         for stream_sid in list(world.sockets):

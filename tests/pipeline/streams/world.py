@@ -26,6 +26,7 @@ from schemas.records import (
     Reservation,
     StartDuplicateStream,
     StopDuplicateStream,
+    VerifyLeg,
 )
 from schemas.topics import MEDIA
 from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, facts, reservation
@@ -34,7 +35,7 @@ HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)])
 SOURCES = ("calls", "manager", "adapter", "g1", "g2")
 NO_MEDIA_MS = 5_000
 
-Command = StartDuplicateStream | StopDuplicateStream
+Command = StartDuplicateStream | StopDuplicateStream | VerifyLeg
 Record = manager.Seen | manager.Own
 
 
@@ -62,13 +63,15 @@ class GatewayDouble:
 @dataclass(frozen=True)
 class Deed:
     """What Twilio and the adapter make of a command: whether it is `done`, what the adapter says
-    (None: nothing), and whether a started media stream's socket opens at once."""
+    (None: nothing), whether a started media stream's socket opens at once, and what Twilio says of
+    the leg."""
 
     done: bool = True
     outcome: str | None = "done"
     code: int | None = None
     attempts: int = 1
     socket: bool = True
+    verified: str = "confirmed"
 
 
 class Hurried(Backlog):
@@ -103,7 +106,8 @@ class World:
     handled: list[tuple[int, Record]] = field(default_factory=list)
     saved: list[tuple[int, CallStreams | None]] = field(default_factory=list)
     commands: deque[Command] = field(default_factory=deque)
-    issued: list[Command] = field(default_factory=list)
+    issued: list[StartDuplicateStream | StopDuplicateStream] = field(default_factory=list)
+    asked: list[VerifyLeg] = field(default_factory=list)
     told: list[MediaStreamChanged] = field(default_factory=list)
     decided: list[RecordingDecided] = field(default_factory=list)
     sockets: dict[str, Socket] = field(default_factory=dict)
@@ -213,9 +217,9 @@ class World:
         self.state = step.state
         self.saved.append((len(self.handled), self.state))
         for told in (output.record for output in step.outputs if output.topic is not MEDIA):
-            if isinstance(told, StartDuplicateStream | StopDuplicateStream):
+            if isinstance(told, StartDuplicateStream | StopDuplicateStream | VerifyLeg):
                 self.commands.append(told)
-                self.issued.append(told)
+                (self.asked if isinstance(told, VerifyLeg) else self.issued).append(told)  # type: ignore[arg-type]
                 continue
             self._tell("manager", told)
             if isinstance(told, MediaStreamChanged):
@@ -246,6 +250,11 @@ class World:
         """Twilio does what it is asked, or not, and the adapter says so, or not."""
         stream_sid = None
         outcome = deed.outcome
+        if isinstance(command, VerifyLeg):
+            if outcome is not None:
+                told = deed.verified if outcome == "done" else "unknown"
+                self._tell("adapter", _verified(command, told, self.now))
+            return
         if isinstance(command, StartDuplicateStream):
             if not self.on_call:
                 deed = Deed(done=False, outcome="expired", code=21220, attempts=3)
@@ -355,6 +364,13 @@ class World:
     def media_streams(self) -> tuple[ManagedStream, ...]:
         """The media streams that the manager knows."""
         return () if self.state is None else self.state.media_streams
+
+
+def _verified(command: VerifyLeg, outcome: str, now: int) -> CommandAnswered:
+    return CommandAnswered(
+        command.command_id, TASK, command.generation, "verify", outcome, command.call_sid,
+        None, None, None, outcome, 1, now,
+    )  # fmt: skip
 
 
 def _answer(

@@ -1,0 +1,142 @@
+"""Facts of which the first statement holds, and what contradicts it.
+
+Task and worker attributes can be rewritten by flows, plugins and the agent's browser while the task
+runs. So of these facts (`FIRST_HOLDS`) the first value holds, by (version, time, event id): it was
+stated before an agent had the task. Each other value that was ever stated is kept beside it, under
+`NAME=VALUE`, with when it was first stated.
+
+Theory: a fact with its contradictions is a map from value to its earliest stamp. Merging takes the
+earliest stamp of each value, so it is commutative, associative and idempotent. Only the
+`MAX_CLAIMS` earliest values are kept; ranks of values only ever fall, so that any order of events
+keeps the same ones.
+"""
+
+from collections.abc import Iterator, Mapping, MutableMapping
+
+from schemas.frozen import dataclass
+from schemas.records import Call, Fact
+
+FIRST_HOLDS = frozenset(
+    {
+        "direction", "customer", "customer_call_sid",  # of the task
+        "extension", "contact_uri", "full_name", "worker_name", "team",  # of a reservation's worker
+        "role", "other_task",  # of a leg
+    }
+)  # fmt: skip
+"""The names of such facts. Each belongs to one kind of object."""
+
+MAX_CLAIMS = 10
+"""How many values of one fact are kept at most."""
+
+SEPARATOR = "="
+"""Between name and value, in the name under which a contradiction is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """A value that was stated after another one, which holds. `reservation_sid`: None if it is
+    about the task; `at`: when it was first stated (ms)."""
+
+    reservation_sid: str | None
+    name: str
+    value: str
+    held: str
+    at: int
+
+
+def is_contradiction(name: str) -> bool:
+    """Return whether it is the name under which a contradiction of a fact is kept."""
+    return SEPARATOR in name
+
+
+def has_contradictions(facts: Mapping[str, Fact]) -> bool:
+    """Return whether one of these facts is contradicted."""
+    return SEPARATOR in "".join(facts)
+
+
+def is_claim(name: str) -> bool:
+    """Return whether facts of this name are merged by `put_claim`."""
+    return name in FIRST_HOLDS or SEPARATOR in name
+
+
+def put_claim(facts: MutableMapping[str, Fact], name: str, fact: Fact) -> bool:
+    """Merge one value of a fact into `facts`; return whether anything changed. `name` may be that
+    of a contradiction."""
+    name = name.partition(SEPARATOR)[0]
+    first = facts.get(name)
+    if first is None:
+        facts[name] = fact
+        return True
+    key = f"{name}{SEPARATOR}{fact.value}"
+    known = first if first.value == fact.value else facts.get(key)
+    if known is not None and _stamp(known) <= _stamp(fact):
+        return False
+    if first.value == fact.value:
+        facts[name] = fact
+    elif _stamp(fact) < _stamp(first):
+        facts.pop(key, None)
+        facts[name] = fact
+        facts[f"{name}{SEPARATOR}{first.value}"] = first
+    else:
+        facts[key] = fact
+    return _bound(facts, name, key)
+
+
+def values_of(facts: Mapping[str, Fact], name: str) -> tuple[Fact, ...]:
+    """Return each value that was stated of the fact, the one that holds first."""
+    first = facts.get(name)
+    if first is None:
+        return ()
+    return (first, *_others(facts, name)) if has_contradictions(facts) else (first,)
+
+
+def contradictions(call: Call) -> tuple[Contradiction, ...]:
+    """Return what was stated of a call against what holds, by time."""
+    found: list[Contradiction] = []
+    if has_contradictions(call.facts):
+        found += _contradictions(None, call.facts)
+    for reservation in call.reservations:
+        if has_contradictions(reservation.facts):
+            found += _contradictions(reservation.sid, reservation.facts)
+    return tuple(sorted(found, key=lambda c: (c.at, c.name, c.value, c.reservation_sid or "")))
+
+
+def new_contradictions(before: Call | None, after: Call) -> tuple[Contradiction, ...]:
+    """Return the contradictions of a version of a call that are not in the version before it."""
+    if (
+        before is not None
+        and (before.facts is after.facts)
+        and (before.reservations is after.reservations)
+    ):
+        return ()
+    found = contradictions(after)
+    if not found or before is None:
+        return found
+    known = {(c.reservation_sid, c.name, c.value) for c in contradictions(before)}
+    return tuple(c for c in found if (c.reservation_sid, c.name, c.value) not in known)
+
+
+def _contradictions(sid: str | None, facts: Mapping[str, Fact]) -> Iterator[Contradiction]:
+    for key, fact in facts.items():
+        name, is_one, _ = key.partition(SEPARATOR)
+        if is_one:
+            yield Contradiction(sid, name, fact.value, facts[name].value, fact.at)
+
+
+def _others(facts: Mapping[str, Fact], name: str) -> list[Fact]:
+    prefix = name + SEPARATOR
+    return sorted((fact for key, fact in facts.items() if key.startswith(prefix)), key=_stamp)
+
+
+def _bound(facts: MutableMapping[str, Fact], name: str, put: str) -> bool:
+    """Drop the latest value if there are too many. Return whether that is another than `put`."""
+    others = _others(facts, name)
+    if len(others) < MAX_CLAIMS:
+        return True
+    surplus = f"{name}{SEPARATOR}{others[-1].value}"
+    del facts[surplus]
+    return surplus != put
+
+
+def _stamp(fact: Fact) -> tuple[int, int, str, str]:
+    return fact.version, fact.at, fact.event_id, fact.value

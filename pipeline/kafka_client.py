@@ -1,0 +1,298 @@
+"""aiokafka's client, made to leave a broker that accepts connections and answers nothing.
+
+The controller fences such a broker (stopped, with a hanging disk, behind a broken switch) after its
+session, 9 s by default, and its partitions and groups get new leaders and coordinators. aiokafka
+learns of that only once a request has timed out. It may then ask the same broker for metadata, and
+wait for as long again; all the while it opens no connection to any other broker. So here:
+
+- Bootstrap asks the servers in turn, the next one after half a second, and takes the first answer.
+- A connection that is not set up within 3 s is given up, and holds back no other.
+- A request that stays without an answer makes the client refresh its metadata, each second, from
+  other brokers. Connections to a broker that the metadata no longer lists are closed: what was
+  asked there fails at once and is asked elsewhere.
+- Requests that a broker answers at once have 4 s, and fetches as long beyond what they wait for.
+  Only joins, which wait for other members, and writes, which wait for replicas, have the client's
+  request time-out.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+from typing import Any
+
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
+from aiokafka.errors import KafkaConnectionError, KafkaError, StaleMetadata
+from aiokafka.protocol.coordination import FindCoordinatorRequest
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.protocol.group import HeartbeatRequest
+from aiokafka.protocol.metadata import MetadataRequest
+from aiokafka.protocol.offset import OffsetRequest
+
+log = logging.getLogger("aiokafka.client")
+
+SETUP_SECONDS = 3.0
+ANSWER_SECONDS = 4.0
+LATE_SECONDS = 1.0
+"""A request that has no answer for so long makes the client look for another broker."""
+_STAGGER_SECONDS = 0.5
+_AVOIDED_SECONDS = 10.0
+"""For so long a broker that did not answer is asked last for what any broker can answer."""
+_PAUSE_SECONDS = 0.05
+"""Between two refreshes of the metadata: aiokafka asks again at once while a leader is missing."""
+_METADATA = "metadata"
+"""A connection for metadata alone. A broker handles the requests of a connection one after the
+other, and the others may carry one that waits."""
+_PROMPT = (HeartbeatRequest, FindCoordinatorRequest, OffsetRequest)
+
+
+class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
+    """See the module's text. Made of an existing client by `leave_hung_brokers`."""
+
+    _avoided: dict[int, float]
+    _sync_task: "asyncio.Task[None] | None"
+    _locks: dict[Any, asyncio.Lock]
+    _refreshed_at: float
+
+    async def bootstrap(self) -> None:
+        """Take the cluster's metadata from the first server that answers. Raises
+        `KafkaConnectionError` once all have refused, or none has answered within the request
+        time-out."""
+        deadline = self._loop.time() + self._request_timeout_ms / 1000
+        while True:
+            begun = self._loop.time()
+            try:
+                connection, metadata = await self._first_answer()
+                break
+            except KafkaConnectionError:
+                refused = self._loop.time() - begun < SETUP_SECONDS / 2
+                if refused or self._loop.time() >= deadline:
+                    raise
+        self.cluster.update_metadata(metadata)
+        if self.cluster.brokers():
+            connection.close()
+        else:  # a broker that knows of none yet, not even itself
+            self._conns["bootstrap", ConnectionGroup.DEFAULT] = connection
+        if self._sync_task is None:
+            self._sync_task = asyncio.create_task(self._md_synchronizer())
+
+    async def _first_answer(self) -> tuple[AIOKafkaConnection, Any]:
+        servers = [(host, port) for host, port, _ in self.hosts]
+        answered: asyncio.Queue[tuple[AIOKafkaConnection, Any] | None] = asyncio.Queue()
+        asked: list[asyncio.Task[None]] = []
+        outstanding = len(servers)
+        try:
+            while outstanding:
+                if len(asked) < len(servers):
+                    asking = self._ask_for_brokers(*servers[len(asked)], answered)
+                    asked.append(asyncio.create_task(asking))
+                patience = _STAGGER_SECONDS if len(asked) < len(servers) else None
+                with contextlib.suppress(TimeoutError):
+                    answer = await asyncio.wait_for(answered.get(), patience)
+                    if answer is not None:
+                        return answer
+                    outstanding -= 1
+        finally:
+            for task in asked:
+                task.cancel()
+            while not answered.empty():
+                if (late := answered.get_nowait()) is not None:
+                    late[0].close()
+        raise KafkaConnectionError(f"no answer from any of {self._bootstrap_servers}")
+
+    async def _ask_for_brokers(
+        self, host: str, port: int, answered: "asyncio.Queue[tuple[AIOKafkaConnection, Any] | None]"
+    ) -> None:
+        """Put a connection and the metadata that came by it into the queue, or None."""
+        try:
+            async with asyncio.timeout(SETUP_SECONDS):
+                connection = await self._connected(host, port)
+                try:
+                    metadata = await connection.send(MetadataRequest([]))
+                except BaseException:
+                    connection.close()
+                    raise
+        except (OSError, TimeoutError, KafkaError) as error:
+            log.warning("Kafka server %s:%s cannot be used: %r", host, port, error)
+            answered.put_nowait(None)
+        else:
+            answered.put_nowait((connection, metadata))
+
+    async def _connected(self, host: str, port: int, **more: Any) -> AIOKafkaConnection:
+        return await create_conn(
+            host,
+            port,
+            client_id=self._client_id,
+            request_timeout_ms=self._request_timeout_ms,
+            ssl_context=self._ssl_context,
+            security_protocol=self._security_protocol,
+            max_idle_ms=self._connections_max_idle_ms,
+            sasl_mechanism=self._sasl_mechanism,
+            sasl_plain_username=self._sasl_plain_username,
+            sasl_plain_password=self._sasl_plain_password,
+            sasl_kerberos_service_name=self._sasl_kerberos_service_name,
+            sasl_kerberos_domain_name=self._sasl_kerberos_domain_name,
+            sasl_oauth_token_provider=self._sasl_oauth_token_provider,
+            **more,
+        )
+
+    def get_random_node(self) -> int | None:
+        """Return a broker that may be asked what any can answer; None if none is known."""
+        nodes = self._nodes()
+        return nodes[0] if nodes else None
+
+    def _nodes(self) -> list[int]:
+        """All brokers in random order, those that did not answer lately last."""
+        nodes = [broker.nodeId for broker in self.cluster.brokers()]
+        random.shuffle(nodes)
+        return sorted(nodes, key=self._is_avoided)
+
+    def _is_avoided(self, node_id: int) -> bool:
+        return bool(self._loop.time() < self._avoided.get(node_id, 0.0))
+
+    def _avoid(self, node_id: int) -> None:
+        self._avoided[node_id] = self._loop.time() + _AVOIDED_SECONDS
+
+    async def _get_conn(
+        self, node_id: Any, *, group: Any = ConnectionGroup.DEFAULT, **_: Any
+    ) -> AIOKafkaConnection | None:
+        """Return a connection to the broker; None if there is none to be had soon."""
+        name = node_id, group
+        known = self._conns.get(name)
+        if known is not None and known.connected():
+            return known
+        async with self._locks.setdefault(name, asyncio.Lock()):
+            known = self._conns.pop(name, None)
+            if known is not None and known.connected():
+                self._conns[name] = known
+                return known
+            try:
+                async with asyncio.timeout(SETUP_SECONDS):
+                    self._conns[name] = await self._connected_to(node_id)
+            except (OSError, TimeoutError, KafkaError) as error:
+                log.warning("no connection to Kafka broker %s: %r", node_id, error)
+                self._avoid(node_id)
+                if group != _METADATA:
+                    self.force_metadata_update()
+                return None
+        return self._conns[name]
+
+    async def _connected_to(self, node_id: int) -> AIOKafkaConnection:
+        broker = self.cluster.broker_metadata(node_id)
+        if broker is None:
+            raise StaleMetadata(f"broker {node_id} is not in the metadata")
+        return await self._connected(broker.host, broker.port, on_close=self._on_connection_closed)
+
+    async def _metadata_update(self, cluster_metadata: Any, topics: Any) -> bool:
+        """Refresh the metadata from the first broker that answers; return whether one did."""
+        await asyncio.sleep(self._refreshed_at + _PAUSE_SECONDS - self._loop.time())
+        request = MetadataRequest(list(topics) if topics else None)
+        bootstrap = ["bootstrap"] if ("bootstrap", ConnectionGroup.DEFAULT) in self._conns else []
+        for node_id in [*self._nodes(), *bootstrap]:
+            metadata = await self._metadata_from(node_id, request)
+            if metadata is None:
+                continue
+            self._refreshed_at = self._loop.time()
+            if not metadata.brokers:
+                return False  # a topic that is being made: the next answer may have brokers
+            cluster_metadata.update_metadata(metadata)
+            self._close_connections_to_fenced_brokers()
+            return True
+        log.error("no Kafka broker answers a request for metadata")
+        cluster_metadata.failed_update(None)
+        self._refreshed_at = self._loop.time()
+        return False
+
+    async def _metadata_from(self, node_id: Any, request: MetadataRequest) -> Any:
+        group = ConnectionGroup.DEFAULT
+        open_one = self._conns.get((node_id, group))
+        if node_id != "bootstrap" and open_one is not None and open_one._requests:  # noqa: SLF001
+            group = _METADATA
+        connection = await self._get_conn(node_id, group=group)
+        if connection is None:
+            return None
+        try:
+            async with asyncio.timeout(SETUP_SECONDS):
+                return await connection.send(request)
+        except (KafkaError, TimeoutError) as error:
+            log.warning("no metadata from Kafka broker %s: %r", node_id, error)
+            self._avoid(node_id)
+            if group == _METADATA:
+                connection.close(reason=CloseReason.OUT_OF_SYNC)
+            return None
+
+    def _close_connections_to_fenced_brokers(self) -> None:
+        """Close connections to brokers that the controller took out of the cluster. What was asked
+        there fails with a `KafkaConnectionError`."""
+        brokers = {broker.nodeId for broker in self.cluster.brokers()}
+        if not brokers:
+            return
+        for (node_id, group), connection in list(self._conns.items()):
+            if node_id not in brokers:
+                del self._conns[node_id, group]
+                connection.close(reason=CloseReason.OUT_OF_SYNC)
+        self._avoided = {n: until for n, until in self._avoided.items() if n in brokers}
+
+    async def send(
+        self, node_id: Any, request: Any, *, group: Any = ConnectionGroup.DEFAULT
+    ) -> Any:
+        """Send a request as aiokafka does, and watch how long the broker takes."""
+        waiting = _Waiting(self, node_id, group, request)
+        try:
+            return await super().send(node_id, request, group=group)
+        finally:
+            waiting.handle.cancel()
+
+    def give_up(self, node_id: Any, group: Any) -> None:
+        """Close a connection on which a request has waited for too long."""
+        connection = self._conns.pop((node_id, group), None)
+        if connection is not None:
+            log.warning("Kafka broker %s does not answer; connection closed", node_id)
+            connection.close(reason=CloseReason.CONNECTION_TIMEOUT)
+
+    def look_elsewhere(self, node_id: Any) -> None:
+        """Ask the other brokers whether that one is still in the cluster."""
+        self._avoid(node_id)
+        self.force_metadata_update()
+
+
+class _Waiting:
+    """A request under way, looked at each second once it is late."""
+
+    __slots__ = ("_client", "_give_up_at", "_group", "_node_id", "handle")
+
+    def __init__(self, client: Client, node_id: Any, group: Any, request: Any) -> None:
+        self._client = client
+        self._node_id = node_id
+        self._group = group
+        expected, longest = _patience(request)
+        now = client._loop.time()  # noqa: SLF001
+        self._give_up_at = now + longest
+        self.handle = client._loop.call_at(now + expected + LATE_SECONDS, self._look)  # noqa: SLF001
+
+    def _look(self) -> None:
+        loop = self._client._loop  # noqa: SLF001
+        now = loop.time()
+        if now >= self._give_up_at:
+            self._client.give_up(self._node_id, self._group)
+            return
+        self._client.look_elsewhere(self._node_id)
+        self.handle = loop.call_at(min(now + LATE_SECONDS, self._give_up_at), self._look)
+
+
+def _patience(request: Any) -> tuple[float, float]:
+    """Return how long (s) the answer may take by the request's own wish, and how long it is waited
+    for at most; infinite: the client's request time-out decides."""
+    if isinstance(request, FetchRequest):
+        expected: float = request._max_wait_ms / 1000  # noqa: SLF001
+        return expected, expected + ANSWER_SECONDS
+    return 0.0, ANSWER_SECONDS if isinstance(request, _PROMPT) else float("inf")
+
+
+def leave_hung_brokers(client: AIOKafkaClient) -> None:
+    """From now on the client, not yet started, leaves brokers that do not answer."""
+    client.__class__ = Client
+    client._avoided = {}  # noqa: SLF001
+    client._locks = {}  # noqa: SLF001
+    client._refreshed_at = 0.0  # noqa: SLF001

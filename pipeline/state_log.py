@@ -1,0 +1,34 @@
+"""Log lines about a state that lasts: at once, then once a minute, and at its end."""
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+SAY_EVERY_S = 60.0
+SAY_OTHER_S = 10.0
+"""A reason that is another one than the last is logged so soon after it."""
+
+
+class Lasting:
+    """Log lines about a state that may last. `waiting` and `over` are the lines; times in seconds
+    of any clock that only grows."""
+
+    def __init__(self, waiting: str, over: str) -> None:
+        self._waiting = waiting
+        self._over = over
+        self._said_at: float | None = None
+        self._said = ""
+
+    def lasts(self, now: float, reason: str) -> None:
+        """Log the reason, unless that was done within the last minute, or another one within the
+        last 10 s."""
+        rest = SAY_EVERY_S if reason == self._said else SAY_OTHER_S
+        if self._said_at is None or now - self._said_at >= rest:
+            self._said_at, self._said = now, reason
+            log.warning(self._waiting, reason=reason)
+
+    def ends(self) -> None:
+        """Log that the state is over, if it was logged before."""
+        if self._said_at is not None:
+            self._said_at = None
+            log.info(self._over)

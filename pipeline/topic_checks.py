@@ -1,0 +1,131 @@
+"""What is wrong with a topic that exists, compared with `schemas/topics.py`. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.topics import MIN_IN_SYNC, Topic, min_in_sync
+
+POLICY, RETENTION = "cleanup.policy", "retention.ms"
+_UNCLEAN = "unclean.leader.election.enable"
+_MAY_DIFFER = frozenset({"message.timestamp.type"})
+"""Settings for which both values are right: a mirrored topic keeps its records' own times."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A topic's setting that is not as it must be.
+
+    `setting` and `wanted`: what `kafka-configs.sh` has to set, empty if that does not help.
+    `loses_data`: a process must not use the topic until it is put right.
+    """
+
+    topic: str
+    problem: str
+    setting: str
+    wanted: str
+    loses_data: bool
+
+
+def findings(
+    topic: Topic, name: str, replicas: int, actual: Mapping[str, str | None], wanted_replicas: int
+) -> list[Finding]:
+    """Return what is wrong. `name`: with the prefix; `actual`: the topic's settings, defaults
+    included; `wanted_replicas`: as configured, 0 for the broker's default."""
+    found = [
+        *_of_retention(topic, name, actual),
+        *_of_replication(name, replicas, actual, wanted_replicas),
+    ]
+    settled = {finding.setting for finding in found} | _MAY_DIFFER
+    for setting, wanted in topic.config().items():
+        if setting not in settled and setting in actual and actual[setting] != wanted:
+            problem = f"{setting} is {actual[setting]}, not {wanted}"
+            found.append(Finding(name, problem, setting, wanted, loses_data=False))
+    return found
+
+
+def _of_retention(topic: Topic, name: str, actual: Mapping[str, str | None]) -> list[Finding]:
+    """Return what would delete records too early, or let a later record replace them."""
+    policies = {p.strip() for p in (actual.get(POLICY) or "").split(",")} - {""}
+    wanted = topic.config()[POLICY]
+    found = []
+    if ({"compact", "delete"} - {wanted}) & policies:
+        effect = (
+            "records that are needed for ever are deleted by age"
+            if wanted == "compact"
+            else "records are deleted as soon as a later one has their key"
+        )
+        problem = f"{POLICY} is {actual[POLICY]}: {effect}"
+        found.append(Finding(name, problem, POLICY, wanted, loses_data=True))
+    if topic.retention_ms is None:
+        return found
+    kept = _number(actual.get(RETENTION))
+    if kept is not None and 0 <= kept < topic.retention_ms:
+        problem = f"{RETENTION} is {kept}, less than {topic.retention_ms}: records expire unread"
+        found.append(Finding(name, problem, RETENTION, str(topic.retention_ms), loses_data=True))
+    size = _number(actual.get("retention.bytes"))
+    if size is not None and size >= 0:
+        problem = f"retention.bytes is {size}: records are deleted by size, however new they are"
+        found.append(Finding(name, problem, "retention.bytes", "-1", loses_data=True))
+    return found
+
+
+def _of_replication(
+    name: str, replicas: int, actual: Mapping[str, str | None], wanted_replicas: int
+) -> list[Finding]:
+    """Return what would let acknowledged records be lost with one broker, or block every write."""
+    found = []
+    least, right = _number(actual.get(MIN_IN_SYNC)), str(min_in_sync(replicas))
+    if replicas and least is not None:
+        situation = f"{MIN_IN_SYNC} is {least} with {replicas} replicas"
+        if replicas >= 3 and least < 2:
+            problem = f"{situation}: acknowledged records may exist on one broker only"
+            found.append(Finding(name, problem, MIN_IN_SYNC, right, loses_data=True))
+        elif least > replicas:
+            problem = f"{situation}: nothing can be written"
+            found.append(Finding(name, problem, MIN_IN_SYNC, right, loses_data=True))
+        elif least == replicas > 1:
+            problem = f"{situation}: nothing can be written while one broker is away"
+            found.append(Finding(name, problem, MIN_IN_SYNC, right, loses_data=False))
+    if replicas > 1 and actual.get(_UNCLEAN) == "true":
+        problem = f"{_UNCLEAN} is true: acknowledged records are lost when a stale replica leads"
+        found.append(Finding(name, problem, _UNCLEAN, "false", loses_data=True))
+    if 0 < replicas < wanted_replicas:
+        problem = (
+            f"{replicas} replicas, not {wanted_replicas}; kafka-reassign-partitions.sh adds more"
+        )
+        found.append(Finding(name, problem, "", "", loses_data=False))
+    return found
+
+
+def _number(text: str | None) -> int | None:
+    try:
+        return int(text or "")
+    except ValueError:
+        return None
+
+
+def remedy(found: Iterable[Finding], servers: str) -> str:
+    """Return the commands that put the findings right, one a line."""
+    changes: dict[str, dict[str, str]] = {}
+    for finding in found:
+        if finding.setting:
+            changes.setdefault(finding.topic, {})[finding.setting] = finding.wanted
+    lines = [
+        f"kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics "
+        f"--entity-name {name} --add-config {','.join(f'{k}={v}' for k, v in config.items())}"
+        for name, config in changes.items()
+    ]
+    return "\n".join(lines)
+
+
+def refusal(found: Sequence[Finding], servers: str) -> str | None:
+    """Return why the topics must not be used as they are, with the commands that put them right;
+    None if they may be."""
+    fatal = [finding for finding in found if finding.loses_data]
+    if not fatal:
+        return None
+    problems = "\n".join(f"topic {f.topic}: {f.problem}" for f in fatal)
+    return (
+        f"{problems}\nPut this right with `flexcapture topics apply`, or with\n"
+        f"{remedy(fatal, servers)}"
+    )

@@ -1,0 +1,201 @@
+"""A Kafka with an authorizer: what a role lacks is named, and it starts once that was granted."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
+
+from agents import recorder, stream_manager, tracker
+from infra.kafka import LocalKafka, running
+from infra.ports import chosen
+from pipeline.kafka import ensure_topics, wait_for_kafka
+from pipeline.kafka_cluster import Cluster
+from pipeline.settings import Settings, SettingsError
+from pipeline.telemetry import Health
+from schemas.topics import PROVISIONED
+from tests.integration.faust_roles import until
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+
+TOPIC, GROUP, TRANSACTIONAL_ID = 2, 3, 5
+READ, WRITE = 3, 4
+_PREFIXED, _ALLOW = 4, 3
+_USERS = (
+    "org.apache.kafka.common.security.plain.PlainLoginModule required "
+    'username="broker" password="x" user_app="secret";'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedKafka(LocalKafka):
+    """A broker with an authorizer. Its plain port is the administrator's; on `guarded_port` the
+    user `app` logs in, who may do nothing."""
+
+    guarded_port: int = 0
+
+    def _own_properties(self, data: Path) -> dict[str, str]:
+        own = LocalKafka._own_properties(self, data)
+        guarded = f",SASL_PLAINTEXT://127.0.0.1:{self.guarded_port}"
+        return {
+            **own,
+            "listeners": own["listeners"] + guarded,
+            "advertised.listeners": own["advertised.listeners"] + guarded,
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,"
+            "SASL_PLAINTEXT:SASL_PLAINTEXT",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config": _USERS,
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+        }
+
+
+class _CreateAclsResponse(Response):  # type: ignore[misc]
+    API_KEY = 30
+    API_VERSION = 1
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("results", Array(("error_code", Int16), ("error_message", String("utf-8")))),
+    )
+
+
+class _CreateAclsStruct(RequestStruct):  # type: ignore[misc]
+    API_KEY = 30
+    API_VERSION = 1
+    RESPONSE_TYPE = _CreateAclsResponse
+    SCHEMA = Schema(
+        (
+            "creations",
+            Array(
+                ("resource_type", Int8),
+                ("resource_name", String("utf-8")),
+                ("pattern_type", Int8),
+                ("principal", String("utf-8")),
+                ("host", String("utf-8")),
+                ("operation", Int8),
+                ("permission_type", Int8),
+            ),
+        )
+    )
+
+
+class CreateAcls(Request[_CreateAclsStruct]):  # type: ignore[misc]
+    """Allows `User:app` operations on what begins with a prefix."""
+
+    API_KEY = 30
+
+    def __init__(self, kind: int, prefix: str, operations: tuple[int, ...]) -> None:
+        self._acls = [
+            (kind, prefix, _PREFIXED, "User:app", "*", operation, _ALLOW)
+            for operation in operations
+        ]
+
+    def build(self, request_struct_class: Any) -> Any:
+        return request_struct_class(self._acls)
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuardedKafka]:
+    """The broker."""
+    directory = tmp_path_factory.mktemp("guarded")
+    ports = chosen(["kafka", "controller", "guarded"], {}, [])
+    kafka = GuardedKafka(
+        directory / "kafka", ports["kafka"], ports["controller"], guarded_port=ports["guarded"]
+    )
+    with running(kafka, directory / "kafka.log"):
+        admin = Settings(kafka_bootstrap_servers=kafka.bootstrap_servers)
+        asyncio.run(wait_for_kafka(admin, 90))
+        yield kafka
+
+
+SettingsOf = Callable[..., Settings]
+
+
+@pytest.fixture
+def app(guarded: GuardedKafka, prefix: str, tmp_path: Path) -> SettingsOf:
+    """The settings of the user `app`."""
+
+    def make(**more: Any) -> Settings:
+        own = {
+            "kafka_bootstrap_servers": f"127.0.0.1:{guarded.guarded_port}",
+            "kafka_security_protocol": "SASL_PLAINTEXT",
+            "kafka_sasl_username": "app",
+            "kafka_sasl_password": "secret",
+            "topic_prefix": prefix,
+            "instance": "role-0",
+            "state_dir": tmp_path / "state",
+            "recordings_url": (tmp_path / "recordings").as_uri(),
+            "database_url": f"sqlite:///{tmp_path / 'db'}",
+        }
+        return Settings(**own | more)
+
+    return make
+
+
+async def grant(guarded: GuardedKafka, kind: int, prefix: str, *operations: int) -> None:
+    """Allow `app` these operations on everything of that kind that begins with the prefix."""
+    admin = Settings(kafka_bootstrap_servers=guarded.bootstrap_servers)
+    async with Cluster(admin) as cluster:
+        await cluster.look([], ask_all=False)
+        response = await cluster.ask(CreateAcls(kind, prefix, operations))
+    assert {0} == {code for code, _ in response.results}
+
+
+async def lacks(health: Health, what: str) -> None:
+    """Return once the health says that this ACL is missing."""
+    try:
+        await until(lambda: what in health.reasons.get("brokers", ""), 30)
+    except TimeoutError:
+        raise AssertionError(health.reasons) from None
+
+
+@pytest.mark.parametrize(("role", "name"), [(tracker, "tracker"), (recorder, "recorder")])
+async def test_what_a_role_lacks_is_named_until_it_is_granted(
+    guarded: GuardedKafka, app: SettingsOf, prefix: str, role: Any, name: str
+) -> None:
+    """Topics first, then the group; without DescribeConfigs the role starts all the same."""
+    health, stop = Health(starting="not ready yet"), asyncio.Event()
+    running_role = asyncio.create_task(role.run(app(), health, stop))
+    await lacks(health, f"User:app lacks the ACL Read on Topic {prefix}")
+    await grant(guarded, TOPIC, prefix, READ)
+    await lacks(health, f"User:app lacks the ACL Create on Topic {prefix}")
+    admin = Settings(kafka_bootstrap_servers=guarded.bootstrap_servers, topic_prefix=prefix)
+    await ensure_topics(admin, PROVISIONED)
+    await lacks(health, f"User:app lacks the ACL Write on Topic {prefix}")
+    await grant(guarded, TOPIC, prefix, WRITE)
+    await lacks(health, f"User:app lacks the ACL Read on Group {prefix}{name}")
+    await grant(guarded, GROUP, prefix, READ)
+    await until(lambda: not health.reasons, 60)
+    stop.set()
+    async with asyncio.timeout(30):
+        await running_role
+
+
+async def test_a_stream_manager_lacks_its_transactional_id(
+    guarded: GuardedKafka, app: SettingsOf, prefix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before it publishes the list of monitored agents, which would wait for ever."""
+    admin = Settings(kafka_bootstrap_servers=guarded.bootstrap_servers, topic_prefix=prefix)
+    await ensure_topics(admin, PROVISIONED)
+    await grant(guarded, TOPIC, prefix, READ, WRITE)
+    await grant(guarded, GROUP, prefix, READ)
+    health, stop = Health(starting="not ready yet"), asyncio.Event()
+    running_role = asyncio.create_task(stream_manager.run(app(), health, stop))
+    await lacks(health, f"lacks the ACL Write on TransactionalId {prefix}policy-publisher")
+    assert "waiting for Kafka" in capsys.readouterr().out
+    await grant(guarded, TRANSACTIONAL_ID, prefix, WRITE)
+    await until(lambda: not health.reasons.keys() - {"monitored-list"}, 60)
+    stop.set()
+    async with asyncio.timeout(30):
+        await running_role
+
+
+async def test_wrong_credentials_are_refused(app: SettingsOf) -> None:
+    """They do not get better by waiting."""
+    settings = app(kafka_sasl_password="wrong")
+    with pytest.raises(SettingsError, match="FLEXCAPTURE_KAFKA_SASL_USERNAME"):
+        await recorder.run(settings, Health(), asyncio.Event())

@@ -1,0 +1,229 @@
+"""What attributes may not reverse: the first statement holds, and what contradicts it is kept."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.calls.claims import MAX_CLAIMS, contradictions, new_contradictions, put_claim
+from pipeline.calls.policy import PolicyHistory, decide
+from pipeline.calls.state import Folded, fold
+from pipeline.calls.view import view
+from pipeline.streams.marks import customer_marks, worker_marks
+from schemas.records import Call, CtiEvent, Fact, RecordingPolicy
+from tests.examples import examples
+from tests.pipeline.calls.histories import (
+    CUSTOMER,
+    CUSTOMER_LEG,
+    T0,
+    Story,
+    inbound,
+    leg_sid,
+    outbound,
+    worker_attributes,
+    worker_sid,
+)
+
+ANN_ONLY = RecordingPolicy(
+    1, 0, 0, ("!queue:legal", "ann@example.com", "team:blue"), record_inbound=True,
+    record_outbound=False,
+)  # fmt: skip
+FOREIGN = leg_sid("foreign")
+OWN = leg_sid("ann")
+
+
+def call_of(events: list[CtiEvent]) -> Call:
+    """Return the call after these events."""
+    call: Call | None = None
+    for each in events:
+        outcome = fold(call, each)
+        if isinstance(outcome, Folded):
+            call = outcome.call
+    assert call is not None
+    return call
+
+
+def rewritten(story: Story, at: int, **attributes: Any) -> Story:
+    """Add an event after the task's attributes were changed."""
+    story.attributes = story.attributes | attributes
+    return story.task("updated", at)
+
+
+def is_recorded(call: Call) -> bool:
+    """Return whether ann's monitored call is recorded."""
+    return decide(view(call), PolicyHistory.of([ANN_ONLY]), T0 + 60_000).record
+
+
+def on_a_call() -> Story:
+    """An inbound call that ann has accepted."""
+    return inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
+
+
+REVERSALS: dict[str, dict[str, Any]] = {
+    "internal": {"internal": True},
+    "internal as text": {"internal": "TRUE"},
+    "client call": {"client_call": "true"},
+    "to a client": {"to": "client:bob_40example_2Ecom"},
+    "outbound to a client": {"outbound_to": "client:bob"},
+    "outbound": {"direction": "outbound", "outbound_to": "+15557770000"},
+    "outbound, no leg": {"direction": "outbound-dial", "call_sid": None},
+    "nothing": {"direction": None, "call_sid": None, "from": None},
+    "queue": {"queue": "Legal", "task_queue_name": "Legal", "task_queue_sid": "WQ1"},
+    "channel": {"taskChannelUniqueName": "chat", "task_channel_unique_name": "chat"},
+    "customer's leg": {"call_sid": FOREIGN},
+    "own leg as customer's": {"conference": {"participants": {"customer": OWN}}},
+    "customer's leg as worker's": {"conference": {"participants": {"worker": CUSTOMER_LEG}}},
+    "legs swapped": {"conference": {"participants": {"customer": OWN, "worker": CUSTOMER_LEG}}},
+}
+
+
+@pytest.mark.parametrize("attributes", REVERSALS.values(), ids=REVERSALS)
+def test_attributes_written_later_do_not_end_a_recording(attributes: dict[str, Any]) -> None:
+    """Direction, customer's leg, queue and channel stay as they were when the task came to be."""
+    story = rewritten(on_a_call(), 10_000, **attributes)
+    # The legs that the attributes name end elsewhere.
+    story.call_status("completed", 12_000, FOREIGN, CallStatus="completed")
+    seen = view(call_of(story.events))
+
+    assert is_recorded(call_of(story.events))
+    assert (seen.direction, seen.customer, seen.queue) == ("inbound", CUSTOMER, "sales")
+    assert (seen.customer_call_sid, seen.customer_leg_is_sure) == (CUSTOMER_LEG, True)
+
+
+@pytest.mark.parametrize(
+    "worker",
+    [
+        {"email": "nobody@example.com"},
+        {"email": None, "contact_uri": "client:nobody"},
+        {"team_name": "red", "email": "nobody@example.com"},
+        {"full_name": "Nobody"},
+    ],
+)
+def test_a_worker_who_changes_their_attributes_stays_monitored(worker: dict[str, Any]) -> None:
+    """In a reservation a worker is known by all that they were ever called in it."""
+    changed = json.dumps(worker_attributes("ann", **worker))
+    story = on_a_call().reservation("wrapup", 90_000, "ann", worker_attributes=changed)
+    early = on_a_call().reservation("accepted", 30_000, "ann", worker_attributes=changed)
+
+    assert is_recorded(call_of(early.events))
+    [session] = view(call_of(story.events)).sessions
+    assert session.extension == "ann@example.com"
+
+
+def test_what_was_absent_may_be_added() -> None:
+    """A task that states its direction late has it from then on."""
+    story = Story(attributes={}).task("created", 0)
+    story.reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
+    assert view(call_of(story.events)).direction is None
+
+    rewritten(story, 5_000, direction="inbound", call_sid=CUSTOMER_LEG)
+    seen = view(call_of(story.events))
+    assert seen.direction == "inbound"
+    assert (seen.customer_call_sid, seen.customer_leg_is_sure) == (CUSTOMER_LEG, False)
+
+
+def test_a_leg_named_later_is_sure_once_it_is_in_the_conference() -> None:
+    """An outbound call's leg must be in the task's conference; its label is the conference's."""
+    story = outbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
+    people = {"customer": CUSTOMER_LEG, "worker": OWN}
+    rewritten(story, 5_000, conference={"participants": people})
+    assert not view(call_of(story.events)).customer_leg_is_sure
+
+    story.participant("join", 6_000, CUSTOMER_LEG)
+    assert view(call_of(story.events)).customer_leg_is_sure
+
+
+def test_of_several_legs_named_later_the_one_in_the_conference_is_the_customers() -> None:
+    """An agent who names a foreign leg before Flex names the real one changes nothing."""
+    story = outbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
+    rewritten(story, 3_000, conference={"participants": {"customer": FOREIGN}})
+    rewritten(story, 5_000, conference={"participants": {"customer": CUSTOMER_LEG, "worker": OWN}})
+    story.participant("join", 6_000, CUSTOMER_LEG)
+    story.call_status("completed", 9_000, FOREIGN, CallStatus="completed")
+    seen = view(call_of(story.events))
+
+    assert (seen.customer_call_sid, seen.customer_leg_is_sure) == (CUSTOMER_LEG, True)
+    assert seen.definitive_end is None
+
+
+def test_the_conferences_label_outranks_the_attributes() -> None:
+    """A leg that the conference labels `customer` is the customer's, whatever attributes say."""
+    story = outbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
+    rewritten(story, 3_000, conference={"participants": {"customer": OWN, "worker": CUSTOMER_LEG}})
+    story.participant("join", 4_000, OWN, ParticipantLabel="ann")
+    story.participant("join", 6_000, CUSTOMER_LEG, ParticipantLabel="customer")
+    seen = view(call_of(story.events))
+
+    assert seen.customer_call_sid == CUSTOMER_LEG
+    assert [leg.call_sid for leg, _ in seen.legs.workers] == [OWN]
+
+
+def test_contradictions_are_kept_with_the_time_of_the_first() -> None:
+    """Each other value is shown once, in the order of time, also after it was taken back."""
+    story = on_a_call()
+    rewritten(story, 5_000, internal=True)
+    before = call_of(story.events)
+    rewritten(story, 6_000, internal=False, call_sid=FOREIGN)
+    rewritten(story, 7_000, internal=True)
+    found = contradictions(call_of(story.events))
+
+    assert [(c.name, c.held, c.value, c.at - T0) for c in found] == [
+        ("direction", "inbound", "internal", 5_000),
+        ("customer_call_sid", CUSTOMER_LEG, FOREIGN, 6_000),
+    ]
+    new = new_contradictions(before, call_of(story.events))
+    assert [c.name for c in new] == ["customer_call_sid"]
+
+
+_FACTS = st.builds(
+    Fact,
+    value=st.integers(0, 15).map("v{}".format),
+    version=st.integers(0, 3),
+    at=st.integers(0, 5),
+    event_id=st.sampled_from(["a", "b"]),
+)
+
+
+@settings(max_examples=examples(300), deadline=None)
+@given(st.lists(_FACTS, max_size=40), st.data())
+def test_any_order_keeps_the_same_values(told: list[Fact], data: st.DataObject) -> None:
+    """The first value holds, the earliest others are kept, whatever the order and repetition."""
+    again = data.draw(st.permutations(told)) + data.draw(st.lists(st.sampled_from(told or [None])))  # type: ignore[list-item]
+    one: dict[str, Fact] = {}
+    two: dict[str, Fact] = {}
+    for fact in told:
+        put_claim(one, "direction", fact)
+    for fact in again:
+        if fact is not None:
+            put_claim(two, "direction", fact)
+
+    assert one == two
+    assert len(one) <= MAX_CLAIMS
+    first = min(told, key=lambda f: (f.version, f.at, f.event_id, f.value), default=None)
+    assert one.get("direction") == first
+
+
+def test_a_worker_who_is_called_as_the_customer_does_not_hide_the_customer() -> None:
+    """An agent may have chosen any e-mail address and name before the call."""
+    worker = json.dumps(worker_attributes("ann", email=CUSTOMER, full_name="customer"))
+    story = outbound().reservation("created", 1_000, "ann", worker_attributes=worker)
+    story.reservation("accepted", 2_000, "ann", worker_attributes=worker)
+    story.participant("join", 3_000, OWN, ParticipantLabel=worker_sid("ann"))
+    story.call_status("answered", 4_000, CUSTOMER_LEG, To=CUSTOMER, CallStatus="in-progress")
+    story.participant("join", 4_000, CUSTOMER_LEG)
+    rewritten(story, 5_000, conference={"participants": {"customer": CUSTOMER_LEG, "worker": OWN}})
+    call = call_of(story.events)
+    seen = view(call)
+
+    assert (seen.customer_call_sid, seen.customer_leg_is_sure) == (CUSTOMER_LEG, True)
+    assert [leg.call_sid for leg, _ in seen.legs.workers] == [OWN]
+    assert not {"customer", CUSTOMER.lower(), CUSTOMER_LEG.lower()} & set(worker_marks(call, seen))
+
+
+def test_a_leg_that_attributes_named_late_marks_nothing() -> None:
+    """In a conference without labels it would choose the agent's own leg."""
+    story = outbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
+    rewritten(story, 3_000, conference={"participants": {"customer": OWN}})
+    assert OWN.lower() not in customer_marks(view(call_of(story.events)))

@@ -1,0 +1,163 @@
+"""Whether a streamed leg belongs to the call: asked right after the start, and only a contradiction
+ends the media stream."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+from pipeline.streams.manager import Next, on_record, on_tick
+from pipeline.streams.verification import FOREIGN_LEG, MAX_PAUSE_MS, UNVERIFIED_MS, is_unverified
+from schemas.records import (
+    Call,
+    CallStreams,
+    CommandAnswered,
+    Fact,
+    Leg,
+    MediaStreamChanged,
+    MediaStreamOpened,
+    StartDuplicateStream,
+    StopDuplicateStream,
+    VerifyLeg,
+)
+from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, later, reservation
+from tests.pipeline.streams.world import HISTORY
+
+T = 1_000_000
+ACTIVE = reservation(ANN, created=T, accepted=T)
+OTHER_TASK = "WT" + "d" * 32
+FOUND = "CA" + "f" * 32
+
+
+def started(version: Call | None = None, leg: str = CUSTOMER_LEG) -> Next:
+    """A call whose start Twilio has answered, on that leg."""
+    first = on_record(TASK, None, version or call(ACTIVE), HISTORY, T)
+    return on_record(TASK, first.state, answer("start", 1, 1, "done", leg), HISTORY, T + 100)
+
+
+def answer(what: str, generation: int, attempt: int, outcome: str, leg: str) -> CommandAnswered:
+    """The adapter's answer to a start, or to a question about a leg."""
+    name = f"{TASK}:{generation}" if what == "start" else f"{TASK}:{leg}"
+    sid = f"MZ{generation}" if what == "start" else None
+    return CommandAnswered(
+        f"{what}:{name}:{attempt}", TASK, generation, what, outcome, leg, sid, None, None, "", 1, T
+    )
+
+
+def verified(state: CallStreams | None, outcome: str, now: int, attempt: int = 1) -> Next:
+    """The state after the answer to the question about the customer's leg."""
+    told = answer("verify", 1, attempt, outcome, CUSTOMER_LEG)
+    return on_record(TASK, state, told, HISTORY, now)
+
+
+def questions(step: Next) -> list[VerifyLeg]:
+    """What the step asks."""
+    return [told for told in step.told if isinstance(told, VerifyLeg)]
+
+
+def test_a_leg_is_streamed_at_once_and_verified_right_after() -> None:
+    """The start waits for nothing; the question follows its answer, once."""
+    first = on_record(TASK, None, call(ACTIVE), HISTORY, T)
+    assert [CUSTOMER_LEG] == [t.call_sid for t in first.told if isinstance(t, StartDuplicateStream)]
+    assert questions(first) == []
+
+    step = started()
+    [question] = questions(step)
+    assert (question.call_sid, question.generation) == (CUSTOMER_LEG, 1)
+    assert CUSTOMER_LEG.lower() not in question.customer_marks
+
+    opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, None, 1, "g1", 1, T + 150)
+    assert questions(on_record(TASK, step.state, opened, HISTORY, T + 150)) == []
+
+
+def test_a_confirmed_leg_is_not_asked_about_again() -> None:
+    """Not by time, not by another media stream on it, not by what comes after."""
+    step = verified(started().state, "confirmed", T + 200)
+    after = verified(step.state, "contradicted", T + 300)
+    assert after.state is step.state
+    assert step.state is not None
+    assert questions(on_tick(step.state, HISTORY, T + 60_000)) == []
+
+
+def test_only_a_contradiction_stops_the_media_stream() -> None:
+    """It is stopped in the same step, and the leg is not streamed again: the adapter must find
+    another one in the conference."""
+    step = verified(started().state, "contradicted", T + 200)
+
+    [stop] = [t for t in step.told if isinstance(t, StopDuplicateStream)]
+    assert (stop.stream_sid, stop.reason) == ("MZ1", FOREIGN_LEG)
+    assert FOREIGN_LEG in [t.reason for t in step.told if isinstance(t, MediaStreamChanged)]
+    [start] = [t for t in step.told if isinstance(t, StartDuplicateStream)]
+    assert (start.generation, start.call_sid) == (2, None)
+    assert CUSTOMER_LEG.lower() not in start.customer_marks
+
+
+def test_unknown_is_asked_again_ever_more_slowly_and_stops_nothing() -> None:
+    """After 1, 2, 4, ... seconds, at most 30; after 30 s it is reported."""
+    state, now, attempt = started().state, T + 200, 1
+    asked: list[int] = []
+    while now < T + 200_000:
+        step = verified(state, "unknown", now, attempt)
+        state = step.state
+        assert state is not None
+        while not (found := questions(step := on_tick(state, HISTORY, now := now + 500))):
+            state = step.state or state
+            opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, None, 1, "g1", 1, now)
+            state = on_record(TASK, state, opened, HISTORY, now).state or state
+        state, attempt = step.state, attempt + 1
+        assert not any(isinstance(told, StopDuplicateStream) for told in step.told)
+        assert found[0].command_id.endswith(f":{attempt}")
+        asked.append(now)
+    assert state is not None
+    pauses = [later - earlier for earlier, later in pairwise(asked)]
+    assert pauses[:4] == [2_000, 4_000, 8_000, 16_000]
+    assert max(pauses) == MAX_PAUSE_MS
+    assert [is_unverified(state, T + 100 + at) for at in (0, UNVERIFIED_MS)] == [False, True]
+
+
+def test_a_question_without_an_answer_is_asked_again() -> None:
+    """The command, or the answer, was lost."""
+    opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, None, 1, "g1", 1, T + 150)
+    state = on_record(TASK, started().state, opened, HISTORY, T + 150).state
+    assert state is not None
+    assert questions(on_tick(state, HISTORY, T + 6_000)) == []
+    [again] = questions(on_tick(state, HISTORY, T + 6_100))
+    assert again.command_id.endswith(":2")
+
+
+def test_a_leg_that_the_adapter_found_in_the_conference_is_confirmed() -> None:
+    """Nothing more is asked."""
+    unnamed = call(ACTIVE, direction="outbound", customer_call_sid=None)
+    step = started(unnamed, leg=FOUND)
+    assert questions(step) == []
+    assert step.state is not None
+    assert [(c.call_sid, c.result) for c in step.state.legs] == [(FOUND, "confirmed")]
+
+
+def test_a_leg_that_attributes_named_late_is_looked_up_before_it_is_streamed() -> None:
+    """It may be any leg of the account."""
+    named = call(ACTIVE, direction="outbound", customer_call_sid=None)
+    late = {**named.facts, "customer_call_sid": Fact(FOUND, 0, T + 5_000, "e")}
+    step = on_record(TASK, None, later(named, facts=late), HISTORY, T + 5_000)
+    [start] = [t for t in step.told if isinstance(t, StartDuplicateStream)]
+    assert start.call_sid is None
+
+
+def test_another_task_that_names_the_leg_is_asked_about_at_once() -> None:
+    """Unless the leg is confirmed already."""
+    state = verified(started().state, "unknown", T + 200).state
+    other = Leg(CUSTOMER_LEG, {"other_task": Fact(OTHER_TASK, 0, T, "c")}, {})
+    version = later(call(ACTIVE), legs=(other,))
+
+    [question] = questions(on_record(TASK, state, version, HISTORY, T + 300))
+    assert question.other_task_sids == (OTHER_TASK,)
+    confirmed = verified(started().state, "confirmed", T + 200).state
+    assert questions(on_record(TASK, confirmed, version, HISTORY, T + 300)) == []
+
+
+def test_a_late_contradiction_of_a_media_stream_that_is_over_is_kept() -> None:
+    """Its recording is withheld by it, and the leg is not streamed again."""
+    gone = replace(ACTIVE, milestones={**ACTIVE.milestones, "wrapup": T + 150})
+    version = later(call(ACTIVE), reservations=(gone,))
+    state = on_record(TASK, started().state, version, HISTORY, T + 150).state
+    after = verified(state, "contradicted", T + 900).state
+    assert after is not None
+    assert [check.result for check in after.legs] == ["contradicted"]

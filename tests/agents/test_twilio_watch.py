@@ -1,6 +1,7 @@
 """How far the adapter is behind, and what of it hangs."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from agents.twilio_client import TwilioApi, TwilioError
 from agents.twilio_lanes import CallLane, Item, Lanes
 from agents.twilio_watch import LAG_RECORDS, LAG_SECONDS, AdapterWatch, Publishing
 from pipeline import kafka
-from pipeline.log_clock import machine_clock
+from pipeline.log_clock import LogClock, machine_clock
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.records import StopDuplicateStream
@@ -94,7 +95,9 @@ async def test_a_request_that_outlives_its_time_out_is_overdue(
         await hangs.wait()
         raise TwilioError(500, None, "at last")
 
-    async with TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, "http://127.0.0.1:1", 0.01) as api:
+    async with TwilioApi(
+        ACCOUNT, (ACCOUNT, TOKEN), TOKEN, "http://127.0.0.1:1", 0.01, clock=time.time
+    ) as api:
         assert api.overdue() is None
         monkeypatch.setattr(api, "_exchange", exchange)
         asking = asyncio.create_task(api.check_account())
@@ -125,7 +128,7 @@ async def test_a_dead_letter_without_a_leader_holds_no_command_back() -> None:
     class Record:
         value, key, offset, timestamp = b"rubbish", b"k", 7, 5
 
-    adapter = Adapter(Settings(), None, Health(), lambda: None)  # type: ignore[arg-type]
+    adapter = Adapter(Settings(), None, Health(), LogClock(), lambda: None)  # type: ignore[arg-type]
     adapter._producer = Producer()
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         lanes = adapter._lanes = Lanes(tasks, carry_out, 100)

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from agents import twilio_client, twilio_watch
+from agents import twilio_client
 from agents.stuck_work import end_if_stuck
 from agents.twilio_adapter import Adapter
 from agents.twilio_client import TwilioApi, TwilioError
 from agents.twilio_lanes import CallLane, Item, Lanes
 from agents.twilio_watch import LAG_RECORDS, LAG_SECONDS, AdapterWatch, Publishing
 from pipeline import kafka
-from pipeline.log_clock import LogClock, machine_clock
+from pipeline.log_clock import LogClock
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.records import StopDuplicateStream
@@ -44,7 +44,6 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> dict[TopicPartition, int]:
         return found
 
     monkeypatch.setattr(kafka, "end_offsets", end_offsets)
-    monkeypatch.setattr(twilio_watch, "wall_clock", lambda: 9_000)
     return found
 
 
@@ -59,7 +58,7 @@ def test_lag_and_work_that_does_not_move_are_seen(ends: dict[TopicPartition, int
 
         async with asyncio.TaskGroup() as tasks:
             lanes = Lanes(tasks, carry_out, 100)
-            watch = AdapterWatch(Consumer(), lanes, lambda: None, machine_clock)
+            watch = AdapterWatch(Consumer(), lanes, lambda: None, lambda: 9_000)
             beside = [
                 tasks.create_task(watch.measure_lag()),
                 tasks.create_task(end_if_stuck(watch.look, health)),

@@ -12,6 +12,7 @@ from schemas.topics import (
     BRIDGE_CHECKPOINTS,
     CALL_ALIASES,
     CALLS,
+    CLOCK,
     CONTACTS,
     CTI_EVENTS,
     CTI_RESOLVED,
@@ -123,7 +124,8 @@ def acls(role: Role, prefix: str, kinesis_stream: str) -> frozenset[Acl]:
 def _acls(access: Access, prefix: str, kinesis_stream: str) -> Iterator[Acl]:
     for topic in access.reads:
         yield Acl(Operation.READ, ResourceType.TOPIC, prefix + topic.name)
-    for topic in access.writes:
+    # Every process that uses Kafka measures its clock.
+    for topic in (*access.writes, CLOCK) if access.writes else ():
         yield Acl(Operation.WRITE, ResourceType.TOPIC, prefix + topic.name)
     if access.group is not None:
         group = access.group.replace("STREAM", kinesis_stream)

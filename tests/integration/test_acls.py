@@ -98,7 +98,7 @@ async def until_all_is_granted(started: Roles, cluster: Cluster, prefix: str) ->
                     new[user] = own - granted.get(user, frozenset())
                     granted[user] = granted.get(user, frozenset()) | own
             await grant(cluster, new)
-            if all(status == 200 for status, _ in answers):
+            if all(status == 200 and not lacking(text, prefix) for status, text in answers):
                 break
             await asyncio.sleep(0.3)
     table = {str(role): acls(role, prefix, STREAM) for role in Role}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from agents import recorder, stream_manager, tracker
 from infra.kafka import LocalKafka, running
@@ -15,7 +16,7 @@ from pipeline.kafka import ensure_topics, wait_for_kafka
 from pipeline.kafka_cluster import Cluster
 from pipeline.settings import Settings, SettingsError
 from pipeline.telemetry import Health
-from schemas.topics import PROVISIONED
+from schemas.topics import CALLS, PROVISIONED
 from tests.integration.acl_requests import GROUP, READ, TOPIC, TRANSACTIONAL_ID, WRITE, CreateAcls
 from tests.integration.faust_roles import until
 
@@ -151,3 +152,12 @@ async def test_wrong_credentials_are_refused(app: SettingsOf) -> None:
     settings = app(kafka_sasl_password="wrong")
     with pytest.raises(SettingsError, match="FLEXCAPTURE_KAFKA_SASL_USERNAME"):
         await recorder.run(settings, Health(), asyncio.Event())
+
+
+async def test_a_command_names_what_it_lacks_at_once(app: SettingsOf) -> None:
+    """Also a process that measures Kafka's clock must not wait for a permission in silence."""
+    for only_writes, operation in ((False, "Read"), (True, "Write")):
+        with pytest.raises(
+            TopicAuthorizationFailedError, match=f"User:app lacks the ACL {operation} on Topic"
+        ):
+            await ensure_topics(app(), [CALLS], only_writes=only_writes)

@@ -153,7 +153,7 @@ def kafka(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
     """A Kafka whose clock is right, with a machine whose clock the test chooses."""
     made = FakeKafka(machine)
 
-    async def ensure_topics(*_: Any) -> None:
+    async def ensure_topics(*_: Any, **__: Any) -> None:
         if isinstance(made.error, SettingsError):
             raise made.error
 

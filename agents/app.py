@@ -28,6 +28,7 @@ from agents.faust_watch import Progress, lasting, watch
 from agents.process_end import end_process_soon
 from pipeline.kafka import know_topics, producer
 from pipeline.kafka_watch import using_kafka
+from pipeline.log_clock import LogClock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, TICKS, Topic, changelog
@@ -68,6 +69,7 @@ async def run_table_role(
     stop: asyncio.Event,
     *,
     role: Role,
+    clock: LogClock,
     sources: Sequence[Topic],
     targets: Sequence[Topic] = (),
     core: Core[S],
@@ -85,7 +87,8 @@ async def run_table_role(
     of them `core` decides, where there are any; `broadcasts` takes what concerns all keys of a
     partition; `backlog` is told of each record before `core` is. With `gathering_s` the broker
     gathers for so long what comes, and of steps of one key that come together the last is carried
-    out: see `Handler`.
+    out: see `Handler`. `clock` is the log's; it is
+    waited for.
 
     Health becomes good once the table is restored and the partitions are there. Raises where the
     role cannot go on: the process is then to be ended and started again.
@@ -106,10 +109,14 @@ async def run_table_role(
         await sender.start()
         try:
             await know_topics(sender, settings, [*targets, DEAD_LETTERS, table])
+            await clock.settled(stop)
+            if stop.is_set():
+                return
             running = _Running(
                 settings,
                 health=health,
                 role=role,
+                clock=clock,
                 topics=topics,
                 changelog=table,
                 sender=sender,
@@ -146,6 +153,7 @@ class _Running:
         *,
         health: Health,
         role: Role,
+        clock: LogClock,
         topics: Sequence[Topic],
         changelog: Topic,
         sender: Any,
@@ -154,6 +162,7 @@ class _Running:
         self.settings = settings
         self.health = health
         self.role = role
+        self.clock = clock
         self.topics = {settings.prefixed(t.name): t.name for t in topics}
         self.producer = sender
         self.gathers = gathering_s > 0
@@ -278,6 +287,7 @@ class _Running:
             broadcasts=brought.broadcasts,
             backlog=brought.backlog,
             gathering_s=_TOGETHER_SECONDS if self.gathers else 0.0,
+            clock=self.clock.seconds,
         )
         self.handler = handler
 

@@ -29,6 +29,7 @@ from pipeline.contacts.state import (
     touched,
 )
 from pipeline.kafka_watch import until_usable
+from pipeline.log_clock import log_clock
 from pipeline.settings import Role, Settings
 from pipeline.store.database import open_database
 from pipeline.store.opening import ready
@@ -254,7 +255,10 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         if not await ready(engine, health, stop):
             return
         await until_usable(settings, health, reads=[POLICY, WORKERS])
-        async with reading_policy(settings, health, with_workers=True) as reader:
+        async with (
+            log_clock(settings, health) as clock,
+            reading_policy(settings, health, with_workers=True) as reader,
+        ):
 
             async def follow(_: Partitions) -> None:
                 await reader.follow()
@@ -269,6 +273,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
                 health,
                 stop,
                 role=Role.CONSOLIDATOR,
+                clock=clock,
                 sources=[CALLS, STREAM_EVENTS, RECORDINGS],
                 targets=[CONTACTS],
                 core=ContactsCore(reader.history),

@@ -2,7 +2,6 @@
 long ago by the next one, which is there already. What such a record asks for had better wait.
 """
 
-import time
 from collections.abc import Callable
 
 OLD_SECONDS = 2.0
@@ -17,16 +16,16 @@ offset."""
 
 class Backlog:
     """Told of each record that is about to be handled; the core may ask while it handles it.
-    `followed` is to be set before the first."""
+    `followed` is to be set before the first; `clock` is the log's (s since the epoch)."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         self.followed: Followed = lambda _topic, _partition, _offset: False
         self._clock = clock
         self._since: dict[int, float] = {}
         self._partition = -1
 
     def see(self, topic: str, partition: int, offset: int, written_at: float) -> None:
-        """That record comes next, written at that time (Unix time, s)."""
+        """That record comes next, written at that time (log time, s)."""
         self._partition = partition
         now = self._clock()
         if now - written_at < OLD_SECONDS or not self.followed(topic, partition, offset):

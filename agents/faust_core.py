@@ -55,7 +55,7 @@ class Step(Generic[S]):
 
 
 class Core(Protocol[S]):
-    """Decides. Pure: `now` (ms) is the record's Kafka timestamp, or the tick's time.
+    """Decides. Pure: `now` (ms) is the Kafka timestamp of the record, or of the tick.
 
     Delivery is at least once: the same record may come again after a crash, on the state from
     before it or from after it. On the state from before, the step must come out the same; on the

@@ -52,8 +52,8 @@ class Handler(Generic[S]):
     were handled; `topics` gives a topic's name without the prefix; `rules` and `broadcasts` are
     what the core has besides; `backlog` is told of each record. With `gathering_s` a step waits so
     long (s) for later steps of its key, and only the last is carried out: for cores whose outputs
-    tell the whole state. `behind` (s): how long ago the last record was written when it was
-    handled."""
+    tell the whole state. `clock` is the log's (s since the epoch). `behind` (s): how long ago the
+    last record was written when it was handled."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Handler(Generic[S]):
         broadcasts: Broadcasts[S] | None = None,
         backlog: Backlog | None = None,
         gathering_s: float = 0.0,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float],
     ) -> None:
         self._core = core
         self._sender = sender
@@ -117,7 +117,7 @@ class Handler(Generic[S]):
     async def handle(self, incoming: Incoming) -> None:
         """One record. Nothing that the record holds, or that the core makes of it, gets out of
         here as an exception; what is raised means that the role cannot go on."""
-        begun = self.busy_since = self._clock()
+        begun = self.busy_since = time.monotonic()
         if self._backlog is not None:
             written_at = incoming.timestamp / 1000
             self._backlog.see(incoming.topic, incoming.partition, incoming.offset, written_at)
@@ -128,15 +128,14 @@ class Handler(Generic[S]):
             await self._dead_letters.give_up(incoming, "undecodable", error)
         finally:
             self.busy_since = None
-        ended = self._clock()
         self._handled[incoming.topic].inc()
-        HANDLING.observe(ended - begun)
-        self.behind = max(0.0, ended - incoming.timestamp / 1000)
+        HANDLING.observe(time.monotonic() - begun)
+        self.behind = max(0.0, self._clock() - incoming.timestamp / 1000)
         BEHIND.observe(self.behind)
 
     async def _dispatch(self, incoming: Incoming, record: Any) -> None:
         if isinstance(record, Tick):
-            await self._tick(incoming, record.at)
+            await self._tick(incoming)
         elif incoming.key is None:
             await self._broadcast(incoming, record)
         else:
@@ -161,11 +160,11 @@ class Handler(Generic[S]):
         for key in tuple(self._keys[incoming.partition].hearing):
             await self._step(incoming, key, ask, record, incoming.timestamp)
 
-    async def _tick(self, incoming: Incoming, at: int) -> None:
+    async def _tick(self, incoming: Incoming) -> None:
         # A tick must not overtake the records of its time that are still to be handled here, or
         # deadlines would pass that those records meet: it counts as one of where they are.
         keys = self._keys[incoming.partition]
-        at = int(min(at, self._settled(incoming.partition)))
+        at = int(min(incoming.timestamp, self._settled(incoming.partition)))
         if keys.ticked_at is not None and at <= keys.ticked_at:
             return
         keys.ticked_at = at

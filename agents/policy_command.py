@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from aiokafka.errors import KafkaError
 
 from agents.policy_topic import ACCEPTED_KEY, reading_policy
-from agents.twilio_effort import wall_clock
 from pipeline.kafka import producer
+from pipeline.log_clock import log_time
 from pipeline.settings import Settings
 from schemas.codec import encode
 from schemas.records import PolicyAccepted, PolicyHeldBack
@@ -37,13 +37,14 @@ def accept(settings: Settings) -> int:
 async def _accepted(settings: Settings) -> list[PolicyHeldBack]:
     async with asyncio.timeout(TIMEOUT_S):
         async with reading_policy(settings) as reader:
-            held = held_now(reader.held_back.values(), wall_clock())
+            now = await log_time(settings)
+            held = held_now(reader.held_back.values(), now)
         sender = producer(settings)
         await sender.start()
         try:
             topic = settings.prefixed(POLICY.name)
             for each in held:
-                record = PolicyAccepted(each.hash, each.base, wall_clock())
+                record = PolicyAccepted(each.hash, each.base, now)
                 key = f"{ACCEPTED_KEY}{each.hash}".encode()
                 await sender.send_and_wait(topic, encode(record), key, partition=0)
         finally:
@@ -52,7 +53,7 @@ async def _accepted(settings: Settings) -> list[PolicyHeldBack]:
 
 
 def held_now(known: Iterable[PolicyHeldBack], now: int) -> list[PolicyHeldBack]:
-    """Return the lists that are held back at `now` (ms), each content once."""
+    """Return the lists that are held back at `now` (ms, log time), each content once."""
     fresh = [held for held in known if now < held.effective_at + STALE_MS]
     return list({(held.hash, held.base): held for held in fresh}.values())
 

@@ -18,7 +18,6 @@ from prometheus_client import Gauge
 from agents.policy_file import Entries, PolicyFile, Unreadable
 from agents.policy_topic import PolicyReader
 from agents.policy_writer import PolicyWriter, is_in_force
-from agents.twilio_effort import wall_clock
 from pipeline.calls.list_changes import Content, HeldBack, Plan, plan
 from pipeline.calls.policy import PolicyHistory
 from pipeline.settings import Settings
@@ -57,14 +56,17 @@ class PolicyPublisher:
         settings: Settings,
         reader: PolicyReader,
         health: Health,
+        now: Callable[[], int],
+        *,
         clock: Callable[[], float] = time.monotonic,
         writer: PolicyWriter | None = None,
     ) -> None:
+        self._now = now
         self._settings = settings
         self._reader = reader
         self._health = health
         self._clock = clock
-        self._writer = writer or PolicyWriter(settings)
+        self._writer = writer or PolicyWriter(settings, now)
         self._file = PolicyFile(settings.monitored_agents, clock)
         self._instance = settings.instance or f"{socket.gethostname()}-{os.getpid()}"
         self._wanted: Content | None = None
@@ -178,7 +180,7 @@ class PolicyPublisher:
         base = self._reader.history.base.version
         if self._held is not None and (self._held.hash, self._held.base) == (self._hash, base):
             return
-        now = wall_clock()
+        now = self._now()
         left = self._settings.list_shrink_seconds - self._unchanged_s()
         held = PolicyHeldBack(
             hash=self._hash,

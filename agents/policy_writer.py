@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 
 from agents.policy_topic import EFFECTIVE_AFTER_MS, HELD_BACK_KEY, reading_policy
-from agents.twilio_effort import wall_clock
 from pipeline.calls.list_changes import Content
 from pipeline.calls.policy import PolicyHistory
 from pipeline.calls.policy_versions import key_of, parts_of
@@ -53,10 +53,12 @@ def is_in_force(content: Content, base: int, history: PolicyHistory) -> bool:
 
 
 class PolicyWriter:
-    """Writes versions and held-back lists. Raises what Kafka's client raises."""
+    """Writes versions and held-back lists. Raises what Kafka's client raises. `now`: the log's
+    clock (ms), by which a version takes effect."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], int]) -> None:
         self._settings = settings
+        self._now = now
 
     async def publish(
         self, content: Content, base: int, known: PolicyHistory, *, anew: bool = False
@@ -73,7 +75,7 @@ class PolicyWriter:
         ) as sender:
             async with reading_policy(self._settings) as reader:
                 policy = following_version(
-                    content, base, reader.history, wall_clock(), known.last_number
+                    content, base, reader.history, self._now(), known.last_number
                 )
             if policy is None:
                 return

@@ -24,6 +24,7 @@ from agents.rebuilt import (
     wanted_keys,
 )
 from pipeline.kafka import admin_client, ensure_topics, producer
+from pipeline.log_clock import log_time
 from pipeline.replay import Log, Progress, Span
 from pipeline.settings import Role, Settings
 from schemas.codec import encode
@@ -64,7 +65,8 @@ async def rebuild_tracker(settings: Settings, *, check: bool, progress: Progress
     try:
         for each in (log, writer, admin):
             await each.start()
-        work = _Rebuilding(settings, log, None if check else writer, admin)
+        now = await log_time(settings)
+        work = _Rebuilding(settings, log, None if check else writer, admin, now)
         return await work.all_partitions()
     finally:
         for end in (admin.close, writer.stop, log.stop):
@@ -77,7 +79,7 @@ class _Rebuilding:
     log: Log
     writer: AIOKafkaProducer | None
     admin: AIOKafkaAdminClient
-    now: int = field(default_factory=lambda: round(time.time() * 1000))
+    now: int
     report: Report = field(default_factory=Report)
     spans: dict[str, list[Span]] = field(default_factory=dict)
 

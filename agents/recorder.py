@@ -25,6 +25,7 @@ from agents.recorder_work import Work
 from agents.stuck_work import LIMITS, Limits, end_if_stuck
 from pipeline import kafka
 from pipeline.kafka_watch import using_kafka
+from pipeline.log_clock import LogClock, log_clock
 from pipeline.media.regular import RegularReader
 from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.partition import PartitionFold
@@ -61,18 +62,24 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     gc.set_threshold(GARBAGE_AFTER)
     url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")
     store = await opened_store(url, health)
-    async with using_kafka(
-        settings,
-        health,
-        reads=[MEDIA, RECORDER_CHECKPOINTS],
-        writes=[RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS],
-        group=Role.RECORDER,
+    async with (
+        log_clock(settings, health) as clock,
+        using_kafka(
+            settings,
+            health,
+            reads=[MEDIA, RECORDER_CHECKPOINTS],
+            writes=[RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS],
+            group=Role.RECORDER,
+        ),
     ):
         producer = kafka.producer(settings)
         await producer.start()
         try:
-            effects = Effects(settings, health, store, producer)
-            await Recorder(settings, store, effects).run(health, stop)
+            await clock.settled(stop)
+            if stop.is_set():
+                return
+            effects = Effects(settings, health, store, producer, clock.now)
+            await Recorder(settings, store, effects, clock).run(health, stop)
         finally:
             await producer.stop()
 
@@ -85,10 +92,12 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         settings: Settings,
         store: AudioStore,
         effects: Effects,
+        clock: LogClock,
         limits: Limits = LIMITS,
     ) -> None:
         self._limits = limits
         self._settings = settings
+        self._clock = clock
         self._store = store
         self._effects = effects
         self._consumer = media_consumer(settings)
@@ -100,7 +109,9 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         topic = settings.prefixed(MEDIA.name)
         self._held = HeldPartitions(self._consumer, topic)
         self._lag = Lag()
-        self._watch = RecorderWatch(self._consumer, self._lag, self._held, lambda: effects.moved)
+        self._watch = RecorderWatch(
+            self._consumer, self._lag, self._held, lambda: effects.moved, clock.now
+        )
         self._lock = asyncio.Lock()
         self._rebalances = 0
         self._rebalancing = False

@@ -63,16 +63,22 @@ class GivenUp(Exception):
 class Effects:
     """Carries out effects. If the store or Kafka fails it tries again in place and turns the
     health bad; once `giving_up` is set it raises `GivenUp` instead. `moved` counts what was done,
-    well or not.
+    well or not; `now` is the log's clock, ms.
 
     A partition for which Kafka takes its time is `late`: what is under way for it goes on in a
     task, and what comes after that waits. The others are not held up.
     """
 
     def __init__(
-        self, settings: Settings, health: Health, store: AudioStore, producer: AIOKafkaProducer
+        self,
+        settings: Settings,
+        health: Health,
+        store: AudioStore,
+        producer: AIOKafkaProducer,
+        now: Callable[[], int],
     ) -> None:
         self.giving_up = asyncio.Event()
+        self._now = now
         self._settings = settings
         self._health = health
         self._producer = producer
@@ -155,7 +161,10 @@ class Effects:
                 try:
                     return await action()
                 except (StoreError, KafkaError) as error:
-                    if isinstance(error, KafkaError) and _patience_ends(began):
+                    if (
+                        isinstance(error, KafkaError)
+                        and time.monotonic() - began > KAFKA_PATIENCE_S
+                    ):
                         raise
                     failing = self._failed(error, failing)
                 if await _is_set_within(self.giving_up, delay):
@@ -242,7 +251,7 @@ class Effects:
         except StoreError as error:
             log.warning("segments are left over", inum=done.inum, error=str(error))
         count_completed(done)
-        FINISHING.observe(max(0.0, time.time() - message.timestamp / 1000))
+        FINISHING.observe(max(0, self._now() - message.timestamp) / 1000)
         log.info("recording complete", inum=done.inum, reason=done.reason, lost=done.lost)
 
     async def _send_dead_letter(self, reason: str, detail: str, message: ConsumerRecord) -> None:
@@ -254,7 +263,7 @@ class Effects:
             origin=message.topic,
             part=str(message.partition),
             position=str(message.offset),
-            at=int(time.time() * 1000),
+            at=self._now(),
             key=message.key,
             original=b"",
         )
@@ -297,10 +306,6 @@ class Effects:
             self._failing[failing] -= 1
             if not self._failing[failing]:
                 self._health.good(failing)
-
-
-def _patience_ends(began: float) -> bool:
-    return time.monotonic() - began > KAFKA_PATIENCE_S
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -18,7 +18,8 @@ LONG_ROUND_S = 5.0
 
 
 class RecorderWatch:
-    """Measures. `done` counts what was stored, published and committed."""
+    """Measures. `done` counts what was stored, published and committed; `now` is the log's clock,
+    ms."""
 
     def __init__(
         self,
@@ -26,12 +27,15 @@ class RecorderWatch:
         lag: Lag,
         held: HeldPartitions,
         done: Callable[[], int],
+        now: Callable[[], int],
+        *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._consumer = consumer
         self._lag = lag
         self._held = held
         self._done = done
+        self._now = now
         self._clock = clock
         self._ends: dict[int, int] = {}
         self._working_since: float | None = None
@@ -68,5 +72,5 @@ class RecorderWatch:
                 self._ends = {}
                 continue
             found = {tp.partition: end for tp, end in ends.items()}
-            self._lag.export(found, time.time_ns() // 1_000_000)
+            self._lag.export(found, self._now())
             self._ends = {number: end for number, end in found.items() if number not in self._held}

@@ -15,6 +15,7 @@ from agents.app import Output, Refusal, Step, run_table_role
 from pipeline.calls.aliases import Resolved, TooManyWaiting, heard, taught, wakes_at
 from pipeline.calls.cloud_events import known_callback
 from pipeline.calls.identities import with_sighting
+from pipeline.log_clock import log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.records import CallAlias, CallAliasState, CtiEvent, Worker, WorkerSeen
@@ -83,12 +84,14 @@ def _step(found: Resolved) -> Step[Kept]:
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role."""
-    await run_table_role(
-        settings,
-        health,
-        stop,
-        role=Role.RESOLVER,
-        sources=[CTI_EVENTS, CALL_ALIASES, WORKERS_SEEN],
-        targets=[CTI_RESOLVED, WORKERS],
-        core=ResolverCore(),
-    )
+    async with log_clock(settings, health) as clock:
+        await run_table_role(
+            settings,
+            health,
+            stop,
+            role=Role.RESOLVER,
+            clock=clock,
+            sources=[CTI_EVENTS, CALL_ALIASES, WORKERS_SEEN],
+            targets=[CTI_RESOLVED, WORKERS],
+            core=ResolverCore(),
+        )

@@ -9,12 +9,12 @@ import structlog
 
 from agents.app import Backlog, Output, Partitions, Step, run_table_role
 from agents.policy_publisher import PolicyPublisher
-from agents.policy_topic import reading_policy
+from agents.policy_topic import PolicyReader, reading_policy
 from agents.policy_writer import TRANSACTIONAL_ID
 from agents.stream_metrics import StreamMetrics
-from agents.twilio_effort import wall_clock
 from pipeline.calls.policy import PolicyHistory
 from pipeline.kafka_watch import until_usable
+from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Role, Settings
 from pipeline.streams import manager
 from pipeline.streams.gateways import Gateways
@@ -43,7 +43,7 @@ class StreamsCore:
 
     def __init__(self, history: PolicyHistory, backlog: Backlog | None = None) -> None:
         self._history = history
-        self._backlog = backlog or Backlog()
+        self._backlog = backlog
         self._gateways = Gateways()
         self._metrics = StreamMetrics()
 
@@ -104,7 +104,7 @@ class StreamsCore:
 
     def _is_hasty(self) -> bool:
         """Whether to start something now would be hasty."""
-        return self._backlog.is_worked_off()
+        return self._backlog is not None and self._backlog.is_worked_off()
 
     def wakes_at(self, state: CallStreams) -> int | None:
         """Always, for deadlines; once all is done, to be forgotten."""
@@ -129,48 +129,63 @@ def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
             return (Output(STREAM_EVENTS, key, told),)
 
 
-async def _in_force(history: PolicyHistory) -> None:
+async def _in_force(history: PolicyHistory, clock: LogClock) -> None:
     """Returns once the latest version holds: a first start decides nothing by no list at all."""
-    wait_ms = history.latest.effective_at - wall_clock()
+    wait_ms = history.latest.effective_at - clock.now()
     if wait_ms > 0:
         await asyncio.sleep(wait_ms / 1000)
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role stream-manager; besides, it publishes the list of who is monitored."""
-    await until_usable(
-        settings,
-        health,
-        reads=[POLICY, WORKERS],
-        writes=[POLICY],
-        transactional_ids=[TRANSACTIONAL_ID],
-    )
-    async with reading_policy(settings, health, with_workers=True) as reader:
-        publisher = PolicyPublisher(settings, reader, health)
-        # 1. What the file says now is published; 2. it is known here; 3. it holds. Then events are
-        # decided by it.
-        await publisher.begin()
-        await reader.catch_up()
-        await _in_force(reader.history)
-        backlog = Backlog()
-        core = StreamsCore(reader.history, backlog)
-
-        async def follow(_: Partitions) -> None:
-            await reader.follow()
-
-        async def publish(_: Partitions) -> None:
-            await publisher.watch()
-
-        await run_table_role(
+    async with log_clock(settings, health) as clock:
+        await until_usable(
             settings,
             health,
-            stop,
-            role=Role.STREAM_MANAGER,
-            sources=[CALLS, STREAM_EVENTS],
-            targets=[STREAM_COMMANDS, STREAM_EVENTS, MEDIA],
-            core=core,
-            rules=lambda now: reader.history.at(now).version,
-            broadcasts=core,
-            backlog=backlog,
-            companions=[follow, publish],
+            reads=[POLICY, WORKERS],
+            writes=[POLICY],
+            transactional_ids=[TRANSACTIONAL_ID],
         )
+        await clock.settled(stop)
+        if stop.is_set():
+            return
+        async with reading_policy(settings, health, with_workers=True) as reader:
+            await _manage(settings, health, stop, clock, reader)
+
+
+async def _manage(
+    settings: Settings,
+    health: Health,
+    stop: asyncio.Event,
+    clock: LogClock,
+    reader: PolicyReader,
+) -> None:
+    publisher = PolicyPublisher(settings, reader, health, clock.now)
+    # 1. What the file says now is published; 2. it is known here; 3. it holds. Then events are
+    # decided by it.
+    await publisher.begin()
+    await reader.catch_up()
+    await _in_force(reader.history, clock)
+    backlog = Backlog(clock.seconds)
+    core = StreamsCore(reader.history, backlog)
+
+    async def follow(_: Partitions) -> None:
+        await reader.follow()
+
+    async def publish(_: Partitions) -> None:
+        await publisher.watch()
+
+    await run_table_role(
+        settings,
+        health,
+        stop,
+        role=Role.STREAM_MANAGER,
+        clock=clock,
+        sources=[CALLS, STREAM_EVENTS],
+        targets=[STREAM_COMMANDS, STREAM_EVENTS, MEDIA],
+        core=core,
+        rules=lambda now: reader.history.at(now).version,
+        broadcasts=core,
+        backlog=backlog,
+        companions=[follow, publish],
+    )

@@ -2,11 +2,11 @@
 
 Events that carry a call SID only come by way of the resolver, on `cti.resolved`.
 
-It also writes the ticks, the clock of all cores: one a second on each partition that it owns.
+It also writes the ticks: one a second on each partition that it owns. All cores take the time from
+the Kafka timestamps of ticks and other records.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -29,6 +29,7 @@ from pipeline.calls.lifetime import (
     wakes_at,
 )
 from pipeline.kafka import know_topics, producer
+from pipeline.log_clock import log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.records import Call, CtiEvent, LegContested
@@ -147,28 +148,31 @@ def _call(state: Kept | None) -> Call | None:
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role."""
+    async with log_clock(settings, health) as clock:
 
-    async def ticking(owned: Callable[[], frozenset[int]]) -> None:
-        await write_ticks(settings, owned)
+        async def ticking(owned: Callable[[], frozenset[int]]) -> None:
+            await write_ticks(settings, owned, clock.seconds)
 
-    await run_table_role(
-        settings,
-        health,
-        stop,
-        role=Role.TRACKER,
-        sources=[CTI_EVENTS, CTI_RESOLVED],
-        targets=[CALLS, CALL_ALIASES, WORKERS_SEEN, TICKS],
-        core=TrackerCore(),
-        companions=[ticking],
-    )
+        await run_table_role(
+            settings,
+            health,
+            stop,
+            role=Role.TRACKER,
+            clock=clock,
+            sources=[CTI_EVENTS, CTI_RESOLVED],
+            targets=[CALLS, CALL_ALIASES, WORKERS_SEEN, TICKS],
+            core=TrackerCore(),
+            companions=[ticking],
+        )
 
 
 async def write_ticks(
     settings: Settings,
     owned: Callable[[], frozenset[int]],
-    clock: Callable[[], float] = time.time,
+    clock: Callable[[], float],
 ) -> None:
-    """Writes a tick a second on each owned partition, on the whole second. Never returns."""
+    """Writes a tick a second on each owned partition, on the whole second of the log's clock
+    (`clock`, s since the epoch). Never returns."""
     sender = producer(settings)
     await sender.start()
     ticking = Ticking(sender, settings.prefixed(TICKS.name))

@@ -20,13 +20,14 @@ from agents.stuck_work import end_if_stuck
 from agents.twilio_arrivals import ArrivalWatch
 from agents.twilio_client import TwilioApi
 from agents.twilio_commands import Commands
-from agents.twilio_effort import Command, wall_clock
+from agents.twilio_effort import Command
 from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
 from agents.twilio_watch import AdapterWatch, Publishing
 from pipeline.dead_letters import dead_letter
 from pipeline.kafka import IDLE_FETCH_MS, consumer, producer
 from pipeline.kafka_watch import using_kafka
+from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import Undecodable, decode, encode
@@ -64,6 +65,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     public_url = settings.need("gateway_public_url", "the URL that Twilio streams audio to")
     secret = settings.ticket_secrets[0]
     async with (
+        log_clock(settings, health) as clock,
         using_kafka(
             settings,
             health,
@@ -71,11 +73,16 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             writes=[STREAM_EVENTS, DEAD_LETTERS],
             group=Role.TWILIO_ADAPTER,
         ),
-        TwilioApi(account, credentials, secret, settings.twilio_api_url) as api,
+        TwilioApi(
+            account, credentials, secret, settings.twilio_api_url, clock=clock.seconds
+        ) as api,
     ):
+        await clock.settled(stop)
+        if stop.is_set():
+            return
         gate = Gate(settings.twilio_concurrency, health, api.check_account)
-        commands = Commands(api, gate, public_url)
-        await Adapter(settings, commands, health, api.overdue).run(stop)
+        commands = Commands(api, gate, public_url, clock.now)
+        await Adapter(settings, commands, health, clock, api.overdue).run(stop)
 
 
 class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -86,13 +93,15 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         settings: Settings,
         commands: Commands,
         health: Health,
+        clock: LogClock,
         overdue: Callable[[], int | None],
     ) -> None:
         self._overdue = overdue
         self._settings = settings
         self._commands = commands
         self._health = health
-        self._arrivals = ArrivalWatch(settings, health)
+        self._clock = clock
+        self._arrivals = ArrivalWatch(settings, health, clock.now)
         self._topic = settings.prefixed(STREAM_COMMANDS.name)
         self._committed: dict[int, int] = {}
         self._fault: Exception | None = None
@@ -120,7 +129,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.subscribe([self._topic], listener=self)
         async with asyncio.TaskGroup() as tasks:
             self._lanes = Lanes(tasks, self._carry_out, MOST_UNDER_WAY)
-            watch = AdapterWatch(self._consumer, self._lanes, self._overdue)
+            watch = AdapterWatch(self._consumer, self._lanes, self._overdue, self._clock.now)
             await self._consumer.start()
             watching = tasks.create_task(end_if_stuck(watch.look, self._health))
             measuring = tasks.create_task(watch.measure_lag(), name="lag")
@@ -204,7 +213,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             origin=self._topic,
             part=str(partition),
             position=str(record.offset),
-            at=wall_clock(),
+            at=self._clock.now(),
             key=record.key,
             original=record.value or b"",
         )

@@ -6,6 +6,7 @@ read, so that neither a slow reader nor an absent broker raises the alarm.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -13,7 +14,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
-from agents.twilio_effort import wall_clock
 from pipeline.kafka import IDLE_FETCH_MS, consumer, end_offsets
 from pipeline.settings import Settings
 from pipeline.streams.arrivals import Arrivals, Missing
@@ -48,9 +48,11 @@ _ENDING = frozenset({"stopping", "stopped"})
 
 
 class ArrivalWatch:
-    """Turns the process's health red while started media streams reach no gateway."""
+    """Turns the process's health red while started media streams reach no gateway. `now`: the log's
+    clock, ms."""
 
-    def __init__(self, settings: Settings, health: Health) -> None:
+    def __init__(self, settings: Settings, health: Health, now: Callable[[], int]) -> None:
+        self._now = now
         self._settings = settings
         self._health = health
         self._arrivals = Arrivals()
@@ -60,7 +62,7 @@ class ArrivalWatch:
         """Take in an answer of this process. Only a start for which Twilio gave a SID counts: of
         one that "is there already" it is not known whether it runs."""
         if answer.command == "start" and answer.outcome == "done" and answer.stream_sid:
-            self._arrivals.started(answer.task_sid, answer.generation, wall_clock())
+            self._arrivals.started(answer.task_sid, answer.generation, self._now())
 
     def take(self, record: object, now: int) -> None:
         """Take in a record of `stream.events` that was written at `now` (ms)."""
@@ -99,7 +101,7 @@ class ArrivalWatch:
                 # This is a health check: a fault in it must not end the process.
                 log.exception("stream.events cannot be read; next try soon")
             self._goal = None
-            self._arrivals.postpone(wall_clock())
+            self._arrivals.postpone(self._now())
             await asyncio.sleep(RETRY_S)
 
     async def _read(self) -> None:
@@ -109,10 +111,10 @@ class ArrivalWatch:
             topic = self._settings.prefixed(STREAM_EVENTS.name)
             partitions = [TopicPartition(topic, p) for p in range(STREAM_EVENTS.partitions)]
             source.assign(partitions)
-            await _seek_back(source, partitions)
+            await _seek_back(source, partitions, self._now() - LOOK_BACK_MS)
             while True:
                 batches = await source.getmany(timeout_ms=1_000)
-                now = wall_clock()
+                now = self._now()
                 for record in (record for records in batches.values() for record in records):
                     self._decode(record, now)
                 self.look(await self._read_until(source, partitions, now), now)
@@ -149,9 +151,10 @@ class ArrivalWatch:
         return at
 
 
-async def _seek_back(source: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+async def _seek_back(
+    source: AIOKafkaConsumer, partitions: list[TopicPartition], since: int
+) -> None:
     """A partition without a leader is read from its beginning, once it has one."""
-    since = wall_clock() - LOOK_BACK_MS
     ends = await end_offsets(source, partitions)
     found = await source.offsets_for_times(dict.fromkeys(ends, since)) if ends else {}
     for partition, end in ends.items():

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -110,7 +110,8 @@ class _HttpClient(AsyncHttpClient):  # type: ignore[misc]
 
 class TwilioApi:
     """One account's API; `async with` opens and closes it. `credentials`: user and password of the
-    requests; `ticket_secret`: of the tickets in the URLs of media streams. The caller bounds the
+    requests; `ticket_secret`: of the tickets in the URLs of media streams; `clock`: the log's (s
+    since the epoch), for tickets: gateways compare them with the same clock. The caller bounds the
     requests at once (`twilio_gate.py`)."""
 
     def __init__(
@@ -120,7 +121,10 @@ class TwilioApi:
         ticket_secret: str,
         base_url: str | None,
         timeout_s: float = REQUEST_TIMEOUT_S,
+        *,
+        clock: Callable[[], float],
     ) -> None:
+        self._clock = clock
         self._account = account_sid
         self._user, self._password = credentials
         self._ticket_secret = ticket_secret
@@ -151,7 +155,7 @@ class TwilioApi:
             call_sid,
             parameters["taskSid"],
             int(parameters["generation"]),
-            now=time.time(),
+            now=self._clock(),
             nonce=os.urandom(NONCE_BYTES),
         )
         form = {"Url": url_with(url, ticket), "Name": name, "Track": "both_tracks"}

@@ -18,7 +18,6 @@ from agents.twilio_effort import (
     Known,
     Lane,
     Remembered,
-    wall_clock,
     without_invalid_sids,
 )
 from agents.twilio_gate import Gate
@@ -72,11 +71,10 @@ class Api(ConferenceApi, Protocol):
 
 
 class Commands:
-    """Carries commands out. `public_url` is what Twilio is told to stream to."""
+    """Carries commands out. `public_url`: to which Twilio streams; `now`: the log's
+    clock (ms), by which commands were issued and expire."""
 
-    def __init__(
-        self, api: Api, gate: Gate, public_url: str, now: Callable[[], int] = wall_clock
-    ) -> None:
+    def __init__(self, api: Api, gate: Gate, public_url: str, now: Callable[[], int]) -> None:
         self._api = api
         self._gate = gate
         self._public_url = public_url

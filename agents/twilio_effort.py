@@ -3,7 +3,6 @@ memory of what this process did."""
 
 import asyncio
 import random
-import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -34,11 +33,6 @@ _URGENCY: dict[type[Command], int] = {
 }
 CONFLICT = 409
 REMEMBERED = 10_000
-
-
-def wall_clock() -> int:
-    """Now, in ms."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(slots=True)
@@ -76,13 +70,14 @@ class Lane(Protocol):
 @dataclass(slots=True)
 class Effort:
     """One command under way: the requests made for it, and how the last one went. `until` is when
-    it is given up, in ms of `now`. To the gate it is the caller. `asking` is for what only has to
-    come true yet, `resting` for errors, `forbidden` for requests that Twilio forbids."""
+    it is given up, in ms of `now`, which is the log's clock. To the gate it is the caller. `asking`
+    is for what only has to come true yet, `resting` for errors, `forbidden` for requests that
+    Twilio forbids."""
 
     command: Command
     lane: Lane
     until: int
-    now: Callable[[], int] = wall_clock
+    now: Callable[[], int]
     attempts: int = 0
     probes: int = 0
     code: int | None = None

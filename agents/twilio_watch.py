@@ -9,7 +9,6 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
-from agents.twilio_effort import wall_clock
 from agents.twilio_lanes import Lanes
 from pipeline import kafka
 from pipeline.telemetry import Health
@@ -58,14 +57,17 @@ class Publishing:
 
 
 class AdapterWatch:
-    """Measures. `overdue` returns the number of a request to Twilio that should have timed out."""
+    """Measures. `overdue` returns the number of a request to Twilio that should have timed out;
+    `now` is the log's clock, ms."""
 
     def __init__(
         self,
         consumer: AIOKafkaConsumer,
         lanes: Lanes,
         overdue: Callable[[], int | None],
+        now: Callable[[], int],
     ) -> None:
+        self._now = now
         self._consumer = consumer
         self._lanes = lanes
         self._overdue = overdue
@@ -95,4 +97,4 @@ class AdapterWatch:
             waiting = (end - done[n] for n, end in self._ends.items() if n in done)
             oldest = self._lanes.oldest()
             LAG_RECORDS.set(sum(max(0, records) for records in waiting))
-            LAG_SECONDS.set(0 if oldest is None else max(0, wall_clock() - oldest) / 1000)
+            LAG_SECONDS.set(0 if oldest is None else max(0, self._now() - oldest) / 1000)

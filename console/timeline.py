@@ -49,6 +49,7 @@ class TimeLine:
 
 def time_line(contact: Contact, now: int) -> TimeLine:
     """The time line of a contact; what has not ended goes on until `now` (ms)."""
+    now = max(now, contact.updated_at)  # the clock of this machine may be behind the log's
     start, end = _extent(contact, now)
     scale = (WIDTH - LABEL) / max(1, end - start)
     rows = [[part] for part in (*_sessions(contact, end), *_recordings(contact, end))]

@@ -6,11 +6,11 @@ the gateway follows the decisions itself and closes the sockets.
 A socket that opens after such a decision may belong to a newer decision that has not been read yet.
 It is closed only once the decision's partition was read up to the moment at which the socket
 opened: what decided for that socket was written before. How far a partition was read, the gateway
-sees by its own `GatewayAlive` records, which bear its own clock.
+sees by its own `GatewayAlive` records, which have the time of the same clock as its sockets.
 """
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from pipeline.calls.policy import DO_NOT_RECORD, STOP
@@ -31,6 +31,9 @@ class _Decision:
     partition: int
     known_at: int
 
+    def known_later(self, ms: int) -> "_Decision":
+        return replace(self, known_at=self.known_at + ms)
+
     def is_due(self, now: int) -> bool:
         """Whether to close sockets now. A clock that was set back makes it due too."""
         close_at = min(self.at, self.known_at) + CLOSE_AFTER_MS
@@ -39,7 +42,7 @@ class _Decision:
 
 class RecordingDecisions(Generic[Stream]):
     """The latest decision of each task, by its `at`, and the media streams that run. Times are ms
-    of the gateway's clock, but for `RecordingDecided.at`. At most `max_tasks` decisions are kept:
+    of the log's clock, as the gateway knows it. At most `max_tasks` decisions are kept:
     the latest ones."""
 
     def __init__(self, max_tasks: int = MAX_TASKS) -> None:
@@ -68,6 +71,20 @@ class RecordingDecisions(Generic[Stream]):
     def read_up_to(self, partition: int, at: int) -> None:
         """Everything that was written to the partition before `at` has been read."""
         self._read_up_to[partition] = max(at, self._read_up_to.get(partition, at))
+
+    def clock_jumped(self, change: int) -> None:
+        """The gateway's clock was corrected by `change` ms: correct all times that were taken from
+        it."""
+        for streams in self._running.values():
+            for stream, opened_at in streams.items():
+                streams[stream] = opened_at + change
+        for task_sid, decision in self._latest.items():
+            self._latest[task_sid] = decision.known_later(change)
+        self._ending = {
+            stream: (decision.known_later(change), opened_at + change)
+            for stream, (decision, opened_at) in self._ending.items()
+        }
+        self._read_up_to = {partition: at + change for partition, at in self._read_up_to.items()}
 
     def opened(self, stream: Stream, task_sid: str, now: int) -> None:
         """A media stream of the task runs. `ended` must follow."""

@@ -1,6 +1,5 @@
 """Admission of sockets by signature, ticket, and room for the audio."""
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,8 @@ from pipeline.streams.tickets import Ticket, is_ticket, verified
 log = structlog.get_logger(__name__)
 
 _SWEEP_S = 60
+_KEPT_S = 600
+"""How long a note of a used ticket stays after the ticket expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +37,26 @@ class Refused:
 
 class UsedTickets:
     """Each ticket opens one socket. `directory`: where the gateways of this machine, which share a
-    port, tell each other; None: this process remembers its own."""
+    port, note the tickets they took; None: this process remembers its own. Times are seconds of the
+    log's clock, None while it is not known: then nothing is forgotten."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
         self._used: dict[str, int] = {}
         self._swept_at = 0.0
 
-    def use(self, ticket: Ticket, now: float) -> bool:
-        """False: it was used before. `now`: Unix time, s."""
-        self._sweep(now)
+    def use(self, ticket: Ticket, now: float | None) -> bool:
+        """Note the ticket as used. Return False if it was used before."""
+        if now is not None:
+            self._sweep(now)
         if ticket.nonce in self._used:
             return False
         self._used[ticket.nonce] = ticket.expires_at
-        return self._directory is None or self._is_first(self._directory / ticket.nonce)
+        return self._directory is None or self._is_first(self._directory / _note_name(ticket))
 
     def _is_first(self, path: Path) -> bool:
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(exist_ok=False)
         except FileExistsError:
             return False
@@ -68,15 +72,26 @@ class UsedTickets:
         if self._directory is None:
             return
         with suppress(OSError):  # another gateway may sweep at the same time
-            self._directory.mkdir(parents=True, exist_ok=True)
             for path in self._directory.iterdir():
-                if path.stat().st_mtime < now - 10 * _SWEEP_S:
+                if _expires_at(path.name) + _KEPT_S < now:
                     path.unlink()
+
+
+def _note_name(ticket: Ticket) -> str:
+    """A file's own date would be by the machine's clock."""
+    return f"{ticket.expires_at}-{ticket.nonce}"
+
+
+def _expires_at(note_name: str) -> int:
+    text, dash, _ = note_name.partition("-")
+    return int(text) if dash and text.isdecimal() else 0
 
 
 class Entrance:
     """Judges handshakes. `auth_tokens`: by which Twilio may sign; `ticket_secrets`: with which the
-    adapter may have made a ticket; `customer_streams`: whether the bare URL is taken."""
+    adapter may have made a ticket; `customer_streams`: whether the bare URL is taken. `clock`: the
+    log's, s since the epoch; None while it is not known: the time in a ticket is not looked at
+    then, and each still opens one socket only."""
 
     def __init__(
         self,
@@ -86,7 +101,7 @@ class Entrance:
         *,
         ticket_secrets: Sequence[str],
         customer_streams: bool = False,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float | None],
     ) -> None:
         self._auth_tokens = auth_tokens
         self._ticket_secrets = ticket_secrets
@@ -116,7 +131,7 @@ class Entrance:
         if ticket is None:
             return Refused(Verdict.TICKET_FORGED)
         now = self._clock()
-        off = ticket.seconds_off(now)
+        off = 0.0 if now is None else ticket.seconds_off(now)
         if off:
             late = off > 0
             return Refused(Verdict.TICKET_EXPIRED if late else Verdict.TICKET_AHEAD, ticket, off)

@@ -1,25 +1,86 @@
-"""A gateway's epoch: tells its lives apart, so that what an earlier one left open is known dead."""
+"""A gateway's epoch: distinguishes its lives, so that what an earlier one left open is known dead.
 
+An epoch only grows. It is reserved in the state directory; without a reservation there it is above
+every epoch that the log knows of the instance. It never depends on the machine's clock alone.
+"""
+
+import asyncio
 from pathlib import Path
 
+from gateway.epochs_in_log import latest_epoch
+from pipeline.log_clock import LogClock
+from pipeline.settings import Settings
+from schemas.records import GatewayStarted
 
-def next_epoch(now: int, last: int | None) -> int:
-    """The clock (ms), but always greater than the last epoch."""
-    return now if last is None else max(now, last + 1)
+KAFKA_S = 5.0
+"""How long a gateway with a reserved epoch waits for Kafka before it begins without it."""
 
 
-def begin_epoch(directory: Path | None, instance: str, now: int) -> int:
-    """The epoch of this life. Where there is a directory, the last one is kept in it, against a
-    clock that was set back between two lives."""
-    if directory is None:
-        return next_epoch(now, None)
-    path = directory / f"{instance}.epoch"
-    epoch = next_epoch(now, _read(path))
-    directory.mkdir(parents=True, exist_ok=True)
+class InstanceInUse(RuntimeError):
+    """Another process has the gateway's instance name; the text says what to do."""
+
+
+def in_use(started: GatewayStarted, newer_epoch: int) -> InstanceInUse:
+    """Return why a gateway ends when a newer epoch of its name is announced."""
+    return InstanceInUse(
+        f"another gateway named {started.gateway} came up later (its epoch is {newer_epoch}, this "
+        f"one's {started.epoch}), so this one ends: give each its own FLEXCAPTURE_INSTANCE"
+    )
+
+
+def next_epoch(log_time: int | None, *known: int | None) -> int:
+    """Return the log's time (ms; None: not known), but more than every known epoch."""
+    return max([log_time or 0, *(epoch + 1 for epoch in known if epoch is not None)])
+
+
+def is_reserved(directory: Path | None, instance: str) -> bool:
+    """Return whether an epoch is reserved in the state directory, so that the next one is certain
+    without Kafka."""
+    return directory is not None and _read(_path(directory, instance)) is not None
+
+
+async def begin_epoch(
+    settings: Settings,
+    directory: Path | None,
+    instance: str,
+    clock: LogClock,
+    stop: asyncio.Event,
+) -> int | None:
+    """Return the epoch of this life, once it is certain to be a new one; None if `stop` was set
+    before. While Kafka is away, only a reservation in `directory` makes it certain."""
+    path = directory and _path(directory, instance)
+    reserved = None if path is None else _read(path)
+    if reserved is None:
+        await clock.settled(stop)
+        if stop.is_set():
+            return None
+        known = await latest_epoch(settings, instance, clock.now(), stop)
+    else:
+        await _settled_within(KAFKA_S, clock, stop)
+        known = None
+    epoch = next_epoch(clock.now() if clock.is_settled.is_set() else None, reserved, known)
+    if path is not None:
+        _reserve(path, epoch)
+    return epoch
+
+
+async def _settled_within(seconds: float, clock: LogClock, stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await clock.settled(stop)
+    except TimeoutError:
+        pass
+
+
+def _path(directory: Path, instance: str) -> Path:
+    return directory / f"{instance}.epoch"
+
+
+def _reserve(path: Path, epoch: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_suffix(".new")
     new.write_text(f"{epoch}\n")
     new.replace(path)
-    return epoch
 
 
 def _read(path: Path) -> int | None:

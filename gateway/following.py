@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
 from gateway.decisions import RecordingDecisions
+from gateway.epochs_in_log import beginnings_of
 from gateway.sessions import Session
 from pipeline.kafka import GATHERED_BYTES, consumer, end_offsets
 from pipeline.settings import Settings
@@ -37,7 +38,8 @@ DECISIONS = Counter("flexcapture_gateway_decisions_read", "Recording decisions r
 
 class DecisionFollower:
     """Reads until it is cancelled. `started`: this life of this gateway, whose own `GatewayAlive`
-    records show how far a partition was read. `clock`: ms since the epoch."""
+    records show how far a partition was read. `clock`: the log's, ms. `replaced_by` is called with
+    the epoch of another gateway that has the same name and came up later."""
 
     def __init__(
         self,
@@ -45,7 +47,9 @@ class DecisionFollower:
         decisions: RecordingDecisions[Session],
         started: GatewayStarted,
         clock: Callable[[], int],
+        replaced_by: Callable[[int], None],
     ) -> None:
+        self._replaced_by = replaced_by
         self._settings = settings
         self._decisions = decisions
         self._started = started
@@ -55,8 +59,8 @@ class DecisionFollower:
         self._positions: dict[TopicPartition, int] = {}
         # How the records begin that matter. Most are the `GatewayAlive` of all gateways, which are
         # as many as partitions, every two seconds.
-        own = codec.encode(GatewayAlive(started.gateway, started.epoch, 0))
-        self._beginnings = (own[:-1], *map(_header, codec.versions(RecordingDecided.__name__)))
+        self._own = beginnings_of(started.gateway)
+        self._beginnings = (*self._own, *map(_header, codec.versions(RecordingDecided.__name__)))
 
     async def run(self) -> None:
         """Read; after an error, continue from the last position with a new consumer."""
@@ -112,6 +116,9 @@ class DecisionFollower:
                 self._decisions.decided(event, record.partition, self._clock())
             case GatewayAlive(self._started.gateway, self._started.epoch, at):
                 self._decisions.read_up_to(record.partition, at)
+            case GatewayAlive() | GatewayStarted() if event.gateway == self._started.gateway:
+                if event.epoch > self._started.epoch:
+                    self._replaced_by(event.epoch)
             case _:
                 pass
 

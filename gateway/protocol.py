@@ -106,7 +106,7 @@ class MediaSocket:
         self.invalid_sids: tuple[SidKind, ...] = ()
 
     def receive(self, texts: Iterable[str | bytes], now: int) -> Sequence[Output]:
-        """Text messages arrived at `now` (ms, the gateway's clock)."""
+        """Text messages arrived at `now` (ms, the log's clock as the gateway knows it)."""
         if self.state is State.DONE:
             return ()
         self.heard(now)
@@ -129,7 +129,7 @@ class MediaSocket:
         """Time has passed; call it at least every 0.1 s for batches to be cut in time."""
         if self._batcher is not None and self.state is State.RUNNING:
             return (*self._batcher.tick(now), *self._watch_silence(now))
-        if self.state is State.WAITING and now - self._opened_at > START_DEADLINE_MS:
+        if self.state is State.WAITING and not 0 <= now - self._opened_at <= START_DEADLINE_MS:
             return self.violated("no start", now)
         return ()
 

@@ -14,7 +14,10 @@ _WRONG_SIGNATURE = (
     "check that FLEXCAPTURE_TWILIO_AUTH_TOKEN is the account's primary auth token, and "
     "FLEXCAPTURE_GATEWAY_PUBLIC_URL exactly the URL that Twilio is given"
 )
-_CLOCKS = "check the clocks of the gateways and the Twilio adapters (NTP)"
+_CLOCKS = (
+    "check that the topic `clock` has message.timestamp.type=LogAppendTime, so that gateways and "
+    "Twilio adapters go by one clock, or set the clocks of their machines (NTP)"
+)
 REMEDIES = {
     Verdict.WRONG_SIGNATURE: _WRONG_SIGNATURE,
     Verdict.WRONG_TOKEN: (
@@ -27,7 +30,7 @@ REMEDIES = {
         "that FLEXCAPTURE_TWILIO_AUTH_TOKEN is the account's primary auth token"
     ),
     Verdict.UNSIGNED: "the signature header is missing: check that no proxy removes it",
-    Verdict.TICKET_EXPIRED: f"the start request was made too long ago: {_CLOCKS}",
+    Verdict.TICKET_EXPIRED: f"Twilio took more than a minute to connect, or {_CLOCKS}",
     Verdict.TICKET_AHEAD: f"the start request was made in the future: {_CLOCKS}",
     Verdict.TICKET_USED: "a handshake was repeated: check that no proxy repeats requests",
     Verdict.FULL: "Kafka cannot be reached and there is no room left for audio: check Kafka",

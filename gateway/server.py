@@ -10,26 +10,27 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
-from pathlib import Path
 from typing import Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from gateway.entrance import Entrance, UsedTickets
-from gateway.epoch import begin_epoch
+from gateway.configured import entrance_of, spills_of, warn_of_missing
+from gateway.entrance import Entrance
+from gateway.epoch import begin_epoch, in_use, is_reserved
 from gateway.following import DecisionFollower
 from gateway.handshakes import HandshakeReports
 from gateway.outlets import Outlets, is_cut_off, show_kafka
 from gateway.publisher import Publisher
 from gateway.reception import BACKLOG, Reception
 from gateway.sessions import Sessions
-from gateway.sockets import Sockets, wall_clock
-from gateway.spill import SpillInUse, Spills
+from gateway.sockets import Sockets
 from pipeline.kafka import producer
 from pipeline.kafka_watch import keep_using_kafka, until_usable
-from pipeline.settings import Settings, SettingsError, listen_address
+from pipeline.log_clock import LogClock, log_clock
+from pipeline.settings import Settings, listen_address
 from pipeline.telemetry import Health
+from pipeline.waiting import first_of
 from schemas.records import GatewayAlive, GatewayStarted
 from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
 
@@ -77,23 +78,36 @@ class Announcer(Protocol):
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """The role. Ready once every partition knows that this gateway came up."""
+    """The role. Ready once every partition knows that this gateway came up. Raises `InstanceInUse`
+    if another gateway of its name came up."""
     gc.freeze()  # what is there by now stays
     gc.set_threshold(GARBAGE_AFTER)
-    listen = settings.need("gateway_listen", "host:port to take media streams on")
+    settings.need("gateway_listen", "host:port to take media streams on")
     public_url = settings.need("gateway_public_url", "the URL that Twilio is told, wss://...")
-    _warn_of_missing(settings)
+    warn_of_missing(settings)
     instance = settings.instance or f"gateway-{socket.gethostname()}"
     directory = settings.state_dir and settings.state_dir / "gateway"
-    if directory is None:
-        await until_usable(settings, health, reads=_READS, writes=_WRITES)
-    epoch = begin_epoch(directory, instance, wall_clock())
-    outlets = Outlets(
-        Publisher(_producer_for(settings), spills=_spills(settings, directory, instance)),
-        Publisher(_producer_for(settings)),
-    )
-    started = GatewayStarted(instance, epoch, epoch)
-    gateway = Gateway(settings, _entrance(settings, public_url, directory), outlets, started)
+    spills = spills_of(settings, directory, instance)
+    async with log_clock(settings, health) as clock:
+        if not is_reserved(directory, instance):
+            await until_usable(settings, health, reads=_READS, writes=_WRITES)
+        epoch = await begin_epoch(settings, directory, instance, clock, stop)
+        if epoch is None:
+            return
+        entrance = entrance_of(settings, public_url, directory, clock)
+        outlets = Outlets(
+            Publisher(_producer_for(settings), spills=spills), Publisher(_producer_for(settings))
+        )
+        started = GatewayStarted(instance, epoch, clock.now())
+        gateway = Gateway(settings, entrance, outlets, started, clock)
+        await _serve(gateway, settings, health, stop)
+
+
+async def _serve(
+    gateway: "Gateway", settings: Settings, health: Health, stop: asyncio.Event
+) -> None:
+    outlets, started = gateway.outlets, gateway.started
+    listen = str(settings.gateway_listen)
     topics = (settings.prefixed(MEDIA.name), settings.prefixed(STREAM_EVENTS.name))
     async with asyncio.TaskGroup() as tasks:
         watching = tasks.create_task(
@@ -108,9 +122,9 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             started,
             listen=listen,
             stop=stop,
-            patience_s=inf if directory is None else PATIENCE_S,
+            patience_s=inf if settings.state_dir is None else PATIENCE_S,
         ):
-            log.info("accepting media streams", listen=listen, epoch=epoch)
+            log.info("accepting media streams", listen=listen, epoch=started.epoch)
             health.good("starting")
             await gateway.work(health, topics[1], stop)
             if not all(await asyncio.gather(*(each.flushed(FLUSH_S) for each in outlets))):
@@ -118,36 +132,12 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         watching.cancel()
         for publisher in outlets:
             publisher.stop()
+    if gateway.newer_epoch is not None:
+        raise in_use(started, gateway.newer_epoch)
 
 
 def _producer_for(settings: Settings) -> Callable[[], AIOKafkaProducer]:
     return lambda: producer(settings, linger_ms=LINGER_MS)
-
-
-def _spills(settings: Settings, directory: Path | None, instance: str) -> Spills | None:
-    """Raises `SettingsError` where its directory cannot be used."""
-    directory = settings.gateway_spill_dir or (directory and directory / f"{instance}.spill")
-    if directory is None or not settings.gateway_spill_bytes:
-        log.warning("no FLEXCAPTURE_GATEWAY_SPILL_DIR: without Kafka audio is kept in memory only")
-        return None
-    try:
-        return Spills(directory, settings.gateway_spill_bytes)
-    except OSError as error:
-        raise SettingsError(
-            f"FLEXCAPTURE_GATEWAY_SPILL_DIR: {directory} cannot be used: {error.strerror}"
-        ) from error
-    except SpillInUse as error:
-        raise SettingsError(str(error)) from error
-
-
-def _entrance(settings: Settings, public_url: str, directory: Path | None) -> Entrance:
-    return Entrance(
-        settings.auth_tokens,
-        public_url,
-        UsedTickets(directory and directory / "tickets"),
-        ticket_secrets=settings.ticket_secrets,
-        customer_streams=settings.gateway_customer_streams,
-    )
 
 
 async def opened(
@@ -209,15 +199,8 @@ def _broadcast(publisher: Announcer, topic: str, record: GatewayStarted | Gatewa
         publisher.publish(topic, None, record, partition=partition)
 
 
-def _warn_of_missing(settings: Settings) -> None:
-    if settings.twilio_auth_token is None:
-        log.warning("FLEXCAPTURE_TWILIO_AUTH_TOKEN is not set: every media stream is refused")
-    if settings.twilio_account_sid is None:
-        log.warning("FLEXCAPTURE_TWILIO_ACCOUNT_SID is not set: a stream's account is not checked")
-
-
 class Gateway:
-    """The port and the sockets."""
+    """The port and the sockets. `started`: how it announces itself."""
 
     def __init__(
         self,
@@ -225,12 +208,17 @@ class Gateway:
         entrance: Entrance,
         outlets: Outlets[Publisher],
         started: GatewayStarted,
+        clock: LogClock,
     ) -> None:
+        self.newer_epoch: int | None = None
+        """The epoch of another process that has this gateway's name and came up later."""
+        self._is_replaced = asyncio.Event()
+        self._clock = clock
         self._reuse_port = settings.gateway_reuse_port
         self._check_s = settings.gateway_check_seconds
         self._drain_s = settings.gateway_drain_seconds
-        self._outlets = outlets
-        self._started = started
+        self.outlets = outlets
+        self.started = started
         sessions = Sessions(
             outlets.media,
             outlets.events,
@@ -239,11 +227,15 @@ class Gateway:
             instance=started.gateway,
             epoch=started.epoch,
             account_sid=settings.twilio_account_sid,
+            correction=clock.correction,
         )
-        self.sockets = Sockets(sessions, wall_clock)
-        self._follower = DecisionFollower(settings, sessions.decisions, started, wall_clock)
+        clock.on_jump.append(sessions.decisions.clock_jumped)
+        self.sockets = Sockets(sessions, clock.now)
+        self._follower = DecisionFollower(
+            settings, sessions.decisions, started, clock.now, self._replaced_by
+        )
         events_topic = settings.prefixed(STREAM_EVENTS.name)
-        self._handshakes = HandshakeReports(outlets.events, events_topic, started, wall_clock)
+        self._handshakes = HandshakeReports(outlets.events, events_topic, started, clock.now)
         self.reception = Reception(
             entrance,
             self.sockets.let_in,
@@ -253,7 +245,8 @@ class Gateway:
         )
 
     async def work(self, health: Health, events_topic: str, stop: asyncio.Event) -> None:
-        """Takes media streams until told to stop, and lets them end."""
+        """Take media streams until `stop` is set, and let them end; or until another gateway of the
+        same name came up, and end them: nothing that this one reports counts any more."""
         async with asyncio.TaskGroup() as tasks:
             working = [
                 tasks.create_task(self.sockets.keep_reading(), name="sockets"),
@@ -261,9 +254,10 @@ class Gateway:
                 tasks.create_task(self._say_alive(events_topic), name="alive"),
                 tasks.create_task(self._follower.run(), name="decisions"),
             ]
-            await stop.wait()
+            await first_of(stop, self._is_replaced)
             health.bad("draining", "the gateway is stopping")
-            await self.drain()
+            if self.newer_epoch is None:
+                await self.drain()
             for task in working:
                 task.cancel()
         self.end()
@@ -285,18 +279,18 @@ class Gateway:
             self.reception.sweep()
             self.sockets.end_not_to_be_recorded()
             self._handshakes.show(health)
-            show_kafka(health, self._outlets)
-            if self._outlets.media.trouble is not None:
-                health.bad("spill", self._outlets.media.trouble)
+            show_kafka(health, self.outlets)
+            if self.outlets.media.trouble is not None:
+                health.bad("spill", self.outlets.media.trouble)
             else:
                 health.good("spill")
 
     async def _say_alive(self, topic: str) -> None:
         """Tell every partition, again and again, that this gateway lives. One that Kafka does not
         take is told nothing: what waits would tell only later that it lived."""
-        who, events = self._started, self._outlets.events
+        who, events = self.started, self.outlets.events
         while True:
-            alive = GatewayAlive(who.gateway, who.epoch, wall_clock())
+            alive = GatewayAlive(who.gateway, who.epoch, self._clock.now())
             for partition in range(CALL_PARTITIONS):
                 if events.waiting_at(topic, partition) < ALIVE_S:
                     events.publish(topic, None, alive, partition=partition)
@@ -318,6 +312,10 @@ class Gateway:
         self.reception.close()
         self.sockets.end_all()
 
+    def _replaced_by(self, epoch: int) -> None:
+        self.newer_epoch = epoch
+        self._is_replaced.set()
+
     def _is_full(self) -> bool:
         """Whether what runs needs the rest of what holds audio that Kafka has not taken."""
-        return self._outlets.media.filled() > FULL and is_cut_off(self._outlets)
+        return self.outlets.media.filled() > FULL and is_cut_off(self.outlets)

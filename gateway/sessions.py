@@ -5,7 +5,7 @@ returned to who holds it.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -59,7 +59,8 @@ class Session:
 class Sessions:
     """All sessions of this process. `publisher` carries `media`. `events` carries the records of
     `stream.events`, which must not wait behind audio: if they came late, the media streams would be
-    taken for dead. `decisions`: to be fed with the stream managers' decisions."""
+    taken for dead. `decisions`: to be fed with the stream managers' decisions. `correction`: the
+    log's clock minus the machine's, ms; None: not known."""
 
     def __init__(
         self,
@@ -71,7 +72,9 @@ class Sessions:
         instance: str,
         epoch: int,
         account_sid: str | None,
+        correction: Callable[[], int | None],
     ) -> None:
+        self._correction = correction
         self._publisher = publisher
         self._events = events
         self._media_topic = media_topic
@@ -157,7 +160,7 @@ class Sessions:
         self._running.add(session.stream)
         self.decisions.opened(session, opened.task_sid, opened.at)
         OPENED.inc()
-        self._publish_both(opened)
+        self._publish_both(replace(opened, clock_correction_ms=self._correction()))
         log.info(
             "media stream opened",
             stream_sid=opened.stream_sid,

@@ -5,7 +5,6 @@ once. Whoever is written to and does not read is cut off.
 """
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import structlog
@@ -23,7 +22,8 @@ TURN_S = CYCLE_S / TURNS
 
 
 class Sockets:
-    """All sockets of this process with their sessions. `idle` is set while there is none."""
+    """All sockets of this process with their sessions. `idle` is set while there is none; `clock`
+    is the log's, ms."""
 
     def __init__(self, sessions: Sessions, clock: Callable[[], int]) -> None:
         self._sessions = sessions
@@ -139,8 +139,3 @@ class Sockets:
         if not self._turns:
             self.idle.set()
             self._busy.clear()
-
-
-def wall_clock() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000

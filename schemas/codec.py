@@ -33,7 +33,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "CommandAnswered": 0x46430008,
     "RecordingDecided": 0x46430009,
     "MediaStreamChanged": 0x4643000A,
-    "MediaStreamOpened": 0x4643000B,
+    "MediaStreamOpened": 0x464300D0,
     "MediaBatch": 0x46430062,
     "MediaStreamClosed": 0x464300A0,
     "GatewayStarted": 0x4643000E,
@@ -56,6 +56,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "HandshakeRefused": 0x46430068,
     "PolicyHeldBack": 0x46430090,
     "PolicyAccepted": 0x46430091,
+    "ClockProbe": 0x464300D1,
     "Worker": 0x464300F2,
     "WorkerSeen": 0x464300F3,
     "VerifyLeg": 0x464300F7,
@@ -77,6 +78,7 @@ EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "ContactState": (0x46430014, 0x46430069),
     "CallStreams": (0x46430013,),
     "CallAliasState": (0x46430018,),
+    "MediaStreamOpened": (0x4643000B,),
 }
 """The ids of a record's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1): what
 was written under them is read as the schema of now, new fields with their defaults."""

@@ -44,8 +44,18 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """The passing of time, as a record: the only clock of a core."""
+    """The passing of time, as a record. Its Kafka timestamp is the clock of the cores; `at` is what
+    the tracker took for that time when it wrote the record."""
 
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClockProbe:
+    """A process measures the log's clock: the append time that the broker gives this record. `at`
+    is the clock of the process's machine."""
+
+    instance: str
     at: int
 
 
@@ -346,6 +356,7 @@ class MediaStreamOpened:
     gateway: str
     epoch: int
     at: int
+    clock_correction_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ to other partitions, and with them the order of every running call.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 CALL_PARTITIONS = 24
 
+TIMESTAMP_TYPE = "message.timestamp.type"
+LOG_APPEND_TIME, CREATE_TIME = "LogAppendTime", "CreateTime"
 MIN_IN_SYNC = "min.insync.replicas"
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -20,7 +22,8 @@ no record for more than 1.09 times the retention."""
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic as it must be. `retention_ms` None: compacted, each key's last record kept."""
+    """A topic as it must be. `retention_ms` None: compacted, each key's last record kept. The
+    broker stamps each record with its own time, so the clocks of producers do not matter."""
 
     name: str
     key: str
@@ -34,10 +37,16 @@ class Topic:
         return {
             **self._kept(),
             "max.message.bytes": str(_MAX_RECORD_BYTES),
+            TIMESTAMP_TYPE: LOG_APPEND_TIME,
             # A cluster's default may be otherwise, and would lose acknowledged records.
             "unclean.leader.election.enable": "false",
             **self.extra,
         }
+
+    def with_original_timestamps(self) -> "Topic":
+        """Return the topic for records that keep the timestamps of their producers: a mirrored or
+        derived log, or one with simulated time."""
+        return replace(self, extra={**self.extra, TIMESTAMP_TYPE: CREATE_TIME})
 
     def _kept(self) -> dict[str, str]:
         if self.retention_ms is None:
@@ -126,6 +135,13 @@ MEDIA = Topic(
 RECORDINGS = Topic("recordings", "task SID", ("RecordingStarted", "RecordingCompleted"))
 CONTACTS = Topic("contacts", "task SID", ("Contact",), retention_ms=None)
 TICKS = Topic("ticks", "none, on every partition", ("Tick",), retention_ms=_DAY_MS)
+CLOCK = Topic(
+    "clock",
+    "none",
+    ("ClockProbe",),
+    partitions=3,
+    retention_ms=_DAY_MS,
+)
 POLICY = Topic(
     "policy",
     "version, with -part from the second part on; held-back: and instance; accepted: and hash",
@@ -163,6 +179,7 @@ ALL = (
     RECORDINGS,
     CONTACTS,
     TICKS,
+    CLOCK,
     POLICY,
     BRIDGE_CHECKPOINTS,
     RECORDER_CHECKPOINTS,

@@ -5,7 +5,6 @@ where it is not the whole stream it stands on the checkpoint topic, as a `Bridge
 first shard is read.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,11 +25,12 @@ from schemas.topics import BRIDGE_CHECKPOINTS
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What an errand needs of the bridge."""
+    """What an errand needs of the bridge. `now`: the log's clock, ms."""
 
     settings: Settings
     checkpoints: Checkpoints
     leases: Leases
+    now: Callable[[], int]
 
 
 class Errand(Protocol):
@@ -112,7 +112,7 @@ class Replay:
     async def period(self, desk: Desk, incarnation: Incarnation) -> Period | None:
         """See `Errand`. One that was begun under this name must have been of the same period."""
         place = Place(incarnation.kinesis_stream, incarnation.created_at, "", self.name)
-        wanted = Period(self.begins_at, _now() if self.ends_at is None else self.ends_at)
+        wanted = Period(self.begins_at, desk.now() if self.ends_at is None else self.ends_at)
         self.found = await agreed(desk, place, lambda: wanted)
         self._of, self._checkpoints = incarnation, desk.checkpoints
         same_end = self.ends_at is None or self.ends_at == self.found.ends_at
@@ -164,7 +164,7 @@ async def agreed(desk: Desk, place: Place, wanted: Callable[[], Period]) -> Peri
             stream_created_at=place.created_at,
             begins_at=period.begins_at,
             ends_at=period.ends_at,
-            at=_now(),
+            at=desk.now(),
             instance=desk.settings.instance,
         )
         await writer.write((), record)
@@ -173,12 +173,13 @@ async def agreed(desk: Desk, place: Place, wanted: Callable[[], Period]) -> Peri
         await writer.close()
 
 
-def live(settings: Settings) -> Live:
-    """The live bridge's errand. Raises `SettingsError` for a start that is still to come."""
+def live(settings: Settings, now: int) -> Live:
+    """The live bridge's errand; `now`: log time, ms. Raises `SettingsError` for a start that is
+    still to come."""
     start = settings.kinesis_start
-    if start not in (LATEST, TRIM_HORIZON) and moment(start) > _now():
+    if start not in (LATEST, TRIM_HORIZON) and moment(start) > now:
         raise SettingsError(f"{PREFIX}KINESIS_START: {start} is still to come")
-    return Live(start, _now())
+    return Live(start, now)
 
 
 def told(period: Period) -> str:
@@ -186,7 +187,3 @@ def told(period: Period) -> str:
     begins, ends = period.begins_at, period.ends_at
     since = "the beginning" if begins is None else rfc3339(begins)
     return f"{since} to {'now' if ends is None else rfc3339(ends)}"
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

@@ -23,6 +23,12 @@ from pipeline.bridge.lineage import Shard, is_after
 from pipeline.bridge.messages import KinesisRecord
 from pipeline.bridge.pace import LIVE_SHARE, Pace, Share
 from pipeline.bridge.place import Incarnation, Place
+from pipeline.bridge.unavailable import (
+    KinesisUnavailable,
+    StreamAbsent,
+    code_of,
+    unavailable,
+)
 from pipeline.settings import Settings
 from pipeline.times import utc
 
@@ -37,19 +43,10 @@ _THROTTLED = frozenset(
     {"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException"}
 )
 _STALE_ITERATOR = frozenset({"ExpiredIteratorException"})
-_ABSENT = frozenset({"ResourceNotFoundException"})
 
 _reads = Counter("flexcapture_bridge_reads_total", "GetRecords calls by how they ended", ["result"])
 
 T = TypeVar("T")
-
-
-class KinesisUnavailable(Exception):
-    """Kinesis did not answer, or not with what was asked; the text says what happened."""
-
-
-class StreamAbsent(KinesisUnavailable):
-    """The stream, or what was asked of it, does not exist (any more)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +159,9 @@ async def call(executor: ThreadPoolExecutor, blocking: Callable[[], T]) -> T:
     try:
         return await asyncio.get_running_loop().run_in_executor(executor, blocking)
     except ClientError as error:
-        told = f"{error.operation_name}: {error}"
-        raise (
-            StreamAbsent(told) if _code(error) in _ABSENT else KinesisUnavailable(told)
-        ) from error
+        raise unavailable(error, time.time()) from error
     except (BotoCoreError, ResponseParserError, OSError) as error:
         raise KinesisUnavailable(repr(error)) from error
-
-
-def _code(error: BaseException | None) -> str:
-    return error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
 
 
 class ShardReader:
@@ -242,7 +232,7 @@ class ShardReader:
 
     def _overcome(self, error: KinesisUnavailable) -> bool:
         """Whether the read may simply be tried again; sets when, and from which iterator."""
-        code = _code(error.__cause__)
+        code = code_of(error.__cause__)
         if code in _STALE_ITERATOR:
             _reads.labels("expired").inc()
             self._iterator = None

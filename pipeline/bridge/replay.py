@@ -4,20 +4,23 @@ import asyncio
 import re
 import signal
 import sys
-import time
 
 from pipeline.bridge.errands import Replay, ReplayFailed, told
 from pipeline.bridge.place import LIVE
-from pipeline.bridge.reader import Kinesis, KinesisUnavailable
+from pipeline.bridge.reader import Kinesis
 from pipeline.bridge.service import run_errand
+from pipeline.bridge.unavailable import KinesisUnavailable
 from pipeline.bridge.writer import written
 from pipeline.kafka import ensure_topics
+from pipeline.log_clock import log_clock, machine_clock
 from pipeline.settings import Settings, SettingsError
 from pipeline.telemetry import Health, set_up_logs
 from pipeline.times import rfc3339
 from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
 
 TOLD_EVERY_S = 5.0
+CLOCK_ERROR_MS = 60 * 60_000
+"""How wrong this machine's clock may be: what is later than that is refused without Kafka."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
@@ -36,8 +39,8 @@ def replay(settings: Settings, begins_at: int, ends_at: int | None, name: str | 
     under the checkpoint name `name` (None: one made of the period), and tells how far it is. The
     exit status: 0 once all of it is on Kafka, 1 where it was stopped or cannot go on; run it
     again under the same name, and it does."""
-    if begins_at >= time.time_ns() // 1_000_000:
-        raise SettingsError(f"--replay-from: {rfc3339(begins_at)} is still to come")
+    if begins_at >= machine_clock() + CLOCK_ERROR_MS:
+        raise _still_to_come(begins_at)
     made = f"replay-{begins_at}" + ("" if ends_at is None else f"-{ends_at}")
     errand = Replay(name or made, begins_at, ends_at)
     set_up_logs("bridge", settings.instance or errand.name, settings.log_level)
@@ -57,6 +60,10 @@ def replay(settings: Settings, begins_at: int, ends_at: int | None, name: str | 
     )
 
 
+def _still_to_come(begins_at: int) -> SettingsError:
+    return SettingsError(f"--replay-from: {rfc3339(begins_at)} is still to come")
+
+
 async def _replay(settings: Settings, errand: Replay) -> bool:
     await _check(settings)
     stop = asyncio.Event()
@@ -64,10 +71,17 @@ async def _replay(settings: Settings, errand: Replay) -> bool:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, stop.set)
     await ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS])
-    async with asyncio.TaskGroup() as group:
-        telling = group.create_task(_tell(errand), name="progress")
-        is_done = await run_errand(settings, Health(), stop, errand)
-        telling.cancel()
+    health = Health()
+    async with log_clock(settings, health) as clock:
+        await clock.settled(stop)
+        if stop.is_set():
+            return False
+        if errand.begins_at >= clock.now():
+            raise _still_to_come(errand.begins_at)
+        async with asyncio.TaskGroup() as group:
+            telling = group.create_task(_tell(errand), name="progress")
+            is_done = await run_errand(settings, health, stop, errand, clock)
+            telling.cancel()
     return is_done
 
 

@@ -17,17 +17,13 @@ from pipeline.bridge.leases import Leases, group_of
 from pipeline.bridge.limits import topic_limits
 from pipeline.bridge.period import ALWAYS, Period
 from pipeline.bridge.place import LIVE, Incarnation, Place, transactional_id
-from pipeline.bridge.reader import (
-    DEFAULT_STREAM,
-    Kinesis,
-    KinesisUnavailable,
-    ShardReader,
-    StreamAbsent,
-)
+from pipeline.bridge.reader import DEFAULT_STREAM, Kinesis, ShardReader
 from pipeline.bridge.retirement import Retirement
 from pipeline.bridge.shard import End, ShardCarrier, World
+from pipeline.bridge.unavailable import KinesisUnavailable, StreamAbsent
 from pipeline.bridge.writer import ShardWriter
 from pipeline.kafka_watch import using_kafka
+from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.records import BridgeCheckpoint
@@ -49,11 +45,14 @@ _shards = Gauge("flexcapture_bridge_shards", "Shards carried by this process")
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Bridges the configured Kinesis stream until `stop` is set."""
-    await run_errand(settings, health, stop, live(settings))
+    async with log_clock(settings, health) as clock:
+        await clock.settled(stop)
+        if not stop.is_set():
+            await run_errand(settings, health, stop, live(settings, clock.now()), clock)
 
 
 async def run_errand(
-    settings: Settings, health: Health, stop: asyncio.Event, errand: Errand
+    settings: Settings, health: Health, stop: asyncio.Event, errand: Errand, clock: LogClock
 ) -> bool:
     """Bridges until `stop` is set or the errand is done: whether it is done."""
     # boto3 works in threads. One of them that computes lets the loop, which has a transaction to
@@ -68,7 +67,7 @@ async def run_errand(
         group=group_of(stream, errand.name),
         transactional_ids=[transactional_id(errand.name, stream)],
     ):
-        return await _bridged(Bridge(settings, health, errand), stop)
+        return await _bridged(Bridge(settings, health, errand, clock), stop)
 
 
 async def _bridged(bridge: "Bridge", stop: asyncio.Event) -> bool:
@@ -90,12 +89,13 @@ async def _bridged(bridge: "Bridge", stop: asyncio.Event) -> bool:
 class Bridge:
     """All that this process bridges."""
 
-    def __init__(self, settings: Settings, health: Health, errand: Errand) -> None:
+    def __init__(self, settings: Settings, health: Health, errand: Errand, clock: LogClock) -> None:
         self.done = False
         """Whether the errand is."""
         self._settings = settings
         self._health = health
         self._errand = errand
+        self._clock = clock
         self._name = errand.name
         self._changed = asyncio.Event()
         self._list_at = 0.0
@@ -104,7 +104,7 @@ class Bridge:
         self.checkpoints = Checkpoints(settings, self._list_now)
         self._kinesis = Kinesis(settings)
         self.leases = Leases(settings, self._kinesis.stream_name, errand.name, self._changed.set)
-        self._desk = Desk(settings, self.checkpoints, self.leases)
+        self._desk = Desk(settings, self.checkpoints, self.leases, clock.now)
         self._retirement = Retirement(self._desk)
         self._incarnation: Incarnation | None = None
         self._period: tuple[Incarnation, Period] | None = None
@@ -119,6 +119,7 @@ class Bridge:
             checkpoint=self._checkpoint,
             reader=self._reader,
             incarnation=self._kinesis.incarnation,
+            now=clock.now,
         )
 
     async def start(self) -> None:
@@ -174,8 +175,7 @@ class Bridge:
         self._health.good("kinesis")
         self._list_at = time.monotonic() + LIST_SECONDS
         if self._name == LIVE:
-            now = time.time_ns() // 1_000_000
-            await self._retirement.look(incarnation, self._listed, now)
+            await self._retirement.look(incarnation, self._listed, self._clock.now())
 
     async def _learn_period(self) -> None:
         """What is to be read of the stream that is there now; nothing is read before that."""

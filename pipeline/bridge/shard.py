@@ -1,7 +1,6 @@
 """One shard, carried from Kinesis to Kafka until it ends or is somebody else's."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,7 +14,8 @@ from prometheus_client import Gauge
 from pipeline.bridge.messages import Limits, Message, Portion, portions
 from pipeline.bridge.period import ALWAYS, Period
 from pipeline.bridge.place import Incarnation, Place
-from pipeline.bridge.reader import Batch, KinesisUnavailable, StreamAbsent
+from pipeline.bridge.reader import Batch
+from pipeline.bridge.unavailable import KinesisUnavailable, StreamAbsent
 from pipeline.telemetry import Health
 from schemas.records import BridgeCheckpoint
 
@@ -26,7 +26,7 @@ _behind = Gauge(
 )
 _read_at = Gauge(
     "flexcapture_bridge_read_at_seconds",
-    "When the shard was last read, or given to this process if it was not yet (Unix time)",
+    "When the shard was last read, or given to this process if it was not yet (log time, s)",
     ["shard"],
 )
 
@@ -90,6 +90,8 @@ class World:
     """Given the sequence number to read on after, and the time (ms) to begin at without one."""
     incarnation: Callable[[], Awaitable[Incarnation]]
     """The stream as it is now."""
+    now: Callable[[], int]
+    """The log's clock, ms."""
     pause: Callable[[float], Coroutine[Any, Any, object]] = asyncio.sleep
 
 
@@ -110,7 +112,7 @@ class ShardCarrier:
     async def run(self) -> End:
         """Returns when there is nothing more to do. Whatever fails is tried again."""
         shard = self._place.shard_id
-        _read_at.labels(shard).set_to_current_time()
+        _read_at.labels(shard).set(self._world.now() / 1000)
         _behind.labels(shard).set(0)
         try:
             while not self.stop.is_set():
@@ -157,7 +159,7 @@ class ShardCarrier:
             while (batch := await self._read(reader)) is not None:
                 records = self._period.of(batch.records)
                 carried = checkpoint.elements
-                for portion in portions(self._place, records, limits, _now(), carried):
+                for portion in portions(self._place, records, limits, self._world.now(), carried):
                     checkpoint = self._at(checkpoint, portion)
                     await writer.write(portion.messages, checkpoint)
                     if self.stop.is_set():
@@ -166,14 +168,16 @@ class ShardCarrier:
                 at_tip = self.closed and not batch.records and batch.behind_ms == 0
                 empty_reads = empty_reads + 1 if at_tip else 0
                 if self._is_read(batch) or empty_reads >= EMPTY_READS_AT_END:
-                    await writer.write((), replace(checkpoint, finished=True, at=_now()))
+                    await writer.write((), replace(checkpoint, finished=True, at=self._world.now()))
                     return End.FINISHED
             return End.STOPPED if self.stop.is_set() else End.GONE
         finally:
             reader.close()
 
     def _is_read(self, batch: Batch) -> bool:
-        return batch.ended or self._period.is_over(batch.records, batch.behind_ms, _now())
+        return batch.ended or self._period.is_over(
+            batch.records, batch.behind_ms, self._world.now()
+        )
 
     def _beginning(self) -> BridgeCheckpoint:
         return BridgeCheckpoint(
@@ -184,13 +188,16 @@ class ShardCarrier:
             sequence_number=None,
             finished=False,
             arrived_at=None,
-            at=_now(),
+            at=self._world.now(),
             instance=self._world.instance,
         )
 
     def _at(self, checkpoint: BridgeCheckpoint, portion: Portion) -> BridgeCheckpoint:
         reached = replace(
-            checkpoint, elements=portion.elements, at=_now(), instance=self._world.instance
+            checkpoint,
+            elements=portion.elements,
+            at=self._world.now(),
+            instance=self._world.instance,
         )
         if (last := portion.last) is None:
             return reached
@@ -214,7 +221,7 @@ class ShardCarrier:
     def _note(self, batch: Batch | None) -> None:
         if batch is not None:
             _behind.labels(self._place.shard_id).set(batch.behind_ms)
-            _read_at.labels(self._place.shard_id).set_to_current_time()
+            _read_at.labels(self._place.shard_id).set(self._world.now() / 1000)
 
     async def _still_there(self) -> bool:
         while not self.stop.is_set():
@@ -255,7 +262,3 @@ class ShardCarrier:
             for task in (working, stopping):
                 task.cancel()
             await asyncio.gather(working, stopping, return_exceptions=True)
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000

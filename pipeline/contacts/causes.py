@@ -7,7 +7,7 @@ the records. `reasons.py` decides which cause explains a gap.
 from pipeline.streams.errors import ALREADY_STARTED, TOO_MANY
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.reconcile import NEVER_REACHED
-from pipeline.streams.reports import ENDS, REPLACED, SILENT
+from pipeline.streams.reports import ENDS, REPLACED, SILENT, STALE
 from schemas.records import CommandAnswered, GapCause, HandshakeRefused, MediaStreamChanged
 
 TWILIO_REFUSED = "twilio-refused"
@@ -41,6 +41,7 @@ _BY_CHANGE = {
     NEVER_REACHED: NEVER_REACHED_GATEWAY,
     REPLACED: GATEWAY_DIED,
     SILENT: GATEWAY_CUT_OFF,
+    STALE: GATEWAY_DIED,
     **{text: _BY_CLOSE_REASON[name] for name, text in ENDS.items() if name in _BY_CLOSE_REASON},
 }
 

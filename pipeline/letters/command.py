@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import json
 import sys
-import time
 from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError, ProducerFenced
@@ -16,6 +15,7 @@ from pipeline.letters.reader import read_letters
 from pipeline.letters.retrying import COMES_BACK, Retry, StillBad, retry_of
 from pipeline.letters.shown import as_json, as_text, line
 from pipeline.letters.writer import RetryWriter
+from pipeline.log_clock import log_time
 from pipeline.settings import Settings
 from schemas.topics import CTI_EVENTS, DEAD_LETTERS, DEAD_LETTERS_RETRIED
 
@@ -88,8 +88,8 @@ async def _put_back(
     chosen, left = _chosen(wanted, asked)
     limits = await topic_limits(settings)
     still_bad = 0
+    now = await log_time(settings)
     for letter in chosen:
-        now = time.time_ns() // 1_000_000
         plan = retry_of(letter, settings.topic_prefix, limits, now)
         if isinstance(plan, Retry) and writer is not None:
             await writer.write(letter, plan, now)

@@ -58,6 +58,8 @@ ENDS: Mapping[str, str] = {
 """Why a media stream is over that should run, by the reason of its `MediaStreamClosed`."""
 REPLACED = "ended: its gateway died and started again"
 """Why a media stream ended: a later life of its gateway was reported."""
+STALE = "ended: its gateway had announced a later epoch"
+"""Why a media stream ended: it runs, but on a gateway that counts as replaced."""
 SILENT = "ended: its gateway has not been heard for 10 s"
 """Why a media stream ended: its gateway may be cut off, or dead."""
 
@@ -145,11 +147,12 @@ def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:
     for media_stream in state.media_streams:
         if media_stream.gateway is None or media_stream.closed:
             continue
-        match gateways.fate(media_stream.gateway, media_stream.epoch):
+        match gateways.fate(media_stream.gateway, media_stream.epoch, media_stream.opened_at):
             case Fate.REPLACED:
                 state = put(state, media_stream, stopped(media_stream, REPLACED, closed=True))
-            case Fate.SILENT:
-                after = put(state, media_stream, _silenced(media_stream, now))
+            case Fate.SILENT | Fate.STALE as fate:
+                reason = SILENT if fate is Fate.SILENT else STALE
+                after = put(state, media_stream, _given_up(media_stream, reason, now))
                 state = _ended(after, media_stream, now, wait=0)
             case Fate.ALIVE if is_over(media_stream):
                 again = replace(media_stream, state=STOPPING)
@@ -157,11 +160,11 @@ def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:
     return state
 
 
-def _silenced(media_stream: ManagedStream, now: int) -> ManagedStream:
+def _given_up(media_stream: ManagedStream, reason: str, now: int) -> ManagedStream:
     """Its gateway may live on, cut off, and hold it still: Twilio is asked to stop it, and its word
     is all that can be had."""
     if is_live(media_stream):
-        return to_stop(media_stream, SILENT, now)
+        return to_stop(media_stream, reason, now)
     if media_stream.phase == ANSWERED:
         return stopped(media_stream, media_stream.reason, closed=False)
     return media_stream

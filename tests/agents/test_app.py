@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -135,6 +136,7 @@ def setting(
     effects: Callable[..., Any] | None = None,
     recall: Callable[..., Any] | None = None,
     gathering_s: float = 0.0,
+    clock: Callable[[], float] = time.time,
 ) -> Setting:
     """On an empty table."""
     broker = broker or Broker()
@@ -156,19 +158,22 @@ def setting(
         rules=lambda now: now // RULES_HOLD_MS,
         broadcasts=core,
         gathering_s=gathering_s,
+        clock=clock,
     )
     return Setting(broker, outbox, table, handler, settled, core)
 
 
-def incoming(record: Any, key: str | None = "WT1", topic: str = "p.cti.events") -> Incoming:
+def incoming(
+    record: Any, key: str | None = "WT1", topic: str = "p.cti.events", at: int = 1_000
+) -> Incoming:
     """A record on partition 3."""
     value = record if isinstance(record, bytes) else encode(record)
-    return Incoming(topic, 3, 7, 1_000, key.encode() if key else None, value)
+    return Incoming(topic, 3, 7, at, key.encode() if key else None, value)
 
 
-def tick(at: int) -> Incoming:
-    """A tick on partition 3."""
-    return incoming(Tick(at), key=None, topic="p.ticks")
+def tick(at: int, tracker_at: int = 0) -> Incoming:
+    """A tick on partition 3, written to the log at `at` by a tracker with another clock."""
+    return incoming(Tick(tracker_at), key=None, topic="p.ticks", at=at)
 
 
 async def test_a_record_is_published_kept_and_logged() -> None:
@@ -535,3 +540,19 @@ def _event(here: Setting, key: bytes) -> tuple[str, int]:
 async def _settled() -> None:
     for _ in range(20):
         await asyncio.sleep(0)
+
+
+async def test_a_tick_counts_with_the_time_of_the_log() -> None:
+    """Not with that of the tracker which wrote it, whose clock may be an hour off."""
+    here = setting()
+    await here.handler.handle(incoming(cti()))
+    for at, tracker_at in ((20_000, 3_620_000), (21_000, 0), (22_000, 22_000)):
+        await here.handler.handle(tick(at, tracker_at))
+    assert ("WT1", 20_000) == here.core.ticked[0]
+
+
+async def test_how_far_a_role_is_behind_is_measured_by_the_log_clock() -> None:
+    """A machine's clock that is wrong makes no role seem slow."""
+    here = setting(clock=lambda: 12.5)
+    await here.handler.handle(incoming(cti(), at=10_000))
+    assert 2.5 == here.handler.behind

@@ -15,6 +15,7 @@ from agents.policy_topic import EFFECTIVE_AFTER_MS
 from agents.policy_writer import following_version, is_in_force
 from pipeline.calls.list_changes import Content
 from pipeline.calls.policy import PolicyHistory
+from pipeline.log_clock import machine_clock
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.records import PolicyHeldBack, RecordingPolicy
@@ -116,8 +117,9 @@ class Scene:
             settings,
             self.topic,
             health or self.health,
-            lambda: self.now,
-            self.topic,  # type: ignore[arg-type]
+            machine_clock,
+            clock=lambda: self.now,
+            writer=self.topic,  # type: ignore[arg-type]
         )
 
     def write(self, *lines: str) -> None:
@@ -207,8 +209,9 @@ async def test_an_emptied_list_is_held_back_and_taken_after_its_time(
             settings,
             here.topic,
             here.health,
-            lambda: here.now,
-            here.topic,  # type: ignore[arg-type]
+            machine_clock,
+            clock=lambda: here.now,
+            writer=here.topic,  # type: ignore[arg-type]
         )
     await here.passes(290)
     assert tuple(TEN) == here.in_force

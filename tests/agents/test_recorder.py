@@ -19,6 +19,7 @@ from agents.recorder_files import keeping_of
 from agents.recorder_storage import drop_left_overs, store_recording, store_segment
 from agents.recorder_work import Work
 from pipeline import kafka
+from pipeline.log_clock import LogClock, machine_clock
 from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
 from pipeline.recordings.beginnings import FirstKept, anew, frames_lost
@@ -167,7 +168,7 @@ class FakeConsumer:
 
 def effects_on(store: AudioStore, producer: FakeProducer, health: Health) -> Effects:
     """Effects of a recorder whose topics begin with "t."."""
-    return Effects(Settings(topic_prefix="t."), health, store, producer)
+    return Effects(Settings(topic_prefix="t."), health, store, producer, machine_clock)
 
 
 def of_kind(work: Sequence[Work], kind: type) -> list[Any]:
@@ -378,7 +379,7 @@ async def test_what_comes_right_after_a_rebalance_is_recorded(monkeypatch):
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: consumer)
     effects = effects_on(store, producer, Health())
     async with asyncio.timeout(10):
-        await recorder.Recorder(Settings(), store, effects).run(Health(), stop)
+        await recorder.Recorder(Settings(), store, effects, LogClock()).run(Health(), stop)
     told = [type(record) for topic, record in producer.sent if topic == "t.recordings"]
     assert [RecordingStarted, RecordingCompleted] == told
 
@@ -400,7 +401,7 @@ async def test_what_is_gone_stops_its_own_partition_only(monkeypatch, tmp_path):
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: consumer)
     effects = effects_on(store, producer, health)
     async with asyncio.timeout(10):
-        await recorder.Recorder(Settings(), store, effects).run(health, stop)
+        await recorder.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
     done = [r.stream_sid for _, r in producer.sent if isinstance(r, RecordingCompleted)]
     assert ["MZ2"] == done
     assert [first] == consumer.paused

@@ -16,6 +16,7 @@ from agents.recorder_effects import Effects
 from agents.recorder_files import FileKeeping
 from agents.recorder_storage import drop_left_overs
 from agents.recorder_work import Work
+from pipeline.log_clock import machine_clock
 from pipeline.media.regular import RegularReader
 from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
@@ -179,7 +180,7 @@ async def test_a_full_disk_is_an_alarm_and_nothing_is_dropped(tmp_path, whole, m
         return write(file, data[:300], position)  # and then not for all of it
 
     store = AudioStore.from_url(tmp_path.as_uri())
-    effects = Effects(Settings(), health, store, producer)
+    effects = Effects(Settings(), health, store, producer, machine_clock)
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", lambda f, d, p: full(f, d, p) if tries < 30 else write(f, d, p))
         await effects.carry_out(story())
@@ -194,7 +195,9 @@ async def test_a_disk_that_cannot_sync(tmp_path, monkeypatch):
     """No checkpoint says that anything is safe, and nobody asks again: what the disk then says
     would be no proof."""
     producer, asked = FakeProducer(), []
-    effects = Effects(Settings(), Health(), AudioStore.from_url(tmp_path.as_uri()), producer)
+    effects = Effects(
+        Settings(), Health(), AudioStore.from_url(tmp_path.as_uri()), producer, machine_clock
+    )
     await effects.carry_out([work for work in story() if isinstance(work.effect, SegmentCut)])
 
     def failing(file: int) -> None:
@@ -212,7 +215,9 @@ async def test_checkpoints_wait_until_all_is_safe(tmp_path):
     """One for each media stream, the last, however many segments there were; none twice, none of
     a recording that is complete, none of what another has now."""
     producer = FakeProducer()
-    effects = Effects(Settings(), Health(), AudioStore.from_url(tmp_path.as_uri()), producer)
+    effects = Effects(
+        Settings(), Health(), AudioStore.from_url(tmp_path.as_uri()), producer, machine_clock
+    )
     work = story()
     cuts = [item for item in work if isinstance(item.effect, SegmentCut)]
     await effects.carry_out(cuts)

@@ -14,9 +14,10 @@ from aiokafka.errors import KafkaTimeoutError
 from agents.twilio_adapter import Adapter
 from agents.twilio_client import TwilioApi
 from agents.twilio_commands import Commands
-from agents.twilio_effort import Command, wall_clock
+from agents.twilio_effort import Command
 from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
+from pipeline.log_clock import LogClock, machine_clock
 from pipeline.settings import Settings, SettingsError, load
 from pipeline.streams.names import stream_name
 from pipeline.streams.tickets import verified
@@ -31,7 +32,7 @@ URL = "wss://gateway.example.com/media"
 
 
 def _start(**changes: object) -> StartDuplicateStream:
-    now = wall_clock()
+    now = machine_clock()
     command = StartDuplicateStream(
         command_id=f"start:{TASK}:1:1",
         task_sid=TASK,
@@ -49,7 +50,7 @@ def _start(**changes: object) -> StartDuplicateStream:
 
 
 def _stop(**changes: object) -> StopDuplicateStream:
-    now = wall_clock()
+    now = machine_clock()
     command = StopDuplicateStream(
         command_id=f"stop:{TASK}:1:1",
         task_sid=TASK,
@@ -86,11 +87,13 @@ async def _scene(token: str = TOKEN, timeout_s: float = 5.0) -> AsyncIterator[Sc
     health = Health()
     async with (
         twilio_double() as twilio,
-        TwilioApi(ACCOUNT, (ACCOUNT, token), token, twilio.url, timeout_s) as api,
+        TwilioApi(ACCOUNT, (ACCOUNT, token), token, twilio.url, timeout_s, clock=time.time) as api,
         asyncio.timeout(20),
     ):
         twilio.calls[LEG] = "in-progress"
-        yield Scene(twilio, Commands(api, Gate(8, health, api.check_account), URL), health)
+        yield Scene(
+            twilio, Commands(api, Gate(8, health, api.check_account), URL, machine_clock), health
+        )
 
 
 @pytest.fixture
@@ -245,7 +248,7 @@ async def test_what_twilio_answers_is_checked_too(scene: Scene, leg: str) -> Non
         {"call_sid": leg, "label": "customer"},
         {"call_sid": WORKER, "label": "ann@example.com"},
     ]
-    answer = await scene.does(_start(call_sid=None, expires_at=wall_clock() + 200))
+    answer = await scene.does(_start(call_sid=None, expires_at=machine_clock() + 200))
 
     assert "expired" == answer.outcome
     assert [] == scene.twilio.asked("start")
@@ -268,7 +271,7 @@ async def test_one_call_that_is_refused_does_not_make_the_adapter_unhealthy(scen
     scene.twilio.failures += [(401, 20003)]
     other = "CA" + "d" * 32
     scene.twilio.calls[other] = "in-progress"
-    refused = await scene.does(_start(expires_at=wall_clock() + 100))
+    refused = await scene.does(_start(expires_at=machine_clock() + 100))
     honest = await scene.does(_start(command_id="2", task_sid="WT" + "d" * 32, call_sid=other))
 
     assert ("expired", 20003) == (refused.outcome, refused.code)
@@ -302,7 +305,7 @@ async def test_a_newer_attempt_supersedes_a_waiting_start(scene: Scene) -> None:
 
 async def test_an_expired_start_asks_nothing(scene: Scene) -> None:
     """A command that is too old is answered so, and Twilio never hears of it."""
-    answer = await scene.does(_start(expires_at=wall_clock() - 1))
+    answer = await scene.does(_start(expires_at=machine_clock() - 1))
 
     assert ("expired", []) == (answer.outcome, scene.twilio.requests)
 
@@ -331,8 +334,10 @@ async def test_a_stop_by_a_fresh_process_finds_the_name(scene: Scene) -> None:
     """Neither SID nor name nor leg known: each leg in the conference is tried by its name."""
     await scene.does(_start())
     scene.twilio.conferences[TASK] = [{"call_sid": WORKER}, {"call_sid": LEG}]
-    async with TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, scene.twilio.url) as api:
-        fresh = Commands(api, Gate(8, Health(), api.check_account), URL)
+    async with TwilioApi(
+        ACCOUNT, (ACCOUNT, TOKEN), TOKEN, scene.twilio.url, clock=time.time
+    ) as api:
+        fresh = Commands(api, Gate(8, Health(), api.check_account), URL, machine_clock)
         answer = await fresh.carry_out(_stop(call_sid=None, name=None), CallLane())
 
     assert "done" == answer.outcome
@@ -361,8 +366,8 @@ async def test_wrong_credentials_are_an_alarm_and_no_hammering() -> None:
     """One request and the question about the account, /healthz says what to do, and the commands
     wait until they expire."""
     async with _scene(token="wrong") as scene:
-        answer = await scene.does(_start(expires_at=wall_clock() + 500))
-        other = await scene.does(_start(command_id="2", expires_at=wall_clock() + 500))
+        answer = await scene.does(_start(expires_at=machine_clock() + 500))
+        other = await scene.does(_start(command_id="2", expires_at=machine_clock() + 500))
 
         assert ("expired", 20003, 1) == (answer.outcome, answer.code, answer.attempts)
         assert ("expired", 20003, 0) == (other.outcome, other.code, other.attempts)
@@ -406,7 +411,7 @@ async def test_a_success_without_a_sid_counts(scene: Scene, text: str) -> None:
 async def test_twilios_wish_to_be_left_alone_is_granted(scene: Scene) -> None:
     """Retry-After says longer than the command lasts: nothing more is asked."""
     scene.twilio.failures.append(Reply(429, headers={"Retry-After": "3600"}))
-    answer = await scene.does(_start(expires_at=wall_clock() + 1_500))
+    answer = await scene.does(_start(expires_at=machine_clock() + 1_500))
 
     assert ("expired", 429, 1) == (answer.outcome, answer.code, answer.attempts)
 
@@ -468,7 +473,7 @@ async def test_a_fault_of_ours_ends_the_command_only() -> None:
     async def check() -> None:
         return
 
-    commands = Commands(Broken(), Gate(8, Health(), check), URL)  # type: ignore[arg-type]
+    commands = Commands(Broken(), Gate(8, Health(), check), URL, machine_clock)  # type: ignore[arg-type]
 
     assert "failed" == (await commands.carry_out(_start(), CallLane())).outcome
     assert "failed" == (await commands.carry_out(_stop(), CallLane())).outcome
@@ -499,7 +504,7 @@ class MovingProducer:
 @pytest.mark.parametrize("failures", [0, 3])
 async def test_an_answer_is_written_in_the_end(scene: Scene, failures: int) -> None:
     """The process does not end for a broker that fails now and then."""
-    adapter = Adapter(Settings(), scene.commands, scene.health, lambda: None)
+    adapter = Adapter(Settings(), scene.commands, scene.health, LogClock(), lambda: None)
     sender = adapter._producer = MovingProducer(failures)
     with stamina.set_testing(True, attempts=5):
         await adapter._carry_out(_start(), scene.lane)
@@ -509,7 +514,7 @@ async def test_an_answer_is_written_in_the_end(scene: Scene, failures: int) -> N
 
 async def test_a_rebalance_that_fails_ends_the_process(scene: Scene) -> None:
     """The Kafka client swallows what its listener raises: the process must not live on idle."""
-    adapter = Adapter(Settings(), scene.commands, scene.health, lambda: None)
+    adapter = Adapter(Settings(), scene.commands, scene.health, LogClock(), lambda: None)
     await adapter.on_partitions_assigned(set())  # there are no lanes yet
     with pytest.raises(AttributeError):
         await adapter._intact()

@@ -3,6 +3,7 @@ the account's own calls and conferences."""
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -100,7 +101,7 @@ class Wire:
 
 async def _carried_out(commands: list[Command], answer: Mapping[str, Any]) -> Wire:
     wire = Wire(answer)
-    async with TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, None) as api:
+    async with TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, None, clock=time.time) as api:
         await api._http.close()
         api._http._session = wire  # type: ignore[assignment]
         gate = Gate(8, Health(), api.check_account)

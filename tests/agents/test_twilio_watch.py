@@ -13,6 +13,7 @@ from agents.twilio_client import TwilioApi, TwilioError
 from agents.twilio_lanes import CallLane, Item, Lanes
 from agents.twilio_watch import LAG_RECORDS, LAG_SECONDS, AdapterWatch, Publishing
 from pipeline import kafka
+from pipeline.log_clock import machine_clock
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.records import StopDuplicateStream
@@ -57,7 +58,7 @@ def test_lag_and_work_that_does_not_move_are_seen(ends: dict[TopicPartition, int
 
         async with asyncio.TaskGroup() as tasks:
             lanes = Lanes(tasks, carry_out, 100)
-            watch = AdapterWatch(Consumer(), lanes, lambda: None)
+            watch = AdapterWatch(Consumer(), lanes, lambda: None, machine_clock)
             beside = [
                 tasks.create_task(watch.measure_lag()),
                 tasks.create_task(end_if_stuck(watch.look, health)),

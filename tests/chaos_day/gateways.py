@@ -89,6 +89,7 @@ class DayGateway:
             instance=self.name,
             epoch=self.epoch,
             account_sid=None,
+            correction=lambda: None,
         )
         started = GatewayStarted(self.name, self.epoch, self.clock.now)
         for partition in range(CALL_PARTITIONS):

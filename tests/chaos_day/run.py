@@ -72,7 +72,9 @@ class Day:
 
     async def play(self) -> None:
         """Play the day; return when gateways have nothing left to send."""
-        await ensure_topics(self.settings, ALL)
+        # The day's log has its own time, which is in the records.
+        topics = [topic.with_original_timestamps() for topic in ALL]
+        await ensure_topics(self.settings, topics)
         self._sender = producer(self.settings)
         await self._sender.start()
         try:

@@ -138,3 +138,16 @@ def due(history, task, opened_at, read, now) -> str | None:
     if opened_at > known_at and read < opened_at:
         return None
     return record.reason
+
+
+def test_a_corrected_clock_keeps_the_order_of_sockets_and_records():
+    """The gateway began with its machine's clock, an hour ahead; then it measured the log's."""
+    decisions: RecordingDecisions[str] = RecordingDecisions()
+    hour = 3_600_000
+    decisions.decided(decided("stop", T0), 5, T0 + hour)
+    decisions.opened("s1", "WT1", T0 + hour + 10)
+    decisions.clock_jumped(-hour)
+    decisions.read_up_to(5, T0 + 9)
+    assert [] == decisions.overdue(T0 + 4_000)
+    decisions.read_up_to(5, T0 + 10)
+    assert [("s1", "why")] == decisions.overdue(T0 + 4_000)

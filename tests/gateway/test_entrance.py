@@ -1,9 +1,13 @@
 """Signature and ticket together."""
 
-import time
+import os
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.entrance import Admission, Entrance, Refused, UsedTickets
 from gateway.signature import Verdict, signature
+from pipeline.log_time import Measurement, OffsetEstimate
 from pipeline.streams.tickets import issued, verified
 
 TOKEN, URL = "an auth token", "wss://voice.example.com/media"
@@ -11,13 +15,14 @@ ACCOUNT, CALL, TASK = "AC" + "0" * 32, "CA" + "1" * 32, "WT" + "2" * 32
 
 
 class Clock:
-    """Stands still, until it is set."""
+    """The log's clock. Stands still, until it is set; `is_known` False: it was not measured."""
 
     def __init__(self) -> None:
-        self.now = time.time()
+        self.now = 1_700_000_000.0
+        self.is_known = True
 
-    def __call__(self) -> float:
-        return self.now
+    def __call__(self) -> float | None:
+        return self.now if self.is_known else None
 
 
 def handshake(
@@ -123,7 +128,63 @@ def test_used_tickets_are_forgotten_when_they_are_worth_nothing(tmp_path):
     for number in range(20):
         assert isinstance(handshake(entrance, ticket(clock, number)), Admission)
     assert 20 == len(list(tmp_path.iterdir()))
-    clock.now = max(path.stat().st_mtime for path in tmp_path.iterdir()) + 1_000
+    clock.now += 1_000
     assert isinstance(handshake(entrance, ticket(clock, 99)), Admission)
     assert 1 == len(list(tmp_path.iterdir()))
     assert 1 == len(used._used)
+
+
+def test_used_tickets_outlive_a_machine_whose_clock_is_wrong(tmp_path):
+    """The dates of files are the machine's, and do not matter."""
+    clock = Clock()
+    first, second = (
+        Entrance([TOKEN], URL, UsedTickets(tmp_path), ticket_secrets=[TOKEN], clock=clock)
+        for _ in range(2)
+    )
+    text = ticket(clock)
+    assert Verdict.ACCEPTED is verdict(handshake(first, text))
+    for path in tmp_path.iterdir():
+        os.utime(path, (clock.now - 3_600, clock.now - 3_600))
+    clock.now += 50
+    assert Verdict.ACCEPTED is verdict(handshake(second, ticket(clock, 1)))
+    assert Verdict.TICKET_USED is verdict(handshake(second, text))
+
+
+def test_while_the_log_clock_is_unknown_only_the_time_of_a_ticket_is_not_checked(tmp_path):
+    """A ticket opens one socket all the same, also after the clock became known."""
+    clock = Clock()
+    entrance = Entrance([TOKEN], URL, UsedTickets(tmp_path), ticket_secrets=[TOKEN], clock=clock)
+    text, foreign = ticket(clock), ticket(clock, 1, token="another token")
+    clock.now -= 3_600
+    clock.is_known = False
+    assert Verdict.ACCEPTED is verdict(handshake(entrance, text))
+    assert Verdict.TICKET_USED is verdict(handshake(entrance, text))
+    assert Verdict.TICKET_FORGED is verdict(handshake(entrance, foreign))
+    clock.is_known = True
+    clock.now += 3_600
+    assert Verdict.TICKET_USED is verdict(handshake(entrance, text))
+
+
+@given(st.integers(-3_600, 3_600), st.integers(-3_600, 3_600), st.floats(0, 59))
+def test_no_handshake_is_refused_because_of_a_machine_s_clock(adapter_s, gateway_s, passed_s):
+    """The machines of adapter and gateway are wrong by up to an hour, and both know the log's
+    clock."""
+    adapter, gateway = (_measured(wrong_s) for wrong_s in (adapter_s, gateway_s))
+    now = 1_700_000_000.0
+    text = issued(TOKEN, ACCOUNT, CALL, TASK, 3, now=adapter(now), nonce=bytes(8))
+    entrance = Entrance(
+        [TOKEN],
+        URL,
+        UsedTickets(None),
+        ticket_secrets=[TOKEN],
+        clock=lambda: gateway(now + passed_s),
+    )
+    assert Verdict.ACCEPTED is verdict(handshake(entrance, text))
+
+
+def _measured(wrong_s):
+    """The log's clock as a process knows it whose machine's clock is wrong, by one measurement."""
+    estimate, uptime_s = OffsetEstimate(), 1_000.0 + wrong_s
+    at = 1_700_000_000.0
+    estimate.take(Measurement(uptime_s * 1000, uptime_s * 1000 + 4, round(at * 1000) + 2))
+    return lambda now: ((uptime_s + now - at) * 1000 + estimate.offset) / 1000

@@ -163,6 +163,12 @@ def test_a_socket_that_never_starts_is_closed():
     assert [] == list(protocol.tick(T0 + 10_002))
 
 
+def test_a_clock_that_is_corrected_does_not_keep_a_silent_socket():
+    """The gateway's clock was an hour ahead until it was measured."""
+    protocol = fresh()
+    assert [CloseSocket(1008, "no start")] == list(protocol.tick(T0 - 3_600_000))
+
+
 def ticked(protocol, first, last) -> list:
     """What comes of a tick every 100 ms, both ends included."""
     ticks = range(first, last + 1, 100)

@@ -9,6 +9,7 @@ from gateway.entrance import Entrance
 from gateway.publisher import Publisher
 from gateway.server import Gateway, Outlets, opened
 from infra.ports import chosen
+from pipeline.log_clock import LogClock
 from pipeline.settings import Settings
 from schemas.records import GatewayStarted
 
@@ -44,7 +45,7 @@ class Announcements:
 
 def _gateway(publisher: Announcements) -> Gateway:
     outlets = cast("Outlets[Publisher]", Outlets(publisher, publisher))
-    return Gateway(Settings(), cast("Entrance", None), outlets, STARTED)
+    return Gateway(Settings(), cast("Entrance", None), outlets, STARTED, LogClock())
 
 
 async def test_who_is_told_that_a_gateway_is_up_can_connect_to_it() -> None:

@@ -50,6 +50,7 @@ def sessions_on(publisher: FakePublisher) -> Sessions:
         instance="gateway-0",
         epoch=7,
         account_sid=ACCOUNT,
+        correction=lambda: 250,
     )
 
 
@@ -70,6 +71,7 @@ def test_what_opens_and_closes_is_on_both_topics_and_audio_on_media():
         ("p.stream.events", MediaStreamClosed),
     ] == [(topic, type(record)) for topic, _, record in publisher.records]
     assert {TASK.encode()} == {key for _, key, _ in publisher.records}
+    assert 250 == publisher.records[0][2].clock_correction_ms
 
 
 def test_dropped_batches_are_told_in_their_place_and_in_the_close():

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.app import run_table_role
+from pipeline.log_clock import LogClock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.topics import CALLS, CTI_EVENTS
@@ -24,6 +25,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         health,
         stop,
         role=Role.TRACKER,
+        clock=LogClock.of_machine(),
         sources=[CTI_EVENTS],
         targets=[CALLS],
         core=Collecting(),

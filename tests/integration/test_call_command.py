@@ -22,7 +22,7 @@ HOUR = 3_600_000
 
 async def put(settings: Settings, topic: Topic, *records: tuple[int, object]) -> None:
     """Records with their log times, among those of another call."""
-    await ensure_topics(settings, [topic])
+    await ensure_topics(settings, [topic.with_original_timestamps()])
     sender = producer(settings)
     await sender.start()
     try:

@@ -12,6 +12,7 @@ from agents.app import run_table_role
 from agents.faust_transport import Consumer
 from agents.faust_watch import Stuck
 from pipeline.kafka import ensure_topics, partition_of, producer
+from pipeline.log_clock import LogClock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import encode
@@ -43,6 +44,7 @@ def role(effects: Any = None) -> Main:
             health,
             stop,
             role=Role.TRACKER,
+            clock=LogClock.of_machine(),
             sources=[CTI_EVENTS],
             targets=[CALLS],
             core=Collecting(),

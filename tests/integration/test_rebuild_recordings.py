@@ -16,7 +16,7 @@ from agents.rebuild_recordings import Asked
 from agents.rebuild_recordings_command import rebuild
 from pipeline import kafka as clients
 from pipeline.settings import Settings
-from schemas.topics import ALL, RECORDER_CHECKPOINTS
+from schemas.topics import ALL, CLOCK, RECORDER_CHECKPOINTS
 from tests.buckets import BUCKET, running_bucket
 from tests.integration.test_recorder import (
     EPOCH,
@@ -59,11 +59,12 @@ async def recorded(media: Media) -> None:
 
 
 async def offsets(settings: Settings) -> dict[TopicPartition, int]:
-    """How far each topic goes, but for that on which the recorder says how far it is."""
+    """How far each topic goes, but for those on which the recorder writes how far it is, and on
+    which it measures the log's clock."""
     consumer = clients.consumer(settings)
     await consumer.start()
     try:
-        topics = [topic for topic in ALL if topic is not RECORDER_CHECKPOINTS]
+        topics = [topic for topic in ALL if topic not in (RECORDER_CHECKPOINTS, CLOCK)]
         parts = [
             TopicPartition(settings.prefixed(topic.name), number)
             for topic in topics

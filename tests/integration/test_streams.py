@@ -18,6 +18,7 @@ from agents.policy_publisher import PolicyPublisher
 from agents.policy_topic import reading_policy
 from pipeline.kafka import consumer, ensure_topics, producer
 from pipeline.kafka_security import client_arguments
+from pipeline.log_clock import machine_clock
 from pipeline.settings import Settings
 from pipeline.streams.verification import FOREIGN_LEG
 from pipeline.telemetry import Health
@@ -321,7 +322,9 @@ async def test_publishers_agree_on_one_version(bench: Bench) -> None:
     assert path is not None
     async with asyncio.timeout(60), reading_policy(bench.settings) as reader:
         health = Health()
-        publishers = [PolicyPublisher(bench.settings, reader, health) for _ in range(2)]
+        publishers = [
+            PolicyPublisher(bench.settings, reader, health, machine_clock) for _ in range(2)
+        ]
         async with asyncio.TaskGroup() as tasks:
             for publisher in publishers:
                 tasks.create_task(publisher.begin())
@@ -391,7 +394,7 @@ async def test_a_hundred_thousand_entries_are_published_and_read(bench: Bench) -
     path.write_text("\n".join(entries))
     async with asyncio.timeout(120), reading_policy(bench.settings) as reader:
         health = Health()
-        publisher = PolicyPublisher(bench.settings, reader, health)
+        publisher = PolicyPublisher(bench.settings, reader, health, machine_clock)
         await publisher.begin(60)
         await reader.catch_up()
         assert tuple(entries) == reader.history.latest.entries
@@ -408,7 +411,7 @@ async def test_a_lost_topic_is_noticed_and_the_list_published_again(bench: Bench
     """Its number is above all that running processes know; none of them ignores it."""
     async with asyncio.timeout(120), reading_policy(bench.settings) as reader:
         health = Health()
-        publisher = PolicyPublisher(bench.settings, reader, health)
+        publisher = PolicyPublisher(bench.settings, reader, health, machine_clock)
         await publisher.begin()
         await reader.catch_up()
         admin = AIOKafkaAdminClient(**client_arguments(bench.settings))

@@ -8,8 +8,10 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from pipeline.bridge.messages import KinesisRecord, Limits, Message
 from pipeline.bridge.place import Incarnation, Place
-from pipeline.bridge.reader import Batch, KinesisUnavailable, StreamAbsent
+from pipeline.bridge.reader import Batch
 from pipeline.bridge.shard import World
+from pipeline.bridge.unavailable import KinesisUnavailable, StreamAbsent
+from pipeline.log_clock import machine_clock
 from pipeline.telemetry import Health
 from schemas.records import BridgeCheckpoint
 
@@ -134,5 +136,6 @@ def world(kafka: FakeKafka, kinesis: FakeKinesis, fate: Fate, health: Health) ->
         checkpoint=checkpoint,
         reader=reader,
         incarnation=incarnation,
+        now=machine_clock,
         pause=pause,  # type: ignore[arg-type]
     )

@@ -12,10 +12,9 @@ from pipeline.bridge.place import Place
 from pipeline.bridge.reader import (
     Batch,
     Kinesis,
-    KinesisUnavailable,
     ShardReader,
-    StreamAbsent,
 )
+from pipeline.bridge.unavailable import KinesisUnavailable, StreamAbsent
 from pipeline.settings import Settings
 
 PLACE = Place("flex-events", 1, "shardId-0")

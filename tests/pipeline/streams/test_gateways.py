@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.streams.gateways import FORGET_MS, SILENT_MS, Fate, Gateways
+from pipeline.streams.gateways import FORGET_MS, SILENT_MS, STALE_AFTER_MS, Fate, Gateways
 
 T = 1_000_000
 
@@ -47,6 +47,37 @@ def test_a_later_life_ends_the_earlier_one() -> None:
     gateways.heard("g1", 1)
 
     assert (Fate.REPLACED, Fate.ALIVE) == (gateways.fate("g1", 1), gateways.fate("g1", 2))
+
+
+def test_what_a_replaced_life_took_in_later_runs_all_the_same() -> None:
+    """Two processes have one name, or epochs went back: the media stream must be stopped."""
+    gateways = Gateways()
+    gateways.ticked(T)
+    gateways.heard("g1", 9)
+    _ticked(gateways, T + 1_000, 5)
+    gateways.heard("g1", 7)
+
+    limit = T + STALE_AFTER_MS
+    fates = [gateways.fate("g1", 7, since) for since in (None, T - 1, limit, limit + 1)]
+    assert [Fate.REPLACED, Fate.REPLACED, Fate.REPLACED, Fate.STALE] == fates
+    assert Fate.ALIVE == gateways.fate("g1", 9, limit + 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20_000)), min_size=1, max_size=30))
+def test_a_gateway_is_replaced_from_its_greatest_epoch_on(steps: list[tuple[int, int]]) -> None:
+    """Whatever order its epochs are heard in: the verdict is that of a model that keeps all."""
+    gateways, now, heard = Gateways(), T, list[tuple[int, int]]()
+    for epoch, gap in steps:
+        now += gap
+        gateways.ticked(now)
+        gateways.heard("g1", epoch)
+        heard.append((epoch, now))
+    greatest = max(epoch for epoch, _ in heard)
+    since = next(at for epoch, at in heard if epoch == greatest)
+    for at in (since, since + STALE_AFTER_MS, since + STALE_AFTER_MS + 1):
+        expected = Fate.STALE if at > since + STALE_AFTER_MS else Fate.REPLACED
+        assert expected == gateways.fate("g1", greatest - 1, at)
+    assert gateways.fate("g1", greatest, now) is Fate.ALIVE
 
 
 def test_ticks_of_several_partitions_may_come_in_any_order() -> None:

@@ -95,7 +95,7 @@ class World:
     now: int = 1_000_000
     history: PolicyHistory = field(default_factory=lambda: HISTORY)
     state: CallStreams | None = None
-    hurried: Hurried = field(default_factory=Hurried)
+    hurried: Hurried = field(default_factory=lambda: Hurried(lambda: 0.0))
     core: StreamsCore = field(init=False)
     changed: bool = False
     wanted: bool = False

@@ -1,0 +1,51 @@
+"""The parts of a gateway that its settings make."""
+
+from pathlib import Path
+
+import structlog
+
+from gateway.entrance import Entrance, UsedTickets
+from gateway.spill import SpillInUse, Spills
+from pipeline.log_clock import LogClock
+from pipeline.settings import Settings, SettingsError
+
+log = structlog.get_logger(__name__)
+
+
+def spills_of(settings: Settings, directory: Path | None, instance: str) -> Spills | None:
+    """Return the gateway's spill; None if it has none. `directory`: its state directory. Raises
+    `SettingsError` if the spill's directory cannot be used."""
+    directory = settings.gateway_spill_dir or (directory and directory / f"{instance}.spill")
+    if directory is None or not settings.gateway_spill_bytes:
+        log.warning("no FLEXCAPTURE_GATEWAY_SPILL_DIR: without Kafka audio is kept in memory only")
+        return None
+    try:
+        return Spills(directory, settings.gateway_spill_bytes)
+    except OSError as error:
+        raise SettingsError(
+            f"FLEXCAPTURE_GATEWAY_SPILL_DIR: {directory} cannot be used: {error.strerror}"
+        ) from error
+    except SpillInUse as error:
+        raise SettingsError(str(error)) from error
+
+
+def entrance_of(
+    settings: Settings, public_url: str, directory: Path | None, clock: LogClock
+) -> Entrance:
+    """Return what judges handshakes for `public_url`."""
+    return Entrance(
+        settings.auth_tokens,
+        public_url,
+        UsedTickets(directory and directory / "tickets"),
+        ticket_secrets=settings.ticket_secrets,
+        customer_streams=settings.gateway_customer_streams,
+        clock=clock.settled_seconds,
+    )
+
+
+def warn_of_missing(settings: Settings) -> None:
+    """Log which settings are missing, and what that means."""
+    if settings.twilio_auth_token is None:
+        log.warning("FLEXCAPTURE_TWILIO_AUTH_TOKEN is not set: every media stream is refused")
+    if settings.twilio_account_sid is None:
+        log.warning("FLEXCAPTURE_TWILIO_ACCOUNT_SID is not set: a stream's account is not checked")

@@ -1,19 +1,20 @@
 """How far the adapter is behind, and what of it hangs."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 
-from agents import twilio_client, twilio_watch
+from agents import twilio_client
 from agents.stuck_work import end_if_stuck
 from agents.twilio_adapter import Adapter
 from agents.twilio_client import TwilioApi, TwilioError
 from agents.twilio_lanes import CallLane, Item, Lanes
 from agents.twilio_watch import LAG_RECORDS, LAG_SECONDS, AdapterWatch, Publishing
 from pipeline import kafka
-from pipeline.log_clock import machine_clock
+from pipeline.log_clock import LogClock
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.records import StopDuplicateStream
@@ -43,7 +44,6 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> dict[TopicPartition, int]:
         return found
 
     monkeypatch.setattr(kafka, "end_offsets", end_offsets)
-    monkeypatch.setattr(twilio_watch, "wall_clock", lambda: 9_000)
     return found
 
 
@@ -58,7 +58,7 @@ def test_lag_and_work_that_does_not_move_are_seen(ends: dict[TopicPartition, int
 
         async with asyncio.TaskGroup() as tasks:
             lanes = Lanes(tasks, carry_out, 100)
-            watch = AdapterWatch(Consumer(), lanes, lambda: None, machine_clock)
+            watch = AdapterWatch(Consumer(), lanes, lambda: None, lambda: 9_000)
             beside = [
                 tasks.create_task(watch.measure_lag()),
                 tasks.create_task(end_if_stuck(watch.look, health)),
@@ -94,7 +94,9 @@ async def test_a_request_that_outlives_its_time_out_is_overdue(
         await hangs.wait()
         raise TwilioError(500, None, "at last")
 
-    async with TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, "http://127.0.0.1:1", 0.01) as api:
+    async with TwilioApi(
+        ACCOUNT, (ACCOUNT, TOKEN), TOKEN, "http://127.0.0.1:1", 0.01, clock=time.time
+    ) as api:
         assert api.overdue() is None
         monkeypatch.setattr(api, "_exchange", exchange)
         asking = asyncio.create_task(api.check_account())
@@ -125,7 +127,7 @@ async def test_a_dead_letter_without_a_leader_holds_no_command_back() -> None:
     class Record:
         value, key, offset, timestamp = b"rubbish", b"k", 7, 5
 
-    adapter = Adapter(Settings(), None, Health(), lambda: None)  # type: ignore[arg-type]
+    adapter = Adapter(Settings(), None, Health(), LogClock(), lambda: None)  # type: ignore[arg-type]
     adapter._producer = Producer()
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         lanes = adapter._lanes = Lanes(tasks, carry_out, 100)

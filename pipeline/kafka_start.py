@@ -42,6 +42,7 @@ waited for: more than a broker's session (9 s). Then the role starts without."""
 _LOOKS = 10
 """Looks in a row after which a wrong topic is believed: what was created or altered a moment ago
 reaches each broker at its own time."""
+_TOO_FEW_S = 60.0
 _TRANSACTION = 1
 _GROUP_DENIED, _TRANSACTIONAL_ID_DENIED = 30, 53
 
@@ -89,8 +90,18 @@ def principal_of(settings: Settings) -> str:
 class Preparation:
     """Looks at Kafka again and again until a role can start. Then `needs` has what was learned."""
 
-    def __init__(self, settings: Settings, needs: Needs, topics: Mapping[str, Topic]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        needs: Needs,
+        topics: Mapping[str, Topic],
+        *,
+        too_few_s: float = _TOO_FEW_S,
+    ) -> None:
+        """`too_few_s`: for so long too few brokers for the replication factor are waited for."""
         self.needs = needs
+        self._too_few_s = too_few_s
+        self._too_few_since: float | None = None
         self._settings = settings
         self._topics = topics
         self._loop = asyncio.get_running_loop()
@@ -103,8 +114,19 @@ class Preparation:
         cure."""
         try:
             return await self._attempt(cluster)
+        except kafka_topics.TooFewBrokers as error:
+            return self._too_few(error)
         except (KafkaError, OSError, TimeoutError) as error:
             return NotYet(f"Kafka does not answer: {error or type(error).__name__}")
+
+    def _too_few(self, error: KafkaError) -> NotYet:
+        """Wait for brokers that are about to start; then the setting is wrong."""
+        why = f"{error}; {PREFIX}KAFKA_REPLICATION_FACTOR is greater than the number of brokers"
+        if self._too_few_since is None:
+            self._too_few_since = self._loop.time()
+        if self._loop.time() - self._too_few_since >= self._too_few_s:
+            raise SettingsError(why)
+        return NotYet(why)
 
     async def _attempt(self, cluster: Cluster) -> NotYet | None:
         view = await cluster.look(sorted(self._topics), ask_all=True)
@@ -223,7 +245,7 @@ async def ensure_topics(settings: Settings, topics: Iterable[Topic], patience_s:
     needs, wanted = needs_of(settings, reads=topics)
     loop = asyncio.get_running_loop()
     began = loop.time()
-    preparation = Preparation(settings, needs, wanted)
+    preparation = Preparation(settings, needs, wanted, too_few_s=2 * patience_s)
     async with Cluster(settings) as cluster:
         while (why := await preparation.attempt(cluster)) is not None:
             if loop.time() - began > patience_s * (4 if cluster.alive else 1):

@@ -10,6 +10,7 @@ from aiokafka.errors import (
     BrokerResponseError,
     ClusterAuthorizationFailedError,
     InvalidReplicationFactorError,
+    KafkaError,
     TopicAlreadyExistsError,
     TopicAuthorizationFailedError,
     for_code,
@@ -35,12 +36,16 @@ _FOLLOW_SECONDS = 15.0
 _AGAIN_SECONDS = 0.1
 
 
+class TooFewBrokers(KafkaError):  # type: ignore[misc]
+    """There are fewer live brokers than a new topic is to have replicas."""
+
+
 async def create(
     cluster: Cluster, settings: Settings, wanted: Mapping[str, Topic], principal: str
 ) -> str | None:
     """Create topics; `wanted`: by name with the prefix. Return why some cannot be created for now,
-    None if all exist. Raises `SettingsError` if Kafka refuses one for good, and what
-    `Cluster.ask` raises."""
+    None if all exist. Raises `TooFewBrokers`, `SettingsError` if Kafka refuses one for good, and
+    what `Cluster.ask` raises."""
     replicas = settings.kafka_replication_factor or await _default_replication(cluster)
     in_sync = {} if replicas is None else {MIN_IN_SYNC: str(min_in_sync(replicas))}
     requests: list[tuple[Any, ...]] = [
@@ -52,7 +57,7 @@ async def create(
     response = await cluster.ask(CreateTopicsRequest(requests, _CREATE_MS, validate_only=False))
     for name, code, *message in response.topic_errors:
         if (why := _uncreated(name, for_code(code), message, principal)) is not None:
-            return f"{why} ({len(cluster.alive)} brokers answer)"
+            return why
     return None
 
 
@@ -66,8 +71,9 @@ def _uncreated(
             f"topic {name} is missing, and {lacks('Create', 'Topic', name, principal)}: create it "
             "with `flexcapture topics apply`"
         )
-    # Brokers that are about to start may make up the number.
-    if error is InvalidReplicationFactorError or error.retriable:
+    if error is InvalidReplicationFactorError:
+        raise TooFewBrokers(f"topic {name} cannot be created: {' '.join(map(str, message))}")
+    if error.retriable:
         return f"topic {name} cannot be created yet: {error.__name__} {message}"
     raise SettingsError(f"topic {name} cannot be created: {error.__name__} {message}")
 

@@ -56,9 +56,12 @@ async def _create(cluster: Cluster, settings: Settings, topics: Mapping[str, Top
     absent = {name: topics[name] for name in missing(view, topics)}
     if not absent:
         return
-    why = await kafka_topics.create(cluster, settings, absent, principal_of(settings))
+    try:
+        why = await kafka_topics.create(cluster, settings, absent, principal_of(settings))
+    except kafka_topics.TooFewBrokers as error:
+        raise SettingsError(f"FLEXCAPTURE_KAFKA_REPLICATION_FACTOR: {error}") from error
     if why is not None:
-        raise SettingsError(why)
+        raise KafkaConnectionError(why)
     needs, wanted = needs_of(settings, reads=[topics[name] for name in absent])
     await known_everywhere(cluster, Preparation(settings, needs, wanted))
     for name, topic in absent.items():

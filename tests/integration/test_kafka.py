@@ -60,3 +60,12 @@ async def test_a_producer_goes_on_after_a_record_that_the_broker_refuses(
         await out.send_and_wait(name, b"3")
     async with consumer(settings, name) as source:
         assert [b"0", b"1", b"2", b"3"] == [(await source.getone()).value for _ in range(4)]
+
+
+async def test_more_replicas_than_brokers_are_refused(
+    settings_for: SettingsFor, prefix: str
+) -> None:
+    """By the setting's name, and not before brokers had time to start."""
+    settings = settings_for(prefix, kafka_replication_factor=3)
+    with pytest.raises(SettingsError, match="FLEXCAPTURE_KAFKA_REPLICATION_FACTOR"):
+        await ensure_topics(settings, [topics.CALLS], 1)

@@ -117,6 +117,22 @@ async def test_a_wrong_number_of_partitions_is_refused_once_it_is_certain() -> N
         await attempts(FakeCluster(wrong))
 
 
+async def test_too_few_brokers_are_waited_for_and_then_a_wrong_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Brokers may be about to start; a minute later the replication factor is refused."""
+
+    async def create(*_: Any) -> None:
+        raise kafka_topics.TooFewBrokers("3 replicas")
+
+    monkeypatch.setattr(kafka_topics, "create", create)
+    absent = {"calls": TopicView(3, {}), "media": TopicView(3, {})}
+    count, *_ = await attempts(FakeCluster(*[view(absent, absent)] * 50, view(WHOLE, WHOLE)))
+    assert 50 == count
+    with pytest.raises(SettingsError, match="FLEXCAPTURE_KAFKA_REPLICATION_FACTOR"):
+        await attempts(FakeCluster(view(absent, absent)))
+
+
 async def test_a_partition_without_a_leader_does_not_hold_a_role_up_for_ever() -> None:
     """Its calls wait, the others do not; nor does a broker that is listed and does not answer."""
     headless = known(24, 24, leader=-1)

@@ -1,6 +1,7 @@
 """What Twilio says of a leg: its task's conference lists it, another one does, or it is unknown."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,9 +10,9 @@ import pytest
 
 from agents.twilio_client import TwilioApi
 from agents.twilio_commands import Commands
-from agents.twilio_effort import wall_clock
 from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane
+from pipeline.log_clock import machine_clock
 from pipeline.telemetry import Health
 from schemas.records import CommandAnswered, VerifyLeg
 from tests.agents.twilio_double import ACCOUNT, TOKEN, TwilioDouble, twilio_double
@@ -22,7 +23,7 @@ LEG, OTHER, WORKER = "CA" + "b" * 32, "CA" + "e" * 32, "CA" + "c" * 32
 
 def verify(*others: str, **changes: Any) -> VerifyLeg:
     """The question about LEG."""
-    now = wall_clock()
+    now = machine_clock()
     known: dict[str, Any] = {
         "command_id": f"verify:{TASK}:{LEG}:1",
         "task_sid": TASK,
@@ -48,10 +49,11 @@ async def commands() -> AsyncIterator[tuple[TwilioDouble, Commands]]:
     health = Health()
     async with (
         twilio_double() as twilio,
-        TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, twilio.url) as api,
+        TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, twilio.url, clock=time.time) as api,
         asyncio.timeout(20),
     ):
-        yield twilio, Commands(api, Gate(8, health, api.check_account), "wss://g.example/media")
+        gate = Gate(8, health, api.check_account)
+        yield twilio, Commands(api, gate, "wss://g.example/media", machine_clock)
 
 
 async def asked(
@@ -126,7 +128,7 @@ async def test_if_twilio_fails_it_is_unknown() -> None:
 async def test_an_expired_question_asks_nothing() -> None:
     """Its answer would be of no use."""
     async with commands() as (twilio, work):
-        answer = await work.carry_out(verify(expires_at=wall_clock() - 1), CallLane())
+        answer = await work.carry_out(verify(expires_at=machine_clock() - 1), CallLane())
         assert ("unknown", []) == (answer.outcome, twilio.requests)
 
 

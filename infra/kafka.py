@@ -147,12 +147,17 @@ class LocalKafka:
             [
                 *java_command, "kafka.tools.StorageTool", "format",
                 "--cluster-id", self.cluster_id or new_cluster_id(), "--config", str(properties),
+                *self._format_options(),
             ],
             capture_output=True, text=True, check=False, timeout=_FORMAT_SECONDS,
         )  # fmt: skip
         if done.returncode != 0:
             raise RuntimeError(f"Kafka's storage cannot be formatted:\n{done.stdout}{done.stderr}")
         fresh.rename(self.directory / "data")
+
+    def _format_options(self) -> list[str]:
+        """Return more options of `StorageTool format`."""
+        return []
 
     def _write_properties(self, name: str, data: Path) -> Path:
         path = self.directory / name

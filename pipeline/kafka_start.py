@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import structlog
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.group import HeartbeatRequest
 
 from pipeline import kafka_topics
 from pipeline.kafka_cluster import Cluster
 from pipeline.kafka_view import (
+    LACKS,
     ClusterView,
     Needs,
     are_hidden,
@@ -53,6 +54,11 @@ class NotYet:
 
     reason: str
     pause: float = _LATER_S
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether a permission is missing."""
+        return LACKS in self.reason
 
 
 def needs_of(
@@ -235,19 +241,32 @@ async def _denied_ids(cluster: Cluster, needs: Needs) -> list[str]:
     return found
 
 
-async def ensure_topics(settings: Settings, topics: Iterable[Topic], patience_s: float = 5) -> None:
+async def ensure_topics(
+    settings: Settings,
+    topics: Iterable[Topic],
+    patience_s: float = 5,
+    *,
+    only_writes: bool = False,
+) -> None:
     """Create the topics that are missing, and return once every broker knows all of them.
 
     For commands and tests; a role uses `pipeline.kafka_watch.using_kafka`. Raises `SettingsError`
     if a topic would lose data or has another number of partitions, and `KafkaConnectionError` if
-    Kafka cannot be used after `patience_s`, or four times that if it answers.
+    Kafka cannot be used after `patience_s`, or four times that if it answers. Raises
+    `TopicAuthorizationFailedError` at once if a permission is missing: to read the topics, or, with
+    `only_writes`, to write to them.
     """
-    needs, wanted = needs_of(settings, reads=topics)
+    if only_writes:
+        needs, wanted = needs_of(settings, writes=topics)
+    else:
+        needs, wanted = needs_of(settings, reads=topics)
     loop = asyncio.get_running_loop()
     began = loop.time()
     preparation = Preparation(settings, needs, wanted, too_few_s=2 * patience_s)
     async with Cluster(settings) as cluster:
         while (why := await preparation.attempt(cluster)) is not None:
+            if why.is_denied:
+                raise TopicAuthorizationFailedError(why.reason)
             if loop.time() - began > patience_s * (4 if cluster.alive else 1):
                 raise KafkaConnectionError(why.reason)
             await asyncio.sleep(min(why.pause, _LATER_S / 5))

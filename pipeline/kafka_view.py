@@ -222,10 +222,13 @@ def configs_are_hidden(view: ClusterView) -> bool:
     )
 
 
+LACKS = "lacks the ACL"
+
+
 def lacks(operation: str, kind: str, name: str, principal: str) -> str:
     """Return the sentence that names a missing ACL."""
     subject = principal or "this process's principal"
-    return f"{subject} lacks the ACL {operation} on {kind} {name}"
+    return f"{subject} {LACKS} {operation} on {kind} {name}"
 
 
 _SHOWN = 5

@@ -162,7 +162,7 @@ class Prober:
                 await self._probe_until_it_fails()
             except (SettingsError, TopicAuthorizationFailedError) as error:
                 # Recording continues, by a clock that is mostly right.
-                self._note(f"Kafka's clock cannot be measured: {error!r}")
+                self._note(f"Kafka's clock cannot be measured: {error}")
                 if not self._clock.is_known:
                     self._clock.follow_machine()
             except (KafkaError, OSError, TimeoutError) as error:
@@ -172,7 +172,7 @@ class Prober:
             await asyncio.sleep(RETRY_S)
 
     async def _probe_until_it_fails(self) -> None:
-        await ensure_topics(self._settings, [CLOCK])
+        await ensure_topics(self._settings, [CLOCK], only_writes=True)
         sender = producer(
             self._settings,
             enable_idempotence=False,

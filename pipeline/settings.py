@@ -27,6 +27,7 @@ from pipeline.secret_settings import (
 )
 from pipeline.times import moment
 from pipeline.twilio.sids import SidKind, valid_sid
+from schemas.registry import without_credentials
 
 PREFIX = "FLEXCAPTURE_"
 TRIM_HORIZON, LATEST = "trim-horizon", "latest"
@@ -79,6 +80,19 @@ def _checked_twilio_url(text: str) -> str:
             "to a loopback host"
         )
     return _checked_http_url(text)
+
+
+def _checked_registry_url(text: str) -> str:
+    """Check the URL without repeating the password that may be in it."""
+    parts = urlsplit(text)
+    has_credentials = parts.username is not None or parts.password is not None
+    if parts.scheme == "http" and has_credentials and parts.hostname not in LOOPBACK_HOSTS:
+        raise ValueError(
+            "it would send the user name and the password in clear text; it must be https://, or "
+            "http:// to a loopback host"
+        )
+    _checked_http_url(without_credentials(text))
+    return text.rstrip("/")
 
 
 def _checked_servers(text: str) -> str:
@@ -228,7 +242,7 @@ class Settings(BaseSettings):
 
     database_url: str | None = None
     recordings_url: Annotated[str, AfterValidator(checked_recordings_url)] | None = None
-    schema_registry_url: Annotated[str, AfterValidator(_checked_http_url)] | None = None
+    schema_registry_url: Annotated[str, AfterValidator(_checked_registry_url)] | None = None
 
     processes: Annotated[dict[Role, int], NoDecode, BeforeValidator(_processes)] = Field(
         default_factory=dict

@@ -212,6 +212,17 @@ def _import(url: str, subject: str, name: str, version: int) -> None:
         _asked(url, "PUT", f"/mode/{path}", {"mode": "READWRITE"})
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """urllib would send the credentials to the host that a redirect names."""
+
+    def redirect_request(self, *_: object) -> None:
+        """Follow none: the answer is an `HTTPError` then."""
+        return
+
+
+_opener = urllib.request.build_opener(_NoRedirects)
+
+
 def _asked(url: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Accept": CONTENT_TYPE, "Content-Type": CONTENT_TYPE}
@@ -222,7 +233,7 @@ def _asked(url: str, method: str, path: str, body: Mapping[str, Any] | None = No
     address = without_credentials(url)
     request = urllib.request.Request(address + path, data, headers, method=method)  # noqa: S310
     try:
-        with urllib.request.urlopen(request, timeout=_SECONDS) as answer:  # noqa: S310
+        with _opener.open(request, timeout=_SECONDS) as answer:
             return json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         said = error.read(2_000).decode(errors="replace")

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,17 +63,22 @@ class Roles:
     servers: str
     prefix: str = ""
     more: Mapping[str, str] = field(default_factory=dict)
+    environment_of: Callable[[str], Mapping[str, str]] = lambda _: {}
+    """Variables of a role's own, by the name of the role."""
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
+    listens: dict[str, str] = field(default_factory=dict)
+    """Where gateways and consoles listen."""
 
     def start(self, counts: Mapping[str, int]) -> None:
         """Start them all at once."""
         names = [f"{role}-{n}" for role, count in counts.items() for n in range(count)]
         ports = chosen([*names, *(f"{n}.own" for n in names)], {}, [])
         (self.directory / "monitored").write_text("*\n")
+        self.listens |= {name: f"127.0.0.1:{ports[f'{name}.own']}" for name in names}
         for name in names:
             self.addresses[name] = f"127.0.0.1:{ports[name]}"
-            self._start(name, f"127.0.0.1:{ports[f'{name}.own']}")
+            self._start(name, self.listens[name])
 
     def _start(self, name: str, own: str) -> None:
         settings = {
@@ -103,6 +108,7 @@ class Roles:
                     "PATH": os.environ["PATH"],
                     "PYTHONPATH": str(ROOT),
                     **{f"FLEXCAPTURE_{key}": value for key, value in settings.items()},
+                    **self.environment_of(name.rpartition("-")[0]),
                 },
                 stdout=log,
                 stderr=log,

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from agents import recorder, stream_manager, tracker
 from infra.kafka import LocalKafka, running
@@ -17,14 +16,12 @@ from pipeline.kafka import ensure_topics, wait_for_kafka
 from pipeline.kafka_cluster import Cluster
 from pipeline.settings import Settings, SettingsError
 from pipeline.telemetry import Health
-from schemas.topics import PROVISIONED
+from schemas.topics import CALLS, PROVISIONED
+from tests.integration.acl_requests import GROUP, READ, TOPIC, TRANSACTIONAL_ID, WRITE, CreateAcls
 from tests.integration.faust_roles import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
-TOPIC, GROUP, TRANSACTIONAL_ID = 2, 3, 5
-READ, WRITE = 3, 4
-_PREFIXED, _ALLOW = 4, 3
 _USERS = (
     "org.apache.kafka.common.security.plain.PlainLoginModule required "
     'username="broker" password="x" user_app="secret";'
@@ -52,50 +49,6 @@ class GuardedKafka(LocalKafka):
             "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
             "super.users": "User:ANONYMOUS",
         }
-
-
-class _CreateAclsResponse(Response):  # type: ignore[misc]
-    API_KEY = 30
-    API_VERSION = 1
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        ("results", Array(("error_code", Int16), ("error_message", String("utf-8")))),
-    )
-
-
-class _CreateAclsStruct(RequestStruct):  # type: ignore[misc]
-    API_KEY = 30
-    API_VERSION = 1
-    RESPONSE_TYPE = _CreateAclsResponse
-    SCHEMA = Schema(
-        (
-            "creations",
-            Array(
-                ("resource_type", Int8),
-                ("resource_name", String("utf-8")),
-                ("pattern_type", Int8),
-                ("principal", String("utf-8")),
-                ("host", String("utf-8")),
-                ("operation", Int8),
-                ("permission_type", Int8),
-            ),
-        )
-    )
-
-
-class CreateAcls(Request[_CreateAclsStruct]):  # type: ignore[misc]
-    """Allows `User:app` operations on what begins with a prefix."""
-
-    API_KEY = 30
-
-    def __init__(self, kind: int, prefix: str, operations: tuple[int, ...]) -> None:
-        self._acls = [
-            (kind, prefix, _PREFIXED, "User:app", "*", operation, _ALLOW)
-            for operation in operations
-        ]
-
-    def build(self, request_struct_class: Any) -> Any:
-        return request_struct_class(self._acls)
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +94,7 @@ async def grant(guarded: GuardedKafka, kind: int, prefix: str, *operations: int)
     admin = Settings(kafka_bootstrap_servers=guarded.bootstrap_servers)
     async with Cluster(admin) as cluster:
         await cluster.look([], ask_all=False)
-        response = await cluster.ask(CreateAcls(kind, prefix, operations))
+        response = await cluster.ask(CreateAcls.on_prefix("User:app", kind, prefix, operations))
     assert {0} == {code for code, _ in response.results}
 
 
@@ -199,3 +152,12 @@ async def test_wrong_credentials_are_refused(app: SettingsOf) -> None:
     settings = app(kafka_sasl_password="wrong")
     with pytest.raises(SettingsError, match="FLEXCAPTURE_KAFKA_SASL_USERNAME"):
         await recorder.run(settings, Health(), asyncio.Event())
+
+
+async def test_a_command_names_what_it_lacks_at_once(app: SettingsOf) -> None:
+    """Also a process that measures Kafka's clock must not wait for a permission in silence."""
+    for only_writes, operation in ((False, "Read"), (True, "Write")):
+        with pytest.raises(
+            TopicAuthorizationFailedError, match=f"User:app lacks the ACL {operation} on Topic"
+        ):
+            await ensure_topics(app(), [CALLS], only_writes=only_writes)

@@ -21,7 +21,7 @@ def test_each_secret_can_come_from_a_file(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The newline at the end that editors write is no part of it."""
-    value = {"database_url": "sqlite://", "schema_registry_url": "http://user:pw@h"}.get(name, LONG)
+    value = {"database_url": "sqlite://", "schema_registry_url": "https://u:pw@h"}.get(name, LONG)
     path = tmp_path / "secret"
     path.write_text(f"{value}\n")
     monkeypatch.setenv(f"{PREFIX}{name.upper()}_FILE", str(path))
@@ -136,3 +136,16 @@ def test_each_setting_belongs_to_a_role() -> None:
     for name, field in Settings.model_fields.items():
         if not field.validation_alias and not name.startswith("kafka_"):
             assert name.upper() in owned
+
+
+@given(VALUES.filter(lambda text: not set(text) & set("/?#[]@:%")))
+def test_a_registrys_password_is_not_sent_in_clear_text(password: str) -> None:
+    """`http://` with credentials is refused beyond this machine; the password is not repeated."""
+    for host in ("127.0.0.1:8081", "localhost:8081"):
+        assert load(None, schema_registry_url=f"http://user:{password}@{host}")
+    assert load(None, schema_registry_url=f"https://user:{password}@registry.example.com")
+    assert load(None, schema_registry_url="http://registry.example.com")
+    for url in ("http://{}@registry.example.com", "ftp://{}@registry.example.com"):
+        with pytest.raises(SettingsError, match="SCHEMA_REGISTRY_URL") as refused:
+            load(None, schema_registry_url=url.format(f"user:begin{password}end"))
+        assert f"begin{password}end" not in str(refused.value)

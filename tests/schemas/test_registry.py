@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from starlette.testclient import TestClient
@@ -128,6 +130,28 @@ def test_credentials_are_kept_out_of_sight() -> None:
     with pytest.raises(registry.RegistryError) as raised:
         registry.register(url, "")
     assert "secret" not in str(raised.value)
+
+
+def test_no_redirect_is_followed() -> None:
+    """The host that a redirect names gets neither the request nor the credentials."""
+    seen: list[str | None] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.headers["Authorization"])
+            self.send_response(302)
+            self.send_header("Location", f"http://localhost:{server.server_port}/elsewhere")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(registry.RegistryError, match="refuses"):
+            registry.register(f"http://user:secret@127.0.0.1:{server.server_port}", "")
+        server.shutdown()
+    assert 1 == len(seen)
 
 
 async def test_registering_blocks_no_loop() -> None:

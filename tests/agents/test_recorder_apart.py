@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
 from agents import recorder, recorder_late, stuck_work
-from agents.recorder_effects import Effects
 from agents.stuck_work import Limits, Movement, StuckWork, end_if_stuck
 from pipeline import kafka
-from pipeline.log_clock import LogClock, machine_clock
+from pipeline.log_clock import LogClock
 from pipeline.recordings import assembler
 from pipeline.settings import Settings
 from pipeline.store.audio import AudioStore
@@ -24,7 +23,7 @@ from pipeline.store.drafts import Drafts
 from pipeline.telemetry import Health
 from schemas.codec import decode
 from schemas.records import RecorderCheckpoint, RecordingCompleted
-from tests.agents.test_recorder import FakeMessage, Rounds, messages, no_checkpoints
+from tests.agents.test_recorder import FakeMessage, Rounds, effects_on, messages, no_checkpoints
 from tests.virtual_time import virtually
 
 FIRST, SECOND = TopicPartition("media", 3), TopicPartition("media", 4)
@@ -126,7 +125,7 @@ async def test_a_partition_that_kafka_does_not_take_holds_no_other_back(
     feed = Feed(producer, stop, health)
     monkeypatch.setattr(recorder, "read_checkpoints", no_checkpoints)
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: feed)
-    effects = Effects(Settings(topic_prefix="t."), health, store, producer, machine_clock)  # type: ignore[arg-type]
+    effects = effects_on(store, producer, health)  # type: ignore[arg-type]
     async with asyncio.timeout(20):
         await recorder.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
     assert ["MZ2"] == feed.done_meanwhile
@@ -156,7 +155,7 @@ async def test_checkpoints_without_a_leader_hold_no_other_partition_back(
     monkeypatch.setattr(recorder, "READ_AGAIN_S", 0.0)
     monkeypatch.setattr(recorder, "read_checkpoints", checkpoints)
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: feed)
-    effects = Effects(Settings(topic_prefix="t."), health, store, producer, machine_clock)  # type: ignore[arg-type]
+    effects = effects_on(store, producer, health)  # type: ignore[arg-type]
     async with asyncio.timeout(20):
         await recorder.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
     assert ["MZ2"] == feed.done_meanwhile
@@ -178,7 +177,7 @@ async def test_a_disk_that_hangs_turns_health_bad_and_ends_the_process(
     producer = SlowProducer(set(), b"", 3)
     feed = Feed(producer, asyncio.Event(), health)
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: feed)
-    effects = Effects(Settings(topic_prefix="t."), health, store, producer, machine_clock)  # type: ignore[arg-type]
+    effects = effects_on(store, producer, health)  # type: ignore[arg-type]
     limits = Limits(bad=0.2, end=0.6, look_every=0.05)
     running = asyncio.create_task(
         recorder.Recorder(Settings(), store, effects, LogClock(), limits).run(

@@ -6,7 +6,7 @@ from datetime import datetime
 from simulator.coded.sent import CodedStream
 from simulator.script import Json
 from tests.chaos.audio.run import Played
-from tests.chaos.stage import AFTER_OUTAGE_MS
+from tests.chaos.brokers import AFTER_OUTAGE_MS
 from tests.chaos.uptime import Span, down, moment
 
 CLOSED_MS = 5_000

@@ -703,6 +703,7 @@ class CallStreams:
     ended_at: int | None
     media_streams: tuple[ManagedStream, ...]
     legs: tuple[LegCheck, ...] = ()
+    decided_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,15 +198,19 @@ def _with_decision(
     if not policy.is_news(decision, state.decision, state.reason_kind):
         return state, ()
     told, reason = policy.published(decision, state.decision)
+    # Readers tell a call's decisions apart, and order them, by `at`. Records that Kafka appended
+    # together have one timestamp, and may bring several decisions.
+    at = now if state.decided_at is None else max(now, state.decided_at + 1)
     decided = RecordingDecided(
         task_sid=state.task_sid,
-        at=now,
+        at=at,
         decision=told,
         reason=reason,
         policy_version=decision.policy_version,
     )
     after = replace(
         state,
+        decided_at=at,
         decision=told,
         reason_kind=decision.kind,
         reason=reason,

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.calls.policy import PolicyHistory
+from pipeline.recordings.decisions import Decisions
 from pipeline.streams.manager import FORGET_MS, Next, on_own, on_record, on_tick
 from schemas.codec import decode, encode
 from schemas.records import (
@@ -16,6 +17,7 @@ from schemas.records import (
     MediaStreamOpened,
     RecordingDecided,
     RecordingPolicy,
+    Reservation,
     StartDuplicateStream,
     StopDuplicateStream,
 )
@@ -164,6 +166,32 @@ def test_versions_in_any_order_lead_to_the_latest_decision(
     assert state is not None
     assert (4, False) == (state.revision, state.desired)
     assert state == decode(encode(state))
+
+
+@given(st.lists(st.integers(0, 1), min_size=2, max_size=8))
+def test_decisions_of_one_moment_can_be_told_apart(steps: list[int]) -> None:
+    """Kafka gives records that it appends together one timestamp: each decision that they bring has
+    an `at` of its own, in order, and a record that comes again changes nothing."""
+    agents = [f"agent{number}@example.com" for number in range(len(steps))]
+    history = PolicyHistory.of([RecordingPolicy(1, 0, 0, tuple(agents), True, True)])
+    gone: tuple[Reservation, ...] = ()
+    state: CallStreams | None = None
+    decided: list[RecordingDecided] = []
+    for number, agent in enumerate(agents):
+        now = T + sum(steps[:number])
+        there = reservation(agent, created=T, accepted=T)
+        here = call(*gone, there, revision=2 * number + 1)
+        gone = (*gone, reservation(agent, created=T, accepted=T, wrapup=now))
+        for version in (here, call(*gone, revision=2 * number + 2)):
+            step = on_record(TASK, state, version, history, now)
+            state = step.state
+            decided += [t for t in step.told if isinstance(t, RecordingDecided)]
+            assert on_record(TASK, state, version, history, now) == Next(state)
+    times = [each.at for each in decided]
+    assert len(decided) > 1
+    assert times == sorted(set(times))
+    known = Decisions()
+    assert all(known.add(each, n, T) for n, each in enumerate(decided))
 
 
 def test_a_stopped_stream_waits_for_the_next_agent_to_accept() -> None:

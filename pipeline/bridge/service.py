@@ -22,7 +22,7 @@ from pipeline.bridge.retirement import Retirement
 from pipeline.bridge.shard import End, ShardCarrier, World
 from pipeline.bridge.unavailable import KinesisUnavailable, StreamAbsent
 from pipeline.bridge.writer import ShardWriter
-from pipeline.kafka_watch import using_kafka
+from pipeline.kafka_watch import until_usable, using_kafka
 from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
@@ -35,6 +35,8 @@ LIST_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 STOP_SECONDS = 5.5
 SWITCH_SECONDS = 0.0005
+_READS = (BRIDGE_CHECKPOINTS,)
+_WRITES = (CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS)
 
 _readable = Gauge(
     "flexcapture_bridge_shards_readable",
@@ -46,6 +48,8 @@ _shards = Gauge("flexcapture_bridge_shards", "Shards carried by this process")
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Bridges the configured Kinesis stream until `stop` is set."""
     async with log_clock(settings, health) as clock:
+        # First: while Kafka is away, the health must name Kafka, not a clock that is not measured.
+        await until_usable(settings, health, reads=_READS, writes=_WRITES)
         await clock.settled(stop)
         if not stop.is_set():
             await run_errand(settings, health, stop, live(settings, clock.now()), clock)
@@ -62,8 +66,8 @@ async def run_errand(
     async with using_kafka(
         settings,
         health,
-        reads=[BRIDGE_CHECKPOINTS],
-        writes=[CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS],
+        reads=_READS,
+        writes=_WRITES,
         group=group_of(stream, errand.name),
         transactional_ids=[transactional_id(errand.name, stream)],
     ):

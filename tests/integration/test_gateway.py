@@ -511,6 +511,9 @@ async def test_a_gateway_that_starts_without_kafka_takes_media_streams(tmp_path,
         twilio_auth_token=TOKEN,
         state_dir=tmp_path / "state",
     )
+    reserved = tmp_path / "state" / "gateway" / "gateway-0.epoch"  # by an earlier life
+    reserved.parent.mkdir(parents=True)
+    reserved.write_text("5\n")
     async with gateway_with(settings, awaited="starting") as gateway, gateway.connect() as ws:
         assert {"brokers"} <= gateway.health.reasons.keys()
         await ws.send(start())

@@ -87,8 +87,7 @@ async def run_table_role(
     of them `core` decides, where there are any; `broadcasts` takes what concerns all keys of a
     partition; `backlog` is told of each record before `core` is. With `gathering_s` the broker
     gathers for so long what comes, and of steps of one key that come together the last is carried
-    out: see `Handler`. `clock` is the log's; it is
-    waited for.
+    out: see `Handler`. `clock` is the log's; nothing is decided before it is measured.
 
     Health becomes good once the table is restored and the partitions are there. Raises where the
     role cannot go on: the process is then to be ended and started again.

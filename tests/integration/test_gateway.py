@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -459,9 +460,8 @@ async def test_a_gateway_that_comes_up_again_has_a_greater_epoch(settings_for, p
         assert all(first < second for first, second in epochs.values())
 
 
-async def test_a_killed_broker_loses_nothing(tmp_path, prefix):
-    """What comes while Kafka is away waits in the gateway and on its disk, and follows in order
-    once it is back; the socket stays."""
+def broker_of_its_own(tmp_path: Path, prefix: str) -> tuple[LocalKafka, Settings]:
+    """Return a broker that does not run yet, and a gateway's settings for it, with a spill."""
     ports = chosen(["kafka", "controller"], {}, [])
     broker = LocalKafka(tmp_path / "kafka", ports["kafka"], ports["controller"])
     settings = Settings(
@@ -470,6 +470,13 @@ async def test_a_killed_broker_loses_nothing(tmp_path, prefix):
         twilio_auth_token=TOKEN,
         state_dir=tmp_path / "state",
     )
+    return broker, settings
+
+
+async def test_a_killed_broker_loses_nothing(tmp_path, prefix):
+    """What comes while Kafka is away waits in the gateway and on its disk, and follows in order
+    once it is back; the socket stays."""
+    broker, settings = broker_of_its_own(tmp_path, prefix)
     spill = tmp_path / "state" / "gateway" / "gateway-0.spill"
     with ExitStack() as first:
         first.enter_context(running(broker, tmp_path / "kafka.log"))
@@ -503,14 +510,7 @@ async def test_a_killed_broker_loses_nothing(tmp_path, prefix):
 async def test_a_gateway_that_starts_without_kafka_takes_media_streams(tmp_path, prefix):
     """It has an epoch in its state directory: after some seconds it accepts sockets, and what they
     sent is on a new Kafka as soon as there is one, behind the announcement that it came up."""
-    ports = chosen(["kafka", "controller"], {}, [])
-    broker = LocalKafka(tmp_path / "kafka", ports["kafka"], ports["controller"])
-    settings = Settings(
-        kafka_bootstrap_servers=broker.bootstrap_servers,
-        topic_prefix=prefix,
-        twilio_auth_token=TOKEN,
-        state_dir=tmp_path / "state",
-    )
+    broker, settings = broker_of_its_own(tmp_path, prefix)
     reserved = tmp_path / "state" / "gateway" / "gateway-0.epoch"  # by an earlier life
     reserved.parent.mkdir(parents=True)
     reserved.write_text("5\n")

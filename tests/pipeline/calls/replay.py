@@ -49,6 +49,17 @@ def history(versions: Iterable[ListVersion]) -> PolicyHistory:
     )
 
 
+def folded(events: list[CtiEvent]) -> Call:
+    """Return the call after these events."""
+    call: Call | None = None
+    for each in events:
+        outcome = fold(call, each)
+        if isinstance(outcome, Folded):
+            call = outcome.call
+    assert call is not None
+    return call
+
+
 class Product:
     """One call's tracker, resolver and stream manager. `call` is the latest version, `told` the
     decisions published so far: when, and what."""

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from pipeline.calls.claims import MAX_CLAIMS, contradictions, new_contradictions, put_claim
 from pipeline.calls.policy import PolicyHistory, decide
-from pipeline.calls.state import Folded, fold
 from pipeline.calls.view import view
 from pipeline.streams.marks import customer_marks, worker_marks
-from schemas.records import Call, CtiEvent, Fact, RecordingPolicy
+from schemas.records import Call, Fact, RecordingPolicy
 from tests.examples import examples
 from tests.pipeline.calls.histories import (
     CUSTOMER,
@@ -25,6 +24,7 @@ from tests.pipeline.calls.histories import (
     worker_attributes,
     worker_sid,
 )
+from tests.pipeline.calls.replay import folded
 
 ANN_ONLY = RecordingPolicy(
     1, 0, 0, ("!queue:legal", "ann@example.com", "team:blue"), record_inbound=True,
@@ -32,17 +32,6 @@ ANN_ONLY = RecordingPolicy(
 )  # fmt: skip
 FOREIGN = leg_sid("foreign")
 OWN = leg_sid("ann")
-
-
-def call_of(events: list[CtiEvent]) -> Call:
-    """Return the call after these events."""
-    call: Call | None = None
-    for each in events:
-        outcome = fold(call, each)
-        if isinstance(outcome, Folded):
-            call = outcome.call
-    assert call is not None
-    return call
 
 
 def rewritten(story: Story, at: int, **attributes: Any) -> Story:
@@ -85,9 +74,9 @@ def test_attributes_written_later_do_not_end_a_recording(attributes: dict[str, A
     story = rewritten(on_a_call(), 10_000, **attributes)
     # The legs that the attributes name end elsewhere.
     story.call_status("completed", 12_000, FOREIGN, CallStatus="completed")
-    seen = view(call_of(story.events))
+    seen = view(folded(story.events))
 
-    assert is_recorded(call_of(story.events))
+    assert is_recorded(folded(story.events))
     assert (seen.direction, seen.customer, seen.queue) == ("inbound", CUSTOMER, "sales")
     assert (seen.customer_call_sid, seen.customer_leg_is_sure) == (CUSTOMER_LEG, True)
 
@@ -107,8 +96,8 @@ def test_a_worker_who_changes_their_attributes_stays_monitored(worker: dict[str,
     story = on_a_call().reservation("wrapup", 90_000, "ann", worker_attributes=changed)
     early = on_a_call().reservation("accepted", 30_000, "ann", worker_attributes=changed)
 
-    assert is_recorded(call_of(early.events))
-    [session] = view(call_of(story.events)).sessions
+    assert is_recorded(folded(early.events))
+    [session] = view(folded(story.events)).sessions
     assert session.extension == "ann@example.com"
 
 
@@ -116,10 +105,10 @@ def test_what_was_absent_may_be_added() -> None:
     """A task that states its direction late has it from then on."""
     story = Story(attributes={}).task("created", 0)
     story.reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
-    assert view(call_of(story.events)).direction is None
+    assert view(folded(story.events)).direction is None
 
     rewritten(story, 5_000, direction="inbound", call_sid=CUSTOMER_LEG)
-    seen = view(call_of(story.events))
+    seen = view(folded(story.events))
     assert seen.direction == "inbound"
     assert (seen.customer_call_sid, seen.customer_leg_is_sure) == (CUSTOMER_LEG, False)
 
@@ -129,10 +118,10 @@ def test_a_leg_named_later_is_sure_once_it_is_in_the_conference() -> None:
     story = outbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     people = {"customer": CUSTOMER_LEG, "worker": OWN}
     rewritten(story, 5_000, conference={"participants": people})
-    assert not view(call_of(story.events)).customer_leg_is_sure
+    assert not view(folded(story.events)).customer_leg_is_sure
 
     story.participant("join", 6_000, CUSTOMER_LEG)
-    assert view(call_of(story.events)).customer_leg_is_sure
+    assert view(folded(story.events)).customer_leg_is_sure
 
 
 def test_of_several_legs_named_later_the_one_in_the_conference_is_the_customers() -> None:
@@ -142,7 +131,7 @@ def test_of_several_legs_named_later_the_one_in_the_conference_is_the_customers(
     rewritten(story, 5_000, conference={"participants": {"customer": CUSTOMER_LEG, "worker": OWN}})
     story.participant("join", 6_000, CUSTOMER_LEG)
     story.call_status("completed", 9_000, FOREIGN, CallStatus="completed")
-    seen = view(call_of(story.events))
+    seen = view(folded(story.events))
 
     assert (seen.customer_call_sid, seen.customer_leg_is_sure) == (CUSTOMER_LEG, True)
     assert seen.definitive_end is None
@@ -154,7 +143,7 @@ def test_the_conferences_label_outranks_the_attributes() -> None:
     rewritten(story, 3_000, conference={"participants": {"customer": OWN, "worker": CUSTOMER_LEG}})
     story.participant("join", 4_000, OWN, ParticipantLabel="ann")
     story.participant("join", 6_000, CUSTOMER_LEG, ParticipantLabel="customer")
-    seen = view(call_of(story.events))
+    seen = view(folded(story.events))
 
     assert seen.customer_call_sid == CUSTOMER_LEG
     assert [leg.call_sid for leg, _ in seen.legs.workers] == [OWN]
@@ -164,16 +153,16 @@ def test_contradictions_are_kept_with_the_time_of_the_first() -> None:
     """Each other value is shown once, in the order of time, also after it was taken back."""
     story = on_a_call()
     rewritten(story, 5_000, internal=True)
-    before = call_of(story.events)
+    before = folded(story.events)
     rewritten(story, 6_000, internal=False, call_sid=FOREIGN)
     rewritten(story, 7_000, internal=True)
-    found = contradictions(call_of(story.events))
+    found = contradictions(folded(story.events))
 
     assert [(c.name, c.held, c.value, c.at - T0) for c in found] == [
         ("direction", "inbound", "internal", 5_000),
         ("customer_call_sid", CUSTOMER_LEG, FOREIGN, 6_000),
     ]
-    new = new_contradictions(before, call_of(story.events))
+    new = new_contradictions(before, folded(story.events))
     assert [c.name for c in new] == ["customer_call_sid"]
 
 
@@ -214,7 +203,7 @@ def test_a_worker_who_is_called_as_the_customer_does_not_hide_the_customer() -> 
     story.call_status("answered", 4_000, CUSTOMER_LEG, To=CUSTOMER, CallStatus="in-progress")
     story.participant("join", 4_000, CUSTOMER_LEG)
     rewritten(story, 5_000, conference={"participants": {"customer": CUSTOMER_LEG, "worker": OWN}})
-    call = call_of(story.events)
+    call = folded(story.events)
     seen = view(call)
 
     assert (seen.customer_call_sid, seen.customer_leg_is_sure) == (CUSTOMER_LEG, True)
@@ -226,4 +215,4 @@ def test_a_leg_that_attributes_named_late_marks_nothing() -> None:
     """In a conference without labels it would choose the agent's own leg."""
     story = outbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     rewritten(story, 3_000, conference={"participants": {"customer": OWN}})
-    assert OWN.lower() not in customer_marks(view(call_of(story.events)))
+    assert OWN.lower() not in customer_marks(view(folded(story.events)))

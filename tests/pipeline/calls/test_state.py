@@ -22,17 +22,7 @@ from tests.pipeline.calls.histories import (
     leg_sid,
     stream_sid,
 )
-
-
-def folded(events: list[CtiEvent]) -> Call:
-    """The call after these events."""
-    call: Call | None = None
-    for each in events:
-        outcome = fold(call, each)
-        if isinstance(outcome, Folded):
-            call = outcome.call
-    assert call is not None
-    return call
+from tests.pipeline.calls.replay import folded
 
 
 def plain(call: Call) -> Call:

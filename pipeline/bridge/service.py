@@ -4,6 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import structlog
@@ -22,7 +23,7 @@ from pipeline.bridge.retirement import Retirement
 from pipeline.bridge.shard import End, ShardCarrier, World
 from pipeline.bridge.unavailable import KinesisUnavailable, StreamAbsent
 from pipeline.bridge.writer import ShardWriter
-from pipeline.kafka_watch import until_usable, using_kafka
+from pipeline.kafka_watch import using_kafka
 from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
@@ -35,8 +36,6 @@ LIST_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 STOP_SECONDS = 5.5
 SWITCH_SECONDS = 0.0005
-_READS = (BRIDGE_CHECKPOINTS,)
-_WRITES = (CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS)
 
 _readable = Gauge(
     "flexcapture_bridge_shards_readable",
@@ -47,34 +46,40 @@ _shards = Gauge("flexcapture_bridge_shards", "Shards carried by this process")
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Bridges the configured Kinesis stream until `stop` is set."""
-    async with log_clock(settings, health) as clock:
-        # First: while Kafka is away, the health must name Kafka, not a clock that is not measured.
-        await until_usable(settings, health, reads=_READS, writes=_WRITES)
+    async with log_clock(settings, health) as clock, _using_kafka(settings, health, LIVE):
+        # After Kafka: while it is away, the health must name it, not a clock that is not measured.
         await clock.settled(stop)
         if not stop.is_set():
-            await run_errand(settings, health, stop, live(settings, clock.now()), clock)
+            errand = live(settings, clock.now())
+            await _bridged(Bridge(settings, health, errand, clock), stop)
 
 
 async def run_errand(
     settings: Settings, health: Health, stop: asyncio.Event, errand: Errand, clock: LogClock
 ) -> bool:
     """Bridges until `stop` is set or the errand is done: whether it is done."""
-    # boto3 works in threads. One of them that computes lets the loop, which has a transaction to
-    # write, wait for this long: by default, 5 ms each time.
-    sys.setswitchinterval(SWITCH_SECONDS)
-    stream = settings.kinesis_stream or DEFAULT_STREAM
-    async with using_kafka(
-        settings,
-        health,
-        reads=_READS,
-        writes=_WRITES,
-        group=group_of(stream, errand.name),
-        transactional_ids=[transactional_id(errand.name, stream)],
-    ):
+    async with _using_kafka(settings, health, errand.name):
         return await _bridged(Bridge(settings, health, errand, clock), stop)
 
 
+def _using_kafka(
+    settings: Settings, health: Health, errand_name: str
+) -> AbstractAsyncContextManager[None]:
+    stream = settings.kinesis_stream or DEFAULT_STREAM
+    return using_kafka(
+        settings,
+        health,
+        reads=[BRIDGE_CHECKPOINTS],
+        writes=[CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS],
+        group=group_of(stream, errand_name),
+        transactional_ids=[transactional_id(errand_name, stream)],
+    )
+
+
 async def _bridged(bridge: "Bridge", stop: asyncio.Event) -> bool:
+    # boto3 works in threads. One of them that computes lets the loop, which has a transaction to
+    # write, wait for this long: by default, 5 ms each time.
+    sys.setswitchinterval(SWITCH_SECONDS)
     try:
         await bridge.start()
         async with asyncio.TaskGroup() as group:

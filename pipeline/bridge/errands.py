@@ -22,6 +22,10 @@ from pipeline.times import moment, rfc3339
 from schemas.records import BridgePeriod
 from schemas.topics import BRIDGE_CHECKPOINTS
 
+CLOCK_ERROR_MS = 60 * 60_000
+"""How wrong this machine's clock may be. A time later than that is refused before Kafka, and with
+it the log's clock, can be reached."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -174,12 +178,17 @@ async def agreed(desk: Desk, place: Place, wanted: Callable[[], Period]) -> Peri
 
 
 def live(settings: Settings, now: int) -> Live:
-    """The live bridge's errand; `now`: log time, ms. Raises `SettingsError` for a start that is
-    still to come."""
+    """Return the live bridge's errand. `now`: log time in ms. Raise `SettingsError` if the
+    configured start is in the future."""
+    check_start(settings, now)
+    return Live(settings.kinesis_start, now)
+
+
+def check_start(settings: Settings, latest_now: int) -> None:
+    """Raise `SettingsError` if FLEXCAPTURE_KINESIS_START is later than `latest_now` (ms)."""
     start = settings.kinesis_start
-    if start not in (LATEST, TRIM_HORIZON) and moment(start) > now:
+    if start not in (LATEST, TRIM_HORIZON) and moment(start) > latest_now:
         raise SettingsError(f"{PREFIX}KINESIS_START: {start} is still to come")
-    return Live(start, now)
 
 
 def told(period: Period) -> str:

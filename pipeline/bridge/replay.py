@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 
-from pipeline.bridge.errands import Replay, ReplayFailed, told
+from pipeline.bridge.errands import CLOCK_ERROR_MS, Replay, ReplayFailed, told
 from pipeline.bridge.place import LIVE
 from pipeline.bridge.reader import Kinesis
 from pipeline.bridge.service import run_errand
@@ -19,8 +19,6 @@ from pipeline.times import rfc3339
 from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
 
 TOLD_EVERY_S = 5.0
-CLOCK_ERROR_MS = 60 * 60_000
-"""How wrong this machine's clock may be: what is later than that is refused without Kafka."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 

@@ -13,7 +13,7 @@ from prometheus_client import Gauge
 
 from pipeline.bridge import lineage
 from pipeline.bridge.checkpoints import Blocked, Checkpoints, partition_of
-from pipeline.bridge.errands import Desk, Errand, live
+from pipeline.bridge.errands import CLOCK_ERROR_MS, Desk, Errand, check_start, live
 from pipeline.bridge.leases import Leases, group_of
 from pipeline.bridge.limits import topic_limits
 from pipeline.bridge.period import ALWAYS, Period
@@ -24,7 +24,7 @@ from pipeline.bridge.shard import End, ShardCarrier, World
 from pipeline.bridge.unavailable import KinesisUnavailable, StreamAbsent
 from pipeline.bridge.writer import ShardWriter
 from pipeline.kafka_watch import using_kafka
-from pipeline.log_clock import LogClock, log_clock
+from pipeline.log_clock import LogClock, log_clock, machine_clock
 from pipeline.settings import Settings
 from pipeline.telemetry import Health
 from schemas.records import BridgeCheckpoint
@@ -46,6 +46,7 @@ _shards = Gauge("flexcapture_bridge_shards", "Shards carried by this process")
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Bridges the configured Kinesis stream until `stop` is set."""
+    check_start(settings, machine_clock() + CLOCK_ERROR_MS)
     async with log_clock(settings, health) as clock, _using_kafka(settings, health, LIVE):
         # After Kafka: while it is away, the health must name it, not a clock that is not measured.
         await clock.settled(stop)

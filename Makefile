@@ -15,22 +15,22 @@ help:  ## what there is
 
 venv: $(INSTALLED)  ## the virtual environment, exactly as requirements.lock says
 
-$(INSTALLED): requirements.lock pyproject.toml infra/make-venv
-	@infra/make-venv "$(PYTHON)" "$(VENV)"
+$(INSTALLED): requirements.lock pyproject.toml infra/bin/make-venv
+	@infra/bin/make-venv "$(PYTHON)" "$(VENV)"
 	@touch $@
 
 jars: $(INSTALLED)  ## Kafka's jars, by Maven
-	@$(BIN)/python -m infra.kafka
+	@$(BIN)/python -m infra.local.kafka
 
 kinesis: $(INSTALLED)  ## kinesis-local, by npm: the emulator for everything about shards
-	@infra/need npm npm
-	@$(BIN)/python -m infra.kinesis_local
+	@infra/bin/need npm npm
+	@$(BIN)/python -m infra.local.kinesis_local
 
 chromium:
-	@infra/need chromium chromium chromium-browser google-chrome
+	@infra/bin/need chromium chromium chromium-browser google-chrome
 
 promtool:  # only the tests of the alarms need it; without it they are skipped, which fails in CI
-	@infra/get-promtool .local/promtool || [ "$$CI" != 1 ]
+	@infra/bin/get-promtool .local/promtool || [ "$$CI" != 1 ]
 
 demo: $(INSTALLED)  ## the whole pipeline here, with simulated calls; ARGS=--exit checks and stops
 	@$(BIN)/flexcapture demo $(ARGS)
@@ -39,16 +39,16 @@ test: $(INSTALLED) jars kinesis chromium promtool  ## every test; ARGS goes to p
 	$(BIN)/python -m pytest $(ARGS)
 
 chaos: $(INSTALLED) jars  ## 500 calls while processes are killed and Twilio stumbles; ARGS=--help
-	$(BIN)/python -m tests.chaos $(ARGS)
+	$(BIN)/python -m tests.system.chaos $(ARGS)
 
 chaos-audio: $(INSTALLED) jars  ## 200 calls, every frame looked for, while gateway, recorder and broker are killed
-	$(BIN)/python -m tests.chaos.audio $(ARGS)
+	$(BIN)/python -m tests.system.chaos_audio $(ARGS)
 
 chaos-bridge: $(INSTALLED) jars kinesis  ## 100,000 events, shards that change, bridges killed; ARGS=--help
-	$(BIN)/python -m tests.chaos_bridge $(ARGS)
+	$(BIN)/python -m tests.system.chaos_bridge $(ARGS)
 
 chaos-day: $(INSTALLED) jars  ## a day of log time: gateways cut off and killed, every frame looked for; ARGS=--help
-	$(BIN)/python -m tests.chaos_day $(ARGS)
+	$(BIN)/python -m tests.system.chaos_day $(ARGS)
 
 lint: $(INSTALLED)  ## ruff, mypy, import-linter, plain English
 	$(BIN)/ruff check .

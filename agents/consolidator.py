@@ -13,9 +13,8 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from agents.app import Output, Partitions, Step, run_table_role
+from agents.faust_runner.runner import Output, Partitions, Step, run_table_role
 from agents.policy_topic import reading_policy
-from pipeline.calls.policy import PolicyHistory
 from pipeline.contacts.capture import PENDING
 from pipeline.contacts.contact import contact, is_settled, unmatched
 from pipeline.contacts.state import (
@@ -28,13 +27,14 @@ from pipeline.contacts.state import (
     is_forgettable,
     touched,
 )
-from pipeline.kafka_watch import until_usable
-from pipeline.log_clock import log_clock
-from pipeline.settings import Role, Settings
+from pipeline.policy.decide import PolicyHistory
+from pipeline.runtime.kafka_watch import until_usable
+from pipeline.runtime.log_clock import log_clock
+from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.telemetry import Health
 from pipeline.store.database import open_database
-from pipeline.store.opening import ready
 from pipeline.store.repository import Repository
-from pipeline.telemetry import Health
+from pipeline.store.startup import ready
 from schemas.codec import decode, encode
 from schemas.records import Contact, ContactRecording, ContactState
 from schemas.topics import CALLS, CONTACTS, POLICY, RECORDINGS, STREAM_EVENTS, WORKERS

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.calls.policy import MonitoredList, parse_list
+from pipeline.policy.decide import MonitoredList, parse_list
 
 AGREE_S = 1.0
 

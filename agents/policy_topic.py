@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
-from pipeline.calls.policy import PolicyHistory
-from pipeline.kafka import consumer
-from pipeline.settings import Settings
-from pipeline.telemetry import Health
+from pipeline.policy.decide import PolicyHistory
+from pipeline.runtime.kafka import consumer
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
 from schemas.codec import Undecodable, decode
 from schemas.records import PolicyAccepted, PolicyHeldBack, RecordingPolicy, Worker
 from schemas.topics import POLICY, WORKERS

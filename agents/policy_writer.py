@@ -8,11 +8,11 @@ from typing import Any
 import structlog
 
 from agents.policy_topic import EFFECTIVE_AFTER_MS, HELD_BACK_KEY, reading_policy
-from pipeline.calls.list_changes import Content
-from pipeline.calls.policy import PolicyHistory
-from pipeline.calls.policy_versions import key_of, parts_of
-from pipeline.kafka import producer
-from pipeline.settings import Settings
+from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.list_changes import Content
+from pipeline.policy.versions import key_of, parts_of
+from pipeline.runtime.kafka import producer
+from pipeline.runtime.settings import Settings
 from schemas.codec import encode
 from schemas.records import PolicyHeldBack, RecordingPolicy
 from schemas.topics import POLICY

@@ -11,13 +11,13 @@ import asyncio
 
 from prometheus_client import Counter
 
-from agents.app import Output, Refusal, Step, run_table_role
+from agents.faust_runner.runner import Output, Refusal, Step, run_table_role
 from pipeline.calls.aliases import Resolved, TooManyWaiting, heard, taught, wakes_at
 from pipeline.calls.cloud_events import known_callback
 from pipeline.calls.identities import with_sighting
-from pipeline.log_clock import log_clock
-from pipeline.settings import Role, Settings
-from pipeline.telemetry import Health
+from pipeline.runtime.log_clock import log_clock
+from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.telemetry import Health
 from schemas.records import CallAlias, CallAliasState, CtiEvent, Worker, WorkerSeen
 from schemas.topics import CALL_ALIASES, CTI_EVENTS, CTI_RESOLVED, WORKERS, WORKERS_SEEN
 

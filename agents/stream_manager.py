@@ -7,18 +7,18 @@ import asyncio
 
 import structlog
 
-from agents.app import Backlog, Output, Partitions, Step, run_table_role
+from agents.faust_runner.runner import Backlog, Output, Partitions, Step, run_table_role
 from agents.policy_publisher import PolicyPublisher
 from agents.policy_topic import PolicyReader, reading_policy
 from agents.policy_writer import TRANSACTIONAL_ID
 from agents.stream_metrics import StreamMetrics
-from pipeline.calls.policy import PolicyHistory
-from pipeline.kafka_watch import until_usable
-from pipeline.log_clock import LogClock, log_clock
-from pipeline.settings import Role, Settings
+from pipeline.policy.decide import PolicyHistory
+from pipeline.runtime.kafka_watch import until_usable
+from pipeline.runtime.log_clock import LogClock, log_clock
+from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.telemetry import Health
 from pipeline.streams import manager
-from pipeline.streams.gateways import Gateways
-from pipeline.telemetry import Health
+from pipeline.streams.gateway_liveness import Gateways
 from schemas.records import (
     Call,
     CallStreams,

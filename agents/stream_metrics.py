@@ -5,7 +5,7 @@ They are counted again for records that are handled again after a crash.
 
 from prometheus_client import Counter, Gauge
 
-from pipeline.calls import policy
+from pipeline.policy import decide
 from pipeline.streams import manager
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.reconcile import NEVER_REACHED
@@ -106,7 +106,7 @@ class StreamMetrics:
                 case RecordingDecided():
                     PUBLISHED.labels("RecordingDecided", told.decision).inc()
                     state = following.state
-                    if state is not None and state.reason_kind == policy.NO_DIRECTION:
+                    if state is not None and state.reason_kind == decide.NO_DIRECTION:
                         UNDECIDABLE.inc()
                 case MediaStreamChanged():
                     PUBLISHED.labels("MediaStreamChanged", told.state).inc()

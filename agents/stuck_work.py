@@ -12,7 +12,7 @@ import structlog
 from prometheus_client import Gauge
 
 from agents.process_end import end_process_soon
-from pipeline.telemetry import Health
+from pipeline.runtime.telemetry import Health
 
 log = structlog.get_logger(__name__)
 

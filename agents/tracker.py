@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from prometheus_client import Counter
 
-from agents.app import Output, Refusal, Step, run_table_role
+from agents.faust_runner.runner import Output, Refusal, Step, run_table_role
 from agents.ticking import Ticking
 from pipeline.calls.aliases import learned
 from pipeline.calls.claims import new_contradictions
@@ -28,10 +28,10 @@ from pipeline.calls.lifetime import (
     remaining,
     wakes_at,
 )
-from pipeline.kafka import know_topics, producer
-from pipeline.log_clock import log_clock
-from pipeline.settings import Role, Settings
-from pipeline.telemetry import Health
+from pipeline.runtime.kafka import know_topics, producer
+from pipeline.runtime.log_clock import log_clock
+from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.telemetry import Health
 from schemas.records import Call, CtiEvent, LegContested
 from schemas.topics import (
     CALL_ALIASES,

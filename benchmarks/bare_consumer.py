@@ -8,8 +8,8 @@ import time
 
 import uvloop
 
-from pipeline.kafka import consumer
-from pipeline.settings import load
+from pipeline.runtime.kafka import consumer
+from pipeline.runtime.settings import load
 
 POLL_RECORDS = 2_000
 

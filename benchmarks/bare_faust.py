@@ -14,8 +14,8 @@ from typing import Any
 
 import faust
 
-from pipeline.kafka import ensure_topics
-from pipeline.settings import load
+from pipeline.runtime.kafka import ensure_topics
+from pipeline.runtime.settings import load
 from schemas.topics import CTI_EVENTS, Topic
 
 PARTITIONS = CTI_EVENTS.partitions

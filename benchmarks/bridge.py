@@ -4,7 +4,7 @@ import asyncio
 
 from benchmarks.local import Local, child
 from benchmarks.rows import Row
-from pipeline.kafka import ensure_topics
+from pipeline.runtime.kafka import ensure_topics
 from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
 
 

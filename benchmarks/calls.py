@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from random import Random
 
-from pipeline.bridge.messages import KinesisRecord
+from pipeline.kinesis.messages import KinesisRecord
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened, Run, TrackBatch
 from simulator.cases import CASES, scripts
 from simulator.events import Account

@@ -14,14 +14,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 
 from benchmarks.calls import kinesis_records
-from pipeline.bridge.messages import KinesisRecord, Limits, Message
-from pipeline.bridge.place import Incarnation, Place
-from pipeline.bridge.reader import Batch
-from pipeline.bridge.shard import Reader, ShardCarrier, World, Writer
-from pipeline.bridge.writer import ShardWriter
-from pipeline.kafka import producer
-from pipeline.settings import Settings, load
-from pipeline.telemetry import Health, set_up_logs
+from bridge.kinesis_reader import Batch
+from bridge.shard_carrier import Reader, ShardCarrier, World, Writer
+from bridge.transactions import ShardWriter
+from pipeline.kinesis.messages import KinesisRecord, Limits, Message
+from pipeline.kinesis.shard_ref import Incarnation, Place
+from pipeline.runtime.kafka import producer
+from pipeline.runtime.settings import Settings, load
+from pipeline.runtime.telemetry import Health, set_up_logs
 from schemas.records import BridgeCheckpoint
 from schemas.topics import ALL, CTI_EVENTS
 

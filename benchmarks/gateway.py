@@ -9,8 +9,8 @@ from benchmarks.load import Load
 from benchmarks.local import BenchmarkFailed, Local, Running, child, role
 from benchmarks.rows import Row
 from infra.ports import chosen
-from pipeline.kafka import consumer
-from pipeline.settings import Role
+from pipeline.runtime.kafka import consumer
+from pipeline.runtime.settings import Role
 from schemas.codec import decode
 from schemas.records import MediaBatch
 from schemas.topics import MEDIA

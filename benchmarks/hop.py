@@ -16,9 +16,9 @@ from aiokafka import AIOKafkaConsumer
 from benchmarks.kinesis import BareReader, Putter
 from benchmarks.local import BenchmarkFailed, Local, Running, emulator, role
 from benchmarks.rows import Row, percentile
-from infra.kinesis import LocalKinesis
-from pipeline.kafka import consumer, ensure_topics
-from pipeline.settings import Role, Settings
+from infra.local.kinesis import LocalKinesis
+from pipeline.runtime.kafka import consumer, ensure_topics
+from pipeline.runtime.settings import Role, Settings
 from schemas.codec import decode
 from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
 

@@ -5,7 +5,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
-from infra.kinesis import LocalKinesis
+from infra.local.kinesis import LocalKinesis
 from simulator.console import Endpoints
 from simulator.media import clock
 from simulator.script import EventSent, Json, Script

@@ -19,12 +19,12 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from infra.kafka import LocalKafka, running
-from infra.kinesis import LocalKinesis
+from infra.local.kafka import LocalKafka, running
+from infra.local.kinesis import LocalKinesis
 from infra.ports import chosen
-from infra.processes import signal_all, tied
-from pipeline.kafka import wait_for_kafka
-from pipeline.settings import Role, Settings, load
+from infra.supervisor.processes import signal_all, tied
+from pipeline.runtime.kafka import wait_for_kafka
+from pipeline.runtime.settings import Role, Settings, load
 from simulator.pipeline_process import environment
 
 POLL_S = 0.1
@@ -186,7 +186,7 @@ def role(
     """Runs a role of the product as a process of its own, as `flexcapture ROLE` does; `more`:
     variables that are no settings of ours."""
     http = f"127.0.0.1:{chosen(['http'], {}, [])['http']}"
-    command = [sys.executable, "-m", "pipeline.cli", name.value]
+    command = [sys.executable, "-m", "cli.main", name.value]
     own = environment({**settings, "HTTP_LISTEN": http}) | dict(more or {})
     with _process(here, name.value, command, own, http) as started:
         yield started

@@ -10,9 +10,9 @@ from benchmarks.local import BenchmarkFailed, Local
 from benchmarks.rows import Row
 from simulator.coded.judgement import total
 from simulator.pipeline_process import PipelineDied
-from tests.chaos.audio.__main__ import Outcome
-from tests.chaos.audio.__main__ import run as played_and_judged
-from tests.chaos.audio.options import AudioOptions
+from tests.system.chaos_audio.__main__ import Outcome
+from tests.system.chaos_audio.__main__ import run as played_and_judged
+from tests.system.chaos_audio.options import AudioOptions
 
 CALLS, QUICK_CALLS = 500, 100
 BEGIN_IN_A_SECOND = 20

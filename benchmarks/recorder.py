@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from benchmarks.calls import BATCH_S, MediaRecord, media, waves
 from benchmarks.local import WORK_S, Local, child, role
 from benchmarks.rows import Row
-from pipeline.kafka import ensure_topics, producer
-from pipeline.settings import Role
+from pipeline.runtime.kafka import ensure_topics, producer
+from pipeline.runtime.settings import Role
 from schemas.codec import encode
 from schemas.topics import MEDIA
 

@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from benchmarks.local import Local
 from benchmarks.rows import Row, percentile
-from pipeline.kafka import consumer, ensure_topics, producer
 from pipeline.media.batch import frames
+from pipeline.runtime.kafka import consumer, ensure_topics, producer
 from schemas.codec import decode
 from schemas.records import MediaBatch
 from schemas.topics import MEDIA, Topic

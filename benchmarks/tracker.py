@@ -6,10 +6,10 @@ import time
 from benchmarks.calls import kinesis_records
 from benchmarks.local import Local, child, role
 from benchmarks.rows import Row
-from pipeline.bridge.messages import Limits, messages_of
-from pipeline.bridge.place import Place
-from pipeline.kafka import ensure_topics, producer
-from pipeline.settings import Role
+from pipeline.kinesis.messages import Limits, messages_of
+from pipeline.kinesis.shard_ref import Place
+from pipeline.runtime.kafka import ensure_topics, producer
+from pipeline.runtime.settings import Role
 from schemas.topics import CTI_EVENTS
 
 ROUNDS = 3

@@ -30,10 +30,10 @@ from console.safety import SafetyMiddleware
 from console.sessions import Sessions
 from console.sign_in import SignIn
 from console.visitor import visitor_of
+from pipeline.runtime.telemetry import Health, health_routes
 from pipeline.store.audit import AuditLog
 from pipeline.store.repository import Repository
 from pipeline.store.sessions import SessionStore
-from pipeline.telemetry import Health, health_routes
 
 log = structlog.get_logger(__name__)
 

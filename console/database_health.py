@@ -6,8 +6,8 @@ import contextlib
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from pipeline.runtime.telemetry import Health
 from pipeline.store.repository import Repository
-from pipeline.telemetry import Health
 
 CHECK_EVERY_S = 2.0
 TIMEOUT_S = 3.0

@@ -5,13 +5,13 @@ import asyncio
 from console.app import make_app
 from console.database_health import watch_database
 from console.safety import SAFETY_HEADERS
-from pipeline.http_server import serving
-from pipeline.secret_settings import several
-from pipeline.settings import Settings
+from pipeline.runtime.http_server import serving
+from pipeline.runtime.secret_settings import several
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
 from pipeline.store.database import open_database
-from pipeline.store.opening import opened_store, ready
 from pipeline.store.repository import Repository
-from pipeline.telemetry import Health
+from pipeline.store.startup import opened_store, ready
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import structlog
 
-from gateway.entrance import Entrance, UsedTickets
-from gateway.spill import SpillInUse, Spills
-from pipeline.log_clock import LogClock
-from pipeline.settings import Settings, SettingsError
+from gateway.admission.admission import Entrance, UsedTickets
+from gateway.publishing.spill import SpillInUse, Spills
+from pipeline.runtime.log_clock import LogClock
+from pipeline.runtime.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,8 @@ import asyncio
 from pathlib import Path
 
 from gateway.epochs_in_log import latest_epoch
-from pipeline.log_clock import LogClock
-from pipeline.settings import Settings
+from pipeline.runtime.log_clock import LogClock
+from pipeline.runtime.settings import Settings
 from schemas.records import GatewayStarted
 
 KAFKA_S = 5.0

@@ -6,9 +6,9 @@ import itertools
 import structlog
 from aiokafka.errors import KafkaError
 
-from pipeline.replay import Log
-from pipeline.settings import Settings
-from pipeline.streams.gateways import FORGET_MS
+from pipeline.runtime.log_reader import Log
+from pipeline.runtime.settings import Settings
+from pipeline.streams.gateway_liveness import FORGET_MS
 from schemas.codec import Undecodable, decode, encode
 from schemas.records import GatewayAlive, GatewayStarted
 from schemas.topics import STREAM_EVENTS

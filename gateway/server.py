@@ -1,4 +1,4 @@
-"""The gateway's process: WebSockets in, `gateway.protocol` in the middle, `gateway.publisher` out.
+"""The gateway's process: WebSockets in, `gateway.media.protocol` in the middle, `gateway.publishing.publisher` out.
 
 Reading a socket never waits for Kafka: what a message leads to goes into the publisher's bounded
 buffer at once. Neither the path nor the signature of a handshake is ever logged.
@@ -15,22 +15,22 @@ from typing import Protocol
 import structlog
 from aiokafka import AIOKafkaProducer
 
+from gateway.admission.admission import Entrance
+from gateway.admission.following import DecisionFollower
 from gateway.configured import entrance_of, spills_of, warn_of_missing
-from gateway.entrance import Entrance
 from gateway.epoch import begin_epoch, in_use, is_reserved
-from gateway.following import DecisionFollower
-from gateway.handshakes import HandshakeReports
-from gateway.outlets import Outlets, is_cut_off, show_kafka
-from gateway.publisher import Publisher
-from gateway.reception import BACKLOG, Reception
+from gateway.publishing.outlets import Outlets, is_cut_off, show_kafka
+from gateway.publishing.publisher import Publisher
 from gateway.sessions import Sessions
-from gateway.sockets import Sockets
-from pipeline.kafka import producer
-from pipeline.kafka_watch import keep_using_kafka, until_usable
-from pipeline.log_clock import LogClock, log_clock
-from pipeline.settings import Settings, listen_address
-from pipeline.telemetry import Health
-from pipeline.waiting import first_of
+from gateway.sockets.handshakes import HandshakeReports
+from gateway.sockets.listener import BACKLOG, Reception
+from gateway.sockets.poller import Sockets
+from pipeline.runtime.kafka import producer
+from pipeline.runtime.kafka_watch import keep_using_kafka, until_usable
+from pipeline.runtime.log_clock import LogClock, log_clock
+from pipeline.runtime.settings import Settings, listen_address
+from pipeline.runtime.telemetry import Health
+from pipeline.runtime.waiting import first_of
 from schemas.records import GatewayAlive, GatewayStarted
 from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
 

@@ -12,13 +12,13 @@ from typing import assert_never
 import structlog
 from prometheus_client import Counter, Gauge
 
-from gateway.decisions import RecordingDecisions
-from gateway.dropped import Dropped
-from gateway.protocol import POLICY_VIOLATION, CloseSocket, MediaSocket, Output, SendPing
-from gateway.publisher import Publisher
-from gateway.writer import DROPPED
-from pipeline.streams.tickets import Ticket
-from pipeline.telemetry import count_invalid_sids
+from gateway.admission.decisions import RecordingDecisions
+from gateway.media.protocol import POLICY_VIOLATION, CloseSocket, MediaSocket, Output, SendPing
+from gateway.publishing.dropped_batches import Dropped
+from gateway.publishing.publisher import Publisher
+from gateway.publishing.writer import DROPPED
+from pipeline.runtime.telemetry import count_invalid_sids
+from pipeline.twilio.tickets import Ticket
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 
 log = structlog.get_logger(__name__)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.console_settings import new_console_token
+from pipeline.runtime.console_settings import new_console_token
 
 
 class InUse(RuntimeError):

@@ -11,18 +11,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
-from infra.fetched import MissingTool
-from infra.kafka_cluster import broker_count, local_cluster
-from infra.plan import Plan, RoleCommand, port_names
+from infra.local.downloads import MissingTool
+from infra.local.kafka_cluster import broker_count, local_cluster
 from infra.ports import free_before, is_free, kept_ports
 from infra.state_dir import InUse, StateDir
-from infra.supervisor import CannotStart, Supervisor
-from pipeline.calls.policy import parse_list
-from pipeline.kafka_security import client_arguments
-from pipeline.permissions import DATABASE_SUFFIXES, named_paths, set_umask, tighten
-from pipeline.settings import PREFIX, Settings, SettingsError, listen_address
+from infra.supervisor.plan import Plan, RoleCommand, port_names
+from infra.supervisor.supervisor import CannotStart, Supervisor
+from pipeline.policy.decide import parse_list
+from pipeline.runtime.kafka_security import client_arguments
+from pipeline.runtime.permissions import DATABASE_SUFFIXES, named_paths, set_umask, tighten
+from pipeline.runtime.settings import PREFIX, Settings, SettingsError, listen_address
+from pipeline.runtime.telemetry import set_up_logs
 from pipeline.store.database import open_database
-from pipeline.telemetry import set_up_logs
 from schemas.registry import RegistryError
 
 OK, FAILED, WRONG, IN_USE = 0, 1, 2, 3

@@ -18,7 +18,7 @@ import fastavro
 from fastavro.types import Schema
 
 from schemas import records
-from schemas.writing import writer_of
+from schemas.avro_writer import writer_of
 
 AVRO_DIR = Path(__file__).parent / "avro"
 

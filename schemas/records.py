@@ -7,7 +7,7 @@ the two agree. Times are whole milliseconds since the Unix epoch, UTC.
 from collections.abc import Mapping
 from dataclasses import field
 
-from schemas.frozen import dataclass
+from schemas.fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

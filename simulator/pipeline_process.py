@@ -17,7 +17,7 @@ from simulator.console import Endpoints, read_endpoints
 STOP_S = 25.0
 POLL_S = 0.2
 TAIL_LINES = 15
-UP = (sys.executable, "-m", "pipeline.cli", "up")
+UP = (sys.executable, "-m", "cli.main", "up")
 PR_SET_PDEATHSIG = 1
 KEPT = frozenset(
     f"FLEXCAPTURE_{name}" for name in ("PROCESSES", "CONSOLE_LISTEN", "CONSOLE_TOKEN", "LOG_LEVEL")

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from testcontainers.kafka import KafkaContainer
 
-from infra.kafka import LocalKafka, running
+from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
-from pipeline.kafka import wait_for_kafka
-from pipeline.settings import Settings
+from pipeline.runtime.kafka import wait_for_kafka
+from pipeline.runtime.settings import Settings
 
 SettingsFor = Callable[..., Settings]
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pipeline.calls.view import IGNORED
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.codec import decode, encode
-from schemas.frozen import dataclass
+from schemas.fast_dataclass import dataclass
 from schemas.records import Call, CallAlias, CallAliasState, CtiEvent, Fact, LegContested
 
 WAITING_MS = 4 * 60 * 60 * 1000

@@ -13,7 +13,7 @@ keeps the same ones.
 
 from collections.abc import Iterator, Mapping, MutableMapping
 
-from schemas.frozen import dataclass
+from schemas.fast_dataclass import dataclass
 from schemas.records import Call, Fact
 
 FIRST_HOLDS = frozenset(

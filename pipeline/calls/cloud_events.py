@@ -14,7 +14,7 @@ import orjson
 from pipeline.calls.event_sids import invalid_in_parameters, invalid_in_payload
 from pipeline.calls.times import millis
 from pipeline.twilio.sids import SidKind, sid_in, valid_sid
-from schemas.frozen import dataclass
+from schemas.fast_dataclass import dataclass
 
 AGGREGATED = b"\xf3\x89\x9a\xc2"
 """A Kinesis record begins so that holds several, packed by the Kinesis Producer Library (its

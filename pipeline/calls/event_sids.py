@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from pipeline.calls.reading import parsed, part
+from pipeline.calls.fields import parsed, part
 from pipeline.twilio.sids import SidKind, invalid_in
 
 _PAYLOAD = {

@@ -22,12 +22,12 @@ from pipeline.calls.cloud_events import (
     known_type,
     task_router_payload,
 )
-from pipeline.calls.participants import Said, leg_of, media_stream_of
-from pipeline.calls.reading import parsed, part, text, version
+from pipeline.calls.fields import parsed, part, text, version
+from pipeline.calls.status_callbacks import Said, leg_of, media_stream_of
 from pipeline.calls.times import millis, refined
 from pipeline.calls.workers import worker_facts
 from pipeline.twilio.sids import SidKind, sid_in
-from schemas.frozen import dataclass
+from schemas.fast_dataclass import dataclass
 from schemas.records import (
     Call,
     CtiEvent,

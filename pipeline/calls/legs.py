@@ -11,7 +11,7 @@ contradicts it.
 
 from pipeline.calls.claims import values_of
 from pipeline.calls.workers import marks, value
-from schemas.frozen import dataclass
+from schemas.fast_dataclass import dataclass
 from schemas.records import Call, Leg, Reservation
 
 _CUSTOMER_LABELS = frozenset({"customer", "external", "caller"})

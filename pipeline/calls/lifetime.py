@@ -10,12 +10,12 @@ from dataclasses import replace
 import orjson
 
 from pipeline.calls.events import Silent, delta
-from pipeline.calls.reading import version
-from pipeline.calls.state import LONGEST_MS, folded, sweep_at, swept
+from pipeline.calls.fields import version
+from pipeline.calls.merge import LONGEST_MS, folded, sweep_at, swept
 from pipeline.calls.view import ACTIVE, FORMING, SWEPT, view
 from pipeline.calls.workers import value
 from pipeline.times import rfc3339
-from schemas.frozen import dataclass
+from schemas.fast_dataclass import dataclass
 from schemas.records import Call, CtiEvent, Fact, ForgottenCall, Leg, LegContested
 
 FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000

@@ -27,7 +27,7 @@ from pipeline.calls.legs import (
     was_answered,
 )
 from pipeline.calls.workers import extension, value
-from schemas.frozen import dataclass
+from schemas.fast_dataclass import dataclass
 from schemas.records import Call, Connection, Reservation, Transfer
 
 FORMING, ACTIVE, ENDED, IGNORED = "forming", "active", "ended", "ignored"

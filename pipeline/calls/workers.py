@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from pipeline.calls.reading import parsed, text
+from pipeline.calls.fields import parsed, text
 from schemas.records import Fact, Reservation
 
 _ENCODED = re.compile(r"_([0-9A-Fa-f]{2})")

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from pipeline.calls.policy import PolicyHistory
 from pipeline.calls.view import CallView
 from pipeline.contacts.gaps import captured_ms, gaps
 from pipeline.contacts.reasons import with_reasons
 from pipeline.contacts.required import required
 from pipeline.contacts.spans import total
 from pipeline.contacts.state import AWAITED_MS, awaited
-from schemas.frozen import dataclass
+from pipeline.policy.decide import PolicyHistory
+from schemas.fast_dataclass import dataclass
 from schemas.records import Call, ContactGap, ContactRecording, ContactState
 
 COMPLETE, PARTIAL, MISSING = "complete", "partial", "missing"

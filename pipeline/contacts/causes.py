@@ -4,10 +4,10 @@ Each function reads one record on its own, so that the set of causes does not de
 the records. `reasons.py` decides which cause explains a gap.
 """
 
-from pipeline.streams.errors import ALREADY_STARTED, TOO_MANY
+from pipeline.streams.gateway_reports import ENDS, REPLACED, SILENT, STALE
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.reconcile import NEVER_REACHED
-from pipeline.streams.reports import ENDS, REPLACED, SILENT, STALE
+from pipeline.twilio.errors import ALREADY_STARTED, TOO_MANY
 from schemas.records import CommandAnswered, GapCause, HandshakeRefused, MediaStreamChanged
 
 TWILIO_REFUSED = "twilio-refused"

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.calls import view as calls
 from pipeline.calls.claims import contradictions
-from pipeline.calls.monitored import PolicyHistory, Stretch
 from pipeline.calls.view import CallView
 from pipeline.calls.workers import value
 from pipeline.contacts.capture import capture_of
 from pipeline.contacts.match import Watched
 from pipeline.contacts.recordings import recordings_of
 from pipeline.contacts.state import call_of, revision
+from pipeline.policy.monitored_list import PolicyHistory, Stretch
 from schemas.records import (
     Call,
     Contact,

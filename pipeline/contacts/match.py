@@ -3,8 +3,8 @@ was on the call and on the list. Pure."""
 
 from collections.abc import Iterable
 
-from pipeline.calls.monitored import Stretch
-from schemas.frozen import dataclass
+from pipeline.policy.monitored_list import Stretch
+from schemas.fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

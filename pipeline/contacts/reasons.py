@@ -20,7 +20,6 @@ also come before that recording. Clocks of different processes may differ by `SL
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from pipeline.calls.policy import RECORD
 from pipeline.contacts.causes import (
     GATEWAY_CUT_OFF,
     GATEWAY_DIED,
@@ -33,6 +32,7 @@ from pipeline.contacts.causes import (
     TWILIO_UNREACHABLE,
     of_close_reason,
 )
+from pipeline.policy.decide import RECORD
 from schemas.records import ContactGap, GapCause, RecordingCompleted, RecordingDecided
 
 LATE_EVENTS = "late-events"

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.calls.legs import was_answered
-from pipeline.calls.policy import BRIDGE_MS, PENDING_LIMIT_MS, PolicyHistory, decide
 from pipeline.calls.view import ACTIVE, ENDED, INBOUND, OUTBOUND, TRANSFER_ENDS, CallView, Session
 from pipeline.calls.workers import value
 from pipeline.contacts.spans import Span, common, normalized
+from pipeline.policy.decide import BRIDGE_MS, PENDING_LIMIT_MS, PolicyHistory, decide
 from schemas.records import Call, Leg, Transfer
 
 TASK_ENDS = ("completed", "deleted", "system-deleted")

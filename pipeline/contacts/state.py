@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
 
-from pipeline.calls.state import merge
+from pipeline.calls.merge import merge
 from pipeline.contacts.causes import cause_of, with_cause
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.verification import CONTRADICTED, VERIFY

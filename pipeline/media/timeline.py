@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 
 from pipeline.media.runs import JITTER_SAMPLES, SAMPLES_PER_MS
-from schemas.frozen import dataclass
+from schemas.fast_dataclass import dataclass
 from schemas.records import Run
 
 SAMPLES_PER_FRAME = 160

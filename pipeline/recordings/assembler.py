@@ -11,8 +11,8 @@ from pipeline.media.batch import MalformedBatch, check, check_runs
 from pipeline.media.regular import MOST_FRAMES, STEP_MS, RegularBatch
 from pipeline.media.runs import SAMPLES_PER_MS
 from pipeline.media.wav import MAX_SAMPLES
-from pipeline.recordings.holes import START
-from pipeline.recordings.names import recording_of
+from pipeline.recordings.keys import recording_of
+from pipeline.recordings.lost_ranges import START
 from pipeline.recordings.received_at import ReceiveClock
 from pipeline.recordings.recording import Batches, batches_of
 from pipeline.recordings.track import TrackAssembler

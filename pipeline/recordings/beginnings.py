@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pipeline.media.regular import STEP_MS
 from pipeline.media.runs import SAMPLES_PER_MS
 from pipeline.recordings.assembler import TRACKS, UNKNOWN, Assembler
-from pipeline.recordings.names import inum, recording_id, recording_of
+from pipeline.recordings.keys import inum, recording_id, recording_of
 from pipeline.recordings.recording import Recording
 from schemas.records import (
     DroppedTrack,

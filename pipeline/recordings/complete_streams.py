@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pipeline.recordings.recording import batches_of
 from schemas.codec import decode, encode
-from schemas.frozen import dataclass
+from schemas.fast_dataclass import dataclass
 from schemas.records import RecorderCheckpoint
 
 REMEMBERED_MS = 4 * 24 * 60 * 60 * 1000

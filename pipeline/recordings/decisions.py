@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from schemas.frozen import dataclass
+from schemas.fast_dataclass import dataclass
 from schemas.records import RecorderDecision, RecordingDecided
 
 RECORD = "record"

@@ -1,9 +1,9 @@
 """What the fold over a partition of `media` asks for, and the recorder carries out."""
 
-from pipeline.recordings.at_end import AtEnd
 from pipeline.recordings.decisions import Period
 from pipeline.recordings.recording import Batches, Recording
-from schemas.frozen import dataclass
+from pipeline.recordings.trailing_loss import AtEnd
+from schemas.fast_dataclass import dataclass
 from schemas.records import (
     MediaStreamClosed,
     RecorderCheckpoint,

@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 
 from pipeline.media.runs import SAMPLES_PER_MS
-from pipeline.recordings.at_end import AtEnd, Missing
 from pipeline.recordings.effects import RecordingEnded
-from pipeline.recordings.holes import START
-from pipeline.recordings.names import audio_key, inum, manifest_key, recording_id
+from pipeline.recordings.keys import audio_key, inum, manifest_key, recording_id
+from pipeline.recordings.lost_ranges import START
+from pipeline.recordings.trailing_loss import AtEnd, Missing
 from pipeline.times import rfc3339
 from schemas.records import (
     LeftOutRun,

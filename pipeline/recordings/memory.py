@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.recordings.complete_streams import CompleteStreams
 from pipeline.recordings.decisions import Decisions
-from pipeline.recordings.names import checkpoint_key
+from pipeline.recordings.keys import checkpoint_key
 from pipeline.recordings.recording import Recording
 from pipeline.recordings.sources import OfStream
 from schemas.records import RecorderCheckpoint, RecorderDecision

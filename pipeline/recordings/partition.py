@@ -13,7 +13,6 @@ from typing import Any
 from pipeline.media.batch import MalformedBatch
 from pipeline.media.regular import RegularBatch
 from pipeline.recordings.assembler import Assembler
-from pipeline.recordings.at_end import Death, at_end
 from pipeline.recordings.beginnings import opened, opened_by, started, supplement
 from pipeline.recordings.complete_streams import last_batch
 from pipeline.recordings.decisions import periods
@@ -26,8 +25,8 @@ from pipeline.recordings.effects import (
     Refused,
     SegmentCut,
 )
+from pipeline.recordings.keys import recording_of
 from pipeline.recordings.memory import Checkpoint, Memory
-from pipeline.recordings.names import recording_of
 from pipeline.recordings.recording import Recording
 from pipeline.recordings.sources import (
     GATEWAY_DIED,
@@ -40,6 +39,7 @@ from pipeline.recordings.sources import (
     silence_limit,
     source_of,
 )
+from pipeline.recordings.trailing_loss import Death, at_end
 from pipeline.recordings.withholding import spans_of
 from schemas.records import (
     GatewayAlive,

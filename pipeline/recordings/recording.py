@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from schemas.frozen import dataclass
+from schemas.fast_dataclass import dataclass
 from schemas.records import BatchRange, RecorderCheckpoint
 
 

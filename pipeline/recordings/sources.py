@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from pipeline.media.batch import source_key
 from pipeline.recordings.assembler import Assembler
-from pipeline.recordings.at_end import Death
 from pipeline.recordings.complete_streams import has_batch, last_batch
 from pipeline.recordings.recording import Recording
+from pipeline.recordings.trailing_loss import Death
 from schemas.records import (
     MediaBatch,
     MediaDropped,

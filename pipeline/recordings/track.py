@@ -12,7 +12,7 @@ from pipeline.media.batch import run_audio
 from pipeline.media.regular import SIZE, STEP_MS
 from pipeline.media.runs import JITTER_SAMPLES, SAMPLES_PER_MS
 from pipeline.media.timeline import LeftOut, Placed, Stretch, Timeline, TimelineState
-from pipeline.recordings.holes import (
+from pipeline.recordings.lost_ranges import (
     BATCH_MISSING,
     NOT_RECEIVED,
     NOT_SENT,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from sqlalchemy import Engine, insert, select
 
 from pipeline.store.models import AuditRow
-from pipeline.store.storable import storable
+from pipeline.store.sanitize import storable
 
 
 class Action(StrEnum):

@@ -13,14 +13,7 @@ from sqlalchemy.orm import Session as DatabaseSession
 
 from pipeline.store.models import ContactRow, ContactStateRow, RecordingRow
 from pipeline.store.reading import contacts_of, stored_recording
-from pipeline.store.saving import (
-    contact_row,
-    legacy_rows,
-    plain,
-    recording_rows,
-    session_rows,
-    statements,
-)
+from pipeline.store.sanitize import storable
 from pipeline.store.search import (
     Filters,
     Page,
@@ -30,7 +23,14 @@ from pipeline.store.search import (
     page_query,
     unmatched_query,
 )
-from pipeline.store.storable import storable
+from pipeline.store.statements import (
+    contact_row,
+    legacy_rows,
+    plain,
+    recording_rows,
+    session_rows,
+    statements,
+)
 from schemas.records import Contact, ContactRecording
 
 

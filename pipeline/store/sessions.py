@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Engine, and_, delete, insert, select, upda
 from sqlalchemy.engine import RowMapping
 
 from pipeline.store.models import ConsoleSessionRow
-from pipeline.store.storable import storable
+from pipeline.store.sanitize import storable
 
 _TABLE = ConsoleSessionRow.__table__.c
 _PUBLIC = (

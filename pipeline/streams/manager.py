@@ -5,16 +5,16 @@ media streams, to decisions and commands. Pure; `agents/stream_manager.py` carri
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pipeline.calls import policy
 from pipeline.calls.legs import contested_legs
-from pipeline.calls.policy import Decision, PolicyHistory
-from pipeline.calls.state import LONGEST_MS
+from pipeline.calls.merge import LONGEST_MS
 from pipeline.calls.view import CallView, view
-from pipeline.streams.answers import answered
-from pipeline.streams.gateways import Gateways
+from pipeline.policy import decide
+from pipeline.policy.decide import Decision, PolicyHistory
+from pipeline.streams.command_results import answered
+from pipeline.streams.gateway_liveness import Gateways
+from pipeline.streams.gateway_reports import buried, closed, gateway_started, opened, reported
 from pipeline.streams.marks import customer_marks, worker_marks
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
-from pipeline.streams.reports import buried, closed, gateway_started, opened, reported
 from pipeline.streams.state import is_over, unknown_call
 from pipeline.streams.verification import (
     VERIFY,
@@ -115,15 +115,15 @@ def on_own(
         return again if record in again.told else Next(state)
     if _is_lost_beginning(state, record):
         # A later version of the call was read first: that it is over has still to be told.
-        after = replace(state, decision=policy.RECORD)
+        after = replace(state, decision=decide.RECORD)
         return _settled(state, after, history, state.seen_at, gateways, hasty=True)
     return Next(state)
 
 
 def _is_lost_beginning(state: CallStreams, record: Own) -> bool:
     """Whether the first "record" of the call was told, and is not known here."""
-    begun = isinstance(record, RecordingDecided) and record.decision == policy.RECORD
-    return begun and state.decision in (None, policy.DO_NOT_RECORD)
+    begun = isinstance(record, RecordingDecided) and record.decision == decide.RECORD
+    return begun and state.decision in (None, decide.DO_NOT_RECORD)
 
 
 def is_at_rest(state: CallStreams) -> bool:
@@ -172,7 +172,7 @@ def _settled(
             # History that is brought in once more: a call that goes on has events, or is swept.
             ended, demand = True, replace(demand, reason="stopped: the call is long over")
         else:
-            decision = policy.decide(derived, history, now, after.alone_since)
+            decision = decide.decide(derived, history, now, after.alone_since)
             after, decided = _with_decision(after, decision, now)
             demand = _demand(after, call, derived, decision)
             demand = replace(demand, begins=demand.begins and not hasty)
@@ -195,9 +195,9 @@ def _alone_since(state: CallStreams, derived: CallView, now: int) -> int | None:
 def _with_decision(
     state: CallStreams, decision: Decision, now: int
 ) -> tuple[CallStreams, tuple[RecordingDecided, ...]]:
-    if not policy.is_news(decision, state.decision, state.reason_kind):
+    if not decide.is_news(decision, state.decision, state.reason_kind):
         return state, ()
-    told, reason = policy.published(decision, state.decision)
+    told, reason = decide.published(decision, state.decision)
     # Readers tell a call's decisions apart, and order them, by `at`. Records that Kafka appended
     # together have one timestamp, and may bring several decisions.
     at = now if state.decided_at is None else max(now, state.decided_at + 1)

@@ -7,7 +7,7 @@ call must be recorded, and none otherwise.
 
 from dataclasses import dataclass, replace
 
-from pipeline.streams.answers import OPENING_MS
+from pipeline.streams.command_results import OPENING_MS
 from pipeline.streams.names import start_command_id, stop_command_id, stream_name
 from pipeline.streams.state import (
     ANSWERED,

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from sqlalchemy.exc import DataError, OperationalError
 
 from agents import consolidator
-from agents.app import Output, Step
 from agents.consolidator import SETTLED, ContactsCore, Saver
-from pipeline.calls.policy import PolicyHistory
+from agents.faust_runner.runner import Output, Step
 from pipeline.contacts.state import AWAITED_MS, KEPT_MS, Input, revision
-from pipeline.telemetry import Health
+from pipeline.policy.decide import PolicyHistory
+from pipeline.runtime.telemetry import Health
 from schemas.codec import encode
 from schemas.records import Contact, ContactRecording, ContactState, MediaStreamClosed
 from schemas.topics import CONTACTS

@@ -9,10 +9,10 @@ from aiokafka.errors import KafkaTimeoutError, MessageSizeTooLargeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.faust_outbox import Change, Outbox
-from agents.faust_sending import Patient, sent
-from agents.faust_stuck import show_stuck
-from pipeline.telemetry import Health
+from agents.faust_runner.outbox import Change, Outbox
+from agents.faust_runner.sending import Patient, sent
+from agents.faust_runner.stuck import show_stuck
+from pipeline.runtime.telemetry import Health
 from tests.virtual_time import virtually
 
 CHANGELOG = "changelog"

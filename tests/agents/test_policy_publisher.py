@@ -9,15 +9,15 @@ from aiokafka.errors import TopicAuthorizationFailedError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.policy_command import STALE_MS, held_now
 from agents.policy_publisher import DIFFERS_S, PolicyPublisher
 from agents.policy_topic import EFFECTIVE_AFTER_MS
 from agents.policy_writer import following_version, is_in_force
-from pipeline.calls.list_changes import Content
-from pipeline.calls.policy import PolicyHistory
-from pipeline.log_clock import machine_clock
-from pipeline.settings import Settings
-from pipeline.telemetry import Health
+from cli.policy import STALE_MS, held_now
+from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.list_changes import Content
+from pipeline.runtime.log_clock import machine_clock
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
 from schemas.records import PolicyHeldBack, RecordingPolicy
 
 ANN, BOB = "ann@example.com", "bob@example.com"

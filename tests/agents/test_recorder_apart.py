@@ -12,18 +12,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
-from agents import recorder, recorder_late, stuck_work
+from agents import stuck_work
+from agents.recorder.service import late, service
 from agents.stuck_work import Limits, Movement, StuckWork, end_if_stuck
-from pipeline import kafka
-from pipeline.log_clock import LogClock
 from pipeline.recordings import assembler
-from pipeline.settings import Settings
+from pipeline.runtime import kafka
+from pipeline.runtime.log_clock import LogClock
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
 from pipeline.store.audio import AudioStore
-from pipeline.store.drafts import Drafts
-from pipeline.telemetry import Health
+from pipeline.store.growing_files import Drafts
 from schemas.codec import decode
 from schemas.records import RecorderCheckpoint, RecordingCompleted
-from tests.agents.test_recorder import FakeMessage, Rounds, effects_on, messages, no_checkpoints
+from tests.agents.recorder.test_service import (
+    FakeMessage,
+    Rounds,
+    effects_on,
+    messages,
+    no_checkpoints,
+)
 from tests.virtual_time import virtually
 
 FIRST, SECOND = TopicPartition("media", 3), TopicPartition("media", 4)
@@ -32,8 +39,8 @@ FIRST, SECOND = TopicPartition("media", 3), TopicPartition("media", 4)
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assembler, "SEGMENT_BYTES", 1_600)
-    monkeypatch.setattr(recorder_late, "PATIENCE_S", 0.05)
-    monkeypatch.setattr(recorder, "COMMIT_EVERY_S", 0.0)
+    monkeypatch.setattr(late, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(service, "COMMIT_EVERY_S", 0.0)
 
 
 class SlowProducer:
@@ -123,11 +130,11 @@ async def test_a_partition_that_kafka_does_not_take_holds_no_other_back(
     stop, health = asyncio.Event(), Health()
     producer = SlowProducer(topics, b"WT1", 3)
     feed = Feed(producer, stop, health)
-    monkeypatch.setattr(recorder, "read_checkpoints", no_checkpoints)
+    monkeypatch.setattr(service, "read_checkpoints", no_checkpoints)
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: feed)
     effects = effects_on(store, producer, health)  # type: ignore[arg-type]
     async with asyncio.timeout(20):
-        await recorder.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
+        await service.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
     assert ["MZ2"] == feed.done_meanwhile
     assert feed.first_meanwhile < 12
     assert {"MZ1", "MZ2"} == set(producer.completed())
@@ -152,12 +159,12 @@ async def test_checkpoints_without_a_leader_hold_no_other_partition_back(
     ) -> dict[int, list[RecorderCheckpoint]]:
         return {n: [] for n in partitions if n != 3 or producer.elected.is_set()}
 
-    monkeypatch.setattr(recorder, "READ_AGAIN_S", 0.0)
-    monkeypatch.setattr(recorder, "read_checkpoints", checkpoints)
+    monkeypatch.setattr(service, "READ_AGAIN_S", 0.0)
+    monkeypatch.setattr(service, "read_checkpoints", checkpoints)
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: feed)
     effects = effects_on(store, producer, health)  # type: ignore[arg-type]
     async with asyncio.timeout(20):
-        await recorder.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
+        await service.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
     assert ["MZ2"] == feed.done_meanwhile
     assert {"MZ1", "MZ2"} == set(producer.completed())
     assert any("checkpoints" in warning for warning in feed.warnings)
@@ -171,8 +178,8 @@ async def test_a_disk_that_hangs_turns_health_bad_and_ends_the_process(
     hangs, ended = threading.Event(), asyncio.Event()
     monkeypatch.setattr(Drafts, "sync", lambda *_: hangs.wait())
     monkeypatch.setattr(stuck_work, "end_process_soon", ended.set)
-    monkeypatch.setattr("agents.recorder_watch.LONG_ROUND_S", 0.05)
-    monkeypatch.setattr(recorder, "read_checkpoints", no_checkpoints)
+    monkeypatch.setattr("agents.recorder.watch.LONG_ROUND_S", 0.05)
+    monkeypatch.setattr(service, "read_checkpoints", no_checkpoints)
     store, health = AudioStore.from_url(tmp_path.as_uri()), Health()
     producer = SlowProducer(set(), b"", 3)
     feed = Feed(producer, asyncio.Event(), health)
@@ -180,7 +187,7 @@ async def test_a_disk_that_hangs_turns_health_bad_and_ends_the_process(
     effects = effects_on(store, producer, health)  # type: ignore[arg-type]
     limits = Limits(bad=0.2, end=0.6, look_every=0.05)
     running = asyncio.create_task(
-        recorder.Recorder(Settings(), store, effects, LogClock(), limits).run(
+        service.Recorder(Settings(), store, effects, LogClock(), limits).run(
             health, asyncio.Event()
         )
     )

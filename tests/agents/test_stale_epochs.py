@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from agents.stream_manager import StreamsCore
-from pipeline.calls.policy import PolicyHistory
+from pipeline.policy.decide import PolicyHistory
 from schemas.records import (
     CallStreams,
     CommandAnswered,

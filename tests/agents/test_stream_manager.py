@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from prometheus_client import REGISTRY
 
-from agents.app import Step
+from agents.faust_runner.runner import Step
 from agents.stream_manager import StreamsCore
 from agents.stream_metrics import failed_start
-from pipeline.calls.policy import PolicyHistory
+from pipeline.policy.decide import PolicyHistory
 from pipeline.streams.manager import FORGET_MS
 from schemas.codec import encode
 from schemas.records import (

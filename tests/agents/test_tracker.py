@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from agents.app import Output, Refusal, Step
+from agents.faust_runner.runner import Output, Refusal, Step
 from agents.resolver import ResolverCore
 from agents.tracker import CONTRADICTIONS, TrackerCore
 from pipeline.calls.aliases import MOST_WAITING, WAITING_MS
 from pipeline.calls.legs import contested_legs
 from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, MARKED_MS
-from pipeline.calls.state import LONGEST_MS
+from pipeline.calls.merge import LONGEST_MS
 from schemas.records import (
     Call,
     CallAlias,

@@ -14,13 +14,13 @@ from yarl import URL
 
 from agents.stream_manager import StreamsCore
 from agents.tracker import TrackerCore
-from agents.twilio_client import TwilioApi
-from agents.twilio_commands import Commands
-from agents.twilio_effort import Command
-from agents.twilio_gate import Gate
-from agents.twilio_lanes import CallLane
-from pipeline.calls.policy import PolicyHistory
-from pipeline.telemetry import Health
+from agents.twilio_adapter.attempt import Command
+from agents.twilio_adapter.client import TwilioApi
+from agents.twilio_adapter.commands import Commands
+from agents.twilio_adapter.lanes import CallLane
+from agents.twilio_adapter.request_gate import Gate
+from pipeline.policy.decide import PolicyHistory
+from pipeline.runtime.telemetry import Health
 from schemas.records import (
     Call,
     CallStreams,

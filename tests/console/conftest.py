@@ -13,10 +13,10 @@ from starlette.types import ASGIApp
 from console import wrong_tokens
 from console.app import make_app
 from pipeline.media.wav import header, interleave
+from pipeline.runtime.telemetry import Health
 from pipeline.store.audio import AudioStore
 from pipeline.store.database import migrate, open_database
 from pipeline.store.repository import Repository
-from pipeline.telemetry import Health
 from tests.pipeline.store.contacts import NOON, RECORDING
 
 TOKEN = "a-token-for-tests-of-32-characters"

@@ -18,10 +18,10 @@ from console import body, wrong_tokens
 from console.app import make_app
 from console.safety import SAFETY_HEADERS
 from infra.ports import chosen
-from pipeline.http_server import serving
+from pipeline.runtime.http_server import serving
+from pipeline.runtime.telemetry import Health
 from pipeline.store.audio import AudioStore
 from pipeline.store.database import open_database
-from pipeline.telemetry import Health
 from tests.console.conftest import TOKEN
 
 PROXY = "127.0.0.2"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.protocol import MediaSocket
+from gateway.media.protocol import MediaSocket
 from schemas.records import MediaBatch, MediaStreamClosed
 from tests.examples import examples
 from tests.gateway.dialogue import ACCOUNT, STREAM, media, start, stop

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from gateway import epoch as module
 from gateway.epoch import begin_epoch, in_use, next_epoch
 from gateway.epochs_in_log import beginnings_of, epoch_in
-from pipeline.log_clock import LogClock, machine_clock
-from pipeline.settings import Settings
+from pipeline.runtime.log_clock import LogClock, machine_clock
+from pipeline.runtime.settings import Settings
 from schemas.codec import encode
 from schemas.records import GatewayAlive, GatewayStarted, HandshakeRefused
 

@@ -12,10 +12,10 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.outlets import Outlets, is_cut_off, show_kafka
-from gateway.publisher import Publisher
-from gateway.spill import Spills
-from pipeline.telemetry import Health
+from gateway.publishing.outlets import Outlets, is_cut_off, show_kafka
+from gateway.publishing.publisher import Publisher
+from gateway.publishing.spill import Spills
+from pipeline.runtime.telemetry import Health
 from schemas import codec
 from schemas.records import Tick
 from schemas.topics import CALL_PARTITIONS

@@ -5,12 +5,12 @@ import socket
 from contextlib import closing
 from typing import Any, cast
 
-from gateway.entrance import Entrance
-from gateway.publisher import Publisher
+from gateway.admission.admission import Entrance
+from gateway.publishing.publisher import Publisher
 from gateway.server import Gateway, Outlets, opened
 from infra.ports import chosen
-from pipeline.log_clock import LogClock
-from pipeline.settings import Settings
+from pipeline.runtime.log_clock import LogClock
+from pipeline.runtime.settings import Settings
 from schemas.records import GatewayStarted
 
 STARTED = GatewayStarted("gateway-0", 7, 7)

@@ -4,9 +4,9 @@ stream SID."""
 from typing import Any
 
 from gateway import sessions as sessions_module
-from gateway.protocol import CloseSocket, SendPing
+from gateway.media.protocol import CloseSocket, SendPing
 from gateway.sessions import Sessions
-from pipeline.telemetry import INVALID_SIDS
+from pipeline.runtime.telemetry import INVALID_SIDS
 from pipeline.twilio.sids import SidKind
 from schemas.records import (
     DroppedTrack,

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from infra.up import main
-from pipeline.settings import load
+from pipeline.runtime.settings import load
 
 STUB = Path(__file__).with_name("stub_role.py")
 

@@ -13,11 +13,11 @@ import yaml
 ROOT = Path(__file__).parents[2]
 RULES: list[dict[str, Any]] = [
     rule
-    for group in yaml.safe_load((ROOT / "infra/prometheus/alarms.yml").read_text())["groups"]
+    for group in yaml.safe_load((ROOT / "infra/deploy/prometheus/alarms.yml").read_text())["groups"]
     for rule in group["rules"]
 ]
 TESTS: list[dict[str, Any]] = yaml.safe_load(
-    (ROOT / "infra/prometheus/alarms_test.yml").read_text()
+    (ROOT / "infra/deploy/prometheus/alarms_test.yml").read_text()
 )["tests"]
 BUILT_IN = {"up"}
 PROMTOOL = shutil.which("promtool", path=f"{os.environ['PATH']}:{ROOT}/.local/promtool/usr/bin")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.role_settings import settings_of
-from pipeline.secret_settings import SECRETS
-from pipeline.settings import PREFIX, Role, Settings, load
+from pipeline.runtime.role_settings import settings_of
+from pipeline.runtime.secret_settings import SECRETS
+from pipeline.runtime.settings import PREFIX, Role, Settings, load
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra"

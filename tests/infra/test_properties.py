@@ -5,7 +5,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from infra.kafka import java_property
+from infra.local.kafka import java_property
 
 
 def _as_java_reads(text: str) -> str:

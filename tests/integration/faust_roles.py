@@ -9,18 +9,18 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from agents.app import Output, Step
-from pipeline.kafka import consumer, ensure_topics, producer
-from pipeline.settings import Settings
-from pipeline.telemetry import Health
+from agents.faust_runner.runner import Output, Step
+from pipeline.runtime.kafka import consumer, ensure_topics, producer
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
 from schemas.codec import decode, encode
 from schemas.records import CtiEvent
 from schemas.topics import CALLS, Topic
 
 _PROCESS = """
 import asyncio, importlib
-from pipeline.process import run_role
-from pipeline.settings import Role, load
+from pipeline.runtime.process import run_role
+from pipeline.runtime.settings import Role, load
 role = importlib.import_module({module!r})
 asyncio.run(run_role(Role({role!r}), role.run, load(None)))
 """

@@ -17,9 +17,9 @@ from random import Random
 from aiokafka import AIOKafkaProducer
 
 from infra.ports import chosen
-from infra.processes import signal_all, tied
-from pipeline.kafka import producer
-from pipeline.settings import Settings
+from infra.supervisor.processes import signal_all, tied
+from pipeline.runtime.kafka import producer
+from pipeline.runtime.settings import Settings
 from schemas.codec import encode
 from schemas.records import StartDuplicateStream
 from schemas.topics import STREAM_COMMANDS
@@ -134,7 +134,7 @@ async def _role(
     role: str, settings: Mapping[str, str], port: int, directory: Path
 ) -> AsyncIterator[int]:
     own = {**settings, "INSTANCE": f"{role}-0", "HTTP_LISTEN": f"127.0.0.1:{port}"}
-    command = tied([sys.executable, "-m", "pipeline.cli", role])
+    command = tied([sys.executable, "-m", "cli.main", role])
     with (directory / f"{role}.log").open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             *command, env=environment(own), stdout=log, stderr=log, start_new_session=True

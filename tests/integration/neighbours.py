@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from pipeline.kafka import consumer
 from pipeline.media.batch import frames
+from pipeline.runtime.kafka import consumer
 from schemas import codec
 from schemas.records import MediaBatch, MediaStreamClosed
 from schemas.topics import MEDIA

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra.kafka import LocalKafka
-from pipeline.settings import Settings
+from infra.local.kafka import LocalKafka
+from pipeline.runtime.settings import Settings
 
 BROKER = "broker"
 """The user that the broker is, and the administrator's."""

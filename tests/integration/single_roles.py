@@ -21,10 +21,10 @@ from pathlib import Path
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocol
 
-from infra.kafka_cluster import local_cluster, port_names, running_cluster
+from infra.local.kafka_cluster import local_cluster, port_names, running_cluster
 from infra.ports import chosen
-from pipeline.kafka import wait_for_kafka
-from pipeline.settings import Settings
+from pipeline.runtime.kafka import wait_for_kafka
+from pipeline.runtime.settings import Settings
 from schemas.topics import (
     CALL_ALIASES,
     CALL_PARTITIONS,
@@ -102,7 +102,7 @@ class Roles:
         }
         with self.log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "pipeline.cli", name.rpartition("-")[0]],
+                [sys.executable, "-m", "cli.main", name.rpartition("-")[0]],
                 cwd=ROOT,
                 env={
                     "PATH": os.environ["PATH"],

@@ -4,10 +4,10 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from agents.app import run_table_role
-from pipeline.log_clock import LogClock
-from pipeline.settings import Role, Settings
-from pipeline.telemetry import Health
+from agents.faust_runner.runner import run_table_role
+from pipeline.runtime.log_clock import LogClock
+from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.telemetry import Health
 from schemas.topics import CALLS, CTI_EVENTS
 from tests.integration.faust_roles import Collecting, until
 

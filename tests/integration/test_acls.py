@@ -9,14 +9,14 @@ from random import Random
 
 import pytest
 
-from infra.kafka import running
-from infra.kinesis import LocalKinesis
+from infra.local.kafka import running
+from infra.local.kinesis import LocalKinesis
 from infra.ports import chosen
-from infra.processes import tied
-from pipeline.acls import Acl, Operation, ResourceType, acls
-from pipeline.kafka import ensure_topics, wait_for_kafka
-from pipeline.kafka_cluster import Cluster
-from pipeline.settings import Role
+from infra.supervisor.processes import tied
+from pipeline.cluster.acls import Acl, Operation, ResourceType, acls
+from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
+from pipeline.runtime.kafka_cluster import Cluster
+from pipeline.runtime.settings import Role
 from schemas.topics import PROVISIONED
 from simulator.building import CallBuilder
 from simulator.cases import scripts

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from agents import twilio_adapter
-from pipeline.kafka import ensure_topics
-from pipeline.settings import Settings
-from pipeline.telemetry import Health
+from agents.twilio_adapter.service import service
+from pipeline.runtime.kafka import ensure_topics
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
 from schemas.records import HandshakeRefused, MediaStreamOpened, StartDuplicateStream
 from schemas.topics import STREAM_COMMANDS, STREAM_EVENTS
 from tests.agents.twilio_double import ACCOUNT, TOKEN, TwilioDouble, twilio_double
@@ -50,7 +50,7 @@ async def _running(settings: Settings, twilio: TwilioDouble) -> AsyncIterator[He
     health, stop = Health(starting="not ready"), asyncio.Event()
     settings = settings.model_copy(update={"twilio_api_url": twilio.url})
     await ensure_topics(settings, [STREAM_COMMANDS, STREAM_EVENTS])
-    task = asyncio.create_task(twilio_adapter.run(settings, health, stop))
+    task = asyncio.create_task(service.run(settings, health, stop))
     try:
         yield health
     finally:

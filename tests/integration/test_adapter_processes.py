@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from agents import twilio_adapter
-from infra.kafka import LocalKafka, running
+from agents.twilio_adapter.service import service
+from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
-from pipeline.kafka import ensure_topics, wait_for_kafka
-from pipeline.settings import Settings
+from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
+from pipeline.runtime.settings import Settings
 from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
 from schemas.topics import STREAM_COMMANDS, STREAM_EVENTS
 from tests.agents.twilio_double import ACCOUNT, TOKEN, TwilioDouble, twilio_double
@@ -88,7 +88,7 @@ class Bench:
     def process(self, instance: str, http: str = "127.0.0.1:0") -> RoleProcess:
         """An adapter's process, with its health at `http`."""
         return RoleProcess(
-            self.settings, "twilio-adapter", "agents.twilio_adapter", instance,
+            self.settings, "twilio-adapter", "agents.twilio_adapter.service", instance,
             TWILIO_ACCOUNT_SID=ACCOUNT, TWILIO_AUTH_TOKEN=TOKEN, TWILIO_API_URL=self.twilio.url,
             GATEWAY_PUBLIC_URL=GATEWAY, HTTP_LISTEN=http,
         )  # fmt: skip
@@ -216,7 +216,7 @@ async def test_a_broker_that_goes_away_loses_no_answer(
     with contextlib.ExitStack() as broker:
         broker.enter_context(running(local, tmp_path / "log"))
         await wait_for_kafka(settings, 60)
-        async with _bench(settings) as bench, role_running(twilio_adapter.run, bench.settings):
+        async with _bench(settings) as bench, role_running(service.run, bench.settings):
             bench.twilio.hanging = asyncio.Event()
             await bench.command(*map(_start, range(10)))
             await bench.twilio.until_asked("start", 10)

@@ -10,17 +10,16 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaError
 
-from infra.kinesis import LocalKinesis
-from pipeline.bridge.checkpoints import Checkpoints, partition_of
-from pipeline.bridge.messages import Limits
-from pipeline.bridge.place import Place
-from pipeline.bridge.writer import ShardWriter
-from pipeline.kafka import ensure_topics, producer
+from bridge.checkpoints import Checkpoints, partition_of
+from bridge.transactions import ShardWriter
+from infra.local.kinesis import LocalKinesis
+from pipeline.kinesis.messages import Limits
+from pipeline.kinesis.shard_ref import Place
+from pipeline.runtime.kafka import ensure_topics, producer
 from schemas import topics
 from schemas.codec import decode
 from schemas.records import BridgeCheckpoint, CtiEvent
-from tests.conftest import SettingsFor
-from tests.pipeline.bridge.outside import (
+from tests.bridge.outside import (
     STREAM,
     Bridges,
     emulator,
@@ -31,6 +30,7 @@ from tests.pipeline.bridge.outside import (
     put,
     read_all,
 )
+from tests.conftest import SettingsFor
 
 pytestmark = pytest.mark.integration
 

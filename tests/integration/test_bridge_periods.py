@@ -10,15 +10,14 @@ from typing import Any
 
 import pytest
 
-from infra.kinesis import LocalKinesis
-from pipeline.bridge.place import LIVE
-from pipeline.kafka import ensure_topics
+from infra.local.kinesis import LocalKinesis
+from pipeline.kinesis.shard_ref import LIVE
+from pipeline.runtime.kafka import ensure_topics
 from pipeline.times import rfc3339
 from schemas import topics
 from schemas.codec import decode
 from schemas.records import BridgeCheckpoint
-from tests.conftest import SettingsFor
-from tests.pipeline.bridge.outside import (
+from tests.bridge.outside import (
     STREAM,
     Bridges,
     emulator,
@@ -28,6 +27,7 @@ from tests.pipeline.bridge.outside import (
     put,
     read_all,
 )
+from tests.conftest import SettingsFor
 
 pytestmark = pytest.mark.integration
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.bridge.checkpoints import Checkpoints
-from pipeline.bridge.lineage import ABSENT_FOR_MS, FORGET_AFTER_MS, Shard
-from pipeline.bridge.place import Incarnation, Place
-from pipeline.bridge.retirement import Retirement
-from pipeline.kafka import ensure_topics, producer
+from bridge.checkpoint_cleanup import Retirement
+from bridge.checkpoints import Checkpoints
+from pipeline.kinesis.lineage import ABSENT_FOR_MS, FORGET_AFTER_MS, Shard
+from pipeline.kinesis.shard_ref import Incarnation, Place
+from pipeline.runtime.kafka import ensure_topics, producer
 from schemas import topics
 from schemas.codec import encode
 from schemas.records import BridgeCheckpoint, BridgePeriod

@@ -11,15 +11,15 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.ticking import Ticking
-from gateway.publisher import Publisher
-from gateway.spill import Spills
-from infra.processes import signal_all
-from pipeline import kafka
-from pipeline.settings import Settings
+from gateway.publishing.publisher import Publisher
+from gateway.publishing.spill import Spills
+from infra.supervisor.processes import signal_all
+from pipeline.runtime import kafka
+from pipeline.runtime.settings import Settings
 from schemas.codec import decode
 from schemas.records import Tick
 from schemas.topics import CALL_PARTITIONS, Topic
-from tests.chaos.brokers import Brokers
+from tests.system.chaos.brokers import Brokers
 
 pytestmark = pytest.mark.integration
 

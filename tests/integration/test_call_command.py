@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli import main
-from pipeline.kafka import ensure_topics, producer
-from pipeline.settings import Settings
+from cli.main import main
+from pipeline.runtime.kafka import ensure_topics, producer
+from pipeline.runtime.settings import Settings
 from schemas.codec import encode
 from schemas.topics import CALLS, RECORDINGS, STREAM_EVENTS, Topic
+from tests.cli.call.test_history import a_history
 from tests.conftest import SettingsFor
 from tests.pipeline.contacts.records import NOON, TASK, changed, completed, decided, started
-from tests.pipeline.history.test_history import a_history
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,7 @@ import pytest
 from agents import consolidator
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import Input, empty, fold
-from pipeline.settings import Settings
+from pipeline.runtime.settings import Settings
 from pipeline.store.database import migrate, open_database
 from pipeline.store.repository import Repository
 from schemas.records import Call, Contact, RecordingCompleted, RecordingStarted

@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from pipeline.bridge.limits import topic_limits
-from pipeline.bridge.messages import KinesisRecord, messages_of
-from pipeline.bridge.place import Place
-from pipeline.cli import main
+from bridge.topic_limits import topic_limits
+from cli.dead_letters.letter import Asked
+from cli.dead_letters.reader import read_letters
+from cli.dead_letters.retrying import Retry, retry_of
+from cli.dead_letters.writer import RetryWriter
+from cli.main import main
 from pipeline.dead_letters import dead_letter
-from pipeline.kafka import ensure_topics, producer
-from pipeline.letters.letter import Asked
-from pipeline.letters.reader import read_letters
-from pipeline.letters.retrying import Retry, retry_of
-from pipeline.letters.writer import RetryWriter
-from pipeline.settings import Settings
+from pipeline.kinesis.messages import KinesisRecord, messages_of
+from pipeline.kinesis.shard_ref import Place
+from pipeline.runtime.kafka import ensure_topics, producer
+from pipeline.runtime.settings import Settings
 from schemas import topics
 from schemas.codec import decode, encode
 from schemas.records import CtiEvent
+from tests.bridge.outside import event, read_all
 from tests.conftest import SettingsFor
-from tests.pipeline.bridge.outside import event, read_all
 
 pytestmark = pytest.mark.integration
 

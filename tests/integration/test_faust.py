@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from agents.app import run_table_role
-from agents.faust_transport import Consumer
-from agents.faust_watch import Stuck
-from pipeline.kafka import ensure_topics, partition_of, producer
-from pipeline.log_clock import LogClock
-from pipeline.settings import Role, Settings
-from pipeline.telemetry import Health
+from agents.faust_runner.adapter.transport import Consumer
+from agents.faust_runner.adapter.watchdog import Stuck
+from agents.faust_runner.runner import run_table_role
+from pipeline.runtime.kafka import ensure_topics, partition_of, producer
+from pipeline.runtime.log_clock import LogClock
+from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.telemetry import Health
 from schemas.codec import encode
 from schemas.topics import CALLS, CTI_EVENTS, DEAD_LETTERS, changelog
 from tests.conftest import SettingsFor

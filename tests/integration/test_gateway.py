@@ -18,13 +18,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
 from gateway.server import run
-from infra.kafka import LocalKafka, running
+from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
-from pipeline.kafka import consumer, ensure_topics, producer, wait_for_kafka
 from pipeline.media.batch import frames
-from pipeline.settings import Settings
-from pipeline.streams.tickets import issued
-from pipeline.telemetry import Health
+from pipeline.runtime.kafka import consumer, ensure_topics, producer, wait_for_kafka
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
+from pipeline.twilio.tickets import issued
 from schemas import codec
 from schemas.records import (
     GatewayAlive,

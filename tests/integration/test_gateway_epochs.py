@@ -10,10 +10,10 @@ from gateway.epoch import InstanceInUse
 from gateway.epochs_in_log import latest_epoch
 from gateway.server import run
 from infra.ports import chosen
-from pipeline.kafka import ensure_topics, producer
-from pipeline.log_clock import machine_clock
-from pipeline.settings import Settings
-from pipeline.telemetry import Health
+from pipeline.runtime.kafka import ensure_topics, producer
+from pipeline.runtime.log_clock import machine_clock
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
 from schemas.codec import encode
 from schemas.records import GatewayAlive
 from schemas.topics import STREAM_EVENTS

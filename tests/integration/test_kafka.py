@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from aiokafka.errors import MessageSizeTooLargeError
 
-from pipeline.kafka import consumer, ensure_topics, producer
-from pipeline.settings import SettingsError
+from pipeline.runtime.kafka import consumer, ensure_topics, producer
+from pipeline.runtime.settings import SettingsError
 from schemas import topics
 from tests.conftest import SettingsFor
 

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
 
-from agents import recorder, stream_manager, tracker
-from infra.kafka import LocalKafka, running
+from agents import stream_manager, tracker
+from agents.recorder.service import service
+from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
-from pipeline.kafka import ensure_topics, wait_for_kafka
-from pipeline.kafka_cluster import Cluster
-from pipeline.settings import Settings, SettingsError
-from pipeline.telemetry import Health
+from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
+from pipeline.runtime.kafka_cluster import Cluster
+from pipeline.runtime.settings import Settings, SettingsError
+from pipeline.runtime.telemetry import Health
 from schemas.topics import CALLS, PROVISIONED
 from tests.integration.acl_requests import GROUP, READ, TOPIC, TRANSACTIONAL_ID, WRITE, CreateAcls
 from tests.integration.faust_roles import until
@@ -106,7 +107,7 @@ async def lacks(health: Health, what: str) -> None:
         raise AssertionError(health.reasons) from None
 
 
-@pytest.mark.parametrize(("role", "name"), [(tracker, "tracker"), (recorder, "recorder")])
+@pytest.mark.parametrize(("role", "name"), [(tracker, "tracker"), (service, "recorder")])
 async def test_what_a_role_lacks_is_named_until_it_is_granted(
     guarded: GuardedKafka, app: SettingsOf, prefix: str, role: Any, name: str
 ) -> None:
@@ -151,7 +152,7 @@ async def test_wrong_credentials_are_refused(app: SettingsOf) -> None:
     """They do not get better by waiting."""
     settings = app(kafka_sasl_password="wrong")
     with pytest.raises(SettingsError, match="FLEXCAPTURE_KAFKA_SASL_USERNAME"):
-        await recorder.run(settings, Health(), asyncio.Event())
+        await service.run(settings, Health(), asyncio.Event())
 
 
 async def test_a_command_names_what_it_lacks_at_once(app: SettingsOf) -> None:

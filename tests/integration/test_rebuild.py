@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from agents import rebuild, tracker
-from agents.rebuild import Refused, Report, rebuild_tracker
-from agents.rebuild_command import rebuild as rebuild_command
-from pipeline.kafka import ensure_topics, partition_of, producer
-from pipeline.replay import Log
-from pipeline.settings import Role, Settings
+from agents import tracker
+from cli.rebuild import calls
+from cli.rebuild.calls import Refused, Report, rebuild_tracker
+from cli.rebuild.calls_command import rebuild as rebuild_command
+from pipeline.runtime.kafka import ensure_topics, partition_of, producer
+from pipeline.runtime.log_reader import Log
+from pipeline.runtime.settings import Role, Settings
 from schemas.codec import encode
 from schemas.records import Call, CtiEvent
 from schemas.topics import CALL_PARTITIONS, CALLS, CTI_EVENTS, CTI_RESOLVED, changelog
@@ -134,7 +135,7 @@ async def test_a_wrecked_table_is_as_before_and_the_tracker_goes_on(
     await wreck(settings, dict.fromkeys(before))
     assert {} == await table_of(settings)
     with monkeypatch.context() as patch:
-        patch.setattr(rebuild, "CALL_PARTITIONS", CALL_PARTITIONS // 2)
+        patch.setattr(calls, "CALL_PARTITIONS", CALL_PARTITIONS // 2)
         await rebuilt(settings)
     assert 0 < len(await table_of(settings)) < len(before)
     await rebuilt(settings)
@@ -184,7 +185,7 @@ async def test_a_running_tracker_is_left_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Its table is refused, with a word on who runs it; so is a Kafka that has nothing of ours."""
-    monkeypatch.setattr(rebuild, "_MEMBERSHIP_S", 0.0)
+    monkeypatch.setattr(calls, "_MEMBERSHIP_S", 0.0)
     settings = settings_for(prefix)
     with pytest.raises(Refused, match=r"no topic .*calls"):
         await checked(settings)

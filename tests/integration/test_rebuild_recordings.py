@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 from aiokafka import TopicPartition
 
-from agents.rebuild_recordings import Asked
-from agents.rebuild_recordings_command import rebuild
-from pipeline import kafka as clients
-from pipeline.settings import Settings
+from cli.rebuild.recordings import Asked
+from cli.rebuild.recordings_command import rebuild
+from pipeline.runtime import kafka as clients
+from pipeline.runtime.settings import Settings
 from schemas.topics import ALL, CLOCK, RECORDER_CHECKPOINTS
 from tests.buckets import BUCKET, running_bucket
 from tests.integration.test_recorder import (
@@ -187,7 +187,7 @@ async def rebuilding(settings: Settings, target: Path) -> asyncio.subprocess.Pro
         "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
         "FLEXCAPTURE_TOPIC_PREFIX": settings.topic_prefix,
     }
-    command = [sys.executable, "-m", "pipeline.cli", "rebuild", "recordings"]
+    command = [sys.executable, "-m", "cli.main", "rebuild", "recordings"]
     return await asyncio.create_subprocess_exec(
         *command, "--from", "beginning", "--to", str(target), env=os.environ | own
     )

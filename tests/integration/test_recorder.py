@@ -15,10 +15,10 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from pipeline import kafka as clients
 from pipeline.media.wav import HEADER_SIZE
-from pipeline.replay import Log
-from pipeline.settings import Settings
+from pipeline.runtime import kafka as clients
+from pipeline.runtime.log_reader import Log
+from pipeline.runtime.settings import Settings
 from pipeline.store.audio import AudioStore
 from schemas.codec import Undecodable, decode, encode
 from schemas.records import (
@@ -156,7 +156,7 @@ async def recorder(settings: Settings, instance: str) -> AsyncIterator[asyncio.s
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "pipeline.cli",
+        "cli.main",
         "recorder",
         env=os.environ | own,
         cwd=settings.state_dir.parent,

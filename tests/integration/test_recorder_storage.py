@@ -15,8 +15,8 @@ import boto3
 import pytest
 
 from infra.ports import chosen
-from pipeline.kafka import partition_of
-from pipeline.settings import Settings
+from pipeline.runtime.kafka import partition_of
+from pipeline.runtime.settings import Settings
 from schemas.topics import CALL_PARTITIONS
 from tests.buckets import running_bucket
 from tests.integration.test_recorder import (
@@ -144,7 +144,7 @@ async def _restart(settings: Settings, partition: int, *more: str) -> tuple[int,
         "PYTHONPATH": str(ROOT),
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pipeline.cli", "recordings", "restart"),
+        *(sys.executable, "-m", "cli.main", "recordings", "restart"),
         *("--partition", str(partition), *more),
         env=os.environ | own,
         cwd=settings.state_dir.parent,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from agents import resolver, tracker
-from pipeline.settings import Settings
+from pipeline.runtime.settings import Settings
 from schemas.codec import encode
 from schemas.records import Call, CallAlias, CtiEvent
 from schemas.topics import CALL_ALIASES, CALLS, CTI_EVENTS, CTI_RESOLVED

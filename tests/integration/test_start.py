@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from infra.kafka import LocalKafka, running
+from cli.topics import command
+from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
-from pipeline import topics_command
-from pipeline.kafka import consumer, ensure_topics
-from pipeline.kafka_cluster import Cluster
-from pipeline.kafka_topics import described
-from pipeline.settings import Settings, SettingsError
+from pipeline.runtime.kafka import consumer, ensure_topics
+from pipeline.runtime.kafka_cluster import Cluster
+from pipeline.runtime.kafka_topics import described
+from pipeline.runtime.settings import Settings, SettingsError
 from schemas.topics import (
     ALL,
     CALLS,
@@ -40,7 +40,7 @@ def asked(action: str, *, dry_run: bool = False) -> argparse.Namespace:
 
 async def topics(settings: Settings, action: str, *, dry_run: bool = False) -> int:
     """The exit status of `flexcapture topics`."""
-    return await asyncio.to_thread(topics_command.run, settings, asked(action, dry_run=dry_run))
+    return await asyncio.to_thread(command.run, settings, asked(action, dry_run=dry_run))
 
 
 async def test_topics_are_checked_and_applied(

@@ -12,16 +12,17 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from agents import stream_manager, twilio_adapter
-from agents.policy_command import accept
+from agents import stream_manager
 from agents.policy_publisher import PolicyPublisher
 from agents.policy_topic import reading_policy
-from pipeline.kafka import consumer, ensure_topics, producer
-from pipeline.kafka_security import client_arguments
-from pipeline.log_clock import machine_clock
-from pipeline.settings import Settings
+from agents.twilio_adapter.service import service
+from cli.policy import accept
+from pipeline.runtime.kafka import consumer, ensure_topics, producer
+from pipeline.runtime.kafka_security import client_arguments
+from pipeline.runtime.log_clock import machine_clock
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
 from pipeline.streams.verification import FOREIGN_LEG
-from pipeline.telemetry import Health
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
@@ -195,7 +196,7 @@ async def test_the_leg_of_another_call_is_stopped_once_twilio_says_whose_it_is(
     async with (
         asyncio.timeout(90),
         _role(stream_manager.run, bench.settings),
-        _role(twilio_adapter.run, bench.settings),
+        _role(service.run, bench.settings),
     ):
         await bench.tell(CALLS, later(_active(), legs=(named,)))
         started = await bench.until(CommandAnswered, lambda r: r.outcome == "done")
@@ -217,7 +218,7 @@ async def test_a_call_of_a_monitored_agent_is_streamed_until_he_leaves(bench: Be
     async with (
         asyncio.timeout(90),
         _role(stream_manager.run, bench.settings),
-        _role(twilio_adapter.run, bench.settings),
+        _role(service.run, bench.settings),
     ):
         active = _active()
         await bench.tell(CALLS, active)
@@ -245,7 +246,7 @@ async def test_a_changed_list_takes_effect_on_running_calls(bench: Bench) -> Non
     async with (
         asyncio.timeout(90),
         _role(stream_manager.run, bench.settings),
-        _role(twilio_adapter.run, bench.settings),
+        _role(service.run, bench.settings),
     ):
         now = _now()
         await bench.tell(CALLS, call(reservation(BOB, created=now, accepted=now)))
@@ -270,7 +271,7 @@ async def test_what_a_gateway_loses_is_started_again(bench: Bench) -> None:
     async with (
         asyncio.timeout(90),
         _role(stream_manager.run, bench.settings),
-        _role(twilio_adapter.run, bench.settings),
+        _role(service.run, bench.settings),
     ):
         await bench.tell(CALLS, _active())
         first = await bench.until(CommandAnswered)
@@ -295,12 +296,12 @@ async def test_an_adapter_that_dies_leaves_its_command_to_the_next(bench: Bench)
     bench.twilio.hanging = asyncio.Event()
     async with asyncio.timeout(90), _role(stream_manager.run, bench.settings):
         with contextlib.suppress(asyncio.CancelledError):
-            async with _role(twilio_adapter.run, bench.settings):
+            async with _role(service.run, bench.settings):
                 await bench.tell(CALLS, _active())
                 await bench.twilio.until_asked("start")
         bench.twilio.hanging.set()
         bench.twilio.streams.clear()
-        async with _role(twilio_adapter.run, bench.settings):
+        async with _role(service.run, bench.settings):
             answer = await bench.until(CommandAnswered)
 
     assert "done" == answer.outcome
@@ -311,7 +312,7 @@ async def test_without_credentials_the_adapter_stays_up_and_says_why(bench: Benc
     settings = bench.settings.model_copy(update={"twilio_auth_token": None})
     health, stop = Health(starting="not ready"), asyncio.Event()
     stop.set()
-    await twilio_adapter.run(settings, health, stop)
+    await service.run(settings, health, stop)
 
     assert ["twilio"] == list(health.reasons)
 
@@ -349,7 +350,7 @@ async def test_an_emptied_list_stops_nothing_until_it_is_accepted(
     async with (
         asyncio.timeout(120),
         _role(stream_manager.run, bench.settings) as health,
-        _role(twilio_adapter.run, bench.settings),
+        _role(service.run, bench.settings),
     ):
         await bench.tell(CALLS, _active())
         answer = await bench.until(CommandAnswered, lambda r: r.outcome == "done")

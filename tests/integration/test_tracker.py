@@ -8,7 +8,7 @@ import pytest
 
 from agents import tracker
 from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS
-from pipeline.calls.state import Folded, fold
+from pipeline.calls.merge import Folded, fold
 from schemas.codec import decode
 from schemas.records import Call, CtiEvent, Tick
 from schemas.topics import CALL_ALIASES, CALLS, CTI_EVENTS, CTI_RESOLVED, DEAD_LETTERS, TICKS

@@ -265,7 +265,7 @@ def test_a_wrong_setting_is_refused(variable: str, value: str, tmp_path: Path) -
     """A wrong value ends the program with status 2 before anything is started or written; it names
     the variable, in a line and without a traceback."""
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "up", "--state-dir", str(tmp_path / "state")],
+        [sys.executable, "-m", "cli.main", "up", "--state-dir", str(tmp_path / "state")],
         env=environment(**{variable: value, "FLEXCAPTURE_NO_ENV_FILE": "1"}),
         capture_output=True, text=True, check=False, timeout=SECONDS,
     )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from agents import resolver, tracker
 from agents.policy_topic import reading_policy
-from pipeline.kafka import ensure_topics
+from pipeline.runtime.kafka import ensure_topics
 from schemas.records import Call, LegContested, Worker
 from schemas.topics import CALLS, CTI_EVENTS, CTI_RESOLVED, POLICY, WORKERS
 from tests.conftest import SettingsFor

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from agents.stream_manager import StreamsCore
 from agents.tracker import TrackerCore
 from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, MARKED_MS, Kept
-from pipeline.calls.policy import PolicyHistory
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import empty, fold
+from pipeline.policy.decide import PolicyHistory
 from schemas.records import (
     Call,
     Contact,

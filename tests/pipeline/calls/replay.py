@@ -7,12 +7,12 @@ from typing import Any
 
 from pipeline.calls.aliases import learned
 from pipeline.calls.cloud_events import Readable, classify
-from pipeline.calls.policy import Decision, PolicyHistory, decide
-from pipeline.calls.state import Folded, fold
+from pipeline.calls.merge import Folded, fold
 from pipeline.calls.view import CallView, view
+from pipeline.policy.decide import Decision, PolicyHistory, decide
 from pipeline.streams import manager
 from schemas.records import Call, CallStreams, CtiEvent, RecordingDecided, RecordingPolicy
-from tests.model.verdicts import ListVersion
+from tests.system.model.verdicts import ListVersion
 
 
 def record(event: dict[str, Any], arrived_at: int) -> CtiEvent:

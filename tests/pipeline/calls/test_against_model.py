@@ -4,18 +4,18 @@ when. `--hypothesis-profile=long --timeout=0` searches further."""
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.policy import Decision, PolicyHistory
 from pipeline.calls.view import CallView
 from pipeline.contacts import contact as contacts
 from pipeline.contacts import state as contact_state
+from pipeline.policy.decide import Decision, PolicyHistory
 from schemas.records import Contact
 from tests.examples import examples
-from tests.model.histories import Run, calls, list_versions, runs
-from tests.model.scene import TASK, Scene
-from tests.model.showing import line
-from tests.model.story import Session, Story, story
-from tests.model.verdicts import ListVersion, Verdict, timeline, told, was_monitored
 from tests.pipeline.calls.replay import Product, history
+from tests.system.model.histories import Run, calls, list_versions, runs
+from tests.system.model.scene import TASK, Scene
+from tests.system.model.showing import line
+from tests.system.model.story import Session, Story, story
+from tests.system.model.verdicts import ListVersion, Verdict, timeline, told, was_monitored
 
 LATER = 2_000_000_000_000
 SOME = settings(max_examples=examples(200), deadline=None)

@@ -21,7 +21,7 @@ from pipeline.calls.aliases import (
     taught,
     wakes_at,
 )
-from pipeline.calls.state import Folded, fold
+from pipeline.calls.merge import Folded, fold
 from schemas.codec import decode, encode
 from schemas.records import Call, CallAlias, CallAliasState, CtiEvent
 from tests.examples import examples

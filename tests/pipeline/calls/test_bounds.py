@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.calls import bounds
 from pipeline.calls.events import Silent
-from pipeline.calls.reading import MAX_TEXT_CHARACTERS
-from pipeline.calls.state import Folded, fold, merge
+from pipeline.calls.fields import MAX_TEXT_CHARACTERS
+from pipeline.calls.merge import Folded, fold, merge
 from pipeline.calls.view import derived
 from schemas.codec import encode
 from schemas.records import Call, CtiEvent

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.calls.claims import MAX_CLAIMS, contradictions, new_contradictions, put_claim
-from pipeline.calls.policy import PolicyHistory, decide
 from pipeline.calls.view import view
+from pipeline.policy.decide import PolicyHistory, decide
 from pipeline.streams.marks import customer_marks, worker_marks
 from schemas.records import Call, Fact, RecordingPolicy
 from tests.examples import examples

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.bridge.messages import KinesisRecord, Limits, messages_of
-from pipeline.bridge.place import Place
 from pipeline.calls.cloud_events import Readable, Unreadable, classify
 from pipeline.calls.events import Silent, delta
-from pipeline.calls.state import Folded, fold
+from pipeline.calls.merge import Folded, fold
+from pipeline.kinesis.messages import KinesisRecord, Limits, messages_of
+from pipeline.kinesis.shard_ref import Place
 from pipeline.twilio.sids import SidKind
 from schemas.records import Call
 from tests.pipeline.calls.histories import CUSTOMER_LEG, TASK, Story, inbound, leg_sid

@@ -15,9 +15,9 @@ from pipeline.calls.identities import (
     sightings,
     with_sighting,
 )
-from pipeline.calls.policy import PolicyHistory, decide, parse_list
-from pipeline.calls.state import Folded, fold
+from pipeline.calls.merge import Folded, fold
 from pipeline.calls.view import view
+from pipeline.policy.decide import PolicyHistory, decide, parse_list
 from schemas.records import Call, RecordingPolicy, Worker, WorkerIdentity, WorkerSeen
 from tests.examples import examples
 from tests.pipeline.calls.histories import T0, Story, inbound, worker_attributes, worker_sid

@@ -21,9 +21,9 @@ from pipeline.calls.lifetime import (
     remaining,
     wakes_at,
 )
-from pipeline.calls.policy import PolicyHistory, decide, published
-from pipeline.calls.state import LONGEST_MS, SWEEP
+from pipeline.calls.merge import LONGEST_MS, SWEEP
 from pipeline.calls.view import ACTIVE, ENDED, view
+from pipeline.policy.decide import PolicyHistory, decide, published
 from schemas.codec import decode, encode
 from schemas.records import Call, CtiEvent, ForgottenCall
 from tests.examples import examples

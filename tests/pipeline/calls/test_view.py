@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.calls.state import Folded, fold
+from pipeline.calls.merge import Folded, fold
 from pipeline.calls.view import CallView, Session, earlier, view
 from schemas.records import Call
 from tests.pipeline.calls.histories import (

@@ -5,11 +5,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pipeline.calls.policy import PolicyHistory
 from pipeline.calls.view import derived
 from pipeline.contacts.state import Input
+from pipeline.policy.decide import PolicyHistory
+from pipeline.streams.gateway_reports import SILENT
 from pipeline.streams.reconcile import NEVER_REACHED
-from pipeline.streams.reports import SILENT
 from schemas.records import (
     Call,
     CommandAnswered,

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 
-from pipeline.calls.policy import PolicyHistory
 from pipeline.contacts import contact as contacts
 from pipeline.contacts.capture import AWAITED_MS
 from pipeline.contacts.contact import contact, is_settled, unmatched
 from pipeline.contacts.match import Watched, extension_at, extensions_during
 from pipeline.contacts.state import Input, empty, fold
+from pipeline.policy.decide import PolicyHistory
 from pipeline.streams.marks import NoLeg
 from schemas.codec import decode, encode
 from schemas.records import (

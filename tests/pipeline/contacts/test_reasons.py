@@ -10,9 +10,9 @@ from pipeline.contacts.causes import MAX_CAUSES, cause_of, with_cause
 from pipeline.contacts.contact import contact
 from pipeline.contacts.reasons import with_reasons
 from pipeline.contacts.state import Input, empty, fold
+from pipeline.streams.gateway_reports import ENDS, REPLACED, SILENT
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.reconcile import NEVER_REACHED
-from pipeline.streams.reports import ENDS, REPLACED, SILENT
 from schemas.records import ContactGap, GapCause
 from tests.pipeline.contacts.records import (
     HISTORY,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.policy import PolicyHistory
 from pipeline.calls.view import derived, view
 from pipeline.contacts import state as contact_state
 from pipeline.contacts.contact import contact
 from pipeline.contacts.required import evidence, required
+from pipeline.policy.decide import PolicyHistory
 from schemas.records import (
     Call,
     Fact,
@@ -21,14 +21,14 @@ from schemas.records import (
     WorkerIdentity,
 )
 from tests.examples import examples
-from tests.model import required as model
-from tests.model.histories import calls, list_versions
-from tests.model.scene import TASK, Scene
-from tests.model.showing import START
-from tests.model.verdicts import ListVersion
 from tests.pipeline.calls.replay import Product, history
 from tests.pipeline.contacts.records import HISTORY, NOON, POLICY, call, reservation
 from tests.pipeline.contacts.records import LEG as CUSTOMER_LEG
+from tests.system.model import required as model
+from tests.system.model.histories import calls, list_versions
+from tests.system.model.scene import TASK, Scene
+from tests.system.model.showing import START
+from tests.system.model.verdicts import ListVersion
 
 SOME = settings(max_examples=examples(200), deadline=None)
 HOUR = 60 * 60 * 1_000

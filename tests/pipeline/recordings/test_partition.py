@@ -13,7 +13,7 @@ from pipeline.recordings import assembler, manifest
 from pipeline.recordings.beginnings import started
 from pipeline.recordings.complete_streams import REMEMBERED_MS
 from pipeline.recordings.effects import Ignored, RecordingBegan, RecordingEnded, Refused
-from pipeline.recordings.names import inum, recording_id
+from pipeline.recordings.keys import inum, recording_id
 from pipeline.recordings.partition import PartitionFold
 from pipeline.recordings.recording import Recording
 from pipeline.recordings.sources import SILENT_MS

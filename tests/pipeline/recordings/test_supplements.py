@@ -14,7 +14,7 @@ from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
 from pipeline.recordings.complete_streams import REMEMBERED_MS
 from pipeline.recordings.effects import Ignored
-from pipeline.recordings.names import audio_key
+from pipeline.recordings.keys import audio_key
 from pipeline.recordings.partition import PartitionFold
 from pipeline.recordings.sources import SILENT_MS, SUPPLEMENT_SILENT_MS
 from schemas.codec import decode

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
 from pipeline.recordings.decisions import REMEMBERED_MS
-from pipeline.recordings.names import checkpoint_key
+from pipeline.recordings.keys import checkpoint_key
 from pipeline.recordings.partition import PartitionFold
 from schemas.records import (
     GatewayStarted,

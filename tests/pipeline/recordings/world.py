@@ -17,12 +17,12 @@ from pipeline.recordings.effects import (
     Refused,
     SegmentCut,
 )
+from pipeline.recordings.file_layout import Block, blocks, finishing, silencing
+from pipeline.recordings.interleave import silenced, wav
+from pipeline.recordings.keys import checkpoint_key, recording_id, segment_key
 from pipeline.recordings.manifest import END, completed, completed_before, entry, head
 from pipeline.recordings.memory import Checkpoint
-from pipeline.recordings.names import checkpoint_key, recording_id, segment_key
 from pipeline.recordings.partition import PartitionFold
-from pipeline.recordings.placing import Block, blocks, finishing, silencing
-from pipeline.recordings.weave import silenced, wav
 from pipeline.recordings.withholding import without_withheld
 from schemas.codec import decode, encode
 from schemas.records import RecordingCompleted, RecordingSegment

@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import text
 
-from pipeline.settings import SettingsError
+from pipeline.runtime.settings import SettingsError
 from pipeline.store.database import migrate, open_database
 from pipeline.store.models import Base
 

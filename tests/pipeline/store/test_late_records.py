@@ -6,8 +6,8 @@ from dataclasses import replace
 from agents.consolidator import ContactsCore, Saver
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import KEPT_MS, Input, empty, fold
+from pipeline.runtime.telemetry import Health
 from pipeline.store.repository import Repository
-from pipeline.telemetry import Health
 from schemas.records import Contact, ContactState
 from tests.pipeline.contacts.records import (
     HISTORY,

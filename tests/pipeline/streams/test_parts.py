@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.calls.view import view
-from pipeline.streams.errors import Verdict, verdict_on_start, verdict_on_stop
 from pipeline.streams.marks import NoLeg, Participant, customer_leg, worker_marks
 from pipeline.streams.names import stop_command_id, stream_name
-from pipeline.streams.offsets import Unfinished
+from pipeline.streams.offset_tracker import Unfinished
+from pipeline.twilio.errors import Verdict, verdict_on_start, verdict_on_stop
 from schemas.records import Reservation
 from tests.pipeline.streams.calls import call, facts
 

@@ -4,10 +4,10 @@ and then, when asked, behave. Only the manager in it is real."""
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from agents.faust_backlog import Backlog
-from agents.faust_core import Step
+from agents.faust_runner.backlog import Backlog
+from agents.faust_runner.core import Step
 from agents.stream_manager import StreamsCore
-from pipeline.calls.policy import PolicyHistory
+from pipeline.policy.decide import PolicyHistory
 from pipeline.streams import manager
 from pipeline.streams.names import stream_name
 from schemas.records import (

@@ -1,0 +1,87 @@
+"""The Faust app of a role, every setting that matters explicit."""
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Collection
+from pathlib import Path
+
+from agents.faust_runner.adapter.consumer_thread import Fetching
+from agents.faust_runner.adapter.fencing import Lease
+from agents.faust_runner.adapter.transport import App, Table, TableManager
+from pipeline.runtime.kafka_security import client_arguments
+from pipeline.runtime.settings import Role, Settings
+from schemas.topics import CALL_PARTITIONS
+
+_SESSION_SECONDS = 8.0
+LEASE_SECONDS = _SESSION_SECONDS - 2.0
+"""For how long a heartbeat's answer is taken to hold: less than the session."""
+
+
+def faust_app(
+    settings: Settings,
+    role: Role,
+    *,
+    before_commit: Callable[[Collection[int]], Awaitable[Collection[int]]],
+    lease: Lease,
+    gathering_s: float = 0.0,
+) -> App:
+    """The app, not started. `gathering_s`: how long the broker gathers records, where it should."""
+    for noisy in (
+        "faust",
+        "mode",
+        "agents.faust_runner.adapter.transport",
+        "agents.faust_runner.adapter.consumer_thread",
+    ):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("agents.faust_runner.adapter.transport").addFilter(_misses_no_sensor)
+    instance = settings.instance or f"{role}-{time.time_ns():x}"
+    servers = str(client_arguments(settings)["bootstrap_servers"]).split(",")
+    return App(
+        settings.prefixed(role),
+        pipeline=settings,
+        before_commit=before_commit,
+        lease=lease,
+        fetching=Fetching.gathered(gathering_s) if gathering_s else Fetching(),
+        broker=";".join(f"kafka://{server.strip()}" for server in servers),
+        broker_client_id=instance,
+        broker_commit_interval=1.0,
+        broker_session_timeout=_SESSION_SECONDS,
+        broker_heartbeat_interval=1.5,
+        broker_request_timeout=12.0,
+        broker_rebalance_timeout=_SESSION_SECONDS,
+        broker_max_poll_interval=300.0,
+        broker_max_poll_records=500,
+        canonical_url=f"http://{instance}",
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=1024 * 1024,
+        datadir=_data_directory(settings, instance),
+        processing_guarantee="at_least_once",
+        store="memory://",
+        stream_buffer_maxsize=512,
+        stream_recovery_delay=0.0,
+        stream_wait_empty=True,
+        table_standby_replicas=0,
+        topic_allow_declare=True,
+        topic_disable_leader=True,
+        topic_partitions=CALL_PARTITIONS,
+        topic_replication_factor=max(settings.kafka_replication_factor, 1),
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        Table=Table,
+        TableManager=TableManager,
+    )
+
+
+def _data_directory(settings: Settings, instance: str) -> str:
+    # Of this user alone: in a directory for all, another one could have made it before.
+    base = settings.state_dir or Path(tempfile.gettempdir()) / f"flexcapture-{os.getuid()}"
+    directory = base / "faust" / instance
+    directory.mkdir(parents=True, exist_ok=True)
+    return str(directory)
+
+
+def _misses_no_sensor(record: logging.LogRecord) -> bool:
+    # Faust warns at every rebalance that its monitor, which we take out, kept nothing of it.
+    return "Missing sensor state" not in record.getMessage()

@@ -1,0 +1,107 @@
+"""The thread in which Faust's consumer lives: made as all of our consumers are, and giving nothing
+away. What is put right here is listed in `faust_transport`.
+"""
+
+from typing import Any
+
+import aiokafka
+from faust.transport.drivers import aiokafka as driver
+from mode.threads import WorkerThread
+
+from agents.faust_runner.adapter.fencing import keep
+from pipeline.runtime.kafka import GATHERED_BYTES, IDLE_FETCH_MS
+from pipeline.runtime.kafka import consumer as kafka_consumer
+from schemas.fast_dataclass import dataclass
+
+RECOVERING_FETCH_MS = 20
+"""How long a fetch that finds nothing may take while a table recovers: when that ends, other
+partitions are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetching:
+    """How records are asked for: a fetch is answered once there are `least_bytes`, or after
+    `most_ms`."""
+
+    most_ms: int = IDLE_FETCH_MS
+    least_bytes: int = 1
+
+    @classmethod
+    def gathered(cls, seconds: float) -> "Fetching":
+        """All that comes within `seconds` at once."""
+        return cls(round(seconds * 1000), GATHERED_BYTES)
+
+
+class Worker(WorkerThread):  # type: ignore[misc]
+    """The consumer's thread; one that hangs does not keep the process alive."""
+
+    def __init__(self, service: Any, **options: Any) -> None:
+        super().__init__(service, **options)
+        self.daemon = True
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
+    """Makes the consumer as all of ours are made."""
+
+    Worker = Worker
+
+    def _create_worker_consumer(self, _transport: Any) -> aiokafka.AIOKafkaConsumer:
+        app = self.app
+        self._assignor = app.assignor
+        made = kafka_consumer(
+            app.pipeline_settings,
+            client_id=app.conf.broker_client_id,
+            group_id=app.conf.id,
+            partition_assignment_strategy=[self._assignor],
+            max_poll_records=app.conf.broker_max_poll_records,
+            max_poll_interval_ms=int(app.conf.broker_max_poll_interval * 1000),
+            max_partition_fetch_bytes=app.conf.consumer_max_fetch_size,
+            rebalance_timeout_ms=int(app.conf.broker_rebalance_timeout * 1000),
+            request_timeout_ms=int(app.conf.broker_request_timeout * 1000),
+            fetch_max_wait_ms=RECOVERING_FETCH_MS,
+            fetch_min_bytes=app.fetching.least_bytes,
+        )
+        keep(app.lease, made)
+        return made
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: Any,
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> dict[Any, Any]:
+        """A fetch may end when its partitions have been paused, or sought by a recovery that began
+        meanwhile. Faust then throws the records away; given back, they are fetched again. (No other
+        task of this loop runs between the fetch's end and the seek.)"""
+        records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+        kept = {}
+        for tp, batch in records.items():
+            if self.consumer.flow_active and tp in self.consumer._active_partitions:  # noqa: SLF001
+                kept[tp] = batch
+            elif batch and tp in consumer.assignment():
+                consumer.seek(tp, batch[0].offset)
+        return kept
+
+    def fetch_for(self, most_ms: int) -> None:
+        """How long fetches that find nothing may take, from the next one on."""
+        self._ensure_consumer()._fetcher._fetch_max_wait_ms = most_ms  # noqa: SLF001
+
+    def rejoin(self) -> None:
+        """See `Consumer`."""
+        coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
+        self.thread_loop.call_soon_threadsafe(coordinator.request_rejoin)
+
+    def position_and_end(self, tp: Any) -> tuple[int | None, int | None]:
+        """See `Consumer`."""
+        subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001
+        assignment = subscription and subscription.assignment
+        if not assignment or tp not in assignment.tps:
+            return None, None
+        state = assignment.state_value(tp)
+        return (state.position if state.has_valid_position else None), state.lso
+
+    def has_leader(self, tp: Any) -> bool:
+        """See `Consumer`."""
+        cluster = self._ensure_consumer()._client.cluster  # noqa: SLF001
+        return cluster.leader_for_partition(tp) not in (None, -1)

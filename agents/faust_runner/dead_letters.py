@@ -1,0 +1,77 @@
+"""Where a role's records go that it cannot handle, or does not take: `cti.dead-letters`."""
+
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from agents.faust_runner.core import Incoming, Refusal
+from agents.faust_runner.metrics import GIVEN_UP
+from agents.faust_runner.sending import REFUSED, Sender
+from pipeline.dead_letters import dead_letter
+from schemas.topics import DEAD_LETTERS
+
+log = structlog.get_logger(__name__)
+
+_SHORT_BYTES = 10_000
+_CUT = "the record was cut: Kafka refused a larger dead letter"
+
+
+class DeadLetters:
+    """Writes them for a role; `topics` gives a topic's name without the prefix."""
+
+    def __init__(
+        self,
+        role: str,
+        sender: Sender,
+        topics: Mapping[str, str],
+        prefixed: Callable[[str], str],
+    ) -> None:
+        self._role = role
+        self._sender = sender
+        self._topics = topics
+        self._prefixed = prefixed
+
+    async def give_up(self, incoming: Incoming, reason: str, error: Exception) -> None:
+        """A record that could not be handled, and why: `reason` a short fixed word. Returns once it
+        is there."""
+        log.error(
+            "record given up", reason=reason, topic=self._topics[incoming.topic],
+            partition=incoming.partition, offset=incoming.offset, exc_info=error,
+        )  # fmt: skip
+        await self._bury(incoming, reason, str(error), type(error).__name__)
+
+    async def refuse(self, incoming: Incoming, refused: Refusal) -> None:
+        """A record that the core does not take. Returns once it is there."""
+        log.warning(
+            "record refused", reason=refused.reason, detail=refused.detail,
+            topic=self._topics[incoming.topic], partition=incoming.partition,
+            offset=incoming.offset,
+        )  # fmt: skip
+        await self._bury(incoming, refused.reason, refused.detail)
+
+    async def _bury(
+        self, incoming: Incoming, reason: str, detail: str, exception: str = ""
+    ) -> None:
+        GIVEN_UP.labels(self._topics[incoming.topic], reason).inc()
+        topic = self._prefixed(DEAD_LETTERS.name)
+        original = incoming.value or b""
+        for kept in (original, original[:_SHORT_BYTES], b""):
+            value, headers = dead_letter(
+                reason=reason,
+                detail=detail if len(kept) == len(original) else f"{detail} [{_CUT}]",
+                role=f"flexcapture-{self._role}",
+                origin=incoming.topic,
+                part=str(incoming.partition),
+                position=str(incoming.offset),
+                at=incoming.timestamp,
+                key=incoming.key,
+                original=kept,
+                stage="VALUE_CONVERTER" if reason == "undecodable" else "TASK_PUT",
+                exception=exception,
+            )
+            try:
+                await self._sender.send_alone(topic, value, incoming.key, headers=headers)
+            except REFUSED:
+                continue
+            return
+        log.error("dead letter refused by Kafka", reason=reason, topic=topic)

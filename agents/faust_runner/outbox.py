@@ -1,0 +1,251 @@
+"""The way out of a Faust role: outputs, then the table's changelog, then the offsets; never in
+another order.
+
+A core publishes a version only when the state changes. Were the changed state safe before its
+outputs, a crash between the two would lose the outputs for good: the event, applied again, would
+change nothing. So the changelog waits for the broker's word on the outputs, and the offset commit
+for its word on the changelog. Steps are not held up one by one for that: they go out in groups.
+
+A record that the broker refuses for good (too large) becomes a dead letter, and the line continues.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.protocol.produce import ProduceRequest
+
+from agents.faust_runner.sending import REFUSED, Sender, Sent, sent
+from schemas.fast_dataclass import dataclass
+
+log = structlog.get_logger(__name__)
+
+_ROOM = 5_000
+"""So many changes may be under way, on all partitions that Kafka takes."""
+_LANE_ROOM = 20_000
+"""So many may wait for a partition that Kafka does not take, before the role waits for it."""
+PATIENCE_SECONDS = 1.0
+
+BEHIND_SECONDS = 1.0
+"""A role whose records were written longer ago than this works off a backlog."""
+_GATHERING_SECONDS = 0.01
+
+
+class BrokenOutbox(ConnectionError):
+    """What was added may never become safe: commit nothing, start anew."""
+
+
+Refused = Callable[[str, Exception], Awaitable[None]]
+
+
+async def _ends_the_role(_reason: str, error: Exception) -> None:
+    raise error
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A table's new value for a key, and what must be safe before it. `refused` takes a record that
+    the broker refuses for good: a short fixed word for it, and the error."""
+
+    partition: int
+    key: bytes
+    value: bytes | None
+    after: tuple[Sent, ...]
+    refused: Refused = _ends_the_role
+
+
+def gather(
+    producer: AIOKafkaProducer,
+    behind: Callable[[], bool],
+    rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """From now on each request that writes is followed by a rest of 10 ms while the role is
+    `behind`, in which more gathers for the next one: a request costs more than what is in it. Who
+    is not behind goes on at once."""
+    client = producer.client
+    at_once = client.send
+
+    async def send(node_id: int, request: Any, **options: Any) -> Any:
+        response = await at_once(node_id, request, **options)
+        if isinstance(request, ProduceRequest) and behind():
+            await rest(_GATHERING_SECONDS)
+        return response
+
+    client.send = send
+
+
+class Outbox:
+    """Writes changes to the changelog, each after its outputs. `run` must be running; once it has
+    failed, every waiting call raises, so no offset is committed any more.
+
+    Changes go out in groups, over all partitions. One that Kafka does not take within a second
+    leaves the group, with all that follows on its partition: they wait by themselves, until Kafka
+    has taken all of them.
+    """
+
+    def __init__(self, sender: Sender, changelog: str) -> None:
+        self._sender = sender
+        self._changelog = changelog
+        self._waiting: deque[Change] = deque()
+        self._lanes: dict[int, deque[Change]] = {}
+        self._unsafe: Counter[int] = Counter()
+        self._news = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    async def add(self, change: Change) -> None:
+        """Take a change; wait while too many are under way. Changes of a key keep their order."""
+        self.check()
+        self._unsafe[change.partition] += 1
+        lane = self._lanes.get(change.partition)
+        if lane is not None:
+            lane.append(change)
+        else:
+            self._waiting.append(change)
+            self._news.set()
+        while self._failure is None and self._is_full(change.partition):
+            await self._moved.wait()
+        self.check()
+
+    def check(self) -> None:
+        """Raises `BrokenOutbox` if what was added may never become safe."""
+        if self._failure is not None:
+            raise BrokenOutbox("the way out is broken") from self._failure
+
+    async def drained(self, partitions: Collection[int]) -> frozenset[int]:
+        """Return those of the partitions of which every change that was added is safe on the
+        broker: all of them, unless Kafka takes its time for some. Those are waited for a second."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while self._failure is None and not self._unsafe.keys().isdisjoint(partitions):
+                    await self._moved.wait()
+        self.check()
+        return frozenset(partitions) - self._unsafe.keys()
+
+    def stuck(self) -> frozenset[int]:
+        """The partitions that wait for Kafka by themselves."""
+        return frozenset(self._lanes)
+
+    def abandon(self, reason: BaseException) -> None:
+        """From now on nothing more is said to be safe."""
+        self._failure = self._failure or reason
+        self._tell()
+
+    async def run(self) -> None:
+        """Works until cancelled. Raises what the sender raises."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    await self._news.wait()
+                    self._news.clear()
+                    group = tuple(self._waiting)
+                    self._waiting.clear()
+                    await self._write_together(group, tasks)
+        except BaseExceptionGroup as failures:
+            self.abandon(failures.exceptions[0])
+            raise failures.exceptions[0] from failures
+        except BaseException as error:
+            self.abandon(error)
+            raise
+
+    def _is_full(self, partition: int) -> bool:
+        if partition in self._lanes:
+            return self._unsafe[partition] >= _LANE_ROOM
+        in_lanes = sum(self._unsafe[lane] for lane in self._lanes)
+        return self._unsafe.total() - in_lanes >= _ROOM
+
+    def _safe(self, changes: Iterable[Change]) -> None:
+        self._unsafe.subtract(change.partition for change in changes)
+        self._unsafe += Counter()  # without those that are at 0
+        self._tell()
+
+    def _tell(self) -> None:
+        # Wakes whoever waits now; who comes later waits for the next.
+        self._moved.set()
+        self._moved.clear()
+
+    async def _write_together(self, group: Sequence[Change], tasks: asyncio.TaskGroup) -> None:
+        """Write changes of several partitions, and leave to lanes what Kafka does not take."""
+        outputs = [(c.partition, output.answer) for c in group for output in c.after]
+        slow = await _overdue(outputs)
+        for partition in slow:
+            changes = [change for change in group if change.partition == partition]
+            self._begin_lane(partition, changes, (), tasks)
+        group = [change for change in group if change.partition not in slow]
+        written = await self._send_states(group)
+        slow = await _overdue([(c.partition, r.answer) for c, r in written if r is not None])
+        for partition in slow:
+            sent_ones = [(c, record) for c, record in written if c.partition == partition]
+            changes = [change for change in group if change.partition == partition]
+            self._begin_lane(partition, changes, sent_ones, tasks)
+        await self._confirm([(c, record) for c, record in written if c.partition not in slow])
+        self._safe(change for change in group if change.partition not in slow)
+
+    def _begin_lane(
+        self,
+        partition: int,
+        changes: Sequence[Change],
+        written: Sequence[tuple[Change, Sent | None]],
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        """Leave the partition's changes to a lane of its own; of these, the states were sent if
+        there are any `written`."""
+        log.warning("Kafka takes nothing for a partition: it waits by itself", partition=partition)
+        lane = self._lanes[partition] = deque(c for c in self._waiting if c.partition == partition)
+        self._waiting = deque(c for c in self._waiting if c.partition != partition)
+        tasks.create_task(self._work_lane(partition, lane, changes, written))
+
+    async def _work_lane(
+        self,
+        partition: int,
+        lane: deque[Change],
+        changes: Sequence[Change],
+        written: Sequence[tuple[Change, Sent | None]],
+    ) -> None:
+        while changes:
+            await self._confirm(written or await self._send_states(changes))
+            self._safe(changes)
+            changes, written = tuple(lane), ()
+            lane.clear()
+        del self._lanes[partition]
+        self._tell()
+        log.info("Kafka takes the partition's records again", partition=partition)
+
+    async def _send_states(self, changes: Sequence[Change]) -> list[tuple[Change, Sent | None]]:
+        # 1. The outputs: see the module's text.
+        for change in changes:
+            for output in change.after:
+                if (error := await output.refusal()) is not None:
+                    await change.refused("too-large", error)
+        # 2. Of several changes of a key the last holds: the table is a cache of the latest.
+        latest = {(change.partition, change.key): change for change in changes}
+        return [(change, await self._send(change)) for change in latest.values()]
+
+    async def _confirm(self, written: Iterable[tuple[Change, Sent | None]]) -> None:
+        # 3. The broker's answers. A state that it refuses is kept in memory only: after a restart
+        #    the one before it holds.
+        for change, record in written:
+            error = None if record is None else await record.refusal()
+            if error is not None:
+                await change.refused("state-too-large", error)
+
+    async def _send(self, change: Change) -> Sent | None:
+        try:
+            return await sent(
+                self._sender, self._changelog, change.value, change.key, change.partition
+            )
+        except REFUSED as error:
+            await change.refused("state-too-large", error)
+            return None
+
+
+async def _overdue(answers: Iterable[tuple[int, asyncio.Future[Any]]]) -> frozenset[int]:
+    """Wait for the broker's answers, for a second; return the partitions of those to come."""
+    pending = [(partition, answer) for partition, answer in answers if not answer.done()]
+    if pending:
+        await asyncio.wait([answer for _, answer in pending], timeout=PATIENCE_SECONDS)
+    return frozenset(partition for partition, answer in pending if not answer.done())

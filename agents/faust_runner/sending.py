@@ -1,0 +1,211 @@
+"""Records on their way to the broker, and what the broker refuses for good.
+
+The broker refuses all that a request holds for a partition at once. So a record whose request was
+refused is sent once more alone, which shows whether it is the one.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
+)
+
+from pipeline.runtime.eager import Unfinished, begin
+from pipeline.runtime.kafka import partition_of
+from schemas.fast_dataclass import dataclass
+
+log = structlog.get_logger(__name__)
+
+REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, PolicyViolationError)
+"""Errors with which a record is refused however often it is sent."""
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Sender(Protocol):
+    """How records are sent."""
+
+    async def send(  # noqa: PLR0917 - as it is in aiokafka
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | None = None,
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+        headers: Headers | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queue a record; the future is done when the broker has it. Raises
+        `MessageSizeTooLargeError` for a record that is never sent."""
+        ...
+
+    async def send_alone(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        partition: int | None = None,
+        headers: Headers | None = None,
+    ) -> None:
+        """Send a record in a request of its own. Return once the broker has it; raises what the
+        broker answers."""
+        ...
+
+
+_Place = tuple[str, int | None]
+_Offer = Callable[[], Coroutine[Any, Any, asyncio.Future[Any]]]
+
+
+class Patient:
+    """A sender that never waits. What its producer's buffer has no room for waits here, each
+    partition for itself, in order."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+        self._queues: dict[_Place, deque[tuple[_Offer, asyncio.Future[Any]]]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def send(  # noqa: PLR0917 - as it is in aiokafka
+        self,
+        topic: str,
+        value: bytes | None = None,
+        key: bytes | None = None,
+        partition: int | None = None,
+        timestamp_ms: int | None = None,
+        headers: Headers | None = None,
+    ) -> asyncio.Future[Any]:
+        """Queue a record, as `Sender.send` does."""
+        if partition is None and key is not None:
+            partition = partition_of(key, len(await self._producer.partitions_for(topic)))
+        offer: _Offer = partial(
+            self._offer, topic, value, key, partition, timestamp_ms=timestamp_ms, headers=headers
+        )
+        place = topic, partition
+        if place not in self._queues:
+            begun = begin(offer())
+            if not isinstance(begun, Unfinished):
+                return begun
+            self._begin_queue(place)
+            offer = begun.finish
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._queues[place].append((offer, answer))
+        return answer
+
+    def _begin_queue(self, place: _Place) -> None:
+        self._queues[place] = deque()
+        task = asyncio.create_task(self._work_off(place))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _work_off(self, place: _Place) -> None:
+        queue = self._queues[place]
+        while queue:
+            offer, answer = queue[0]
+            try:
+                _pass_on(await offer(), answer)
+            except Exception as error:  # noqa: BLE001 - it is the one's who sent the record
+                if not answer.done():
+                    answer.set_exception(error)
+            queue.popleft()
+        del self._queues[place]
+
+    async def _offer(self, topic: str, *record: Any, **options: Any) -> asyncio.Future[Any]:
+        """Send a record once there is room: a time-out of `send` says that it was not taken."""
+        while True:
+            try:
+                future: asyncio.Future[Any] = await self._producer.send(topic, *record, **options)
+            except KafkaTimeoutError:
+                log.warning("Kafka takes nothing; waiting", topic=topic)
+            else:
+                return future
+
+    async def send_alone(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        partition: int | None = None,
+        headers: Headers | None = None,
+    ) -> None:
+        """Send a record, as `Sender.send_alone` does."""
+        if partition is None:
+            partition = partition_of(key or b"", len(await self._producer.partitions_for(topic)))
+        await (await self._queued_alone(topic, value, key, partition, list(headers or ())))
+
+    async def _queued_alone(
+        self,
+        topic: str,
+        value: bytes | None,
+        key: bytes | None,
+        partition: int,
+        headers: Headers,
+    ) -> Any:
+        while True:
+            batch = self._producer.create_batch()
+            if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+                raise MessageSizeTooLargeError(f"a record of {len(value or b'')} bytes")
+            batch.close()
+            try:
+                return await self._producer.send_batch(batch, topic, partition=partition)
+            except KafkaTimeoutError:
+                log.warning("Kafka takes nothing; waiting", topic=topic)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A record that was sent, and the broker's answer to come."""
+
+    sender: Sender
+    topic: str
+    value: bytes | None
+    key: bytes | None
+    partition: int | None
+    answer: asyncio.Future[Any]
+
+    async def refusal(self) -> Exception | None:
+        """Return None once the broker has the record, or why it refuses it for good. Raises any
+        other answer of the broker."""
+        try:
+            await self.answer
+        except REFUSED:
+            log.warning("a request was refused; the record is sent alone", topic=self.topic)
+        else:
+            return None
+        try:
+            await self.sender.send_alone(self.topic, self.value, self.key, self.partition)
+        except REFUSED as error:
+            refusal: Exception = error
+            return refusal
+        return None
+
+
+async def sent(
+    sender: Sender, topic: str, value: bytes | None, key: bytes | None, partition: int | None
+) -> Sent:
+    """Send a record. Raises what `Sender.send` raises."""
+    answer = await sender.send(topic, value, key, partition)
+    return Sent(sender, topic, value, key, partition, answer)
+
+
+def _pass_on(source: asyncio.Future[Any], target: asyncio.Future[Any]) -> None:
+    """Give `target` the outcome of `source`, once there is one."""
+
+    def done(source: asyncio.Future[Any]) -> None:
+        if target.done():
+            return
+        if source.cancelled():
+            target.cancel()
+        elif (error := source.exception()) is not None:
+            target.set_exception(error)
+        else:
+            target.set_result(source.result())
+
+    source.add_done_callback(done)

@@ -1,0 +1,52 @@
+"""Reads back how far the recordings of some partitions have come."""
+
+from collections.abc import Iterable
+
+from aiokafka import TopicPartition
+
+from pipeline.recordings.memory import Checkpoint
+from pipeline.runtime import kafka
+from pipeline.runtime.settings import Settings
+from schemas.codec import decode
+from schemas.topics import RECORDER_CHECKPOINTS
+
+
+async def read_checkpoints(
+    settings: Settings, partitions: Iterable[int]
+) -> dict[int, list[Checkpoint]]:
+    """Return the checkpoints of each partition: of each recording the one that is farthest on,
+    which need not be its last record (a recorder that had lost the partition may have written once
+    more), and all decisions. A partition without a leader is left out.
+
+    Raises `Undecodable` for a checkpoint of a kind that this program does not know: without it, it
+    would begin a running recording anew.
+    """
+    topic = settings.prefixed(RECORDER_CHECKPOINTS.name)
+    consumer = kafka.consumer(settings)
+    await consumer.start()
+    try:
+        asked = (TopicPartition(topic, partition) for partition in partitions)
+        wanted = await kafka.with_leader(consumer, asked)
+        found: dict[int, dict[bytes, Checkpoint]] = {tp.partition: {} for tp in wanted}
+        if not wanted:
+            return {}
+        consumer.assign(wanted)
+        await consumer.seek_to_beginning(*wanted)
+        ends = await consumer.end_offsets(wanted)
+        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
+            for tp, messages in (await consumer.getmany(timeout_ms=200)).items():
+                for message in messages:
+                    _keep(found[tp.partition], message.key, message.value)
+    finally:
+        await consumer.stop()
+    return {partition: list(kept.values()) for partition, kept in found.items()}
+
+
+def _keep(kept: dict[bytes, Checkpoint], key: bytes, value: bytes | None) -> None:
+    if value is None:
+        kept.pop(key, None)
+        return
+    checkpoint: Checkpoint = decode(value)
+    known = kept.get(key)
+    if known is None or known.offset <= checkpoint.offset:
+        kept[key] = checkpoint

@@ -1,0 +1,317 @@
+"""Carries out what the recorder's fold asks for: store, publish, wait until both are safe."""
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar, assert_never
+
+import structlog
+from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+
+from agents.recorder.late import LatePartitions
+from agents.recorder.metrics import (
+    BEGAN,
+    FAILURES,
+    FINISHING,
+    IGNORED,
+    REFUSED,
+    SEGMENTS,
+    count_completed,
+)
+from agents.recorder.storage.files import keeping_of
+from agents.recorder.work import Work, by_partition, in_turn, of_streams
+from pipeline.dead_letters import dead_letter
+from pipeline.recordings.effects import (
+    Ignored,
+    RecordingBegan,
+    RecordingEnded,
+    Refused,
+    SegmentCut,
+)
+from pipeline.recordings.interleave import BrokenSegments
+from pipeline.recordings.keys import checkpoint_key, inum, recording_id
+from pipeline.recordings.memory import Checkpoint
+from pipeline.recordings.recording import Recording
+from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.telemetry import Health
+from pipeline.store.audio import AudioStore, StoreError
+from schemas.codec import encode
+from schemas.records import RecorderCheckpoint
+from schemas.topics import DEAD_LETTERS, RECORDER_CHECKPOINTS, RECORDINGS, Topic
+
+log = structlog.get_logger(__name__)
+
+GONE = (FileNotFoundError, BrokenSegments)
+"""What a store says where something of a recording in the making is not there any more."""
+
+CONCURRENCY = 16
+FIRST_DELAY_S = 0.2
+LONGEST_DELAY_S = 5.0
+KAFKA_PATIENCE_S = 120.0
+
+T = TypeVar("T")
+
+
+class GivenUp(Exception):
+    """The work was not carried out, because the process ends or loses its partitions."""
+
+
+class Effects:
+    """Carries out effects. If the store or Kafka fails it tries again in place and turns the
+    health bad; once `giving_up` is set it raises `GivenUp` instead. `moved` counts what was done,
+    well or not; `now` is the log's clock, ms.
+
+    A partition for which Kafka takes its time is `late`: what is under way for it goes on in a
+    task, and what comes after that waits. The others are not held up.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        health: Health,
+        store: AudioStore,
+        producer: AIOKafkaProducer,
+        now: Callable[[], int],
+    ) -> None:
+        self.giving_up = asyncio.Event()
+        self._now = now
+        self._settings = settings
+        self._health = health
+        self._producer = producer
+        self._keeping = keeping_of(store, self._move)
+        self._unsafe: dict[str, tuple[int, RecorderCheckpoint]] = {}
+        self._failing: dict[str, int] = {"recordings-store": 0, "kafka": 0}
+        self._slots = asyncio.Semaphore(CONCURRENCY)
+        self._broken: dict[int, str] = {}
+        self._late = LatePartitions()
+        self.moved = 0
+
+    async def carry_out(self, work: Iterable[Work]) -> None:
+        """Return when all is stored and acknowledged, except segments: they are safe, and their
+        checkpoints published, when `settle` returned; except recordings of which something is
+        gone: see `broken`; and except what is `late`. Raises `GivenUp`, or what cannot be
+        repeated."""
+        began, cuts, ended = in_turn([*self._late.take_back(), *work])
+        # 1. what began and what was refused, 2. segments, 3. what they are needed for.
+        await self._apart(self._carry_out_one, by_partition(began))
+        cuts = self._late.leave(cuts)
+        await self._each(self._store, self._grouped(cuts))
+        await self._apart(self._carry_out_one, by_partition(self._late.leave(ended)))
+
+    def late(self) -> frozenset[int]:
+        """The partitions of which something is not done, because Kafka takes its time."""
+        return self._late.numbers()
+
+    async def _apart(
+        self, action: Callable[[T], Awaitable[None]], groups: Mapping[int, Sequence[T]]
+    ) -> None:
+        """Do something for each partition, by itself."""
+        await self._late.each(partial(self._each, action), groups)
+
+    def broken(self) -> dict[int, str]:
+        """The partitions on which something of a recording in the making is gone from the store,
+        and what; told once. What was carried out there since the last `settle` does not count."""
+        found, self._broken = self._broken, {}
+        for sid in [sid for sid, (number, _) in self._unsafe.items() if number in found]:
+            del self._unsafe[sid]
+        return found
+
+    async def settle(self) -> None:
+        """Makes all segments safe that were carried out, then publishes the last checkpoint of
+        each media stream. Raises as `carry_out` does, and `StoreError`: then nothing that was
+        carried out since the last time counts, and its records must be read again."""
+        await self._keeping.sync()  # 1. the audio, 2. the checkpoints that say it is safe
+        self._move()
+        due: defaultdict[int, list[Checkpoint]] = defaultdict(list)
+        for name, (partition, checkpoint) in list(self._unsafe.items()):
+            if partition not in self._late:
+                del self._unsafe[name]
+                due[partition].append(checkpoint)
+        await self.publish_checkpoints(due)
+
+    def forget(self) -> None:
+        """What was carried out and not settled is another's now, or will be done again."""
+        self._unsafe = {}
+        self._late.forget()
+
+    async def publish_checkpoints(self, due: Mapping[int, Sequence[Checkpoint]]) -> None:
+        """Publish checkpoints, by partition; return when all are acknowledged but what is late."""
+        groups = {n: [(n, record) for record in records] for n, records in due.items()}
+        await self._apart(self._publish_checkpoint, groups)
+
+    async def delete_checkpoints(self, gone: Mapping[int, Sequence[bytes]]) -> None:
+        """Delete checkpoints by key, by partition; return when all is acknowledged but what is
+        late."""
+
+        async def delete(item: tuple[int, bytes]) -> None:
+            await self._send(RECORDER_CHECKPOINTS, item[1], None, partition=item[0])
+
+        groups = {n: [(n, key) for key in keys] for n, keys in gone.items() if n not in self._late}
+        await self._apart(delete, groups)
+
+    async def persist(self, action: Callable[[], Awaitable[T]]) -> T:
+        """What `action` returns, tried again while the store or Kafka fails; see `Effects`."""
+        delay, began, failing = FIRST_DELAY_S, time.monotonic(), ""
+        try:
+            while True:
+                try:
+                    return await action()
+                except (StoreError, KafkaError) as error:
+                    if (
+                        isinstance(error, KafkaError)
+                        and time.monotonic() - began > KAFKA_PATIENCE_S
+                    ):
+                        raise
+                    failing = self._failed(error, failing)
+                if await _is_set_within(self.giving_up, delay):
+                    raise GivenUp
+                delay = min(2 * delay, LONGEST_DELAY_S)
+        finally:
+            self._move()
+            self._works_again(failing)
+
+    async def _each(self, action: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
+        """Beside each other, but not too many."""
+
+        async def one(item: T) -> None:
+            async with self._slots:
+                await action(item)
+
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for item in items:
+                    tasks.create_task(one(item))
+        except BaseExceptionGroup as group:
+            if group.split(GivenUp)[1] is None:
+                raise GivenUp from group
+            raise
+
+    def _grouped(self, cuts: Sequence[Work]) -> list[list[Work]]:
+        """Segments that are stored one after the other."""
+        if self._keeping.together:
+            return [list(cuts)] if cuts else []
+        return of_streams(cuts)
+
+    def _note_broken(self, message: ConsumerRecord, recording: Recording, error: Exception) -> None:
+        what = f"{inum(recording)} ({recording.stream_sid})"
+        self._broken[message.partition] = f"{what}: {error}"
+        log.error("a recording in the making is broken", recording=what, error=repr(error))
+
+    async def _store(self, group: Sequence[Work]) -> None:
+        cuts = [item.effect for item in group if isinstance(item.effect, SegmentCut)]
+        try:
+            await self.persist(lambda: self._keeping.store(cuts))
+        except GONE as error:
+            if len(own := of_streams(group)) == 1:
+                self._note_broken(group[0].message, cuts[0].recording, error)
+            else:  # which of them it is
+                for each in own:
+                    await self._store(each)
+            return
+        SEGMENTS.inc(len(cuts))
+        for item, cut in zip(group, cuts, strict=True):
+            name = recording_id(cut.recording)
+            self._unsafe[name] = (item.message.partition, cut.checkpoint)
+
+    async def _carry_out_one(self, work: Work) -> None:
+        effect, message = work.effect, work.message
+        match effect:
+            case RecordingBegan(started):
+                await self._send(RECORDINGS, started.task_sid.encode(), encode(started))
+                BEGAN.inc()
+            case SegmentCut():
+                await self._store([work])
+            case RecordingEnded():
+                await self._finish(effect, message)
+            case Refused(reason, detail):
+                await self._send_dead_letter(reason, detail, message)
+                REFUSED.labels(reason).inc()
+            case Ignored(reason):
+                IGNORED.labels(reason).inc()
+            case _:
+                assert_never(effect)
+
+    async def _finish(self, ended: RecordingEnded, message: ConsumerRecord) -> None:
+        # 1. audio and manifest, 2. that they are there, 3. that nothing is left to do, 4. the
+        # segments: whoever is killed between two of these does the same again.
+        try:
+            done = await self.persist(lambda: self._keeping.complete(ended, message.partition))
+        except GONE as error:
+            self._note_broken(message, ended.recording, error)
+            return
+        self._unsafe.pop(recording_id(ended.recording), None)
+        await self._send(RECORDINGS, done.task_sid.encode(), encode(done))
+        await self._publish_checkpoint((message.partition, ended.checkpoint))
+        try:
+            await self._keeping.drop(ended)
+        except StoreError as error:
+            log.warning("segments are left over", inum=done.inum, error=str(error))
+        count_completed(done)
+        FINISHING.observe(max(0, self._now() - message.timestamp) / 1000)
+        log.info("recording complete", inum=done.inum, reason=done.reason, lost=done.lost)
+
+    async def _send_dead_letter(self, reason: str, detail: str, message: ConsumerRecord) -> None:
+        # Audio never leaves `media`: the record stays there, and the dead letter says where.
+        value, headers = dead_letter(
+            reason=reason,
+            detail=f"{detail} ({len(message.value or b'')} bytes, left on {message.topic})",
+            role=Role.RECORDER,
+            origin=message.topic,
+            part=str(message.partition),
+            position=str(message.offset),
+            at=self._now(),
+            key=message.key,
+            original=b"",
+        )
+        await self._send(DEAD_LETTERS, message.key, value, headers=headers)
+        log.warning("dead letter", reason=reason, detail=detail, offset=message.offset)
+
+    async def _publish_checkpoint(self, due: tuple[int, Checkpoint]) -> None:
+        partition, record = due
+        key, value = checkpoint_key(record), encode(record)
+        await self._send(RECORDER_CHECKPOINTS, key, value, partition=partition)
+
+    async def _send(
+        self, topic: Topic, key: bytes | None, value: bytes | None, **more: Any
+    ) -> None:
+        name = self._settings.prefixed(topic.name)
+        await self.persist(lambda: self._acknowledged(name, value=value, key=key, **more))
+
+    async def _acknowledged(self, name: str, **record: Any) -> None:
+        while True:
+            with contextlib.suppress(KafkaTimeoutError):  # no room yet for that partition
+                await self._producer.send_and_wait(name, **record)
+                return
+
+    def _move(self) -> None:
+        self.moved += 1
+
+    def _failed(self, error: StoreError | KafkaError, failing: str) -> str:
+        self._move()
+        where = "kafka" if isinstance(error, KafkaError) else "recordings-store"
+        FAILURES.labels(where).inc()
+        self._health.bad(where, f"cannot write: {error}")
+        log.error("cannot write, trying again", where=where, error=str(error))
+        if where != failing:
+            self._works_again(failing)
+            self._failing[where] += 1
+        return where
+
+    def _works_again(self, failing: str) -> None:
+        if failing:
+            self._failing[failing] -= 1
+            if not self._failing[failing]:
+                self._health.good(failing)
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

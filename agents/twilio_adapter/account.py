@@ -1,0 +1,56 @@
+"""A question to Twilio that belongs to no call: whether the account itself is refused.
+
+A 401 or 403 may be about the call that was asked for (a SID of another account, say), and anybody
+who can write a task's attributes can cause one. So it is never taken for the account's without this
+second question, which no task can influence.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from agents.twilio_adapter.client import TwilioError
+from pipeline.twilio.errors import Verdict, health_of_twilio
+
+FRESH_S = 1.0
+"""An answer counts for refusals that come within this time after the question was sent."""
+TIMEOUT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """How the question was answered: DONE: the account is served; REFUSED; BACK_OFF: Twilio did not
+    say. `sent_at`: seconds of the loop's clock."""
+
+    verdict: Verdict
+    sent_at: float
+    error: TwilioError | None = None
+
+
+class AccountProbe:
+    """Asks `request`, at most once in `FRESH_S`, for any number of callers at once."""
+
+    def __init__(self, request: Callable[[], Awaitable[None]]) -> None:
+        self._request = request
+        self._asking: asyncio.Task[AccountState] | None = None
+        self._sent_at = 0.0
+
+    async def state(self) -> AccountState:
+        """Return the answer of a question that was sent less than `FRESH_S` ago, or is under
+        way."""
+        loop = asyncio.get_running_loop()
+        asking = self._asking
+        if asking is None or (asking.done() and loop.time() - self._sent_at >= FRESH_S):
+            self._sent_at = loop.time()
+            asking = self._asking = loop.create_task(self._ask(self._sent_at), name="account probe")
+        return await asyncio.shield(asking)
+
+    async def _ask(self, sent_at: float) -> AccountState:
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._request()
+        except TimeoutError:
+            return AccountState(Verdict.BACK_OFF, sent_at)
+        except TwilioError as error:
+            return AccountState(health_of_twilio(error.status, error.code), sent_at, error)
+        return AccountState(Verdict.DONE, sent_at)

@@ -1,0 +1,258 @@
+"""What carrying out a Twilio command needs besides Twilio: delays, a count of what was tried, and a
+memory of what this process did."""
+
+import asyncio
+import random
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
+
+from agents.twilio_adapter.client import TwilioError
+from pipeline.twilio.sids import SidKind, is_invalid
+from schemas.records import (
+    CommandAnswered,
+    StartDuplicateStream,
+    StopDuplicateStream,
+    VerifyLeg,
+)
+
+Command = StartDuplicateStream | StopDuplicateStream | VerifyLeg
+K = TypeVar("K")
+V = TypeVar("V")
+
+_NAMES: dict[type[Command], str] = {
+    StartDuplicateStream: "start",
+    StopDuplicateStream: "stop",
+    VerifyLeg: "verify",
+}
+_URGENCY: dict[type[Command], int] = {
+    StopDuplicateStream: 0,
+    StartDuplicateStream: 1,
+    VerifyLeg: 2,
+}
+CONFLICT = 409
+REMEMBERED = 10_000
+
+
+@dataclass(slots=True)
+class BackOff:
+    """Delays that grow by `factor` from `first` to `most` seconds, each jittered down to half."""
+
+    first: float
+    most: float
+    factor: float = 2.0
+    _next: float = field(default=0.0, init=False)
+
+    def delay(self) -> float:
+        """The next delay."""
+        self._next = min(self.most, self._next * self.factor) if self._next else self.first
+        return self._next * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
+
+
+class Lane(Protocol):
+    """The call's other commands, as far as they matter to the one being carried out."""
+
+    def is_overtaken(self, command: StartDuplicateStream) -> bool:
+        """Whether a later command makes this one pointless."""
+        ...
+
+    def wake(self) -> None:
+        """Ends `pause`, or the next one."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Returns after that time, or at once when woken or when another command of the call
+        comes."""
+        ...
+
+
+@dataclass(slots=True)
+class Effort:
+    """One command under way: the requests made for it, and how the last one went. `until` is when
+    it is given up, in ms of `now`, which is the log's clock. To the gate it is the caller. `asking`
+    is for what only has to come true yet, `resting` for errors, `forbidden` for requests that
+    Twilio forbids."""
+
+    command: Command
+    lane: Lane
+    until: int
+    now: Callable[[], int]
+    attempts: int = 0
+    probes: int = 0
+    code: int | None = None
+    detail: str = ""
+    refusals: int = 0
+    asking: BackOff = field(default_factory=lambda: BackOff(0.3, 1.0, 1.4))
+    resting: BackOff = field(default_factory=lambda: BackOff(0.1, 2.0, 1.8))
+
+    @property
+    def name(self) -> str:
+        """The call."""
+        return self.command.task_sid
+
+    @property
+    def urgency(self) -> tuple[int, int]:
+        """Sort key, lowest first. Stops come first: recording what must not be recorded is worse
+        than losing audio, and stops are quick; then the newest start, of the call that has lost
+        least yet; then questions about legs that are streamed already."""
+        return _URGENCY[type(self.command)], -self.command.issued_at
+
+    def patience(self) -> float:
+        """For how many seconds more it is worth while."""
+        command = self.command
+        if isinstance(command, StartDuplicateStream) and self.lane.is_overtaken(command):
+            return 0.0
+        return (self.until - self.now()) / 1000
+
+    def wake(self) -> None:
+        """Ends `pause`."""
+        self.lane.wake()
+
+    async def pause(self, seconds: float) -> None:
+        """Returns after that time, or earlier."""
+        await self.lane.pause(seconds)
+
+    async def rest(self, seconds: float) -> None:
+        """Returns after that time, or as soon as there is nothing to go on for."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (left := min(end - loop.time(), self.patience())) > 0:
+            await self.pause(left)
+
+    def failed(self, error: TwilioError) -> None:
+        """The last request failed."""
+        self.code, self.detail = error.code or error.status or None, str(error)
+
+    def went(self, detail: str) -> None:
+        """The last request did not fail."""
+        self.code, self.detail = None, detail
+
+    def believed(self, detail: str, error: TwilioError) -> None:
+        """The last request failed, in a way that suggests that it succeeded before. Status 409 says
+        so itself; any other refusal may be one, and its code is kept."""
+        self.failed(error)
+        self.code = None if error.status == CONFLICT else self.code
+        self.detail = f"{detail} ({error})"
+
+    def succeeded(self, detail: str) -> None:
+        """The last request succeeded. `code` stays that of the last one that failed: it is why the
+        command took long."""
+        self.detail = detail
+
+    def waited(self, trouble: TwilioError | None) -> None:
+        """Nothing could be asked for that trouble's sake."""
+        if trouble is not None:
+            self.failed(trouble)
+
+    def answer(
+        self,
+        outcome: str,
+        *,
+        call_sid: str | None = None,
+        stream_sid: str | None = None,
+        name: str | None = None,
+    ) -> CommandAnswered:
+        """The command's answer."""
+        command = self.command
+        return CommandAnswered(
+            command_id=command.command_id,
+            task_sid=command.task_sid,
+            generation=command.generation,
+            command=_NAMES[type(command)],
+            outcome=outcome,
+            call_sid=call_sid,
+            stream_sid=stream_sid,
+            name=name,
+            code=self.code,
+            detail=self.detail,
+            attempts=self.attempts,
+            at=self.now(),
+        )
+
+
+class Remembered(Generic[K, V]):
+    """A bounded memory: what was not touched for longest goes first."""
+
+    def __init__(self, most: int = REMEMBERED) -> None:
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self._most = most
+
+    def get(self, key: K) -> V | None:
+        """What is remembered, if anything."""
+        return self._values.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        """Remembers it."""
+        self._values[key] = value
+        self._values.move_to_end(key)
+        while len(self._values) > self._most:
+            self._values.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What this process did about a media stream: the legs that it asked to stream, those of them
+    for which Twilio certainly refused, and what came."""
+
+    legs: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    call_sid: str | None = None
+    stream_sid: str | None = None
+    done: bool = False
+
+
+class Knowledge:
+    """What this process did about each media stream."""
+
+    def __init__(self) -> None:
+        self._known: Remembered[tuple[str, int], Known] = Remembered()
+
+    def of(self, command: Command) -> Known | None:
+        """What was done about the command's media stream; None: no start of it was seen."""
+        return self._known.get((command.task_sid, command.generation))
+
+    def seen(self, command: StartDuplicateStream) -> None:
+        """A start came. Even if it asks nothing, its stop then need not search."""
+        self._change(command, lambda known: known)
+
+    def requested(self, command: StartDuplicateStream, leg: str) -> bool:
+        """The leg is about to be asked for. Whether it was before, and may be streamed already."""
+        known = self.of(command) or Known()
+        before = leg in known.legs and leg not in known.refused
+        legs = tuple(dict.fromkeys((*known.legs, leg)))
+        refused = tuple(other for other in known.refused if other != leg)
+        self._change(command, lambda known: replace(known, legs=legs, refused=refused))
+        return before
+
+    def refused(self, command: StartDuplicateStream, leg: str) -> None:
+        """The leg is certainly not streamed."""
+        self._change(command, lambda known: replace(known, refused=(*known.refused, leg)))
+
+    def started(self, command: StartDuplicateStream, leg: str, stream_sid: str | None) -> None:
+        """Twilio streams the leg."""
+        self._change(command, lambda k: replace(k, call_sid=leg, stream_sid=stream_sid, done=True))
+
+    def _change(self, command: Command, change: Callable[[Known], Known]) -> None:
+        key = command.task_sid, command.generation
+        self._known.put(key, change(self._known.get(key) or Known()))
+
+
+def without_invalid_sids(command: Command) -> tuple[Command, tuple[SidKind, ...]]:
+    """Return the command without call and stream SIDs of the wrong form, and the kinds of all SIDs
+    in it that have one. Its task SID stays: it is the key of the answer."""
+    invalid: list[SidKind] = []
+    if is_invalid(SidKind.TASK, command.task_sid):
+        invalid.append(SidKind.TASK)
+    if is_invalid(SidKind.CALL, command.call_sid):
+        invalid.append(SidKind.CALL)
+        if isinstance(command, VerifyLeg):
+            command = replace(command, call_sid="")
+        else:
+            command = replace(command, call_sid=None)
+    if isinstance(command, StopDuplicateStream) and is_invalid(
+        SidKind.MEDIA_STREAM, command.stream_sid
+    ):
+        invalid.append(SidKind.MEDIA_STREAM)
+        command = replace(command, stream_sid=None)
+    return command, tuple(invalid)

@@ -1,0 +1,316 @@
+"""Twilio's REST API, the few requests of it that media streams need, as plain values.
+
+The only module that speaks to Twilio. Each function is one request (or one a page) and raises
+`TwilioError`; who calls decides about repeating.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any, Self
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, TCPConnector
+from prometheus_client import Counter, Gauge, Histogram
+from twilio.base.exceptions import TwilioException
+from twilio.http import AsyncHttpClient
+from twilio.http.response import Response
+from twilio.rest import Client
+
+from pipeline.runtime.telemetry import count_invalid_sids
+from pipeline.streams.marks import Participant
+from pipeline.twilio.sids import SidKind, is_invalid, valid_sid
+from pipeline.twilio.tickets import NONCE_BYTES, issued, url_with
+
+log = logging.getLogger(__name__)
+
+API = "https://api.twilio.com"
+REQUEST_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 2.0
+OVERDUE_S = 2.0
+"""So long after its time-out a request counts as hung."""
+KEPT_OPEN_S = 45.0
+"""A connection is used again within this: a new one costs two or three ways there and back. Shorter
+than the 60 s after which load balancers close what is idle."""
+DNS_S = 300
+MAX_PAGES = 20
+
+REQUESTS = Counter(
+    "flexcapture_twilio_requests", "Requests to Twilio's API", ["request", "outcome"]
+)
+REQUEST_SECONDS = Histogram(
+    "flexcapture_twilio_request_seconds", "How long Twilio took to answer", ["request"]
+)
+IN_FLIGHT = Gauge("flexcapture_twilio_requests_in_flight", "Requests that Twilio has not answered")
+
+
+class TwilioError(Exception):
+    """A request failed: HTTP status (0: no answer), Twilio's own code, where it gave one, and for
+    how many seconds it wants to be left alone, where it said so."""
+
+    def __init__(
+        self, status: int, code: int | None, message: str, retry_after: float = 0.0
+    ) -> None:
+        super().__init__(f"{status} {code or '-'}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after
+
+
+class _HttpClient(AsyncHttpClient):  # type: ignore[misc]
+    """Under twilio's client, in place of its own: towards another base URL, with connections that
+    are kept, and without a log of every header. Make it inside the running loop; close it."""
+
+    def __init__(self, base_url: str, timeout_s: float) -> None:
+        super().__init__(log, is_async=True)
+        base = urlsplit(base_url)
+        self._scheme, self._netloc, self._path = base.scheme, base.netloc, base.path.rstrip("/")
+        connector = TCPConnector(limit=0, keepalive_timeout=KEPT_OPEN_S, ttl_dns_cache=DNS_S)
+        timeout = ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
+        self._session = ClientSession(connector=connector, timeout=timeout)
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ARG002 - the session has one
+        allow_redirects: bool = False,
+    ) -> Response:
+        """One exchange. Raises what aiohttp raises."""
+        async with self._session.request(
+            method,
+            self._moved(url),
+            params=params or None,
+            data=data or None,
+            headers=headers,
+            auth=BasicAuth(*auth) if auth else None,
+            allow_redirects=allow_redirects,
+        ) as answer:
+            body = await answer.read()
+            return Response(answer.status, body.decode(errors="replace"), answer.headers)
+
+    def _moved(self, url: str) -> str:
+        parts = urlsplit(url)
+        path = parts.path if parts.path.startswith(self._path + "/") else self._path + parts.path
+        return urlunsplit((self._scheme, self._netloc, path, parts.query, ""))
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._session.close()
+
+
+class TwilioApi:
+    """One account's API; `async with` opens and closes it. `credentials`: user and password of the
+    requests; `ticket_secret`: of the tickets in the URLs of media streams; `clock`: the log's (s
+    since the epoch), for tickets: gateways compare them with the same clock. The caller bounds the
+    requests at once (`twilio_gate.py`)."""
+
+    def __init__(
+        self,
+        account_sid: str,
+        credentials: tuple[str, str],
+        ticket_secret: str,
+        base_url: str | None,
+        timeout_s: float = REQUEST_TIMEOUT_S,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._clock = clock
+        self._account = account_sid
+        self._user, self._password = credentials
+        self._ticket_secret = ticket_secret
+        self._base_url = base_url or API
+        self._timeout_s = timeout_s
+        self._begun = 0
+        self._under_way: dict[int, float] = {}
+
+    async def __aenter__(self) -> Self:
+        self._http = _HttpClient(self._base_url, self._timeout_s)
+        self._client = Client(
+            self._user, self._password, account_sid=self._account, http_client=self._http
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.close()
+
+    async def start_stream(
+        self, call_sid: str, name: str, url: str, parameters: Mapping[str, str]
+    ) -> str | None:
+        """Start a media stream of both tracks of the leg; return its SID. Twilio streams to `url`
+        with a ticket of this request's own, and passes `parameters` (`taskSid` and `generation`
+        among them, which the ticket names too) to the gateway that answers."""
+        ticket = issued(
+            self._ticket_secret,
+            self._account,
+            call_sid,
+            parameters["taskSid"],
+            int(parameters["generation"]),
+            now=self._clock(),
+            nonce=os.urandom(NONCE_BYTES),
+        )
+        form = {"Url": url_with(url, ticket), "Name": name, "Track": "both_tracks"}
+        for number, (key, value) in enumerate(parameters.items(), 1):
+            form |= {f"Parameter{number}.Name": key, f"Parameter{number}.Value": value}
+        uri = self._uri("Calls", call_sid, "Streams")
+        answer = await self._request("start", "POST", uri, form)
+        return _sid(answer, "sid", SidKind.MEDIA_STREAM)
+
+    async def stop_stream(self, call_sid: str, sid_or_name: str) -> None:
+        """Stops the media stream of the leg that has this SID or name."""
+        uri = self._uri("Calls", call_sid, "Streams", sid_or_name)
+        await self._request("stop", "POST", uri, {"Status": "stopped"})
+
+    async def conferences(self, friendly_name: str) -> list[str]:
+        """The SIDs of the conferences in progress that have this name."""
+        query = {"FriendlyName": friendly_name, "Status": "in-progress"}
+        uri = self._uri("Conferences")
+        found = await self._pages("conferences", uri, query, "conferences")
+        return [sid for item in found if (sid := _sid(item, "sid", SidKind.CONFERENCE))]
+
+    async def check_account(self) -> None:
+        """Ask what belongs to no call: if this is refused, the account is."""
+        await self._request("account", "GET", self._uri("Conferences"), {"PageSize": "1"})
+
+    async def participants(self, conference_sid: str) -> list[Participant]:
+        """Who is in the conference now."""
+        uri = self._uri("Conferences", conference_sid, "Participants")
+        found = await self._pages("participants", uri, {}, "participants")
+        return [
+            Participant(
+                call_sid=call_sid,
+                label=_text(item, "label"),
+                status=_text(item, "status"),
+                coaching=item.get("coaching") in (True, "true"),
+                joined_at=_seconds(_text(item, "date_created")),
+            )
+            for item in found
+            if (call_sid := _sid(item, "call_sid", SidKind.CALL))
+        ]
+
+    async def parties(self, call_sid: str) -> tuple[str, ...]:
+        """Both ends of a leg, as numbers or addresses (`client:...`, `sip:...`)."""
+        answer = await self._request("call", "GET", self._uri("Calls", call_sid), {})
+        return tuple(filter(None, (_text(answer, "from"), _text(answer, "to"))))
+
+    def _uri(self, *segments: str) -> str:
+        path = "/".join(map(_quoted, (self._account, *segments)))
+        return f"{API}/2010-04-01/Accounts/{path}.json"
+
+    async def _pages(
+        self, request: str, uri: str, query: Mapping[str, str], key: str
+    ) -> list[dict[str, Any]]:
+        """All pages' items. A next page that is no page of the same list is not asked for."""
+        items: list[dict[str, Any]] = []
+        answer = await self._request(request, "GET", uri, query)
+        for _ in range(MAX_PAGES):
+            page = answer.get(key)
+            items += [i for i in page if isinstance(i, dict)] if isinstance(page, list) else []
+            following = _absolute(_text(answer, "next_page_uri"))
+            path = urlsplit(uri).path
+            if urlsplit(following).path not in (path, urlsplit(self._base_url).path + path):
+                break
+            answer = await self._request(request, "GET", following, {})
+        return items
+
+    async def _request(
+        self, request: str, method: str, uri: str, values: Mapping[str, str]
+    ) -> dict[str, Any]:
+        number = self._begin_request()
+        try:
+            with IN_FLIGHT.track_inprogress(), REQUEST_SECONDS.labels(request).time():
+                answer = await self._exchange(method, uri, values)
+        except TwilioError as error:
+            REQUESTS.labels(request, str(error.code or error.status)).inc()
+            raise
+        finally:
+            del self._under_way[number]
+        REQUESTS.labels(request, "ok").inc()
+        return answer
+
+    def _begin_request(self) -> int:
+        self._begun += 1
+        self._under_way[self._begun] = time.monotonic()
+        return self._begun
+
+    def overdue(self) -> int | None:
+        """Return the number of a request that should have timed out and has not; None: there is
+        none."""
+        number, begun = next(iter(self._under_way.items()), (None, 0.0))
+        late = time.monotonic() - begun > self._timeout_s + OVERDUE_S
+        return number if late else None
+
+    async def _exchange(self, method: str, uri: str, values: Mapping[str, str]) -> dict[str, Any]:
+        arguments = {"data": values} if method == "POST" else {"params": values}
+        try:
+            response = await self._client.request_async(method, uri, **arguments)
+        except TimeoutError:
+            raise TwilioError(0, None, f"no answer within {self._timeout_s:g} s") from None
+        except (ClientError, OSError, ValueError, TwilioException) as error:
+            raise TwilioError(0, None, repr(error)) from error
+        return _checked(response)
+
+
+def _quoted(segment: str) -> str:
+    """One segment of a path, whatever is in it. Raises `ValueError` for one that means another
+    directory."""
+    if not segment.strip("."):
+        raise ValueError(f"{segment!r} cannot be a part of a path")
+    return quote(segment, safe="")
+
+
+def _absolute(uri: str) -> str:
+    """A `next_page_uri`, which v2010 gives without the host."""
+    return uri if uri.startswith(("http://", "https://")) else API + uri
+
+
+def _checked(response: Response) -> dict[str, Any]:
+    """The JSON object of an answer. Raises `TwilioError` where it is none, or no success."""
+    status = int(response.status_code)
+    try:
+        body = json.loads(response.text)
+    except ValueError:
+        body = None
+    answer: dict[str, Any] = body if isinstance(body, dict) else {}
+    if 200 <= status < 300:
+        return answer
+    code = answer.get("code")
+    message = _text(answer, "message") or "no message"
+    told = code if isinstance(code, int) and not isinstance(code, bool) else None
+    raise TwilioError(status, told, message[:300], _retry_after(response))
+
+
+def _retry_after(response: Response) -> float:
+    """Seconds; 0 where nothing is said, or a date."""
+    text = str((response.headers or {}).get("Retry-After", "")).strip()
+    return float(text) if text.isdecimal() and len(text) < 6 else 0.0
+
+
+def _text(item: Mapping[str, Any], key: str) -> str:
+    value = item.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _sid(item: Mapping[str, Any], key: str, kind: SidKind) -> str | None:
+    """The SID under the key; one of the wrong form counts as absent."""
+    value = item.get(key)
+    if is_invalid(kind, value):
+        count_invalid_sids([kind])
+    return valid_sid(kind, value)
+
+
+def _seconds(date: str) -> float:
+    """The Unix time of an RFC 2822 date, 0 where it is none."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return 0.0

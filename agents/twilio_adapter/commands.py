@@ -1,0 +1,285 @@
+"""Carries one command out at Twilio, to its end: asks, asks again, gives up, answers.
+
+The order of a call's commands, and what is committed when, is `twilio_adapter.py`'s; whether a
+request may go out now is `twilio_gate.py`'s.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+from prometheus_client import Counter, Histogram
+
+from agents.twilio_adapter.attempt import (
+    Command,
+    Effort,
+    Knowledge,
+    Known,
+    Lane,
+    Remembered,
+    without_invalid_sids,
+)
+from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.leg_lookup import ConferenceApi, Legs
+from agents.twilio_adapter.request_gate import Gate
+from agents.twilio_adapter.turns import NoTurn
+from agents.twilio_adapter.verification import LegVerifier
+from pipeline.runtime.telemetry import count_invalid_sids
+from pipeline.streams.marks import NoLeg
+from pipeline.streams.names import stream_name
+from pipeline.twilio.errors import (
+    ALREADY_STARTED,
+    Verdict,
+    is_outcome_known,
+    verdict_on_start,
+    verdict_on_stop,
+)
+from pipeline.twilio.sids import SidKind, valid_sid
+from schemas.records import (
+    CommandAnswered,
+    StartDuplicateStream,
+    StopDuplicateStream,
+    VerifyLeg,
+)
+
+log = structlog.get_logger(__name__)
+
+LEAST_STOP_MS = 5_000
+"""A stop is tried for at least this long, however late it is begun."""
+MOST_REFUSALS = 2
+"""So often a command is refused while the account is not, before it is answered `failed`."""
+MOST_RETRY_AFTER_S = 10.0
+"""Twilio's own wish to be left alone is granted so far."""
+
+RETRIES = Counter("flexcapture_twilio_retries", "Requests asked again", ["command", "why"])
+ANSWERS = Counter("flexcapture_twilio_commands", "Commands answered", ["command", "outcome"])
+LATENCY = Histogram(
+    "flexcapture_twilio_command_seconds",
+    "From a command's issue to its answer",
+    ["command"],
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10, 30, 60),
+)
+
+
+class Api(ConferenceApi, Protocol):
+    """The part of Twilio's API that is used: see `twilio_client.TwilioApi`."""
+
+    async def start_stream(
+        self, call_sid: str, name: str, url: str, parameters: dict[str, str]
+    ) -> str | None: ...
+    async def stop_stream(self, call_sid: str, sid_or_name: str) -> None: ...
+
+
+class Commands:
+    """Carries commands out. `public_url`: to which Twilio streams; `now`: the log's
+    clock (ms), by which commands were issued and expire."""
+
+    def __init__(self, api: Api, gate: Gate, public_url: str, now: Callable[[], int]) -> None:
+        self._api = api
+        self._gate = gate
+        self._public_url = public_url
+        self._now = now
+        self._legs = Legs(api, gate)
+        self._verifier = LegVerifier(self._legs)
+        self._knowledge = Knowledge()
+        self._answers: Remembered[str, CommandAnswered] = Remembered()
+
+    async def carry_out(self, command: Command, lane: Lane) -> CommandAnswered:
+        """The command's answer, once there is one. Carrying a command out again is harmless; one
+        that this process answered before is answered the same, without asking Twilio."""
+        before = self._answers.get(command.command_id)
+        if before is not None:
+            return before
+        command, invalid = without_invalid_sids(command)
+        count_invalid_sids(invalid)
+        answer = await self._answered(command, lane)
+        self._answers.put(command.command_id, answer)
+        ANSWERS.labels(answer.command, answer.outcome).inc()
+        LATENCY.labels(answer.command).observe(max(0, answer.at - command.issued_at) / 1000)
+        log.info(
+            "command answered",
+            command_id=answer.command_id,
+            outcome=answer.outcome,
+            call_sid=answer.call_sid,
+            stream_sid=answer.stream_sid,
+            attempts=answer.attempts,
+            detail=answer.detail,
+        )
+        return answer
+
+    async def _answered(self, command: Command, lane: Lane) -> CommandAnswered:
+        is_stop = isinstance(command, StopDuplicateStream)
+        least = self._now() + LEAST_STOP_MS if is_stop else 0
+        effort = Effort(command, lane, max(command.expires_at, least), self._now)
+        try:
+            if isinstance(command, StartDuplicateStream):
+                self._knowledge.seen(command)
+                return await self._start(command, effort)
+            if isinstance(command, VerifyLeg):
+                return await self._verifier.verify(command, effort)
+            return await self._stop(command, effort)
+        except Exception as error:
+            # A fault of ours ends this command, not the process, which would meet it again.
+            log.exception("command failed", command_id=command.command_id)
+            effort.went(f"internal error: {error!r}")
+            return effort.answer("failed")
+
+    def _wait_after(self, error: TwilioError, verdict: Verdict, effort: Effort) -> float | None:
+        """For how long to wait before Twilio is asked the same again; None: it is of no use. What
+        is Twilio's own trouble is waited for at the gate."""
+        if verdict is Verdict.REFUSED:
+            if self._gate.is_refused:
+                return 0.0  # the account's trouble: waited for at the gate
+            effort.refusals += 1
+            return effort.asking.delay() if effort.refusals < MOST_REFUSALS else None
+        if verdict is Verdict.BACK_OFF:
+            wait = effort.resting.delay() if self._gate.is_free else 0.0
+            return max(wait, min(error.retry_after, MOST_RETRY_AFTER_S))
+        if verdict in (Verdict.ASK_AGAIN, Verdict.LOOK_UP_AGAIN):
+            return effort.asking.delay()
+        return None
+
+    # Starting
+
+    async def _start(self, command: StartDuplicateStream, effort: Effort) -> CommandAnswered:
+        if valid_sid(SidKind.TASK, command.task_sid) is None:
+            effort.went("the command's task SID has the wrong form")
+            return effort.answer("failed")
+        leg: str | NoLeg | None = command.call_sid
+        while (told := self._settled(command, effort)) is None:
+            try:
+                if not isinstance(leg, str):
+                    leg = await self._legs.of_customer(command, effort)
+                if isinstance(leg, str):
+                    return await self._request_start(command, leg, effort)
+                effort.went(leg.value)
+                wait: float | None = effort.asking.delay()
+            except NoTurn as ended:
+                effort.waited(ended.trouble)
+                continue
+            except TwilioError as error:
+                effort.failed(error)
+                verdict = verdict_on_start(error.status, error.code)
+                leg = None if verdict is Verdict.LOOK_UP_AGAIN else leg
+                wait = self._wait_after(error, verdict, effort)
+            if wait is None:
+                return effort.answer("failed")
+            RETRIES.labels("start", str(effort.code or "no leg")).inc()
+            await effort.rest(wait)
+        return told
+
+    def _settled(self, command: StartDuplicateStream, effort: Effort) -> CommandAnswered | None:
+        """The answer where nothing (more) is to be asked."""
+        known = self._knowledge.of(command)
+        if known is not None and known.done and known.call_sid is not None:
+            effort.went("started before")
+            return self._done(command, known.call_sid, known.stream_sid, effort)
+        if effort.lane.is_overtaken(command):
+            return effort.answer("superseded")
+        if effort.patience() <= 0:
+            return effort.answer("expired")
+        return None
+
+    async def _request_start(
+        self, command: StartDuplicateStream, leg: str, effort: Effort
+    ) -> CommandAnswered:
+        name = stream_name(command.task_sid, leg, command.generation)
+        parameters = {
+            "taskSid": command.task_sid,
+            "callSid": leg,
+            "generation": str(command.generation),
+            "name": name,
+        }
+        repeated = False
+
+        async def request() -> str | None:
+            nonlocal repeated
+            repeated = self._knowledge.requested(command, leg)
+            effort.attempts += 1
+            return await self._api.start_stream(leg, name, self._public_url, parameters)
+
+        effort.waited(self._gate.error)
+        try:
+            sid = await self._gate.ask(effort, request)
+        except TwilioError as error:
+            verdict = verdict_on_start(error.status, error.code, error.message, repeated=repeated)
+            if verdict is not Verdict.DONE:
+                if not repeated and is_outcome_known(error.status):
+                    self._knowledge.refused(command, leg)
+                raise
+            # One of this name is there: ours, of a request whose answer was lost. Whether it is
+            # alive shows when a gateway reports it.
+            effort.believed(ALREADY_STARTED, error)
+            sid = None
+        else:
+            effort.succeeded("started")
+        return self._done(command, leg, sid, effort)
+
+    def _done(
+        self, command: StartDuplicateStream, leg: str, stream_sid: str | None, effort: Effort
+    ) -> CommandAnswered:
+        self._knowledge.started(command, leg, stream_sid)
+        name = stream_name(command.task_sid, leg, command.generation)
+        return effort.answer("done", call_sid=leg, stream_sid=stream_sid, name=name)
+
+    # Stopping
+
+    async def _stop(self, command: StopDuplicateStream, effort: Effort) -> CommandAnswered:
+        effort.went("nothing was started")
+        while True:
+            try:
+                for leg, sid_or_name in await self._targets(command, effort):
+                    await self._request_stop(leg, sid_or_name, effort)
+                return _stop_answer(command, "done", effort)
+            except NoTurn as ended:
+                effort.waited(ended.trouble)
+                return _stop_answer(command, "failed", effort)
+            except TwilioError as error:
+                effort.failed(error)
+                verdict = verdict_on_stop(error.status, error.code)
+                wait = self._wait_after(error, verdict, effort)
+            if wait is None or effort.patience() <= 0:
+                return _stop_answer(command, "failed", effort)
+            RETRIES.labels("stop", str(effort.code)).inc()
+            await effort.rest(wait)
+
+    async def _targets(
+        self, command: StopDuplicateStream, effort: Effort
+    ) -> Sequence[tuple[str, str]]:
+        """The leg and the SID or name of each media stream that the command may mean."""
+        remembered = self._knowledge.of(command)
+        known = remembered or Known()
+        call_sid = command.call_sid or known.call_sid
+        stream_sid = command.stream_sid or known.stream_sid
+        if call_sid and stream_sid:
+            return [(call_sid, stream_sid)]
+        legs = dict.fromkeys((*known.legs, *filter(None, [command.call_sid])))
+        if not legs and remembered is None:
+            # Who started it, if anybody, is gone: its name can be told for each leg there is.
+            participants = await self._legs.in_conference(effort)
+            legs = dict.fromkeys(p.call_sid for p in participants)
+        return [
+            (leg, stream_name(command.task_sid, leg, command.generation))
+            for leg in legs
+            if leg not in known.refused
+        ]
+
+    async def _request_stop(self, leg: str, sid_or_name: str, effort: Effort) -> None:
+        async def request() -> None:
+            effort.attempts += 1
+            await self._api.stop_stream(leg, sid_or_name)
+
+        try:
+            await self._gate.ask(effort, request)
+        except TwilioError as error:
+            if verdict_on_stop(error.status, error.code) is not Verdict.DONE:
+                raise
+            effort.went("gone already")
+        else:
+            effort.went("stopped")
+
+
+def _stop_answer(command: StopDuplicateStream, outcome: str, effort: Effort) -> CommandAnswered:
+    return effort.answer(
+        outcome, call_sid=command.call_sid, stream_sid=command.stream_sid, name=command.name
+    )

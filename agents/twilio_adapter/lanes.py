@@ -1,0 +1,236 @@
+"""In order per media stream, concurrent across them: a lane for each with commands under way."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client import Gauge
+
+from agents.twilio_adapter.attempt import Command
+from pipeline.streams.offset_tracker import Unfinished
+from schemas.records import StartDuplicateStream, StopDuplicateStream, VerifyLeg
+
+UNDER_WAY = Gauge("flexcapture_twilio_commands_under_way", "Commands not answered yet")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A command and where it stands on `stream.commands`."""
+
+    command: Command
+    partition: int
+    offset: int
+    at: int = 0
+    """When it was written (ms)."""
+
+
+class CallLane:
+    """The commands of one media stream, in their order. Lanes of one call know one another by
+    `beside`, all of them."""
+
+    def __init__(self, beside: Mapping[str, "CallLane"] | None = None) -> None:
+        self.items: deque[Item] = deque()
+        self.current: Item | None = None
+        self._beside = beside if beside is not None else {"": self}
+        self._came = asyncio.Event()
+        self._overtaken = False
+
+    def put(self, item: Item) -> None:
+        """A further command came."""
+        self.items.append(item)
+        for lane in self._beside.values():
+            lane.hear(item.command)
+
+    def is_overtaken(self, command: StartDuplicateStream) -> bool:
+        """Whether a later command makes this start pointless: the stop of the same media stream, or
+        a newer start."""
+        return self._overtaken or any(_overtakes(other, command) for other in self._others())
+
+    def take(self) -> Item:
+        """The next command, which from now on is the one being carried out."""
+        self._came.clear()
+        self._overtaken = False
+        self.current = self.items.popleft()
+        return self.current
+
+    def wake(self) -> None:
+        """Ends `pause`, or the next one."""
+        self._came.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Returns after that time, or at once where a command of the call came, or `wake` was
+        called, since the last pause."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._came.wait()
+        self._came.clear()
+
+    def hear(self, command: Command) -> None:
+        """A command of the call came, for this lane or one beside it."""
+        # Remembered: the newer start may be done and gone before this one looks again.
+        current = self.current.command if self.current else None
+        if isinstance(current, StartDuplicateStream) and _overtakes(command, current):
+            self._overtaken = True
+        self.wake()
+
+    def _others(self) -> Iterator[Command]:
+        for lane in self._beside.values():
+            if lane.current is not None:
+                yield lane.current.command
+            for item in lane.items:
+                yield item.command
+
+
+def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
+    if isinstance(later, VerifyLeg):
+        return False
+    if isinstance(later, StopDuplicateStream):
+        return later.generation == command.generation
+    newer = later.command_id != command.command_id and later.issued_at >= command.issued_at
+    return newer and later.generation >= command.generation
+
+
+def _media_stream(command: Command) -> str:
+    """Commands with the same keep their order. A media stream that is not ours has a SID only. A
+    question about a leg holds up neither starts nor stops."""
+    if isinstance(command, StopDuplicateStream) and command.generation == 0:
+        return command.stream_sid or ""
+    if isinstance(command, VerifyLeg):
+        return f"verify {command.call_sid}"
+    return str(command.generation)
+
+
+class Lanes:
+    """All lanes of this process. `carry_out` is awaited for one command of a media stream after the
+    other, so that what is to be stopped never waits behind what cannot be started yet; what it
+    raises ends the task group."""
+
+    def __init__(
+        self,
+        tasks: asyncio.TaskGroup,
+        carry_out: Callable[[Command, CallLane], Awaitable[None]],
+        most: int,
+    ) -> None:
+        self._tasks = tasks
+        self._carry_out = carry_out
+        self._most = most
+        self._calls: dict[str, dict[str, CallLane]] = {}
+        self._running: dict[asyncio.Task[None], int] = {}
+        self._unfinished: dict[int, Unfinished] = {}
+        self._room = asyncio.Event()
+        self._room.set()
+
+    async def room(self) -> None:
+        """Returns once another command may be put in."""
+        await self._room.wait()
+
+    def put(self, item: Item) -> None:
+        """Takes a command; commands of a partition come in the order of their offsets. One that was
+        taken before is left alone."""
+        if not self._begin(item.partition, item.offset, item.at):
+            return
+        task_sid, key = item.command.task_sid, _media_stream(item.command)
+        call = self._calls.setdefault(task_sid, {})
+        if key in call:
+            call[key].put(item)
+        else:
+            lane = call[key] = CallLane(call)
+            lane.put(item)
+            running = self._run(task_sid, key, lane)
+            task = self._tasks.create_task(running, name=f"lane {task_sid} {key}")
+            self._running[task] = item.partition
+            task.add_done_callback(lambda task: self._ended(task, task_sid, key, lane))
+        self._look()
+
+    def skip(self, partition: int, offset: int) -> None:
+        """A record that needs no carrying out."""
+        if self._begin(partition, offset):
+            self._unfinished[partition].finish(offset)
+
+    def take_aside(self, partition: int, offset: int, work: Coroutine[Any, Any, None]) -> None:
+        """A record that is no command, and is finished once `work` is done."""
+        if not self._begin(partition, offset):
+            work.close()
+            return
+        task = self._tasks.create_task(self._work_aside(partition, offset, work))
+        self._running[task] = partition
+        task.add_done_callback(lambda task: self._running.pop(task, None))
+
+    async def _work_aside(
+        self, partition: int, offset: int, work: Coroutine[Any, Any, None]
+    ) -> None:
+        await work
+        if (unfinished := self._unfinished.get(partition)) is not None:
+            unfinished.finish(offset)
+        self._look()
+
+    def committable(self) -> dict[int, int]:
+        """For each partition the offset where a successor must begin."""
+        offsets = {p: u.committable for p, u in self._unfinished.items()}
+        return {p: offset for p, offset in offsets.items() if offset is not None}
+
+    def read_up_to(self) -> dict[int, int]:
+        """For each partition the offset after the last record that was taken."""
+        return {p: u.read_up_to for p, u in self._unfinished.items()}
+
+    def oldest(self) -> int | None:
+        """When the oldest record under way was written (ms); None if there is none."""
+        found = [at for u in self._unfinished.values() if (at := u.oldest) is not None]
+        return min(found, default=None)
+
+    async def keep(self, partitions: set[int]) -> None:
+        """Only these partitions are this process's now: what is under way for others is left to
+        their new owners. What is under way for these goes on, and is not begun again where it is
+        read again."""
+        gone = [task for task, p in self._running.items() if p not in partitions]
+        for task in gone:
+            task.cancel()
+        if gone:
+            await asyncio.wait(gone)
+        self._unfinished = {p: u for p, u in self._unfinished.items() if p in partitions}
+        self._look()
+
+    async def settle(self, seconds: float) -> None:
+        """Gives what is under way that long to end."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds)
+
+    async def end(self, grace_s: float) -> None:
+        """Gives what is under way a moment to end, then leaves it to the next process."""
+        await self.settle(grace_s)
+        for task in self._running:
+            task.cancel()
+
+    def _begin(self, partition: int, offset: int, at: int = 0) -> bool:
+        return self._unfinished.setdefault(partition, Unfinished()).begin(offset, at)
+
+    async def _run(self, task_sid: str, key: str, lane: CallLane) -> None:
+        while lane.items:
+            item = lane.take()
+            await self._carry_out(item.command, lane)
+            if (unfinished := self._unfinished.get(item.partition)) is not None:
+                unfinished.finish(item.offset)
+            self._look()
+        self._forget(task_sid, key, lane)  # now: the next command must find no ended lane
+
+    def _ended(self, task: asyncio.Task[None], task_sid: str, key: str, lane: CallLane) -> None:
+        self._running.pop(task)
+        self._forget(task_sid, key, lane)  # it may have been cancelled before it began
+
+    def _forget(self, task_sid: str, key: str, lane: CallLane) -> None:
+        call = self._calls.get(task_sid, {})
+        if call.get(key) is lane:
+            del call[key]
+            if not call:
+                del self._calls[task_sid]
+
+    def _look(self) -> None:
+        under_way = sum(map(len, self._unfinished.values()))
+        UNDER_WAY.set(under_way)
+        if under_way < self._most:
+            self._room.set()
+        else:
+            self._room.clear()

@@ -1,0 +1,287 @@
+"""Who may ask Twilio now: a bounded number of requests at once, none while Twilio fails or refuses
+but for probes, and who waits goes in the order of urgency.
+
+What waits here holds no place: a bad minute of Twilio delays nobody once it is over. When to probe
+is `pipeline/streams/circuit_breaker.py`'s. Whether a refusal is the account's or one call's own is asked
+apart (`twilio_account.py`), so that no call can close the gate to the others.
+"""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from prometheus_client import Enum, Gauge
+
+from agents.twilio_adapter.account import AccountProbe, AccountState
+from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.turns import Caller, NoTurn, Turn, Urgency
+from pipeline.runtime.telemetry import Health
+from pipeline.twilio import circuit_breaker
+from pipeline.twilio.circuit_breaker import CLOSED, Breaker, Passage, Trouble
+from pipeline.twilio.errors import Verdict, health_of_twilio
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+SLOW_S = 2.0
+"""A request that is not answered within this counts as failed, until it is answered after all."""
+LOOK_EVERY_S = 1.0
+PROBE_ROOM = 2
+"""Of the requests at once so many are kept for probes: where all others hang, they still go out."""
+
+STATE = Enum(
+    "flexcapture_twilio_state",
+    "What Twilio does: none (all is well), failing, refused (the credentials)",
+    states=[trouble.value for trouble in Trouble],
+)
+WAITING = Gauge("flexcapture_twilio_requests_waiting", "Requests that wait to go out")
+
+_TOLD = {
+    Trouble.FAILING: "Twilio fails or does not answer ({}); it is probed, commands wait",
+    Trouble.REFUSED: (
+        "Twilio refuses the credentials ({}): set FLEXCAPTURE_TWILIO_ACCOUNT_SID and "
+        "FLEXCAPTURE_TWILIO_AUTH_TOKEN right and start twilio-adapter again, or make them valid "
+        "at Twilio; until then nothing is recorded. Twilio is asked again every 30 s at most"
+    ),
+}
+
+
+class Gate:
+    """One for all requests of a process. `most` bounds those at once; `check_account` asks Twilio
+    something that belongs to no call, and raises `TwilioError`."""
+
+    def __init__(
+        self,
+        most: int,
+        health: Health,
+        check_account: Callable[[], Awaitable[None]],
+        luck: Callable[[], float] = random.random,
+    ) -> None:
+        self._most = most
+        self._spare = min(PROBE_ROOM, most - 1)
+        self._health = health
+        self._luck = luck
+        self._account = AccountProbe(check_account)
+        self._probing: asyncio.Task[None] | None = None
+        self._breaker = CLOSED
+        self._error: TwilioError | None = None
+        self._waiting: list[tuple[Urgency, int, Turn]] = []
+        self._under_way: set[Turn] = set()
+        self._asked = 0
+        self._refused_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether there is no trouble."""
+        return self._breaker.trouble is Trouble.NONE
+
+    @property
+    def error(self) -> TwilioError | None:
+        """The last error while there is trouble, else None."""
+        return None if self.is_free else self._error
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether Twilio refuses the account."""
+        return self._breaker.trouble is Trouble.REFUSED
+
+    async def ask(self, caller: Caller, request: Callable[[], Awaitable[T]]) -> T:
+        """What the request returns, once it was the caller's turn. Raises `TwilioError` as the
+        request does, and `NoTurn` where the caller's patience ended before it went out. After a
+        refusal, `is_refused` says whether it was the account's."""
+        try:
+            return await self._ask(caller, request)
+        except TwilioError as error:
+            if health_of_twilio(error.status, error.code) is Verdict.REFUSED:
+                await self._weigh_refusal(caller.name, error)
+            raise
+
+    async def _ask(self, caller: Caller, request: Callable[[], Awaitable[T]]) -> T:
+        turn = Turn(caller)
+        self._asked += 1
+        heapq.heappush(self._waiting, (caller.urgency, self._asked, turn))
+        try:
+            self._look()
+            while (left := caller.patience()) > 0 and not turn.is_granted:
+                await caller.pause(left)
+            if left <= 0:
+                raise NoTurn(self._error)
+            return await self._carried(turn, request)
+        finally:
+            self._leave(turn)
+
+    # Whose turn it is
+
+    def _look(self) -> None:
+        """Lets go who may."""
+        now = _now()
+        if self.is_refused:
+            self._probe_account_if_due(now)
+        while self._waiting and not self.is_refused:
+            passage = circuit_breaker.passage(self._breaker, now)
+            if passage is Passage.REST or not self._has_room(passage):
+                break
+            turn = self._next_probe() if passage is Passage.PROBE else self._next()
+            if turn is not None:
+                self._grant(turn, passage, now)
+        WAITING.set(len(self._waiting))
+        self._set_timer(now)
+
+    def _next(self) -> Turn | None:
+        _, _, turn = heapq.heappop(self._waiting)
+        return None if turn.is_gone else turn
+
+    def _next_probe(self) -> Turn | None:
+        """Who was a probe most rarely, so that no single call's own trouble keeps Twilio's recovery
+        from being seen."""
+        self._waiting = [waits for waits in self._waiting if not waits[2].is_gone]
+        heapq.heapify(self._waiting)
+        if not self._waiting:
+            return None
+        waits = min(self._waiting, key=lambda waits: (waits[2].caller.probes, waits[:2]))
+        self._waiting.remove(waits)
+        heapq.heapify(self._waiting)
+        return waits[2]
+
+    def _has_room(self, passage: Passage) -> bool:
+        spare = 0 if passage is Passage.PROBE else self._spare
+        return len(self._under_way) < self._most - spare
+
+    def _grant(self, turn: Turn, passage: Passage, now: int) -> None:
+        if passage is Passage.PROBE:
+            before = self._breaker
+            self._breaker = circuit_breaker.probed(before, now, self._luck())
+            turn.probe = before, self._breaker
+            turn.caller.probes += 1
+        turn.is_granted = True
+        self._under_way.add(turn)
+        turn.caller.wake()
+
+    def _set_timer(self, now: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        wait_ms = self._breaker.probe_at - now
+        if (self._waiting or self.is_refused) and not self.is_free and wait_ms > 0:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later((wait_ms + 1) / 1000, self._look)
+
+    def _leave(self, turn: Turn) -> None:
+        turn.is_gone = True
+        self._under_way.discard(turn)
+        if turn.watch is not None:
+            turn.watch.cancel()
+        if turn.sent_at is None and turn.probe is not None and turn.probe[1] is self._breaker:
+            self._breaker = turn.probe[0]  # it never went out: another may be the probe
+        self._look()
+
+    # What came of it
+
+    async def _carried(self, turn: Turn, request: Callable[[], Awaitable[T]]) -> T:
+        loop = asyncio.get_running_loop()
+        turn.sent_at = loop.time()
+        turn.watch = loop.call_later(LOOK_EVERY_S, self._watch, turn)
+        try:
+            async with turn.limit:
+                answer = await request()
+        except TimeoutError:
+            error = TwilioError(0, None, "given up before it was answered")
+            self._failed(turn, error)
+            raise error from None
+        except TwilioError as error:
+            self._judge(turn, error)
+            raise
+        self._answered(turn.sent_at)
+        return answer
+
+    def _judge(self, turn: Turn, error: TwilioError) -> None:
+        assert turn.sent_at is not None
+        match health_of_twilio(error.status, error.code):
+            case Verdict.REFUSED:
+                pass  # weighed once it holds no place any more
+            case Verdict.BACK_OFF:
+                self._failed(turn, error)
+            case _:
+                self._answered(turn.sent_at)
+
+    def _failed(self, turn: Turn, error: TwilioError) -> None:
+        after = circuit_breaker.failed(self._breaker, turn.caller.name, _now(), self._luck())
+        self._become(after, error)
+
+    def _answered(self, sent_at: float) -> None:
+        if self.is_refused and sent_at < self._refused_at:
+            return  # the credentials were good when it was asked; they are not now
+        before = self._breaker.trouble
+        self._become(circuit_breaker.answered(self._breaker), None)
+        if before is not Trouble.NONE:
+            self._give_up_older(sent_at)
+
+    # Whose refusal it is
+
+    async def _weigh_refusal(self, caller: str, error: TwilioError) -> None:
+        if self.is_refused:
+            return
+        state = await self._account.state()
+        if state.verdict is Verdict.BACK_OFF:
+            self._become(circuit_breaker.refused(self._breaker, caller, _now()), error)
+        self._take_in(state)
+
+    def _probe_account_if_due(self, now: int) -> None:
+        if circuit_breaker.passage(self._breaker, now) is Passage.PROBE:
+            self._breaker = circuit_breaker.probed(self._breaker, now, self._luck())
+            self._probing = asyncio.get_running_loop().create_task(self._probe_account())
+
+    async def _probe_account(self) -> None:
+        self._take_in(await self._account.state())
+
+    def _take_in(self, state: AccountState) -> None:
+        if state.verdict is Verdict.DONE:
+            self._answered(state.sent_at)
+        elif state.verdict is Verdict.REFUSED:
+            self._become(circuit_breaker.account_refused(self._breaker, _now()), state.error)
+        self._look()
+
+    # What changes with it
+
+    def _watch(self, turn: Turn) -> None:
+        """Looks at a request that is not answered yet, every second."""
+        loop = asyncio.get_running_loop()
+        if turn.caller.patience() <= 0:
+            turn.cut(loop.time())
+        elif turn.sent_at is not None and loop.time() - turn.sent_at >= SLOW_S:
+            self._failed(turn, TwilioError(0, None, f"no answer within {SLOW_S:g} s"))
+            self._look()
+        turn.watch = loop.call_later(LOOK_EVERY_S, self._watch, turn)
+
+    def _become(self, after: Breaker, error: TwilioError | None) -> None:
+        before, self._breaker = self._breaker, after
+        self._error = error if error is not None or self.is_free else self._error
+        if after.trouble is before.trouble:
+            return
+        if after.trouble is Trouble.REFUSED:
+            self._refused_at = asyncio.get_running_loop().time()
+        STATE.state(after.trouble.value)
+        if after.trouble is Trouble.NONE:
+            log.info("Twilio answers again")
+            self._health.good("twilio")
+        else:
+            told = _TOLD[after.trouble].format(error)
+            log.error(told)
+            self._health.bad("twilio", told)
+
+    def _give_up_older(self, answered_sent_at: float) -> None:
+        """Twilio answers again. What was asked before its first answer, and is slow, is lost: it
+        is not waited for, but asked again."""
+        now = asyncio.get_running_loop().time()
+        for turn in self._under_way:
+            if turn.sent_at is not None and turn.sent_at < answered_sent_at:
+                turn.cut(max(now, turn.sent_at + SLOW_S))
+
+
+def _now() -> int:
+    return int(asyncio.get_running_loop().time() * 1000)

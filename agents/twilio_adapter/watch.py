@@ -1,0 +1,100 @@
+"""How far the adapter is behind, and whether what it does moves."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from prometheus_client import Gauge
+
+from agents.twilio_adapter.lanes import Lanes
+from pipeline.runtime import kafka
+from pipeline.runtime.telemetry import Health
+
+LAG_EVERY_S = 5.0
+ANSWER_SECONDS = 5.0
+SLOW_S = 10.0
+
+LAG_RECORDS = Gauge(
+    "flexcapture_twilio_lag_records", "Commands of this process's partitions that are not answered"
+)
+LAG_SECONDS = Gauge(
+    "flexcapture_twilio_lag_seconds", "Age of the oldest command under way, 0 if there is none"
+)
+
+
+class Publishing:
+    """Answers on their way to Kafka."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._count = 0
+        self._under_way: dict[int, tuple[str, float]] = {}
+
+    @contextmanager
+    def to(self, topic: str) -> Iterator[None]:
+        """One is."""
+        self._count += 1
+        number = self._count
+        self._under_way[number] = topic, self._clock()
+        try:
+            yield
+        finally:
+            del self._under_way[number]
+
+    def show(self, health: Health) -> None:
+        """Warn of answers that Kafka does not take, as their partition has no leader, say."""
+        now = self._clock()
+        slow = [topic for topic, since in self._under_way.values() if now - since > SLOW_S]
+        if slow:
+            topics = ", ".join(sorted(set(slow)))
+            text = f"Kafka has not taken {len(slow)} answers for {SLOW_S:.0f} s, on {topics}"
+            health.warn("kafka-partitions", text)
+        else:
+            health.clear_warning("kafka-partitions")
+
+
+class AdapterWatch:
+    """Measures. `overdue` returns the number of a request to Twilio that should have timed out;
+    `now` is the log's clock, ms."""
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        lanes: Lanes,
+        overdue: Callable[[], int | None],
+        now: Callable[[], int],
+    ) -> None:
+        self._now = now
+        self._consumer = consumer
+        self._lanes = lanes
+        self._overdue = overdue
+        self._ends: dict[int, int] = {}
+
+    def look(self) -> tuple[str, object]:
+        """Return what waits, and what was done: see `end_if_stuck`."""
+        if (number := self._overdue()) is not None:
+            return "a request to Twilio does not end, beyond its own time-out", number
+        read = self._lanes.read_up_to()
+        if any(end > read[n] for n, end in self._ends.items() if n in read):
+            return "commands wait to be read", (read, self._lanes.committable())
+        return "", None
+
+    async def measure_lag(self) -> None:
+        """Ask, every few seconds, how much there is to be done. Never returns."""
+        while True:
+            await asyncio.sleep(LAG_EVERY_S)
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    ends = await kafka.end_offsets(self._consumer, self._consumer.assignment())
+            except (KafkaError, TimeoutError):
+                self._ends = {}
+                continue
+            self._ends = {tp.partition: end for tp, end in ends.items()}
+            done = self._lanes.committable()
+            waiting = (end - done[n] for n, end in self._ends.items() if n in done)
+            oldest = self._lanes.oldest()
+            LAG_RECORDS.set(sum(max(0, records) for records in waiting))
+            LAG_SECONDS.set(0 if oldest is None else max(0, self._now() - oldest) / 1000)

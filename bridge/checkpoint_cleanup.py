@@ -1,0 +1,77 @@
+"""Takes off the checkpoint topic what stands there of shards and streams that cannot come back,
+under every checkpoint name. The live bridge does it. I/O."""
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from bridge.jobs import Desk
+from pipeline.kinesis import lineage
+from pipeline.kinesis.shard_ref import Incarnation, Place
+from pipeline.runtime.kafka import producer
+from schemas.records import BridgeCheckpoint, BridgePeriod
+from schemas.topics import BRIDGE_CHECKPOINTS
+
+log = structlog.get_logger(__name__)
+
+
+class Retirement:
+    """Shown every listing, it forgets what has been missing from them for long enough."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._absent_since: Mapping[str, int] = {}
+        self._others: frozenset[str] = frozenset()
+
+    async def look(
+        self, incarnation: Incarnation, listed: Sequence[lineage.Shard], now: int
+    ) -> None:
+        """`listed`: all shards of the stream as it is `now` (ms). What cannot be written is tried
+        again with the next listing."""
+        self._tell_of_others(incarnation.kinesis_stream)
+        known = self._known(incarnation.kinesis_stream)
+        shards = {shard.shard_id for shard in listed} | {""}
+        there = {
+            place.key
+            for place in known
+            if place.incarnation == incarnation and place.shard_id in shards
+        }
+        due, self._absent_since = lineage.forgettable(
+            {place.key: record.at for place, record in known.items()},
+            there,
+            self._absent_since,
+            now,
+        )
+        try:
+            await self._forget({place: r for place, r in known.items() if place.key in due})
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning("checkpoints cannot be forgotten now", error=repr(error))
+
+    def _known(self, kinesis_stream: str) -> Mapping[Place, BridgeCheckpoint | BridgePeriod]:
+        """What this process is to look after, so that not all do it."""
+        checkpoints = self._desk.checkpoints
+        found: dict[Place, BridgeCheckpoint | BridgePeriod] = {}
+        found.update(checkpoints.of_stream(kinesis_stream))
+        found.update(checkpoints.periods_of(kinesis_stream))
+        return {place: record for place, record in found.items() if self._desk.leases.has(place)}
+
+    async def _forget(self, due: Mapping[Place, BridgeCheckpoint | BridgePeriod]) -> None:
+        if not due:
+            return
+        topic = self._desk.settings.prefixed(BRIDGE_CHECKPOINTS.name)
+        async with producer(self._desk.settings) as sender:
+            for place, record in due.items():
+                unread = isinstance(record, BridgeCheckpoint) and not record.finished
+                log.log(40 if unread else 20, "checkpoint forgotten", key=place.key, unread=unread)
+                await sender.send_and_wait(topic, None, place.key.encode())
+
+    def _tell_of_others(self, kinesis_stream: str) -> None:
+        others = self._desk.checkpoints.streams() - {kinesis_stream}
+        if others != self._others:
+            self._others = others
+            log.warning(
+                "other Kinesis streams were bridged to these topics; what is not read of them yet "
+                "is read only by a bridge of their own",
+                others=sorted(others), ours=kinesis_stream,
+            )  # fmt: skip

@@ -1,0 +1,284 @@
+"""The role: looks after which shards there are and which of them are ours, and carries those."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import structlog
+from aiokafka.errors import KafkaError
+from prometheus_client import Gauge
+
+from bridge.checkpoint_cleanup import Retirement
+from bridge.checkpoints import Blocked, Checkpoints, partition_of
+from bridge.jobs import CLOCK_ERROR_MS, Desk, Errand, check_start, live
+from bridge.kinesis_reader import DEFAULT_STREAM, Kinesis, ShardReader
+from bridge.leases import Leases, group_of
+from bridge.shard_carrier import End, ShardCarrier, World
+from bridge.topic_limits import topic_limits
+from bridge.transactions import ShardWriter
+from bridge.unavailable import KinesisUnavailable, StreamAbsent
+from pipeline.kinesis import lineage
+from pipeline.kinesis.period import ALWAYS, Period
+from pipeline.kinesis.shard_ref import LIVE, Incarnation, Place, transactional_id
+from pipeline.runtime.kafka_watch import using_kafka
+from pipeline.runtime.log_clock import LogClock, log_clock, machine_clock
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
+from schemas.records import BridgeCheckpoint
+from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
+
+log = structlog.get_logger(__name__)
+
+LIST_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+STOP_SECONDS = 5.5
+SWITCH_SECONDS = 0.0005
+
+_readable = Gauge(
+    "flexcapture_bridge_shards_readable",
+    "Shards that some process must carry now, as this one sees",
+)
+_shards = Gauge("flexcapture_bridge_shards", "Shards carried by this process")
+
+
+async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
+    """Bridges the configured Kinesis stream until `stop` is set."""
+    check_start(settings, machine_clock() + CLOCK_ERROR_MS)
+    async with log_clock(settings, health) as clock, _using_kafka(settings, health, LIVE):
+        # After Kafka: while it is away, the health must name it, not a clock that is not measured.
+        await clock.settled(stop)
+        if not stop.is_set():
+            errand = live(settings, clock.now())
+            await _bridged(Bridge(settings, health, errand, clock), stop)
+
+
+async def run_errand(
+    settings: Settings, health: Health, stop: asyncio.Event, errand: Errand, clock: LogClock
+) -> bool:
+    """Bridges until `stop` is set or the errand is done: whether it is done."""
+    async with _using_kafka(settings, health, errand.name):
+        return await _bridged(Bridge(settings, health, errand, clock), stop)
+
+
+def _using_kafka(
+    settings: Settings, health: Health, errand_name: str
+) -> AbstractAsyncContextManager[None]:
+    stream = settings.kinesis_stream or DEFAULT_STREAM
+    return using_kafka(
+        settings,
+        health,
+        reads=[BRIDGE_CHECKPOINTS],
+        writes=[CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS],
+        group=group_of(stream, errand_name),
+        transactional_ids=[transactional_id(errand_name, stream)],
+    )
+
+
+async def _bridged(bridge: "Bridge", stop: asyncio.Event) -> bool:
+    # boto3 works in threads. One of them that computes lets the loop, which has a transaction to
+    # write, wait for this long: by default, 5 ms each time.
+    sys.setswitchinterval(SWITCH_SECONDS)
+    try:
+        await bridge.start()
+        async with asyncio.TaskGroup() as group:
+            followers = [
+                group.create_task(bridge.checkpoints.run(), name="checkpoints"),
+                group.create_task(bridge.leases.run(), name="leases"),
+            ]
+            await bridge.run(group, stop)
+            for task in followers:
+                task.cancel()
+        return bridge.done
+    finally:
+        await bridge.close()
+
+
+class Bridge:
+    """All that this process bridges."""
+
+    def __init__(self, settings: Settings, health: Health, errand: Errand, clock: LogClock) -> None:
+        self.done = False
+        """Whether the errand is."""
+        self._settings = settings
+        self._health = health
+        self._errand = errand
+        self._clock = clock
+        self._name = errand.name
+        self._changed = asyncio.Event()
+        self._list_at = 0.0
+        self._listed_at = 0.0
+        self._look_failed = False
+        self.checkpoints = Checkpoints(settings, self._list_now)
+        self._kinesis = Kinesis(settings)
+        self.leases = Leases(settings, self._kinesis.stream_name, errand.name, self._changed.set)
+        self._desk = Desk(settings, self.checkpoints, self.leases, clock.now)
+        self._retirement = Retirement(self._desk)
+        self._incarnation: Incarnation | None = None
+        self._period: tuple[Incarnation, Period] | None = None
+        self._listed: tuple[lineage.Shard, ...] = ()
+        self._carriers: dict[Place, tuple[ShardCarrier, asyncio.Task[None]]] = {}
+        self._world = World(
+            instance=settings.instance,
+            health=health,
+            settled=self.leases.settled.wait,
+            limits=lambda: topic_limits(settings),
+            writer=lambda place, limits: ShardWriter(settings, place, limits),
+            checkpoint=self._checkpoint,
+            reader=self._reader,
+            incarnation=self._kinesis.incarnation,
+            now=clock.now,
+        )
+
+    async def start(self) -> None:
+        """Connects, and looks at Kinesis for the first time."""
+        await asyncio.gather(self.checkpoints.start(), self.leases.start(), self._look())
+
+    async def close(self) -> None:
+        """Disconnects."""
+        self._kinesis.close()
+        await asyncio.gather(self.checkpoints.stop(), self.leases.stop())
+
+    async def run(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        """Works until `stop` is set; returns once every shard has ended."""
+        stopping = group.create_task(stop.wait(), name="stop")
+        await _first(self.leases.settled.wait(), stopping)
+        await _first(self.checkpoints.readable(), stopping)
+        self._health.good("starting")
+        while not stop.is_set():
+            self._changed.clear()
+            if time.monotonic() >= self._list_at:
+                await self._look()
+            await _first(self._learn_period(), stopping)
+            self._reconcile(group)
+            if self.done:
+                break
+            await _first(self._changed.wait(), stopping, self._list_at - time.monotonic())
+        stopping.cancel()
+        await self._end()
+
+    async def _look(self) -> None:
+        """Asks Kinesis which stream and which shards there are."""
+        self._listed_at = time.monotonic()
+        try:
+            incarnation = await self._kinesis.incarnation()
+            self._listed = await self._kinesis.shards()
+        except KinesisUnavailable as error:
+            if isinstance(error, StreamAbsent):
+                self._incarnation, self._listed = None, ()
+            # Once is no harm while shards are being read: DescribeStreamSummary may be throttled.
+            if self._incarnation is None or self._look_failed:
+                self._health.bad("kinesis", f"stream {self._kinesis.stream_name}: {error}")
+            self._look_failed = True
+            log.warning("Kinesis stream cannot be read", error=str(error))
+            self._list_at = time.monotonic() + RETRY_SECONDS
+            return
+        if incarnation != self._incarnation:
+            log.info(
+                "Kinesis stream", name=incarnation.kinesis_stream,
+                created_at=incarnation.created_at, shards=[s.shard_id for s in self._listed],
+            )  # fmt: skip
+        self._incarnation = incarnation
+        self._look_failed = False
+        self._health.good("kinesis")
+        self._list_at = time.monotonic() + LIST_SECONDS
+        if self._name == LIVE:
+            await self._retirement.look(incarnation, self._listed, self._clock.now())
+
+    async def _learn_period(self) -> None:
+        """What is to be read of the stream that is there now; nothing is read before that."""
+        incarnation = self._incarnation
+        if incarnation is None or (self._period and self._period[0] == incarnation):
+            return
+        try:
+            period = await self._errand.period(self._desk, incarnation)
+        except (Blocked, TimeoutError, KafkaError) as error:
+            log.warning("not known yet from where to read", error=repr(error))
+            self._health.bad("period", f"not known yet from where to read: {error!r}")
+            self._list_at = time.monotonic() + RETRY_SECONDS
+            return
+        self._health.good("period")
+        if period is not None:
+            log.info("period", begins_at=period.begins_at, ends_at=period.ends_at)
+            self._period = incarnation, period
+
+    def _reconcile(self, group: asyncio.TaskGroup) -> None:
+        """Begins and ends shards, so that those are carried that should be. Those that have to end
+        do so in their own time; whoever has them next does not wait for it."""
+        period, wanted = self._wanted()
+        for place, (carrier, _) in self._carriers.items():
+            if place not in wanted:
+                carrier.stop.set()
+        for place, shard in wanted.items():
+            if place not in self._carriers:
+                carrier = ShardCarrier(self._world, place, period)
+                task = group.create_task(self._carry(place, carrier), name=place.key)
+                self._carriers[place] = carrier, task
+            self._carriers[place][0].closed = shard.closed
+        _shards.set(len(self._carriers))
+
+    def _wanted(self) -> tuple[Period, dict[Place, lineage.Shard]]:
+        _readable.set(0)
+        if self._incarnation is None or self._period is None:
+            return ALWAYS, {}
+        of, period = self._period
+        if of != self._incarnation:
+            return ALWAYS, {}
+        finished = self.checkpoints.finished(self._incarnation, self._name)
+        plan = lineage.plan(self._listed, finished)
+        _readable.set(len(plan.readable))
+        self.done = self._errand.is_done(plan, self._incarnation)
+        places = {self._place(s.shard_id): s for s in self._listed if s.shard_id in plan.readable}
+        return period, {p: s for p, s in places.items() if self.leases.has(p)}
+
+    def _place(self, shard_id: str) -> Place:
+        assert self._incarnation is not None
+        name, created_at = self._incarnation.kinesis_stream, self._incarnation.created_at
+        return Place(name, created_at, shard_id, self._name)
+
+    async def _carry(self, place: Place, carrier: ShardCarrier) -> None:
+        try:
+            if await carrier.run() is End.FINISHED:
+                await self.checkpoints.caught_up(partition_of(place))
+        finally:
+            del self._carriers[place]
+            self._list_now()
+
+    async def _end(self) -> None:
+        tasks = [task for _, task in self._carriers.values()]
+        for carrier, _ in self._carriers.values():
+            carrier.stop.set()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+            for task in late:
+                task.cancel()
+
+    def _list_now(self) -> None:
+        self._list_at = min(self._list_at, max(time.monotonic(), self._listed_at + 0.5))
+        self._changed.set()
+
+    async def _checkpoint(self, place: Place) -> BridgeCheckpoint | None:
+        await self.checkpoints.caught_up(partition_of(place))
+        return self.checkpoints.get(place)
+
+    async def _reader(self, place: Place, position: str | None, since: int | None) -> ShardReader:
+        client = await self._kinesis.client()
+        return ShardReader(client, place, position, since, self._errand.share)
+
+
+async def _first(
+    work: Coroutine[Any, Any, object], stopping: asyncio.Task[Any], seconds: float | None = None
+) -> None:
+    """Waits for `work`, until `stopping` is done or `seconds` are over."""
+    working = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait(
+            {working, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+        if working.done():
+            working.result()
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)

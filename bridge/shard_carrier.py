@@ -1,0 +1,264 @@
+"""One shard, carried from Kinesis to Kafka until it ends or is somebody else's."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+import structlog
+from aiokafka.errors import KafkaError, ProducerFenced
+from prometheus_client import Gauge
+
+from bridge.kinesis_reader import Batch
+from bridge.unavailable import KinesisUnavailable, StreamAbsent
+from pipeline.kinesis.messages import Limits, Message, Portion, portions
+from pipeline.kinesis.period import ALWAYS, Period
+from pipeline.kinesis.shard_ref import Incarnation, Place
+from pipeline.runtime.telemetry import Health
+from schemas.records import BridgeCheckpoint
+
+log = structlog.get_logger(__name__)
+
+_behind = Gauge(
+    "flexcapture_bridge_behind_ms", "How far reading is behind the shard's tip", ["shard"]
+)
+_read_at = Gauge(
+    "flexcapture_bridge_read_at_seconds",
+    "When the shard was last read, or given to this process if it was not yet (log time, s)",
+    ["shard"],
+)
+
+FIRST_PAUSE = 0.5
+LONGEST_PAUSE = 5.0
+FENCED_PAUSE = 2.5
+"""Longer than it takes the group to tell us that the shard is another's now: else two processes
+would fence each other in turn."""
+
+EMPTY_READS_AT_END = 3
+"""An emulator may give a closed shard an iterator for ever: it is
+finished after so many empty reads at its tip."""
+
+T = TypeVar("T")
+
+
+class Reader(Protocol):
+    """What `ShardReader` does."""
+
+    async def read(self) -> Batch:
+        """The next records."""
+
+    def close(self) -> None:
+        """Not needed any more."""
+
+
+class Writer(Protocol):
+    """What `ShardWriter` does."""
+
+    async def start(self) -> None:
+        """Fences others."""
+
+    async def write(self, messages: tuple[Message, ...], checkpoint: BridgeCheckpoint) -> None:
+        """All or nothing."""
+
+    async def close(self) -> None:
+        """Not needed any more."""
+
+
+class End(Enum):
+    """Why a shard is carried no further."""
+
+    FINISHED = "it is closed, or its period over, and read to its end"
+    GONE = "its stream is not there any more"
+    STOPPED = "asked to stop"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a shard needs of the rest."""
+
+    instance: str
+    health: Health
+    settled: Callable[[], Coroutine[Any, Any, object]]
+    """Returns when leases are certain."""
+    limits: Callable[[], Awaitable[Limits]]
+    writer: Callable[[Place, Limits], Writer]
+    checkpoint: Callable[[Place], Awaitable[BridgeCheckpoint | None]]
+    """The place's checkpoint, of which nothing committed before the call is missing."""
+    reader: Callable[[Place, str | None, int | None], Awaitable[Reader]]
+    """Given the sequence number to read on after, and the time (ms) to begin at without one."""
+    incarnation: Callable[[], Awaitable[Incarnation]]
+    """The stream as it is now."""
+    now: Callable[[], int]
+    """The log's clock, ms."""
+    pause: Callable[[float], Coroutine[Any, Any, object]] = asyncio.sleep
+
+
+class ShardCarrier:
+    """Carries one shard: `run` it, and set `stop` to end it between two transactions."""
+
+    def __init__(self, world: World, place: Place, period: Period = ALWAYS) -> None:
+        self.stop = asyncio.Event()
+        self.closed = False
+        """Whether ListShards shows the shard as closed; kept up to date by who lists."""
+        self._world = world
+        self._place = place
+        self._period = period
+        self._failures = 0
+        self._name = f"shard {place.shard_id}"
+        self._log = log.bind(shard=place.shard_id, place=place.key)
+
+    async def run(self) -> End:
+        """Returns when there is nothing more to do. Whatever fails is tried again."""
+        shard = self._place.shard_id
+        _read_at.labels(shard).set(self._world.now() / 1000)
+        _behind.labels(shard).set(0)
+        try:
+            while not self.stop.is_set():
+                try:
+                    end = await self._take_over()
+                except Exception as error:  # noqa: BLE001 - one shard's trouble is its own
+                    await self._failed(error)
+                else:
+                    self._log.info("shard ended", why=end.value)
+                    return end
+            return End.STOPPED
+        finally:
+            self._world.health.good(self._name)
+            # The next stream of the name may have a shard of that name, which is carried already.
+            with suppress(KeyError):
+                _behind.remove(shard)
+                _read_at.remove(shard)
+
+    async def _take_over(self) -> End:
+        """Takes the shard over and carries it. Raises where it has to be taken over anew."""
+        await self._unless_stopped(self._world.settled())
+        if self.stop.is_set():
+            return End.STOPPED
+        limits = await self._world.limits()
+        writer = self._world.writer(self._place, limits)
+        try:
+            # The order matters. 1: nobody else can write this shard's events from here on, and
+            # what they had begun is decided. 2: so this is the last word on where they were.
+            await writer.start()
+            checkpoint = await self._world.checkpoint(self._place)
+            if checkpoint is not None and checkpoint.finished:
+                return End.FINISHED
+            self._log.info("shard taken over", after=checkpoint and checkpoint.sequence_number)
+            return await self._carry(writer, limits, checkpoint)
+        finally:
+            await writer.close()
+
+    async def _carry(self, writer: Writer, limits: Limits, found: BridgeCheckpoint | None) -> End:
+        checkpoint = found or self._beginning()
+        begins_at = self._period.begins_at
+        reader = await self._world.reader(self._place, checkpoint.sequence_number, begins_at)
+        empty_reads = 0
+        try:
+            while (batch := await self._read(reader)) is not None:
+                records = self._period.of(batch.records)
+                carried = checkpoint.elements
+                for portion in portions(self._place, records, limits, self._world.now(), carried):
+                    checkpoint = self._at(checkpoint, portion)
+                    await writer.write(portion.messages, checkpoint)
+                    if self.stop.is_set():
+                        return End.STOPPED
+                self._works()
+                at_tip = self.closed and not batch.records and batch.behind_ms == 0
+                empty_reads = empty_reads + 1 if at_tip else 0
+                if self._is_read(batch) or empty_reads >= EMPTY_READS_AT_END:
+                    await writer.write((), replace(checkpoint, finished=True, at=self._world.now()))
+                    return End.FINISHED
+            return End.STOPPED if self.stop.is_set() else End.GONE
+        finally:
+            reader.close()
+
+    def _is_read(self, batch: Batch) -> bool:
+        return batch.ended or self._period.is_over(
+            batch.records, batch.behind_ms, self._world.now()
+        )
+
+    def _beginning(self) -> BridgeCheckpoint:
+        return BridgeCheckpoint(
+            name=self._place.name,
+            kinesis_stream=self._place.kinesis_stream,
+            stream_created_at=self._place.created_at,
+            shard_id=self._place.shard_id,
+            sequence_number=None,
+            finished=False,
+            arrived_at=None,
+            at=self._world.now(),
+            instance=self._world.instance,
+        )
+
+    def _at(self, checkpoint: BridgeCheckpoint, portion: Portion) -> BridgeCheckpoint:
+        reached = replace(
+            checkpoint,
+            elements=portion.elements,
+            at=self._world.now(),
+            instance=self._world.instance,
+        )
+        if (last := portion.last) is None:
+            return reached
+        return replace(reached, sequence_number=last.sequence_number, arrived_at=last.arrived_at)
+
+    async def _read(self, reader: Reader) -> Batch | None:
+        """The next batch; None if we were asked to stop, or the stream is another one now."""
+        while True:
+            try:
+                batch = await self._unless_stopped(reader.read())
+            except KinesisUnavailable as error:
+                await self._failed(error)
+            else:
+                self._note(batch)
+                return batch
+            # Sequence numbers and iterators of one stream mean nothing in the next one of its
+            # name, but many are valid there: so first make sure which of them answers.
+            if not await self._still_there():
+                return None
+
+    def _note(self, batch: Batch | None) -> None:
+        if batch is not None:
+            _behind.labels(self._place.shard_id).set(batch.behind_ms)
+            _read_at.labels(self._place.shard_id).set(self._world.now() / 1000)
+
+    async def _still_there(self) -> bool:
+        while not self.stop.is_set():
+            try:
+                return await self._world.incarnation() == self._place.incarnation
+            except StreamAbsent:
+                return False
+            except KinesisUnavailable as error:
+                await self._failed(error)
+        return False
+
+    def _works(self) -> None:
+        if self._failures:
+            self._failures = 0
+            self._world.health.good(self._name)
+
+    async def _failed(self, error: Exception) -> None:
+        """Tells of it, and waits: the longer, the more often in a row."""
+        self._failures += 1
+        self._world.health.bad(self._name, f"{type(error).__name__}: {error}")
+        expected = isinstance(error, KafkaError | KinesisUnavailable | TimeoutError)
+        self._log.warning(
+            "shard is held up", error=repr(error), failures=self._failures, exc_info=not expected
+        )
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
+        if isinstance(error, ProducerFenced):
+            pause = max(pause, FENCED_PAUSE)
+        await self._unless_stopped(self._world.pause(pause))
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What `work` returns; None, and `work` cancelled, if `stop` is set before."""
+        working = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self.stop.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return working.result() if working.done() else None
+        finally:
+            for task in (working, stopping):
+                task.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)

@@ -1,0 +1,30 @@
+"""What the topics take. I/O."""
+
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from pipeline.kinesis.messages import Limits
+from pipeline.runtime.kafka import MAX_REQUEST_BYTES, admin_client
+from pipeline.runtime.settings import Settings
+from schemas.topics import CTI_EVENTS, DEAD_LETTERS
+
+
+async def topic_limits(settings: Settings) -> Limits:
+    """What the topics take; ask anew at each take-over, for it can be changed."""
+    topics = [settings.prefixed(t.name) for t in (CTI_EVENTS, DEAD_LETTERS)]
+    admin = admin_client(settings, 4_000)
+    await admin.start()
+    try:
+        found = await admin.describe_configs(
+            [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+        )
+    finally:
+        await admin.close()
+    takes = {
+        resource[3]: min(MAX_REQUEST_BYTES, int(entry[1]))
+        for response in found
+        for resource in response.resources
+        for entry in resource[4]
+        if entry[0] == "max.message.bytes"
+    }
+    # Without the ACL DescribeConfigs nothing is known: as the topics should be.
+    return Limits(*(takes.get(topic, MAX_REQUEST_BYTES) for topic in topics))

@@ -1,0 +1,44 @@
+"""`flexcapture call`: the state of a call at any moment, printed."""
+
+import asyncio
+import json
+import sys
+
+from aiokafka.errors import KafkaError
+
+from cli.call.formatting import as_json, as_text
+from cli.call.reader import read_history
+from pipeline.runtime.log_reader import Told
+from pipeline.runtime.settings import Settings
+from pipeline.times import rfc3339
+from schemas.topics import CALLS
+
+_DAY_MS = 24 * 60 * 60 * 1000
+
+
+def show_call(settings: Settings, task_sid: str, at: int | None, *, in_json: bool) -> int:
+    """Prints what was known of the call at `at` (ms; None: every version, and what is known now).
+    The exit status: 0; 1 where the call is not known, or Kafka cannot be read."""
+    try:
+        history = asyncio.run(read_history(settings, task_sid, at, Told()))
+    except (KafkaError, LookupError, OSError) as error:
+        return _failed(f"the topics cannot be read: {error or type(error).__name__}")
+    if history is None:
+        when = "" if at is None else f" at {rfc3339(at)}"
+        days = (CALLS.retention_ms or 0) // _DAY_MS
+        name = settings.prefixed(CALLS.name)
+        return _failed(
+            f"no call {task_sid} was known{when}: it has no version on the topic {name}, which "
+            f"keeps them for {days} days"
+        )
+    every = history.versions if at is None else None
+    if in_json:
+        print(json.dumps(as_json(history.latest, every, at), indent=2, ensure_ascii=False))
+    else:
+        print(as_text(history.latest, every, at))
+    return 0
+
+
+def _failed(what: str) -> int:
+    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
+    return 1

@@ -1,0 +1,69 @@
+"""A call as it was known at any moment, from the records of its topics with their log times.
+Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar, get_args
+
+from cli.call.changes import changes
+from pipeline.contacts.state import Input, empty, fold
+from schemas.records import Call, ContactState
+
+R = TypeVar("R")
+
+_INPUTS: tuple[type, ...] = get_args(Input)
+
+
+@dataclass(frozen=True, slots=True)
+class Logged(Generic[R]):
+    """A record as it lies in a topic: `at` is its log time (ms)."""
+
+    at: int
+    record: R
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a call: since when it held (ms, log time), and what was new in it."""
+
+    at: int
+    call: Call
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that was known at a moment: the version that held then, and what was decided, streamed
+    and recorded. `known` has no call of its own."""
+
+    version: Version
+    known: ContactState
+
+
+def versions(logged: Iterable[Logged[Call]]) -> tuple[Version, ...]:
+    """Every version, in the order of the log. What a process that was killed wrote once more is
+    left out."""
+    found: list[Version] = []
+    seen: dict[int, Call] = {}
+    for entry in logged:
+        call = entry.record
+        if seen.get(call.revision) == call:
+            continue
+        seen[call.revision] = call
+        last = found[-1].call if found else None
+        found.append(Version(entry.at, call, changes(last, call)))
+    return tuple(found)
+
+
+def held(all_of_them: Iterable[Version], at: int) -> Version | None:
+    """The version that held at `at`; None: the call was not known yet."""
+    return next((v for v in reversed(tuple(all_of_them)) if v.at <= at), None)
+
+
+def known(version: Version, others: Iterable[Logged[object]]) -> Known:
+    """What the records beside the call's versions say."""
+    state = empty(version.call.task_sid)
+    for entry in others:
+        if isinstance(entry.record, _INPUTS) and not isinstance(entry.record, Call):
+            state = fold(state, entry.record, entry.at)  # type: ignore[arg-type]
+    return Known(version, state)

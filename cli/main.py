@@ -1,0 +1,342 @@
+"""The command line: `flexcapture COMMAND`. The composition root, which may import everything; it
+imports what a command needs only when it is asked for, so that a role starts quickly."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import structlog
+import uvloop
+
+from pipeline.runtime.console_settings import new_console_token
+from pipeline.runtime.endpoints import NotRunning, settings_for
+from pipeline.runtime.permissions import PRIVATE_UMASK, refuse_open_paths, set_umask
+from pipeline.runtime.process import RoleMain, run_role
+from pipeline.runtime.settings import Role, Settings, SettingsError, load
+from pipeline.times import moment
+from pipeline.twilio.sids import SidKind, valid_sid
+
+OK, FAILED, WRONG = 0, 1, 2
+DEFAULT_STATE_DIR = Path(".flexcapture")
+DEMO_STATE_DIR = Path(".flexcapture-demo")
+
+ROLE_MODULES: Mapping[Role, str] = {
+    Role.BRIDGE: "bridge.service",
+    Role.TRACKER: "agents.tracker",
+    Role.RESOLVER: "agents.resolver",
+    Role.STREAM_MANAGER: "agents.stream_manager",
+    Role.TWILIO_ADAPTER: "agents.twilio_adapter.service",
+    Role.GATEWAY: "gateway.server",
+    Role.RECORDER: "agents.recorder.service",
+    Role.CONSOLIDATOR: "agents.consolidator",
+    Role.CONSOLE: "console.server",
+}
+"""Where each role's `run` is."""
+
+_ROLE_HELP: Mapping[Role, str] = {
+    Role.BRIDGE: "brings CTI events from Kinesis to Kafka",
+    Role.TRACKER: "keeps the state of every call",
+    Role.RESOLVER: "finds the task of events that carry a call SID only",
+    Role.STREAM_MANAGER: "decides which media streams run",
+    Role.TWILIO_ADAPTER: "starts and stops media streams at Twilio",
+    Role.GATEWAY: "takes the audio in over WebSockets",
+    Role.RECORDER: "writes the recordings",
+    Role.CONSOLIDATOR: "joins calls and recordings in the database",
+    Role.CONSOLE: "the web portal",
+}
+
+_LOCAL_PACKAGES = frozenset({"moto", "rich"})
+"""Installed with the extra `local`; the image is without."""
+
+# Faust's code is tried on asyncio's loop only; these roles move many small packets.
+_ON_UVLOOP = frozenset({Role.BRIDGE, Role.TWILIO_ADAPTER, Role.GATEWAY, Role.RECORDER})
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their arguments."""
+    top = argparse.ArgumentParser(
+        prog="flexcapture",
+        description="Records the calls of monitored agents in a Twilio Flex contact center.",
+        epilog="Settings are environment variables, FLEXCAPTURE_...: see docs/settings.md.",
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="the whole pipeline on this machine, until stopped")
+    up.add_argument("--state-dir", type=Path, metavar="DIR", help="where it keeps all it keeps")
+    up.add_argument(
+        "--brokers",
+        type=_positive,
+        metavar="N",
+        help="size of the local Kafka cluster (default: what DIR has, or 1)",
+    )
+    demo = commands.add_parser("demo", help="the whole pipeline, and simulated calls through it")
+    demo.add_argument("--calls", type=_positive, metavar="N", help="how many calls are played")
+    demo.add_argument("--exit", action="store_true", help="check every call's outcome, then stop")
+    demo.add_argument("--state-dir", type=Path, default=DEMO_STATE_DIR, metavar="DIR")
+    _add_call(commands)
+    _lazily("cli.rebuild.arguments", "add")(commands, _moment, _task_sid)
+    _lazily("cli.dead_letters.arguments", "add")(commands, _moment, _positive)
+    _lazily("cli.recordings.arguments", "add")(commands)
+    _add_policy(commands)
+    _lazily("cli.topics.arguments", "add")(commands)
+    for role in Role:
+        command = commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
+        if role is Role.BRIDGE:
+            _add_replay(command)
+        if role is Role.CONSOLE:
+            command.add_argument(
+                "action", nargs="?", choices=["token"], help="token: print a new random token"
+            )
+    return top
+
+
+def _add_replay(bridge: argparse.ArgumentParser) -> None:
+    bridge.add_argument(
+        "--replay-from", type=_moment, metavar="TIME",
+        help="bridge once more what Kinesis took from then on, beside the live bridge, and end",
+    )  # fmt: skip
+    bridge.add_argument("--until", type=_moment, metavar="TIME", help="... and before then; now")
+    bridge.add_argument(
+        "--checkpoint-name", type=_checkpoint_name, metavar="NAME",
+        help="under which a replay keeps how far it is: with the same, it goes on",
+    )  # fmt: skip
+
+
+def _add_call(commands: Any) -> None:
+    call = commands.add_parser("call", help="the state of a call at any moment, from the topics")
+    call.add_argument("task_sid", type=_task_sid, metavar="TASK_SID")
+    call.add_argument(
+        "--at", type=_moment, metavar="TIME",
+        help="what was known then (log time): RFC 3339 with an offset, or epoch milliseconds; "
+        "without it every version, and what is known now",
+    )  # fmt: skip
+    call.add_argument("--json", action="store_true", help="as JSON")
+    call.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to ask")
+
+
+def _add_policy(commands: Any) -> None:
+    policy = commands.add_parser("policy", help="the monitored list")
+    actions = policy.add_subparsers(dest="action", required=True, metavar="ACTION")
+    accept = actions.add_parser("accept", help="take the list that is held back because it shrank")
+    accept.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to ask")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; the exit status: 0 clean, 1 failure, 2 wrong usage or settings, 3 state
+    directory in use."""
+    os.umask(PRIVATE_UMASK)  # before anything is created
+    asked = parser().parse_args(arguments)
+    commands = {
+        "up": _up,
+        "demo": _demo,
+        "call": _call,
+        "rebuild": _rebuild,
+        "dead-letters": _dead_letters,
+        "policy": _policy,
+        "recordings": _recordings,
+        "topics": _topics,
+        Role.BRIDGE: _bridge,
+        Role.CONSOLE: _console,
+    }
+    try:
+        if asked.command in commands:
+            return commands[asked.command](asked)
+        return _role(Role(asked.command), _load())
+    except SettingsError as error:
+        return _told(error, WRONG)
+    except NotRunning as error:
+        return _told(error, FAILED)
+    except ModuleNotFoundError as error:
+        if error.name not in _LOCAL_PACKAGES:
+            raise
+        return _told(f"{error.name} is not installed: pip install 'flexcapture[local]'", FAILED)
+    except KeyboardInterrupt:
+        return FAILED
+
+
+def _load() -> Settings:
+    settings = load()
+    set_umask(settings.file_mode)
+    return settings
+
+
+def _up(asked: argparse.Namespace) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until `up` itself is loaded
+    settings = _load()
+    directory = asked.state_dir or settings.state_dir or DEFAULT_STATE_DIR
+    run = _lazily("infra.up", "main")
+    return int(run(settings, directory, dict(os.environ), brokers=asked.brokers))
+
+
+def _demo(asked: argparse.Namespace) -> int:
+    run_demo = _lazily("simulator.demo", "run_demo")
+    arguments = {"exit_after": asked.exit, "state_dir": asked.state_dir}
+    if asked.calls is not None:
+        arguments["calls"] = asked.calls
+    return int(asyncio.run(run_demo(**arguments)))
+
+
+def _call(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    show_call = _lazily("cli.call.command", "show_call")
+    return int(show_call(settings, asked.task_sid, asked.at, in_json=asked.json))
+
+
+def _rebuild(asked: argparse.Namespace) -> int:
+    _quiet()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))  # what is half done is cleared away
+    rebuild = _rebuild_tracker if asked.what == "tracker" else _rebuild_recordings
+    try:
+        return rebuild(_load(), asked)
+    except (TimeoutError, RuntimeError, OSError) as error:
+        return _told(error or "Kafka does not answer", FAILED)
+
+
+def _rebuild_tracker(settings: Settings, asked: argparse.Namespace) -> int:
+    kafka = _lazily("infra.local.offline_kafka", "reachable_kafka")
+    with kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
+        return int(_lazily("cli.rebuild.calls_command", "rebuild")(reachable, check=asked.check))
+
+
+def _rebuild_recordings(settings: Settings, asked: argparse.Namespace) -> int:
+    stores = _lazily("cli.rebuild.arguments", "stores")(settings, asked, DEFAULT_STATE_DIR)
+    command = import_module("cli.rebuild.recordings_command")
+    part = command.Asked(asked.since or None, asked.until, asked.task_sid)
+    kafka = _lazily("infra.local.offline_kafka", "reachable_kafka")
+    with kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
+        return int(command.rebuild(reachable, part, stores.target, stores.own))
+
+
+def _bridge(asked: argparse.Namespace) -> int:
+    begins_at, ends_at, name = asked.replay_from, asked.until, asked.checkpoint_name
+    if begins_at is None:
+        if ends_at is not None or name is not None:
+            return _told("--until and --checkpoint-name go with --replay-from", WRONG)
+        return _role(Role.BRIDGE, _load())
+    if ends_at is not None and ends_at <= begins_at:
+        return _told("--until must be later than --replay-from", WRONG)
+    try:
+        return int(_lazily("cli.replay", "replay")(_load(), begins_at, ends_at, name))
+    except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process and is told
+        return _failed(Role.BRIDGE, error)
+
+
+def _console(asked: argparse.Namespace) -> int:
+    if asked.action == "token":
+        print(new_console_token())
+        return OK
+    settings = load()
+    # A console without an address of its own for it shows its state on the console's port only.
+    if settings.http_listen == settings.console_listen:
+        settings = settings.model_copy(update={"http_listen": None})
+    return _role(Role.CONSOLE, settings)
+
+
+def _dead_letters(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    return int(_lazily("cli.dead_letters.command", "run")(settings, asked))
+
+
+def _policy(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    return int(_lazily("cli.policy", "accept")(settings))
+
+
+def _recordings(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = _load()
+    reachable = settings_for(settings, asked.state_dir, DEFAULT_STATE_DIR)
+    directory = (asked.state_dir or settings.state_dir or DEFAULT_STATE_DIR).absolute()
+    url = settings.recordings_url or (directory / "recordings").as_uri()
+    run = _lazily("cli.recordings.command", "run")
+    return int(run(reachable, url, asked.partition, yes=asked.yes))
+
+
+def _topics(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    return int(_lazily("cli.topics.command", "run")(settings, asked))
+
+
+def _quiet() -> None:
+    """What fails is told in one line."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
+def _role(role: Role, settings: Settings) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until the role has its own handler
+    refuse_open_paths(settings)
+    run: RoleMain = _lazily(ROLE_MODULES[role], "run")
+    work = run_role(role, run, settings)
+    loop_factory = uvloop.new_event_loop if role in _ON_UVLOOP else None
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(work)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending
+    except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process and is told
+        return _failed(role, error)
+    return OK
+
+
+def _failed(role: Role, error: Exception) -> int:
+    cause = root_cause(error)
+    if isinstance(cause, SettingsError):
+        return _told(cause, WRONG)
+    structlog.get_logger(__name__).critical("failed", exc_info=error)
+    logging.shutdown()
+    return _told(f"{role}: {type(cause).__name__}: {cause}", FAILED)
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The first real error in a group of a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _lazily(module: str, name: str) -> Any:
+    return getattr(import_module(module), name)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
+
+
+def _task_sid(text: str) -> str:
+    if valid_sid(SidKind.TASK, text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no task SID: WT and 32 hexadecimal digits")
+    return text
+
+
+def _moment(text: str) -> int:
+    try:
+        return moment(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _checkpoint_name(text: str) -> str:
+    try:
+        return str(_lazily("cli.replay", "checkpoint_name")(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _told(what: object, status: int) -> int:
+    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

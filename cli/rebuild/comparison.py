@@ -1,0 +1,205 @@
+"""The tracker's states, made anew from what the topics say. Pure.
+
+The events, folded by the tracker's own core, say what each call must know. The latest version on
+`calls` says the same, and with it the revision and the cause that only the order of handling knows;
+it may be ahead, by events that were handled and not committed. Nobody may go back behind it: who
+reads `calls` takes no version that is not later than the one he has.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum, auto
+
+from agents.tracker import TrackerCore
+from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, Kept
+from pipeline.calls.merge import merge, settled
+from pipeline.calls.view import SWEPT
+from schemas.codec import Undecodable, decode, encode
+from schemas.records import Call, ForgottenCall
+
+_TIDIED_EVERY = 20_000
+
+
+class Folding:
+    """The states of a partition's keys, by its events in the order of their log times. Ticks need
+    not be repeated: what is forgotten when an event comes follows from the state; and a sweep is a
+    version on `calls`."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, Kept] = {}
+        self._core = TrackerCore()
+        self._taken = 0
+
+    def take(self, key: bytes | None, value: bytes | None, at: int) -> None:
+        """One record of `cti.events` or `cti.resolved`. What cannot be read says nothing: the
+        tracker gives it up."""
+        try:
+            name, event = (key or b"").decode(), decode(value)
+            before = self.states.get(name)
+            after = self._core.on_record(name, before, event, at).state
+        except (Undecodable, ValueError, AttributeError):
+            return
+        self._put(name, after)
+        self._taken += 1
+        if self._taken % _TIDIED_EVERY == 0:
+            self.grow_old(at)
+
+    def grow_old(self, now: int) -> None:
+        """Drops what is long over, so that a month of calls does not lie in memory."""
+        for key, state in tuple(self.states.items()):
+            self._put(key, older(key, state, now))
+
+    def ahead(self) -> "Folding":
+        """A folding that goes on from here, and leaves this one as it is."""
+        other = Folding()
+        other.states = dict(self.states)
+        return other
+
+    def _put(self, key: str, state: Kept | None) -> None:
+        if state is None:
+            self.states.pop(key, None)
+        else:
+            self.states[key] = state
+
+
+def older(key: str, state: Kept, now: int) -> Kept | None:
+    """What time has left of a state at `now` (ms); a sweep is left to the tracker, whose version of
+    the call it is."""
+    step = TrackerCore().on_tick(key, state, now)
+    return state if step.outputs else step.state
+
+
+@dataclass(slots=True)
+class Published:
+    """The latest version of each call on `calls`."""
+
+    latest: dict[str, tuple[Call, int]] = field(default_factory=dict)
+
+    def take(self, key: bytes | None, value: bytes | None, at: int) -> None:
+        """One record of `calls`, in the order of the log."""
+        try:
+            name, call = (key or b"").decode(), decode(value)
+        except (Undecodable, ValueError):
+            return
+        if not isinstance(call, Call):
+            return
+        # Fewer than before: written again after a crash; or, hours later, the call opened anew.
+        known = self.latest.get(name)
+        if known and call.revision < known[0].revision and at - known[1] < FORGOTTEN_AFTER_MS:
+            return
+        self.latest[name] = call, at
+
+    def call(self, key: str) -> Call | None:
+        """A call's latest version."""
+        found = self.latest.get(key)
+        return None if found is None else found[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What the table must hold for a key; `doubt`: how events and versions contradict each other,
+    which they do where one of them is there no more."""
+
+    state: Kept | None
+    doubt: str | None = None
+
+
+def rebuilt(
+    key: str, told: Kept | None, ahead: Kept | None, published: Call | None, now: int
+) -> Rebuilt:
+    """The state for a key at `now` (ms): `told` by the committed events, `ahead` by all of them,
+    `published` the latest version on `calls`."""
+    if published is None:
+        doubt = "its versions are not on calls" if isinstance(told, Call) else None
+        return Rebuilt(None if told is None else older(key, told, now), doubt)
+    if isinstance(told, ForgottenCall):
+        version = older(key, published, now)
+        if isinstance(version, Call) and published.latest_arrival_at > told.forgotten_at:
+            return Rebuilt(version, "calls has a version of it after it was to be forgotten")
+        return Rebuilt(older(key, told, now))
+    both = published if told is None else _both(published, told)
+    state = older(key, both, now)
+    if not isinstance(state, Call):
+        return Rebuilt(state)
+    if not is_within(told, published):
+        return Rebuilt(state, "its events say more than its versions on calls")
+    if not is_within(published, ahead):
+        return Rebuilt(state, "its versions on calls say more than its events")
+    return Rebuilt(state)
+
+
+def _both(published: Call, told: Call) -> Call:
+    if is_within(told, published):
+        arrived = max(told.latest_arrival_at, published.latest_arrival_at)
+        return replace(published, latest_arrival_at=arrived)
+    return settled(merge(published, told))
+
+
+def is_within(part: Kept | None, whole: Kept | None) -> bool:
+    """Whether `whole` knows all that `part` does: of the events, not when they arrived, nor a
+    sweep."""
+    if not isinstance(part, Call) or not isinstance(whole, Call):
+        return part is None or part == whole
+    return _content(merge(whole, part)) == _content(whole)
+
+
+def _content(call: Call) -> Call:
+    milestones = {name: at for name, at in call.milestones.items() if name != SWEPT}
+    return replace(
+        call,
+        revision=0,
+        cause_event_id="",
+        cause_type="",
+        cause_at=0,
+        latest_arrival_at=0,
+        milestones=milestones,
+        direction=None,
+        state="",
+        connections=(),
+    )
+
+
+class Verdict(Enum):
+    """How a table's value for a key stands to what it must be."""
+
+    SAME = auto()
+    BEHIND = auto()  # but for events that are not committed: the tracker takes them in again
+    MISSING = auto()
+    EXTRA = auto()
+    OTHER = auto()
+
+
+def compared(
+    key: bytes, table: bytes | None, told: Kept | None, wanted: Kept | None, now: int
+) -> Verdict:
+    """`table` is the value in the changelog; `told` and `wanted` as in `rebuilt`."""
+    if table == (None if wanted is None else encode(wanted)):
+        return Verdict.SAME
+    if table is None:
+        return Verdict.BEHIND if told is None else Verdict.MISSING
+    try:
+        name, held = key.decode(), decode(table)
+    except (Undecodable, ValueError):
+        return Verdict.EXTRA if wanted is None else Verdict.OTHER
+    if isinstance(held, Call | ForgottenCall) and older(name, held, now) == wanted:
+        return Verdict.SAME  # time has passed since
+    if isinstance(held, Call) and isinstance(wanted, Call):
+        return Verdict.BEHIND if _catches_up(held, told, wanted) else Verdict.OTHER
+    return Verdict.EXTRA if wanted is None else Verdict.OTHER
+
+
+def _catches_up(held: Call, told: Kept | None, wanted: Call) -> bool:
+    """Whether events that are not committed make all the difference."""
+    if not is_within(told, held) or not is_within(held, wanted):
+        return False
+    if isinstance(told, Call) and held.latest_arrival_at < told.latest_arrival_at:
+        return False
+    return is_within(wanted, held) == (held.revision == wanted.revision)
+
+
+def wanted_keys(
+    folding: Folding, published: Published, table: Mapping[bytes, bytes]
+) -> Iterable[bytes]:
+    """Every key that anything is known of, in order."""
+    names = {*folding.states, *published.latest}
+    return sorted({*table, *(name.encode() for name in names)})

@@ -1,0 +1,52 @@
+"""`flexcapture recordings restart`, printed."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from aiokafka.errors import KafkaError
+
+from cli.recordings.restart import Broken, NoCheckpoints, find_broken, restart
+from pipeline.runtime.settings import Settings
+from pipeline.store.audio import AudioStore, StoreError
+from pipeline.times import rfc3339
+
+
+def run(settings: Settings, url: str, partition: int, *, yes: bool) -> int:
+    """Say which unfinished recordings of the partition lack files in the store `url`, and what of
+    them is lost; with `yes`, have them made once more. The exit status: 0; 1 if Kafka or the store
+    cannot be used, or nothing was done because `yes` is missing."""
+    try:
+        return asyncio.run(_run(settings, AudioStore.from_url(url), partition, yes=yes))
+    except (KafkaError, StoreError, NoCheckpoints, TimeoutError, OSError) as error:
+        print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
+        return 1
+
+
+async def _run(settings: Settings, store: AudioStore, partition: int, *, yes: bool) -> int:
+    broken = await find_broken(settings, store, partition)
+    if not broken:
+        print(f"No unfinished recording of partition {partition} lacks a file. Nothing was done.")
+        return 0
+    _print(broken)
+    if not yes:
+        print("Nothing was done. With --yes they are made once more.")
+        return 1
+    await restart(settings, store, partition, broken)
+    print(
+        "They are being made once more: the recorder takes the partition up within half a minute."
+    )
+    return 0
+
+
+def _print(broken: Sequence[Broken]) -> None:
+    for each in broken:
+        c = each.checkpoint
+        print(f"{each.inum}  {c.stream_sid}  {c.task_sid}  began {rfc3339(c.started_at)}")
+        if each.frames_lost:
+            print(
+                f"    {each.frames_lost} frames are lost: their records have expired on the topic "
+                "media. The manifest will count them as files-gone."
+            )
+        else:
+            print("    nothing is lost: the topic media still has all of it.")

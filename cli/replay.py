@@ -1,0 +1,118 @@
+"""`flexcapture bridge --replay-from`: a period of the Kinesis stream, bridged once more."""
+
+import asyncio
+import re
+import signal
+import sys
+
+from bridge.jobs import CLOCK_ERROR_MS, Replay, ReplayFailed, told
+from bridge.kinesis_reader import Kinesis
+from bridge.service import run_errand
+from bridge.transactions import written
+from bridge.unavailable import KinesisUnavailable
+from pipeline.kinesis.shard_ref import LIVE
+from pipeline.runtime.kafka import ensure_topics
+from pipeline.runtime.log_clock import log_clock, machine_clock
+from pipeline.runtime.settings import Settings, SettingsError
+from pipeline.runtime.telemetry import Health, set_up_logs
+from pipeline.times import rfc3339
+from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
+
+TOLD_EVERY_S = 5.0
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
+
+
+def checkpoint_name(text: str) -> str:
+    """A replay's name as it is given on the command line. Raises `ValueError`."""
+    if text == LIVE or not _NAME.fullmatch(text):
+        raise ValueError(
+            f"{text!r} must be 1 to 80 letters, digits, '.', '_' and '-', and not {LIVE!r}"
+        )
+    return text
+
+
+def replay(settings: Settings, begins_at: int, ends_at: int | None, name: str | None) -> int:
+    """Bridges what Kinesis took from `begins_at` to `ends_at` (ms; None: until now) once more,
+    under the checkpoint name `name` (None: one made of the period), and tells how far it is. The
+    exit status: 0 once all of it is on Kafka, 1 where it was stopped or cannot go on; run it
+    again under the same name, and it does."""
+    if begins_at >= machine_clock() + CLOCK_ERROR_MS:
+        raise _still_to_come(begins_at)
+    made = f"replay-{begins_at}" + ("" if ends_at is None else f"-{ends_at}")
+    errand = Replay(name or made, begins_at, ends_at)
+    set_up_logs("bridge", settings.instance or errand.name, settings.log_level)
+    try:
+        is_done = asyncio.run(_replay(settings, errand))
+    except Exception as error:
+        cause = _first_of(error)
+        if not isinstance(cause, ReplayFailed | KinesisUnavailable):
+            raise
+        return _say(f"replay {errand.name}: {cause}", 1)
+    again = "" if is_done else f"; go on with --checkpoint-name {errand.name}"
+    events, dead_letters = written()
+    return _say(
+        f"replay {errand.name}: {'done' if is_done else 'stopped'}, {_period(errand)}: "
+        f"{events:,} events and {dead_letters:,} dead letters written by this process{again}",
+        0 if is_done else 1,
+    )
+
+
+def _still_to_come(begins_at: int) -> SettingsError:
+    return SettingsError(f"--replay-from: {rfc3339(begins_at)} is still to come")
+
+
+async def _replay(settings: Settings, errand: Replay) -> bool:
+    await _check(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    await ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS])
+    health = Health()
+    async with log_clock(settings, health) as clock:
+        await clock.settled(stop)
+        if stop.is_set():
+            return False
+        if errand.begins_at >= clock.now():
+            raise _still_to_come(errand.begins_at)
+        async with asyncio.TaskGroup() as group:
+            telling = group.create_task(_tell(errand), name="progress")
+            is_done = await run_errand(settings, health, stop, errand, clock)
+            telling.cancel()
+    return is_done
+
+
+async def _check(settings: Settings) -> None:
+    """The live bridge waits for a stream that is not there; who asks for a replay is told."""
+    kinesis = Kinesis(settings)
+    try:
+        await kinesis.incarnation()
+    finally:
+        kinesis.close()
+
+
+async def _tell(errand: Replay) -> None:
+    while True:
+        await asyncio.sleep(TOLD_EVERY_S)
+        events, dead_letters = written()
+        _say(
+            f"replay {errand.name}, {_period(errand)}: {errand.progress()}; "
+            f"{events:,} events and {dead_letters:,} dead letters written",
+            0,
+        )
+
+
+def _period(errand: Replay) -> str:
+    return "period not known yet" if errand.found is None else told(errand.found)
+
+
+def _first_of(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _say(what: str, status: int) -> int:
+    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
+    return status

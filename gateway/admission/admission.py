@@ -1,0 +1,152 @@
+"""Admission of sockets by signature, ticket, and room for the audio."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from gateway.admission.signature import Verdict, judge, segment_of
+from pipeline.twilio.tickets import Ticket, is_ticket, verified
+
+log = structlog.get_logger(__name__)
+
+_SWEEP_S = 60
+_KEPT_S = 600
+"""How long a note of a used ticket stays after the ticket expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A handshake that is accepted; `ticket` None: a media stream that the customer's own flow
+    starts, on the bare URL."""
+
+    ticket: Ticket | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A handshake that is refused. `ticket`: the one it showed, if that is genuine; `seconds_off`:
+    by how much its time was off, as of `Ticket.seconds_off`."""
+
+    verdict: Verdict
+    ticket: Ticket | None = None
+    seconds_off: float = 0.0
+
+
+class UsedTickets:
+    """Each ticket opens one socket. `directory`: where the gateways of this machine, which share a
+    port, note the tickets they took; None: this process remembers its own. Times are seconds of the
+    log's clock, None while it is not known: then nothing is forgotten."""
+
+    def __init__(self, directory: Path | None) -> None:
+        self._directory = directory
+        self._used: dict[str, int] = {}
+        self._swept_at = 0.0
+
+    def use(self, ticket: Ticket, now: float | None) -> bool:
+        """Note the ticket as used. Return False if it was used before."""
+        if now is not None:
+            self._sweep(now)
+        if ticket.nonce in self._used:
+            return False
+        self._used[ticket.nonce] = ticket.expires_at
+        return self._directory is None or self._is_first(self._directory / _note_name(ticket))
+
+    def _is_first(self, path: Path) -> bool:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        except OSError as error:  # a full disk is no reason to lose a call
+            log.warning("cannot note a used ticket", error=repr(error))
+        return True
+
+    def _sweep(self, now: float) -> None:
+        if 0 <= now - self._swept_at < _SWEEP_S:
+            return
+        self._swept_at = now
+        self._used = {nonce: until for nonce, until in self._used.items() if until >= now}
+        if self._directory is None:
+            return
+        with suppress(OSError):  # another gateway may sweep at the same time
+            for path in self._directory.iterdir():
+                if _expires_at(path.name) + _KEPT_S < now:
+                    path.unlink()
+
+
+def _note_name(ticket: Ticket) -> str:
+    """A file's own date would be by the machine's clock."""
+    return f"{ticket.expires_at}-{ticket.nonce}"
+
+
+def _expires_at(note_name: str) -> int:
+    text, dash, _ = note_name.partition("-")
+    return int(text) if dash and text.isdecimal() else 0
+
+
+class Entrance:
+    """Judges handshakes. `auth_tokens`: by which Twilio may sign; `ticket_secrets`: with which the
+    adapter may have made a ticket; `customer_streams`: whether the bare URL is taken. `clock`: the
+    log's, s since the epoch; None while it is not known: the time in a ticket is not looked at
+    then, and each still opens one socket only."""
+
+    def __init__(
+        self,
+        auth_tokens: Sequence[str],
+        public_url: str,
+        used: UsedTickets,
+        *,
+        ticket_secrets: Sequence[str],
+        customer_streams: bool = False,
+        clock: Callable[[], float | None],
+    ) -> None:
+        self._auth_tokens = auth_tokens
+        self._ticket_secrets = ticket_secrets
+        self._public_url = public_url
+        self._used = used
+        self._customer_streams = customer_streams
+        self._clock = clock
+
+    def judge(
+        self, path: str, signatures: Sequence[str], *, full: bool = False
+    ) -> Admission | Refused:
+        """Decide on a handshake for `path` with these signature headers. `full`: there is no room
+        for the audio of another media stream."""
+        segment = segment_of(self._public_url, path)
+        shown = path.rpartition("/")[2] if segment is None else segment
+        ticket = verified(self._ticket_secrets, shown) if shown else None
+        verdict = judge(self._auth_tokens, self._public_url, path, signatures)
+        if verdict is not Verdict.ACCEPTED:
+            return Refused(_diagnosis(verdict, shown, ticket), ticket)
+        if full:
+            return Refused(Verdict.FULL, ticket)
+        if not segment:
+            return Admission(None) if self._customer_streams else Refused(Verdict.NO_TICKET)
+        return self._judge_ticket(ticket)
+
+    def _judge_ticket(self, ticket: Ticket | None) -> Admission | Refused:
+        if ticket is None:
+            return Refused(Verdict.TICKET_FORGED)
+        now = self._clock()
+        off = 0.0 if now is None else ticket.seconds_off(now)
+        if off:
+            late = off > 0
+            return Refused(Verdict.TICKET_EXPIRED if late else Verdict.TICKET_AHEAD, ticket, off)
+        if not self._used.use(ticket, now):
+            return Refused(Verdict.TICKET_USED, ticket)
+        return Admission(ticket)
+
+
+def _diagnosis(verdict: Verdict, shown: str, ticket: Ticket | None) -> Verdict:
+    """Say more precisely why a signature is not the right one. The ticket was made by an adapter
+    with the auth token by which Twilio signs: if it is genuine, the token is right, so it is the
+    URL; if it is a ticket made with another token, that is the reason."""
+    if verdict not in (Verdict.WRONG_SIGNATURE, Verdict.WRONG_PATH):
+        return verdict
+    if ticket is not None:
+        return Verdict.WRONG_URL
+    is_signature = verdict is Verdict.WRONG_SIGNATURE
+    return Verdict.WRONG_TOKEN if is_signature and is_ticket(shown) else verdict

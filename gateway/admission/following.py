@@ -1,0 +1,135 @@
+"""Reads the stream managers' decisions from `stream.events`, for `gateway.admission.decisions`.
+
+Every gateway reads all of it, without a group: any call's media stream may come to any gateway.
+While Kafka is away decisions arrive later, and nothing else changes.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from prometheus_client import Counter
+
+from gateway.admission.decisions import RecordingDecisions
+from gateway.epochs_in_log import beginnings_of
+from gateway.sessions import Session
+from pipeline.runtime.kafka import GATHERED_BYTES, consumer, end_offsets
+from pipeline.runtime.settings import Settings
+from schemas import codec
+from schemas.records import GatewayAlive, GatewayStarted, RecordingDecided
+from schemas.topics import STREAM_EVENTS
+
+log = structlog.get_logger(__name__)
+
+BACK_MS = 120_000
+"""Reading begins so long ago: what was decided before has led to a stop request long since."""
+FETCH_MS = 1_500
+"""How long the broker gathers records for a fetch. Audio needs the CPU time, and decisions are in
+no hurry, as sockets are closed 3 s after them."""
+POLL_MS = 5_000
+RETRY_S = 1.0
+STOP_S = 2.0
+
+DECISIONS = Counter("flexcapture_gateway_decisions_read", "Recording decisions read")
+
+
+class DecisionFollower:
+    """Reads until it is cancelled. `started`: this life of this gateway, whose own `GatewayAlive`
+    records show how far a partition was read. `clock`: the log's, ms. `replaced_by` is called with
+    the epoch of another gateway that has the same name and came up later."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        decisions: RecordingDecisions[Session],
+        started: GatewayStarted,
+        clock: Callable[[], int],
+        replaced_by: Callable[[int], None],
+    ) -> None:
+        self._replaced_by = replaced_by
+        self._settings = settings
+        self._decisions = decisions
+        self._started = started
+        self._clock = clock
+        name = settings.prefixed(STREAM_EVENTS.name)
+        self._partitions = [TopicPartition(name, n) for n in range(STREAM_EVENTS.partitions)]
+        self._positions: dict[TopicPartition, int] = {}
+        # How the records begin that matter. Most are the `GatewayAlive` of all gateways, which are
+        # as many as partitions, every two seconds.
+        self._own = beginnings_of(started.gateway)
+        self._beginnings = (*self._own, *map(_header, codec.versions(RecordingDecided.__name__)))
+
+    async def run(self) -> None:
+        """Read; after an error, continue from the last position with a new consumer."""
+        while True:
+            reader = consumer(
+                self._settings, fetch_max_wait_ms=FETCH_MS, fetch_min_bytes=GATHERED_BYTES
+            )
+            try:
+                await reader.start()
+                await self._read(reader)
+            except KafkaError as error:
+                log.warning("recording decisions cannot be read; trying again", error=repr(error))
+            except Exception:  # whatever it is, it must not end the sockets
+                log.exception("cannot read recording decisions; trying again")
+            finally:
+                await _stop(reader)
+            await asyncio.sleep(RETRY_S)
+
+    async def _read(self, reader: AIOKafkaConsumer) -> None:
+        if not self._positions:
+            self._positions = await self._start_positions(reader)
+        reader.assign(self._partitions)
+        for partition, offset in self._positions.items():
+            reader.seek(partition, offset)
+        while True:
+            for partition, records in (await reader.getmany(timeout_ms=POLL_MS)).items():
+                for record in records:
+                    self._take_in(record)
+                self._positions[partition] = records[-1].offset + 1
+
+    async def _start_positions(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, int]:
+        """A partition without a leader is read from its beginning, once it has one."""
+        since = self._clock() - BACK_MS
+        # In this order: a record that is written in between must not be passed over.
+        ends = await end_offsets(reader, self._partitions)
+        found = await reader.offsets_for_times(dict.fromkeys(ends, since)) if ends else {}
+        return {
+            partition: end if (at := found[partition]) is None else at.offset
+            for partition, end in ends.items()
+        }
+
+    def _take_in(self, record: Any) -> None:
+        if not (record.value or b"").startswith(self._beginnings):
+            return
+        try:
+            event = codec.decode(record.value)
+        except codec.Undecodable as error:
+            log.warning("unreadable record", offset=record.offset, error=str(error))
+            return
+        match event:
+            case RecordingDecided():
+                DECISIONS.inc()
+                self._decisions.decided(event, record.partition, self._clock())
+            case GatewayAlive(self._started.gateway, self._started.epoch, at):
+                self._decisions.read_up_to(record.partition, at)
+            case GatewayAlive() | GatewayStarted() if event.gateway == self._started.gateway:
+                if event.epoch > self._started.epoch:
+                    self._replaced_by(event.epoch)
+            case _:
+                pass
+
+
+def _header(schema_id: int) -> bytes:
+    return b"\0" + schema_id.to_bytes(4, "big")
+
+
+async def _stop(reader: AIOKafkaConsumer) -> None:
+    try:
+        async with asyncio.timeout(STOP_S):
+            await reader.stop()
+    except (TimeoutError, KafkaError) as error:
+        log.warning("consumer did not stop", error=repr(error))

@@ -1,0 +1,74 @@
+"""Who may open a socket: Twilio's signature over the URL that it was told, nothing else.
+
+`X-Twilio-Signature` is base64(HMAC-SHA1(auth token, URL)) (Twilio, "Security - Validating
+requests"; a WebSocket handshake has no parameters). The URL is the public URL as configured, plus
+the path segment that followed it in the handshake, if one did: never what Host or X-Forwarded
+headers say.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Sequence
+from enum import Enum
+from urllib.parse import urlsplit
+
+from pipeline.twilio.tickets import url_with
+
+
+class Verdict(Enum):
+    """What becomes of a handshake."""
+
+    ACCEPTED = "accepted"
+    UNSIGNED = "unsigned"
+    WRONG_SIGNATURE = "wrong-signature"
+    WRONG_TOKEN = "wrong-token"  # noqa: S105 - a verdict
+    WRONG_URL = "wrong-url"
+    WRONG_PATH = "wrong-path"
+    NO_TOKEN = "no-token"  # noqa: S105 - a verdict
+    FULL = "full"
+    NO_TICKET = "no-ticket"
+    TICKET_FORGED = "ticket-forged"
+    TICKET_EXPIRED = "ticket-expired"
+    TICKET_AHEAD = "ticket-ahead"
+    TICKET_USED = "ticket-used"
+
+
+def signature(token: str, url: str) -> str:
+    """What Twilio sends for this URL."""
+    digest = hmac.new(token.encode(), url.encode(), hashlib.sha1).digest()
+    return base64.b64encode(digest).decode()
+
+
+def segment_of(public_url: str, path: str) -> str | None:
+    """The one segment with which `path` goes on after the public URL's; empty: it is the public
+    URL's own path; None: it is neither."""
+    ours = urlsplit(public_url).path
+    if path == (ours or "/"):
+        return ""
+    base = ours if ours.endswith("/") else f"{ours}/"
+    segment = path.removeprefix(base)
+    if segment == path or not segment or any(mark in segment for mark in "/?#"):
+        return None
+    return segment
+
+
+def signed_url(public_url: str, path: str) -> str | None:
+    """The URL that a handshake for `path` was told; None where no URL of ours has that path."""
+    segment = segment_of(public_url, path)
+    return url_with(public_url, segment) if segment else None if segment is None else public_url
+
+
+def judge(tokens: Sequence[str], public_url: str, path: str, signatures: Sequence[str]) -> Verdict:
+    """Decide on a handshake for `path` with these signature headers. `tokens`: the auth tokens by
+    which Twilio may have signed."""
+    if not tokens:
+        return Verdict.NO_TOKEN
+    if len(signatures) != 1 or not signatures[0]:
+        return Verdict.UNSIGNED
+    url = signed_url(public_url, path)
+    if url is None:
+        return Verdict.WRONG_PATH
+    sent = signatures[0].encode("utf-8", "surrogateescape")
+    genuine = [hmac.compare_digest(signature(token, url).encode(), sent) for token in tokens]
+    return Verdict.ACCEPTED if any(genuine) else Verdict.WRONG_SIGNATURE

@@ -1,0 +1,85 @@
+"""What waits for Kafka, partition by partition."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from gateway.publishing.room import Room
+from gateway.publishing.send_queue import Outbox
+from gateway.publishing.spill import Spills
+from pipeline.runtime.kafka import partition_of
+from schemas.topics import CALL_PARTITIONS
+
+_RESERVED = 4
+"""A quarter of the memory is for partitions that Kafka takes, as long as there are any."""
+
+partition_of_key = lru_cache(10_000)(partition_of)
+
+
+@dataclass(eq=False, slots=True)
+class Lane:
+    """A partition's queue. `suspects`: numbers of items that are to be sent alone; `sending`: the
+    task in which an item waits to be taken by the producer, while nothing else is sent."""
+
+    topic: str
+    partition: int
+    outbox: Outbox
+    suspects: set[int] = field(default_factory=set)
+    sending: "asyncio.Task[None] | None" = None
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def waiting_for(self, now: float) -> float:
+        """Return for how long (s) the oldest record has been waiting for Kafka's word."""
+        oldest = self.outbox.oldest()
+        return 0.0 if oldest is None else now - oldest
+
+
+class Lanes:
+    """All of them. `limit`: bytes in memory; `now`: the clock of all times."""
+
+    def __init__(self, limit: int, spills: Spills | None, clock: Callable[[], float]) -> None:
+        self.room = Room(limit)
+        self._spills = spills
+        self._clock = clock
+        self._by_place: dict[tuple[str, int], Lane] = {}
+        self._all: list[Lane] = []
+        for topic, partition in spills.left_over() if spills else ():
+            self.at(topic, partition)
+
+    def all(self) -> Sequence[Lane]:
+        """All lanes that were ever used."""
+        return self._all
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(self._all)
+
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return self.room.used > 0 or any(lane.outbox for lane in self._all)
+
+    def of_key(self, topic: str, key: bytes | None) -> Lane:
+        """Return the lane of the partition on which Kafka's clients put the key."""
+        return self.at(topic, partition_of_key(key or b"", CALL_PARTITIONS))
+
+    def at(self, topic: str, partition: int) -> Lane:
+        """Return the partition's lane."""
+        lane = self._by_place.get((topic, partition))
+        if lane is None:
+            left_over = self._spills.of(topic, partition).left_over if self._spills else 0
+            outbox = Outbox(self.room, left_over, self._clock())
+            lane = self._by_place[topic, partition] = Lane(topic, partition, outbox)
+            self._all.append(lane)
+        return lane
+
+    def has_room(self, lane: Lane, size: int, stalled_s: float) -> bool:
+        """Whether `size` more bytes may wait in memory. A lane that has waited for longer than
+        `stalled_s` leaves some to those that have not."""
+        room = self.room
+        used = room.used + size
+        if used <= room.limit - room.limit // _RESERVED or used > room.limit:
+            return used <= room.limit
+        now = self._clock()
+        if lane.waiting_for(now) <= stalled_s:
+            return True
+        return all(each.waiting_for(now) > stalled_s for each in self._all if each.outbox)

@@ -1,0 +1,155 @@
+"""Records -> Kafka, by one writer a process, without ever making a caller wait.
+
+Order: a partition's records reach the log in the order of `publish`. Each partition waits for
+itself: one without a leader holds back its own records only. The producer is idempotent and
+repeats what fails in its order; should it give up all the same, it is thrown away and all that was
+not acknowledged goes out again, in order, by a new one (a record may then be in the log twice).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+
+from gateway.publishing.lanes import Lane, Lanes
+from gateway.publishing.spill import Spills
+from gateway.publishing.spooler import STALLED_S, Pager
+from gateway.publishing.writer import BUFFERED, Writer
+from pipeline.media.regular import written
+from schemas import codec
+from schemas.records import MediaBatch
+
+BUFFER_BYTES = 64 * 1024 * 1024
+BATCH_BYTES = 16 * 1024
+"""No batch is larger."""
+
+
+class Publisher:
+    """The writer. `run` must be running for anything to reach Kafka."""
+
+    def __init__(
+        self,
+        make_producer: Callable[[], AIOKafkaProducer],
+        *,
+        limit: int = BUFFER_BYTES,
+        spills: Spills | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._lanes = Lanes(limit, spills, clock)
+        self._writer = Writer(make_producer, self._lanes, clock)
+        wake = self._writer.make_ready
+        self._pager = (
+            Pager(self._lanes.all, spills, limit, clock, wake) if spills is not None else None
+        )
+        self._stopping = asyncio.Event()
+        self._begun_at = clock()
+
+    def publish(
+        self,
+        topic: str,
+        key: bytes | None,
+        record: Any,
+        *,
+        partition: int | None = None,
+        droppable: bool = False,
+    ) -> bool:
+        """Take a record, and return at once. Return False if the buffer is full, which happens only
+        to what is `droppable`; the caller then counts it in `DROPPED`."""
+        lane = self._lane(topic, key, partition)
+        value = _encoded(record)
+        if droppable and not self._lanes.has_room(lane, len(value), STALLED_S):
+            return False
+        lane.outbox.put(topic, key, value, at=self._clock(), partition=lane.partition)
+        self._writer.empty.clear()
+        self._writer.make_ready(lane)
+        BUFFERED.set(self._lanes.room.used)
+        return True
+
+    def waiting_for(self) -> float:
+        """Seconds for which the oldest record has been waiting for Kafka's word; 0 if none is."""
+        now = self._clock()
+        return max((lane.waiting_for(now) for lane in self._lanes), default=0.0)
+
+    def waiting_at(self, topic: str, partition: int) -> float:
+        """Seconds for which the oldest record of a partition has been waiting."""
+        return self._lanes.at(topic, partition).waiting_for(self._clock())
+
+    def stalled(self, seconds: float) -> list[tuple[str, int, float]]:
+        """Topic, partition and waiting time (s) of the partitions of which a record has been
+        waiting for longer."""
+        now = self._clock()
+        waiting = [(each.topic, each.partition, each.waiting_for(now)) for each in self._lanes]
+        return [found for found in waiting if found[2] > seconds]
+
+    def silent_for(self) -> float:
+        """Seconds since Kafka last acknowledged a record, on any partition."""
+        return self._clock() - (self._writer.acknowledged_at or self._begun_at)
+
+    @property
+    def was_heard(self) -> bool:
+        """Whether Kafka has ever acknowledged a record."""
+        return self._writer.acknowledged_at is not None
+
+    def filled(self) -> float:
+        """How full is what holds records that Kafka has not taken, 0 to 1 (control records may take
+        it a little beyond): the disk, if there is one, else the buffer."""
+        buffer = self._lanes.room.filled()
+        return buffer if self._pager is None else max(buffer, self._pager.filled())
+
+    @property
+    def buffered(self) -> int:
+        """Bytes in memory that Kafka has not taken."""
+        return self._lanes.room.used
+
+    def has_room(self, topic: str, key: bytes) -> bool:
+        """Whether a batch would be taken now."""
+        return self._lanes.has_room(self._lanes.of_key(topic, key), BATCH_BYTES, STALLED_S)
+
+    @property
+    def why_full(self) -> str:
+        """The reason for what is dropped, where something is."""
+        return "buffer-full" if self._pager is None else self._pager.why_full
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the disk."""
+        return None if self._pager is None else self._pager.trouble
+
+    async def flushed(self, seconds: float) -> bool:
+        """Waits until all was acknowledged; False if it was not within `seconds`."""
+        if self._lanes:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._writer.empty.wait()
+        return not self._lanes
+
+    async def run(self) -> None:
+        """Writes until `stop`; what Kafka has not taken by then goes to the disk, if there is
+        one."""
+        async with asyncio.TaskGroup() as tasks:
+            writing = tasks.create_task(self._writer.run(), name="producer")
+            if self._pager is not None:
+                tasks.create_task(self._pager.run(), name="pager")
+            await self._stopping.wait()
+            writing.cancel()
+            with suppress(asyncio.CancelledError):
+                await writing
+            if self._pager is not None:
+                self._pager.stop()
+
+    def stop(self) -> None:
+        """Has `run` end."""
+        self._stopping.set()
+
+    def _lane(self, topic: str, key: bytes | None, partition: int | None) -> Lane:
+        lanes = self._lanes
+        return lanes.of_key(topic, key) if partition is None else lanes.at(topic, partition)
+
+
+def _encoded(record: Any) -> bytes:
+    regular = written(record) if type(record) is MediaBatch else None
+    return codec.encode(record) if regular is None else regular

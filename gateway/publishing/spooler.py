@@ -1,0 +1,189 @@
+"""Moves what waits for Kafka to disk and back (`gateway.publishing.send_queue`, `gateway.publishing.spill`), in a thread."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from gateway.publishing.lanes import Lane
+from gateway.publishing.send_queue import Item
+from gateway.publishing.spill import Spill, Spills
+
+log = structlog.get_logger(__name__)
+
+STALLED_S = 1.0
+"""What waits for Kafka's word that long is copied to disk, against a kill."""
+MOST_AHEAD_BYTES = 8 * 1024 * 1024
+"""More than this, or a quarter of the buffer, does not wait in memory for its turn to be sent."""
+CHUNK_BYTES = 4 * 1024 * 1024
+PAUSE_S = 0.05
+AFTER_FAILURE_S = 1.0
+
+SPILLED = Counter("flexcapture_gateway_spilled_bytes", "Bytes moved to the spill on disk")
+ON_DISK = Gauge("flexcapture_gateway_spill_bytes", "Bytes of the spill's files")
+FAILURES = Counter("flexcapture_gateway_spill_failures", "Writes to the spill that failed")
+
+
+class Pager:
+    """Owns the spill. `lanes`: the partitions' queues; `wake`: called with a lane in which there is
+    something to send; `memory`: bytes that may wait there."""
+
+    def __init__(
+        self,
+        lanes: Callable[[], Sequence[Lane]],
+        spills: Spills,
+        memory: int,
+        clock: Callable[[], float],
+        wake: Callable[[Lane], None],
+    ) -> None:
+        self._lanes = lanes
+        self._spills = spills
+        self._clock = clock
+        self._wake = wake
+        self._stopping = asyncio.Event()
+        self._most_ahead = min(MOST_AHEAD_BYTES, memory // 4)
+        self._chunk = min(CHUNK_BYTES, self._most_ahead)
+        self.trouble: str | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more can be written: the limit is reached, or the disk fails."""
+        return self._spills.is_full or self.trouble is not None
+
+    @property
+    def why_full(self) -> str:
+        """As a reason for what is thrown away."""
+        return "spill-full" if self.trouble is None else "spill-failed"
+
+    def filled(self) -> float:
+        """How full the disk's share is, 0 to 1."""
+        return 1.0 if self.trouble else self._spills.filled()
+
+    async def run(self) -> None:
+        """Work until `stop`; then write everything in memory that Kafka has not taken, for the next
+        process of this name."""
+        if self._spills.size:
+            log.warning("an earlier process left audio", bytes=self._spills.size)
+        while not self._stopping.is_set():
+            busy = False
+            for lane in self._lanes():
+                busy |= await self._step(lane)
+            ON_DISK.set(self._spills.size)
+            if not busy:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PAUSE_S):
+                        await self._stopping.wait()
+        for lane in self._lanes():
+            await self._keep_rest(lane)
+        if self._spills.size:
+            log.warning("kept on disk for the next process of this name", bytes=self._spills.size)
+        await asyncio.to_thread(self._spills.close)
+
+    def stop(self) -> None:
+        """Has `run` end."""
+        self._stopping.set()
+
+    async def _step(self, lane: Lane) -> bool:
+        """Returns whether there may be more to do at once."""
+        outbox = lane.outbox
+        if not outbox.is_paging and self._is_due(lane):
+            await self._begin(lane)
+        busy = False
+        if outbox.is_paging:
+            busy = await self._write(lane)
+            busy |= await self._read(lane)
+            if not self._is_stalled(lane) and outbox.rejoin():
+                log.info("Kafka takes what comes again", topic=lane.topic, partition=lane.partition)
+                self._wake(lane)
+        spill = self._spill(lane)
+        if spill.size:
+            await asyncio.to_thread(spill.forget, outbox.first_needed())
+        return busy
+
+    def _spill(self, lane: Lane) -> Spill:
+        return self._spills.of(lane.topic, lane.partition)
+
+    def _is_due(self, lane: Lane) -> bool:
+        return self._is_stalled(lane) or self._is_too_much(lane)
+
+    def _is_too_much(self, lane: Lane) -> bool:
+        """Whether more than its share waits in memory to be sent."""
+        ahead = lane.outbox.ahead
+        if ahead * len(self._lanes()) <= self._most_ahead:
+            return False
+        sizes = [size for each in self._lanes() if (size := each.outbox.ahead)]
+        return sum(sizes) > self._most_ahead and ahead * len(sizes) >= sum(sizes)
+
+    def _is_stalled(self, lane: Lane) -> bool:
+        oldest = lane.outbox.oldest()
+        return oldest is not None and self._clock() - oldest > STALLED_S
+
+    async def _begin(self, lane: Lane) -> None:
+        log.warning(
+            "Kafka does not take what comes: it goes to disk",
+            topic=lane.topic,
+            partition=lane.partition,
+            bytes=lane.outbox.size,
+        )
+        in_flight = lane.outbox.in_flight()
+        lane.outbox.page()
+        await self._written(lane, in_flight)
+
+    async def _write(self, lane: Lane) -> bool:
+        if self._spills.is_full:
+            return False
+        items = lane.outbox.leave(self._chunk)
+        if not items:
+            return False
+        if await self._written(lane, items):
+            lane.outbox.left()
+            return True
+        lane.outbox.stayed()
+        await asyncio.sleep(AFTER_FAILURE_S)
+        return False
+
+    async def _written(self, lane: Lane, items: list[Item]) -> bool:
+        try:
+            await asyncio.to_thread(self._spill(lane).write, items)
+        except OSError as error:
+            FAILURES.inc()
+            self.trouble = f"{self._spills} cannot be written: {error.strerror}"
+            log.warning("spill failed", error=repr(error))
+            return False
+        self.trouble = None
+        SPILLED.inc(sum(len(item.value) for item in items))
+        return True
+
+    async def _read(self, lane: Lane) -> bool:
+        outbox = lane.outbox
+        if not outbox.has_paged or self._is_too_much(lane):
+            return False
+        spill = self._spill(lane)
+        try:
+            items = await asyncio.to_thread(spill.read, self._chunk)
+        except OSError as error:
+            self.trouble = f"{self._spills} cannot be read: {error.strerror}"
+            log.warning("spill cannot be read", error=repr(error))
+            await asyncio.sleep(AFTER_FAILURE_S)
+            return False
+        if not items:
+            log.error("the spill ends before its time; something was half written")
+            outbox.gave_up()
+            return False
+        now, left_over = self._clock(), spill.left_over
+        outbox.came_back(
+            replace(item, put_at=now) if item.number <= left_over else item for item in items
+        )
+        self._wake(lane)
+        return True
+
+    async def _keep_rest(self, lane: Lane) -> None:
+        if lane.outbox:
+            if not lane.outbox.is_paging:
+                await self._begin(lane)
+            while await self._write(lane):
+                pass
+        await asyncio.to_thread(self._spill(lane).forget, lane.outbox.first_needed())

@@ -1,0 +1,237 @@
+"""Hands what waits, partition by partition, to a producer, and takes its answers.
+
+Kafka refuses some records for good, one that is too large for the topic, say. A broker refuses a
+whole producer batch then, so each record of it is sent again, alone. One that is refused alone is
+dropped, and a `MediaDropped` takes the place of a `MediaBatch`.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+from prometheus_client import Counter, Gauge, Histogram
+
+from gateway.publishing.lanes import Lane, Lanes
+from gateway.publishing.refused_records import FINAL_ERRORS, REASON, substitute
+from gateway.publishing.send_queue import Item
+from pipeline.runtime.eager import Unfinished, begin
+
+log = structlog.get_logger(__name__)
+
+_RETRY_S = (0.2, 0.5, 1.0, 2.0)
+
+PUBLISHED = Counter(
+    "flexcapture_gateway_records_published", "Records acknowledged by Kafka", ["topic"]
+)
+DROPPED = Counter(
+    "flexcapture_gateway_batches_dropped", "Batches that went nowhere, by reason", ["reason"]
+)
+PUBLISH_SECONDS = Histogram(
+    "flexcapture_gateway_publish_seconds",
+    "From the cut of a record to Kafka's acknowledgement",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
+)
+REFUSED_RECORDS = Counter(
+    "flexcapture_gateway_records_refused", "Records that Kafka refused for good", ["type"]
+)
+BUFFERED = Gauge("flexcapture_gateway_buffered_bytes", "Bytes that wait for Kafka's word")
+
+
+class Writer:
+    """Writes what is in the lanes. `acknowledged_at`: when Kafka last acknowledged a record;
+    `empty` is set once all were."""
+
+    def __init__(
+        self,
+        make_producer: Callable[[], AIOKafkaProducer],
+        lanes: Lanes,
+        clock: Callable[[], float],
+    ) -> None:
+        self._make_producer = make_producer
+        self._lanes = lanes
+        self._clock = clock
+        self._ready: dict[Lane, None] = {}
+        self._wake = asyncio.Event()
+        self._failure: BaseException | None = None
+        self.empty = asyncio.Event()
+        self.acknowledged_at: float | None = None
+
+    def make_ready(self, lane: Lane) -> None:
+        """There may be something to send in the lane."""
+        if lane.sending is None:
+            self._ready[lane] = None
+            self._wake.set()
+
+    def _break(self, failure: BaseException) -> None:
+        """The producer cannot go on: throw it away."""
+        self._failure = self._failure or failure
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Write until cancelled. One turn of the loop is one producer's life."""
+        failures = 0
+        while True:
+            self._failure = None
+            producer = self._make_producer()
+            try:
+                await producer.start()
+                failures = 0
+                await self._write(producer)
+            except (KafkaError, OSError) as error:
+                log.warning("producer failed; making a new one", error=repr(error))
+            finally:
+                self._stop_sending()
+                await _discard(producer)
+            self._restart()
+            await asyncio.sleep(_RETRY_S[min(failures, len(_RETRY_S) - 1)])
+            failures += 1
+
+    def _stop_sending(self) -> None:
+        for lane in self._lanes:
+            if lane.sending is not None:
+                lane.sending.cancel()
+                lane.sending = None
+
+    def _restart(self) -> None:
+        """All that was in flight waits again."""
+        for lane in self._lanes:
+            lane.outbox.restart()
+            self.make_ready(lane)
+
+    async def _write(self, producer: AIOKafkaProducer) -> None:
+        """Send what waits, each partition's in order, until the producer breaks."""
+        while self._failure is None:
+            lane = next(iter(self._ready), None)
+            if lane is None:
+                self._note_if_empty()
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            item = lane.outbox.take()
+            if item is None:
+                del self._ready[lane]
+            elif item.number in lane.suspects:
+                self._send_in_task(lane, self._send_alone(producer, lane, item))
+            else:
+                self._send(producer, lane, item)
+        raise self._failure if isinstance(self._failure, KafkaError) else KafkaError(self._failure)
+
+    def _note_if_empty(self) -> None:
+        if not self._lanes:
+            self.empty.set()
+
+    def _send_in_task(self, lane: Lane, sending: Coroutine[Any, Any, None]) -> None:
+        """Nothing else of the lane is sent until this is done; other lanes go on."""
+        del self._ready[lane]
+        task = lane.sending = asyncio.create_task(sending)
+
+        def done(task: asyncio.Task[None]) -> None:
+            if lane.sending is not task:
+                return  # of a producer that was thrown away
+            lane.sending = None
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._break(error)
+            self.make_ready(lane)
+
+        task.add_done_callback(done)
+
+    def _send(self, producer: AIOKafkaProducer, lane: Lane, item: Item) -> None:
+        """Hand an item to the producer, at once if it has room."""
+        try:
+            begun = begin(self._hand_over(producer, lane, item))
+        except (KafkaError, OSError) as error:
+            self._break(error)
+            return
+        if isinstance(begun, Unfinished):
+            self._send_in_task(lane, _ended(begun))
+
+    async def _hand_over(
+        self, producer: AIOKafkaProducer, lane: Lane, item: Item
+    ) -> asyncio.Future[Any] | None:
+        """Hand an item to the producer; return the answer to come. None: it was not taken, and the
+        item, or the one in its place, is the next again."""
+        try:
+            answer: asyncio.Future[Any] = await producer.send(
+                item.topic, item.value, key=item.key, partition=lane.partition
+            )
+        except KafkaTimeoutError:
+            # Not sent: the producer's own buffer for that partition is full.
+            lane.outbox.untake(item)
+        except FINAL_ERRORS as error:
+            substituted = self._refuse(lane, item, error)
+            if substituted is not None:
+                lane.outbox.untake(substituted)
+        else:
+            answer.add_done_callback(partial(self._answered, lane, item))
+            return answer
+        return None
+
+    async def _send_alone(self, producer: AIOKafkaProducer, lane: Lane, item: Item) -> None:
+        """Send an item in a producer batch of its own, so that what is refused is this record."""
+        while len(lane.outbox.in_flight()) > 1:
+            lane.moved.clear()
+            await lane.moved.wait()
+        answer = await self._hand_over(producer, lane, item)
+        if answer is not None:
+            await asyncio.wait([answer])
+
+    def _refuse(self, lane: Lane, item: Item, error: BaseException) -> Item | None:
+        """Drop an item in flight for good. Return the one that takes its place, None for none."""
+        kind, value = substitute(item.value)
+        REFUSED_RECORDS.labels(kind).inc()
+        log.error("Kafka refuses a record", topic=item.topic, type=kind, error=repr(error))
+        if value is None:
+            lane.outbox.delivered(item.number)
+            lane.suspects.discard(item.number)
+            return None
+        DROPPED.labels(REASON).inc()
+        return lane.outbox.substitute(item.number, value)
+
+    def _answered(self, lane: Lane, item: Item, answer: asyncio.Future[Any]) -> None:
+        lane.moved.set()
+        error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
+        if error is not None:
+            log.warning(
+                "record not taken", topic=item.topic, partition=lane.partition, error=repr(error)
+            )
+            if isinstance(error, FINAL_ERRORS):
+                if item.number in lane.suspects:  # it was alone
+                    self._refuse(lane, item, error)
+                else:
+                    lane.suspects.add(item.number)
+            # The broker did not count the batch: the producer's next one would be out of order.
+            self._break(error)
+            return
+        lane.suspects.discard(item.number)
+        if lane.outbox.delivered(item.number) is None:
+            return
+        PUBLISHED.labels(item.topic).inc()
+        self.acknowledged_at = self._clock()
+        PUBLISH_SECONDS.observe(self.acknowledged_at - item.put_at)
+        BUFFERED.set(self._lanes.room.used)
+        if not lane.outbox:
+            self._note_if_empty()
+
+
+async def _ended(begun: Unfinished[Any]) -> None:
+    await begun.finish()
+
+
+async def _discard(producer: AIOKafkaProducer) -> None:
+    """Ends the producer for certain: one that lived on could send old records after newer ones."""
+    try:
+        async with asyncio.timeout(1):
+            await producer.stop()
+    except (TimeoutError, KafkaError):
+        # `stop` waits for Kafka to take what is left, which we do ourselves.
+        with suppress(TimeoutError, KafkaError):
+            async with asyncio.timeout(1):
+                await producer._sender.close()  # noqa: SLF001 - no public way to give up
+        with suppress(TimeoutError, KafkaError):
+            async with asyncio.timeout(1):
+                await producer.client.close()

@@ -1,0 +1,63 @@
+"""Reports on handshakes: records on `stream.events`, metrics, and a warning in the health check."""
+
+import time
+from collections.abc import Callable
+
+from prometheus_client import Gauge
+
+from gateway.admission.admission import Admission, Refused
+from gateway.admission.refusals import Refusals
+from gateway.publishing.publisher import Publisher
+from pipeline.runtime.telemetry import Health
+from schemas.records import GatewayStarted, HandshakeRefused
+
+SECONDS_OFF = Gauge(
+    "flexcapture_gateway_ticket_seconds_off",
+    "By how much the time of the last ticket was off: > 0 expired, < 0 from the future, 0 good",
+)
+
+
+class HandshakeReports:
+    """Reports of one gateway's life. `clock`: ms since the epoch."""
+
+    def __init__(
+        self, events: Publisher, topic: str, started: GatewayStarted, clock: Callable[[], int]
+    ) -> None:
+        self._events = events
+        self._topic = topic
+        self._started = started
+        self._clock = clock
+        self._refusals = Refusals()
+
+    def accepted(self, admission: Admission) -> None:
+        """A handshake was accepted."""
+        self._refusals.accepted(time.monotonic())
+        if admission.ticket is not None:
+            SECONDS_OFF.set(0)
+
+    def refused(self, refused: Refused) -> None:
+        """A handshake was refused. If its ticket is genuine, a call is not recorded for it: that
+        is published, up to a number a second."""
+        now = time.monotonic()
+        self._refusals.refused(refused.verdict, now, genuine=refused.ticket is not None)
+        if refused.seconds_off:
+            SECONDS_OFF.set(refused.seconds_off)
+        if refused.ticket is not None and self._refusals.may_report(now):
+            record = HandshakeRefused(
+                task_sid=refused.ticket.task_sid,
+                call_sid=refused.ticket.call_sid,
+                generation=refused.ticket.generation,
+                gateway=self._started.gateway,
+                epoch=self._started.epoch,
+                at=self._clock(),
+                reason=refused.verdict.value,
+            )
+            self._events.publish(self._topic, record.task_sid.encode(), record)
+
+    def show(self, health: Health) -> None:
+        """Set or clear the warning."""
+        warning = self._refusals.warning(time.monotonic())
+        if warning is None:
+            health.clear_warning("handshakes")
+        else:
+            health.warn("handshakes", warning)

@@ -1,0 +1,158 @@
+"""One WebSocket's bytes, without the socket (Sans-I/O): the handshake, messages, pings, the close.
+
+`websockets`' `ServerProtocol` does all of it, but for whole text messages, which `gateway.sockets.frames`
+cuts off before it sees them. It is given one frame at a time, so that it never holds half of one,
+and what follows can be cut off again.
+"""
+
+import http
+import logging
+from enum import Enum
+
+from websockets.frames import BINARY, CLOSE, CONT, TEXT, Close, Frame
+from websockets.http11 import Request
+from websockets.protocol import OPEN
+from websockets.server import ServerProtocol
+
+from gateway.sockets.frames import plain_texts, whole_frame
+
+MAX_MESSAGE_BYTES = 64 * 1024
+MAX_REQUEST_BYTES = 16 * 1024
+_END_OF_REQUEST = b"\r\n\r\n"
+
+Refusal = tuple[http.HTTPStatus, str]
+
+_QUIET = logging.getLogger("flexcapture.websockets")
+_QUIET.setLevel(logging.CRITICAL)  # what a stranger does is counted; it fills no log
+
+
+class Phase(Enum):
+    """Where a WebSocket stands. ENDED: it was refused, failed, or said goodbye; nothing that comes
+    is read any more."""
+
+    HANDSHAKE = "handshake"
+    OPEN = "open"
+    ENDED = "ended"
+
+
+class WebSocket:
+    """A server's side of one connection.
+
+    `request`: the handshake, once it is there; it waits for `answer`. `was_binary`: the other side
+    sent a binary message; no text after it is returned. `heard`: a ping or a pong came; the caller
+    clears it. After `receive`, `answer`, `ping` and
+    `close`, send what `to_send` returns.
+    """
+
+    __slots__ = ("_parts", "_protocol", "_rest", "heard", "phase", "request", "was_binary")
+
+    def __init__(self) -> None:
+        self._protocol = ServerProtocol(max_size=MAX_MESSAGE_BYTES, logger=_QUIET)
+        self._rest = b""
+        self._parts: list[bytes] | None = None
+        self.request: Request | None = None
+        self.phase = Phase.HANDSHAKE
+        self.was_binary = False
+        self.heard = False
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """Bytes came. Returns the text messages that are whole now."""
+        if self.phase is Phase.ENDED:
+            return []
+        if self._rest:
+            data, self._rest = self._rest + data, b""
+        if self.phase is Phase.HANDSHAKE:
+            self._rest = self._requested(data)
+            return []
+        texts: list[bytes] = []
+        if self._parts is None:
+            texts, start = plain_texts(data, MAX_MESSAGE_BYTES)
+            data = data[start:]
+        if data:
+            self._unusual(data, texts)
+        return texts
+
+    def answer(self, refusal: Refusal | None) -> list[bytes]:
+        """Accepts the `request`, if it is one for a WebSocket, or refuses it. Returns the text
+        messages that came right after it."""
+        assert self.request is not None
+        protocol, rest = self._protocol, self._rest
+        response = protocol.reject(*refusal) if refusal else protocol.accept(self.request)
+        protocol.send_response(response)
+        self._rest = b""
+        self.phase = Phase.OPEN if protocol.state is OPEN else Phase.ENDED
+        return self.receive(rest) if rest else []
+
+    def ping(self) -> None:
+        """Ask the other side for a sign of life, if the connection is open. Call `to_send` after
+        it."""
+        if self._protocol.state is OPEN:
+            self._protocol.send_ping(b"")
+
+    def close(self, code: int, reason: str) -> None:
+        """Says goodbye, if it is open and has not. Call `to_send` after it."""
+        if self._protocol.state is OPEN:
+            self._protocol.send_close(code, reason)
+
+    def to_send(self) -> list[bytes]:
+        """What is to be sent; empty bytes: the end of it."""
+        return self._protocol.data_to_send()
+
+    def goodbyes(self) -> tuple[Close | None, Close | None]:
+        """Code and reason of the close that was sent, and of that received."""
+        return self._protocol.close_sent, self._protocol.close_rcvd
+
+    def _requested(self, data: bytes) -> bytes:
+        """Takes the request off the data, once it is whole; returns what is left."""
+        if self.request is not None:
+            return data
+        protocol = self._protocol
+        head, separator, rest = data.partition(_END_OF_REQUEST)
+        if len(head) > MAX_REQUEST_BYTES:
+            status = http.HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            protocol.send_response(protocol.reject(status, "request too large\n"))
+            self.phase = Phase.ENDED
+            return b""
+        if not separator:
+            return data
+        protocol.receive_data(head + separator)
+        events = protocol.events_received()
+        if events:
+            assert isinstance(events[0], Request)
+            self.request = events[0]
+        else:  # no HTTP, or too much of it
+            self.phase = Phase.ENDED
+        return rest
+
+    def _unusual(self, data: bytes, texts: list[bytes]) -> None:
+        """Whatever is no whole text message: `ServerProtocol` reads it, a frame at a time."""
+        while data and self.phase is Phase.OPEN and not self.was_binary:
+            size = whole_frame(data, MAX_MESSAGE_BYTES)
+            if size is None:
+                self._rest = data
+                return
+            self._protocol.receive_data(data[:size])
+            data = data[size:]
+            for event in self._protocol.events_received():
+                assert isinstance(event, Frame)
+                self._frame(event, texts)
+            if self._protocol.eof_sent:
+                self.phase = Phase.ENDED
+            elif self._parts is None and not self.was_binary:
+                more, start = plain_texts(data, MAX_MESSAGE_BYTES)
+                texts += more
+                data = data[start:]
+
+    def _frame(self, frame: Frame, texts: list[bytes]) -> None:
+        if frame.opcode is BINARY:
+            self.was_binary = True
+        elif frame.opcode is TEXT:
+            self._parts = []
+        elif frame.opcode is not CONT:  # pings are answered, a close is echoed
+            self.heard |= frame.opcode is not CLOSE
+            return
+        if self._parts is not None:
+            self._parts.append(bytes(frame.data))
+            if frame.fin:
+                texts.append(b"".join(self._parts))
+                self._parts = None

@@ -1,0 +1,96 @@
+"""A local Kinesis for one machine: moto's server, and the stream in it.
+
+moto keeps everything in memory: started again it has no stream, so one is made at each start (only
+ever here, never in a Kinesis that was configured).
+"""
+
+import asyncio
+import logging
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+SHARDS = 2
+ACCESS_KEY = "emulator"  # the emulator takes any; ours must not reach it
+_CLIENT = {"connect_timeout": 2, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalKinesis:
+    """An emulator on 127.0.0.1, and the Kinesis stream that must be in it."""
+
+    port: int
+    region: str
+    kinesis_stream: str
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint's URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        """Runs the emulator until SIGTERM."""
+        return [sys.executable, "-m", "infra.local.kinesis", str(self.port)]
+
+    def environment(self) -> dict[str, str]:
+        """What makes boto3 use the emulator."""
+        return {
+            "AWS_ENDPOINT_URL_KINESIS": self.endpoint,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+        }
+
+    def client(self, **config: Any) -> Any:
+        """boto3's client of the emulator, which repeats nothing by itself; `config` as botocore's
+        `Config` takes it."""
+        return boto3.client(
+            "kinesis",
+            endpoint_url=self.endpoint,
+            region_name=self.region,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=ACCESS_KEY,
+            config=Config(**{**_CLIENT, **config}),
+        )
+
+    async def make_stream(self, shards: int = SHARDS) -> None:
+        """Returns once the emulator answers and the Kinesis stream is there; tries until then."""
+        while True:
+            try:
+                await asyncio.to_thread(self._make_stream, shards)
+            except (BotoCoreError, ClientError, OSError):
+                await asyncio.sleep(0.1)
+            else:
+                return
+
+    def _make_stream(self, shards: int) -> None:
+        client = self.client()
+        try:
+            client.create_stream(StreamName=self.kinesis_stream, ShardCount=shards)
+        except client.exceptions.ResourceInUseException:
+            return
+        finally:
+            client.close()
+
+
+def main(arguments: list[str]) -> None:
+    """Serve the emulator on the port `arguments[0]`."""
+    # Here only: the image, in which nothing runs an emulator, is without moto.
+    import moto.server  # noqa: PLC0415
+    from werkzeug.serving import WSGIRequestHandler  # noqa: PLC0415
+
+    # A line for each request would fill the disk.
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    # Connections are kept, as Kinesis does: a new one, with its thread, takes 2 ms a request.
+    WSGIRequestHandler.protocol_version = "HTTP/1.1"
+    WSGIRequestHandler.disable_nagle_algorithm = True
+    moto.server.main(["-H", "127.0.0.1", "-p", arguments[0]])
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,84 @@
+"""kinesis-local, a Kinesis emulator that splits and merges shards as the real service does: for
+everything about shards. (`infra.local.kinesis` runs moto, quicker and in Python, which does not.)
+
+It is a program for Node, which npm installs once, as infra/local/package.json and its lock file say.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from infra.local.downloads import MissingTool, fetched, kept
+from infra.local.kinesis import LocalKinesis
+from infra.ports import chosen
+from infra.supervisor.processes import signal_all, tied
+
+_NAMED_IN = [Path(__file__).with_name(name) for name in ("package.json", "package-lock.json")]
+_FETCH_SECONDS = 300
+CHANGE_TAKES = "200ms"
+"""How long a stream is not yet what it is to become."""
+
+
+def kinesis_local() -> Path:
+    """The directory of its `main.js`, installed first where it is missing or of another version.
+
+    Blocks while npm works (seconds; told on stderr). Raises `MissingTool` without Node and npm, and
+    `RuntimeError` with npm's own words where it fails.
+    """
+    directory = fetched(kept("kinesis-local"), _NAMED_IN, _fetch)
+    return directory / "node_modules" / "kinesis-local"
+
+
+def _fetch(directory: Path) -> None:
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        raise MissingTool("Node and npm are needed for kinesis-local (Debian: apt install npm)")
+    print("installing kinesis-local with npm (16 MB, once) ...", file=sys.stderr)
+    directory.mkdir()
+    for path in _NAMED_IN:
+        shutil.copy(path, directory)
+    done = subprocess.run(  # noqa: S603
+        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=directory, capture_output=True, text=True, check=False, timeout=_FETCH_SECONDS,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise RuntimeError(f"npm could not install kinesis-local:\n{done.stdout}{done.stderr}")
+
+
+@contextmanager
+def running(kinesis: LocalKinesis, log_file: Path) -> Iterator[LocalKinesis]:
+    """Runs it, in place of moto, while the block does (call it from the main thread): for tests and
+    tools. No stream is in it, and it may not answer yet when the block begins."""
+    directory = kinesis_local()  # its certificate is found from there
+    with log_file.open("ab") as out:
+        process = subprocess.Popen(  # noqa: S603
+            tied(["node", "main.js"]), cwd=directory, env=_environment(kinesis),
+            stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+        )  # fmt: skip
+    try:
+        yield kinesis
+    finally:
+        signal_all(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _environment(kinesis: LocalKinesis) -> dict[str, str]:
+    changes = ("CREATE_STREAM", "DELETE_STREAM", "SPLIT_SHARD", "MERGE_SHARDS")
+    return {
+        "PATH": os.environ["PATH"],
+        "KINESIS_MOCK_PLAIN_PORT": str(kinesis.port),
+        "KINESIS_MOCK_TLS_PORT": str(chosen(["tls"], {}, [kinesis.port])["tls"]),
+        "AWS_REGION": kinesis.region,
+        "LOG_LEVEL": "ERROR",
+        "SHARD_LIMIT": "1000",
+        **{f"{change}_DURATION": CHANGE_TAKES for change in changes},
+    }
+
+
+if __name__ == "__main__":
+    kinesis_local()

@@ -1,0 +1,211 @@
+"""What `flexcapture up` runs, and with which environment: decided from the settings, the kept ports
+and the console's token, before anything is started. Touches nothing."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+from infra.local.kafka_cluster import bootstrap_servers, broker_names
+from infra.local.kafka_cluster import port_names as broker_port_names
+from infra.local.kinesis import LocalKinesis
+from infra.supervisor.child import Program
+from pipeline.runtime.role_settings import environment_of, settings_of
+from pipeline.runtime.secret_settings import FILE_SUFFIX, several
+from pipeline.runtime.settings import PREFIX, Role, Settings, listen_address
+from schemas.registry import without_credentials
+
+KINESIS_STREAM = "flex-events"
+GATEWAY_PATH = "/media"
+
+RoleCommand = Callable[[Role], Sequence[str]]
+"""A command that runs a role."""
+
+
+def port_names(settings: Settings, brokers: int = 1) -> list[str]:
+    """The names of all ports that `up` may need; also of those that a setting replaces now."""
+    names = [*broker_port_names(brokers), "kinesis", "schema-registry", "gateway"]
+    names += [f"{role}-{n}" for role, n in instances(settings)]
+    return names + [_http_port(role, n) for role, n in instances(settings) if role is Role.CONSOLE]
+
+
+def instances(settings: Settings) -> list[tuple[Role, int]]:
+    """Every process of a role, by role and number."""
+    return [(role, n) for role in Role for n in range(settings.processes.get(role, 1))]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where everything is and what is run, and with what."""
+
+    settings: Settings
+    directory: Path
+    ports: Mapping[str, int]
+    console_token: str
+    environment: Mapping[str, str]
+    brokers: int = 1
+
+    @property
+    def local_kafka(self) -> bool:
+        """Whether `up` starts the broker."""
+        return self.settings.kafka_bootstrap_servers is None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Where Kafka is."""
+        ports = [self.ports[name] for name in broker_names(self.brokers)]
+        return self.settings.kafka_bootstrap_servers or bootstrap_servers(ports)
+
+    @property
+    def kinesis(self) -> LocalKinesis | None:
+        """The emulator that `up` starts."""
+        settings = self.settings
+        if settings.aws_endpoint_url_kinesis or settings.kinesis_stream:
+            return None
+        return LocalKinesis(self.ports["kinesis"], settings.region(), KINESIS_STREAM)
+
+    @property
+    def registry_listen(self) -> str | None:
+        """Where `up` serves the schemas; None where a registry is configured."""
+        return None if self.settings.schema_registry_url else self._local("schema-registry")
+
+    @property
+    def gateway_listen(self) -> str:
+        """Where the gateways listen, all on one port."""
+        return self.settings.gateway_listen or self._local("gateway")
+
+    @property
+    def gateway_url(self) -> str:
+        """The gateway, as this machine reaches it."""
+        return f"ws://{reachable(self.gateway_listen)}{GATEWAY_PATH}"
+
+    def used_ports(self) -> dict[str, int]:
+        """The kept ports that will be listened on, by name."""
+        unused = set(broker_port_names(self.brokers)) if not self.local_kafka else set()
+        unused |= set() if self.kinesis else {"kinesis"}
+        unused |= set() if self.registry_listen else {"schema-registry"}
+        unused |= {"gateway"} if self.settings.gateway_listen else set()
+        unused |= {"console-0"} if self.settings.console_listen else set()
+        wanted = set(port_names(self.settings, self.brokers)) - unused
+        return {name: port for name, port in self.ports.items() if name in wanted}
+
+    def shared_settings(self) -> Settings:
+        """The settings with which `up` itself reaches Kafka."""
+        if not self.local_kafka:
+            return self.settings
+        local = {
+            "kafka_bootstrap_servers": self.bootstrap_servers,
+            "kafka_security_protocol": "PLAINTEXT",
+        }
+        return self.settings.model_copy(update=local)
+
+    def programs(self, command: RoleCommand | None = None) -> list[Program]:
+        """Every role's processes: forked, or run by a command."""
+        return [
+            Program(
+                role,
+                number,
+                tuple(command(role)) if command else None,
+                self._role_environment(role, number),
+                self._http(role, number),
+            )
+            for role, number in instances(self.settings)
+        ]
+
+    def backing_environment(self) -> dict[str, str]:
+        """The environment of broker and emulator: none of our settings, no credentials."""
+        hidden = (PREFIX, "AWS_", "KAFKA_", "JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS")
+        return {k: v for k, v in self.environment.items() if not k.startswith(hidden)}
+
+    def endpoints(self, pid: int, roles: Iterable[tuple[Program, int | None]]) -> dict[str, Any]:
+        """What endpoints.json says. A process that is being restarted has no pid (null)."""
+        listed: dict[str, list[dict[str, Any]]] = {}
+        for program, role_pid in roles:
+            listed.setdefault(program.role, []).append({"pid": role_pid, "http": program.http})
+        kinesis, settings = self.kinesis, self.settings
+        registry = without_credentials(settings.schema_registry_url or "")
+        return {
+            "pid": pid,
+            "kafka": self.bootstrap_servers,
+            "kinesis": kinesis.endpoint if kinesis else settings.aws_endpoint_url_kinesis,
+            "kinesis_region": settings.region(),
+            "kinesis_stream": settings.kinesis_stream or KINESIS_STREAM,
+            "gateway": self.gateway_url,
+            "console": f"http://{reachable(self._console_listen(0))}",
+            "console_token": several(SecretStr(self.console_token))[0],
+            "schema_registry": registry or f"http://{self.registry_listen}",
+            "topic_prefix": settings.topic_prefix,
+            "roles": listed,
+        }
+
+    def _local(self, name: str) -> str:
+        return f"127.0.0.1:{self.ports[name]}"
+
+    def _console_listen(self, number: int) -> str:
+        configured = self.settings.console_listen if number == 0 else None
+        return configured or self._local(f"{Role.CONSOLE}-{number}")
+
+    def _http(self, role: Role, number: int) -> str:
+        return self._local(_http_port(role, number))
+
+    def _role_environment(self, role: Role, number: int) -> dict[str, str]:
+        dropped = {f"{PREFIX}CONSOLE_TOKEN", f"{PREFIX}CONSOLE_TOKEN_FILE", f"{PREFIX}HTTP_LISTEN"}
+        given = {n: v for n, v in self.environment.items() if n.upper() not in dropped}
+        environment = {
+            name: value
+            for name, value in environment_of(role, given, self.settings).items()
+            if not (self.local_kafka and name.upper().startswith(f"{PREFIX}KAFKA_"))
+        }
+        wanted = settings_of(role, self.settings)
+        ours = {
+            f"{PREFIX}{name}": value
+            for name, value in self._role_settings(role, number)
+            if name in wanted or name.startswith("KAFKA_")
+        }
+        from_file = {name + FILE_SUFFIX for name in ours}
+        given = {
+            name: value for name, value in environment.items() if name.upper() not in from_file
+        }
+        return given | ours | self._kinesis_environment(role)
+
+    def _role_settings(self, role: Role, number: int) -> Iterable[tuple[str, str]]:
+        settings = self.settings
+        yield "NO_ENV_FILE", "1"  # what it said is in our environment already
+        yield "INSTANCE", f"{role}-{number}"
+        yield "STATE_DIR", str(self.directory)
+        yield "KAFKA_BOOTSTRAP_SERVERS", self.bootstrap_servers
+        yield "KINESIS_STREAM", settings.kinesis_stream or KINESIS_STREAM
+        yield "GATEWAY_LISTEN", self.gateway_listen
+        yield "GATEWAY_PUBLIC_URL", settings.gateway_public_url or self.gateway_url
+        yield "GATEWAY_REUSE_PORT", "true"
+        yield "GATEWAY_CHECK_SECONDS", "0"  # nobody balances a load here
+        yield "GATEWAY_DRAIN_SECONDS", "2"
+        yield (
+            "DATABASE_URL",
+            settings.database_url or f"sqlite:///{quote(str(self.directory / 'flexcapture.db'))}",
+        )
+        recordings = settings.recordings_url or (self.directory / "recordings").as_uri()
+        yield "RECORDINGS_URL", recordings
+        if role is Role.CONSOLE:
+            yield "CONSOLE_LISTEN", self._console_listen(number)
+            yield "CONSOLE_TOKEN", self.console_token
+        yield "HTTP_LISTEN", self._http(role, number)
+
+    def _kinesis_environment(self, role: Role) -> dict[str, str]:
+        # Only for the bridge: who writes recordings to a real S3 needs his real credentials.
+        return self.kinesis.environment() if self.kinesis and role is Role.BRIDGE else {}
+
+
+def _http_port(role: Role, number: int) -> str:
+    """The name of the port of /healthz and /metrics. On the console's own they need the token."""
+    return f"{role}-{number}-http" if role is Role.CONSOLE else f"{role}-{number}"
+
+
+def reachable(listen: str) -> str:
+    """`host:port` of a listening address as this machine reaches it."""
+    host, port = listen_address(listen)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

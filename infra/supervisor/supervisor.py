@@ -1,0 +1,251 @@
+"""Runs a plan: Kafka and Kinesis first, then the topics, then the roles; stops them in turn."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+
+from aiokafka.errors import KafkaError
+
+from infra.state_dir import StateDir
+from infra.supervisor.child import Child, Program
+from infra.supervisor.forked import CannotFork, warm
+from infra.supervisor.health_probe import health_of
+from infra.supervisor.plan import Plan, RoleCommand
+from infra.supervisor.warm import all_usable
+from pipeline.runtime.http_server import serving
+from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
+from pipeline.runtime.settings import Role, SettingsError
+from schemas import registry, topics
+
+_KAFKA_SECONDS = 60.0
+_SLOW_SECONDS = 120.0
+_PROBE_SECONDS = 0.2
+# Together well under the 20 s in which everything has to be gone.
+_ROLE_STOP_SECONDS = 8.0
+_BACKING_STOP_SECONDS = 7.0
+
+Say = Callable[[str], None]
+
+
+class CannotStart(RuntimeError):
+    """Something that everything else needs did not come up; the text says what and why."""
+
+
+class Supervisor:
+    """Owns every process of one `up`. `kafka_commands`: one for each local broker, none if Kafka is
+    outside."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        state_dir: StateDir,
+        kafka_commands: Sequence[Sequence[str]],
+        role_command: RoleCommand | None,
+        say: Say,
+    ) -> None:
+        self._plan = plan
+        self._state_dir = state_dir
+        self._say = say
+        self._ready = False
+        self._stop_roles = asyncio.Event()
+        self._stop_backing = asyncio.Event()
+        self._role_tasks: list[asyncio.Task[None]] = []
+        self._kinesis = None
+        environment = plan.backing_environment()
+        self._brokers = [
+            self._child(Program("kafka", n, tuple(command), environment), _BACKING_STOP_SECONDS)
+            for n, command in enumerate(kafka_commands)
+        ]
+        if plan.kinesis is not None:
+            program = Program("kinesis", 0, tuple(plan.kinesis.command()), environment)
+            self._kinesis = self._child(program, _BACKING_STOP_SECONDS)
+        self._roles = [self._child(p, _ROLE_STOP_SECONDS) for p in plan.programs(role_command)]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Brings everything up, says so, and keeps it up until `stop` is set; then ends it all.
+
+        Raises `CannotStart` or `SettingsError` where that is no use, after ending what it had
+        started, and `OSError` where the schemas cannot be served.
+        """
+        async with AsyncExitStack() as stack:
+            stack.callback(self._state_dir.remove_endpoints)
+            if self._plan.registry_listen:
+                app = registry.app(self._plan.settings.topic_prefix)
+                await stack.enter_async_context(serving(self._plan.registry_listen, app))
+            async with asyncio.TaskGroup() as group:
+                await self._run(group, stop)
+
+    async def _run(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        backing = [
+            group.create_task(child.keep_running(self._stop_backing), name=child.program.name)
+            for child in self._backing
+        ]
+        work = group.create_task(self._work(group), name="work")
+        stopped = group.create_task(stop.wait(), name="stop")
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        failure = work.result() if work.done() else None
+        # 1. Nobody shall read where things are that go away. 2. Nothing new is started. 3. Roles
+        # end while Kafka still takes what they flush. 4. What they stood on ends.
+        self._say("stopping")
+        self._ready = False
+        self._state_dir.remove_endpoints()
+        for task in (work, stopped):
+            task.cancel()
+        await asyncio.wait({work, stopped})
+        self._stop_roles.set()
+        await _all_done(self._role_tasks)
+        self._stop_backing.set()
+        await _all_done(backing)
+        if failure is not None:
+            raise failure
+
+    async def _work(self, group: asyncio.TaskGroup) -> Exception:
+        """Goes on until it is cancelled; returns only with what makes going on impossible."""
+        try:
+            await self._backing_ready()
+            for child in self._roles:
+                task = group.create_task(
+                    child.keep_running(self._stop_roles), name=child.program.name
+                )
+                self._role_tasks.append(task)
+            await self._roles_ready()
+        except (CannotStart, SettingsError) as error:
+            return error
+        self._ready = True
+        self._write_endpoints()
+        self._say("ready")
+        return await self._keep_kinesis_stream()
+
+    async def _backing_ready(self) -> None:
+        plan = self._plan
+        if self._brokers:
+            self._say(f"starting kafka at {plan.bootstrap_servers}")
+        if self._kinesis and plan.kinesis:
+            self._say(f"starting kinesis (an emulator) at {plan.kinesis.endpoint}")
+        async with asyncio.TaskGroup() as group:
+            topics_made = group.create_task(self._topics_made())
+            warmed = group.create_task(self._warmed())
+            group.create_task(self._kinesis_made())
+        for task in (topics_made, warmed):
+            if (failure := task.result()) is not None:
+                raise failure
+        if plan.settings.schema_registry_url:
+            await self._register(plan.settings.schema_registry_url)
+
+    async def _topics_made(self) -> Exception | None:
+        settings = self._plan.shared_settings()
+        try:
+            async with asyncio.timeout(_KAFKA_SECONDS):
+                while True:
+                    try:
+                        await wait_for_kafka(settings, _KAFKA_SECONDS, len(self._brokers))
+                        await ensure_topics(settings, topics.PROVISIONED)
+                        if self._brokers:
+                            await all_usable(settings)
+                    except (KafkaError, OSError):
+                        await asyncio.sleep(_PROBE_SECONDS)
+                    else:
+                        return None
+        except TimeoutError:
+            log = f"; its log ends:\n{self._brokers[0].log_tail()}" if self._brokers else ""
+            where = self._plan.bootstrap_servers
+            return CannotStart(f"Kafka at {where} does not answer{log}")
+        except SettingsError as error:
+            return error
+
+    async def _warmed(self) -> Exception | None:
+        if any(child.program.command is None for child in self._roles):
+            try:
+                await warm()
+            except CannotFork as error:
+                return CannotStart(str(error))
+        return None
+
+    async def _kinesis_made(self) -> None:
+        if self._kinesis and self._plan.kinesis:
+            self._kinesis.started.clear()
+            await self._plan.kinesis.make_stream()
+
+    async def _keep_kinesis_stream(self) -> Exception:
+        """The emulator forgets its stream when it dies: makes it again after each start."""
+        while True:
+            if self._kinesis is None:
+                await asyncio.Event().wait()
+            else:
+                await self._kinesis.started.wait()
+                await self._kinesis_made()
+
+    async def _register(self, url: str) -> None:
+        try:
+            await asyncio.to_thread(registry.register, url, self._plan.settings.topic_prefix)
+        except registry.RegistryError as error:
+            raise CannotStart(str(error)) from error
+
+    async def _roles_ready(self) -> None:
+        self._say(f"starting {', '.join(child.program.name for child in self._roles)}")
+        reasons: dict[str, str] = {}
+        async with asyncio.TaskGroup() as group:
+            waiting = {
+                group.create_task(self._until_ready(child, reasons)) for child in self._roles
+            }
+            while waiting:
+                _, waiting = await asyncio.wait(waiting, timeout=_SLOW_SECONDS)
+                for name, reason in reasons.items():
+                    self._say(f"{name} is not ready yet: {reason} (log: {self._state_dir.logs})")
+
+    async def _until_ready(self, child: Child, reasons: dict[str, str]) -> None:
+        program = child.program
+        assert program.http is not None
+        while True:
+            status, text = await health_of(program.http)
+            if status == 200 or (status == 503 and self._waits_for_credentials(program)):
+                reasons.pop(program.name, None)
+                return
+            if is_waiting_for_a_list(program.role, status, text):
+                reasons.pop(program.name, None)
+                self._say(f"{program.name}: {text}")
+                return
+            reasons[program.name] = text
+            await asyncio.sleep(_PROBE_SECONDS)
+
+    def _waits_for_credentials(self, program: Program) -> bool:
+        settings = self._plan.settings
+        if program.role == Role.GATEWAY:
+            return settings.twilio_account_sid is None or not settings.auth_tokens
+        has_credentials = settings.rest_credentials is not None and settings.ticket_secrets
+        unset = settings.twilio_account_sid is None or not has_credentials
+        return unset and program.role == Role.TWILIO_ADAPTER
+
+    @property
+    def _backing(self) -> list[Child]:
+        return [*self._brokers, *([self._kinesis] if self._kinesis else [])]
+
+    def _child(self, program: Program, stop_seconds: float) -> Child:
+        return Child(
+            program,
+            self._state_dir.logs,
+            stop_seconds=stop_seconds,
+            changed=self._write_endpoints,
+            say=self._say,
+        )
+
+    def _write_endpoints(self) -> None:
+        if self._ready:
+            processes = [(c.program, c.pid) for c in (*self._roles, *self._backing)]
+            self._state_dir.write_endpoints(self._plan.endpoints(os.getpid(), processes))
+
+
+def is_waiting_for_a_list(role: str, status: int, text: str) -> bool:
+    """Return whether a stream manager works, and is unhealthy only because of the monitored list.
+    The others must not wait for it: `flexcapture policy accept` needs the pipeline."""
+    reasons = [line.split(":")[0] for line in text.splitlines()]
+    return role == Role.STREAM_MANAGER and status == 503 and {*reasons} <= _OF_THE_LIST
+
+
+_OF_THE_LIST = frozenset({"monitored-list", "policy", "warning"})
+
+
+async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> None:
+    if tasks:
+        await asyncio.wait(tasks)

@@ -1,0 +1,201 @@
+"""A call's state: a summary that merges.
+
+Theory: `merge` is commutative, associative and idempotent (facts take the greatest by version,
+time and event id, those that attributes could reverse the least: `claims`; milestones the earliest;
+maps merge by key, and are bounded by ranks that never change: `bounds`), so the summary is a
+function of the set of the call's events, whatever their order and however often each came. Only the
+end that a sweep gives is none of an event: it holds while the events tell no end (`settled`).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from operator import attrgetter
+from typing import TypeVar
+
+from pipeline.calls.bounds import bounded, bounded_legs, bounded_reservations
+from pipeline.calls.claims import FIRST_HOLDS, SEPARATOR, put_claim
+from pipeline.calls.events import Silent, delta
+from pipeline.calls.view import ACTIVE, SWEPT, derived
+from schemas.fast_dataclass import dataclass
+from schemas.records import (
+    Call,
+    CtiEvent,
+    Fact,
+    Leg,
+    ReportedStream,
+    Reservation,
+    Transfer,
+)
+
+_Party = TypeVar("_Party", Reservation, Transfer, Leg, ReportedStream)
+
+LONGEST_MS = 24 * 60 * 60 * 1000
+"""A call may last so long."""
+
+SWEEP = "flexcapture.sweep"
+"""The cause of the version that closes a call whose end never came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """The call after an event. `news`: it is a new version, to be published; otherwise only the
+    latest arrival may have moved."""
+
+    call: Call
+    news: bool
+
+
+def fold(call: Call | None, event: CtiEvent, now: int = 0) -> Folded | Silent:
+    """The call with one more event, which came at `now` (ms, log time; 0: in Kinesis alone)."""
+    said = delta(event)
+    return said if isinstance(said, Silent) else folded(call, said, now)
+
+
+def folded(call: Call | None, said: Call, now: int) -> Folded:
+    """The call with what an event says of it (`delta`), which came at `now` (ms, log time)."""
+    arrival = max(now, said.latest_arrival_at)
+    if call is None:
+        first = replace(said, revision=1, latest_arrival_at=arrival)
+        return Folded(derived(first), news=True)
+    arrival = max(arrival, call.latest_arrival_at)
+    version = _merged(call, said, said, call.revision + 1, arrival)
+    if _same(version, call):
+        moved = arrival != call.latest_arrival_at
+        return Folded(replace(call, latest_arrival_at=arrival) if moved else call, news=False)
+    return Folded(settled(version), news=True)
+
+
+def sweep_at(call: Call) -> int:
+    """When the call is closed if no event ends it (ms): a call lasts no longer. An event time that
+    lies after the arrival is none to count from."""
+    return min(call.first_event_at, call.latest_arrival_at) + LONGEST_MS
+
+
+def swept(call: Call, now: int) -> Call:
+    """The version that closes a call without an end, at `now` (ms)."""
+    version = replace(
+        call,
+        milestones={**call.milestones, SWEPT: sweep_at(call)},
+        revision=call.revision + 1,
+        cause_event_id=f"sweep:{call.task_sid}",
+        cause_type=SWEEP,
+        cause_at=now,
+    )
+    return derived(version)
+
+
+def settled(call: Call) -> Call:
+    """The call with its derived fields; a sweep's end goes where the events tell one of theirs."""
+    if SWEPT not in call.milestones:
+        return derived(call)
+    told = {name: at for name, at in call.milestones.items() if name != SWEPT}
+    without = derived(replace(call, milestones=told))
+    if without.state != ACTIVE:
+        return without
+    return derived(replace(call, milestones={**told, SWEPT: sweep_at(call)}))
+
+
+def merge(a: Call, b: Call) -> Call:
+    """What both say. Of the same task; derived fields, revision and cause are `a`'s."""
+    return _merged(a, b, a, a.revision, max(a.latest_arrival_at, b.latest_arrival_at))
+
+
+def _merged(a: Call, b: Call, cause: Call, revision: int, arrival: int) -> Call:
+    """What both say; the very parts of `a` where `b` says nothing new of them."""
+    reservations, more_offers = bounded_reservations(
+        a.reservations,
+        _parties(a.reservations, b.reservations, attrgetter("sid")),
+        known_more=a.more_offers,
+        more=a.more_offers or b.more_offers,
+    )
+    legs = _parties(a.legs, b.legs, attrgetter("call_sid"))
+    transfers = _parties(a.transfers, b.transfers, attrgetter("sid"))
+    streams = _parties(a.media_streams, b.media_streams, attrgetter("stream_sid"))
+    return Call(
+        task_sid=a.task_sid,
+        revision=revision,
+        cause_event_id=cause.cause_event_id,
+        cause_type=cause.cause_type,
+        cause_at=cause.cause_at,
+        first_event_at=min(a.first_event_at, b.first_event_at),
+        latest_event_at=max(a.latest_event_at, b.latest_event_at),
+        latest_arrival_at=arrival,
+        facts=_facts(a.facts, b.facts),
+        milestones=_milestones(a.milestones, b.milestones),
+        reservations=reservations,
+        transfers=bounded(a.transfers, transfers),
+        legs=bounded_legs(a.legs, legs),
+        direction=a.direction,
+        state=a.state,
+        connections=a.connections,
+        media_streams=bounded(a.media_streams, streams),
+        more_offers=more_offers,
+    )
+
+
+def _same(merged: Call, a: Call) -> bool:
+    """Whether what was merged into `a` was known already."""
+    return (
+        merged.facts is a.facts
+        and merged.milestones is a.milestones
+        and merged.reservations is a.reservations
+        and merged.transfers is a.transfers
+        and merged.legs is a.legs
+        and merged.media_streams is a.media_streams
+        and merged.more_offers == a.more_offers
+        and merged.first_event_at == a.first_event_at
+        and merged.latest_event_at == a.latest_event_at
+    )
+
+
+def _facts(a: Mapping[str, Fact], b: Mapping[str, Fact]) -> Mapping[str, Fact]:
+    merged: dict[str, Fact] | None = None
+    for name, fact in b.items():
+        known = a.get(name)
+        if name in FIRST_HOLDS or SEPARATOR in name:
+            if known is not None and known.value == fact.value and not _is_newer(known, fact):
+                continue
+            claims = dict(a) if merged is None else merged
+            merged = claims if put_claim(claims, name, fact) else merged
+        elif _is_newer(fact, known):
+            merged = dict(a) if merged is None else merged
+            merged[name] = fact
+    return a if merged is None else merged
+
+
+def _is_newer(fact: Fact, known: Fact | None) -> bool:
+    if known is None or fact.version != known.version:
+        return known is None or fact.version > known.version
+    # The value last: an event id that comes twice with other words must not depend on the order.
+    return (fact.at, fact.event_id, fact.value) > (known.at, known.event_id, known.value)
+
+
+def _milestones(a: Mapping[str, int], b: Mapping[str, int]) -> Mapping[str, int]:
+    earlier = {name: at for name, at in b.items() if name not in a or at < a[name]}
+    return {**a, **earlier} if earlier else a
+
+
+def _parties(
+    a: tuple[_Party, ...], b: tuple[_Party, ...], key: Callable[[_Party], str]
+) -> tuple[_Party, ...]:
+    if not b:
+        return a
+    known = {key(party): party for party in a}
+    news = False
+    for party in b:
+        sid = key(party)
+        mine = known.get(sid)
+        known[sid] = party if mine is None else _joined(sid, mine, party)
+        news = news or known[sid] is not mine
+    return _sorted(known.values(), key) if news else a
+
+
+def _joined(sid: str, a: _Party, b: _Party) -> _Party:
+    facts, milestones = _facts(a.facts, b.facts), _milestones(a.milestones, b.milestones)
+    if facts is a.facts and milestones is a.milestones:
+        return a
+    return type(a)(sid, facts, milestones)
+
+
+def _sorted(parties: Iterable[_Party], key: Callable[[_Party], str]) -> tuple[_Party, ...]:
+    return tuple(sorted(parties, key=key))

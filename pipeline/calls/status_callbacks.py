@@ -1,0 +1,84 @@
+"""What a status callback says of its party: a conference participant's or a call's of the leg, a
+media stream's of that."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.calls.fields import text
+from pipeline.twilio.sids import SidKind, sid_in
+from schemas.fast_dataclass import dataclass
+
+_STREAM_EVENTS = frozenset({"started", "stopped", "error"})
+_OVER = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Values and milestones of the leg or media stream with this SID."""
+
+    sid: str
+    values: Mapping[str, str | None]
+    milestones: Mapping[str, int]
+
+
+def leg_of(name: str, said: str, parameters: Mapping[str, Any], at: int) -> Said | None:
+    """What the callback of type `name` with `StatusCallbackEvent` `said` tells; None: nothing."""
+    call_sid = sid_in(parameters, "CallSid", SidKind.CALL)
+    if call_sid is None:
+        return None
+    if name.startswith("status-callback.call."):
+        values, milestones = _of_call(name.rpartition(".")[2], parameters, at)
+    elif said.startswith("participant-"):
+        values, milestones = _of_participant(said.removeprefix("participant-"), parameters, at)
+    else:
+        return None
+    return Said(call_sid, values, milestones)
+
+
+def media_stream_of(parameters: Mapping[str, Any], at: int) -> Said | None:
+    """What a stream status callback tells of its media stream; None: it does not name one."""
+    stream_sid = sid_in(parameters, "StreamSid", SidKind.MEDIA_STREAM)
+    if stream_sid is None:
+        return None
+    said = (text(parameters, "StreamEvent") or "").lower().removeprefix("stream-")
+    status = said if said in _STREAM_EVENTS else None
+    values = {
+        "call_sid": sid_in(parameters, "CallSid", SidKind.CALL),
+        "name": text(parameters, "StreamName"),
+        "status": status,
+        "error": text(parameters, "StreamError"),
+    }
+    return Said(stream_sid, values, {status: at} if status else {})
+
+
+def _of_participant(
+    said: str, parameters: Mapping[str, Any], at: int
+) -> tuple[dict[str, str | None], dict[str, int]]:
+    values = {
+        "label": text(parameters, "ParticipantLabel"),
+        "coaching": _flag(parameters, "Coaching"),
+        "muted": {"mute": "true", "unmute": "false"}.get(said),
+        "hold": {"hold": "true", "unhold": "false"}.get(said),
+        "presence": {"join": "joined", "leave": "left"}.get(said),
+    }
+    milestone = {"join": "joined", "leave": "left"}.get(said)
+    if said == "join" and _flag(parameters, "Hold") == "true":
+        values["hold"] = "true"
+    return values, {milestone: at} if milestone else {}
+
+
+def _of_call(
+    step: str, parameters: Mapping[str, Any], at: int
+) -> tuple[dict[str, str | None], dict[str, int]]:
+    status = (text(parameters, "CallStatus") or "").lower() or None
+    values = {"call_status": status or step, "to": text(parameters, "To")}
+    if status in _OVER or step == "completed":
+        return values, {"completed": at}
+    answered = step == "answered" or status == "in-progress"
+    return values, {"answered": at} if answered else {}
+
+
+def _flag(parameters: Mapping[str, Any], name: str) -> str | None:
+    value = parameters.get(name)
+    said = str(value).lower()
+    return said if said in ("true", "false") else None

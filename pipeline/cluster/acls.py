@@ -1,0 +1,136 @@
+"""The ACLs of each role on a Kafka that has an authorizer: these, and no others.
+
+docs/kafka.md shows the table. A role names each ACL that it lacks, in its health and in its log.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.runtime.settings import Role
+from schemas.topics import (
+    BRIDGE_CHECKPOINTS,
+    CALL_ALIASES,
+    CALLS,
+    CLOCK,
+    CONTACTS,
+    CTI_EVENTS,
+    CTI_RESOLVED,
+    DEAD_LETTERS,
+    MEDIA,
+    POLICY,
+    RECORDER_CHECKPOINTS,
+    RECORDINGS,
+    STREAM_COMMANDS,
+    STREAM_EVENTS,
+    TICKS,
+    WORKERS,
+    WORKERS_SEEN,
+    Topic,
+    changelog,
+)
+
+
+class ResourceType(StrEnum):
+    """A kind of resource, as Kafka names it."""
+
+    TOPIC = "Topic"
+    GROUP = "Group"
+    TRANSACTIONAL_ID = "TransactionalId"
+
+
+class Operation(StrEnum):
+    """An operation, as Kafka names it. Both include `Describe`."""
+
+    READ = "Read"
+    WRITE = "Write"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Acl:
+    """Allows an operation on a resource. `is_prefix`: on all whose names begin with `name`."""
+
+    operation: Operation
+    resource_type: ResourceType
+    name: str
+    is_prefix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a role does on Kafka; names are without the prefix. `STREAM` in a name stands for the
+    Kinesis stream. A transactional id that ends with a hyphen is a prefix."""
+
+    reads: tuple[Topic, ...] = ()
+    writes: tuple[Topic, ...] = ()
+    group: str | None = None
+    transactional_id: str | None = None
+
+
+def _of_table_role(
+    role: Role,
+    reads: tuple[Topic, ...],
+    writes: tuple[Topic, ...],
+    transactional_id: str | None = None,
+) -> Access:
+    table = changelog(role)
+    return Access(
+        (*reads, TICKS, table), (*writes, DEAD_LETTERS, table), role.value, transactional_id
+    )
+
+
+ACCESS: Mapping[Role, Access] = {
+    Role.BRIDGE: Access(
+        (BRIDGE_CHECKPOINTS,),
+        (CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS),
+        "bridge-STREAM",
+        "bridge-STREAM-",
+    ),
+    Role.TRACKER: _of_table_role(
+        Role.TRACKER, (CTI_EVENTS, CTI_RESOLVED), (CALLS, CALL_ALIASES, WORKERS_SEEN, TICKS)
+    ),
+    Role.RESOLVER: _of_table_role(
+        Role.RESOLVER, (CTI_EVENTS, CALL_ALIASES, WORKERS_SEEN), (CTI_RESOLVED, WORKERS)
+    ),
+    Role.STREAM_MANAGER: _of_table_role(
+        Role.STREAM_MANAGER,
+        (CALLS, STREAM_EVENTS, POLICY, WORKERS),
+        (STREAM_COMMANDS, STREAM_EVENTS, MEDIA, POLICY),
+        "policy-publisher",
+    ),
+    Role.TWILIO_ADAPTER: Access(
+        (STREAM_COMMANDS, STREAM_EVENTS),
+        (STREAM_EVENTS, DEAD_LETTERS),
+        Role.TWILIO_ADAPTER.value,
+    ),
+    Role.GATEWAY: Access((STREAM_EVENTS,), (MEDIA, STREAM_EVENTS)),
+    Role.RECORDER: Access(
+        (MEDIA, RECORDER_CHECKPOINTS),
+        (RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS),
+        Role.RECORDER.value,
+    ),
+    Role.CONSOLIDATOR: _of_table_role(
+        Role.CONSOLIDATOR, (CALLS, STREAM_EVENTS, RECORDINGS, POLICY, WORKERS), (CONTACTS,)
+    ),
+    Role.CONSOLE: Access(),
+}
+
+
+def acls(role: Role, prefix: str, kinesis_stream: str) -> frozenset[Acl]:
+    """Return the ACLs of a role's principal. `prefix`: FLEXCAPTURE_TOPIC_PREFIX."""
+    return frozenset(_acls(ACCESS[role], prefix, kinesis_stream))
+
+
+def _acls(access: Access, prefix: str, kinesis_stream: str) -> Iterator[Acl]:
+    for topic in access.reads:
+        yield Acl(Operation.READ, ResourceType.TOPIC, prefix + topic.name)
+    # Every process that uses Kafka measures its clock.
+    for topic in (*access.writes, CLOCK) if access.writes else ():
+        yield Acl(Operation.WRITE, ResourceType.TOPIC, prefix + topic.name)
+    if access.group is not None:
+        group = access.group.replace("STREAM", kinesis_stream)
+        yield Acl(Operation.READ, ResourceType.GROUP, prefix + group)
+    if access.transactional_id is not None:
+        name = access.transactional_id.replace("STREAM", kinesis_stream)
+        is_prefix = name.endswith("-")
+        yield Acl(Operation.WRITE, ResourceType.TRANSACTIONAL_ID, prefix + name, is_prefix)

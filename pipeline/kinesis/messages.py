@@ -1,0 +1,210 @@
+"""What becomes of Kinesis records: the Kafka messages of one transaction after another. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline.calls.cloud_events import Element, Readable, Swallowed, Unreadable, elements
+from pipeline.dead_letters import Headers, dead_letter
+from pipeline.kinesis.shard_ref import Place
+from pipeline.twilio.sids import SidKind
+from schemas.codec import encode
+from schemas.records import CtiEvent
+from schemas.topics import CTI_EVENTS, DEAD_LETTERS
+
+CONNECTOR = "flexcapture-bridge"
+
+ARRIVED_AT_HEADER = "flexcapture.arrived_at"
+"""A dead letter's header: when Kinesis took the record (ms), for when it is put back."""
+
+MOST_LETTERS = 100
+"""So many elements of one array have a dead letter each: a megabyte of `[7,7,...` is no reason for
+half a million."""
+
+_RECORD_OVERHEAD = 1_024
+"""Kafka's limits are on a whole batch: room for its header, the record's key and lengths."""
+
+_DEAD_LETTER_OVERHEAD = 16 * 1_024
+"""What a dead letter adds to the original bytes: detail and names, as value and as headers."""
+
+
+@dataclass(frozen=True, slots=True)
+class KinesisRecord:
+    """A record as GetRecords gives it; `arrived_at` is its ApproximateArrivalTimestamp (ms)."""
+
+    sequence_number: str
+    arrived_at: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the topics take (bytes in a message), and how much goes into one transaction."""
+
+    event_bytes: int = 4 * 1024 * 1024
+    dead_letter_bytes: int = 4 * 1024 * 1024
+    portion_bytes: int = 4 * 1024 * 1024
+    portion_messages: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What to send: `topic` without prefix."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    headers: Headers
+    reason: str | None = None
+    """Why it is a dead letter; None for an event."""
+    invalid_sids: tuple[SidKind, ...] = ()
+    """The kinds of the event's SIDs that count as absent, one for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """What one transaction carries: the messages of some Kinesis records up to and with `last`, and
+    of the first `elements` elements of the record after it. `last` None: no record ends in it."""
+
+    messages: tuple[Message, ...]
+    last: KinesisRecord | None
+    elements: int = 0
+
+
+def portions(
+    place: Place, records: Iterable[KinesisRecord], limits: Limits, now: int, carried: int = 0
+) -> Iterator[Portion]:
+    """All of `records` in order, cut where a transaction would grow too big; of the first record
+    the first `carried` elements are left out. Made as they are asked for: a record may hold very
+    many, and other shards have their turn between two."""
+    messages: list[Message] = []
+    size, last, done = 0, None, 0
+    for record in records:
+        for index, message in _elements(place, record, limits, now):
+            if index < carried:
+                continue
+            if message is not None:
+                full = size + len(message.value) > limits.portion_bytes
+                if messages and (full or len(messages) >= limits.portion_messages):
+                    yield Portion(tuple(messages), last, done)
+                    messages, size, last = [], 0, None
+                messages.append(message)
+                size += len(message.value)
+            done = index + 1
+        last, done, carried = record, 0, 0
+    if last is not None:
+        yield Portion(tuple(messages), last)
+
+
+def messages_of(place: Place, record: KinesisRecord, limits: Limits, now: int) -> list[Message]:
+    """The messages of one Kinesis record: none, one, or one for each element of an array."""
+    found = _elements(place, record, limits, now)
+    return [message for _, message in found if message is not None]
+
+
+def _elements(
+    place: Place, record: KinesisRecord, limits: Limits, now: int
+) -> Iterator[tuple[int, Message | None]]:
+    """The record's elements, numbered, with what becomes of each. Of those that cannot be read only
+    the first have a dead letter each; the rest have one together, numbered as one element more.
+
+    Never raises: whatever a record holds, it must not hold up its shard.
+    """
+    unreadable: list[Unreadable] = []
+    index = 0
+    for index, element in enumerate(_told_apart(record.data)):
+        if isinstance(element, Unreadable):
+            unreadable.append(element)
+            if len(unreadable) > MOST_LETTERS:
+                yield index, None
+                continue
+        yield index, _without_fail(place, record, element, limits, now)
+    if rest := unreadable[MOST_LETTERS:]:
+        yield index + 1, _dead(place, record, _together(rest), limits, now)
+
+
+def _told_apart(raw: bytes) -> Iterator[Element]:
+    try:
+        yield from elements(raw)
+    except Exception as error:  # noqa: BLE001 - a defect of ours, and the shard goes on
+        yield Unreadable("defect", repr(error), raw)
+
+
+def _together(rest: Sequence[Unreadable]) -> Unreadable:
+    detail = f"{len(rest)} more elements of the same array, the first of them: {rest[0].detail}"
+    return Unreadable(rest[0].reason, detail, b"[" + b",".join(e.original for e in rest) + b"]")
+
+
+def _without_fail(
+    place: Place, record: KinesisRecord, element: Element, limits: Limits, now: int
+) -> Message | None:
+    try:
+        return _message(place, record, element, limits, now)
+    except Exception as error:  # noqa: BLE001 - a defect of ours, and the shard goes on
+        unreadable = Unreadable("defect", repr(error), record.data)
+        return _dead(place, record, unreadable, limits, now, exception=type(error).__name__)
+
+
+def _message(
+    place: Place,
+    record: KinesisRecord,
+    element: Element,
+    limits: Limits,
+    now: int,
+) -> Message | None:
+    if isinstance(element, Swallowed):
+        return None
+    if isinstance(element, Unreadable):
+        return _dead(place, record, element, limits, now)
+    value = encode(_event(place, record, element))
+    key = element.key.encode()
+    size = len(value) + len(key) + _RECORD_OVERHEAD
+    if size > limits.event_bytes:
+        detail = f"{size} bytes on Kafka, where {limits.event_bytes} is the most"
+        too_large = Unreadable("too-large", detail, element.body.encode())
+        return _dead(place, record, too_large, limits, now)
+    return Message(CTI_EVENTS.name, key, value, [], invalid_sids=element.invalid_sids)
+
+
+def _event(place: Place, record: KinesisRecord, element: Readable) -> CtiEvent:
+    return CtiEvent(
+        event_id=element.event_id,
+        source=element.source,
+        type=element.type,
+        time=element.time,
+        arrived_at=record.arrived_at,
+        task_sid=element.task_sid,
+        call_sid=element.call_sid,
+        body=element.body,
+        kinesis_stream=place.kinesis_stream,
+        shard_id=place.shard_id,
+        sequence_number=record.sequence_number,
+    )
+
+
+def _dead(
+    place: Place,
+    record: KinesisRecord,
+    what: Unreadable,
+    limits: Limits,
+    now: int,
+    *,
+    exception: str = "",
+) -> Message:
+    room = max(0, limits.dead_letter_bytes - _DEAD_LETTER_OVERHEAD)
+    detail = what.detail[:1_500]
+    if len(what.original) > room:
+        detail += f" (the original's {len(what.original)} bytes are cut to {room})"
+    value, headers = dead_letter(
+        reason=what.reason,
+        detail=detail,
+        role=CONNECTOR,
+        origin=place.kinesis_stream,
+        part=place.shard_id,
+        position=record.sequence_number,
+        at=now,
+        key=None,
+        original=what.original[:room],
+        exception=exception,
+    )
+    headers.append((ARRIVED_AT_HEADER, str(record.arrived_at).encode()))
+    return Message(DEAD_LETTERS.name, None, value, headers, what.reason, what.invalid_sids)

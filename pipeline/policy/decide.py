@@ -1,0 +1,260 @@
+"""Who is recorded: the rules of the house, as one function of a call, the monitored list and the
+time. The first rule that fits holds:
+
+1. What is no voice call, or may be internal still, is not recorded; internal calls never are. If a
+   monitored agent accepted and the direction is not known 5 s later, that is published.
+2. Nor is a direction that is switched off.
+3. When the call is over, nothing is.
+4. While a monitored agent is on the call, it is recorded.
+5. While nobody is on it, the last to leave was monitored then or has been since, and a monitored
+   agent is being called, or for a second may be, the recording goes on: it is a transfer. It begins
+   nothing.
+6. Otherwise it is not recorded: the queue is excluded, the agent is no longer on the list, or none
+   who is on the call ever was.
+
+Monitored is who the list names, unless his queue is excluded. Nothing here remembers an earlier
+decision: what is true depends on the call's summary, the versions of the list and `now`.
+"""
+
+from dataclasses import dataclass
+
+from pipeline.calls.view import (
+    ENDED,
+    IGNORED,
+    INBOUND,
+    INTERNAL,
+    OUTBOUND,
+    TRANSFER_ENDS,
+    CallView,
+    Session,
+)
+from pipeline.policy.monitored_list import (
+    NOBODY,
+    BadLine,
+    MonitoredList,
+    PolicyHistory,
+    is_excluded,
+    is_monitored,
+    parse_list,
+)
+from schemas.records import RecordingPolicy, Transfer
+
+__all__ = [
+    "NOBODY",
+    "BadLine",
+    "Decision",
+    "MonitoredList",
+    "PolicyHistory",
+    "decide",
+    "is_monitored",
+    "parse_list",
+]
+
+BRIDGE_MS = 1_000
+"""How long after the last monitored worker left a transfer may still be taking shape."""
+
+PENDING_LIMIT_MS = 10 * 60_000
+"""A reservation that nobody answered is not waited for longer than this."""
+
+DIRECTION_MS = 5_000
+"""How long after a monitored agent accepted the call its direction may still become known."""
+
+RECORD = "record"
+STOP = "stop"
+DO_NOT_RECORD = "do-not-record"
+
+
+NO_DIRECTION = "no-direction"
+"""The kind of reason of a call that may be internal: its direction is not known."""
+
+NOBODY_MONITORED = frozenset({"none", "off-list", "ended"})
+"""Kinds of reasons that, where nothing was recorded, all mean that no monitored agent was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a call is recorded at a moment, and why.
+
+    `kind` names the reason's kind: monitored, bridging; ended, excluded, off-list, none, direction,
+    internal, no-direction, unknown. `reason` says it to a person.
+    `begins` False: what is being recorded goes on, but nothing new is begun (a transfer to another
+    monitored worker is under way, and nobody is on the call yet).
+    `settled` False: the call is too young for a "not recorded" to be told; `over`: it is over, and
+    what was told of it stays.
+    """
+
+    record: bool
+    kind: str
+    reason: str
+    policy_version: int
+    settled: bool = True
+    begins: bool = True
+    over: bool = False
+
+
+def decide(
+    view: CallView, history: PolicyHistory, now: int, alone_since: int | None = None
+) -> Decision:
+    """Whether the call is recorded at `now` (ms, the log's clock). `alone_since`: since when it is
+    known that no worker is on the call any more, if so; deadlines count from there, for events may
+    come late."""
+    policy = history.at(now)
+    kind, reason = (
+        _never(view, policy)
+        or _by_workers(view, history, now, alone_since or 0)
+        or _nobody(view, history, now)
+    )
+    return Decision(
+        record=kind in ("monitored", "bridging"),
+        begins=kind == "monitored",
+        kind=kind,
+        reason=reason,
+        policy_version=policy.version,
+        settled=_is_settled(view, history, now, kind),
+        over=view.state == ENDED,
+    )
+
+
+def published(decision: Decision, last: str | None) -> tuple[str, str]:
+    """How a decision is told after `last` was told (None: nothing yet): `record`, `stop` or
+    `do-not-record`, and the reason for a person."""
+    if decision.record:
+        return RECORD, f"started: {decision.reason}"
+    if last in (RECORD, STOP):
+        return STOP, f"stopped: {_stopped(decision)}"
+    return DO_NOT_RECORD, f"not recorded: {_not_recorded(decision)}"
+
+
+def is_news(decision: Decision, last: str | None, last_kind: str) -> bool:
+    """Whether the decision is to be told after one of `last` and `last_kind` was."""
+    if decision.record:
+        return last != RECORD and decision.begins
+    if last == RECORD:
+        return True
+    if last is None:
+        return decision.settled
+    # What stopped stays stopped for the reason it stopped; other reasons come after the fact.
+    same = decision.kind == last_kind or {decision.kind, last_kind} <= NOBODY_MONITORED
+    return last != STOP and decision.settled and not decision.over and not same
+
+
+def _stopped(decision: Decision) -> str:
+    return {"none": "last monitored agent left"}.get(decision.kind, decision.reason)
+
+
+def _not_recorded(decision: Decision) -> str:
+    return "no monitored agent" if decision.kind in NOBODY_MONITORED else decision.reason
+
+
+def _never(view: CallView, policy: RecordingPolicy) -> tuple[str, str] | None:
+    """Why the call is not recorded whoever is on it, if so."""
+    if view.state == IGNORED:
+        return "unknown", "not a voice call"
+    if view.direction is None:
+        return NO_DIRECTION, "direction not known"
+    if view.direction == INTERNAL:
+        return "internal", "internal call"
+    if view.direction == INBOUND and not policy.record_inbound:
+        return "direction", "inbound calls are not recorded"
+    if view.direction == OUTBOUND and not policy.record_outbound:
+        return "direction", "outbound calls are not recorded"
+    if view.definitive_end is not None:
+        return "ended", "no end within 24 hours" if view.swept else "call ended"
+    return None
+
+
+def _by_workers(
+    view: CallView, history: PolicyHistory, now: int, alone_since: int
+) -> tuple[str, str] | None:
+    """By whom the call is recorded, if so."""
+    active = [s for s in view.sessions if s.is_open]
+    if monitored := [s for s in active if history.is_monitored(s, now)]:
+        first = min(monitored, key=_started)
+        return "monitored", f"monitored agent {first.extension or 'unknown'} is active"
+    if active or view.state == ENDED:
+        return None
+    bridge = _bridging(view, history, now, alone_since)
+    return None if bridge is None else ("bridging", bridge)
+
+
+def _nobody(view: CallView, history: PolicyHistory, now: int) -> tuple[str, str]:
+    """Why none of those on the call is monitored."""
+    policy = history.at(now)
+    active = [s for s in view.sessions if s.is_open]
+    for session in active:
+        if history.is_listed(session, now) and is_excluded(policy, session.queue):
+            return "excluded", f"queue {session.queue} is excluded"
+    for session in active:
+        if history.monitored_between(session, _started(session), now):
+            return "off-list", "no longer on the list"
+    return "none", "no monitored agent"
+
+
+def _bridging(view: CallView, history: PolicyHistory, now: int, alone_since: int) -> str | None:
+    """Nobody is on the call: why the recording goes on nevertheless, None if it does not."""
+    left = _last_left(view, history, now)
+    if left is None:
+        return None
+    pending = [s for s in view.sessions if _is_pending(s, now)]
+    awaited = [
+        s for s in pending if history.is_monitored(s, now) and s.created_at <= left + BRIDGE_MS
+    ]
+    if awaited:
+        return f"monitored agent {awaited[0].extension or 'unknown'} is being called"
+    if now < max(left, alone_since) + BRIDGE_MS and not pending and _unassigned(view, left):
+        return "transfer under way"
+    return None
+
+
+def _last_left(view: CallView, history: PolicyHistory, now: int) -> int | None:
+    """When the last monitored worker left; None where an unmonitored one left after him, or none
+    was there. To be taken off the list afterwards is nothing to who is being called now."""
+    left = [s for s in view.sessions if s.started_at is not None and s.ended_at is not None]
+    last = max(left, key=lambda s: s.ended_at or 0, default=None)
+    if last is None or last.ended_at is None:
+        return None
+    was_monitored = history.monitored_between(last, min(last.ended_at, now), now + 1)
+    return last.ended_at if was_monitored else None
+
+
+def _unassigned(view: CallView, left: int) -> list[Transfer]:
+    """Transfers begun by then, not over, of whose reservation nothing is known yet."""
+    return [t for t in view.transfers if _is_under_way(t, left) and not _has_reservation(view, t)]
+
+
+def _is_under_way(transfer: Transfer, left: int) -> bool:
+    begun = transfer.milestones.get("initiated")
+    over = any(name in transfer.milestones for name in TRANSFER_ENDS)
+    return begun is not None and begun <= left and not over
+
+
+def _has_reservation(view: CallView, transfer: Transfer) -> bool:
+    begun = transfer.milestones["initiated"]
+    return any(s.created_at >= begun for s in view.sessions)
+
+
+def _is_pending(session: Session, now: int) -> bool:
+    return session.is_pending and now < session.created_at + PENDING_LIMIT_MS
+
+
+def _started(session: Session) -> int:
+    return session.started_at or 0
+
+
+def _is_settled(view: CallView, history: PolicyHistory, now: int, kind: str) -> bool:
+    if kind == NO_DIRECTION:
+        # Of a call that is over, nothing more is waited for.
+        accepted_by = now if view.state == ENDED else now - DIRECTION_MS
+        return any(
+            s.started_at is not None
+            and s.started_at <= accepted_by
+            and history.monitored_between(
+                s, s.started_at, now if s.ended_at is None else s.ended_at
+            )
+            for s in view.sessions
+        )
+    return kind != "unknown" and (view.state == ENDED or _anybody_accepted(view))
+
+
+def _anybody_accepted(view: CallView) -> bool:
+    return any(s.started_at is not None for s in view.sessions)

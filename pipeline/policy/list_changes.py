@@ -1,0 +1,94 @@
+"""How a changed monitored list takes effect: additions at once, a large loss only on purpose.
+
+A list shrinks if it loses more than half of its entries (`!queue` lines aside; of up to three
+entries: all of them), or `*`. A list that shrinks is held back until it is accepted, or was
+unchanged for long enough. Meanwhile the entries in force stay in force, `!queue` lines included,
+and the new list's additions take effect.
+
+The loss is measured against the *base*, the last list that was taken as its file has it. Measured
+against the entries in force, which hold the additions too, a list of which all entries were
+replaced would look as if it lost only half of them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline.policy.monitored_list import EXCLUSION
+from pipeline.policy.versions import content_hash
+
+FEW = 3
+"""A list of up to this many entries shrinks only if it becomes empty."""
+
+EVERYONE = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The content of a monitored list: entries in normal form, sorted, and the two switches."""
+
+    entries: tuple[str, ...]
+    record_inbound: bool
+    record_outbound: bool
+
+    @property
+    def hash(self) -> str:
+        """The content hash, as in `RecordingPolicy.hash`."""
+        inbound, outbound = self.record_inbound, self.record_outbound
+        return content_hash(self.entries, inbound=inbound, outbound=outbound)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """What is held back: the entries that the new list lost of the base, those that it added, and
+    the number of entries in force; `!queue` lines aside."""
+
+    lost: tuple[str, ...]
+    added: tuple[str, ...]
+    in_force: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The entries that must be in force now, and what is held back, if anything."""
+
+    entries: tuple[str, ...]
+    held_back: HeldBack | None = None
+
+
+def plan(
+    base: Iterable[str],
+    in_force: Iterable[str],
+    wanted: Iterable[str],
+    *,
+    accepted: bool,
+    unchanged_ms: int,
+    shrink_ms: int,
+) -> Plan:
+    """Return what takes effect now of a list with the entries `wanted`.
+
+    `base`, `in_force`: entries of the last list taken as its file has it, and those in force;
+    `accepted`: a person accepted this very change; `unchanged_ms`: for how long `wanted` has been
+    the list; `shrink_ms`: after how long a list that shrinks takes effect unaccepted.
+    """
+    base, in_force, wanted = frozenset(base), frozenset(in_force), frozenset(wanted)
+    if accepted or unchanged_ms >= shrink_ms or not shrinks(base, wanted):
+        return Plan(tuple(sorted(wanted)))
+    held_back = HeldBack(
+        lost=tuple(sorted(_named(base - wanted))),
+        added=tuple(sorted(_named(wanted - base))),
+        in_force=len(_named(in_force)),
+    )
+    return Plan(tuple(sorted(in_force | wanted)), held_back)
+
+
+def shrinks(base: Iterable[str], wanted: Iterable[str]) -> bool:
+    """Return whether a list with the entries `wanted` loses too much of `base`."""
+    had, left = _named(base), _named(wanted)
+    lost = had - left
+    if EVERYONE in lost:
+        return True
+    return bool(lost) and (not left if len(had) <= FEW else 2 * len(lost) > len(had))
+
+
+def _named(entries: Iterable[str]) -> frozenset[str]:
+    return frozenset(entry for entry in entries if not entry.startswith(EXCLUSION))

@@ -1,0 +1,42 @@
+"""Where the Kafka of a running `flexcapture up` is: what commands beside it need of its
+`endpoints.json`."""
+
+import json
+from pathlib import Path
+
+from pipeline.runtime.settings import PREFIX, Settings, SettingsError
+
+
+class NotRunning(RuntimeError):
+    """No `flexcapture up` runs on the directory."""
+
+
+def settings_for(settings: Settings, asked: Path | None, default: Path) -> Settings:
+    """The settings with which a command reaches Kafka: that of the `up` on the directory `asked`;
+    None: the configured one, else that of the `up` on the usual directory.
+
+    Raises `NotRunning` where nothing runs on the directory that was asked for, and
+    `SettingsError` where there is no Kafka at all.
+    """
+    if asked is not None:
+        return _of_directory(settings, asked)
+    if settings.kafka_bootstrap_servers is not None:
+        return settings
+    directory = settings.state_dir or default
+    try:
+        return _of_directory(settings, directory)
+    except NotRunning as error:
+        raise SettingsError(f"{PREFIX}KAFKA_BOOTSTRAP_SERVERS is not set, and {error}") from error
+
+
+def _of_directory(settings: Settings, directory: Path) -> Settings:
+    path = directory / "endpoints.json"
+    try:
+        told = json.loads(path.read_text())
+        changes = {"kafka_bootstrap_servers": str(told["kafka"])}
+        changes["topic_prefix"] = str(told.get("topic_prefix", settings.topic_prefix))
+        if "kafka" in told["roles"]:  # its own broker
+            changes["kafka_security_protocol"] = "PLAINTEXT"
+    except (OSError, ValueError, KeyError, TypeError):
+        raise NotRunning(f"nothing runs on {directory}: there is no {path}") from None
+    return settings.model_copy(update=changes)

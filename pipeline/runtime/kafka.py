@@ -1,0 +1,205 @@
+"""Kafka, as every role uses it: producers, consumers, and the topics as they must be."""
+
+import asyncio
+import struct
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
+from aiokafka.partitioner import murmur2
+from aiokafka.protocol.produce import ProduceRequest
+
+from pipeline.runtime.kafka_client import leave_hung_brokers
+from pipeline.runtime.kafka_security import client_arguments
+from pipeline.runtime.kafka_sender import keep_partitions_apart
+from pipeline.runtime.kafka_start import ensure_topics as ensure_topics  # noqa: PLC0414
+from pipeline.runtime.settings import Settings
+from schemas.topics import Topic
+
+log = structlog.get_logger(__name__)
+
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+BATCH_BYTES = 256 * 1024
+"""So much of a partition goes out together. aiokafka's 16 kB are seven versions of a call: whoever
+has more waits for a request after every seven, and a role spent half of its time on that."""
+TRANSACTION_TIMEOUT_MS = 5_000
+IDLE_FETCH_MS = 500
+"""How long a fetch that finds nothing may take, for who reads the same many partitions all the
+time: each costs the broker, and who asks, a look at all of them. Who turns to other partitions
+waits for the fetch under way, so others ask for less."""
+GATHERED_BYTES = 1024 * 1024
+"""So much who lets the broker gather wants at once, or else what comes within a time."""
+_REFUSED_CODES = frozenset(
+    error.errno for error in (MessageSizeTooLargeError, RecordListTooLargeError)
+)
+"""The broker refuses a batch with these before it looks at its sequence numbers."""
+_BASE_SEQUENCE = struct.Struct(">i")
+_UNKNOWN_SECONDS = 10.0
+_AGAIN_SECONDS = 0.2
+
+
+def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
+    """A producer: idempotent, acks=all, murmur2 like every other of ours. Not started."""
+    arguments: dict[str, Any] = {
+        **client_arguments(settings),
+        "enable_idempotence": True,
+        "acks": "all",
+        "linger_ms": 2,
+        "max_request_size": MAX_REQUEST_BYTES,
+        "max_batch_size": BATCH_BYTES,
+        "request_timeout_ms": 10_000,
+    }
+    made = AIOKafkaProducer(**arguments | overrides)
+    leave_hung_brokers(made.client)
+    _reuse_refused_sequences(made)
+    if "transactional_id" not in overrides:
+        keep_partitions_apart(made)
+    return made
+
+
+def _reuse_refused_sequences(made: AIOKafkaProducer) -> None:
+    """After the broker refused a batch for good, give its sequence numbers to the next batch.
+
+    aiokafka numbers on, the broker does not: it would refuse every later batch of the partition as
+    out of order. Until the answer is handled, aiokafka sends no other batch of the partition.
+    """
+    client = made.client
+    at_once = client.send
+
+    async def send(node_id: int, request: Any, **options: Any) -> Any:
+        response = await at_once(node_id, request, **options)
+        if isinstance(request, ProduceRequest) and made._txn_manager is not None:  # noqa: SLF001
+            sequences = made._txn_manager._sequence_numbers  # noqa: SLF001
+            batches = {
+                (topic, partition): batch
+                for topic, partitions in request._topics  # noqa: SLF001
+                for partition, batch in partitions
+            }
+            for topic, partitions in response.topics:
+                for partition, error_code, *_ in partitions:
+                    if error_code in _REFUSED_CODES:
+                        (first,) = _BASE_SEQUENCE.unpack_from(batches[topic, partition], 53)
+                        sequences[TopicPartition(topic, partition)] = first
+        return response
+
+    client.send = send
+
+
+def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaConsumer:
+    """A consumer: read-committed, from the earliest record, committing nothing by itself.
+
+    With `group_id` it joins as the static member FLEXCAPTURE_INSTANCE. Not started.
+    """
+    arguments: dict[str, Any] = {
+        **client_arguments(settings),
+        "isolation_level": "read_committed",
+        "auto_offset_reset": "earliest",
+        "enable_auto_commit": False,
+        "session_timeout_ms": 8_000,
+        "heartbeat_interval_ms": 1_500,
+        "max_partition_fetch_bytes": MAX_REQUEST_BYTES,
+        "fetch_max_wait_ms": 100,
+        # A join waits for the other members, for the session time-out at most.
+        "request_timeout_ms": 12_000,
+    }
+    if overrides.get("group_id") and settings.instance:
+        arguments["group_instance_id"] = settings.instance
+    made = AIOKafkaConsumer(*topics, **arguments | overrides)
+    leave_hung_brokers(made._client)  # noqa: SLF001
+    if overrides.get("group_id"):
+        _assign_known_topics(made)
+    return made
+
+
+def _assign_known_topics(made: AIOKafkaConsumer) -> None:
+    """Let the leader of a group share partitions out only once it knows every topic of the group.
+
+    aiokafka takes a topic that is not in its metadata for one without partitions, and asks for
+    metadata again after five minutes: until then no member has them. Bounded by
+    `_UNKNOWN_SECONDS`.
+    """
+    client = made._client  # noqa: SLF001 - awaited before each assignment, and nothing else is
+    before = client._maybe_wait_metadata  # noqa: SLF001
+
+    async def wait_for_metadata() -> None:
+        await before()
+        coordinator = made._coordinator  # noqa: SLF001
+        group_topics = getattr(coordinator, "_group_subscription", None) or ()
+        deadline = time.monotonic() + _UNKNOWN_SECONDS
+        while unknown := [t for t in group_topics if not client.cluster.partitions_for_topic(t)]:
+            if time.monotonic() >= deadline:
+                log.warning("topics are assigned without partitions", topics=unknown)
+                return
+            await client.force_metadata_update()
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+    client._maybe_wait_metadata = wait_for_metadata  # noqa: SLF001
+
+
+async def know_topics(
+    sender: AIOKafkaProducer, settings: Settings, topics: Iterable[Topic]
+) -> None:
+    """Return once the producer, which was started, knows the topics. It then still does if Kafka
+    goes away: a first record on a topic that it does not know fails after its request time-out."""
+    for topic in topics:
+        await sender.partitions_for(settings.prefixed(topic.name))
+
+
+async def with_leader(
+    client: AIOKafkaConsumer | AIOKafkaProducer, partitions: Iterable[TopicPartition]
+) -> set[TopicPartition]:
+    """Return those of the partitions that have a leader, as far as the client, which was started,
+    knows. Raises `KafkaError` for a topic that does not exist."""
+    connected = client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001
+    wanted = set(partitions)
+    for topic in {tp.topic for tp in wanted}:
+        await connected._wait_on_metadata(topic)  # noqa: SLF001
+    return {tp for tp in wanted if connected.cluster.leader_for_partition(tp) not in (None, -1)}
+
+
+async def end_offsets(
+    consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return the ends of those of the partitions that have a leader. Raises `KafkaError`."""
+    found = await with_leader(consumer, partitions)
+    ends: dict[TopicPartition, int] = await consumer.end_offsets(found) if found else {}
+    return ends
+
+
+def admin_client(settings: Settings, request_timeout_ms: int = 10_000) -> AIOKafkaAdminClient:
+    """Return a client for topics and their settings. Not started."""
+    made = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=request_timeout_ms)
+    leave_hung_brokers(made._client)  # noqa: SLF001
+    return made
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """The partition on which every producer of ours, and Java's, puts a key."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+async def wait_for_kafka(settings: Settings, seconds: float, brokers: int = 1) -> None:
+    """Return once Kafka answers and has at least so many live brokers. Raises `TimeoutError` after
+    `seconds`."""
+    async with asyncio.timeout(seconds):
+        while True:
+            admin = admin_client(settings, 3_000)
+            try:
+                await admin.start()
+                live = len((await admin.describe_cluster())["brokers"])
+            except (KafkaConnectionError, KafkaError, OSError):
+                live = 0
+            finally:
+                await admin.close()
+            if live >= max(1, brokers):
+                return
+            await asyncio.sleep(0.1)

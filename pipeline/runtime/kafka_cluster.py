@@ -1,0 +1,180 @@
+"""One connection to each broker of the cluster, to look at all of them and to administer topics.
+
+aiokafka's clients ask one broker, and wait for it: a broker that hangs holds them up for their
+request time-out. Here all brokers are asked at once, each with a time-out of its own.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+
+from pipeline.cluster.view import ClusterView, PartitionView, TopicView
+from pipeline.runtime.kafka_protocol import TopicMetadata
+from pipeline.runtime.kafka_security import client_arguments
+from pipeline.runtime.settings import PREFIX, Settings, SettingsError, listen_address
+
+LOOK_SECONDS = 2.5
+"""A broker that takes longer to answer counts as away."""
+_REQUEST_SECONDS = 10.0
+_REFUSALS = (SaslAuthenticationFailed, UnsupportedSaslMechanismError)
+
+
+class Cluster:
+    """The brokers of the configured cluster. Use it as an asynchronous context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises `SettingsError` if the settings for Kafka are wrong."""
+        arguments = client_arguments(settings)
+        self._servers = [listen_address(s) for s in arguments.pop("bootstrap_servers").split(",")]
+        self._mechanism = settings.kafka_sasl_mechanism
+        self._arguments = {
+            **arguments,
+            "client_id": f"{settings.instance or 'flexcapture'}-watch",
+            "request_timeout_ms": round(_REQUEST_SECONDS * 1000),
+        }
+        self._addresses: dict[int, tuple[str, int]] = {}
+        self._connections: dict[int, AIOKafkaConnection] = {}
+        self._alive: tuple[int, ...] = ()
+        self._refused: Exception | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for node in tuple(self._connections):
+            self._disconnect(node)
+
+    async def look(self, topics: Sequence[str], *, ask_all: bool) -> ClusterView:
+        """Ask every broker whether it lives, and one of them, or all, what it knows of `topics`.
+
+        Returns within twice `LOOK_SECONDS`. Raises nothing but cancellation.
+        """
+        trouble = "" if self._alive else await self._bootstrap()
+        nodes = tuple(self._addresses)
+        asked = frozenset(nodes) if ask_all else frozenset(self._one(nodes))
+        responses = await asyncio.gather(
+            *(self._metadata(node, topics if node in asked else ()) for node in nodes)
+        )
+        answers = {n: r for n, r in zip(nodes, responses, strict=True) if r is not None}
+        self._alive = tuple(answers)
+        if nodes and not answers:
+            trouble = trouble or f"brokers do not answer at {_worded_addresses(self._addresses)}"
+        for response in answers.values():
+            for node, host, port, _ in response.brokers:
+                self._addresses[node] = host, port
+        listed = {node for r in answers.values() for node, *_ in r.brokers}
+        for node in set(self._addresses) - listed:
+            del self._addresses[node]
+            self._disconnect(node)
+        views = {n: _topics(r) if n in asked else None for n, r in answers.items()}
+        return ClusterView(frozenset(listed), views, trouble)
+
+    def raise_refusal(self) -> None:
+        """Raise `SettingsError` if a broker refused this process's credentials in the last look."""
+        if self._refused is not None and self._mechanism != "OAUTHBEARER":
+            raise SettingsError(
+                f"{PREFIX}KAFKA_SASL_USERNAME, _PASSWORD or _MECHANISM: Kafka refuses them "
+                f"({self._refused})"
+            )
+
+    async def ask(self, request: Any) -> Any:
+        """Return a broker's answer to a request that any broker takes. Raises `KafkaError`,
+        `OSError` or `TimeoutError`."""
+        if not self._alive:
+            raise KafkaConnectionError("no broker answers")
+        return await self.ask_of(random.choice(self._alive), request)  # noqa: S311 - no secret
+
+    async def ask_of(self, node: int, request: Any) -> Any:
+        """Return that broker's answer. Raises as `ask` does."""
+        async with asyncio.timeout(_REQUEST_SECONDS):
+            return await (await self._connected(node)).send(request)
+
+    @property
+    def alive(self) -> tuple[int, ...]:
+        """The brokers that answered the last look."""
+        return self._alive
+
+    def _one(self, nodes: Sequence[int]) -> Sequence[int]:
+        """The broker to ask for topics: one that answered the last time, if there is any."""
+        return self._alive[:1] or nodes
+
+    async def _bootstrap(self) -> str:
+        """Learn the brokers' addresses; return why that failed, if it did."""
+        found = await asyncio.gather(*(self._first_answer(*server) for server in self._servers))
+        troubles = [each for each in found if isinstance(each, Exception)]
+        self._refused = next((e for e in troubles if isinstance(e, _REFUSALS)), None)
+        for each in found:
+            if not isinstance(each, Exception):
+                self._addresses |= each
+        if len(troubles) < len(found):
+            return ""
+        servers = ",".join(f"{host}:{port}" for host, port in self._servers)
+        return f"Kafka does not answer at {servers}: {_worded(troubles[0])}"
+
+    async def _first_answer(self, host: str, port: int) -> dict[int, tuple[str, int]] | Exception:
+        connection = None
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                connection = await create_conn(host, port, **self._arguments)
+                response = await connection.send(TopicMetadata([]))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the server is of no use
+            return error
+        else:
+            return {node: (host, port) for node, host, port, _ in response.brokers}
+        finally:
+            if connection is not None:
+                connection.close()
+
+    async def _metadata(self, node: int, topics: Sequence[str]) -> Any | None:
+        try:
+            async with asyncio.timeout(LOOK_SECONDS):
+                return await (await self._connected(node)).send(TopicMetadata(list(topics)))
+        except Exception:  # noqa: BLE001 - whatever it is, the broker does not answer
+            self._disconnect(node)
+            return None
+
+    async def _connected(self, node: int) -> AIOKafkaConnection:
+        connection = self._connections.get(node)
+        if connection is None or not connection.connected():
+            host, port = self._addresses[node]
+            connection = await create_conn(host, port, **self._arguments)
+            self._connections[node] = connection
+        return connection
+
+    def _disconnect(self, node: int) -> None:
+        connection = self._connections.pop(node, None)
+        if connection is not None:
+            connection.close()
+
+
+def _topics(response: Any) -> Mapping[str, TopicView]:
+    return {
+        name: TopicView(
+            error,
+            {
+                number: PartitionView(leader, epoch, len(replicas), frozenset(in_sync))
+                for _, number, leader, epoch, replicas, in_sync, _ in partitions
+            },
+            operations,
+        )
+        for error, name, _, partitions, operations in response.topics
+    }
+
+
+def _worded_addresses(addresses: Mapping[int, tuple[str, int]]) -> str:
+    return ", ".join(f"{host}:{port}" for host, port in addresses.values())
+
+
+def _worded(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {LOOK_SECONDS:g} s"
+    return str(error) if isinstance(error, KafkaError) else f"{error or type(error).__name__}"

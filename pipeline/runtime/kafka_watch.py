@@ -1,0 +1,154 @@
+"""Whether Kafka can be used, as a role's health says: before it starts, and while it runs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
+
+from prometheus_client import Gauge
+
+from pipeline.cluster.view import Needs, denied, impaired, unusable
+from pipeline.runtime.kafka_cluster import Cluster
+from pipeline.runtime.kafka_start import Preparation, needs_of
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.state_log import Lasting
+from pipeline.runtime.telemetry import Health
+from schemas.topics import Topic
+
+USABLE = Gauge(
+    "flexcapture_kafka_usable",
+    "1 while this process can use Kafka: brokers answer, its topics can be read and written",
+)
+USABLE.set(1)  # until it is known to be otherwise
+
+REASON = "brokers"
+"""The name of the reason, and of the warning, in a role's health."""
+LOOK_EVERY_S = 2.5
+_AGAIN_S = 1.0
+RED_AFTER_S = 5.0
+_RED_AFTER_LOOKS = 2
+
+
+class Usability:
+    """From single looks to a verdict. A look may fail because this process was held up: only the
+    second in a row counts, and only 5 s after the last good one."""
+
+    def __init__(self, now: float) -> None:
+        self._good_at = now
+        self.failed = 0
+        """Looks in a row that failed."""
+
+    def see(self, now: float, problem: str | None) -> str | None:
+        """Return why Kafka cannot be used, None while it can (or may)."""
+        if problem is None:
+            self._good_at, self.failed = now, 0
+            return None
+        self.failed += 1
+        lasting = now - self._good_at >= RED_AFTER_S and self.failed >= _RED_AFTER_LOOKS
+        return problem if lasting else None
+
+
+@asynccontextmanager
+async def using_kafka(
+    settings: Settings,
+    health: Health,
+    *,
+    reads: Iterable[Topic] = (),
+    writes: Iterable[Topic] = (),
+    group: str | None = None,
+    transactional_ids: Iterable[str] = (),
+) -> AsyncIterator[None]:
+    """Wait until Kafka can be used as the arguments say, and watch it while the block runs.
+
+    Topics that are missing are created. While Kafka cannot be used, `health` has the reason
+    `brokers`, and there is one log line a minute. Raises `SettingsError` for what waiting does not
+    cure (see `Preparation`). The wait ends only with Kafka, or by cancellation.
+    """
+    needs, topics = needs_of(
+        settings, reads=reads, writes=writes, group=group, transactional_ids=transactional_ids
+    )
+    async with Cluster(settings) as cluster:
+        needs = await _waited_for(cluster, settings, health, needs, topics)
+        watching = asyncio.create_task(_watch(cluster, health, needs), name="kafka watch")
+        try:
+            yield
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+
+
+async def until_usable(
+    settings: Settings,
+    health: Health,
+    *,
+    reads: Iterable[Topic] = (),
+    writes: Iterable[Topic] = (),
+    transactional_ids: Iterable[str] = (),
+) -> None:
+    """Wait as `using_kafka` does, and watch nothing afterwards."""
+    needs, wanted = needs_of(
+        settings, reads=reads, writes=writes, transactional_ids=transactional_ids
+    )
+    async with Cluster(settings) as cluster:
+        await _waited_for(cluster, settings, health, needs, wanted)
+
+
+async def keep_using_kafka(
+    settings: Settings,
+    health: Health,
+    *,
+    reads: Iterable[Topic] = (),
+    writes: Iterable[Topic] = (),
+) -> None:
+    """Wait as `using_kafka` does, then watch until cancelled: for a role that works meanwhile."""
+    async with using_kafka(settings, health, reads=reads, writes=writes):
+        await asyncio.get_running_loop().create_future()
+
+
+async def _waited_for(
+    cluster: Cluster,
+    settings: Settings,
+    health: Health,
+    needs: Needs,
+    topics: Mapping[str, Topic],
+) -> Needs:
+    loop = asyncio.get_running_loop()
+    preparation = Preparation(settings, needs, topics)
+    said = Lasting("waiting for Kafka", "Kafka can be used")
+    while (why := await preparation.attempt(cluster)) is not None:
+        health.bad(REASON, why.reason)
+        USABLE.set(0)
+        if why.pause >= _AGAIN_S:  # what is over in a moment is no news
+            said.lasts(loop.time(), why.reason)
+        await asyncio.sleep(why.pause)
+    said.ends()
+    health.good(REASON)
+    USABLE.set(1)
+    return preparation.needs
+
+
+async def _watch(cluster: Cluster, health: Health, needs: Needs) -> None:
+    loop = asyncio.get_running_loop()
+    usability = Usability(loop.time())
+    said = Lasting("Kafka cannot be used", "Kafka can be used again")
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S if usability.failed == 0 else _AGAIN_S)
+        view = await cluster.look(sorted(needs.partitions), ask_all=False)
+        lacking = denied(view, needs)
+        problem = "; ".join(lacking) if lacking else unusable(view, needs)
+        verdict = usability.see(loop.time(), problem)
+        USABLE.set(verdict is None)
+        if verdict is not None:
+            health.bad(REASON, verdict)
+            said.lasts(loop.time(), verdict)
+        elif problem is None:
+            health.good(REASON)
+            said.ends()
+        _warn_of(health, impaired(view, needs) if problem is None else None)
+
+
+def _warn_of(health: Health, warning: str | None) -> None:
+    if warning is None:
+        health.clear_warning(REASON)
+    else:
+        health.warn(REASON, warning)

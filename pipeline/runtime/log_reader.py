@@ -1,0 +1,125 @@
+"""Reading parts of partitions from one offset to another: for what is answered, or made anew, from
+the log. I/O."""
+
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from pipeline.runtime.kafka import consumer
+from pipeline.runtime.settings import Settings
+from schemas.topics import Topic
+
+Progress = Callable[[str, int, int], None]
+"""Told now and then: what is read, how many records of it, and how many there are."""
+
+_POLL_MS = 20
+"""Short: a span may end in marks of transactions, which are no records to wait for."""
+
+_TOLD_EVERY_S = 2.0
+
+
+class Told:
+    """Says on the standard error how far a long reading has come."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _TOLD_EVERY_S
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """The callback `Progress`."""
+        if done < total and time.monotonic() >= self._next:
+            self._next = time.monotonic() + _TOLD_EVERY_S
+            print(f"flexcapture: {what}: {done:,} of {total:,} read", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Records of a partition: `end` is the offset after the last."""
+
+    partition: TopicPartition
+    start: int
+    end: int
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"{self.partition.topic}, partition {self.partition.partition}"
+
+
+class Log:
+    """Kafka as a log to read back. `start` it, `stop` it."""
+
+    def __init__(self, settings: Settings, progress: Progress) -> None:
+        self._settings = settings
+        self._progress = progress
+        self._asked = consumer(settings)  # for offsets alone: one that fetches answers late
+
+    async def start(self) -> None:
+        """Connects. Raises what aiokafka does where Kafka is not there."""
+        await self._asked.start()
+
+    async def stop(self) -> None:
+        """Ends the connection."""
+        await self._asked.stop()
+
+    async def has(self, topic: Topic) -> bool:
+        """Whether the topic is there: of one that is not, the rest would wait for long."""
+        return self._settings.prefixed(topic.name) in await self._asked.topics()
+
+    async def span(
+        self, topic: Topic, number: int, *, since: int | None = None, until: int | None = None
+    ) -> Span:
+        """What lies in a topic's partition between two log times (ms, `until` exclusive; None: no
+        limit), as long as log times only grow: leave room for clocks that differ. At the end that
+        a read-committed consumer sees now."""
+        partition = TopicPartition(self._settings.prefixed(topic.name), number)
+        start = (await self._asked.beginning_offsets([partition]))[partition]
+        end = (await self._asked.end_offsets([partition]))[partition]
+        if since is not None:
+            start = await self._offset_at(partition, since, end)
+        if until is not None:
+            end = await self._offset_at(partition, until, end)
+        return Span(partition, start, max(start, end))
+
+    async def spans(self, topic: Topic) -> list[Span]:
+        """All of a topic, by partition, up to the end that a read-committed consumer sees now."""
+        name = self._settings.prefixed(topic.name)
+        partitions = [TopicPartition(name, number) for number in range(topic.partitions)]
+        starts = await self._asked.beginning_offsets(partitions)
+        ends = await self._asked.end_offsets(partitions)
+        return [Span(each, starts[each], ends[each]) for each in partitions]
+
+    async def _offset_at(self, partition: TopicPartition, at: int, end: int) -> int:
+        found = (await self._asked.offsets_for_times({partition: at}))[partition]
+        return end if found is None else min(end, found.offset)
+
+    async def read(self, wanted: Span) -> AsyncIterator[Any]:
+        """The records of the span, in order."""
+        if wanted.start >= wanted.end:
+            return
+        # A consumer for each: one whose assignment has just been changed may never stop (aiokafka
+        # swallows the fetcher's cancellation then).
+        kafka = consumer(self._settings, fetch_max_wait_ms=10)
+        try:
+            await kafka.start()
+            kafka.assign([wanted.partition])
+            kafka.seek(wanted.partition, wanted.start)
+            async for record in self._read(kafka, wanted):
+                yield record
+        finally:
+            await kafka.stop()
+
+    async def _read(self, kafka: AIOKafkaConsumer, wanted: Span) -> AsyncIterator[Any]:
+        position = wanted.start
+        while position < wanted.end:
+            batch = await kafka.getmany(wanted.partition, timeout_ms=_POLL_MS)
+            for record in batch.get(wanted.partition, ()):
+                if record.offset < wanted.end:
+                    yield record
+            # Beyond the last record there may be offsets that hold none: marks of transactions.
+            position = await kafka.position(wanted.partition)
+            done = min(position, wanted.end) - wanted.start
+            self._progress(wanted.name, done, wanted.end - wanted.start)

@@ -1,0 +1,69 @@
+"""What every role's process does around its work: logs, health, signals, exit status."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import structlog
+
+from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.telemetry import STARTING, Health, serving_health, set_up_logs
+
+log = structlog.get_logger(__name__)
+
+RoleMain = Callable[[Settings, Health, asyncio.Event], Awaitable[None]]
+"""A role: works until the event is set, then ends cleanly; raises where it cannot go on. It must
+call `health.good("starting")` once it can do its job. Until then it may be cancelled."""
+
+_START_GRACE_S = 1.0
+"""Grace after SIGTERM for a role that is still starting; then it is cancelled."""
+END_AFTER_S = 5.0
+"""Limit after SIGTERM for a role that is still starting: its process ends, whatever it does."""
+
+
+async def run_role(role: Role, main: RoleMain, settings: Settings) -> None:
+    """Runs `main` until SIGTERM or SIGINT. Raises what `main` raises.
+
+    A role that gets the signal before it was ready is cancelled, and its process ends with status 0
+    within `END_AFTER_S`, also if a thread or a library does not.
+    """
+    set_up_logs(role, settings.instance or role, settings.log_level)
+    health = Health(**{STARTING: "not ready yet"})
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, stop.set)
+    async with serving_health(settings.http_listen, health):
+        log.info("started")
+        working = asyncio.ensure_future(main(settings, health, stop))
+        stopping = asyncio.create_task(_stopped_at_the_start(working, health, stop))
+        try:
+            await working
+        except asyncio.CancelledError:
+            if not stop.is_set():
+                raise
+        except Exception as error:
+            if health.was_ready or not stop.is_set():
+                raise
+            log.warning("stopped while it started", error=repr(error))
+        finally:
+            stopping.cancel()
+        log.info("stopped")
+
+
+async def _stopped_at_the_start(
+    working: asyncio.Future[None], health: Health, stop: asyncio.Event
+) -> None:
+    await stop.wait()
+    if health.was_ready:
+        return
+    end = threading.Timer(END_AFTER_S, os._exit, (0,))
+    end.daemon = True
+    end.start()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_START_GRACE_S):
+            await asyncio.wait([working])
+    working.cancel()

@@ -1,0 +1,343 @@
+"""The settings: the only reader of the environment (and of a `.env` file).
+
+Each is an environment variable `FLEXCAPTURE_...`, documented in docs/settings.md. A wrong value is
+refused at the start with the variable's name and what would be right (`SettingsError`). AWS
+settings are boto3's own and are read by boto3; only the three that decide where Kinesis is are
+looked at here.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from dotenv import load_dotenv
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from pipeline.runtime.console_settings import checked_token, networks
+from pipeline.runtime.secret_settings import (
+    SECRETS,
+    checked_ticket_secret,
+    secrets_from_files,
+    several,
+)
+from pipeline.times import moment
+from pipeline.twilio.sids import SidKind, valid_sid
+from schemas.registry import without_credentials
+
+PREFIX = "FLEXCAPTURE_"
+TRIM_HORIZON, LATEST = "trim-horizon", "latest"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class Role(StrEnum):
+    """A role: what one process does. Also its command's name."""
+
+    BRIDGE = "bridge"
+    TRACKER = "tracker"
+    RESOLVER = "resolver"
+    STREAM_MANAGER = "stream-manager"
+    TWILIO_ADAPTER = "twilio-adapter"
+    GATEWAY = "gateway"
+    RECORDER = "recorder"
+    CONSOLIDATOR = "consolidator"
+    CONSOLE = "console"
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the text names it and says what would be right."""
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """`host:port` apart; IPv6 hosts in brackets. Raises `ValueError`."""
+    match = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^:\s/]+)):(\d{1,5})", text.strip())
+    if match is None or int(match[3]) > 65535:
+        raise ValueError(f"{text!r} is not host:port, as in 0.0.0.0:8080")
+    return match[1] or match[2], int(match[3])
+
+
+def _checked_listen(text: str) -> str:
+    listen_address(text)
+    return text.strip()
+
+
+def _checked_http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{text!r} is not an http:// or https:// URL")
+    return text.rstrip("/")
+
+
+def _checked_twilio_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
+        raise ValueError(
+            f"{text!r} would send the credentials in clear text; it must be https://, or http:// "
+            "to a loopback host"
+        )
+    return _checked_http_url(text)
+
+
+def _checked_registry_url(text: str) -> str:
+    """Check the URL without repeating the password that may be in it."""
+    parts = urlsplit(text)
+    has_credentials = parts.username is not None or parts.password is not None
+    if parts.scheme == "http" and has_credentials and parts.hostname not in LOOPBACK_HOSTS:
+        raise ValueError(
+            "it would send the user name and the password in clear text; it must be https://, or "
+            "http:// to a loopback host"
+        )
+    _checked_http_url(without_credentials(text))
+    return text.rstrip("/")
+
+
+def _checked_servers(text: str) -> str:
+    for server in text.split(","):
+        try:
+            _, port = listen_address(server)
+        except ValueError:
+            port = 0
+        if not port:
+            raise ValueError(f"{server!r} is not host:port; several are parted by commas")
+    return text
+
+
+def _checked_endpoint(text: str | None) -> str | None:
+    return None if text is None else _checked_http_url(text)
+
+
+def _checked_gateway_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.query or parts.fragment:
+        raise ValueError(f"{text!r} has a query or fragment; Twilio takes neither")
+    if parts.scheme == "wss" and parts.hostname:
+        return text
+    if parts.scheme == "ws" and parts.hostname in LOOPBACK_HOSTS:
+        return text
+    raise ValueError(f"{text!r} is not wss://..., nor ws:// to a loopback host")
+
+
+def checked_recordings_url(text: str) -> str:
+    """The URL of a store. Raises `ValueError`, which says what would be right."""
+    parts = urlsplit(text)
+    if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
+        return text
+    if parts.scheme == "s3" and parts.netloc:
+        return text
+    raise ValueError(f"{text!r} is neither file:///directory nor s3://bucket/prefix")
+
+
+def _checked_prefix(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{0,100}", text):
+        raise ValueError(f"{text!r} may hold only letters, digits, '.', '_' and '-'")
+    return text
+
+
+def _checked_account(text: str) -> str:
+    if valid_sid(SidKind.ACCOUNT, text) is None:
+        raise ValueError(f"{text!r} is not an account SID: AC and 32 hexadecimal digits")
+    return text
+
+
+def _checked_start(text: str) -> str:
+    if text not in (TRIM_HORIZON, LATEST):
+        try:
+            moment(text)
+        except ValueError:
+            raise ValueError(
+                f"it must be {TRIM_HORIZON}, {LATEST} or a time, RFC 3339 with an offset, as in "
+                "2026-01-31T12:00:00Z"
+            ) from None
+    return text
+
+
+def _processes(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    counts: dict[Role, int] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = item.partition("=")
+        if (
+            name not in set(Role)
+            or not re.fullmatch("[0-9]{1,2}", number)
+            or not 0 < int(number) <= 64
+        ):
+            raise ValueError(f"{item!r} is not ROLE=N with 1 <= N <= 64; roles: {', '.join(Role)}")
+        counts[Role(name)] = int(number)
+    return counts
+
+
+def _file_mode(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    if text not in ("0600", "0640", "0660"):
+        raise ValueError("it must be 0600 (the owner), 0640 or 0660 (the group too)")
+    return int(text, 8)
+
+
+def _empty_as_unset(value: Any) -> Any:
+    return None if value == "" else value
+
+
+_IN_WORDS = {"bool_parsing": "must be true or false"}
+
+Listen = Annotated[str, AfterValidator(_checked_listen)]
+
+
+class Settings(BaseSettings):
+    """All settings. `load()` makes one; fields that are None were not set."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
+
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(_checked_servers)] | None = None
+    kafka_security_protocol: str = Field(
+        "PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$"
+    )
+    kafka_sasl_mechanism: str = Field(
+        "PLAIN", pattern="^(PLAIN|SCRAM-SHA-256|SCRAM-SHA-512|OAUTHBEARER)$"
+    )
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_sasl_token_provider: str | None = None
+    kafka_ssl_cafile: Path | None = None
+    kafka_ssl_certfile: Path | None = None
+    kafka_ssl_keyfile: Path | None = None
+    kafka_ssl_key_password: SecretStr | None = None
+    kafka_replication_factor: int = Field(0, ge=0, le=9)
+    topic_prefix: Annotated[str, AfterValidator(_checked_prefix)] = ""
+
+    instance: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$")
+    http_listen: Listen | None = None
+    state_dir: Path | None = None
+    file_mode: Annotated[int, BeforeValidator(_file_mode)] = 0o600
+
+    kinesis_stream: str | None = Field(None, pattern=r"^[a-zA-Z0-9_.-]{1,128}$")
+    kinesis_start: Annotated[str, AfterValidator(_checked_start)] = TRIM_HORIZON
+
+    twilio_account_sid: Annotated[str, AfterValidator(_checked_account)] | None = None
+    twilio_auth_token: SecretStr | None = None
+    twilio_api_key_sid: str | None = Field(None, pattern="^SK[0-9a-fA-F]{32}$")
+    twilio_api_key_secret: SecretStr | None = None
+    ticket_secret: Annotated[SecretStr, AfterValidator(checked_ticket_secret)] | None = None
+    twilio_api_url: Annotated[str, AfterValidator(_checked_twilio_url)] | None = None
+    twilio_concurrency: int = Field(32, ge=1, le=1000)
+
+    gateway_listen: Listen | None = None
+    gateway_public_url: Annotated[str, AfterValidator(_checked_gateway_url)] | None = None
+    gateway_reuse_port: bool = False
+    gateway_customer_streams: bool = False
+    gateway_check_seconds: float = Field(3.0, ge=0, le=60)
+    gateway_spill_dir: Path | None = None
+    gateway_spill_bytes: int = Field(2 * 1024**3, ge=0)
+    gateway_drain_seconds: float = Field(20.0, ge=0, le=24 * 3600)
+
+    monitored_agents: Path | None = None
+    list_shrink_seconds: float = Field(300.0, ge=0, le=7 * 24 * 3600)
+    record_inbound: bool = True
+    record_outbound: bool = True
+
+    database_url: str | None = None
+    recordings_url: Annotated[str, AfterValidator(checked_recordings_url)] | None = None
+    schema_registry_url: Annotated[str, AfterValidator(_checked_registry_url)] | None = None
+
+    processes: Annotated[dict[Role, int], NoDecode, BeforeValidator(_processes)] = Field(
+        default_factory=dict
+    )
+    console_listen: Listen | None = None
+    console_token: Annotated[SecretStr, AfterValidator(checked_token)] | None = None
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(networks)] = ()
+    log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    aws_endpoint_url_kinesis: Annotated[
+        str | None, BeforeValidator(_empty_as_unset), AfterValidator(_checked_endpoint)
+    ] = Field(None, validation_alias="AWS_ENDPOINT_URL_KINESIS")
+    aws_region: str | None = Field(None, validation_alias="AWS_REGION")
+    aws_default_region: str | None = Field(None, validation_alias="AWS_DEFAULT_REGION")
+
+    def need(self, name: str, why: str) -> Any:
+        """The setting's value; raises `SettingsError` where it was not set."""
+        value = getattr(self, name)
+        if value is None:
+            raise SettingsError(f"{PREFIX}{name.upper()} is not set: {why}")
+        return value
+
+    @property
+    def auth_tokens(self) -> tuple[str, ...]:
+        """The Twilio auth tokens: the one in use first, then one that is still accepted."""
+        return several(self.twilio_auth_token)
+
+    @property
+    def ticket_secrets(self) -> tuple[str, ...]:
+        """The secrets of tickets, likewise: by default the auth tokens."""
+        return several(self.ticket_secret) or self.auth_tokens
+
+    @property
+    def rest_credentials(self) -> tuple[str, str] | None:
+        """User and password for Twilio's REST API: an API key, else account and auth token; None
+        if neither is set."""
+        if self.twilio_api_key_sid is not None and self.twilio_api_key_secret is not None:
+            return self.twilio_api_key_sid, self.twilio_api_key_secret.get_secret_value()
+        if self.twilio_account_sid is None or not self.auth_tokens:
+            return None
+        return self.twilio_account_sid, self.auth_tokens[0]
+
+    def prefixed(self, name: str) -> str:
+        """A topic, group or transactional id with the configured prefix."""
+        return self.topic_prefix + name
+
+    def region(self) -> str:
+        """The AWS region that boto3 would take, else us-east-1."""
+        return self.aws_region or self.aws_default_region or "us-east-1"
+
+
+def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
+    """The settings of this process. Raises `SettingsError` that names each wrong variable.
+
+    `env_file` goes into the environment first (what is set there already wins), so that boto3 finds
+    its own settings in it too; with FLEXCAPTURE_NO_ENV_FILE set it is left alone.
+    """
+    if env_file is not None and not os.environ.get(f"{PREFIX}NO_ENV_FILE"):
+        load_dotenv(env_file)
+    try:
+        settings = Settings(**secrets_from_files(os.environ, PREFIX) | overrides)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_told(dict(e)) for e in error.errors())) from error
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+    if (settings.twilio_api_key_sid is None) != (settings.twilio_api_key_secret is None):
+        raise SettingsError(
+            f"{PREFIX}TWILIO_API_KEY_SID and {PREFIX}TWILIO_API_KEY_SECRET: set both or neither"
+        )
+    if (why := _insecure_kafka(settings)) is not None:
+        raise SettingsError(f"{PREFIX}KAFKA_{why}")
+    return settings
+
+
+def _insecure_kafka(settings: Settings) -> str | None:
+    """Say what would send Kafka's credentials in clear text, or silently not at all; None: all is
+    well."""
+    protocol, mechanism = settings.kafka_security_protocol, settings.kafka_sasl_mechanism
+    if not protocol.startswith("SASL_"):
+        for name in ("username", "password", "token_provider"):
+            if getattr(settings, f"kafka_sasl_{name}") is not None:
+                return (
+                    f"SASL_{name.upper()} is set, and {PREFIX}KAFKA_SECURITY_PROTOCOL is "
+                    f"{protocol}, which sends no credentials: it must be SASL_SSL"
+                )
+    elif protocol == "SASL_PLAINTEXT" and mechanism in ("PLAIN", "OAUTHBEARER"):
+        return (
+            f"SASL_MECHANISM: {mechanism} over SASL_PLAINTEXT sends the secret in clear text: use "
+            f"{PREFIX}KAFKA_SECURITY_PROTOCOL=SASL_SSL, or SCRAM-SHA-512"
+        )
+    return None
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    field = str(error["loc"][0])
+    variable = field.upper() if field.upper().startswith("AWS_") else PREFIX + field.upper()
+    what = _IN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    return f"{variable}: {what}" + ("" if field in SECRETS else f" (it is {error['input']!r})")

@@ -1,0 +1,52 @@
+"""Opening the database and the recordings store as a role does: waited for while they are away."""
+
+import asyncio
+import contextlib
+import time
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipeline.runtime.state_log import Lasting
+from pipeline.runtime.telemetry import Health
+from pipeline.store.audio import AudioStore, StoreError
+from pipeline.store.database import migrate
+
+RETRY_S = 1.0
+
+
+async def ready(engine: Engine, health: Health, stop: asyncio.Event) -> bool:
+    """Returns True once the database has this version's tables; until then health says why not.
+    False: `stop` was set before."""
+    said = Lasting("waiting for the database", "the database can be used")
+    while not stop.is_set():
+        try:
+            await asyncio.to_thread(migrate, engine)
+        except SQLAlchemyError as error:
+            health.bad("database", f"cannot be opened ({type(error).__name__})")
+            said.lasts(time.monotonic(), type(error).__name__)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(RETRY_S):
+                    await stop.wait()
+        else:
+            said.ends()
+            health.good("database")
+            return True
+    return False
+
+
+async def opened_store(url: str, health: Health) -> AudioStore:
+    """Return the recordings store at `url` once it can be opened (a directory may be on a volume
+    that is not mounted yet); until then `health` says why not."""
+    said = Lasting("waiting for the recordings store", "the recordings store can be used")
+    while True:
+        try:
+            store = AudioStore.from_url(url)
+        except StoreError as error:
+            health.bad("recordings-store", f"cannot be opened: {error}")
+            said.lasts(time.monotonic(), str(error))
+            await asyncio.sleep(RETRY_S)
+        else:
+            said.ends()
+            health.good("recordings-store")
+            return store

@@ -1,0 +1,111 @@
+"""What the adapter's answer to a command means for a call's media streams."""
+
+from dataclasses import replace
+
+from pipeline.streams.names import start_command_id, stop_command_id
+from pipeline.streams.state import (
+    ANSWERED,
+    BACKING_OFF,
+    FAILED,
+    REPEATED,
+    SENT,
+    STARTING,
+    back_off_ms,
+    failed,
+    is_over,
+    put,
+    stopped,
+    to_stop,
+    was_streamed,
+)
+from pipeline.twilio.errors import CALL_NOT_IN_PROGRESS, NOT_FOUND
+from schemas.records import CallStreams, CommandAnswered, ManagedStream
+
+OPENING_MS = 5_000
+"""A media stream that Twilio says it started is at a gateway within this."""
+CONFLICT_MS = 2_000
+"""The same where Twilio said only that one of this name is there already."""
+CLOSING_MS = 2_000
+"""A media stream that Twilio says it stopped has left its gateway within this."""
+MAX_ATTEMPTS = 3
+"""A start that fails this often, and does not merely expire, gives its generation up."""
+MAX_ASKING_MS = 60_000
+"""The longest pause between asking for a leg that was streamed before and is not there now."""
+
+
+def answered(state: CallStreams, event: CommandAnswered, now: int) -> CallStreams:
+    """The adapter carried a command out, or gave it up. Answers to older attempts tell nothing."""
+    task = state.task_sid
+    for own in state.media_streams:
+        if own.attempt and event.command_id == start_command_id(task, own.generation, own.attempt):
+            told = _start_answered(state, own, event, now)
+            after = put(state, own, told)
+            return failed(after, now) if own.state == STARTING and told.state == FAILED else after
+        stop_id = stop_command_id(task, own.generation, own.stream_sid, own.stop_attempt)
+        if own.stop_attempt and event.command_id == stop_id:
+            return put(state, own, _stop_answered(own, event, now))
+    return state
+
+
+def _start_answered(
+    state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int
+) -> ManagedStream:
+    told = _with_sids(own, event)
+    if own.state == STARTING and own.phase in (SENT, REPEATED):
+        if event.outcome == "done":
+            wait = OPENING_MS if event.stream_sid else CONFLICT_MS
+            return replace(told, phase=ANSWERED, due_at=now + wait)
+        return _not_started(state, own, event, now)
+    if is_over(own) and not own.closed and told.stream_sid != own.stream_sid:
+        # It was started after all: the stop found nothing.
+        return to_stop(told, own.reason, now)
+    return told
+
+
+def _with_sids(own: ManagedStream, event: CommandAnswered) -> ManagedStream:
+    if event.outcome != "done" or own.opened_at is not None:
+        return own
+    return replace(
+        own,
+        call_sid=event.call_sid or own.call_sid,
+        stream_sid=event.stream_sid or own.stream_sid,
+        name=event.name or own.name,
+    )
+
+
+def _not_started(
+    state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int
+) -> ManagedStream:
+    if event.outcome == "expired":
+        wait = _asking_pause_ms(state, own, event)
+    elif event.outcome == "superseded":
+        # By a command that was sent before a crash and is not known any more.
+        wait = 1_000
+    elif own.attempt >= MAX_ATTEMPTS:
+        # Maybe it's the name: stop what may be there, take another.
+        own = replace(own, state=FAILED)
+        return to_stop(own, f"failed: Twilio refused it ({event.detail})", now)
+    else:
+        wait = max(back_off_ms(own.attempt + 1), 1_000)
+    return replace(own, phase=BACKING_OFF, due_at=now + wait)
+
+
+def _asking_pause_ms(state: CallStreams, own: ManagedStream, event: CommandAnswered) -> int:
+    """A leg that rings is asked for without a pause: it may be answered at any moment. One that was
+    streamed before and is gone has most likely hung up, and the event that says so is lost."""
+    gone = event.code in {None, CALL_NOT_IN_PROGRESS, *NOT_FOUND}
+    if not (event.attempts and gone and was_streamed(state, own.call_sid)):
+        return 0
+    return min(1_000 << min(own.attempt - 1, 10), MAX_ASKING_MS)
+
+
+def _stop_answered(own: ManagedStream, event: CommandAnswered, now: int) -> ManagedStream:
+    if own.phase not in (SENT, REPEATED):
+        return own
+    if event.outcome != "done":
+        wait = max(back_off_ms(own.stop_attempt), 500)
+        return replace(own, phase=BACKING_OFF, due_at=now + wait)
+    if own.opened_at is None or own.closed:
+        return stopped(own, own.reason, closed=False)
+    wait = max(back_off_ms(own.stop_attempt), CLOSING_MS)
+    return replace(own, phase=ANSWERED, due_at=now + wait)

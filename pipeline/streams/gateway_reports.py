@@ -1,0 +1,203 @@
+"""What gateways and Twilio report of media streams, and what a gateway's silence means.
+
+Each function takes in what happened, in any order and however often, and sends nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from pipeline.streams.command_results import OPENING_MS
+from pipeline.streams.gateway_liveness import Fate, Gateways
+from pipeline.streams.names import MAX_GENERATION
+from pipeline.streams.state import (
+    ANSWERED,
+    FAILED,
+    QUIET,
+    RUNNING,
+    STARTING,
+    STOPPING,
+    back_off_ms,
+    find,
+    is_live,
+    is_over,
+    new_stream,
+    newest_generation,
+    put,
+    stopped,
+    to_stop,
+)
+from schemas.records import (
+    CallStreams,
+    GatewayStarted,
+    ManagedStream,
+    MediaStreamClosed,
+    MediaStreamOpened,
+    ReportedStream,
+)
+
+YOUNG_MS = 10_000
+"""A media stream that ends before this counts as a failure."""
+AFTER_STOP_MS = 1_000
+"""Twilio ended it: most likely the call is over, and the event that says so is on its way."""
+REPORT_MS = 12_000
+"""After Twilio reported the end, the gateway reports it within this time: the socket ends, or
+nothing comes on it for 5 s and it answers no ping for another 5 s."""
+HOPE_MS = 1_000
+"""A media stream that Twilio started before a gateway comes up was perhaps on its way to the one
+that was down: it is hoped for this long after its start, and not for longer."""
+
+TOO_MANY = "stopped: a media stream too many"
+ENDS: Mapping[str, str] = {
+    "stop": "ended: Twilio ended it",
+    "dropped": "ended: the socket was dropped",
+    "drained": "ended: its gateway was stopped",
+    "protocol-error": "ended: the socket did not keep to the protocol",
+    "no-media": "ended: no audio came, and its socket answered no ping",
+    "not-to-be-recorded": "ended: its gateway had last read that the call is not to be recorded",
+}
+"""Why a media stream is over that should run, by the reason of its `MediaStreamClosed`."""
+REPLACED = "ended: its gateway died and started again"
+"""Why a media stream ended: a later life of its gateway was reported."""
+STALE = "ended: its gateway had announced a later epoch"
+"""Why a media stream ended: it runs, but on a gateway that counts as replaced."""
+SILENT = "ended: its gateway has not been heard for 10 s"
+"""Why a media stream ended: its gateway may be cut off, or dead."""
+
+
+def opened(state: CallStreams, event: MediaStreamOpened, now: int) -> CallStreams:
+    """A gateway took a media stream in."""
+    known = _by_sid(state, event.stream_sid)
+    if known is not None and known.opened_at is not None:
+        return state  # told again
+    own = find(state, lambda m: m.generation == event.generation > 0)
+    if own is not None and own.opened_at is None:
+        return put(state, own, _arrived(own, event, now))
+    newest = newest_generation(state)
+    if own is None and newest < event.generation <= MAX_GENERATION:
+        # Started before a crash after which nothing is known of it any more. Whether it may go on,
+        # and why, is decided as for any other.
+        found = new_stream(event.generation, STARTING, "", now)
+        if any(map(is_live, state.media_streams)):
+            found = to_stop(found, TOO_MANY, now)
+    else:
+        found = to_stop(new_stream(0, STOPPING, TOO_MANY, now), TOO_MANY, now)
+    return replace(state, media_streams=(*state.media_streams, _arrived(found, event, now)))
+
+
+def _arrived(own: ManagedStream, event: MediaStreamOpened, now: int) -> ManagedStream:
+    known = replace(
+        own,
+        call_sid=event.call_sid,
+        stream_sid=event.stream_sid,
+        name=event.name or own.name,
+        gateway=event.gateway,
+        epoch=event.epoch,
+        opened_at=now,
+    )
+    if own.state == STARTING:
+        return replace(known, state=RUNNING, phase=QUIET, due_at=None)
+    # It must not run any more: whatever stop was sent may have come before it was there.
+    return to_stop(replace(known, state=STOPPING), own.reason, now)
+
+
+def closed(state: CallStreams, event: MediaStreamClosed, now: int) -> CallStreams:
+    """A gateway's media stream ended."""
+    ended = _by_sid(state, event.stream_sid)
+    if ended is None or ended.closed:
+        return state
+    reason = ENDS.get(event.reason, f"ended: {event.reason}")
+    after = put(state, ended, stopped(ended, reason, closed=True))
+    return _ended(after, ended, now, wait=AFTER_STOP_MS if event.reason == "stop" else 0)
+
+
+def _ended(state: CallStreams, ended: ManagedStream, now: int, wait: int) -> CallStreams:
+    """After the end of a media stream: when the next one may start, if it should have gone on."""
+    if not is_live(ended):
+        return state
+    lived = now - (now if ended.opened_at is None else ended.opened_at)
+    failures = state.failures + 1 if lived < YOUNG_MS else 0
+    return replace(state, failures=failures, not_before=now + max(back_off_ms(failures), wait))
+
+
+def gateway_started(state: CallStreams, event: GatewayStarted, now: int) -> CallStreams:
+    """A gateway came up: what its earlier epochs held is gone, and what should have come while it
+    was down will not."""
+    for media_stream in state.media_streams:
+        if (
+            media_stream.gateway == event.gateway
+            and media_stream.epoch < event.epoch
+            and not media_stream.closed
+        ):
+            gone = stopped(media_stream, REPLACED, closed=True)
+            state = put(state, media_stream, gone)
+        elif media_stream.state == STARTING and media_stream.phase == ANSWERED:
+            state = put(state, media_stream, _hoped_for(media_stream, now))
+    return state
+
+
+def _hoped_for(awaited: ManagedStream, now: int) -> ManagedStream:
+    if awaited.due_at is None or awaited.due_at <= now + HOPE_MS:
+        return awaited
+    return replace(awaited, due_at=max(now, awaited.due_at - OPENING_MS + HOPE_MS))
+
+
+def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:
+    """The state without what is on gateways that are gone, as far as this process has heard. What
+    was given up so is stopped again where its gateway is heard after all, and still holds it."""
+    for media_stream in state.media_streams:
+        if media_stream.gateway is None or media_stream.closed:
+            continue
+        match gateways.fate(media_stream.gateway, media_stream.epoch, media_stream.opened_at):
+            case Fate.REPLACED:
+                state = put(state, media_stream, stopped(media_stream, REPLACED, closed=True))
+            case Fate.SILENT | Fate.STALE as fate:
+                reason = SILENT if fate is Fate.SILENT else STALE
+                after = put(state, media_stream, _given_up(media_stream, reason, now))
+                state = _ended(after, media_stream, now, wait=0)
+            case Fate.ALIVE if is_over(media_stream):
+                again = replace(media_stream, state=STOPPING)
+                state = put(state, media_stream, to_stop(again, again.reason, now))
+    return state
+
+
+def _given_up(media_stream: ManagedStream, reason: str, now: int) -> ManagedStream:
+    """Its gateway may live on, cut off, and hold it still: Twilio is asked to stop it, and its word
+    is all that can be had."""
+    if is_live(media_stream):
+        return to_stop(media_stream, reason, now)
+    if media_stream.phase == ANSWERED:
+        return stopped(media_stream, media_stream.reason, closed=False)
+    return media_stream
+
+
+def reported(state: CallStreams, reports: Iterable[ReportedStream], now: int) -> CallStreams:
+    """What Twilio's status callbacks tell. Only ends count: that a media stream runs, a gateway
+    says."""
+    for report in reports:
+        if report.milestones.keys() & {"stopped", "error"}:
+            own = _by_sid(state, report.stream_sid)
+            if own is not None and is_live(own):
+                state = _reported_over(state, own, report, now)
+    return state
+
+
+def _reported_over(
+    state: CallStreams, own: ManagedStream, report: ReportedStream, now: int
+) -> CallStreams:
+    is_stop = "stopped" in report.milestones
+    why = "Twilio reports that it stopped"
+    if not is_stop:
+        fact = report.facts.get("error")
+        why = f"Twilio reports an error{f' ({fact.value})' if fact else ''}"
+    if own.state == STARTING:
+        over = to_stop(replace(own, state=FAILED), f"failed: {why}", now)
+    elif is_stop:
+        over = to_stop(own, f"ended: {why}", now + REPORT_MS)
+        over = replace(over, phase=ANSWERED)
+    else:  # of an error it is not told whether the media stream goes on
+        over = to_stop(own, f"ended: {why}", now)
+    return _ended(put(state, own, over), own, now, wait=AFTER_STOP_MS if is_stop else 0)
+
+
+def _by_sid(state: CallStreams, stream_sid: str) -> ManagedStream | None:
+    return find(state, lambda m: m.stream_sid == stream_sid)

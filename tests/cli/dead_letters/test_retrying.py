@@ -1,0 +1,125 @@
+"""What putting a dead letter back would write."""
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.dead_letters.letter import Asked, Letter, is_of
+from cli.dead_letters.retrying import NOTHING_TO_WRITE, Retry, StillBad, retry_of
+from pipeline.kinesis.messages import ARRIVED_AT_HEADER, CONNECTOR, KinesisRecord, Limits
+from pipeline.kinesis.messages import messages_of as bridged
+from pipeline.kinesis.shard_ref import Place
+from schemas.codec import decode, encode
+from schemas.records import CtiEvent, DeadLetter, DeadLetterRetried, Tick
+
+LIMITS = Limits()
+PREFIX = "own."
+EVENT = b'{"id":"EV1","type":"com.example.new","source":"s"}'
+
+
+def letter(
+    original: bytes, role: str = CONNECTOR, headers: dict[str, bytes] | None = None, **fields: Any
+) -> Letter:
+    """A dead letter; the bridge's unless said otherwise."""
+    own = {"origin": "flex-events", "part": "shardId-3", "position": "17"} | fields
+    record = DeadLetter(
+        reason="not-json", detail="why", role=role, at=900, key=b"WT1", original=original, **own
+    )
+    return Letter((3, 14), 1_000, headers or {}, record)
+
+
+def retried(from_topic: Letter) -> Retry | StillBad:
+    """What putting it back means."""
+    return retry_of(from_topic, PREFIX, LIMITS, 5_000)
+
+
+@given(st.integers(0, 2**41))
+def test_what_can_be_read_now_is_written_as_the_bridge_would(arrived_at: int) -> None:
+    """The very record that the bridge makes of it: same event id, same place, same arrival."""
+    headers = {ARRIVED_AT_HEADER: str(arrived_at).encode()}
+    found = retried(letter(EVENT, headers=headers))
+    place = Place("flex-events", 0, "shardId-3")
+    expected = bridged(place, KinesisRecord("17", arrived_at, EVENT), LIMITS, 5_000)
+    assert isinstance(found, Retry)
+    assert [(message, None) for message in expected] == [
+        (put.message, put.partition) for put in found.puts
+    ]
+
+
+def test_without_the_header_it_arrived_when_it_was_given_up() -> None:
+    """Letters of before have no arrival time: the bridge gave them up as soon as they came."""
+    found = retried(letter(EVENT))
+    assert isinstance(found, Retry)
+    event: CtiEvent = decode(found.puts[0].message.value)
+    assert ("EV1", 900, "17") == (event.event_id, event.arrived_at, event.sequence_number)
+
+
+@given(st.binary(max_size=40))
+def test_rubbish_stays_and_is_told(rubbish: bytes) -> None:
+    """Whatever the bytes are: never an exception, and no new dead letter for what is still bad."""
+    found = retried(letter(rubbish))
+    assert isinstance(found, StillBad) or decode(found.puts[0].message.value)
+
+
+def test_a_test_event_says_nothing() -> None:
+    """It is put back with nothing to write."""
+    test_event = b'{"id":"EVt","type":"com.twilio.eventstreams.test-event","data":{}}'
+    found = retried(letter(test_event))
+    assert isinstance(found, Retry)
+    assert NOTHING_TO_WRITE == found.outcome
+
+
+def test_of_an_array_the_bad_ones_are_dead_letters_of_their_own() -> None:
+    """The readable ones are events; each other is a dead letter."""
+    found = retried(letter(orjson.dumps([orjson.loads(EVENT), 7])))
+    assert isinstance(found, Retry)
+    assert ["cti.events", "cti.dead-letters"] == [put.message.topic for put in found.puts]
+
+
+def test_what_came_from_a_topic_goes_back_as_it_was() -> None:
+    """Same bytes, same key, same partition."""
+    value = encode(CtiEvent("EV1", "s", "t", 1, 2, "WT1", None, "{}", "k", "shard", "1"))
+    where: dict[str, Any] = {"origin": "own.cti.events", "part": "7", "position": "3"}
+    found = retried(letter(value, "flexcapture-tracker", **where))
+    assert isinstance(found, Retry)
+    (put,) = found.puts
+    assert ("cti.events", 7) == (put.message.topic, put.partition)
+    assert (b"WT1", value) == (put.message.key, put.message.value)
+
+
+@pytest.mark.parametrize(
+    ("origin", "part", "value"),
+    [
+        ("own.cti.events", "7", b"rubbish"),
+        ("own.cti.events", "7", encode(Tick(at=1))),
+        ("own.cti.events", "24", encode(Tick(at=1))),
+        ("own.cti.events", "x", encode(Tick(at=1))),
+        ("own.cti.dead-letters", "1", encode(Tick(at=1))),
+        ("cti.events", "1", encode(Tick(at=1))),
+        ("own.somebody-elses", "1", encode(Tick(at=1))),
+    ],
+)
+def test_what_a_role_could_not_read_either_stays(origin: str, part: str, value: bytes) -> None:
+    """Undecodable, of another topic's type, or of no topic of ours: it is told, not written."""
+    where: dict[str, Any] = {"origin": origin, "part": part, "position": "3"}
+    assert isinstance(retried(letter(value, "flexcapture-tracker", **where)), StillBad)
+
+
+def test_a_mark_is_of_the_letter_that_lay_there_then() -> None:
+    """A topic that was made anew has other letters at the same offsets."""
+    found = letter(EVENT)
+    assert is_of(DeadLetterRetried(3, 14, 900, 5_000, "put-back", 1), found)
+    assert not is_of(DeadLetterRetried(3, 14, 901, 5_000, "put-back", 1), found)
+
+
+@given(st.lists(st.integers(0, 50)), st.integers(0, 50))
+def test_those_asked_for_are_in_order_of_time(times: list[int], since: int) -> None:
+    """Oldest first, none before `since`."""
+    letters = [Letter((0, n), at, {}, letter(EVENT).record) for n, at in enumerate(times)]
+    found = Asked(since=since).of(letters)
+    assert sorted(at for at in times if at >= since) == [each.at for each in found]
+    assert () == Asked(reason="other").of(letters)
+    assert {0} >= {each.id[1] for each in Asked(ids=[(0, 0)]).of(letters)}

@@ -1,0 +1,60 @@
+"""Who stands at the door, and whose turn it is."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.sockets.pending_handshakes import GOODBYE_S, HANDSHAKE_S, Door
+from gateway.sockets.turns import Turns
+
+comings = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c"]), st.floats(0, 3), st.sampled_from(["stay", "go", "no"])
+    ),
+    max_size=60,
+)
+
+
+@given(comings)
+def test_the_door_holds_few_and_none_for_long(given_comings):
+    """At the most ten, at the most five of an address, the newest always among them; who was
+    refused is given a moment, everybody else ten seconds."""
+    door: Door[int] = Door(10, 5)
+    until: dict[int, tuple[float, str]] = {}
+    now = 0.0
+    for number, (address, pause, what) in enumerate(given_comings):
+        now += pause
+        overdue = {n for n, (end, _) in until.items() if end <= now}
+        assert overdue == set(door.overdue(now))
+        until = {n: v for n, v in until.items() if n not in overdue}
+        gone = door.came(number, address, now)
+        until[number] = (now + HANDSHAKE_S, address)
+        assert gone != number
+        if gone is not None:
+            del until[gone]
+        if what == "go":
+            door.left(number)
+            del until[number]
+        elif what == "no":
+            door.refused(number, now)
+            until[number] = (now + GOODBYE_S, address)
+        assert set(until) == set(door.all())
+        assert len(until) == len(door) <= 10
+        assert max(Counter(a for _, a in until.values()).values(), default=0) <= 5
+
+
+@given(st.lists(st.integers(-5, 5)), st.integers(1, 8))
+def test_each_socket_has_one_turn_in_a_cycle(numbers, turns):
+    """However they come and go, spread evenly."""
+    wheel: Turns[int] = Turns(turns)
+    there: set[int] = set()
+    for number in numbers:
+        if number in there:
+            wheel.remove(number)
+            there.remove(number)
+        else:
+            wheel.add(number)
+            there.add(number)
+    assert there == set(wheel)
+    assert sorted(there) == sorted(n for _ in range(turns) for n in wheel.turn())

@@ -1,0 +1,45 @@
+"""Kinesis' limit of five reads a second and shard is kept."""
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.kinesis.pacing import LIVE_SHARE, LONGEST_BACK_OFF, REPLAY_SHARE, Pace, Share
+
+
+@given(
+    st.sampled_from([LIVE_SHARE, REPLAY_SHARE]),
+    st.floats(0, 1, exclude_max=True),
+    st.lists(st.tuples(st.floats(0, 3), st.integers(0, 10_000_000))),
+)
+def test_a_reader_keeps_to_its_share(
+    share: Share, phase: float, reads: list[tuple[float, int]]
+) -> None:
+    """However long reads take and whatever they give: the next begins an interval after the one
+    before, or later, and not before what it gave is within the share of bytes."""
+    pace, now = Pace(share, phase), 100.0
+    begun = []
+    for duration, size in reads:
+        now = max(now, pace.due)
+        begun.append(now)
+        pace = pace.begin(now)
+        now += duration
+        pace = pace.answered(now, size)
+        assert (pace.due - now) * share.bytes_per_second > size - 1 or share is LIVE_SHARE
+    assert all(b - a > share.interval - 1e-9 for a, b in itertools.pairwise(begun))
+
+
+@given(st.integers(1, 2000), st.floats(0, 1))
+def test_throttling_backs_off_up_to_a_limit(times: int, jitter: float) -> None:
+    """Each refusal in a row makes the wait longer, never longer than the limit; an answer ends
+    it."""
+    pace = Pace()
+    waits = []
+    for _ in range(times):
+        pace = pace.refused(0.0, jitter)
+        waits.append(pace.due)
+    assert sorted(waits) == waits
+    assert LIVE_SHARE.interval <= waits[0]
+    assert waits[-1] <= LONGEST_BACK_OFF
+    assert waits[0] == pace.answered(0.0, 0).refused(0.0, jitter).due

@@ -1,0 +1,375 @@
+"""Who is recorded: the list, its versions, and the decision for a call."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.calls.view import Session, view
+from pipeline.policy.decide import (
+    NOBODY,
+    Decision,
+    PolicyHistory,
+    decide,
+    is_monitored,
+    is_news,
+    parse_list,
+    published,
+)
+from pipeline.policy.monitored_list import party_is_monitored
+from schemas.records import Call, RecordingPolicy
+from tests.pipeline.streams.calls import ANN, BOB, CAROL, call, reservation, transfer
+
+T = 1_000_000
+
+
+def _policy(*entries: str, version: int = 1, at: int = 0, **switches: bool) -> RecordingPolicy:
+    on = {"record_inbound": True, "record_outbound": True} | switches
+    return RecordingPolicy(version, at, at, entries, on["record_inbound"], on["record_outbound"])
+
+
+def _decided(version: Call, *entries: str, now: int = T, **switches: bool) -> Decision:
+    history = PolicyHistory.of([_policy(*(entries or (ANN, CAROL)), **switches)])
+    return decide(view(version), history, now)
+
+
+# The list
+
+
+def test_every_kind_of_line_is_read_in_one_spelling() -> None:
+    """Upper and lower case, blanks, comments and a byte order mark make no difference."""
+    text = "\ufeff# who\nAnn@Example.com\n  team: Sales \n\nQUEUE:Support\n!queue:VIP\n*\n"
+    parsed = parse_list(text)
+
+    assert ("!queue:vip", "*", ANN, "queue:support", "team:sales") == parsed.entries
+    assert () == parsed.bad
+
+
+def test_a_remark_may_follow_an_address() -> None:
+    """A queue's name may hold a number sign; an address cannot."""
+    parsed = parse_list("Ann@Example.com  # since May\nqueue:Support #1")
+    assert (("ann@example.com", "queue:support #1"), ()) == (parsed.entries, parsed.bad)
+
+
+def test_wrong_lines_are_named_by_number() -> None:
+    """A line that says nothing is told with its number and text, and takes no effect."""
+    parsed = parse_list(f"{ANN}\nann\nteam:\nqueue:x\nannexample.com")
+
+    assert [(2, "ann"), (3, "team:"), (5, "annexample.com")] == [
+        (line.number, line.text) for line in parsed.bad
+    ]
+    assert "line 2" in str(parsed.bad[0])
+
+
+@given(st.text())
+def test_no_text_breaks_the_list(text: str) -> None:
+    """Any text is read; reading what was understood again gives the same."""
+    parsed = parse_list(text)
+    assert parsed.entries == parse_list("\n".join(parsed.entries)).entries
+
+
+@given(
+    st.lists(st.sampled_from(["*", ANN, "team:sales", "queue:help", "!queue:vip"]), unique=True),
+    st.sampled_from([ANN, ANN.upper(), BOB, None]),
+    st.sampled_from(["Sales", "sales", "other", None]),
+    st.sampled_from(["Help", "VIP", "vip", None]),
+)
+def test_monitored_is_listed_and_not_excluded(
+    entries: list[str], extension: str | None, team: str | None, queue: str | None
+) -> None:
+    """By e-mail, team, queue or everyone; an excluded queue beats them all; case is alike."""
+    listed = (
+        "*" in entries
+        or (ANN in entries and (extension or "").lower() == ANN)
+        or ("team:sales" in entries and (team or "").lower() == "sales")
+        or ("queue:help" in entries and (queue or "").lower() == "help")
+    )
+    excluded = "!queue:vip" in entries and (queue or "").lower() == "vip"
+    expected = listed and not excluded
+
+    assert expected == is_monitored(_policy(*entries), extension, team, queue)
+
+
+# Its versions
+
+
+@given(st.permutations([1, 2, 3, 4]), st.integers(0, 60))
+def test_the_version_in_force_does_not_depend_on_how_the_history_came(
+    order: list[int], now: int
+) -> None:
+    """Versions become known in any order, and as often as they like."""
+    history = PolicyHistory.of(_policy(version=n, at=n * 10) for n in (*order, *order))
+
+    assert (now // 10 if now < 40 else 4) == history.at(now).version
+    assert 4 == history.latest.version
+
+
+def test_before_the_first_version_nobody_is_monitored() -> None:
+    """No version, version 0."""
+    assert NOBODY == PolicyHistory().at(T)
+
+
+def test_monitored_between_looks_at_every_version_in_the_meantime() -> None:
+    """On the list for a moment between accepting and leaving is enough; before or after is not."""
+    session = Session("WRann", None, ANN, None, None, 0, 0, None)
+    history = PolicyHistory.of(
+        [_policy(at=0), _policy(ANN, version=2, at=100), _policy(version=3, at=200)]
+    )
+
+    assert [False, True, True, True, False] == [
+        history.monitored_between(session, start, end)
+        for start, end in [(0, 100), (0, 101), (150, 160), (150, 999), (200, 999)]
+    ]
+
+
+def test_a_version_that_another_replaces_at_once_was_never_in_force() -> None:
+    """Two versions that take effect in the same millisecond: only the later one ever holds."""
+    session = Session("WRann", None, ANN, None, None, 0, 0, None)
+    history = PolicyHistory.of(
+        [_policy(at=0), _policy(ANN, version=2, at=100), _policy(version=3, at=100)]
+    )
+    assert not history.monitored_between(session, 0, 999)
+
+
+# The decision
+
+
+def test_a_monitored_agent_who_is_active_is_recorded() -> None:
+    """The reason names him, the decision names the version."""
+    decision = _decided(call(reservation(ANN, created=T - 20, accepted=T - 10)))
+
+    assert (True, 1) == (decision.record, decision.policy_version)
+    assert ("record", f"started: monitored agent {ANN} is active") == published(decision, None)
+
+
+def test_an_alerting_agent_is_not_recorded_and_nothing_is_told_yet() -> None:
+    """Nobody has accepted: there is nothing to say."""
+    decision = _decided(call(reservation(ANN, created=T)))
+
+    assert (False, False) == (decision.record, is_news(decision, None, ""))
+
+
+def test_calls_that_are_never_recorded_say_why() -> None:
+    """Internal calls, directions that are switched off, excluded queues, unmonitored agents."""
+    ann = reservation(ANN, created=T, accepted=T)
+    vip = reservation(ANN, queue="VIP", created=T, accepted=T)
+    bob = reservation(BOB, created=T, accepted=T)
+    cases = [
+        (_decided(call(ann, direction="internal")), "internal call"),
+        (
+            _decided(call(ann, direction="outbound"), ANN, record_outbound=False),
+            "outbound calls are not recorded",
+        ),
+        (_decided(call(ann), ANN, record_inbound=False), "inbound calls are not recorded"),
+        (_decided(call(vip), ANN, "!queue:vip"), "queue VIP is excluded"),
+        (_decided(call(bob)), "no monitored agent"),
+    ]
+    for decision, why in cases:
+        assert ("do-not-record", f"not recorded: {why}") == published(decision, None)
+        assert is_news(decision, None, "")
+
+
+def test_an_unknown_channel_decides_nothing() -> None:
+    """It is no voice call, or not known to be one: no recording, and no word about it."""
+    ann = reservation(ANN, created=T, accepted=T)
+    decision = _decided(call(ann, channel="chat"), now=T + 60_000)
+    assert (False, False) == (decision.record, is_news(decision, None, ""))
+
+
+def test_that_the_direction_stays_unknown_is_decided_after_five_seconds() -> None:
+    """Until then it may become known; of an agent who is not monitored it is never decided."""
+    ann, bob = (reservation(who, created=T, accepted=T + 100) for who in (ANN, BOB))
+    unknown = call(ann, direction=None)
+    news = [is_news(_decided(unknown, now=T + at), None, "") for at in (100, 5_099, 5_100)]
+    told = published(_decided(unknown, now=T + 5_100), None)
+
+    assert [False, False, True] == news
+    assert ("do-not-record", "not recorded: direction not known") == told
+    assert not is_news(_decided(call(bob, direction=None), now=T + 60_000), None, "")
+    assert not is_news(_decided(unknown, now=T + 9_000), "do-not-record", "no-direction")
+    assert is_news(_decided(call(ann), now=T + 9_000), "do-not-record", "no-direction")
+
+
+def test_of_a_call_that_is_over_the_direction_is_not_waited_for() -> None:
+    """What nobody can say any more is decided at once."""
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 900)
+    over = call(gone, direction=None, milestones={"completed": T + 1_000})
+    assert is_news(_decided(over, now=T + 1_000), None, "")
+
+
+def test_the_last_monitored_agent_leaving_stops_it_whoever_stays() -> None:
+    """An unmonitored agent on the call keeps nothing going."""
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
+    bob = reservation(BOB, created=T + 20, accepted=T + 30)
+    for version in (call(gone), call(gone, bob)):
+        decision = _decided(version, now=T + 60)
+        assert ("stop", "stopped: last monitored agent left") == published(decision, "record")
+        assert is_news(decision, "record", "monitored")
+
+
+def test_the_end_of_the_call_stops_it() -> None:
+    """The customer or the conference is gone."""
+    ann = reservation(ANN, created=T, accepted=T)
+    decision = _decided(call(ann, milestones={"conference-end": T + 50}), now=T + 60)
+
+    assert ("stop", "stopped: call ended") == published(decision, "record")
+
+
+def test_a_transfer_to_a_monitored_agent_keeps_the_recording_while_he_is_called() -> None:
+    """Pending since no later than a second after the leaving: it goes on, however long it rings."""
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
+    in_time = reservation(CAROL, created=T + 1_050)
+    too_late = reservation(CAROL, created=T + 1_051)
+
+    assert _decided(call(gone, in_time), now=T + 30_000).record
+    assert not _decided(call(gone, too_late), now=T + 2_000).record
+
+
+def test_who_left_may_be_taken_off_the_list_while_the_next_one_is_called() -> None:
+    """He was on it when he left. One who had been taken off before has stopped it by then."""
+    called = view(
+        call(reservation(ANN, created=T, accepted=T, wrapup=T + 50), reservation(CAROL, created=T))
+    )
+
+    def recorded(taken_off_at: int) -> bool:
+        later = RecordingPolicy(2, 0, taken_off_at, (CAROL,), True, True)
+        history = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN, CAROL), True, True), later])
+        return decide(called, history, T + 9_000).record
+
+    assert recorded(taken_off_at=T + 51)
+    assert not recorded(taken_off_at=T + 50)
+
+
+def test_a_transfer_to_an_unmonitored_agent_ends_it_at_once() -> None:
+    """Also while he is only being called, and also when the transfer is still under way."""
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
+    bob = reservation(BOB, created=T + 40)
+
+    for begun in (T + 30, T + 45):  # he was called for it, or before
+        version = call(gone, bob, transfers=(transfer(initiated=begun),))
+        assert not _decided(version, now=T + 60).record
+
+
+def test_a_transfer_under_way_is_bridged_for_a_second() -> None:
+    """Begun before he left, nothing known of its reservation: one second, no longer; and not at all
+    once it failed, was completed or cancelled, or began afterwards."""
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
+
+    def record(now: int, **milestones: int) -> bool:
+        return _decided(call(gone, transfers=(transfer(**milestones),)), now=now).record
+
+    assert [True, True, False] == [
+        record(now, initiated=T + 40) for now in (T + 50, T + 1_049, T + 1_050)
+    ]
+    assert not record(T + 60, initiated=T + 60)
+    for over in ("completed", "failed", "canceled"):
+        assert not record(T + 60, **{"initiated": T + 40, over: T + 55})
+
+
+def test_the_second_counts_from_when_the_leaving_was_heard_of() -> None:
+    """Events may come late: what follows them comes late too."""
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
+    version = view(call(gone, transfers=(transfer(initiated=T + 40),)))
+    history = PolicyHistory.of([_policy(ANN)])
+
+    heard = T + 5_000
+    at = (heard, heard + 999, heard + 1_000)
+    assert [True, True, False] == [decide(version, history, n, heard).record for n in at]
+
+
+def test_bridging_begins_nothing() -> None:
+    """While a monitored agent is only being called, a recording goes on, but none is started."""
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
+    bridging = _decided(call(gone, reservation(CAROL, created=T + 60)), now=T + 70)
+
+    assert (True, False) == (bridging.record, bridging.begins)
+    assert not any(is_news(bridging, last, "") for last in (None, "record", "stop"))
+
+
+def test_a_rejected_transfer_ends_it() -> None:
+    """The monitored agent who was called said no."""
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
+    carol = reservation(CAROL, created=T + 40, rejected=T + 500)
+
+    assert not _decided(call(gone, carol), now=T + 600).record
+
+
+def test_a_change_of_the_list_applies_to_running_calls() -> None:
+    """Off the list: stopped, for that reason; each moment by the version in force."""
+    history = PolicyHistory.of([_policy(ANN), _policy(BOB, version=2, at=T + 100)])
+    running = view(call(reservation(ANN, created=T, accepted=T)))
+    before, after = (decide(running, history, now) for now in (T + 99, T + 100))
+
+    assert (True, 1) == (before.record, before.policy_version)
+    assert (False, 2) == (after.record, after.policy_version)
+    assert ("stop", "stopped: no longer on the list") == published(after, "record")
+
+
+def test_what_stopped_is_not_told_again() -> None:
+    """After the stop the call's end is no news; a new start is."""
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
+    over = _decided(call(gone, milestones={"conference-end": T + 60}), now=T + 70)
+    back = _decided(call(gone, reservation(CAROL, created=T + 80, accepted=T + 90)), now=T + 99)
+
+    assert not is_news(over, "stop", "none")
+    assert is_news(back, "stop", "none")
+
+
+def test_why_it_is_not_recorded_is_told_once() -> None:
+    """That nobody monitored was there is told in the same words at the end: it is no news then;
+    nor is whatever else is found out about a call that is over."""
+    bob = reservation(BOB, created=T, accepted=T)
+    over = _decided(call(bob, milestones={"conference-end": T + 50}), now=T + 60)
+    off = _decided(call(bob, milestones={"conference-end": T + 50}), ANN, record_inbound=False)
+
+    assert not is_news(over, "do-not-record", "none")
+    assert not is_news(off, "do-not-record", "none")
+    assert is_news(over, None, "")
+
+
+def test_a_call_that_is_over_is_not_bridged() -> None:
+    """The task was completed: no transfer takes shape any more."""
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
+    over = call(gone, transfers=(transfer(initiated=T + 40),), milestones={"completed": T + 60})
+
+    assert not _decided(over, now=T + 70).record
+
+
+TIMES = st.integers(T, T + 5_000)
+
+
+@st.composite
+def reservations(draw: st.DrawFn, name: str) -> tuple[str, dict[str, int]]:
+    """One agent's reservation, with any of its milestones in order."""
+    created = draw(TIMES)
+    accepted = draw(st.none() | st.integers(created, T + 8_000))
+    ended = draw(st.none() | st.integers(accepted or created, T + 12_000))
+    known = {"created": created, "accepted": accepted, "wrapup": ended}
+    return name, {k: v for k, v in known.items() if v is not None}
+
+
+@given(
+    reservations(ANN), reservations(BOB), reservations(CAROL), st.booleans(),
+    st.integers(T, T + 15_000),
+)  # fmt: skip
+def test_nothing_is_recorded_without_a_monitored_agent_or_one_being_called(
+    ann: tuple[str, dict[str, int]],
+    bob: tuple[str, dict[str, int]],
+    carol: tuple[str, dict[str, int]],
+    begun: bool,
+    now: int,
+) -> None:
+    """Whatever the history: a recording means that a monitored agent is on the call, or that the
+    last one left, nobody is on it, and a monitored one is called or, for a second, may be."""
+    transfers = (transfer(initiated=T + 2_000),) if begun else ()
+    version = call(*(reservation(n, **m) for n, m in (ann, bob, carol)), transfers=transfers)
+    seen, policy = view(version), _policy(ANN, CAROL)
+    decision = decide(seen, PolicyHistory.of([policy]), now)
+
+    on = [s for s in seen.sessions if s.is_open]
+    monitored = [s for s in on if party_is_monitored(policy, s)]
+    if monitored and seen.definitive_end is None:
+        assert decision.record
+    elif decision.record:
+        called = [s for s in seen.sessions if s.is_pending and party_is_monitored(policy, s)]
+        assert not on
+        assert called or begun
+        assert any(s.ended_at is not None and s.started_at is not None for s in seen.sessions)

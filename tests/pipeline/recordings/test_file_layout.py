@@ -1,0 +1,58 @@
+"""Segments put into their places at once give the WAV that weaving them gives."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.media.wav import HEADER_SIZE
+from pipeline.recordings import file_layout, interleave
+from pipeline.recordings.file_layout import blocks, finishing
+from schemas.records import PlacedRun, RecordingSegment, SegmentTrack
+
+runs = st.lists(st.tuples(st.integers(1, 30), st.sampled_from([0, 0, 0, 7, 500])), max_size=4)
+
+
+def part(name: str, start: int, given_runs: list[tuple[int, int]], byte: int) -> SegmentTrack:
+    made = tuple(PlacedRun(0, 1, 0, size, silence, 0, "") for size, silence in given_runs)
+    audio = bytes([byte]) * sum(size for size, _ in given_runs)
+    return SegmentTrack(name, start, made, (), 0, audio)
+
+
+def length(piece: SegmentTrack) -> int:
+    return sum(run.size + run.silence for run in piece.runs)
+
+
+@st.composite
+def recordings(draw) -> list[RecordingSegment]:
+    """Segments whose tracks may lie far apart."""
+    ends, made = [0, 0], []
+    for index in range(draw(st.integers(1, 5))):
+        parts = []
+        for side, name in enumerate(("inbound", "outbound")):
+            parts.append(part(name, ends[side], draw(runs), 1 + 2 * index + side))
+            ends[side] += length(parts[-1])
+        made.append(RecordingSegment("MZ1", index, 0, 0, 1, tuple(parts)))
+    return made
+
+
+@pytest.mark.parametrize("chunk", [64, interleave.CHUNK_BYTES])
+@given(recordings(), st.randoms(use_true_random=False))
+async def test_blocks_in_any_order_are_the_wav(chunk, segments, random):
+    """Also where silences are too long for one piece, and where some are written twice."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(file_layout, "CHUNK_BYTES", chunk)
+        patch.setattr(interleave, "CHUNK_BYTES", chunk)
+        ends = [sum(length(s.tracks[side]) for s in segments) for side in (0, 1)]
+
+        async def fetch(index: int) -> RecordingSegment:
+            return segments[index]
+
+        woven = b"".join([p async for p in interleave.wav(fetch, len(segments), max(ends))])
+        pieces = [b for segment in segments for b in blocks(segment)]
+        pieces += finishing([end or None for end in ends], max(ends))
+        pieces += random.choices(pieces, k=3)
+        random.shuffle(pieces)
+    file = bytearray(HEADER_SIZE + 2 * max(ends))
+    for position, data, step in pieces:
+        file[position : position + (len(data) - 1) * step + 1 : step] = data
+    assert woven == file

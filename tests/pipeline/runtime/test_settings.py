@@ -1,0 +1,145 @@
+"""The settings: what is refused at the start, and how it is told."""
+
+from pathlib import Path
+
+import pytest
+
+from infra.up import check
+from pipeline.runtime.console_settings import new_console_token
+from pipeline.runtime.settings import SettingsError, load
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "right"),
+    [
+        ("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", "nonsense", "host:port"),
+        ("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", "kafka:9092,", "host:port"),
+        ("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", "kafka:0", "host:port"),
+        ("FLEXCAPTURE_PROCESSES", "tracker=²", "ROLE=N"),
+        ("FLEXCAPTURE_RECORD_INBOUND", "maybe", "true or false"),
+        ("FLEXCAPTURE_CONSOLE_TOKEN", "two words", "without spaces"),
+        ("FLEXCAPTURE_CONSOLE_TOKEN", "x" * 31, "at least 32 characters"),
+        ("FLEXCAPTURE_TRUSTED_PROXIES", "10.0.0.1,proxy", "'proxy' is neither an IP address"),
+        ("FLEXCAPTURE_TRUSTED_PROXIES", "*", "neither an IP address"),
+        ("FLEXCAPTURE_DATABASE_URL", "oracle://host/x", "postgresql://"),
+        ("AWS_ENDPOINT_URL_KINESIS", "nonsense", "http://"),
+        ("FLEXCAPTURE_TWILIO_API_URL", "http://twilio.example.com", "https://"),
+        ("FLEXCAPTURE_TWILIO_API_URL", "http://127.0.0.1.example.com", "https://"),
+        ("FLEXCAPTURE_TWILIO_API_URL", "http://user@10.0.0.1:8080", "https://"),
+        ("FLEXCAPTURE_FILE_MODE", "0644", "0640"),
+        ("FLEXCAPTURE_FILE_MODE", "640", "0640"),
+        ("FLEXCAPTURE_KAFKA_SASL_MECHANISM", "GSSAPI", "OAUTHBEARER"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_would_be_right(
+    variable: str, value: str, right: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is started, a wrong value is refused by its name."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=f"^{variable}: .*{right}"):
+        check(load(None))
+
+
+@pytest.mark.parametrize("value", ["a:1", "a:1,b:65535", "[::1]:9092", "10.0.0.1:9092, b:1"])
+def test_brokers_are_addresses_parted_by_commas(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One broker or several, with their ports."""
+    monkeypatch.setenv("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", value)
+    assert value == load(None).kafka_bootstrap_servers
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"security_protocol": "SASL_SSL"}, "SASL_USERNAME"),
+        ({"security_protocol": "SASL_SSL", "sasl_username": "u"}, "SASL_PASSWORD"),
+        ({"sasl_username": "u", "sasl_password": "secret"}, "SASL_USERNAME .*SECURITY_PROTOCOL"),
+        ({"sasl_password": "secret"}, "SASL_PASSWORD .*SECURITY_PROTOCOL"),
+        ({"security_protocol": "SSL", "sasl_username": "u"}, "SASL_USERNAME .*SASL_SSL"),
+        (
+            {
+                "security_protocol": "SASL_PLAINTEXT",
+                "sasl_username": "u",
+                "sasl_password": "secret",
+            },
+            "SASL_MECHANISM: PLAIN .*SASL_SSL",
+        ),
+        (
+            {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "OAUTHBEARER"},
+            "SASL_MECHANISM: OAUTHBEARER .*SASL_SSL",
+        ),
+        (
+            {"security_protocol": "SASL_SSL", "sasl_mechanism": "OAUTHBEARER"},
+            "SASL_TOKEN_PROVIDER",
+        ),
+        (
+            {
+                "security_protocol": "SASL_SSL",
+                "sasl_mechanism": "OAUTHBEARER",
+                "sasl_token_provider": "no.such:thing",
+            },
+            "SASL_TOKEN_PROVIDER",
+        ),
+        ({"security_protocol": "SSL", "ssl_cafile": "/no/such/file"}, "SSL_CAFILE"),
+        ({"security_protocol": "SSL", "ssl_certfile": "/no/such/file"}, "SSL_CERTFILE"),
+    ],
+)
+def test_a_kafka_that_cannot_be_logged_into_is_refused(
+    settings: dict[str, str], named: str
+) -> None:
+    """What its security protocol needs, and is missing, is named."""
+    kafka = {f"kafka_{name}": value for name, value in settings.items()}
+    with pytest.raises(SettingsError, match=f"^FLEXCAPTURE_KAFKA_{named}") as refused:
+        check(load(None, kafka_bootstrap_servers="kafka:9092", **kafka))
+    assert "secret" not in str(refused.value).replace("the secret", "")
+
+
+@pytest.mark.parametrize("protocol", ["SASL_PLAINTEXT", "SASL_SSL"])
+def test_a_password_that_is_not_sent_needs_no_tls(protocol: str) -> None:
+    """SCRAM proves the password without sending it."""
+    kafka = {"security_protocol": protocol, "sasl_username": "u", "sasl_password": "secret"}
+    named = {f"kafka_{name}": value for name, value in kafka.items()}
+    check(load(None, kafka_bootstrap_servers="k:1", kafka_sasl_mechanism="SCRAM-SHA-512", **named))
+
+
+@pytest.mark.parametrize(
+    "url", ["https://twilio.example.com", "http://127.0.0.1:8", "http://[::1]:8"]
+)
+def test_twilio_is_reached_by_tls_or_on_this_machine(url: str) -> None:
+    """The credentials go with every request."""
+    assert url == load(None, twilio_api_url=url).twilio_api_url
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"ann@example.com\nnonsense\n", "line 2: 'nonsense'"), (b"\xff", "read")]
+)
+def test_a_wrong_list_is_refused(content: bytes, told: str, tmp_path: Path) -> None:
+    """A list of monitored agents that cannot be taken is told before anything is started."""
+    path = tmp_path / "agents"
+    path.write_bytes(content)
+    with pytest.raises(SettingsError, match=f"^FLEXCAPTURE_MONITORED_AGENTS: .*{told}"):
+        check(load(None, monitored_agents=path))
+
+
+def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list with commas, of both kinds of addresses; no proxy is trusted without one."""
+    assert () == load(None).trusted_proxies
+    monkeypatch.setenv("FLEXCAPTURE_TRUSTED_PROXIES", "10.0.0.1, 10.1.0.0/16,2001:db8::/32,")
+    assert ("10.0.0.1", "10.1.0.0/16", "2001:db8::/32") == load(None).trusted_proxies
+
+
+def test_a_token_that_is_made_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is another, and long enough."""
+    tokens = {new_console_token() for _ in range(100)}
+    assert 100 == len(tokens)
+    monkeypatch.setenv("FLEXCAPTURE_CONSOLE_TOKEN", tokens.pop())
+    load(None)
+
+
+def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is told of a wrong token is its name alone."""
+    monkeypatch.setenv("FLEXCAPTURE_CONSOLE_TOKEN", "my secret")
+    with pytest.raises(SettingsError) as refused:
+        load(None)
+    assert "my secret" not in str(refused.value)

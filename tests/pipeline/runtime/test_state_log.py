@@ -1,0 +1,20 @@
+"""Log lines about a state that lasts."""
+
+from structlog.testing import capture_logs
+
+from pipeline.runtime.state_log import Lasting
+
+
+def test_one_line_a_minute() -> None:
+    """At once, then each minute; another reason after ten seconds; the end only if there was a
+    beginning."""
+    said = Lasting("waiting", "over")
+    with capture_logs() as lines:
+        said.ends()
+        for second in range(150):
+            said.lasts(float(second), "other" if second >= 100 else "first")
+        said.ends()
+        said.ends()
+    assert [("waiting", "first"), ("waiting", "first"), ("waiting", "other"), ("over", None)] == [
+        (line["event"], line.get("reason")) for line in lines
+    ]

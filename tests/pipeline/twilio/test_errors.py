@@ -1,0 +1,63 @@
+"""What Twilio's errors mean, for any answer that may come."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.streams.offset_tracker import Unfinished
+from pipeline.twilio.errors import (
+    Verdict,
+    health_of_twilio,
+    is_outcome_known,
+    verdict_on_start,
+    verdict_on_stop,
+)
+
+CODES = st.none() | st.sampled_from([20003, 20404, 20429, 21220, 21203, 31930])
+
+
+@given(st.integers(300, 499), CODES, st.text(max_size=20))
+def test_a_start_that_is_repeated_is_no_failure(status: int, code: int | None, text: str) -> None:
+    """Whatever fault Twilio finds with a name it was asked for before: it may be there."""
+    verdict = verdict_on_start(status, code, text, repeated=True)
+
+    assert Verdict.FAILED != verdict
+
+
+@given(st.integers(0, 599), CODES)
+def test_errors_of_one_call_say_nothing_of_twilio(status: int, code: int | None) -> None:
+    """Only silence, overload, its own faults and refused credentials do; and what is waited for
+    is the same for start and stop."""
+    health = health_of_twilio(status, code)
+
+    assert health in (Verdict.DONE, Verdict.BACK_OFF, Verdict.REFUSED)
+    if code not in (21220, 20404) and status not in (404, 409):
+        assert (health is Verdict.BACK_OFF) == (verdict_on_stop(status, code) is Verdict.BACK_OFF)
+        assert (health is Verdict.REFUSED) == (verdict_on_start(status, code) is Verdict.REFUSED)
+
+
+def test_a_conflict_may_be_told_in_words() -> None:
+    """Where the number does not say so."""
+    told = "A stream with this name already exists"
+
+    assert Verdict.DONE == verdict_on_start(400, 21299, told)
+    assert Verdict.DONE == verdict_on_start(409, None)
+    assert Verdict.FAILED == verdict_on_start(400, 21299, "Invalid Url")
+
+
+def test_what_was_not_answered_may_have_happened() -> None:
+    """Silence and faults on the way leave it open; a refusal does not."""
+    assert [False, False, False, False] == [is_outcome_known(s) for s in (0, 408, 500, 503)]
+    assert [True, True, True] == [is_outcome_known(s) for s in (400, 404, 429)]
+
+
+@given(st.lists(st.integers(0, 30), max_size=60))
+def test_what_is_read_again_is_not_begun_again(offsets: list[int]) -> None:
+    """Only an offset beyond all before it counts as new."""
+    unfinished, begun = Unfinished(), list[int]()
+    for offset in offsets:
+        if unfinished.begin(offset):
+            begun.append(offset)
+            unfinished.finish(offset)
+
+    assert sorted(set(begun)) == begun
+    assert (max(offsets) + 1 if offsets else None) == unfinished.committable

@@ -1,0 +1,43 @@
+"""A call's events, in the orders in which the model needs them. Pure."""
+
+import json
+from collections.abc import Sequence
+
+from schemas.records import Call, CtiEvent
+from schemas.topics import CTI_EVENTS, CTI_RESOLVED
+from tests.system.chaos.topics import Told
+from tests.system.model.verdicts import Delivery
+
+
+def deliveries(told: Sequence[Told]) -> list[Delivery]:
+    """Return the events as they lay on `cti.events`, each at the time of its record."""
+    return [
+        (t.at, json.loads(t.record.body), t.record.arrived_at)
+        for t in told
+        if t.topic == CTI_EVENTS.name
+    ]
+
+
+def as_handled(told: Sequence[Told]) -> list[Delivery]:
+    """The events in the order in which the tracker took them in, each at the time of the version
+    that it caused; one that caused none comes with the one before it on its partition."""
+    versions_of = [one for one in told if isinstance(one.record, Call)]
+    caused = {one.record.cause_event_id: one for one in reversed(versions_of)}
+    events = [one for one in told if isinstance(one.record, CtiEvent)]
+    resolved = {one.record.event_id for one in events if one.topic == CTI_RESOLVED.name}
+    places = []
+    latest: dict[tuple[str, int], tuple[int, int]] = {}
+    for one in sorted(events, key=lambda one: (one.topic, one.partition, one.offset)):
+        if one.topic == CTI_EVENTS.name and one.record.event_id in resolved:
+            continue
+        before = latest.get((one.topic, one.partition), (one.at, 0))
+        version = caused.get(one.record.event_id)
+        place = max(before, (version.at, version.record.revision) if version else before)
+        latest[one.topic, one.partition] = place
+        places.append((place, one.offset, one))
+    found: list[Delivery] = []
+    at = 0
+    for place, _, one in sorted(places, key=lambda item: item[:2]):
+        at = max(at + 1, place[0])  # in this order, also where several have the same time
+        found.append((at, json.loads(one.record.body), one.record.arrived_at))
+    return found

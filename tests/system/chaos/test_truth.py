@@ -1,0 +1,21 @@
+"""What the model's word is made of for the judge."""
+
+from tests.system.chaos.truth import _apart, _instants
+from tests.system.chaos.uptime import Span
+from tests.system.model.verdicts import Moment
+
+
+def test_what_is_handled_at_one_time_has_an_order() -> None:
+    """A heap of events is handled one after the other, in the order in which it lay."""
+    heap = [(5, {"id": "b"}, 1), (5, {"id": "c"}, 1), (3, {"id": "a"}, 1), (9, {"id": "d"}, 1)]
+    assert [(3, "a"), (5, "b"), (6, "c"), (9, "d")] == [(at, e["id"]) for at, e, _ in _apart(heap)]
+
+
+def test_an_instant_is_where_it_begins_to_hold() -> None:
+    """What holds amid a heap may be acted on: from there the time for taking it back counts."""
+    moments = [(_at(1), False), (_at(2), True), (_at(3), True), (_at(4), False), (_at(5), True)]
+    assert [Span(2, 2), Span(5, 5)] == _instants(moments)
+
+
+def _at(at: int) -> Moment:
+    return Moment(at, None, False, None)  # type: ignore[arg-type]

@@ -1,0 +1,114 @@
+"""What the model says of a call, moment by moment, from what lay on the topics at the time.
+
+Pure; times are milliseconds since the epoch, of Kafka's records.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simulator.events import iso
+from tests.system.chaos.judging import Demand
+from tests.system.chaos.uptime import Span, joined
+from tests.system.model.story import Story
+from tests.system.model.verdicts import Delivery, ListVersion, Moment, timeline, told
+
+WORDS = ("record", "stop")
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What must come of a call. `decisions`: `record`, `stop`, `do-not-record` as they are told."""
+
+    story: Story
+    demand: Demand
+    decisions: tuple[str, ...]
+
+
+def truth(
+    task_sid: str,
+    deliveries: Sequence[Delivery],
+    handled: Sequence[Delivery],
+    listed: Sequence[ListVersion],
+    now: int,
+) -> Truth | None:
+    """The call by what had been delivered at `now`; its decisions by what of it the pipeline had
+    handled, and when. None: it is no call."""
+    moments = [m for m in timeline(deliveries, task_sid, listed, [now]) if m.at <= now]
+    if not moments or moments[-1].story is None:
+        return None
+    passing = timeline(_apart(handled), task_sid, listed, [now])
+    keep = _spans((m, m.verdict.record) for m in moments)
+    instants = _instants((m, m.verdict.record) for m in passing)
+    keep = tuple(joined([*keep, *instants]))
+    begin = _spans((m, m.verdict.begins) for m in moments)
+    decisions = tuple(word for _, word, _ in told(timeline(handled, task_sid, listed, [now])))
+    return Truth(moments[-1].story, Demand(keep, begin), decisions)
+
+
+def _spans(moments: Iterable[tuple[Moment, bool]]) -> tuple[Span, ...]:
+    """When it held; what holds at the last moment holds until then."""
+    spans: list[Span] = []
+    since = None
+    for moment, holds in moments:
+        if since is not None:
+            spans.append(Span(since, moment.at))
+        since = moment.at if holds else None
+    return tuple(joined(span for span in spans if span.begin < span.end))
+
+
+def _apart(handled: Iterable[Delivery]) -> list[Delivery]:
+    """The same in the same order, no two at one time."""
+    found: list[Delivery] = []
+    for at, event, arrived in sorted(handled, key=lambda delivery: delivery[0]):
+        found.append((max(at, found[-1][0] + 1) if found else at, event, arrived))
+    return found
+
+
+def _instants(moments: Iterable[tuple[Moment, bool]]) -> list[Span]:
+    """Where it began to hold. Events that come in a heap, after an outage, are handled one after
+    the other: what holds amid them may be acted on, and must be taken back at once."""
+    found, held = [], False
+    for moment, holds in moments:
+        if holds and not held:
+            found.append(Span(moment.at, moment.at))
+        held = holds
+    return found
+
+
+def differences(truth: Truth, contact: Mapping[str, Any] | None, *, connected: bool) -> list[str]:
+    """Where the console's contact is not as the model says. `connected`: a media stream of the
+    customer's leg ran."""
+    if contact is None:
+        return ["no contact"]
+    story = truth.story
+    sessions = {
+        s.reservation_sid: (s.extension, _told(s.started_at), _told(s.ended_at))
+        for s in story.sessions
+    }
+    found = {
+        s["reservation_sid"]: (s["extension"], s["started_at"], s["ended_at"])
+        for s in contact["sessions"]
+    }
+    decided = tuple(d["decision"] for d in contact["decisions"])
+    outcomes = {story.outcome(connected=c) for c in (connected or None, connected)}
+    return [
+        f"{what} is {actual!r}, expected {wanted!r}"
+        for what, wanted, actual in (
+            ("direction", story.direction, contact["direction"]),
+            ("customer", story.customer, contact["customer"]),
+            ("state", story.state, contact["state"]),
+            ("decisions", _words(truth.decisions), _words(decided)),
+            *((sid, sessions.get(sid), found.get(sid)) for sid in {*sessions, *found}),
+        )
+        if wanted != actual
+    ] + ([] if contact["outcome"] in outcomes else [f"outcome {contact['outcome']}: {outcomes}"])
+
+
+def _words(decisions: Iterable[str]) -> tuple[str, ...]:
+    """What concerns media streams; the reasons for having none come after the fact."""
+    return tuple(word for word in decisions if word in WORDS)
+
+
+def _told(at: int | None) -> str | None:
+    return None if at is None else iso(at)

@@ -1,0 +1,66 @@
+"""Every case of who is recorded, played through the whole pipeline by the program itself."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from simulator.cases import CASES
+from simulator.result import RESULT_FILE
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRun:
+    """What `flexcapture demo --exit` gave. `calls` by the name of their case."""
+
+    status: int
+    output: str
+    directory: Path
+    calls: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
+    """One run of the demo, for all tests here."""
+    directory = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "cli.main", "demo", "--exit"]
+    ran = subprocess.run(
+        [*command, "--state-dir", str(directory)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    result = directory / RESULT_FILE
+    calls = json.loads(result.read_text())["calls"] if result.exists() else []
+    return DemoRun(ran.returncode, ran.stdout, directory, {call["case"]: call for call in calls})
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_call_comes_out_as_it_must(demo: DemoRun, case: Any) -> None:
+    """Contact, sessions, recordings and every byte of audio are as the script says."""
+    assert case.__name__ in demo.calls, demo.output
+    call = demo.calls[case.__name__]
+    assert ([], True) == (call["differences"], call["right"])
+
+
+def test_demo_ends_well(demo: DemoRun) -> None:
+    """The status is 0, the output says so, and nothing of it is left running."""
+    assert 0 == demo.status, demo.output
+    assert f"{len(CASES)} of {len(CASES)} calls came out as they must." in demo.output
+    assert not (demo.directory / "endpoints.json").exists()
+
+
+def test_other_users_of_the_machine_can_read_nothing(demo: DemoRun) -> None:
+    """State, logs, Kafka's data, the database, audio and manifests: all for their owner only."""
+    paths = [path for path in demo.directory.rglob("*") if not path.is_symlink()]
+    kinds = {path.suffix for path in paths}
+    assert {".wav", ".db", ".log"} <= kinds
+    assert [] == [path for path in paths if path.stat().st_mode & 0o077]

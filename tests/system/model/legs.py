@@ -1,0 +1,146 @@
+"""The legs of a call in the model: who is on which, since when, and whether it is gone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from tests.system.model.reading import Said, attributes
+from tests.system.model.words import direction_of, text
+
+_GONE = {"completed", "busy", "no-answer", "failed", "canceled"}
+_REFUSED = {"busy", "no-answer", "failed", "canceled"}
+_CUSTOMER = {"customer", "external", "caller"}
+_WORKER = {"worker", "agent"}
+_SECOND = 1_000
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A leg. `whose`: customer, worker, supervisor or unknown; `owners`: the reservations of the
+    worker whose it is, as far as its names tell. `in_since` None: it is not in the conference;
+    `left_at` None: it is not gone; `is_marked`: the conference gives it a label."""
+
+    call_sid: str
+    whose: str
+    owners: frozenset[str]
+    came_at: int | None
+    in_since: int | None
+    left_at: int | None
+    was_on: bool
+    is_held: bool
+    was_refused: bool
+    is_marked: bool
+
+    def part_of(self, created: dict[str, int]) -> str | None:
+        """The worker's part that the leg belongs to: of several parts of his the last one that he
+        was asked for when the leg came (callbacks tell the second only). None: it never came."""
+        came = self.came_at if self.was_on else self.left_at
+        if came is None:
+            return None
+        own = sorted((at, sid) for sid, at in created.items() if sid in self.owners)
+        before = [sid for at, sid in own if at < came + _SECOND]
+        return before[-1] if before else None
+
+
+def legs_of(said: list[Said], task: dict[str, Any], marks: dict[str, set[str]]) -> list[Leg]:
+    """The call's legs by all that is said; `task`: what is known of the task; `marks`: the words
+    that mean each reservation's worker."""
+    named = _named(said)
+    spoken = {s["leg"] for s in said if s["leg"]}
+    return [_leg(sid, said, named, task, marks) for sid in sorted(spoken | set(named))]
+
+
+def _named(said: list[Said]) -> dict[str, list[str]]:
+    """The legs that the task's attributes ever named, as what they were named, first to last."""
+    named: dict[str, list[str]] = {}
+    router = [s for s in said if s["subject"] in ("task", "reservation")]
+    for each in sorted(router, key=lambda s: (s["at"], s["id"])):
+        told = attributes(each["words"].get("task_attributes"))
+        people = (told.get("conference") or {}).get("participants") or {}
+        worker, customer = text(people.get("worker")), text(people.get("customer"))
+        if direction_of(told) == "inbound":
+            customer = text(told.get("call_sid")) or customer
+        for leg, role in {worker: "worker", customer: "customer"}.items():
+            if leg:
+                named.setdefault(leg, []).append(role)
+    return named
+
+
+def _leg(
+    call_sid: str,
+    said: list[Said],
+    named: dict[str, list[str]],
+    task: dict[str, Any],
+    marks: dict[str, set[str]],
+) -> Leg:
+    words: dict[str, str] = {}
+    joined = left = in_since = None
+    for each in _in_order(said, call_sid, "participant"):
+        words |= _words(each)
+        if each["step"] == "join":
+            joined, left, in_since = min(joined or each["at"], each["at"]), None, each["at"]
+        if each["step"] == "leave":
+            left, in_since = each["at"], None
+    answered, gone, statuses = None, None, set()
+    for each in _in_order(said, call_sid, "call"):
+        status = str(each["words"].get("CallStatus") or each["step"]).strip().lower()
+        words |= {"to": to} if (to := text(each["words"].get("To"))) else {}
+        statuses = {status}
+        over = status in _GONE or each["step"] == "completed"
+        talks = not over and (each["step"] == "answered" or status == "in-progress")
+        answered = min(answered or each["at"], each["at"]) if talks else answered
+        gone = min(gone or each["at"], each["at"]) if over else gone
+    owners = frozenset(
+        sid for sid, known in marks.items()
+        if known & {words.get(n, "").lower() for n in ("label", "to")}
+        and (not words.get("to") or words["to"].lower() != str(task.get("customer")).lower())
+    )  # fmt: skip
+    left = min((at for at in (left, gone) if at is not None), default=None)
+    return Leg(
+        call_sid=call_sid,
+        whose=_whose(call_sid, words, owners, named, task),
+        owners=owners,
+        came_at=min((at for at in (joined, answered) if at is not None), default=None),
+        in_since=in_since,
+        left_at=left,
+        was_on=joined is not None or answered is not None,
+        is_held=words.get("hold") == "true" and left is None,
+        was_refused=bool(statuses & _REFUSED),
+        is_marked=bool(words.get("label")),
+    )
+
+
+def _in_order(said: list[Said], call_sid: str, subject: str) -> list[Said]:
+    own = [s for s in said if s["leg"] == call_sid and s["subject"] == subject]
+    return sorted(own, key=lambda s: (s["at"] // _SECOND, s["number"], s["at"], s["id"]))
+
+
+def _words(said: Said) -> dict[str, str]:
+    words, step = said["words"], said["step"]
+    learnt = {"label": text(words.get("ParticipantLabel"))}
+    flag = str(words.get("Coaching")).lower()
+    learnt["coaching"] = flag if flag in ("true", "false") else None
+    held = step == "hold" or (step == "join" and str(words.get("Hold")).lower() == "true")
+    learnt["hold"] = "true" if held else "false" if step == "unhold" else None
+    return {name: value for name, value in learnt.items() if value is not None}
+
+
+def _whose(
+    call_sid: str,
+    words: dict[str, str],
+    owners: frozenset[str],
+    named: dict[str, list[str]],
+    task: dict[str, Any],
+) -> str:
+    label, number = words.get("label", "").lower(), str(task.get("customer") or "").lower()
+    roles = named.get(call_sid, [])
+    if words.get("coaching") == "true":
+        return "supervisor"
+    if call_sid == task.get("original") or label == "customer":
+        return "customer"
+    if label and (label in _CUSTOMER or label == number) and roles[:1] != ["worker"]:
+        return "customer"
+    if owners or label in _WORKER or words.get("to", "").lower().startswith("client:"):
+        return "worker"
+    if roles and set(roles) == {"worker"}:
+        return "worker"
+    return "customer" if call_sid == task.get("later") else "unknown"

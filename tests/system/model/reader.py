@@ -1,0 +1,344 @@
+"""Walks through what is said of a call, in the order of time. The rules:
+
+- Of two events that tell the same of channel, queue or a leg, the one with the greater version
+  holds, then the later one. Callbacks are ordered by their second, then by sequence number.
+- Attributes of a task or a worker can be rewritten while the task runs. So what the first event
+  says of direction, customer, the customer's leg, and a worker's name, address and team holds. What
+  is said later is added only if it was absent. All that a worker was ever called is kept.
+- The leg that the task named as the customer's before a worker was asked for is the customer's. A
+  leg that was named later is, too, if it came into the conference (the first named of several), or
+  if only one was ever named; and only if the conference does not mark it as a worker's.
+- A step that is told more than once happened when it was first told.
+- A reservation is a session. It begins when it was accepted, and ends with the reservation's end,
+  with the last of the worker's own legs leaving, or with the call, whichever is first; if none of
+  it is told, with the task. Callbacks are to the second: within one second the reservation's
+  milliseconds are believed.
+- A call is over when the task is cancelled, the customer's leg gone, or the conference ended
+  (unless somebody was reserved, or came in, afterwards); otherwise once every session is over, no
+  transfer is awaited and no outside party is on; or when the task is done; or, swept, when none of
+  it was told for 24 hours.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.system.model.legs import Leg, legs_of
+from tests.system.model.parts import Session, Story, Transfer
+from tests.system.model.reading import Said, attributes, moment, number
+from tests.system.model.words import direction_of, extension_of, marks_of, plain_user, text
+
+SECOND = 1_000
+DAY = 24 * 60 * 60 * SECOND
+_ENDS = ("wrapup", "completed", "canceled", "rescinded", "timeout", "rejected", "failed")
+_DONE = ("completed", "deleted", "system-deleted")
+_OVER = {"COMPLETED", "FAILED", "CANCELED"}
+
+
+@dataclass
+class Reader:
+    """All that is said of a task, and what is made of it."""
+
+    task_sid: str
+    said: list[Said]
+    steps: dict[str, int] = field(default_factory=dict)
+    reservations: dict[str, dict[str, int]] = field(default_factory=dict)
+    transfers: dict[str, dict[str, int]] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    people: dict[str, dict[str, Any]] = field(default_factory=dict)
+    called: dict[str, set[str]] = field(default_factory=dict)
+    named_legs: list[str] = field(default_factory=list)
+    named_since: int = 0
+
+    def told(self, now: int) -> Story:
+        """The story."""
+        self._learn_facts()
+        for said in self.said:
+            self._walk(said)
+        marks = {sid: marks_of(sid, facts) for sid, facts in self.people.items()}
+        self._learn_customer_leg()
+        legs = legs_of(self.said, self.facts, marks)
+        over = self._over(legs)
+        sessions = self._sessions(legs, over)
+        ended, swept = self._ended(legs, sessions, over), False
+        first = min(s["at"] for s in self.said)
+        if ended is None and now >= first + DAY and self._state(None) == "active":
+            ended = over = first + DAY
+            swept, sessions = True, self._sessions(legs, over)
+        return self._story(legs, sessions, over, ended, swept)
+
+    def _story(
+        self,
+        legs: list[Leg],
+        sessions: tuple[Session, ...],
+        over: int | None,
+        ended: int | None,
+        swept: bool,
+    ) -> Story:
+        direction = self.facts.get("direction")
+        answered = self._answered(legs, sessions)
+        ringing = direction == "outbound" and not answered
+        customers = [leg for leg in legs if leg.whose == "customer"]
+        marked = [leg.call_sid for leg in customers if leg.is_marked]
+        leg = self.facts.get("original") or self.facts.get("later")
+        if "original" not in self.facts and len(marked) == 1:
+            leg = marked[0]
+        if leg is None and self.named_legs:
+            leg = self.named_legs[0]
+        return Story(
+            task_sid=self.task_sid,
+            state=self._state(ended),
+            direction=direction,
+            customer=None if direction == "internal" else self.facts.get("customer"),
+            customer_leg=leg,
+            queue=self.facts.get("queue"),
+            started_at=self.steps.get("created", min(s["at"] for s in self.said)),
+            over_at=over,
+            ended_at=ended,
+            swept=swept,
+            canceled="canceled" in self.steps,
+            answered=answered,
+            never_answered=ringing and self._refused(legs),
+            sessions=sessions,
+            connections={s.reservation_sid: _connection(s, legs, ringing) for s in sessions},
+            transfers=tuple(
+                Transfer(t["begun"], "over" in t) for t in self.transfers.values() if "begun" in t
+            ),
+        )
+
+    def _learn_facts(self) -> None:
+        router = [s for s in self.said if s["subject"] in ("task", "reservation")]
+        for said in sorted(router, key=lambda s: (s["number"], s["at"], s["id"])):
+            self._learn_task(said["words"], said["at"])
+        own = [s for s in router if s["subject"] == "reservation"]
+        for said in sorted(own, key=_reservation_rank):
+            self._learn_worker(said["words"])
+
+    def _learn_customer_leg(self) -> None:
+        """Which of the legs that were named as the customer's may be believed."""
+        if not self.named_legs:
+            return
+        asked = [steps.get("created", min(steps.values())) for steps in self.reservations.values()]
+        if all(self.named_since <= at for at in asked):
+            self.facts["original"] = self.named_legs[0]
+            return
+        in_conference = {s["leg"] for s in self.said if s["step"] == "join"}
+        came = [leg for leg in self.named_legs if leg in in_conference]
+        if came:
+            self.facts["later"] = came[0]
+        elif len(self.named_legs) == 1:
+            self.facts["later"] = self.named_legs[0]
+
+    def _learn_task(self, words: dict[str, Any], at: int) -> None:
+        told = attributes(words.get("task_attributes"))
+        conference = told.get("conference") or {}
+        participants = conference.get("participants") or {}
+        direction = direction_of(told)
+        customer = {"inbound": ("from", "caller"), "outbound": ("outbound_to", "to")}
+        leg = text(participants.get("customer"))
+        if direction == "inbound":
+            leg = text(told.get("call_sid")) or leg
+        learnt = {
+            "channel": text(words.get("task_channel_unique_name")),
+            "queue": text(words.get("task_queue_name")),
+            "direction": direction,
+            "customer": next(
+                (v for n in customer.get(direction or "", ()) if (v := text(told.get(n)))), None
+            ),
+            "joined": text(participants.get("customer")),
+            "worker_leg": text(participants.get("worker")),
+        }
+        if leg is not None and leg not in self.named_legs:
+            self.named_since = self.named_since or at
+            self.named_legs.append(leg)
+        for name, value in learnt.items():
+            if value is not None and not (name in ("direction", "customer") and name in self.facts):
+                self.facts[name] = value
+
+    def _learn_worker(self, words: dict[str, Any]) -> None:
+        sid = text(words.get("reservation_sid"))
+        if sid is None:
+            return
+        worker = attributes(words.get("worker_attributes"))
+        learnt = {
+            "worker_sid": text(words.get("worker_sid")),
+            "worker_name": text(words.get("worker_name")),
+            "queue": text(words.get("task_queue_name")),
+            "email": text(worker.get("email")),
+            "contact_uri": text(worker.get("contact_uri")),
+            "full_name": text(worker.get("full_name")),
+            "team": text(worker.get("team_name")),
+        }
+        self.called.setdefault(sid, set()).update(_list_lines(learnt))
+        known = self.people.setdefault(sid, {})
+        for name, value in learnt.items():
+            if value is not None and (name in ("worker_sid", "queue") or name not in known):
+                known[name] = value
+
+    def _walk(self, said: Said) -> None:
+        words, at = said["words"], said["at"]
+        if said["subject"] == "conference":
+            self.steps.setdefault(f"conference-{said['step']}", at)
+        if said["subject"] == "task" and not said["step"].startswith("transfer-"):
+            self.steps.setdefault(said["step"], at)
+        if said["subject"] == "reservation" and (sid := text(words.get("reservation_sid"))):
+            self.reservations.setdefault(sid, {}).setdefault(said["step"], at)
+        if said["subject"] in ("task", "reservation"):
+            self._walk_transfer(said)
+
+    def _walk_transfer(self, said: Said) -> None:
+        words, step = said["words"], said["step"]
+        own = said["subject"] == "task" and step.startswith("transfer-")
+        sid = text(words.get("task_transfer_sid"))
+        if sid is None and not own:
+            return
+        sid = sid or f"by {words.get('transfer_initiating_reservation_sid')}"
+        transfer = self.transfers.setdefault(sid, {})
+        begun = moment(words.get("transfer_started"))
+        if step == "transfer-initiated":
+            begun = min(said["at"], begun or said["at"])
+        if begun is not None:
+            transfer["begun"] = min(begun, transfer.get("begun", begun))
+        over = str(words.get("transfer_status") or "").upper() in _OVER
+        if over or (own and step.removeprefix("transfer-").upper() in _OVER):
+            transfer.setdefault("over", said["at"])
+
+    # What it means.
+
+    def _sessions(self, legs: list[Leg], over: int | None) -> tuple[Session, ...]:
+        made = [self._session(sid, steps, legs, over) for sid, steps in self.reservations.items()]
+        return tuple(sorted(made, key=lambda s: (s.created_at, s.reservation_sid)))
+
+    def _session(
+        self, sid: str, steps: dict[str, int], legs: list[Leg], over: int | None
+    ) -> Session:
+        facts = self.people[sid]
+        started = steps.get("accepted")
+        created = steps.get("created", min(steps.values()))
+        ended = min((steps[end] for end in _ENDS if end in steps), default=None)
+        if started is not None:
+            ended = _first(ended, self._left(sid, legs))
+        if over is not None and created <= over + SECOND:
+            ended = _first(ended, over)
+        if ended is None:
+            ended = self._done()
+        if ended is not None:
+            ended = max(ended, created if started is None else started)
+        return Session(
+            reservation_sid=sid,
+            worker_sid=facts.get("worker_sid"),
+            extension=extension_of(facts),
+            team=facts.get("team"),
+            queue=facts.get("queue") or self.facts.get("queue"),
+            created_at=created,
+            started_at=started,
+            ended_at=ended,
+            called=frozenset(self.called[sid]),
+        )
+
+    def _left(self, sid: str, legs: list[Leg]) -> int | None:
+        """When the worker's own leg had left: the last of those he has had in this part. A leg
+        that nobody's name is on is his if he is the only worker, and it the only such leg."""
+        accepted = [r for r, steps in self.reservations.items() if "accepted" in steps]
+        created = {r: steps.get("created", min(steps.values()))
+                   for r, steps in self.reservations.items() if r in accepted}  # fmt: skip
+        workers = [leg for leg in legs if leg.whose == "worker"]
+        own = [leg for leg in workers if leg.part_of(created) == sid]
+        if len(workers) == len(accepted) == 1 and not workers[0].owners:
+            own = workers
+        started = self.reservations[sid]["accepted"]
+        own = [leg for leg in own if leg.left_at is None or leg.left_at + SECOND > started]
+        if not own or any(leg.left_at is None for leg in own):
+            return None
+        return max(leg.left_at or 0 for leg in own)
+
+    def _over(self, legs: list[Leg]) -> int | None:
+        ends = [leg.left_at for leg in legs if leg.whose == "customer" and leg.left_at is not None]
+        ends += [self.steps["canceled"]] if "canceled" in self.steps else []
+        conference = self.steps.get("conference-end")
+        later = [steps.get("created", 0) for steps in self.reservations.values()]
+        later += [leg.in_since or 0 for leg in legs]
+        if conference is not None and all(at <= conference + SECOND for at in later):
+            ends.append(conference)
+        return min(ends, default=None)
+
+    def _ended(
+        self, legs: list[Leg], sessions: tuple[Session, ...], over: int | None
+    ) -> int | None:
+        if over is not None or any(s.ended_at is None for s in sessions):
+            return over
+        done = self._done()
+        outside = [leg for leg in legs if leg.whose == "unknown"]
+        if any(leg.was_on and leg.left_at is None for leg in outside):
+            return done
+        awaited = any(self._is_awaited(t, sessions) for t in self.transfers.values())
+        if not awaited and "wrapup" in self.steps:
+            done = min(self.steps["wrapup"], done or self.steps["wrapup"])
+        parts = [s.ended_at or 0 for s in sessions if s.started_at is not None]
+        if parts and (done is not None or not awaited):
+            return max(parts + [leg.left_at for leg in outside if leg.left_at is not None])
+        return done
+
+    def _done(self) -> int | None:
+        return min((self.steps[step] for step in _DONE if step in self.steps), default=None)
+
+    def _is_awaited(self, transfer: dict[str, int], sessions: tuple[Session, ...]) -> bool:
+        if "begun" not in transfer or "over" in transfer:
+            return False
+        begun = transfer["begun"]
+        return not any(s.started_at is not None and s.created_at >= begun for s in sessions)
+
+    def _state(self, ended: int | None) -> str:
+        if str(self.facts.get("channel", "voice")).lower() != "voice":
+            return "ignored"
+        if not self.reservations and "canceled" not in self.steps:
+            return "forming"
+        return "active" if ended is None else "ended"
+
+    def _answered(self, legs: list[Leg], sessions: tuple[Session, ...]) -> bool:
+        """Somebody besides the workers was on the call. A leg that nobody knows may be that of a
+        worker of whom no leg is known."""
+        if "joined" in self.facts or any(leg.whose == "customer" and leg.was_on for leg in legs):
+            return True
+        workers = sum(s.started_at is not None for s in sessions)
+        workers -= sum(leg.whose == "worker" and leg.was_on for leg in legs)
+        return sum(leg.whose == "unknown" and leg.was_on for leg in legs) > max(0, workers)
+
+    def _refused(self, legs: list[Leg]) -> bool:
+        others = [leg for leg in legs if leg.whose in ("customer", "unknown")]
+        gone = any(leg.whose == "customer" and leg.left_at is not None for leg in others)
+        return gone or "canceled" in self.steps or any(leg.was_refused for leg in others)
+
+
+def _list_lines(worker: dict[str, Any]) -> set[str]:
+    """The lines of a list that name such a worker: e-mail address, user of the contact address,
+    name, SID, team."""
+    names = [worker["email"], worker["worker_name"]]
+    names += [worker["contact_uri"] and plain_user(worker["contact_uri"])]
+    lines = {line for name in names if name for line in (name, f"worker:{name}")}
+    lines |= {worker["worker_sid"]} if worker["worker_sid"] else set()
+    lines |= {f"team:{worker['team']}"} if worker["team"] else set()
+    return {line.lower() for line in lines}
+
+
+def _reservation_rank(said: Said) -> tuple[int, int, str]:
+    return number(said["words"].get("reservation_version")), said["at"], said["id"]
+
+
+def _first(exact: int | None, other: int | None) -> int | None:
+    if exact is None or other is None:
+        return other if exact is None else exact
+    coarse = other % SECOND == 0 and other // SECOND == exact // SECOND
+    return exact if coarse else min(exact, other)
+
+
+def _connection(session: Session, legs: list[Leg], ringing: bool) -> str:
+    if session.ended_at is not None:
+        return "ended"
+    if session.started_at is None:
+        return "alerting"
+    if ringing:
+        return "ringing"
+    customers = [leg for leg in legs if leg.whose == "customer"]
+    heard = customers or [leg for leg in legs if leg.whose == "unknown"]
+    own = [leg for leg in legs if leg.whose == "worker" and session.reservation_sid in leg.owners]
+    return "hold" if any(leg.is_held for leg in heard + own) else "active"

@@ -1,0 +1,130 @@
+"""The model's required time: when a call had to be recorded, by all that is known of it in the end.
+
+From the specification: the time in which the policy says `record` over the call's final events,
+from the first evidence of the customer's leg. An outbound call that rings is not required. What the
+events say of people and legs holds for the whole call; what happened later than a moment has not
+happened yet at that moment. The verdict is computed naively: at every time that an event names, and
+at every deadline that may follow from one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from tests.system.model.legs import Leg, legs_of
+from tests.system.model.parts import Session, Story, Transfer
+from tests.system.model.reader import Reader
+from tests.system.model.reading import attributes
+from tests.system.model.story import Known, said_of
+from tests.system.model.verdicts import RINGS_AT_MOST, SECOND, ListVersion, decide
+from tests.system.model.words import marks_of, text
+
+
+def required(
+    known: Iterable[Known],
+    task_sid: str,
+    versions: Sequence[ListVersion],
+    until: int,
+    opened_at: int | None = None,
+) -> list[tuple[int, int]]:
+    """The spans (ms) in which the call had to be recorded, by time. `until` ends those of a call
+    that is not over; `opened_at`: when a media stream of it was first opened, if one was."""
+    said = said_of(known, task_sid)
+    if not said:
+        return []
+    reader = Reader(task_sid, said)
+    story = reader.told(0)
+    since = _evidence(reader, story, opened_at)
+    if since is None or story.state not in ("active", "ended"):
+        return []
+    moments = _moments(reader, story, versions)
+    if story.state == "active":
+        moments = [at for at in moments if at < until] + [until]
+    spans: list[tuple[int, int]] = []
+    begun: int | None = None
+    for at in moments:
+        verdict = decide(_as_it_was(reader, story, at), versions, at)
+        records = verdict.record and (verdict.begins or begun is not None)
+        if begun is not None and (not records or at == moments[-1]):
+            spans.append((max(begun, since), at))
+        begun = (at if begun is None else begun) if records else None
+    return [span for span in spans if span[0] < span[1]]
+
+
+def _moments(reader: Reader, story: Story, versions: Sequence[ListVersion]) -> list[int]:
+    told = {said["at"] for said in reader.said}
+    told |= {at for steps in reader.transfers.values() for at in steps.values()}
+    told |= {version.holds_from for version in versions}
+    told |= {at for s in story.sessions for at in (s.created_at, s.started_at, s.ended_at) if at}
+    return sorted({at + wait for at in told for wait in (0, SECOND, RINGS_AT_MOST)})
+
+
+def _as_it_was(reader: Reader, story: Story, at: int) -> Story:
+    """The call at a moment."""
+    done = min(
+        (reader.steps[s] for s in ("completed", "deleted", "system-deleted") if s in reader.steps),
+        default=None,
+    )
+    over = story.over_at is not None and story.over_at <= at
+    return replace(
+        story,
+        state="ended" if over or (done is not None and done <= at) else "active",
+        over_at=story.over_at if over else None,
+        sessions=tuple(_session(s, at) for s in story.sessions if _is_there(s, at)),
+        transfers=tuple(
+            Transfer(t["begun"], t.get("over", at + 1) <= at)
+            for t in reader.transfers.values()
+            if t.get("begun", at + 1) <= at
+        ),
+    )
+
+
+def _is_there(session: Session, at: int) -> bool:
+    return session.created_at <= at or (session.started_at is not None and session.started_at <= at)
+
+
+def _session(session: Session, at: int) -> Session:
+    started, ended = session.started_at, session.ended_at
+    return replace(
+        session,
+        started_at=started if started is not None and started <= at else None,
+        ended_at=ended if ended is not None and ended <= at else None,
+    )
+
+
+def _evidence(reader: Reader, story: Story, opened_at: int | None) -> int | None:
+    """When there was first evidence of the customer's leg."""
+    marks = {sid: marks_of(sid, facts) for sid, facts in reader.people.items()}
+    legs = legs_of(reader.said, reader.facts, marks)
+    if story.direction == "inbound":
+        if reader.named_legs:
+            return story.started_at
+        seen = _answered(legs, "customer", "unknown")
+        return seen[0] if seen else opened_at
+    if story.direction != "outbound":
+        return None
+    seen = _answered(legs, "customer") + _mentioned_in_conference(reader)
+    if seen:
+        return min(seen)
+    # Agents come first: the one unknown leg more than there may be agents' is the customer's.
+    agents = sum(s.started_at is not None for s in story.sessions)
+    agents -= len(_answered(legs, "worker"))
+    others = _answered(legs, "unknown")[max(0, agents) :]
+    return others[0] if others else opened_at
+
+
+def _answered(legs: Sequence[Leg], *whose: str) -> list[int]:
+    return sorted(
+        leg.came_at for leg in legs if leg.whose in whose and leg.was_on and leg.came_at is not None
+    )
+
+
+def _mentioned_in_conference(reader: Reader) -> list[int]:
+    """When the task first said that the customer is in the conference."""
+    told = []
+    for said in reader.said:
+        if said["subject"] in ("task", "reservation"):
+            conference = attributes(said["words"].get("task_attributes")).get("conference") or {}
+            people = conference.get("participants") or {}
+            if text(people.get("customer")):
+                told.append(said["at"])
+    return told[:1]

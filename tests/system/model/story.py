@@ -1,0 +1,55 @@
+"""An independent, naive model of a call, for the tests: what the events known so far tell of it.
+
+Written from the specification; it imports nothing of the product. It sorts what is known into the
+story's order, walks it through, and starts from scratch each time: slow, and simple enough to be
+believed. `story` tells the call, `tests/system/model/verdicts.py` who is recorded.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from tests.system.model.parts import Session, Story, Transfer
+from tests.system.model.reader import Reader
+from tests.system.model.reading import Said, attributes, read
+from tests.system.model.words import direction_of
+
+__all__ = ["Known", "Session", "Story", "Transfer", "said_of", "story", "task_sids"]
+
+Known = tuple[dict[str, Any], int]
+"""A CloudEvent as it is in JSON, and when it arrived (ms)."""
+
+
+def story(known: Iterable[Known], task_sid: str, now: int = 0) -> Story | None:
+    """The call of the task, by all that is known of it at `now` (ms), in whatever order and however
+    often; None: nothing is. Events of other tasks are passed over; one that names a call leg only
+    counts if the leg is this call's."""
+    said = said_of(known, task_sid)
+    return None if not said else Reader(task_sid, said).told(now)
+
+
+def task_sids(known: Iterable[Known]) -> set[str]:
+    """The tasks that are spoken of."""
+    found = (read(event, at) for event, at in known)
+    return {said["task"] for said in found if said is not None and said["task"] is not None}
+
+
+def said_of(known: Iterable[Known], task_sid: str) -> list[Said]:
+    """What the events say of this task, each event once, in the order of time."""
+    once: dict[str, Said] = {}
+    for event, at in sorted(known, key=lambda k: (k[1], str(k[0]))):
+        said = read(event, at)
+        if said is not None:
+            once.setdefault(said["id"], said)
+    own = [s for s in once.values() if s["task"] == task_sid]
+    legs = {leg for s in own for leg in _legs_named(s)}
+    own += [s for s in once.values() if s["task"] is None and s["leg"] in legs]
+    return sorted(own, key=lambda s: (s["at"], s["number"], s["id"]))
+
+
+def _legs_named(said: Said) -> set[str]:
+    told = attributes(said["words"].get("task_attributes"))
+    participants = (told.get("conference") or {}).get("participants") or {}
+    named = {said["leg"], participants.get("customer"), participants.get("worker")}
+    if direction_of(told) == "inbound":
+        named.add(told.get("call_sid"))
+    return {leg for leg in named if leg}

@@ -8,17 +8,21 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import structlog
 import uvloop
 
+from cli.dead_letters import arguments as dead_letter_arguments
+from cli.rebuild import arguments as rebuild_arguments
+from cli.recordings import arguments as recordings_arguments
+from cli.roles import ROLES
+from cli.topics import arguments as topics_arguments
 from pipeline.runtime.console_settings import new_console_token
 from pipeline.runtime.endpoints import NotRunning, settings_for
 from pipeline.runtime.permissions import PRIVATE_UMASK, refuse_open_paths, set_umask
-from pipeline.runtime.process import RoleMain, run_role
+from pipeline.runtime.process import run_role
 from pipeline.runtime.settings import Role, Settings, SettingsError, load
 from pipeline.times import moment
 from pipeline.twilio.sids import SidKind, valid_sid
@@ -26,19 +30,6 @@ from pipeline.twilio.sids import SidKind, valid_sid
 OK, FAILED, WRONG = 0, 1, 2
 DEFAULT_STATE_DIR = Path(".flexcapture")
 DEMO_STATE_DIR = Path(".flexcapture-demo")
-
-ROLE_MODULES: Mapping[Role, str] = {
-    Role.BRIDGE: "bridge.service",
-    Role.TRACKER: "agents.tracker",
-    Role.RESOLVER: "agents.resolver",
-    Role.STREAM_MANAGER: "agents.stream_manager",
-    Role.TWILIO_ADAPTER: "agents.twilio_adapter.service",
-    Role.GATEWAY: "gateway.server",
-    Role.RECORDER: "agents.recorder.service",
-    Role.CONSOLIDATOR: "agents.consolidator",
-    Role.CONSOLE: "console.server",
-}
-"""Where each role's `run` is."""
 
 _ROLE_HELP: Mapping[Role, str] = {
     Role.BRIDGE: "brings CTI events from Kinesis to Kafka",
@@ -80,11 +71,11 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--exit", action="store_true", help="check every call's outcome, then stop")
     demo.add_argument("--state-dir", type=Path, default=DEMO_STATE_DIR, metavar="DIR")
     _add_call(commands)
-    _lazily("cli.rebuild.arguments", "add")(commands, _moment, _task_sid)
-    _lazily("cli.dead_letters.arguments", "add")(commands, _moment, _positive)
-    _lazily("cli.recordings.arguments", "add")(commands)
+    rebuild_arguments.add(commands, _moment, _task_sid)
+    dead_letter_arguments.add(commands, _moment, _positive)
+    recordings_arguments.add(commands)
     _add_policy(commands)
-    _lazily("cli.topics.arguments", "add")(commands)
+    topics_arguments.add(commands)
     for role in Role:
         command = commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
         if role is Role.BRIDGE:
@@ -170,23 +161,28 @@ def _up(asked: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until `up` itself is loaded
     settings = _load()
     directory = asked.state_dir or settings.state_dir or DEFAULT_STATE_DIR
-    run = _lazily("infra.up", "main")
-    return int(run(settings, directory, dict(os.environ), brokers=asked.brokers))
+    from infra.supervisor.fork_server import ForkServer
+    from infra.up import main as run_up
+
+    roles = ForkServer("cli.role_server")
+    return run_up(settings, directory, dict(os.environ), roles, brokers=asked.brokers)
 
 
 def _demo(asked: argparse.Namespace) -> int:
-    run_demo = _lazily("simulator.demo", "run_demo")
+    from simulator.demo import run_demo
+
     arguments = {"exit_after": asked.exit, "state_dir": asked.state_dir}
     if asked.calls is not None:
         arguments["calls"] = asked.calls
-    return int(asyncio.run(run_demo(**arguments)))
+    return asyncio.run(run_demo(**arguments))
 
 
 def _call(asked: argparse.Namespace) -> int:
+    from cli.call.command import show_call
+
     _quiet()
     settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
-    show_call = _lazily("cli.call.command", "show_call")
-    return int(show_call(settings, asked.task_sid, asked.at, in_json=asked.json))
+    return show_call(settings, asked.task_sid, asked.at, in_json=asked.json)
 
 
 def _rebuild(asked: argparse.Namespace) -> int:
@@ -200,18 +196,22 @@ def _rebuild(asked: argparse.Namespace) -> int:
 
 
 def _rebuild_tracker(settings: Settings, asked: argparse.Namespace) -> int:
-    kafka = _lazily("infra.local.offline_kafka", "reachable_kafka")
-    with kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
-        return int(_lazily("cli.rebuild.calls_command", "rebuild")(reachable, check=asked.check))
+    from cli.rebuild.calls_command import rebuild
+    from infra.local.offline_kafka import reachable_kafka
+
+    with reachable_kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
+        return rebuild(reachable, check=asked.check)
 
 
 def _rebuild_recordings(settings: Settings, asked: argparse.Namespace) -> int:
-    stores = _lazily("cli.rebuild.arguments", "stores")(settings, asked, DEFAULT_STATE_DIR)
-    command = import_module("cli.rebuild.recordings_command")
-    part = command.Asked(asked.since or None, asked.until, asked.task_sid)
-    kafka = _lazily("infra.local.offline_kafka", "reachable_kafka")
-    with kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
-        return int(command.rebuild(reachable, part, stores.target, stores.own))
+    from cli.rebuild.recordings import Asked
+    from cli.rebuild.recordings_command import rebuild
+    from infra.local.offline_kafka import reachable_kafka
+
+    stores = rebuild_arguments.stores(settings, asked, DEFAULT_STATE_DIR)
+    part = Asked(asked.since or None, asked.until, asked.task_sid)
+    with reachable_kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
+        return rebuild(reachable, part, stores.target, stores.own)
 
 
 def _bridge(asked: argparse.Namespace) -> int:
@@ -222,8 +222,10 @@ def _bridge(asked: argparse.Namespace) -> int:
         return _role(Role.BRIDGE, _load())
     if ends_at is not None and ends_at <= begins_at:
         return _told("--until must be later than --replay-from", WRONG)
+    from cli.replay import replay
+
     try:
-        return int(_lazily("cli.replay", "replay")(_load(), begins_at, ends_at, name))
+        return replay(_load(), begins_at, ends_at, name)
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process and is told
         return _failed(Role.BRIDGE, error)
 
@@ -240,31 +242,38 @@ def _console(asked: argparse.Namespace) -> int:
 
 
 def _dead_letters(asked: argparse.Namespace) -> int:
+    from cli.dead_letters.command import run
+
     _quiet()
     settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
-    return int(_lazily("cli.dead_letters.command", "run")(settings, asked))
+    return run(settings, asked)
 
 
 def _policy(asked: argparse.Namespace) -> int:
+    from cli.policy import accept
+
     _quiet()
     settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
-    return int(_lazily("cli.policy", "accept")(settings))
+    return accept(settings)
 
 
 def _recordings(asked: argparse.Namespace) -> int:
+    from cli.recordings.command import run
+
     _quiet()
     settings = _load()
     reachable = settings_for(settings, asked.state_dir, DEFAULT_STATE_DIR)
     directory = (asked.state_dir or settings.state_dir or DEFAULT_STATE_DIR).absolute()
     url = settings.recordings_url or (directory / "recordings").as_uri()
-    run = _lazily("cli.recordings.command", "run")
-    return int(run(reachable, url, asked.partition, yes=asked.yes))
+    return run(reachable, url, asked.partition, yes=asked.yes)
 
 
 def _topics(asked: argparse.Namespace) -> int:
+    from cli.topics.command import run
+
     _quiet()
     settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
-    return int(_lazily("cli.topics.command", "run")(settings, asked))
+    return run(settings, asked)
 
 
 def _quiet() -> None:
@@ -275,8 +284,7 @@ def _quiet() -> None:
 def _role(role: Role, settings: Settings) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until the role has its own handler
     refuse_open_paths(settings)
-    run: RoleMain = _lazily(ROLE_MODULES[role], "run")
-    work = run_role(role, run, settings)
+    work = run_role(role, ROLES[role](), settings)
     loop_factory = uvloop.new_event_loop if role in _ON_UVLOOP else None
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
@@ -303,10 +311,6 @@ def root_cause(error: BaseException) -> BaseException:
     return error
 
 
-def _lazily(module: str, name: str) -> Any:
-    return getattr(import_module(module), name)
-
-
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
@@ -327,8 +331,10 @@ def _moment(text: str) -> int:
 
 
 def _checkpoint_name(text: str) -> str:
+    from cli.replay import checkpoint_name
+
     try:
-        return str(_lazily("cli.replay", "checkpoint_name")(text))
+        return checkpoint_name(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

@@ -1,4 +1,5 @@
-"""The gateway's process: WebSockets in, `gateway.media.protocol` in the middle, `gateway.publishing.publisher` out.
+"""The gateway's process: WebSockets in, `gateway.media.protocol` in the middle,
+`gateway.publishing.publisher` out.
 
 Reading a socket never waits for Kafka: what a message leads to goes into the publisher's bounded
 buffer at once. Neither the path nor the signature of a handshake is ever logged.
@@ -16,8 +17,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from gateway.admission.admission import Entrance
-from gateway.admission.following import DecisionFollower
 from gateway.configured import entrance_of, spills_of, warn_of_missing
+from gateway.decision_reader import DecisionFollower
 from gateway.epoch import begin_epoch, in_use, is_reserved
 from gateway.publishing.outlets import Outlets, is_cut_off, show_kafka
 from gateway.publishing.publisher import Publisher

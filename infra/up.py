@@ -15,6 +15,7 @@ from infra.local.downloads import MissingTool
 from infra.local.kafka_cluster import broker_count, local_cluster
 from infra.ports import free_before, is_free, kept_ports
 from infra.state_dir import InUse, StateDir
+from infra.supervisor.fork_server import ForkServer
 from infra.supervisor.plan import Plan, RoleCommand, port_names
 from infra.supervisor.supervisor import CannotStart, Supervisor
 from pipeline.policy.decide import parse_list
@@ -37,14 +38,14 @@ def main(
     settings: Settings,
     directory: Path,
     environment: Mapping[str, str],
-    command: RoleCommand | None = None,
+    start: ForkServer | RoleCommand,
     brokers: int | None = None,
 ) -> int:
     """Run the whole pipeline on this machine until SIGTERM or SIGINT; return the exit status.
 
-    `environment` is what the roles get, beside what `up` decides; `command` runs them, if they are
-    not the product's own; `brokers`: the size of the local cluster, None for what the directory
-    has, or one.
+    `environment`: what the roles get beside the settings that `up` decides; `start`: what starts
+    them; `brokers`: the size of the local cluster, None for the size that the directory has, or
+    one.
     """
     set_umask(settings.file_mode)
     set_up_logs("up", "up", "WARNING")
@@ -55,9 +56,7 @@ def main(
         check(settings, brokers)
         _forget_secrets(settings)
         close_to_others(settings, directory)
-        return _hold_and_run(
-            settings, StateDir(directory.absolute()), environment, command, brokers
-        )
+        return _hold_and_run(settings, StateDir(directory.absolute()), environment, start, brokers)
     except _Stopped:
         return OK
     except SettingsError as error:
@@ -136,7 +135,7 @@ def _hold_and_run(
     settings: Settings,
     state_dir: StateDir,
     environment: Mapping[str, str],
-    command: RoleCommand | None,
+    start: ForkServer | RoleCommand,
     asked_brokers: int | None,
 ) -> int:
     with state_dir.held():
@@ -156,7 +155,7 @@ def _hold_and_run(
         free_before(plan.used_ports(), _PORT_SECONDS)
         _say(f"state, logs and recordings are under {state_dir.path}")
         _warn(settings)
-        asyncio.run(_supervise(plan, state_dir, _kafka_commands(plan), command))
+        asyncio.run(_supervise(plan, state_dir, _kafka_commands(plan), start))
     return OK
 
 
@@ -170,7 +169,7 @@ async def _supervise(
     plan: Plan,
     state_dir: StateDir,
     kafka_commands: list[list[str]],
-    command: RoleCommand | None,
+    start: ForkServer | RoleCommand,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -183,7 +182,7 @@ async def _supervise(
             _say(f"console: {plan.endpoints(0, [])['console']}  (token: {_token_place(plan)})")
 
     try:
-        await Supervisor(plan, state_dir, kafka_commands, command, say).run(stop)
+        await Supervisor(plan, state_dir, kafka_commands, start, say).run(stop)
     except* (CannotStart, SettingsError) as errors:
         raise errors.exceptions[0] from None
     _say("stopped")

@@ -1,6 +1,7 @@
 """What a Faust role is made of: a pure core that turns (state, record, now) into (state, outputs).
 
-Everything else about a role (topics, table, ticks, commits) is the same for all: `agents/faust_runner/runner.py`.
+Everything else about a role (topics, table, ticks, commits) is the same for all:
+`agents/faust_runner/runner.py`.
 """
 
 from collections.abc import Callable

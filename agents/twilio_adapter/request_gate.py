@@ -1,9 +1,9 @@
 """Who may ask Twilio now: a bounded number of requests at once, none while Twilio fails or refuses
 but for probes, and who waits goes in the order of urgency.
 
-What waits here holds no place: a bad minute of Twilio delays nobody once it is over. When to probe
-is `pipeline/streams/circuit_breaker.py`'s. Whether a refusal is the account's or one call's own is asked
-apart (`twilio_account.py`), so that no call can close the gate to the others.
+Waiting requests hold no place: a bad minute of Twilio delays no request once it is over. When to
+probe is decided by `pipeline/twilio/circuit_breaker.py`. Whether a refusal concerns the account or
+one call is asked separately (`account.py`), so that no call can close the gate to the others.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""`flexcapture rebuild tracker`: its table, made anew from the topics (`cli/rebuild/comparison.py`).
+"""`flexcapture rebuild tracker`: make its table anew from the topics (`cli/rebuild/comparison.py`).
 
 A partition at a time: its states are made, compared with the table's changelog, and what differs is
 written there. Each record of it is right by itself, so whoever is killed amid it runs it again.

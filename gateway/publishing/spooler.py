@@ -1,4 +1,4 @@
-"""Moves what waits for Kafka to disk and back (`gateway.publishing.send_queue`, `gateway.publishing.spill`), in a thread."""
+"""Moves what waits for Kafka (`send_queue`) to disk and back (`spill`), in a thread."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -1,8 +1,8 @@
 """One WebSocket's bytes, without the socket (Sans-I/O): the handshake, messages, pings, the close.
 
-`websockets`' `ServerProtocol` does all of it, but for whole text messages, which `gateway.sockets.frames`
-cuts off before it sees them. It is given one frame at a time, so that it never holds half of one,
-and what follows can be cut off again.
+`websockets`' `ServerProtocol` does all of it, but for whole text messages, which
+`gateway.sockets.frames` cuts off before it sees them. It gets one frame at a time, so that it never
+holds half of one, and the rest can be cut off again.
 """
 
 import http

@@ -1,7 +1,7 @@
 """kinesis-local, a Kinesis emulator that splits and merges shards as the real service does: for
 everything about shards. (`infra.local.kinesis` runs moto, quicker and in Python, which does not.)
 
-It is a program for Node, which npm installs once, as infra/local/package.json and its lock file say.
+It is a program for Node, which npm installs once: infra/local/package.json and its lock file.
 """
 
 import os

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from infra.supervisor.forked import forked
+from infra.supervisor.fork_server import ForkServer
 from infra.supervisor.processes import signal_all, tied
 
 _DELAYS = (0.0, 0.5, 1.0, 2.0, 3.0)
@@ -18,12 +18,12 @@ _TAIL_LINES = 12
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """What a child runs. `command` None: the role itself, forked. `http`: where it answers /healthz
-    ("host:port"), if it does."""
+    """A child's program: a command, or a role that a fork server starts. `http`: the address
+    ("host:port") of its /healthz, if it has one."""
 
     role: str
     number: int
-    command: tuple[str, ...] | None
+    start: tuple[str, ...] | ForkServer
     environment: Mapping[str, str]
     http: str | None = None
 
@@ -115,11 +115,13 @@ class Child:
 
     async def _spawn(self) -> Running:
         program = self.program
-        if program.command is None:
-            return forked(program.role, program.name, program.environment, self.log_file)
+        if isinstance(program.start, ForkServer):
+            return program.start.fork(
+                program.role, program.name, program.environment, self.log_file
+            )
         with self.log_file.open("ab") as log:
             return await asyncio.create_subprocess_exec(
-                *tied(program.command),
+                *tied(program.start),
                 env=program.environment,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

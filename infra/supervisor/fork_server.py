@@ -1,59 +1,103 @@
-"""The inside of the fork server: imported there only, by its name, and run by its import.
+"""Roles as processes that are forked from one that has imported everything, by the standard
+library's fork server. See docs/decisions/0014."""
 
-What a role imports takes half a second of CPU, and seconds where the processors are busy: much of
-the time in which a killed role is missed. So one process imports all of it once, and roles are
-forked from it (`infra.supervisor.forked`). It has one thread, opens nothing and reads no setting, so that
-what is forked is as good as new.
-"""
-
-import ctypes
-import gc
-import importlib
+import asyncio
 import os
 import signal
-import sys
-import warnings
+import time
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from multiprocessing import forkserver, get_context
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
 
-from cli import main
-from infra.supervisor.die_with_parent import tie
-
-PID = os.getpid()
-
-_PR_SET_NAME = 15
-_NAME_BYTES = 15
-
-os.setsid()  # what is sent to the group of `up` is for `up`
-signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as roles are, it is ended by `up`
-tie(os.getppid())
-# Where `up` was run by `python -m`, each fork imports that module again, as the library's way is.
-warnings.filterwarnings("ignore", "'cli.main' found in sys.modules", RuntimeWarning)
-for _module in main.ROLE_MODULES.values():
-    importlib.import_module(_module)
-gc.collect()
-gc.freeze()
+_ATTEMPTS = 10
+_REST_SECONDS = 0.02
 
 
-def run(role: str, name: str, environment: Mapping[str, str], log_file: str) -> None:
-    """In a process that has just been forked: becomes the role, in its own environment and with its
-    own log. Raises `SystemExit` with the exit status."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    os.setsid()
-    tie(PID)
-    _be_called(name)
-    log = os.open(log_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    for stream in (1, 2):
-        os.dup2(log, stream)
-    os.environ.clear()
-    os.environ.update(environment)
-    sys.exit(main.main([role]))
+class CannotFork(OSError):
+    """The fork server does not work; it has printed the reason on the standard error."""
 
 
-def ready() -> None:
-    """Nothing: who has run it knows that the server has imported everything."""
+class ForkedProcess:
+    """A process, with the used part of the interface of `asyncio.subprocess.Process`."""
+
+    def __init__(self, process: ForkServerProcess) -> None:
+        assert process.pid is not None
+        self.pid = process.pid
+        self.returncode: int | None = None
+        self._process = process
+        self._ended = asyncio.Event()
+        asyncio.get_running_loop().add_reader(process.sentinel, self._end)
+
+    def _end(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._process.sentinel)
+        self.returncode = self._process.exitcode
+        self._process.close()
+        self._ended.set()
+
+    async def wait(self) -> int:
+        """Wait for its end; return its exit status, or the negative number of a signal."""
+        await self._ended.wait()
+        assert self.returncode is not None
+        return self.returncode
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        if self.returncode is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
 
 
-def _be_called(name: str) -> None:
-    """For `ps -o comm` and `top`: the command line is the fork server's."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:_NAME_BYTES], 0, 0, 0)
+@dataclass(frozen=True, slots=True)
+class ForkServer:
+    """The fork server of this process. `preload` is the module that it imports before the first
+    fork: its functions `ready()` and `run(role, name, environment, log_file)` are called in the
+    forks."""
+
+    preload: str
+
+    async def warm(self) -> None:
+        """Return once the fork server has imported everything. Call it from the main thread: the
+        server ends with that thread. Raise `CannotFork`."""
+        process = self._process("ready")
+        forkserver.ensure_running()
+        await asyncio.to_thread(_start, process)
+        await ForkedProcess(process).wait()
+
+    def fork(
+        self, role: str, name: str, environment: Mapping[str, str], log_file: Path
+    ) -> ForkedProcess:
+        """Start a role. Block for some milliseconds once the server is warm, and for seconds if it
+        died and must be started again. Raise `CannotFork`."""
+        process = self._process("run", role, name, dict(environment), str(log_file))
+        _start(process)
+        return ForkedProcess(process)
+
+    def _process(self, function: str, *arguments: object) -> ForkServerProcess:
+        context = get_context("forkserver")
+        context.set_forkserver_preload([self.preload, __name__])
+        return context.Process(target=_call, args=(self.preload, function, *arguments), daemon=True)
+
+
+def _call(module: str, function: str, *arguments: object) -> None:
+    # By name: only the server imports the module, whose import has effects.
+    getattr(import_module(module), function)(*arguments)
+
+
+def _start(process: ForkServerProcess) -> None:
+    # A server that has just died answers no request. It is replaced a moment later, once the
+    # kernel has reported its end.
+    for attempt in range(_ATTEMPTS):
+        try:
+            process.start()
+        except (EOFError, ConnectionError) as error:
+            failure: Exception = error
+            time.sleep(_REST_SECONDS * (attempt + 1))
+        except OSError as error:
+            raise CannotFork(f"no process can be forked: {error}") from error
+        else:
+            return
+    raise CannotFork(f"no process can be forked: {failure!r}") from failure

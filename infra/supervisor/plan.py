@@ -13,6 +13,7 @@ from infra.local.kafka_cluster import bootstrap_servers, broker_names
 from infra.local.kafka_cluster import port_names as broker_port_names
 from infra.local.kinesis import LocalKinesis
 from infra.supervisor.child import Program
+from infra.supervisor.fork_server import ForkServer
 from pipeline.runtime.role_settings import environment_of, settings_of
 from pipeline.runtime.secret_settings import FILE_SUFFIX, several
 from pipeline.runtime.settings import PREFIX, Role, Settings, listen_address
@@ -102,13 +103,13 @@ class Plan:
         }
         return self.settings.model_copy(update=local)
 
-    def programs(self, command: RoleCommand | None = None) -> list[Program]:
-        """Every role's processes: forked, or run by a command."""
+    def programs(self, start: ForkServer | RoleCommand) -> list[Program]:
+        """Return the processes of every role, forked or run by a command."""
         return [
             Program(
                 role,
                 number,
-                tuple(command(role)) if command else None,
+                start if isinstance(start, ForkServer) else tuple(start(role)),
                 self._role_environment(role, number),
                 self._http(role, number),
             )

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from infra.state_dir import StateDir
 from infra.supervisor.child import Child, Program
-from infra.supervisor.forked import CannotFork, warm
+from infra.supervisor.fork_server import CannotFork, ForkServer
 from infra.supervisor.health_probe import health_of
 from infra.supervisor.plan import Plan, RoleCommand
 from infra.supervisor.warm import all_usable
@@ -41,7 +41,7 @@ class Supervisor:
         plan: Plan,
         state_dir: StateDir,
         kafka_commands: Sequence[Sequence[str]],
-        role_command: RoleCommand | None,
+        start: ForkServer | RoleCommand,
         say: Say,
     ) -> None:
         self._plan = plan
@@ -60,7 +60,8 @@ class Supervisor:
         if plan.kinesis is not None:
             program = Program("kinesis", 0, tuple(plan.kinesis.command()), environment)
             self._kinesis = self._child(program, _BACKING_STOP_SECONDS)
-        self._roles = [self._child(p, _ROLE_STOP_SECONDS) for p in plan.programs(role_command)]
+        self._roles = [self._child(p, _ROLE_STOP_SECONDS) for p in plan.programs(start)]
+        self._start = start
 
     async def run(self, stop: asyncio.Event) -> None:
         """Brings everything up, says so, and keeps it up until `stop` is set; then ends it all.
@@ -155,9 +156,9 @@ class Supervisor:
             return error
 
     async def _warmed(self) -> Exception | None:
-        if any(child.program.command is None for child in self._roles):
+        if isinstance(self._start, ForkServer):
             try:
-                await warm()
+                await self._start.warm()
             except CannotFork as error:
                 return CannotStart(str(error))
         return None

@@ -250,9 +250,9 @@ async def ensure_topics(
 ) -> None:
     """Create the topics that are missing, and return once every broker knows all of them.
 
-    For commands and tests; a role uses `pipeline.runtime.kafka_watch.using_kafka`. Raises `SettingsError`
-    if a topic would lose data or has another number of partitions, and `KafkaConnectionError` if
-    Kafka cannot be used after `patience_s`, or four times that if it answers. Raises
+    For commands and tests; a role uses `kafka_watch.using_kafka`. Raises `SettingsError` if a topic
+    would lose data or has another number of partitions, and `KafkaConnectionError` if Kafka cannot
+    be used after `patience_s`, or four times that if it answers. Raises
     `TopicAuthorizationFailedError` at once if a permission is missing: to read the topics, or, with
     `only_writes`, to write to them.
     """

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
 from agents import stuck_work
-from agents.recorder.service import late, service
+from agents.recorder import late, service
 from agents.stuck_work import Limits, Movement, StuckWork, end_if_stuck
 from pipeline.recordings import assembler
 from pipeline.runtime import kafka

@@ -1,12 +1,12 @@
 """The command line: usage, and that every role is there."""
 
-from importlib import import_module
 from inspect import iscoroutinefunction
 from pathlib import Path
 
 import pytest
 
-from cli.main import ROLE_MODULES, main, parser, root_cause
+from cli.main import main, parser, root_cause
+from cli.roles import ROLES
 from pipeline.runtime.settings import Role
 
 
@@ -14,7 +14,7 @@ from pipeline.runtime.settings import Role
 def test_each_role_can_be_run(role: Role) -> None:
     """Every role is a command, and its module has the coroutine that the command runs."""
     assert role == parser().parse_args([role.value]).command
-    assert iscoroutinefunction(import_module(ROLE_MODULES[role]).run)
+    assert iscoroutinefunction(ROLES[role]())
 
 
 @pytest.mark.parametrize(

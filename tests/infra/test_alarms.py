@@ -31,7 +31,7 @@ def metrics() -> set[str]:
     """What the code counts, as Prometheus sees it."""
     code = "".join(
         path.read_text()
-        for package in ("pipeline", "agents", "gateway", "console")
+        for package in ("pipeline", "bridge", "agents", "gateway", "console")
         for path in (ROOT / package).rglob("*.py")
     )
     made = re.findall(r"\b(Counter|Gauge|Histogram|Enum)\(\s*\"(flexcapture_\w+)\"", code)
@@ -82,7 +82,7 @@ def test_prometheus_agrees(work: tuple[str, ...]) -> None:
     assert PROMTOOL is not None
     done = subprocess.run(
         [PROMTOOL, *work],
-        cwd=ROOT / "infra/prometheus",
+        cwd=ROOT / "infra/deploy/prometheus",
         capture_output=True,
         text=True,
         timeout=120,

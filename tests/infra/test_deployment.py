@@ -15,7 +15,7 @@ from pipeline.runtime.secret_settings import SECRETS
 from pipeline.runtime.settings import PREFIX, Role, Settings, load
 
 ROOT = Path(__file__).parents[2]
-INFRA = ROOT / "infra"
+INFRA = ROOT / "infra" / "deploy"
 OWN_IMAGES = {"flexcapture"}
 
 
@@ -122,7 +122,7 @@ def test_the_image_holds_what_the_roles_need_and_nothing_else() -> None:
     kept_out = {re.split(r"[\[=]", each)[0] for each in (*extras["dev"], *extras["local"])}
     assert not kept_out & image.keys()
     assert "requirements-image.lock" in (INFRA / "Dockerfile").read_text()
-    assert "infra/secrets" in (ROOT / ".dockerignore").read_text().split()
+    assert "infra/deploy/secrets" in (ROOT / ".dockerignore").read_text().split()
 
 
 def test_the_image_keeps_its_directories_to_its_user() -> None:
@@ -136,6 +136,6 @@ def test_the_image_keeps_its_directories_to_its_user() -> None:
 
 def test_compose_and_the_local_broker_are_the_same_kafka() -> None:
     """The version in compose.yaml is the one whose jars pom.xml names."""
-    version = (INFRA / "pom.xml").read_text().split("<version>")[2].split("<")[0]
+    version = (ROOT / "infra/local/pom.xml").read_text().split("<version>")[2].split("<")[0]
     assert f"apache/kafka:{version}" in (INFRA / "compose.yaml").read_text()
     assert "4.3.1" == version

@@ -7,7 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "SECURITY.md").read_text()
 _PATH = re.compile(
-    r"\b(?:docs|tests|pipeline|console|gateway|infra|agents|schemas)/[\w./-]*\w", re.ASCII
+    r"\b(?:docs|tests|pipeline|bridge|cli|console|gateway|infra|agents|schemas)/[\w./-]*\w",
+    re.ASCII,
 )
 _ROW = re.compile(r"^\| (\d+\.\d+\.\d+) ([^|]+) \| ([^|]+) \|(.*)\|$", re.MULTILINE)
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
-from pipeline.cluster.acls import Acl, Operation, ResourceType
+from pipeline.runtime.acls import Acl, Operation, ResourceType
 
 TOPIC, GROUP, TRANSACTIONAL_ID = 2, 3, 5
 READ, WRITE = 3, 4

@@ -13,7 +13,7 @@ from infra.local.kafka import running
 from infra.local.kinesis import LocalKinesis
 from infra.ports import chosen
 from infra.supervisor.processes import tied
-from pipeline.cluster.acls import Acl, Operation, ResourceType, acls
+from pipeline.runtime.acls import Acl, Operation, ResourceType, acls
 from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
 from pipeline.runtime.kafka_cluster import Cluster
 from pipeline.runtime.settings import Role

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
-from agents.twilio_adapter.service import service
+from agents.twilio_adapter import service
 from pipeline.runtime.kafka import ensure_topics
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from agents.twilio_adapter.service import service
+from agents.twilio_adapter import service
 from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
 from pipeline.runtime.kafka import ensure_topics, wait_for_kafka

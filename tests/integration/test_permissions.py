@@ -10,7 +10,7 @@ import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
 
 from agents import stream_manager, tracker
-from agents.recorder.service import service
+from agents.recorder import service
 from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
 from pipeline.runtime.kafka import ensure_topics, wait_for_kafka

@@ -15,7 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from agents import stream_manager
 from agents.policy_publisher import PolicyPublisher
 from agents.policy_topic import reading_policy
-from agents.twilio_adapter.service import service
+from agents.twilio_adapter import service
 from cli.policy import accept
 from pipeline.runtime.kafka import consumer, ensure_topics, producer
 from pipeline.runtime.kafka_security import client_arguments

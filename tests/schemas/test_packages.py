@@ -4,7 +4,17 @@ from importlib.metadata import packages_distributions
 
 import pytest
 
-PACKAGES = ("schemas", "pipeline", "agents", "gateway", "console", "simulator", "infra")
+PACKAGES = (
+    "schemas",
+    "pipeline",
+    "bridge",
+    "agents",
+    "gateway",
+    "console",
+    "simulator",
+    "infra",
+    "cli",
+)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
+from agents.faust_runner.adapter import consumer_thread, transport
 from agents.faust_runner.adapter.consumer_thread import Fetching
 from agents.faust_runner.adapter.fencing import Lease
 from agents.faust_runner.adapter.transport import App, Table, TableManager
@@ -28,14 +29,9 @@ def faust_app(
     gathering_s: float = 0.0,
 ) -> App:
     """The app, not started. `gathering_s`: how long the broker gathers records, where it should."""
-    for noisy in (
-        "faust",
-        "mode",
-        "agents.faust_runner.adapter.transport",
-        "agents.faust_runner.adapter.consumer_thread",
-    ):
+    for noisy in ("faust", "mode", transport.__name__, consumer_thread.__name__):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    logging.getLogger("agents.faust_runner.adapter.transport").addFilter(_misses_no_sensor)
+    logging.getLogger(transport.__name__).addFilter(_misses_no_sensor)
     instance = settings.instance or f"{role}-{time.time_ns():x}"
     servers = str(client_arguments(settings)["bootstrap_servers"]).split(",")
     return App(

@@ -1,6 +1,6 @@
 """Faust's transport, with what is wrong in it for us put right. Each override has a test that
-fails without it, in tests/agents/faust_runner/adapter/test_transport.py (T) or tests/integration/test_faust.py
-(I).
+fails without it, in tests/agents/faust_runner/adapter/test_transport.py (T) or
+tests/integration/test_faust.py (I).
 
 - The consumer reads committed records only; under `at_least_once` Faust's own reads all.
   (`_create_worker_consumer`; I: only_committed_records_are_handled)

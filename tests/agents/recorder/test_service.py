@@ -13,8 +13,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError
 from obstore.store import MemoryStore
 
+from agents.recorder import effects, service
 from agents.recorder.effects import Effects, GivenUp
-from agents.recorder.service import effects, service
 from agents.recorder.storage.files import keeping_of
 from agents.recorder.storage.storage import drop_left_overs, store_recording, store_segment
 from agents.recorder.work import Work

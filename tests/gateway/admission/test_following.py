@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.admission.decisions import RecordingDecisions
-from gateway.admission.following import DecisionFollower
+from gateway.decision_reader import DecisionFollower
 from gateway.sessions import Session
 from pipeline.runtime.settings import Settings
 from schemas.codec import encode

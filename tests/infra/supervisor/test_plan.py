@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
+from infra.supervisor.fork_server import ForkServer
 from infra.supervisor.plan import Plan, port_names, reachable
 from pipeline.runtime.settings import Role, Settings
 
 HOME = {"PATH": "/bin", "FLEXCAPTURE_KAFKA_SECURITY_PROTOCOL": "SSL"}
+FORKED = ForkServer("cli.role_server")
 COUNTS = st.dictionaries(st.sampled_from(list(Role)), st.integers(1, 4))
 
 
@@ -26,14 +28,14 @@ def plan(environment: dict[str, str] | None = None, **settings: Any) -> Plan:
 
 def environment_of(made: Plan, name: str) -> dict[str, str]:
     """The environment of the process called ROLE-N."""
-    [program] = [p for p in made.programs() if p.name == name]
+    [program] = [p for p in made.programs(FORKED) if p.name == name]
     return dict(program.environment)
 
 
 @given(COUNTS)
 def test_each_process_has_its_own_name_and_address(counts: dict[Role, int]) -> None:
     """As many processes of each role as asked, 1 by default; no two share a name or an address."""
-    programs = plan(processes=counts).programs()
+    programs = plan(processes=counts).programs(FORKED)
     assert {role: counts.get(role, 1) for role in Role} == {
         role: sum(p.role == role for p in programs) for role in Role
     }
@@ -44,7 +46,7 @@ def test_each_process_has_its_own_name_and_address(counts: dict[Role, int]) -> N
 def test_endpoints_name_every_process(counts: dict[Role, int]) -> None:
     """endpoints.json holds what the contract says, as JSON, a dead process without a pid."""
     made = plan(processes=counts)
-    told = made.endpoints(7, [(p, None) for p in made.programs()])
+    told = made.endpoints(7, [(p, None) for p in made.programs(FORKED)])
     assert told == json.loads(json.dumps(told))
     assert (7, "token", "us-east-1", "flex-events") == (
         told["pid"], told["console_token"], told["kinesis_region"], told["kinesis_stream"],
@@ -114,7 +116,7 @@ def test_a_configured_kinesis_is_left_alone(outside: dict[str, Any]) -> None:
 def test_the_console_token_goes_to_the_console_alone() -> None:
     """No other role's environment holds the token, even where it was set outside."""
     made = plan({**HOME, "FLEXCAPTURE_CONSOLE_TOKEN": "token"})
-    holders = [p.role for p in made.programs() if "token" in p.environment.values()]
+    holders = [p.role for p in made.programs(FORKED) if "token" in p.environment.values()]
     assert [Role.CONSOLE] == holders
 
 

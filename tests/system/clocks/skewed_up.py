@@ -1,5 +1,5 @@
 """`flexcapture up` in which the machines of some roles have wrong clocks:
-`python -m tests.system.clocks.skewed_up --state-dir DIR`, with CLOCK_SKEWS={"gateway": 600, ...} (s)."""
+`python -m tests.system.clocks.skewed_up --state-dir DIR`, with CLOCK_SKEWS={"gateway": 600} (s)."""
 
 import json
 import os

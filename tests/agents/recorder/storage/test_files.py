@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 import pytest
 
+from agents.recorder import effects
 from agents.recorder.effects import Effects
-from agents.recorder.service import effects
 from agents.recorder.storage.files import FileKeeping
 from agents.recorder.storage.storage import drop_left_overs
 from agents.recorder.work import Work

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cluster.acls import ACCESS, Acl, Operation, ResourceType, acls
+from pipeline.runtime.acls import ACCESS, Acl, Operation, ResourceType, acls
 from pipeline.runtime.settings import Role
 
 DOCS = Path(__file__).parents[2] / "docs" / "kafka.md"

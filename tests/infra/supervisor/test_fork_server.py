@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from infra.supervisor.forked import forked, warm
+from infra.supervisor.fork_server import ForkServer
 
 SECONDS = 60
+ROLES = ForkServer("cli.role_server")
 
 
 @pytest.fixture
@@ -42,16 +43,16 @@ async def test_it_has_its_own_environment_log_and_exit_status(tmp_path, hanging,
     """The environment of who starts it is not its own; what it says goes to its log."""
     for name, value in hanging.items():
         monkeypatch.setenv(name, value)
-    await warm()
+    await ROLES.warm()
     log = tmp_path / "log"
     async with asyncio.timeout(SECONDS):
-        assert 2 == await forked("tracker", "tracker-7", {}, log).wait()
+        assert 2 == await ROLES.fork("tracker", "tracker-7", {}, log).wait()
     assert "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS" in log.read_text()
 
 
 async def test_its_death_is_told(tmp_path, hanging):
     """By which signal it ended; it leads a session of its own."""
-    process = forked("tracker", "tracker-7", hanging, tmp_path / "log")
+    process = ROLES.fork("tracker", "tracker-7", hanging, tmp_path / "log")
     await until_it_runs(process.pid)
     assert process.pid == os.getsid(process.pid)
     assert os.getsid(0) != os.getsid(process.pid)
@@ -62,13 +63,13 @@ async def test_its_death_is_told(tmp_path, hanging):
 
 async def test_a_server_that_dies_takes_its_roles_along_and_is_replaced(tmp_path, hanging):
     """Whoever was forked ends too, and the next start works."""
-    process = forked("tracker", "tracker-7", hanging, tmp_path / "log")
+    process = ROLES.fork("tracker", "tracker-7", hanging, tmp_path / "log")
     await until_it_runs(process.pid)
     server = int(told(process.pid, "stat").rpartition(")")[2].split()[1])
     os.kill(server, signal.SIGKILL)
     async with asyncio.timeout(SECONDS):
         assert 0 != await process.wait()
-        assert 2 == await forked("tracker", "tracker-7", {}, tmp_path / "log").wait()
+        assert 2 == await ROLES.fork("tracker", "tracker-7", {}, tmp_path / "log").wait()
 
 
 def test_nothing_outlives_who_started_it(tmp_path, hanging):
@@ -78,10 +79,11 @@ def test_nothing_outlives_who_started_it(tmp_path, hanging):
     script = (
         "import asyncio, sys\n"
         "from pathlib import Path\n"
-        "from infra.supervisor.forked import forked, warm\n"
+        "from infra.supervisor.fork_server import ForkServer\n"
+        "ROLES = ForkServer('cli.role_server')\n"
         "async def main():\n"
-        "    await warm()\n"
-        f"    process = forked('tracker', 'tracker-7', {hanging!r}, Path(sys.argv[1]))\n"
+        "    await ROLES.warm()\n"
+        f"    process = ROLES.fork('tracker', 'tracker-7', {hanging!r}, Path(sys.argv[1]))\n"
         "    print(process.pid, flush=True)\n"
         "    await process.wait()\n"
         "asyncio.run(main())\n"

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 from testcontainers.kafka import KafkaContainer
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
@@ -83,6 +85,42 @@ def _no_settings_of_ours() -> Iterator[None]:
                 patch.delenv(name)
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         yield
+
+
+WHOLE_PIPELINES = ("chaos", "chaos_day", "chaos_bridge", "clocks", "e2e", "browser")
+"""Directories below `tests` of which each test runs a pipeline that keeps two cores busy."""
+SLOW_FILES = ("test_up.py", "test_acls.py", "test_start.py", "test_broker_outages.py")
+"""Test modules in `integration` that do so, too."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order the tests: those that wait longest first, so that no worker is left alone with them."""
+    items.sort(key=lambda item: _rank(item.nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Return the scheduler that hands out groups of tests."""
+    return _Groups(config, log)
+
+
+class _Groups(LoadScopeScheduling):
+    """A worker runs one group after the other. A group is a module, except that all whole
+    pipelines are one group: two of them at once would miss their deadlines."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "whole pipelines" if _rank(nodeid) == 0 else nodeid.split("::", 1)[0]
+
+
+def _rank(nodeid: str) -> int:
+    path = Path(nodeid.split("::", 1)[0])
+    if path.parts[1] in WHOLE_PIPELINES or path.name in SLOW_FILES:
+        return 0
+    return 1 if path.parts[1] == "integration" else 2
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one worker more than there are cores: half of the tests wait most of the time."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
+# Tests run in two processes (tests/conftest.py); make test PROCESSES= runs them in one.
+PROCESSES ?= -n 2 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help venv jars kinesis chromium promtool demo test chaos chaos-audio chaos-bridge chaos-day lint format bench clean
@@ -36,7 +38,7 @@ demo: $(INSTALLED)  ## the whole pipeline here, with simulated calls; ARGS=--exi
 	@$(BIN)/flexcapture demo $(ARGS)
 
 test: $(INSTALLED) jars kinesis chromium promtool  ## every test; ARGS goes to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PROCESSES) $(ARGS)
 
 chaos: $(INSTALLED) jars  ## 500 calls while processes are killed and Twilio stumbles; ARGS=--help
 	$(BIN)/python -m tests.system.chaos $(ARGS)

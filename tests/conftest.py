@@ -87,10 +87,8 @@ def _no_settings_of_ours() -> Iterator[None]:
         yield
 
 
-WHOLE_PIPELINES = ("chaos", "chaos_day", "chaos_bridge", "clocks", "e2e", "browser")
-"""Directories below `tests` of which each test runs a pipeline that keeps two cores busy."""
 SLOW_FILES = ("test_up.py", "test_acls.py", "test_start.py", "test_broker_outages.py")
-"""Test modules in `integration` that do so, too."""
+"""Test modules in `integration` that keep two cores busy, as the tests in `system` do."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -113,14 +111,12 @@ class _Groups(LoadScopeScheduling):
 
 def _rank(nodeid: str) -> int:
     path = Path(nodeid.split("::", 1)[0])
-    if path.parts[1] in WHOLE_PIPELINES or path.name in SLOW_FILES:
+    directory = path.parts[1]
+    if directory == "system" and path.parts[2] != "model":
         return 0
-    return 1 if path.parts[1] == "integration" else 2
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """Return one worker more than there are cores: half of the tests wait most of the time."""
-    return (os.cpu_count() or 1) + 1
+    if directory == "integration":
+        return 0 if path.name in SLOW_FILES else 1
+    return 2
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

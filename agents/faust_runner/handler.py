@@ -48,7 +48,7 @@ class _Target:
 
 class Handler(Generic[S]):
     """Handles records one after another. `table` maps key bytes to state bytes, as
-    `faust_transport.Table` does; `settled(partition)` tells up to which log time its other records
+    `adapter.transport.Table` does; `settled(partition)` tells up to which log time its other records
     were handled; `topics` gives a topic's name without the prefix; `rules` and `broadcasts` are
     what the core has besides; `backlog` is told of each record. With `gathering_s` a step waits so
     long (s) for later steps of its key, and only the last is carried out: for cores whose outputs

@@ -2,7 +2,7 @@
 the topics that a role reads. A role brings only its pure core.
 
 What Faust is trusted with: membership, assignment, delivery, the table and its recovery. What it is
-not: see `faust_transport` (offsets, isolation) and `faust_outbox` (all that is produced).
+not: see `adapter/transport.py` (offsets, isolation) and `outbox.py` (all that is produced).
 """
 
 import asyncio
@@ -292,7 +292,7 @@ class _Running:
 
         async def restored() -> None:
             try:
-                handler.restore(dict(table.data._key_partition))  # noqa: SLF001 - faust_transport
+                handler.restore(dict(table.data._key_partition))  # noqa: SLF001 - adapter.transport
             except Exception as error:  # noqa: BLE001 - Faust would go on without the states
                 self._fail(error)
             else:

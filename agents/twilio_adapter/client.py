@@ -112,7 +112,7 @@ class TwilioApi:
     """One account's API; `async with` opens and closes it. `credentials`: user and password of the
     requests; `ticket_secret`: of the tickets in the URLs of media streams; `clock`: the log's (s
     since the epoch), for tickets: gateways compare them with the same clock. The caller bounds the
-    requests at once (`twilio_gate.py`)."""
+    requests at once (`request_gate.py`)."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Carries one command out at Twilio, to its end: asks, asks again, gives up, answers.
 
 The order of a call's commands, and what is committed when, is `twilio_adapter.py`'s; whether a
-request may go out now is `twilio_gate.py`'s.
+request may go out now is `request_gate.py`'s.
 """
 
 from collections.abc import Callable, Sequence
@@ -62,7 +62,7 @@ LATENCY = Histogram(
 
 
 class Api(ConferenceApi, Protocol):
-    """The part of Twilio's API that is used: see `twilio_client.TwilioApi`."""
+    """The part of Twilio's API that is used: see `client.TwilioApi`."""
 
     async def start_stream(
         self, call_sid: str, name: str, url: str, parameters: dict[str, str]

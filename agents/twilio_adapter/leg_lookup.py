@@ -12,7 +12,7 @@ from schemas.records import StartDuplicateStream, VerifyLeg
 
 
 class ConferenceApi(Protocol):
-    """The part of Twilio's API that is used: see `twilio_client.TwilioApi`."""
+    """The part of Twilio's API that is used: see `client.TwilioApi`."""
 
     async def conferences(self, friendly_name: str) -> list[str]: ...
     async def participants(self, conference_sid: str) -> list[Participant]: ...

@@ -1,5 +1,5 @@
 """The thread in which Faust's consumer lives: made as all of our consumers are, and giving nothing
-away. What is put right here is listed in `faust_transport`.
+away. What is put right here is listed in `transport.py`.
 """
 
 from typing import Any

@@ -129,7 +129,7 @@ def _number(value: str | None) -> str | None:
 
 
 def _time(value: str) -> int:
-    # The plus sign of an offset becomes a space likewise.
+    # The plus sign of an offset becomes a space too.
     text = value.strip()
     head, _, offset = text.rpartition(" ")
     return parse_rfc3339(f"{head}+{offset}" if "T" in head.upper() else text)

@@ -23,7 +23,7 @@ _UNNUMBERED = -1
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A media stream, the call it belongs to, and the gateway and epoch that receive it."""
+    """A media stream, its call, and the gateway and epoch that receive it."""
 
     stream_sid: str
     call_sid: str

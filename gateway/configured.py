@@ -34,7 +34,7 @@ def spills_of(settings: Settings, directory: Path | None, instance: str) -> Spil
 def entrance_of(
     settings: Settings, public_url: str, directory: Path | None, clock: LogClock
 ) -> Entrance:
-    """Return the admission of handshakes for `public_url`."""
+    """Return the object that accepts or refuses handshakes for `public_url`."""
     return Entrance(
         settings.auth_tokens,
         public_url,

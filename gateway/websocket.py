@@ -27,8 +27,8 @@ _QUIET.setLevel(logging.CRITICAL)  # faults of strangers are counted; they must 
 
 
 class Phase(Enum):
-    """The phase of a WebSocket. ENDED: it was refused, failed, or sent a close frame; received
-    bytes are ignored."""
+    """The phase of a WebSocket. ENDED: it was refused, has failed, or is closed by both sides; no
+    received bytes are read any more."""
 
     HANDSHAKE = "handshake"
     OPEN = "open"

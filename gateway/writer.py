@@ -135,7 +135,7 @@ class Writer:
 
         def done(task: asyncio.Task[None]) -> None:
             if lane.sending is not task:
-                return  # of a producer that was thrown away
+                return  # the task of a producer that was discarded
             lane.sending = None
             if not task.cancelled() and (error := task.exception()) is not None:
                 self._break(error)

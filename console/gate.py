@@ -27,7 +27,7 @@ SIGN_IN = "/sign-in"
 _NO_TOKEN = "no or wrong token: send Authorization: Bearer <token>"  # noqa: S105
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="flexcapture"'}
 _POLLED = "/api/calls"
-"""The page of calls in progress polls this every 2 s, so a request is no activity of a person."""
+"""The page of calls in progress polls this every 2 s, so requests for it are not user activity."""
 _READS = frozenset({"GET", "HEAD"})
 
 

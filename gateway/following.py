@@ -66,8 +66,7 @@ class DecisionFollower:
         self._beginnings = (*self._own, *map(_header, codec.versions(RecordingDecided.__name__)))
 
     async def run(self) -> None:
-        """Read until cancelled. After an error, continue with a new consumer at the last position.
-        Errors never end it."""
+        """Read until cancelled. After an error, resume at the last position with a new consumer."""
         while True:
             reader = consumer(
                 self._settings, fetch_max_wait_ms=FETCH_MS, fetch_min_bytes=GATHERED_BYTES

@@ -12,8 +12,8 @@ from pipeline.kafka import partition_of
 from schemas.topics import CALL_PARTITIONS
 
 _RESERVED = 4
-"""The divisor of the memory that is reserved: a quarter is for partitions that Kafka takes records
-of, while there are any."""
+"""A quarter of the memory (1 / `_RESERVED`) is kept free for partitions that Kafka takes records
+of, if there are any."""
 
 partition_of_key = lru_cache(10_000)(partition_of)
 

@@ -61,8 +61,7 @@ class Sockets:
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     def end_not_to_be_recorded(self) -> None:
-        """Close the sockets of calls that must not be recorded, if they are due. Call it often, for
-        example every 0.1 s."""
+        """Close the sockets of calls that must not be recorded, if they are due. Call it often."""
         now = self._clock()
         ended = self._sessions.end_not_to_be_recorded(now)
         for connection in self._turns if ended else ():

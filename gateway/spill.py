@@ -61,8 +61,8 @@ class Spills:
         self._spills: dict[str, Spill] = {}
         self._share_out()
         for found in sorted(directory.iterdir()):
-            if found.is_dir():
-                self.of(*_place(found.name))
+            if found.is_dir() and (place := _place(found.name)):
+                self.of(*place)
 
     def of(self, topic: str, partition: int) -> "Spill":
         """Return the partition's queue."""
@@ -73,7 +73,8 @@ class Spills:
 
     def left_over(self) -> list[tuple[str, int]]:
         """Return the topics and partitions of which an earlier process left items."""
-        return [_place(name) for name, spill in self._spills.items() if spill.left_over]
+        places = [_place(name) for name, spill in self._spills.items() if spill.left_over]
+        return [place for place in places if place]
 
     @property
     def size(self) -> int:
@@ -114,9 +115,15 @@ class Spills:
             spill.hand_down()
 
 
-def _place(name: str) -> tuple[str, int]:
+def _place(name: str) -> tuple[str, int] | None:
+    """Return topic and partition of a queue's directory. None for other names: the directory can be
+    a mount point, with `lost+found` for example."""
     topic, _, partition = name.rpartition("-")
-    return topic, int(partition)
+    return (topic, int(partition)) if topic and _is_number(partition) else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 class Spill:
@@ -127,7 +134,8 @@ class Spill:
         self._room = room
         self._files: list[_File] = []
         for path in sorted(directory.glob("*.spill")):
-            self._take_on(_known(path))
+            if _is_number(path.stem):
+                self._take_on(_known(path))
         self._writing: FileIO | None = None
         self._reading: tuple[_File, int] | None = None
         self.left_over = self.last

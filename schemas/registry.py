@@ -199,7 +199,15 @@ def _is_ours(url: str, name: str, version: int) -> bool:
         if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code == 404:
             return False
         raise
-    return bool(json.loads(found["schema"]) == json.loads(schema_text(name, version)))
+    ours = json.loads(schema_text(name, version))
+    return bool(_without_docs(json.loads(found["schema"])) == _without_docs(ours))
+
+
+def _without_docs(schema: Any) -> Any:
+    """Return the schema without documentation, which may change under one id."""
+    if isinstance(schema, dict):
+        return {key: _without_docs(value) for key, value in schema.items() if key != "doc"}
+    return [_without_docs(each) for each in schema] if isinstance(schema, list) else schema
 
 
 def _import(url: str, subject: str, name: str, version: int) -> None:

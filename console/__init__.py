@@ -1,1 +1,1 @@
-"""The web portal: its API, its pages. It reads through `pipeline.store` alone."""
+"""The web portal: its API and its pages. It reads data only through `pipeline.store`."""

@@ -1,4 +1,4 @@
-"""What is missing from a contact, in words and in the order of time, for its page. Pure."""
+"""A contact's recordings, gaps and losses in words and in order of time, for its page. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from console.times import lasting
 from schemas.records import Contact, ContactGap, ContactRecording
 
 NOT_SENT = "not-sent"
-"""Twilio sent nothing in this place. Such frames count as lost, but nothing is missing."""
+"""Twilio sent no frames for this time. They count as lost, but no audio is missing."""
 
 GAP_REASONS: Mapping[str, str] = {
     "twilio-refused": "Twilio refused to start the media stream",
@@ -20,15 +20,15 @@ GAP_REASONS: Mapping[str, str] = {
     "socket-dropped": "the connection of the media stream broke",
     "late-start": "the media stream started late",
     "late-events": "the events of the call came late",
-    "expired": "the audio was no longer kept when it was to be recorded",
+    "expired": "Kafka no longer had the audio when it should have been recorded",
     "unknown": "the reason is not known",
 }
 
 LOSS_REASONS: Mapping[str, str] = {
     "not-received": "sent by Twilio, not received",
     "undecodable": "could not be decoded",
-    "batch-missing": "missing from the log",
-    "files-gone": "recorded, but the files were deleted and the log had expired",
+    "batch-missing": "missing from Kafka",
+    "files-gone": "recorded, but the files were deleted and Kafka no longer had the audio",
     "spill-full": "the gateway’s spill was full",  # noqa: RUF001
     "spill-failed": "the gateway’s spill failed",  # noqa: RUF001
     "unknown": "for an unknown reason",
@@ -55,7 +55,7 @@ class RecordingEntry:
 
 @dataclass(frozen=True, slots=True)
 class GapEntry:
-    """A gap, with its place and its reason in words."""
+    """A gap, with its place among the recordings and its reason in words."""
 
     at: int
     gap: ContactGap
@@ -64,7 +64,8 @@ class GapEntry:
 
 
 def entries(contact: Contact) -> list[RecordingEntry | GapEntry]:
-    """Return the recordings and gaps of a contact by time, supplements with their recording."""
+    """Return the recordings and gaps of a contact in order of time, each recording with its
+    supplements."""
     found: list[RecordingEntry | GapEntry] = [
         GapEntry(gap.started_at, gap, _place(gap), reason_of_gap(gap.reason))
         for gap in contact.gaps
@@ -103,17 +104,17 @@ def reason_of_gap(reason: str) -> str:
 
 
 def not_sent(recording: ContactRecording) -> int:
-    """Return the frames that were lost because Twilio sent none."""
+    """Return the number of frames that count as lost because Twilio sent none."""
     return recording.lost_for.get(NOT_SENT, 0)
 
 
 def lost(recording: ContactRecording) -> int:
-    """Return the frames that were lost for any other reason."""
+    """Return the number of frames lost for any other reason than `not-sent`."""
     return recording.lost - not_sent(recording)
 
 
 def losses(recording: ContactRecording) -> list[str]:
-    """Return what was lost for another reason than `not-sent`: a count and a reason, in words."""
+    """Return a text with count and reason for each reason of loss other than `not-sent`."""
     return [
         f"{count} {LOSS_REASONS.get(reason, _plain(reason))}"
         for reason, count in sorted(recording.lost_for.items())
@@ -122,12 +123,13 @@ def losses(recording: ContactRecording) -> list[str]:
 
 
 def capture(word: str) -> str:
-    """Return the name of a capture state for people."""
+    """Return the displayed name of a capture state."""
     return CAPTURES.get(word, _plain(word))
 
 
 def seconds(ms: int) -> str:
-    """Return a short duration in seconds with hundredths, a long one as minutes or hours."""
+    """Return a duration as text: below one minute in seconds with hundredths, else as minutes or
+    hours."""
     return f"{ms / 1000:.2f} s" if ms < 60_000 else lasting(ms)
 
 

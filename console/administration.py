@@ -1,4 +1,4 @@
-"""Sessions, listed and ended, and the audit table: as pages and in the API."""
+"""Pages and API endpoints that list and end sessions, and that show the audit table."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ _PER_PAGE = "100"
 
 
 class Administration:
-    """Its endpoints and pages."""
+    """The endpoints and pages for sessions and audit."""
 
     def __init__(
         self, sessions: Sessions, audit_log: AuditLog, auditor: Auditor, templates: Templates
@@ -33,7 +33,7 @@ class Administration:
         self._templates = templates
 
     def routes(self) -> list[Route]:
-        """All of them."""
+        """Return the routes of all endpoints and pages."""
         return [
             Route("/sessions", self.sessions_page),
             Route("/sessions/{session_id}/end", self.end_from_page, methods=["POST"]),
@@ -44,24 +44,24 @@ class Administration:
         ]
 
     async def sessions(self, request: Request) -> Response:
-        """The sessions that have not ended."""
+        """Answer with the sessions that have not ended or expired."""
         visitor = visitor_of(request)
         found = await run_in_threadpool(self._sessions.valid, visitor.at)
         own = visitor.session.session_id if visitor.session else None
         return JSONResponse({"sessions": [_session_json(session, own) for session in found]})
 
     async def end(self, request: Request) -> Response:
-        """End a session."""
+        """End a session. 404 if there is none with that id."""
         await self._end(request)
         return Response(status_code=204)
 
     async def audit(self, request: Request) -> Response:
-        """A page of the audit table."""
+        """Answer with a page of the audit table, newest entries first."""
         found, following = await self._audit(request.query_params.multi_items())
         return JSONResponse({"entries": [_entry_json(e.entry) for e in found], "next": following})
 
     async def sessions_page(self, request: Request) -> Response:
-        """The sessions, each with a button that ends it."""
+        """Show the sessions, each with a button that ends it."""
         visitor = visitor_of(request)
         found = await run_in_threadpool(self._sessions.valid, visitor.at)
         return self._templates.page(
@@ -69,12 +69,12 @@ class Administration:
         )
 
     async def end_from_page(self, request: Request) -> Response:
-        """End a session, and show the others."""
+        """End a session, then show the others."""
         await self._end(request)
         return RedirectResponse("/sessions", 303)
 
     async def audit_page(self, request: Request) -> Response:
-        """A page of the audit table."""
+        """Show a page of the audit table, newest entries first."""
         query = {"limit": _PER_PAGE, **request.query_params}
         found, following = await self._audit(list(query.items()))
         more = following and f"/audit?cursor={following}"

@@ -1,4 +1,4 @@
-"""The JSON API (docs/console.md). Who asks has been admitted before (`console.gate`)."""
+"""The JSON API (docs/console.md). `console.gate` has checked the access before."""
 
 from collections.abc import Awaitable, Callable, Iterable
 
@@ -19,7 +19,7 @@ from schemas.records import ContactRecording
 
 
 class Api:
-    """The endpoints on a repository and a recordings store."""
+    """The API's endpoints, which read a repository and a recordings store."""
 
     def __init__(self, repository: Repository, objects: Objects, auditor: Auditor) -> None:
         self._repository = repository
@@ -28,7 +28,7 @@ class Api:
         self._waveforms = Waveforms(objects)
 
     def routes(self) -> list[Route]:
-        """All under `/api`."""
+        """Return the routes of all endpoints but those of `console.administration`."""
         one = "/api/recordings/{name}"
         return [
             Route("/api/contacts", self.contacts),
@@ -42,7 +42,7 @@ class Api:
         ]
 
     async def contacts(self, request: Request) -> Response:
-        """A page of a search."""
+        """Answer with a page of a search."""
         try:
             search = read_search(request.query_params.multi_items())
         except BadParameterError as error:
@@ -55,7 +55,7 @@ class Api:
         return JSONResponse({"contacts": found, "next": page.next})
 
     async def contact(self, request: Request) -> Response:
-        """One contact."""
+        """Answer with one contact. 404 if there is none with that id."""
         contact_id = request.path_params["contact_id"]
         found = await run_in_threadpool(self._repository.contact, contact_id)
         if found is None:
@@ -63,12 +63,12 @@ class Api:
         return JSONResponse(contact_json(found))
 
     async def calls(self, _: Request) -> Response:
-        """The calls in progress."""
+        """Answer with the calls in progress."""
         found = await run_in_threadpool(self._repository.calls_in_progress)
         return JSONResponse({"calls": [call_json(contact) for contact in found]})
 
     async def recordings(self, request: Request) -> Response:
-        """A page of the recordings that have no contact."""
+        """Answer with a page of the recordings that have no contact."""
         try:
             wanted = read_unmatched(request.query_params.multi_items())
         except BadParameterError as error:
@@ -77,7 +77,7 @@ class Api:
         return JSONResponse({"recordings": _recordings_json(page.recordings), "next": page.next})
 
     async def recording(self, request: Request) -> Response:
-        """One recording."""
+        """Answer with one recording."""
 
         async def answer(stored: StoredRecording) -> Response:
             return JSONResponse(recording_json(stored.recording, stored.task_sid))
@@ -85,7 +85,7 @@ class Api:
         return await self._of_one(request, answer)
 
     async def audio(self, request: Request) -> Response:
-        """Its audio, or a range of it."""
+        """Answer with a recording's audio, or a part of it. 403 if withheld, 409 until complete."""
 
         async def answer(stored: StoredRecording) -> Response:
             recording = stored.recording
@@ -98,7 +98,7 @@ class Api:
         return await self._of_one(request, answer)
 
     async def manifest(self, request: Request) -> Response:
-        """Its manifest, as the recorder wrote it."""
+        """Answer with a recording's manifest, as the recorder wrote it. 409 until complete."""
 
         async def answer(stored: StoredRecording) -> Response:
             key = _complete(stored.recording, stored.recording.manifest)
@@ -107,7 +107,7 @@ class Api:
         return await self._of_one(request, answer)
 
     async def peaks(self, request: Request) -> Response:
-        """Its waveform."""
+        """Answer with a recording's waveform. 403 if withheld, 409 until complete."""
 
         async def answer(stored: StoredRecording) -> Response:
             recording = stored.recording
@@ -127,8 +127,8 @@ class Api:
     async def _of_one(
         self, request: Request, answer: Callable[[StoredRecording], Awaitable[Response]]
     ) -> Response:
-        """Answer for the recording that the path names, by its INUM or its id. 300, with a list,
-        if several recordings have that INUM."""
+        """Answer for the recording that the path names by its INUM or its id. 404 if there is none;
+        300, with a list, if several recordings have that INUM."""
         name = request.path_params["name"]
         found = await run_in_threadpool(self._repository.recordings_of_inum, name)
         if not found:
@@ -158,8 +158,8 @@ async def _stored(read: Callable[[], Awaitable[Response]]) -> Response:
     try:
         return await read()
     except FileNotFoundError as error:
-        raise HTTPException(404, "it is not in the recordings store") from error
+        raise HTTPException(404, "the file is not in the recordings store") from error
     except NotAWavError as error:
-        raise HTTPException(500, f"what is stored is no WAV: {error}") from error
+        raise HTTPException(500, f"the stored file is not a WAV file: {error}") from error
     except OSError as error:
         raise HTTPException(503, "the recordings store does not answer") from error

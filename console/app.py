@@ -1,4 +1,4 @@
-"""The console as an ASGI application: routes, the gate before them, errors, headers."""
+"""The console as an ASGI application: routes, access control, error responses, headers."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -41,7 +41,7 @@ _STATIC = Path(__file__).parent / "static"
 
 
 def now_ms() -> int:
-    """Return the time in ms since the epoch."""
+    """Return the time in ms since the Unix epoch."""
     return time.time_ns() // 1_000_000
 
 
@@ -52,8 +52,8 @@ def make_app(
     tokens: Sequence[str],
     clock: Callable[[], int] = now_ms,
 ) -> ASGIApp:
-    """Make the console on a migrated database. What needs the database answers 503 while that is
-    away. `tokens`: each opens it."""
+    """Return the console for a migrated database. Requests that need the database get 503 while it
+    cannot be reached. `tokens`: each of them gives access. `clock`: ms since the Unix epoch."""
     repository, audit_log = Repository(engine), AuditLog(engine)
     auditor, templates = Auditor(audit_log), Templates()
     sessions = Sessions(SessionStore(engine), tokens)
@@ -69,7 +69,7 @@ def make_app(
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
         middleware=[
-            # Starlette's own is inside of these: what they refuse needs one too.
+            # Starlette's own handler is inside of the next two, so their errors need this one.
             Middleware(ExceptionMiddleware, handlers=handlers),
             Middleware(GateMiddleware, gate=gate),
             Middleware(BodyMiddleware),
@@ -80,7 +80,7 @@ def make_app(
 
 
 def _health_routes(health: Health) -> list[Route]:
-    """`/healthz`, which says more than one word only to those who are admitted, and `/metrics`."""
+    """Return the routes `/metrics` and `/healthz`. Only admitted visitors get details of health."""
     healthz, metrics = health_routes(health)
 
     async def guarded_healthz(request: Request) -> Response:
@@ -101,7 +101,7 @@ def _error_handlers(templates: Templates) -> dict[Any, Callable[..., Awaitable[R
         return _error(templates, request, 503, "the database cannot be reached", None)
 
     async def broken(request: Request, _: Exception) -> Response:
-        return _error(templates, request, 500, "something is broken here; the log says what", None)
+        return _error(templates, request, 500, "internal error; details are in the log", None)
 
     return {HTTPException: refused, SQLAlchemyError: database_away, Exception: broken}
 

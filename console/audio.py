@@ -1,4 +1,4 @@
-"""Recordings out of the store: streamed in pieces, never whole in memory; and their waveforms."""
+"""Serve recordings from the store in pieces, never whole in memory, and their waveforms."""
 
 import asyncio
 from collections import OrderedDict
@@ -21,24 +21,25 @@ _AT_ONCE = 2
 
 
 class Objects(Protocol):
-    """What is needed of the recordings store (`pipeline.store.audio.AudioStore`)."""
+    """The methods of the recordings store that are used (`pipeline.store.audio.AudioStore`)."""
 
     async def get(self, key: str) -> bytes:
-        """The whole object."""
+        """Return the whole object."""
         ...
 
     async def get_range(self, key: str, start: int, end: int) -> bytes:
-        """Bytes `start` up to, not including, `end`."""
+        """Return the bytes from `start` up to, not including, `end`."""
         ...
 
     async def size(self, key: str) -> int:
-        """The object's size."""
+        """Return the object's size in bytes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Waveform:
-    """The peaks of each side, 0 to 1: left the customer, right what the customer hears."""
+    """The peaks of each side, 0 to 1. Left is the customer, right is the audio that the customer
+    hears."""
 
     left: list[float]
     right: list[float]
@@ -47,8 +48,8 @@ class Waveform:
 async def audio_response(
     request: Request, objects: Objects, key: str, recording: ContactRecording
 ) -> Response:
-    """The object at `key`, or the part of it that the request's `Range` asks for. Raises
-    `FileNotFoundError`."""
+    """Return a response with the object at `key`, or with the part that the request's `Range` asks
+    for. Raise `FileNotFoundError` if there is no such object."""
     size = await objects.size(key)
     etag = f'"{recording.recording_id}-{size}"'  # a complete recording never changes
     disposition = "attachment" if "download" in request.query_params else "inline"
@@ -81,7 +82,7 @@ async def _pieces(objects: Objects, key: str, span: Span) -> AsyncIterator[bytes
 
 
 class Waveforms:
-    """Waveforms, each computed once and kept while it is among the last that were asked for."""
+    """Computes waveforms, and caches the ones requested last."""
 
     def __init__(self, objects: Objects) -> None:
         self._objects = objects
@@ -89,7 +90,8 @@ class Waveforms:
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def of(self, key: str) -> Waveform:
-        """The waveform of the WAV at `key`. Raises `FileNotFoundError`, `NotAWavError`."""
+        """Return the waveform of the WAV file at `key`. Raise `FileNotFoundError` or
+        `NotAWavError`."""
         async with self._slots:
             found = self._kept.get(key) or await self._computed(key)
         self._kept[key] = found
@@ -103,6 +105,6 @@ class Waveforms:
         samples = find_samples(await self._objects.get_range(key, 0, min(size, HEADER_BYTES)), size)
         peaks = Peaks((samples.end - samples.start) // 2, BUCKETS)
         async for piece in _pieces(self._objects, key, Span(samples.start, samples.end)):
-            # In a thread: a day's audio takes half a minute of counting.
+            # In a thread, because the audio of a day takes half a minute of CPU time.
             await asyncio.to_thread(peaks.feed, piece)
         return Waveform(peaks.left, peaks.right)

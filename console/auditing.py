@@ -1,4 +1,4 @@
-"""Writes sign-ins and access to audio to the audit table, before they take effect."""
+"""Write sign-ins and access to audio to the audit table before they take effect."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 SAME_PLAYBACK_MS = 10 * 60 * 1000
 _MAX_PLAYBACKS = 10_000
 _ACTIONS = Counter(
-    "flexcapture_console_actions", "Actions that are in the audit table, by kind", ["action"]
+    "flexcapture_console_actions", "Entries written to the audit table, by action", ["action"]
 )
 
 Key = tuple[str, ...]
@@ -27,18 +27,18 @@ Key = tuple[str, ...]
 
 @dataclass(slots=True)
 class Playbacks:
-    """The playbacks that have an entry. A player fetches a recording in many ranges: those of one
-    visitor within 10 minutes are one playback. Pure."""
+    """The playbacks that already have an entry. A player fetches a recording in many ranges; those
+    of one visitor within 10 minutes are one playback. Pure."""
 
     _begun: OrderedDict[Key, int] = field(default_factory=OrderedDict)
 
     def is_covered(self, key: Key, now: int) -> bool:
-        """Whether an entry was made for this playback less than 10 minutes before `now` (ms)."""
+        """Return whether this playback got an entry less than 10 minutes before `now` (ms)."""
         begun_at = self._begun.get(key)
         return begun_at is not None and 0 <= now - begun_at < SAME_PLAYBACK_MS
 
     def note(self, key: Key, now: int) -> None:
-        """Note that an entry was made."""
+        """Note that this playback got an entry at `now` (ms)."""
         self._begun[key] = now
         self._begun.move_to_end(key)
         if len(self._begun) > _MAX_PLAYBACKS:
@@ -46,8 +46,8 @@ class Playbacks:
 
 
 class Auditor:
-    """Writes entries. Its methods raise an `SQLAlchemyError` if an entry cannot be written: what it
-    was to record must then not happen."""
+    """Writes audit entries. Its methods raise an `SQLAlchemyError` if an entry cannot be written;
+    the caller must then not carry out the action."""
 
     def __init__(self, audit_log: AuditLog) -> None:
         self._log = audit_log
@@ -68,7 +68,7 @@ class Auditor:
         self._playbacks.note(key, visitor.at)
 
     async def note_refusal(self, address: str, refusal: Refusal, where: str, now: int) -> None:
-        """Log and record a wrong token. Raises nothing."""
+        """Log and record a wrong token. If the entry cannot be written, only log that."""
         if not refusal.is_noted:
             return
         log.warning("wrong console token", address=address, attempt=refusal.attempt, where=where)
@@ -77,7 +77,7 @@ class Auditor:
             await self._append(AuditEntry(now, Action.FAILED_SIGN_IN, "", address, detail=detail))
         except SQLAlchemyError as error:
             name = type(error).__name__
-            log.warning("a wrong console token is not in the audit table", error=name)
+            log.warning("cannot write a wrong console token to the audit table", error=name)
 
     async def _append(self, entry: AuditEntry) -> None:
         await run_in_threadpool(self._log.append, entry)
@@ -85,7 +85,7 @@ class Auditor:
 
 
 def audio_action(request: Request) -> Action:
-    """Return whether a request for audio comes from a player or from a download."""
+    """Return the action of a request for audio: playback by a browser's player, or download."""
     wants_file = "download" in request.query_params
     from_player = request.headers.get("sec-fetch-dest") in ("audio", "video")
     return Action.PLAYBACK if from_player and not wants_file else Action.DOWNLOAD

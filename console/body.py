@@ -1,4 +1,4 @@
-"""Bodies of requests: small forms, and nothing else."""
+"""Request bodies: only small forms are accepted."""
 
 import asyncio
 from urllib.parse import parse_qs
@@ -14,10 +14,11 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class BodyMiddleware:
-    """Reads a request's body before anything else can, and refuses all but a form of at most 4 kB.
+    """Reads the whole body before the request is handled, and refuses all but a form of at most 4
+    kB.
 
-    413: the body is larger; it is not read further. 415: it is no urlencoded form in UTF-8. 408: it
-    did not arrive within 10 s.
+    413: the body is larger; the rest is not read. 415: it is not an urlencoded form in UTF-8. 408:
+    it did not arrive within 10 s.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -32,7 +33,7 @@ class BodyMiddleware:
             async with asyncio.timeout(TIMEOUT_S):
                 body = await _read(receive)
         except TimeoutError as error:
-            raise HTTPException(408, "the body did not arrive") from error
+            raise HTTPException(408, "the body did not arrive in time") from error
         if body is not None:
             await self._app(scope, _replayed(body, receive), send)
 
@@ -54,7 +55,7 @@ def _check(headers: Headers) -> None:
 
 
 async def _read(receive: Receive) -> bytes | None:
-    """Return the whole body; None if the client left."""
+    """Return the whole body, None if the client disconnected."""
     body, more = b"", True
     while more:
         message = await receive()
@@ -68,7 +69,7 @@ async def _read(receive: Receive) -> bytes | None:
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body once, then what follows."""
+    """Return a `receive` that gives the body once, then the messages of the original one."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
@@ -78,8 +79,8 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 async def form_field(request: Request, name: str) -> str:
-    """Return the first value of a form's field, without white space around it; empty if it is
-    missing or the form cannot be read. Only behind `BodyMiddleware`."""
+    """Return the first value of a form field without surrounding white space; empty if the field is
+    missing or the form cannot be read. Use it only behind `BodyMiddleware`."""
     try:
         fields = parse_qs((await request.body()).decode("ascii", "replace"), max_num_fields=20)
     except ValueError:

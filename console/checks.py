@@ -1,4 +1,4 @@
-"""What a request's headers and parameters mean for access. No input raises. Pure."""
+"""Evaluate a request's headers and parameters for access control. No input raises. Pure."""
 
 import re
 from urllib.parse import quote
@@ -11,8 +11,8 @@ _COOKIE = "flexcapture_session"
 
 
 def cookie_name(scheme: str) -> str:
-    """Return the session cookie's name. Over https, browsers accept a name that begins with
-    `__Host-` only from this very host, and only with `Secure`."""
+    """Return the session cookie's name. Over https it begins with `__Host-`: browsers accept such a
+    name only from this host itself, and only with `Secure`."""
     return f"__Host-{_COOKIE}" if scheme == "https" else _COOKIE
 
 
@@ -23,13 +23,14 @@ def bearer_token(headers: Headers) -> str | None:
 
 
 def is_host(host: str | None) -> bool:
-    """Whether a `Host` header can be the name or address of a server. HTTP/1.0 needs none."""
+    """Return whether a `Host` header has the form of a server's name or address. None is valid,
+    because HTTP/1.0 needs no such header."""
     return host is None or _HOST.fullmatch(host) is not None
 
 
 def sign_in_path(method: str, path: str, query: str) -> str:
-    """Return the path of the sign-in page that leads back to a page. Only pages that were read are
-    returned to; a form is not sent again."""
+    """Return the path of the sign-in page, with the page to return to. Only GET and HEAD requests
+    are returned to; a form is not sent again."""
     wanted = path + (f"?{query}" if query else "")
     if method not in ("GET", "HEAD") or own_path(wanted) == "/":
         return "/sign-in"
@@ -37,17 +38,17 @@ def sign_in_path(method: str, path: str, query: str) -> str:
 
 
 def own_path(wanted: str) -> str:
-    """Return `wanted` if it is a path of this site, else the first page."""
+    """Return `wanted` if it is a path of this site, else the path of the first page."""
     local = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted
     return wanted if local and wanted.isprintable() else "/"
 
 
 def is_from_own_page(headers: Headers) -> bool:
-    """Whether a form was sent by a page of this site, as far as the browser says."""
+    """Return whether a page of this site sent a form, according to the browser's headers."""
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    # A browser that hides the origin (Referrer-Policy) says "null"; Sec-Fetch-Site has spoken then.
+    # A browser that hides the origin (Referrer-Policy) sends "null". Then Sec-Fetch-Site decides.
     if origin is None or (origin == "null" and "sec-fetch-site" in headers):
         return True
     match = _ORIGIN.fullmatch(origin)

@@ -1,4 +1,4 @@
-"""Conditional requests of HTTP (RFC 9110, section 13). Pure."""
+"""HTTP conditional requests (RFC 9110, section 13). Pure."""
 
 import re
 from collections.abc import Iterable
@@ -8,11 +8,10 @@ _LIST = re.compile(rf"[ \t,]*{_TAG.pattern}[ \t]*(?:,[ \t,]*(?:{_TAG.pattern}[ \
 
 
 def none_match_fails(fields: Iterable[str], etag: str) -> bool:
-    """Whether `If-None-Match` names the current version, so that 304 is the answer.
+    """Return whether `If-None-Match` names the current version, so that the answer is 304.
 
-    `fields` are the values of all such headers: `*`, or lists of entity tags, which are compared
-    weakly. `etag` is the current version's strong entity tag, with its quotes. A header that is
-    neither is ignored.
+    `fields`: the values of all such headers, `*` or lists of entity tags. Tags are compared weakly;
+    any other value is ignored. `etag`: the strong entity tag of the current version, with quotes.
     """
     value = ", ".join(fields).strip(" \t")
     if value == "*":

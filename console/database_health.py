@@ -1,4 +1,4 @@
-"""Whether the console's database answers: asked every few seconds, whatever is requested."""
+"""Check every few seconds whether the console's database answers, independently of requests."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ TIMEOUT_S = 3.0
 
 
 async def watch_database(repository: Repository, health: Health, stop: asyncio.Event) -> None:
-    """Keep the reason `database` of `health` true until `stop` is set."""
+    """Keep the reason `database` of `health` up to date until `stop` is set."""
     while not stop.is_set():
         await check_database(repository, health)
         with contextlib.suppress(TimeoutError):
@@ -23,7 +23,7 @@ async def watch_database(repository: Repository, health: Health, stop: asyncio.E
 
 
 async def check_database(repository: Repository, health: Health) -> None:
-    """Ask the database once."""
+    """Query the database once, and set or clear the reason `database` of `health`."""
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await run_in_threadpool(repository.ping)

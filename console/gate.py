@@ -1,7 +1,7 @@
-"""Access: by the token, or by the cookie of a session.
+"""Access control: by the token, or by the cookie of a session.
 
-The cookie goes with no request that another site starts (`SameSite=Strict`). Besides, requests that
-may change something are checked for their origin.
+Browsers send the cookie with no request that another site starts (`SameSite=Strict`). In addition,
+requests that may change something are checked for their origin.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ SIGN_IN = "/sign-in"
 _NO_TOKEN = "no or wrong token: send Authorization: Bearer <token>"  # noqa: S105
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="flexcapture"'}
 _POLLED = "/api/calls"
-"""What the page of calls in progress asks for every 2 s: no sign that a person is there."""
+"""The page of calls in progress polls this every 2 s, so requests for it are not user activity."""
 _READS = frozenset({"GET", "HEAD"})
 
 
 class Gate:
-    """Identifies the sender of a request. `clock` gives ms since the epoch."""
+    """Identifies the sender of a request. `clock` returns ms since the Unix epoch."""
 
     def __init__(
         self, tokens: Sequence[str], sessions: Sessions, auditor: Auditor, clock: Callable[[], int]
@@ -44,8 +44,9 @@ class Gate:
         self._wrong_tokens = WrongTokens()
 
     async def check_token(self, candidate: str, address: str, where: str) -> bool:
-        """Return whether this is a token of the console; False only after a delay. Raises
-        `HTTPException` (429) if too many answers are being delayed."""
+        """Return whether `candidate` is a token of the console; False only after a delay. Raise
+        `HTTPException` (429) if too many answers are being delayed. `where`: the source of the
+        token, for log and audit table."""
         if any(hmac.compare_digest(candidate.encode(), token) for token in self._tokens):
             return True
         now = self.clock()
@@ -61,8 +62,8 @@ class Gate:
         return False
 
     async def visitor(self, connection: HTTPConnection) -> Visitor:
-        """Return the sender of a request. Raises `HTTPException` for a wrong token (401), and an
-        `SQLAlchemyError` if a cookie cannot be looked up."""
+        """Return the sender of a request. Raise `HTTPException` (401) for a wrong token, and an
+        `SQLAlchemyError` if the database cannot look up a cookie."""
         now, address = self.clock(), address_of(connection)
         token = bearer_token(connection.headers)
         if token is None:
@@ -72,13 +73,14 @@ class Gate:
         raise HTTPException(401, _NO_TOKEN, _CHALLENGE)
 
     async def session(self, connection: HTTPConnection, now: int) -> ConsoleSession | None:
-        """Return the session of the request's cookie."""
+        """Return the valid session of the request's cookie, None if there is none."""
         cookie = connection.cookies.get(cookie_name(connection.scope["scheme"]), "")
         return await run_in_threadpool(self.sessions.find, cookie, now) if cookie else None
 
 
 class GateMiddleware:
-    """Lets through what `Gate` admits: the API answers others 401, pages send them to sign in."""
+    """Lets requests of admitted senders through. Others get 401 from the API, and are redirected to
+    the sign-in page from pages."""
 
     def __init__(self, app: ASGIApp, gate: Gate) -> None:
         self._app = app
@@ -92,7 +94,7 @@ class GateMiddleware:
         if not is_host(request.headers.get("host")):
             raise HTTPException(400, "the Host header is not a host name or address")
         if "\x00" in scope["path"]:
-            raise HTTPException(404, "there is nothing")
+            raise HTTPException(404, "there is no such page")
         visitor = await self._visitor(request)
         if not (visitor.is_admitted or _is_open(scope["path"])):
             await _turn_away(request)(scope, receive, send)

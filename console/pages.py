@@ -21,14 +21,14 @@ _FIELDS = ("q", "agent", "customer", "call_sid", "task_sid", "from", "to", "capt
 
 
 class Pages:
-    """The pages on a repository."""
+    """The pages, which show a repository's contents."""
 
     def __init__(self, repository: Repository, templates: Templates) -> None:
         self._repository = repository
         self._page = templates.page
 
     def routes(self) -> list[Route]:
-        """All pages."""
+        """Return the routes of all pages but those of sign-in and administration."""
         return [
             Route("/", self.calls),
             Route("/search", self.search),
@@ -37,12 +37,12 @@ class Pages:
         ]
 
     async def calls(self, _: Request) -> Response:
-        """The calls in progress; console.js keeps them true."""
+        """Show the calls in progress; console.js updates them."""
         calls = await run_in_threadpool(self._repository.calls_in_progress)
         return self._page("calls.html", here="calls", calls=calls)
 
     async def search(self, request: Request) -> Response:
-        """The search form and a page of what it finds."""
+        """Show the search form and a page of its results."""
         asked = dict(request.query_params)
         form = {name: asked.get(name, "").strip() for name in _FIELDS}
         wanted = {name: value for name, value in form.items() if value}
@@ -61,7 +61,8 @@ class Pages:
         return self._page("search.html", here="search", form=form, page=page, more=more, error=None)
 
     async def contact(self, request: Request) -> Response:
-        """A contact: facts, time line, decisions, recordings."""
+        """Show a contact: facts, time line, decisions, recordings. 404 if there is none with that
+        id."""
         contact_id = request.path_params["contact_id"]
         contact = await run_in_threadpool(self._repository.contact, contact_id)
         if contact is None:
@@ -77,7 +78,7 @@ class Pages:
         )
 
     async def unmatched(self, request: Request) -> Response:
-        """A page of the recordings whose task is not known to be a contact."""
+        """Show a page of the recordings without a contact."""
         query = {"unmatched": "true", "limit": _PER_PAGE, **request.query_params}
         try:
             wanted = read_unmatched(query.items())
@@ -89,7 +90,7 @@ class Pages:
 
 
 def _utc(text: str) -> str:
-    """What a `datetime-local` field gives, which knows no offset, as a time in UTC."""
+    """Return the value of a `datetime-local` field, which has no offset, as a time in UTC."""
     try:
         naive = iso_time(text).tzinfo is None
     except ValueError:

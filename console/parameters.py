@@ -1,4 +1,4 @@
-"""What a search asks for, out of a query string. Pure."""
+"""Parse and check the parameters of query strings. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class BadParameterError(ValueError):
-    """A parameter is wrong; the text names it and says what would be right."""
+    """A parameter is wrong. The text names it and says which values are right."""
 
     def __init__(self, name: str, problem: str) -> None:
         super().__init__(f"{name}: {problem}")
@@ -30,7 +30,7 @@ class BadParameterError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search and the page of it that is wanted."""
+    """The filters of a search, and the page of its results to return."""
 
     filters: Filters
     limit: int
@@ -38,7 +38,7 @@ class Search:
 
 
 def read_search(query: Iterable[tuple[str, str]]) -> Search:
-    """The search that the parameters ask for; empty ones count as not given. Raises
+    """Return the search that the parameters ask for. Empty parameters count as not given. Raise
     `BadParameterError`."""
     given = _given(query, _SEARCH)
     return Search(
@@ -60,21 +60,21 @@ def read_search(query: Iterable[tuple[str, str]]) -> Search:
 
 @dataclass(frozen=True, slots=True)
 class UnmatchedPage:
-    """A page of the recordings without a contact that is wanted."""
+    """The page of the recordings without a contact to return."""
 
     limit: int
     cursor: str | None
 
 
 def read_unmatched(query: Iterable[tuple[str, str]]) -> UnmatchedPage:
-    """Return the page that the parameters of `/api/recordings` ask for. Raises
-    `BadParameterError`, also if `unmatched=true` is not among them."""
+    """Return the page that the parameters of `/api/recordings` ask for. Raise `BadParameterError`,
+    also if `unmatched=true` is missing."""
     given = _given(query, _UNMATCHED)
     if given.get("unmatched", "").strip() != "true":
         raise BadParameterError(
             "unmatched",
-            "must be true: only recordings without a contact are listed here; one recording is at "
-            "/api/recordings/{inum}, those of a contact are at /api/contacts",
+            "must be true: only recordings without a contact are listed here; a single recording "
+            "is at /api/recordings/{inum}, recordings of contacts are at /api/contacts",
         )
     limit = _parsed(given, "limit", _limit) or DEFAULT_LIMIT
     return UnmatchedPage(limit, _parsed(given, "cursor", _cursor))
@@ -82,14 +82,14 @@ def read_unmatched(query: Iterable[tuple[str, str]]) -> UnmatchedPage:
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """A page of the audit table that is wanted: entries before a position, or the latest."""
+    """The page of the audit table to return: the entries before a position, or the latest ones."""
 
     limit: int
     before: int | None
 
 
 def read_audit(query: Iterable[tuple[str, str]]) -> AuditPage:
-    """Return the page that the parameters of `/api/audit` ask for. Raises `BadParameterError`."""
+    """Return the page that the parameters of `/api/audit` ask for. Raise `BadParameterError`."""
     given = _given(query, _AUDIT)
     limit = _parsed(given, "limit", _limit) or DEFAULT_LIMIT
     return AuditPage(limit, _parsed(given, "cursor", _position))
@@ -99,7 +99,7 @@ def _given(query: Iterable[tuple[str, str]], known: Sequence[str]) -> dict[str, 
     given: dict[str, str] = {}
     for name, value in query:
         if name not in known:
-            raise BadParameterError(name[:50], f"unknown; there are {', '.join(known)}")
+            raise BadParameterError(name[:50], f"unknown; known are {', '.join(known)}")
         if name in given:
             raise BadParameterError(name, "given more than once")
         if len(value) > _MAX_LENGTH or "\x00" in value:
@@ -122,14 +122,14 @@ def _text(value: str | None) -> str | None:
 
 
 def _number(value: str | None) -> str | None:
-    # An unescaped plus sign in a query string means a space: no number begins with one.
+    # An unescaped plus sign in a query string means a space. No number begins with a space.
     if value is not None and value.startswith(" ") and value.strip()[:1].isdigit():
         return "+" + value.strip()
     return _text(value)
 
 
 def _time(value: str) -> int:
-    # Likewise the plus sign of an offset.
+    # The plus sign of an offset becomes a space too.
     text = value.strip()
     head, _, offset = text.rpartition(" ")
     return parse_rfc3339(f"{head}+{offset}" if "T" in head.upper() else text)
@@ -158,7 +158,7 @@ def _limit(value: str) -> int:
 def _position(value: str) -> int:
     text = value.strip()
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise ValueError("not a cursor that a page before gave")
+        raise ValueError("must be the `next` of an earlier page")
     return int(text)
 
 
@@ -168,5 +168,5 @@ def _cursor(value: str) -> str:
     except BadCursorError as error:
         raise ValueError(str(error)) from error
     if "\x00" in last:  # PostgreSQL would refuse the query
-        raise ValueError("not a cursor that a search gave")
+        raise ValueError("must be the `next` of an earlier page")
     return value

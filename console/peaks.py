@@ -1,30 +1,32 @@
-"""The loudest moments of each side of a recording, for its waveform.
+"""Compute the peaks of each side of a recording, for its waveform. Pure.
 
-A WAV of ours is mu-law, two channels, a byte a sample, left and right by turns. A waveform is a
-number of buckets for each side: the greatest magnitude of their samples, 0 to 1. Pure.
+The WAV files are mu-law with two channels and one byte a sample, left and right alternating. A
+waveform has a number of buckets for each side, each with the greatest magnitude of its samples, 0
+to 1.
 """
 
 from dataclasses import dataclass, field
 
 CHANNELS = 2
 HEADER_BYTES = 4096
-"""Enough of the file's beginning to hold everything before the samples."""
+"""Bytes at the start of the file that are sure to include everything before the samples."""
 
 
 class NotAWavError(ValueError):
-    """The bytes do not begin as a WAV does."""
+    """The bytes do not begin like a WAV file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Where the samples lie in the file: bytes `start` up to, not including, `end`."""
+    """The position of the samples in the file: bytes from `start` up to, not including, `end`."""
 
     start: int
     end: int
 
 
 def find_samples(head: bytes, size: int) -> Samples:
-    """The samples of a WAV of `size` bytes that begins with `head`. Raises `NotAWavError`."""
+    """Return the position of the samples in a WAV file of `size` bytes that begins with `head`.
+    Raise `NotAWavError`."""
     if head[:4] != b"RIFF" or head[8:12] != b"WAVE":
         raise NotAWavError("no RIFF/WAVE header")
     at = 12
@@ -37,7 +39,7 @@ def find_samples(head: bytes, size: int) -> Samples:
 
 
 def _magnitude(byte: int) -> int:
-    # ITU-T G.711: the bits are stored inverted; sign, exponent, mantissa.
+    # ITU-T G.711: sign, exponent and mantissa, with all bits inverted.
     code = ~byte & 0x7F
     sample = (((code & 0x0F) << 3) + 0x84 << (code >> 4)) - 0x84
     return round(sample * 255 / 32124)
@@ -48,8 +50,8 @@ _MAGNITUDES = bytes(_magnitude(byte) for byte in range(256))
 
 @dataclass(slots=True)
 class Peaks:
-    """Collects the peaks of `frames` samples a side, in at most `buckets` buckets, from pieces of
-    any size: feed them in order."""
+    """Collects the peaks of `frames` samples a side in at most `buckets` buckets. Feed the pieces
+    in order; they may have any size."""
 
     frames: int
     buckets: int
@@ -58,7 +60,7 @@ class Peaks:
     _fed: int = 0
 
     def feed(self, piece: bytes) -> None:
-        """The next bytes of the samples."""
+        """Take in the next bytes of the samples."""
         per_bucket = max(1, -(-self.frames // self.buckets)) * CHANNELS
         at = 0
         while at < len(piece):
@@ -80,10 +82,10 @@ class Peaks:
 
     @property
     def left(self) -> list[float]:
-        """The inbound track's peaks: the customer."""
+        """The peaks of the inbound track, the customer."""
         return [round(peak / 255, 3) for peak in self._left]
 
     @property
     def right(self) -> list[float]:
-        """The outbound track's peaks: what the customer hears."""
+        """The peaks of the outbound track, the audio that the customer hears."""
         return [round(peak / 255, 3) for peak in self._right]

@@ -1,4 +1,4 @@
-"""Byte ranges of HTTP (RFC 9110, section 14). Pure."""
+"""HTTP byte ranges (RFC 9110, section 14). Pure."""
 
 import re
 from dataclasses import dataclass
@@ -8,20 +8,20 @@ _ONE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Bytes `start` up to, not including, `end`."""
+    """The bytes from `start` up to, not including, `end`."""
 
     start: int
     end: int
 
 
 class UnsatisfiableError(ValueError):
-    """The range lies outside of what there is."""
+    """The range lies outside of the object."""
 
 
 def wanted_span(header: str | None, size: int) -> Span | None:
-    """The part of `size` bytes that a `Range` header asks for; None: all of it (no header, one that
-    cannot be read, or several ranges, which a server may answer whole). Raises
-    `UnsatisfiableError`."""
+    """Return the part of `size` bytes that a `Range` header asks for. Return None for all of them:
+    there is no header, it is invalid, or it has several ranges, which a server may answer with the
+    whole object. Raise `UnsatisfiableError`."""
     match = _ONE.fullmatch(header.strip()) if header else None
     if match is None or not (match[1] or match[2]):
         return None
@@ -33,7 +33,7 @@ def wanted_span(header: str | None, size: int) -> Span | None:
     start = int(match[1])
     last = int(match[2]) if match[2] else size - 1
     if match[2] and last < start:
-        return None  # not a range at all: to be ignored
+        return None  # an invalid range is ignored
     if start >= size:
         raise UnsatisfiableError
     return Span(start, min(last, size - 1) + 1)

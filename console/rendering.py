@@ -1,4 +1,4 @@
-"""The pages' templates. There is no build step: they are rendered when they are asked for."""
+"""The pages' templates. There is no build step: each request renders its page."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _DIRECTORY = Path(__file__).parent / "templates"
 
 
 class Templates:
-    """The templates, with the functions that they use."""
+    """The templates, with the functions and constants that they use."""
 
     def __init__(self) -> None:
         self._environment = jinja2.Environment(

@@ -1,4 +1,4 @@
-"""The headers that keep a browser safe, on every answer."""
+"""Security headers on every answer."""
 
 from collections.abc import MutableMapping
 from typing import Any
@@ -26,8 +26,9 @@ _HSTS = "max-age=63072000; includeSubDomains"
 
 
 class SafetyMiddleware:
-    """Puts `SAFETY_HEADERS` on every answer, with HSTS if it goes over https. Answers are not
-    stored, except for static files. It must be outermost, so that it sees the 500s too."""
+    """Adds `SAFETY_HEADERS` to every answer, and HSTS over https. Browsers may not store answers,
+    except for static files. It must be the outermost middleware, so that it sees answers with 500
+    too."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -15,12 +15,12 @@ from pipeline.store.startup import opened_store, ready
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """Serves the console until `stop` is set. Raises `SettingsError` where a setting it needs is
-    missing, `OSError` where it cannot listen."""
-    listen: str = settings.need("console_listen", "host:port where the console listens")
-    tokens = several(settings.need("console_token", "the token that opens the console"))
+    """Serve the console until `stop` is set. Raise `SettingsError` if a required setting is
+    missing, `OSError` if the port cannot be opened."""
+    listen: str = settings.need("console_listen", "host:port that the console listens on")
+    tokens = several(settings.need("console_token", "the token that gives access to the console"))
     engine = open_database(settings.need("database_url", "the SQLAlchemy URL of the database"))
-    url = settings.need("recordings_url", "where audio is kept: file:///directory or s3://bucket")
+    url = settings.need("recordings_url", "the audio store: file:///directory or s3://bucket")
     try:
         objects = await opened_store(url, health)
         app = make_app(engine, objects, health, tokens)

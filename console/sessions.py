@@ -1,4 +1,4 @@
-"""Sessions: begun by signing in, found by a cookie, and ended on the server."""
+"""Sessions: they begin with a sign-in, are found by a cookie, and end on the server."""
 
 import hmac
 import secrets
@@ -14,11 +14,11 @@ _MAX_COOKIE = 100
 
 
 class Sessions:
-    """The sessions of a console. All methods block, and raise what `SessionStore` raises. `now` is
-    in ms since the epoch.
+    """The sessions of a console. All methods block, and raise the errors of `SessionStore`. `now`
+    is in ms since the Unix epoch.
 
-    The cookie is random. The database has a hash of it that is keyed with the console's token: a
-    token that is no longer accepted voids the cookies of its time.
+    The cookie is random. The database has a hash of it that is keyed with the console's token. When
+    a token is no longer accepted, the cookies that were keyed with it become invalid.
     """
 
     def __init__(self, store: SessionStore, tokens: Sequence[str]) -> None:
@@ -26,7 +26,7 @@ class Sessions:
         self._keys = [token.encode() for token in tokens]
 
     def begin(self, address: str, user_agent: str, now: int) -> tuple[ConsoleSession, str]:
-        """Begin a session. Return it with the value of its cookie, which is kept nowhere."""
+        """Begin a session. Return it with the value of its cookie, which is stored nowhere."""
         self._store.delete_expired(now - ABSOLUTE_MS, now - IDLE_MS)
         cookie = secrets.token_urlsafe(32)
         session = ConsoleSession(secrets.token_hex(8), now, now, address, user_agent)
@@ -41,7 +41,7 @@ class Sessions:
         return next((session for session in found if is_valid(session, now)), None)
 
     def note_activity(self, session: ConsoleSession, now: int) -> None:
-        """Note that the session's idle time begins again."""
+        """Restart the session's idle time."""
         if now - session.active_at >= NOTED_EVERY_MS:
             self._store.touch(session.session_id, now)
 
@@ -58,10 +58,10 @@ class Sessions:
 
 
 def is_valid(session: ConsoleSession, now: int) -> bool:
-    """Whether a session is within the idle limit and the absolute limit."""
+    """Return whether a session is within the idle limit and the absolute limit."""
     return now - session.active_at < IDLE_MS and now - session.started_at < ABSOLUTE_MS
 
 
 def expires_at(session: ConsoleSession) -> int:
-    """Return when a session expires if it is not used again (ms)."""
+    """Return when a session expires if it is not used again (ms since the Unix epoch)."""
     return min(session.active_at + IDLE_MS, session.started_at + ABSOLUTE_MS)

@@ -1,4 +1,4 @@
-"""The sign-in page, and signing out."""
+"""The sign-in page, sign-in and sign-out."""
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -18,7 +18,7 @@ from pipeline.store.sessions import ConsoleSession
 
 
 class SignIn:
-    """Exchanges the token for a session, and ends it."""
+    """Exchanges the token for a session, and ends the session."""
 
     def __init__(self, gate: Gate, auditor: Auditor, templates: Templates) -> None:
         self._gate = gate
@@ -27,7 +27,7 @@ class SignIn:
         self._templates = templates
 
     def routes(self) -> list[Route]:
-        """`/sign-in` and `/sign-out`."""
+        """Return the routes of `/sign-in` and `/sign-out`."""
         return [
             Route(SIGN_IN, self.show, methods=["GET"]),
             Route(SIGN_IN, self.sign_in, methods=["POST"]),
@@ -35,18 +35,18 @@ class SignIn:
         ]
 
     async def show(self, _: Request) -> Response:
-        """The form."""
+        """Show the sign-in form."""
         return self._templates.page("sign_in.html", here="sign-in", error=None)
 
     async def sign_in(self, request: Request) -> Response:
-        """Take the token, give the cookie of a new session. An earlier session of the same browser
-        ends."""
+        """Check the token and set the cookie of a new session. An earlier session of the same
+        browser ends."""
         if not is_from_own_page(request.headers):
             raise HTTPException(403, "This form was sent from another site.")
         visitor = visitor_of(request)
         token = await form_field(request, "token")
         if not await self._gate.check_token(token, visitor.address, "sign-in form"):
-            text = "That is not the token."
+            text = "Wrong token."
             return self._templates.page("sign_in.html", 403, here="sign-in", error=text)
         await self._end(request, await self._gate.session(request, visitor.at))
         agent = request.headers.get("user-agent", "")
@@ -59,7 +59,7 @@ class SignIn:
         return response
 
     async def sign_out(self, request: Request) -> Response:
-        """End the session on the server, and have the browser forget everything."""
+        """End the session on the server, and make the browser delete everything it has stored."""
         await self._end(request, visitor_of(request).session)
         response = RedirectResponse(SIGN_IN, 303)
         scheme = request.scope["scheme"]

@@ -19,8 +19,8 @@ _MAX_TICKS = 7
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A bar from `x`, `width` wide, with the label of its row (empty for all but the first bar of a
-    row). `kind` is a CSS class."""
+    """A bar. `label`: the label of its row, empty for all but the first bar of a row. `kind`: its
+    CSS classes. `title`: its tooltip."""
 
     label: str
     kind: str
@@ -32,7 +32,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class TickMark:
-    """A moment on the axis."""
+    """A mark on the axis, with its time as text."""
 
     x: float
     text: str
@@ -40,7 +40,7 @@ class TickMark:
 
 @dataclass(frozen=True, slots=True)
 class TimeLine:
-    """All that is drawn, in a box `WIDTH` by `height`."""
+    """All parts of the drawing, in a box `WIDTH` by `height`."""
 
     height: int
     bars: tuple[Bar, ...]
@@ -48,8 +48,8 @@ class TimeLine:
 
 
 def time_line(contact: Contact, now: int) -> TimeLine:
-    """The time line of a contact; what has not ended goes on until `now` (ms)."""
-    now = max(now, contact.updated_at)  # the clock of this machine may be behind the log's
+    """Return the time line of a contact. Bars without an end last until `now` (ms)."""
+    now = max(now, contact.updated_at)  # this machine's clock may be behind log time
     start, end = _extent(contact, now)
     scale = (WIDTH - LABEL) / max(1, end - start)
     rows = [[part] for part in (*_sessions(contact, end), *_recordings(contact, end))]
@@ -99,7 +99,7 @@ def _recordings(contact: Contact, end: int) -> Iterator[_Part]:
 
 
 def _gaps(contact: Contact) -> Iterator[_Part]:
-    """All gaps share a row."""
+    """Yield the gaps, which share a row."""
     for number, gap in enumerate(contact.gaps):
         title = f"Missing, {reason_of_gap(gap.reason)}"
         yield _Part("" if number else "Missing", "gap", title, gap.started_at, gap.ended_at)

@@ -1,4 +1,4 @@
-"""Records as the API's JSON (docs/console.md). Pure."""
+"""Convert records to the API's JSON (docs/console.md). Pure."""
 
 from dataclasses import replace
 from typing import Any
@@ -23,7 +23,7 @@ def without_withheld(contact: Contact) -> Contact:
 
 
 def contact_json(contact: Contact, *, withheld: bool = False) -> Json:
-    """A CONTACT; withheld recordings are among its recordings only if they are asked for."""
+    """Return a CONTACT. `withheld`: include the withheld recordings."""
     return {
         "contact_id": contact.contact_id,
         "task_sid": contact.task_sid,
@@ -89,12 +89,12 @@ def _decision_json(decision: ContactDecision) -> Json:
 
 
 def recording_path(recording: ContactRecording) -> str:
-    """Return the API's path of a recording: by its id, as several can have the same INUM."""
+    """Return the API's path of a recording, by its id: several recordings can have one INUM."""
     return f"/api/recordings/{quote(recording.recording_id, safe='')}"
 
 
 def recording_json(recording: ContactRecording, task_sid: str) -> Json:
-    """A RECORDING of that task."""
+    """Return a RECORDING of the task."""
     is_audible = recording.state == "complete" and not recording.withheld_because
     return {
         "inum": recording.inum,
@@ -123,7 +123,7 @@ def recording_json(recording: ContactRecording, task_sid: str) -> Json:
 
 
 def call_json(contact: Contact) -> Json:
-    """A call in progress, as `/api/calls` shows it; with what its row on the page needs."""
+    """Return a call in progress as in `/api/calls`, with all that its row on the page needs."""
     return {
         "task_sid": contact.task_sid,
         "direction": contact.direction,

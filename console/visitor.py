@@ -1,4 +1,4 @@
-"""The sender of a request, as the gate found it."""
+"""The sender of a request, as identified by `console.gate`."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ _KEY = "flexcapture.visitor"
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The sender of a request that came at `at` (ms): by the token, or by a session, or a stranger.
+    """The sender of a request: identified by the token or by a session, or a stranger.
 
-    `address` is the IP address, "unknown" on a socket without one.
+    `at`: time of the request, ms. `address`: the IP address, "unknown" for a socket without one.
     """
 
     at: int

@@ -1,8 +1,8 @@
-"""How long the answer to a wrong token is delayed. Pure.
+"""Decide how long the answer to a wrong token is delayed. Pure.
 
-Each further wrong token from an address is answered later than the one before. A right token is
-never delayed: many people may share an address (a proxy, a NAT), and one of them must not keep out
-the others. Tokens have at least 32 characters, so that their safety does not depend on the delay.
+The delay grows with each further wrong token from an address. A right token is never delayed: many
+people may share an address (a proxy, a NAT), and one of them must not keep out the others. Tokens
+have at least 32 characters, so their security does not depend on the delay.
 """
 
 from collections import OrderedDict
@@ -28,8 +28,8 @@ class _Address:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The answer to a wrong token. `network` is given back to `answered`. `attempt` counts from 1.
-    `delay_s` None: too many answers are being delayed, answer 429 at once."""
+    """The answer to a wrong token. `network`: the client's address or network. `attempt` counts
+    from 1. `delay_s`: None if too many answers are being delayed; answer 429 at once then."""
 
     network: str
     attempt: int
@@ -37,20 +37,21 @@ class Refusal:
 
     @property
     def is_noted(self) -> bool:
-        """Whether log and audit table get an entry: each of the first 20 of an address, then every
-        hundredth, so that a stranger cannot fill them."""
+        """Whether log and audit table get an entry: for each of the first 20 attempts of an
+        address, then for every hundredth, so that a stranger cannot fill them."""
         return self.attempt <= _ALL_NOTED or self.attempt % _NOTED_EVERY == 0
 
 
 @dataclass(slots=True)
 class WrongTokens:
-    """The wrong tokens of each address. Of many addresses, the quietest are forgotten."""
+    """Counts the wrong tokens of each address. Of too many addresses, the least recent ones without
+    a delayed answer are forgotten."""
 
     _addresses: OrderedDict[str, _Address] = field(default_factory=OrderedDict)
     _delayed: int = 0
 
     def refuse(self, address: str, now: int) -> Refusal:
-        """Count a wrong token at `now` (ms). Call `answered` once it was answered."""
+        """Count a wrong token at `now` (ms). Call `answered` once it has been answered."""
         network = network_of(address)
         entry = self._entry(network)
         entry.attempts = 1 if now - entry.last_at > FORGET_MS else entry.attempts + 1
@@ -73,7 +74,8 @@ class WrongTokens:
         entry = self._addresses.setdefault(network, _Address())
         self._addresses.move_to_end(network)
         if len(self._addresses) > MAX_ADDRESSES:
-            # The one just added is last, and some address has no delayed answer: of those are few.
+            # The entry just added is last. Some other one has no delayed answer, because at most
+            # `MAX_DELAYED` have any.
             quiet = next(name for name, other in self._addresses.items() if not other.delayed)
             del self._addresses[quiet]
         return entry
@@ -84,8 +86,8 @@ def _delay(attempt: int) -> float:
 
 
 def network_of(address: str) -> str:
-    """Return what stands for one client: an IPv4 address, the /64 network of an IPv6 address, or
-    the text itself if it is no address."""
+    """Return the network that counts as one client: an IPv4 address, the /64 network of an IPv6
+    address, or the text itself if it is no address."""
     try:
         found = ip_address(address)
     except ValueError:

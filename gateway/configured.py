@@ -1,4 +1,4 @@
-"""The parts of a gateway that its settings make."""
+"""Build the parts of a gateway from its settings."""
 
 from pathlib import Path
 
@@ -13,11 +13,13 @@ log = structlog.get_logger(__name__)
 
 
 def spills_of(settings: Settings, directory: Path | None, instance: str) -> Spills | None:
-    """Return the gateway's spill; None if it has none. `directory`: its state directory. Raises
-    `SettingsError` if the spill's directory cannot be used."""
+    """Return the gateway's spill, None if it has none. `directory`: the gateway's state directory.
+    Raise `SettingsError` if the spill directory cannot be used."""
     directory = settings.gateway_spill_dir or (directory and directory / f"{instance}.spill")
     if directory is None or not settings.gateway_spill_bytes:
-        log.warning("no FLEXCAPTURE_GATEWAY_SPILL_DIR: without Kafka audio is kept in memory only")
+        log.warning(
+            "no FLEXCAPTURE_GATEWAY_SPILL_DIR: audio is kept only in memory while Kafka is away"
+        )
         return None
     try:
         return Spills(directory, settings.gateway_spill_bytes)
@@ -32,7 +34,7 @@ def spills_of(settings: Settings, directory: Path | None, instance: str) -> Spil
 def entrance_of(
     settings: Settings, public_url: str, directory: Path | None, clock: LogClock
 ) -> Entrance:
-    """Return what judges handshakes for `public_url`."""
+    """Return the object that accepts or refuses handshakes for `public_url`."""
     return Entrance(
         settings.auth_tokens,
         public_url,
@@ -44,8 +46,10 @@ def entrance_of(
 
 
 def warn_of_missing(settings: Settings) -> None:
-    """Log which settings are missing, and what that means."""
+    """Log a warning for each missing setting, with its consequence."""
     if settings.twilio_auth_token is None:
         log.warning("FLEXCAPTURE_TWILIO_AUTH_TOKEN is not set: every media stream is refused")
     if settings.twilio_account_sid is None:
-        log.warning("FLEXCAPTURE_TWILIO_ACCOUNT_SID is not set: a stream's account is not checked")
+        log.warning(
+            "FLEXCAPTURE_TWILIO_ACCOUNT_SID is not set: media streams of any account are accepted"
+        )

@@ -1,7 +1,7 @@
-"""Reads the stream managers' decisions from `stream.events`, for `gateway.admission.decisions`.
+"""Read the stream managers' decisions from `stream.events`, for `gateway.admission.decisions`.
 
-Every gateway reads all of it, without a group: any call's media stream may come to any gateway.
-While Kafka is away decisions arrive later, and nothing else changes.
+Every gateway reads the whole topic, without a consumer group: any call's media stream may come to
+any gateway. While Kafka is away decisions arrive later, and nothing else changes.
 """
 
 import asyncio
@@ -25,10 +25,10 @@ from schemas.topics import STREAM_EVENTS
 log = structlog.get_logger(__name__)
 
 BACK_MS = 120_000
-"""Reading begins so long ago: what was decided before has led to a stop request long since."""
+"""How far back reading starts. Earlier decisions have already led to stop requests."""
 FETCH_MS = 1_500
-"""How long the broker gathers records for a fetch. Audio needs the CPU time, and decisions are in
-no hurry, as sockets are closed 3 s after them."""
+"""`fetch.max.wait.ms`: few fetches leave CPU time for audio. Decisions are not urgent, because
+sockets are closed 3 s after them."""
 POLL_MS = 5_000
 RETRY_S = 1.0
 STOP_S = 2.0
@@ -37,9 +37,12 @@ DECISIONS = Counter("flexcapture_gateway_decisions_read", "Recording decisions r
 
 
 class DecisionFollower:
-    """Reads until it is cancelled. `started`: this life of this gateway, whose own `GatewayAlive`
-    records show how far a partition was read. `clock`: the log's, ms. `replaced_by` is called with
-    the epoch of another gateway that has the same name and came up later."""
+    """Reads decisions until it is cancelled.
+
+    `started`: this life of this gateway. Its own `GatewayAlive` records show how far a partition
+    has been read. `clock`: log time, ms. `replaced_by` is called with the epoch of another gateway
+    that has the same name and started later.
+    """
 
     def __init__(
         self,
@@ -57,13 +60,13 @@ class DecisionFollower:
         name = settings.prefixed(STREAM_EVENTS.name)
         self._partitions = [TopicPartition(name, n) for n in range(STREAM_EVENTS.partitions)]
         self._positions: dict[TopicPartition, int] = {}
-        # How the records begin that matter. Most are the `GatewayAlive` of all gateways, which are
-        # as many as partitions, every two seconds.
+        # The first bytes of the records to decode. Most records are none of these: each gateway
+        # writes a `GatewayAlive` to every partition every two seconds.
         self._own = beginnings_of(started.gateway)
         self._beginnings = (*self._own, *map(_header, codec.versions(RecordingDecided.__name__)))
 
     async def run(self) -> None:
-        """Read; after an error, continue from the last position with a new consumer."""
+        """Read until cancelled. After an error, resume at the last position with a new consumer."""
         while True:
             reader = consumer(
                 self._settings, fetch_max_wait_ms=FETCH_MS, fetch_min_bytes=GATHERED_BYTES
@@ -72,8 +75,8 @@ class DecisionFollower:
                 await reader.start()
                 await self._read(reader)
             except KafkaError as error:
-                log.warning("recording decisions cannot be read; trying again", error=repr(error))
-            except Exception:  # whatever it is, it must not end the sockets
+                log.warning("cannot read recording decisions; trying again", error=repr(error))
+            except Exception:  # no fault here may end the sockets
                 log.exception("cannot read recording decisions; trying again")
             finally:
                 await _stop(reader)
@@ -92,9 +95,10 @@ class DecisionFollower:
                 self._positions[partition] = records[-1].offset + 1
 
     async def _start_positions(self, reader: AIOKafkaConsumer) -> dict[TopicPartition, int]:
-        """A partition without a leader is read from its beginning, once it has one."""
+        """Return the start offsets. A partition without a leader is left out; it is read from its
+        beginning once it has one."""
         since = self._clock() - BACK_MS
-        # In this order: a record that is written in between must not be passed over.
+        # In this order, so that a record written between the two requests is not skipped.
         ends = await end_offsets(reader, self._partitions)
         found = await reader.offsets_for_times(dict.fromkeys(ends, since)) if ends else {}
         return {

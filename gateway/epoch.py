@@ -1,7 +1,8 @@
-"""A gateway's epoch: distinguishes its lives, so that what an earlier one left open is known dead.
+"""A gateway's epoch: it counts the lives of a gateway process, so that media streams which an
+earlier life left open are known to be dead.
 
-An epoch only grows. It is reserved in the state directory; without a reservation there it is above
-every epoch that the log knows of the instance. It never depends on the machine's clock alone.
+An epoch only grows. It is reserved in the state directory. Without a reservation it is higher than
+every epoch of the instance in Kafka. It never depends on the machine's clock alone.
 """
 
 import asyncio
@@ -13,28 +14,28 @@ from pipeline.runtime.settings import Settings
 from schemas.records import GatewayStarted
 
 KAFKA_S = 5.0
-"""How long a gateway with a reserved epoch waits for Kafka before it begins without it."""
+"""How long a gateway with a reserved epoch waits for Kafka before it starts without it."""
 
 
 class InstanceInUse(RuntimeError):
-    """Another process has the gateway's instance name; the text says what to do."""
+    """Another process uses this gateway's instance name. The text says what to do."""
 
 
 def in_use(started: GatewayStarted, newer_epoch: int) -> InstanceInUse:
-    """Return why a gateway ends when a newer epoch of its name is announced."""
+    """Return the error for a gateway that ends because a newer epoch of its name was announced."""
     return InstanceInUse(
-        f"another gateway named {started.gateway} came up later (its epoch is {newer_epoch}, this "
+        f"another gateway named {started.gateway} started later (its epoch is {newer_epoch}, this "
         f"one's {started.epoch}), so this one ends: give each its own FLEXCAPTURE_INSTANCE"
     )
 
 
 def next_epoch(log_time: int | None, *known: int | None) -> int:
-    """Return the log's time (ms; None: not known), but more than every known epoch."""
+    """Return the log time (ms; None if not known), or more if a known epoch is not below it."""
     return max([log_time or 0, *(epoch + 1 for epoch in known if epoch is not None)])
 
 
 def is_reserved(directory: Path | None, instance: str) -> bool:
-    """Return whether an epoch is reserved in the state directory, so that the next one is certain
+    """Return whether an epoch is reserved in the state directory. The next epoch can then be chosen
     without Kafka."""
     return directory is not None and _read(_path(directory, instance)) is not None
 
@@ -46,8 +47,8 @@ async def begin_epoch(
     clock: LogClock,
     stop: asyncio.Event,
 ) -> int | None:
-    """Return the epoch of this life, once it is certain to be a new one; None if `stop` was set
-    before. While Kafka is away, only a reservation in `directory` makes it certain."""
+    """Return the epoch of this life once it is certain to be new, or None if `stop` is set before.
+    While Kafka is away, only a reservation in `directory` makes it certain."""
     path = directory and _path(directory, instance)
     reserved = None if path is None else _read(path)
     if reserved is None:

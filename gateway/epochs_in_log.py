@@ -1,4 +1,4 @@
-"""The greatest epoch of a gateway on `stream.events`, for a gateway that keeps none itself."""
+"""Find a gateway's highest epoch on `stream.events`, for a gateway without a reserved epoch."""
 
 import asyncio
 import itertools
@@ -16,19 +16,19 @@ from schemas.topics import STREAM_EVENTS
 log = structlog.get_logger(__name__)
 
 LOOK_BACK_MS = FORGET_MS + 5 * 60_000
-"""Stream managers remember a gateway's epoch for an hour after they heard of it last."""
+"""Stream managers remember a gateway's epoch for an hour after its last record."""
 PARTITION_S = 10.0
-"""A partition that was not read within this has no leader, say: another one is read."""
+"""A partition that is not read within this time may have no leader: the next one is read."""
 RETRY_S = 1.0
 
 
 async def latest_epoch(
     settings: Settings, instance: str, now: int, stop: asyncio.Event
 ) -> int | None:
-    """Return the greatest epoch of the gateway on `stream.events` in the hour before `now` (ms, log
-    time); None: there was none, or `stop` was set. While Kafka is away it waits.
+    """Return the gateway's highest epoch on `stream.events` in the `LOOK_BACK_MS` before `now` (ms,
+    log time), or None if there is none or `stop` is set. Wait while Kafka is away.
 
-    Gateways write their epochs to every partition, so one that can be read is enough."""
+    Gateways write their epochs to every partition, so one readable partition is enough."""
     for partition in itertools.cycle(range(STREAM_EVENTS.partitions)):
         if stop.is_set():
             return None
@@ -36,7 +36,11 @@ async def latest_epoch(
             async with asyncio.timeout(PARTITION_S):
                 return await _latest_of(settings, instance, partition, now - LOOK_BACK_MS)
         except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("earlier epochs cannot be read", partition=partition, error=repr(error))
+            log.warning(
+                "cannot read earlier epochs; trying the next partition",
+                partition=partition,
+                error=repr(error),
+            )
             await asyncio.sleep(RETRY_S)
     raise AssertionError
 
@@ -57,14 +61,15 @@ async def _latest_of(settings: Settings, instance: str, partition: int, since: i
 
 
 def beginnings_of(instance: str) -> tuple[bytes, ...]:
-    """Return how the announcements of that gateway begin, whatever their epoch and time."""
+    """Return the first bytes of the gateway's announcements, which all epochs and times share."""
     # Epoch and time are the last fields: 0 is one byte in Avro.
     records = (GatewayAlive(instance, 0, 0), GatewayStarted(instance, 0, 0))
     return tuple(encode(record)[:-2] for record in records)
 
 
 def epoch_in(value: bytes | None, beginnings: tuple[bytes, ...]) -> int | None:
-    """Return the epoch in an announcement that begins so; None: it is something else."""
+    """Return the epoch of an announcement that starts with one of `beginnings`, None for any other
+    record."""
     if value is None or not value.startswith(beginnings):
         return None
     try:

@@ -1,8 +1,7 @@
-"""The gateway's process: WebSockets in, `gateway.media.protocol` in the middle,
-`gateway.publishing.publisher` out.
+"""The gateway's process: from WebSockets through `media.protocol` to `publishing.publisher`.
 
-Reading a socket never waits for Kafka: what a message leads to goes into the publisher's bounded
-buffer at once. Neither the path nor the signature of a handshake is ever logged.
+Reading a socket never waits for Kafka: the records that a message leads to go into the publisher's
+bounded buffer at once. Neither the path nor the signature of a handshake is ever logged.
 """
 
 import asyncio
@@ -40,17 +39,17 @@ log = structlog.get_logger(__name__)
 WATCH_S = 0.1
 ALIVE_S = 2.0
 ANNOUNCED_S = 5
-"""For so long a gateway that comes up waits for partitions that Kafka does not take."""
+"""How many seconds a starting gateway waits for partitions that take no records."""
 CLOSE_S = 1.5
 FLUSH_S = 2.0
 FULL = 0.9
 LINGER_MS = 10
-"""For batches of several calls to go to Kafka in one request, which costs more than they do."""
+"""Lets batches of several calls share one request to Kafka: a request costs more than a batch."""
 PATIENCE_S = 5.0
-"""For so long a gateway with a state directory waits for Kafka at its start."""
+"""How long a gateway with a state directory waits for Kafka when it starts."""
 GARBAGE_AFTER = 20_000
-"""New objects after which the collector looks for cycles. Frames wait by the thousand to become
-batches, and are no garbage."""
+"""New objects after which the garbage collector looks for cycles. Thousands of frames wait to
+become batches, and are no garbage."""
 
 
 _READS = (STREAM_EVENTS,)
@@ -58,7 +57,7 @@ _WRITES = (MEDIA, STREAM_EVENTS)
 
 
 class Announcer(Protocol):
-    """What an announcement needs of a `Publisher`."""
+    """The methods of `Publisher` that an announcement uses."""
 
     def publish(
         self,
@@ -68,23 +67,23 @@ class Announcer(Protocol):
         *,
         partition: int | None = None,
     ) -> bool:
-        """Has a record published."""
+        """Put a record into the buffer; see `Publisher.publish`."""
 
     async def flushed(self, seconds: float) -> bool:
-        """Whether everything stands in the log, after at most so long."""
+        """Wait at most `seconds`. Return whether all records are acknowledged."""
 
     @property
     def was_heard(self) -> bool:
-        """Whether anything stands in the log."""
+        """Whether Kafka has ever acknowledged a record."""
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """The role. Ready once every partition knows that this gateway came up. Raises `InstanceInUse`
-    if another gateway of its name came up."""
-    gc.freeze()  # what is there by now stays
+    """Run a gateway until `stop`. It is ready once it has announced itself on every partition.
+    Raise `InstanceInUse` if another gateway of the same name has started."""
+    gc.freeze()  # the objects that exist by now are permanent
     gc.set_threshold(GARBAGE_AFTER)
     settings.need("gateway_listen", "host:port to take media streams on")
-    public_url = settings.need("gateway_public_url", "the URL that Twilio is told, wss://...")
+    public_url = settings.need("gateway_public_url", "the URL that Twilio is given, wss://...")
     warn_of_missing(settings)
     instance = settings.instance or f"gateway-{socket.gethostname()}"
     directory = settings.state_dir and settings.state_dir / "gateway"
@@ -129,7 +128,7 @@ async def _serve(
             health.good("starting")
             await gateway.work(health, topics[1], stop)
             if not all(await asyncio.gather(*(each.flushed(FLUSH_S) for each in outlets))):
-                log.warning("Kafka has not taken everything")
+                log.warning("stopping before Kafka has taken all records")
         watching.cancel()
         for publisher in outlets:
             publisher.stop()
@@ -151,15 +150,20 @@ async def opened(
     stop: asyncio.Event,
     patience_s: float = inf,
 ) -> bool:
-    """Tells every partition that earlier epochs of this gateway are dead, and accepts sockets;
-    False if told to stop first. If Kafka has not taken that after `patience_s` seconds, sockets are
-    accepted all the same: it goes out before anything of theirs. `topics`: media and stream events.
-    Raises `OSError` if it cannot listen.
+    """Announce on every partition that earlier epochs of this gateway are dead, then accept
+    sockets. Return False if `stop` is set before that.
+
+    If Kafka has not taken the announcement after `patience_s` seconds, accept sockets all the same:
+    the announcement goes out before any of their records. `topics`: media and stream events. Raise
+    `OSError` if the port cannot be opened.
     """
-    # 1. The recorders are told, behind what an earlier life left in the spill and before anything
-    # of this one. 2. The port is open: who connects waits. 3. The stream managers are told, and
-    # have media streams started again at once: a closed port would refuse them. It also shows that
-    # Kafka takes what comes. 4. Sockets are accepted.
+    # The order matters:
+    # 1. Announce to the recorders: after the records that an earlier life left in the spill, before
+    #    any of this life.
+    # 2. Open the port: connections wait in the backlog.
+    # 3. Announce to the stream managers. They restart media streams at once, which a closed port
+    #    would refuse. The acknowledgement also shows that Kafka takes records.
+    # 4. Accept sockets.
     media, events = topics
     _broadcast(outlets.media, media, started)
     listening = gateway.bound(listen)
@@ -177,9 +181,12 @@ async def _announced(
     stop: asyncio.Event,
     patience_s: float,
 ) -> bool:
-    """Return True once it stands in the log on every partition that Kafka takes, or after
-    `patience_s` seconds; False if told to stop first. A partition that has no leader after some
-    seconds gets it later, before anything else."""
+    """Return True once every partition has acknowledged the announcement, or after `patience_s`
+    seconds; False if `stop` is set first.
+
+    If Kafka takes other records, the wait ends after `ANNOUNCED_S` seconds: a partition without a
+    leader gets the announcement later, before any other record.
+    """
     _broadcast(publisher, topic, started)
     tries = 0
     while not await publisher.flushed(1):
@@ -187,10 +194,10 @@ async def _announced(
             return False
         tries += 1
         if publisher.was_heard and tries >= ANNOUNCED_S:
-            log.warning("Kafka does not take the announcement on every partition")
+            log.warning("some partitions have not taken the announcement: they get it later")
             return True
         if tries >= patience_s:
-            log.warning("Kafka is away: media streams are accepted, their audio waits here")
+            log.warning("Kafka is away: media streams are accepted, and their audio is buffered")
             return True
     return True
 
@@ -201,7 +208,7 @@ def _broadcast(publisher: Announcer, topic: str, record: GatewayStarted | Gatewa
 
 
 class Gateway:
-    """The port and the sockets. `started`: how it announces itself."""
+    """The port and the sockets of one gateway. `started`: its announcement."""
 
     def __init__(
         self,
@@ -212,7 +219,7 @@ class Gateway:
         clock: LogClock,
     ) -> None:
         self.newer_epoch: int | None = None
-        """The epoch of another process that has this gateway's name and came up later."""
+        """The epoch of another process that has this gateway's name and started later."""
         self._is_replaced = asyncio.Event()
         self._clock = clock
         self._reuse_port = settings.gateway_reuse_port
@@ -246,8 +253,8 @@ class Gateway:
         )
 
     async def work(self, health: Health, events_topic: str, stop: asyncio.Event) -> None:
-        """Take media streams until `stop` is set, and let them end; or until another gateway of the
-        same name came up, and end them: nothing that this one reports counts any more."""
+        """Accept media streams until `stop` is set, then drain. If another gateway of the same name
+        starts, end them at once: the reports of this one are ignored from then on."""
         async with asyncio.TaskGroup() as tasks:
             working = [
                 tasks.create_task(self.sockets.keep_reading(), name="sockets"),
@@ -264,8 +271,8 @@ class Gateway:
         self.end()
 
     def bound(self, address: str) -> socket.socket:
-        """An open port: who connects waits until he is accepted. Raises `OSError` if there is
-        none."""
+        """Open the port and return its socket. Connections wait in the backlog until they are
+        accepted. Raise `OSError` if the port cannot be opened."""
         host, port = listen_address(address)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server(
@@ -273,8 +280,8 @@ class Gateway:
         )
 
     async def watch(self, health: Health) -> None:
-        """Close sockets without a handshake and those of calls that are not to be recorded, and
-        watch Kafka."""
+        """Close sockets past their handshake deadline and sockets of calls that must not be
+        recorded. Show in the health check what Kafka and the disk do not take."""
         while True:
             await asyncio.sleep(WATCH_S)
             self.reception.sweep()
@@ -287,8 +294,8 @@ class Gateway:
                 health.good("spill")
 
     async def _say_alive(self, topic: str) -> None:
-        """Tell every partition, again and again, that this gateway lives. One that Kafka does not
-        take is told nothing: what waits would tell only later that it lived."""
+        """Publish `GatewayAlive` to every partition every `ALIVE_S`. Skip a partition that takes no
+        records: a record that waits would report a past time as if it were current."""
         who, events = self.started, self.outlets.events
         while True:
             alive = GatewayAlive(who.gateway, who.epoch, self._clock.now())
@@ -298,8 +305,8 @@ class Gateway:
             await asyncio.sleep(ALIVE_S)
 
     async def drain(self) -> None:
-        """Lets the load balancer see that the health check is red, accepts no more, lets what runs
-        end for a while, then says goodbye."""
+        """Stop gracefully: give the load balancer time to see the failing health check, close the
+        port, give running media streams `drain_s` to end, then close their sockets."""
         await asyncio.sleep(self._check_s)
         self.reception.close_port()
         for seconds, what in ((self._drain_s, self.sockets.close_all), (CLOSE_S, self.end)):
@@ -309,7 +316,7 @@ class Gateway:
             what()
 
     def end(self) -> None:
-        """Closes everything."""
+        """Close the port and all sockets."""
         self.reception.close()
         self.sockets.end_all()
 
@@ -318,5 +325,5 @@ class Gateway:
         self._is_replaced.set()
 
     def _is_full(self) -> bool:
-        """Whether what runs needs the rest of what holds audio that Kafka has not taken."""
+        """Return whether the running media streams need the rest of the buffer and the spill."""
         return self.outlets.media.filled() > FULL and is_cut_off(self.outlets)

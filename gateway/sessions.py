@@ -1,7 +1,7 @@
-"""One process's sockets, each with its protocol: carries out what a protocol decides.
+"""Carry out the decisions of the protocols of all sockets of a process.
 
-Nothing here waits: records go to the publisher's buffer, and what is to happen to the socket is
-returned to who holds it.
+Nothing here waits: records go to the publisher's buffer, and the action on the socket is returned
+to the caller.
 """
 
 from collections import OrderedDict
@@ -24,20 +24,22 @@ from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 log = structlog.get_logger(__name__)
 
 MAX_ENDED = 100_000
-"""Media streams that ended whose last batch number is remembered."""
+"""Number of ended media streams of which the last batch number is remembered."""
 
-CONNECTIONS = Gauge("flexcapture_gateway_connections", "Sockets that are open")
+CONNECTIONS = Gauge("flexcapture_gateway_connections", "Open sockets after their handshake")
 REFUSED = Counter(
     "flexcapture_gateway_handshakes_refused", "Handshakes refused, by reason", ["reason"]
 )
 FRAMES = Counter("flexcapture_gateway_frames", "Frames received, by track", ["track"])
 _FRAMES = {track: FRAMES.labels(track) for track in ("inbound", "outbound")}
 INVALID = Counter(
-    "flexcapture_gateway_frames_invalid", "Frames that could not be used, by what is wrong", ["why"]
+    "flexcapture_gateway_frames_invalid", "Frames that could not be used, by fault", ["why"]
 )
 BATCHES = Counter("flexcapture_gateway_batches", "Batches handed to the publisher")
-OPENED = Counter("flexcapture_gateway_media_streams_opened", "Media streams that began")
-CLOSED = Counter("flexcapture_gateway_media_streams_closed", "Media streams ended", ["reason"])
+OPENED = Counter("flexcapture_gateway_media_streams_opened", "Media streams begun")
+CLOSED = Counter(
+    "flexcapture_gateway_media_streams_closed", "Media streams ended, by reason", ["reason"]
+)
 VIOLATIONS = Counter(
     "flexcapture_gateway_violations", "Sockets closed with 1008, by reason", ["why"]
 )
@@ -45,7 +47,7 @@ VIOLATIONS = Counter(
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """A socket's protocol, and what the shell keeps beside it."""
+    """A socket's protocol, and the shell's state for it."""
 
     protocol: MediaSocket
     stream: tuple[str, str] | None = None
@@ -57,10 +59,13 @@ class Session:
 
 
 class Sessions:
-    """All sessions of this process. `publisher` carries `media`. `events` carries the records of
-    `stream.events`, which must not wait behind audio: if they came late, the media streams would be
-    taken for dead. `decisions`: to be fed with the stream managers' decisions. `correction`: the
-    log's clock minus the machine's, ms; None: not known."""
+    """All sessions of this process.
+
+    `publisher` sends the records of `media`. `events` sends those of `stream.events`, which must
+    not wait behind audio: if they were late, the media streams would be considered dead. The caller
+    must pass the stream managers' decisions to `decisions`. `correction` returns log time minus the
+    machine's clock in ms, None if not known.
+    """
 
     def __init__(
         self,
@@ -87,7 +92,7 @@ class Sessions:
         self.decisions: RecordingDecisions[Session] = RecordingDecisions()
 
     def open(self, now: int, ticket: Ticket | None = None) -> Session:
-        """A socket was opened, with that ticket. `lost` must follow in the end."""
+        """Return the session of a new socket with that ticket. Call `lost` when it is over."""
         return Session(
             MediaSocket(
                 self._instance,
@@ -102,22 +107,22 @@ class Sessions:
     def receive(
         self, session: Session, texts: Sequence[str | bytes], now: int
     ) -> CloseSocket | SendPing | None:
-        """Text messages came. Returns what to do with the socket, if anything."""
+        """Handle text messages. Return the action on the socket, if any."""
         outputs = session.protocol.receive(texts, now)
         return self._carry_out(session, outputs) if outputs else None
 
     def received_binary(self, session: Session, now: int) -> CloseSocket | SendPing | None:
-        """A binary message came, which Twilio never sends. Returns how to close the socket."""
+        """Handle a binary message, which Twilio never sends. Return how to close the socket."""
         return self._carry_out(session, session.protocol.violated("binary message", now))
 
     def tick(self, session: Session, now: int) -> CloseSocket | SendPing | None:
-        """Time passed. Returns what to do with the socket, if anything."""
+        """Handle the passing of time. Return the action on the socket, if any."""
         outputs = session.protocol.tick(now)
         return self._carry_out(session, outputs) if outputs else None
 
     def end_not_to_be_recorded(self, now: int) -> dict[Session, CloseSocket | SendPing]:
-        """End the media streams of calls that were decided not to be recorded, if it is time.
-        Return how to close their sockets."""
+        """End the media streams of calls that must not be recorded, once they are due. Return how
+        to close their sockets."""
         ended: dict[Session, CloseSocket | SendPing] = {}
         for session, reason in self.decisions.overdue(now):
             how = self._carry_out(session, session.protocol.not_to_be_recorded(now, reason))
@@ -126,7 +131,7 @@ class Sessions:
         return ended
 
     def lost(self, session: Session, now: int, reason: str, detail: str) -> None:
-        """The socket is gone; what its media stream still had goes out."""
+        """Handle the loss of the socket: publish the rest of its media stream."""
         self._carry_out(session, session.protocol.lost(now, reason, detail))
         self._count_unusable(session)
         count_invalid_sids(session.protocol.invalid_sids)
@@ -170,7 +175,7 @@ class Sessions:
         )
 
     def _refuse_second(self, session: Session) -> CloseSocket:
-        """A second socket with the same task and stream SID: the first keeps it."""
+        """Refuse a second socket with the same task and stream SID; the first one stays."""
         session.protocol.forget()
         VIOLATIONS.labels("stream runs already").inc()
         return CloseSocket(POLICY_VIOLATION, "stream runs already")
@@ -184,7 +189,7 @@ class Sessions:
         key = batch.task_sid.encode()
         if session.dropped is not None:
             if not self._publisher.has_room(self._media_topic, key):
-                # A small batch may fit still, but it must not pass the dropped ones before it.
+                # A small batch might still fit, but must not overtake the dropped ones' record.
                 self._drop(session, batch, key)
                 return
             self._tell_dropped(session, key)
@@ -203,7 +208,8 @@ class Sessions:
             session.dropped.add(batch)
 
     def _tell_dropped(self, session: Session, key: bytes) -> None:
-        """Before anything later of the media stream: in the place of what is missing."""
+        """Publish the record of the dropped batches, in their place: before any later record of the
+        media stream."""
         if session.dropped is not None:
             self._publisher.publish(self._media_topic, key, session.dropped.record())
             session.dropped = None
@@ -228,8 +234,8 @@ class Sessions:
         )
 
     def _note_last_number(self, stream: tuple[str, str], number: int) -> None:
-        """If the media stream comes again, its batches continue after this number: else one number
-        would mean two batches."""
+        """Remember the number of the last batch. If the media stream comes again, its batches
+        continue after it; otherwise two batches would have the same number."""
         if not number:
             return
         self._last_numbers[stream] = number

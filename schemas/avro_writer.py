@@ -1,10 +1,9 @@
-"""Records -> Avro, straight from the dataclasses.
+"""Write records as Avro, straight from the dataclasses.
 
-fastavro reads, and wrote until this was measured: of what a tracker does with an event a sixth was
-making dictionaries for it and walking through them. What is written here is the same to the byte
-(`tests/schemas`), for the parts of Avro that our schemas use; a record within a
-record that is known not to change, and that many versions share, is written once
-(`writer_of(..., shared)`).
+fastavro reads the records. It also wrote them until measurements showed that a sixth of a tracker's
+work on an event was to build dictionaries for it and to walk through them. This module writes the
+same bytes (`tests/schemas`), and supports the parts of Avro that our schemas use. Nested records
+that never change, and that many versions share, are written only once (`writer_of(..., shared)`).
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -12,26 +11,30 @@ from operator import attrgetter
 from typing import Any
 
 Write = Callable[[Any, bytearray], None]
-"""Appends a value."""
+"""Appends a value in Avro's binary encoding to the bytes."""
 
 _LEAST, _MOST = -(1 << 63), (1 << 63) - 1
 _KNOWN_LONGS, _KNOWN_PARTS = 1 << 16, 1 << 13
 
 
 def writer_of(schema: Any, shared: Collection[str] = ()) -> Write:
-    """What appends a value of this schema (parsed JSON) to bytes. Records are objects with the
-    fields as attributes. Objects of the records that `shared` names (without namespace) must never
-    change: their bytes are kept for a while, and the objects with them. What is appended raises
-    where a value is not of its type, and has then appended a part."""
+    """Return a function that appends a value of this schema (parsed JSON) to bytes.
+
+    Records are objects with the fields as attributes. `shared`: names, without namespace, of
+    records that must never change; their bytes are cached for a while, together with the objects.
+    The returned function raises if a value has the wrong type; part of the value may then already
+    be appended.
+    """
     return _Compiler(shared).writer(schema)
 
 
 class _Longs(dict[int, bytes]):
-    """Whole numbers, zigzag in groups of seven bits. Times, lengths and versions come again."""
+    """Cache of encoded integers: zigzag, in groups of seven bits. Times, lengths and versions
+    recur."""
 
     def __missing__(self, number: int) -> bytes:
         if not _LEAST <= number <= _MOST:
-            raise OverflowError(f"{number} is no 64 bit number")
+            raise OverflowError(f"{number} is not a 64-bit number")
         rest, out = (number << 1) ^ (number >> 63), bytearray()
         while rest > 0x7F:
             out.append(rest & 0x7F | 0x80)
@@ -44,7 +47,7 @@ class _Longs(dict[int, bytes]):
 
 
 class _Names(dict[str, bytes]):
-    """Texts as maps' keys, of which there are few."""
+    """Cache of encoded keys of maps, of which there are few."""
 
     def __missing__(self, name: str) -> bytes:
         data = name.encode()
@@ -59,7 +62,7 @@ _END = _LONGS[0]
 
 
 class _Compiler:
-    """Makes writers of one schema, whose named records may be told once and used again."""
+    """Builds the writers of one schema. Later parts of it can use a named type by its name."""
 
     def __init__(self, shared: Collection[str]) -> None:
         self._shared = shared
@@ -84,7 +87,7 @@ class _Compiler:
 
     def _optional(self, schemas: list[Any]) -> Write:
         if len(schemas) != 2 or schemas[0] != "null":
-            raise ValueError(f"a union is of null and something else, not {schemas}")
+            raise ValueError(f"a union must be of null and one other type, not {schemas}")
         some = self.writer(schemas[1])
         null, there = _LONGS[0], _LONGS[1]
 
@@ -119,8 +122,8 @@ class _Compiler:
 
 
 def _kept(write: Write) -> Write:
-    """The same, for objects that do not change: by their identity, which holds while they are
-    kept."""
+    """Return `write` with a cache, for objects that never change. The key is an object's identity,
+    which stays unique because the cache also holds the object."""
     known: dict[int, tuple[Any, bytes]] = {}
 
     def write_once(value: Any, out: bytearray) -> None:

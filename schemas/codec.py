@@ -1,7 +1,8 @@
-"""Bytes <-> record: Avro in Confluent's wire format (a zero byte, the schema's id in four bytes,
-big-endian, then the Avro body; docs.confluent.io, "Wire format").
+"""Encode and decode records: Avro in Confluent's wire format (a zero byte, the schema's id in four
+bytes, big-endian, then the Avro body; docs.confluent.io, "Wire format").
 
-The ids are fixed here, for good: a changed schema gets a new id, and the old one stays readable.
+The ids are fixed here for good. A schema with changed fields gets a new id, and the old one stays
+readable. A change of its documentation alone keeps the id.
 """
 
 import io
@@ -62,7 +63,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "VerifyLeg": 0x464300F7,
     "LegContested": 0x464300F8,
 }
-"""The id under which each record is written."""
+"""The current schema's id of each record type; records are written with it."""
 
 EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "RecordingPolicy": (0x46430004,),
@@ -80,30 +81,31 @@ EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "CallAliasState": (0x46430018,),
     "MediaStreamOpened": (0x4643000B,),
 }
-"""The ids of a record's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1): what
-was written under them is read as the schema of now, new fields with their defaults."""
+"""The ids of a record type's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1).
+Records with these ids are read into the current schema; new fields get their defaults."""
 
 _HEADER = struct.Struct(">bI")
 
 
 class Undecodable(ValueError):
-    """The bytes are no record of ours; the text says why."""
+    """The bytes are no record with one of our schemas. The text gives the reason."""
 
 
 def versions(name: str) -> tuple[int, ...]:
-    """The ids of all versions of a record's schema, version 1 first, the current one last."""
+    """Return the ids of all versions of a record type's schema, oldest first."""
     return (*EARLIER_IDS.get(name, ()), SCHEMA_IDS[name])
 
 
 def schema_text(name: str, version: int | None = None) -> str:
-    """The Avro schema of a record, JSON, as it is registered; `version` None: the current one."""
+    """Return the Avro schema of a record type as JSON, as it is registered. `version`: from 1, None
+    for the current one."""
     latest = version is None or version == len(versions(name))
     path = AVRO_DIR / (f"{name}.avsc" if latest else f"earlier/{name}.{version}.avsc")
     return json.dumps(json.loads(path.read_text()), separators=(",", ":"))
 
 
 def encode(record: Any) -> bytes:
-    """The record in wire format. Raises `KeyError` for a class without a schema."""
+    """Return the record in wire format. Raise `KeyError` for a class without a schema."""
     header, write = _WRITE_BY[type(record).__name__]
     out = bytearray(header)
     write(record, out)
@@ -111,7 +113,7 @@ def encode(record: Any) -> bytes:
 
 
 def decode(data: bytes | None) -> Any:
-    """The record in `data`, an instance of a class of `records`. Raises `Undecodable`."""
+    """Return the record in `data`, an instance of a class of `records`. Raise `Undecodable`."""
     if data is None or len(data) < _HEADER.size:
         raise Undecodable("no wire format header")
     magic, schema_id = _HEADER.unpack_from(data)
@@ -125,12 +127,12 @@ def decode(data: bytes | None) -> Any:
     try:
         plain = fastavro.schemaless_reader(body, *_READ_BY[schema_id])
         return _FROM_PLAIN[name](plain)
-    except Exception as error:  # fastavro raises whatever the bytes lead it into
+    except Exception as error:  # with invalid bytes fastavro can raise any exception
         raise Undecodable(f"not a {name}: {error!r}") from error
 
 
 def _without_logical_types(schema: Any) -> Any:
-    """The same schema for times as plain integers: the bytes are the same, and cheaper to read."""
+    """Return the schema with times as plain integers. The bytes are the same and faster to read."""
     if isinstance(schema, dict):
         return {k: _without_logical_types(v) for k, v in schema.items() if k != "logicalType"}
     if isinstance(schema, list):
@@ -143,7 +145,7 @@ def _parsed(name: str, version: int | None = None) -> Schema:
 
 
 def _plain_type(hint: Any) -> Any:
-    """`X` of `X | None`."""
+    """Return `X` for `X | None`, and any other type as it is."""
     if isinstance(hint, types.UnionType):
         return next(arg for arg in typing.get_args(hint) if arg is not type(None))
     return hint
@@ -177,7 +179,7 @@ def _record_reader(cls: Any) -> Callable[[Any], Any]:
 
 
 _SHARED = frozenset({"Reservation", "Transfer", "Leg", "ReportedStream"})
-"""What one version of a call has in common with the next, mostly."""
+"""Record types of which consecutive versions of a call mostly share the same objects."""
 _WRITE_BY = {
     name: (_HEADER.pack(0, schema_id), writer_of(json.loads(schema_text(name)), _SHARED))
     for name, schema_id in SCHEMA_IDS.items()
@@ -192,6 +194,7 @@ _READ_BY: dict[int, tuple[Schema, Schema | None]] = {
         for version, schema_id in enumerate(ids, 1)
     },
 }
-"""For each id the schema it was written by, and the one to read it as where that is another."""
+"""By id: the schema that records were written with, and the schema to read them into, if that is
+another one."""
 _CLASSES: dict[str, Any] = {name: getattr(records, name) for name in SCHEMA_IDS}
 _FROM_PLAIN = {name: _record_reader(cls) for name, cls in _CLASSES.items()}

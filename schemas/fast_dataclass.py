@@ -1,6 +1,9 @@
-"""`dataclass` for what is made by the thousand: a frozen class is frozen for the type checker, who
-refuses every assignment to its fields, and quick to make. Python's own frozen classes take seven
-times as long (2.9 and 0.4 us for one of eleven fields), as they set each field by a call."""
+"""A faster `dataclass` for records that are created by the thousand.
+
+A frozen class is frozen only for the type checker, which rejects assignments to its fields.
+Python's own frozen classes set each field with a function call, so creating an object takes seven
+times as long (2.9 instead of 0.4 us with eleven fields).
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +13,7 @@ else:
     import dataclasses
 
     def dataclass(*, frozen: bool, slots: bool) -> Any:
-        """As `dataclasses.dataclass`: equal, and of the same hash, where all fields are."""
+        """Like `dataclasses.dataclass`: objects with equal fields are equal and have one hash."""
         return dataclasses.dataclass(slots=slots, unsafe_hash=frozen)
 
 

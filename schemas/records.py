@@ -1,7 +1,7 @@
-"""What processes say to each other: one frozen dataclass for each Avro record in `avro/`.
+"""The records that processes exchange and store: a frozen dataclass for each Avro file in `avro/`.
 
-The fields and what they mean are described there, one file a record; `tests/schemas` checks that
-the two agree. Times are whole milliseconds since the Unix epoch, UTC.
+The Avro files describe the fields; `tests/schemas` checks that files and classes agree. Times are
+integers, milliseconds since the Unix epoch (UTC).
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from schemas.fast_dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CtiEvent:
-    """One CTI event, as it came out of Kinesis, with what is needed to key and order it."""
+    """A CTI event as read from Kinesis, with the fields that are needed to key and order it."""
 
     event_id: str
     source: str
@@ -29,7 +29,7 @@ class CtiEvent:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """What could not be processed, as it was, with the reason."""
+    """A record that could not be processed, unchanged, with the reason."""
 
     reason: str
     detail: str
@@ -44,16 +44,16 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """The passing of time, as a record. Its Kafka timestamp is the clock of the cores; `at` is what
-    the tracker took for that time when it wrote the record."""
+    """The passing of time as a record. Cores use its Kafka timestamp as their clock; `at` is the
+    tracker's estimate of log time when it wrote the record."""
 
     at: int
 
 
 @dataclass(frozen=True, slots=True)
 class ClockProbe:
-    """A process measures the log's clock: the append time that the broker gives this record. `at`
-    is the clock of the process's machine."""
+    """A record to measure the log's clock with: the broker sets its append time, and `at` is the
+    clock of the process's machine."""
 
     instance: str
     at: int
@@ -61,8 +61,8 @@ class ClockProbe:
 
 @dataclass(frozen=True, slots=True)
 class RecordingPolicy:
-    """One version of who is recorded. Every version is kept: a replay decides by the version in
-    force at the time."""
+    """A version of the recording policy: the monitored list and the direction switches. Every
+    version is kept, so that a replay uses the version that was in force at the time."""
 
     version: int
     published_at: int
@@ -94,7 +94,7 @@ class PolicyHeldBack:
 
 @dataclass(frozen=True, slots=True)
 class PolicyAccepted:
-    """A monitored list that is held back was accepted by a person."""
+    """A person has accepted a monitored list that was held back."""
 
     hash: str
     base: int
@@ -103,7 +103,8 @@ class PolicyAccepted:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """A value that events may change; of two, the greater by (version, at, event_id) holds."""
+    """A value that events may change. Of two values, the one with the greater (version, at,
+    event_id) wins."""
 
     value: str
     version: int
@@ -140,7 +141,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class ReportedStream:
-    """A media stream, as Twilio's stream status callbacks tell of it."""
+    """A media stream as reported by Twilio's stream status callbacks."""
 
     stream_sid: str
     facts: Mapping[str, Fact]
@@ -149,7 +150,7 @@ class ReportedStream:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Derived: one worker's connection to the call."""
+    """A worker's connection to the call, derived from the facts."""
 
     reservation_sid: str
     extension: str | None
@@ -160,8 +161,8 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One version of a call: what the set of events seen so far says, and the event that caused
-    this version."""
+    """A version of a call: the summary of all events seen so far, and the event that caused this
+    version."""
 
     task_sid: str
     revision: int
@@ -194,7 +195,7 @@ class CallAlias:
 
 @dataclass(frozen=True, slots=True)
 class CallAliasState:
-    """What the resolver keeps of a call leg. In the resolver's table only."""
+    """The resolver's state of a call leg. Only in the resolver's table."""
 
     call_sid: str
     task_sid: str | None
@@ -206,7 +207,7 @@ class CallAliasState:
 
 @dataclass(frozen=True, slots=True)
 class LegContested:
-    """Two tasks name the same call leg; `task_sid` is informed of the other one."""
+    """Two tasks name the same call leg. This record informs `task_sid` of the other one."""
 
     call_sid: str
     task_sid: str
@@ -236,7 +237,7 @@ class WorkerSeen:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """All names that one worker was ever seen under."""
+    """All names that a worker was ever seen with."""
 
     worker_sid: str
     identities: tuple[WorkerIdentity, ...]
@@ -245,8 +246,8 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class ForgottenCall:
-    """In the tracker's table in place of a call whose state was dropped: what comes now is too
-    late."""
+    """Replaces a call in the tracker's table after its state was deleted. Later events of the call
+    are too late."""
 
     task_sid: str
     ended_at: int | None
@@ -255,8 +256,8 @@ class ForgottenCall:
 
 @dataclass(frozen=True, slots=True)
 class StartDuplicateStream:
-    """Start a media stream on the customer's leg. Repeating it is harmless: the stream's name
-    is derived from task, leg and generation."""
+    """Start a media stream on the customer's leg. The command is idempotent, because the stream's
+    name is derived from task, leg and generation."""
 
     command_id: str
     task_sid: str
@@ -273,7 +274,7 @@ class StartDuplicateStream:
 
 @dataclass(frozen=True, slots=True)
 class StopDuplicateStream:
-    """Stop a media stream. A media stream that is gone already counts as stopped."""
+    """Stop a media stream. A media stream that has already ended counts as stopped."""
 
     command_id: str
     task_sid: str
@@ -288,7 +289,7 @@ class StopDuplicateStream:
 
 @dataclass(frozen=True, slots=True)
 class VerifyLeg:
-    """Ask Twilio whether a leg that is streamed belongs to the call."""
+    """Ask Twilio whether a leg with a media stream belongs to the call."""
 
     command_id: str
     task_sid: str
@@ -303,7 +304,7 @@ class VerifyLeg:
 
 @dataclass(frozen=True, slots=True)
 class CommandAnswered:
-    """What became of a command."""
+    """The result of a command."""
 
     command_id: str
     task_sid: str
@@ -321,7 +322,7 @@ class CommandAnswered:
 
 @dataclass(frozen=True, slots=True)
 class RecordingDecided:
-    """A change of the decision whether a call is recorded."""
+    """A new decision on whether a call is recorded."""
 
     task_sid: str
     at: int
@@ -332,7 +333,7 @@ class RecordingDecided:
 
 @dataclass(frozen=True, slots=True)
 class MediaStreamChanged:
-    """A new state of a media stream, as the stream manager sees it."""
+    """A new state of a media stream in the view of the stream manager."""
 
     task_sid: str
     generation: int
@@ -346,7 +347,7 @@ class MediaStreamChanged:
 
 @dataclass(frozen=True, slots=True)
 class MediaStreamOpened:
-    """A gateway took a media stream in. On stream.events and on media."""
+    """A gateway has accepted a media stream. On stream.events and on media."""
 
     stream_sid: str
     call_sid: str
@@ -361,7 +362,7 @@ class MediaStreamOpened:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Frames of one size at timestamps one step apart."""
+    """Frames of one size, with timestamps at a regular step."""
 
     timestamp: int
     frames: int
@@ -379,7 +380,7 @@ class SequenceBreak:
 
 @dataclass(frozen=True, slots=True)
 class TrackBatch:
-    """What one track received."""
+    """The frames of one track in a batch."""
 
     track: str
     runs: tuple[Run, ...]
@@ -406,7 +407,7 @@ class MediaBatch:
 
 @dataclass(frozen=True, slots=True)
 class DroppedTrack:
-    """What one track lost."""
+    """The dropped frames of one track."""
 
     track: str
     runs: tuple[Run, ...]
@@ -414,7 +415,7 @@ class DroppedTrack:
 
 @dataclass(frozen=True, slots=True)
 class MediaDropped:
-    """Batches that a gateway had to throw away, in their place on media: frames that it received,
+    """Batches that a gateway had to drop, in their place on media: the frames that it received,
     without their audio."""
 
     stream_sid: str
@@ -451,8 +452,8 @@ class MediaStreamClosed:
 
 @dataclass(frozen=True, slots=True)
 class GatewayStarted:
-    """A gateway came up: whatever earlier epochs of it held is dead. On every partition of
-    stream.events and media."""
+    """A gateway has started: the media streams of its earlier epochs are dead. On every partition
+    of stream.events and media."""
 
     gateway: str
     epoch: int
@@ -461,8 +462,8 @@ class GatewayStarted:
 
 @dataclass(frozen=True, slots=True)
 class GatewayAlive:
-    """A gateway lives, and holds its media streams. On every partition of stream.events, every two
-    seconds."""
+    """A gateway is alive, and so are its media streams. On every partition of stream.events, every
+    two seconds."""
 
     gateway: str
     epoch: int
@@ -471,8 +472,7 @@ class GatewayAlive:
 
 @dataclass(frozen=True, slots=True)
 class HandshakeRefused:
-    """A gateway refused the WebSocket of a media stream that Twilio opened with a genuine
-    ticket."""
+    """A gateway refused a WebSocket that Twilio opened for a media stream with a genuine ticket."""
 
     task_sid: str
     call_sid: str
@@ -485,7 +485,7 @@ class HandshakeRefused:
 
 @dataclass(frozen=True, slots=True)
 class RecordingStarted:
-    """The recorder began a recording."""
+    """The recorder has begun a recording."""
 
     inum: str
     stream_sid: str
@@ -530,7 +530,7 @@ class RecordingCompleted:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One worker's part."""
+    """A worker's part in a contact."""
 
     reservation_sid: str
     extension: str | None
@@ -541,7 +541,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class ContactRecording:
-    """The audio of one media stream."""
+    """A recording of a contact: the audio of one media stream."""
 
     inum: str
     call_sid: str
@@ -570,7 +570,7 @@ class ContactRecording:
 
 @dataclass(frozen=True, slots=True)
 class ContactContradiction:
-    """A value that attributes stated against the one that holds."""
+    """A value in attributes that contradicts an earlier one; the earlier one stays in force."""
 
     reservation_sid: str | None
     name: str
@@ -581,7 +581,7 @@ class ContactContradiction:
 
 @dataclass(frozen=True, slots=True)
 class ContactDecision:
-    """A decision."""
+    """A decision on whether the contact is recorded."""
 
     at: int
     decision: str
@@ -591,7 +591,7 @@ class ContactDecision:
 
 @dataclass(frozen=True, slots=True)
 class ContactConnection:
-    """A worker's connection."""
+    """A worker's connection to a call in progress."""
 
     extension: str | None
     state: str
@@ -599,7 +599,7 @@ class ContactConnection:
 
 @dataclass(frozen=True, slots=True)
 class ContactStream:
-    """A media stream."""
+    """A media stream of a contact."""
 
     generation: int
     stream_sid: str | None
@@ -611,7 +611,7 @@ class ContactStream:
 
 @dataclass(frozen=True, slots=True)
 class ContactGap:
-    """A time in which the call had to be recorded and there is no audio."""
+    """A time in which the call had to be recorded, but for which there is no audio."""
 
     started_at: int
     ended_at: int
@@ -623,7 +623,7 @@ class ContactGap:
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """The consolidated contact, as the console shows it: a version of it."""
+    """A version of the consolidated contact, as shown by the console."""
 
     contact_id: str
     task_sid: str
@@ -652,7 +652,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class ManagedStream:
-    """A media stream, as the stream manager knows it."""
+    """The stream manager's state of a media stream."""
 
     generation: int
     state: str
@@ -673,7 +673,7 @@ class ManagedStream:
 
 @dataclass(frozen=True, slots=True)
 class LegCheck:
-    """Whether a leg that was streamed belongs to the call."""
+    """The check whether a leg with a media stream belongs to the call."""
 
     call_sid: str
     result: str
@@ -685,8 +685,8 @@ class LegCheck:
 
 @dataclass(frozen=True, slots=True)
 class CallStreams:
-    """What the stream manager keeps of a call: its latest version, the decision, and its media
-    streams. In the stream manager's table only."""
+    """The stream manager's state of a call: its latest version, the decision, and its media
+    streams. Only in the stream manager's table."""
 
     task_sid: str
     call: bytes | None
@@ -708,8 +708,8 @@ class CallStreams:
 
 @dataclass(frozen=True, slots=True)
 class BridgeCheckpoint:
-    """How far one shard of a Kinesis stream is bridged; written in the transaction that carries
-    the events."""
+    """How far a shard of a Kinesis stream has been bridged. Written in the same transaction as the
+    events."""
 
     name: str
     kinesis_stream: str
@@ -725,8 +725,8 @@ class BridgeCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class PlacedRun:
-    """Frames of one size that lie in the audio one after the other without a seam, and the silence
-    before the first."""
+    """Frames of one size that follow each other in the audio without a seam, and the silence before
+    the first of them."""
 
     timestamp: int
     frames: int
@@ -739,7 +739,7 @@ class PlacedRun:
 
 @dataclass(frozen=True, slots=True)
 class LeftOutRun:
-    """Frames that did not go into the audio."""
+    """Frames that were left out of the audio."""
 
     timestamp: int
     frames: int
@@ -762,7 +762,7 @@ class SegmentTrack:
 
 @dataclass(frozen=True, slots=True)
 class RecordingSegment:
-    """A piece of a recording, as it is kept in the recordings store until all of it is there."""
+    """A piece of a recording, stored in the recordings store until the recording is complete."""
 
     stream_sid: str
     index: int
@@ -774,7 +774,7 @@ class RecordingSegment:
 
 @dataclass(frozen=True, slots=True)
 class TimestampStretch:
-    """Timestamps one step apart."""
+    """Timestamps at a regular step."""
 
     first: int
     step: int
@@ -783,7 +783,7 @@ class TimestampStretch:
 
 @dataclass(frozen=True, slots=True)
 class DroppedStretch:
-    """Audio that a gateway had to throw away: samples of a track, `end` exclusive."""
+    """Audio that a gateway had to drop: samples of a track from `first` to `end`, exclusive."""
 
     first: int
     end: int
@@ -792,7 +792,7 @@ class DroppedStretch:
 
 @dataclass(frozen=True, slots=True)
 class RecorderTrack:
-    """What is known of one track."""
+    """The recorder's state of one track."""
 
     track: str
     end: int | None
@@ -810,7 +810,7 @@ class RecorderTrack:
 
 @dataclass(frozen=True, slots=True)
 class BatchRange:
-    """Batches by number."""
+    """A range of batch numbers, both ends inclusive."""
 
     first: int
     last: int
@@ -818,7 +818,7 @@ class BatchRange:
 
 @dataclass(frozen=True, slots=True)
 class ClockPoint:
-    """When a sample was received."""
+    """The time at which a sample was received."""
 
     sample: int
     at: int
@@ -838,7 +838,7 @@ class RecorderDecision:
 
 @dataclass(frozen=True, slots=True)
 class RecorderCheckpoint:
-    """How far a recording has come: all that is needed to go on with it from the media topic."""
+    """The state of a recording, with all that is needed to continue it from the media topic."""
 
     stream_sid: str
     call_sid: str
@@ -874,7 +874,7 @@ class RecorderCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class GapCause:
-    """Why audio may be missing."""
+    """A possible reason for missing audio."""
 
     at: int
     reason: str
@@ -882,8 +882,8 @@ class GapCause:
 
 @dataclass(frozen=True, slots=True)
 class ContactState:
-    """What the consolidator keeps of a call: all that the contact is made from. In the
-    consolidator's table only."""
+    """The consolidator's state of a call, from which the contact is made. Only in the
+    consolidator's table."""
 
     task_sid: str
     latest_at: int
@@ -905,8 +905,9 @@ class ContactState:
 
 @dataclass(frozen=True, slots=True)
 class BridgePeriod:
-    """Which part of a Kinesis stream is bridged under a checkpoint name, where it is not all of
-    it: `begins_at` inclusive, `ends_at` exclusive, by the time at which Kinesis took a record."""
+    """The part of a Kinesis stream that is bridged under a checkpoint name, if that is not the
+    whole stream: `begins_at` inclusive, `ends_at` exclusive, compared with a record's arrival time
+    in Kinesis."""
 
     name: str
     kinesis_stream: str
@@ -919,7 +920,7 @@ class BridgePeriod:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterRetried:
-    """A dead letter was put back; written in the transaction that carries what was put back."""
+    """A dead letter was retried. Written in the same transaction as the records that it led to."""
 
     partition: int
     offset: int

@@ -1,10 +1,11 @@
-"""Schemas in the registry's own API (docs.confluent.io, "Schema Registry API Reference"): served
-read-only, or registered in a registry that was configured.
+"""Serve the schemas read-only, or register them in the configured schema registry. API:
+docs.confluent.io, "Schema Registry API Reference".
 
-A topic may carry several records, so subjects follow the TopicRecordNameStrategy,
-`<topic>-flexcapture.<Record>`; a topic with one record has it as `<topic>-value` too, where tools
-look first; one that is kept in tables only is `flexcapture.<Record>`. A subject's versions are its
-record's. Ids are those of `schemas.codec`, everywhere.
+Subjects follow the TopicRecordNameStrategy, `<topic>-flexcapture.<Record>`, because a topic may
+have several record types. A topic with only one has also the subject `<topic>-value`, which tools
+look for first. The subject of a record that is on no topic, only in tables, is
+`flexcapture.<Record>`. A subject has the versions of its record type. The ids are always those of
+`schemas.codec`.
 """
 
 import base64
@@ -30,11 +31,11 @@ _SECONDS = 10.0
 
 
 class RegistryError(RuntimeError):
-    """The configured registry cannot hold our schemas under our ids; the text says why."""
+    """The configured registry cannot store our schemas under our ids. The text gives the reason."""
 
 
 def subjects(topic_prefix: str) -> dict[str, str]:
-    """The record of every subject."""
+    """Return the name of the record type of each subject."""
     found: dict[str, str] = {}
     for topic in ALL:
         names = [name for name in topic.records if name in SCHEMA_IDS]
@@ -48,7 +49,7 @@ def subjects(topic_prefix: str) -> dict[str, str]:
 
 
 def app(topic_prefix: str) -> Starlette:
-    """The registry's read API over the bundled schemas. Whatever would write gets 405."""
+    """Return the registry's reading API for the bundled schemas. Requests that write get 405."""
     registry = _Registry(subjects(topic_prefix))
     paths = {
         "/": registry.root,
@@ -71,7 +72,7 @@ def app(topic_prefix: str) -> Starlette:
 
 
 class _NotFound(HTTPException):
-    """404 with the registry's own error code."""
+    """404 with the error code that the registry's API defines."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(404, message)
@@ -164,11 +165,11 @@ def _json(content: Any, status: int = 200) -> Response:
 
 
 def register(url: str, topic_prefix: str) -> None:
-    """Makes sure that the registry at `url` has every subject under our ids. Blocks.
+    """Register every missing version of every subject in the registry at `url` under our ids.
 
-    A version that is there already is left alone. Ids can be chosen only in mode IMPORT, which the
-    subject is put into and taken out of. `url` may hold a user and password. Raises
-    `RegistryError`.
+    It blocks. Versions that exist are not changed. Ids can be chosen only in the mode IMPORT, so
+    each subject is put into that mode for the request. `url` may contain a user and a password.
+    Raise `RegistryError`, also if one of our ids has another schema.
     """
     present = set(_asked(url, "GET", "/subjects"))
     for subject, name in subjects(topic_prefix).items():
@@ -181,12 +182,12 @@ def register(url: str, topic_prefix: str) -> None:
         for version, number in enumerate(versions(name), 1):
             if not _is_ours(url, name, version):
                 raise RegistryError(
-                    f"the schema registry holds no {name}, or another, under id {number}"
+                    f"the schema registry has no {name}, or another schema, under id {number}"
                 )
 
 
 def without_credentials(url: str) -> str:
-    """The URL without the user and password that may stand before its host."""
+    """Return the URL without user and password, if it has any."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
@@ -198,7 +199,15 @@ def _is_ours(url: str, name: str, version: int) -> bool:
         if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code == 404:
             return False
         raise
-    return bool(json.loads(found["schema"]) == json.loads(schema_text(name, version)))
+    ours = json.loads(schema_text(name, version))
+    return bool(_without_docs(json.loads(found["schema"])) == _without_docs(ours))
+
+
+def _without_docs(schema: Any) -> Any:
+    """Return the schema without documentation, which may change under one id."""
+    if isinstance(schema, dict):
+        return {key: _without_docs(value) for key, value in schema.items() if key != "doc"}
+    return [_without_docs(each) for each in schema] if isinstance(schema, list) else schema
 
 
 def _import(url: str, subject: str, name: str, version: int) -> None:
@@ -213,10 +222,10 @@ def _import(url: str, subject: str, name: str, version: int) -> None:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """urllib would send the credentials to the host that a redirect names."""
+    """Follows no redirects, because urllib would send the credentials to the redirect's host."""
 
     def redirect_request(self, *_: object) -> None:
-        """Follow none: the answer is an `HTTPError` then."""
+        """Follow no redirect. urllib then raises an `HTTPError` for the answer."""
         return
 
 

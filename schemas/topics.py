@@ -1,7 +1,7 @@
-"""Every topic: name, what keys it, partitions, retention, the records it carries.
+"""All topics: name, key, partitions, retention, record types.
 
-Topics that are keyed by call share one partition count, for good: 24. Changing it would move keys
-to other partitions, and with them the order of every running call.
+Topics that are keyed by call have the same number of partitions for good: 24. Another number would
+move keys to other partitions, and break the order of the records of every running call.
 """
 
 from collections.abc import Mapping
@@ -16,14 +16,19 @@ MIN_IN_SYNC = "min.insync.replicas"
 _DAY_MS = 24 * 60 * 60 * 1000
 _MAX_RECORD_BYTES = 4 * 1024 * 1024
 _SEGMENTS = 12
-"""Kafka deletes whole segments, by their last record: a segment of a twelfth of the retention keeps
-no record for more than 1.09 times the retention."""
+"""Number of segments in the retention time. Kafka deletes whole segments, by the age of their last
+record. With a twelfth of the retention in a segment, no record is kept for more than 1.09 times the
+retention."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic as it must be. `retention_ms` None: compacted, each key's last record kept. The
-    broker stamps each record with its own time, so the clocks of producers do not matter."""
+    """The required form of a topic.
+
+    `key`: description of the records' key. `retention_ms`: None for a compacted topic, which keeps
+    the last record of each key. The broker sets the timestamps of records, so the clocks of
+    producers do not matter.
+    """
 
     name: str
     key: str
@@ -33,19 +38,19 @@ class Topic:
     extra: Mapping[str, str] = field(default_factory=dict)
 
     def config(self) -> dict[str, str]:
-        """Its settings as Kafka names them."""
+        """Return the topic's settings under Kafka's names."""
         return {
             **self._kept(),
             "max.message.bytes": str(_MAX_RECORD_BYTES),
             TIMESTAMP_TYPE: LOG_APPEND_TIME,
-            # A cluster's default may be otherwise, and would lose acknowledged records.
+            # A cluster may have another default, which would lose acknowledged records.
             "unclean.leader.election.enable": "false",
             **self.extra,
         }
 
     def with_original_timestamps(self) -> "Topic":
-        """Return the topic for records that keep the timestamps of their producers: a mirrored or
-        derived log, or one with simulated time."""
+        """Return the topic with the timestamps of producers, for mirrored or derived topics and for
+        simulated time."""
         return replace(self, extra={**self.extra, TIMESTAMP_TYPE: CREATE_TIME})
 
     def _kept(self) -> dict[str, str]:
@@ -60,17 +65,17 @@ class Topic:
 
 
 def min_in_sync(replicas: int) -> int:
-    """Return the `min.insync.replicas` of a topic with so many replicas: 2 from 3 replicas on, so
-    that an acknowledged record is on two brokers and one broker may be away."""
+    """Return the `min.insync.replicas` of a topic with this number of replicas: 2 for 3 or more, so
+    that an acknowledged record is on two brokers and one broker may be away; else 1."""
     return 2 if replicas >= 3 else 1
 
 
 def changelog(role: str) -> Topic:
-    """Return the topic of a Faust role's table.
+    """Return the changelog topic of a Faust role's table.
 
-    It is compacted only (a changelog that is deleted by age makes recovery hang), and soon: a
-    process that takes a partition over reads all of it, and a segment that is written to is never
-    compacted.
+    It is only compacted, because recovery hangs on a changelog that is deleted by age. Segments are
+    short: a process that takes over a partition reads all of it, and Kafka never compacts the
+    segment that is being written.
     """
     extra = {
         "segment.ms": "60000",
@@ -94,7 +99,7 @@ WORKERS = Topic(
     "workers",
     "worker SID",
     ("Worker",),
-    # Every process that decides reads the whole topic, and a worker's record changes rarely.
+    # Each stream manager and consolidator reads the whole topic; a worker's record changes rarely.
     partitions=1,
     retention_ms=None,
 )
@@ -154,7 +159,7 @@ BRIDGE_CHECKPOINTS = Topic(
     "checkpoint name, Kinesis stream, its creation time, shard (none: the whole stream's)",
     ("BridgeCheckpoint", "BridgePeriod"),
     retention_ms=None,
-    # Each bridge reads the whole topic when it starts: small segments are compacted soon.
+    # Each bridge reads the whole topic when it starts. Small segments are compacted sooner.
     extra={"segment.bytes": str(1024 * 1024), "min.cleanable.dirty.ratio": "0.1"},
 )
 RECORDER_CHECKPOINTS = Topic(
@@ -187,4 +192,4 @@ ALL = (
 
 CHANGELOGS = tuple(map(changelog, ("tracker", "resolver", "stream-manager", "consolidator")))
 PROVISIONED = (*ALL, *CHANGELOGS)
-"""All that `flexcapture topics apply` creates."""
+"""The topics that `flexcapture topics apply` creates."""

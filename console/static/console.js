@@ -1,4 +1,4 @@
-// The console's script: keeps the calls in progress true, draws waveforms and seeks in them.
+// The console's script: update the calls in progress, draw waveforms and seek in them.
 "use strict";
 
 const POLL_MS = 2000;
@@ -92,7 +92,7 @@ function draw(canvas, peaks, played) {
   const after = colour("--wave");
   const step = width / Math.max(1, peaks.length);
   peaks.forEach((peak, index) => {
-    // Speech is mostly quiet: the square root lets it be seen.
+    // Speech is mostly quiet: the square root makes it visible.
     const tall = Math.max(1, Math.sqrt(peak) * (height - 4));
     pen.fillStyle = (index + 0.5) / peaks.length <= played ? before : after;
     pen.fillRect(index * step, (height - tall) / 2, Math.max(1, step - 0.4), tall);

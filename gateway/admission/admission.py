@@ -1,4 +1,4 @@
-"""Admission of sockets by signature, ticket, and room for the audio."""
+"""Admission of sockets by signature, ticket, and free space for their audio."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,21 +14,21 @@ log = structlog.get_logger(__name__)
 
 _SWEEP_S = 60
 _KEPT_S = 600
-"""How long a note of a used ticket stays after the ticket expired."""
+"""How long the note of a used ticket is kept after the ticket has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A handshake that is accepted; `ticket` None: a media stream that the customer's own flow
-    starts, on the bare URL."""
+    """An accepted handshake. `ticket`: None for a media stream that the customer's own flow starts
+    on the bare URL."""
 
     ticket: Ticket | None
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A handshake that is refused. `ticket`: the one it showed, if that is genuine; `seconds_off`:
-    by how much its time was off, as of `Ticket.seconds_off`."""
+    """A refused handshake. `ticket`: the ticket it showed, if that is genuine. `seconds_off`: how
+    far the ticket's time was off (see `Ticket.seconds_off`)."""
 
     verdict: Verdict
     ticket: Ticket | None = None
@@ -36,9 +36,9 @@ class Refused:
 
 
 class UsedTickets:
-    """Each ticket opens one socket. `directory`: where the gateways of this machine, which share a
-    port, note the tickets they took; None: this process remembers its own. Times are seconds of the
-    log's clock, None while it is not known: then nothing is forgotten."""
+    """Lets each ticket open one socket only. `directory`: the gateways of this machine, which share
+    a port, note the used tickets there; None: only this process remembers its own. Times are log
+    time in seconds, None while that is not known; nothing is forgotten then."""
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
@@ -60,7 +60,7 @@ class UsedTickets:
             path.touch(exist_ok=False)
         except FileExistsError:
             return False
-        except OSError as error:  # a full disk is no reason to lose a call
+        except OSError as error:  # a full disk must not cost a recording
             log.warning("cannot note a used ticket", error=repr(error))
         return True
 
@@ -78,7 +78,7 @@ class UsedTickets:
 
 
 def _note_name(ticket: Ticket) -> str:
-    """A file's own date would be by the machine's clock."""
+    """The name holds the expiry time, because a file's own date is of the machine's clock."""
     return f"{ticket.expires_at}-{ticket.nonce}"
 
 
@@ -88,10 +88,13 @@ def _expires_at(note_name: str) -> int:
 
 
 class Entrance:
-    """Judges handshakes. `auth_tokens`: by which Twilio may sign; `ticket_secrets`: with which the
-    adapter may have made a ticket; `customer_streams`: whether the bare URL is taken. `clock`: the
-    log's, s since the epoch; None while it is not known: the time in a ticket is not looked at
-    then, and each still opens one socket only."""
+    """Accepts or refuses handshakes.
+
+    `auth_tokens`: the tokens that Twilio may sign with. `ticket_secrets`: the secrets that the
+    Twilio adapter may have made a ticket with. `customer_streams`: whether the bare URL is
+    accepted. `clock`: log time in s since the epoch, None while it is not known. A ticket's time is
+    not checked then; each ticket still opens one socket only.
+    """
 
     def __init__(
         self,
@@ -113,7 +116,7 @@ class Entrance:
     def judge(
         self, path: str, signatures: Sequence[str], *, full: bool = False
     ) -> Admission | Refused:
-        """Decide on a handshake for `path` with these signature headers. `full`: there is no room
+        """Decide on a handshake for `path` with these signature headers. `full`: there is no space
         for the audio of another media stream."""
         segment = segment_of(self._public_url, path)
         shown = path.rpartition("/")[2] if segment is None else segment
@@ -141,9 +144,9 @@ class Entrance:
 
 
 def _diagnosis(verdict: Verdict, shown: str, ticket: Ticket | None) -> Verdict:
-    """Say more precisely why a signature is not the right one. The ticket was made by an adapter
-    with the auth token by which Twilio signs: if it is genuine, the token is right, so it is the
-    URL; if it is a ticket made with another token, that is the reason."""
+    """Return a more precise verdict for a wrong signature. An adapter made the ticket with the auth
+    token that Twilio signs with. If the ticket is genuine, the token is right, so the URL must be
+    wrong. If it is a ticket that was made with another token, the token is wrong."""
     if verdict not in (Verdict.WRONG_SIGNATURE, Verdict.WRONG_PATH):
         return verdict
     if ticket is not None:

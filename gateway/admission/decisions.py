@@ -1,12 +1,12 @@
-"""Which media streams must end because their call is not to be recorded (Sans-I/O).
+"""Find the media streams that must end because their call must not be recorded (Sans-I/O).
 
-The stream manager ends them by requests to Twilio. While that fails, audio would keep arriving, so
+The stream manager ends them by requests to Twilio. While these fail, audio would keep arriving, so
 the gateway follows the decisions itself and closes the sockets.
 
 A socket that opens after such a decision may belong to a newer decision that has not been read yet.
-It is closed only once the decision's partition was read up to the moment at which the socket
-opened: what decided for that socket was written before. How far a partition was read, the gateway
-sees by its own `GatewayAlive` records, which have the time of the same clock as its sockets.
+It is closed only once the decision's partition has been read up to the time at which the socket
+opened: the decision that led to that socket was written before. The gateway's own `GatewayAlive`
+records show how far a partition has been read: their times are of the same clock as its sockets'.
 """
 
 from collections import OrderedDict
@@ -17,7 +17,7 @@ from pipeline.policy.decide import DO_NOT_RECORD, STOP
 from schemas.records import RecordingDecided
 
 CLOSE_AFTER_MS = 3_000
-"""After a decision, for Twilio to end the media stream in the regular way."""
+"""Time after a decision in which Twilio may end the media stream in the regular way."""
 MAX_TASKS = 100_000
 
 Stream = TypeVar("Stream")
@@ -35,15 +35,15 @@ class _Decision:
         return replace(self, known_at=self.known_at + ms)
 
     def is_due(self, now: int) -> bool:
-        """Whether to close sockets now. A clock that was set back makes it due too."""
+        """Return whether to close sockets now. A clock that was set back makes it due too."""
         close_at = min(self.at, self.known_at) + CLOSE_AFTER_MS
         return not 0 < close_at - now <= CLOSE_AFTER_MS
 
 
 class RecordingDecisions(Generic[Stream]):
-    """The latest decision of each task, by its `at`, and the media streams that run. Times are ms
-    of the log's clock, as the gateway knows it. At most `max_tasks` decisions are kept:
-    the latest ones."""
+    """The latest decision of each task, by its `at`, and the running media streams. Times are log
+    time in ms, as the gateway knows it. At most `max_tasks` decisions are kept, the latest ones.
+    """
 
     def __init__(self, max_tasks: int = MAX_TASKS) -> None:
         self._max_tasks = max_tasks
@@ -53,8 +53,8 @@ class RecordingDecisions(Generic[Stream]):
         self._read_up_to: dict[int, int] = {}
 
     def decided(self, decided: RecordingDecided, partition: int, now: int) -> None:
-        """Take in a decision, which was read from that partition at `now`. Of two of the same
-        moment the one that is read later counts."""
+        """Take in a decision that was read from `partition` at `now`. Of two decisions with the
+        same `at`, the one read later counts."""
         task_sid, known = decided.task_sid, self._latest.get(decided.task_sid)
         if known is not None and (decided.at, decided.decision) == (known.at, known.decision):
             return
@@ -69,12 +69,12 @@ class RecordingDecisions(Generic[Stream]):
             self._judge(stream, opened_at, latest)
 
     def read_up_to(self, partition: int, at: int) -> None:
-        """Everything that was written to the partition before `at` has been read."""
+        """Note that everything written to the partition before `at` has been read."""
         self._read_up_to[partition] = max(at, self._read_up_to.get(partition, at))
 
     def clock_jumped(self, change: int) -> None:
-        """The gateway's clock was corrected by `change` ms: correct all times that were taken from
-        it."""
+        """Correct all times that were taken from the gateway's clock: it was corrected by `change`
+        ms."""
         for streams in self._running.values():
             for stream, opened_at in streams.items():
                 streams[stream] = opened_at + change
@@ -87,13 +87,13 @@ class RecordingDecisions(Generic[Stream]):
         self._read_up_to = {partition: at + change for partition, at in self._read_up_to.items()}
 
     def opened(self, stream: Stream, task_sid: str, now: int) -> None:
-        """A media stream of the task runs. `ended` must follow."""
+        """Note that a media stream of the task runs since `now`. Call `ended` when it is over."""
         self._running.setdefault(task_sid, {})[stream] = now
         if (latest := self._latest.get(task_sid)) is not None:
             self._judge(stream, now, latest)
 
     def ended(self, stream: Stream, task_sid: str) -> None:
-        """The media stream is over. Nothing happens if it never opened."""
+        """Forget the media stream, which is over. Do nothing if it never opened."""
         streams = self._running.get(task_sid, {})
         streams.pop(stream, None)
         if not streams:
@@ -101,7 +101,7 @@ class RecordingDecisions(Generic[Stream]):
         self._ending.pop(stream, None)
 
     def overdue(self, now: int) -> list[tuple[Stream, str]]:
-        """Return the media streams that must be ended now, each with the decision's reason."""
+        """Return the media streams to end now, each with the decision's reason."""
         return [
             (stream, decision.reason)
             for stream, (decision, opened_at) in self._ending.items()
@@ -115,7 +115,7 @@ class RecordingDecisions(Generic[Stream]):
             self._ending.pop(stream, None)
 
     def _is_certain(self, decision: _Decision, opened_at: int) -> bool:
-        """Whether no newer decision can have led to this media stream."""
+        """Return whether no newer decision can have led to this media stream."""
         if opened_at <= decision.known_at:
             return True
         return self._read_up_to.get(decision.partition, 0) >= opened_at

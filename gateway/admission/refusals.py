@@ -1,22 +1,22 @@
-"""What refused handshakes mean to an operator: when to warn, and how many to report (Sans-I/O).
+"""Decide when to warn of refused handshakes and how many to report (Sans-I/O).
 
-Anyone can knock. Only a handshake that shows a genuine ticket, or a signature that is not the right
-one, points to a call that is being lost.
+Anyone can connect. Only a handshake with a genuine ticket, or with a wrong signature, indicates
+that a call is not recorded.
 """
 
 from gateway.admission.signature import Verdict
 
 WINDOW_S = 60.0
 MAX_REPORTS = 100
-"""In a second."""
+"""Per second."""
 
 _WRONG_SIGNATURE = (
     "check that FLEXCAPTURE_TWILIO_AUTH_TOKEN is the account's primary auth token, and "
-    "FLEXCAPTURE_GATEWAY_PUBLIC_URL exactly the URL that Twilio is given"
+    "FLEXCAPTURE_GATEWAY_PUBLIC_URL is exactly the URL that Twilio is given"
 )
 _CLOCKS = (
     "check that the topic `clock` has message.timestamp.type=LogAppendTime, so that gateways and "
-    "Twilio adapters go by one clock, or set the clocks of their machines (NTP)"
+    "Twilio adapters use the same clock, or synchronise the clocks of their machines (NTP)"
 )
 REMEDIES = {
     Verdict.WRONG_SIGNATURE: _WRONG_SIGNATURE,
@@ -31,14 +31,14 @@ REMEDIES = {
     ),
     Verdict.UNSIGNED: "the signature header is missing: check that no proxy removes it",
     Verdict.TICKET_EXPIRED: f"Twilio took more than a minute to connect, or {_CLOCKS}",
-    Verdict.TICKET_AHEAD: f"the start request was made in the future: {_CLOCKS}",
+    Verdict.TICKET_AHEAD: f"the ticket's time is in the future: {_CLOCKS}",
     Verdict.TICKET_USED: "a handshake was repeated: check that no proxy repeats requests",
-    Verdict.FULL: "Kafka cannot be reached and there is no room left for audio: check Kafka",
+    Verdict.FULL: "Kafka takes no audio and the buffer is full: check Kafka",
 }
 
 
 class Refusals:
-    """Refused handshakes. Times are seconds of one clock that never goes back."""
+    """Counts refused handshakes. Times are seconds of a monotonic clock."""
 
     def __init__(self) -> None:
         self._accepted_at = float("-inf")
@@ -49,11 +49,12 @@ class Refusals:
         self._reported = 0
 
     def accepted(self, now: float) -> None:
-        """A handshake was accepted."""
+        """Note an accepted handshake: the count of refused ones starts again."""
         self._accepted_at, self._count = now, 0
 
     def refused(self, verdict: Verdict, now: float, *, genuine: bool) -> None:
-        """A handshake was refused. `genuine`: with a genuine ticket."""
+        """Count a refused handshake, if it indicates a lost call. `genuine`: it showed a genuine
+        ticket."""
         if not genuine and verdict not in (Verdict.WRONG_SIGNATURE, Verdict.WRONG_TOKEN):
             return
         if now - self._refused_at > WINDOW_S:
@@ -62,7 +63,7 @@ class Refusals:
         self._count += 1
 
     def may_report(self, now: float) -> bool:
-        """Return whether another refused handshake may be reported in this second."""
+        """Return whether to report one more refused handshake in this second, and count it."""
         if int(now) != self._second:
             self._second, self._reported = int(now), 0
         self._reported += 1

@@ -1,9 +1,9 @@
-"""Who may open a socket: Twilio's signature over the URL that it was told, nothing else.
+"""Check Twilio's signature of a handshake.
 
 `X-Twilio-Signature` is base64(HMAC-SHA1(auth token, URL)) (Twilio, "Security - Validating
 requests"; a WebSocket handshake has no parameters). The URL is the public URL as configured, plus
-the path segment that followed it in the handshake, if one did: never what Host or X-Forwarded
-headers say.
+the path segment after it in the handshake, if there is one. The headers Host and X-Forwarded-* are
+never used.
 """
 
 import base64
@@ -17,7 +17,7 @@ from pipeline.twilio.tickets import url_with
 
 
 class Verdict(Enum):
-    """What becomes of a handshake."""
+    """The result of checking a handshake: accepted, or the reason for refusing it."""
 
     ACCEPTED = "accepted"
     UNSIGNED = "unsigned"
@@ -35,14 +35,14 @@ class Verdict(Enum):
 
 
 def signature(token: str, url: str) -> str:
-    """What Twilio sends for this URL."""
+    """Return the signature that Twilio sends for this URL."""
     digest = hmac.new(token.encode(), url.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
 
 
 def segment_of(public_url: str, path: str) -> str | None:
-    """The one segment with which `path` goes on after the public URL's; empty: it is the public
-    URL's own path; None: it is neither."""
+    """Return the single segment after the public URL's path in `path`: empty if `path` is the
+    public URL's own path, None if it is neither."""
     ours = urlsplit(public_url).path
     if path == (ours or "/"):
         return ""
@@ -54,14 +54,14 @@ def segment_of(public_url: str, path: str) -> str | None:
 
 
 def signed_url(public_url: str, path: str) -> str | None:
-    """The URL that a handshake for `path` was told; None where no URL of ours has that path."""
+    """Return the URL that Twilio was given for a handshake with `path`, None if there is none."""
     segment = segment_of(public_url, path)
     return url_with(public_url, segment) if segment else None if segment is None else public_url
 
 
 def judge(tokens: Sequence[str], public_url: str, path: str, signatures: Sequence[str]) -> Verdict:
-    """Decide on a handshake for `path` with these signature headers. `tokens`: the auth tokens by
-    which Twilio may have signed."""
+    """Decide on a handshake for `path` with these signature headers. `tokens`: the auth tokens that
+    Twilio may have signed with."""
     if not tokens:
         return Verdict.NO_TOKEN
     if len(signatures) != 1 or not signatures[0]:

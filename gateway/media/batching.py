@@ -1,4 +1,4 @@
-"""Frames of one media stream -> `MediaBatch`es of at most half a second."""
+"""Collect the frames of one media stream into `MediaBatch`es of at most half a second."""
 
 from dataclasses import dataclass
 
@@ -13,17 +13,17 @@ STEP_MS = 20
 SIZE = 160
 SAMPLES_PER_MS = 8
 JITTER_SAMPLES = 80
-"""A frame that begins closer than this to the end of the one before it follows without a seam."""
+"""A frame that begins less than this from the end of the previous one follows without a seam."""
 TRACKS = ("inbound", "outbound")
 NOT_RECEIVED = "not-received"
 UNDECODABLE = "undecodable"
 _UNNUMBERED = -1
-"""In place of the next sequence number, while the connection has not used any."""
+"""The next sequence number before the connection has used any."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose audio it is, and which life of which gateway received it."""
+    """A media stream, its call, and the gateway and epoch that receive it."""
 
     stream_sid: str
     call_sid: str
@@ -35,7 +35,7 @@ class Identity:
 
 
 class _Track:
-    """What one track received since the last batch."""
+    """The frames of one track since the last batch."""
 
     __slots__ = ("breaks", "invalid", "payloads", "samples", "timestamps")
 
@@ -46,16 +46,16 @@ class _Track:
         self.samples = self.invalid = 0
 
     def end(self) -> int:
-        """Return where the last frame ends, in samples of media time."""
+        """Return the end of the last frame, in samples of media time."""
         return self.timestamps[-1] * SAMPLES_PER_MS + len(self.payloads[-1])
 
     def batch(self, name: str) -> TrackBatch:
-        """Return what was received, as a part of a batch."""
+        """Return the frames as the track's part of a batch."""
         audio = b"".join(self.payloads)
         return TrackBatch(name, self.runs(), self.invalid, audio, tuple(self.breaks))
 
     def runs(self) -> tuple[Run, ...]:
-        """The frames, which nearly always lie 20 ms apart and are of one size."""
+        """Return the frames as runs: nearly always a single one, 20 ms apart and of one size."""
         timestamps, sizes = self.timestamps, [len(payload) for payload in self.payloads]
         count = len(timestamps)
         first = timestamps[0] if count else 0
@@ -69,19 +69,19 @@ class _Track:
 
 
 class Batcher:
-    """Collects frames; a batch is cut when a track has 25, before one would hold more than half a
-    second of media time, and when half a second passed since its first message.
+    """Collects frames into batches. A batch is cut when a track has 25 frames, before a track would
+    exceed half a second of media time, and half a second after the batch's first frame.
 
-    Call `tick` regularly, so that what has been collected does not wait for more frames. A batch's
-    `at` is the time at which its last frame was received. `batches` is the number of the last
-    batch; `frames` and `invalid` count all that went into batches.
+    Call `tick` regularly: it cuts a batch in time even if no more frames come. A batch's `at` is
+    the time at which its last frame was received. `batches` is the number of the last batch;
+    `frames` and `invalid` are the totals of all batches.
 
-    Sequence numbers count the messages of the connection, of both tracks and of other events, so
-    every message must pass through `add`, `add_invalid` or `pass_over`. If one was skipped since a
+    Sequence numbers count the messages of the connection, of both tracks and of other events. So
+    pass every message to `add`, `add_invalid` or `pass_over`. If a number was skipped since a
     track's last frame, and the track's next frame leaves a hole, the batch notes a break there.
 
     `last_number`: the number of the last batch that this process made for the same media stream,
-    0 if there was none; `sequence`: the number of the message that began the media stream.
+    0 if there was none. `sequence`: the number of the message that began the media stream.
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class Batcher:
         self._first_sequence: int | None = None
         self._last_sequence: int | None = None
         self._next_sequence = _UNNUMBERED if sequence is None else sequence + 1
-        # By track: why frames may be missing since its last frame; where that frame ends (samples),
-        # if it went into an earlier batch.
+        # By track: the reason why frames may be missing since its last frame; the end (in samples)
+        # of its last frame in an earlier batch.
         self._suspected: dict[str, str] = {}
         self._ends: dict[str, int] = {}
         self.batches = last_number
@@ -103,8 +103,8 @@ class Batcher:
         self.invalid = 0
 
     def add(self, frame: Frame, sequence: int | None, now: int) -> list[MediaBatch] | None:
-        """Add a frame. Return the batch that is cut before it or after it, or both; mostly None.
-        Call `tick` before the first frame of a `now`."""
+        """Add a frame. Return the batches that are cut before or after it, at most one each; mostly
+        None. Call `tick` before the first frame of a `now`."""
         name, timestamp, payload = frame.track, frame.timestamp, frame.payload
         size, batches = len(payload), None
         track = self._tracks.get(name) or self._begin(name, now)
@@ -134,7 +134,7 @@ class Batcher:
         return batches
 
     def add_invalid(self, frame: InvalidFrame, now: int) -> None:
-        """Count a frame that could not be used, if its track is known."""
+        """Count a frame that cannot be used, if its track is known."""
         self.pass_over(frame.sequence)
         for name in TRACKS if frame.track is None else (frame.track,):
             self._suspected.setdefault(name, UNDECODABLE)
@@ -149,9 +149,9 @@ class Batcher:
                 self._first_sequence = frame.sequence
 
     def pass_over(self, sequence: int | None) -> None:
-        """Take note of the sequence number of any message, None if it has none that can be used:
-        then it counts as one message, and others may be missing. A number that goes back is no
-        gap; counting continues from it."""
+        """Note the sequence number of a message. None, if it has no usable number: it counts as
+        one message, and others may be missing before it. A number lower than expected is no gap;
+        counting continues from it."""
         expected = self._next_sequence
         if sequence is None or (sequence > expected != _UNNUMBERED):
             self._suspected = dict.fromkeys(TRACKS, NOT_RECEIVED)
@@ -162,19 +162,19 @@ class Batcher:
 
     @property
     def is_unbroken(self) -> bool:
-        """Whether no sequence number is missing after the last frame of a track: after it, nothing
-        was sent."""
+        """Whether no sequence number is missing after the last frame of any track, so that Twilio
+        sent no frame after it."""
         heard = self._ends.keys() | self._tracks.keys()
         return self._suspected.keys().isdisjoint(heard)
 
     def tick(self, now: int) -> list[MediaBatch]:
-        """Return the batch, if its time is over. A clock that was set back ends it too."""
+        """Cut the batch if it is half a second old, or if the clock was set back. Return it."""
         if self._tracks and not 0 <= now - self._began < BATCH_MS:
             return self.cut()
         return []
 
     def cut(self) -> list[MediaBatch]:
-        """Return what has been collected as a batch; none if there is nothing."""
+        """Return the collected frames as a batch; an empty list if there are none."""
         if not self._tracks:
             return []
         who = self._identity
@@ -207,8 +207,8 @@ class Batcher:
         return track
 
     def _note_break(self, name: str, track: _Track, timestamp: int) -> None:
-        """Note why frames are missing before the track's next frame, if that frame leaves a hole:
-        without one nothing is missing from this track."""
+        """Note why frames are missing before the track's next frame. Without a hole before that
+        frame, this track misses nothing, and no break is noted."""
         reason = self._suspected.pop(name, None)
         end = track.end() if track.timestamps else self._ends.get(name)
         if reason is None or end is None:

@@ -1,11 +1,11 @@
-"""What a media stream's frames were that could not be kept: told in their place, once it can be."""
+"""The frames of dropped batches, which a `MediaDropped` record lists in place of the batches."""
 
 from pipeline.media.runs import RunBuilder, frames_of
 from schemas.records import DroppedTrack, MediaBatch, MediaDropped
 
 
 class Dropped:
-    """Batches that follow one another and were thrown away for one reason."""
+    """Consecutive batches of a media stream that were dropped for one reason."""
 
     def __init__(self, first: MediaBatch, reason: str) -> None:
         self.reason = reason
@@ -16,7 +16,7 @@ class Dropped:
         self.add(first)
 
     def add(self, batch: MediaBatch) -> None:
-        """One more."""
+        """Add the next batch, which was dropped too."""
         self._last = batch
         self.batches += 1
         for track in batch.tracks:
@@ -25,7 +25,7 @@ class Dropped:
                 runs.add(timestamp, size)
 
     def record(self) -> MediaDropped:
-        """The record for `media`."""
+        """Return the record for `media`."""
         first, last = self._first, self._last
         return MediaDropped(
             stream_sid=first.stream_sid,

@@ -1,4 +1,4 @@
-"""What waits for Kafka, partition by partition."""
+"""Queues of records for Kafka, one for each partition."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -12,15 +12,20 @@ from pipeline.runtime.kafka import partition_of
 from schemas.topics import CALL_PARTITIONS
 
 _RESERVED = 4
-"""A quarter of the memory is for partitions that Kafka takes, as long as there are any."""
+"""A quarter of the memory (1 / `_RESERVED`) is kept free for partitions that Kafka takes records
+of, if there are any."""
 
 partition_of_key = lru_cache(10_000)(partition_of)
 
 
 @dataclass(eq=False, slots=True)
 class Lane:
-    """A partition's queue. `suspects`: numbers of items that are to be sent alone; `sending`: the
-    task in which an item waits to be taken by the producer, while nothing else is sent."""
+    """A partition's queue.
+
+    `suspects`: numbers of items that must be sent alone. `sending`: the task that hands an item to
+    the producer; until it ends, nothing else of the lane is sent. `moved`: set when the producer
+    has answered for an item.
+    """
 
     topic: str
     partition: int
@@ -30,13 +35,13 @@ class Lane:
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def waiting_for(self, now: float) -> float:
-        """Return for how long (s) the oldest record has been waiting for Kafka's word."""
+        """Return how long (s) the oldest record has been waiting for its acknowledgement."""
         oldest = self.outbox.oldest()
         return 0.0 if oldest is None else now - oldest
 
 
 class Lanes:
-    """All of them. `limit`: bytes in memory; `now`: the clock of all times."""
+    """The lanes of all partitions. `limit`: bytes in memory; `clock`: monotonic, s."""
 
     def __init__(self, limit: int, spills: Spills | None, clock: Callable[[], float]) -> None:
         self.room = Room(limit)
@@ -48,18 +53,18 @@ class Lanes:
             self.at(topic, partition)
 
     def all(self) -> Sequence[Lane]:
-        """All lanes that were ever used."""
+        """Return all lanes that were ever used."""
         return self._all
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(self._all)
 
     def __bool__(self) -> bool:
-        """Whether anything waits."""
+        """Return whether any record is not acknowledged."""
         return self.room.used > 0 or any(lane.outbox for lane in self._all)
 
     def of_key(self, topic: str, key: bytes | None) -> Lane:
-        """Return the lane of the partition on which Kafka's clients put the key."""
+        """Return the lane of the partition that Kafka's default partitioner chooses for the key."""
         return self.at(topic, partition_of_key(key or b"", CALL_PARTITIONS))
 
     def at(self, topic: str, partition: int) -> Lane:
@@ -73,8 +78,8 @@ class Lanes:
         return lane
 
     def has_room(self, lane: Lane, size: int, stalled_s: float) -> bool:
-        """Whether `size` more bytes may wait in memory. A lane that has waited for longer than
-        `stalled_s` leaves some to those that have not."""
+        """Return whether `size` more bytes may wait in memory. A lane that has waited for more than
+        `stalled_s` leaves a quarter of the memory to lanes that have not."""
         room = self.room
         used = room.used + size
         if used <= room.limit - room.limit // _RESERVED or used > room.limit:

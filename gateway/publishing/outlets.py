@@ -1,4 +1,4 @@
-"""The gateway's two ways to Kafka, and what its health check says of them."""
+"""The gateway's two publishers, and their part of the health check."""
 
 from typing import Generic, NamedTuple, TypeVar
 
@@ -12,23 +12,23 @@ STALLED_S = 10
 
 STALLED = Gauge(
     "flexcapture_gateway_stalled_partitions",
-    "Partitions of media and stream.events that Kafka has not taken a record of for 10 s",
+    "Partitions of media and stream.events with a record unacknowledged for 10 s",
 )
 
 Outlet_co = TypeVar("Outlet_co", covariant=True)
 
 
 class Outlets(NamedTuple, Generic[Outlet_co]):
-    """The two ways to Kafka: audio may wait in the one for as long as Kafka takes; what tells of
-    media streams and of the gateway's life must not wait behind it."""
+    """The two publishers. In `media` audio may wait as long as Kafka needs. Records about media
+    streams and the gateway itself must not wait behind audio, so they go to `events`."""
 
     media: Outlet_co
     events: Outlet_co
 
 
 def is_cut_off(outlets: Outlets[Publisher]) -> bool:
-    """Return whether Kafka takes no audio: it has acknowledged nothing at all for a while, or not a
-    batch although batches wait for half of the partitions."""
+    """Return whether Kafka takes no audio: for `STALLED_S` it has acknowledged nothing at all, or
+    no audio although batches wait for at least half of the partitions."""
     media = outlets.media
     waiting = max(publisher.waiting_for() for publisher in outlets)
     if waiting > STALLED_S and min(each.silent_for() for each in outlets) > STALLED_S:
@@ -37,8 +37,9 @@ def is_cut_off(outlets: Outlets[Publisher]) -> bool:
 
 
 def show_kafka(health: Health, outlets: Outlets[Publisher]) -> None:
-    """Show what Kafka does not take. A gateway whose health is bad gets no media streams from the
-    load balancer: single partitions are no reason, as they are the same for all gateways."""
+    """Show in the health check what Kafka does not take. If health is bad, the load balancer sends
+    no media streams to this gateway. Single partitions only cause a warning, because every gateway
+    has the same trouble with them."""
     stalled = [found for publisher in outlets for found in publisher.stalled(STALLED_S)]
     if is_cut_off(outlets):
         waiting = max(publisher.waiting_for() for publisher in outlets)
@@ -51,8 +52,8 @@ def show_kafka(health: Health, outlets: Outlets[Publisher]) -> None:
         longest = max(seconds for _, _, seconds in stalled)
         health.warn(
             "kafka-partitions",
-            f"Kafka takes nothing on {names}{more}, for {longest:.0f} s: their calls wait in the"
-            " buffer; have the partitions leaders, and enough replicas in sync?",
+            f"Kafka has taken nothing on {names}{more} for {longest:.0f} s: their calls wait in the"
+            " buffer; check that the partitions have leaders and enough in-sync replicas",
         )
     else:
         health.clear_warning("kafka-partitions")

@@ -1,9 +1,9 @@
-"""Records -> Kafka, by one writer a process, without ever making a caller wait.
+"""Publish records to Kafka without blocking the caller.
 
-Order: a partition's records reach the log in the order of `publish`. Each partition waits for
-itself: one without a leader holds back its own records only. The producer is idempotent and
-repeats what fails in its order; should it give up all the same, it is thrown away and all that was
-not acknowledged goes out again, in order, by a new one (a record may then be in the log twice).
+Order: a partition's records reach Kafka in the order of `publish`. Each partition waits by itself:
+one without a leader holds back its own records only. The producer is idempotent and retries in
+order. If it gives up all the same, it is discarded, and a new one sends all unacknowledged records
+again, in order. A record may then be in Kafka twice.
 """
 
 import asyncio
@@ -24,11 +24,15 @@ from schemas.records import MediaBatch
 
 BUFFER_BYTES = 64 * 1024 * 1024
 BATCH_BYTES = 16 * 1024
-"""No batch is larger."""
+"""Upper limit of the size of an encoded `MediaBatch`."""
 
 
 class Publisher:
-    """The writer. `run` must be running for anything to reach Kafka."""
+    """Buffers records and sends them. `run` must be running for records to reach Kafka.
+
+    `limit`: bytes of records in memory. `spills`: the disk for what Kafka does not take, None: no
+    disk is used. `clock`: monotonic, s.
+    """
 
     def __init__(
         self,
@@ -57,8 +61,8 @@ class Publisher:
         partition: int | None = None,
         droppable: bool = False,
     ) -> bool:
-        """Take a record, and return at once. Return False if the buffer is full, which happens only
-        to what is `droppable`; the caller then counts it in `DROPPED`."""
+        """Put a record into the buffer and return at once. Return False if the record is
+        `droppable` and the buffer is full; the caller must then count it in `DROPPED`."""
         lane = self._lane(topic, key, partition)
         value = _encoded(record)
         if droppable and not self._lanes.has_room(lane, len(value), STALLED_S):
@@ -70,23 +74,24 @@ class Publisher:
         return True
 
     def waiting_for(self) -> float:
-        """Seconds for which the oldest record has been waiting for Kafka's word; 0 if none is."""
+        """Return how long (s) the oldest record has been unacknowledged; 0 if there is none."""
         now = self._clock()
         return max((lane.waiting_for(now) for lane in self._lanes), default=0.0)
 
     def waiting_at(self, topic: str, partition: int) -> float:
-        """Seconds for which the oldest record of a partition has been waiting."""
+        """Return how long (s) the oldest record of a partition has been unacknowledged."""
         return self._lanes.at(topic, partition).waiting_for(self._clock())
 
     def stalled(self, seconds: float) -> list[tuple[str, int, float]]:
-        """Topic, partition and waiting time (s) of the partitions of which a record has been
-        waiting for longer."""
+        """Return topic, partition and waiting time (s) of the partitions with a record that has
+        been unacknowledged for more than `seconds`."""
         now = self._clock()
         waiting = [(each.topic, each.partition, each.waiting_for(now)) for each in self._lanes]
         return [found for found in waiting if found[2] > seconds]
 
     def silent_for(self) -> float:
-        """Seconds since Kafka last acknowledged a record, on any partition."""
+        """Return the seconds since Kafka last acknowledged a record on any partition, or since the
+        start if it has acknowledged none."""
         return self._clock() - (self._writer.acknowledged_at or self._begun_at)
 
     @property
@@ -95,32 +100,32 @@ class Publisher:
         return self._writer.acknowledged_at is not None
 
     def filled(self) -> float:
-        """How full is what holds records that Kafka has not taken, 0 to 1 (control records may take
-        it a little beyond): the disk, if there is one, else the buffer."""
+        """Return how full the buffer or the disk is, 0 to 1, the greater of the two. Records that
+        are not droppable can make it exceed 1 a little."""
         buffer = self._lanes.room.filled()
         return buffer if self._pager is None else max(buffer, self._pager.filled())
 
     @property
     def buffered(self) -> int:
-        """Bytes in memory that Kafka has not taken."""
+        """Bytes in memory that Kafka has not acknowledged."""
         return self._lanes.room.used
 
     def has_room(self, topic: str, key: bytes) -> bool:
-        """Whether a batch would be taken now."""
+        """Return whether `publish` would accept a batch for this key now."""
         return self._lanes.has_room(self._lanes.of_key(topic, key), BATCH_BYTES, STALLED_S)
 
     @property
     def why_full(self) -> str:
-        """The reason for what is dropped, where something is."""
+        """The reason to give for batches that are dropped now."""
         return "buffer-full" if self._pager is None else self._pager.why_full
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with the disk."""
+        """The fault of the disk, None if there is none."""
         return None if self._pager is None else self._pager.trouble
 
     async def flushed(self, seconds: float) -> bool:
-        """Waits until all was acknowledged; False if it was not within `seconds`."""
+        """Wait until all records are acknowledged. Return False if they are not after `seconds`."""
         if self._lanes:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -128,7 +133,7 @@ class Publisher:
         return not self._lanes
 
     async def run(self) -> None:
-        """Writes until `stop`; what Kafka has not taken by then goes to the disk, if there is
+        """Send records until `stop`. Then write the unacknowledged ones to the disk, if there is
         one."""
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(self._writer.run(), name="producer")
@@ -142,7 +147,7 @@ class Publisher:
                 self._pager.stop()
 
     def stop(self) -> None:
-        """Has `run` end."""
+        """Make `run` end."""
         self._stopping.set()
 
     def _lane(self, topic: str, key: bytes | None, partition: int | None) -> Lane:

@@ -1,4 +1,4 @@
-"""Records that Kafka refuses for good: which errors say so, and what goes out in their place."""
+"""Records that Kafka refuses for good: the errors that show this, and the substitutes to send."""
 
 from aiokafka.errors import (
     BrokerResponseError,
@@ -33,13 +33,13 @@ FINAL_ERRORS = (
     RecordListTooLargeError,
     UnsupportedForMessageFormatError,
 )
-"""Errors that sending the same record again cannot cure. Missing permissions are not among them: an
-administrator can grant them, and until then the records wait."""
+"""Errors that a retry of the same record cannot cure. Missing permissions are not among them: an
+administrator can grant them, and the records wait until then."""
 
 
 def substitute(value: bytes) -> tuple[str, bytes | None]:
-    """Return the type of a refused record (its bytes are `value`), and what to send in its place:
-    a `MediaDropped` for a `MediaBatch`, None (nothing) for all others."""
+    """Return the type of the refused record with the bytes `value`, and the bytes to send in its
+    place: a `MediaDropped` for a `MediaBatch`, None (nothing) for any other."""
     try:
         record = codec.decode(value)
     except codec.Undecodable:

@@ -1,15 +1,15 @@
-"""Bytes that several queues share."""
+"""A limit of bytes that several queues share."""
 
 
 class Room:
-    """`limit` and `used`: bytes. Those who take and free them count them."""
+    """`limit` and `used` are bytes. The queues add to `used` and subtract from it themselves."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.used = 0
 
     def filled(self) -> float:
-        """How full it is; 1 and more: to the limit."""
+        """Return the used share of the limit; 1 or more if the limit is reached."""
         return self.used / self.limit
 
     @property

@@ -1,14 +1,14 @@
-"""What waits for Kafka's word on one partition: records in order, bounded in bytes, that can all be
-sent again.
+"""The records of one partition that Kafka has not acknowledged, in order. Each can be sent again.
 
 In the order in which they were put:
 
     in flight | waiting | paged out | leaving | fresh
     ---- in memory ---    - disk -    - in memory -
 
-While Kafka takes what comes there is only the left. Once it does not (`page`), what waits and what
-comes moves to disk and back, in its order; what is in flight is copied there too, for who comes
-after a kill. Who holds the disk is the caller.
+While Kafka takes records, all are in flight or waiting. When it does not, the queue is paged
+(`page`): waiting and new records move to disk and back, in order. Records in flight are copied to
+disk too, so that the next process has them if this one is killed. The caller reads and writes the
+disk.
 """
 
 from collections import deque
@@ -20,7 +20,8 @@ from gateway.publishing.room import Room
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A record on its way. `put_at`: seconds of a clock that never goes back."""
+    """A queued record. `number`: its place in the partition's order, from 1; `put_at`: seconds of a
+    monotonic clock."""
 
     number: int
     topic: str
@@ -31,11 +32,11 @@ class Item:
 
 
 class Outbox:
-    """A queue whose items leave when they were delivered, not when they were taken.
+    """A queue that keeps its items until they are delivered, also after they were taken.
 
-    `room`: bytes of values held in memory by all partitions' queues. `paged_last`: the number of
-    the last item that an earlier life left on disk, 0 if there is none; `now`: the clock of
-    `put_at`.
+    `room`: counts the bytes of values in memory, for all partitions' queues. `paged_last`: the
+    number of the last item that an earlier process left on disk, 0 if there is none. `now`: the
+    time, on the clock of `put_at`.
     """
 
     def __init__(self, room: Room, paged_last: int = 0, now: float = 0.0) -> None:
@@ -46,7 +47,7 @@ class Outbox:
         self._in_flight: dict[int, Item] = {}
         self._waiting: deque[Item] = deque()
         self._ahead = 0  # bytes in flight and waiting
-        self._last_ahead = 0  # number of the last of them there ever was
+        self._last_ahead = 0  # highest number that was ever in flight or waiting
         self._paged_last = paged_last
         self._since = now
         self._leaving: list[Item] = []
@@ -56,7 +57,7 @@ class Outbox:
         return bool(self._in_flight or self._waiting or self.is_paging)
 
     def __iter__(self) -> Iterator[Item]:
-        """All items in memory, in the order in which they were put."""
+        """Yield the items in memory, in the order in which they were put."""
         yield from self._in_flight.values()
         yield from self._waiting
         yield from self._leaving
@@ -64,12 +65,12 @@ class Outbox:
 
     @property
     def ahead(self) -> int:
-        """Bytes that are in flight or wait to be."""
+        """Bytes of the items in flight or waiting."""
         return self._ahead
 
     @property
     def has_paged(self) -> bool:
-        """Whether there are items that only the disk has."""
+        """Whether any items are on disk only."""
         return self._last_ahead < self._paged_last
 
     def put(
@@ -91,7 +92,7 @@ class Outbox:
             self._append(item)
 
     def take(self) -> Item | None:
-        """The next item to send, in flight from now on; None where none waits."""
+        """Move the next waiting item in flight and return it; None if none waits."""
         if not self._waiting:
             return None
         item = self._waiting.popleft()
@@ -99,12 +100,12 @@ class Outbox:
         return item
 
     def untake(self, item: Item) -> None:
-        """The item taken last was not sent after all; it is the next again."""
+        """Put the item taken last back as the next one: it was not sent."""
         del self._in_flight[item.number]
         self._waiting.appendleft(item)
 
     def delivered(self, number: int) -> Item | None:
-        """The item is in the log and leaves. None where it is not in flight (any more)."""
+        """Remove and return an item that Kafka acknowledged; None if it is not in flight."""
         item = self._in_flight.pop(number, None)
         if item is not None:
             self._grow(-len(item.value))
@@ -112,8 +113,8 @@ class Outbox:
         return item
 
     def substitute(self, number: int, value: bytes) -> Item | None:
-        """Put another value in the place of an item in flight; return the item as it is now. None
-        if it is not in flight (any more)."""
+        """Replace the value of an item in flight. Return the new item; None if it is not in flight
+        any more."""
         old = self._in_flight.get(number)
         if old is None:
             return None
@@ -124,13 +125,14 @@ class Outbox:
         return new
 
     def restart(self) -> None:
-        """All in flight waits again, before the rest, in its order: who carried it is gone."""
+        """Move the items in flight back before the waiting ones, in order, when their producer is
+        gone."""
         self._waiting.extendleft(reversed(self._in_flight.values()))
         self._in_flight.clear()
 
     def oldest(self) -> float | None:
-        """When the first item was put, or later than that where only the disk knows; None where
-        there is none."""
+        """Return when the first item was put, None if there is none. For an item on disk only, the
+        time may be too late."""
         if self._in_flight:
             return next(iter(self._in_flight.values())).put_at
         if self._waiting:
@@ -143,7 +145,7 @@ class Outbox:
     # Paging
 
     def page(self) -> None:
-        """From now on everything goes by way of the disk, until `rejoin`."""
+        """Begin paging: until `rejoin`, waiting and new items go by way of the disk."""
         if not self.is_paging:
             self.is_paging = True
             self._fresh.extend(self._waiting)
@@ -154,12 +156,12 @@ class Outbox:
             self._paged_last = self._last_ahead
 
     def in_flight(self) -> list[Item]:
-        """What is in flight, to be copied when paging begins."""
+        """Return the items in flight, for the caller to copy to disk when paging begins."""
         return list(self._in_flight.values())
 
     def leave(self, most: int) -> list[Item]:
-        """The next items for the disk, `most` bytes and one item more at the most. `left` or
-        `stayed` must follow."""
+        """Return the next items to write to disk, until they have `most` bytes or more. Call `left`
+        or `stayed` afterwards."""
         size = 0
         while self._fresh and size < most:
             item = self._fresh.popleft()
@@ -168,7 +170,7 @@ class Outbox:
         return self._leaving
 
     def left(self) -> None:
-        """They are on disk."""
+        """Remove the leaving items from memory: they are on disk."""
         if self._leaving:
             if not self.has_paged:
                 self._since = self._leaving[0].put_at
@@ -177,12 +179,13 @@ class Outbox:
             self._leaving = []
 
     def stayed(self) -> None:
-        """They could not be written, and stay in memory."""
+        """Keep the leaving items in memory: they could not be written."""
         self._fresh.extendleft(reversed(self._leaving))
         self._leaving = []
 
     def came_back(self, items: Iterable[Item]) -> None:
-        """What the disk has next; what is in memory besides is passed over."""
+        """Append the next items from disk to the waiting ones. Skip those that are, or were, in
+        flight or waiting."""
         for item in items:
             if item.number > self._last_ahead:
                 self._grow(len(item.value))
@@ -190,11 +193,11 @@ class Outbox:
                 self._append(item)
 
     def gave_up(self) -> None:
-        """The disk has no more of what was paged out."""
+        """Count the rest of the paged items as lost: the disk has no more of them."""
         self._last_ahead = max(self._last_ahead, self._paged_last)
 
     def rejoin(self) -> bool:
-        """Ends paging, if nothing is on disk or on its way there; whether it did."""
+        """End paging if no item is on disk only or being written. Return whether paging ended."""
         if not self.is_paging or self.has_paged or self._leaving:
             return False
         self.is_paging = False
@@ -204,7 +207,7 @@ class Outbox:
         return True
 
     def first_needed(self) -> int:
-        """Everything with a lesser number was delivered; the disk may forget it."""
+        """Return the lowest number that is still needed. The disk may delete all lower ones."""
         for items in (self._in_flight.values(), self._waiting):
             for item in items:
                 return item.number

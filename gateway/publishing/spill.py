@@ -1,10 +1,11 @@
 """Queues of items on local disk, one for each partition, for the time in which Kafka does not take
 them.
 
-Files of consecutive items, appended to, read from the front, deleted when nothing in them is needed
-any more. What a killed process left is found by the next of its name; half an item at a file's end
-is passed over. A power failure may take what the kernel had not written yet: nothing is synced, as
-a disk that is waited for would be one more thing that can stand still.
+A queue is a directory of files with consecutive items. Items are appended to the last file and read
+from the first; a file is deleted when none of its items is needed any more. The next process of the
+same name finds the items of a killed one; an incomplete item at a file's end is ignored. Nothing is
+synced, because a slow disk could then block the gateway. So a power failure may lose the items that
+the kernel has not written yet.
 
 Blocking: call from a thread, one call at a time.
 """
@@ -24,14 +25,14 @@ from schemas.topics import CALL_PARTITIONS
 
 FILE_BYTES = 8 * 1024 * 1024
 _HEADER = struct.Struct(">IQdiHHI")
-"""CRC-32 of all that follows, number, put at, partition (-1: none), lengths of topic, key (0xffff:
-none) and value."""
+"""CRC-32 of everything after it, number, put at, partition (-1: none), lengths of topic, key
+(0xffff: none) and value. Topic, key and value follow."""
 _CRC_BYTES = 4
 _NO_KEY = 0xFFFF
 
 
 class SpillInUse(RuntimeError):
-    """Another process has the directory; the text says what to do."""
+    """Another process uses the directory. The text says what to do."""
 
 
 @dataclass(slots=True)
@@ -43,9 +44,8 @@ class _File:
 
 
 class Spills:
-    """The queues in a directory, which bear the names of their topics and partitions. `limit`:
-    bytes on disk, of all of them. Raises `OSError` if the directory cannot be used, and
-    `SpillInUse`."""
+    """The queues in a directory, each in a subdirectory TOPIC-PARTITION. `limit`: bytes on disk of
+    all queues together. Raise `OSError` if the directory cannot be used, and `SpillInUse`."""
 
     def __init__(self, directory: Path, limit: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -61,8 +61,8 @@ class Spills:
         self._spills: dict[str, Spill] = {}
         self._share_out()
         for found in sorted(directory.iterdir()):
-            if found.is_dir():
-                self.of(*_place(found.name))
+            if found.is_dir() and (place := _place(found.name)):
+                self.of(*place)
 
     def of(self, topic: str, partition: int) -> "Spill":
         """Return the partition's queue."""
@@ -72,8 +72,9 @@ class Spills:
         return self._spills[name]
 
     def left_over(self) -> list[tuple[str, int]]:
-        """Topics and partitions of which an earlier process left items."""
-        return [_place(name) for name, spill in self._spills.items() if spill.left_over]
+        """Return the topics and partitions of which an earlier process left items."""
+        places = [_place(name) for name, spill in self._spills.items() if spill.left_over]
+        return [place for place in places if place]
 
     @property
     def size(self) -> int:
@@ -86,20 +87,21 @@ class Spills:
         return self._room.is_full
 
     def filled(self) -> float:
-        """How full it is; 1 and more: to the limit."""
+        """Return the used share of the limit; 1 or more if the limit is reached."""
         return self._room.filled()
 
     def __str__(self) -> str:
         return str(self._directory)
 
     def close(self) -> None:
-        """Close what is open; what is there stays."""
+        """Close the open files and release the lock. The items stay on disk."""
         for spill in self._spills.values():
             spill.close()
         self._lock.close()
 
     def _share_out(self) -> None:
-        """Move items of a process that had one queue for all partitions to their partitions'."""
+        """Move the items of an earlier version, which had one queue for all partitions, to their
+        partitions' queues."""
         common = Spill(self._directory, Room(self._room.limit))
         while items := common.read(FILE_BYTES):
             for item in items:
@@ -113,20 +115,27 @@ class Spills:
             spill.hand_down()
 
 
-def _place(name: str) -> tuple[str, int]:
+def _place(name: str) -> tuple[str, int] | None:
+    """Return topic and partition of a queue's directory. None for other names: the directory can be
+    a mount point, with `lost+found` for example."""
     topic, _, partition = name.rpartition("-")
-    return topic, int(partition)
+    return (topic, int(partition)) if topic and _is_number(partition) else None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 class Spill:
-    """The queue of a partition. `room`: bytes on disk, which it may share."""
+    """The queue of a partition. `room`: the limit of bytes on disk, which queues may share."""
 
     def __init__(self, directory: Path, room: Room) -> None:
         self._directory = directory
         self._room = room
         self._files: list[_File] = []
         for path in sorted(directory.glob("*.spill")):
-            self._take_on(_known(path))
+            if _is_number(path.stem):
+                self._take_on(_known(path))
         self._writing: FileIO | None = None
         self._reading: tuple[_File, int] | None = None
         self.left_over = self.last
@@ -143,12 +152,11 @@ class Spill:
         return self._files[-1].last if self._files else 0
 
     def hand_down(self) -> None:
-        """What is there counts as left over by an earlier process."""
+        """Count the items that are there as left over by an earlier process."""
         self.left_over = self.last
 
     def write(self, items: Iterable[Item]) -> None:
-        """Appends items. Raises `OSError` where that cannot be done; nothing of them is there
-        then."""
+        """Append items. Raise `OSError` if they cannot be written; then none of them is stored."""
         items = list(items)
         if not items:
             return
@@ -165,7 +173,7 @@ class Spill:
         file.last = items[-1].number
 
     def read(self, most: int) -> list[Item]:
-        """The next items, about `most` bytes; none where all were read."""
+        """Return the next items, about `most` bytes; an empty list if all were read."""
         while True:
             if self._reading is None:
                 if not self._files:
@@ -182,7 +190,7 @@ class Spill:
             self._reading = self._files[place + 1], 0
 
     def forget(self, first_needed: int) -> None:
-        """Deletes files in which everything has a lesser number."""
+        """Delete the files with only lower numbers than `first_needed`."""
         while self._files and self._files[0].last < first_needed:
             file = self._files[0]
             if not self._files[1:] and self._writing is not None:
@@ -195,7 +203,7 @@ class Spill:
             self._room.used -= file.size
 
     def close(self) -> None:
-        """Closes what is open; what is there stays."""
+        """Close the open file. The items stay on disk."""
         if self._writing is not None:
             self._writing.close()
             self._writing = None
@@ -218,7 +226,7 @@ class Spill:
         return file
 
     def _abandon(self, file: _File) -> None:
-        """Half a write is cut off, and the file is not gone on with."""
+        """Cut off an incomplete write, and close the file: the next write uses a new one."""
         assert self._writing is not None
         try:
             self._writing.truncate(file.size)
@@ -234,7 +242,7 @@ def _write_all(target: FileIO, data: bytes) -> None:
 
 
 def _known(path: Path) -> _File:
-    """A file that an earlier process left: what is whole in it."""
+    """Return a file that an earlier process left, up to its last complete item."""
     file = _File(path, int(path.stem), int(path.stem) - 1, path.stat().st_size)
     end = 0
     while True:
@@ -256,8 +264,8 @@ def _written(item: Item) -> bytes:
 
 
 def _items(file: _File, start: int, most: int) -> tuple[list[Item], int]:
-    """The whole items from `start` on, about `most` bytes and one at the least if there is one, and
-    where the next begins."""
+    """Return the complete items from `start` on, and the position after them. They have about
+    `most` bytes; at least one item is returned if there is one."""
     items: list[Item] = []
     with file.path.open("rb") as source:
         source.seek(start)
@@ -266,7 +274,7 @@ def _items(file: _File, start: int, most: int) -> tuple[list[Item], int]:
         while (found := _item(data, position)) is not None:
             item, position = found
             items.append(item)
-        if not items and len(data) == most:  # one that is larger
+        if not items and len(data) == most:  # the item is larger than `most`
             data += source.read()
             if (found := _item(data, 0)) is not None:
                 return [found[0]], start + found[1]
@@ -274,7 +282,7 @@ def _items(file: _File, start: int, most: int) -> tuple[list[Item], int]:
 
 
 def _item(data: bytes, position: int) -> tuple[Item, int] | None:
-    """The item at `position` and where the next begins; None where no whole one is."""
+    """Return the item at `position` and the position after it; None if no complete one is there."""
     body = position + _HEADER.size
     if body > len(data):
         return None

@@ -1,4 +1,7 @@
-"""Moves what waits for Kafka (`send_queue`) to disk and back (`spill`), in a thread."""
+"""Move records that Kafka does not take to disk and back (`send_queue`, `spill`).
+
+Disk access runs in threads.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -15,9 +18,10 @@ from gateway.publishing.spill import Spill, Spills
 log = structlog.get_logger(__name__)
 
 STALLED_S = 1.0
-"""What waits for Kafka's word that long is copied to disk, against a kill."""
+"""A record unacknowledged for this long is copied to disk, in case the process is killed."""
 MOST_AHEAD_BYTES = 8 * 1024 * 1024
-"""More than this, or a quarter of the buffer, does not wait in memory for its turn to be sent."""
+"""Records in flight and waiting may have this size in memory, or a quarter of the buffer if that is
+less."""
 CHUNK_BYTES = 4 * 1024 * 1024
 PAUSE_S = 0.05
 AFTER_FAILURE_S = 1.0
@@ -28,8 +32,8 @@ FAILURES = Counter("flexcapture_gateway_spill_failures", "Writes to the spill th
 
 
 class Pager:
-    """Owns the spill. `lanes`: the partitions' queues; `wake`: called with a lane in which there is
-    something to send; `memory`: bytes that may wait there."""
+    """Owns the spill. `lanes`: returns the partitions' queues. `memory`: size of the buffer in
+    bytes. `wake` is called with a lane that has records to send again."""
 
     def __init__(
         self,
@@ -50,23 +54,23 @@ class Pager:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more can be written: the limit is reached, or the disk fails."""
+        """Whether nothing more can be written: the limit is reached or the disk fails."""
         return self._spills.is_full or self.trouble is not None
 
     @property
     def why_full(self) -> str:
-        """As a reason for what is thrown away."""
+        """The reason to give for dropped batches."""
         return "spill-full" if self.trouble is None else "spill-failed"
 
     def filled(self) -> float:
-        """How full the disk's share is, 0 to 1."""
+        """Return how full the spill is, 0 to 1; 1 if the disk fails."""
         return 1.0 if self.trouble else self._spills.filled()
 
     async def run(self) -> None:
-        """Work until `stop`; then write everything in memory that Kafka has not taken, for the next
-        process of this name."""
+        """Work until `stop`. Then write everything in memory that Kafka has not taken to disk, for
+        the next process of this name."""
         if self._spills.size:
-            log.warning("an earlier process left audio", bytes=self._spills.size)
+            log.warning("an earlier process left audio on disk", bytes=self._spills.size)
         while not self._stopping.is_set():
             busy = False
             for lane in self._lanes():
@@ -79,15 +83,18 @@ class Pager:
         for lane in self._lanes():
             await self._keep_rest(lane)
         if self._spills.size:
-            log.warning("kept on disk for the next process of this name", bytes=self._spills.size)
+            log.warning(
+                "Kafka has not taken all records: the next process of this name will send them",
+                bytes=self._spills.size,
+            )
         await asyncio.to_thread(self._spills.close)
 
     def stop(self) -> None:
-        """Has `run` end."""
+        """Make `run` end."""
         self._stopping.set()
 
     async def _step(self, lane: Lane) -> bool:
-        """Returns whether there may be more to do at once."""
+        """Page the lane out and in as needed. Return whether there may be more to do at once."""
         outbox = lane.outbox
         if not outbox.is_paging and self._is_due(lane):
             await self._begin(lane)
@@ -96,7 +103,7 @@ class Pager:
             busy = await self._write(lane)
             busy |= await self._read(lane)
             if not self._is_stalled(lane) and outbox.rejoin():
-                log.info("Kafka takes what comes again", topic=lane.topic, partition=lane.partition)
+                log.info("Kafka takes records again", topic=lane.topic, partition=lane.partition)
                 self._wake(lane)
         spill = self._spill(lane)
         if spill.size:
@@ -110,7 +117,7 @@ class Pager:
         return self._is_stalled(lane) or self._is_too_much(lane)
 
     def _is_too_much(self, lane: Lane) -> bool:
-        """Whether more than its share waits in memory to be sent."""
+        """Return whether the lane has more bytes in flight and waiting than its share."""
         ahead = lane.outbox.ahead
         if ahead * len(self._lanes()) <= self._most_ahead:
             return False
@@ -123,7 +130,7 @@ class Pager:
 
     async def _begin(self, lane: Lane) -> None:
         log.warning(
-            "Kafka does not take what comes: it goes to disk",
+            "Kafka does not take records: they go to disk",
             topic=lane.topic,
             partition=lane.partition,
             bytes=lane.outbox.size,
@@ -151,7 +158,7 @@ class Pager:
         except OSError as error:
             FAILURES.inc()
             self.trouble = f"{self._spills} cannot be written: {error.strerror}"
-            log.warning("spill failed", error=repr(error))
+            log.warning("cannot write the spill", error=repr(error))
             return False
         self.trouble = None
         SPILLED.inc(sum(len(item.value) for item in items))
@@ -166,11 +173,11 @@ class Pager:
             items = await asyncio.to_thread(spill.read, self._chunk)
         except OSError as error:
             self.trouble = f"{self._spills} cannot be read: {error.strerror}"
-            log.warning("spill cannot be read", error=repr(error))
+            log.warning("cannot read the spill", error=repr(error))
             await asyncio.sleep(AFTER_FAILURE_S)
             return False
         if not items:
-            log.error("the spill ends before its time; something was half written")
+            log.error("the spill ends too early: the last write was incomplete, records are lost")
             outbox.gave_up()
             return False
         now, left_over = self._clock(), spill.left_over

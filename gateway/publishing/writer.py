@@ -1,8 +1,8 @@
-"""Hands what waits, partition by partition, to a producer, and takes its answers.
+"""Send the queued records with a producer, and handle its answers.
 
-Kafka refuses some records for good, one that is too large for the topic, say. A broker refuses a
-whole producer batch then, so each record of it is sent again, alone. One that is refused alone is
-dropped, and a `MediaDropped` takes the place of a `MediaBatch`.
+Kafka refuses some records for good, for example those that are too large for the topic. A broker
+then refuses the whole producer batch, so each of its records is sent again alone. A record that is
+refused alone is dropped; a `MediaBatch` is replaced by a `MediaDropped`.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ PUBLISHED = Counter(
     "flexcapture_gateway_records_published", "Records acknowledged by Kafka", ["topic"]
 )
 DROPPED = Counter(
-    "flexcapture_gateway_batches_dropped", "Batches that went nowhere, by reason", ["reason"]
+    "flexcapture_gateway_batches_dropped", "Batches of audio dropped, by reason", ["reason"]
 )
 PUBLISH_SECONDS = Histogram(
     "flexcapture_gateway_publish_seconds",
@@ -39,12 +39,14 @@ PUBLISH_SECONDS = Histogram(
 REFUSED_RECORDS = Counter(
     "flexcapture_gateway_records_refused", "Records that Kafka refused for good", ["type"]
 )
-BUFFERED = Gauge("flexcapture_gateway_buffered_bytes", "Bytes that wait for Kafka's word")
+BUFFERED = Gauge(
+    "flexcapture_gateway_buffered_bytes", "Bytes in memory that Kafka has not acknowledged"
+)
 
 
 class Writer:
-    """Writes what is in the lanes. `acknowledged_at`: when Kafka last acknowledged a record;
-    `empty` is set once all were."""
+    """Sends the records of the lanes. `acknowledged_at`: when Kafka last acknowledged a record, on
+    `clock`, in s. `empty` is set while no record is unacknowledged."""
 
     def __init__(
         self,
@@ -62,18 +64,18 @@ class Writer:
         self.acknowledged_at: float | None = None
 
     def make_ready(self, lane: Lane) -> None:
-        """There may be something to send in the lane."""
+        """Note that the lane may have records to send."""
         if lane.sending is None:
             self._ready[lane] = None
             self._wake.set()
 
     def _break(self, failure: BaseException) -> None:
-        """The producer cannot go on: throw it away."""
+        """Discard the producer, which has failed."""
         self._failure = self._failure or failure
         self._wake.set()
 
     async def run(self) -> None:
-        """Write until cancelled. One turn of the loop is one producer's life."""
+        """Send until cancelled. Each iteration of the loop is the life of one producer."""
         failures = 0
         while True:
             self._failure = None
@@ -98,13 +100,14 @@ class Writer:
                 lane.sending = None
 
     def _restart(self) -> None:
-        """All that was in flight waits again."""
+        """Move everything in flight back to the waiting records."""
         for lane in self._lanes:
             lane.outbox.restart()
             self.make_ready(lane)
 
     async def _write(self, producer: AIOKafkaProducer) -> None:
-        """Send what waits, each partition's in order, until the producer breaks."""
+        """Send the waiting records, in order for each partition, until the producer fails. Raise
+        its error."""
         while self._failure is None:
             lane = next(iter(self._ready), None)
             if lane is None:
@@ -126,13 +129,13 @@ class Writer:
             self.empty.set()
 
     def _send_in_task(self, lane: Lane, sending: Coroutine[Any, Any, None]) -> None:
-        """Nothing else of the lane is sent until this is done; other lanes go on."""
+        """Run `sending` in a task. Nothing else of the lane is sent until it is done."""
         del self._ready[lane]
         task = lane.sending = asyncio.create_task(sending)
 
         def done(task: asyncio.Task[None]) -> None:
             if lane.sending is not task:
-                return  # of a producer that was thrown away
+                return  # the task of a producer that was discarded
             lane.sending = None
             if not task.cancelled() and (error := task.exception()) is not None:
                 self._break(error)
@@ -141,7 +144,7 @@ class Writer:
         task.add_done_callback(done)
 
     def _send(self, producer: AIOKafkaProducer, lane: Lane, item: Item) -> None:
-        """Hand an item to the producer, at once if it has room."""
+        """Hand an item to the producer; if that has to wait, continue in a task."""
         try:
             begun = begin(self._hand_over(producer, lane, item))
         except (KafkaError, OSError) as error:
@@ -153,8 +156,8 @@ class Writer:
     async def _hand_over(
         self, producer: AIOKafkaProducer, lane: Lane, item: Item
     ) -> asyncio.Future[Any] | None:
-        """Hand an item to the producer; return the answer to come. None: it was not taken, and the
-        item, or the one in its place, is the next again."""
+        """Hand an item to the producer and return the future of its answer. Return None if the
+        item was not taken: the item, or its substitute, is then the next one to send."""
         try:
             answer: asyncio.Future[Any] = await producer.send(
                 item.topic, item.value, key=item.key, partition=lane.partition
@@ -172,7 +175,8 @@ class Writer:
         return None
 
     async def _send_alone(self, producer: AIOKafkaProducer, lane: Lane, item: Item) -> None:
-        """Send an item in a producer batch of its own, so that what is refused is this record."""
+        """Send an item in a producer batch of its own, so that a refusal can only concern this
+        record."""
         while len(lane.outbox.in_flight()) > 1:
             lane.moved.clear()
             await lane.moved.wait()
@@ -181,10 +185,15 @@ class Writer:
             await asyncio.wait([answer])
 
     def _refuse(self, lane: Lane, item: Item, error: BaseException) -> Item | None:
-        """Drop an item in flight for good. Return the one that takes its place, None for none."""
+        """Drop an item in flight. Return its substitute, None if it has none."""
         kind, value = substitute(item.value)
         REFUSED_RECORDS.labels(kind).inc()
-        log.error("Kafka refuses a record", topic=item.topic, type=kind, error=repr(error))
+        log.error(
+            "Kafka refuses a record for good; it is dropped",
+            topic=item.topic,
+            type=kind,
+            error=repr(error),
+        )
         if value is None:
             lane.outbox.delivered(item.number)
             lane.suspects.discard(item.number)
@@ -197,7 +206,10 @@ class Writer:
         error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
         if error is not None:
             log.warning(
-                "record not taken", topic=item.topic, partition=lane.partition, error=repr(error)
+                "Kafka has not taken a record",
+                topic=item.topic,
+                partition=lane.partition,
+                error=repr(error),
             )
             if isinstance(error, FINAL_ERRORS):
                 if item.number in lane.suspects:  # it was alone
@@ -223,12 +235,12 @@ async def _ended(begun: Unfinished[Any]) -> None:
 
 
 async def _discard(producer: AIOKafkaProducer) -> None:
-    """Ends the producer for certain: one that lived on could send old records after newer ones."""
+    """End the producer for certain: otherwise it could send old records after newer ones."""
     try:
         async with asyncio.timeout(1):
             await producer.stop()
     except (TimeoutError, KafkaError):
-        # `stop` waits for Kafka to take what is left, which we do ourselves.
+        # `stop` waits for Kafka to take the remaining records; the next producer sends those.
         with suppress(TimeoutError, KafkaError):
             async with asyncio.timeout(1):
                 await producer._sender.close()  # noqa: SLF001 - no public way to give up

@@ -1,7 +1,7 @@
-"""One socket: reads its bytes, writes what is to be answered, ends it. Never waits for anything.
+"""One socket: read its bytes, write the answers, close it. No method blocks.
 
-A socket is read when it is told to (`read`): while it stands at the door when there is something,
-and from then on in turns (`gateway.sockets.turns`).
+The caller decides when to `read`: during the handshake whenever the socket is readable, afterwards
+in turns (`gateway.sockets.turns`).
 """
 
 import socket
@@ -20,7 +20,7 @@ _view = memoryview(_buffer)
 
 
 class Got(Enum):
-    """What a reading led to."""
+    """Result of a read."""
 
     BYTES = "bytes"
     NOTHING = "nothing"
@@ -30,7 +30,8 @@ class Got(Enum):
 class Connection:
     """A socket, its WebSocket, and, once that is open, the session on it.
 
-    `closing_at`: the moment (ms) at which it is closed, however the other side behaves; None: none.
+    `closing_at`: the time (ms) at which the socket is closed even if the peer has not closed it;
+    None if it is not closing.
     """
 
     __slots__ = ("_socket", "closing_at", "session", "websocket")
@@ -45,11 +46,11 @@ class Connection:
         self.closing_at: int | None = None
 
     def fileno(self) -> int:
-        """As the event loop wants it."""
+        """Return the file descriptor, for the event loop."""
         return self._socket.fileno()
 
     def read(self) -> tuple[Got, list[bytes]]:
-        """Reads what is there, at most `READ_BYTES`; returns the text messages in it. Call `send`
+        """Read up to `READ_BYTES` available bytes and return the text messages in them. Call `send`
         after BYTES, and `end` after END."""
         try:
             count = self._socket.recv_into(_buffer)
@@ -62,7 +63,7 @@ class Connection:
         return Got.BYTES, self.websocket.receive(bytes(_view[:count]))
 
     def send(self) -> bool:
-        """Sends what is to be sent. False: the other side does not take even that, or is gone."""
+        """Send the pending bytes. Return False if the peer does not take all of them or is gone."""
         for data in self.websocket.to_send():
             try:
                 if data:
@@ -75,26 +76,27 @@ class Connection:
         return True
 
     def close(self, how: CloseSocket, now: int) -> bool:
-        """Says goodbye; the other side has `CLOSE_MS` to do the same. False as of `send`."""
+        """Send a close frame; the peer has `CLOSE_MS` to answer it. Return the result of `send`."""
         self.websocket.close(how.code, how.reason)
         self.closing_at = now + CLOSE_MS
         return self.send()
 
     def ping(self) -> bool:
-        """Send a ping. False as of `send`."""
+        """Send a ping. Return the result of `send`."""
         self.websocket.ping()
         return self.send()
 
     def is_overdue(self, now: int) -> bool:
-        """Whether the time to close it is over; a clock that was set back ends it too."""
+        """Return whether the time to close is over, or the clock was set back meanwhile."""
         return self.closing_at is not None and not 0 < self.closing_at - now <= CLOSE_MS
 
     def end(self) -> None:
-        """Closes the socket."""
+        """Close the socket at once."""
         self._socket.close()
 
     def how_it_ended(self) -> tuple[str, str]:
-        """Reason and detail for `MediaStreamClosed`, where the socket ended before the stream."""
+        """Return reason and detail for `MediaStreamClosed`, for a socket that ended before its
+        media stream did."""
         sent, received = self.websocket.goodbyes()
         if self.session is not None and self.session.draining:
             return "drained", "the gateway was stopped"

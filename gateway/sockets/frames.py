@@ -1,8 +1,7 @@
-"""WebSocket frames as they nearly always come: whole text messages, cut off the bytes received.
+"""Parse the common WebSocket frames, whole text messages, at the start of received bytes.
 
-`websockets`' `ServerProtocol` reads everything; this reads only what Twilio sends thousands of
-times a second, at a fraction of the cost, and leaves the rest to it. Source of the format: RFC
-6455, 5.2.
+The `ServerProtocol` of `websockets` can parse every frame. This parses only the frames that Twilio
+sends thousands of times a second, at a fraction of the cost. Source of the format: RFC 6455, 5.2.
 """
 
 try:
@@ -16,8 +15,9 @@ _SIZE_IN_TWO_BYTES = 126
 
 
 def plain_texts(data: bytes, most: int) -> tuple[list[bytes], int]:
-    """The whole, unfragmented, masked text frames of at most `most` bytes with which `data` begins,
-    unmasked, and where the first begins that is not of this kind, or is not all there."""
+    """Return the payloads, unmasked, of the text frames at the start of `data`, and the position
+    after them. Stop at the first frame that is incomplete, fragmented, unmasked, longer than `most`
+    bytes, or no text."""
     texts: list[bytes] = []
     start, end = 0, len(data)
     while start + 6 <= end and data[start] == FIN_TEXT:
@@ -35,10 +35,10 @@ def plain_texts(data: bytes, most: int) -> tuple[list[bytes], int]:
 
 
 def whole_frame(data: bytes, most: int) -> int | None:
-    """How many bytes of `data` to hand on as one frame, which begins there; None: too few yet.
+    """Return the size in bytes of the frame at the start of `data`, None if it is incomplete.
 
-    All of them where the frame can be refused by its header: a payload of more than `most` bytes,
-    or one without a mask.
+    Return the size of all of `data` if the header is enough to refuse the frame: its payload has
+    more than `most` bytes or no mask.
     """
     if len(data) < 2:
         return None

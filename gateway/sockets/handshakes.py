@@ -1,4 +1,4 @@
-"""Reports on handshakes: records on `stream.events`, metrics, and a warning in the health check."""
+"""Report handshakes: records on `stream.events`, metrics, and a warning in the health check."""
 
 import time
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from schemas.records import GatewayStarted, HandshakeRefused
 
 SECONDS_OFF = Gauge(
     "flexcapture_gateway_ticket_seconds_off",
-    "By how much the time of the last ticket was off: > 0 expired, < 0 from the future, 0 good",
+    "Seconds by which the last ticket's time was off: > 0 expired, < 0 from the future, 0 valid",
 )
 
 
 class HandshakeReports:
-    """Reports of one gateway's life. `clock`: ms since the epoch."""
+    """The reports of one gateway. `started`: its announcement; `clock`: log time, ms."""
 
     def __init__(
         self, events: Publisher, topic: str, started: GatewayStarted, clock: Callable[[], int]
@@ -30,14 +30,14 @@ class HandshakeReports:
         self._refusals = Refusals()
 
     def accepted(self, admission: Admission) -> None:
-        """A handshake was accepted."""
+        """Count an accepted handshake."""
         self._refusals.accepted(time.monotonic())
         if admission.ticket is not None:
             SECONDS_OFF.set(0)
 
     def refused(self, refused: Refused) -> None:
-        """A handshake was refused. If its ticket is genuine, a call is not recorded for it: that
-        is published, up to a number a second."""
+        """Count a refused handshake. If its ticket is genuine, its call is not recorded: publish
+        that, up to `MAX_REPORTS` times a second."""
         now = time.monotonic()
         self._refusals.refused(refused.verdict, now, genuine=refused.ticket is not None)
         if refused.seconds_off:
@@ -55,7 +55,7 @@ class HandshakeReports:
             self._events.publish(self._topic, record.task_sid.encode(), record)
 
     def show(self, health: Health) -> None:
-        """Set or clear the warning."""
+        """Set or clear the warning in the health check."""
         warning = self._refusals.warning(time.monotonic())
         if warning is None:
             health.clear_warning("handshakes")

@@ -1,4 +1,5 @@
-"""Sockets until they are let in: accepted, asked for signature and ticket, refused or handed on."""
+"""The listening port and the handshakes: accept sockets, check signature and ticket, and refuse the
+sockets or hand them on."""
 
 import asyncio
 import http
@@ -23,16 +24,16 @@ log = structlog.get_logger(__name__)
 BACKLOG = 1024
 ACCEPTED_AT_ONCE = 64
 SPARE_FILES = 128
-"""File descriptors left for everything that is no Media Streams socket."""
+"""File descriptors reserved for everything but Media Streams sockets."""
 REST_S = 0.5
 
 LetIn = Callable[[Connection, Admission, list[bytes]], None]
-"""Takes over a socket whose handshake was accepted, with the messages that came right after it."""
+"""Takes over a socket after its handshake, with the messages that came right after that."""
 
 
 class Reception:
-    """The port, and who stands at the door. `count`: how many sockets were let in and are there;
-    `is_full`: whether what another media stream brings could not be kept."""
+    """The port and the sockets with a pending handshake. `count`: number of open sockets after the
+    handshake. `is_full`: whether there is no space for the audio of another media stream."""
 
     def __init__(
         self,
@@ -53,14 +54,14 @@ class Reception:
         self._listening: socket.socket | None = None
 
     def accept_from(self, listening: socket.socket) -> None:
-        """Accepts whoever connects there from now on."""
+        """Start to accept the connections of a listening socket."""
         listening.setblocking(False)
         self._listening = listening
         asyncio.get_running_loop().add_reader(listening.fileno(), self._accept)
 
     def close_port(self) -> None:
-        """Accepts those who have connected already, whom a port that closes would reset, and closes
-        the port."""
+        """Accept the connections that are in the backlog, which closing would reset, and close the
+        port."""
         if self._listening is not None:
             self._accept(most=BACKLOG)
             asyncio.get_running_loop().remove_reader(self._listening.fileno())
@@ -68,14 +69,14 @@ class Reception:
             self._listening = None
 
     def sweep(self) -> None:
-        """Sends those away whose time is over. Call it often."""
+        """Close the sockets past their deadline. Call it often."""
         for connection in self._door.overdue(time.monotonic()):
             if connection.websocket.phase is Phase.HANDSHAKE:
                 REFUSED.labels("no-handshake").inc()
             self._gone(connection)
 
     def close(self) -> None:
-        """Sends everybody away."""
+        """Close the port and all sockets with a pending handshake."""
         self.close_port()
         for connection in self._door.all():
             self._gone(connection)
@@ -96,8 +97,9 @@ class Reception:
             self._came(accepted, str(address[0]))
 
     def _rest(self, listening: socket.socket, error: OSError) -> None:
-        """There are no files left, say: trying again at once would be all that is done."""
-        log.error("cannot accept sockets", error=repr(error))
+        """Pause accepting. While the file descriptors are used up, for example, the loop would
+        otherwise do nothing but try."""
+        log.error("cannot accept sockets; trying again soon", error=repr(error))
         loop = asyncio.get_running_loop()
         loop.remove_reader(listening.fileno())
         loop.call_later(REST_S, self._accept_again)
@@ -179,7 +181,7 @@ def _refusal(verdict: Verdict) -> Refusal:
 
 
 def _most_files() -> int:
-    """How many files this process may open, having asked for as many as it may ask for."""
+    """Raise this process's limit of open files as far as allowed, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

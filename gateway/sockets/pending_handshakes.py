@@ -1,8 +1,8 @@
-"""Who stands at the door: sockets that were accepted and have not shown a signature yet.
+"""Pending handshakes: sockets that were accepted and have not shown a valid signature yet.
 
-They cost memory before anybody knows who they are, so they are few and do not stay. Where there are
-too many, the one that has stood there longest goes: Twilio's handshake takes a few milliseconds,
-that of somebody who wants to fill the place takes as long as it is let.
+They cost memory before they are authenticated, so their number and their time are limited. If
+there are too many, the oldest one is closed: a handshake by Twilio takes a few milliseconds, and
+only a client that wants to use up the limit keeps one open for long.
 """
 
 from collections import Counter
@@ -12,15 +12,15 @@ Socket = TypeVar("Socket")
 
 MOST = 1_000
 MOST_OF_AN_ADDRESS = 250
-"""Behind a load balancer all have one address."""
+"""Not lower, because behind a load balancer all sockets have one address."""
 HANDSHAKE_S = 10.0
 GOODBYE_S = 1.5
-"""For the other side to take note of a refusal and to close."""
+"""Time for the client to read a refusal and to close."""
 
 
 class Door(Generic[Socket]):
-    """Sockets by the moment until which they may stay; times are seconds of one clock. Who has to
-    go is returned, to be closed by the caller; he is not at the door any more."""
+    """Sockets with a pending handshake, each with its deadline. Times are seconds of one clock. A
+    returned socket is already removed; the caller must close it."""
 
     def __init__(self, most: int = MOST, most_of_an_address: int = MOST_OF_AN_ADDRESS) -> None:
         self._most = most
@@ -35,7 +35,7 @@ class Door(Generic[Socket]):
         return socket in self._standing
 
     def came(self, socket: Socket, address: str, now: float) -> Socket | None:
-        """A socket came; returns the one that has to go for it, if one has to."""
+        """Add a socket from `address`. Return the socket that must be closed for it, if any."""
         self._standing[socket] = (now + HANDSHAKE_S, address)
         self._addresses[address] += 1
         if self._addresses[address] > self._most_of_an_address:
@@ -48,23 +48,23 @@ class Door(Generic[Socket]):
         return oldest
 
     def refused(self, socket: Socket, now: float) -> None:
-        """It was told to go, and has a moment for it."""
+        """Shorten the deadline of a socket that was refused: it has `GOODBYE_S` to close."""
         until, address = self._standing[socket]
         self._standing[socket] = (min(until, now + GOODBYE_S), address)
 
     def left(self, socket: Socket) -> None:
-        """It was let in, or is gone."""
+        """Remove a socket that was accepted or is closed, if it is there."""
         found = self._standing.pop(socket, None)
         if found is not None:
             self._addresses -= Counter({found[1]: 1})
 
     def overdue(self, now: float) -> list[Socket]:
-        """Those whose time is over."""
+        """Remove and return the sockets past their deadline."""
         gone = [socket for socket, (until, _) in self._standing.items() if until <= now]
         for socket in gone:
             self.left(socket)
         return gone
 
     def all(self) -> list[Socket]:
-        """Everybody there."""
+        """Return all sockets with a pending handshake."""
         return list(self._standing)

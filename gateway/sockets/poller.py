@@ -1,7 +1,7 @@
-"""The sockets that were let in: read in turns, and ended.
+"""The sockets after their handshake: read them in turns, and close them.
 
-No asyncio transport lies between: what waits waits in the kernel, and what is read is taken in at
-once. Whoever is written to and does not read is cut off.
+No asyncio transport is used: unread data waits in the kernel, and data that is read is handled at
+once. A peer that does not read its answers is disconnected.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ TURN_S = CYCLE_S / TURNS
 
 
 class Sockets:
-    """All sockets of this process with their sessions. `idle` is set while there is none; `clock`
-    is the log's, ms."""
+    """All sockets of this process with their sessions. `idle` is set while there are none. `clock`
+    returns log time in ms."""
 
     def __init__(self, sessions: Sessions, clock: Callable[[], int]) -> None:
         self._sessions = sessions
@@ -37,7 +37,7 @@ class Sockets:
         return len(self._turns)
 
     def let_in(self, connection: Connection, admission: Admission, texts: list[bytes]) -> None:
-        """A handshake was accepted; `texts` came with it."""
+        """Take over a socket after its handshake. `texts`: messages that came right after that."""
         now = self._clock()
         connection.session = self._sessions.open(now, admission.ticket)
         self._turns.add(connection)
@@ -48,8 +48,8 @@ class Sockets:
             self._received(connection, texts, now)
 
     async def keep_reading(self) -> None:
-        """Reads all sockets in their turns, until cancelled. Where a turn takes longer than it has,
-        the next follows at once, when everybody else had theirs."""
+        """Read all sockets in turns, until cancelled. If turns take too long, the next ones follow
+        at once, to make up for at most one cycle."""
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
@@ -61,8 +61,7 @@ class Sockets:
             await asyncio.sleep(max(0.0, due - loop.time()))
 
     def end_not_to_be_recorded(self) -> None:
-        """Close the sockets of calls that were decided not to be recorded, once it is time. Call it
-        often."""
+        """Close the sockets of calls that must not be recorded, if they are due. Call it often."""
         now = self._clock()
         ended = self._sessions.end_not_to_be_recorded(now)
         for connection in self._turns if ended else ():
@@ -70,7 +69,7 @@ class Sockets:
                 self._act(connection, ended[connection.session], now)
 
     def close_all(self) -> None:
-        """Tells everybody that the gateway goes away. `idle` is set when all are gone."""
+        """Close all sockets with a close frame (1001). `idle` is set when all are gone."""
         now = self._clock()
         for connection in self._turns:
             assert connection.session is not None
@@ -79,14 +78,14 @@ class Sockets:
                 self._end(connection, now)
 
     def end_all(self) -> None:
-        """Closes all sockets, whatever the other sides do."""
+        """Close all sockets at once, without waiting for the peers."""
         for connection in self._turns:
             self._end(connection, self._clock())
 
     def _take(self, connection: Connection, now: int) -> None:
         try:
             self._read(connection, now)
-        except Exception:  # a fault of ours must not take the neighbours' sockets along
+        except Exception:  # a bug must not end the other sockets too
             log.exception("socket failed")
             self._end(connection, now)
 

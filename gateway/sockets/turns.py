@@ -1,8 +1,9 @@
-"""When each socket is read: in turns, each socket once in `CYCLE_S`.
+"""The order of reading sockets: in turns, each socket once in `CYCLE_S`.
 
-A socket brings a frame on each track every 20 ms. Waking up for each of them costs more than taking
-them in; read once in 40 ms they come four at a time, and wait in the kernel meanwhile, whose buffer
-holds a hundred times as much. Whoever floods a socket is read no faster than the others.
+A socket receives a frame on each track every 20 ms. A wake-up for each frame would cost more than
+the frame itself. With one read every 40 ms, four frames come at a time. Until then they wait in the
+kernel's buffer, which holds a hundred times as much. A flooded socket is read no faster than the
+others.
 """
 
 from collections.abc import Iterator
@@ -32,17 +33,17 @@ class Turns(Generic[Socket]):
         return socket in self._of
 
     def add(self, socket: Socket) -> None:
-        """It is read from now on, in the emptiest turn."""
+        """Add a socket to the turn with the fewest sockets."""
         turn = min(self._turns, key=len)
         turn[socket] = None
         self._of[socket] = turn
 
     def remove(self, socket: Socket) -> None:
-        """It is read no more."""
+        """Remove a socket, which must be there."""
         del self._of.pop(socket)[socket]
 
     def turn(self) -> list[Socket]:
-        """Whose turn it is; each call is the next one's."""
+        """Return the sockets to read now, and advance to the next turn."""
         sockets = list(self._turns[self._next])
         self._next = (self._next + 1) % len(self._turns)
         return sockets

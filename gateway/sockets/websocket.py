@@ -1,8 +1,8 @@
-"""One WebSocket's bytes, without the socket (Sans-I/O): the handshake, messages, pings, the close.
+"""One WebSocket without its socket (Sans-I/O): handshake, messages, pings, close.
 
-`websockets`' `ServerProtocol` does all of it, but for whole text messages, which
-`gateway.sockets.frames` cuts off before it sees them. It gets one frame at a time, so that it never
-holds half of one, and the rest can be cut off again.
+The `ServerProtocol` of `websockets` handles everything except whole text messages, which
+`frames.py` takes out of the data first. `ServerProtocol` gets one whole frame at a time, so it
+never holds part of one, and `frames.py` can parse the data after that frame.
 """
 
 import http
@@ -23,12 +23,12 @@ _END_OF_REQUEST = b"\r\n\r\n"
 Refusal = tuple[http.HTTPStatus, str]
 
 _QUIET = logging.getLogger("flexcapture.websockets")
-_QUIET.setLevel(logging.CRITICAL)  # what a stranger does is counted; it fills no log
+_QUIET.setLevel(logging.CRITICAL)  # faults of strangers are counted; they must not fill the log
 
 
 class Phase(Enum):
-    """Where a WebSocket stands. ENDED: it was refused, failed, or said goodbye; nothing that comes
-    is read any more."""
+    """The phase of a WebSocket. ENDED: it was refused, has failed, or is closed by both sides; no
+    received bytes are read any more."""
 
     HANDSHAKE = "handshake"
     OPEN = "open"
@@ -36,12 +36,11 @@ class Phase(Enum):
 
 
 class WebSocket:
-    """A server's side of one connection.
+    """The server's side of one connection.
 
-    `request`: the handshake, once it is there; it waits for `answer`. `was_binary`: the other side
-    sent a binary message; no text after it is returned. `heard`: a ping or a pong came; the caller
-    clears it. After `receive`, `answer`, `ping` and
-    `close`, send what `to_send` returns.
+    `request`: the handshake, once it is complete; call `answer` then. `was_binary`: the peer sent a
+    binary message; no text after it is returned. `heard`: a ping or pong came; the caller clears
+    it. After `receive`, `answer`, `ping` and `close`, send the bytes that `to_send` returns.
     """
 
     __slots__ = ("_parts", "_protocol", "_rest", "heard", "phase", "request", "was_binary")
@@ -56,7 +55,7 @@ class WebSocket:
         self.heard = False
 
     def receive(self, data: bytes) -> list[bytes]:
-        """Bytes came. Returns the text messages that are whole now."""
+        """Take in received bytes. Return the text messages that are now complete."""
         if self.phase is Phase.ENDED:
             return []
         if self._rest:
@@ -73,8 +72,8 @@ class WebSocket:
         return texts
 
     def answer(self, refusal: Refusal | None) -> list[bytes]:
-        """Accepts the `request`, if it is one for a WebSocket, or refuses it. Returns the text
-        messages that came right after it."""
+        """Refuse the `request`, or accept it if it asks for a WebSocket. Return the text messages
+        that came right after it."""
         assert self.request is not None
         protocol, rest = self._protocol, self._rest
         response = protocol.reject(*refusal) if refusal else protocol.accept(self.request)
@@ -84,26 +83,25 @@ class WebSocket:
         return self.receive(rest) if rest else []
 
     def ping(self) -> None:
-        """Ask the other side for a sign of life, if the connection is open. Call `to_send` after
-        it."""
+        """Send a ping, if the connection is open. Call `to_send` afterwards."""
         if self._protocol.state is OPEN:
             self._protocol.send_ping(b"")
 
     def close(self, code: int, reason: str) -> None:
-        """Says goodbye, if it is open and has not. Call `to_send` after it."""
+        """Send a close frame, if the connection is open. Call `to_send` afterwards."""
         if self._protocol.state is OPEN:
             self._protocol.send_close(code, reason)
 
     def to_send(self) -> list[bytes]:
-        """What is to be sent; empty bytes: the end of it."""
+        """Return the bytes to send. Empty bytes: shut down the sending side."""
         return self._protocol.data_to_send()
 
     def goodbyes(self) -> tuple[Close | None, Close | None]:
-        """Code and reason of the close that was sent, and of that received."""
+        """Return the close frames sent and received, each None if there was none."""
         return self._protocol.close_sent, self._protocol.close_rcvd
 
     def _requested(self, data: bytes) -> bytes:
-        """Takes the request off the data, once it is whole; returns what is left."""
+        """Take the request off the data, once it is complete. Return the rest of the data."""
         if self.request is not None:
             return data
         protocol = self._protocol
@@ -120,12 +118,12 @@ class WebSocket:
         if events:
             assert isinstance(events[0], Request)
             self.request = events[0]
-        else:  # no HTTP, or too much of it
+        else:  # no HTTP, or beyond a limit of `websockets`
             self.phase = Phase.ENDED
         return rest
 
     def _unusual(self, data: bytes, texts: list[bytes]) -> None:
-        """Whatever is no whole text message: `ServerProtocol` reads it, a frame at a time."""
+        """Let `ServerProtocol` handle the frames that are no whole text messages, one at a time."""
         while data and self.phase is Phase.OPEN and not self.was_binary:
             size = whole_frame(data, MAX_MESSAGE_BYTES)
             if size is None:

@@ -66,7 +66,7 @@ async def test_a_wrong_token_gives_no_cookie(visitor: httpx.AsyncClient, token: 
     answer = await visitor.post("/sign-in", data={"token": token})
     assert 403 == answer.status_code
     assert "set-cookie" not in answer.headers
-    assert "not the token" in answer.text
+    assert "Wrong token" in answer.text
 
 
 @pytest.mark.parametrize("change", ["x", "", "administrator"])

@@ -218,7 +218,7 @@ def test_health_is_bad_only_if_no_audio_is_taken(
             warning = health.warnings.get("kafka-partitions", "")
             assert bool(warning) == bool(media | events)
             if media == {3}:
-                assert "media 3," in warning
+                assert "media 3 for" in warning
             for cluster in clusters:
                 cluster.elect()
             await asyncio.sleep(30)

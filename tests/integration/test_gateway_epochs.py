@@ -52,7 +52,7 @@ async def test_of_two_gateways_with_one_name_the_older_one_ends(
     settings = settings_for(prefix)
     async with gateway(settings) as older, gateway(settings) as newer:
         await until(older.done, 20)
-        with pytest.raises(InstanceInUse, match="another gateway named gateway-0 came up later"):
+        with pytest.raises(InstanceInUse, match="another gateway named gateway-0 started later"):
             older.result()
         assert not newer.done()
 

@@ -31,7 +31,7 @@ def test_whole_numbers(number: int) -> None:
 @pytest.mark.parametrize("number", [1 << 63, -(1 << 63) - 1])
 def test_no_more_than_64_bits(number: int) -> None:
     """What does not fit is an error, and not another number."""
-    with pytest.raises(OverflowError, match="no 64 bit number"):
+    with pytest.raises(OverflowError, match="not a 64-bit number"):
         _LONG(number, bytearray())
 
 

@@ -117,6 +117,15 @@ def test_another_schema_under_our_id_is_refused() -> None:
         registry.register(url, "")
 
 
+def test_other_documentation_is_the_same_schema() -> None:
+    """A registry keeps the texts with which a schema was registered first; ours may be reworded."""
+    name = "CtiEvent"
+    older = json.loads(schema_text(name, len(versions(name)))) | {"doc": "older words"}
+    older["fields"][0]["doc"] = "older words"
+    with foreign_registry({SCHEMA_IDS[name]: json.dumps(older)}) as (url, _):
+        registry.register(url, "")
+
+
 def test_a_registry_that_is_not_there_is_named() -> None:
     """No answer is an error that says where none came from."""
     with pytest.raises(registry.RegistryError, match=r"127\.0\.0\.1:9"):

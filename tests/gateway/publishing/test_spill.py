@@ -184,3 +184,17 @@ def test_a_write_that_fails_leaves_nothing_half_done(tmp_path, monkeypatch):
             spill.write([second])
     spill.write([second])
     assert [first, second] == read_all(spill, 10_000)
+
+
+def test_files_and_directories_of_others_are_left_alone(tmp_path):
+    """The directory may be a mount point, or an administrator may have left something there."""
+    for name in ("lost+found", "media-x", "-1", "media-\u0663"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "notes.spill").write_text("mine")
+    (tmp_path / "media-3").mkdir()
+    (tmp_path / "media-3" / "copy.spill").write_text("mine")
+    spills = Spills(tmp_path, 10**6)
+    assert [] == spills.left_over()
+    assert 0 == spills.size
+    spills.close()
+    assert "mine" == (tmp_path / "media-3" / "copy.spill").read_text()

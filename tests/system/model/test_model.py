@@ -19,7 +19,17 @@ from tests.system.model.verdicts import (
     told,
 )
 
-OURS = {"schemas", "pipeline", "bridge", "cli", "agents", "gateway", "console", "simulator", "infra"}
+OURS = {
+    "schemas",
+    "pipeline",
+    "bridge",
+    "cli",
+    "agents",
+    "gateway",
+    "console",
+    "simulator",
+    "infra",
+}
 LIST = (ListVersion(1, START - 1_000, ("ann@example.com", "bob@example.com", "!queue:legal")),)
 
 

@@ -34,9 +34,7 @@ REUSED = Gauge(
     "flexcapture_policy_reused_versions",
     "Version numbers of `policy` that were published again with other content, or are damaged",
 )
-RENAMED = Gauge(
-    "flexcapture_workers_renamed", "Workers seen with more than one e-mail address"
-)
+RENAMED = Gauge("flexcapture_workers_renamed", "Workers seen with more than one e-mail address")
 SHARED = Gauge(
     "flexcapture_worker_emails_shared", "E-mail addresses seen with more than one worker"
 )

@@ -1,5 +1,6 @@
-"""Roles as processes that are forked from one that has imported everything, by the standard
-library's fork server. What runs inside it is `infra.fork_server`; docs/decisions/0014 tells why."""
+"""Run roles as processes that are forked from one that has imported everything, with the standard
+library's fork server. `infra.fork_server` runs inside it; for the reasons see
+docs/decisions/0014."""
 
 import asyncio
 import os
@@ -18,11 +19,11 @@ _REST_SECONDS = 0.02
 
 
 class CannotFork(OSError):
-    """The fork server does not work; why, it has said on the standard error."""
+    """The fork server does not work. It has printed the reason on the standard error."""
 
 
 class Forked:
-    """A process, with what is used of an `asyncio.subprocess.Process`."""
+    """A process, with the part of `asyncio.subprocess.Process` that is used here."""
 
     def __init__(self, process: ForkServerProcess) -> None:
         assert process.pid is not None
@@ -39,21 +40,22 @@ class Forked:
         self._ended.set()
 
     async def wait(self) -> int:
-        """Its exit status once it has ended; the number of a signal, negative."""
+        """Wait for the end of the process; return its exit status, or the negative number of a
+        signal."""
         await self._ended.wait()
         assert self.returncode is not None
         return self.returncode
 
     def terminate(self) -> None:
-        """Asks it to end."""
+        """Send SIGTERM."""
         if self.returncode is None:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
 
 
 async def warm() -> None:
-    """Returns once the fork server has imported everything. From the main thread, to whose life the
-    server's is tied. Raises `CannotFork`."""
+    """Return once the fork server has imported everything. Call it from the main thread: the server
+    ends with the thread that started it. Raises `CannotFork`."""
     process = _process("ready")
     forkserver.ensure_running()
     await asyncio.to_thread(_start, process)
@@ -61,8 +63,8 @@ async def warm() -> None:
 
 
 def forked(role: str, name: str, environment: Mapping[str, str], log_file: Path) -> Forked:
-    """Starts a role. Blocks for some milliseconds once the server is warm, and for seconds where it
-    must be started anew, as it had died. Raises `CannotFork`."""
+    """Start a role. Blocks for some milliseconds if the server is warm, and for seconds if it had
+    died and must be started again. Raises `CannotFork`."""
     process = _process("run", role, name, dict(environment), str(log_file))
     _start(process)
     return Forked(process)
@@ -75,13 +77,13 @@ def _process(function: str, *arguments: object) -> ForkServerProcess:
 
 
 def _call(function: str, *arguments: object) -> None:
-    # By its name: its import, which the server did, is not for whoever imports this module.
+    # By name: the module must be imported only inside the fork server, which has done so.
     getattr(import_module(_INSIDE), function)(*arguments)
 
 
 def _start(process: ForkServerProcess) -> None:
-    # A server that has just died answers nobody, and is replaced once the kernel says that it is
-    # gone: a moment later.
+    # A server that has just died does not answer. It is replaced once the kernel reports its end, a
+    # moment later.
     for attempt in range(_ATTEMPTS):
         try:
             process.start()

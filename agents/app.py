@@ -248,7 +248,7 @@ class _Running:
             async with asyncio.timeout(_STOP_SECONDS):
                 await self.app.stop()
         except Exception:
-            log.exception("the Faust app did not stop; the process is ended")
+            log.exception("the Faust app did not stop; ending the process")
             end_process_soon(status)
 
     def _beside(

@@ -65,7 +65,7 @@ SAVING = Histogram(
 )
 FINAL = Counter(
     "flexcapture_contacts_final",
-    "Ended contacts whose recordings are complete, by capture; again if it changes later",
+    "Ended contacts with complete recordings, by capture; counted again if it changes",
     ["capture"],
 )
 UNMATCHED = Gauge(

@@ -4,7 +4,9 @@ from prometheus_client import Counter, Gauge, Histogram
 
 EVENTS = Counter("flexcapture_events_total", "Records handled", ["topic"])
 OUTPUTS = Counter("flexcapture_outputs_total", "Records published", ["topic"])
-GIVEN_UP = Counter("flexcapture_role_dead_letters_total", "Records given up", ["topic", "reason"])
+GIVEN_UP = Counter(
+    "flexcapture_role_dead_letters_total", "Records sent to dead letters", ["topic", "reason"]
+)
 HANDLING = Histogram(
     "flexcapture_handling_seconds",
     "Time to handle a record",

@@ -124,7 +124,7 @@ class Patient:
             try:
                 future: asyncio.Future[Any] = await self._producer.send(topic, *record, **options)
             except KafkaTimeoutError:
-                log.warning("Kafka takes nothing; waiting", topic=topic)
+                log.warning("Kafka accepts no records; waiting", topic=topic)
             else:
                 return future
 
@@ -157,7 +157,7 @@ class Patient:
             try:
                 return await self._producer.send_batch(batch, topic, partition=partition)
             except KafkaTimeoutError:
-                log.warning("Kafka takes nothing; waiting", topic=topic)
+                log.warning("Kafka accepts no records; waiting", topic=topic)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,8 @@ SUMMARY = 1_000
 """The greatest number of entries in each list of a `PolicyHeldBack`."""
 
 HELD_BACK = Gauge(
-    "flexcapture_policy_held_back_entries", "Entries of the monitored list whose loss is held back"
+    "flexcapture_policy_held_back_entries",
+    "Entries whose removal from the monitored list is held back",
 )
 DIFFERS = Gauge(
     "flexcapture_policy_differs", "1 while the monitored list's file and the list in force differ"

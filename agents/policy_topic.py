@@ -147,7 +147,7 @@ class PolicyReader:
             problem = (
                 f"version {history.reused[-1]} was published again with other content: the topic "
                 "`policy` was lost, or is another cluster's. The newest content is in force; "
-                "restart this process to read the topic anew"
+                "restart this process to read the topic again"
             )
         if not problem:
             self._health.good("policy")

@@ -66,8 +66,8 @@ class Folding:
 
 
 def older(key: str, state: Kept, now: int) -> Kept | None:
-    """Return the state at `now` (ms): shortened, or None if it is forgotten. Sweeps are left to the
-    tracker, which publishes them as versions of the call."""
+    """Return the state as a tick at `now` (ms) leaves it: unchanged, a `ForgottenCall`, or None.
+    Sweeps are left to the tracker, which publishes them as versions of the call."""
     step = TrackerCore().on_tick(key, state, now)
     return state if step.outputs else step.state
 
@@ -121,7 +121,7 @@ def rebuilt(
     if isinstance(told, ForgottenCall):
         version = older(key, published, now)
         if isinstance(version, Call) and published.latest_arrival_at > told.forgotten_at:
-            return Rebuilt(version, "calls has a version that is later than its forgetting")
+            return Rebuilt(version, "calls has a version from after the call was to be forgotten")
         return Rebuilt(older(key, told, now))
     both = published if told is None else _both(published, told)
     state = older(key, both, now)

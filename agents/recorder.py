@@ -222,7 +222,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         """Hold the partitions for which Kafka is slow; resume those for which it no longer is."""
         late, ours = self._effects.late(), self._partitions.keys()
         for number in (late & ours) - self._held.held:
-            why = "Kafka does not accept its records"
+            why = "Kafka does not accept the recorder's records"
             self._held.hold(number, self._partitions[number].position, why)
         for number in (self._held.held & ours) - late:
             self._held.read_on(number)

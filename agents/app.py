@@ -221,8 +221,8 @@ class _Running:
             raise group.exceptions[0] from group
 
     async def _safe(self, partitions: Collection[int]) -> Collection[int]:
-        """Return the partitions of which all results are safe on the broker, without those that
-        Kafka is slow to accept."""
+        """Return the partitions with all their results safe on the broker. Those that Kafka is slow
+        to accept are left out."""
         self.outbox.check()
         if self.handler is not None:
             await self.handler.settle()

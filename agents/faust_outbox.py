@@ -123,8 +123,8 @@ class Outbox:
             raise BrokenOutbox("the outbox has failed") from self._failure
 
     async def drained(self, partitions: Collection[int]) -> frozenset[int]:
-        """Return those of the partitions of which every added change is safe on the broker. Wait up
-        to a second for the others."""
+        """Return those of the partitions with every added change safe on the broker. Wait up to a
+        second for the others."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while self._failure is None and not self._unsafe.keys().isdisjoint(partitions):

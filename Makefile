@@ -1,5 +1,5 @@
-# Everything a developer or an operator needs, on a machine with Python >= 3.11, Java >= 17 and
-# Maven. What is missing is set up first; a second run finds it there.
+# Commands for developers and operators, on a machine with Python >= 3.11, Java >= 17 and Maven.
+# Missing parts are set up first, and reused by later runs.
 
 PYTHON ?= python3
 VENV := .venv
@@ -12,59 +12,59 @@ PROCESSES ?= -n 2 --dist loadscope --no-loadscope-reorder
 .DEFAULT_GOAL := help
 .PHONY: help venv jars kinesis chromium promtool demo test chaos chaos-audio chaos-bridge chaos-day lint format bench clean
 
-help:  ## what there is
+help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-venv: $(INSTALLED)  ## the virtual environment, exactly as requirements.lock says
+venv: $(INSTALLED)  ## create the virtual environment from requirements.lock
 
 $(INSTALLED): requirements.lock pyproject.toml infra/bin/make-venv
 	@infra/bin/make-venv "$(PYTHON)" "$(VENV)"
 	@touch $@
 
-jars: $(INSTALLED)  ## Kafka's jars, by Maven
+jars: $(INSTALLED)  ## download Kafka's jars with Maven
 	@$(BIN)/python -m infra.local.kafka
 
-kinesis: $(INSTALLED)  ## kinesis-local, by npm: the emulator for everything about shards
+kinesis: $(INSTALLED)  ## install kinesis-local with npm: the emulator for tests of shard changes
 	@infra/bin/need npm npm
 	@$(BIN)/python -m infra.local.kinesis_local
 
 chromium:
 	@infra/bin/need chromium chromium chromium-browser google-chrome
 
-promtool:  # only the tests of the alarms need it; without it they are skipped, which fails in CI
+promtool:  # only the tests of the alarms need it; without it they are skipped, but fail in CI
 	@infra/bin/get-promtool .local/promtool || [ "$$CI" != 1 ]
 
-demo: $(INSTALLED)  ## the whole pipeline here, with simulated calls; ARGS=--exit checks and stops
+demo: $(INSTALLED)  ## run the whole pipeline here with simulated calls; ARGS=--exit: check the result and stop
 	@$(BIN)/flexcapture demo $(ARGS)
 
-test: $(INSTALLED) jars kinesis chromium promtool  ## every test; ARGS goes to pytest
+test: $(INSTALLED) jars kinesis chromium promtool  ## run every test; ARGS: arguments of pytest
 	$(BIN)/python -m pytest $(PROCESSES) $(ARGS)
 
-chaos: $(INSTALLED) jars  ## 500 calls while processes are killed and Twilio stumbles; ARGS=--help
+chaos: $(INSTALLED) jars  ## play 500 calls while processes are killed and Twilio fails; ARGS=--help
 	$(BIN)/python -m tests.system.chaos $(ARGS)
 
-chaos-audio: $(INSTALLED) jars  ## 200 calls, every frame looked for, while gateway, recorder and broker are killed
+chaos-audio: $(INSTALLED) jars  ## play 200 calls while gateway, recorder and broker are killed; check every frame
 	$(BIN)/python -m tests.system.chaos_audio $(ARGS)
 
-chaos-bridge: $(INSTALLED) jars kinesis  ## 100,000 events, shards that change, bridges killed; ARGS=--help
+chaos-bridge: $(INSTALLED) jars kinesis  ## bridge 100,000 events while shards change and bridges are killed; ARGS=--help
 	$(BIN)/python -m tests.system.chaos_bridge $(ARGS)
 
-chaos-day: $(INSTALLED) jars  ## a day of log time: gateways cut off and killed, every frame looked for; ARGS=--help
+chaos-day: $(INSTALLED) jars  ## play a day of log time while gateways are cut off and killed; check every frame; ARGS=--help
 	$(BIN)/python -m tests.system.chaos_day $(ARGS)
 
-lint: $(INSTALLED)  ## ruff, mypy, import-linter, plain English
+lint: $(INSTALLED)  ## run ruff, mypy, import-linter and the count of unclear phrases
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.wording
 
-format: $(INSTALLED)  ## what ruff can mend by itself
+format: $(INSTALLED)  ## apply ruff's automatic fixes and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED) jars  ## the benchmarks, each with its baseline of the same run
+bench: $(INSTALLED) jars  ## run the benchmarks, each with a baseline from the same run
 	$(BIN)/python -m benchmarks $(ARGS)
 
-clean:  ## removes what make set up; recordings and state directories stay
+clean:  ## remove everything that make has set up; recordings and state directories are kept
 	rm -rf $(VENV) .local .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

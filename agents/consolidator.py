@@ -1,6 +1,7 @@
 """The consolidator: joins calls, decisions, media streams and recordings into contacts.
 
-What a contact is, is pure (`pipeline/contacts`); here it is wired to the topics and the database.
+The rules of a contact are pure (`pipeline/contacts`). This module connects them to the topics and
+the database.
 """
 
 import asyncio
@@ -43,13 +44,14 @@ log = structlog.get_logger(__name__)
 
 RETRY_S = 1.0
 GATHERING_S = 0.1
-"""A call that begins or ends makes a dozen versions of its contact within that; they are fetched at
-once, and one is saved. A fetch for each costs the broker and this role more than what is in it, at
-the very moment when the call's media stream is to be started."""
+"""A call that begins or ends produces about a dozen versions of its contact within this time. They
+are fetched together, and one is saved. A fetch for each would cost the broker and this role more
+than the records are worth, at the moment when the call's media stream must be started."""
 COUNT_S = 15.0
-"""How often the recordings without a contact are counted, which asks the database."""
+"""Interval (s) between two counts of recordings without a contact; each count queries the
+database."""
 SETTLED = -1
-"""Instead of a policy version: no later one changes the contact."""
+"""Stands for a policy version: no later version changes the contact."""
 
 T = TypeVar("T")
 
@@ -63,7 +65,7 @@ SAVING = Histogram(
 )
 FINAL = Counter(
     "flexcapture_contacts_final",
-    "Ended contacts whose recordings are complete, by capture; again if it changes later",
+    "Ended contacts with complete recordings, by capture; counted again if it changes",
     ["capture"],
 )
 UNMATCHED = Gauge(
@@ -72,7 +74,7 @@ UNMATCHED = Gauge(
 
 
 class ContactsCore:
-    """The consolidator's core, as the runner wants it."""
+    """The consolidator's core, with the interface that the runner expects."""
 
     def __init__(self, history: PolicyHistory) -> None:
         self._history = history
@@ -80,7 +82,7 @@ class ContactsCore:
     def on_record(
         self, key: str, state: ContactState | None, record: object, now: int
     ) -> Step[ContactState]:
-        """A record of `calls`, `stream.events` or `recordings`."""
+        """Add a record of `calls`, `stream.events` or `recordings` to the contact."""
         if not isinstance(record, _INPUTS):
             return Step(state)
         before = state or empty(key)
@@ -93,8 +95,8 @@ class ContactsCore:
         state: ContactState,
         now: int,
     ) -> Step[ContactState]:
-        """Time passed: another version of the monitored list may be in force, or the state old
-        enough to go."""
+        """Make the contact again if another policy version is in force. Forget the state if it is
+        old enough."""
         if now - state.latest_at >= AWAITED_MS:
             return self._given_up(state, now)
         if now - state.latest_at >= KEPT_MS and self._may_go(state, now):
@@ -104,7 +106,7 @@ class ContactsCore:
         return self._made(touched(state, now), now)
 
     def wakes_at(self, state: ContactState) -> int | None:
-        """When it may be forgotten at the earliest."""
+        """Return the earliest time (ms) at which the state may be forgotten."""
         return state.latest_at + KEPT_MS
 
     def _made(self, state: ContactState, now: int) -> Step[ContactState]:
@@ -123,8 +125,9 @@ class ContactsCore:
         return is_forgettable(state, over=made is None or not made.in_progress, now=now)
 
     def _given_up(self, state: ContactState, now: int) -> Step[ContactState]:
-        """The state goes. What is awaited will not come any more: a contact that is still pending
-        for its sake gets a last version, made as of when that became certain."""
+        """Forget the state: the records that it still waits for are no longer expected. If the
+        contact's capture is still pending, publish a last version, computed for the time when that
+        became certain."""
         if state.capture != PENDING:
             return Step(None)
         last = contact(state, self._history, state.latest_at + AWAITED_MS)
@@ -135,30 +138,31 @@ class ContactsCore:
 
 
 class Contacts(Protocol):
-    """The part of `Repository` that is used here. Blocks."""
+    """The part of `Repository` that is used here. The methods block."""
 
     def save(self, contact: Contact, state: bytes | None = None) -> bool:
-        """Saves a version, and what it was made from; False where a later one is there."""
+        """Save a version of a contact, and the state that it was made from. Return False if a later
+        version is already saved."""
         ...
 
     def save_unmatched(
         self, task_sid: str, recordings: Sequence[ContactRecording], state: bytes
     ) -> None:
-        """Saves recordings that belong to no contact, and the state that `state_of` then gives.
-        Saving the task's contact attaches them."""
+        """Save recordings that belong to no contact, with the state that `state_of` is to return.
+        They are attached when the task's contact is saved."""
         ...
 
     def count_unmatched(self) -> int:
-        """Returns how many recordings belong to no contact."""
+        """Return the number of recordings that belong to no contact."""
         ...
 
     def state_of(self, contact_id: str) -> bytes | None:
-        """What the version that is there was made from."""
+        """Return the encoded state that the saved version was made from, or None."""
         ...
 
 
 class Saver:
-    """Saves contacts and recalls them, again and again while the database is away."""
+    """Saves and recalls contacts; retries while the database does not answer."""
 
     def __init__(self, contacts: Contacts, health: Health, stop: asyncio.Event) -> None:
         self._contacts = contacts
@@ -168,9 +172,12 @@ class Saver:
     async def __call__(
         self, key: str, before: ContactState | None, step: Step[ContactState]
     ) -> None:
-        """The runner's `effects`. Returns once the step's contact is saved, or its recordings if
-        they belong to no contact; not before, even if the process stops, because what is not saved
-        must not be committed either."""
+        """Save the step's contact, or its recordings if they belong to no contact. This is the
+        runner's `effects`.
+
+        Return only once they are saved, even if the process stops: until then the offset must not
+        be committed.
+        """
         state = None if step.state is None else encode(step.state)
         made = [o.record for o in step.outputs if isinstance(o.record, Contact)]
         for contact_version in made:
@@ -181,25 +188,27 @@ class Saver:
             await self._save_unmatched(key, unmatched(step.state), state)
 
     async def count(self) -> None:
-        """Counts the recordings without a contact, again and again, until cancelled."""
+        """Count the recordings without a contact every `COUNT_S` seconds until cancelled."""
         while True:
-            with contextlib.suppress(SQLAlchemyError):  # whether it answers, saving finds out
+            with contextlib.suppress(SQLAlchemyError):  # saving reports a failing database
                 UNMATCHED.set(await asyncio.to_thread(self._contacts.count_unmatched))
             await asyncio.sleep(COUNT_S)
 
     async def recall(self, key: str) -> ContactState | None:
-        """The runner's `recall`: the state of a contact that was saved, and is in the table no
-        more. A record that comes late then adds to it, and takes nothing away."""
+        """Return the state of a contact that was saved and is no longer in the table, or None. A
+        late record is then added to it instead of replacing the contact. This is the runner's
+        `recall`."""
         found = await self._insisting(lambda: self._contacts.state_of(key))
         return None if found is None else cast("ContactState", decode(found))
 
     async def _save(self, made: Contact, state: bytes | None) -> bool:
-        """Save a version of a contact; return whether it is the latest one now."""
+        """Save a version of a contact; return whether it is now the latest."""
         try:
             with SAVING.time():
                 fresh = await self._insisting(lambda: self._contacts.save(made, state))
         except (DataError, IntegrityError):
-            # Trying again would not help: the contact is on `contacts`, the others go on.
+            # A retry would not help. The contact is on `contacts`; the role continues with the
+            # others.
             log.exception("contact refused by the database", task_sid=made.task_sid)
             SAVED.labels("refused").inc()
             return False
@@ -227,8 +236,8 @@ class Saver:
                 raise
             except SQLAlchemyError as error:
                 SAVED.labels("failed").inc()
-                self._health.bad("database", f"it does not answer ({type(error).__name__})")
-                log.warning("no answer from the database; asked again", error=type(error).__name__)
+                self._health.bad("database", f"no answer ({type(error).__name__})")
+                log.warning("no answer from the database; retrying", error=type(error).__name__)
                 await self._rest()
             else:
                 self._health.good("database")
@@ -249,7 +258,7 @@ def _count_final(before: ContactState | None, made: Contact) -> None:
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """The role consolidator."""
+    """Run the consolidator until `stop` is set."""
     engine = open_database(settings.need("database_url", "the SQLAlchemy URL of the database"))
     try:
         if not await ready(engine, health, stop):

@@ -1,5 +1,5 @@
-"""The monitored list's file. A text counts once two reads, at least a second apart, agree: a copy
-that is under way is not a list."""
+"""Read the file of the monitored list. Its text is valid once two reads, at least a second apart,
+agree: a file that is still being copied is not a list."""
 
 import asyncio
 import time
@@ -14,21 +14,21 @@ AGREE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """The file cannot be read, or has wrong lines; `why`, for a person."""
+    """The file cannot be read or has invalid lines. `why`: a text for people."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Entries:
-    """The file's entries, in normal form. `agreed`: the file has been like this for a second."""
+    """The file's entries in normal form. `agreed`: the file has not changed for a second."""
 
     entries: tuple[str, ...]
     agreed: bool
 
 
 class PolicyFile:
-    """Reads the file at `path`; None: there is no file, and the list is empty."""
+    """Reads the file at `path`. None means no file and an empty list."""
 
     def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = path
@@ -38,7 +38,8 @@ class PolicyFile:
         self._parsed = MonitoredList((), ())
 
     async def read(self) -> Entries | Unreadable | None:
-        """Return what the file says now; None while a text that is new has wrong lines."""
+        """Return the current entries, or why there are none. Return None while a new text has
+        invalid lines."""
         if self._path is None:
             return Entries((), agreed=True)
         try:

@@ -1,8 +1,8 @@
-"""Publishes the monitored list: from its file to the topic `policy`, in versions.
+"""Publish the monitored list from its file to the topic `policy`, in versions.
 
-Several stream managers may watch a file. Only a change of its own file makes a process publish,
-and never a content that is in force already, so that they do not overwrite each other's versions
-again and again, whatever their files say.
+Several stream managers may watch a file. A process publishes only when its own file changes, and
+never a list that is already in force. So processes with different files do not overwrite each
+other's versions again and again.
 """
 
 import asyncio
@@ -29,18 +29,19 @@ log = structlog.get_logger(__name__)
 
 POLL_S = 0.25
 LOOKS_AT_TOPIC = 40
-"""The topic's end is looked at once in so many looks at the file."""
+"""The topic's end is checked once in this many reads of the file."""
 RETRY_S = 1.0
 PUBLISH_TIMEOUT_S = 20.0
 DIFFERS_S = 5.0
-"""The file and the list in force may differ for this long before health turns red."""
+"""The file and the list in force may differ for this long before health turns bad."""
 NAMED = 3
-"""How many entries a health reason names."""
+"""The greatest number of entries that a health reason names."""
 SUMMARY = 1_000
-"""How many entries a `PolicyHeldBack` names."""
+"""The greatest number of entries in each list of a `PolicyHeldBack`."""
 
 HELD_BACK = Gauge(
-    "flexcapture_policy_held_back_entries", "Entries of the monitored list whose loss is held back"
+    "flexcapture_policy_held_back_entries",
+    "Entries whose removal from the monitored list is held back",
 )
 DIFFERS = Gauge(
     "flexcapture_policy_differs", "1 while the monitored list's file and the list in force differ"
@@ -48,8 +49,11 @@ DIFFERS = Gauge(
 
 
 class PolicyPublisher:
-    """Watches the file and publishes what it says. Health is red (`monitored-list`) while the file
-    cannot be taken, is held back, or differs from the list in force."""
+    """Watches the file and publishes its list.
+
+    Health is bad (`monitored-list`) while the file is invalid, its list is held back, or it differs
+    from the list in force.
+    """
 
     def __init__(
         self,
@@ -84,25 +88,26 @@ class PolicyPublisher:
             log.warning("FLEXCAPTURE_MONITORED_AGENTS is not set: no agent is monitored")
 
     async def watch(self) -> None:
-        """Look at the file every `POLL_S`, and now and then at the topic, until cancelled."""
+        """Check the file every `POLL_S`, and the topic now and then, until cancelled."""
         looks = 0
         while True:
             looks += 1
             if looks % LOOKS_AT_TOPIC == 0 and await self._reader.is_topic_lost():
-                log.error("the topic policy was lost; the list is published again")
+                log.error("the topic policy was lost; publishing the list again")
                 self._taken, self._lost = None, True
             await self.look()
             await asyncio.sleep(POLL_S)
 
     async def begin(self, seconds: float = 5.0) -> None:
-        """Look at the file until the list was taken, held back or refused, or time is up."""
+        """Check the file until its list is published, held back or refused, for at most
+        `seconds`."""
         end = self._clock() + seconds
         while not await self.look() and self._clock() < end:  # noqa: ASYNC110 - a file is polled
             await asyncio.sleep(POLL_S)
 
     async def look(self) -> bool:
-        """Take the file as it is now. Return False if there is more to do: the file is too new, or
-        publishing failed."""
+        """Read the file once and act on it. Return False if there is more to do, because the file
+        is too new or publishing failed."""
         found = await self._file.read()
         match found:
             case None:
@@ -131,7 +136,8 @@ class PolicyPublisher:
         return wanted == self._taken or self._held is not None
 
     async def _take(self, wanted: Content) -> None:
-        """Publish what takes effect now, and say what is held back."""
+        """Publish the part of the list that takes effect now, and announce the part that is held
+        back."""
         history = self._reader.history
         due = self._unchanged_s() >= self._settings.list_shrink_seconds
         planned_for = (self._hash, due, self._reader.acceptances, id(history.latest.entries))
@@ -144,7 +150,7 @@ class PolicyPublisher:
                 content = replace(wanted, entries=planned.entries)
                 await self._writer.publish(content, base, history, anew=self._lost)
                 await self._hold(planned.held_back)
-        except Exception as error:  # noqa: BLE001 - whatever refuses it, the last list stays in force
+        except Exception as error:  # noqa: BLE001 - after any error the last list stays in force
             self._retry_at = self._clock() + RETRY_S
             if self._failure != repr(error):
                 self._failure = repr(error)
@@ -170,7 +176,7 @@ class PolicyPublisher:
         )
 
     async def _hold(self, held_back: HeldBack | None) -> None:
-        """Publish what is held back, or that nothing is any more; each once."""
+        """Announce the held-back list, or that none is held back any more; each only once."""
         if held_back is None:
             if self._instance in self._reader.held_back or self._held is not None:
                 await self._writer.announce(self._instance, None)
@@ -199,7 +205,8 @@ class PolicyPublisher:
         HELD_BACK.set(held.lost_entries)
 
     def _compare(self, wanted: Content) -> None:
-        """Set health: red while a loss is held back, or the list in force differs for too long."""
+        """Set health: bad while a loss is held back, or if the list in force has differed for too
+        long."""
         history = self._reader.history
         if is_in_force(wanted, 0, history):
             self._differs_since = None
@@ -232,7 +239,7 @@ class PolicyPublisher:
 
     def _alarm(self, reason: str) -> None:
         if reason != self._health.reasons.get("monitored-list"):
-            log.error("the list of monitored agents is not in force as its file has it", why=reason)
+            log.error("the list of monitored agents in force differs from the file", why=reason)
         self._health.bad("monitored-list", reason)
 
 
@@ -240,7 +247,7 @@ def _held_reason(held: PolicyHeldBack) -> str:
     lost = _some(held.lost, held.lost_entries)
     return (
         f"the list would lose {held.lost_entries} of {held.in_force} entries ({lost}); they stay "
-        "in force. `flexcapture policy accept` takes the list as it is, else it takes effect at "
+        "in force. Accept the list with `flexcapture policy accept`, else it takes effect at "
         f"{rfc3339(held.effective_at)}"
     )
 

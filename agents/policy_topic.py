@@ -1,8 +1,8 @@
-"""The topics `policy` and `workers`: the versions of who is recorded, and what workers are called,
-read by every process that decides.
+"""Read the topics `policy` and `workers`: the versions of the monitored list, and the workers'
+names. Every process that decides reads them.
 
-A version takes effect `EFFECTIVE_AFTER_MS` after it was published, so that by then every process
-has read it.
+A version takes effect `EFFECTIVE_AFTER_MS` after it was published, so that every process has read
+it by then.
 """
 
 import contextlib
@@ -25,26 +25,24 @@ log = structlog.get_logger(__name__)
 
 EFFECTIVE_AFTER_MS = 1_500
 HELD_BACK_KEY = "held-back:"
-"""How the key of a `PolicyHeldBack` begins; the stream manager's instance follows."""
+"""Prefix of a `PolicyHeldBack`'s key; the stream manager's instance follows."""
 ACCEPTED_KEY = "accepted:"
-"""How the key of a `PolicyAccepted` begins; the content hash follows."""
+"""Prefix of a `PolicyAccepted`'s key; the content hash follows."""
 
-VERSION = Gauge("flexcapture_policy_version", "The latest version of who is recorded, known here")
+VERSION = Gauge("flexcapture_policy_version", "Latest known version of the monitored list")
 REUSED = Gauge(
     "flexcapture_policy_reused_versions",
-    "Version numbers of `policy` that came again with other content, or damaged",
+    "Version numbers of `policy` that were published again with other content, or are damaged",
 )
-RENAMED = Gauge(
-    "flexcapture_workers_renamed", "Workers who were seen with more than one e-mail address"
-)
+RENAMED = Gauge("flexcapture_workers_renamed", "Workers seen with more than one e-mail address")
 SHARED = Gauge(
-    "flexcapture_worker_emails_shared", "E-mail addresses that were seen of more than one worker"
+    "flexcapture_worker_emails_shared", "E-mail addresses seen with more than one worker"
 )
 
 
 class PolicyReader:
-    """Reads the topic `policy`, and `workers` if `with_workers`. `history` grows as versions and
-    names come; `held_back` are the lists that stream managers hold back, by instance."""
+    """Reads the topic `policy`, and `workers` if `with_workers`. `history` grows as records
+    arrive."""
 
     def __init__(
         self, settings: Settings, health: Health | None = None, *, with_workers: bool = False
@@ -61,24 +59,24 @@ class PolicyReader:
         self._next_offset = 0
 
     async def start(self) -> None:
-        """Return once every version that is on the topic now is in `history`."""
+        """Return once every version that is now on the topic is in `history`."""
         await self._consumer.start()
         self._consumer.assign(self._partitions)
         await self._consumer.seek_to_beginning(*self._partitions)
         await self.catch_up()
 
     async def stop(self) -> None:
-        """End the reading."""
+        """Stop the consumer."""
         await self._consumer.stop()
 
     async def catch_up(self) -> None:
-        """Read to the topic's present end. Not while `follow` runs."""
+        """Read to the topic's current end. Must not be called while `follow` runs."""
         for partition, end in (await self._consumer.end_offsets(self._partitions)).items():
             while await self._consumer.position(partition) < end:
                 await self._read(timeout_ms=100)
 
     async def follow(self) -> None:
-        """Read on until cancelled. Raises if Kafka cannot be read any more."""
+        """Read new records until cancelled. Raises if Kafka can no longer be read."""
         while True:
             await self._read(timeout_ms=1_000)
 
@@ -89,17 +87,17 @@ class PolicyReader:
 
     @property
     def acceptances(self) -> int:
-        """The number of acceptances that were read so far."""
+        """The number of acceptances read so far."""
         return self._acceptances
 
     def is_accepted(self, content_hash: str, base: int, since: int) -> bool:
-        """Return whether that content, held back against that base version, was accepted after the
-        first `since` acceptances."""
+        """Return whether a list with that content hash, held back against version `base`, was
+        accepted after the first `since` acceptances."""
         return self._accepted.get((content_hash, base), 0) > since
 
     async def is_topic_lost(self) -> bool:
-        """Return whether the topic ends before what was read of it: it was made anew. False if
-        Kafka does not answer."""
+        """Return whether the topic ends before the offset read last, that is, was created again.
+        Return False if Kafka does not answer."""
         try:
             ends = await self._consumer.end_offsets([self._partition])
         except KafkaError:
@@ -126,7 +124,7 @@ class PolicyReader:
         try:
             record = decode(value)
         except Undecodable:
-            log.exception("a record of the policy cannot be read")
+            log.exception("a record of the topic policy cannot be decoded")
             return
         match record:
             case RecordingPolicy():
@@ -149,7 +147,7 @@ class PolicyReader:
             problem = (
                 f"version {history.reused[-1]} was published again with other content: the topic "
                 "`policy` was lost, or is another cluster's. The newest content is in force; "
-                "restart this process to read the topic anew"
+                "restart this process to read the topic again"
             )
         if not problem:
             self._health.good("policy")
@@ -162,9 +160,11 @@ class PolicyReader:
 async def reading_policy(
     settings: Settings, health: Health | None = None, *, with_workers: bool = False
 ) -> AsyncIterator[PolicyReader]:
-    """A reader whose history is complete as of now; the caller must run `follow`. `health` turns
-    red (`policy`) if versions contradict each other. `with_workers`: the names of workers too; the
-    topic must exist."""
+    """Yield a reader with a history that is complete as of now. The caller must run `follow`.
+
+    `health` turns bad (`policy`) if versions contradict each other. `with_workers`: also read the
+    workers' names; the topic must exist.
+    """
     reader = PolicyReader(settings, health, with_workers=with_workers)
     try:
         await reader.start()

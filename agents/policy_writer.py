@@ -1,4 +1,4 @@
-"""Writes to the topic `policy`: versions, and which list is held back."""
+"""Write to the topic `policy`: versions of the monitored list, and lists that are held back."""
 
 import asyncio
 import contextlib
@@ -26,9 +26,10 @@ STOP_S = 5.0
 def following_version(
     content: Content, base: int, history: PolicyHistory, now: int, number: int = 0
 ) -> RecordingPolicy | None:
-    """Return the version to publish at `now` (ms) so that `content` is in force; None if it is.
+    """Return the version to publish at `now` (ms) to bring `content` into force; None if it is
+    already.
 
-    `base`: as in the record; `number`: the greatest version number that is known elsewhere.
+    `base`: as in the record. `number`: the greatest version number known elsewhere.
     """
     latest = history.latest
     if is_in_force(content, base, history):
@@ -45,16 +46,19 @@ def following_version(
 
 
 def is_in_force(content: Content, base: int, history: PolicyHistory) -> bool:
-    """Return whether the latest version has that content. With a `base` (something is held back) it
-    does not matter how that version came about; without, it must be a list as its file has it."""
+    """Return whether the latest version has that content.
+
+    With a `base` (a part is held back) it does not matter how the latest version was made. Without,
+    it must be the whole list of a file.
+    """
     latest = history.latest
     known = Content(latest.entries, latest.record_inbound, latest.record_outbound)
     return content == known and (base > 0 or latest.base == 0)
 
 
 class PolicyWriter:
-    """Writes versions and held-back lists. Raises what Kafka's client raises. `now`: the log's
-    clock (ms), by which a version takes effect."""
+    """Writes versions and held-back lists. Raises the errors of Kafka's client. `now`: the log's
+    clock (ms), which determines when a version takes effect."""
 
     def __init__(self, settings: Settings, now: Callable[[], int]) -> None:
         self._settings = settings
@@ -63,12 +67,16 @@ class PolicyWriter:
     async def publish(
         self, content: Content, base: int, known: PolicyHistory, *, anew: bool = False
     ) -> None:
-        """Publish `content` as the next version unless it is in force: by `known` (ignored with
-        `anew`: the topic was lost), or by the topic itself. The number is above those of both."""
+        """Publish `content` as the next version, unless it is in force according to `known` or to
+        the topic itself.
+
+        With `anew` (the topic was lost), `known` does not prevent publishing. The new version's
+        number is greater than all numbers in both.
+        """
         if not anew and is_in_force(content, base, known):
             return
-        # 1. Starting the producer fences every other publisher; 2. then the topic's end is known;
-        # 3. then the next number is ours.
+        # 1. Starting the producer fences every other publisher. 2. After that, the topic's end is
+        #    fixed. 3. So the next number is unique.
         transactional_id = self._settings.prefixed(TRANSACTIONAL_ID)
         async with self._sending(
             transactional_id=transactional_id, transaction_timeout_ms=10_000
@@ -87,7 +95,7 @@ class PolicyWriter:
         log.info("policy published", version=policy.version, entries=entries, parts=len(parts))
 
     async def announce(self, instance: str, held: PolicyHeldBack | None) -> None:
-        """Publish what that stream manager holds back; None: nothing any more."""
+        """Publish the list that a stream manager holds back; None: it holds back none any more."""
         async with self._sending() as sender:
             value = None if held is None else encode(held)
             await self._send(sender, f"{HELD_BACK_KEY}{instance}", value)

@@ -1,10 +1,10 @@
-"""The resolver: finds the task of CTI events that carry a call SID only, and gathers the names of
-workers.
+"""The resolver: finds the task of CTI events that have only a call SID, and collects workers'
+names.
 
-The tracker writes the legs of a call to `call.aliases`. An event of a leg is written under its task
-to `cti.resolved` as soon as both are known (`pipeline/calls/aliases.py`). The tracker writes the
-names in reservations to `workers.seen`; the resolver puts all names of a worker on `workers`
-(`pipeline/calls/identities.py`).
+The tracker writes the legs of a call to `call.aliases`. The resolver writes an event of a leg to
+`cti.resolved` under its task as soon as both are known (`pipeline/calls/aliases.py`). The tracker
+writes the names in reservations to `workers.seen`; the resolver writes all names of a worker to
+`workers` (`pipeline/calls/identities.py`).
 """
 
 import asyncio
@@ -21,15 +21,18 @@ from pipeline.runtime.telemetry import Health
 from schemas.records import CallAlias, CallAliasState, CtiEvent, Worker, WorkerSeen
 from schemas.topics import CALL_ALIASES, CTI_EVENTS, CTI_RESOLVED, WORKERS, WORKERS_SEEN
 
-RESOLVED = Counter("flexcapture_resolver_resolved_total", "Events whose task was found")
-LET_GO = Counter("flexcapture_resolver_let_go_total", "Events that waited for a task in vain")
+RESOLVED = Counter("flexcapture_resolver_resolved_total", "Events with their task found")
+LET_GO = Counter(
+    "flexcapture_resolver_let_go_total", "Events dropped because their task was never found"
+)
 
 
 Kept = CallAliasState | Worker
 
 
 class ResolverCore:
-    """The state of a call SID is its task, or what waits for it; that of a worker SID its names."""
+    """The state of a call SID is its task, or the events that wait for the task. The state of a
+    worker SID is the worker's names."""
 
     def on_record(
         self,
@@ -38,8 +41,8 @@ class ResolverCore:
         record: CtiEvent | CallAlias | WorkerSeen,
         now: int,
     ) -> Step[Kept]:
-        """A leg's alias; a worker's names; or any CTI event: only those are taken that have a leg
-        and no task."""
+        """Take in a leg's alias, a worker's names, or a CTI event. CTI events other than those with
+        a leg and no task are ignored."""
         if isinstance(record, WorkerSeen):
             return _worker_step(key, state if isinstance(state, Worker) else None, record, now)
         if isinstance(state, Worker):
@@ -52,19 +55,19 @@ class ResolverCore:
             case _:
                 return Step(state)
         if isinstance(found, TooManyWaiting):
-            why = f"{found.waiting} events of {key} wait for its task already"
+            why = f"{found.waiting} events of {key} already wait for its task"
             return Step(state, refused=Refusal("too-many-waiting", why))
         return _step(found)
 
     def on_tick(self, key: str, state: Kept, now: int) -> Step[Kept]:  # noqa: ARG002
-        """Forget a leg when its time has come. Workers are kept."""
+        """Forget a leg after its time. Workers are kept."""
         if isinstance(state, Worker) or now < wakes_at(state):
             return Step(state)
         LET_GO.inc(len(state.waiting))
         return Step(None)
 
     def wakes_at(self, state: Kept) -> int | None:
-        """When it is to be forgotten."""
+        """Return the time (ms) at which a leg is forgotten; None for a worker."""
         return None if isinstance(state, Worker) else wakes_at(state)
 
 
@@ -83,7 +86,7 @@ def _step(found: Resolved) -> Step[Kept]:
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """The role."""
+    """Run the resolver until `stop` is set."""
     async with log_clock(settings, health) as clock:
         await run_table_role(
             settings,

@@ -1,6 +1,6 @@
-"""Metrics of the stream manager: what it publishes, and what is not captured.
+"""The stream manager's metrics: the records that it publishes, and the time that is not captured.
 
-They are counted again for records that are handled again after a crash.
+Records that are handled again after a crash are counted again.
 """
 
 from prometheus_client import Counter, Gauge
@@ -22,12 +22,13 @@ from schemas.records import (
 )
 
 LONGEST_TICK_MS = 5_000
-"""Ticks that are further apart were not handled in between: nothing is known of that time."""
+"""If ticks are further apart than this, none was handled in between, and nothing is known about the
+rest of the time."""
 _FORGET_MS = 60_000
 _MANY_CALLS = 1_000
 _TOO_MANY_REQUESTS = (429, 20429)
 _TWILIO_CODES = 10_000
-"""Twilio's own codes begin here; below are HTTP statuses."""
+"""Twilio's own codes begin here; smaller numbers are HTTP statuses."""
 _NO_LEG = frozenset(reason.value for reason in NoLeg)
 
 PUBLISHED = Counter(
@@ -35,7 +36,7 @@ PUBLISHED = Counter(
 )
 UNSTREAMED = Counter(
     "flexcapture_unstreamed_seconds",
-    "Time of calls that must be recorded and have no running media stream",
+    "Time during which calls that must be recorded have no running media stream",
 )
 FAILED_STARTS = Counter(
     "flexcapture_failed_starts",
@@ -48,26 +49,26 @@ UNDECIDABLE = Counter(
 )
 CONTRADICTED_LEGS = Counter(
     "flexcapture_stream_manager_contradicted_legs",
-    "Streamed legs that belong to another call, as Twilio says; their recordings are withheld",
+    "Streamed legs that belong to another call according to Twilio; recordings are withheld",
 )
 UNVERIFIED = Gauge(
     "flexcapture_stream_manager_unverified_legs",
-    "Calls with a streamed leg about which Twilio has said nothing for 30 s",
+    "Calls with a streamed leg that Twilio has not confirmed for 30 s",
 )
 for _kind in ("refused", "unreachable", "no-leg", "never-reached-gateway"):
     FAILED_STARTS.labels(_kind)
 
 
 class StreamMetrics:
-    """Counts what the core's steps show."""
+    """Counts from the core's steps."""
 
     def __init__(self) -> None:
         self._unstreamed_at: dict[str, int] = {}
         self._unverified_at: dict[str, int] = {}
 
     def ticked(self, key: str, state: CallStreams, now: int) -> None:
-        """Count the time since the call's last tick, if a media stream had to run and did not.
-        `now`: the tick's time, ms; `state`: before it."""
+        """Add the time since the call's last tick if a media stream should have been running and
+        was not. `now`: the tick's time (ms); `state`: the state before it."""
         self._note_unverified(key, state, now)
         streamed = any(stream.state == RUNNING for stream in state.media_streams)
         if not state.desired or streamed:
@@ -76,7 +77,7 @@ class StreamMetrics:
         since = self._unstreamed_at.get(key, state.seen_at)
         UNSTREAMED.inc(min(max(0, now - since), LONGEST_TICK_MS) / 1000)
         self._unstreamed_at[key] = now
-        if len(self._unstreamed_at) > _MANY_CALLS:  # calls of partitions that were lost
+        if len(self._unstreamed_at) > _MANY_CALLS:  # drop calls of lost partitions
             self._unstreamed_at = {
                 key: at for key, at in self._unstreamed_at.items() if now - at < _FORGET_MS
             }
@@ -86,19 +87,19 @@ class StreamMetrics:
             self._unverified_at[key] = now
         elif self._unverified_at:
             self._unverified_at.pop(key, None)
-            since = now - LONGEST_TICK_MS  # calls that ended, or are another process's
+            since = now - LONGEST_TICK_MS  # drop ended and lost calls
             self._unverified_at = {k: at for k, at in self._unverified_at.items() if at >= since}
         UNVERIFIED.set(len(self._unverified_at))
 
     def answered(self, answer: CommandAnswered) -> None:
-        """Count a start that the adapter gave up, and a leg of another call."""
+        """Count a start that the adapter gave up, or a leg that belongs to another call."""
         if answer.command == VERIFY and answer.outcome == CONTRADICTED:
             CONTRADICTED_LEGS.inc()
         if answer.command == "start" and (kind := failed_start(answer)) is not None:
             FAILED_STARTS.labels(kind).inc()
 
     def published(self, following: manager.Next) -> None:
-        """Count what a step publishes."""
+        """Count the records that a step publishes."""
         for told in following.told:
             match told:
                 case StartDuplicateStream() | StopDuplicateStream() | VerifyLeg():
@@ -115,7 +116,7 @@ class StreamMetrics:
 
 
 def failed_start(answer: CommandAnswered) -> str | None:
-    """Return the kind of failure that the answer to a start tells of, None if it is none."""
+    """Return the kind of failure that the answer to a start reports, or None."""
     if answer.outcome in ("done", "superseded"):
         return None
     if answer.outcome == "failed" or _is_refusal(answer.code):
@@ -124,7 +125,8 @@ def failed_start(answer: CommandAnswered) -> str | None:
 
 
 def _is_refusal(code: int | None) -> bool:
-    """Whether Twilio's code, or else the HTTP status, says that Twilio does not do it."""
+    """Return whether Twilio's code, or else the HTTP status, means that Twilio refuses the
+    request."""
     if code is None or code in _TOO_MANY_REQUESTS:
         return False
     return code < 500 or code >= _TWILIO_CODES

@@ -1,7 +1,7 @@
-"""Notices work that does not move, turns health bad, and at last ends the process.
+"""Detect work without progress: set health to bad, and finally end the process.
 
-A disk or a request that hangs raises nothing: the process looks well and keeps its partitions, and
-what waits for it expires unread. Another process may have a disk that works.
+A disk or a request that hangs raises no error. The process looks healthy and keeps its partitions,
+and the records that wait for it expire unread. Another process may have a disk that works.
 """
 
 import asyncio
@@ -18,18 +18,18 @@ log = structlog.get_logger(__name__)
 
 STUCK = Gauge(
     "flexcapture_stuck_seconds",
-    "For how long work that waits has not moved, 0 while it does; the process ends at 150",
+    "Time for which waiting work has made no progress, 0 while it does; the process ends at 150",
 )
 
 
 class StuckWork(RuntimeError):
-    """The process does nothing although something waits: end it."""
+    """The process makes no progress although work waits: end it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """After how many seconds without a movement health is bad, after how many the process ends,
-    and how often (s) it is looked."""
+    """Seconds without progress until health is bad and until the process ends, and the interval (s)
+    between checks."""
 
     bad: float = 20.0
     end: float = 150.0
@@ -40,15 +40,15 @@ LIMITS = Limits()
 
 
 class Movement:
-    """For how long work has not moved. Pure: it is told what is seen."""
+    """Measures for how long work has made no progress. Pure: it is given the observations."""
 
     def __init__(self) -> None:
         self._moved_at: float | None = None
         self._last: object = None
 
     def see(self, at: float, *, waits: bool, moved: object) -> float:
-        """Return for how long (s) work has been waiting without a movement. `waits`: whether there
-        is any; `moved`: a value that differs whenever something was done since the last look."""
+        """Return for how long (s) work has been waiting without progress at time `at` (s). `waits`:
+        whether there is work; `moved`: a value that differs after every progress."""
         if not waits or moved != self._last or self._moved_at is None:
             self._moved_at = at
         self._last = moved
@@ -61,8 +61,11 @@ async def end_if_stuck(
     limits: Limits = LIMITS,
     end: Callable[[], None] | None = None,
 ) -> None:
-    """Look every two seconds; raise `StuckWork` after `end` was called. `look` returns what waits,
-    for a person, empty if nothing does, and a value that differs whenever something was done."""
+    """Check every `look_every` seconds; call `end` and raise `StuckWork` if the work is stuck.
+
+    `look` returns a description of the waiting work (empty if there is none) and a value that
+    differs after every progress.
+    """
     loop = asyncio.get_running_loop()
     movement = Movement()
     while True:
@@ -72,9 +75,9 @@ async def end_if_stuck(
         if seconds < limits.bad:
             health.good("stuck")
         else:
-            health.bad("stuck", f"nothing has moved for {seconds:.0f} s: {what}")
+            health.bad("stuck", f"no progress for {seconds:.0f} s: {what}")
         if seconds >= limits.end:
-            log.critical("work does not move; the process ends", what=what, seconds=seconds)
+            log.critical("no progress; ending the process", what=what, seconds=seconds)
             (end or end_process_soon)()
             raise StuckWork(what)
         await asyncio.sleep(limits.look_every)

@@ -1,4 +1,4 @@
-"""Sends ticks, each partition for itself."""
+"""Send ticks, independently for each partition."""
 
 import asyncio
 from collections.abc import Coroutine, Iterable
@@ -19,7 +19,8 @@ class Sends(Protocol):
 
 
 class Ticking:
-    """A partition whose last tick Kafka has not taken yet gets no other, and holds none back."""
+    """Sends no further tick to a partition until Kafka has accepted its last one. Other partitions
+    are not delayed."""
 
     def __init__(self, sender: Sends, topic: str) -> None:
         self._sender = sender
@@ -27,8 +28,8 @@ class Ticking:
         self._under_way: dict[int, asyncio.Task[None]] = {}
 
     def tick(self, partitions: Iterable[int], at: int) -> None:
-        """Send a tick of the time `at` (ms) to each partition that has none under way. Raises what
-        an earlier one failed with."""
+        """Send a tick with time `at` (ms) to each partition that has none pending. Raises the error
+        of an earlier tick."""
         value = encode(Tick(at=at))
         for partition in sorted(partitions):
             earlier = self._under_way.pop(partition, None)

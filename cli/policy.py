@@ -1,4 +1,4 @@
-"""`flexcapture policy accept`: accepts a monitored list that is held back because it shrank."""
+"""`flexcapture policy accept`: accept a monitored list that is held back because it shrank."""
 
 import asyncio
 import sys
@@ -15,14 +15,14 @@ from schemas.records import PolicyAccepted, PolicyHeldBack
 from schemas.topics import POLICY
 
 STALE_MS = 60_000
-"""A list that should have taken effect longer ago is not held back any more: its stream manager is
-gone."""
+"""A list that should have taken effect longer ago than this is no longer held back: its stream
+manager has gone."""
 TIMEOUT_S = 30.0
 
 
 def accept(settings: Settings) -> int:
-    """Accept what is held back, and print it. Return the exit status: 0; 1 if nothing is held back
-    or Kafka does not answer."""
+    """Accept the lists that are held back, and print the changes. Return the exit status: 0; 1 if
+    no list is held back or Kafka does not answer."""
     try:
         held = asyncio.run(_accepted(settings))
     except (KafkaError, TimeoutError, OSError) as error:
@@ -53,7 +53,7 @@ async def _accepted(settings: Settings) -> list[PolicyHeldBack]:
 
 
 def held_now(known: Iterable[PolicyHeldBack], now: int) -> list[PolicyHeldBack]:
-    """Return the lists that are held back at `now` (ms, log time), each content once."""
+    """Return the lists that are held back at `now` (ms, log time), without duplicates."""
     fresh = [held for held in known if now < held.effective_at + STALE_MS]
     return list({(held.hash, held.base): held for held in fresh}.values())
 

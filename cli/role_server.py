@@ -1,9 +1,9 @@
-"""The fork server's own module: only the fork server imports it, and its import has effects.
+"""The inside of the fork server. It is imported only there, by name, and the import runs it.
 
-The imports of a role take half a second of CPU, or seconds if the processors are busy: much of the
-time in which a killed role is missing. So one process imports everything once, and roles are forked
-from it (`infra.supervisor.fork_server`). It has one thread, opens no file and reads no setting, so
-that a fork is as good as a new process.
+A role's imports take half a second of processor time, and seconds on busy processors: a large part
+of the time for which a killed role is missing. So one process imports everything once, and roles
+are forked from it (`infra.supervisor.fork_server`). It has one thread, opens no file and reads no
+setting, so that a forked process is as good as a new one.
 """
 
 import ctypes
@@ -23,10 +23,10 @@ PID = os.getpid()
 _PR_SET_NAME = 15
 _NAME_BYTES = 15
 
-os.setsid()  # what is sent to the group of `up` is for `up`
-signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as roles are, it is ended by `up`
+os.setsid()  # signals to the process group of `up` must not reach it
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # `up` ends it, as it ends the roles
 tie(os.getppid())
-# Where `up` was run by `python -m`, each fork imports that module again, as the library's way is.
+# If `up` was run by `python -m`, multiprocessing imports that module again in each fork.
 warnings.filterwarnings("ignore", "'cli.main' found in sys.modules", RuntimeWarning)
 for _load in ROLES.values():
     _load()
@@ -35,8 +35,8 @@ gc.freeze()
 
 
 def run(role: str, name: str, environment: Mapping[str, str], log_file: str) -> None:
-    """In a process that has just been forked: becomes the role, in its own environment and with its
-    own log. Raises `SystemExit` with the exit status."""
+    """Become the role, in a process that was just forked, with its own environment and log. Raises
+    `SystemExit` with the exit status."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.setsid()
     tie(PID)
@@ -50,10 +50,10 @@ def run(role: str, name: str, environment: Mapping[str, str], log_file: str) -> 
 
 
 def ready() -> None:
-    """Nothing: who has run it knows that the server has imported everything."""
+    """Do nothing. That it has run shows that the server has imported everything."""
 
 
 def _be_called(name: str) -> None:
-    """For `ps -o comm` and `top`: the command line is the fork server's."""
+    """Set the name for `ps -o comm` and `top`: the command line is that of the fork server."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_NAME, name.encode()[:_NAME_BYTES], 0, 0, 0)

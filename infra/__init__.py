@@ -1,1 +1,1 @@
-"""What the pipeline stands on where it runs on one machine: Kafka, Kinesis, and who starts them."""
+"""Run the pipeline on one machine: Kafka, Kinesis, and the supervisor of all processes."""

@@ -1,4 +1,4 @@
-"""Free ports on 127.0.0.1, chosen once for each state directory and kept."""
+"""Free ports on 127.0.0.1, chosen once per state directory and kept."""
 
 import json
 import random
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from infra.state_dir import write_private
 
-# Below the range from which the kernel gives ports to outgoing connections: a port of ours that is
-# free for a moment (its process is being restarted) must not be taken by a passing connection.
+# Below the kernel's range of ports for outgoing connections: a port that is free for a moment,
+# while its process restarts, must not be taken by such a connection.
 _CANDIDATES = range(20_000, 32_000)
 
 
 def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen there now."""
+    """Return whether a server could listen on the port now."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -27,8 +27,8 @@ def is_free(port: int, host: str = "127.0.0.1") -> bool:
 
 
 def chosen(names: Iterable[str], kept: Mapping[str, int], avoid: Iterable[int]) -> dict[str, int]:
-    """A port for each name: the kept one, else a free one that nobody here has. Raises
-    `RuntimeError` where no port is free."""
+    """Return a port for each name: the kept one, else a free one that no other name has. Raises
+    `RuntimeError` if no port is free."""
     ports = dict(kept)
     for name in names:
         if name not in ports:
@@ -37,7 +37,8 @@ def chosen(names: Iterable[str], kept: Mapping[str, int], avoid: Iterable[int]) 
 
 
 def kept_ports(path: Path, names: Iterable[str], avoid: Iterable[int] = ()) -> dict[str, int]:
-    """The ports of a state directory, by name; new names get new ports, in the file too."""
+    """Return the ports of a state directory, by name. New names get new ports, which are added to
+    the file."""
     kept = json.loads(path.read_text()) if path.exists() else {}
     ports = chosen(names, kept, avoid)
     if ports != kept:
@@ -46,14 +47,17 @@ def kept_ports(path: Path, names: Iterable[str], avoid: Iterable[int] = ()) -> d
 
 
 def free_before(ports: Mapping[str, int], seconds: float) -> None:
-    """Returns once all are free: what was killed a moment ago may still be letting go of them.
-    Raises `RuntimeError` that names those that somebody else goes on holding."""
+    """Return once all ports are free. A process that was just killed may still hold its ports for a
+    moment.
+
+    Raises `RuntimeError` with the ports that are still taken after `seconds`.
+    """
     deadline = time.monotonic() + seconds
     while taken := [f"{port} ({name})" for name, port in ports.items() if not is_free(port)]:
         if time.monotonic() > deadline:
             raise RuntimeError(
-                f"taken by another program: port {', '.join(taken)}. Ports are kept once they are "
-                "chosen; delete ports.json in the state directory to have others chosen"
+                f"taken by another program: port {', '.join(taken)}. The ports of a state "
+                "directory are fixed; delete ports.json in it to have others chosen"
             )
         time.sleep(0.1)
 

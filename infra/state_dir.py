@@ -1,4 +1,4 @@
-"""The state directory of `flexcapture up`: who holds it, and the small files others read."""
+"""The state directory of `flexcapture up`: its lock, and the small files that others read."""
 
 import fcntl
 import json
@@ -13,24 +13,24 @@ from pipeline.runtime.console_settings import new_console_token
 
 
 class InUse(RuntimeError):
-    """Another `flexcapture up` holds the directory; the text names its pid."""
+    """Another `flexcapture up` uses the directory. The text contains its pid."""
 
 
 @dataclass(frozen=True, slots=True)
 class StateDir:
-    """A directory in which `up` keeps all it keeps. `path` is absolute."""
+    """The directory with all data of `up`. `path` is absolute."""
 
     path: Path
 
     @property
     def logs(self) -> Path:
-        """Where each process has its log."""
+        """The directory of the processes' logs."""
         return self.path / "logs"
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Makes the directory and holds it while the block runs; it falls free with the process,
-        however that ends. Raises `InUse`."""
+        """Create the directory and lock it during the block. The lock ends with the process, even
+        if that is killed. Raises `InUse`."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
         with (self.path / "lock").open("a+") as lock:
@@ -44,23 +44,23 @@ class StateDir:
             yield
 
     def console_token(self) -> str:
-        """Return the token that opens the console, made at the first call and kept."""
+        """Return the console's token. The first call creates it; it is kept."""
         path = self.path / "console-token"
         if not path.exists():
             write_private(path, new_console_token() + "\n")
         return path.read_text().strip()
 
     def write_endpoints(self, endpoints: Mapping[str, Any]) -> None:
-        """Says where everything is."""
+        """Write endpoints.json."""
         write_private(self.path / "endpoints.json", json.dumps(endpoints, indent=2) + "\n")
 
     def remove_endpoints(self) -> None:
-        """Nothing is anywhere (any more)."""
+        """Remove endpoints.json: nothing runs, or everything is stopping."""
         (self.path / "endpoints.json").unlink(missing_ok=True)
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes a file that only its owner can read, so that it is always there as a whole."""
+    """Write a file that only its owner can read. Readers always see a complete file."""
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:

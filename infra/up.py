@@ -1,4 +1,4 @@
-"""`flexcapture up`: checks, holds the state directory, and supervises until a signal."""
+"""`flexcapture up`: check the settings, lock the state directory, and supervise until a signal."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ _PORT_SECONDS = 10.0
 
 
 class _Stopped(Exception):
-    """A signal came before there was a loop to take it."""
+    """A signal came before the event loop was there to handle it."""
 
 
 def main(
@@ -43,13 +43,13 @@ def main(
 ) -> int:
     """Run the whole pipeline on this machine until SIGTERM or SIGINT; return the exit status.
 
-    `environment`: what the roles get beside the settings that `up` decides; `start`: what starts
-    them; `brokers`: the size of the local cluster, None for the size that the directory has, or
-    one.
+    - `environment`: the roles' environment, to which `up` adds its own decisions.
+    - `start`: what starts the roles.
+    - `brokers`: the size of the local cluster; None: that of the directory, or one.
     """
     set_umask(settings.file_mode)
     set_up_logs("up", "up", "WARNING")
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it is asked before it can answer
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # failed connections are expected
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _raise_stopped)
     try:
@@ -68,8 +68,8 @@ def main(
 
 
 def _forget_secrets(settings: Settings) -> None:
-    """Take our settings out of this process's own environment, which the fork server inherits, and
-    which other processes of the same user can read of each role. The roles get theirs from the
+    """Remove our settings from this process's environment. The fork server inherits it, and other
+    processes of the same user could read it from each role. The roles get their settings from the
     plan."""
     kept = "AWS_" if settings.kafka_sasl_token_provider else None  # for tokens of `up` itself
     for name in tuple(os.environ):
@@ -79,17 +79,17 @@ def _forget_secrets(settings: Settings) -> None:
 
 
 def check(settings: Settings, brokers: int | None = None) -> None:
-    """Refuse what cannot work, before anything is started. Raises `SettingsError`."""
+    """Refuse settings that cannot work, before anything is started. Raises `SettingsError`."""
     if settings.kafka_bootstrap_servers is not None and brokers is not None:
         raise SettingsError(
             f"--brokers is for a local cluster, but {PREFIX}KAFKA_BOOTSTRAP_SERVERS names an "
-            "external one: leave out one of them"
+            "external one: remove one of them"
         )
     needs_emulator = not (settings.aws_endpoint_url_kinesis or settings.kinesis_stream)
     if needs_emulator and find_spec("moto") is None:
         raise SettingsError(
-            f"{PREFIX}KINESIS_STREAM is not set, and the Kinesis emulator is not installed: name a "
-            "Kinesis stream, or run pip install 'flexcapture[local]'"
+            f"{PREFIX}KINESIS_STREAM is not set, and the Kinesis emulator is not installed: set "
+            "it, or run pip install 'flexcapture[local]'"
         )
     if settings.monitored_agents is not None:
         _check_list(settings.monitored_agents)
@@ -101,7 +101,7 @@ def check(settings: Settings, brokers: int | None = None) -> None:
 
 
 def close_to_others(settings: Settings, directory: Path) -> None:
-    """Take from other users of this machine what they could read so far. Raises
+    """Restrict the permissions of files that other users of this machine can read. Raises
     `SettingsError`."""
     database = directory / "flexcapture.db"
     own = [directory, directory / "logs", directory / "recordings"]
@@ -128,7 +128,7 @@ def _check_listening(settings: Settings) -> None:
             continue
         host, port = listen_address(listen)
         if not is_free(port, host):
-            raise SettingsError(f"{PREFIX}{name.upper()}: {listen} is taken, or not ours to take")
+            raise SettingsError(f"{PREFIX}{name.upper()}: {listen} is in use or not permitted")
 
 
 def _hold_and_run(
@@ -196,7 +196,7 @@ def _token_place(plan: Plan) -> str:
 
 def _warn(settings: Settings) -> None:
     if settings.monitored_agents is None:
-        _told(f"warning: {PREFIX}MONITORED_AGENTS is not set: nobody is monitored", OK)
+        _told(f"warning: {PREFIX}MONITORED_AGENTS is not set: no agent is monitored", OK)
     if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
         _told(
             f"warning: {PREFIX}TWILIO_ACCOUNT_SID and {PREFIX}TWILIO_AUTH_TOKEN are not both set: "
@@ -210,7 +210,7 @@ def _raise_stopped(_signum: int, _frame: FrameType | None) -> None:
 
 
 def _say(text: str) -> None:
-    with suppress(BrokenPipeError):  # whoever read us may have gone: no reason to stop
+    with suppress(BrokenPipeError):  # the reader may have gone: no reason to stop
         print(text, flush=True)
 
 

@@ -1,22 +1,24 @@
-"""Whether a role works off a backlog: after an outage, what a record says may have been overtaken
-long ago by the next one, which is there already. What such a record asks for had better wait.
-"""
+"""Detect that a role is working through a backlog. After an outage, a record may have been
+superseded by a later one that is already in the log. Actions that such a record requests should
+wait."""
 
 from collections.abc import Callable
 
 OLD_SECONDS = 2.0
-"""What was written less long ago is no backlog."""
+"""A record younger than this belongs to no backlog."""
 LONGEST_SECONDS = 30.0
-"""A backlog that has not come to its end by then is none to wait for: the role is too slow."""
+"""After this time a backlog is no longer waited out: the role is too slow to reach its end."""
 
 Followed = Callable[[str, int, int], bool]
-"""Whether others of the partition are known to wait behind the record of that topic, partition and
-offset."""
+"""Return whether further records of the partition are known to wait behind the record with this
+topic, partition and offset."""
 
 
 class Backlog:
-    """Told of each record that is about to be handled; the core may ask while it handles it.
-    `followed` is to be set before the first; `clock` is the log's (s since the epoch)."""
+    """Sees each record before it is handled; the core may ask while it handles the record.
+
+    Set `followed` before the first record. `clock` is the log's clock (s since the epoch).
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.followed: Followed = lambda _topic, _partition, _offset: False
@@ -25,7 +27,7 @@ class Backlog:
         self._partition = -1
 
     def see(self, topic: str, partition: int, offset: int, written_at: float) -> None:
-        """That record comes next, written at that time (log time, s)."""
+        """Note the record that is handled next. `written_at`: log time (s)."""
         self._partition = partition
         now = self._clock()
         if now - written_at < OLD_SECONDS or not self.followed(topic, partition, offset):
@@ -34,7 +36,7 @@ class Backlog:
             self._since.setdefault(partition, now)
 
     def is_worked_off(self) -> bool:
-        """Whether the record that is handled now belongs to a backlog of its partition, and is not
-        the last of it."""
+        """Return whether the current record belongs to a backlog of its partition and is not its
+        last record."""
         since = self._since.get(self._partition)
         return since is not None and self._clock() < since + LONGEST_SECONDS

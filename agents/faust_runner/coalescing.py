@@ -1,4 +1,4 @@
-"""Work that waits a moment, so that later work of the same key can stand for it."""
+"""Coalescing: work waits a moment, so that later work with the same key can replace it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -8,9 +8,12 @@ W = TypeVar("W")
 
 
 class Gathering(Generic[W]):
-    """At most one piece of work of each key, carried out `seconds` after the first was put, or when
-    somebody `settle`s. Whoever puts work does so under `turn`: nothing is put while other work is
-    carried out, and where that takes long, because something is away, what comes waits too."""
+    """Holds at most one piece of work per key, and carries it out `seconds` after the first was
+    put, or at `settle`.
+
+    The caller must hold `turn` while it puts work. Nothing is put while other work is carried out;
+    if that takes long, because Kafka or the database does not answer, new work waits too.
+    """
 
     def __init__(self, seconds: float, carry_out: Callable[[W], Awaitable[None]]) -> None:
         self.turn = asyncio.Lock()
@@ -20,29 +23,30 @@ class Gathering(Generic[W]):
         self._news = asyncio.Event()
 
     def take(self, key: Hashable) -> W | None:
-        """What waits under that key, which waits no longer."""
+        """Remove and return the work that waits under a key, or None."""
         return self._waiting.pop(key, None)
 
     def put(self, key: Hashable, work: W) -> None:
-        """Lets it wait; nothing waits under that key yet."""
+        """Let work wait under a key. No other work may be waiting under it."""
         self._waiting[key] = work
         self._news.set()
 
     def forget(self) -> None:
-        """What waits is never carried out."""
+        """Discard all waiting work."""
         self._waiting.clear()
 
     async def settle(self) -> None:
-        """Returns once all that was put is carried out. Raises what that raises; the work waits on
-        then."""
+        """Carry out all waiting work. Raises what `carry_out` raises; the failed work then keeps
+        waiting."""
         async with self.turn:
             for key, work in tuple(self._waiting.items()):
-                if self._waiting.get(key) is work:  # not forgotten meanwhile
+                if self._waiting.get(key) is work:  # not discarded meanwhile
                     await self._carry_out(work)
                     self._waiting.pop(key, None)
 
     async def run(self) -> None:
-        """Works until cancelled. Raises what carrying out raises."""
+        """Carry out work when its time has come, until cancelled. Raises what `carry_out`
+        raises."""
         while True:
             await self._news.wait()
             await asyncio.sleep(self._seconds)

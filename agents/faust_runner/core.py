@@ -1,7 +1,6 @@
-"""What a Faust role is made of: a pure core that turns (state, record, now) into (state, outputs).
+"""The parts of a Faust role: a pure core that turns (state, record, now) into (state, outputs).
 
-Everything else about a role (topics, table, ticks, commits) is the same for all:
-`agents/faust_runner/runner.py`.
+Everything else (topics, table, ticks, commits) is the same for all roles; see `runner.py`.
 """
 
 from collections.abc import Callable
@@ -16,7 +15,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A record as it came."""
+    """A Kafka record as consumed. `timestamp` in ms."""
 
     topic: str
     partition: int
@@ -28,7 +27,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A record to publish, under a key that decides its partition."""
+    """A record to publish. Its key determines the partition."""
 
     topic: Topic
     key: str
@@ -37,8 +36,8 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the record that came goes to `cti.dead-letters`: `reason` a short fixed word, `detail`
-    for a person."""
+    """Why a record goes to `cti.dead-letters`. `reason`: a short fixed word; `detail`: a text for
+    people."""
 
     reason: str
     detail: str
@@ -46,9 +45,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[S]):
-    """What a core answers: the key's new state (the very same object: nothing changed; None: the
-    key is forgotten), what is to be published, in order, and, where the core does not take the
-    record, why; state and outputs hold then all the same. At ticks there is nothing to refuse."""
+    """A core's answer.
+
+    - `state`: the key's new state. The same object as before means unchanged; None means that the
+      key is forgotten.
+    - `outputs`: the records to publish, in this order.
+    - `refused`: why the core does not accept the record, or None. State and outputs are valid all
+      the same. A step of a tick is never refused.
+    """
 
     state: S | None
     outputs: tuple[Output, ...] = ()
@@ -56,40 +60,48 @@ class Step(Generic[S]):
 
 
 class Core(Protocol[S]):
-    """Decides. Pure: `now` (ms) is the Kafka timestamp of the record, or of the tick.
+    """Decides. Pure: `now` (ms) is the Kafka timestamp of the record or tick.
 
-    Delivery is at least once: the same record may come again after a crash, on the state from
-    before it or from after it. On the state from before, the step must come out the same; on the
-    state from after it, applying it again must change nothing.
+    Delivery is at least once: after a crash the same record may come again, on the state from
+    before it or from after it. On the earlier state the step must be the same; on the later state
+    it must change nothing.
     """
 
     def on_record(self, key: str, state: S | None, record: Any, now: int) -> Step[S]:
-        """A record of a source topic came under this key."""
+        """Handle a record of a source topic with this key."""
         ...
 
     def on_tick(self, key: str, state: S, now: int) -> Step[S]:
-        """Time passed. Asked at the first tick after each change, at the first that is not before
-        the state's `wakes_at`, and, of every key, after a recovery and when another version of the
-        rules holds. So it looks for itself what is due."""
+        """Handle the passage of time.
+
+        Called at the first tick after each change and at the first tick at or after the state's
+        `wakes_at`; for every key also after a recovery and when the version of the rules changes.
+        The core must therefore check itself which deadlines have passed.
+        """
         ...
 
     def wakes_at(self, state: S) -> int | None:
-        """The time (ms) of the tick at which a key in this state must be asked again; one that has
-        passed: at every tick; None: not because of the time. Of the state alone, and cheap."""
+        """Return the time (ms) of the tick at which a key in this state must be handled again.
+
+        A time in the past means every tick; None means that no deadline is pending. Depends on the
+        state alone. Must be cheap.
+        """
         ...
 
 
 Rules = Callable[[int], int]
-"""The version of the rules (the monitored list) that hold at a time (ms)."""
+"""Return the version of the rules (the monitored list) in force at a time (ms)."""
 
 
 class Broadcasts(Protocol[S]):
-    """What a core may have besides: an answer to records that concern a whole partition."""
+    """Optional part of a core: handles records that concern a whole partition."""
 
     def on_broadcast(self, key: str, state: S, record: Any, now: int) -> Step[S]:
-        """A record without key came (GatewayStarted): asked for every key there that hears."""
+        """Handle a record without a key (GatewayStarted). Called for every key of the partition
+        that `hears`."""
         ...
 
     def hears(self, state: S) -> bool:
-        """Whether a key in this state is asked. Of the state alone, and cheap."""
+        """Return whether broadcasts concern a key in this state. Depends on the state alone. Must
+        be cheap."""
         ...

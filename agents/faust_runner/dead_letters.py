@@ -1,4 +1,4 @@
-"""Where a role's records go that it cannot handle, or does not take: `cti.dead-letters`."""
+"""Write to `cti.dead-letters` the records that a role cannot handle or does not accept."""
 
 from collections.abc import Callable, Mapping
 
@@ -17,7 +17,7 @@ _CUT = "the record was cut: Kafka refused a larger dead letter"
 
 
 class DeadLetters:
-    """Writes them for a role; `topics` gives a topic's name without the prefix."""
+    """Writes a role's dead letters. `topics` maps names with the prefix to names without it."""
 
     def __init__(
         self,
@@ -32,8 +32,8 @@ class DeadLetters:
         self._prefixed = prefixed
 
     async def give_up(self, incoming: Incoming, reason: str, error: Exception) -> None:
-        """A record that could not be handled, and why: `reason` a short fixed word. Returns once it
-        is there."""
+        """Write a record that could not be handled. `reason`: a short fixed word. Return once Kafka
+        has the dead letter, or refuses it for good."""
         log.error(
             "record given up", reason=reason, topic=self._topics[incoming.topic],
             partition=incoming.partition, offset=incoming.offset, exc_info=error,
@@ -41,7 +41,8 @@ class DeadLetters:
         await self._bury(incoming, reason, str(error), type(error).__name__)
 
     async def refuse(self, incoming: Incoming, refused: Refusal) -> None:
-        """A record that the core does not take. Returns once it is there."""
+        """Write a record that the core does not accept. Return once Kafka has the dead letter, or
+        refuses it for good."""
         log.warning(
             "record refused", reason=refused.reason, detail=refused.detail,
             topic=self._topics[incoming.topic], partition=incoming.partition,

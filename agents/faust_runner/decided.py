@@ -1,4 +1,4 @@
-"""What a core decided about one record, ready to be carried out."""
+"""A core's decision about one record, ready to be carried out."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ _SMALL_BYTES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Decided(Generic[S]):
-    """A step, and what of it is written: its outputs, and its state where that is another."""
+    """A step and its encoded records: its outputs, and its state if that changed."""
 
     incoming: Incoming
     key: str
@@ -26,18 +26,20 @@ class Decided(Generic[S]):
 
     @classmethod
     def of(cls, incoming: Incoming, key: str, before: S | None, step: Step[S]) -> "Decided[S]":
-        """Encodes what is to be written; raises what that raises."""
+        """Encode the outputs and the changed state. Raises what `encode` raises."""
         outputs = [(output, encode(output.record)) for output in step.outputs]
         changed = step.state is not None and step.state is not before
         state = _bytes(step, outputs) if changed else None
         return cls(incoming, key, before, step, outputs, state)
 
     def is_small(self) -> bool:
-        """Whether it is far from what Kafka refuses: that must not befall what it stands for."""
+        """Return whether the step is well below Kafka's record size limit. Only such steps may be
+        coalesced: if a coalesced step were refused, the steps that it replaced would be lost
+        too."""
         return sum(len(value) for _, value in self.outputs) < _SMALL_BYTES
 
     def instead_of(self, earlier: "Decided[S]") -> "Decided[S]":
-        """This one, standing for an earlier one of its key too."""
+        """Return this step, made to replace an earlier one of its key as well."""
         told = self if self.step.outputs else earlier
         return replace(
             self,
@@ -49,7 +51,7 @@ class Decided(Generic[S]):
 
 
 def _bytes(step: Step[Any], outputs: list[tuple[Output, bytes]]) -> bytes:
-    """The state's bytes; where the state is itself published, its bytes are not made twice."""
+    """Return the state's bytes. If the state is also published, reuse the bytes of that output."""
     for output, value in outputs:
         if output.record is step.state:
             return value

@@ -1,7 +1,7 @@
-"""One record through a role: decode, ask the core, publish, write the table, and let go.
+"""Handle one record of a role: decode it, call the core, publish the outputs, write the table.
 
-The states are kept decoded beside Faust's table, a dictionary for each partition; the table holds
-the same as bytes, and its changelog is what brings them back.
+The states are also kept decoded, in a dictionary per partition. Faust's table holds the same states
+as bytes, and its changelog restores them.
 """
 
 import time
@@ -29,17 +29,21 @@ from schemas.topics import CALL_PARTITIONS, Topic
 S = TypeVar("S")
 
 Effects = Callable[[str, Any, Step[Any]], Awaitable[None]]
-"""Carries out what a step means outside Kafka, given the key, the state before and the step.
-Repeatable; retries in place; what it raises ends the role."""
+"""Carries out a step's effects outside Kafka, given the key, the state before, and the step.
+
+Must be safe to repeat, and must retry by itself. An exception ends the role.
+"""
 
 Recall = Callable[[str], Awaitable[Any]]
-"""What is known outside Kafka of a key that is not in the table, as its state; None: nothing.
-Retries in place; what it raises ends the role."""
+"""Returns the state of a key that is not in the table, from outside Kafka; None if there is none.
+
+Must retry by itself. An exception ends the role.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class _Target:
-    """Where outputs go."""
+    """An output topic. `of_calls`: it is partitioned by task SID like all topics of calls."""
 
     name: str
     of_calls: bool
@@ -47,13 +51,20 @@ class _Target:
 
 
 class Handler(Generic[S]):
-    """Handles records one after another. `table` maps key bytes to state bytes, as
-    `adapter.transport.Table` does; `settled(partition)` tells up to which log time its other records
-    were handled; `topics` gives a topic's name without the prefix; `rules` and `broadcasts` are
-    what the core has besides; `backlog` is told of each record. With `gathering_s` a step waits so
-    long (s) for later steps of its key, and only the last is carried out: for cores whose outputs
-    tell the whole state. `clock` is the log's (s since the epoch). `behind` (s): how long ago the
-    last record was written when it was handled."""
+    """Handles records one after another.
+
+    - `table` maps key bytes to state bytes; see `faust_transport.Table`.
+    - `topics` maps names with the prefix to names without it.
+    - `settled(partition)` returns the log time (ms) up to which the partition's records, ticks
+      aside, were handled.
+    - `rules` and `broadcasts` are the core's optional parts; `backlog` sees each record first.
+    - `gathering_s` > 0: a step waits for this time (s) for later steps of its key, and only the
+      last is carried out. For cores with outputs that contain the whole state.
+    - `clock` is the log's clock (s since the epoch).
+
+    `busy_since`: `time.monotonic()` when the current record was begun, or None. `behind`: the age
+    (s) of the last record when it was handled.
+    """
 
     def __init__(
         self,
@@ -97,17 +108,19 @@ class Handler(Generic[S]):
         KEYS.set_function(lambda: sum(len(keys.states) for keys in self._keys.values()))
 
     async def settle(self) -> None:
-        """Returns once all that was handled is carried out, nothing waiting for more of its key.
-        Raises what `handle` does."""
+        """Return once the steps of all handled records are carried out, none waiting to be
+        coalesced. Raises what `handle` raises."""
         await self._gathering.settle()
 
     async def gather(self) -> None:
-        """Carries out what waits, in time, until cancelled. Raises what `handle` does."""
+        """Carry out waiting steps when their time has come, until cancelled. Raises what `handle`
+        raises."""
         await self._gathering.run()
 
     def restore(self, partitions: Mapping[bytes, int]) -> None:
-        """Makes the states anew from the table, after recovery; `partitions`: of each key."""
-        self._gathering.forget()  # of partitions that were lost; what was left in order is settled
+        """Rebuild the states from the table after a recovery. `partitions` maps each key to its
+        partition."""
+        self._gathering.forget()  # steps of lost partitions; an orderly hand-over settles all steps
         self._keys.clear()
         for key, partition in partitions.items():
             data = self._table.get(key)
@@ -115,8 +128,8 @@ class Handler(Generic[S]):
                 self._keep(partition, key.decode(), decode(data))
 
     async def handle(self, incoming: Incoming) -> None:
-        """One record. Nothing that the record holds, or that the core makes of it, gets out of
-        here as an exception; what is raised means that the role cannot go on."""
+        """Handle a record. A faulty record, or a core that fails on it, never raises: it becomes a
+        dead letter. An exception means that the role cannot continue."""
         begun = self.busy_since = time.monotonic()
         if self._backlog is not None:
             written_at = incoming.timestamp / 1000
@@ -161,8 +174,8 @@ class Handler(Generic[S]):
             await self._step(incoming, key, ask, record, incoming.timestamp)
 
     async def _tick(self, incoming: Incoming) -> None:
-        # A tick must not overtake the records of its time that are still to be handled here, or
-        # deadlines would pass that those records meet: it counts as one of where they are.
+        # A tick must not overtake earlier records that are not handled yet, or deadlines would pass
+        # that those records meet. So it takes the log time that the partition has reached.
         keys = self._keys[incoming.partition]
         at = int(min(incoming.timestamp, self._settled(incoming.partition)))
         if keys.ticked_at is not None and at <= keys.ticked_at:
@@ -181,7 +194,7 @@ class Handler(Generic[S]):
         try:
             step: Step[S] = ask(key, before, record, now)
             decided = Decided.of(incoming, key, before, step)
-        except Exception as error:  # noqa: BLE001 - whatever a core raises, the others go on
+        except Exception as error:  # noqa: BLE001 - a core's error must not stop the others
             await self._dead_letters.give_up(incoming, "core-failed", error)
             return
         if step.refused is not None:
@@ -206,15 +219,15 @@ class Handler(Generic[S]):
 
     async def _carry_out(self, decided: Decided[S]) -> None:
         incoming, key, before, step = decided.incoming, decided.key, decided.before, decided.step
-        # 1. Publish; the broker's word on it is awaited by the outbox.
+        # 1. Publish. The outbox waits for the broker's answers.
         published = await self._publish(incoming, key, decided.outputs)
         if published is None:
             return
-        # 2. What is outside Kafka.
+        # 2. Carry out the effects outside Kafka.
         if self._effects is not None:
             await self._effects(key, before, step)
-        # 3. The table in memory; its changelog goes out once (1) is safe. Without a change the
-        #    outbox must still hold the commit back until the outputs are safe.
+        # 3. Write the table in memory; its changelog record is sent once (1) is safe. Without a
+        #    change of state, the outbox must still hold the commit back until the outputs are safe.
         state = decided.state
         if step.state is not before:
             self._write(incoming.partition, key, step.state, state)
@@ -231,7 +244,7 @@ class Handler(Generic[S]):
         try:
             for output, value in outputs:
                 target = self._target(output.topic)
-                # What is about the same call is on the same partition, in every topic of calls.
+                # Records of the same call go to the same partition in every topic of calls.
                 here = incoming.partition if target.of_calls and output.key == key else None
                 raw = output.key.encode()
                 published.append(await sent(self._sender, target.name, value, raw, here))

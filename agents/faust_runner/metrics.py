@@ -1,10 +1,12 @@
-"""What a Faust role counts, for `/metrics`."""
+"""The metrics of every Faust role."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
 EVENTS = Counter("flexcapture_events_total", "Records handled", ["topic"])
 OUTPUTS = Counter("flexcapture_outputs_total", "Records published", ["topic"])
-GIVEN_UP = Counter("flexcapture_role_dead_letters_total", "Records given up", ["topic", "reason"])
+GIVEN_UP = Counter(
+    "flexcapture_role_dead_letters_total", "Records sent to dead letters", ["topic", "reason"]
+)
 HANDLING = Histogram(
     "flexcapture_handling_seconds",
     "Time to handle a record",
@@ -12,7 +14,7 @@ HANDLING = Histogram(
 )
 BEHIND = Histogram(
     "flexcapture_handled_after_seconds",
-    "From a record's timestamp to its being handled",
+    "Age of a record when it is handled",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 60),
 )
 KEYS = Gauge("flexcapture_table_keys", "Keys in the table")

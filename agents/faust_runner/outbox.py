@@ -1,12 +1,13 @@
-"""The way out of a Faust role: outputs, then the table's changelog, then the offsets; never in
-another order.
+"""Write the results of a Faust role: the outputs, then the table's changelog, then the offsets,
+always in this order.
 
-A core publishes a version only when the state changes. Were the changed state safe before its
+A core publishes a version only when the state changes. If the changed state were safe before its
 outputs, a crash between the two would lose the outputs for good: the event, applied again, would
-change nothing. So the changelog waits for the broker's word on the outputs, and the offset commit
-for its word on the changelog. Steps are not held up one by one for that: they go out in groups.
+change nothing. So the changelog waits for the broker's confirmation of the outputs, and the offset
+commit for that of the changelog. Steps are written in groups, so that they need not wait one by
+one.
 
-A record that the broker refuses for good (too large) becomes a dead letter, and the line continues.
+A record that the broker refuses for good (too large) becomes a dead letter, and the role continues.
 """
 
 import asyncio
@@ -25,18 +26,18 @@ from schemas.fast_dataclass import dataclass
 log = structlog.get_logger(__name__)
 
 _ROOM = 5_000
-"""So many changes may be under way, on all partitions that Kafka takes."""
+"""How many changes may be pending on all partitions together, stuck ones aside."""
 _LANE_ROOM = 20_000
-"""So many may wait for a partition that Kafka does not take, before the role waits for it."""
+"""How many changes may be pending on a stuck partition before the role waits for it."""
 PATIENCE_SECONDS = 1.0
 
 BEHIND_SECONDS = 1.0
-"""A role whose records were written longer ago than this works off a backlog."""
+"""A role works through a backlog while its records are older than this (s)."""
 _GATHERING_SECONDS = 0.01
 
 
 class BrokenOutbox(ConnectionError):
-    """What was added may never become safe: commit nothing, start anew."""
+    """The changes that were added may never become safe: commit nothing and start again."""
 
 
 Refused = Callable[[str, Exception], Awaitable[None]]
@@ -48,8 +49,11 @@ async def _ends_the_role(_reason: str, error: Exception) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A table's new value for a key, and what must be safe before it. `refused` takes a record that
-    the broker refuses for good: a short fixed word for it, and the error."""
+    """A table's new value for a key, and the records that must be safe before it.
+
+    `refused` handles a record that the broker refuses for good, given a short fixed word and the
+    error.
+    """
 
     partition: int
     key: bytes
@@ -63,9 +67,9 @@ def gather(
     behind: Callable[[], bool],
     rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """From now on each request that writes is followed by a rest of 10 ms while the role is
-    `behind`, in which more gathers for the next one: a request costs more than what is in it. Who
-    is not behind goes on at once."""
+    """From now on, pause for 10 ms after each produce request while the role is `behind`. The next
+    request then holds more records: a request costs more than the records in it. Without a backlog
+    there is no pause."""
     client = producer.client
     at_once = client.send
 
@@ -79,12 +83,14 @@ def gather(
 
 
 class Outbox:
-    """Writes changes to the changelog, each after its outputs. `run` must be running; once it has
-    failed, every waiting call raises, so no offset is committed any more.
+    """Writes changes to the changelog, each after its outputs.
 
-    Changes go out in groups, over all partitions. One that Kafka does not take within a second
-    leaves the group, with all that follows on its partition: they wait by themselves, until Kafka
-    has taken all of them.
+    `run` must be running. Once it has failed, every waiting call raises, so that no further offset
+    is committed.
+
+    Changes are written in groups over all partitions. If Kafka does not accept a change within a
+    second, its partition is stuck: the change and all later ones of the partition leave the group
+    for a lane, and wait there until Kafka has accepted them all.
     """
 
     def __init__(self, sender: Sender, changelog: str) -> None:
@@ -98,7 +104,7 @@ class Outbox:
         self._failure: BaseException | None = None
 
     async def add(self, change: Change) -> None:
-        """Take a change; wait while too many are under way. Changes of a key keep their order."""
+        """Add a change; wait while too many are pending. Changes of a key keep their order."""
         self.check()
         self._unsafe[change.partition] += 1
         lane = self._lanes.get(change.partition)
@@ -112,13 +118,13 @@ class Outbox:
         self.check()
 
     def check(self) -> None:
-        """Raises `BrokenOutbox` if what was added may never become safe."""
+        """Raise `BrokenOutbox` if changes that were added may never become safe."""
         if self._failure is not None:
-            raise BrokenOutbox("the way out is broken") from self._failure
+            raise BrokenOutbox("the outbox has failed") from self._failure
 
     async def drained(self, partitions: Collection[int]) -> frozenset[int]:
-        """Return those of the partitions of which every change that was added is safe on the
-        broker: all of them, unless Kafka takes its time for some. Those are waited for a second."""
+        """Return those of the partitions with every added change safe on the broker. Wait up to a
+        second for the others."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 while self._failure is None and not self._unsafe.keys().isdisjoint(partitions):
@@ -127,16 +133,16 @@ class Outbox:
         return frozenset(partitions) - self._unsafe.keys()
 
     def stuck(self) -> frozenset[int]:
-        """The partitions that wait for Kafka by themselves."""
+        """Return the partitions that Kafka does not accept records for."""
         return frozenset(self._lanes)
 
     def abandon(self, reason: BaseException) -> None:
-        """From now on nothing more is said to be safe."""
+        """Report nothing as safe from now on."""
         self._failure = self._failure or reason
         self._tell()
 
     async def run(self) -> None:
-        """Works until cancelled. Raises what the sender raises."""
+        """Write changes until cancelled. Raises what the sender raises."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 while True:
@@ -160,16 +166,16 @@ class Outbox:
 
     def _safe(self, changes: Iterable[Change]) -> None:
         self._unsafe.subtract(change.partition for change in changes)
-        self._unsafe += Counter()  # without those that are at 0
+        self._unsafe += Counter()  # drops the zeros
         self._tell()
 
     def _tell(self) -> None:
-        # Wakes whoever waits now; who comes later waits for the next.
+        # Wakes only the tasks that wait now.
         self._moved.set()
         self._moved.clear()
 
     async def _write_together(self, group: Sequence[Change], tasks: asyncio.TaskGroup) -> None:
-        """Write changes of several partitions, and leave to lanes what Kafka does not take."""
+        """Write changes of several partitions; move those that Kafka does not accept to lanes."""
         outputs = [(c.partition, output.answer) for c in group for output in c.after]
         slow = await _overdue(outputs)
         for partition in slow:
@@ -192,9 +198,9 @@ class Outbox:
         written: Sequence[tuple[Change, Sent | None]],
         tasks: asyncio.TaskGroup,
     ) -> None:
-        """Leave the partition's changes to a lane of its own; of these, the states were sent if
-        there are any `written`."""
-        log.warning("Kafka takes nothing for a partition: it waits by itself", partition=partition)
+        """Move the partition's changes to a lane. `written`: those of `changes` that were sent
+        already, with their records; empty if none was sent."""
+        log.warning("Kafka accepts no records for a partition; it waits", partition=partition)
         lane = self._lanes[partition] = deque(c for c in self._waiting if c.partition == partition)
         self._waiting = deque(c for c in self._waiting if c.partition != partition)
         tasks.create_task(self._work_lane(partition, lane, changes, written))
@@ -213,21 +219,21 @@ class Outbox:
             lane.clear()
         del self._lanes[partition]
         self._tell()
-        log.info("Kafka takes the partition's records again", partition=partition)
+        log.info("Kafka accepts the partition's records again", partition=partition)
 
     async def _send_states(self, changes: Sequence[Change]) -> list[tuple[Change, Sent | None]]:
-        # 1. The outputs: see the module's text.
+        # 1. Wait for the outputs first: see the module's docstring.
         for change in changes:
             for output in change.after:
                 if (error := await output.refusal()) is not None:
                     await change.refused("too-large", error)
-        # 2. Of several changes of a key the last holds: the table is a cache of the latest.
+        # 2. Send only the last of several changes of a key: the table caches the latest value.
         latest = {(change.partition, change.key): change for change in changes}
         return [(change, await self._send(change)) for change in latest.values()]
 
     async def _confirm(self, written: Iterable[tuple[Change, Sent | None]]) -> None:
-        # 3. The broker's answers. A state that it refuses is kept in memory only: after a restart
-        #    the one before it holds.
+        # 3. Wait for the broker's answers. A refused state is kept in memory only; after a restart
+        #    the previous one holds.
         for change, record in written:
             error = None if record is None else await record.refusal()
             if error is not None:
@@ -244,7 +250,8 @@ class Outbox:
 
 
 async def _overdue(answers: Iterable[tuple[int, asyncio.Future[Any]]]) -> frozenset[int]:
-    """Wait for the broker's answers, for a second; return the partitions of those to come."""
+    """Wait up to a second for the broker's answers; return the partitions with answers still
+    pending."""
     pending = [(partition, answer) for partition, answer in answers if not answer.done()]
     if pending:
         await asyncio.wait([answer for _, answer in pending], timeout=PATIENCE_SECONDS)

@@ -1,8 +1,8 @@
-"""The common runner of the Faust roles: one app, one table, one agent with concurrency 1, over all
-the topics that a role reads. A role brings only its pure core.
+"""The common runner of the Faust roles: one app, one table, and one agent with concurrency 1 over
+all the topics that a role reads. A role supplies only its pure core.
 
-What Faust is trusted with: membership, assignment, delivery, the table and its recovery. What it is
-not: see `adapter/transport.py` (offsets, isolation) and `outbox.py` (all that is produced).
+Faust is trusted with group membership, assignment, delivery, the table and its recovery. It is not
+trusted with offsets and isolation (see `faust_transport`), nor with producing (see `faust_outbox`).
 """
 
 import asyncio
@@ -50,17 +50,18 @@ log = structlog.get_logger(__name__)
 S = TypeVar("S")
 
 Partitions = Callable[[], frozenset[int]]
-"""The partitions that this process owns at the moment, none while that changes."""
+"""The partitions that this process owns now; empty during a rebalance or a recovery."""
 
 Companion = Callable[[Partitions], Awaitable[None]]
-"""Work beside the agent that must not end: what it raises ends the role."""
+"""Work that runs beside the agent until it is cancelled. If it raises or returns, the role ends."""
 
 _STOP_SECONDS = 5.0
 _SWITCH_SECONDS = 0.001
 _TOGETHER_SECONDS = 0.02
-"""Steps of what was fetched at once come within this."""
+"""How long a step waits for later steps of its key. Records of one fetch are handled within this
+time."""
 GARBAGE_AFTER = 20_000
-"""New objects after which the collector looks for cycles."""
+"""Threshold of the garbage collector's first generation, in allocations minus deallocations."""
 
 
 async def run_table_role(
@@ -81,16 +82,22 @@ async def run_table_role(
     gathering_s: float = 0.0,
     companions: Iterable[Companion] = (),
 ) -> None:
-    """Runs a role until `stop` is set: every record of `sources` (and of `ticks`) goes through
-    `core`, what comes of it is published (on `targets`), kept in the role's table and, by
-    `effects`, done. `recall` knows keys that the table has forgotten. `rules` says by which version
-    of them `core` decides, where there are any; `broadcasts` takes what concerns all keys of a
-    partition; `backlog` is told of each record before `core` is. With `gathering_s` the broker
-    gathers for so long what comes, and of steps of one key that come together the last is carried
-    out: see `Handler`. `clock` is the log's; nothing is decided before it is measured.
+    """Run a role until `stop` is set.
 
-    Health becomes good once the table is restored and the partitions are there. Raises where the
-    role cannot go on: the process is then to be ended and started again.
+    Each record of `sources`, and each tick, is passed to `core`. The outputs of a step are
+    published on `targets`, its state is written to the role's table, and `effects` carries out what
+    happens outside Kafka.
+
+    - `recall` restores the state of a key that is no longer in the table.
+    - `rules` returns the version of the rules that `core` decides by at a time.
+    - `broadcasts` handles records that concern all keys of a partition.
+    - `backlog` sees each record before `core` does.
+    - `gathering_s` > 0: the broker collects records for this time (s) before it answers a fetch,
+      and of the steps of one key that arrive together only the last is carried out; see `Handler`.
+    - `clock` is the log's clock. Nothing is decided before it is measured.
+
+    Health becomes good once the table is restored and the partitions are assigned. Raises if the
+    role cannot continue: the caller must then end the process.
     """
     table = changelog(role)
     topics = [*sources, TICKS]
@@ -101,9 +108,11 @@ async def run_table_role(
         writes=[*targets, DEAD_LETTERS, table],
         group=role,
     ):
-        # What is written next waits for nothing: while a request is under way, others gather.
+        # linger_ms=0: a record is sent at once unless a request is under way; then the records of
+        # that time share the next request.
         sender = producer(settings, client_id=f"{role}-{settings.instance or 'x'}", linger_ms=0)
-        # Faust's consumer has a thread of its own: it must not wait 5 ms for its turn.
+        # Faust's consumer runs in its own thread. With the default switch interval it would wait up
+        # to 5 ms for the interpreter lock.
         sys.setswitchinterval(_SWITCH_SECONDS)
         await sender.start()
         try:
@@ -133,7 +142,7 @@ async def run_table_role(
 
 @dataclass(frozen=True, slots=True)
 class _Brought(Generic[S]):
-    """What a role brings: see `run_table_role`."""
+    """The parts that a role supplies; see `run_table_role`."""
 
     core: Core[S]
     effects: Effects | None
@@ -144,7 +153,7 @@ class _Brought(Generic[S]):
 
 
 class _Running:
-    """A role's parts, wired."""
+    """The parts of a running role, and their connections."""
 
     def __init__(
         self,
@@ -199,12 +208,12 @@ class _Running:
                     await self._start(stop)
                     await stop.wait()
                 except BaseException as error:
-                    # Nothing is waited for, nothing more is committed.
+                    # Do not wait for pending work, and commit nothing more.
                     self.outbox.abandon(error)
                     self.app.conf.stream_wait_empty = False
                     raise
                 finally:
-                    # The outbox still runs, and the last commit waits for it.
+                    # The outbox is still running: the last commit waits for it.
                     await self._stop(0 if stop.is_set() else 1)
                     for task in beside:
                         task.cancel()
@@ -212,16 +221,16 @@ class _Running:
             raise group.exceptions[0] from group
 
     async def _safe(self, partitions: Collection[int]) -> Collection[int]:
-        """Return those of the partitions of which all that came of what was handled is safe. Kafka
-        may take its time for some: they are not among them."""
+        """Return the partitions with all their results safe on the broker. Those that Kafka is slow
+        to accept are left out."""
         self.outbox.check()
         if self.handler is not None:
             await self.handler.settle()
         return await self.outbox.drained(partitions)
 
     async def _start(self, stop: asyncio.Event) -> None:
-        """Return once the app has started, or `stop` is set: its start waits for Kafka, as long as
-        that takes."""
+        """Return once the app has started or `stop` is set. The app's start waits for Kafka without
+        a time limit."""
         starting = asyncio.ensure_future(self.app.start())
         stopping = asyncio.ensure_future(stop.wait())
         try:
@@ -233,22 +242,22 @@ class _Running:
             stopping.cancel()
 
     async def _stop(self, status: int) -> None:
-        """Stop the app; one that does not stop ends the process, with that status."""
+        """Stop the app. If it does not stop in time, end the process with `status`."""
         self.health.bad("starting", "stopping")
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await self.app.stop()
         except Exception:
-            log.exception("the Faust app did not stop; the process is ended")
+            log.exception("the Faust app did not stop; ending the process")
             end_process_soon(status)
 
     def _beside(
         self, handler: Handler[S], companions: Iterable[Companion]
     ) -> list[tuple[str, Awaitable[None]]]:
-        """What runs beside the agent, with names."""
+        """Return the work that runs beside the agent, with names for error messages."""
         return [
             ("the outbox", self.outbox.run()),
-            ("what gathers", handler.gather()),
+            ("the coalescing of steps", handler.gather()),
             ("the watchdog", watch(self.app, self.progress, handler)),
             ("the agent", self._failure()),
             ("the lease", self.lease.lasts()),
@@ -266,7 +275,7 @@ class _Running:
             self.failed.set_exception(error)
 
     def _declare(self, brought: _Brought[S]) -> Handler[S]:
-        """The table and the agent."""
+        """Declare the table and the agent; return the handler."""
         app = self.app
         if brought.backlog is not None:
             brought.backlog.followed = self.progress.followed
@@ -292,14 +301,15 @@ class _Running:
 
         async def restored() -> None:
             try:
-                handler.restore(dict(table.data._key_partition))  # noqa: SLF001 - adapter.transport
-            except Exception as error:  # noqa: BLE001 - Faust would go on without the states
+                handler.restore(dict(table.data._key_partition))  # noqa: SLF001 - faust_transport
+            except Exception as error:  # noqa: BLE001 - Faust would continue without the states
                 self._fail(error)
             else:
-                # What is there by now stays; and of what comes, states are kept, and the rest is
-                # let go at once: to look for cycles as often as Python does costs a tenth of the
-                # time, and now and then a wait of many milliseconds.
-                if not gc.get_freeze_count():  # later there may be garbage among it
+                # Exempt the objects of the restored table from garbage collection, and run the
+                # collector less often. Few of the later objects form cycles: with Python's default
+                # threshold the collector takes a tenth of the processor time and causes pauses of
+                # many milliseconds.
+                if not gc.get_freeze_count():  # a later freeze would also keep garbage
                     gc.freeze()
                     gc.set_threshold(GARBAGE_AFTER)
                 self.health.good("starting")
@@ -327,7 +337,7 @@ class _Running:
                     )
                 except Exception as error:  # noqa: BLE001 - an exception here would ack the event
                     self._fail(error)
-                    await asyncio.get_running_loop().create_future()  # never goes on
+                    await asyncio.get_running_loop().create_future()  # blocks for ever
 
         return agent
 

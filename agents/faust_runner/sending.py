@@ -1,7 +1,7 @@
-"""Records on their way to the broker, and what the broker refuses for good.
+"""Send records to the broker, and find those that it refuses for good.
 
-The broker refuses all that a request holds for a partition at once. So a record whose request was
-refused is sent once more alone, which shows whether it is the one.
+The broker refuses all records that a request holds for a partition together. So each record of a
+refused request is sent once more alone, which shows whether it is the cause.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ from schemas.fast_dataclass import dataclass
 log = structlog.get_logger(__name__)
 
 REFUSED = (MessageSizeTooLargeError, RecordListTooLargeError, PolicyViolationError)
-"""Errors with which a record is refused however often it is sent."""
+"""Errors with which the broker refuses a record, however often it is sent."""
 
 Headers = Sequence[tuple[str, bytes]]
 
 
 class Sender(Protocol):
-    """How records are sent."""
+    """The interface for sending records."""
 
     async def send(  # noqa: PLR0917 - as it is in aiokafka
         self,
@@ -43,8 +43,8 @@ class Sender(Protocol):
         timestamp_ms: int | None = None,
         headers: Headers | None = None,
     ) -> asyncio.Future[Any]:
-        """Queue a record; the future is done when the broker has it. Raises
-        `MessageSizeTooLargeError` for a record that is never sent."""
+        """Queue a record; return a future that is done when the broker has it. Raises
+        `MessageSizeTooLargeError` for a record that is too large to be sent at all."""
         ...
 
     async def send_alone(
@@ -55,8 +55,8 @@ class Sender(Protocol):
         partition: int | None = None,
         headers: Headers | None = None,
     ) -> None:
-        """Send a record in a request of its own. Return once the broker has it; raises what the
-        broker answers."""
+        """Send a record in a request of its own; return once the broker has it. Raises the broker's
+        error."""
         ...
 
 
@@ -65,8 +65,8 @@ _Offer = Callable[[], Coroutine[Any, Any, asyncio.Future[Any]]]
 
 
 class Patient:
-    """A sender that never waits. What its producer's buffer has no room for waits here, each
-    partition for itself, in order."""
+    """A sender that never blocks. Records wait here, in order and in one queue per partition, while
+    the producer's buffer has no room for them."""
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self._producer = producer
@@ -111,19 +111,20 @@ class Patient:
             offer, answer = queue[0]
             try:
                 _pass_on(await offer(), answer)
-            except Exception as error:  # noqa: BLE001 - it is the one's who sent the record
+            except Exception as error:  # noqa: BLE001 - passed on to the sender of the record
                 if not answer.done():
                     answer.set_exception(error)
             queue.popleft()
         del self._queues[place]
 
     async def _offer(self, topic: str, *record: Any, **options: Any) -> asyncio.Future[Any]:
-        """Send a record once there is room: a time-out of `send` says that it was not taken."""
+        """Send a record once there is room. A time-out of `send` means that the producer did not
+        accept it."""
         while True:
             try:
                 future: asyncio.Future[Any] = await self._producer.send(topic, *record, **options)
             except KafkaTimeoutError:
-                log.warning("Kafka takes nothing; waiting", topic=topic)
+                log.warning("Kafka accepts no records; waiting", topic=topic)
             else:
                 return future
 
@@ -156,12 +157,12 @@ class Patient:
             try:
                 return await self._producer.send_batch(batch, topic, partition=partition)
             except KafkaTimeoutError:
-                log.warning("Kafka takes nothing; waiting", topic=topic)
+                log.warning("Kafka accepts no records; waiting", topic=topic)
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A record that was sent, and the broker's answer to come."""
+    """A record that was sent, and the broker's future answer."""
 
     sender: Sender
     topic: str
@@ -171,12 +172,12 @@ class Sent:
     answer: asyncio.Future[Any]
 
     async def refusal(self) -> Exception | None:
-        """Return None once the broker has the record, or why it refuses it for good. Raises any
-        other answer of the broker."""
+        """Return None once the broker has the record, or the error with which it refuses it for
+        good. Raises any other error of the broker."""
         try:
             await self.answer
         except REFUSED:
-            log.warning("a request was refused; the record is sent alone", topic=self.topic)
+            log.warning("a request was refused; sending its record alone", topic=self.topic)
         else:
             return None
         try:
@@ -196,7 +197,7 @@ async def sent(
 
 
 def _pass_on(source: asyncio.Future[Any], target: asyncio.Future[Any]) -> None:
-    """Give `target` the outcome of `source`, once there is one."""
+    """Complete `target` with the outcome of `source`."""
 
     def done(source: asyncio.Future[Any]) -> None:
         if target.done():

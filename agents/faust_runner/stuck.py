@@ -1,4 +1,4 @@
-"""Shows the partitions for which Kafka takes nothing of a Faust role."""
+"""Report the partitions that Kafka does not accept a Faust role's records for."""
 
 import asyncio
 from collections.abc import Callable, Collection
@@ -11,12 +11,12 @@ LOOK_SECONDS = 2.0
 
 WAITING = Gauge(
     "flexcapture_waiting_partitions",
-    "Partitions that wait, as Kafka does not take what came of their records",
+    "Partitions with results that Kafka does not accept",
 )
 
 
 async def show_stuck(health: Health, stuck: Callable[[], Collection[int]]) -> None:
-    """Warn while there are any. Never returns."""
+    """Warn while there are such partitions. Never returns."""
     while True:
         numbers = sorted(stuck())
         WAITING.set(len(numbers))
@@ -24,8 +24,8 @@ async def show_stuck(health: Health, stuck: Callable[[], Collection[int]]) -> No
             names = ", ".join(map(str, numbers))
             health.warn(
                 "kafka-partitions",
-                f"Kafka does not take what came of records of the partitions {names}: their calls "
-                "wait; have the partitions leaders, and enough replicas in sync?",
+                f"Kafka does not accept the results of the partitions {names}: their calls wait; "
+                "check that the partitions have leaders and enough replicas in sync",
             )
         else:
             health.clear_warning("kafka-partitions")

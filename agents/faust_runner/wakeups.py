@@ -1,6 +1,5 @@
-"""When which key of a partition wants to be asked by a tick, so that a tick asks only those: a call
-is kept for hours after its end, and a tick comes every second. Pure.
-"""
+"""Wake-up times of a partition's keys, so that a tick handles only the keys that are due. A call is
+kept for hours after its end, and a tick comes every second. Pure."""
 
 import heapq
 from collections.abc import Callable, Collection
@@ -11,10 +10,10 @@ S = TypeVar("S")
 
 
 class Waking:
-    """Keys, each with the time (ms) from which it wants to be asked.
+    """Keys, each with its wake-up time (ms).
 
-    A heap whose entries may be out of date. An entry that is earlier than its key now wants is put
-    back when it comes up: most changes put a key's time off, and cost nothing here.
+    A heap with entries that may be out of date. An entry that comes up before its key's current
+    wake-up time is put back. So a change that postpones a key, as most do, costs nothing here.
     """
 
     __slots__ = ("_heap", "_listed", "_wanted")
@@ -25,7 +24,7 @@ class Waking:
         self._heap: list[tuple[int, str]] = []
 
     def set(self, key: str, at: int | None) -> None:
-        """The key wants to be asked from `at` on; None: not at all."""
+        """Set a key's wake-up time; None removes it."""
         if at is None:
             self._wanted.pop(key, None)
             return
@@ -35,13 +34,13 @@ class Waking:
             self._list(key, at)
 
     def due(self, now: int) -> list[str]:
-        """The keys that want to be asked at `now`, the longest due first. They are taken out:
-        `set` each again once it was asked."""
+        """Remove and return the keys that are due at `now`, the longest due first. The caller must
+        `set` each again after handling it."""
         found: list[tuple[int, str]] = []
         while self._heap and self._heap[0][0] <= now:
             at, key = heapq.heappop(self._heap)
             if self._listed.get(key) != at:
-                continue  # an earlier entry stood for it meanwhile
+                continue  # an earlier entry has replaced it
             del self._listed[key]
             wanted = self._wanted.get(key)
             if wanted is None:
@@ -55,7 +54,7 @@ class Waking:
 
     @property
     def listed(self) -> int:
-        """How much room it takes: entries, out of date or not."""
+        """The number of heap entries, including those that are out of date."""
         return len(self._heap)
 
     def _list(self, key: str, at: int) -> None:
@@ -65,7 +64,7 @@ class Waking:
 
 @dataclass(slots=True)
 class Keys(Generic[S]):
-    """What is kept for a partition, and who there is to be asked when."""
+    """The states of a partition's keys, and when ticks must handle them."""
 
     states: dict[str, S] = field(default_factory=dict)
     changed: dict[str, None] = field(default_factory=dict)
@@ -75,7 +74,8 @@ class Keys(Generic[S]):
     ticked_at: int | None = None
 
     def due(self, now: int, rules: int) -> Collection[str]:
-        """The keys to ask at a tick; all of them when these rules are new here."""
+        """Return the keys that a tick at `now` must handle; all keys if the version `rules` is new
+        here."""
         changed, self.changed = self.changed, {}
         due = dict.fromkeys(self.waking.due(now)) | changed
         if rules == self.rules:
@@ -84,13 +84,13 @@ class Keys(Generic[S]):
         return tuple(self.states)
 
     def asked(self, key: str, wakes_at: Callable[[S], int | None]) -> None:
-        """After a tick asked it."""
+        """Note that a tick handled the key; set its next wake-up time."""
         state = self.states.get(key)
         self.changed.pop(key, None)
         self.waking.set(key, None if state is None else wakes_at(state))
 
     def forget(self, key: str) -> None:
-        """The key is gone."""
+        """Remove the key."""
         self.states.pop(key, None)
         self.changed.pop(key, None)
         self.hearing.pop(key, None)

@@ -1,4 +1,4 @@
-"""Reads back how far the recordings of some partitions have come."""
+"""Read the checkpoints of recordings."""
 
 from collections.abc import Iterable
 
@@ -14,12 +14,14 @@ from schemas.topics import RECORDER_CHECKPOINTS
 async def read_checkpoints(
     settings: Settings, partitions: Iterable[int]
 ) -> dict[int, list[Checkpoint]]:
-    """Return the checkpoints of each partition: of each recording the one that is farthest on,
-    which need not be its last record (a recorder that had lost the partition may have written once
-    more), and all decisions. A partition without a leader is left out.
+    """Return the checkpoints of each partition: for each recording the one with the greatest
+    offset, and all decisions. A partition without a leader is left out.
 
-    Raises `Undecodable` for a checkpoint of a kind that this program does not know: without it, it
-    would begin a running recording anew.
+    The greatest offset need not be in a recording's last record: a recorder that had lost the
+    partition may have written once more.
+
+    Raises `Undecodable` for a checkpoint of an unknown type: without it, a running recording would
+    begin again.
     """
     topic = settings.prefixed(RECORDER_CHECKPOINTS.name)
     consumer = kafka.consumer(settings)

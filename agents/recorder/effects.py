@@ -1,4 +1,5 @@
-"""Carries out what the recorder's fold asks for: store, publish, wait until both are safe."""
+"""Carry out the effects that the recorder's fold requests: store, publish, and wait until both are
+safe."""
 
 import asyncio
 import contextlib
@@ -46,7 +47,7 @@ from schemas.topics import DEAD_LETTERS, RECORDER_CHECKPOINTS, RECORDINGS, Topic
 log = structlog.get_logger(__name__)
 
 GONE = (FileNotFoundError, BrokenSegments)
-"""What a store says where something of a recording in the making is not there any more."""
+"""Errors of a store that lacks a part of an unfinished recording."""
 
 CONCURRENCY = 16
 FIRST_DELAY_S = 0.2
@@ -61,12 +62,14 @@ class GivenUp(Exception):
 
 
 class Effects:
-    """Carries out effects. If the store or Kafka fails it tries again in place and turns the
-    health bad; once `giving_up` is set it raises `GivenUp` instead. `moved` counts what was done,
-    well or not; `now` is the log's clock, ms.
+    """Carries out effects.
 
-    A partition for which Kafka takes its time is `late`: what is under way for it goes on in a
-    task, and what comes after that waits. The others are not held up.
+    If the store or Kafka fails, it retries and sets health to bad; once `giving_up` is set, it
+    raises `GivenUp` instead. `moved` counts completed attempts, failed ones too. `now` is the log's
+    clock (ms).
+
+    A partition for which Kafka is slow is `late`: its current work continues in a task, and its
+    later work waits. The other partitions are not delayed.
     """
 
     def __init__(
@@ -91,40 +94,48 @@ class Effects:
         self.moved = 0
 
     async def carry_out(self, work: Iterable[Work]) -> None:
-        """Return when all is stored and acknowledged, except segments: they are safe, and their
-        checkpoints published, when `settle` returned; except recordings of which something is
-        gone: see `broken`; and except what is `late`. Raises `GivenUp`, or what cannot be
-        repeated."""
+        """Return when everything is stored and acknowledged, with three exceptions.
+
+        - Segments are safe, and their checkpoints published, only after `settle`.
+        - Recordings with missing parts are not stored: see `broken`.
+        - The work of partitions that are `late` continues or waits.
+
+        Raises `GivenUp`, and errors for which a retry does not help.
+        """
         began, cuts, ended = in_turn([*self._late.take_back(), *work])
-        # 1. what began and what was refused, 2. segments, 3. what they are needed for.
+        # 1. Recordings that began, and refused records. 2. Segments. 3. Recordings that ended: they
+        #    need their segments.
         await self._apart(self._carry_out_one, by_partition(began))
         cuts = self._late.leave(cuts)
         await self._each(self._store, self._grouped(cuts))
         await self._apart(self._carry_out_one, by_partition(self._late.leave(ended)))
 
     def late(self) -> frozenset[int]:
-        """The partitions of which something is not done, because Kafka takes its time."""
+        """Return the partitions with unfinished work for which Kafka is slow."""
         return self._late.numbers()
 
     async def _apart(
         self, action: Callable[[T], Awaitable[None]], groups: Mapping[int, Sequence[T]]
     ) -> None:
-        """Do something for each partition, by itself."""
+        """Carry out an action for each partition separately."""
         await self._late.each(partial(self._each, action), groups)
 
     def broken(self) -> dict[int, str]:
-        """The partitions on which something of a recording in the making is gone from the store,
-        and what; told once. What was carried out there since the last `settle` does not count."""
+        """Return, once, the partitions with an unfinished recording that lacks parts in the store,
+        and a description. Their work since the last `settle` does not count."""
         found, self._broken = self._broken, {}
         for sid in [sid for sid, (number, _) in self._unsafe.items() if number in found]:
             del self._unsafe[sid]
         return found
 
     async def settle(self) -> None:
-        """Makes all segments safe that were carried out, then publishes the last checkpoint of
-        each media stream. Raises as `carry_out` does, and `StoreError`: then nothing that was
-        carried out since the last time counts, and its records must be read again."""
-        await self._keeping.sync()  # 1. the audio, 2. the checkpoints that say it is safe
+        """Make all segments safe that were carried out, then publish the last checkpoint of each
+        media stream.
+
+        Raises as `carry_out` does, and `StoreError`: then nothing carried out since the last
+        `settle` counts, and its records must be read again.
+        """
+        await self._keeping.sync()  # first the audio, then the checkpoints that refer to it
         self._move()
         due: defaultdict[int, list[Checkpoint]] = defaultdict(list)
         for name, (partition, checkpoint) in list(self._unsafe.items()):
@@ -134,18 +145,20 @@ class Effects:
         await self.publish_checkpoints(due)
 
     def forget(self) -> None:
-        """What was carried out and not settled is another's now, or will be done again."""
+        """Discard work that was carried out and not settled: another process owns it now, or it
+        will be done again."""
         self._unsafe = {}
         self._late.forget()
 
     async def publish_checkpoints(self, due: Mapping[int, Sequence[Checkpoint]]) -> None:
-        """Publish checkpoints, by partition; return when all are acknowledged but what is late."""
+        """Publish checkpoints, by partition. Return when all are acknowledged, late partitions
+        aside."""
         groups = {n: [(n, record) for record in records] for n, records in due.items()}
         await self._apart(self._publish_checkpoint, groups)
 
     async def delete_checkpoints(self, gone: Mapping[int, Sequence[bytes]]) -> None:
-        """Delete checkpoints by key, by partition; return when all is acknowledged but what is
-        late."""
+        """Delete checkpoints by key, by partition. Return when all are acknowledged, late
+        partitions aside."""
 
         async def delete(item: tuple[int, bytes]) -> None:
             await self._send(RECORDER_CHECKPOINTS, item[1], None, partition=item[0])
@@ -154,7 +167,8 @@ class Effects:
         await self._apart(delete, groups)
 
     async def persist(self, action: Callable[[], Awaitable[T]]) -> T:
-        """What `action` returns, tried again while the store or Kafka fails; see `Effects`."""
+        """Return the result of `action`; retry while the store or Kafka fails, as `Effects`
+        describes."""
         delay, began, failing = FIRST_DELAY_S, time.monotonic(), ""
         try:
             while True:
@@ -175,7 +189,7 @@ class Effects:
             self._works_again(failing)
 
     async def _each(self, action: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
-        """Beside each other, but not too many."""
+        """Carry out an action for the items, at most `CONCURRENCY` at a time."""
 
         async def one(item: T) -> None:
             async with self._slots:
@@ -191,7 +205,7 @@ class Effects:
             raise
 
     def _grouped(self, cuts: Sequence[Work]) -> list[list[Work]]:
-        """Segments that are stored one after the other."""
+        """Return the segments in groups; the segments of a group are stored one after another."""
         if self._keeping.together:
             return [list(cuts)] if cuts else []
         return of_streams(cuts)
@@ -199,7 +213,7 @@ class Effects:
     def _note_broken(self, message: ConsumerRecord, recording: Recording, error: Exception) -> None:
         what = f"{inum(recording)} ({recording.stream_sid})"
         self._broken[message.partition] = f"{what}: {error}"
-        log.error("a recording in the making is broken", recording=what, error=repr(error))
+        log.error("an unfinished recording lacks stored parts", recording=what, error=repr(error))
 
     async def _store(self, group: Sequence[Work]) -> None:
         cuts = [item.effect for item in group if isinstance(item.effect, SegmentCut)]
@@ -208,7 +222,7 @@ class Effects:
         except GONE as error:
             if len(own := of_streams(group)) == 1:
                 self._note_broken(group[0].message, cuts[0].recording, error)
-            else:  # which of them it is
+            else:  # find out which one
                 for each in own:
                     await self._store(each)
             return
@@ -236,8 +250,9 @@ class Effects:
                 assert_never(effect)
 
     async def _finish(self, ended: RecordingEnded, message: ConsumerRecord) -> None:
-        # 1. audio and manifest, 2. that they are there, 3. that nothing is left to do, 4. the
-        # segments: whoever is killed between two of these does the same again.
+        # 1. Store audio and manifest. 2. Publish the completion. 3. Publish the checkpoint of the
+        #    end. 4. Delete the segments. A process that is killed between two steps does the same
+        #    again.
         try:
             done = await self.persist(lambda: self._keeping.complete(ended, message.partition))
         except GONE as error:
@@ -249,13 +264,14 @@ class Effects:
         try:
             await self._keeping.drop(ended)
         except StoreError as error:
-            log.warning("segments are left over", inum=done.inum, error=str(error))
+            log.warning("segments not deleted", inum=done.inum, error=str(error))
         count_completed(done)
         FINISHING.observe(max(0, self._now() - message.timestamp) / 1000)
         log.info("recording complete", inum=done.inum, reason=done.reason, lost=done.lost)
 
     async def _send_dead_letter(self, reason: str, detail: str, message: ConsumerRecord) -> None:
-        # Audio never leaves `media`: the record stays there, and the dead letter says where.
+        # Audio never leaves `media`: the record stays there, and the dead letter gives its
+        # position.
         value, headers = dead_letter(
             reason=reason,
             detail=f"{detail} ({len(message.value or b'')} bytes, left on {message.topic})",
@@ -283,7 +299,7 @@ class Effects:
 
     async def _acknowledged(self, name: str, **record: Any) -> None:
         while True:
-            with contextlib.suppress(KafkaTimeoutError):  # no room yet for that partition
+            with contextlib.suppress(KafkaTimeoutError):  # no room for that partition yet
                 await self._producer.send_and_wait(name, **record)
                 return
 
@@ -295,7 +311,7 @@ class Effects:
         where = "kafka" if isinstance(error, KafkaError) else "recordings-store"
         FAILURES.labels(where).inc()
         self._health.bad(where, f"cannot write: {error}")
-        log.error("cannot write, trying again", where=where, error=str(error))
+        log.error("cannot write; retrying", where=where, error=str(error))
         if where != failing:
             self._works_again(failing)
             self._failing[where] += 1

@@ -1,4 +1,4 @@
-"""Partitions of `media` that are not read at the moment, and why."""
+"""Partitions of `media` that are not being read, and why."""
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,49 +13,52 @@ RETRY_S = 20.0
 
 STALLED = Gauge(
     "flexcapture_recorder_stalled_partitions",
-    "Partitions left where they are, as something of a recording in the making is gone",
+    "Partitions stopped because an unfinished recording lacks stored parts",
 )
 HELD = Gauge(
     "flexcapture_recorder_held_partitions",
-    "Partitions that wait, as Kafka does not take what the recorder writes for them",
+    "Partitions that wait because Kafka does not accept the recorder's records for them",
 )
 
 
 class HeldPartitions:
-    """Pauses partitions: held ones until something outside works again, stalled ones until another
-    process has them, or this one anew. `health` is shown which."""
+    """Pauses partitions, and shows them in `health`.
+
+    A held partition waits until Kafka works for it again. A stalled partition waits until another
+    process owns it, or until this one retries it.
+    """
 
     def __init__(self, consumer: AIOKafkaConsumer, topic: str) -> None:
         self.health = Health()
         self._consumer = consumer
         self._topic = topic
         self._held: dict[int, int] = {}
-        self._stalled: dict[int, tuple[float, int]] = {}  # since when, and where it was
+        self._stalled: dict[int, tuple[float, int]] = {}  # since (s), position
         self._retried: dict[int, int] = {}
 
     @property
     def held(self) -> frozenset[int]:
-        """Those that wait for something outside."""
+        """The partitions that wait for Kafka."""
         return frozenset(self._held)
 
     @property
     def stalled(self) -> frozenset[int]:
-        """Those that need an operator."""
+        """The partitions that need an operator."""
         return frozenset(self._stalled)
 
     def __contains__(self, number: int) -> bool:
         return number in self._held or number in self._stalled
 
     def hold(self, number: int, position: int, why: str) -> None:
-        """Read nothing of the partition until `read_on`, and then from that offset."""
+        """Pause the partition until `read_on`, which continues at `position`."""
         self._held[number] = position
         self._consumer.pause(TopicPartition(self._topic, number))
-        log.warning("a partition waits", partition=number, why=why)
+        log.warning("a partition is paused", partition=number, why=why)
         self.health.warn(_name(number), f"{why}: its recordings wait, nothing is lost")
         HELD.set(len(self._held))
 
     def read_on(self, number: int) -> None:
-        """What a held partition waited for works again."""
+        """Resume a held partition."""
         partition = TopicPartition(self._topic, number)
         self._consumer.seek(partition, self._held.pop(number))
         self._consumer.resume(partition)
@@ -64,21 +67,20 @@ class HeldPartitions:
         HELD.set(len(self._held))
 
     def stall(self, number: int, what: str, now: float, position: int) -> None:
-        """Leave a partition, at `now` (s), which was read up to `position`: something is gone that
-        only an operator can bring back, or give up. The others go on. It is tried again every
-        20 s."""
+        """Pause a partition at `now` (s), read up to `position`, because of missing files that only
+        an operator can restore or give up. It is retried every 20 s. Other partitions continue."""
         self._stalled[number] = now, position
         self._consumer.pause(TopicPartition(self._topic, number))
         self.health.bad(
             _name(number),
-            f"stopped, nothing is dropped: {what}; bring the files back, or see what is lost "
-            f"without them: flexcapture recordings restart --partition {number}",
+            f"stopped, nothing is dropped: {what}; restore the files, or list the losses without "
+            f"them: flexcapture recordings restart --partition {number}",
         )
         STALLED.set(len(self._stalled))
 
     async def retry(self, now: float) -> list[int]:
-        """Read stalled partitions again, from what was committed, that were tried 20 s ago;
-        return which. Their health stays bad until `works`."""
+        """Read the stalled partitions that were tried 20 s ago again, from the committed offset.
+        Return their numbers. Their health stays bad until `works`."""
         due = [n for n, (since, _) in self._stalled.items() if now - since >= RETRY_S]
         for number in due:
             partition = TopicPartition(self._topic, number)
@@ -92,7 +94,7 @@ class HeldPartitions:
         return due
 
     def works(self, number: int, committed: int) -> None:
-        """What was read of the partition is recorded up to there."""
+        """Note that the partition is recorded up to offset `committed`."""
         if committed >= self._retried.get(number, committed + 1):
             del self._retried[number]
             self.health.good(_name(number))
@@ -100,7 +102,7 @@ class HeldPartitions:
             STALLED.set(len(self._stalled))
 
     def clear(self) -> None:
-        """All partitions were given away, or are begun anew."""
+        """Forget all partitions: they were given away, or start again."""
         for number in self._stalled.keys() | self._retried.keys():
             self.health.good(_name(number))
         for number in self._held:
@@ -113,5 +115,5 @@ class HeldPartitions:
 
 
 def _name(number: int) -> str:
-    """What the health check calls it."""
+    """Return the partition's name in the health check."""
     return f"partition-{number}"

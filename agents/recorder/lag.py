@@ -1,4 +1,4 @@
-"""How far the recorder is behind on `media`, and what it can no longer read."""
+"""Measure how far the recorder is behind on `media`, and count records that expired unread."""
 
 import asyncio
 from collections.abc import Mapping
@@ -15,15 +15,15 @@ log = structlog.get_logger(__name__)
 
 ANSWER_SECONDS = 5.0
 LAG_RECORDS = Gauge(
-    "flexcapture_recorder_lag_records", "Records of media that this process has yet to read"
+    "flexcapture_recorder_lag_records", "Records of media that this process has not read yet"
 )
 LAG_SECONDS = Gauge(
     "flexcapture_recorder_lag_seconds",
-    "Age of the oldest record that this process has yet to read, 0 if there is none",
+    "Age of the oldest record that this process has not read yet, 0 if there is none",
 )
 RETENTION_USED = Gauge(
     "flexcapture_recorder_retention_used_ratio",
-    "That age as a part of the time for which media keeps records; at 1 audio is deleted unread",
+    "Age of the oldest unread record divided by media's retention; at 1 audio is deleted unread",
 )
 EXPIRED = Counter(
     "flexcapture_recorder_expired_records_total",
@@ -33,15 +33,14 @@ EXPIRED = Counter(
 
 @dataclass(slots=True)
 class Lag:
-    """Where this process is on each partition: the offset it reads next, and the Kafka timestamp of
-    the last record that it read (ms)."""
+    """This process's position on each partition: the next offset to read, and the Kafka timestamp
+    (ms) of the last record read."""
 
     _places: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def read(self, tp: TopicPartition, first: int, last: int, at: int) -> None:
-        """Note that records from offset `first` to `last` were read, the last written at `at`.
-        Records before them that are missing have expired: offsets of `media` have no other
-        gaps."""
+        """Note that records `first` to `last` were read, the last with timestamp `at`. Missing
+        records before them have expired: offsets of `media` have no other gaps."""
         expected, _ = self._places.get(tp.partition, (first, 0))
         if first > expected:
             EXPIRED.inc(first - expected)
@@ -51,23 +50,23 @@ class Lag:
         self._places[tp.partition] = last + 1, at
 
     def begin(self, tp: TopicPartition, offset: int) -> None:
-        """Note that the partition is to be read from that offset on."""
+        """Note that the partition will be read from `offset`."""
         self._places[tp.partition] = offset, self._places.get(tp.partition, (0, 0))[1]
 
     def forget(self) -> None:
-        """The partitions are another process's."""
+        """Forget all partitions: another process owns them now."""
         self._places.clear()
 
     def position(self) -> int:
-        """A number that grows whenever something was read."""
+        """Return a number that grows whenever records are read."""
         return sum(offset for offset, _ in self._places.values())
 
     def unread(self, ends: Mapping[int, int]) -> int:
-        """Return how many records there are to be read on partitions whose ends are given."""
+        """Return the number of unread records on the partitions in `ends` (number: end offset)."""
         return sum(max(0, end - self._places[n][0]) for n, end in ends.items() if n in self._places)
 
     def export(self, ends: Mapping[int, int], now: int) -> None:
-        """Set the gauges. `ends`: the end of each partition; `now`: ms."""
+        """Set the gauges. `ends`: end offset by partition number; `now`: ms."""
         oldest = now
         for number, (offset, at) in self._places.items():
             if ends.get(number, 0) > offset:
@@ -79,7 +78,7 @@ class Lag:
 
 
 async def committed_offset(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int | None:
-    """Return the offset that was committed last; None if none was, or Kafka does not say."""
+    """Return the last committed offset; None if there is none or Kafka does not answer."""
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
             offset: int | None = await consumer.committed(tp)

@@ -1,4 +1,4 @@
-"""Partitions for which Kafka takes its time: they wait, and hold no other back."""
+"""Let partitions for which Kafka is slow wait without delaying the others."""
 
 import asyncio
 from collections import defaultdict
@@ -8,13 +8,13 @@ from typing import TypeVar
 from agents.recorder.work import Work
 
 PATIENCE_S = 2.0
-"""A partition that takes longer is late."""
+"""A partition that takes longer than this is late."""
 
 T = TypeVar("T")
 
 
 class LatePartitions:
-    """What is under way for late partitions, each in a task, and what waits behind it."""
+    """The current work of each late partition, in a task, and the work that waits behind it."""
 
     def __init__(self) -> None:
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -24,11 +24,12 @@ class LatePartitions:
         return partition in self._tasks
 
     def numbers(self) -> frozenset[int]:
-        """The partitions that are late."""
+        """Return the late partitions."""
         return frozenset(self._tasks)
 
     def take_back(self) -> list[Work]:
-        """Return what waited for partitions that are late no more. Raises what they failed with."""
+        """Return the work that waited for partitions that are no longer late. Raises the error that
+        their current work failed with."""
         left: list[Work] = []
         for partition, task in list(self._tasks.items()):
             if task.done():
@@ -38,7 +39,7 @@ class LatePartitions:
         return left
 
     def leave(self, work: Iterable[Work]) -> list[Work]:
-        """Keep what is for late partitions until they are late no more; return the rest."""
+        """Keep the work of late partitions until they are no longer late; return the rest."""
         rest: list[Work] = []
         for item in work:
             number = item.message.partition
@@ -50,9 +51,12 @@ class LatePartitions:
         action: Callable[[Sequence[T]], Awaitable[None]],
         groups: Mapping[int, Sequence[T]],
     ) -> None:
-        """Do something with the group of each partition. Return when all is done, except for a
-        partition that takes longer than `PATIENCE_S`: it is late from then on. None of them may
-        be late before. Raises what `action` raises by then."""
+        """Carry out an action for the group of each partition. A partition that takes longer than
+        `PATIENCE_S` becomes late; return without it.
+
+        None of the partitions may be late before the call. Raises what `action` raises within this
+        time.
+        """
         tasks = {n: asyncio.ensure_future(action(group)) for n, group in groups.items()}
         if not tasks:
             return
@@ -63,7 +67,7 @@ class LatePartitions:
                 task.result()
 
     def forget(self) -> None:
-        """Leave all of it to others."""
+        """Cancel all work: other processes will do it."""
         self._left.clear()
         for task in self._tasks.values():
             task.cancel()

@@ -1,4 +1,4 @@
-"""What the recorder counts, for `/metrics`."""
+"""The recorder's metrics."""
 
 from prometheus_client import Counter, Histogram
 
@@ -16,7 +16,7 @@ LOST = Counter(
 )
 SUPPLEMENTS = Counter(
     "flexcapture_recorder_supplements_total",
-    "Recordings of audio that arrived after its recording was complete",
+    "Supplements: recordings of audio that came after its recording was complete",
 )
 SEGMENTS = Counter("flexcapture_recorder_segments_total", "Segments stored")
 REFUSED = Counter("flexcapture_recorder_refused_total", "Records sent to dead letters", ["reason"])
@@ -26,13 +26,13 @@ FAILURES = Counter(
 )
 FINISHING = Histogram(
     "flexcapture_recorder_finishing_seconds",
-    "From the close of a media stream on the log to its recording stored and told",
+    "Time from a media stream's close on the log to the publication of its recording",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300),
 )
 
 
 def count_completed(done: RecordingCompleted) -> None:
-    """Count a complete recording."""
+    """Count a complete recording and its frames."""
     COMPLETED.labels(done.reason).inc()
     for outcome in ("received", "lost", "duplicate", "overlap", "invalid", "withheld"):
         FRAMES.labels(outcome).inc(getattr(done, outcome))

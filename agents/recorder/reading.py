@@ -1,4 +1,4 @@
-"""Records of `media` -> what the fold asks for: the quick way for regular batches."""
+"""Fold records of `media`, with a fast path for regular batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from pipeline.runtime.settings import Role, Settings
 from schemas.codec import Undecodable, decode
 
 MOST_FETCHED_BYTES = 16 * 1024 * 1024
-"""What waits to be recorded, when there is much, is on the log and not in memory."""
+"""Limit of one fetch. A backlog stays on the log and not in memory."""
 
 
 @dataclass(slots=True)
 class PartitionInWork:
-    """A partition that this process has: its fold, and how far it was read and committed."""
+    """A partition that this process owns: its fold, and the next offsets to read and to commit."""
 
     fold: PartitionFold
     position: int
@@ -27,7 +27,7 @@ class PartitionInWork:
     committed: int = -1
 
     def read(self, regular: RegularReader, records: Sequence[ConsumerRecord]) -> list[Work]:
-        """Fold records in; return what is to be carried out."""
+        """Fold records in; return the effects to carry out."""
         work: list[Work] = []
         for message in records:
             if effects := effects_of(regular, self.fold, message):
@@ -38,15 +38,15 @@ class PartitionInWork:
 
 
 def media_consumer(settings: Settings) -> AIOKafkaConsumer:
-    """Return the recorder's consumer. Not started, and not subscribed."""
+    """Return the recorder's consumer, not started and not subscribed."""
     return kafka.consumer(
         settings,
         group_id=settings.prefixed(Role.RECORDER),
-        # A store that refuses for hours is no reason to give the partitions to another
-        # recorder, which has the same store: the alarm is the health check.
+        # A store that fails for hours is no reason to move the partitions to another recorder with
+        # the same store. The health check raises the alarm.
         max_poll_interval_ms=24 * 60 * 60 * 1000,
-        # A round for each batch of each call costs several times what is in it: the broker
-        # gathers, for 100 ms at most.
+        # A round for each batch costs several times as much as the batch itself, so the broker
+        # collects records, for at most 100 ms.
         fetch_min_bytes=kafka.GATHERED_BYTES,
         fetch_max_bytes=MOST_FETCHED_BYTES,
     )
@@ -55,7 +55,7 @@ def media_consumer(settings: Settings) -> AIOKafkaConsumer:
 def effects_of(
     regular_reader: RegularReader, fold: PartitionFold, message: ConsumerRecord
 ) -> list[Effect]:
-    """Folds the record in, and returns what is to be carried out, mostly nothing."""
+    """Fold a record in; return the effects to carry out, usually none."""
     regular = regular_reader.read(message.value or b"")
     if regular is not None:
         effects = fold.handle_regular(regular, message.offset, message.timestamp)

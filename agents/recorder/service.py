@@ -1,8 +1,8 @@
-"""The recorder: folds `media` into recordings, and carries out what the fold asks for.
+"""The recorder: folds `media` into recordings, and carries out the effects that the fold requests.
 
-It commits its offsets itself, and only what is safe: everything below a committed offset is in the
-recordings store or in a checkpoint. What happens twice (after a kill, a rebalance, a replay) has
-the same result twice; docs/decisions/0004 tells why.
+It commits its offsets itself, and only safe ones: the content of everything below a committed
+offset is in the recordings store or in a checkpoint. Work that is done twice (after a kill, a
+rebalance, a replay) has the same result both times; for the reasons see docs/decisions/0004.
 """
 
 import asyncio
@@ -46,19 +46,20 @@ POLL_RECORDS = 2_000
 COMMIT_EVERY_S = 1.0
 COMMIT_TIMEOUT_S = 5.0
 STALLED_MS = 30_000
-"""A media stream whose records wait that long, by the log's clock, for a segment to be cut is put
-into a checkpoint as it is, and does not hold back the committed offset any longer."""
+"""If the records of a media stream wait this long, by the log's clock, for a segment to be cut, a
+checkpoint takes them in, so that they no longer hold back the committed offset."""
 READ_AGAIN_S = 5.0
-"""So often checkpoints are tried again that have no leader."""
+"""Interval between attempts to read checkpoints from partitions without a leader."""
 HALF_WRITTEN_S = 24 * 60 * 60.0
 GARBAGE_AFTER = 20_000
-"""New objects after which the collector looks for cycles. Batches wait by the hundred to become
-segments, and are no garbage: looking more often costs a tenth of the time, and finds nothing."""
+"""Threshold of the garbage collector's first generation, in allocations minus deallocations.
+Hundreds of batches wait to become segments and are no garbage: a lower threshold costs a tenth of
+the processor time and finds nothing."""
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """Records until `stop` is set. Raises where it cannot go on."""
-    gc.freeze()  # what is there by now stays
+    """Record until `stop` is set. Raises if it cannot continue."""
+    gc.freeze()  # the objects so far live as long as the process
     gc.set_threshold(GARBAGE_AFTER)
     url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")
     store = await opened_store(url, health)
@@ -85,7 +86,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
 
 
 class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """The loop: poll, fold, carry out, commit. One lock keeps rebalances out of a round."""
+    """The loop: poll, fold, carry out, commit. A lock keeps rebalances out of a round."""
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._consumer = media_consumer(settings)
         self._partitions: dict[int, PartitionInWork] = {}
         self._checkpoints: dict[int, list[Checkpoint]] = {}
-        self._known: set[int] = set()  # partitions of which the checkpoints were read
+        self._known: set[int] = set()  # partitions with checkpoints read
         self._read_again_at = 0.0
         self._regular = RegularReader()
         topic = settings.prefixed(MEDIA.name)
@@ -119,7 +120,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._committed_at = 0.0
 
     async def run(self, health: Health, stop: asyncio.Event) -> None:
-        """Works until `stop`, then hands over."""
+        """Work until `stop` is set, then hand over."""
         self._held.health = health
         self._consumer.subscribe([self._settings.prefixed(MEDIA.name)], listener=self)
         await self._consumer.start()
@@ -143,9 +144,9 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def on_partitions_revoked(
         self,
-        revoked: set[TopicPartition],  # noqa: ARG002  # all of them, always
+        revoked: set[TopicPartition],  # noqa: ARG002  # always all partitions
     ) -> None:
-        """The partitions go to others: leaves them all there is to know."""
+        """Hand the partitions over: write checkpoints and commit."""
         self._effects.giving_up.set()  # a round that waits for the store gives up
         async with self._lock:
             self._rebalances += 1
@@ -156,7 +157,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             self._effects.giving_up.clear()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """The next round begins with what their checkpoints say."""
+        """Forget the old partitions. The next round starts from the checkpoints of the new ones."""
         async with self._lock:
             self._rebalances += 1
             self._rebalancing = False
@@ -178,24 +179,25 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def _round(self) -> None:
         messages = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
-        # Looked at now, not before: a rebalance during the call is waited for in it, and what it
-        # then gives is new, and not given again.
+        # Read after the call, not before: a rebalance during the call is completed in it, and the
+        # records that the call then returns are new and are not returned again.
         rebalances = self._rebalances
         async with self._lock:
             if self._rebalancing or rebalances != self._rebalances:
-                return  # read before a rebalance: whoever has the partition now reads it again
+                return  # read before a rebalance: the partition's new owner reads it again
             try:
                 with self._watch.working():
                     await self._handle(messages)
             except GivenUp:
-                # What was folded was not carried out. A rebalance or the end follows.
+                # The folded records were not carried out. A rebalance or the end follows.
                 self._rebalancing = True
                 self._let_go()
                 log.warning("a round was given up; its records will be read again")
 
     async def _handle(self, messages: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
         messages = {tp: m for tp, m in messages.items() if tp.partition not in self._held}
-        # 1. what was known, 2. what the records change, 3. made safe, 4. only then committed.
+        # 1. Restore the known state. 2. Fold the records. 3. Make the results safe. 4. Only then
+        #    commit.
         rewound = await self._restore(messages)
         await self._held.retry(asyncio.get_running_loop().time())
         work: list[Work] = []
@@ -217,11 +219,10 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             self._hold_late()
 
     def _hold_late(self) -> None:
-        """Leave partitions where they are for which Kafka takes its time, and go on with those for
-        which it no longer does."""
+        """Hold the partitions for which Kafka is slow; resume those for which it no longer is."""
         late, ours = self._effects.late(), self._partitions.keys()
         for number in (late & ours) - self._held.held:
-            why = "Kafka does not take what is written for it"
+            why = "Kafka does not accept the recorder's records"
             self._held.hold(number, self._partitions[number].position, why)
         for number in (self._held.held & ours) - late:
             self._held.read_on(number)
@@ -229,8 +230,8 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     async def _restore(
         self, messages: Mapping[TopicPartition, Sequence[ConsumerRecord]]
     ) -> set[TopicPartition]:
-        """Takes up the partitions whose first records these are; returns those of them that must be
-        read again from earlier on."""
+        """Take up the partitions that these first records belong to. Return those that must be read
+        again from an earlier offset."""
         await self._read_checkpoints()
         rewound: set[TopicPartition] = set()
         for tp, records in messages.items():
@@ -246,7 +247,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             start = fold.resume_offset(first if committed is None else min(committed, first))
             self._lag.begin(tp, start)
             if start < first:
-                # If that has expired, Kafka gives the first record that there still is.
+                # If that offset has expired, Kafka returns the first record that is left.
                 self._consumer.seek(tp, start)
                 rewound.add(tp)
             self._partitions[tp.partition] = PartitionInWork(fold, start)
@@ -273,7 +274,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             if count := await drop_left_overs(self._store, closed):
                 log.info("left-over segments deleted", count=count)
         except StoreError as error:
-            log.warning("left-over segments stay", error=str(error))
+            log.warning("left-over segments not deleted", error=str(error))
 
     async def _hand_over(self) -> None:
         try:
@@ -283,7 +284,8 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             log.warning("could not hand over; records will be read again", error=repr(error))
 
     async def _commit(self, stalled_ms: int | None) -> None:
-        """Commits what is safe. `stalled_ms` None: checkpoints everything first."""
+        """Commit the safe offsets. `stalled_ms`: see `STALLED_MS`; None: first write checkpoints of
+        everything."""
         self._committed_at = asyncio.get_running_loop().time()
         await self._effects.settle()
         due = {
@@ -312,7 +314,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         except (
             KafkaError,
             TimeoutError,
-        ) as error:  # a rebalance has begun, or the broker is away: harmless
+        ) as error:  # harmless: a rebalance has begun, or the broker does not answer
             log.warning("offsets not committed", error=repr(error))
             return
         gone: dict[int, Sequence[bytes]] = {}

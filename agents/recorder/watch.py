@@ -1,4 +1,4 @@
-"""How far the recorder is behind, and whether what it does moves, seen from beside its loop."""
+"""Watch the recorder from outside its loop: its lag, and whether its work makes progress."""
 
 import asyncio
 import time
@@ -14,12 +14,12 @@ from pipeline.runtime import kafka
 
 LAG_EVERY_S = 5.0
 LONG_ROUND_S = 5.0
-"""A round that takes longer waits for something outside."""
+"""A round that takes longer than this (s) is waiting for the store or Kafka."""
 
 
 class RecorderWatch:
-    """Measures. `done` counts what was stored, published and committed; `now` is the log's clock,
-    ms."""
+    """Measures lag and progress. `done` counts stored, published and committed results; `now` is
+    the log's clock (ms)."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class RecorderWatch:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """A round is under way."""
+        """Mark that a round is under way."""
         self._working_since = self._clock()
         try:
             yield
@@ -50,10 +50,11 @@ class RecorderWatch:
             self._working_since = None
 
     def look(self) -> tuple[str, object]:
-        """Return what waits, and what was done: see `end_if_stuck`."""
+        """Return a description of the waiting work and a value that changes with progress; see
+        `end_if_stuck`."""
         since = self._working_since
         if since is not None and self._clock() - since > LONG_ROUND_S:
-            what = "storing, publishing or committing does not end"
+            what = "storing, publishing or committing takes too long"
         elif self._lag.unread(self._ends):
             what = "records of media wait to be read"
         else:
@@ -61,7 +62,7 @@ class RecorderWatch:
         return what, (self._done(), self._lag.position())
 
     async def measure_lag(self) -> None:
-        """Ask, every few seconds, how much there is to be read. Never returns."""
+        """Measure the lag every few seconds. Never returns."""
         while True:
             await asyncio.sleep(LAG_EVERY_S)
             ours = self._consumer.assignment()

@@ -1,4 +1,4 @@
-"""What there is to carry out, and in which turn."""
+"""The recorder's work items, grouped and ordered."""
 
 from collections.abc import Iterable, Sequence
 from typing import assert_never
@@ -19,14 +19,14 @@ from schemas.fast_dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """An effect, and the record that brought it about."""
+    """An effect, and the record that caused it."""
 
     effect: Effect
     message: ConsumerRecord
 
 
 def of_streams(cuts: Sequence[Work]) -> list[list[Work]]:
-    """Those of each recording, in their order."""
+    """Return the work of each recording, in order."""
     groups: dict[str, list[Work]] = {}
     for item in cuts:
         assert isinstance(item.effect, SegmentCut)
@@ -35,7 +35,8 @@ def of_streams(cuts: Sequence[Work]) -> list[list[Work]]:
 
 
 def in_turn(work: Iterable[Work]) -> tuple[list[Work], list[Work], list[Work]]:
-    """What comes first, then segments, then what ended."""
+    """Return the work in the three parts that are carried out one after another: beginnings and
+    refusals, segments, ends."""
     began: list[Work] = []
     cuts: list[Work] = []
     ended: list[Work] = []
@@ -53,7 +54,7 @@ def in_turn(work: Iterable[Work]) -> tuple[list[Work], list[Work], list[Work]]:
 
 
 def by_partition(work: Iterable[Work]) -> dict[int, list[Work]]:
-    """Those of each partition of `media`, in their order."""
+    """Return the work of each partition of `media`, in order."""
     groups: dict[int, list[Work]] = {}
     for item in work:
         groups.setdefault(item.message.partition, []).append(item)

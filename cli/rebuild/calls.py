@@ -1,7 +1,8 @@
-"""`flexcapture rebuild tracker`: make its table anew from the topics (`cli/rebuild/comparison.py`).
+"""`flexcapture rebuild tracker`: rebuild the tracker's table from the topics (`comparison.py`).
 
-A partition at a time: its states are made, compared with the table's changelog, and what differs is
-written there. Each record of it is right by itself, so whoever is killed amid it runs it again.
+One partition at a time: its states are computed and compared with the table's changelog, and the
+differences are written there. Each written record is valid by itself, so an interrupted run can
+simply be repeated.
 """
 
 import asyncio
@@ -35,16 +36,16 @@ _TABLE = changelog(Role.TRACKER)
 
 _COORDINATOR_S = 30.0
 _MEMBERSHIP_S = 10.0
-"""Longer than the session of a member that ended without a word (`agents.faust_runner.runner`)."""
+"""Longer than the session of a member that ended without leaving the group (`faust_runner`)."""
 
 
 class Refused(RuntimeError):
-    """The table must not be touched now; the text says why, and what to do."""
+    """The table must not be changed now. The text gives the reason and what to do."""
 
 
 @dataclass(slots=True)
 class Report:
-    """What was found, and done. Lists hold keys with a word each."""
+    """The result of a rebuild. The lists hold keys, each with an explanation."""
 
     same: int = 0
     behind: int = 0
@@ -54,9 +55,9 @@ class Report:
 
 
 async def rebuild_tracker(settings: Settings, *, check: bool, progress: Progress) -> Report:
-    """Makes the table anew, or, with `check`, only compares it with what it must be.
+    """Rebuild the table, or with `check` only compare it with the correct states.
 
-    Raises `Refused` while a tracker runs, or where there is nothing to make it of.
+    Raises `Refused` while a tracker is running, or if a needed topic does not exist.
     """
     if not check:
         await ensure_topics(settings, [_TABLE, CTI_RESOLVED])
@@ -84,7 +85,7 @@ class _Rebuilding:
     spans: dict[str, list[Span]] = field(default_factory=dict)
 
     async def all_partitions(self) -> Report:
-        """Every partition, one after another."""
+        """Rebuild every partition, one after another."""
         present = set(await self.admin.list_topics())
         needed = {self.settings.prefixed(t.name) for t in (CTI_EVENTS, CALLS)}
         if missing := sorted(needed - present):
@@ -115,7 +116,7 @@ class _Rebuilding:
     def _changes(
         self, folding: Folding, ahead: Folding, published: Published, table: Mapping[bytes, bytes]
     ) -> dict[bytes, bytes | None]:
-        """What must be written, by key; None takes the key away."""
+        """Return the values to write, by key; None deletes the key."""
         changes: dict[bytes, bytes | None] = {}
         for key in wanted_keys(folding, published, table):
             name = key.decode(errors="replace")
@@ -123,7 +124,7 @@ class _Rebuilding:
             made = rebuilt(name, told, ahead.states.get(name), version, self.now)
             value = None if made.state is None else encode(made.state)
             if value is None and key not in table:
-                continue  # long forgotten
+                continue  # already forgotten
             self._note(name, made, compared(key, table.get(key), told, made.state, self.now))
             if value != table.get(key):
                 changes[key] = value
@@ -132,7 +133,7 @@ class _Rebuilding:
     async def _folded(
         self, number: int, committed: Mapping[TopicPartition, int]
     ) -> tuple[Folding, Folding]:
-        """The states of all that was committed, and of all that there is."""
+        """Return the states after all committed events, and those after all events."""
         done, rest = [], []
         for topic in _EVENTS:
             for whole in self._spans(topic, number):
@@ -155,7 +156,7 @@ class _Rebuilding:
                 yield record
 
     def _spans(self, topic: Topic, number: int) -> list[Span]:
-        """The topic's partition; none where the topic is not there."""
+        """Return the topic's partition, or nothing if the topic does not exist."""
         return self.spans.get(topic.name, [])[number : number + 1]
 
     def _note(self, key: str, made: Rebuilt, verdict: Verdict) -> None:
@@ -184,8 +185,11 @@ class _Rebuilding:
         return self.settings.prefixed(Role.TRACKER)
 
     async def _no_tracker(self, patience_s: float = 0.0) -> None:
-        """Returns where the tracker's group has no members. One that has just ended counts until
-        its session is over: so long is waited; and for a broker that has just started to know."""
+        """Return once the tracker's group has no members.
+
+        A member that has just ended counts until its session expires, so `patience_s` is waited. A
+        broker that has just started gets time to load the group.
+        """
         begun = time.monotonic()
         while (members := await self._members(begun + _COORDINATOR_S)) != []:
             if members and time.monotonic() >= begun + patience_s:
@@ -196,7 +200,7 @@ class _Rebuilding:
             await asyncio.sleep(0.5)
 
     async def _members(self, deadline: float) -> list[str] | None:
-        """The members of the tracker's group; None: nobody knows for the moment."""
+        """Return the members of the tracker's group, or None while no coordinator knows them."""
         try:
             return await self._members_now()
         except KafkaError as error:
@@ -216,13 +220,13 @@ class _Rebuilding:
 
 _IN_WORDS = {
     Verdict.MISSING: "is not in the table",
-    Verdict.EXTRA: "is in the table and must not be",
-    Verdict.OTHER: "is otherwise in the table",
+    Verdict.EXTRA: "is in the table but should not be",
+    Verdict.OTHER: "has another value in the table",
 }
 
 
 async def in_log_order(sources: Sequence[AsyncIterator[Any]]) -> AsyncIterator[Any]:
-    """The records of several sources, each in its order, by their log times."""
+    """Yield the records of several sources by log time. The order within each source is kept."""
     heads = {n: head async for n, head in _heads(sources)}
     while heads:
         first = min(heads, key=lambda n: (heads[n].timestamp, n))

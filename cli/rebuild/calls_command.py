@@ -1,4 +1,4 @@
-"""`flexcapture rebuild tracker`, printed."""
+"""Print the result of `flexcapture rebuild tracker`."""
 
 import asyncio
 import sys
@@ -12,27 +12,27 @@ from pipeline.runtime.settings import Settings
 
 
 def rebuild(settings: Settings, *, check: bool) -> int:
-    """Rebuilds the tracker's table, or checks it. The exit status: 0; 1 where the table must not be
-    touched, Kafka cannot be read, or, with `check`, the table is not what it must be."""
+    """Rebuild the tracker's table, or check it. Return the exit status: 0; 1 if the table must not
+    be changed, Kafka cannot be read, or a check finds differences."""
     try:
         report = asyncio.run(rebuild_tracker(settings, check=check, progress=Told()))
     except (Refused, KafkaError, OSError) as error:
         print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
         return 1
-    told_list("these were not as they must be", report.differences)
-    told_list("events and versions contradict each other; what both say is kept", report.doubts)
+    told_list("these calls differed", report.differences)
+    told_list("events and versions contradict each other; the table holds both", report.doubts)
     print(summary(report, check=check))
     return 1 if check and report.differences else 0
 
 
 def summary(report: Report, *, check: bool) -> str:
-    """The last line."""
+    """Return the last line of the output."""
     held = (
-        f"{report.same + report.behind} calls are as they must be, "
+        f"{report.same + report.behind} calls are correct in the table, "
         f"{len(report.differences)} were not"
     )
     if report.behind:
-        held += f"; {report.behind} of them wait for events that the tracker has not committed"
+        held += f"; {report.behind} of the correct ones lack events that are not committed yet"
     return held + (
         ". Nothing was written." if check else f". {report.written} values were written."
     )

@@ -1,9 +1,9 @@
-"""The tracker's states, made anew from what the topics say. Pure.
+"""Compute the tracker's states from the topics. Pure.
 
-The events, folded by the tracker's own core, say what each call must know. The latest version on
-`calls` says the same, and with it the revision and the cause that only the order of handling knows;
-it may be ahead, by events that were handled and not committed. Nobody may go back behind it: who
-reads `calls` takes no version that is not later than the one he has.
+The events, folded by the tracker's own core, give the content of each call. The latest version on
+`calls` has the same content, and also the revision and the cause, which depend on the order of
+handling. It may be ahead by events that were handled and not committed. The table must not fall
+behind that version: readers of `calls` ignore a version that is not later than the one they have.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,9 +21,11 @@ _TIDIED_EVERY = 20_000
 
 
 class Folding:
-    """The states of a partition's keys, by its events in the order of their log times. Ticks need
-    not be repeated: what is forgotten when an event comes follows from the state; and a sweep is a
-    version on `calls`."""
+    """The states of a partition's keys, computed from its events in the order of their log times.
+
+    Ticks need not be repeated: whether an event finds its call forgotten follows from the state,
+    and a sweep is a version on `calls`.
+    """
 
     def __init__(self) -> None:
         self.states: dict[str, Kept] = {}
@@ -31,8 +33,8 @@ class Folding:
         self._taken = 0
 
     def take(self, key: bytes | None, value: bytes | None, at: int) -> None:
-        """One record of `cti.events` or `cti.resolved`. What cannot be read says nothing: the
-        tracker gives it up."""
+        """Take in a record of `cti.events` or `cti.resolved`. Ignore a record that cannot be read:
+        the tracker sends it to the dead letters."""
         try:
             name, event = (key or b"").decode(), decode(value)
             before = self.states.get(name)
@@ -45,12 +47,13 @@ class Folding:
             self.grow_old(at)
 
     def grow_old(self, now: int) -> None:
-        """Drops what is long over, so that a month of calls does not lie in memory."""
+        """Drop states that are to be forgotten at `now` (ms), so that a month of calls does not
+        fill the memory."""
         for key, state in tuple(self.states.items()):
             self._put(key, older(key, state, now))
 
     def ahead(self) -> "Folding":
-        """A folding that goes on from here, and leaves this one as it is."""
+        """Return a copy that continues from this state."""
         other = Folding()
         other.states = dict(self.states)
         return other
@@ -63,8 +66,8 @@ class Folding:
 
 
 def older(key: str, state: Kept, now: int) -> Kept | None:
-    """What time has left of a state at `now` (ms); a sweep is left to the tracker, whose version of
-    the call it is."""
+    """Return the state as a tick at `now` (ms) leaves it: unchanged, a `ForgottenCall`, or None.
+    Sweeps are left to the tracker, which publishes them as versions of the call."""
     step = TrackerCore().on_tick(key, state, now)
     return state if step.outputs else step.state
 
@@ -76,29 +79,29 @@ class Published:
     latest: dict[str, tuple[Call, int]] = field(default_factory=dict)
 
     def take(self, key: bytes | None, value: bytes | None, at: int) -> None:
-        """One record of `calls`, in the order of the log."""
+        """Take in a record of `calls`, in the order of the log."""
         try:
             name, call = (key or b"").decode(), decode(value)
         except (Undecodable, ValueError):
             return
         if not isinstance(call, Call):
             return
-        # Fewer than before: written again after a crash; or, hours later, the call opened anew.
+        # A lower revision: written again after a crash; or, hours later, the call was opened again.
         known = self.latest.get(name)
         if known and call.revision < known[0].revision and at - known[1] < FORGOTTEN_AFTER_MS:
             return
         self.latest[name] = call, at
 
     def call(self, key: str) -> Call | None:
-        """A call's latest version."""
+        """Return a call's latest version, or None."""
         found = self.latest.get(key)
         return None if found is None else found[0]
 
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """What the table must hold for a key; `doubt`: how events and versions contradict each other,
-    which they do where one of them is there no more."""
+    """The value that the table must have for a key. `doubt`: how events and versions contradict
+    each other, which happens if some of them have expired."""
 
     state: Kept | None
     doubt: str | None = None
@@ -107,15 +110,18 @@ class Rebuilt:
 def rebuilt(
     key: str, told: Kept | None, ahead: Kept | None, published: Call | None, now: int
 ) -> Rebuilt:
-    """The state for a key at `now` (ms): `told` by the committed events, `ahead` by all of them,
-    `published` the latest version on `calls`."""
+    """Return the state for a key at `now` (ms).
+
+    `told`: the state after the committed events; `ahead`: after all events; `published`: the latest
+    version on `calls`.
+    """
     if published is None:
         doubt = "its versions are not on calls" if isinstance(told, Call) else None
         return Rebuilt(None if told is None else older(key, told, now), doubt)
     if isinstance(told, ForgottenCall):
         version = older(key, published, now)
         if isinstance(version, Call) and published.latest_arrival_at > told.forgotten_at:
-            return Rebuilt(version, "calls has a version of it after it was to be forgotten")
+            return Rebuilt(version, "calls has a version from after the call was to be forgotten")
         return Rebuilt(older(key, told, now))
     both = published if told is None else _both(published, told)
     state = older(key, both, now)
@@ -136,8 +142,8 @@ def _both(published: Call, told: Call) -> Call:
 
 
 def is_within(part: Kept | None, whole: Kept | None) -> bool:
-    """Whether `whole` knows all that `part` does: of the events, not when they arrived, nor a
-    sweep."""
+    """Return whether `whole` contains everything that `part` contains of the events. Arrival times
+    and sweeps are ignored."""
     if not isinstance(part, Call) or not isinstance(whole, Call):
         return part is None or part == whole
     return _content(merge(whole, part)) == _content(whole)
@@ -160,10 +166,10 @@ def _content(call: Call) -> Call:
 
 
 class Verdict(Enum):
-    """How a table's value for a key stands to what it must be."""
+    """How a table's value for a key compares with the correct one."""
 
     SAME = auto()
-    BEHIND = auto()  # but for events that are not committed: the tracker takes them in again
+    BEHIND = auto()  # it lacks only uncommitted events, which the tracker will handle again
     MISSING = auto()
     EXTRA = auto()
     OTHER = auto()
@@ -172,7 +178,8 @@ class Verdict(Enum):
 def compared(
     key: bytes, table: bytes | None, told: Kept | None, wanted: Kept | None, now: int
 ) -> Verdict:
-    """`table` is the value in the changelog; `told` and `wanted` as in `rebuilt`."""
+    """Compare the table's value for a key with the correct one. `table`: the value in the
+    changelog; `told` and `wanted` as in `rebuilt`."""
     if table == (None if wanted is None else encode(wanted)):
         return Verdict.SAME
     if table is None:
@@ -182,14 +189,14 @@ def compared(
     except (Undecodable, ValueError):
         return Verdict.EXTRA if wanted is None else Verdict.OTHER
     if isinstance(held, Call | ForgottenCall) and older(name, held, now) == wanted:
-        return Verdict.SAME  # time has passed since
+        return Verdict.SAME  # it has only grown older
     if isinstance(held, Call) and isinstance(wanted, Call):
         return Verdict.BEHIND if _catches_up(held, told, wanted) else Verdict.OTHER
     return Verdict.EXTRA if wanted is None else Verdict.OTHER
 
 
 def _catches_up(held: Call, told: Kept | None, wanted: Call) -> bool:
-    """Whether events that are not committed make all the difference."""
+    """Return whether the uncommitted events make up the whole difference."""
     if not is_within(told, held) or not is_within(held, wanted):
         return False
     if isinstance(told, Call) and held.latest_arrival_at < told.latest_arrival_at:
@@ -200,6 +207,6 @@ def _catches_up(held: Call, told: Kept | None, wanted: Call) -> bool:
 def wanted_keys(
     folding: Folding, published: Published, table: Mapping[bytes, bytes]
 ) -> Iterable[bytes]:
-    """Every key that anything is known of, in order."""
+    """Return every key that occurs in the events, the versions or the table, in order."""
     names = {*folding.states, *published.latest}
     return sorted({*table, *(name.encode() for name in names)})

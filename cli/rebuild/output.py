@@ -1,4 +1,4 @@
-"""What the rebuilding commands print alike."""
+"""Output shared by the rebuild commands."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ _SHOWN = 20
 
 
 def told_list(what: str, lines: Sequence[str]) -> None:
-    """Prints how many there are, what they are, and the first of them; nothing where none are."""
+    """Print the number of lines, a heading, and the first lines; nothing if there are none."""
     if lines:
         print(f"{len(lines)}: {what}")
         print("".join(f"  {line}\n" for line in lines[:_SHOWN]), end="")

@@ -1,7 +1,8 @@
-"""`flexcapture rebuild recordings`: the same recordings made again from `media`.
+"""`flexcapture rebuild recordings`: make the same recordings again from `media`.
 
-Reads the log alone, as no member of any group, and writes to a store of its own alone: no record,
-no checkpoint, no commit. So it disturbs nobody, and whoever is killed amid it runs it again.
+It reads the log without joining a group and writes only to a store of its own: no record, no
+checkpoint, no commit. So it does not affect the live pipeline, and an interrupted run can simply be
+repeated.
 """
 
 from collections.abc import AsyncIterator
@@ -49,17 +50,17 @@ from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
 _COMPARED_BYTES = 4 * 1024 * 1024
 _TIDIED_EVERY = 10_000
 LONGEST_MS = 30 * 24 * 60 * 60 * 1000
-"""How far back decisions are read: `stream.events` is kept for so long."""
+"""How far back decisions are read: the retention of `stream.events`."""
 
 
 class NothingToRead(RuntimeError):
-    """There is no log to make recordings of; the text says which."""
+    """There is no log to make recordings from. The text names the missing topic."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which part of the log (log times in ms, `until` exclusive; None: all there is), and of which
-    call (None: all)."""
+    """The part of the log to read (log times in ms, `until` exclusive; None: no limit) and the call
+    (None: all calls)."""
 
     since: int | None = None
     until: int | None = None
@@ -68,7 +69,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Report:
-    """What was made, and what could not be. Lists hold a line for each recording."""
+    """The result of a rebuild. The lists hold a line for each recording."""
 
     made: int = 0
     same: int = 0
@@ -84,10 +85,10 @@ async def rebuild_recordings(
     progress: Progress,
     compare: AudioStore | None = None,
 ) -> Report:
-    """Makes the recordings that began and ended in that part of the log, in `target`. With
-    `compare` each is compared with what is there, and deleted in `target` again.
+    """Make in `target` the recordings that began and ended in that part of the log. With `compare`,
+    compare each with the recording in that store, and delete it from `target` again.
 
-    Raises `NothingToRead`, `StoreError`, and what aiokafka does where Kafka is not there.
+    Raises `NothingToRead`, `StoreError`, and aiokafka's errors if Kafka cannot be reached.
     """
     log, report = Log(settings, progress), Report()
     await log.start()
@@ -101,7 +102,7 @@ async def rebuild_recordings(
         await log.stop()
         if target.files is not None:
             for each in (SEGMENTS, PARTIAL):
-                with suppress(OSError):  # not there, or not empty
+                with suppress(OSError):  # missing or not empty
                     (target.files.root / each).rmdir()
     return report
 
@@ -115,7 +116,7 @@ def _partitions(asked: Asked) -> range:
 
 @dataclass(slots=True)
 class _Partition:
-    """The fold of a partition, and what is made of it; `start`: the offset that is read first."""
+    """The fold of one partition and the recordings made from it. `start`: the first offset read."""
 
     asked: Asked
     target: AudioStore
@@ -134,7 +135,7 @@ class _Partition:
         self._keeping = keeping_of(self.target)
 
     async def fold(self, log: Log, span: Span) -> None:
-        """Read it, and make what can be made."""
+        """Read the span and make the recordings that are complete in it."""
         decisions_known = not self.start
         async for message in self._of_interest(log, span):
             if not decisions_known:
@@ -142,7 +143,7 @@ class _Partition:
                 decisions_known = True
             for effect in effects_of(self._regular, self._fold, message):
                 await self._carry_out(effect, message)
-            if not message.offset % _TIDIED_EVERY:  # what ended long ago need not be remembered
+            if not message.offset % _TIDIED_EVERY:  # forget recordings that ended long ago
                 self._fold.forget(message.offset, message.timestamp)
                 await self._keeping.sync()
         for started in self._begun.values():
@@ -153,7 +154,7 @@ class _Partition:
         only = self.asked.task_sid and self.asked.task_sid.encode()
         async for message in log.read(span):
             if only and message.key not in (only, None):
-                # Of other calls only the time counts: a recording may end by it.
+                # Other calls only advance the time: a recording may end because of it.
                 alive = GatewayAlive("", 0, message.timestamp)
                 for effect in self._fold.handle(alive, message.offset, message.timestamp):
                     await self._carry_out(effect, message)
@@ -177,11 +178,11 @@ class _Partition:
                 self._stored.pop(recording_id(recording), None)
                 await self._complete(effect)
             case _:
-                pass  # refused, ignored, or of a recording that is left out
+                pass  # refused, ignored, or part of a recording that is left out
 
     async def _know_decisions(self, log: Log, until: int) -> None:
-        """Take the decisions made before the first record that is read (`until`: its log time, ms).
-        `stream.events` has them too; it is smaller than `media` and kept for longer."""
+        """Take in the decisions made before the first record that is read (`until`: its log time,
+        ms). They are also on `stream.events`, which is smaller than `media` and kept for longer."""
         if not await log.has(STREAM_EVENTS):
             return
         since = until - LONGEST_MS
@@ -195,8 +196,9 @@ class _Partition:
                 self._fold.know(record)
 
     def _is_whole(self, started: RecordingStarted, message: ConsumerRecord) -> bool:
-        """Return whether a recording that begins with this record has its beginning here. One whose
-        opening the log never had begins with a batch; so does one whose beginning is not read."""
+        """Return whether a recording that begins with this record is read from its beginning. If it
+        begins with a batch, its opening was never on the log, or lies before the part that is
+        read."""
         if not self.start:
             return True
         if started.supplement_of:
@@ -230,18 +232,18 @@ class _Partition:
 
 
 async def _difference(made: AudioStore, kept: AudioStore, done: RecordingCompleted) -> str:
-    """What is otherwise in the recordings store; empty: nothing."""
+    """Return how the two recordings differ; empty if they do not."""
     for word, key in (("manifest", done.manifest), ("audio", done.audio)):
         try:
             size = await kept.size(key)
         except FileNotFoundError:
-            return f"there is no {word} in the recordings store"
+            return f"its {word} is missing in the recordings store"
         if size != await made.size(key):
-            return f"its {word} is otherwise in the recordings store"
+            return f"its {word} differs in the recordings store"
         for start in range(0, size, _COMPARED_BYTES):
             parts = [await s.get_range(key, start, start + _COMPARED_BYTES) for s in (made, kept)]
             if parts[0] != parts[1]:
-                return f"its {word} is otherwise in the recordings store"
+                return f"its {word} differs in the recordings store"
     return ""
 
 

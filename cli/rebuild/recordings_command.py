@@ -1,4 +1,4 @@
-"""`flexcapture rebuild recordings`, printed."""
+"""Print the result of `flexcapture rebuild recordings`."""
 
 import asyncio
 import sys
@@ -15,17 +15,17 @@ from pipeline.store.audio import AudioStore
 
 
 def rebuild(settings: Settings, asked: Asked, target: str | None, recordings: str | None) -> int:
-    """Makes recordings again in the store `target` (a URL), or, where that is None, compares what
-    comes out with the store `recordings`. The exit status: 0; 1 where log or store cannot be used,
-    or what was compared is not the same."""
+    """Make recordings again in the store `target` (a URL), or if that is None, compare them with
+    the store `recordings`. Return the exit status: 0; 1 if the log or the store cannot be used, or
+    a comparison finds differences."""
     try:
         report = asyncio.run(_rebuilt(settings, asked, target, recordings))
     except (NothingToRead, KafkaError, OSError) as error:
         print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
         return 1
     told_list("differ from the recordings store", report.differences)
-    told_list("not made, as they begin before what was read, or it has expired", report.left_out)
-    told_list("not made, as they do not end within what was read", report.running)
+    told_list("not made: their beginning was not read or has expired", report.left_out)
+    told_list("not made: their end was not read", report.running)
     print(summary(report, checked=target is None))
     return 1 if report.differences else 0
 
@@ -44,7 +44,7 @@ async def _rebuilt(
 
 
 def summary(report: Report, *, checked: bool) -> str:
-    """The last line."""
+    """Return the last line of the output."""
     told = f"{report.made} recordings were made"
     if checked:
         told = f"{report.same} recordings are the same, {len(report.differences)} are not"

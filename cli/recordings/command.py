@@ -1,4 +1,4 @@
-"""`flexcapture recordings restart`, printed."""
+"""Print the result of `flexcapture recordings restart`."""
 
 import asyncio
 import sys
@@ -13,8 +13,8 @@ from pipeline.times import rfc3339
 
 
 def run(settings: Settings, url: str, partition: int, *, yes: bool) -> int:
-    """Say which unfinished recordings of the partition lack files in the store `url`, and what of
-    them is lost; with `yes`, have them made once more. The exit status: 0; 1 if Kafka or the store
+    """Print the partition's unfinished recordings that lack files in the store `url`, and the
+    losses; with `yes`, have them recorded again. Return the exit status: 0; 1 if Kafka or the store
     cannot be used, or nothing was done because `yes` is missing."""
     try:
         return asyncio.run(_run(settings, AudioStore.from_url(url), partition, yes=yes))
@@ -30,12 +30,10 @@ async def _run(settings: Settings, store: AudioStore, partition: int, *, yes: bo
         return 0
     _print(broken)
     if not yes:
-        print("Nothing was done. With --yes they are made once more.")
+        print("Nothing was done. With --yes they are recorded again.")
         return 1
     await restart(settings, store, partition, broken)
-    print(
-        "They are being made once more: the recorder takes the partition up within half a minute."
-    )
+    print("They are being recorded again: the recorder resumes the partition within 30 s.")
     return 0
 
 
@@ -49,4 +47,4 @@ def _print(broken: Sequence[Broken]) -> None:
                 "media. The manifest will count them as files-gone."
             )
         else:
-            print("    nothing is lost: the topic media still has all of it.")
+            print("    nothing is lost: the topic media still has all of its records.")

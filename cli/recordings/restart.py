@@ -1,8 +1,8 @@
-"""Gives up what is stored of unfinished recordings some of whose files are gone, so that the
-recorder makes them once more from `media`, and no longer stops at them.
+"""Give up the stored parts of unfinished recordings that lack files. The recorder then makes these
+recordings again from `media` and no longer stops at them.
 
-What `media` still holds is recorded again under the same INUM. What has expired there is lost, and
-the manifest counts it as `files-gone`.
+Audio that `media` still holds is recorded again under the same INUM. Audio that has expired there
+is lost, and the manifest counts it as `files-gone`.
 """
 
 from collections.abc import Sequence
@@ -29,26 +29,26 @@ class NoCheckpoints(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """An unfinished recording whose files are gone. `kept`: its first record on `media`; None:
-    there is none."""
+    """An unfinished recording that lacks files. `kept`: its first record that is still on `media`,
+    or None."""
 
     checkpoint: RecorderCheckpoint
     kept: FirstKept | None
 
     @property
     def inum(self) -> str:
-        """Its number."""
+        """The recording's INUM."""
         return inum(recording_of(self.checkpoint))
 
     @property
     def frames_lost(self) -> int:
-        """How many frames, of both tracks, are lost."""
+        """The number of lost frames, both tracks together."""
         return frames_lost(self.checkpoint, self.kept)
 
 
 async def find_broken(settings: Settings, store: AudioStore, partition: int) -> list[Broken]:
-    """Return the partition's unfinished recordings of which something is gone from the store.
-    Raises `KafkaError`, `StoreError`, `NoCheckpoints`."""
+    """Return the partition's unfinished recordings that lack files in the store. Raises
+    `KafkaError`, `StoreError`, `NoCheckpoints`."""
     found = await read_checkpoints(settings, [partition])
     if partition not in found:
         raise NoCheckpoints(f"partition {partition} of {RECORDER_CHECKPOINTS.name} has no leader")
@@ -66,8 +66,8 @@ async def find_broken(settings: Settings, store: AudioStore, partition: int) -> 
 async def restart(
     settings: Settings, store: AudioStore, partition: int, broken: Sequence[Broken]
 ) -> None:
-    """Delete what is left of these recordings' files, and have the recorder begin them once more.
-    Raises `KafkaError` and `StoreError`; it may then be done again."""
+    """Delete the remaining files of these recordings, and have the recorder begin them again.
+    Raises `KafkaError` and `StoreError`; may be repeated."""
     keeping = keeping_of(store)
     for each in broken:
         await keeping.clear(each.checkpoint)
@@ -78,8 +78,8 @@ async def restart(
 
 
 async def _replace(producer: AIOKafkaProducer, topic: str, partition: int, broken: Broken) -> None:
-    # Both or none: in one batch. Of several checkpoints the one that is farthest counts, so the
-    # old one must go first.
+    # Both records or none: in one batch. Among several checkpoints the one with the greatest offset
+    # counts, so the old one must be deleted first.
     old = broken.checkpoint
     key = checkpoint_key(old)
     batch = producer.create_batch()
@@ -92,7 +92,7 @@ async def _replace(producer: AIOKafkaProducer, topic: str, partition: int, broke
 async def _first_kept(
     settings: Settings, partition: int, broken: Sequence[RecorderCheckpoint]
 ) -> dict[str, FirstKept]:
-    """Return the first record with audio that `media` still has of each recording, by source."""
+    """Return each recording's first audio record that is still on `media`, by source."""
     tp = TopicPartition(settings.prefixed(MEDIA.name), partition)
     begin = min(checkpoint.first_offset for checkpoint in broken)
     end = max(checkpoint.offset for checkpoint in broken)

@@ -1,8 +1,7 @@
-"""The jars of the local broker: fetched once with Maven, kept, and used again.
+"""The jars of the local broker: downloaded once with Maven, kept, and reused.
 
 In a checkout they are in `.local/kafka-libs`; an installed flexcapture keeps them in the user's
-cache. Both the fetching and the Java that runs them are looked for here, with errors that say what
-to install.
+cache. This module also finds Maven and Java. Its errors say what to install.
 """
 
 import os
@@ -20,16 +19,18 @@ _FETCH_SECONDS = 600
 
 
 def kafka_jars() -> Path:
-    """The directory that holds the jars, fetched first where they are missing or of another pom.
+    """Return the directory of the jars; download them first if they are missing or pom.xml has
+    changed.
 
-    Blocks while Maven works (seconds; told on stderr). Raises `MissingTool` without Maven, and
-    `RuntimeError` with Maven's own words where it fails.
+    Blocks while Maven runs (seconds; a message is printed on stderr). Raises `MissingTool` without
+    Maven, and `RuntimeError` with Maven's output if it fails.
     """
     return fetched(kept("kafka-libs"), [POM], _fetch)
 
 
 def java() -> str:
-    """The `java` to run, of JAVA_HOME or the PATH. Raises `MissingTool` if none is new enough."""
+    """Return the `java` to run, from JAVA_HOME or the PATH. Raises `MissingTool` if there is none
+    that is new enough."""
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=f"{home}/bin") if home else None
     found = found or shutil.which("java")
@@ -39,17 +40,15 @@ def java() -> str:
     told = subprocess.run([found, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
     version = re.search(r'version "(?:1\.)?(\d+)', told.stderr + told.stdout)
     if version is None or int(version[1]) < OLDEST_JAVA:
-        raise MissingTool(
-            f"{advice}; {found} is {version[1] if version else 'of no known version'}"
-        )
+        raise MissingTool(f"{advice}; {found} has version {version[1] if version else 'unknown'}")
     return found
 
 
 def _fetch(directory: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:
-        raise MissingTool("Maven is needed to fetch Kafka (Debian: apt install maven)")
-    print("fetching Kafka's jars with Maven (54 MB, once) ...", file=sys.stderr)
+        raise MissingTool("Maven is needed to download Kafka (Debian: apt install maven)")
+    print("downloading Kafka's jars with Maven (54 MB, once) ...", file=sys.stderr)
     command = [
         maven, "-q", "-B", "-f", str(POM), "dependency:copy-dependencies",
         "-DincludeScope=runtime", f"-DoutputDirectory={directory}",
@@ -58,4 +57,4 @@ def _fetch(directory: Path) -> None:
         command, capture_output=True, text=True, check=False, timeout=_FETCH_SECONDS
     )
     if done.returncode != 0:
-        raise RuntimeError(f"Maven could not fetch Kafka:\n{(done.stdout + done.stderr).strip()}")
+        raise RuntimeError(f"Maven cannot download Kafka:\n{(done.stdout + done.stderr).strip()}")

@@ -1,7 +1,7 @@
 """A real Apache Kafka on this machine: a KRaft broker, alone or in a cluster, run from its jars.
 
-For `flexcapture up`, the demo and the tests. Its directory holds all its data; a broker that was
-killed starts again on it. `infra.local.kafka_cluster` puts several of them together.
+For `flexcapture up`, the demo and the tests. Its directory contains all its data; a broker that was
+killed can be started again on it. `infra.local.kafka_cluster` combines several brokers.
 """
 
 import asyncio
@@ -38,23 +38,23 @@ _BROKER: Mapping[str, str] = {
     "controller.listener.names": "CONTROLLER",
     "inter.broker.listener.name": "PLAINTEXT",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-    # Topics are made as schemas/topics.py says, never by a typing error.
+    # Topics are created as schemas/topics.py defines them, never by a mistyped name.
     "auto.create.topics.enable": "false",
     "message.max.bytes": str(MAX_REQUEST_BYTES + 1024 * 1024),
     "offsets.topic.num.partitions": "4",
     "transaction.state.log.num.partitions": "4",
     "share.coordinator.state.topic.num.partitions": "1",
-    # A killed process is noticed soon, and its transaction does not hold readers up for long.
+    # A killed process is detected soon, and its transaction does not delay readers for long.
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "1000",
-    # A killed broker is let in again once the session it had has run out.
+    # A killed broker can join again only after its old session has expired.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
-    # A partition's index files are made as large as they may ever be, and where the kernel reads
-    # far ahead, the first look into each reads (or clears) all of it. So large is enough for 89 MB.
+    # Index files are allocated at their greatest size. If the kernel reads far ahead, the first
+    # access to each reads (or clears) all of it. This size is enough for 89 MB of a partition.
     "log.index.size.max.bytes": str(256 * 1024),
-    # Small: it shares one machine with everything else.
+    # Small, because the broker shares the machine with everything else.
     "num.network.threads": "2",
     "num.io.threads": "4",
     "background.threads": "2",
@@ -81,7 +81,8 @@ _JVM = (
     "-Xmx512m",
     "-XX:+UseG1GC",
     "-XX:MaxGCPauseMillis=20",
-    # The quick compiler only: half the CPU of a start, and enough for one machine's load.
+    # Only the quick compiler: a start takes half the processor time, and the code is fast enough
+    # for one machine.
     "-XX:TieredStopAtLevel=1",
     "-XX:-UsePerfData",
     "-Djava.awt.headless=true",
@@ -93,8 +94,9 @@ class LocalKafka:
     """A broker on 127.0.0.1: `port` for clients, `controller_port` for the controllers.
 
     In a cluster, `number` counts from 0, `controller_ports` are those of all brokers in the order
-    of their numbers, and `cluster_id` is the same for all. Topics then get three replicas, if there
-    are three brokers, and a write is acknowledged once two have it."""
+    of their numbers, and `cluster_id` is the same for all. With three brokers or more, topics get
+    three replicas, and a write is acknowledged once two have it.
+    """
 
     directory: Path
     port: int
@@ -105,19 +107,19 @@ class LocalKafka:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where clients connect."""
+        """The address for clients."""
         return f"127.0.0.1:{self.port}"
 
     @property
     def replicas(self) -> int:
-        """Return the replication factor of topics that do not state one."""
+        """The replication factor of topics that do not specify one."""
         return min(MOST_REPLICAS, max(1, len(self.controller_ports)))
 
     def prepare(self) -> list[str]:
-        """Makes everything ready and returns the command that runs the broker until SIGTERM.
+        """Prepare the broker's directory; return the command that runs the broker until SIGTERM.
 
         Blocks: for Maven if the jars are missing, for some seconds if they are new, for a second if
-        the directory is. Raises `MissingTool`, or `RuntimeError` if the storage cannot be
+        the directory is new. Raises `MissingTool`, or `RuntimeError` if the storage cannot be
         formatted. Run the command tied (`infra.supervisor.processes`), and wait for it with
         `pipeline.runtime.kafka.wait_for_kafka`.
         """
@@ -139,7 +141,8 @@ class LocalKafka:
         return [*run, *_JVM, *options, "-cp", classpath, "kafka.Kafka", str(properties)]
 
     def _format(self, java_command: list[str]) -> None:
-        # By rename: a directory with the final name is a whole one, whenever we were killed.
+        # Written by rename: a directory with the final name is complete, even if the process is
+        # killed.
         fresh = self.directory / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         properties = self._write_properties("format.properties", fresh)
@@ -156,7 +159,7 @@ class LocalKafka:
         fresh.rename(self.directory / "data")
 
     def _format_options(self) -> list[str]:
-        """Return more options of `StorageTool format`."""
+        """Return additional options of `StorageTool format`."""
         return []
 
     def _write_properties(self, name: str, data: Path) -> Path:
@@ -187,13 +190,13 @@ class LocalKafka:
 
 
 def new_cluster_id() -> str:
-    """Return a random id for a cluster, as `StorageTool format` takes it."""
+    """Return a random cluster id in the format of `StorageTool format`."""
     cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    return f"F{cluster[1:]}"  # one that begins with a hyphen would be taken for an option
+    return f"F{cluster[1:]}"  # an id that begins with a hyphen would be read as an option
 
 
 def java_property(value: str) -> str:
-    """The value as Java reads it back from a properties file, whose text is Latin-1."""
+    """Return the value as it must be written in a Java properties file, which is Latin-1."""
     return "".join(
         c
         if " " <= c <= "~" and c != "\\"
@@ -205,9 +208,8 @@ def java_property(value: str) -> str:
 
 
 def class_archive() -> Path | None:
-    """The JVM's archive of the broker's classes, which halves the CPU of a start; made the first
-    time, by a broker that is started and stopped. None where it could not be made.
-    """
+    """Return the JVM's archive of the broker's classes, which halves the processor time of a start;
+    None if it could not be made. The first call makes it: it starts and stops a broker."""
     jars = kafka_jars()
     archive, tried = jars / "kafka.jsa", jars / "kafka.jsa.tried"
     with (jars / "kafka.jsa.lock").open("w") as lock:
@@ -249,9 +251,9 @@ async def _used(settings: Settings) -> None:
 
 @contextmanager
 def running(kafka: LocalKafka, log_file: Path) -> Iterator[LocalKafka]:
-    """Runs the broker while the block does (call it from the main thread): for tests and tools.
+    """Run the broker during the block, for tests and tools. Call it from the main thread.
 
-    It may not answer yet when the block begins.
+    The broker may not answer yet when the block begins.
     """
     with _started(kafka.prepare(), log_file):
         yield kafka
@@ -271,5 +273,5 @@ def _started(command: list[str], log_file: Path) -> Iterator[subprocess.Popen[by
 
 
 if __name__ == "__main__":
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # asked before it can answer
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # failed connections are expected here
     class_archive()

@@ -1,7 +1,7 @@
-"""The local brokers of one state directory: one, or a cluster of several.
+"""The local brokers of a state directory: one, or a cluster of several.
 
-Broker 0 has its data in `DIR/kafka`, broker N in `DIR/kafka-N`. A cluster of more than one is
-described in `DIR/kafka-cluster.json`, because its size and id are fixed when it is formatted.
+Broker 0 has its data in `DIR/kafka`, broker N in `DIR/kafka-N`. `DIR/kafka-cluster.json` describes
+a cluster of more than one broker, because its size and id are fixed when it is formatted.
 """
 
 import json
@@ -26,11 +26,11 @@ class LocalCluster:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Return the addresses of all brokers, separated by commas."""
+        """The addresses of all brokers, separated by commas."""
         return bootstrap_servers([broker.port for broker in self.brokers])
 
     def prepare(self) -> list[list[str]]:
-        """Format what is new, and return the command of each broker. Blocks, and raises what
+        """Format new brokers; return the command of each broker. Blocks, and raises what
         `LocalKafka.prepare` raises."""
         return [broker.prepare() for broker in self.brokers]
 
@@ -41,19 +41,19 @@ def bootstrap_servers(ports: list[int]) -> str:
 
 
 def broker_names(count: int) -> list[str]:
-    """Return the names of the brokers' ports for clients, in the order of their numbers. The port
-    for controllers has the same name with `-controller` after it."""
+    """Return the names of the brokers' client ports, in the order of their numbers. The name of a
+    controller port has the suffix `-controller`."""
     return ["kafka", *(f"kafka-{number}" for number in range(1, count))]
 
 
 def port_names(count: int) -> list[str]:
-    """Return the names of all ports of so many brokers."""
+    """Return the names of all ports of `count` brokers."""
     return [name + kind for name in broker_names(count) for kind in ("", "-controller")]
 
 
 def broker_count(directory: Path, asked: int | None = None) -> int:
-    """Return how many brokers the directory has, or gets: `asked`, or one. Raises `SettingsError`
-    if it has another number than asked: a cluster cannot grow or shrink here."""
+    """Return the number of brokers that the directory has, or will have: `asked`, or one. Raises
+    `SettingsError` if it has another number than `asked`: a cluster cannot grow or shrink here."""
     if asked is not None and not 1 <= asked <= MOST_BROKERS:
         raise SettingsError(f"--brokers {asked}: must be 1 to {MOST_BROKERS}")
     kept = _kept_count(directory)
@@ -66,8 +66,8 @@ def broker_count(directory: Path, asked: int | None = None) -> int:
 
 
 def local_cluster(directory: Path, ports: Mapping[str, int], count: int) -> LocalCluster:
-    """Return the directory's cluster of `count` brokers, with `ports` by name (`port_names`).
-    Writes the description of a new cluster."""
+    """Return the directory's cluster of `count` brokers with `ports` by name (`port_names`). Writes
+    the description of a new cluster."""
     if count == 1:
         only = LocalKafka(directory / "kafka", ports["kafka"], ports["kafka-controller"])
         return LocalCluster((only,))
@@ -83,8 +83,10 @@ def local_cluster(directory: Path, ports: Mapping[str, int], count: int) -> Loca
 
 @contextmanager
 def running_cluster(cluster: LocalCluster, logs: Path) -> Iterator[LocalCluster]:
-    """Run all brokers while the block does (call it from the main thread), for tests and tools.
-    They may not answer yet when the block begins. `logs`: an existing directory."""
+    """Run all brokers during the block, for tests and tools. Call it from the main thread.
+
+    The brokers may not answer yet when the block begins. `logs`: an existing directory.
+    """
     with ExitStack() as stack:
         for broker in cluster.brokers:
             stack.enter_context(running(broker, logs / f"kafka-{broker.number}.log"))

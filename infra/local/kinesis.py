@@ -1,7 +1,7 @@
 """A local Kinesis for one machine: moto's server, and the stream in it.
 
-moto keeps everything in memory: started again it has no stream, so one is made at each start (only
-ever here, never in a Kinesis that was configured).
+moto keeps everything in memory, so after a restart the stream is missing. It is created at each
+start, but only in this emulator, never in a configured Kinesis.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 SHARDS = 2
-ACCESS_KEY = "emulator"  # the emulator takes any; ours must not reach it
+ACCESS_KEY = "emulator"  # any key works; real credentials must not reach the emulator
 _CLIENT = {"connect_timeout": 2, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
 
 
 @dataclass(frozen=True, slots=True)
 class LocalKinesis:
-    """An emulator on 127.0.0.1, and the Kinesis stream that must be in it."""
+    """An emulator on 127.0.0.1, and its Kinesis stream."""
 
     port: int
     region: str
@@ -33,11 +33,11 @@ class LocalKinesis:
         return f"http://127.0.0.1:{self.port}"
 
     def command(self) -> list[str]:
-        """Runs the emulator until SIGTERM."""
+        """Return the command that runs the emulator until SIGTERM."""
         return [sys.executable, "-m", "infra.local.kinesis", str(self.port)]
 
     def environment(self) -> dict[str, str]:
-        """What makes boto3 use the emulator."""
+        """Return the environment variables with which boto3 uses the emulator."""
         return {
             "AWS_ENDPOINT_URL_KINESIS": self.endpoint,
             "AWS_REGION": self.region,
@@ -47,8 +47,8 @@ class LocalKinesis:
         }
 
     def client(self, **config: Any) -> Any:
-        """boto3's client of the emulator, which repeats nothing by itself; `config` as botocore's
-        `Config` takes it."""
+        """Return boto3's client of the emulator, without retries. `config`: arguments of botocore's
+        `Config`."""
         return boto3.client(
             "kinesis",
             endpoint_url=self.endpoint,
@@ -59,7 +59,7 @@ class LocalKinesis:
         )
 
     async def make_stream(self, shards: int = SHARDS) -> None:
-        """Returns once the emulator answers and the Kinesis stream is there; tries until then."""
+        """Return once the emulator answers and has the Kinesis stream; retry until then."""
         while True:
             try:
                 await asyncio.to_thread(self._make_stream, shards)
@@ -80,13 +80,13 @@ class LocalKinesis:
 
 def main(arguments: list[str]) -> None:
     """Serve the emulator on the port `arguments[0]`."""
-    # Here only: the image, in which nothing runs an emulator, is without moto.
+    # Imported here only: the image runs no emulator and does not contain moto.
     import moto.server  # noqa: PLC0415
     from werkzeug.serving import WSGIRequestHandler  # noqa: PLC0415
 
-    # A line for each request would fill the disk.
+    # Otherwise it would log a line for each request and fill the disk.
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    # Connections are kept, as Kinesis does: a new one, with its thread, takes 2 ms a request.
+    # Keep connections open, as Kinesis does: a new one, with its thread, costs 2 ms a request.
     WSGIRequestHandler.protocol_version = "HTTP/1.1"
     WSGIRequestHandler.disable_nagle_algorithm = True
     moto.server.main(["-H", "127.0.0.1", "-p", arguments[0]])

@@ -1,7 +1,8 @@
 """kinesis-local, a Kinesis emulator that splits and merges shards as the real service does: for
-everything about shards. (`infra.local.kinesis` runs moto, quicker and in Python, which does not.)
+tests of shard changes. `infra.local.kinesis` runs moto, which is faster and written in Python, but
+does not.
 
-It is a program for Node, which npm installs once: infra/local/package.json and its lock file.
+It is a Node program, installed once by npm from infra/local/package.json and its lock file.
 """
 
 import os
@@ -21,14 +22,15 @@ from infra.supervisor.processes import signal_all, tied
 _NAMED_IN = [Path(__file__).with_name(name) for name in ("package.json", "package-lock.json")]
 _FETCH_SECONDS = 300
 CHANGE_TAKES = "200ms"
-"""How long a stream is not yet what it is to become."""
+"""How long a change of a stream takes to become effective."""
 
 
 def kinesis_local() -> Path:
-    """The directory of its `main.js`, installed first where it is missing or of another version.
+    """Return the directory of its `main.js`; install it first if it is missing or of another
+    version.
 
-    Blocks while npm works (seconds; told on stderr). Raises `MissingTool` without Node and npm, and
-    `RuntimeError` with npm's own words where it fails.
+    Blocks while npm runs (seconds; a message is printed on stderr). Raises `MissingTool` without
+    Node and npm, and `RuntimeError` with npm's output if it fails.
     """
     directory = fetched(kept("kinesis-local"), _NAMED_IN, _fetch)
     return directory / "node_modules" / "kinesis-local"
@@ -52,9 +54,11 @@ def _fetch(directory: Path) -> None:
 
 @contextmanager
 def running(kinesis: LocalKinesis, log_file: Path) -> Iterator[LocalKinesis]:
-    """Runs it, in place of moto, while the block does (call it from the main thread): for tests and
-    tools. No stream is in it, and it may not answer yet when the block begins."""
-    directory = kinesis_local()  # its certificate is found from there
+    """Run it instead of moto during the block, for tests and tools. Call it from the main thread.
+
+    It contains no stream, and may not answer yet when the block begins.
+    """
+    directory = kinesis_local()  # it looks for its certificate in the current directory
     with log_file.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603
             tied(["node", "main.js"]), cwd=directory, env=_environment(kinesis),

@@ -1,4 +1,5 @@
-"""The brokers of a state directory on which nothing runs: for what may be done only then."""
+"""The brokers of a state directory while no `flexcapture up` runs on it, for commands that need
+them."""
 
 import asyncio
 import sys
@@ -19,13 +20,15 @@ _PORT_SECONDS = 10.0
 
 @contextmanager
 def reachable_kafka(settings: Settings, asked: Path | None, default: Path) -> Iterator[Settings]:
-    """The settings with which a command reaches Kafka while the block runs.
+    """Yield the settings with which a command reaches Kafka during the block.
 
-    A configured Kafka is taken as it is. Else the broker belongs to a state directory (`asked`, or
-    the usual one): where `flexcapture up` runs on it, that broker; where not, the broker is started
-    for as long as the block takes, and nobody else can start on the directory meanwhile. Call it
-    from the main thread. Raises what `settings_for` does, `RuntimeError` for a broker that cannot
-    be started, `TimeoutError` for one that does not answer.
+    A configured Kafka is used as it is. Otherwise the broker belongs to a state directory (`asked`,
+    or the default). If `flexcapture up` runs on the directory, its broker is used. If not, the
+    broker is started for the duration of the block, and no other `up` can start on the directory
+    meanwhile.
+
+    Call it from the main thread. Raises what `settings_for` raises, `RuntimeError` if a broker
+    cannot be started, `TimeoutError` if it does not answer.
     """
     if settings.kafka_bootstrap_servers is not None:
         yield settings

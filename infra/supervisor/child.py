@@ -1,4 +1,4 @@
-"""A process that is kept running: started, and started again when it dies, until it must stop."""
+"""Keep a process running: start it, and restart it when it dies, until it must stop."""
 
 import asyncio
 import signal
@@ -18,8 +18,8 @@ _TAIL_LINES = 12
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A child's program: a command, or a role that a fork server starts. `http`: the address
-    ("host:port") of its /healthz, if it has one."""
+    """The program that a child runs: a command, or a role that a fork server starts. `http`: the
+    address of its /healthz ("host:port"), or None."""
 
     role: str
     number: int
@@ -29,12 +29,12 @@ class Program:
 
     @property
     def name(self) -> str:
-        """ROLE-N."""
+        """The process's name: ROLE-N."""
         return f"{self.role}-{self.number}"
 
 
 class Running(Protocol):
-    """A process that was started, as asyncio has it."""
+    """A started process, with the interface of asyncio's."""
 
     @property
     def pid(self) -> int: ...
@@ -45,15 +45,15 @@ class Running(Protocol):
 
 
 def restart_after(failures: int, ran_seconds: float) -> tuple[int, float]:
-    """Deaths in a row, counting this one, and the seconds to wait before starting again: none for
-    the first death, or for one after it had run for a while."""
+    """Return the number of deaths in a row, including this one, and the delay (s) before the
+    restart. There is no delay after a first death, or after a death that follows a steady run."""
     failures = 1 if ran_seconds >= _STEADY_SECONDS else failures + 1
     return failures, _DELAYS[min(failures, len(_DELAYS)) - 1]
 
 
 class Child:
-    """Keeps a program running. `changed` is called after each start and death, `say` with what a
-    person should know."""
+    """Keeps a program running. `changed` is called after each start and death, `say` with messages
+    for people."""
 
     def __init__(
         self,
@@ -74,17 +74,17 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        """The running process; None while there is none."""
+        """The id of the running process; None while there is none."""
         return self._process.pid if self._process else None
 
     def log_tail(self) -> str:
-        """The last lines of its log."""
+        """Return the last lines of its log."""
         text = self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
         return "\n".join(f"    {line}" for line in text[-8_000:].splitlines()[-_TAIL_LINES:])
 
     async def keep_running(self, stop: asyncio.Event) -> None:
-        """Runs until `stop` is set and the process has ended: by SIGTERM, or after `stop_seconds`
-        by SIGKILL. Cancelled, it kills at once."""
+        """Run the program until `stop` is set and the process has ended, by SIGTERM, or by SIGKILL
+        after `stop_seconds`. If cancelled, kill it at once."""
         failures = 0
         loop = asyncio.get_running_loop()
         while not stop.is_set():
@@ -108,7 +108,7 @@ class Child:
             if process.returncode is None:
                 await self._end(process)
         finally:
-            signal_all(process.pid, signal.SIGKILL)  # and whatever it had started
+            signal_all(process.pid, signal.SIGKILL)  # and its own children
             self._process = None
             self._changed()
         return await process.wait()
@@ -141,15 +141,19 @@ class Child:
             await process.wait()
 
     def _tell(self, status: int, failures: int, delay: float) -> None:
-        how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended: {status}"
+        how = (
+            f"was killed by {signal.Signals(-status).name}"
+            if status < 0
+            else f"exited with status {status}"
+        )
         when = f"in {delay:g} s" if delay else "now"
-        self._say(f"{self.program.name} {how}; started again {when}")
+        self._say(f"{self.program.name} {how}; restarting {when}")
         if failures == 2:
-            self._say(f"  the end of {self.log_file}:\n{self.log_tail()}")
+            self._say(f"  last lines of {self.log_file}:\n{self.log_tail()}")
 
 
 async def _first(*waits: Coroutine[Any, Any, object]) -> None:
-    """Returns once one of them has; the others are cancelled."""
+    """Return once one of the coroutines has returned; cancel the others."""
     tasks = [asyncio.ensure_future(wait) for wait in waits]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""Asks a process how it is."""
+"""Ask a process for its health."""
 
 import asyncio
 
@@ -6,7 +6,8 @@ _SECONDS = 3.0
 
 
 async def health_of(address: str) -> tuple[int, str]:
-    """HTTP status and text of `/healthz` at "host:port"; status 0, and why, if there is none."""
+    """Return HTTP status and text of `/healthz` at "host:port"; status 0 and the reason if there is
+    no answer."""
     host, _, port = address.rpartition(":")
     try:
         async with asyncio.timeout(_SECONDS):
@@ -23,5 +24,5 @@ async def health_of(address: str) -> tuple[int, str]:
         return 0, "not listening yet"
     words = head.split(maxsplit=2)
     if len(words) < 2 or not words[1].isdigit():
-        return 0, "answers no HTTP"
+        return 0, "does not answer in HTTP"
     return int(words[1]), body.decode(errors="replace").strip()

@@ -1,5 +1,5 @@
-"""What `flexcapture up` runs, and with which environment: decided from the settings, the kept ports
-and the console's token, before anything is started. Touches nothing."""
+"""Decide which programs `flexcapture up` runs, and with which environment, from the settings, the
+kept ports and the console's token. Pure: it starts and writes nothing."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,24 +23,25 @@ KINESIS_STREAM = "flex-events"
 GATEWAY_PATH = "/media"
 
 RoleCommand = Callable[[Role], Sequence[str]]
-"""A command that runs a role."""
+"""Returns the command that runs a role."""
 
 
 def port_names(settings: Settings, brokers: int = 1) -> list[str]:
-    """The names of all ports that `up` may need; also of those that a setting replaces now."""
+    """Return the names of all ports that `up` may need, including those that a setting replaces
+    now."""
     names = [*broker_port_names(brokers), "kinesis", "schema-registry", "gateway"]
     names += [f"{role}-{n}" for role, n in instances(settings)]
     return names + [_http_port(role, n) for role, n in instances(settings) if role is Role.CONSOLE]
 
 
 def instances(settings: Settings) -> list[tuple[Role, int]]:
-    """Every process of a role, by role and number."""
+    """Return every process, by role and number."""
     return [(role, n) for role in Role for n in range(settings.processes.get(role, 1))]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where everything is and what is run, and with what."""
+    """The addresses of all services, and the programs to run with their environments."""
 
     settings: Settings
     directory: Path
@@ -56,13 +57,13 @@ class Plan:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Where Kafka is."""
+        """The addresses of the Kafka brokers, separated by commas."""
         ports = [self.ports[name] for name in broker_names(self.brokers)]
         return self.settings.kafka_bootstrap_servers or bootstrap_servers(ports)
 
     @property
     def kinesis(self) -> LocalKinesis | None:
-        """The emulator that `up` starts."""
+        """The emulator that `up` starts, or None."""
         settings = self.settings
         if settings.aws_endpoint_url_kinesis or settings.kinesis_stream:
             return None
@@ -70,21 +71,21 @@ class Plan:
 
     @property
     def registry_listen(self) -> str | None:
-        """Where `up` serves the schemas; None where a registry is configured."""
+        """The address at which `up` serves the schemas; None if a registry is configured."""
         return None if self.settings.schema_registry_url else self._local("schema-registry")
 
     @property
     def gateway_listen(self) -> str:
-        """Where the gateways listen, all on one port."""
+        """The address at which all gateways listen; they share one port."""
         return self.settings.gateway_listen or self._local("gateway")
 
     @property
     def gateway_url(self) -> str:
-        """The gateway, as this machine reaches it."""
+        """The gateway's URL on this machine."""
         return f"ws://{reachable(self.gateway_listen)}{GATEWAY_PATH}"
 
     def used_ports(self) -> dict[str, int]:
-        """The kept ports that will be listened on, by name."""
+        """Return the kept ports that will be listened on, by name."""
         unused = set(broker_port_names(self.brokers)) if not self.local_kafka else set()
         unused |= set() if self.kinesis else {"kinesis"}
         unused |= set() if self.registry_listen else {"schema-registry"}
@@ -94,7 +95,7 @@ class Plan:
         return {name: port for name, port in self.ports.items() if name in wanted}
 
     def shared_settings(self) -> Settings:
-        """The settings with which `up` itself reaches Kafka."""
+        """Return the settings with which `up` itself reaches Kafka."""
         if not self.local_kafka:
             return self.settings
         local = {
@@ -104,7 +105,7 @@ class Plan:
         return self.settings.model_copy(update=local)
 
     def programs(self, start: ForkServer | RoleCommand) -> list[Program]:
-        """Return the processes of every role, forked or run by a command."""
+        """Return the programs of all roles: forked, or run by a command."""
         return [
             Program(
                 role,
@@ -117,12 +118,14 @@ class Plan:
         ]
 
     def backing_environment(self) -> dict[str, str]:
-        """The environment of broker and emulator: none of our settings, no credentials."""
+        """Return the environment of broker and emulator, without our settings and without
+        credentials."""
         hidden = (PREFIX, "AWS_", "KAFKA_", "JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS")
         return {k: v for k, v in self.environment.items() if not k.startswith(hidden)}
 
     def endpoints(self, pid: int, roles: Iterable[tuple[Program, int | None]]) -> dict[str, Any]:
-        """What endpoints.json says. A process that is being restarted has no pid (null)."""
+        """Return the content of endpoints.json. A process that is being restarted has the pid
+        null."""
         listed: dict[str, list[dict[str, Any]]] = {}
         for program, role_pid in roles:
             listed.setdefault(program.role, []).append({"pid": role_pid, "http": program.http})
@@ -174,7 +177,7 @@ class Plan:
 
     def _role_settings(self, role: Role, number: int) -> Iterable[tuple[str, str]]:
         settings = self.settings
-        yield "NO_ENV_FILE", "1"  # what it said is in our environment already
+        yield "NO_ENV_FILE", "1"  # its values are already in our environment
         yield "INSTANCE", f"{role}-{number}"
         yield "STATE_DIR", str(self.directory)
         yield "KAFKA_BOOTSTRAP_SERVERS", self.bootstrap_servers
@@ -182,7 +185,7 @@ class Plan:
         yield "GATEWAY_LISTEN", self.gateway_listen
         yield "GATEWAY_PUBLIC_URL", settings.gateway_public_url or self.gateway_url
         yield "GATEWAY_REUSE_PORT", "true"
-        yield "GATEWAY_CHECK_SECONDS", "0"  # nobody balances a load here
+        yield "GATEWAY_CHECK_SECONDS", "0"  # there is no load balancer here
         yield "GATEWAY_DRAIN_SECONDS", "2"
         yield (
             "DATABASE_URL",
@@ -196,17 +199,18 @@ class Plan:
         yield "HTTP_LISTEN", self._http(role, number)
 
     def _kinesis_environment(self, role: Role) -> dict[str, str]:
-        # Only for the bridge: who writes recordings to a real S3 needs his real credentials.
+        # Only for the bridge: roles that write recordings to a real S3 need the real credentials.
         return self.kinesis.environment() if self.kinesis and role is Role.BRIDGE else {}
 
 
 def _http_port(role: Role, number: int) -> str:
-    """The name of the port of /healthz and /metrics. On the console's own they need the token."""
+    """Return the name of the port of /healthz and /metrics. The console has another port for them,
+    because on its main port they need the token."""
     return f"{role}-{number}-http" if role is Role.CONSOLE else f"{role}-{number}"
 
 
 def reachable(listen: str) -> str:
-    """`host:port` of a listening address as this machine reaches it."""
+    """Return `host:port` of a listening address as this machine reaches it."""
     host, port = listen_address(listen)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

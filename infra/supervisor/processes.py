@@ -1,4 +1,4 @@
-"""Starting and ending processes that must not outlive the one that started them."""
+"""Start and end processes that must not outlive their parent."""
 
 import os
 import signal
@@ -11,16 +11,16 @@ _TIED = Path(__file__).with_name("die_with_parent.py")
 
 
 def tied(command: Sequence[str]) -> list[str]:
-    """The command, so that it ends when this process does.
+    """Return the command, changed so that its process ends with this one.
 
-    Start it from the main thread (the kernel watches the thread that made the process) and with
-    `start_new_session=True`: Ctrl-C in a terminal must reach the parent only, and `signal_all`
-    whatever the command starts.
+    Start it from the main thread, because the kernel watches the thread that created the process.
+    Start it with `start_new_session=True`: then Ctrl-C in a terminal reaches only the parent, and
+    `signal_all` reaches everything that the command starts.
     """
     return [sys.executable, "-I", "-S", str(_TIED), str(os.getpid()), *command]
 
 
 def signal_all(pid: int, signum: signal.Signals) -> None:
-    """Signals a tied process and whatever it started; nothing happens where they are gone."""
+    """Send a signal to a tied process and its children. Do nothing if they have ended."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signum)

@@ -1,4 +1,5 @@
-"""Runs a plan: Kafka and Kinesis first, then the topics, then the roles; stops them in turn."""
+"""Run a plan: first Kafka and Kinesis, then the topics, then the roles. Stop them in reverse
+order."""
 
 import asyncio
 import os
@@ -21,7 +22,7 @@ from schemas import registry, topics
 _KAFKA_SECONDS = 60.0
 _SLOW_SECONDS = 120.0
 _PROBE_SECONDS = 0.2
-# Together well under the 20 s in which everything has to be gone.
+# The sum must be well under 20 s, the limit for stopping everything.
 _ROLE_STOP_SECONDS = 8.0
 _BACKING_STOP_SECONDS = 7.0
 
@@ -29,12 +30,12 @@ Say = Callable[[str], None]
 
 
 class CannotStart(RuntimeError):
-    """Something that everything else needs did not come up; the text says what and why."""
+    """A service that everything else needs did not start. The text gives the reason."""
 
 
 class Supervisor:
     """Owns every process of one `up`. `kafka_commands`: one for each local broker, none if Kafka is
-    outside."""
+    external."""
 
     def __init__(
         self,
@@ -64,10 +65,11 @@ class Supervisor:
         self._start = start
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Brings everything up, says so, and keeps it up until `stop` is set; then ends it all.
+        """Start everything, report that it is ready, and keep it running until `stop` is set; then
+        stop everything.
 
-        Raises `CannotStart` or `SettingsError` where that is no use, after ending what it had
-        started, and `OSError` where the schemas cannot be served.
+        Raises `CannotStart` or `SettingsError` if it cannot start, after it has stopped the started
+        programs, and `OSError` if the schemas cannot be served.
         """
         async with AsyncExitStack() as stack:
             stack.callback(self._state_dir.remove_endpoints)
@@ -86,8 +88,9 @@ class Supervisor:
         stopped = group.create_task(stop.wait(), name="stop")
         await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
         failure = work.result() if work.done() else None
-        # 1. Nobody shall read where things are that go away. 2. Nothing new is started. 3. Roles
-        # end while Kafka still takes what they flush. 4. What they stood on ends.
+        # 1. Remove the addresses of the services that are about to stop. 2. Start nothing more. 3.
+        #    Stop the roles while Kafka still accepts the records that they flush. 4. Stop Kafka and
+        #    Kinesis.
         self._say("stopping")
         self._ready = False
         self._state_dir.remove_endpoints()
@@ -102,7 +105,7 @@ class Supervisor:
             raise failure
 
     async def _work(self, group: asyncio.TaskGroup) -> Exception:
-        """Goes on until it is cancelled; returns only with what makes going on impossible."""
+        """Work until cancelled. Returns only with the error that prevents further work."""
         try:
             await self._backing_ready()
             for child in self._roles:
@@ -149,7 +152,9 @@ class Supervisor:
                     else:
                         return None
         except TimeoutError:
-            log = f"; its log ends:\n{self._brokers[0].log_tail()}" if self._brokers else ""
+            log = (
+                f"; last lines of its log:\n{self._brokers[0].log_tail()}" if self._brokers else ""
+            )
             where = self._plan.bootstrap_servers
             return CannotStart(f"Kafka at {where} does not answer{log}")
         except SettingsError as error:
@@ -169,7 +174,7 @@ class Supervisor:
             await self._plan.kinesis.make_stream()
 
     async def _keep_kinesis_stream(self) -> Exception:
-        """The emulator forgets its stream when it dies: makes it again after each start."""
+        """Create the stream again after each start of the emulator, which loses it when it dies."""
         while True:
             if self._kinesis is None:
                 await asyncio.Event().wait()
@@ -238,8 +243,8 @@ class Supervisor:
 
 
 def is_waiting_for_a_list(role: str, status: int, text: str) -> bool:
-    """Return whether a stream manager works, and is unhealthy only because of the monitored list.
-    The others must not wait for it: `flexcapture policy accept` needs the pipeline."""
+    """Return whether a stream manager works and is unhealthy only because of the monitored list.
+    The other roles must not wait for the list: `flexcapture policy accept` needs the pipeline."""
     reasons = [line.split(":")[0] for line in text.splitlines()]
     return role == Role.STREAM_MANAGER and status == 503 and {*reasons} <= _OF_THE_LIST
 

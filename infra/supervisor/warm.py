@@ -1,7 +1,7 @@
-"""Waits until a new local broker can do all that it will be asked.
+"""Wait until a new local broker is fully usable.
 
-A topic exists before its partitions can be written, and the first who needs a coordinator has its
-topic made. Roles that are started sooner spend the machine on asking again.
+A topic exists before its partitions can be written, and the first client that needs a coordinator
+causes its topic to be created. Roles that start earlier waste processor time on retries.
 """
 
 from aiokafka import TopicPartition
@@ -14,10 +14,8 @@ _NAME = "up"
 
 
 async def all_usable(settings: Settings) -> None:
-    """Returns once every partition can be used and both coordinators answer.
-
-    Raises aiokafka's `KafkaError` if that takes too long.
-    """
+    """Return once every partition can be used and both coordinators answer. Raises aiokafka's
+    `KafkaError` if that takes too long."""
     partitions = [
         TopicPartition(settings.prefixed(topic.name), number)
         for topic in ALL

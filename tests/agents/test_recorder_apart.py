@@ -139,7 +139,7 @@ async def test_a_partition_that_kafka_does_not_take_holds_no_other_back(
     assert feed.first_meanwhile < 12
     assert {"MZ1", "MZ2"} == set(producer.completed())
     assert {FIRST: 12, SECOND: 12} == feed.offsets
-    assert any("Kafka does not take" in warning for warning in feed.warnings)
+    assert any("Kafka does not accept" in warning for warning in feed.warnings)
     assert not health.reasons
     assert not health.warnings
     done = [r for _, r in producer.sent if isinstance(r, RecordingCompleted)]

@@ -135,7 +135,7 @@ def test_the_resolver_refuses_what_finds_no_room() -> None:
 
     step = core.on_record(CUSTOMER_LEG, state, callback(MOST_WAITING), T0)
 
-    why = f"{MOST_WAITING} events of {CUSTOMER_LEG} wait for its task already"
+    why = f"{MOST_WAITING} events of {CUSTOMER_LEG} already wait for its task"
     assert Step(state, refused=Refusal("too-many-waiting", why)) == step
 
 

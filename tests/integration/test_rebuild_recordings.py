@@ -113,7 +113,7 @@ async def test_the_same_recordings_again(settings_for, prefix, tmp_path, monkeyp
             assert "4 recordings are the same" in await run(Asked(), None, f"s3://{BUCKET}/again")
         damage(kept)
         told = await run(Asked(), None, kept.as_uri(), status=1)
-        assert "its audio is otherwise in the recordings store" in told
+        assert "its audio differs in the recordings store" in told
         assert before == await offsets(settings)
         await media.gateway_started(EPOCH + 1)
         await media.until_complete()

@@ -242,7 +242,7 @@ def test_what_keeps_failing_is_told(kafka: str, prefix: str, tmp_path: Path) -> 
     }
     with up(tmp_path / "state", "crash-2", **outside) as process:
         said = until(process, "ready")
-        assert any("tracker-0 ended: 3; started again now" in line for line in said)
+        assert any("tracker-0 exited with status 3; restarting now" in line for line in said)
         assert any("cannot do it today" in line for line in said)
 
 

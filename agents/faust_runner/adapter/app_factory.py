@@ -1,4 +1,4 @@
-"""The Faust app of a role, every setting that matters explicit."""
+"""Configure the Faust app of a role. Every setting that matters is given explicitly."""
 
 import logging
 import os
@@ -17,7 +17,8 @@ from schemas.topics import CALL_PARTITIONS
 
 _SESSION_SECONDS = 8.0
 LEASE_SECONDS = _SESSION_SECONDS - 2.0
-"""For how long a heartbeat's answer is taken to hold: less than the session."""
+"""How long a confirmed heartbeat counts as proof of membership. Must be shorter than the
+session."""
 
 
 def faust_app(
@@ -28,7 +29,8 @@ def faust_app(
     lease: Lease,
     gathering_s: float = 0.0,
 ) -> App:
-    """The app, not started. `gathering_s`: how long the broker gathers records, where it should."""
+    """Return the app, not started. `gathering_s`: how long (s) the broker collects records before
+    it answers a fetch; 0: it answers at once."""
     for noisy in ("faust", "mode", transport.__name__, consumer_thread.__name__):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger(transport.__name__).addFilter(_misses_no_sensor)
@@ -71,7 +73,8 @@ def faust_app(
 
 
 def _data_directory(settings: Settings, instance: str) -> str:
-    # Of this user alone: in a directory for all, another one could have made it before.
+    # The directory belongs to this user: in a shared one, another user could have created it
+    # before.
     base = settings.state_dir or Path(tempfile.gettempdir()) / f"flexcapture-{os.getuid()}"
     directory = base / "faust" / instance
     directory.mkdir(parents=True, exist_ok=True)
@@ -79,5 +82,5 @@ def _data_directory(settings: Settings, instance: str) -> str:
 
 
 def _misses_no_sensor(record: logging.LogRecord) -> bool:
-    # Faust warns at every rebalance that its monitor, which we take out, kept nothing of it.
+    # At each rebalance Faust warns that its monitor kept no state. We removed the monitor.
     return "Missing sensor state" not in record.getMessage()

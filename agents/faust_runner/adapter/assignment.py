@@ -1,8 +1,9 @@
-"""Whether the partitions that Kafka's group gave to a Faust role belong together.
+"""Check that the partitions that the consumer group assigned to a Faust role belong together.
 
-A role reads partition N of all of its topics, and keeps their state in partition N of its table: it
-is given all of them or none. Where a topic is missing (the group's leader had not heard of it), the
-role looks well and does nothing for these calls, so the group has to share out anew.
+A role reads partition N of each of its topics and keeps the state in partition N of its table, so
+it must be assigned all of them or none. If the group's leader did not know a topic yet, the role
+lacks this topic's partitions: it looks healthy and does nothing for these calls. The group must
+then assign its partitions again.
 """
 
 import asyncio
@@ -21,15 +22,19 @@ _AGAIN_SECONDS = 5.0
 
 
 def lacking(assigned: Iterable[tuple[str, int]], topics: Collection[str]) -> dict[str, list[int]]:
-    """Return the partitions that a topic lacks although another of the topics has them."""
+    """Return, for each topic that lacks partitions which another of the topics has, their
+    numbers."""
     found = {topic: {number for name, number in assigned if name == topic} for topic in topics}
     whole = set().union(*found.values())
     return {topic: sorted(whole - has) for topic, has in found.items() if whole - has}
 
 
 async def watch_assignment(app: Any, topics: Collection[str], health: Health) -> None:
-    """Turn `health` red and have the group share out anew while a topic's partitions are missing.
-    `topics`: names with the prefix, the changelog's too. Never returns."""
+    """Set `health` to bad and request a new assignment while partitions of a topic are missing.
+    Never returns.
+
+    `topics`: names with the prefix, including the changelog.
+    """
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         if app.rebalancing or not app.consumer.started:

@@ -1,6 +1,5 @@
-"""The thread in which Faust's consumer lives: made as all of our consumers are, and giving nothing
-away. What is put right here is listed in `transport.py`.
-"""
+"""The thread that runs Faust's consumer. It creates the consumer with our common settings, and
+loses no fetched records. `faust_transport` lists all corrections."""
 
 from typing import Any
 
@@ -14,26 +13,25 @@ from pipeline.runtime.kafka import consumer as kafka_consumer
 from schemas.fast_dataclass import dataclass
 
 RECOVERING_FETCH_MS = 20
-"""How long a fetch that finds nothing may take while a table recovers: when that ends, other
-partitions are read."""
+"""How long an empty fetch may take while a table recovers. Other partitions can be read only after
+it ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fetching:
-    """How records are asked for: a fetch is answered once there are `least_bytes`, or after
-    `most_ms`."""
+    """When the broker answers a fetch: as soon as it has `least_bytes`, or after `most_ms`."""
 
     most_ms: int = IDLE_FETCH_MS
     least_bytes: int = 1
 
     @classmethod
     def gathered(cls, seconds: float) -> "Fetching":
-        """All that comes within `seconds` at once."""
+        """Return settings that collect the records of `seconds` into one fetch."""
         return cls(round(seconds * 1000), GATHERED_BYTES)
 
 
 class Worker(WorkerThread):  # type: ignore[misc]
-    """The consumer's thread; one that hangs does not keep the process alive."""
+    """The consumer's thread. A daemon, so that it does not keep the process alive if it hangs."""
 
     def __init__(self, service: Any, **options: Any) -> None:
         super().__init__(service, **options)
@@ -41,7 +39,7 @@ class Worker(WorkerThread):  # type: ignore[misc]
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
-    """Makes the consumer as all of ours are made."""
+    """Creates the consumer with the same settings as our other consumers."""
 
     Worker = Worker
 
@@ -71,9 +69,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         timeout: float | None = None,
         max_records: int | None = None,
     ) -> dict[Any, Any]:
-        """A fetch may end when its partitions have been paused, or sought by a recovery that began
-        meanwhile. Faust then throws the records away; given back, they are fetched again. (No other
-        task of this loop runs between the fetch's end and the seek.)"""
+        """Fetch records, without those of partitions that are no longer active.
+
+        Partitions may be paused, or a recovery may seek them, while a fetch is under way. Faust
+        then discards the fetched records; here the consumer seeks back, so that they are fetched
+        again. No other task of this loop runs between the end of the fetch and the seek.
+        """
         records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
         kept = {}
         for tp, batch in records.items():
@@ -84,16 +85,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return kept
 
     def fetch_for(self, most_ms: int) -> None:
-        """How long fetches that find nothing may take, from the next one on."""
+        """Set how long (ms) an empty fetch may take, from the next one on."""
         self._ensure_consumer()._fetcher._fetch_max_wait_ms = most_ms  # noqa: SLF001
 
     def rejoin(self) -> None:
-        """See `Consumer`."""
+        """See `Consumer.rejoin`."""
         coordinator = self._ensure_consumer()._coordinator  # noqa: SLF001
         self.thread_loop.call_soon_threadsafe(coordinator.request_rejoin)
 
     def position_and_end(self, tp: Any) -> tuple[int | None, int | None]:
-        """See `Consumer`."""
+        """See `Consumer.position_and_end`."""
         subscription = self._ensure_consumer()._subscription.subscription  # noqa: SLF001
         assignment = subscription and subscription.assignment
         if not assignment or tp not in assignment.tps:
@@ -102,6 +103,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
         return (state.position if state.has_valid_position else None), state.lso
 
     def has_leader(self, tp: Any) -> bool:
-        """See `Consumer`."""
+        """See `Consumer.has_leader`."""
         cluster = self._ensure_consumer()._client.cluster  # noqa: SLF001
         return cluster.leader_for_partition(tp) not in (None, -1)

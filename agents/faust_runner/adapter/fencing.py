@@ -1,14 +1,15 @@
-"""Only who still owns a partition may write what came of it.
+"""Fencing: a process may write results for a partition only while it is a member of the consumer
+group.
 
-A process that is stopped (SIGSTOP, a machine that hangs) for longer than its session, and then goes
-on, would write what it had begun over what its successor wrote meanwhile: an old value would be the
-changelog's last, and events would be lost at the next recovery. So each request to the broker waits
-until the group's coordinator has confirmed, within the session, that we are still a member; a
-process that is told it no longer is one writes nothing more and ends.
+A process that is suspended (SIGSTOP, a machine that hangs) for longer than its session, and then
+resumes, would write its pending results over those of its successor. The last value in the
+changelog would then be an old one, and events would be lost at the next recovery. So each produce
+request waits until the group's coordinator has confirmed the membership within the session. A
+process that has lost its membership writes nothing more and ends.
 
-The broker cannot check this for us (it knows no table's owner), so a rest remains: a process that
-is stopped in the few microseconds between the look and the writing, or a machine that is stopped
-together with its clocks, until its next heartbeat.
+The broker cannot check this for us, because it does not know the owner of a table. Two cases
+remain: a process that is suspended in the few microseconds between the check and the write; and a
+machine that is suspended together with its clocks, until its next heartbeat.
 """
 
 import asyncio
@@ -33,18 +34,22 @@ _NO = frozenset({UnknownMemberIdError.errno, IllegalGenerationError.errno, _FENC
 
 
 class Fenced(ProducerFenced):  # type: ignore[misc]
-    """Others own now what this process owned: end it."""
+    """Another process owns the partitions now: end this one."""
 
 
 def since_boot() -> float:
-    """Seconds by a clock that goes on while the machine sleeps, where there is one."""
+    """Return seconds from a clock that also runs while the machine is suspended, if there is
+    one."""
     clock = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if clock is None else time.clock_gettime(clock)
 
 
 class Lease:
-    """Membership in the group, good for `seconds` from the question that was last answered with
-    yes. Belongs to the running loop; `answered` may be called from any thread."""
+    """Membership in the group, valid for `seconds` from the time of the last request that the
+    coordinator confirmed.
+
+    Belongs to the running loop. `answered` and `lose` may be called from any thread.
+    """
 
     def __init__(self, seconds: float, clock: Callable[[], float] = since_boot) -> None:
         self._seconds = seconds
@@ -55,38 +60,41 @@ class Lease:
         self._news = asyncio.Event()
 
     def answered(self, asked_at: float, error_code: int) -> None:
-        """The coordinator's answer to a question that was sent at `asked_at`."""
+        """Take in the coordinator's answer to a request that was sent at `asked_at`
+        (`since_boot`)."""
         if error_code == _YES:
             self._until = asked_at + self._seconds
         elif self._until is None:
-            return  # not let in yet
+            return  # not a member yet
         elif error_code in _NO:
             self._lost = f"the group's coordinator says {error_code}"
         elif error_code == _LETTING_GO and self._clock() >= self._until:
-            # Others may take over at any moment, and only we could still be waiting for something.
-            self._lost = "it was too long in letting go of its partitions"
+            # The rebalance may end at any moment, and this process may be the only one that delays
+            # it.
+            self._lost = "it took too long to give up its partitions"
         self._loop.call_soon_threadsafe(self._news.set)
 
     def lose(self, reason: str) -> None:
-        """End the process: it still has something to write that it must not write any more. May be
-        called from any thread."""
+        """End the process: it has pending records that it may no longer write. May be called from
+        any thread."""
         self._lost = self._lost or reason
         self._loop.call_soon_threadsafe(self._news.set)
 
     def holds(self) -> bool:
-        """Whether membership was confirmed lately. Raises `Fenced` once it was lost."""
+        """Return whether the membership was confirmed recently. Raises `Fenced` once it was
+        lost."""
         if self._lost is not None:
-            raise Fenced(f"this process owns nothing any more: {self._lost}")
+            raise Fenced(f"this process no longer owns any partition: {self._lost}")
         return self._until is not None and self._clock() < self._until
 
     async def held(self) -> None:
-        """Returns once the lease holds. Raises `Fenced`."""
+        """Return once the lease holds. Raises `Fenced`."""
         while not self.holds():
             self._news.clear()
             await self._news.wait()
 
     async def lasts(self) -> None:
-        """Never returns; raises `Fenced` once the lease is lost."""
+        """Never return; raise `Fenced` once the lease is lost."""
         while True:
             self.holds()
             self._news.clear()
@@ -94,14 +102,15 @@ class Lease:
 
 
 def keep(lease: Lease, consumer: AIOKafkaConsumer) -> None:
-    """From now on the lease follows what the coordinator answers the consumer."""
-    client = consumer._client  # noqa: SLF001 - aiokafka tells nobody when it was last answered
+    """Update the lease from the coordinator's answers to the consumer, from now on."""
+    client = consumer._client  # noqa: SLF001 - aiokafka does not publish its last answer
     unwatched = client.send
 
     async def send(node_id: int, request: Any, **options: Any) -> Any:
         asked_at = since_boot()
         response = await unwatched(node_id, request, **options)
-        # To be let in is not yet to own anything; to be sent away is to own nothing.
+        # A join alone assigns no partitions, so its success confirms nothing; its refusal ends the
+        # membership.
         joining = isinstance(request, JoinGroupRequest)
         if isinstance(request, HeartbeatRequest | SyncGroupRequest) or (
             joining and response.error_code in _NO
@@ -113,14 +122,14 @@ def keep(lease: Lease, consumer: AIOKafkaConsumer) -> None:
 
 
 def guard(lease: Lease, producer: AIOKafkaProducer) -> None:
-    """From now on the producer writes nothing but while the lease holds. What is to be written
-    waits for the next answer, and fails with `Fenced` if that is no."""
+    """Let the producer write only while the lease holds, from now on. Records wait for the next
+    confirmation, and fail with `Fenced` if the membership is lost."""
     client = producer.client
     unguarded = client.send
 
     async def send(node_id: int, request: Any, **options: Any) -> Any:
         if isinstance(request, ProduceRequest):
-            # Connected first: between the last look and the bytes' writing nothing is waited for.
+            # Connect first, so that nothing is awaited between the last check and the write.
             await client.ready(node_id)
             while not lease.holds():
                 await lease.held()

@@ -1,32 +1,32 @@
-"""Faust's transport, with what is wrong in it for us put right. Each override has a test that
-fails without it, in tests/agents/faust_runner/adapter/test_transport.py (T) or
-tests/integration/test_faust.py (I).
+"""Faust's transport, with corrections. Each override has a test that fails without it, in
+tests/agents/faust_runner/adapter/test_transport.py (T) or tests/integration/test_faust.py (I).
 
-- The consumer reads committed records only; under `at_least_once` Faust's own reads all.
+- The consumer reads committed records only; Faust's own reads all under `at_least_once`.
   (`_create_worker_consumer`; I: only_committed_records_are_handled)
-- Membership is watched, for the lease that all writing needs. (`_create_worker_consumer`;
-  I: a_process_that_was_stopped_writes_nothing_over_its_successor)
-- An offset is committed only up to the smallest one in flight (faust issue 606: it takes what lies
-  between two acknowledged offsets for a gap), and only once all that came of it is on the broker:
-  partition by partition.
-  (`_new_offset`, `_add_gap`, `_commit_offsets`; T: an_offset_in_flight_is_not_committed,
-  holes_hold_nothing_up, holes_are_not_kept, nothing_is_committed_before_...)
-- After a recovery nothing is read before the seek to the committed offsets, or the beginning, where
-  there is none (`resume_partitions`, `resume_flow`, `perform_seek`; T: after_a_recovery_...,
-  where_nothing_was_committed_...), and what a fetch brings too late is given back (`_getmany`,
-  `_fetch_records`; T: a_fetch_under_way_keeps_its_partitions, what_a_fetch_brings_too_late_...):
-  Faust loses records there.
+- The lease follows the consumer's group membership; all writing needs it.
+  (`_create_worker_consumer`; I: a_process_that_was_stopped_writes_nothing_over_its_successor)
+- An offset is committed only up to the smallest one in flight (faust issue 606: Faust treats the
+  offsets between two acknowledged ones as a gap), and only once all its results are on the broker,
+  partition by partition. (`_new_offset`, `_add_gap`, `_commit_offsets`; T:
+  an_offset_in_flight_is_not_committed, holes_hold_nothing_up, holes_are_not_kept,
+  nothing_is_committed_before_...)
+- After a recovery nothing is read before the seek to the committed offsets, or to the beginning if
+  there are none (`resume_partitions`, `resume_flow`, `perform_seek`; T: after_a_recovery_...,
+  where_nothing_was_committed_...), and records that a fetch delivers too late are fetched again
+  (`_getmany`, `_fetch_records`; T: a_fetch_under_way_keeps_its_partitions,
+  what_a_fetch_brings_too_late_...). Faust loses these records.
 - Records are handed on without a task each, and without asking whether Faust's producer keeps up.
   (`wait_first`, `Producer`; T: what_is_taken_at_once_needs_no_task, nobody_asks_how_full_...)
-- A key goes with its partition. (`Table.keep`, `on_key_del`;
-  T: a_key_goes_with_its_partition)
-- A fetch waits for short in a recovery, and else for long. (`resume_flow`,
+- A key is removed together with its partition. (`Table.keep`, `on_key_del`; T:
+  a_key_goes_with_its_partition)
+- An empty fetch is short during a recovery and long otherwise. (`resume_flow`,
   `on_partitions_revoked`; T: a_fetch_waits_for_short_until_a_recovery_is_over)
-- Three waits of a second are left out, in which a restarted process does nothing.
+- Three waits of one second are removed: a restarted process does nothing during them.
   (`_wait_next_records`, `_getmany`, `TableManager`; T: a_pause_that_ends_is_noticed_at_once,
   a_fetch_in_a_recovery_is_short, a_table_is_there_at_once)
-- Nothing is produced through Faust: its flush gives up after 0.1 s. Our own producer does that.
-- Topics are made by `pipeline.runtime.kafka.ensure_topics`, never here.
+- Nothing is produced through Faust, because its flush gives up after 0.1 s. Our own producer is
+  used.
+- Topics are created by `pipeline.runtime.kafka.ensure_topics`, never here.
 """
 
 import asyncio
@@ -49,12 +49,12 @@ from pipeline.runtime.eager import Unfinished, begin
 from pipeline.runtime.settings import Settings
 
 _LOOKS_IN_A_REBALANCE = 5
-"""So often a rebalance looks, for a second each, whether all that is under way is safe."""
+"""How many times, one second each, a rebalance waits for pending results to become safe."""
 
 
 def committable(acked: Iterable[int], in_flight: Iterable[int]) -> int | None:
-    """The offset to commit: the smallest in flight, else the one after the greatest acknowledged;
-    None where nothing was acknowledged below it."""
+    """Return the offset to commit: the smallest in flight, else the one after the greatest
+    acknowledged; None if no offset below it was acknowledged."""
     done = list(acked)
     if not done:
         return None
@@ -64,7 +64,7 @@ def committable(acked: Iterable[int], in_flight: Iterable[int]) -> int | None:
 
 
 class Consumer(driver.Consumer):  # type: ignore[misc]
-    """Commits what is done, when it is safe."""
+    """Commits the offsets of handled records once their results are safe."""
 
     app: "App"
 
@@ -89,18 +89,18 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return offset
 
     async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
-        """Offsets that were never delivered hold nothing up: see `committable`."""
+        """Do nothing: offsets that were never delivered delay no commit; see `committable`."""
 
     async def _commit_offsets(
         self, offsets: Mapping[Any, int], start_new_transaction: bool = True
     ) -> bool:
-        # Before anything else: whatever these offsets caused must be safe. A partition of which it
-        # is not is committed later, and the others now.
+        # First, all results of these offsets must be safe. Partitions with results that are not
+        # safe yet are committed later; the others now.
         due = {**self._unsafe, **offsets}
         try:
             safe = await self.app.before_commit({tp.partition for tp in due})
         except ConnectionError:
-            return False  # the role is ending; whoever comes next begins where it was
+            return False  # the role is ending; its successor continues from the old offsets
         self._unsafe = {tp: offset for tp, offset in due.items() if tp.partition not in safe}
         offsets = {tp: offset for tp, offset in due.items() if tp.partition in safe}
         done: bool = await super()._commit_offsets(offsets, start_new_transaction)
@@ -108,8 +108,11 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return done
 
     async def wait_first(self, *coros: Any, timeout: Any = None) -> Any:
-        """Faust's fetcher hands a record on while it listens for a stop of the flow, and makes two
-        tasks for that. A record that is taken at once needs none."""
+        """Hand a record on without tasks if its queue has room.
+
+        Faust's fetcher hands each record on while it listens for a stop of the flow, and creates
+        two tasks for that.
+        """
         handing_on, *others = coros
         if timeout is None and asyncio.iscoroutine(handing_on):
             begun = begin(handing_on)
@@ -121,7 +124,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return await super().wait_first(handing_on, *others, timeout=timeout)
 
     async def _wait_next_records(self, timeout: float) -> Any:
-        """While there is nothing to read, Faust sleeps for a second, also when there is again."""
+        """Return as soon as there are partitions to read. Faust sleeps for a full second
+        instead."""
         if self.flow_active and not self._get_active_partitions():
             self._resumed.clear()
             await self.wait(self._resumed, timeout=1.0)
@@ -130,12 +134,13 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return await super()._wait_next_records(timeout)
 
     async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
-        # In a recovery only changelogs are read. A fetch that waits for them does not notice when
-        # the sources may be read again: so it waits for short.
+        # During a recovery only changelogs are read. A fetch that waits for them does not notice
+        # when the sources may be read again, so it must be short.
         if all(map(self._is_changelog_tp, active_partitions)):
             timeout = min(timeout, RECOVERING_FETCH_MS / 1000)
-        # A copy: Faust pauses partitions by emptying this set, and to aiokafka, which may be
-        # waiting with it, an empty set means all of them; what that gives is thrown away: lost.
+        # A copy: Faust pauses partitions by emptying this set. aiokafka, which may be waiting with
+        # the same set, takes an empty one to mean all partitions, and the records it returns are
+        # discarded.
         records = await super()._getmany(frozenset(active_partitions), timeout)
         for tp, batch in records.items():
             if batch:
@@ -143,11 +148,12 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         return records
 
     def resume_partitions(self, tps: Iterable[Any]) -> None:
-        """The sources' partitions wait until the flow is resumed.
+        """Resume the changelogs; the sources' partitions wait until the flow is resumed.
 
-        After a recovery Faust resumes them, seeks to the committed offsets, and clears the queues
-        (`Recovery.on_recovery_completed`). What is read between the first and the last is thrown
-        away, and what the seek brings again is then taken for old and dropped: records lost.
+        After a recovery Faust resumes the sources, seeks to the committed offsets, and clears the
+        queues (`Recovery.on_recovery_completed`). Records read between the first and the last step
+        are discarded, and when the seek delivers them again, they are taken for old ones and
+        dropped: they are lost.
         """
         changelogs = {tp for tp in tps if self._is_changelog_tp(tp)}
         self._held |= set(tps) - changelogs
@@ -155,7 +161,7 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._resumed.set()
 
     def resume_flow(self) -> None:
-        """Sought, and the queues cleared: now the sources may flow."""
+        """Resume the sources, now that the offsets are sought and the queues cleared."""
         held, self._held = self._held, set()
         super().resume_partitions(held)
         super().resume_flow()
@@ -163,13 +169,16 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._thread.fetch_for(self.app.fetching.most_ms)
 
     def on_buffer_drop(self, tp: Any) -> None:
-        """A stream's queue has room again."""
+        """Continue reading: a stream's queue has room again."""
         super().on_buffer_drop(tp)
         self._resumed.set()
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
-        """A rebalance began. What the others will do must not be overwritten by what is under way:
-        a process that has something under way still at the end of it must end itself."""
+        """Wait for pending results when a rebalance begins.
+
+        Pending results must not overwrite those of the next owner. A process that still has some
+        when the waiting ends must end itself.
+        """
         self._held.clear()
         self._thread.fetch_for(RECOVERING_FETCH_MS)
         await super().on_partitions_revoked(revoked)
@@ -181,11 +190,14 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         except ConnectionError:
             return  # the role is ending
         if unsafe:
-            self.app.lease.lose(f"partitions move and Kafka does not take {sorted(unsafe)}")
+            self.app.lease.lose(f"partitions move with results pending for {sorted(unsafe)}")
 
     async def perform_seek(self) -> None:
-        """What was fetched and not handled is fetched again, also where nothing was committed yet:
-        aiokafka leaves the position there, and Faust believes in commits that failed."""
+        """Seek so that records which were fetched and not handled are fetched again.
+
+        Partitions without a committed offset start from the beginning: aiokafka keeps their
+        position, and Faust counts failed commits as done.
+        """
         self.fetched.clear()
         committed = await self.seek_to_committed()
         offsets = {ensure_TP(tp): offset or None for tp, offset in committed.items()}
@@ -196,77 +208,86 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         self._committed_offset.update(offsets)
 
     def highwater(self, tp: Any) -> None:
-        """Asked at each record, for Faust's monitor, which is not there."""
+        """Do nothing. Faust calls this for each record, for the monitor that we removed."""
 
     def rejoin(self) -> None:
-        """Have the group share its partitions out anew."""
+        """Ask the group to assign its partitions again."""
         self._thread.rejoin()
 
     def position_and_end(self, tp: Any) -> tuple[int | None, int | None]:
-        """Where reading goes on, and the end of what may be read, as far as is known."""
+        """Return the next offset to read and the end of the readable records; None if not known."""
         return self._thread.position_and_end(tp)  # type: ignore[no-any-return]
 
     def has_leader(self, tp: Any) -> bool:
-        """Whether the partition can be read, as far as is known."""
+        """Return whether the partition has a leader, according to the cached metadata."""
         return self._thread.has_leader(tp)  # type: ignore[no-any-return]
 
     async def create_topic(self, *_: Any, **__: Any) -> None:
-        """Not here."""
+        """Do nothing; see the module's docstring."""
 
 
 class Producer(NullProducer):  # type: ignore[misc]
-    """Sends nothing."""
+    """Faust's producer, which sends nothing."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # Awaited at each record, and asks through Faust's settings how full the buffer is.
+        # Awaited for each record. Faust's own version computes through its settings how full the
+        # buffer is.
         self.buffer.wait_until_ebb = self.flush
 
     async def flush(self) -> None:
-        """Nothing to flush."""
+        """Do nothing: nothing is buffered."""
 
     async def create_topic(self, *_: Any, **__: Any) -> None:
-        """Not here."""
+        """Do nothing; see the module's docstring."""
 
 
 class Transport(driver.Transport):  # type: ignore[misc]
-    """Faust's transport with our consumer."""
+    """Faust's transport with our consumer and producer."""
 
     Consumer = Consumer
     Producer = Producer
 
 
 class TableManager(FaustTableManager):  # type: ignore[misc]
-    """Faust's, which sleeps for a second lest a table be declared late; ours is there."""
+    """Starts at once. Faust's own sleeps for a second, in case tables are declared late; ours is
+    declared before."""
 
     async def on_start(self) -> None:
-        """Begins at once."""
+        """Start the recovery at once."""
         await self._update_channels()
         await self.recovery.start()
 
 
 class Table(faust.Table):  # type: ignore[misc]
-    """A table whose changelog is written by the outbox instead of Faust's producer."""
+    """A table with a changelog that is written by the outbox, not by Faust's producer."""
 
     def keep(self, key: bytes, value: bytes, partition: int) -> None:
-        """Sets a key, and notes its partition: Faust's store does that only in recovery, and a key
-        would outlive the loss of its partition. Faust would ask the event in its stream for it;
-        what is carried out later is in none."""
+        """Set a key and note its partition.
+
+        Faust's store notes the partition only during a recovery, so a key would survive the loss of
+        its partition. Faust would get the partition from the current event, but a coalesced step
+        has none.
+        """
         self[key] = value
         self.data._key_partition[key] = partition  # noqa: SLF001
 
     def on_key_set(self, key: bytes, value: bytes) -> None:
-        """Nothing more: see `keep`."""
+        """Do nothing: `keep` does all."""
 
     def on_key_del(self, key: bytes) -> None:
-        """Forgets the key's partition."""
+        """Forget the key's partition."""
         self.data._key_partition.pop(key, None)  # noqa: SLF001
 
 
 class App(faust.App):  # type: ignore[misc]
-    """A Faust app on our transport. `before_commit` is awaited before each offset commit, and
-    returns the partitions, of those given, that may be committed; `lease` follows the consumer's
-    membership; `fetching` says how records are asked for."""
+    """A Faust app that uses our transport.
+
+    - `before_commit` is awaited before each offset commit with partitions, and returns those that
+      may be committed.
+    - `lease` follows the consumer's membership in the group.
+    - `fetching` says when the broker answers a fetch.
+    """
 
     def __init__(
         self,
@@ -285,7 +306,7 @@ class App(faust.App):  # type: ignore[misc]
         super().__init__(app_id, **options)
 
     def on_init_dependencies(self) -> Any:
-        """Without Faust's monitor, which measures every event for nobody."""
+        """Remove Faust's monitor: it measures every event, and nothing reads the result."""
         services = super().on_init_dependencies()
         self.sensors.remove(self.monitor)
         return services

@@ -1,7 +1,7 @@
-"""How far a Faust app is, and the watchdog that ends a process which is stuck.
+"""Measure the progress of a Faust app, and end a process that is stuck.
 
-After a broker's outage partitions may fall silent for good (faust issues 175, 523, 532, 640): the
-process looks well and does nothing. What helps is a new process.
+After a broker outage some partitions may stay silent for good (faust issues 175, 523, 532, 640):
+the process looks healthy and does nothing. Only a new process helps.
 """
 
 import asyncio
@@ -20,18 +20,19 @@ LAG = Gauge("flexcapture_lag_records", "Records not yet handled, in this process
 
 
 class Stuck(RuntimeError):
-    """Nothing goes on although something should: end the process."""
+    """There is work to do and no progress: end the process."""
 
 
 class Busy(Protocol):
-    """Tells since when one record has been in work."""
+    """Shows since when the current record has been in work (`time.monotonic()`), or None."""
 
     busy_since: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What the watchdog sees at a moment (seconds). `lag` None: the broker does not answer."""
+    """One observation by the watchdog, at a time in seconds. `lag` is None if the broker does not
+    answer."""
 
     at: float
     rebalancing: bool
@@ -43,9 +44,12 @@ class Sight:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """For how long (seconds) a thing may last. A rebalance includes the table's recovery. A broker
-    that is away is nobody's fault here, and a new process could do no more; but one that asks in
-    vain for so long may be the only one who gets no answer."""
+    """How long (s) each condition may last.
+
+    `rebalancing` includes the table's recovery. `unanswered` is long because a new process could do
+    no more while the broker is down; but after that time this process may be the only one that gets
+    no answer.
+    """
 
     unanswered: float = 300.0
     rebalancing: float = 120.0
@@ -54,7 +58,7 @@ class Limits:
 
 
 class Watchdog:
-    """Pure: told what is seen, says what is wrong."""
+    """Decides from observations whether the process is stuck. Pure."""
 
     def __init__(self, first: Sight, limits: Limits = Limits()) -> None:
         self._limits = limits
@@ -65,12 +69,12 @@ class Watchdog:
         self._last = first
 
     def see(self, sight: Sight) -> str | None:
-        """Why the process is to be ended, None while all is well."""
+        """Take in an observation. Return why the process must end, or None."""
         last, self._last = self._last, sight
         if sight.lag is not None:
             self._answered = sight.at
         elapsed = sight.at - last.at
-        if sight.lag is None:  # the clocks stand still
+        if sight.lag is None:  # time without an answer does not count
             self._steady += elapsed
             self._committed += elapsed
         if not sight.rebalancing:
@@ -80,7 +84,7 @@ class Watchdog:
         if sight.rebalancing or sight.committed != last.committed or not sight.handled:
             self._committed = sight.at
         elif sight.handled == last.handled:
-            # Nothing new to commit since: the clock stands still.
+            # There was nothing new to commit, so this time does not count.
             self._committed = min(self._committed + elapsed, sight.at)
         return self._wrong(sight)
 
@@ -98,7 +102,7 @@ class Watchdog:
 
 
 class Progress:
-    """Where the app stands on its topics (names with prefix, the ticks' last)."""
+    """The app's position on its topics. `topics`: names with the prefix, the ticks' last."""
 
     def __init__(self, app: Any, topics: Sequence[str]) -> None:
         self._app = app
@@ -108,24 +112,25 @@ class Progress:
         self.count = 0
 
     def handled(self, topic: str, partition: int, offset: int, timestamp: int) -> None:
-        """A record is done; its timestamp in ms."""
+        """Note that a record was handled. `timestamp`: its Kafka timestamp (ms)."""
         self._handled[topic, partition] = offset, timestamp
         self.count += 1
 
     def owned(self) -> frozenset[int]:
-        """The partitions that this process owns, none while that changes."""
+        """Return the partitions that this process owns; empty during a rebalance or a recovery."""
         if self._app.rebalancing or self._app.in_recovery or not self._app.consumer.started:
             return frozenset()
         assignment = self._app.consumer.assignment()
         return frozenset(tp.partition for tp in assignment if tp.topic == self._ticks)
 
     def settled(self, partition: int) -> float:
-        """Up to which log time (ms) the partition's records on the topics besides ticks were
-        handled: for ever where nothing is known to wait."""
+        """Return the log time (ms) up to which the partition's records, ticks aside, were handled;
+        infinity if none is known to wait."""
         return min((self._settled(topic, partition) for topic in self._sources), default=inf)
 
     def followed(self, topic: str, partition: int, offset: int) -> bool:
-        """Whether records of the partition, ticks left aside, are known to wait behind this one."""
+        """Return whether records of the partition, ticks aside, are known to wait behind this
+        one."""
         handled = {name: self._handled.get((name, partition), (-1, 0))[0] for name in self._sources}
         if topic in handled:
             handled[topic] = offset
@@ -136,17 +141,18 @@ class Progress:
         return inf if self._is_read(topic, partition, handled) else timestamp
 
     def _is_read(self, topic: str, partition: int, handled: int) -> bool:
-        """Whether nothing is known to wait behind the offset that was handled last."""
+        """Return whether no record is known to wait behind the last handled offset."""
         fetched = self._app.consumer.fetched.get((topic, partition), -1)
         position, end = self._app.consumer.position_and_end(TopicPartition(topic, partition))
         return position is not None and end is not None and position >= end and fetched <= handled
 
     async def lag(self) -> int:
-        """Records between what was read and what the broker says it has."""
+        """Return the number of records between the read positions and the ends that the broker
+        reports."""
         consumer = self._app.consumer
         if not self.owned():
             return 0
-        # A partition without a leader would keep the broker from answering for the others.
+        # If a partition has no leader, the broker answers for the others neither.
         mine = [
             tp
             for tp in consumer.assignment()
@@ -160,7 +166,7 @@ class Progress:
 
 
 async def watch(app: Any, progress: Progress, handler: Busy) -> None:
-    """Looks every two seconds; raises `Stuck`, or what the app crashed with."""
+    """Check every two seconds. Raises `Stuck`, or the error that the app crashed with."""
     loop = asyncio.get_running_loop()
     dog: Watchdog | None = None
     while True:
@@ -183,19 +189,22 @@ async def watch(app: Any, progress: Progress, handler: Busy) -> None:
 
 
 async def lasting(name: str, work: Awaitable[None]) -> None:
-    """Work that must not end. A task group takes no notice of a task that ends cancelled, and what
-    waits for Faust's thread is cancelled when that dies: here it raises."""
+    """Await work that must not end; raise `Stuck` if it does.
+
+    A task group ignores a task that ends cancelled, and tasks that wait for Faust's thread are
+    cancelled when the thread dies.
+    """
     try:
         await work
     except asyncio.CancelledError:
         if _is_cancelled():
             raise
-        raise Stuck(f"{name}: what it waited for is gone") from None
-    raise Stuck(f"{name} ended, and should not")
+        raise Stuck(f"{name}: the thread that it waited for is gone") from None
+    raise Stuck(f"{name} ended unexpectedly")
 
 
 async def _lag(progress: Progress) -> int | None:
-    """The lag; None where there is no answer."""
+    """Return the lag, or None if the broker does not answer."""
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
             lag = await progress.lag()
@@ -210,13 +219,13 @@ async def _lag(progress: Progress) -> int | None:
 
 
 def _is_cancelled() -> bool:
-    """Whether somebody cancelled this very task."""
+    """Return whether the current task itself was cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 async def _until(app: Any, seconds: float) -> None:
-    """Waits, shorter where the app crashes meanwhile."""
+    """Wait for `seconds`, or until the app crashes."""
     try:
         async with asyncio.timeout(seconds):
             await app._crashed.wait()  # noqa: SLF001 - mode has no public way to wait for it

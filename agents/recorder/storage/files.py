@@ -1,5 +1,6 @@
-"""The recorder's keeping for directories: the WAV grows where it will be finished, so that audio is
-written once, and beside it what the manifest will say of each segment, a line each."""
+"""Store unfinished recordings in a directory. The WAV file grows at its final size and place, so
+that audio is written once. Beside it, a file holds the manifest's entry for each segment, one per
+line."""
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
@@ -29,11 +30,11 @@ from pipeline.store.growing_files import Drafts
 from schemas.records import RecorderCheckpoint, RecordingCompleted
 
 SYNCING_THREADS = 8
-"""A disk that is asked for several files at once is asked to sync only once."""
+"""How many files are synced at the same time; a disk combines simultaneous requests."""
 
 
 class FileKeeping:
-    """Segments go into growing files, and are safe when these are synced, all at once."""
+    """Appends segments to growing files. They are safe when the files are synced, all together."""
 
     together = True
 
@@ -46,7 +47,7 @@ class FileKeeping:
         self._next_lines: dict[str, tuple[int, int]] = {}
 
     async def store(self, cuts: Sequence[SegmentCut]) -> None:
-        """See `Keeping`. Not safe before `sync`."""
+        """See `Keeping.store`. The segments are not safe before `sync`."""
         recordings: dict[str, list[SegmentCut]] = {}
         for cut in cuts:
             recordings.setdefault(recording_id(cut.recording), []).append(cut)
@@ -54,7 +55,7 @@ class FileKeeping:
             await asyncio.to_thread(self._store_all, list(recordings.values()))
 
     async def sync(self) -> None:
-        """See `Keeping`."""
+        """See `Keeping.sync`."""
         keys, new = sorted(self._unsynced), self._new
         lanes = [keys[n::SYNCING_THREADS] for n in range(min(SYNCING_THREADS, len(keys)))]
         with as_store_error():
@@ -65,15 +66,15 @@ class FileKeeping:
         self._new = False
 
     async def complete(self, ended: RecordingEnded, partition: int) -> RecordingCompleted:
-        """See `Keeping`."""
+        """See `Keeping.complete`."""
         try:
             with as_store_error():
                 return await asyncio.to_thread(self._complete, ended, partition)
-        except FileNotFoundError:  # its parts are deleted last: another recorder was here before
+        except FileNotFoundError:  # parts are deleted last: another recorder has completed it
             return await told_before(self._store, ended)
 
     async def drop(self, ended: RecordingEnded) -> None:
-        """See `Keeping`."""
+        """See `Keeping.drop`."""
         key = entries_key(ended.recording)
         self._next_lines.pop(key, None)
         if ended.stored:
@@ -81,12 +82,12 @@ class FileKeeping:
                 await asyncio.to_thread(self._drafts.delete, key)
 
     async def is_intact(self, checkpoint: RecorderCheckpoint) -> bool:
-        """See `Keeping`."""
+        """See `Keeping.is_intact`."""
         with as_store_error():
             return await asyncio.to_thread(self._is_intact, checkpoint)
 
     async def clear(self, checkpoint: RecorderCheckpoint) -> None:
-        """See `Keeping`."""
+        """See `Keeping.clear`."""
         r = recording_of(checkpoint)
         with as_store_error():
             for key in (entries_key(r), draft_key(r)):
@@ -107,7 +108,7 @@ class FileKeeping:
             self._store_some(cuts)
 
     def _store_some(self, cuts: Sequence[SegmentCut]) -> None:
-        """Segments of one recording."""
+        """Store segments of one recording."""
         r, index = cuts[0].recording, cuts[0].segment.index
         draft, entries = draft_key(r), entries_key(r)
         pieces = chain.from_iterable(blocks(cut.segment) for cut in cuts)
@@ -118,14 +119,14 @@ class FileKeeping:
             self._drafts.write(entries, [Block(position, lines)], new=not index)
         except FileNotFoundError:
             if self._drafts.path(audio_key(r)).exists():
-                return  # it was completed before, with these segments too
+                return  # already completed, with these segments included
             raise
         self._next_lines[entries] = (index + len(cuts), position + len(lines))
         self._unsynced.update((draft, entries))
         self._new |= not index
 
     def _position(self, entries: str, index: int) -> int:
-        """Where the line of that segment begins."""
+        """Return the position of the segment's line in the file of entries."""
         known, position = self._next_lines.get(entries, (0, 0))
         if known == index:
             return position
@@ -134,7 +135,7 @@ class FileKeeping:
     def _lines(self, entries: str, count: int) -> list[bytes]:
         lines = self._drafts.path(entries).read_bytes().split(b"\n")[:-1] if count else []
         if len(lines) < count:
-            raise BrokenSegments(f"{count} segments wanted, {len(lines)} there")
+            raise BrokenSegments(f"{count} segments expected, {len(lines)} found")
         return lines[:count]
 
     def _complete(self, ended: RecordingEnded, partition: int) -> RecordingCompleted:
@@ -151,10 +152,10 @@ class FileKeeping:
         try:
             found = self._drafts.finish(draft, pieces, size, new=not ended.stored)
             named.append((self._drafts.path(draft), audio))
-        except FileNotFoundError:  # a recorder was killed, or failed, after it had given the name
+        except FileNotFoundError:  # a recorder was killed, or failed, after the renaming
             found = self._drafts.digest(audio)
         if found.size != size:
-            raise BrokenSegments(f"{size} bytes wanted, {found.size} there")
+            raise BrokenSegments(f"{size} bytes expected, {found.size} found")
         beginning = head(ended, partition, found.size, found.sha256)
         with self._files.written(_manifest(beginning, entries)) as manifest:
             named.append((manifest, manifest_key(r)))
@@ -163,7 +164,7 @@ class FileKeeping:
 
 
 def keeping_of(store: AudioStore, moved: Callable[[], None] = lambda: None) -> Keeping:
-    """Return the keeping for the store's kind. `moved`: see `ObjectKeeping`."""
+    """Return the `Keeping` for the store's kind. `moved`: see `ObjectKeeping`."""
     return ObjectKeeping(store, moved) if store.files is None else FileKeeping(store, store.files)
 
 

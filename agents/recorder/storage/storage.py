@@ -1,5 +1,5 @@
-"""How the recorder keeps recordings in the making, and completes them: what every kind of store
-has to do, and the kind for buckets, where a segment is an object."""
+"""Store unfinished recordings and complete them: the interface for every kind of store, and the
+implementation for buckets, which keep each segment as an object."""
 
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
@@ -26,39 +26,43 @@ from schemas.records import RecorderCheckpoint, RecordingCompleted, RecordingSeg
 
 
 class Keeping(Protocol):
-    """Keeps recordings in the making. Every method raises `StoreError` where the store fails, and
-    may be repeated, but for `sync`."""
+    """Stores unfinished recordings. Every method raises `StoreError` if the store fails, and may be
+    repeated; except that `sync` must not be repeated after an error."""
 
     @property
     def together(self) -> bool:
         """Whether segments of several recordings are best stored by one call."""
 
     async def store(self, cuts: Sequence[SegmentCut]) -> None:
-        """Takes segments in, those of a recording in order. Raises `FileNotFoundError` where what
-        came before them is gone, and the recording is not complete either."""
+        """Store segments, those of a recording in order. Raises `FileNotFoundError` if an earlier
+        part is missing and the recording is not complete either."""
 
     async def sync(self) -> None:
-        """All that was taken in is safe on return. Where it raises `StoreError` all of it is in
-        doubt: this process must not go on, but begin again from what was safe before."""
+        """Return when all stored segments are safe.
+
+        After a `StoreError` all of them are in doubt: the process must end and start again from the
+        last checkpoints.
+        """
 
     async def complete(self, ended: RecordingEnded, partition: int) -> RecordingCompleted:
-        """Stores the WAV, then the manifest, and returns what is to be told; both are safe then.
-        Raises `FileNotFoundError` where a segment is gone, and nobody else has completed this
-        recording either."""
+        """Store the WAV, then the manifest; return the record to publish. Both are safe then.
+        Raises `FileNotFoundError` if a segment is missing and the recording was not completed by
+        another process."""
 
     async def drop(self, ended: RecordingEnded) -> None:
-        """Deletes what is left of a recording that was told complete."""
+        """Delete the remaining parts of a recording after its completion was published."""
 
     async def is_intact(self, checkpoint: RecorderCheckpoint) -> bool:
-        """Whether all that the checkpoint counts on is there, or the recording is complete."""
+        """Return whether all parts that the checkpoint relies on exist, or the recording is
+        complete."""
 
     async def clear(self, checkpoint: RecorderCheckpoint) -> None:
-        """Deletes all there is of a recording in the making."""
+        """Delete all parts of an unfinished recording."""
 
 
 class ObjectKeeping:
-    """Each segment is an object, and safe as soon as it is stored. `moved` is called for each part
-    of a large recording that was read or written."""
+    """Stores each segment as an object, which is safe at once. `moved` is called for each part of a
+    large recording that was read or written."""
 
     together = False
 
@@ -67,38 +71,38 @@ class ObjectKeeping:
         self._moved = moved
 
     async def store(self, cuts: Sequence[SegmentCut]) -> None:
-        """See `Keeping`."""
+        """See `Keeping.store`."""
         for cut in cuts:
             await store_segment(self._store, cut)
 
     async def sync(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     async def complete(self, ended: RecordingEnded, partition: int) -> RecordingCompleted:
-        """See `Keeping`."""
+        """See `Keeping.complete`."""
         return await store_recording(self._store, ended, partition, self._moved)
 
     async def drop(self, ended: RecordingEnded) -> None:
-        """See `Keeping`."""
+        """See `Keeping.drop`."""
         r = ended.recording
         keys = (segment_key(r, n) for n in range(ended.stored))
         await self._store.delete(keys)
 
     async def is_intact(self, checkpoint: RecorderCheckpoint) -> bool:
-        """See `Keeping`."""
+        """See `Keeping.is_intact`."""
         r = recording_of(checkpoint)
         keys = {segment_key(r, n) for n in range(checkpoint.segments)}
         there = {key async for key in self._store.list(SEGMENTS) if key in keys}
         return there == keys or await is_there(self._store, manifest_key(r))
 
     async def clear(self, checkpoint: RecorderCheckpoint) -> None:
-        """See `Keeping`."""
+        """See `Keeping.clear`."""
         r = recording_of(checkpoint)
         await self._store.delete(segment_key(r, n) for n in range(checkpoint.segments + 1))
 
 
 async def is_there(store: AudioStore, key: str) -> bool:
-    """Whether there is an object of that key. Raises `StoreError`."""
+    """Return whether an object with that key exists. Raises `StoreError`."""
     try:
         await store.size(key)
     except FileNotFoundError:
@@ -107,7 +111,7 @@ async def is_there(store: AudioStore, key: str) -> bool:
 
 
 async def store_segment(store: AudioStore, cut: SegmentCut) -> None:
-    """Stores the segment. Raises `StoreError`; repeating it is harmless."""
+    """Store a segment. Raises `StoreError`; may be repeated."""
     key = segment_key(cut.recording, cut.segment.index)
     await store.put(key, encode(cut.segment))
 
@@ -118,20 +122,21 @@ async def store_recording(
     partition: int,
     moved: Callable[[], None] = lambda: None,
 ) -> RecordingCompleted:
-    """Writes the WAV, then the manifest, and returns what is to be told.
+    """Write the WAV, then the manifest; return the record to publish.
 
-    Raises `StoreError`; repeating it is harmless. Raises `FileNotFoundError` where a segment is
-    gone, and nobody else has completed this recording either.
+    Raises `StoreError`; may be repeated. Raises `FileNotFoundError` if a segment is missing and the
+    recording was not completed by another process.
     """
     try:
         return await _write(store, ended, partition, moved)
     except FileNotFoundError:
-        # The segments go only after the manifest is there: another recorder was here before.
+        # Segments are deleted only once the manifest exists: another recorder has completed it.
         return await told_before(store, ended)
 
 
 async def told_before(store: AudioStore, ended: RecordingEnded) -> RecordingCompleted:
-    """What is to be told of a recording whose manifest is there. Raises `FileNotFoundError`."""
+    """Return the record to publish for a recording that has a manifest already. Raises
+    `FileNotFoundError`."""
     manifest = await store.get(manifest_key(ended.recording))
     return completed_before(ended, orjson.loads(manifest))
 
@@ -141,8 +146,8 @@ async def _write(
 ) -> RecordingCompleted:
     r, received = ended.recording, ended.samples
     digest = hashlib.sha256()
-    # Entries are made while the WAV is: every segment is fetched once, unless something must be
-    # withheld.
+    # The entries are made together with the WAV, so that every segment is fetched once, unless
+    # parts must be withheld.
     entries: dict[int, bytes] = {}
     fetch = _fetch(store, ended, entries)
     if ended.spans:
@@ -167,7 +172,8 @@ async def _write(
 
 
 async def drop_left_overs(store: AudioStore, closed: Iterable[RecorderCheckpoint]) -> int:
-    """Deletes what a killed recorder left of complete recordings; how many objects there were."""
+    """Delete the segments of complete recordings that a killed recorder did not delete. Return the
+    number of objects."""
     complete = {_base(segment_key(recording_of(c), 0)) for c in closed}
     if not complete:
         return 0
@@ -181,12 +187,12 @@ def _base(key: str) -> str:
 
 
 def _fetch(store: AudioStore, ended: RecordingEnded, entries: dict[int, bytes]) -> Fetch:
-    """Gets segments, and puts what the manifest says of each into `entries`."""
+    """Return a function that gets a segment and puts its manifest entry into `entries`."""
     r = ended.recording
     latest: list[RecordingSegment] = []
 
     async def fetch(index: int) -> RecordingSegment:
-        # Both tracks mostly want the same segment, one after the other.
+        # Both tracks usually need the same segment, one after the other.
         if latest and latest[0].index == index:
             return latest[0]
         if index == ended.stored:

@@ -107,7 +107,7 @@ class ContactsCore:
 
     def wakes_at(self, state: ContactState) -> int | None:
         """Return the earliest time (ms) at which the state may be forgotten."""
-        return state.latest_at + KEPT_MS
+        return state.latest_at + (AWAITED_MS if awaited(state) else KEPT_MS)
 
     def _made(self, state: ContactState, now: int) -> Step[ContactState]:
         made = contact(state, self._history, now)

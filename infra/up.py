@@ -197,10 +197,10 @@ def _token_place(plan: Plan) -> str:
 def _warn(settings: Settings) -> None:
     if settings.monitored_agents is None:
         _told(f"warning: {PREFIX}MONITORED_AGENTS is not set: no agent is monitored", OK)
-    if settings.twilio_account_sid is None or settings.twilio_auth_token is None:
+    if settings.twilio_account_sid is None or not settings.auth_tokens:
         _told(
             f"warning: {PREFIX}TWILIO_ACCOUNT_SID and {PREFIX}TWILIO_AUTH_TOKEN are not both set: "
-            "no media stream is started, and the gateway refuses every socket",
+            "the gateway refuses every socket, and no media stream is recorded",
             OK,
         )
 

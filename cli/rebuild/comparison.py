@@ -15,7 +15,7 @@ from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, Kept
 from pipeline.calls.merge import merge, settled
 from pipeline.calls.view import SWEPT
 from schemas.codec import Undecodable, decode, encode
-from schemas.records import Call, ForgottenCall
+from schemas.records import Call, CtiEvent, ForgottenCall, LegContested
 
 _TIDIED_EVERY = 20_000
 
@@ -37,9 +37,11 @@ class Folding:
         the tracker sends it to the dead letters."""
         try:
             name, event = (key or b"").decode(), decode(value)
+            if not isinstance(event, CtiEvent | LegContested):
+                return
             before = self.states.get(name)
             after = self._core.on_record(name, before, event, at).state
-        except (Undecodable, ValueError, AttributeError):
+        except (Undecodable, ValueError):
             return
         self._put(name, after)
         self._taken += 1

@@ -137,6 +137,7 @@ def test_a_contact_is_forgotten_when_nothing_more_can_come() -> None:
     assert core.on_tick(TASK, going_on, NOON + KEPT_MS).state is not None
     assert Step(None) == core.on_tick(TASK, going_on, NOON + AWAITED_MS)
     assert NOON + KEPT_MS == core.wakes_at(over)
+    assert NOON + AWAITED_MS == core.wakes_at(waiting)
 
 
 def test_a_contact_that_waits_in_vain_gets_a_last_version() -> None:

@@ -93,7 +93,7 @@ def test_the_cause_of_a_group_is_its_first_error() -> None:
     [
         (["--until", "2026-01-01T00:00:00Z"], "--replay-from"),
         (["--replay-from", "2026-01-02T00:00:00Z", "--until", "2026-01-01T00:00:00Z"], "--until"),
-        (["--replay-from", "2999-01-01T00:00:00Z"], "still to come"),
+        (["--replay-from", "2999-01-01T00:00:00Z"], "in the future"),
     ],
 )
 def test_a_replay_of_no_period_is_status_2(

@@ -68,7 +68,7 @@ def test_a_rebuild_needs_a_kafka(
     assert 2 == main(["rebuild", "tracker"])
     assert "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS is not set" in capsys.readouterr().err
     assert 1 == main(["rebuild", "tracker", "--state-dir", "nowhere"])
-    assert "nothing runs on" in capsys.readouterr().err
+    assert "no `flexcapture up` runs with" in capsys.readouterr().err
     monkeypatch.setenv("FLEXCAPTURE_RECORDINGS_URL", (tmp_path / "kept").as_uri())
     recordings = ["rebuild", "recordings", "--from"]
     for arguments, wrong in (

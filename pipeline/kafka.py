@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 BATCH_BYTES = 256 * 1024
-"""The most of a partition in one request. With aiokafka's 16 kB, seven versions of a call, a
+"""The most bytes of a partition in one request. With aiokafka's 16 kB, seven versions of a call, a
 producer waits for a request after every seven; a role spent half of its time on that."""
 TRANSACTION_TIMEOUT_MS = 5_000
 IDLE_FETCH_MS = 500

@@ -62,7 +62,7 @@ class ReplayFailed(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """Copy the stream for ever. FLEXCAPTURE_KINESIS_START applies to a stream seen first."""
+    """Copy the stream for ever. FLEXCAPTURE_KINESIS_START is the start of a stream that is new."""
 
     start: str = TRIM_HORIZON
     asked_at: int = 0

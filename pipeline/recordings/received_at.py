@@ -14,7 +14,7 @@ from schemas.records import ClockPoint
 TOLERANCE_MS = 60
 """How far a batch may be from the pace of earlier ones: the gateway reads sockets every 40 ms."""
 _POINTS_PER_TOLERANCE = 500
-"""After each further number of points the tolerance doubles, so that their number stays small."""
+"""After this many further points the tolerance doubles, so that their number stays small."""
 
 
 class ReceiveClock:

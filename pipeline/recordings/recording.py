@@ -78,7 +78,7 @@ class Batches:
         )
 
     def up_to(self, last: int) -> "Batches":
-        """Count the batches up to `last` as missing: the gateway sent them."""
+        """Count later batches up to `last`, the last one that the gateway sent, as missing."""
         missing = max(0, last - self.last)
         return replace(self, missing=self.missing + missing)
 

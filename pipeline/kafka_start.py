@@ -94,7 +94,7 @@ def principal_of(settings: Settings) -> str:
 
 
 class Preparation:
-    """Looks at Kafka repeatedly until a role can start. `needs` then includes what it learned."""
+    """Looks at Kafka repeatedly until a role can start. `needs` then has `min_in_sync` too."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The state of a cluster as its brokers report it, and what follows for a process. Pure.
+"""The state of a cluster as its brokers report it, and the conclusions for a process. Pure.
 
 A partition can be written while its leader answers and at least `min.insync.replicas` of its
 in-sync replicas do. The metadata alone does not show that: it stays the same if a broker hangs, or

@@ -42,7 +42,7 @@ class Repetitions:
         return False
 
     def over(self, now: float) -> Iterator[tuple[Kind, int]]:
-        """Begin again with every kind whose time is over. Yield each kind with left-out messages,
+        """Begin again with every kind after `SECONDS`. Yield each kind with left-out messages,
         and their number."""
         if now - self._looked_at < 1.0:
             return

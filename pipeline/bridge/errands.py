@@ -154,7 +154,7 @@ async def agreed(desk: Desk, place: Place, wanted: Callable[[], Period]) -> Peri
     """Return the period on the checkpoint topic for `place` (one without a shard). If it has none,
     write the one that `wanted` returns. Raise `TimeoutError` or `KafkaError`."""
     # The order matters, as with a shard. 1: fence all other writers of this period. 2: then read
-    # what they wrote, which cannot change any more.
+    # their records, which cannot change any more.
     writer = ShardWriter(desk.settings, place, Limits())
     try:
         await writer.start()

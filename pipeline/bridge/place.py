@@ -1,4 +1,4 @@
-"""Names of what is bridged: one shard of one incarnation of a Kinesis stream. Pure."""
+"""Names for the bridge: one shard of one incarnation of a Kinesis stream. Pure."""
 
 import re
 from dataclasses import dataclass

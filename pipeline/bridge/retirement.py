@@ -49,7 +49,7 @@ class Retirement:
             log.warning("checkpoints cannot be deleted now", error=repr(error))
 
     def _known(self, kinesis_stream: str) -> Mapping[Place, BridgeCheckpoint | BridgePeriod]:
-        """Return the records whose lease this process has, so that each has one process."""
+        """Return the records under this process's leases, so that one process handles each."""
         checkpoints = self._desk.checkpoints
         found: dict[Place, BridgeCheckpoint | BridgePeriod] = {}
         found.update(checkpoints.of_stream(kinesis_stream))

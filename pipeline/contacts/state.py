@@ -46,8 +46,8 @@ KEPT_MS = 4 * 60 * 60 * 1000
 """How long a contact that is over is kept after its last record."""
 
 AWAITED_MS = 4 * 24 * 60 * 60 * 1000
-"""The longest that any contact is kept after its last record. Later, `media` no longer has the audio
-from which a missing recording could be made."""
+"""The longest that any contact is kept after its last record. Later, `media` no longer has the
+audio from which a missing recording could be made."""
 
 MAX_DECISIONS = 2_000
 MAX_RECORDINGS = 1_000

@@ -65,7 +65,7 @@ class AtEnd:
 
 
 def at_end(assembler: Assembler, closed: MediaStreamClosed | Death) -> AtEnd | None:
-    """Return what is missing at the end of a recording; None if nothing is known to be missing."""
+    """Return the frames missing at the end of a recording; None if none are known to be missing."""
     tracks = assembler.tracks()
     reason = _unheard(assembler, closed)
     if reason:

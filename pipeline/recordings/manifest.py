@@ -33,7 +33,7 @@ END = b"]}\n"
 
 
 def completed(ended: RecordingEnded, audio_bytes: int, audio_sha256: str) -> RecordingCompleted:
-    """Return the announcement of a recording whose audio and manifest are stored."""
+    """Return the announcement of a recording with stored audio and manifest."""
     r, frames = ended.recording, _frames(ended)
     return RecordingCompleted(
         inum=inum(r),

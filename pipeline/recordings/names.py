@@ -51,7 +51,7 @@ def segment_key(recording: Recording, index: int) -> str:
 
 
 def draft_key(recording: Recording) -> str:
-    """Return the key of the growing WAV, in a store whose files can grow."""
+    """Return the key of the growing WAV, in a store with files that can grow."""
     return f"{SEGMENTS}/{recording_id(recording)}-draft.wav"
 
 

@@ -60,7 +60,7 @@ class Drafts:
 
     def sync(self, keys: Iterable[str]) -> None:
         """Make all that was written to these files durable; new files need `sync_names` of their
-        directory too. After an error it is not known what was written, and a second call would
+        directory too. After an error it is not known how much was written; a second call would
         prove nothing. Missing files are skipped: they were finished, or deleted."""
         for key in keys:
             with suppress(FileNotFoundError), self._opened(key, new=False) as file:

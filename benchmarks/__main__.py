@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--quick] [NAME...]`: measures, and prints one table."""
+"""`python -m benchmarks [--quick] [NAME...]`: run the benchmarks and print their table."""
 
 import argparse
 import os
@@ -19,21 +19,22 @@ Benchmark = Callable[[Local, bool], list[Row]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the benchmarks; 0 if all could be carried out, whether they meet their goals or not."""
+    """Run the benchmarks. Return 0 if all of them could run, whether they meet their goals or
+    not."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all")
-    parser.add_argument("--quick", action="store_true", help="shorter runs, less exact")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}; default all")
+    parser.add_argument("--quick", action="store_true", help="shorter runs, less precise")
     asked = parser.parse_args(arguments)
     names = asked.names or NAMES
     if unknown := set(names) - set(NAMES):
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     _forget_settings()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all is cleared away
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is cleaned up
     began = time.monotonic()
     rows, failures = _measure({name: _benchmark(name) for name in names}, asked.quick)
     print(f"\n{table(rows)}\n\n{os.cpu_count()} cores for all, {time.monotonic() - began:.0f} s.")
     for failure in failures:
-        print(f"\nNot carried out: {failure}", file=sys.stderr)
+        print(f"\nFailed to run: {failure}", file=sys.stderr)
     return 1 if failures else 0
 
 
@@ -60,7 +61,7 @@ def _measure(benchmarks: Mapping[str, Benchmark], quick: bool) -> tuple[list[Row
 
 
 def _forget_settings() -> None:
-    """What is set for a real pipeline must not reach a benchmark."""
+    """Remove the settings of a real pipeline from the environment: no benchmark may use them."""
     for name in [n for n in os.environ if n.startswith(("FLEXCAPTURE_", "AWS_"))]:
         del os.environ[name]
 

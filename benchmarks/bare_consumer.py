@@ -1,5 +1,5 @@
-"""The recorder's baseline: an aiokafka consumer, set up as ours are, that drops the bytes. Prints
-`{"rate"}`, records in a second of its CPU time."""
+"""The recorder's baseline: an aiokafka consumer, configured as ours are, that drops the bytes. It
+prints `{"rate"}`: records per second of its CPU time."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ POLL_RECORDS = 2_000
 
 
 async def main(servers: str, topic: str, records: int) -> None:
-    """Reads `records` records."""
+    """Read `records` records, and print the rate."""
     settings = load(None, kafka_bootstrap_servers=servers, kafka_security_protocol="PLAINTEXT")
     reader = consumer(settings, topic)
     await reader.start()

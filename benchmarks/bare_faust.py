@@ -1,7 +1,7 @@
 """The tracker's baseline: a plain Faust agent with one table update and one send for each event.
 
-Set up as a role is as far as that goes, with Faust's own transport and producer. Prints `{"rate"}`,
-events in a second of its CPU time.
+It is configured like a role as far as possible, with Faust's own transport and producer. It prints
+`{"rate"}`: events per second of its CPU time.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ _BEGUN = 0.05
 
 
 def make_app(name: str, servers: str, directory: str) -> Any:
-    """Not started."""
+    """Return the Faust app, not started."""
     Path(directory).mkdir(parents=True, exist_ok=True)
     return faust.App(
         name,
@@ -46,7 +46,7 @@ def make_app(name: str, servers: str, directory: str) -> Any:
 
 
 def declare(app: Any, prefix: str, events: int) -> "asyncio.Future[float]":
-    """The agent; the result is events in a CPU second, once all were handled."""
+    """Add the agent. The result is the rate in events per CPU second, once all are handled."""
     raw = {
         "key_type": bytes,
         "value_type": bytes,
@@ -74,7 +74,7 @@ def declare(app: Any, prefix: str, events: int) -> "asyncio.Future[float]":
 
 
 async def main(servers: str, prefix: str, events: int, directory: str) -> None:
-    """Handles `events` events."""
+    """Handle `events` events, and print the rate."""
     logging.disable(logging.WARNING)
     name = f"{prefix}bare"
     settings = load(None, kafka_bootstrap_servers=servers, kafka_security_protocol="PLAINTEXT")

@@ -1,7 +1,7 @@
 """The gateway's baseline: websockets' asyncio API, JSON and base64, and nothing else.
 
-The same event loop, parser and options as the gateway's. Prints `{"frames", "cpu"}` every half
-second.
+It uses the same event loop, parser and options as the gateway. It prints `{"frames", "cpu", "at"}`
+every half second.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ TELL_S = 0.5
 
 
 class Counter:
-    """Receives, decodes, counts."""
+    """Receives and decodes messages, and counts frames."""
 
     def __init__(self) -> None:
         self.frames = 0
 
     async def handle(self, ws: ServerConnection) -> None:
-        """One socket."""
+        """Read one socket until its stop message or its end."""
         async for message in ws:
             data = orjson.loads(message)
             match data["event"]:
@@ -36,7 +36,7 @@ class Counter:
 
 
 async def main(port: int) -> None:
-    """Serves until it is ended."""
+    """Serve until the process is ended."""
     counter = Counter()
     async with serve(
         counter.handle,

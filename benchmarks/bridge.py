@@ -1,4 +1,4 @@
-"""How many events the bridge carries, exactly once, fed by a reader in its own process."""
+"""How many events the bridge copies, exactly once, from a reader in its own process."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
 
 
 def run(here: Local, quick: bool) -> list[Row]:
-    """The bridge's shard carrier beside the same with a writer that writes the events only."""
+    """Measure the bridge's shard carrier, and the same with a writer that only writes events."""
     events = 10_000 if quick else 40_000
     bare, product = (_rate(here, kind, events) for kind in ("bare", "product"))
     return [

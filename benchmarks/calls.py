@@ -1,4 +1,4 @@
-"""What goes on the topics: the simulator's events, and media as a gateway writes it."""
+"""The records for the topics: the simulator's events, and media as a gateway writes it."""
 
 import json
 import os
@@ -20,10 +20,10 @@ MediaRecord = MediaStreamOpened | MediaBatch | MediaStreamClosed
 
 
 def kinesis_records(count: int, now: int) -> list[KinesisRecord]:
-    """Events of all the simulator's cases, calls beside each other, as Kinesis gives them."""
+    """Return events of all the simulator's cases, with overlapping calls, as Kinesis records."""
     account = Account("AC" + "0" * 32, "WS" + "0" * 32)
     events: list[tuple[int, str]] = []
-    for seed in range(count):  # never so many: each turn gives a few hundred
+    for seed in range(count):  # an upper limit: each turn makes a few hundred
         for script in scripts(CASES, now, 100, account, Random(seed).getrandbits(63)):
             steps = ((step.at, step.action) for step in script.steps)
             events += [(at, json.dumps(a.event)) for at, a in steps if isinstance(a, EventSent)]
@@ -37,8 +37,8 @@ def kinesis_records(count: int, now: int) -> list[KinesisRecord]:
 
 
 def media(calls: int, seconds: float, now: int, first: int = 0) -> Iterator[MediaRecord]:
-    """The media streams of `calls` calls that begin and end together, interleaved; their SIDs count
-    from `first`."""
+    """Yield the media streams, interleaved, of `calls` calls that begin and end together. Their
+    SIDs count from `first`."""
     batches = round(seconds / BATCH_S)
     sids = [f"{number:032x}" for number in range(first, first + calls)]
     yield from (_opened(sid, now) for sid in sids)
@@ -50,7 +50,7 @@ def media(calls: int, seconds: float, now: int, first: int = 0) -> Iterator[Medi
 
 
 def waves(calls: int, at_once: int, seconds: float, now: int) -> Iterator[MediaRecord]:
-    """So many calls, `at_once` of them beside each other: when these have ended the next begin."""
+    """Yield `calls` calls, `at_once` of them at a time: the next begin when these have ended."""
     for first in range(0, calls, at_once):
         sids = range(first, min(first + at_once, calls))
         yield from media(len(sids), seconds, now + 1_000 * first, first)

@@ -1,5 +1,5 @@
-"""Carries events with the bridge's own loop, from memory to Kafka: with the bridge's writer, or as
-a baseline with one that has neither transactions nor checkpoints. Prints `{"rate"}`, events in a
+"""Copy events with the bridge's own loop from memory to Kafka: with the bridge's writer or, as a
+baseline, with one that has neither transactions nor checkpoints. It prints `{"rate"}`: events per
 second of its CPU time."""
 
 import asyncio
@@ -20,32 +20,33 @@ from bridge.transactions import ShardWriter
 from pipeline.kinesis.messages import KinesisRecord, Limits, Message
 from pipeline.kinesis.shard_ref import Incarnation, Place
 from pipeline.runtime.kafka import producer
+from pipeline.runtime.log_clock import machine_clock
 from pipeline.runtime.settings import Settings, load
 from pipeline.runtime.telemetry import Health, set_up_logs
 from schemas.records import BridgeCheckpoint
 from schemas.topics import ALL, CTI_EVENTS
 
 READ = 500
-"""Records that one read gives: 2,500 a second at Kinesis' five reads."""
+"""Records per read: 2,500 a second at Kinesis' five reads."""
 
 _PLACE = Place("bench", 1, "shardId-000000000000")
 
 
 class MemoryReader:
-    """A reader whose records are here already."""
+    """A reader with its records in memory."""
 
     def __init__(self, records: Sequence[KinesisRecord]) -> None:
         self._records = records
         self._read = 0
 
     async def read(self) -> Batch:
-        """The next ones; the last ones end the shard."""
+        """Return the next records; the last ones end the shard."""
         first, self._read = self._read, self._read + READ
         ended = self._read >= len(self._records)
         return Batch(tuple(self._records[first : self._read]), 0, ended)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
 @lru_cache(maxsize=16_384)
@@ -61,11 +62,11 @@ class BareWriter:
         self._producer: AIOKafkaProducer = producer(settings, linger_ms=0)
 
     async def start(self) -> None:
-        """Connects."""
+        """Connect."""
         await self._producer.start()
 
     async def write(self, messages: tuple[Message, ...], checkpoint: BridgeCheckpoint) -> None:
-        """At least once."""
+        """Write the messages at least once."""
         del checkpoint
         sent = [
             await self._producer.send(
@@ -80,12 +81,12 @@ class BareWriter:
         await asyncio.gather(*sent)
 
     async def close(self) -> None:
-        """Disconnects."""
+        """Disconnect."""
         await self._producer.stop()
 
 
 def make_world(settings: Settings, records: Sequence[KinesisRecord], bare: bool) -> World:
-    """A world of one shard that nobody else wants."""
+    """Return a world with one shard and no other process."""
 
     async def settled() -> None: ...
 
@@ -113,11 +114,12 @@ def make_world(settings: Settings, records: Sequence[KinesisRecord], bare: bool)
         checkpoint=checkpoint,
         reader=reader,
         incarnation=incarnation,
+        now=machine_clock,
     )
 
 
 async def main(servers: str, prefix: str, events: int, bare: bool) -> None:
-    """Carries `events` events to the shard's end."""
+    """Copy `events` events to the shard's end, and print the rate."""
     set_up_logs("bench", "bench", "WARNING")
     settings = load(
         None,

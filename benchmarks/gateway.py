@@ -1,4 +1,4 @@
-"""How many calls a core's worth of gateway takes, every frame acknowledged by Kafka."""
+"""How many calls a gateway takes per CPU core, with every frame acknowledged by Kafka."""
 
 import asyncio
 import sys
@@ -16,17 +16,17 @@ from schemas.records import MediaBatch
 from schemas.topics import MEDIA
 
 SOCKETS = 200
-"""Enough to keep the process busy: with few, every message wakes it alone and costs more."""
+"""Enough to keep the process busy. With few sockets, each message wakes it alone and costs more."""
 
 SETTLE_S = 3.0
 FRAMES_OF_A_CALL = 100
-"""In a second, both tracks."""
+"""Per second, both tracks."""
 
 _ACCOUNT, _TOKEN = "AC" + "0" * 32, "a benchmark's token"
 
 
 def run(here: Local, quick: bool) -> list[Row]:
-    """The gateway beside a bare loop that receives and decodes."""
+    """Measure the gateway, and a bare loop that receives and decodes."""
     seconds = 5.0 if quick else 12.0
     bare = _bare(here, seconds)
     product, lost = _product(here, seconds)
@@ -50,7 +50,7 @@ def _load(port: int, seconds: float, tag: str) -> dict[str, object]:
 
 
 def _product(here: Local, seconds: float) -> tuple[float, int]:
-    """Frames in a second of CPU time, and how many did not come to Kafka."""
+    """Return frames per second of CPU time, and how many did not reach Kafka."""
     prefix, port = "gateway.", chosen(["gateway"], {}, [])["gateway"]
     settings = here.plain(
         prefix,
@@ -79,7 +79,7 @@ def _frames(gateway: Running) -> float:
 
 
 def _bare(here: Local, seconds: float) -> float:
-    """Frames in a second of CPU time."""
+    """Return frames per second of CPU time."""
     port = chosen(["bare"], {}, [])["bare"]
     with child(here, "bare_socket", {"port": port}, {}) as bare:
         bare.line()
@@ -98,7 +98,7 @@ def _bare(here: Local, seconds: float) -> float:
 
 
 async def _on_kafka(here: Local, prefix: str) -> int:
-    """Frames in all batches on `media`."""
+    """Return the number of frames in all batches on `media`."""
     settings = here.settings(prefix)
     frames = 0
     reader = consumer(settings, settings.prefixed(MEDIA.name))

@@ -1,7 +1,7 @@
-"""How long an event takes through the bridge alone: from being in Kinesis to being readable,
-committed, on `cti.events`, at Kinesis' five reads a second and shard.
+"""How long an event takes through the bridge alone: from Kinesis until it is readable, committed,
+on `cti.events`, at Kinesis' five reads per second and shard.
 
-Beside it what no bridge could be quicker than: how long the same event takes to a bare reader.
+The baseline is a lower limit for any bridge: how long the same event takes to a bare reader.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
 
 PREFIX = "hop."
 SPACING_S = 0.0437
-"""No divisor of the 200 ms between reads: events must meet them at every phase."""
+"""Not a divisor of the 200 ms between reads, so that events fall into every phase of them."""
 
 WARM_UP = 40
-"""Events that are put first and not counted: connections and transactions are made then."""
+"""Events at the beginning that do not count: they set up connections and transactions."""
 
 PATIENCE_S = 60.0
 
 
 def run(here: Local, quick: bool) -> list[Row]:
-    """Events put one by one, at every phase of the reads."""
+    """Measure events put one by one, at every phase of the reads."""
     settings = here.settings(PREFIX)
     asyncio.run(ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS]))
     with emulator(here) as kinesis:
@@ -63,8 +63,8 @@ def _row(percent: int, waits: Sequence[float], floor: Sequence[float], most: flo
 async def _measured(
     settings: Settings, kinesis: LocalKinesis, events: int
 ) -> tuple[list[float], list[float]]:
-    """Milliseconds of each event: to `cti.events`, and to the bare reader."""
-    sys.setswitchinterval(0.0005)  # the threads of the instrument must not delay its own readings
+    """Return the time of each event in ms: to `cti.events`, and to the bare reader."""
+    sys.setswitchinterval(0.0005)  # the benchmark's own threads must not delay its readings
     putter, reader = Putter(kinesis), BareReader(kinesis)
     seen: dict[str, float] = {}
     async with consumer(settings, settings.prefixed(CTI_EVENTS.name)) as source:
@@ -81,7 +81,7 @@ async def _measured(
         tasks[0].cancel()
         reader.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
-        tasks[1].result()  # what stopped the reader, if something did
+        tasks[1].result()  # raise the reader's error, if it failed
     at = reader.arrived
     return [seen[e] - at[e] for e in counted], [reader.seen[e] - at[e] for e in counted]
 

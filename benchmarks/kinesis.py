@@ -1,4 +1,4 @@
-"""The latency benchmark's hands on Kinesis: puts events, and reads them as barely as can be."""
+"""Kinesis for the latency benchmarks: put events, and read them with as little work as possible."""
 
 import asyncio
 import json
@@ -11,11 +11,11 @@ from simulator.media import clock
 from simulator.script import EventSent, Json, Script
 
 READ_S = 0.2
-"""Kinesis allows five reads a second of each shard."""
+"""Kinesis allows five reads a second per shard."""
 
 
 def kinesis_of(endpoints: Endpoints) -> LocalKinesis:
-    """The emulator of a pipeline."""
+    """Return the emulator of a pipeline."""
     port = urlsplit(endpoints.kinesis).port
     assert port is not None
     return LocalKinesis(port, endpoints.kinesis_region, endpoints.kinesis_stream)
@@ -26,14 +26,14 @@ def _client(kinesis: LocalKinesis) -> Any:
 
 
 class Putter:
-    """Puts events."""
+    """Puts events into the Kinesis stream."""
 
     def __init__(self, kinesis: LocalKinesis) -> None:
         self._client = _client(kinesis)
         self._name = kinesis.kinesis_stream
 
     async def put(self, event: Json) -> None:
-        """Returns when Kinesis has it."""
+        """Put an event. Return when Kinesis has it."""
         await asyncio.to_thread(
             self._client.put_record,
             StreamName=self._name,
@@ -43,14 +43,14 @@ class Putter:
 
 
 def last_event(script: Script, kind: str) -> str:
-    """The id of the script's last event of that kind."""
+    """Return the id of the script's last event of that kind."""
     events = [s.action.event for s in script.steps if isinstance(s.action, EventSent)]
-    return next(e["id"] for e in reversed(events) if e["type"].endswith(kind))
+    return str(next(e["id"] for e in reversed(events) if e["type"].endswith(kind)))
 
 
 class BareReader:
-    """Reads every shard five times a second, and keeps of each event, by its id, when it was in
-    Kinesis (ms, as Kinesis says), and when it saw it there."""
+    """Reads every shard five times a second. By event id, it records when the event arrived in
+    Kinesis (ms, by Kinesis), and when the reader saw it."""
 
     def __init__(self, kinesis: LocalKinesis) -> None:
         self._client = _client(kinesis)
@@ -60,11 +60,11 @@ class BareReader:
         self.seen: dict[str, int] = {}
 
     def stop(self) -> None:
-        """Ends `run` soon, once it has read what is there by now."""
+        """End `run` after one more read of each shard."""
         self._stopped = True
 
     async def run(self) -> None:
-        """Reads until stopped, and once more."""
+        """Read until stopped, and once more."""
         told = await asyncio.to_thread(self._client.list_shards, StreamName=self._name)
         async with asyncio.TaskGroup() as group:
             for shard in told["Shards"]:

@@ -1,8 +1,8 @@
-"""How long things take in the real thing: `flexcapture up`, the simulator's Twilio, short calls.
+"""How long the complete pipeline takes: `flexcapture up`, the simulator's Twilio, short calls.
 
-Two waits: from an agent's acceptance being in Kinesis to the Start Stream request, and from the
-hang-up to a contact that is found, with audio that plays. Beside them what no pipeline could be
-quicker than: how long the same event takes to a bare reader at Kinesis' five reads a second.
+Two times: from an agent's acceptance in Kinesis to the Start Stream request, and from the hang-up
+to a contact that is found and has audio that plays. The baseline is a lower limit for any pipeline:
+how long the same event takes to a bare reader at Kinesis' five reads a second.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ from simulator.world import ENDED
 
 POLL_S = 0.1
 POLL_SHARE = 0.2
-"""The console is asked again after that share of the wait so far, lest the asking be what all wait
-for."""
+"""The console is polled again after this share of the wait so far. Otherwise the polls themselves
+would delay everything."""
 SPACING_MS = 1_037
-"""No multiple of the 200 ms between reads: calls must meet them at every phase. And not much less:
-who plays the calls, and Kinesis' emulator, need as much of the processors as the pipeline."""
+"""Not a multiple of the 200 ms between reads, so that calls fall into every phase of them. It
+cannot be much less: playing the calls and Kinesis' emulator need as much CPU as the pipeline."""
 
 BEGIN_MS = 3_000
 WARM_UP = 4
-"""Calls that are played first and not counted: connections are made then."""
+"""Calls at the beginning that do not count: they set up connections."""
 
 READY_S = 120.0
 PATIENCE_S = 30.0
@@ -43,7 +43,7 @@ _ACCEPTED, _CONFERENCE = "reservation.accepted", "conference.updated"
 
 @dataclass(slots=True)
 class Waits:
-    """Milliseconds, one for each call."""
+    """Times in ms, one for each call."""
 
     start: list[float] = field(default_factory=list)
     start_floor: list[float] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Waits:
 
 
 def run(here: Local, quick: bool) -> list[Row]:
-    """Start and end of calls through the whole pipeline."""
+    """Measure the start and the end of calls through the whole pipeline."""
     state_dir = here.directory / "up"
     state_dir.mkdir()
     try:
@@ -128,7 +128,7 @@ async def _played(simulation: Simulation, endpoints: Endpoints, calls: int) -> W
 
 
 class Caller:
-    """Plays one call, and waits for what must come of it."""
+    """Plays one call, and waits for its results."""
 
     def __init__(
         self, simulation: Simulation, putter: Putter, console: Console, waits: Waits
@@ -139,7 +139,7 @@ class Caller:
         self._waits = waits
 
     async def call(self, script: Script) -> None:
-        """From the call's first event until it is playable."""
+        """Play the call from its first event until its recording is playable."""
         async with asyncio.TaskGroup() as group:
             watching = None
             for step in script.steps:

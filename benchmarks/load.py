@@ -1,8 +1,8 @@
-"""The gateway's load, as a process of its own: sockets that send audio at Twilio's pace.
+"""The gateway's load, in its own process: sockets that send audio at Twilio's pace.
 
-Every socket sends one inbound and one outbound frame every 20 ms, each in a write of its own; the
-sockets are spread over the 20 ms. Masks are zeros, which costs the server as much as any other.
-Prints `{"began": ...}` when all sockets send, and what it sent when all have ended.
+Every socket sends one inbound and one outbound frame every 20 ms, each in its own write. The
+sockets are spread over the 20 ms. Masks are zeros, which cost the server as much as any others. It
+prints `{"began"}` when all sockets send, and `{"frames", "late_ms"}` when all have ended.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _CLOSE = b"\x88\x82\0\0\0\0\x03\xe8"
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is asked for, from `seconds` after all sockets are open. `tag` keeps SIDs apart."""
+    """The requested load: for `seconds` after all sockets are open. `tag` keeps SIDs distinct."""
 
     url: str
     account_sid: str
@@ -39,7 +39,7 @@ class Load:
 
 
 class Socket(asyncio.Protocol):
-    """One media stream."""
+    """One media stream of Twilio."""
 
     def __init__(self, load: Load, number: int) -> None:
         self._load = load
@@ -52,7 +52,7 @@ class Socket(asyncio.Protocol):
         self._stopped = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Sends the handshake."""
+        """Send the handshake."""
         self._transport = transport = cast("asyncio.WriteTransport", transport)
         parts = urlsplit(self._load.url)
         transport.write(
@@ -65,7 +65,7 @@ class Socket(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        """The answer to the handshake, or the close frame."""
+        """Take the answer to the handshake, or the close frame."""
         if self._stopped and self._transport is not None:
             self._transport.write(_CLOSE)
             self._transport.close()
@@ -75,14 +75,14 @@ class Socket(asyncio.Protocol):
                 self._answered(self._head.split(b"\r\n", 1)[0])
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It has ended."""
+        """Note the end of the connection."""
         if not self.opened.done():
             self.opened.set_exception(exc or ConnectionError("closed in the handshake"))
         if not self.closed.done():
             self.closed.set_result(None)
 
     def pair(self) -> None:
-        """Sends a frame on each track, two messages."""
+        """Send a frame on each track, as two messages."""
         for track in ("inbound", "outbound"):
             self._frames += 1
             number = (self._frames + 1) // 2
@@ -93,7 +93,7 @@ class Socket(asyncio.Protocol):
             )
 
     def stop(self) -> int:
-        """Sends the end; how many frames there were."""
+        """Send the stop message. Return the number of frames sent."""
         self._stopped = True
         self._send(f'{{"event":"stop","sequenceNumber":"{self._frames + 2}","stop":{{}}}}')
         return self._frames
@@ -124,7 +124,7 @@ class Socket(asyncio.Protocol):
 
 
 async def open_all(load: Load) -> list[Socket]:
-    """Opens the sockets, not all in one moment."""
+    """Open the sockets, one after the other."""
     parts = urlsplit(load.url)
     host, port = parts.hostname or "", parts.port or 0
     sockets = []
@@ -140,7 +140,7 @@ async def open_all(load: Load) -> list[Socket]:
 
 
 async def pace(sockets: list[Socket], seconds: float) -> float:
-    """Sends at Twilio's pace; the greatest delay behind it, in seconds."""
+    """Send at Twilio's pace. Return the greatest delay behind it, in seconds."""
     order = random.sample(sockets, len(sockets))
     step = FRAME_S / len(order)
     began, turns, latest = time.monotonic(), round(seconds / step), 0.0
@@ -157,7 +157,7 @@ async def pace(sockets: list[Socket], seconds: float) -> float:
 
 
 async def main(load: Load) -> None:
-    """Opens, sends, stops, tells."""
+    """Open the sockets, send, stop, and print the result."""
     async with asyncio.timeout(20):
         sockets = await open_all(load)
     print(json.dumps({"began": time.monotonic()}), flush=True)

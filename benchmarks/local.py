@@ -1,4 +1,4 @@
-"""What a benchmark runs on: a broker of its own, roles of the product, and children of our own."""
+"""The environment of a benchmark: its own broker, roles of the product, and child processes."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ from simulator.pipeline_process import environment
 
 POLL_S = 0.1
 WORK_POLL_S = 0.25
-"""While a process's CPU time is measured, it is asked less often: answering takes some, too."""
+"""While a process's CPU time is measured, it is polled less often: its answers cost CPU, too."""
 READY_S = 60.0
 WORK_S = 120.0
 STOP_S = 10.0
@@ -38,18 +38,18 @@ _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class BenchmarkFailed(RuntimeError):
-    """A benchmark could not be carried out; the text says why."""
+    """A benchmark could not run. The text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A broker, and a directory for whatever there is to write."""
+    """A broker, and a directory for all files of the benchmarks."""
 
     directory: Path
     bootstrap_servers: str
 
     def plain(self, prefix: str, **more: object) -> dict[str, str]:
-        """Settings as variables without FLEXCAPTURE_; `prefix` keeps benchmarks apart."""
+        """Return settings as variables without FLEXCAPTURE_. `prefix` separates benchmarks."""
         return {
             "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers,
             "TOPIC_PREFIX": prefix,
@@ -58,7 +58,7 @@ class Local:
         }
 
     def settings(self, prefix: str) -> Settings:
-        """Settings for work in this process."""
+        """Return settings for work in this process."""
         return load(
             None,
             kafka_bootstrap_servers=self.bootstrap_servers,
@@ -69,27 +69,27 @@ class Local:
 
 @contextmanager
 def directory() -> Iterator[Local]:
-    """A temporary directory, and no broker."""
+    """Yield a temporary directory without a broker."""
     with tempfile.TemporaryDirectory(prefix="flexcapture-bench-") as path:
         yield Local(Path(path), "")
 
 
 @contextmanager
 def local() -> Iterator[Local]:
-    """Starts a broker in a temporary directory; both are gone after the block."""
+    """Start a broker in a temporary directory. Both are removed after the block."""
     with directory() as empty:
         ports = chosen(["kafka", "controller"], {}, [])
         kafka = LocalKafka(empty.directory / "kafka", ports["kafka"], ports["controller"])
         kafka.directory.mkdir()
         with running(kafka, empty.directory / "kafka.log"):
             here = Local(empty.directory, kafka.bootstrap_servers)
-            logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # asked before it can answer
+            logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it does not answer at first
             asyncio.run(wait_for_kafka(here.settings(""), READY_S))
             yield here
 
 
 class Running:
-    """A process that works. `http`: where it shows /healthz and /metrics, if it does."""
+    """A running process. `http`: the address of its /healthz and /metrics, if it has one."""
 
     def __init__(self, process: "subprocess.Popen[str]", log_file: Path, http: str | None) -> None:
         self._process = process
@@ -97,17 +97,17 @@ class Running:
         self._http = http
 
     def cpu(self) -> float:
-        """Seconds of CPU that the process (all its threads) has used; to 10 ms."""
+        """Return the CPU seconds that the process (all its threads) has used, to 10 ms."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS_A_SECOND
 
     def most_memory(self) -> float:
-        """The most that it ever held resident, kB."""
+        """Return the process's peak resident memory, kB."""
         lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
         return next(float(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
     def counted(self, name: str, **labels: str) -> float:
-        """The sum of a counter over all its labels that agree with `labels`."""
+        """Return the sum of a counter over all its labels that agree with `labels`."""
         return sum(
             sample.value
             for family in text_string_to_metric_families(self._get("/metrics"))
@@ -116,13 +116,14 @@ class Running:
         )
 
     def wait_ready(self) -> None:
-        """Returns once it is healthy."""
+        """Return once the process is healthy."""
         self.wait(self._is_ready, READY_S, "be ready")
 
     def wait(
         self, done: Callable[[], bool], seconds: float, what: str, every: float = POLL_S
     ) -> None:
-        """Asks `done` until it is. Raises `BenchmarkFailed` if the process ends before."""
+        """Poll `done` until it is true. Raise `BenchmarkFailed` if the process ends first, or after
+        `seconds`."""
         deadline = time.monotonic() + seconds
         while not _without_os_error(done):
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -131,8 +132,8 @@ class Running:
             time.sleep(every)
 
     def per_cpu_second(self, count: Callable[[], float], total: float) -> float:
-        """How many of `total` it does in a second of its CPU time, its beginning left out. Waits
-        until all are done."""
+        """Return how many of `total` it does per second of its CPU time, without the beginning.
+        Wait until all are done."""
         seen: list[tuple[float, float]] = []
 
         def done() -> bool:
@@ -145,7 +146,7 @@ class Running:
         return (last[0] - first[0]) / max(last[1] - first[1], 1 / _TICKS_A_SECOND)
 
     def line(self) -> Any:
-        """The next line that it prints, JSON; waits for it."""
+        """Wait for the next line that the process prints, and return its JSON value."""
         assert self._process.stdout is not None
         patience = threading.Timer(WORK_S, self._process.kill)
         patience.start()
@@ -160,11 +161,11 @@ class Running:
             raise BenchmarkFailed(f"{self._log_file.name} said {text!r}") from error
 
     def terminate(self) -> None:
-        """Asks it to end."""
+        """Send SIGTERM."""
         self._process.terminate()
 
     def _is_ready(self) -> bool:
-        self._get("/healthz")  # an error, which is an OSError too, unless it is healthy
+        self._get("/healthz")  # raises an OSError unless the process is healthy
         return True
 
     def _get(self, path: str) -> str:
@@ -175,7 +176,7 @@ class Running:
 def _without_os_error(done: Callable[[], bool]) -> bool:
     try:
         return done()
-    except OSError:  # its server does not answer: not yet, or no more
+    except OSError:  # its server does not answer yet, or any more
         return False
 
 
@@ -183,8 +184,8 @@ def _without_os_error(done: Callable[[], bool]) -> bool:
 def role(
     here: Local, name: Role, settings: Mapping[str, str], more: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
-    """Runs a role of the product as a process of its own, as `flexcapture ROLE` does; `more`:
-    variables that are no settings of ours."""
+    """Run a role of the product in its own process, as `flexcapture ROLE` does. `more`: variables
+    that are not our settings."""
     http = f"127.0.0.1:{chosen(['http'], {}, [])['http']}"
     command = [sys.executable, "-m", "cli.main", name.value]
     own = environment({**settings, "HTTP_LISTEN": http}) | dict(more or {})
@@ -194,7 +195,7 @@ def role(
 
 @contextmanager
 def emulator(here: Local) -> Iterator[LocalKinesis]:
-    """Runs the Kinesis emulator of `flexcapture up`, with the stream in it."""
+    """Run the Kinesis emulator of `flexcapture up`, with the stream in it."""
     kinesis = LocalKinesis(chosen(["kinesis"], {}, [])["kinesis"], "us-east-1", "flex-events")
     with _process(here, "kinesis", kinesis.command(), environment({}), None):
         asyncio.run(kinesis.make_stream())
@@ -205,7 +206,7 @@ def emulator(here: Local) -> Iterator[LocalKinesis]:
 def child(
     here: Local, module: str, arguments: object, settings: Mapping[str, str]
 ) -> Iterator[Running]:
-    """Runs `benchmarks.MODULE` as a process of its own, its arguments one JSON text."""
+    """Run `benchmarks.MODULE` in its own process, with its arguments as one JSON text."""
     command = [sys.executable, "-m", f"benchmarks.{module}", json.dumps(arguments)]
     with _process(here, module, command, environment(settings), None) as started:
         yield started
@@ -231,7 +232,7 @@ def _process(
         process.terminate()
         process.wait(STOP_S)
     except subprocess.TimeoutExpired:
-        print(f"{name} did not stop by itself", file=sys.stderr)
+        print(f"{name} did not stop; it is killed", file=sys.stderr)
     finally:
         signal_all(process.pid, signal.SIGKILL)
         process.wait()

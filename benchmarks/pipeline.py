@@ -1,5 +1,6 @@
-"""The whole pipeline on this machine: calls at once in real time, with Kafka, Kinesis and Twilio's
-double, every frame looked for in the recordings. `BENCH_CALLS=N`: another number of calls."""
+"""The whole pipeline on this machine: simultaneous calls in real time, with Kafka, Kinesis and
+Twilio's double. Every frame is searched for in the recordings. `BENCH_CALLS=N` sets the number of
+calls."""
 
 import os
 import sys
@@ -21,7 +22,7 @@ CALL_PARTS = ("gateway", "recorder")
 
 
 def run(here: Local, quick: bool) -> list[Row]:
-    """No frame may be lost; what it took stands beside it."""
+    """Measure lost frames (none is allowed) and the resources that were used."""
     calls = int(os.environ.get("BENCH_CALLS", QUICK_CALLS if quick else CALLS))
     options = AudioOptions(
         calls=calls,

@@ -1,5 +1,5 @@
-"""How fast a recorder catches up with the log: decodes, assembles, writes, syncs, tells. What an
-open call takes of its memory, and whether its cost grows with the calls, or with the recorders."""
+"""How fast a recorder catches up with the log: it decodes, assembles, writes, syncs and reports.
+How much memory an open call takes, and whether the cost grows with calls or recorders."""
 
 import asyncio
 import time
@@ -17,11 +17,11 @@ from schemas.topics import MEDIA
 _PREFIX = "recorder."
 _MOST_AT_ONCE, _FEW_AT_ONCE = 1_000, 10
 _GROWTH_S = 9.5
-"""Just too short for a segment: what a call takes at the most is in memory then."""
+"""Just too short for a segment, so that the memory of a call is at its maximum."""
 
 
 def run(here: Local, quick: bool) -> list[Row]:
-    """The recorder beside a consumer that drops what it reads."""
+    """Measure the recorder, and a consumer that drops the bytes."""
     calls, seconds = (48, 60.0) if quick else (64, 360.0)
     now = time.time_ns() // 1_000_000
     records = asyncio.run(_filled(here, _PREFIX, media(calls, seconds, now)))
@@ -41,7 +41,7 @@ def run(here: Local, quick: bool) -> list[Row]:
 
 
 def _growth(here: Local, quick: bool) -> list[Row]:
-    """The same calls, ten at a time and all at once, and by two recorders."""
+    """Measure the same calls ten at a time, all at once, and with two recorders."""
     calls = _MOST_AT_ONCE // 2 if quick else _MOST_AT_ONCE
     few, few_kb = _growing(here, "few.", calls, _FEW_AT_ONCE)
     many, many_kb = _growing(here, "many.", calls, calls)
@@ -59,7 +59,7 @@ def _growth(here: Local, quick: bool) -> list[Row]:
 def _growing(
     here: Local, prefix: str, calls: int, at_once: int, recorders: int = 1
 ) -> tuple[float, float]:
-    """Call-seconds for a second of CPU of all recorders, and the most memory of one (kB)."""
+    """Return call-seconds per CPU second of all recorders, and the peak memory of one (kB)."""
     url = f"file://{here.directory}/{prefix}recordings"
     with ExitStack() as stack:
         running = []
@@ -81,7 +81,7 @@ def _growing(
 
 
 async def _filled(here: Local, prefix: str, records: Iterable[MediaRecord]) -> int:
-    """Puts the media on the log; how many records they are."""
+    """Write the media to the log. Return the number of records."""
     settings = here.settings(prefix)
     await ensure_topics(settings, [MEDIA])
     writer = producer(settings)
@@ -97,7 +97,7 @@ async def _filled(here: Local, prefix: str, records: Iterable[MediaRecord]) -> i
 
 
 def _product(here: Local, calls: int, records: int) -> float:
-    """Records in a second of CPU time; all recordings must be complete in the end."""
+    """Return records per second of CPU time; all recordings must be complete in the end."""
     settings = here.plain(_PREFIX, recordings_url=f"file://{here.directory}/recordings")
     with role(here, Role.RECORDER, settings) as recorder:
 

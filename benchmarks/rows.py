@@ -1,4 +1,4 @@
-"""What the benchmarks found, and the table of it."""
+"""The results of the benchmarks, and their table."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ _HEADINGS = ("what", "product", "baseline", "ratio", "goal", "met")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. A goal that is None is not asked for; `most` is for what should be
-    small, `least` for what should be great, `ratio` for the least product / baseline."""
+    """One row of the table. A goal of None does not apply. `most`: the upper limit for `product`;
+    `least`: its lower limit; `ratio`: the lower limit for product / baseline."""
 
     what: str
     unit: str
@@ -23,7 +23,7 @@ class Row:
 
     @property
     def achieved_ratio(self) -> float | None:
-        """Product to baseline."""
+        """Product divided by baseline; None without a baseline."""
         return self.product / self.baseline if self.baseline else None
 
     @property
@@ -38,14 +38,14 @@ class Row:
 
     @property
     def goal(self) -> str:
-        """The row's goals in words."""
+        """The row's goals as text."""
         told = [] if self.least is None else [f">= {self.least:,.0f}"]
         told += [] if self.most is None else [f"<= {self.most:,.0f}"]
         told += [] if self.ratio is None else [f"ratio >= {self.ratio:g}"]
         return ", ".join(told) or "-"
 
     def cells(self) -> tuple[str, ...]:
-        """What stands in the table."""
+        """Return the texts of the row's cells."""
         achieved = self.achieved_ratio
         baseline = "-" if self.baseline is None else f"{self.baseline:,.0f} ({self.baseline_name})"
         return (
@@ -59,14 +59,14 @@ class Row:
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
-    """The value that `percent` of a hundred do not exceed. There must be at least one."""
+    """Return the value that `percent` % of the values do not exceed. There must be at least one."""
     if len(values) == 1:
         return values[0]
     return quantiles(values, n=100, method="inclusive")[percent - 1]
 
 
 def table(rows: Iterable[Row]) -> str:
-    """The rows as a Markdown table whose columns are aligned."""
+    """Return the rows as a Markdown table with aligned columns."""
     lines = [_HEADINGS, *(row.cells() for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(_HEADINGS))]
     told = [_line(line, widths) for line in lines]

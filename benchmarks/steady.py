@@ -1,4 +1,4 @@
-"""A steady load on one gateway, seen from outside: how long a frame takes from the socket to a
+"""A steady load on one gateway, measured from outside: how long a frame takes from the socket to a
 reader of `media`, and how much memory a call takes, at first and a while later."""
 
 import asyncio
@@ -29,10 +29,10 @@ CALLS, QUICK_CALLS = 200, 100
 FIRST_S, QUICK_FIRST_S = 60.0, 10.0
 THEN_S, QUICK_THEN_S = 60.0, 10.0
 MEASURED_S = 10.0
-"""Frames of so many seconds at the end are followed to their reader."""
+"""Frames of this many seconds at the end are followed to their reader."""
 
 BATCH_MS = 500
-"""The gateway's own interval, by docs/topics.md and the goals."""
+"""The gateway's own interval, from docs/topics.md and the goals."""
 
 BARE = Topic("bare", "none", (), partitions=1)
 BARE_BYTES = 8_200
@@ -42,8 +42,8 @@ _PREFIX = "steady."
 
 @dataclass(slots=True)
 class Seen:
-    """What a reader saw, and when (by `time.monotonic`): records of `media`, and of the bare topic,
-    whose records say when they were sent."""
+    """The records that a reader saw, with the time (`time.monotonic`): records of `media`, and the
+    delays (ms) of records of the bare topic."""
 
     media: list[tuple[float, bytes]] = field(default_factory=list)
     bare: list[float] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Measured:
-    """Milliseconds, bytes."""
+    """The results: `latency` and `bare` in ms, `memory` in bytes."""
 
     latency: list[float]
     bare: list[float]
@@ -60,7 +60,7 @@ class Measured:
 
 
 def run(here: Local, quick: bool) -> list[Row]:
-    """Latency beside that of a bare record; memory beside its bound."""
+    """Measure latency beside that of a bare record, and memory against its limit."""
     calls = QUICK_CALLS if quick else CALLS
     first, then = (QUICK_FIRST_S, QUICK_THEN_S) if quick else (FIRST_S, THEN_S)
     measured = uvloop.run(_measured(here, calls, first, then))
@@ -107,7 +107,7 @@ async def _measured(here: Local, calls: int, first: float, then: float) -> Measu
 
 @asynccontextmanager
 async def _watched(gateway: LoneGateway, seen: Seen) -> AsyncIterator[None]:
-    """Reads `media`, and records of its own beside, from now on until the block ends."""
+    """Read `media`, and records of its own on the bare topic, until the block ends."""
     settings = gateway.settings
     topic, bare = settings.prefixed(MEDIA.name), settings.prefixed(BARE.name)
     await ensure_topics(settings, [BARE])
@@ -153,8 +153,8 @@ async def _write(writer: AIOKafkaProducer, topic: str) -> None:
 
 
 def _latency(streams: list[CodedStream], seen: Seen) -> list[float]:
-    """Milliseconds from each frame's sending until it was read. Frames of the first second, whose
-    batches were read before the reader was there for all of them, are left out with it."""
+    """Return the time (ms) from the sending of each frame until it was read. Batches that were read
+    in the first second are left out: the reader may have been late for them."""
     turns = {
         coded.media_stream.sid: dict(
             zip(islice(timestamps(coded.media_stream.sid), coded.turns), coded.turned_at,

@@ -13,11 +13,12 @@ from pipeline.runtime.settings import Role
 from schemas.topics import CTI_EVENTS
 
 ROUNDS = 3
-"""Tracker and agent in turn: the best of each is what the machine's other work disturbed least."""
+"""Tracker and agent take turns. The best run of each is the one that other processes disturbed
+least."""
 
 
 def run(here: Local, quick: bool) -> list[Row]:
-    """The tracker beside a bare Faust agent over the same events."""
+    """Measure the tracker, and a bare Faust agent, with the same events."""
     bare, product = 0.0, 0.0
     for number in range(1 if quick else ROUNDS):
         prefix = f"tracker-{number}."
@@ -37,7 +38,7 @@ def run(here: Local, quick: bool) -> list[Row]:
 
 
 async def _filled(here: Local, prefix: str, count: int) -> int:
-    """Puts events on the log as the bridge does; how many they are."""
+    """Write events to the log as the bridge does. Return their number."""
     settings = here.settings(prefix)
     await ensure_topics(settings, [CTI_EVENTS])
     writer = producer(settings)

@@ -1,5 +1,5 @@
-"""Takes off the checkpoint topic what stands there of shards and streams that cannot come back,
-under every checkpoint name. The live bridge does it. I/O."""
+"""Delete checkpoints of shards and streams that cannot come back, under every checkpoint name. The
+live bridge does this. I/O."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class Retirement:
-    """Shown every listing, it forgets what has been missing from them for long enough."""
+    """Compare checkpoints with each listing, and delete those that were missing long enough."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -27,8 +27,8 @@ class Retirement:
     async def look(
         self, incarnation: Incarnation, listed: Sequence[lineage.Shard], now: int
     ) -> None:
-        """`listed`: all shards of the stream as it is `now` (ms). What cannot be written is tried
-        again with the next listing."""
+        """Delete the checkpoints that are due. `listed`: all shards of the stream at `now` (ms).
+        After a failed write, the next listing tries again."""
         self._tell_of_others(incarnation.kinesis_stream)
         known = self._known(incarnation.kinesis_stream)
         shards = {shard.shard_id for shard in listed} | {""}
@@ -46,10 +46,10 @@ class Retirement:
         try:
             await self._forget({place: r for place, r in known.items() if place.key in due})
         except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("checkpoints cannot be forgotten now", error=repr(error))
+            log.warning("checkpoints cannot be deleted now", error=repr(error))
 
     def _known(self, kinesis_stream: str) -> Mapping[Place, BridgeCheckpoint | BridgePeriod]:
-        """What this process is to look after, so that not all do it."""
+        """Return the records under this process's leases, so that one process handles each."""
         checkpoints = self._desk.checkpoints
         found: dict[Place, BridgeCheckpoint | BridgePeriod] = {}
         found.update(checkpoints.of_stream(kinesis_stream))
@@ -63,7 +63,7 @@ class Retirement:
         async with producer(self._desk.settings) as sender:
             for place, record in due.items():
                 unread = isinstance(record, BridgeCheckpoint) and not record.finished
-                log.log(40 if unread else 20, "checkpoint forgotten", key=place.key, unread=unread)
+                log.log(40 if unread else 20, "checkpoint deleted", key=place.key, unread=unread)
                 await sender.send_and_wait(topic, None, place.key.encode())
 
     def _tell_of_others(self, kinesis_stream: str) -> None:
@@ -71,7 +71,7 @@ class Retirement:
         if others != self._others:
             self._others = others
             log.warning(
-                "other Kinesis streams were bridged to these topics; what is not read of them yet "
-                "is read only by a bridge of their own",
+                "other Kinesis streams were bridged to these topics; their unread records need a "
+                "bridge of their own",
                 others=sorted(others), ours=kinesis_stream,
             )  # fmt: skip

@@ -1,6 +1,6 @@
 """The checkpoint topic as a table in memory: all its partitions, read-committed, kept up to date.
 
-It tells where to read on, and which shards are finished wherever they were read.
+It says after which record to continue reading, and which shards are finished, by any process.
 """
 
 import asyncio
@@ -17,26 +17,26 @@ from schemas.records import BridgeCheckpoint, BridgePeriod
 from schemas.topics import BRIDGE_CHECKPOINTS
 
 LONGEST_WAIT_S = 30.0
-"""An open transaction is over before this: its producer is fenced, or it times out."""
+"""Longer than any transaction stays open: its producer is fenced, or it times out."""
 
 _IDLE_POLL_MS = 200
 _EAGER_POLL_MS = 10
 
 
 def partition_of(place: Place) -> int:
-    """The partition of the place's checkpoint."""
+    """Return the partition of the place's checkpoint."""
     return int(murmur2(place.key.encode()) & 0x7FFFFFFF) % BRIDGE_CHECKPOINTS.partitions
 
 
 class Blocked(RuntimeError):
-    """What is committed cannot be read: a transaction is open for longer than any may be."""
+    """The committed records cannot be read: a transaction is open for longer than any may be."""
 
 
 class Checkpoints:
-    """The latest checkpoint of each place. Start it, keep `run` running, stop it."""
+    """The latest checkpoint of each place. Call `start`, keep `run` running, then call `stop`."""
 
     def __init__(self, settings: Settings, on_news: Callable[[], None]) -> None:
-        """`on_news` is called when a shard turns out to be finished, or a period is known."""
+        """Call `on_news` when a shard becomes finished, and when a period becomes known."""
         self._topic = settings.prefixed(BRIDGE_CHECKPOINTS.name)
         self._table: dict[str, BridgeCheckpoint] = {}
         self._periods: dict[str, BridgePeriod] = {}
@@ -46,12 +46,12 @@ class Checkpoints:
         self._on_news = on_news
         self._tail: AIOKafkaConsumer = consumer(settings)
         # ListOffsets answers a read-committed consumer with the last *stable* offset. That may lie
-        # before a checkpoint that is committed, where another shard's transaction is still open:
-        # we would read again what is on Kafka already. So the end is asked for uncommitted.
+        # before a committed checkpoint, if a transaction of another shard is still open: we would
+        # read again the records that are already on Kafka. So this consumer reads uncommitted.
         self._ends: AIOKafkaConsumer = consumer(settings, isolation_level="read_uncommitted")
 
     async def start(self) -> None:
-        """Connects."""
+        """Connect to Kafka."""
         await self._tail.start()
         await self._ends.start()
         partitions = range(BRIDGE_CHECKPOINTS.partitions)
@@ -59,12 +59,12 @@ class Checkpoints:
         await self._tail.seek_to_beginning()
 
     async def stop(self) -> None:
-        """Disconnects."""
+        """Disconnect from Kafka."""
         await self._tail.stop()
         await self._ends.stop()
 
     async def run(self) -> None:
-        """Follows the topic until cancelled. Raises `Undecodable` for what is no checkpoint."""
+        """Follow the topic until cancelled. Raise `Undecodable` if a record is no checkpoint."""
         while True:
             timeout_ms = _EAGER_POLL_MS if self._waiting else _IDLE_POLL_MS
             batches = await self._tail.getmany(timeout_ms=timeout_ms)
@@ -77,18 +77,18 @@ class Checkpoints:
                 self._moved.notify_all()
 
     async def caught_up(self, *partitions: int) -> None:
-        """Returns once all that was committed on these partitions before the call is in the table.
+        """Return once all that was committed on these partitions before the call is in the table.
 
-        That includes waiting for transactions that are open now: a killed process' end with their
-        time-out, or when its shards are taken over. Raises `Blocked` where one does not end.
+        That includes waiting for transactions that are open now. Those of a killed process end
+        with their time-out, or when its shards are taken over. Raise `Blocked` if one does not end.
         """
         wanted = [TopicPartition(self._topic, p) for p in partitions]
         await self._reach(await self._ends.end_offsets(wanted))
 
     async def readable(self) -> None:
-        """Returns once all that can be read now is in the table. What a transaction that is open
-        now hides may be missing: its own, and later ones of other shards on its partition. Raises
-        `Blocked`."""
+        """Return once all that can be read now is in the table. An open transaction hides its own
+        records, and later ones of other shards on its partition: these may be missing. Raise
+        `Blocked` if a transaction does not end."""
         await self._reach(await self._tail.end_offsets(self._tail.assignment()))
 
     async def _reach(self, ends: Mapping[TopicPartition, int]) -> None:
@@ -108,15 +108,15 @@ class Checkpoints:
         return [p.partition for p, end in ends.items() if self._positions.get(p.partition, 0) < end]
 
     def get(self, place: Place) -> BridgeCheckpoint | None:
-        """The place's latest checkpoint in the table."""
+        """Return the place's latest checkpoint in the table."""
         return self._table.get(place.key)
 
     def period(self, place: Place) -> BridgePeriod | None:
-        """What is bridged of the stream; `place` is one without a shard."""
+        """Return the period of the stream that is bridged. `place` has no shard."""
         return self._periods.get(place.key)
 
     def met(self, kinesis_stream: str, name: str) -> bool:
-        """Whether anything stands here of a stream of that name, of whichever incarnation."""
+        """Whether the topic has a record of a stream of that name, of any incarnation."""
         read = {(each.kinesis_stream, each.name) for each in self._table.values()}
         agreed = {(each.kinesis_stream, each.name) for each in self._periods.values()}
         return (kinesis_stream, name) in read | agreed
@@ -128,7 +128,7 @@ class Checkpoints:
         )
 
     def finished(self, incarnation: Incarnation, name: str) -> frozenset[str]:
-        """The shards of this stream that are read to their end."""
+        """Return the ids of this stream's shards that are read to their end."""
         return frozenset(
             each.shard_id
             for each in self._table.values()
@@ -136,17 +136,17 @@ class Checkpoints:
         )
 
     def of_stream(self, kinesis_stream: str) -> Mapping[Place, BridgeCheckpoint]:
-        """All checkpoints of streams of that name, of every incarnation."""
+        """Return all checkpoints of streams of that name, of every incarnation."""
         found = (each for each in self._table.values() if each.kinesis_stream == kinesis_stream)
         return {_place(each): each for each in found}
 
     def periods_of(self, kinesis_stream: str) -> Mapping[Place, BridgePeriod]:
-        """All periods of streams of that name, each at the place without a shard."""
+        """Return all periods of streams of that name, each with its place without a shard."""
         found = (each for each in self._periods.values() if each.kinesis_stream == kinesis_stream)
         return {_place(each): each for each in found}
 
     def streams(self) -> frozenset[str]:
-        """The names of all streams of which anything stands here."""
+        """Return the names of all streams that have a checkpoint on the topic."""
         return frozenset(each.kinesis_stream for each in self._table.values())
 
     def _apply(self, key: str, value: bytes | None) -> None:
@@ -154,7 +154,7 @@ class Checkpoints:
             self._table.pop(key, None)
             self._periods.pop(key, None)
             return
-        # Not decodable ends the process: without it, events would be written again.
+        # An undecodable record ends the process: without it, events would be written again.
         found: BridgeCheckpoint | BridgePeriod = decode(value)
         match found:
             case BridgePeriod():

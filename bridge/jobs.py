@@ -1,8 +1,8 @@
-"""What a bridge is run for: to carry the stream for ever, or to carry a period of it once more.
+"""The work of a bridge: copy the Kinesis stream for ever, or copy a period of it once more.
 
-Either way all processes under a checkpoint name read the same period of it, whenever they start:
-where it is not the whole stream it stands on the checkpoint topic, as a `BridgePeriod`, before the
-first shard is read.
+All processes under a checkpoint name read the same period of the stream, whenever they start.
+Unless that is the whole stream, the period is written to the checkpoint topic as a `BridgePeriod`
+before the first shard is read.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,13 @@ from schemas.records import BridgePeriod
 from schemas.topics import BRIDGE_CHECKPOINTS
 
 CLOCK_ERROR_MS = 60 * 60_000
-"""How wrong this machine's clock may be. A time later than that is refused before Kafka, and with
-it the log's clock, can be reached."""
+"""How wrong this machine's clock may be. The start refuses a time later than that before it reaches
+Kafka, and with it the log's clock."""
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What an errand needs of the bridge. `now`: the log's clock, ms."""
+    """The parts of the bridge that an errand uses. `now` returns log time in ms."""
 
     settings: Settings
     checkpoints: Checkpoints
@@ -38,7 +38,7 @@ class Desk:
 
 
 class Errand(Protocol):
-    """What a bridge is run for."""
+    """The work of a bridge: `Live` or `Replay`."""
 
     @property
     def name(self) -> str:
@@ -46,35 +46,35 @@ class Errand(Protocol):
 
     @property
     def share(self) -> Share:
-        """What it may take of a shard's throughput."""
+        """The part of a shard's throughput that it may use."""
 
     async def period(self, desk: Desk, incarnation: Incarnation) -> Period | None:
-        """What is read of the stream; None: another process is to say so, ask again when a
-        checkpoint has come. Raises what Kafka does, and `SettingsError`."""
+        """Return the period of the stream to read. None: another process has to write it; ask
+        again after the next checkpoint. Raise Kafka's errors, and `SettingsError`."""
 
     def is_done(self, plan: Plan, incarnation: Incarnation) -> bool:
-        """Whether nothing is left to do. Raises `ReplayFailed`."""
+        """Whether all work is done. Raise `ReplayFailed`."""
 
 
 class ReplayFailed(RuntimeError):
-    """A replay cannot go on; why."""
+    """A replay cannot continue. The text gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """The stream, for ever; from where FLEXCAPTURE_KINESIS_START says when it is first met."""
+    """Copy the stream for ever. FLEXCAPTURE_KINESIS_START is the start of a stream that is new."""
 
     start: str = TRIM_HORIZON
     asked_at: int = 0
-    """When this process was started (ms): `latest` is what comes after that, also of a stream that
-    is made later still."""
+    """When this process was started (ms). `latest` means everything after that, also of a stream
+    that is created later."""
     name: str = LIVE
     share: Share = LIVE_SHARE
 
     async def period(self, desk: Desk, incarnation: Incarnation) -> Period | None:
-        """See `Errand`. Of a stream that is being bridged what can be read of the checkpoints is
-        enough: who wrote a shard's had written the period before. A process that comes after one
-        that was killed must not wait for that one's transaction to time out."""
+        """See `Errand`. If the stream is being bridged already, the readable checkpoints are
+        enough: the period was written before the first checkpoint of a shard. A process that
+        replaces a killed one must not wait until that one's transaction times out."""
         place = Place(incarnation.kinesis_stream, incarnation.created_at, "", self.name)
         begun = desk.checkpoints.begun(incarnation, self.name)
         if not begun:
@@ -95,26 +95,26 @@ class Live:
         return self.asked_at if self.start == LATEST else moment(self.start)
 
     def is_done(self, plan: Plan, incarnation: Incarnation) -> bool:  # noqa: ARG002 - never
-        """Never."""
+        """Return False: the live bridge has no end."""
         return False
 
 
 @dataclass(slots=True)
 class Replay:
-    """What Kinesis took from `begins_at` to `ends_at` (None: until now), once more."""
+    """Copy what Kinesis received from `begins_at` to `ends_at` (ms; None: until now) once more."""
 
     name: str
     begins_at: int
     ends_at: int | None
     share: Share = REPLAY_SHARE
     found: Period | None = None
-    """What is replayed, once that is certain."""
+    """The period that is replayed, once it is known."""
     _of: Incarnation | None = None
     _plan: Plan | None = None
     _checkpoints: Checkpoints | None = None
 
     async def period(self, desk: Desk, incarnation: Incarnation) -> Period | None:
-        """See `Errand`. One that was begun under this name must have been of the same period."""
+        """See `Errand`. Raise `SettingsError` if another period was begun under this name."""
         place = Place(incarnation.kinesis_stream, incarnation.created_at, "", self.name)
         wanted = Period(self.begins_at, desk.now() if self.ends_at is None else self.ends_at)
         self.found = await agreed(desk, place, lambda: wanted)
@@ -122,20 +122,20 @@ class Replay:
         same_end = self.ends_at is None or self.ends_at == self.found.ends_at
         if self.begins_at != self.found.begins_at or not same_end:
             raise SettingsError(
-                f"--checkpoint-name {self.name}: under this name {told(self.found)} was replayed; "
-                "take another name for another period"
+                f"--checkpoint-name {self.name}: this name belongs to a replay of "
+                f"{told(self.found)}; take another name for another period"
             )
         return self.found
 
     def is_done(self, plan: Plan, incarnation: Incarnation) -> bool:
-        """See `Errand`: once every shard is carried to the period's end."""
+        """See `Errand`. True once every shard is copied to the period's end."""
         if self._of is not None and incarnation != self._of:
-            raise ReplayFailed("the Kinesis stream was deleted and made again meanwhile")
+            raise ReplayFailed("the Kinesis stream was deleted and created again meanwhile")
         self._plan = plan
         return bool(plan.done) and not plan.readable and not plan.waiting
 
     def progress(self) -> str:
-        """How far it is, for people."""
+        """Return a text that says how far the replay is."""
         if self._plan is None or self._checkpoints is None or self._of is None:
             return "not begun"
         plan, of = self._plan, self._of
@@ -151,9 +151,10 @@ class Replay:
 
 
 async def agreed(desk: Desk, place: Place, wanted: Callable[[], Period]) -> Period:
-    """The period that stands on the checkpoint topic for `place` (one without a shard); `wanted`
-    is written there if there is none. Raises `TimeoutError` or `KafkaError`."""
-    # As with a shard: 1, nobody else can write it from here on; 2, so this is the last word.
+    """Return the period on the checkpoint topic for `place` (one without a shard). If it has none,
+    write the one that `wanted` returns. Raise `TimeoutError` or `KafkaError`."""
+    # The order matters, as with a shard. 1: fence all other writers of this period. 2: then read
+    # their records, which cannot change any more.
     writer = ShardWriter(desk.settings, place, Limits())
     try:
         await writer.start()
@@ -188,11 +189,11 @@ def check_start(settings: Settings, latest_now: int) -> None:
     """Raise `SettingsError` if FLEXCAPTURE_KINESIS_START is later than `latest_now` (ms)."""
     start = settings.kinesis_start
     if start not in (LATEST, TRIM_HORIZON) and moment(start) > latest_now:
-        raise SettingsError(f"{PREFIX}KINESIS_START: {start} is still to come")
+        raise SettingsError(f"{PREFIX}KINESIS_START: {start} is in the future")
 
 
 def told(period: Period) -> str:
-    """For people."""
+    """Return the period as a text for messages."""
     begins, ends = period.begins_at, period.ends_at
     since = "the beginning" if begins is None else rfc3339(begins)
     return f"{since} to {'now' if ends is None else rfc3339(ends)}"

@@ -1,8 +1,8 @@
-"""Reading Kinesis: boto3 in threads, with time-outs and back-off of our own.
+"""Read Kinesis: boto3 in threads, with our own time-outs and back-off.
 
-Kinesis allows five reads a second and shard, over all its readers: each shard is read once in
-200 ms, counted from the beginning of the read before. Each has a thread of its own, so that none
-waits for another.
+Kinesis allows five reads a second per shard, for all readers together. So each shard is read once
+in 200 ms, counted from the beginning of the read before. Each shard has its own thread, so that no
+shard waits for another.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 DEFAULT_STREAM = "flex-events"
 CLOCKS_APART_MS = 60_000
-"""Kinesis refuses a time that is still to come by its clock: this is how far ours may be ahead."""
+"""Kinesis refuses a time that is in the future by its clock: ours may be ahead by this much."""
 
 _THROTTLED = frozenset(
     {"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException"}
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one read gave. `ended`: the shard is closed and this was all that was left."""
+    """The result of one read. `ended`: the shard is closed and has no further records."""
 
     records: tuple[KinesisRecord, ...]
     behind_ms: int
@@ -59,7 +59,7 @@ class Batch:
 
 
 class Kinesis:
-    """The configured Kinesis stream. Close it."""
+    """The configured Kinesis stream. Call `close` at the end."""
 
     def __init__(self, settings: Settings) -> None:
         self.stream_name = settings.kinesis_stream or DEFAULT_STREAM
@@ -71,10 +71,10 @@ class Kinesis:
         self._told: Incarnation | KinesisUnavailable | None = None
 
     async def incarnation(self) -> Incarnation:
-        """The stream as it is now. Raises `StreamAbsent` until it is there and can be read.
+        """Return the stream's present incarnation. Raise `StreamAbsent` until it can be read.
 
-        Who asks while it is being asked shares the next answer with all others who do: where all
-        shards fail at once they must not ask Kinesis one after the other, which allows few."""
+        Callers share answers: a call that comes during a request gets the next answer, together
+        with all others. Kinesis allows few requests, and all shards may fail at once."""
         wanted_at = time.monotonic()
         async with self._asking:
             if self._told is None or self._asked_at < wanted_at:
@@ -103,18 +103,18 @@ class Kinesis:
         return Incarnation(self.stream_name, created_at)
 
     async def shards(self) -> tuple[Shard, ...]:
-        """All shards that are not expired, open and closed."""
+        """Return all shards that have not expired, open and closed."""
         client = await self.client()
         return await call(self._executor, lambda: _all_shards(client, self.stream_name))
 
     async def client(self) -> "KinesisClient":
-        """boto3's client; it may be used from any thread."""
+        """Return boto3's client. Any thread may use it."""
         if self._client is None:
             self._client = await call(self._executor, lambda: _client(self._settings))
         return self._client
 
     def close(self) -> None:
-        """Does not wait for a call in progress; that ends by its time-out at the latest."""
+        """Shut down without waiting for a call in progress, which ends by its time-out."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
@@ -155,7 +155,7 @@ def _shard(plain: Any) -> Shard:
 
 
 async def call(executor: ThreadPoolExecutor, blocking: Callable[[], T]) -> T:
-    """Runs a boto3 call in a thread. Raises `KinesisUnavailable` for whatever boto3 raises."""
+    """Run a boto3 call in a thread. Raise `KinesisUnavailable` for every error of boto3."""
     try:
         return await asyncio.get_running_loop().run_in_executor(executor, blocking)
     except ClientError as error:
@@ -165,7 +165,7 @@ async def call(executor: ThreadPoolExecutor, blocking: Callable[[], T]) -> T:
 
 
 class ShardReader:
-    """Reads one shard from a position on, in order. Close it."""
+    """Read one shard from a position, in order. Call `close` at the end."""
 
     def __init__(
         self,
@@ -175,8 +175,8 @@ class ShardReader:
         since: int | None = None,
         share: Share = LIVE_SHARE,
     ) -> None:
-        """`position`: the sequence number to read on after; None: from the oldest record that can
-        have arrived at `since` (ms) or later, and, without that, from the oldest there is."""
+        """`position`: read after this sequence number. None: read from the oldest record that can
+        have arrived at `since` (ms) or later; without `since`, from the oldest of all."""
         self._client = client
         self._since = since
         self._share = share
@@ -187,11 +187,11 @@ class ShardReader:
         self._pace = Pace(share, place.phase)
 
     async def read(self) -> Batch:
-        """The next records, as soon as Kinesis' limits allow; none if there are none.
+        """Return the next records as soon as Kinesis' limits allow. There may be none.
 
-        Throttling and expired iterators are dealt with in here. Raises `KinesisUnavailable` for
-        everything else: what was read so far stays read, and the next call goes on after it. Make
-        sure before it that the stream is still the same one (`Kinesis.incarnation`).
+        Throttling and expired iterators are handled here. Raise `KinesisUnavailable` for every
+        other error. The position is kept, and the next call continues after it. Before that call,
+        make sure that the stream is still the same one (`Kinesis.incarnation`).
         """
         while True:
             await asyncio.sleep(self._pace.due - time.monotonic())
@@ -231,7 +231,7 @@ class ShardReader:
         return {"ShardIteratorType": "TRIM_HORIZON"}
 
     def _overcome(self, error: KinesisUnavailable) -> bool:
-        """Whether the read may simply be tried again; sets when, and from which iterator."""
+        """Whether the read may be repeated at once. Sets when, and with which iterator."""
         code = code_of(error.__cause__)
         if code in _STALE_ITERATOR:
             _reads.labels("expired").inc()
@@ -252,7 +252,7 @@ class ShardReader:
                 plain["Data"],
             )
             for plain in answer["Records"]
-            # An emulator may give the record at the position once more.
+            # An emulator may return the record at the position once more.
             if is_after(plain["SequenceNumber"], self._position)
         )
         if records:
@@ -262,5 +262,5 @@ class ShardReader:
         return Batch(records, behind_ms, ended=self._iterator is None)
 
     def close(self) -> None:
-        """Does not wait for a read in progress; that ends by its time-out at the latest."""
+        """Shut down without waiting for a read in progress, which ends by its time-out."""
         self._executor.shutdown(wait=False, cancel_futures=True)

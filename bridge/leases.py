@@ -1,7 +1,8 @@
-"""Which shards are this process's: those of the leases that Kafka's consumer group gave it, one for
-each partition of the checkpoint topic. Kafka keeps the lease table; no second coordination service.
+"""Which shards this process copies: those of the leases that Kafka's consumer group assigned to it.
+There is one lease for each partition of the checkpoint topic. Kafka keeps the lease table, so that
+no second coordination service is needed.
 
-A lease is only good manners. That no event is written twice is the fencing's work (`writer`).
+Leases only avoid double work. Fencing (`writer`) ensures that no event is written twice.
 """
 
 import asyncio
@@ -20,26 +21,26 @@ from schemas.topics import BRIDGE_CHECKPOINTS
 log = structlog.get_logger(__name__)
 
 GROUP = "bridge"
-SESSION_TIMEOUT_MS = 6_000  # the least that brokers allow, unless they are told otherwise
+SESSION_TIMEOUT_MS = 6_000  # the least that brokers allow with their default settings
 HEARTBEAT_MS = 500
 REBALANCE_MS = 3_000
-"""So long does a rebalance wait for members that do not come back to it: they may be dead, too, and
-the shards of the first one must not wait until that is certain."""
+"""How long a rebalance waits for members that do not join it again. They may be dead, too, and the
+shards of the first dead member must not wait until that is certain."""
 
 
 def group_of(kinesis_stream: str, name: str) -> str:
-    """The consumer group, before the prefix, of the bridges of a stream under a checkpoint name."""
+    """Return the consumer group (without prefix) of a stream's bridges under a checkpoint name."""
     return f"{GROUP}-{kinesis_stream}" + ("" if name == LIVE else f"-{name}")
 
 
 class Leases(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """The leases that this process has."""
+    """The leases of this process."""
 
     def __init__(
         self, settings: Settings, kinesis_stream: str, name: str, on_change: Callable[[], None]
     ) -> None:
-        """`name`: the checkpoint name. Each has a group of its own for each stream; `on_change` is
-        called whenever `owned` has changed."""
+        """`name`: the checkpoint name. Each stream and name has its own group. `on_change` is
+        called after every change of `owned`."""
         self.owned: frozenset[int] = frozenset()
         self.settled = asyncio.Event()
         """Not set before the first assignment, nor during a rebalance."""
@@ -55,32 +56,32 @@ class Leases(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         )
 
     def has(self, place: Place) -> bool:
-        """Whether the place's lease is this process's."""
+        """Whether this process has the place's lease."""
         return place.lease(BRIDGE_CHECKPOINTS.partitions) in self.owned
 
     async def start(self) -> None:
-        """Joins the group."""
+        """Join the consumer group."""
         self._consumer.subscribe([self._topic], listener=self)
         await self._consumer.start()
 
     async def stop(self) -> None:
-        """Stops; a static member keeps its leases until its session times out."""
+        """Disconnect. A static member keeps its leases until its session times out."""
         await self._consumer.stop()
 
     async def run(self) -> None:
-        """Raises what the group raises (another process of the same FLEXCAPTURE_INSTANCE, no
-        authorization, ...); runs until cancelled. The records themselves are not wanted."""
+        """Run until cancelled, and raise the group's errors (another process has the same
+        FLEXCAPTURE_INSTANCE, no authorization, ...). The records themselves are not used."""
         while True:
             await self._consumer.getmany(timeout_ms=1_000)
             await asyncio.sleep(0)
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:  # noqa: ARG002
-        """A rebalance begins. Shards are read on meanwhile: most of them stay where they are, and
-        who takes one over fences us."""
+        """Note that a rebalance begins. The shards are still read meanwhile: most of them keep
+        their process, and a process that takes one over fences this one."""
         self.settled.clear()
 
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """The rebalance has ended."""
+        """Take the leases of the new assignment. The rebalance has ended."""
         self._consumer.pause(*assigned)
         self.owned = frozenset(partition.partition for partition in assigned)
         self.settled.set()

@@ -1,4 +1,4 @@
-"""The role: looks after which shards there are and which of them are ours, and carries those."""
+"""The bridge role: find out which shards exist and which are this process's, and copy those."""
 
 import asyncio
 import sys
@@ -39,16 +39,16 @@ SWITCH_SECONDS = 0.0005
 
 _readable = Gauge(
     "flexcapture_bridge_shards_readable",
-    "Shards that some process must carry now, as this one sees",
+    "Shards that must be copied now, by any process, as this one sees it",
 )
-_shards = Gauge("flexcapture_bridge_shards", "Shards carried by this process")
+_shards = Gauge("flexcapture_bridge_shards", "Shards copied by this process")
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """Bridges the configured Kinesis stream until `stop` is set."""
+    """Bridge the configured Kinesis stream until `stop` is set."""
     check_start(settings, machine_clock() + CLOCK_ERROR_MS)
     async with log_clock(settings, health) as clock, _using_kafka(settings, health, LIVE):
-        # After Kafka: while it is away, the health must name it, not a clock that is not measured.
+        # After Kafka: while Kafka is away, the health must name it and not the unmeasured clock.
         await clock.settled(stop)
         if not stop.is_set():
             errand = live(settings, clock.now())
@@ -58,7 +58,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
 async def run_errand(
     settings: Settings, health: Health, stop: asyncio.Event, errand: Errand, clock: LogClock
 ) -> bool:
-    """Bridges until `stop` is set or the errand is done: whether it is done."""
+    """Bridge until `stop` is set or the errand is done. Return whether it is done."""
     async with _using_kafka(settings, health, errand.name):
         return await _bridged(Bridge(settings, health, errand, clock), stop)
 
@@ -78,8 +78,8 @@ def _using_kafka(
 
 
 async def _bridged(bridge: "Bridge", stop: asyncio.Event) -> bool:
-    # boto3 works in threads. One of them that computes lets the loop, which has a transaction to
-    # write, wait for this long: by default, 5 ms each time.
+    # boto3 works in threads. While one of them computes, the event loop, which has a transaction to
+    # write, waits for the switch interval: 5 ms each time by default.
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         await bridge.start()
@@ -97,11 +97,11 @@ async def _bridged(bridge: "Bridge", stop: asyncio.Event) -> bool:
 
 
 class Bridge:
-    """All that this process bridges."""
+    """All shards that this process bridges, with the tables and connections they share."""
 
     def __init__(self, settings: Settings, health: Health, errand: Errand, clock: LogClock) -> None:
         self.done = False
-        """Whether the errand is."""
+        """Whether the errand is done."""
         self._settings = settings
         self._health = health
         self._errand = errand
@@ -133,16 +133,16 @@ class Bridge:
         )
 
     async def start(self) -> None:
-        """Connects, and looks at Kinesis for the first time."""
+        """Connect, and list the shards for the first time."""
         await asyncio.gather(self.checkpoints.start(), self.leases.start(), self._look())
 
     async def close(self) -> None:
-        """Disconnects."""
+        """Disconnect."""
         self._kinesis.close()
         await asyncio.gather(self.checkpoints.stop(), self.leases.stop())
 
     async def run(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
-        """Works until `stop` is set; returns once every shard has ended."""
+        """Work until `stop` is set or the errand is done. Return once every shard has ended."""
         stopping = group.create_task(stop.wait(), name="stop")
         await _first(self.leases.settled.wait(), stopping)
         await _first(self.checkpoints.readable(), stopping)
@@ -160,7 +160,7 @@ class Bridge:
         await self._end()
 
     async def _look(self) -> None:
-        """Asks Kinesis which stream and which shards there are."""
+        """Ask Kinesis for the stream's incarnation and its shards."""
         self._listed_at = time.monotonic()
         try:
             incarnation = await self._kinesis.incarnation()
@@ -168,7 +168,7 @@ class Bridge:
         except KinesisUnavailable as error:
             if isinstance(error, StreamAbsent):
                 self._incarnation, self._listed = None, ()
-            # Once is no harm while shards are being read: DescribeStreamSummary may be throttled.
+            # One failure is harmless while shards are read: DescribeStreamSummary may be throttled.
             if self._incarnation is None or self._look_failed:
                 self._health.bad("kinesis", f"stream {self._kinesis.stream_name}: {error}")
             self._look_failed = True
@@ -188,15 +188,15 @@ class Bridge:
             await self._retirement.look(incarnation, self._listed, self._clock.now())
 
     async def _learn_period(self) -> None:
-        """What is to be read of the stream that is there now; nothing is read before that."""
+        """Find out the period to read of the present stream. Nothing is read before that."""
         incarnation = self._incarnation
         if incarnation is None or (self._period and self._period[0] == incarnation):
             return
         try:
             period = await self._errand.period(self._desk, incarnation)
         except (Blocked, TimeoutError, KafkaError) as error:
-            log.warning("not known yet from where to read", error=repr(error))
-            self._health.bad("period", f"not known yet from where to read: {error!r}")
+            log.warning("start of reading is not known yet", error=repr(error))
+            self._health.bad("period", f"start of reading is not known yet: {error!r}")
             self._list_at = time.monotonic() + RETRY_SECONDS
             return
         self._health.good("period")
@@ -205,8 +205,8 @@ class Bridge:
             self._period = incarnation, period
 
     def _reconcile(self, group: asyncio.TaskGroup) -> None:
-        """Begins and ends shards, so that those are carried that should be. Those that have to end
-        do so in their own time; whoever has them next does not wait for it."""
+        """Start and stop shards until the wanted ones are copied. A stopped one ends in its own
+        time; the process that has it next does not wait for that."""
         period, wanted = self._wanted()
         for place, (carrier, _) in self._carriers.items():
             if place not in wanted:
@@ -271,7 +271,7 @@ class Bridge:
 async def _first(
     work: Coroutine[Any, Any, object], stopping: asyncio.Task[Any], seconds: float | None = None
 ) -> None:
-    """Waits for `work`, until `stopping` is done or `seconds` are over."""
+    """Wait for `work`, until `stopping` is done or `seconds` have passed."""
     working = asyncio.ensure_future(work)
     try:
         await asyncio.wait(

@@ -1,4 +1,4 @@
-"""One shard, carried from Kinesis to Kafka until it ends or is somebody else's."""
+"""Copy one shard from Kinesis to Kafka until it ends or another process has it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -22,7 +22,7 @@ from schemas.records import BridgeCheckpoint
 log = structlog.get_logger(__name__)
 
 _behind = Gauge(
-    "flexcapture_bridge_behind_ms", "How far reading is behind the shard's tip", ["shard"]
+    "flexcapture_bridge_behind_ms", "How far reading is behind the shard's tip (ms)", ["shard"]
 )
 _read_at = Gauge(
     "flexcapture_bridge_read_at_seconds",
@@ -33,75 +33,75 @@ _read_at = Gauge(
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 5.0
 FENCED_PAUSE = 2.5
-"""Longer than it takes the group to tell us that the shard is another's now: else two processes
-would fence each other in turn."""
+"""Longer than the group takes to report that another process has the shard now. Otherwise two
+processes would fence each other in turn."""
 
 EMPTY_READS_AT_END = 3
-"""An emulator may give a closed shard an iterator for ever: it is
-finished after so many empty reads at its tip."""
+"""An emulator may return iterators for a closed shard without end. The shard is finished after this
+many empty reads at its tip."""
 
 T = TypeVar("T")
 
 
 class Reader(Protocol):
-    """What `ShardReader` does."""
+    """The interface of `ShardReader`."""
 
     async def read(self) -> Batch:
-        """The next records."""
+        """Return the next records."""
 
     def close(self) -> None:
-        """Not needed any more."""
+        """Release the reader."""
 
 
 class Writer(Protocol):
-    """What `ShardWriter` does."""
+    """The interface of `ShardWriter`."""
 
     async def start(self) -> None:
-        """Fences others."""
+        """Fence all other writers of the place."""
 
     async def write(self, messages: tuple[Message, ...], checkpoint: BridgeCheckpoint) -> None:
-        """All or nothing."""
+        """Write all of it, or nothing."""
 
     async def close(self) -> None:
-        """Not needed any more."""
+        """Release the writer."""
 
 
 class End(Enum):
-    """Why a shard is carried no further."""
+    """Why the copying of a shard ended."""
 
-    FINISHED = "it is closed, or its period over, and read to its end"
-    GONE = "its stream is not there any more"
+    FINISHED = "it is closed or its period is over, and it is read to its end"
+    GONE = "its stream does not exist any more"
     STOPPED = "asked to stop"
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a shard needs of the rest."""
+    """The functions of the bridge that a shard calls."""
 
     instance: str
     health: Health
     settled: Callable[[], Coroutine[Any, Any, object]]
-    """Returns when leases are certain."""
+    """Returns once the leases are certain."""
     limits: Callable[[], Awaitable[Limits]]
     writer: Callable[[Place, Limits], Writer]
     checkpoint: Callable[[Place], Awaitable[BridgeCheckpoint | None]]
-    """The place's checkpoint, of which nothing committed before the call is missing."""
+    """Returns the place's checkpoint, up to date with all that was committed before the call."""
     reader: Callable[[Place, str | None, int | None], Awaitable[Reader]]
-    """Given the sequence number to read on after, and the time (ms) to begin at without one."""
+    """Takes the sequence number to read after, and the time (ms) to begin at without one."""
     incarnation: Callable[[], Awaitable[Incarnation]]
-    """The stream as it is now."""
+    """Returns the stream's present incarnation."""
     now: Callable[[], int]
-    """The log's clock, ms."""
+    """Returns log time in ms."""
     pause: Callable[[float], Coroutine[Any, Any, object]] = asyncio.sleep
 
 
 class ShardCarrier:
-    """Carries one shard: `run` it, and set `stop` to end it between two transactions."""
+    """Copies one shard. Call `run`; set `stop` to end it between two transactions."""
 
     def __init__(self, world: World, place: Place, period: Period = ALWAYS) -> None:
         self.stop = asyncio.Event()
         self.closed = False
-        """Whether ListShards shows the shard as closed; kept up to date by who lists."""
+        """Whether ListShards shows the shard as closed. The caller keeps it up to date."""
         self._world = world
         self._place = place
         self._period = period
@@ -110,7 +110,7 @@ class ShardCarrier:
         self._log = log.bind(shard=place.shard_id, place=place.key)
 
     async def run(self) -> End:
-        """Returns when there is nothing more to do. Whatever fails is tried again."""
+        """Copy the shard until nothing is left to do. Every failure is retried."""
         shard = self._place.shard_id
         _read_at.labels(shard).set(self._world.now() / 1000)
         _behind.labels(shard).set(0)
@@ -118,7 +118,7 @@ class ShardCarrier:
             while not self.stop.is_set():
                 try:
                     end = await self._take_over()
-                except Exception as error:  # noqa: BLE001 - one shard's trouble is its own
+                except Exception as error:  # noqa: BLE001 - one shard must not stop the others
                     await self._failed(error)
                 else:
                     self._log.info("shard ended", why=end.value)
@@ -126,21 +126,21 @@ class ShardCarrier:
             return End.STOPPED
         finally:
             self._world.health.good(self._name)
-            # The next stream of the name may have a shard of that name, which is carried already.
+            # The next stream of the name may already copy a shard of the same name.
             with suppress(KeyError):
                 _behind.remove(shard)
                 _read_at.remove(shard)
 
     async def _take_over(self) -> End:
-        """Takes the shard over and carries it. Raises where it has to be taken over anew."""
+        """Take the shard over and copy it. Raise if it has to be taken over anew."""
         await self._unless_stopped(self._world.settled())
         if self.stop.is_set():
             return End.STOPPED
         limits = await self._world.limits()
         writer = self._world.writer(self._place, limits)
         try:
-            # The order matters. 1: nobody else can write this shard's events from here on, and
-            # what they had begun is decided. 2: so this is the last word on where they were.
+            # The order matters. 1: fence all other writers of this shard; their transactions are
+            # decided then. 2: read the checkpoint, which only this process can change from here on.
             await writer.start()
             checkpoint = await self._world.checkpoint(self._place)
             if checkpoint is not None and checkpoint.finished:
@@ -204,7 +204,7 @@ class ShardCarrier:
         return replace(reached, sequence_number=last.sequence_number, arrived_at=last.arrived_at)
 
     async def _read(self, reader: Reader) -> Batch | None:
-        """The next batch; None if we were asked to stop, or the stream is another one now."""
+        """Return the next batch; None if `stop` is set or the stream is now another one."""
         while True:
             try:
                 batch = await self._unless_stopped(reader.read())
@@ -213,8 +213,8 @@ class ShardCarrier:
             else:
                 self._note(batch)
                 return batch
-            # Sequence numbers and iterators of one stream mean nothing in the next one of its
-            # name, but many are valid there: so first make sure which of them answers.
+            # Sequence numbers and iterators of one stream have no meaning in the next one of its
+            # name, but many are valid there. So first make sure which stream answers.
             if not await self._still_there():
                 return None
 
@@ -239,7 +239,7 @@ class ShardCarrier:
             self._world.health.good(self._name)
 
     async def _failed(self, error: Exception) -> None:
-        """Tells of it, and waits: the longer, the more often in a row."""
+        """Report the failure, and wait: the longer, the more failures in a row."""
         self._failures += 1
         self._world.health.bad(self._name, f"{type(error).__name__}: {error}")
         expected = isinstance(error, KafkaError | KinesisUnavailable | TimeoutError)
@@ -252,7 +252,7 @@ class ShardCarrier:
         await self._unless_stopped(self._world.pause(pause))
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """What `work` returns; None, and `work` cancelled, if `stop` is set before."""
+        """Return the result of `work`. If `stop` is set before, cancel it and return None."""
         working = asyncio.ensure_future(work)
         stopping = asyncio.ensure_future(self.stop.wait())
         try:

@@ -1,4 +1,4 @@
-"""What the topics take. I/O."""
+"""The largest messages that the topics accept. I/O."""
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -9,7 +9,7 @@ from schemas.topics import CTI_EVENTS, DEAD_LETTERS
 
 
 async def topic_limits(settings: Settings) -> Limits:
-    """What the topics take; ask anew at each take-over, for it can be changed."""
+    """Return the topics' limits. Ask again at each take-over: topic settings can change."""
     topics = [settings.prefixed(t.name) for t in (CTI_EVENTS, DEAD_LETTERS)]
     admin = admin_client(settings, 4_000)
     await admin.start()
@@ -26,5 +26,5 @@ async def topic_limits(settings: Settings) -> Limits:
         for entry in resource[4]
         if entry[0] == "max.message.bytes"
     }
-    # Without the ACL DescribeConfigs nothing is known: as the topics should be.
+    # Without the ACL DescribeConfigs nothing is known: assume the limit that we create topics with.
     return Limits(*(takes.get(topic, MAX_REQUEST_BYTES) for topic in topics))

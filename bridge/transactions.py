@@ -1,10 +1,11 @@
-"""Writing to Kafka: the events of a portion, its dead letters and the shard's checkpoint in one
+"""Write to Kafka: the events of a portion, its dead letters and the shard's checkpoint in one
 transaction.
 
-Rules (docs/decisions/0003): one transactional id a shard, the same in every process. Whoever takes
-a shard over starts its producer first, which ends or aborts what another left behind and fences it,
-and only then reads the checkpoint. After any error or time-out the outcome of a transaction is not
-known: throw the writer away, make a new one, read the checkpoint again.
+Rules (docs/decisions/0003): each shard has one transactional id, the same in every process. A
+process that takes a shard over first starts its producer, which ends or aborts the transaction of
+its predecessor and fences it. Only then does it read the checkpoint. After any error or time-out
+the outcome of a transaction is not known: discard the writer, make a new one, and read the
+checkpoint again.
 """
 
 import asyncio
@@ -30,9 +31,9 @@ log = structlog.get_logger(__name__)
 
 _START_SECONDS = 15.0
 _TRANSACTION_MS = 4_500
-"""After this the broker aborts an open transaction, as a killed process leaves it, when it looks
-the next time: every 10 s unless it is told otherwise. Both together stay below 15 s."""
-_WRITE_SECONDS = 4.0  # less than that
+"""The broker aborts an open transaction (of a killed process, for example) after this time, at its
+next check: every 10 s by default. Both together stay below 15 s."""
+_WRITE_SECONDS = 4.0  # less than _TRANSACTION_MS
 _STOP_SECONDS = 2.0
 
 _events = Counter("flexcapture_bridge_events_total", "Events written to cti.events")
@@ -46,12 +47,12 @@ _transactions = Counter(
 
 @lru_cache(maxsize=16_384)
 def _event_partition(key: bytes) -> int:
-    # As every other producer of ours partitions; cached because murmur2 is slow in Python.
+    # Partitions as all our producers do. Cached, because murmur2 is slow in Python.
     return int(murmur2(key) & 0x7FFFFFFF) % CTI_EVENTS.partitions
 
 
 def written() -> tuple[int, int]:
-    """How many events and dead letters this process has written."""
+    """Return how many events and dead letters this process has written."""
 
     def total(counter: Counter) -> int:
         samples = (sample for metric in counter.collect() for sample in metric.samples)
@@ -61,7 +62,7 @@ def written() -> tuple[int, int]:
 
 
 class ShardWriter:
-    """The transactional producer of one place. Start it before the checkpoint is read."""
+    """The transactional producer of one place. Start it before you read the checkpoint."""
 
     def __init__(self, settings: Settings, place: Place, limits: Limits) -> None:
         self._settings = settings
@@ -82,16 +83,16 @@ class ShardWriter:
         )
 
     async def start(self) -> None:
-        """Fences every other writer of this place. Once it returns, whatever one of them wrote is
-        committed or aborted for good. Raises `TimeoutError` or `KafkaError`."""
+        """Fence every other writer of this place. After the return, everything that they wrote is
+        committed or aborted for good. Raise `TimeoutError` or `KafkaError`."""
         async with asyncio.timeout(_START_SECONDS):
             await self._producer.start()
 
     async def write(
         self, messages: tuple[Message, ...], checkpoint: BridgeCheckpoint | BridgePeriod
     ) -> None:
-        """All of it is on Kafka, or nothing. Raises `TimeoutError` or `KafkaError`; then it is not
-        known which, and this writer is of no use any more."""
+        """Write all of it, or nothing. Raise `TimeoutError` or `KafkaError`; then the outcome is
+        not known, and this writer must not be used any more."""
         try:
             async with asyncio.timeout(_WRITE_SECONDS):
                 await self._write(messages, checkpoint)
@@ -117,7 +118,7 @@ class ShardWriter:
         self._sent.append(
             await self._producer.send(self._checkpoints, value, key, partition=self._partition)
         )
-        # A commit does not look at whether each message arrived: it would commit the rest.
+        # A commit does not check that each message arrived: it would commit the others.
         for result in await asyncio.gather(*self._sent, return_exceptions=True):
             if isinstance(result, BaseException):
                 raise result
@@ -139,21 +140,23 @@ class ShardWriter:
         return future
 
     async def close(self) -> None:
-        """Gives the producer up. An open transaction is aborted by whoever takes the place over,
-        or by the broker when it times out."""
+        """Disconnect. An open transaction is aborted by the next process that takes the place
+        over, or by the broker when it times out."""
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 await self._producer.stop()
         except (TimeoutError, KafkaError) as error:
             log.warning(
-                "producer does not stop by itself", place=self._place.key, error=repr(error)
+                "producer does not stop; closing its connections",
+                place=self._place.key,
+                error=repr(error),
             )
             await self._kill()
         self._hush()
 
     def _hush(self) -> None:
-        # A producer that has failed leaves futures behind that nobody will ask, and asyncio logs
-        # each of them as an error of its own.
+        # A failed producer leaves futures that nothing awaits. asyncio would log each of them as an
+        # error, so their exceptions are read here.
         batches = self._producer._message_accumulator._batches.values()  # noqa: SLF001
         left = [batch._drain_waiter for each in batches for batch in each]  # noqa: SLF001
         left += self._sent
@@ -163,8 +166,8 @@ class ShardWriter:
                 future.exception()
 
     async def _kill(self) -> None:
-        # stop() waits for messages that a lost broker will never take; its sender task repeats
-        # them for ever and outlives one cancel, which it spends on waiting for its requests.
+        # stop() waits for messages that a lost broker will never accept. Its sender task repeats
+        # them for ever and survives one cancel, which only ends the wait for its requests.
         sender = self._producer._sender.sender_task  # noqa: SLF001 - no public way
         while sender is not None and not sender.done():
             sender.cancel()

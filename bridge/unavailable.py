@@ -1,4 +1,4 @@
-"""Why Kinesis could not be read: what its errors mean."""
+"""The meaning of Kinesis' errors."""
 
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -12,19 +12,19 @@ _CLOCK_WORDS = ("signature expired", "not yet current")
 
 
 class KinesisUnavailable(Exception):
-    """Kinesis did not answer, or not with what was asked; the text says what happened."""
+    """Kinesis did not answer, or answered with an error. The text says which."""
 
 
 class ClockRefused(KinesisUnavailable):
-    """AWS refuses what this machine signs, because its clock is wrong."""
+    """AWS refuses this machine's signatures because its clock is wrong."""
 
 
 class StreamAbsent(KinesisUnavailable):
-    """The stream, or what was asked of it, does not exist (any more)."""
+    """The stream, or the requested part of it, does not exist (any more)."""
 
 
 def unavailable(error: ClientError, now: float) -> KinesisUnavailable:
-    """Return what an answer of AWS means. `now`: this machine's clock, s since the epoch."""
+    """Return the meaning of an error of AWS. `now`: this machine's clock, s since the epoch."""
     text = f"{error.operation_name}: {error}"
     code, lower = code_of(error), text.lower()
     if code in _CLOCK or (code in _SIGNATURE and any(words in lower for words in _CLOCK_WORDS)):
@@ -33,7 +33,7 @@ def unavailable(error: ClientError, now: float) -> KinesisUnavailable:
 
 
 def _clock_error(error: ClientError, now: float) -> str:
-    """Say by how much this machine's clock is wrong, by the time in the answer of AWS."""
+    """Return by how much this machine's clock is wrong, by the time in AWS's answer."""
     metadata: Any = error.response.get("ResponseMetadata", {})
     try:
         there = parsedate_to_datetime(metadata["HTTPHeaders"]["date"]).timestamp()
@@ -45,5 +45,5 @@ def _clock_error(error: ClientError, now: float) -> str:
 
 
 def code_of(error: BaseException | None) -> str:
-    """Return the code of an error that AWS answered; empty: it is another error."""
+    """Return the code of an error that AWS answered; empty for any other error."""
     return error.response["Error"]["Code"] if isinstance(error, ClientError) else ""

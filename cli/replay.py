@@ -1,4 +1,4 @@
-"""`flexcapture bridge --replay-from`: a period of the Kinesis stream, bridged once more."""
+"""`flexcapture bridge --replay-from`: bridge a period of the Kinesis stream once more."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
 def checkpoint_name(text: str) -> str:
-    """A replay's name as it is given on the command line. Raises `ValueError`."""
+    """Return a replay's name from the command line. Raise `ValueError` if it is not valid."""
     if text == LIVE or not _NAME.fullmatch(text):
         raise ValueError(
             f"{text!r} must be 1 to 80 letters, digits, '.', '_' and '-', and not {LIVE!r}"
@@ -33,10 +33,10 @@ def checkpoint_name(text: str) -> str:
 
 
 def replay(settings: Settings, begins_at: int, ends_at: int | None, name: str | None) -> int:
-    """Bridges what Kinesis took from `begins_at` to `ends_at` (ms; None: until now) once more,
-    under the checkpoint name `name` (None: one made of the period), and tells how far it is. The
-    exit status: 0 once all of it is on Kafka, 1 where it was stopped or cannot go on; run it
-    again under the same name, and it does."""
+    """Bridge what Kinesis received from `begins_at` to `ends_at` (ms; None: until now) once more,
+    and print the progress. `name`: the checkpoint name (None: made of the period). Return the exit
+    status: 0 once all of it is on Kafka, 1 if the replay was stopped or cannot continue. It
+    continues when it is run again under the same name."""
     if begins_at >= machine_clock() + CLOCK_ERROR_MS:
         raise _still_to_come(begins_at)
     made = f"replay-{begins_at}" + ("" if ends_at is None else f"-{ends_at}")
@@ -49,7 +49,7 @@ def replay(settings: Settings, begins_at: int, ends_at: int | None, name: str | 
         if not isinstance(cause, ReplayFailed | KinesisUnavailable):
             raise
         return _say(f"replay {errand.name}: {cause}", 1)
-    again = "" if is_done else f"; go on with --checkpoint-name {errand.name}"
+    again = "" if is_done else f"; continue with --checkpoint-name {errand.name}"
     events, dead_letters = written()
     return _say(
         f"replay {errand.name}: {'done' if is_done else 'stopped'}, {_period(errand)}: "
@@ -59,7 +59,7 @@ def replay(settings: Settings, begins_at: int, ends_at: int | None, name: str | 
 
 
 def _still_to_come(begins_at: int) -> SettingsError:
-    return SettingsError(f"--replay-from: {rfc3339(begins_at)} is still to come")
+    return SettingsError(f"--replay-from: {rfc3339(begins_at)} is in the future")
 
 
 async def _replay(settings: Settings, errand: Replay) -> bool:
@@ -84,7 +84,7 @@ async def _replay(settings: Settings, errand: Replay) -> bool:
 
 
 async def _check(settings: Settings) -> None:
-    """The live bridge waits for a stream that is not there; who asks for a replay is told."""
+    """Raise an error if the stream is absent. The live bridge would wait for it instead."""
     kinesis = Kinesis(settings)
     try:
         await kinesis.incarnation()

@@ -1,6 +1,6 @@
-"""What cannot be processed, as a record for `cti.dead-letters`: the bytes as they came, with the
-reason, and the headers that Kafka Connect gives its own dead letters (KIP-298), so that tools made
-for those read ours. Pure: the caller sends it."""
+"""Dead letters: a record for `cti.dead-letters` with the unchanged bytes and the reason. It has the
+headers that Kafka Connect gives its dead letters (KIP-298), so that tools for those can read ours.
+Pure: the caller sends it."""
 
 from schemas.codec import encode
 from schemas.records import DeadLetter
@@ -26,14 +26,14 @@ def dead_letter(
     stage: str = "VALUE_CONVERTER",
     exception: str = "",
 ) -> tuple[bytes, Headers]:
-    """The value and the headers of a record for `DEAD_LETTERS`; send it with `key` as its key.
+    """Return the value and the headers of a record for `DEAD_LETTERS`. Send it with `key`.
 
-    `reason` is a short fixed word, `detail` is for a person, `origin`, `part` and `position` say
-    where it came from (topic, partition, offset; or Kinesis stream, shard, sequence number), `at`
-    is when it was given up (ms). `stage` is where it failed, in Connect's words (VALUE_CONVERTER,
-    KEY_CONVERTER, TRANSFORMATION, TASK_PUT, KAFKA_PRODUCE); `exception` names the error's class,
-    the reason where there was none. A long detail is cut, and so are bytes that with all this would
-    not fit a Kafka record of 4 MB (the detail then ends with how many they were).
+    `reason`: a short fixed word. `detail`: a text for people. `origin`, `part`, `position`: topic,
+    partition and offset, or Kinesis stream, shard and sequence number. `at`: when it was given up
+    (ms). `stage`: where it failed, in Connect's terms (VALUE_CONVERTER, KEY_CONVERTER,
+    TRANSFORMATION, TASK_PUT, KAFKA_PRODUCE). `exception`: the error's class; if empty, the reason
+    is used. A long detail is cut. So are bytes that would not fit a Kafka record of 4 MB; the
+    detail then ends with their original number.
     """
     told = detail[:_MAX_DETAIL_CHARACTERS]
     if len(original) > _MAX_ORIGINAL_BYTES:

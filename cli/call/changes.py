@@ -1,4 +1,4 @@
-"""What a version of a call says that the one before it did not, for a person. Pure."""
+"""The differences between two versions of a call, as phrases for people. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -10,8 +10,8 @@ _LEG_FACTS = ("role", "label", "coaching", "muted", "call_status", "conference_s
 
 
 def changes(before: Call | None, after: Call) -> tuple[str, ...]:
-    """What is new in `after`, a short phrase each; `before` None: everything. Empty where only
-    times or details moved."""
+    """Return the news in `after`, each as a short phrase; `before` None: everything. Empty if
+    only times or details changed."""
     found = [
         *_values("", _top(before), _top(after)),
         *_connections(before.connections if before else (), after.connections),

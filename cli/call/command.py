@@ -1,4 +1,4 @@
-"""`flexcapture call`: the state of a call at any moment, printed."""
+"""`flexcapture call`: print the state of a call at any moment."""
 
 import asyncio
 import json
@@ -17,8 +17,8 @@ _DAY_MS = 24 * 60 * 60 * 1000
 
 
 def show_call(settings: Settings, task_sid: str, at: int | None, *, in_json: bool) -> int:
-    """Prints what was known of the call at `at` (ms; None: every version, and what is known now).
-    The exit status: 0; 1 where the call is not known, or Kafka cannot be read."""
+    """Print the state of the call as known at `at` (ms; None: every version, and the latest state).
+    Return the exit status: 0; 1 if the call is not known, or Kafka cannot be read."""
     try:
         history = asyncio.run(read_history(settings, task_sid, at, Told()))
     except (KafkaError, LookupError, OSError) as error:

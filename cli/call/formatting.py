@@ -1,4 +1,4 @@
-"""A call's history as `flexcapture call` prints it: as JSON (docs/operations.md) and for people.
+"""The output of `flexcapture call`: a call's history as JSON (docs/operations.md) and as text.
 Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,6 +8,7 @@ from typing import Any
 from cli.call.versions import Known, Version
 from pipeline.calls.claims import Contradiction, contradictions, is_contradiction
 from pipeline.calls.workers import value
+from pipeline.contacts.state import open_recordings
 from pipeline.times import rfc3339
 from schemas.records import Call, Leg, RecordingCompleted, Transfer
 
@@ -17,8 +18,8 @@ _PREFIX = "com.twilio."
 
 
 def as_json(latest: Known, every: Iterable[Version] | None, at: int | None) -> Json:
-    """The whole answer; `every`: all versions, where they were asked for. Times are RFC 3339 in UTC
-    with milliseconds, or null."""
+    """Return the whole answer. `every`: all versions, if they were requested. Times are RFC 3339 in
+    UTC with milliseconds, or null."""
     state = latest.known
     decisions = [_plain(decision) for decision in state.decisions]
     shown: Json = {
@@ -52,13 +53,12 @@ def _version(version: Version) -> Json:
 
 
 def _recordings(latest: Known) -> list[Any]:
-    complete = {recording.stream_sid for recording in latest.known.completed}
-    begun = [r for r in latest.known.started if r.stream_sid not in complete]
+    begun = open_recordings(latest.known)
     return sorted([*latest.known.completed, *begun], key=lambda r: (r.started_at, r.inum))
 
 
 def _plain(value: Any, name: str = "") -> Any:
-    """A record as JSON; what is called `at` or `..._at`, and each milestone, is a time."""
+    """Return a record as JSON. Fields `at` and `..._at`, and all milestones, are times."""
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name), f.name) for f in fields(value)}
     if isinstance(value, Mapping):
@@ -71,7 +71,7 @@ def _plain(value: Any, name: str = "") -> Any:
 
 
 def as_text(latest: Known, every: Iterable[Version] | None, at: int | None) -> str:
-    """The same for people."""
+    """Return the same as text for people."""
     parts = [_heading(latest.version.call)]
     if every is not None:
         parts.append("\n".join(["Versions", *(line for v in every for line in _version_lines(v))]))
@@ -120,7 +120,7 @@ def _state_lines(version: Version, at: int | None) -> Iterator[str]:
     for leg in call.legs:
         yield _line("leg", _leg(leg))
     for told in call.media_streams:
-        yield _line("told by Twilio", f"{told.stream_sid}: {_steps(told.milestones)}")
+        yield _line("from Twilio", f"{told.stream_sid}: {_steps(told.milestones)}")
 
 
 def _fact_lines(call: Call) -> Iterator[str]:

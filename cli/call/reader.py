@@ -1,5 +1,5 @@
-"""Reads the history of one call from Kafka: only its partition, and of that only the time in which
-there can be records of it. I/O."""
+"""Read the history of one call from Kafka: only its partition, and there only the time in which it
+can have records. I/O."""
 
 from dataclasses import dataclass
 
@@ -16,16 +16,17 @@ from schemas.topics import CALLS, RECORDINGS, STREAM_EVENTS, Topic
 logger = structlog.get_logger(__name__)
 
 CLOCKS_APART_MS = 60_000
-"""How far the clocks of the machines that write may differ."""
+"""How far the clocks of the producers' machines may differ."""
 
 LONGEST_MS = 30 * 60 * 60 * 1000
-"""A call's last version is at most so long after its first: 24 hours, and 4 for late events."""
+"""The most time between the first and the last version of a call: 24 hours, and 4 for late events,
+with a margin."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A call's history up to a moment: its versions, as far back as was read, and what was known
-    then."""
+    """A call's history up to a moment: its versions, as far back as they were read, and the state
+    that was known then."""
 
     versions: tuple[Version, ...]
     latest: Known
@@ -34,10 +35,10 @@ class History:
 async def read_history(
     settings: Settings, task_sid: str, at: int | None, progress: Progress
 ) -> History | None:
-    """What the topics say of the call up to `at` (ms, log time; None: now, and every version from
-    the first on). None: there was no such call.
+    """Return the history of the call up to `at` (ms, log time). `at` None: up to now, with every
+    version from the first. Return None if there was no such call.
 
-    Raises `LookupError` where the topics are not there; what aiokafka raises where Kafka is not.
+    Raise `LookupError` if the topics do not exist, and aiokafka's errors if Kafka is unavailable.
     """
     log = Log(settings, progress)
     try:
@@ -70,7 +71,7 @@ class _Reading:
     async def _versions(self) -> tuple[Version, ...]:
         if self.at is None:
             return versions(await self._calls(None))
-        # Most often somebody asks for a moment in the call's life; else all before it is read.
+        # Most requests are for a moment in the call's life. If not, all earlier records are read.
         since = max(0, self.at - LONGEST_MS)
         for start in (since, None):
             found = versions(await self._calls(start))

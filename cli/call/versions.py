@@ -16,7 +16,7 @@ _INPUTS: tuple[type, ...] = get_args(Input)
 
 @dataclass(frozen=True, slots=True)
 class Logged(Generic[R]):
-    """A record as it lies in a topic: `at` is its log time (ms)."""
+    """A record on a topic with its log time (ms)."""
 
     at: int
     record: R
@@ -24,7 +24,7 @@ class Logged(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of a call: since when it held (ms, log time), and what was new in it."""
+    """A version of a call, with its changes. `at`: the log time from which it was valid (ms)."""
 
     at: int
     call: Call
@@ -33,16 +33,16 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All that was known at a moment: the version that held then, and what was decided, streamed
-    and recorded. `known` has no call of its own."""
+    """All that was known at a moment: the version valid then, and the decisions, media streams and
+    recordings in `known`, which has no call of its own."""
 
     version: Version
     known: ContactState
 
 
 def versions(logged: Iterable[Logged[Call]]) -> tuple[Version, ...]:
-    """Every version, in the order of the log. What a process that was killed wrote once more is
-    left out."""
+    """Return every version, in the order of the log, without those that a process wrote again after
+    it was killed."""
     found: list[Version] = []
     seen: dict[int, Call] = {}
     for entry in logged:
@@ -56,12 +56,12 @@ def versions(logged: Iterable[Logged[Call]]) -> tuple[Version, ...]:
 
 
 def held(all_of_them: Iterable[Version], at: int) -> Version | None:
-    """The version that held at `at`; None: the call was not known yet."""
+    """Return the version that was valid at `at`; None: the call was not known yet."""
     return next((v for v in reversed(tuple(all_of_them)) if v.at <= at), None)
 
 
 def known(version: Version, others: Iterable[Logged[object]]) -> Known:
-    """What the records beside the call's versions say."""
+    """Return the version with the content of the other records."""
     state = empty(version.call.task_sid)
     for entry in others:
         if isinstance(entry.record, _INPUTS) and not isinstance(entry.record, Call):

@@ -21,8 +21,8 @@ from schemas.topics import CTI_EVENTS, DEAD_LETTERS, DEAD_LETTERS_RETRIED
 
 
 def run(settings: Settings, asked: argparse.Namespace) -> int:
-    """The command that `asked` (see `arguments`) says; its exit status: 0, or 1 where Kafka cannot
-    be read or written, or a letter that was asked for is not there or is still bad."""
+    """Run the command in `asked` (see `arguments`). Return the exit status: 0, or 1 if Kafka cannot
+    be read or written, or a requested dead letter does not exist or is still bad."""
     try:
         match asked.action:
             case "list":
@@ -32,7 +32,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
             case _:
                 return asyncio.run(_retry(settings, asked))
     except ProducerFenced:
-        return _failed("another retry has begun meanwhile; this one wrote nothing more")
+        return _failed("another retry has started meanwhile; this one wrote nothing more")
     except (KafkaError, LookupError, TimeoutError, OSError) as error:
         return _failed(f"Kafka cannot be reached: {error or type(error).__name__}")
 
@@ -71,8 +71,8 @@ async def _retry(settings: Settings, asked: argparse.Namespace) -> int:
     await ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, DEAD_LETTERS_RETRIED])
     writer = RetryWriter(settings)
     try:
-        # The order matters, as in the bridge: 1, nobody else puts letters back from here on;
-        # 2, so the marks that are read now are all there are.
+        # The order matters, as in the bridge. 1: fence all other retries. 2: read the marks, which
+        # are complete then.
         await writer.start()
         return await _put_back(settings, asked, writer)
     finally:
@@ -104,14 +104,14 @@ async def _put_back(
 
 
 def _chosen(wanted: Sequence[Letter], asked: argparse.Namespace) -> tuple[list[Letter], str]:
-    """Those to put back, and what to say of the others."""
+    """Return the letters to put back, and a text about the others."""
     named = bool(asked.ids) or asked.reason is not None
     fresh = [each for each in wanted if asked.again or each.retried is None]
     useful = [each for each in fresh if named or each.record.reason not in COMES_BACK]
     chosen = useful[: asked.limit]
     told = {
-        "put back before (--again)": len(wanted) - len(fresh),
-        f"would come back ({', '.join(sorted(COMES_BACK))}: give their IDs, or --reason)": len(
+        "were put back before (--again)": len(wanted) - len(fresh),
+        f"would fail again ({', '.join(sorted(COMES_BACK))}: give their IDs, or --reason)": len(
             fresh
         )
         - len(useful),
@@ -124,7 +124,7 @@ def _told(plan: Retry | StillBad, *, dry: bool) -> str:
     if isinstance(plan, StillBad):
         return f"still bad: {plan.why}"
     if not plan.puts:
-        return "nothing to write: it says nothing that anybody needs"
+        return "nothing to write: its events are not used"
     where = ", ".join(sorted({put.message.topic for put in plan.puts}))
     return f"{'would be ' if dry else ''}put back: {len(plan.puts)} on {where}"
 

@@ -1,4 +1,4 @@
-"""A dead letter as `flexcapture dead-letters` prints it. Pure."""
+"""The output of `flexcapture dead-letters` for one dead letter. Pure."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _DETAIL_CHARACTERS = 100
 
 
 def line(letter: Letter) -> str:
-    """In one line: ID, time, reason, where it came from, what was wrong, how it was put back."""
+    """Return it as a line: ID, time, reason, origin, detail, latest retry."""
     record = letter.record
     detail = " ".join(record.detail.split())
     if len(detail) > _DETAIL_CHARACTERS:
@@ -22,7 +22,7 @@ def line(letter: Letter) -> str:
 
 
 def as_json(letter: Letter) -> dict[str, Any]:
-    """All but the bytes, of which their number."""
+    """Return all fields but the bytes; `bytes` is their number."""
     record, mark = letter.record, letter.retried
     return {
         "id": letter.name,
@@ -43,7 +43,7 @@ def as_json(letter: Letter) -> dict[str, Any]:
 
 
 def as_text(letter: Letter) -> str:
-    """All of it for people."""
+    """Return the whole letter as text for people."""
     told = {name: value for name, value in as_json(letter).items() if name != "retried"}
     lines = [f"{name:<12} {value}" for name, value in told.items() if value is not None]
     if letter.retried is not None:

@@ -1,4 +1,4 @@
-"""A dead letter as it lies on its topic, and which of them are asked for. Pure."""
+"""A dead letter on its topic, and the filter of a command. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,36 +11,36 @@ LetterId = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter; `at` is its log time (ms), `headers` as they came with it."""
+    """A dead letter. `at` is its log time (ms), `headers` are the record's headers."""
 
     id: LetterId
     at: int
     headers: Mapping[str, bytes]
     record: DeadLetter
     retried: DeadLetterRetried | None = None
-    """How it was put back last."""
+    """The latest retry."""
 
     @property
     def name(self) -> str:
-        """Its ID as people write it."""
+        """Its ID as text."""
         return f"{self.id[0]}-{self.id[1]}"
 
 
 def key_of(letter: Letter) -> bytes:
-    """The key of its mark on `cti.dead-letters.retried`."""
+    """Return the key of its mark on `cti.dead-letters.retried`."""
     return letter.name.encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which are asked for. None, or no IDs: all."""
+    """The filter of a command. None, or no IDs: all."""
 
     ids: Collection[LetterId] = ()
     reason: str | None = None
     since: int | None = None
 
     def of(self, letters: Iterable[Letter]) -> tuple[Letter, ...]:
-        """Those, oldest first."""
+        """Return the matching letters, oldest first."""
         return tuple(
             sorted((each for each in letters if self._wants(each)), key=lambda e: (e.at, e.id))
         )
@@ -54,6 +54,6 @@ class Asked:
 
 
 def is_of(mark: DeadLetterRetried, letter: Letter) -> bool:
-    """Whether the mark is the letter's, and not that of one whose topic was deleted since."""
+    """Whether the mark belongs to the letter, and not to one of a topic that was deleted since."""
     same_place = (mark.partition, mark.offset) == letter.id
     return same_place and mark.given_up_at == letter.record.at

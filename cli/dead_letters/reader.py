@@ -1,4 +1,4 @@
-"""Reads the dead letters and the marks of those that were put back. I/O."""
+"""Read the dead letters, and the marks of those that were put back. I/O."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -21,9 +21,9 @@ CLOCKS_APART_MS = 60_000
 async def read_letters(
     settings: Settings, since: int | None = None, partitions: Collection[int] | None = None
 ) -> tuple[Letter, ...]:
-    """The dead letters of these partitions (None: all) from the log time `since` (ms) on, or a
-    little before, each with the mark of its last retry. Raises `LookupError` where the topic is not
-    there; what aiokafka raises where Kafka is not."""
+    """Return the dead letters of these partitions (None: all) from the log time `since` (ms) on, or
+    a little earlier, each with the mark of its last retry. Raise `LookupError` if the topic does
+    not exist, and aiokafka's errors if Kafka is unavailable."""
     numbers = sorted(range(DEAD_LETTERS.partitions) if partitions is None else partitions)
     start = None if since is None else max(0, since - CLOCKS_APART_MS)
     log = Log(settings, Told())
@@ -35,7 +35,7 @@ async def read_letters(
             raise LookupError(f"there is no topic {name} in this Kafka")
         found = [each for n in numbers for each in await _letters(log, n, start)]
         marks: list[DeadLetterRetried] = []
-        if settings.prefixed(DEAD_LETTERS_RETRIED.name) in present:  # else none was ever put back
+        if settings.prefixed(DEAD_LETTERS_RETRIED.name) in present:  # else there was no retry yet
             marks = [each for n in numbers for each in await _marks(log, n, start)]
     finally:
         await log.stop()
@@ -44,7 +44,7 @@ async def read_letters(
 
 
 async def _topics(settings: Settings) -> frozenset[str]:
-    # aiokafka waits 40 s for the offsets of a topic that is not there.
+    # aiokafka waits 40 s for the offsets of a topic that does not exist.
     async with consumer(settings) as asked:
         return frozenset(await asked.topics())
 
@@ -59,7 +59,9 @@ async def _letters(log: Log, number: int, since: int | None) -> list[Letter]:
         try:
             letter = decode(record.value)
         except Undecodable as error:
-            logger.warning("no dead letter", at=f"{number}-{record.offset}", error=str(error))
+            logger.warning(
+                "not a dead letter; skipped", at=f"{number}-{record.offset}", error=str(error)
+            )
             continue
         headers = dict(record.headers)
         found.append(Letter((number, record.offset), record.timestamp, headers, letter))

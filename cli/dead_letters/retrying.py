@@ -1,7 +1,7 @@
-"""What putting a dead letter back would write. Pure.
+"""The records that a retry of a dead letter writes. Pure.
 
-What came from Kinesis is read again by today's code, as the bridge reads it. What came from a topic
-goes back to it as it was, on its partition, once today's code can decode it.
+A record from Kinesis is read again with the present code, as the bridge reads it. A record from a
+topic is written unchanged to the same partition, if the present code can decode it.
 """
 
 from dataclasses import dataclass
@@ -22,15 +22,15 @@ from schemas.topics import ALL, DEAD_LETTERS, DEAD_LETTERS_RETRIED
 PUT_BACK, NOTHING_TO_WRITE = "put-back", "nothing-to-write"
 
 COMES_BACK = frozenset({"too-late"})
-"""Reasons for which a letter would only come back: put back only where it is asked for by ID or by
-reason."""
+"""Reasons for which a retry would fail again. Such letters are put back only if they are selected
+by ID or by reason."""
 
 _NOT_BACK_TO = frozenset({DEAD_LETTERS.name, DEAD_LETTERS_RETRIED.name})
 
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """A record to write: `topic` without prefix; `partition` None: by its key."""
+    """A record to write: `topic` without prefix; `partition` None: chosen by the key."""
 
     message: Message
     partition: int | None = None
@@ -38,25 +38,26 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """It can be put back: these are written, none where it says nothing that anybody needs."""
+    """The letter can be put back: write these records. There are none if its events are not
+    used."""
 
     puts: tuple[Put, ...]
 
     @property
     def outcome(self) -> str:
-        """In a word."""
+        """The outcome in a word, for the mark."""
         return PUT_BACK if self.puts else NOTHING_TO_WRITE
 
 
 @dataclass(frozen=True, slots=True)
 class StillBad:
-    """It cannot; why."""
+    """The letter cannot be put back; `why` gives the reason."""
 
     why: str
 
 
 def retry_of(letter: Letter, prefix: str, limits: Limits, now: int) -> Retry | StillBad:
-    """What putting `letter` back means; `prefix` is that of the topics."""
+    """Return the result of a retry of `letter`. `prefix`: that of the topics."""
     if letter.record.role == CONNECTOR:
         return _from_kinesis(letter, limits, now)
     return _from_topic(letter, prefix)
@@ -73,7 +74,7 @@ def _from_kinesis(letter: Letter, limits: Limits, now: int) -> Retry | StillBad:
     bad = [message for message in messages if message.reason is not None]
     if messages and len(bad) == len(messages):
         return StillBad(f"{bad[0].reason}: {_detail(bad[0])}")
-    # Of an array that could not be read as a whole some may be bad: those are new dead letters.
+    # If an array could not be read as a whole, some elements may be bad: new dead letters.
     return Retry(tuple(Put(message) for message in messages))
 
 
@@ -82,17 +83,17 @@ def _from_topic(letter: Letter, prefix: str) -> Retry | StillBad:
     name = record.origin.removeprefix(prefix)
     topic = next((each for each in ALL if each.name == name), None)
     if topic is None or name in _NOT_BACK_TO or not record.origin.startswith(prefix):
-        return StillBad(f"{record.origin} is none of the topics that records are put back to")
+        return StillBad(f"{record.origin} is not a topic to which records are put back")
     if not record.part.isdecimal() or int(record.part) >= topic.partitions:
         return StillBad(f"{record.origin} has no partition {record.part}")
     if not record.original:
-        return StillBad(f"it holds no bytes: the record is on {record.origin}, if it is kept still")
+        return StillBad(f"it has no bytes: the record may still be on {record.origin}")
     try:
         found = decode(record.original)
     except Undecodable as error:
         return StillBad(f"undecodable: {error}")
     if type(found).__name__ not in topic.records:
-        return StillBad(f"wrong-type: a {type(found).__name__} is none of {name}'s records")
+        return StillBad(f"wrong-type: a {type(found).__name__} does not belong on {name}")
     message = Message(name, record.key, record.original, [])
     return Retry((Put(message, int(record.part)),))
 

@@ -1,5 +1,5 @@
-"""Puts dead letters back: what is written for a letter, and the mark that it was, in one
-transaction. I/O."""
+"""Put dead letters back: write a letter's records, and the mark of its retry, in one transaction.
+I/O."""
 
 import asyncio
 
@@ -19,8 +19,8 @@ _WRITE_SECONDS = 4.5  # less than TRANSACTION_TIMEOUT_MS
 
 
 class RetryWriter:
-    """The one writer of retries. Start it before the marks are read: from then on no other retry
-    can write, and what it had begun is decided."""
+    """The single writer of retries. Start it before you read the marks: from then on all other
+    retries are fenced, and their transactions are decided."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -32,18 +32,18 @@ class RetryWriter:
         )
 
     async def start(self) -> None:
-        """Fences every other. Raises `TimeoutError` or `KafkaError`."""
+        """Fence every other writer. Raise `TimeoutError` or `KafkaError`."""
         async with asyncio.timeout(_START_SECONDS):
             await self._producer.start()
 
     async def write(self, letter: Letter, retry: Retry, now: int) -> None:
-        """All of it is on Kafka, with the mark, or nothing. Raises `TimeoutError` or `KafkaError`;
-        then it is not known which, and this writer is of no use any more."""
+        """Write the records with the mark, or nothing. Raise `TimeoutError` or `KafkaError`; then
+        the outcome is not known, and this writer must not be used any more."""
         async with asyncio.timeout(_WRITE_SECONDS):
             await self._producer.begin_transaction()
             sent = [await self._send(put) for put in retry.puts]
             sent.append(await self._mark(letter, retry, now))
-            # A commit does not look at whether each message arrived.
+            # A commit does not check that each message arrived.
             for result in await asyncio.gather(*sent, return_exceptions=True):
                 if isinstance(result, BaseException):
                     raise result
@@ -72,5 +72,5 @@ class RetryWriter:
         return future
 
     async def close(self) -> None:
-        """Gives the producer up."""
+        """Disconnect."""
         await self._producer.stop()

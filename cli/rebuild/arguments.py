@@ -11,27 +11,27 @@ from pipeline.runtime.settings import Settings, SettingsError, checked_recording
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """URLs: where recordings are made (None: nowhere, they are only compared), and where the
-    recorder keeps its own."""
+    """URLs: the place for the rebuilt recordings (None: they are only compared), and the recorder's
+    own store."""
 
     target: str | None
     own: str
 
 
 def add(commands: Any, moment: Callable[[str], int], task_sid: Callable[[str], str]) -> None:
-    """Adds the command to a subparser."""
+    """Add the command to a subparser. The two callables parse an argument's text."""
 
     def beginning(text: str) -> int:
         return 0 if text == "beginning" else moment(text)
 
-    rebuild = commands.add_parser("rebuild", help="makes a table or recordings anew from the log")
+    rebuild = commands.add_parser("rebuild", help="rebuild a table or recordings from the log")
     kinds = rebuild.add_subparsers(dest="what", required=True, metavar="WHAT")
-    table = kinds.add_parser("tracker", help="the tracker's table; the role must not run")
+    table = kinds.add_parser("tracker", help="the tracker's table; the role must not be running")
     table.add_argument("--check", action="store_true", help="compare only: 0 same, 1 different")
-    recordings = kinds.add_parser("recordings", help="the same recordings, to another place")
+    recordings = kinds.add_parser("recordings", help="the same recordings, in another place")
     recordings.add_argument(
         "--from", dest="since", type=beginning, required=True, metavar="TIME",
-        help="log time from which on they began: RFC 3339, epoch milliseconds, or `beginning`",
+        help="recordings that began at this log time or later: RFC 3339, epoch ms, or `beginning`",
     )  # fmt: skip
     recordings.add_argument("--until", type=moment, metavar="TIME", help="... and ended before")
     recordings.add_argument("--task-sid", type=task_sid, metavar="TASK_SID", help="of one call")
@@ -42,12 +42,12 @@ def add(commands: Any, moment: Callable[[str], int], task_sid: Callable[[str], s
         help="compare with the recordings store and write nothing: 0 same, 1 different",
     )  # fmt: skip
     for kind in (table, recordings):
-        kind.add_argument("--state-dir", type=Path, metavar="DIR", help="where `up` ran")
+        kind.add_argument("--state-dir", type=Path, metavar="DIR", help="state directory of `up`")
 
 
 def stores(settings: Settings, asked: argparse.Namespace, default: Path) -> Stores:
-    """Of `rebuild recordings`; `default`: the usual state directory. Raises `SettingsError` for
-    arguments that cannot be."""
+    """Return the stores for `rebuild recordings`. `default`: the usual state directory. Raise
+    `SettingsError` for contradictory arguments."""
     if asked.since and asked.until is not None and asked.until <= asked.since:
         raise SettingsError("--until must be later than --from")
     directory = (asked.state_dir or settings.state_dir or default).absolute()
@@ -60,5 +60,5 @@ def stores(settings: Settings, asked: argparse.Namespace, default: Path) -> Stor
     except ValueError as error:
         raise SettingsError(f"--to: {error}") from error
     if target.rstrip("/") == own.rstrip("/"):
-        raise SettingsError(f"--to {asked.to} is the recordings store itself: give another place")
+        raise SettingsError(f"--to {asked.to} is the recordings store itself; use another place")
     return Stores(target, own)

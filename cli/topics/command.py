@@ -1,4 +1,4 @@
-"""`flexcapture topics check | apply`: compares the topics on the cluster with ours."""
+"""`flexcapture topics check | apply`: compare the topics on the cluster with ours."""
 
 import argparse
 import asyncio
@@ -22,8 +22,8 @@ _DAY_MS = 24 * 60 * 60 * 1000
 
 
 def run(settings: Settings, asked: argparse.Namespace) -> int:
-    """The command; its exit status: 0 if every topic is right (or was put right), 1 if one is not,
-    or Kafka cannot be used. Raises `SettingsError`."""
+    """Run the command. Return the exit status: 0 if every topic is right (or was corrected), 1 if
+    one is not, or Kafka cannot be used. Raise `SettingsError`."""
     changing = asked.action == "apply" and not asked.dry_run
     try:
         return asyncio.run(_run(settings, changing=changing))
@@ -48,7 +48,7 @@ async def _run(settings: Settings, *, changing: bool) -> int:
 
 
 async def _create(cluster: Cluster, settings: Settings, topics: Mapping[str, Topic]) -> None:
-    """Create what is missing, and return once every broker knows it."""
+    """Create missing topics, and return once every broker knows them."""
     view = await cluster.look(sorted(topics), ask_all=True)
     if not view.answers:
         cluster.raise_refusal()
@@ -69,7 +69,7 @@ async def _create(cluster: Cluster, settings: Settings, topics: Mapping[str, Top
 
 
 async def known_everywhere(cluster: Cluster, preparation: Preparation) -> None:
-    """Return once the preparation is done. Raises `TimeoutError` with its last reason."""
+    """Return once the preparation is done. Raise `TimeoutError` with its last reason."""
     deadline = asyncio.get_running_loop().time() + _PATIENCE_S
     while (why := await preparation.attempt(cluster)) is not None:
         if asyncio.get_running_loop().time() > deadline:
@@ -85,8 +85,8 @@ async def _examine(
     *,
     changing: bool,
 ) -> list[Finding]:
-    """Print what is wrong with the topics that exist, put it right if asked to, and return what is
-    still wrong."""
+    """Print the problems of the existing topics, correct them if `changing`, and return those that
+    remain."""
     present = {n: topics[n] for n in topics if n not in set(missing(view, topics))}
     configs = await kafka_topics.described(cluster, sorted(present))
     hidden = sorted(present.keys() - configs.keys())

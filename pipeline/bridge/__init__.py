@@ -1,7 +1,8 @@
-"""Kinesis -> Kafka, exactly once for a read-committed consumer, in each shard's order.
+"""Kinesis to Kafka: exactly once for a read-committed consumer, in the order of each shard.
 
-`lineage`, `messages`, `pace` and `period` are pure: which shards may be read, what becomes of a
-Kinesis record, how fast a shard is read, which part of it. `reader` reads Kinesis, `checkpoints`
-and `leases` read Kafka, `writer` writes it in transactions, `shard` carries one shard, `service`
-all of this process's; `errands` says what for: the live bridge, or a `replay`. docs/decisions/0003.
+Four modules are pure: `lineage` (which shards may be read), `messages` (the Kafka messages of a
+Kinesis record), `pace` (how fast a shard is read) and `period` (which part of the stream is read).
+`reader` reads Kinesis, `checkpoints` and `leases` read Kafka, `writer` writes to Kafka in
+transactions. `shard` copies one shard, `service` runs all shards of this process. `errands` holds
+the two kinds of work: the live bridge, and a `replay`. See docs/decisions/0003.
 """

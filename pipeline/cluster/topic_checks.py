@@ -1,4 +1,4 @@
-"""What is wrong with a topic that exists, compared with `schemas/topics.py`. Pure."""
+"""The problems of an existing topic, compared with `schemas/topics.py`. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from schemas.topics import MIN_IN_SYNC, Topic, min_in_sync
 POLICY, RETENTION = "cleanup.policy", "retention.ms"
 _UNCLEAN = "unclean.leader.election.enable"
 _MAY_DIFFER = frozenset({"message.timestamp.type"})
-"""Settings for which both values are right: a mirrored topic keeps its records' own times."""
+"""Settings with two right values: a mirrored topic keeps its records' own times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A topic's setting that is not as it must be.
+    """A topic's setting that is wrong.
 
-    `setting` and `wanted`: what `kafka-configs.sh` has to set, empty if that does not help.
-    `loses_data`: a process must not use the topic until it is put right.
+    `setting` and `wanted`: the change for `kafka-configs.sh`; empty if that does not help.
+    `loses_data`: a process must not use the topic until it is corrected.
     """
 
     topic: str
@@ -29,8 +29,8 @@ class Finding:
 def findings(
     topic: Topic, name: str, replicas: int, actual: Mapping[str, str | None], wanted_replicas: int
 ) -> list[Finding]:
-    """Return what is wrong. `name`: with the prefix; `actual`: the topic's settings, defaults
-    included; `wanted_replicas`: as configured, 0 for the broker's default."""
+    """Return the problems of a topic. `name`: with the prefix. `actual`: the topic's settings,
+    defaults included. `wanted_replicas`: as configured; 0 for the broker's default."""
     found = [
         *_of_retention(topic, name, actual),
         *_of_replication(name, replicas, actual, wanted_replicas),
@@ -44,7 +44,7 @@ def findings(
 
 
 def _of_retention(topic: Topic, name: str, actual: Mapping[str, str | None]) -> list[Finding]:
-    """Return what would delete records too early, or let a later record replace them."""
+    """Return settings that delete records too early, or let a later record replace them."""
     policies = {p.strip() for p in (actual.get(POLICY) or "").split(",")} - {""}
     wanted = topic.config()[POLICY]
     found = []
@@ -72,7 +72,7 @@ def _of_retention(topic: Topic, name: str, actual: Mapping[str, str | None]) -> 
 def _of_replication(
     name: str, replicas: int, actual: Mapping[str, str | None], wanted_replicas: int
 ) -> list[Finding]:
-    """Return what would let acknowledged records be lost with one broker, or block every write."""
+    """Return settings by which acknowledged records are lost with one broker, or writes blocked."""
     found = []
     least, right = _number(actual.get(MIN_IN_SYNC)), str(min_in_sync(replicas))
     if replicas and least is not None:
@@ -105,7 +105,7 @@ def _number(text: str | None) -> int | None:
 
 
 def remedy(found: Iterable[Finding], servers: str) -> str:
-    """Return the commands that put the findings right, one a line."""
+    """Return the commands that correct the findings, one per line."""
     changes: dict[str, dict[str, str]] = {}
     for finding in found:
         if finding.setting:
@@ -119,13 +119,13 @@ def remedy(found: Iterable[Finding], servers: str) -> str:
 
 
 def refusal(found: Sequence[Finding], servers: str) -> str | None:
-    """Return why the topics must not be used as they are, with the commands that put them right;
-    None if they may be."""
+    """Return why the topics must not be used as they are, with the commands that correct them; None
+    if they may be used."""
     fatal = [finding for finding in found if finding.loses_data]
     if not fatal:
         return None
     problems = "\n".join(f"topic {f.topic}: {f.problem}" for f in fatal)
     return (
-        f"{problems}\nPut this right with `flexcapture topics apply`, or with\n"
+        f"{problems}\nCorrect this with `flexcapture topics apply`, or with\n"
         f"{remedy(fatal, servers)}"
     )

@@ -1,8 +1,8 @@
-"""What the brokers of a cluster say, and what a process may conclude from it. Pure.
+"""The state of a cluster as its brokers report it, and the conclusions for a process. Pure.
 
 A partition can be written while its leader answers and at least `min.insync.replicas` of its
-in-sync replicas do. The metadata alone does not show that: a broker that hangs, or a cluster that
-has lost the majority of its controllers, leaves them as they were.
+in-sync replicas do. The metadata alone does not show that: it stays the same if a broker hangs, or
+if the cluster has lost the majority of its controllers.
 """
 
 from collections import Counter
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 NO_ERROR, UNKNOWN_TOPIC, TOPIC_DENIED = 0, 3, 29
 UNASKED = -(2**31)
-"""`TopicView.operations` of a broker that does not say which operations are authorized."""
+"""`TopicView.operations` if the broker does not report the authorized operations."""
 _READ, _WRITE, _DESCRIBE_CONFIGS = 3, 4, 10
 """Numbers of ACL operations in Kafka's protocol."""
 
@@ -28,7 +28,7 @@ class PartitionView:
 
 @dataclass(frozen=True, slots=True)
 class TopicView:
-    """A topic in one broker's metadata. `error`: Kafka's error code; `operations`: a bit for each
+    """A topic in one broker's metadata. `error`: Kafka's error code. `operations`: a bit for each
     operation that this principal may do, or `UNASKED`."""
 
     error: int
@@ -43,8 +43,8 @@ class TopicView:
 @dataclass(frozen=True, slots=True)
 class ClusterView:
     """A look at the cluster: the brokers that the metadata lists, and the topics as each broker
-    that answered in time knows them (a broker may have been asked only whether it lives: None).
-    `trouble` says why there was no answer at all."""
+    that answered in time knows them (None: the broker was only asked whether it lives). `trouble`:
+    why there was no answer at all."""
 
     listed: frozenset[int] = frozenset()
     answers: Mapping[int, Mapping[str, TopicView] | None] = field(default_factory=dict)
@@ -52,16 +52,16 @@ class ClusterView:
 
     @property
     def knowledge(self) -> list[Mapping[str, TopicView]]:
-        """What each broker that was asked for topics knows of them."""
+        """The topics as known to each broker that was asked for them."""
         return [topics for topics in self.answers.values() if topics is not None]
 
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a process needs of Kafka. Names are those on the cluster, with the prefix.
+    """The needs of a process on Kafka. Names are those on the cluster, with the prefix.
 
-    `partitions`: of each topic; `reads`, `writes`: topics; `min_in_sync`: `min.insync.replicas` of
-    topics for which it is known; `principal`: for messages, empty if it is not known.
+    `partitions`: their number, by topic. `reads`, `writes`: topics. `min_in_sync`:
+    `min.insync.replicas`, by topic, if known. `principal`: for messages, empty if not known.
     """
 
     partitions: Mapping[str, int]
@@ -82,8 +82,8 @@ def missing(view: ClusterView, topics: Iterable[str]) -> list[str]:
 
 
 def unknown_somewhere(view: ClusterView, partitions: Mapping[str, int]) -> list[str]:
-    """Return the topics that are not known to every broker that answered, with at least their
-    number of partitions."""
+    """Return the topics that some broker that answered does not know with at least their number of
+    partitions."""
     return sorted(
         name
         for name, count in partitions.items()
@@ -96,8 +96,8 @@ def _knows(topic: TopicView | None, count: int) -> bool:
 
 
 def other_counts(view: ClusterView, partitions: Mapping[str, int]) -> dict[str, int]:
-    """Return the topics that every broker knows with one and the same wrong number of partitions,
-    and that number. A topic that is being created has no partitions yet on some brokers."""
+    """Return the topics that every broker knows with the same wrong number of partitions, and that
+    number. A topic that is being created has no partitions yet on some brokers."""
     wrong: dict[str, int] = {}
     for name, count in partitions.items():
         found = {len(topics[name].partitions) if name in topics else 0 for topics in view.knowledge}
@@ -118,13 +118,13 @@ def leaderless(view: ClusterView, topics: Iterable[str]) -> list[str]:
 
 
 def replication(view: ClusterView, topic: str) -> int:
-    """Return the smallest number of replicas of a partition of the topic, 0 if it has none."""
+    """Return the smallest number of replicas of a partition of the topic; 0 if it has none."""
     return min((p.replicas for p in _latest(view).get(topic, {}).values()), default=0)
 
 
 def _latest(view: ClusterView) -> dict[str, dict[int, PartitionView]]:
-    """Return each partition as the broker that knows most of it does: the latest leader epoch, and
-    of equal ones the fewest in-sync replicas."""
+    """Return each partition with its latest metadata: the highest leader epoch, and of equal ones
+    the fewest in-sync replicas."""
     latest: dict[str, dict[int, PartitionView]] = {}
     for topics in view.knowledge:
         for name, topic in topics.items():
@@ -141,7 +141,7 @@ def _rank(partition: PartitionView) -> tuple[int, int]:
 
 
 def unusable_partitions(view: ClusterView, needs: Needs) -> dict[str, Collection[int]]:
-    """Return, for each topic that the process reads or writes, the partitions that it cannot."""
+    """Return, for each topic of the process, the partitions that it cannot read or write now."""
     alive = frozenset(view.answers)
     latest = _latest(view)
     unusable: dict[str, Collection[int]] = {}
@@ -161,7 +161,7 @@ def _is_usable(partition: PartitionView, alive: frozenset[int], least: int) -> b
 
 def unusable(view: ClusterView, needs: Needs) -> str | None:
     """Return why the process cannot use Kafka: no broker answers, or one of its topics has no
-    usable partition. None if it can."""
+    usable partition. None if it can use Kafka."""
     if not view.answers:
         return view.trouble or "no broker answers"
     found = unusable_partitions(view, needs)
@@ -185,7 +185,7 @@ def impaired(view: ClusterView, needs: Needs) -> str | None:
 
 def denied(view: ClusterView, needs: Needs) -> list[str]:
     """Return the topic operations that this principal needs and may not do, one sentence for each
-    operation. Without `Read` and `Write` a principal cannot see whether a topic exists."""
+    operation. Without `Read` and `Write`, a principal cannot see whether a topic exists."""
     lacking: dict[str, set[str]] = {}
     for topics in view.knowledge:
         for name, topic in topics.items():
@@ -209,7 +209,7 @@ def _denied(name: str, topic: TopicView, needs: Needs) -> list[str]:
 
 
 def are_hidden(view: ClusterView) -> bool:
-    """Return whether this principal may not see some topic."""
+    """Return whether some topic is hidden from this principal."""
     return any(t.error == TOPIC_DENIED for topics in view.knowledge for t in topics.values())
 
 

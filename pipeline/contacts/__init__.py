@@ -1,1 +1,1 @@
-"""Pure: calls, decisions, media streams and recordings, joined into the consolidated contact."""
+"""The consolidated contact, joined from calls, decisions, media streams and recordings. Pure."""

@@ -38,8 +38,8 @@ def capture_of(
     """Account for the required time of a call at `now` (ms). `seen` must be the call's view, and
     `recordings` all recordings of the state.
 
-    A recording that nothing was heard of for `AWAITED_MS` will not be completed: it counts as no
-    audio, as does one that is withheld.
+    A recording without any record for `AWAITED_MS` will not be completed: it counts as no audio, as
+    does a recording that is withheld.
     """
     is_given_up = now - state.latest_at >= AWAITED_MS
     audible = [r for r in recordings if not r.withheld_because]
@@ -63,7 +63,8 @@ def _outcome(required: int, captured: int, found: Sequence[ContactGap], *, is_op
 
 
 def _streamed_at(state: ContactState, recordings: Sequence[ContactRecording]) -> int | None:
-    """When the first media stream was opened; states of earlier versions know recordings only."""
+    """Return when the first media stream was opened (ms). States of earlier versions have only the
+    recordings."""
     times = [recording.started_at for recording in recordings]
     if state.first_opened_at is not None:
         times.append(state.first_opened_at)

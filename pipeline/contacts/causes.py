@@ -22,7 +22,7 @@ REFUSED_AS_STARTED = "refused-as-started"
 """Twilio refused a start, and the refusal was taken as a sign that the media stream runs."""
 
 MAX_CAUSES = 500
-"""The latest so many causes of a call are kept."""
+"""The most causes of a call that are kept: the latest."""
 
 _NO_LEG_DETAILS = frozenset(reason.value for reason in NoLeg)
 _UNREACHABLE_CODES = TOO_MANY | {0, 408}
@@ -76,9 +76,11 @@ def with_cause(known: tuple[GapCause, ...], new: GapCause) -> tuple[GapCause, ..
 
 
 def _of_answer(answer: CommandAnswered) -> str | None:
-    """Why a start was not done, or only after Twilio had refused it or had not answered. A
-    superseded start says so only if Twilio had answered before. Of a start that was believed to be
-    done already, because Twilio refused it so, the reason counts if nothing came of it."""
+    """Return why a start failed, or succeeded only after Twilio had refused it or had not answered.
+
+    A superseded start has a reason only if Twilio had answered before. A start may count as done
+    because Twilio refused it as done already: that reason applies if no media stream followed.
+    """
     if answer.command != "start":
         return None
     if answer.outcome == "done" and answer.detail.startswith(ALREADY_STARTED):

@@ -1,5 +1,5 @@
-"""The consolidated contact, made from what is known of it. Nothing is remembered here: the same
-`ContactState`, policy and time give the same contact."""
+"""The consolidated contact, made from the contact's state. No memory: the same `ContactState`,
+policy and time give the same contact."""
 
 from collections.abc import Iterable, Sequence
 
@@ -25,16 +25,16 @@ from schemas.records import (
 )
 
 MAX_PARTS = 2_000
-"""How many sessions, connections and call SIDs a contact has at most: it must fit into one record.
-Of sessions and connections the latest are kept."""
+"""The most sessions, connections and call SIDs of a contact, so that it fits into one record. Of
+sessions and connections the latest are kept."""
 MAX_CONTRADICTIONS = 100
-"""The earliest so many are shown."""
+"""The most contradictions that are shown: the earliest."""
 ANSWERED, ABANDONED, UNANSWERED = "answered", "abandoned", "unanswered"
 
 
 def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | None:
-    """The contact at `now` (ms, log time). None where there is none: the call is not known, no
-    voice call, or has neither a reservation nor been cancelled yet."""
+    """Return the contact at `now` (ms, log time). None if there is no contact: the call is not
+    known, is no voice call, or neither has a reservation nor was cancelled."""
     call = call_of(state)
     if call is None:
         return None
@@ -84,8 +84,8 @@ def _contradictions(call: Call) -> tuple[ContactContradiction, ...]:
 
 
 def unmatched(state: ContactState) -> tuple[ContactRecording, ...]:
-    """Return the recordings of a call that makes no contact, by start. Nothing is known of the
-    workers, so they have no extension."""
+    """Return the recordings of a call that makes no contact, by start. Its workers are not known,
+    so the recordings have no extension."""
     return recordings_of(state, [])
 
 
@@ -98,7 +98,7 @@ def is_settled(made: Contact | None) -> bool:
 
 
 def _stretches(session: calls.Session, history: PolicyHistory, now: int) -> tuple[Stretch, ...]:
-    """When the worker was on the call and on the list, as far as time has come."""
+    """Return the times, up to now, in which the worker was on the call and on the list."""
     if session.started_at is None:
         return ()
     end = now if session.ended_at is None else session.ended_at
@@ -139,13 +139,13 @@ def _outcome(state: ContactState, call: Call, seen: CallView) -> str | None:
 
 
 def _is_waiting(state: ContactState) -> bool:
-    """Whether a media stream is still wanted of a leg that never came, as far as is known: Twilio's
-    answer is yet to come."""
+    """Whether a media stream is wanted of a leg that has not come yet, as far as is known: Twilio
+    has not answered."""
     return any(m.state in ("starting", "stopping") for m in state.media_streams)
 
 
 def _connections(state: ContactState, seen: CallView) -> tuple[ContactConnection, ...]:
-    # A media stream of an outbound call tells sooner than any event that it was answered.
+    # A media stream of an outbound call shows that it was answered sooner than any event does.
     told = {calls.RINGING: calls.ON} if state.connected else {}
     return tuple(
         ContactConnection(connection.extension, told.get(connection.state, connection.state))

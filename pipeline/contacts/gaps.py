@@ -11,12 +11,12 @@ from pipeline.contacts.spans import Span, common, normalized, total, without
 from schemas.records import ContactGap, ContactRecording
 
 EDGE_MS = 1_000
-"""At the beginning and the end of a required span, less than this is no gap."""
+"""A shorter time at the beginning or the end of a required span is no gap."""
 SHORTEST_MS = 20
-"""One frame: less than this between two recordings is no gap."""
+"""One frame: a shorter time between two recordings is no gap."""
 LOST_FRAME_MS = 10
-"""What a lost frame takes from the captured time: half its length, because frames of both tracks
-are counted together."""
+"""How much a lost frame takes from the captured time: half its length, because frames of both
+tracks are counted together."""
 NOT_SENT = "not-sent"
 """The reason of frames that Twilio did not send: their time counts as captured."""
 
@@ -72,7 +72,7 @@ def _span(recording: ContactRecording, now: int) -> Span:
 
 
 def _least(hole: Span, span: Span) -> int:
-    """How long the hole must be at least to be a gap."""
+    """Return the least length of the hole to count as a gap (ms)."""
     return EDGE_MS if hole[0] == span[0] or hole[1] == span[1] else SHORTEST_MS
 
 
@@ -89,7 +89,7 @@ def _gap(hole: Span, heard: Iterable[ContactRecording], now: int) -> ContactGap:
 
 
 def _lost_ms(recording: ContactRecording, span: Span, supplements: Iterable[Span]) -> int:
-    """How much of the audio is silence in place of lost frames, without what supplements cover."""
+    """Return how much of the audio is silence for lost frames and not covered by supplements."""
     lost = recording.lost - recording.lost_for.get(NOT_SENT, 0) - recording.lost_at_end
     recovered = total(common((span,), normalized(supplements)))
     return max(0, lost * LOST_FRAME_MS - recovered)

@@ -9,23 +9,23 @@ from schemas.fast_dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """A session of a worker who was monitored in these `stretches`, one after the other, at least
-    one."""
+    """A session of a worker with the times in which the worker was monitored: at least one, in
+    order."""
 
     extension: str
     stretches: tuple[Stretch, ...]
 
 
 def extension_at(watched: Iterable[Watched], at: int) -> str | None:
-    """The extension of the worker who was monitored at `at` (ms), of several the first; of none, of
-    the one who was nearest to it: the gateway's clock is not TaskRouter's."""
+    """Return the extension of the worker monitored at `at` (ms); of several, the first. If there is
+    none, return that of the nearest in time: the clocks of gateway and TaskRouter differ."""
     nearest = min(watched, key=lambda w: (_distance(w, at), w.stretches[0]), default=None)
     return None if nearest is None else nearest.extension
 
 
 def extensions_during(watched: Iterable[Watched], start: int, end: int | None) -> tuple[str, ...]:
-    """The extensions of all who were monitored between `start` and `end` (ms; None: it goes on), in
-    the order in which they came to be; that of `extension_at` always among them."""
+    """Return the extensions of all workers monitored between `start` and `end` (ms; None: not over
+    yet), in the order in which they joined. The one of `extension_at` is always among them."""
     known = sorted(watched, key=lambda w: w.stretches[0])
     first = extension_at(known, start)
     found = (w.extension for w in known if w.extension == first or _overlaps(w, start, end))

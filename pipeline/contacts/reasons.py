@@ -3,14 +3,14 @@
 Of the causes that fit a gap, the first of this list is its reason:
 
 1. `twilio-refused`, `twilio-unreachable`, `handshake-refused`, `never-reached-gateway`, `no-leg`:
-   a start that failed. Whatever ended the recording before, a start that succeeds ends the gap.
-2. `gateway-died`: the recording before the gap ended because a later life of its gateway was
-   reported.
+   a start that failed. However the recording before it ended, a successful start ends the gap.
+2. `gateway-died`: the recording before the gap ended because its gateway was reported as started
+   again.
 3. `gateway-cut-off`, `gateway-died`, `socket-dropped`: the end of a media stream, as the stream
    manager or the recording reports it. A gateway that falls silent is cut off until more is known.
 4. `late-events`: no decision `record` was in force when the gap began, nor within a second.
 5. `late-start`: a recording follows the gap: the start took long.
-6. `twilio-refused`: a start was refused as one that runs already, and nothing came of it.
+6. `twilio-refused`: a start was refused as already running, and no media stream followed.
 7. `unknown`.
 
 A cause belongs to the last gap that began before it. If a recording follows the gap, the cause must
@@ -40,7 +40,7 @@ LATE_START = "late-start"
 UNKNOWN = "unknown"
 
 RESTARTED = "gateway-died"
-"""The reason of a `RecordingCompleted` whose gateway was started again."""
+"""The reason of a `RecordingCompleted` after a restart of its gateway."""
 SLACK_MS = 1_000
 """How far the clocks of different processes may differ; a decision later than this is late."""
 
@@ -83,7 +83,7 @@ def with_reasons(
 
 
 _Ranked = tuple[int, str]
-"""A reason after its rank, the lowest first."""
+"""A rank and its reason; the lowest rank is first."""
 
 
 def _ranked(reason: str) -> _Ranked:

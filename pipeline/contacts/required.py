@@ -1,9 +1,9 @@
-"""Required time: when a call had to be recorded, by all of its events and the monitored list. Pure.
+"""Required time: when a call had to be recorded, by all its events and the monitored list. Pure.
 
-What the events say in the end holds for the whole call: direction, legs, extensions, queues, and
-which ends were final. The times at which sessions and transfers began and ended are taken from the
-events, never from their arrival. So the required time is a function of the set of events and the
-versions of the list; while the call is active, it reaches up to now.
+The final state of the events applies to the whole call: direction, legs, extensions, queues, and
+which ends were final. Sessions and transfers begin and end at the times in the events, whenever
+these arrived. So the required time is a function of the set of events and the versions of the list.
+While the call is active, it reaches up to now.
 """
 
 from bisect import bisect_right
@@ -18,7 +18,7 @@ from pipeline.policy.decide import BRIDGE_MS, PENDING_LIMIT_MS, PolicyHistory, d
 from schemas.records import Call, Leg, Transfer
 
 TASK_ENDS = ("completed", "deleted", "system-deleted")
-"""Milestones after which no transfer is awaited any more."""
+"""Milestones after which no transfer is pending any more."""
 
 _FOREVER = 1 << 62
 
@@ -53,10 +53,10 @@ def evidence(call: Call, seen: CallView, streamed_at: int | None) -> int | None:
 
 
 def _outbound_answered(call: Call, seen: CallView) -> int | None:
-    """When the called party answered, as far as events say.
+    """Return when the called party answered (ms), as far as events say.
 
-    The fact names the last event that mentioned the customer in the conference, the milestone the
-    first; calls from earlier versions have the fact only.
+    The fact has the last event that mentioned the customer in the conference, the milestone has the
+    first. Calls from earlier versions have only the fact.
     """
     joined = _answer_times(seen.legs.customers)
     if (mentioned := call.milestones.get("customer-joined")) is not None:
@@ -65,7 +65,7 @@ def _outbound_answered(call: Call, seen: CallView) -> int | None:
         joined.append(fact.at)
     if joined:
         return min(joined)
-    # As many unknown legs may be workers' as there are workers without a known leg.
+    # Each worker without a known leg may have an unknown one: skip that many, the earliest.
     accepted = sum(session.started_at is not None for session in seen.sessions)
     workers = max(0, accepted - sum(was_answered(leg) for leg, _ in seen.legs.workers))
     unknown = sorted(_answer_times(seen.legs.unknown))
@@ -73,7 +73,7 @@ def _outbound_answered(call: Call, seen: CallView) -> int | None:
 
 
 def _answer_times(legs: Iterable[Leg]) -> list[int]:
-    """When each of the legs that were answered was: it joined the conference, or picked up."""
+    """Return when each answered leg was answered (ms): it joined the conference, or picked up."""
     return [
         min(leg.milestones[name] for name in ("joined", "answered") if name in leg.milestones)
         for leg in legs
@@ -82,14 +82,14 @@ def _answer_times(legs: Iterable[Leg]) -> list[int]:
 
 
 def _recorded(call: Call, seen: CallView, history: PolicyHistory) -> tuple[Span, ...]:
-    """The time in which the policy says `record`. Between two moments of `_moments` its answer
-    does not change."""
+    """Return the time in which the policy says `record`. Between two moments of `_moments` its
+    answer does not change."""
     attended = _attended(seen)
     spans: list[Span] = []
     since: int | None = None
     for at in _moments(call, seen, history, attended):
         if since is None and not _is_in(attended, at):
-            continue  # without a worker on the call nothing begins
+            continue  # without a worker on the call no recording begins
         decision = decide(_view_at(call, seen, at), history, at)
         is_recorded = decision.record and (decision.begins or since is not None)
         if is_recorded and since is None:
@@ -101,7 +101,7 @@ def _recorded(call: Call, seen: CallView, history: PolicyHistory) -> tuple[Span,
 
 
 def _attended(seen: CallView) -> tuple[Span, ...]:
-    """The time in which at least one worker was on the call."""
+    """Return the time in which at least one worker was on the call."""
     return normalized(
         (session.started_at, _FOREVER if session.ended_at is None else session.ended_at)
         for session in seen.sessions
@@ -117,8 +117,8 @@ def _is_in(spans: Sequence[Span], at: int) -> bool:
 def _moments(
     call: Call, seen: CallView, history: PolicyHistory, attended: Sequence[Span]
 ) -> Sequence[int]:
-    """Every time at which the policy's answer may change, in order. Offers and deadlines matter
-    only while no worker is on the call: a call may have hundreds of offers."""
+    """Return every time at which the policy's answer may change, in order. Offers and deadlines
+    matter only while no worker is on the call: a call may have hundreds of offers."""
     alone = {at for session in seen.sessions for at in _deadlines(session)}
     found = {at for at in alone if not _is_in(attended, at)}
     for session in seen.sessions:
@@ -132,14 +132,14 @@ def _moments(
     found |= {at for at in (seen.definitive_end, _task_end(call)) if at is not None}
     if not found or not attended:
         return ()
-    # After the last of its moments only a new version of the list changes an active call.
+    # After the last of these times, only a new version of the list changes an active call.
     last = max(found) if seen.state == ENDED else _FOREVER
     return sorted(found | set(history.changes(min(found), last)))
 
 
 def _deadlines(session: Session) -> Iterator[int]:
-    """The times between which a session that is not open can keep a recording going: the worker is
-    being called, or has just left."""
+    """Yield the times between which a session that is not open can keep a recording running: the
+    worker is being called, or has just left."""
     yield session.created_at
     yield session.created_at + PENDING_LIMIT_MS
     if session.ended_at is not None:
@@ -158,7 +158,7 @@ def _task_end(call: Call) -> int | None:
 
 
 def _view_at(call: Call, seen: CallView, at: int) -> CallView:
-    """The call as it was at a moment (ms): later times have not come yet."""
+    """Return the call as it was at a moment (ms), without later times."""
     end = _reached(seen.definitive_end, at)
     is_over = end is not None or _reached(_task_end(call), at) is not None
     return replace(

@@ -1,11 +1,11 @@
-"""What a contact is made from, gathered from `calls`, `stream.events` and `recordings`.
+"""The state from which a contact is made, gathered from `calls`, `stream.events` and `recordings`.
 
-Any order, any repetition: each part is a set, or keeps the greatest by an order of its own, so that
-the same records give the same `ContactState` whatever their interleaving. A set that is full keeps
-the latest by that order, which depends on no interleaving either. Only `latest_at` and
-`changes` count what came in; their sum, the contact's revision, grows with every record that
-changed something. Replayed from the topics it comes out at least as great at every later record,
-because log times are kept, so the database never goes back to an older version.
+Order and repetition do not matter. Each part is a set, or keeps the greatest value by its own
+order, so that the same records give the same `ContactState` however they are interleaved. A set
+that is full keeps the latest values by that order. Only `latest_at` and `changes` depend on
+arrival; their sum is the contact's revision. It grows with every record that changed something. In
+a replay from the topics it is at least as great at every later record, because log times are kept.
+So the database never returns to an older version.
 """
 
 from collections.abc import Callable, Iterable
@@ -40,19 +40,20 @@ Input = (
     | RecordingStarted
     | RecordingCompleted
 )
-"""What a contact is made from."""
+"""The records from which a contact is made."""
 
 KEPT_MS = 4 * 60 * 60 * 1000
-"""How long a contact that is over is kept after the last record of it."""
+"""How long a contact that is over is kept after its last record."""
 
 AWAITED_MS = 4 * 24 * 60 * 60 * 1000
-"""How long at most: after it, `media` no longer holds what a missing recording could be made of."""
+"""The longest that any contact is kept after its last record. Later, `media` no longer has the
+audio from which a missing recording could be made."""
 
 MAX_DECISIONS = 2_000
 MAX_RECORDINGS = 1_000
 MAX_MEDIA_STREAMS = 500
-"""How many decisions, recordings (open and complete ones each) and media streams are kept, the
-latest: a state, and the contact made from it, must fit into one record of 4 MB. Earlier recordings
+"""The most decisions, recordings (open and complete ones each) and media streams that are kept: the
+latest. A state, and the contact made from it, must fit into one record of 4 MB. Earlier recordings
 stay in the database."""
 
 _LIFE = {"starting": 0, "running": 1, "stopping": 2, "stopped": 3, "failed": 3}
@@ -64,29 +65,29 @@ K = TypeVar("K")
 
 
 def empty(task_sid: str) -> ContactState:
-    """Nothing known yet."""
+    """Return the state of a contact without records."""
     return ContactState(task_sid, 0, 0, 0, None, (), (), (), False, False, (), ())
 
 
 def fold(state: ContactState, record: Input, now: int) -> ContactState:
-    """The state with the record, which came at `now` (ms, log time), taken in; the very same object
-    where the record says nothing new."""
+    """Return the state with the record added, which came at `now` (ms, log time). If the record
+    has nothing new, return the same object."""
     taken = _taken(state, record)
     return state if taken == state else touched(taken, now)
 
 
 def touched(state: ContactState, now: int) -> ContactState:
-    """The state as a later version of itself, made at `now`."""
+    """Return a later version of the state, made at `now` (ms, log time)."""
     return replace(state, latest_at=max(state.latest_at, now), changes=state.changes + 1)
 
 
 def revision(state: ContactState) -> int:
-    """What grows with every change: of two versions of a contact the greater holds."""
+    """Return a number that grows with every change: a greater one is a later version."""
     return state.latest_at + state.changes
 
 
 def call_of(state: ContactState) -> Call | None:
-    """The latest version of the call."""
+    """Return the latest version of the call; None if there is none."""
     return None if state.call is None else _decoded(state.call)
 
 
@@ -99,8 +100,8 @@ def awaited(state: ContactState) -> frozenset[str]:
 
 
 def open_recordings(state: ContactState) -> tuple[RecordingStarted, ...]:
-    """Return the recordings that were started and are not complete. A media stream may have
-    several recordings: each is one of its own."""
+    """Return the recordings that were started and are not complete. A media stream may have several
+    recordings; each counts by itself."""
     started = _without_earlier_versions(state.started)
     is_full = len(state.completed) >= MAX_RECORDINGS
     since = state.completed[0].started_at if is_full else 0
@@ -122,8 +123,8 @@ def complete_recordings(state: ContactState) -> tuple[RecordingCompleted, ...]:
 
 
 def is_forgettable(state: ContactState, *, over: bool, now: int) -> bool:
-    """Whether the state may go: its call is `over`, its recordings are complete, and nothing of it
-    came for long."""
+    """Whether the state may be dropped: its call is `over`, its recordings are complete, and no
+    record of it came for long."""
     idle = now - state.latest_at
     return idle >= AWAITED_MS or (over and idle >= KEPT_MS and not awaited(state))
 
@@ -167,7 +168,7 @@ def _with_call(state: ContactState, call: Call) -> ContactState:
     known = call_of(state)
     if known is None:
         return replace(state, call=encode(call))
-    # Merged, not replaced: a tracker whose table was rebuilt counts its versions from 1 again.
+    # Merged, not replaced: after a rebuild of its table, a tracker counts versions from 1 again.
     later, earlier = (call, known) if call.revision >= known.revision else (known, call)
     merged = merge(later, earlier)
     return state if merged == known else replace(state, call=encode(merged))
@@ -209,8 +210,8 @@ def _added(
     key: Callable[[T], K],
     keep: Callable[[T], object] = repr,
 ) -> tuple[T, ...]:
-    """The values with `new` among them, in the order of their keys; of two with one key, the
-    greater by `keep`."""
+    """Return the values with `new` added, in the order of their keys. Of two values with the same
+    key, the greater by `keep` stays."""
     by_key = {key(value): value for value in known}
     rival = by_key.get(key(new))
     if rival is None or _greater(keep(new), keep(rival)):
@@ -230,7 +231,7 @@ Recorded = TypeVar("Recorded", RecordingStarted, RecordingCompleted)
 
 
 def _place(recording: RecordingStarted | RecordingCompleted) -> tuple[int, str, str]:
-    """What identifies the recording in records of earlier versions, which have no recording id."""
+    """Return the recording's identity in records of earlier versions, without recording ids."""
     return recording.started_at, recording.stream_sid, recording.inum
 
 
@@ -239,13 +240,13 @@ def _recording_key(recording: RecordingStarted | RecordingCompleted) -> tuple[in
 
 
 def _without_earlier_versions(recordings: tuple[Recorded, ...]) -> tuple[Recorded, ...]:
-    """The recordings without records of earlier versions of which there is a later one."""
+    """Return the recordings without those records of earlier versions that have a later one."""
     later = {_place(r) for r in recordings if r.recording_id}
     return tuple(r for r in recordings if r.recording_id or _place(r) not in later)
 
 
 def _stream_key(media_stream: MediaStreamChanged) -> tuple[int, str]:
-    # Generation 0 is whatever was not asked for: each is told apart by its SID.
+    # Generation 0: not started by us. The SID distinguishes such media streams.
     generation = media_stream.generation
     return generation, "" if generation else media_stream.stream_sid or ""
 

@@ -1,1 +1,1 @@
-"""The history of a call, read back from the topics: what was known of it when."""
+"""The history of a call, read back from the topics: its state as known at any moment."""

@@ -1,9 +1,9 @@
 """Which shards may be read now: a parent is read to its end before its children are begun.
 
-Splitting or merging closes a shard and makes children that go on with its keys. An event of a key
-is in the parent before any of that key is in a child, so reading parents to their end first keeps
+A split or a merge closes a shard and creates children that take over its keys. All events of a key
+are in the parent before any of that key is in a child, so reading parents to their end first keeps
 the order of every key. A parent that ListShards no longer shows has expired (its records are past
-the retention), and there is nothing of it left to wait for.
+the retention): there is nothing left of it to wait for.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,13 +14,13 @@ FORGET_AFTER_MS = 24 * 60 * 60 * 1000
 """A checkpoint younger than this is never forgotten."""
 
 ABSENT_FOR_MS = 60 * 60 * 1000
-"""So long must a shard have been missing from the list before its checkpoint is forgotten: one
-listing that lacks it by mistake must not have it read again from its beginning."""
+"""How long a shard must have been missing from the list before its checkpoint is forgotten. After
+one wrong listing without it, it must not be read again from its beginning."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A shard as ListShards shows it. `parents`: none, one (a split) or two (a merge)."""
+    """A shard as ListShards shows it. `parents`: none, one (after a split) or two (a merge)."""
 
     shard_id: str
     parents: tuple[str, ...] = ()
@@ -29,7 +29,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do with each listed shard; each is in exactly one of the three."""
+    """The listed shards by what to do with them; each is in exactly one of the three sets."""
 
     readable: frozenset[str]
     waiting: frozenset[str]
@@ -37,7 +37,7 @@ class Plan:
 
 
 def plan(shards: Iterable[Shard], finished: AbstractSet[str]) -> Plan:
-    """What may be read of `shards`, when `finished` (shard ids) have been read to their end."""
+    """Return which of `shards` may be read. `finished`: ids of shards read to their end."""
     by_id = {shard.shard_id: shard for shard in shards}
     done = frozenset(by_id.keys() & finished)
     held_up = frozenset(
@@ -50,8 +50,8 @@ def plan(shards: Iterable[Shard], finished: AbstractSet[str]) -> Plan:
 
 
 def is_after(sequence_number: str, position: str | None) -> bool:
-    """Whether a record lies behind `position`. As integers: real ones have 56 digits, but an
-    emulator's "10" comes after "9"."""
+    """Whether a record comes after `position`. Compares integers: real sequence numbers have 56
+    digits, but an emulator's "10" comes after "9"."""
     return position is None or int(sequence_number) > int(position)
 
 
@@ -61,10 +61,10 @@ def forgettable(
     absent_since: Mapping[str, int],
     now: int,
 ) -> tuple[frozenset[str], Mapping[str, int]]:
-    """The checkpoints of shards that are gone for good, and since when each is missing.
+    """Return the checkpoints of shards that are gone for good, and since when each one is missing.
 
-    `checkpoints` says when each was written (ms), `listed` which of them have a shard in the list;
-    pass the second value back as `absent_since` with the next listing.
+    `checkpoints`: when each was written (ms), by key. `listed`: the keys with a shard in the list.
+    Pass the second value back as `absent_since` with the next listing.
     """
     absent = {key: absent_since.get(key, now) for key in checkpoints if key not in listed}
     due = frozenset(

@@ -1,4 +1,4 @@
-"""What becomes of Kinesis records: the Kafka messages of one transaction after another. Pure."""
+"""Kinesis records to Kafka messages, divided into transactions. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from schemas.topics import CTI_EVENTS, DEAD_LETTERS
 CONNECTOR = "flexcapture-bridge"
 
 ARRIVED_AT_HEADER = "flexcapture.arrived_at"
-"""A dead letter's header: when Kinesis took the record (ms), for when it is put back."""
+"""Header of a dead letter: when Kinesis received the record (ms). A retry needs it."""
 
 MOST_LETTERS = 100
-"""So many elements of one array have a dead letter each: a megabyte of `[7,7,...` is no reason for
-half a million."""
+"""The most elements of one array that get a dead letter each: a megabyte of `[7,7,...` must not
+make half a million."""
 
 _RECORD_OVERHEAD = 1_024
-"""Kafka's limits are on a whole batch: room for its header, the record's key and lengths."""
+"""Kafka's limits apply to a whole batch: room for its header, the record's key and lengths."""
 
 _DEAD_LETTER_OVERHEAD = 16 * 1_024
-"""What a dead letter adds to the original bytes: detail and names, as value and as headers."""
+"""Bytes that a dead letter adds to the original: detail and names, as value and as headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class KinesisRecord:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the topics take (bytes in a message), and how much goes into one transaction."""
+    """The largest messages that the topics accept, and the size of a transaction, in bytes."""
 
     event_bytes: int = 4 * 1024 * 1024
     dead_letter_bytes: int = 4 * 1024 * 1024
@@ -48,22 +48,23 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What to send: `topic` without prefix."""
+    """A message to send. `topic` is without prefix."""
 
     topic: str
     key: bytes | None
     value: bytes
     headers: Headers
     reason: str | None = None
-    """Why it is a dead letter; None for an event."""
+    """Why it is a dead letter; None: it is an event."""
     invalid_sids: tuple[SidKind, ...] = ()
-    """The kinds of the event's SIDs that count as absent, one for each."""
+    """The kinds of the event's invalid SIDs, one for each SID. They count as absent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """What one transaction carries: the messages of some Kinesis records up to and with `last`, and
-    of the first `elements` elements of the record after it. `last` None: no record ends in it."""
+    """The content of one transaction: the messages of some Kinesis records up to and including
+    `last`, and of the first `elements` elements of the record after it. `last` is None if no record
+    ends in this portion."""
 
     messages: tuple[Message, ...]
     last: KinesisRecord | None
@@ -73,9 +74,9 @@ class Portion:
 def portions(
     place: Place, records: Iterable[KinesisRecord], limits: Limits, now: int, carried: int = 0
 ) -> Iterator[Portion]:
-    """All of `records` in order, cut where a transaction would grow too big; of the first record
-    the first `carried` elements are left out. Made as they are asked for: a record may hold very
-    many, and other shards have their turn between two."""
+    """Yield the messages of all `records` in order, divided so that no transaction grows too big.
+    The first `carried` elements of the first record are left out. This is a generator because a
+    record may hold very many elements; other shards can work between two portions."""
     messages: list[Message] = []
     size, last, done = 0, None, 0
     for record in records:
@@ -96,7 +97,7 @@ def portions(
 
 
 def messages_of(place: Place, record: KinesisRecord, limits: Limits, now: int) -> list[Message]:
-    """The messages of one Kinesis record: none, one, or one for each element of an array."""
+    """Return the messages of one Kinesis record: none, one, or one for each element of an array."""
     found = _elements(place, record, limits, now)
     return [message for _, message in found if message is not None]
 
@@ -104,10 +105,10 @@ def messages_of(place: Place, record: KinesisRecord, limits: Limits, now: int) -
 def _elements(
     place: Place, record: KinesisRecord, limits: Limits, now: int
 ) -> Iterator[tuple[int, Message | None]]:
-    """The record's elements, numbered, with what becomes of each. Of those that cannot be read only
-    the first have a dead letter each; the rest have one together, numbered as one element more.
+    """Yield the record's elements, numbered, each with its message. Of the unreadable ones only the
+    first get a dead letter each. The rest share one, numbered as one more element.
 
-    Never raises: whatever a record holds, it must not hold up its shard.
+    Never raise: no content of a record may block its shard.
     """
     unreadable: list[Unreadable] = []
     index = 0
@@ -125,7 +126,7 @@ def _elements(
 def _told_apart(raw: bytes) -> Iterator[Element]:
     try:
         yield from elements(raw)
-    except Exception as error:  # noqa: BLE001 - a defect of ours, and the shard goes on
+    except Exception as error:  # noqa: BLE001 - our defect must not block the shard
         yield Unreadable("defect", repr(error), raw)
 
 
@@ -139,7 +140,7 @@ def _without_fail(
 ) -> Message | None:
     try:
         return _message(place, record, element, limits, now)
-    except Exception as error:  # noqa: BLE001 - a defect of ours, and the shard goes on
+    except Exception as error:  # noqa: BLE001 - our defect must not block the shard
         unreadable = Unreadable("defect", repr(error), record.data)
         return _dead(place, record, unreadable, limits, now, exception=type(error).__name__)
 
@@ -159,7 +160,7 @@ def _message(
     key = element.key.encode()
     size = len(value) + len(key) + _RECORD_OVERHEAD
     if size > limits.event_bytes:
-        detail = f"{size} bytes on Kafka, where {limits.event_bytes} is the most"
+        detail = f"{size} bytes on Kafka; the limit is {limits.event_bytes}"
         too_large = Unreadable("too-large", detail, element.body.encode())
         return _dead(place, record, too_large, limits, now)
     return Message(CTI_EVENTS.name, key, value, [], invalid_sids=element.invalid_sids)

@@ -1,4 +1,4 @@
-"""Which part of a Kinesis stream is bridged: what Kinesis took from one time to another. Pure."""
+"""Which part of a Kinesis stream is bridged, by the time at which Kinesis received it. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,25 +6,25 @@ from dataclasses import dataclass
 from pipeline.kinesis.messages import KinesisRecord
 
 LEEWAY_MS = 1_000
-"""Arrival times of a shard are approximate: a record may have an earlier one than that before it.
-So a shard is read this far beyond the end."""
+"""Arrival times in a shard are approximate: a record may follow one with a later arrival time. So a
+shard is read this far beyond the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """`begins_at` inclusive (None: from the oldest record), `ends_at` exclusive (None: for ever);
-    ms, by Kinesis' arrival times."""
+    """`begins_at` inclusive (None: from the oldest record), `ends_at` exclusive (None: without
+    end); ms, by Kinesis' arrival times."""
 
     begins_at: int | None = None
     ends_at: int | None = None
 
     def of(self, records: Iterable[KinesisRecord]) -> tuple[KinesisRecord, ...]:
-        """Those that lie in it."""
+        """Return the records that arrived in this period."""
         return tuple(record for record in records if self._holds(record.arrived_at))
 
     def is_over(self, records: Iterable[KinesisRecord], behind_ms: int, now: int) -> bool:
-        """Whether, after a read that gave `records` and ended `behind_ms` before the shard's tip,
-        nothing of it can follow in the shard."""
+        """Whether no record of this period can follow in the shard, after a read that returned
+        `records` and ended `behind_ms` before the shard's tip."""
         if self.ends_at is None:
             return False
         end = self.ends_at + LEEWAY_MS

@@ -1,5 +1,5 @@
-"""Dead letters, looked at and put back: `flexcapture dead-letters`.
+"""`flexcapture dead-letters`: list dead letters and put them back.
 
-`letter` and `retrying` are pure: what a dead letter is, and what putting it back would write.
-`reader` reads the topics, `writer` writes what is put back, `command` prints.
+`letter` and `retrying` are pure: a dead letter, and the records that a retry writes. `reader` reads
+the topics, `writer` writes the retries, `command` prints.
 """

@@ -1,1 +1,1 @@
-"""Audio in transit, pure: frames, batches, where each frame lies in its track, WAV."""
+"""Audio in transit, pure: frames, batches, the place of each frame in its track, WAV."""

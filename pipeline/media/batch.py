@@ -1,4 +1,4 @@
-"""Takes a `MediaBatch` apart into its runs or frames, each with its bytes."""
+"""Divide a `MediaBatch` into its runs or frames, each with its bytes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from schemas.records import MediaBatch, Run, TrackBatch
 
 
 class MalformedBatch(ValueError):
-    """The batch's runs do not describe its audio; the text says how."""
+    """The batch's runs do not describe its audio. The text gives the difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class Frame:
 
 
 def source_key(task_sid: str, stream_sid: str, gateway: str, epoch: int) -> str:
-    """Return the key of a source of batches: a media stream of a call, as one life of one gateway
-    received it. Batches are numbered within a source."""
+    """Return the key of a source of batches: one media stream of a call, as received by one run of
+    a gateway. Batches are numbered within a source."""
     return f"{task_sid} {stream_sid} {gateway} {epoch}"
 
 
 def check(track: TrackBatch) -> None:
-    """Raises `MalformedBatch` unless the runs are sound and add up to the audio's length."""
+    """Raise `MalformedBatch` unless the runs are valid and add up to the audio's length."""
     check_runs(track.runs)
     described = sum(run.frames * run.size for run in track.runs)
     if described != len(track.audio):
@@ -35,7 +35,7 @@ def check(track: TrackBatch) -> None:
 
 
 def check_runs(runs: Iterable[Run]) -> None:
-    """Raises `MalformedBatch` unless the runs are sound."""
+    """Raise `MalformedBatch` unless the runs are valid."""
     for run in runs:
         stepless = run.step < 0 or (run.step == 0 and run.frames > 1)
         if run.timestamp < 0 or run.frames < 1 or run.size < 1 or stepless:
@@ -43,7 +43,7 @@ def check_runs(runs: Iterable[Run]) -> None:
 
 
 def run_audio(track: TrackBatch) -> Iterator[tuple[Run, bytes]]:
-    """Each run with its bytes, in order of arrival. Raises `MalformedBatch` before the first."""
+    """Yield each run with its bytes, in order of arrival. Raise `MalformedBatch` before any."""
     check(track)
     start = 0
     for run in track.runs:
@@ -53,9 +53,9 @@ def run_audio(track: TrackBatch) -> Iterator[tuple[Run, bytes]]:
 
 
 def frames(batch: MediaBatch) -> Iterator[Frame]:
-    """Each frame with its bytes: track after track, in order of arrival within a track.
+    """Yield each frame with its bytes: track after track, in order of arrival within a track.
 
-    Raises `MalformedBatch` at the first track that is not sound.
+    Raise `MalformedBatch` at the first track that is not valid.
     """
     for track in batch.tracks:
         check(track)

@@ -1,8 +1,8 @@
-"""The usual batch: written, and read from its bytes without making records of it.
+"""Write and read the usual batch directly as bytes, without records.
 
-Nearly every `MediaBatch` holds one run of 20 ms frames on each track. Whoever only appends their
-audio need not know more than this reads; it takes a fraction of the time of `schemas.codec.decode`,
-which stays the way to read every other batch, and gives the same of these. So does writing.
+Nearly every `MediaBatch` has one run of 20 ms frames on each track. To append its audio, no more
+fields are needed than `RegularReader` reads, in a fraction of the time of `schemas.codec.decode`.
+All other batches need `decode`. For regular batches both give the same, also when writing.
 """
 
 from functools import lru_cache
@@ -21,9 +21,9 @@ _MOST_KNOWN = 10_000
 
 
 class RegularBatch(NamedTuple):
-    """A batch with one run of frames, `STEP_MS` apart and of `SIZE` samples each, on both tracks:
-    for each the first timestamp (ms), and the audio, which is a view of the record's bytes. None of
-    its frames was invalid. `source`: see `pipeline.media.batch.source_key`."""
+    """A batch with one run of frames on both tracks, `STEP_MS` apart and of `SIZE` samples each.
+    For each track: the first timestamp (ms), and the audio as a view of the record's bytes. None of
+    its frames is invalid. `source`: see `pipeline.media.batch.source_key`."""
 
     source: str
     number: int
@@ -35,7 +35,7 @@ class RegularBatch(NamedTuple):
 
 
 def _long(value: int) -> bytes:
-    """Avro's zigzag varint."""
+    """Return a long in Avro's zigzag varint encoding."""
     value, out = (value << 1) ^ (value >> 63), bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -43,8 +43,8 @@ def _long(value: int) -> bytes:
     return bytes((*out, value))
 
 
-# What follows the first timestamp of a track: frames, step and size of its only run, the end of the
-# runs, no invalid frames, the length of the audio. Always 8 bytes. After the audio: no breaks.
+# The bytes after the first timestamp of a track: frames, step and size of its only run, the end of
+# the runs, no invalid frames, the length of the audio. Always 8 bytes. After the audio: no breaks.
 _RESTS = {
     frames: b"".join(map(_long, (frames, STEP_MS, SIZE, 0, 0, frames * SIZE)))
     for frames in range(2, MOST_FRAMES + 1)
@@ -59,8 +59,8 @@ _BEGINNINGS = (("inbound", _INBOUND), ("outbound", _OUTBOUND))
 
 
 class RegularReader:
-    """Reads regular batches. It remembers how the batches of each media stream begin, which is
-    always the same."""
+    """Reads regular batches. It remembers the first bytes of the batches of each media stream,
+    which are always the same."""
 
     __slots__ = ("_known",)
 
@@ -68,7 +68,7 @@ class RegularReader:
         self._known: dict[bytes, tuple[bytes, str]] = {}
 
     def read(self, data: bytes) -> RegularBatch | None:
-        """The regular batch in `data`, a record's bytes; None: it is something else."""
+        """Return the regular batch in `data`, a record's bytes; None: it is something else."""
         if not data.startswith(_HEADER):
             return None
         try:
@@ -77,7 +77,7 @@ class RegularReader:
             if not data.startswith(beginning):
                 beginning, source = self._learn(key, data)
             return _read(data, beginning, source)
-        except (IndexError, ValueError):  # too short, or no text
+        except (IndexError, ValueError):  # too short, or not UTF-8
             return None
 
     def _learn(self, key: bytes, data: bytes) -> tuple[bytes, str]:
@@ -96,8 +96,8 @@ class RegularReader:
 
 
 def written(batch: MediaBatch) -> bytes | None:
-    """What `schemas.codec.encode` makes of a batch that is regular, without its effort; None: it
-    is not."""
+    """Return the result of `schemas.codec.encode` for a regular batch, at a lower cost; None: the
+    batch is not regular."""
     if len(batch.tracks) != len(_BEGINNINGS) or min(batch.number, batch.at) < 0:
         return None
     parts = [
@@ -157,7 +157,7 @@ def _read(data: bytes, beginning: bytes, source: str) -> RegularBatch | None:
 
 
 def _past_optional(data: bytes, position: int) -> int:
-    """Where a long or null ends."""
+    """Return the position after a long or null."""
     position += 1
     if data[position - 1] != _SOME:
         return position
@@ -167,7 +167,7 @@ def _past_optional(data: bytes, position: int) -> int:
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
-    """The long at `position`, and where it ends."""
+    """Return the long at `position`, and the position after it."""
     byte = data[position]
     value = byte & 0x7F
     shift = 7

@@ -1,7 +1,7 @@
-"""Frames <-> runs: how a batch tells which frames it holds without a record for each.
+"""Frames to runs and back: how a batch describes its frames without a record for each.
 
-A run never hides a gap: its frames' timestamps are one step apart, and a step differs from what
-the frames last by less than the jitter that is played without a seam.
+A run never hides a gap. The timestamps of its frames are one step apart, and a step differs from
+the length of a frame by less than the jitter that is played without a seam.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,21 +10,21 @@ from schemas.records import Run
 
 SAMPLES_PER_MS = 8
 JITTER_SAMPLES = 80
-"""Less than this many samples early or late is jitter, and no hole."""
+"""A difference of fewer samples is jitter, and no hole."""
 
 
 class RunBuilder:
-    """Frames in order of their arrival, kept as runs."""
+    """Frames in order of their arrival, stored as runs."""
 
     __slots__ = ("_done", "_first", "_frames", "_next", "_size", "_step")
 
     def __init__(self) -> None:
         self._done: list[Run] = []
         self._first = self._step = self._size = self._frames = 0
-        self._next = -1  # the timestamp that would continue the run; -1 where none is known
+        self._next = -1  # the timestamp that would continue the run; -1: none is known
 
     def add(self, timestamp: int, size: int) -> None:
-        """One more frame: `timestamp` in ms of media time (>= 0), `size` in samples (> 0)."""
+        """Add a frame: `timestamp` in ms of media time (>= 0), `size` in samples (> 0)."""
         if timestamp == self._next and size == self._size:
             self._frames += 1
             self._next += self._step
@@ -32,7 +32,7 @@ class RunBuilder:
             self._begin_or_pair(timestamp, size)
 
     def runs(self) -> tuple[Run, ...]:
-        """All frames so far."""
+        """Return all frames so far as runs."""
         return (*self._done, self._current()) if self._frames else tuple(self._done)
 
     def _begin_or_pair(self, timestamp: int, size: int) -> None:
@@ -50,7 +50,7 @@ class RunBuilder:
 
 
 def runs_of(frames: Iterable[tuple[int, int]]) -> tuple[Run, ...]:
-    """Runs for frames given as (timestamp, size), in their order."""
+    """Return the runs of frames given as (timestamp, size), in their order."""
     builder = RunBuilder()
     for timestamp, size in frames:
         builder.add(timestamp, size)
@@ -58,7 +58,7 @@ def runs_of(frames: Iterable[tuple[int, int]]) -> tuple[Run, ...]:
 
 
 def frames_of(runs: Iterable[Run]) -> Iterator[tuple[int, int]]:
-    """The frames of the runs as (timestamp, size), in their order."""
+    """Yield the frames of the runs as (timestamp, size), in their order."""
     for run in runs:
         for number in range(run.frames):
             yield run.timestamp + number * run.step, run.size

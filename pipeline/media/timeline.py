@@ -1,4 +1,4 @@
-"""Where the frames of one track lie in its audio, as a fold over them in order of arrival.
+"""The places of one track's frames in its audio, as a fold over them in order of arrival.
 
 The rule, with d = timestamp x 8 - end of the track's audio so far, in samples:
 
@@ -19,14 +19,14 @@ from schemas.records import Run
 
 SAMPLES_PER_FRAME = 160
 MAX_STRETCHES = 100_000
-"""Stretches of timestamps, and single ones out of order, that are remembered. They are many only if
-timestamps are irregular for hours: the oldest are then forgotten, and a frame of one of them that
-comes again counts as an overlap instead of a duplicate."""
+"""The most stretches of timestamps, and single ones out of order, that are remembered. There are
+many only if timestamps are irregular for hours. The oldest are then forgotten, and a repeated frame
+of theirs counts as an overlap instead of a duplicate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Timestamps `first`, `first + step`, ..., `count` of them; step 0 where count is 1."""
+    """Timestamps `first`, `first + step`, ..., `count` of them; step 0 if count is 1."""
 
     first: int
     step: int
@@ -35,7 +35,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class TimelineState:
-    """All that a timeline knows, as plain values. `end` None: no frame was placed yet."""
+    """The whole state of a timeline, as plain values. `end` None: no frame was placed yet."""
 
     end: int | None = None
     received: int = 0
@@ -47,10 +47,10 @@ class TimelineState:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """`run`'s frames go to the audio, after `silence` samples of silence.
+    """`run`'s frames belong to the audio, after `silence` samples of silence.
 
-    `at` is the sample where the first frame begins; `offset` where its bytes begin in what was
-    given to `Timeline.place`. `lost` frames are missing before it; 0 for the first of a track.
+    `at`: the sample at which the first frame begins. `offset`: where its bytes begin in the run
+    given to `Timeline.place`. `lost`: frames missing before it; 0 for the first of a track.
     """
 
     at: int
@@ -62,7 +62,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A frame that does not go to the audio; `duplicate` False: it overlaps what is there."""
+    """A frame that does not belong to the audio. `duplicate` False: it overlaps earlier audio."""
 
     timestamp: int
     size: int
@@ -71,7 +71,8 @@ class LeftOut:
 
 
 class Timeline:
-    """The fold. `place` the track's runs in order; `state` and `Timeline(state)` stop and go on."""
+    """The fold. Call `place` for the track's runs in order; `state` and `Timeline(state)` stop and
+    continue."""
 
     __slots__ = ("_seen", "duplicate", "end", "lost", "overlap", "received")
 
@@ -85,7 +86,7 @@ class Timeline:
         self._seen = _Timestamps(state.seen)
 
     def state(self) -> TimelineState:
-        """What is known now; later calls of `place` do not change it."""
+        """Return the present state. Later calls of `place` do not change it."""
         return TimelineState(
             self.end,
             self.received,
@@ -96,8 +97,8 @@ class Timeline:
         )
 
     def place(self, run: Run) -> list[Placed | LeftOut]:
-        """What becomes of the run's frames, in their order; neighbours that follow without a seam
-        come as one `Placed`."""
+        """Return the result for the run's frames, in their order. Neighbours that follow without a
+        seam are one `Placed`."""
         pieces: list[Placed | LeftOut] = []
         number = 0
         while number < run.frames:
@@ -113,7 +114,7 @@ class Timeline:
         return pieces
 
     def _silence_before(self, timestamp: int) -> int | None:
-        """Samples of silence before this frame; None: it is left out."""
+        """Return the samples of silence before this frame; None: it is left out."""
         start = timestamp * SAMPLES_PER_MS
         if self.end is None:
             return max(0, start) if start > -JITTER_SAMPLES else None
@@ -123,12 +124,12 @@ class Timeline:
         return distance if distance >= JITTER_SAMPLES else 0
 
     def _seamless_frames(self, run: Run, number: int, silence: int) -> int:
-        """How many of the run's frames from `number` on follow one another without a seam."""
+        """Return how many of the run's frames, from `number` on, follow without a seam."""
         left = run.frames - number
         drift = run.step * SAMPLES_PER_MS - run.size
         if left == 1 or drift == 0:
             return left
-        # Each further frame is `drift` samples later (or earlier) than the one before it was.
+        # Each further frame is `drift` samples later (or earlier) than the one before it.
         distance = self._distance_after(run.timestamp + number * run.step, silence)
         frames = 1
         while frames < left and abs(distance + frames * drift) < JITTER_SAMPLES:
@@ -136,7 +137,7 @@ class Timeline:
         return frames
 
     def _distance_after(self, timestamp: int, silence: int) -> int:
-        """How early or late a frame lies once it is placed: nothing where silence made room."""
+        """Return how late a placed frame is, in samples; 0 if silence before it made room."""
         if self.end is None or silence:
             return 0
         return timestamp * SAMPLES_PER_MS - self.end
@@ -163,12 +164,12 @@ class Timeline:
 
 
 def frames_in(silence: int) -> int:
-    """How many frames are lost in a hole of so many samples."""
+    """Return how many frames are lost in a hole of `silence` samples."""
     return max(1, round(silence / SAMPLES_PER_FRAME))
 
 
 class _Timestamps:
-    """A set of timestamps, small where they come in order: stretches that ascend, and the strays
+    """A set of timestamps. It is small if they come in order: ascending stretches, and the strays
     (frames that came after later ones), which are few."""
 
     __slots__ = ("_ascending", "_last", "_strays")
@@ -209,12 +210,12 @@ class _Timestamps:
         return index > 0 and _holds(self._ascending[index - 1], timestamp)
 
     def stretches(self) -> tuple[Stretch, ...]:
-        """All of them: the ascending ones first, so that they ascend again when put back."""
+        """Return all stretches. The ascending ones come first, to ascend when restored."""
         return (*self._ascending, *_compressed(sorted(self._strays)))
 
 
 def _joined(stretch: Stretch, first: int, step: int, count: int) -> Stretch | None:
-    """Both as one stretch; None where they are not."""
+    """Return both as one stretch; None if they do not form one."""
     gap = first - (stretch.first + (stretch.count - 1) * stretch.step)
     steps = {s for s, n in ((stretch.step, stretch.count), (step, count)) if n > 1}
     if steps <= {gap}:

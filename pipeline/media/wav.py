@@ -1,4 +1,4 @@
-"""WAV of two channels of mu-law at 8 kHz: RIFF, `fmt ` for format 7, `fact`, `data`
+"""WAV with two channels of mu-law at 8 kHz: RIFF, `fmt ` for format 7, `fact`, `data`
 (Microsoft, "New Multimedia Data Types and Data Techniques", 1994)."""
 
 import struct
@@ -6,21 +6,21 @@ import struct
 SAMPLE_RATE = 8_000
 CHANNELS = 2
 SILENCE = b"\xff"
-"""A mu-law sample of no sound."""
+"""A mu-law sample of silence."""
 
 HEADER_SIZE = 58
 MAX_SAMPLES = (2**32 - 1 - HEADER_SIZE) // CHANNELS
-"""Samples of each channel that a header can tell: 74 hours."""
+"""The most samples per channel that a header can describe: 74 hours."""
 
 _MU_LAW = 7
 _HEADER = struct.Struct("<4sI4s 4sIHHIIHHH 4sII 4sI")
 
 
 def header(samples: int) -> bytes:
-    """The header of a file with `samples` samples in each channel.
+    """Return the header of a file with `samples` samples in each channel.
 
-    What follows must be exactly `samples` pairs of bytes, left before right. Raises `ValueError`
-    where they are more than a WAV file can hold.
+    Exactly `samples` pairs of bytes, left before right, must follow. Raise `ValueError` if a WAV
+    file cannot hold that many.
     """
     if not 0 <= samples <= MAX_SAMPLES:
         raise ValueError(f"{samples} samples do not fit a WAV file")
@@ -34,7 +34,7 @@ def header(samples: int) -> bytes:
 
 
 def interleave(left: bytes | bytearray, right: bytes | bytearray) -> bytearray:
-    """Pairs of samples, left before right; the shorter side is filled up with silence."""
+    """Return pairs of samples, left before right. The shorter side is filled up with silence."""
     samples = max(len(left), len(right))
     equal = len(left) == len(right)
     pairs = bytearray(samples * CHANNELS) if equal else bytearray(SILENCE) * (samples * CHANNELS)

@@ -1,1 +1,1 @@
-"""Recordings, pure: the fold of a media stream's records into segments, WAV and manifest."""
+"""Recordings, pure: fold the records of a media stream into segments, WAV and manifest."""

@@ -1,7 +1,7 @@
 """One recording, as a fold over the records of its media stream.
 
-Audio is cut into segments after the record with which the pending audio reaches 10 s of both
-tracks: where the cuts lie follows from the records alone, and so does everything that is stored.
+Audio is cut into segments: after the record with which the pending audio reaches 10 s of both
+tracks. The cuts depend on the records alone, and so does everything that is stored.
 """
 
 from collections.abc import Callable, Iterable
@@ -30,16 +30,16 @@ from schemas.records import (
 )
 
 TRACKS = ("inbound", "outbound")
-"""Left, right."""
+"""The left and the right channel."""
 
 SEGMENT_BYTES = 160_000
 """10 s of both tracks."""
 
 MAX_SEGMENT_RUNS = 1_000
 MAX_TIMESTAMP_MS = 25 * 60 * 60 * 1000
-"""No call lasts longer; a greater timestamp is rubbish, and would be hours of silence."""
+"""No call lasts longer. A greater timestamp is invalid, and would mean hours of silence."""
 _LAST_REGULAR_MS = MAX_TIMESTAMP_MS - MOST_FRAMES * STEP_MS
-"""A regular batch that begins by then has no timestamp that is too great."""
+"""A regular batch that begins no later has no timestamp above `MAX_TIMESTAMP_MS`."""
 
 
 UNKNOWN = -1
@@ -49,11 +49,11 @@ UNKNOWN = -1
 class Assembler:
     """The fold. `checkpoint()` and `Assembler(checkpoint)` stop and continue at any record.
 
-    Records of the media stream below `next_offset` are in; the caller may set it to a greater
-    offset if there are none up to that. The caller sets `heard_at`: the Kafka timestamp of the last
-    record. `begun_at`: when, at the latest, its media clock began (ms, by the gateway's clock): no
-    frame is heard before its time. `origin`: the timestamp that lies at sample 0 (ms of media
-    time); 0 but for a supplement, whose sample 0 is its first frame.
+    Records of the media stream below `next_offset` are in. The caller may set it to a greater
+    offset if there are no records up to that, and sets `heard_at`: the Kafka timestamp of the last
+    record. `begun_at`: when the media clock began, at the latest (ms, by the gateway's clock): no
+    frame is received before its time. `origin`: the timestamp of sample 0 (ms of media time). It is
+    0, except for a supplement: its sample 0 is its first frame.
     """
 
     __slots__ = (
@@ -98,7 +98,7 @@ class Assembler:
 
     @property
     def received_at(self) -> tuple[ClockPoint, ...]:
-        """When samples were received: see `pipeline.recordings.received_at`."""
+        """The clock of the samples: see `pipeline.recordings.received_at`."""
         return self._clock.points
 
     @property
@@ -108,12 +108,12 @@ class Assembler:
 
     @property
     def batches(self) -> Batches:
-        """What their numbers tell."""
+        """Which batches came, from their numbers."""
         return self._batches.with_next(self._gathered)
 
     def gather(self, batch: RegularBatch, offset: int) -> bool:
-        """Fold in a batch that continues both tracks without a seam, which is quickly done. Return
-        False, with nothing folded in, if it is something else. A segment may be due after it."""
+        """Fold in a batch that continues both tracks without a seam; this is fast. Return False,
+        with nothing folded in, for any other batch. A segment may be due after it."""
         inbound, outbound, origin = self._inbound, self._outbound, self.origin
         if (
             batch.number != self._batches.last + self._gathered + 1
@@ -130,10 +130,10 @@ class Assembler:
         return True
 
     def add(self, batch: MediaBatch, offset: int) -> RecordingSegment | None:
-        """Fold in a batch; return the segment that is complete with it, if one is. A batch that is
-        in already is counted, and adds nothing.
+        """Fold in a batch. Return the segment that it completes, if any. A batch that is in already
+        is counted and adds nothing.
 
-        Raises `MalformedBatch`, with nothing folded in.
+        Raise `MalformedBatch`, with nothing folded in.
         """
         for track_batch in batch.tracks:
             self._check(track_batch)
@@ -147,10 +147,10 @@ class Assembler:
         return self.cut(offset) if self.due else None
 
     def drop(self, dropped: MediaDropped, offset: int) -> bool:
-        """Fold in batches that the gateway dropped. Return False if that was known, and nothing
-        changed.
+        """Fold in batches that the gateway dropped. Return False if they were known already, and
+        nothing changed.
 
-        Raises `MalformedBatch`, with nothing folded in.
+        Raise `MalformedBatch`, with nothing folded in.
         """
         d = dropped
         if d.reason in ("", START) or not 0 < d.first_number <= d.last_number:
@@ -169,7 +169,7 @@ class Assembler:
 
     @property
     def due(self) -> bool:
-        """Whether a segment is to be cut now."""
+        """Whether a segment must be cut now."""
         inbound, outbound = self._inbound, self._outbound
         return (
             inbound.pending_bytes + outbound.pending_bytes >= SEGMENT_BYTES
@@ -177,19 +177,19 @@ class Assembler:
         )
 
     def cut(self, offset: int) -> RecordingSegment:
-        """What is pending, as a segment; the next begins here. `offset` is that of the record for
-        which it is cut: where nothing is pending, it is all that the segment comes from."""
+        """Return the pending audio as a segment, and begin the next one. `offset`: the record that
+        causes the cut. If nothing is pending, it is the segment's only offset."""
         segment = self._segment(TrackAssembler.cut, offset)
         self.segments += 1
         self._pending_batches, self._first_offset, self._last_offset = 0, None, None
         return segment
 
     def tracks(self) -> tuple[RecorderTrack, ...]:
-        """What is known of each track, inbound first."""
+        """Return the state of each track, inbound first."""
         return tuple(self._tracks[name].state() for name in TRACKS)
 
     def checkpoint(self) -> RecorderCheckpoint:
-        """All that is needed to go on with the records from `next_offset`."""
+        """Return all that is needed to continue with the records from `next_offset`."""
         r, b = self.recording, self.batches
         return RecorderCheckpoint(
             stream_sid=r.stream_sid,
@@ -256,8 +256,8 @@ class Assembler:
     def _shifted_runs(
         self, runs: tuple[Run, ...], tracks: Iterable[TrackBatch | DroppedTrack]
     ) -> tuple[Run, ...]:
-        """Return the runs with timestamps that count from the origin, which the first record with
-        frames sets: `tracks` are all of it."""
+        """Return the runs with timestamps that count from the origin. The first record with frames
+        sets the origin; `tracks` are all tracks of the record."""
         if not self.origin:
             return runs
         if self.origin == UNKNOWN:

@@ -1,5 +1,5 @@
-"""How a recording begins: with the opening of its media stream, with a later record if that was
-lost, or, as a supplement, with the first batch that arrived after the recording was complete."""
+"""How a recording begins: with the opening of its media stream; with a later record if that was
+lost; or, as a supplement, with the first batch that arrived after the recording was complete."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ from schemas.records import (
 )
 
 FILES_GONE = "files-gone"
-"""Why frames are lost that were recorded, and whose files and records are gone."""
+"""Reason for lost frames that were recorded, but now their files and their records are gone."""
 FRAME_BYTES = STEP_MS * SAMPLES_PER_MS
 
 
 def opened(record: MediaStreamOpened, offset: int) -> Assembler:
-    """Return the recording of a media stream that a gateway took in."""
+    """Return the recording of a media stream that a gateway opened."""
     r = record
     return _new(
         Recording(
@@ -44,8 +44,8 @@ def opened(record: MediaStreamOpened, offset: int) -> Assembler:
 
 
 def opened_by(record: MediaBatch | MediaDropped, offset: int) -> Assembler:
-    """Return the recording of a media stream without an opening: it begins with this record, which
-    is still to be folded in."""
+    """Return the recording of a media stream without an opening. It begins with this record; the
+    caller still has to fold it in."""
     r = record
     return _new(
         Recording(r.stream_sid, r.call_sid, r.task_sid, None, 0, r.gateway, r.epoch, r.at, offset)
@@ -55,8 +55,8 @@ def opened_by(record: MediaBatch | MediaDropped, offset: int) -> Assembler:
 def supplement(
     record: MediaBatch | MediaDropped, offset: int, of: Recording, last_batch: int
 ) -> Assembler:
-    """Return a supplement that begins with this record, which is still to be folded in. `of`: the
-    recording it belongs to; `last_batch`: the highest batch number that is known of its source."""
+    """Return a supplement that begins with this record; the caller still has to fold it in. `of`:
+    the recording it belongs to. `last_batch`: the highest known batch number of its source."""
     r = record
     number = r.number if isinstance(r, MediaBatch) else r.first_number
     recording = Recording(
@@ -73,18 +73,18 @@ def supplement(
 
 @dataclass(frozen=True, slots=True)
 class FirstKept:
-    """The first record of a recording that the log still has: the number of its (first) batch, and
-    the first timestamp (ms) of each track that has frames in it."""
+    """The first record of a recording that is still on the log: the number of its (first) batch,
+    and the first timestamp (ms) of each track with frames in it."""
 
     number: int
     timestamps: Mapping[str, int]
 
 
 def anew(checkpoint: RecorderCheckpoint, kept: FirstKept | None) -> RecorderCheckpoint:
-    """Return the checkpoint with which the recording is made once more from its first record, under
-    the same INUM. Frames before `kept` (None: all so far) are lost, and count as such.
+    """Return the checkpoint with which to make the recording again from its first record, under the
+    same INUM. Frames before `kept` (None: all so far) are lost, and count as lost.
 
-    It does not count as silent before its last record so far.
+    The recording does not count as silent before its last record so far.
     """
     c = checkpoint
     begun = _new(recording_of(c)).checkpoint()
@@ -98,7 +98,7 @@ def anew(checkpoint: RecorderCheckpoint, kept: FirstKept | None) -> RecorderChec
 
 
 def frames_lost(checkpoint: RecorderCheckpoint, kept: FirstKept | None) -> int:
-    """Return how many frames of both tracks are lost if the recording is made anew."""
+    """Return how many frames of both tracks are lost if the recording is made again."""
     begun = anew(checkpoint, kept)
     ends = {} if kept is None else kept.timestamps
     if not begun.dropped_batches:
@@ -110,8 +110,8 @@ def frames_lost(checkpoint: RecorderCheckpoint, kept: FirstKept | None) -> int:
 def _without(
     begun: RecorderCheckpoint, known: RecorderCheckpoint, last_lost: int, ends: Mapping[str, int]
 ) -> RecorderCheckpoint:
-    """Return `begun` with the batches up to `last_lost` dropped: of the frames that are `known`,
-    those before `ends` (ms, by track; all if there is none)."""
+    """Return `begun` with the batches up to `last_lost` dropped. Lost are the frames of `known`
+    before `ends` (ms, by track; all frames of a track that is not in it)."""
     tracks = (DroppedTrack(t.track, _runs(known, t, ends.get(t.track))) for t in known.tracks)
     dropped = MediaDropped(
         *(begun.stream_sid, begun.call_sid, begun.task_sid, begun.gateway, begun.epoch),
@@ -171,7 +171,7 @@ def _new(recording: Recording) -> Assembler:
 
 
 def _lasts_ms(record: MediaBatch | MediaDropped) -> int:
-    """Return how long before the record's time its first frame was spoken."""
+    """Return the time from the start of the record's first frame to the end of its last, in ms."""
     runs = [run for track in record.tracks for run in track.runs]
     if not runs:
         return 0

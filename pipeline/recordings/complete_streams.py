@@ -1,5 +1,5 @@
-"""Memory of media streams with complete recordings: enough to decide whether a batch that arrives
-late or again is in one of them."""
+"""Memory of media streams with complete recordings, to decide whether a batch that arrives late or
+again is in one of them."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ from schemas.fast_dataclass import dataclass
 from schemas.records import RecorderCheckpoint
 
 REMEMBERED_MS = 4 * 24 * 60 * 60 * 1000
-"""How long after its end, by the log's clock, a media stream is remembered: `media` keeps its
-records for three days, and what arrives later than this begins a recording of its own."""
+"""How long a media stream is remembered after its end, in log time. `media` keeps its records for
+three days. Audio that arrives later than this begins a recording of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class _Closing:
 class CompleteStreams:
     """The closing checkpoints of a partition, by media stream.
 
-    They are kept as bytes: there are many, and few are ever asked for.
+    They are kept as encoded bytes: there are many, and few are ever read.
     """
 
     def __init__(self, checkpoints: Iterable[RecorderCheckpoint] = ()) -> None:
@@ -36,7 +36,7 @@ class CompleteStreams:
             self.add(checkpoint)
 
     def add(self, closing: RecorderCheckpoint) -> None:
-        """Remember a recording that is complete; one that is known already changes nothing."""
+        """Remember a complete recording. One that is known already changes nothing."""
         key = stream_key(closing.task_sid, closing.stream_sid)
         known = self._of_stream.get(key, ())
         data = encode(closing)
@@ -53,7 +53,7 @@ class CompleteStreams:
 
     def forget(self, passed: int, now: int) -> list[RecorderCheckpoint]:
         """Drop and return the closing checkpoints of recordings that ended long before `now` (ms,
-        log time) and are not read again from before their end (`passed`: an offset)."""
+        log time), and before the offset `passed`, from which the log is read again."""
         gone: list[RecorderCheckpoint] = []
         while self._in_log and _may_go(self._in_log[0], passed, now):
             closing = self._in_log.popleft()
@@ -72,7 +72,7 @@ def stream_key(task_sid: str, stream_sid: str) -> str:
 def has_batch(
     complete: Iterable[RecorderCheckpoint], gateway: str, epoch: int, number: int
 ) -> bool:
-    """Return whether one of these recordings holds the batch. Batches are numbered within the life
+    """Return whether one of these recordings has the batch. Batches are numbered within one run
     (`epoch`) of a gateway."""
     return any(
         (each.gateway, each.epoch) == (gateway, epoch) and batches_of(each).has(number)
@@ -81,7 +81,7 @@ def has_batch(
 
 
 def last_batch(complete: Iterable[RecorderCheckpoint], gateway: str, epoch: int) -> int:
-    """Return the highest batch number that these recordings know of; 0: none."""
+    """Return the highest batch number in these recordings; 0: none."""
     own = (each for each in complete if (each.gateway, each.epoch) == (gateway, epoch))
     return max((each.last_batch for each in own), default=0)
 

@@ -1,7 +1,7 @@
-"""The decisions on calls, as the recorder reads them beside the audio, and what they withhold.
+"""The decisions on calls, which the recorder reads beside the audio, and the audio they withhold.
 
 A frame that was received 2 s or more after a `stop` or `do-not-record`, and before the next
-`record`, must not be heard: Twilio's API, which ends media streams, may fail or be late.
+`record`, must not be audible: Twilio's API, which ends media streams, may fail or be late.
 """
 
 from collections import deque
@@ -13,19 +13,19 @@ from schemas.records import RecorderDecision, RecordingDecided
 
 RECORD = "record"
 GRACE_MS = 2_000
-"""What Twilio may take to end a media stream after the decision."""
+"""The time that Twilio may take to end a media stream after the decision."""
 REMEMBERED_MS = 26 * 60 * 60 * 1000
-"""How long a decision is remembered, by the log's clock: longer than a call lasts. For audio that
-arrives later still, a closing checkpoint holds the decisions of its call."""
+"""How long a decision is remembered, in log time: longer than any call. For audio that arrives
+later, the closing checkpoint has the decisions of its call."""
 MAX_TEXTS = 10_000
 MAX_DECISIONS = 1_000
-"""Decisions on one call that are kept; the earliest go first."""
+"""The most decisions on one call that are kept. The earliest are dropped first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A time in which nothing may be heard, and by which decision: from `begin_at` on (ms) and
-    before `end_at`; None: until further notice."""
+    """A time in which no audio may be kept: from `begin_at` (ms), before `end_at` (None: without
+    end), because of `decision`."""
 
     begin_at: int
     end_at: int | None
@@ -34,7 +34,7 @@ class Period:
 
 def periods(decisions: Iterable[RecorderDecision]) -> tuple[Period, ...]:
     """Return the times in which the decisions on a call withhold audio, ascending. A decision may
-    be given twice."""
+    occur twice."""
     found: list[Period] = []
     held: RecorderDecision | None = None
     for decision in sorted(set(decisions), key=_in_order):
@@ -56,16 +56,16 @@ def _in_order(decision: RecorderDecision) -> tuple[int, int]:
 
 
 class Decisions:
-    """The decisions of a partition's calls; those not in a checkpoint yet are `unsaved`."""
+    """The decisions of a partition's calls. `unsaved` are those that no checkpoint has yet."""
 
     def __init__(self) -> None:
         self._of_task: dict[str, tuple[RecorderDecision, ...]] = {}
-        self._texts: dict[str, str] = {}  # reasons come again and again
+        self._texts: dict[str, str] = {}  # one copy of each reason: few texts, many decisions
         self._in_log: deque[RecorderDecision] = deque()
         self._unsaved: list[RecorderDecision] = []
 
     def restore(self, known: Iterable[RecorderDecision]) -> None:
-        """Take decisions from checkpoints."""
+        """Add decisions from checkpoints."""
         for decision in sorted(known, key=lambda each: each.offset):
             self._add(decision)
 
@@ -85,12 +85,12 @@ class Decisions:
 
     @property
     def first_unsaved(self) -> int | None:
-        """The offset of the first decision that is in no checkpoint; None if all are."""
+        """The offset of the first decision that is in no checkpoint; None if all are in one."""
         return self._unsaved[0].offset if self._unsaved else None
 
     def unsaved(self, before: int | None) -> list[RecorderDecision]:
-        """Return the decisions to put into checkpoints, which count as saved from now on: all, if
-        the first has a Kafka timestamp below `before` (ms; None: in any case)."""
+        """Return the decisions to put into checkpoints; they count as saved from now on. These are
+        all unsaved ones, if the first has a Kafka timestamp below `before` (ms; None: always)."""
         if not self._unsaved or (before is not None and self._unsaved[0].heard_at >= before):
             return []
         saved, self._unsaved = self._unsaved, []
@@ -98,7 +98,7 @@ class Decisions:
 
     def forget(self, passed: int, now: int) -> list[RecorderDecision]:
         """Drop and return decisions below the offset `passed` that were made long before `now` (ms,
-        log time): their checkpoints are to be deleted."""
+        log time). The caller deletes their checkpoints."""
         gone: list[RecorderDecision] = []
         while self._in_log and _may_go(self._in_log[0], passed, now):
             decision = self._in_log.popleft()

@@ -1,4 +1,4 @@
-"""What the fold over a partition of `media` asks for, and the recorder carries out."""
+"""The effects that the fold over a partition of `media` returns, and the recorder carries out."""
 
 from pipeline.recordings.decisions import Period
 from pipeline.recordings.recording import Batches, Recording
@@ -15,14 +15,14 @@ from schemas.records import (
 
 @dataclass(frozen=True, slots=True)
 class RecordingBegan:
-    """A recording began: to be told on `recordings`."""
+    """A recording began. Announce it on `recordings`."""
 
     started: RecordingStarted
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentCut:
-    """A segment is complete. Store it; then `checkpoint` may be published, not before."""
+    """A segment is complete. Store it, and only then publish `checkpoint`."""
 
     recording: Recording
     segment: RecordingSegment
@@ -31,7 +31,7 @@ class SegmentCut:
 
 @dataclass(frozen=True, slots=True)
 class WithheldSpan:
-    """Samples [first, last) that must not be heard, and by which decision."""
+    """Samples [first, last) that must not be audible, and the decision."""
 
     first: int
     last: int
@@ -40,8 +40,9 @@ class WithheldSpan:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Frames that are left out of the audio: their number on each track (inbound, outbound) by
-    span, the samples [first, last) of each track that are silence instead, and its length (ms)."""
+    """Frames that are left out of the audio. `frames`: their number on each track (inbound,
+    outbound), by span. `silenced`: the samples [first, last) of each track that become silence.
+    `ms`: the length of that."""
 
     frames: tuple[tuple[int, int], ...] = ()
     silenced: tuple[tuple[tuple[int, int], ...], ...] = ((), ())
@@ -49,7 +50,7 @@ class Withheld:
 
     @property
     def total(self) -> int:
-        """Frames of both tracks."""
+        """Withheld frames of both tracks."""
         return sum(map(sum, self.frames))
 
 
@@ -59,10 +60,10 @@ NOTHING_WITHHELD = Withheld()
 @dataclass(frozen=True, slots=True)
 class RecordingEnded:
     """A recording is complete: `stored` segments are in the store, `tail` is the last one. If there
-    are `spans`, call `pipeline.recordings.withholding.without_withheld` first. Write audio and
-    manifest, announce it, publish `checkpoint`: in this order; then drop the segments.
+    are `spans`, call `pipeline.recordings.withholding.without_withheld` first. Then write audio and
+    manifest, announce the recording, publish `checkpoint`, and drop the segments, in this order.
 
-    `origin`: the timestamp (ms of media time) that lies at sample 0.
+    `origin`: the timestamp of sample 0 (ms of media time).
     """
 
     recording: Recording
@@ -85,7 +86,7 @@ class RecordingEnded:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The record is no part of any recording: a dead letter, with a fixed word and a sentence."""
+    """The record belongs to no recording: write a dead letter with a fixed reason and a detail."""
 
     reason: str
     detail: str
@@ -93,12 +94,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """The record changed nothing and nothing is lost by it."""
+    """The record changed nothing, and nothing is lost because of it."""
 
     reason: str
 
 
 NEVER_OPENED = Ignored("closed, never opened")
-"""The end of a media stream of which nothing else was read."""
+"""The close of a media stream without any other record."""
 
 Effect = RecordingBegan | SegmentCut | RecordingEnded | Refused | Ignored

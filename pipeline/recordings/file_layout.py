@@ -1,7 +1,7 @@
-"""Where a segment's samples lie in the finished WAV, so that they can be put there at once.
+"""The places of a segment's samples in the finished WAV, so that they can be written at once.
 
-The places of no two samples are the same, and each follows from the log: so blocks may be written
-in any order, any number of times, by anybody, and the file comes out the same.
+Each sample has its own place, which follows from the log. So blocks may be written in any order,
+repeatedly and by any process, and the file comes out the same.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from schemas.records import RecordingSegment, SegmentTrack
 
 
 class Block(NamedTuple):
-    """Bytes of the file from `position` on, `step` apart: 1, or 2 where they are of one track."""
+    """Bytes of the file from `position` on, `step` apart: 1, or 2 for samples of one track."""
 
     position: int
     data: bytes | bytearray
@@ -21,8 +21,9 @@ class Block(NamedTuple):
 
 
 def blocks(segment: RecordingSegment) -> Iterator[Block]:
-    """The segment's samples, silences filled in: both tracks woven where it has both, and the rest
-    of each track alone. Raises `BrokenSegments` where its runs do not describe its audio."""
+    """Yield the segment's samples with silences filled in: interleaved as far as it has both
+    tracks, then the rest of each track alone. Raise `BrokenSegments` if its runs do not describe
+    its audio."""
     left, right = segment.tracks
     if _is_long(left) or _is_long(right):
         yield from _alone(left, 0)
@@ -48,8 +49,8 @@ def blocks(segment: RecordingSegment) -> Iterator[Block]:
 
 
 def finishing(ends: Sequence[int | None], samples: int) -> Iterator[Block]:
-    """What a WAV of `samples` samples needs besides its segments: silence after the end of each
-    track (`ends`: inbound, outbound; None: it never began), and the header."""
+    """Yield the parts of a WAV of `samples` samples that are not in its segments: silence after the
+    end of each track (`ends`: inbound, outbound; None: it never began), and the header."""
     for side, end in enumerate(ends):
         at = end or 0
         while at < samples:

@@ -1,7 +1,7 @@
-"""Segments -> WAV, a piece at a time: a call of 24 hours never lies in memory.
+"""Segments to WAV, piece by piece, so that a call of 24 hours is never in memory as a whole.
 
-The tracks are read apart, each through all segments: they may lie far from each other in the log
-(one silent for an hour), and a segment holds what came at the same time, not what sounds then.
+Each track is read by itself through all segments. The tracks may lie far apart in the log (one may
+be silent for an hour): a segment holds samples that arrived together, not samples of the same time.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterator, Sequence
@@ -10,19 +10,19 @@ from pipeline.media.wav import CHANNELS, HEADER_SIZE, SILENCE, header, interleav
 from schemas.records import RecordingSegment, SegmentTrack
 
 Fetch = Callable[[int], Awaitable[RecordingSegment]]
-"""Gets a recording's segment by its index."""
+"""Returns a recording's segment by its index."""
 
 CHUNK_BYTES = 512 * 1024
 """About the size of the pieces of one track."""
 
 
 class BrokenSegments(ValueError):
-    """The segments are not those of the recording; the text says how."""
+    """The segments are not those of the recording. The text gives the difference."""
 
 
 async def wav(fetch: Fetch, segments: int, samples: int) -> AsyncGenerator[bytearray, None]:
-    """The WAV file of a recording of `segments` segments, whose longer track has `samples`
-    samples, in pieces. Raises `BrokenSegments` where they hold something else."""
+    """Yield the WAV file of a recording of `segments` segments, in pieces. `samples`: the length of
+    its longer track. Raise `BrokenSegments` if the segments hold something else."""
     left, right = _track(fetch, segments, 0), _track(fetch, segments, 1)
     left_bytes: bytes | None = b""
     right_bytes: bytes | None = b""
@@ -73,7 +73,7 @@ async def silenced(
 
 
 def part_audio(part: SegmentTrack) -> Iterator[bytes]:
-    """What a segment's part of a track sounds like, silences filled in, in pieces."""
+    """Yield the samples of a segment's track, silences filled in, in pieces."""
     out = bytearray()
     position = copied = 0  # audio before `copied` is in `out` or was yielded
     for run in part.runs:
@@ -105,7 +105,7 @@ async def _track(fetch: Fetch, segments: int, index: int) -> AsyncGenerator[byte
 
 
 def _common(left: bytes | None, right: bytes | None) -> int:
-    """How many samples can be woven now: where one track is over, as many as the other has."""
+    """Return how many samples can be interleaved now. If one track is over, all of the other's."""
     if left is None or right is None:
         return len(left or right or b"")
     return min(len(left), len(right))

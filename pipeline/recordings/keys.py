@@ -1,4 +1,4 @@
-"""How a recording, its files and its checkpoints are called."""
+"""Names of a recording, its files and its checkpoints."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -11,8 +11,8 @@ SEGMENTS = "segments"
 
 
 def inum(recording: Recording) -> str:
-    """Return the INUM: 18 decimal digits, the second in which the recording began and a hash modulo
-    10^8: of the stream SID, or, for a supplement, of `stream_sid:batch number`."""
+    """Return the INUM, 18 decimal digits: the second in which the recording began, and a hash
+    modulo 10^8 of the stream SID or, for a supplement, of `stream_sid:batch number`."""
     text = recording.stream_sid
     if recording.part:
         text = f"{text}:{abs(recording.part)}"
@@ -21,10 +21,10 @@ def inum(recording: Recording) -> str:
 
 
 def recording_id(recording: Recording) -> str:
-    """Return a name that no other recording has: the INUM and 64 bits of a hash.
+    """Return the recording's unique name: the INUM and 64 bits of a hash.
 
-    Two media streams that begin in the same second share an INUM once in 10^8 times, and a stream
-    SID that is used under two tasks in the same second always does.
+    The INUM alone is not unique. Two media streams that begin in the same second share one with a
+    probability of 10^-8; a stream SID that is used under two tasks in one second always does.
     """
     r = recording
     parts = [r.stream_sid]
@@ -35,8 +35,8 @@ def recording_id(recording: Recording) -> str:
 
 
 def audio_key(recording: Recording) -> str:
-    """Return the WAV's key in the recordings store: a directory a day (UTC), in it one for each
-    recording."""
+    """Return the WAV's key in the recordings store: a directory for each day (UTC), and in it one
+    for each recording."""
     return f"{_directory(recording)}/{inum(recording)}.wav"
 
 
@@ -46,17 +46,17 @@ def manifest_key(recording: Recording) -> str:
 
 
 def segment_key(recording: Recording, index: int) -> str:
-    """Return a segment's key. All lie in one directory, so that one listing finds left-overs."""
+    """Return a segment's key. All are in one directory, so that one listing finds leftovers."""
     return f"{SEGMENTS}/{recording_id(recording)}-{index:06d}"
 
 
 def draft_key(recording: Recording) -> str:
-    """Return the key of the growing WAV, in a store whose files can grow."""
+    """Return the key of the growing WAV, in a store with files that can grow."""
     return f"{SEGMENTS}/{recording_id(recording)}-draft.wav"
 
 
 def entries_key(recording: Recording) -> str:
-    """Return the key of the manifest's entries so far, one segment a line."""
+    """Return the key of the manifest's entries so far, one segment per line."""
     return f"{SEGMENTS}/{recording_id(recording)}-entries.json"
 
 
@@ -74,7 +74,7 @@ def checkpoint_key(record: RecorderCheckpoint | RecorderDecision) -> bytes:
     """Return the key of a record on `recorder.checkpoints`."""
     if isinstance(record, RecorderDecision):
         return f"decision:{record.task_sid}:{record.at}:{record.decision}".encode()
-    # Earlier versions used the stream SID; their recordings keep that key to their end.
+    # Earlier versions used the stream SID. Their recordings keep that key until they end.
     return (recording_id(recording_of(record)) if record.by_task else record.stream_sid).encode()
 
 

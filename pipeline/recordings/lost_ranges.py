@@ -1,7 +1,7 @@
-"""Why frames are missing, range by range: a hole in a track, parted by reasons.
+"""Why frames are missing: a hole in a track, divided into parts by reason.
 
-How many frames a hole lost is the contract's rule for the hole as a whole, and the parts add up to
-it: no frame is counted twice, whatever was told of it.
+The contract's rule gives the lost frames of the hole as a whole, and the parts add up to that
+number: no frame is counted twice, whatever was reported about it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,21 +12,21 @@ from schemas.fast_dataclass import dataclass
 from schemas.records import DroppedStretch, Run
 
 NOT_RECEIVED = "not-received"
-"""A hole in the timestamps, and in the sequence numbers or next to frames that were dropped: frames
-that Twilio sent, or may have sent, did not come to the gateway."""
+"""The timestamps have a hole, and so have the sequence numbers, or frames next to it were dropped.
+Frames that Twilio sent, or may have sent, did not arrive at the gateway."""
 NOT_SENT = "not-sent"
-"""A hole in the timestamps over which the sequence numbers run on: Twilio sent nothing."""
+"""The timestamps have a hole, the sequence numbers have none: Twilio sent nothing."""
 BATCH_MISSING = "batch-missing"
-"""A batch of the gateway is not on `media`, nor did it say why; its frames may have been in it."""
+"""A batch of the gateway is not on `media`, without a report. The frames may have been in it."""
 START = "start"
-"""Before a track's first frame: silence, and no loss."""
+"""Silence before a track's first frame. It is no loss."""
 
 MOST_STRETCHES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Silence of so many samples, in place of so many frames, which are missing for a reason."""
+    """`samples` of silence in place of `lost` frames, which are missing for `reason`."""
 
     samples: int
     lost: int
@@ -36,14 +36,14 @@ class Hole:
 def holes(
     begin: int, end: int, dropped: Iterable[DroppedStretch], otherwise: str
 ) -> tuple[Hole, ...]:
-    """The hole between two samples of a track, in parts; none where it is no more than jitter.
+    """Return the hole between two samples of a track, in parts; none if it is only jitter.
 
-    `dropped` (ascending) lie anywhere; what is left of the hole beside them is missing for the
-    reason `otherwise`. What would be no more than jitter is part of its neighbour.
+    `dropped` (ascending) may lie anywhere. The rest of the hole is missing for the reason
+    `otherwise`. A part that would be shorter than the jitter belongs to its neighbour.
     """
     if end - begin < JITTER_SAMPLES:
         return ()
-    parts: list[tuple[int, str]] = []  # up to which sample, and why
+    parts: list[tuple[int, str]] = []  # the sample at which the part ends, and its reason
     at = begin
     for each in dropped:
         first, last = max(each.first, at), min(each.end, end)
@@ -60,7 +60,7 @@ def holes(
 
 
 def stretches(runs: Iterable[Run], reason: str) -> Iterable[DroppedStretch]:
-    """Where the frames of runs would have lain, by their timestamps."""
+    """Yield the places of the runs' frames in the track, by their timestamps."""
     for run in runs:
         first = run.timestamp * SAMPLES_PER_MS
         last = (run.timestamp + (run.frames - 1) * run.step) * SAMPLES_PER_MS
@@ -70,7 +70,7 @@ def stretches(runs: Iterable[Run], reason: str) -> Iterable[DroppedStretch]:
 def with_stretches(
     known: Sequence[DroppedStretch], more: Iterable[DroppedStretch]
 ) -> tuple[DroppedStretch, ...]:
-    """All of them, ascending, and few: those that touch are one."""
+    """Return all stretches, ascending. Those that touch become one, so that they stay few."""
     found: list[DroppedStretch] = []
     for each in sorted([*known, *more], key=lambda each: (each.first, each.end)):
         last = found[-1] if found else None
@@ -83,7 +83,7 @@ def with_stretches(
 
 
 def beyond(known: Iterable[DroppedStretch], end: int) -> tuple[DroppedStretch, ...]:
-    """What of them lies after `end`: what is before is accounted for."""
+    """Return the stretches that reach beyond `end`. Earlier ones are accounted for."""
     return tuple(each for each in known if each.end - end >= JITTER_SAMPLES)
 
 

@@ -1,6 +1,6 @@
 """The manifest of a recording: a JSON object that accounts for every frame, segment by segment.
 
-Documented in docs/recordings.md. Signature and masks will be further fields of it.
+Documented in docs/recordings.md. Signature and masks will be further fields.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ from schemas.records import (
 
 VERSION = 2
 SILENCE_MS = 1_000
-"""Less than this between the last frame and the end of the media stream is no silence."""
+"""A shorter time between the last frame and the end of the media stream is not reported."""
 END = b"]}\n"
-"""What closes the manifest."""
+"""The last bytes of the manifest."""
 
 
 def completed(ended: RecordingEnded, audio_bytes: int, audio_sha256: str) -> RecordingCompleted:
-    """Return the announcement of a recording whose audio and manifest are stored."""
+    """Return the announcement of a recording with stored audio and manifest."""
     r, frames = ended.recording, _frames(ended)
     return RecordingCompleted(
         inum=inum(r),
@@ -65,8 +65,8 @@ def completed(ended: RecordingEnded, audio_bytes: int, audio_sha256: str) -> Rec
 
 
 def completed_before(ended: RecordingEnded, manifest: Mapping[str, Any]) -> RecordingCompleted:
-    """Return the announcement of a recording with a stored manifest, from the manifest's counts:
-    the segments, from which withheld frames are counted, may be gone."""
+    """Return the announcement of a recording with a stored manifest, with the manifest's counts.
+    They cannot be counted again: the segments, which show withheld frames, may be gone."""
     audio, frames, at_end = manifest["audio"], manifest["frames"], manifest["lost_at_end"]
     return replace(
         completed(ended, audio["bytes"], audio["sha256"]),
@@ -82,8 +82,8 @@ def completed_before(ended: RecordingEnded, manifest: Mapping[str, Any]) -> Reco
 
 
 def head(ended: RecordingEnded, partition: int, audio_bytes: int, audio_sha256: str) -> bytes:
-    """The manifest up to its first segment; then come `entry` of each segment, parted by commas,
-    and `END`."""
+    """Return the manifest up to its first segment. The entries of the segments (`entry`), separated
+    by commas, and `END` follow."""
     r, batches, reported = ended.recording, ended.batches, ended.reported
     fields = {
         "version": VERSION,
@@ -136,8 +136,8 @@ def head(ended: RecordingEnded, partition: int, audio_bytes: int, audio_sha256: 
 
 
 def _silent_ms(ended: RecordingEnded) -> int:
-    """Return how long after the audio the media stream was still open while Twilio sent nothing:
-    0 unless that is certain, and for less than `SILENCE_MS`."""
+    """Return how long the media stream was still open after the audio while Twilio sent nothing, in
+    ms: 0 unless that is certain, and 0 if it is less than `SILENCE_MS`."""
     reported = ended.reported
     is_known = reported is not None and reported.unbroken and ended.samples > 0
     if not is_known or ended.at_end is not None or ended.withheld.total:
@@ -148,7 +148,7 @@ def _silent_ms(ended: RecordingEnded) -> int:
 
 
 def _withheld(ended: RecordingEnded) -> Iterator[dict[str, Any]]:
-    """Yield each span that must not be heard: its samples, frames, and the decision."""
+    """Yield each span that must not be audible: its samples, its frames, and the decision."""
     for span, (inbound, outbound) in zip(ended.spans, ended.withheld.frames, strict=True):
         decision, end_at = span.period.decision, span.period.end_at
         yield {
@@ -166,8 +166,8 @@ def _withheld(ended: RecordingEnded) -> Iterator[dict[str, Any]]:
 
 
 def entry(segment: RecordingSegment) -> bytes:
-    """What the manifest says of a segment. `sha256` is that of its inbound samples as received,
-    without silences, followed by its outbound ones."""
+    """Return the manifest's entry of a segment. `sha256` is the hash of its inbound samples as
+    received, without silences, followed by its outbound samples."""
     digest = hashlib.sha256()
     for part in segment.tracks:
         digest.update(part.audio)
@@ -182,7 +182,7 @@ def entry(segment: RecordingSegment) -> bytes:
 
 
 def frame_counts(tracks: tuple[RecorderTrack, ...]) -> dict[str, int]:
-    """The frames of the tracks together, by what became of them."""
+    """Return the frame counts of all tracks together."""
     return {
         "received": sum(track.received for track in tracks),
         "lost": sum(track.lost for track in tracks),
@@ -200,7 +200,7 @@ def _frames(ended: RecordingEnded) -> dict[str, int]:
 
 
 def _lost_for(ended: RecordingEnded) -> list[dict[str, int]]:
-    """The frames that each track lost, by reason: in its holes, and at its end."""
+    """Return the frames that each track lost, by reason: in its holes, and at its end."""
     missing = ended.at_end.tracks if ended.at_end else [Missing(0, ()) for _ in ended.tracks]
     return [
         _added([track.lost_for, *({hole.reason: hole.lost} for hole in each.holes)])
@@ -216,8 +216,8 @@ def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def _at_end(ended: RecordingEnded, at_end: AtEnd) -> dict[str, Any]:
-    """None of it is in the audio: at most the silence is there with which the shorter track is
-    filled up."""
+    """Return the frames lost at the end. None of them is in the audio, except that the shorter
+    track is filled up with silence."""
     pairs = zip(ended.tracks, at_end.tracks, strict=True)
     return {
         "frames": at_end.frames,

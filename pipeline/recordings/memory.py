@@ -1,4 +1,4 @@
-"""What a partition remembers beside its open recordings: complete ones, and decisions."""
+"""The memory of a partition apart from its open recordings: complete recordings, and decisions."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,7 +13,7 @@ Checkpoint = RecorderCheckpoint | RecorderDecision
 
 
 class Memory:
-    """The memory, from the partition's checkpoints; those of open recordings are passed over."""
+    """The memory, built from the partition's checkpoints. Those of open recordings are ignored."""
 
     def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
         known = list(checkpoints)
@@ -27,8 +27,8 @@ class Memory:
         return self.complete.of(record.task_sid, record.stream_sid)
 
     def decisions_on(self, recording: Recording) -> Sequence[RecorderDecision]:
-        """Return the decisions on the recording's call: those that are remembered, and those in the
-        closing checkpoints of its media stream."""
+        """Return the decisions on the recording's call: the remembered ones, and for a supplement
+        also those in the closing checkpoints of its media stream."""
         decisions = self.decisions.of(recording.task_sid)
         if not recording.part:
             return decisions
@@ -36,8 +36,8 @@ class Memory:
         return [*decisions, *(d for each in earlier for d in each.decisions)]
 
     def forget(self, passed: int, now: int) -> list[bytes]:
-        """Forget what ended, or was decided, long before `now` (ms, log time) and is not read again
-        (`passed`: an offset). Return the keys of the checkpoints to delete."""
+        """Forget recordings that ended, and decisions that were made, long before `now` (ms, log
+        time) and before the offset `passed`. Return the keys of the checkpoints to delete."""
         gone: list[Checkpoint] = [*self.complete.forget(passed, now)]
         gone += self.decisions.forget(passed, now)
         return [checkpoint_key(each) for each in gone]

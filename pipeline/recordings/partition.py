@@ -1,9 +1,8 @@
 """All recordings of one partition of `media`, as a fold over its records.
 
-What becomes of a media stream depends on its own records, on the decisions on its call, and on the
-`GatewayStarted` of its gateway, alone. The partition knows which recordings are open, and which are
-complete, so that audio that arrives late becomes a supplement and audio that comes again changes
-nothing.
+The result for a media stream depends only on its own records, on the decisions on its call, and on
+the `GatewayStarted` of its gateway. The partition knows which recordings are open and which are
+complete. So late audio becomes a supplement, and repeated audio changes nothing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -54,13 +53,13 @@ from schemas.records import (
 )
 
 FAR_BEHIND = 50_000
-"""Records after which a recording that hears nothing gets a new checkpoint all the same, so that
-taking it up again never means reading more than these."""
+"""After this many records, a recording gets a new checkpoint even if it receives nothing, so that
+resuming it never reads more records than these."""
 
 
 class PartitionFold:
-    """The fold. It begins with the partition's checkpoints, and takes its records in order from
-    `resume_offset` or any earlier one: what the checkpoints hold already is passed over."""
+    """The fold. It begins with the partition's checkpoints and takes the records in order, from
+    `resume_offset` or any earlier one. Records that the checkpoints contain are skipped."""
 
     def __init__(self, checkpoints: Iterable[Checkpoint] = ()) -> None:
         known = list(checkpoints)
@@ -70,7 +69,7 @@ class PartitionFold:
                 self._open[source_of(checkpoint)] = Assembler(checkpoint)
         self._memory = Memory(known)
         self._dirty: dict[str, tuple[int, int]] = {}
-        self._look_at = 0  # before this, by the log's clock, no recording has been silent for long
+        self._look_at = 0  # until this log time, no recording can reach its silence limit
 
     @property
     def open_recordings(self) -> tuple[Recording, ...]:
@@ -78,13 +77,13 @@ class PartitionFold:
         return tuple(assembler.recording for assembler in self._open.values())
 
     def resume_offset(self, committed: int) -> int:
-        """Return where to read from, so that no recording misses a record. It is not simply
-        `committed`: a recorder that had lost the partition may have put an older checkpoint over a
-        newer one."""
+        """Return the offset to read from, so that no recording misses a record. It may be below
+        `committed`: a recorder that had lost the partition may have overwritten a newer checkpoint
+        with an older one."""
         return min([committed, *(a.next_offset for a in self._open.values())])
 
     def know(self, decided: RecordingDecided) -> None:
-        """Take a decision that stands on the log before all that is read."""
+        """Add a decision from before the first record that is read."""
         self._memory.decisions.add(decided, -1, decided.at)
         self._memory.decisions.unsaved(None)
 
@@ -96,8 +95,8 @@ class PartitionFold:
         return self._handle(record, offset, at)
 
     def handle_regular(self, batch: RegularBatch, offset: int, at: int) -> list[Effect] | None:
-        """Return what `handle` would return for the same batch, at a fraction of the cost; None:
-        nothing was done, and `handle` is to be called."""
+        """Return the result of `handle` for the same batch, at a fraction of the cost. None:
+        nothing was done; call `handle`."""
         assembler = self._open.get(batch.source)
         if assembler is None or offset < assembler.next_offset or at > self._look_at:
             return None
@@ -111,18 +110,18 @@ class PartitionFold:
         return []
 
     def safe_offset(self, position: int) -> int:
-        """Return the offset to commit when every effect up to `position` was carried out: records
-        from there on are not all in a checkpoint."""
+        """Return the offset to commit once every effect up to `position` is carried out. Records
+        from that offset on may not be in a checkpoint."""
         unsaved = self._memory.decisions.first_unsaved
         found = [position if unsaved is None else min(position, unsaved)]
         return min([*found, *(offset for offset, _ in self._dirty.values())])
 
     def snapshots(self, position: int, before: int | None = None) -> list[Checkpoint]:
-        """Return checkpoints, with pending audio, for everything below `position`, of the
-        recordings whose oldest record that is in no checkpoint has a Kafka timestamp below `before`
-        (None: of all that have one), and of those whose checkpoint is far behind; and the decisions
-        that are in none. They count as published, and hold back neither a commit nor the next owner
-        of the partition."""
+        """Return the checkpoints to publish, with pending audio, for all records below `position`:
+        of recordings with an oldest unsaved record (one that is in no checkpoint) of a Kafka
+        timestamp below `before` (None: any), of recordings with a checkpoint that is far behind,
+        and the unsaved decisions. They count as published: they no longer hold back the commit, or
+        the next owner of the partition."""
         due = {source for source, (_, at) in self._dirty.items() if before is None or at < before}
         due |= {s for s, a in self._open.items() if position - a.next_offset > FAR_BEHIND}
         for source in due:
@@ -132,8 +131,8 @@ class PartitionFold:
         return [*recordings, *self._memory.decisions.unsaved(before)]
 
     def forget(self, committed: int, at: int) -> list[bytes]:
-        """Forget what ended long before `at` and is not read again. Return the keys of the
-        checkpoints to delete."""
+        """Forget what ended long before `at` (ms, log time) and is not read again. Return the keys
+        of the checkpoints to delete."""
         return self._memory.forget(self.resume_offset(committed), at)
 
     def _handle(self, record: Any, offset: int, at: int) -> list[Effect]:
@@ -158,7 +157,7 @@ class PartitionFold:
         if self._is_read(self._open.get(source_of(record)), offset):
             return [Ignored("read before")]
         if self._of_stream(record) or self._memory.complete_of(record):
-            # Its first batch begins a supplement, if there is one that no recording has.
+            # If no recording has its first batch, that batch begins a supplement.
             return [Ignored("opened before")]
         return [self._begin(opened(record, offset), offset, at)]
 
@@ -187,8 +186,8 @@ class PartitionFold:
     def _beginning(
         self, record: Audio, offset: int, complete: Sequence[RecorderCheckpoint]
     ) -> Assembler:
-        """Return the recording that begins with this record: a supplement, if its media stream has
-        a recording."""
+        """Return the recording that begins with this record: a supplement if the media stream has a
+        recording already."""
         others = [*map(recording_of, complete), *self._of_stream(record)]
         if not others:
             return opened_by(record, offset)
@@ -240,7 +239,7 @@ class PartitionFold:
         return [self._end(a, offset, at, death) for a in dead]
 
     def _end_silent(self, own: str, offset: int, at: int) -> list[Effect]:
-        """End recordings that were silent for long, except that of the record's own source."""
+        """End recordings that were silent for too long, except that of the record's own source."""
         silent = [
             assembler
             for source, assembler in self._open.items()

@@ -1,8 +1,9 @@
 """When the samples of a recording were received, as a few points of a clock.
 
-A batch says when its last frame was received, by the gateway's clock, which stays in the record
-however late that reaches the log. Frames come at the pace of the audio nearly always; a point is
-added when they do not: after a hole in the network, or when the two clocks have drifted apart.
+A batch has the time at which its last frame was received, by the gateway's clock. That time stays
+in the record however late the record reaches the log. Frames nearly always come at the pace of the
+audio. A point is added when they do not: after an interruption of the network, or when the two
+clocks have drifted apart.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,13 +12,13 @@ from pipeline.media.runs import SAMPLES_PER_MS
 from schemas.records import ClockPoint
 
 TOLERANCE_MS = 60
-"""How far a batch may be from the pace of those before it: reading in turns takes 40 ms."""
+"""How far a batch may be from the pace of earlier ones: the gateway reads sockets every 40 ms."""
 _POINTS_PER_TOLERANCE = 500
-"""After so many points the tolerance doubles, so that their number stays small."""
+"""After this many further points the tolerance doubles, so that their number stays small."""
 
 
 class ReceiveClock:
-    """The points. `note` each batch in order; `points` and `ReceiveClock(points)` stop and
+    """The points. Call `note` for each batch in order. `points` and `ReceiveClock(points)` stop and
     continue."""
 
     __slots__ = ("_offset", "_points", "_tolerance")
@@ -47,7 +48,7 @@ def samples_between(
     points: Sequence[ClockPoint], begin_at: int, end_at: int | None, samples: int
 ) -> Iterator[tuple[int, int]]:
     """Yield the samples, [first, last), that were received from `begin_at` on and before `end_at`
-    (ms; None: without end), of a recording with so many samples. Ascending, merged."""
+    (ms; None: without end). Ascending and merged. `samples`: the length of the recording."""
     span: tuple[int, int] | None = None
     for number, point in enumerate(points):
         end = points[number + 1].sample if number + 1 < len(points) else samples

@@ -12,10 +12,11 @@ class Recording:
     """The identity of a recording. `started_at` and `epoch` are in ms, by the gateway's clock.
 
     `part` is 0 for the first recording of a media stream, and the number of the first batch for a
-    supplement, negative if that batch was dropped (it may still come, and begins another then);
-    `supplement_of` is then the INUM of the recording that it belongs to, and `named_at` the time of
-    its first batch, whose second is in the INUM (0: `started_at`). `by_task`
-    False: an earlier version began it, and its files are named after the stream SID alone.
+    supplement. It is negative if that batch was dropped (the batch may still come, and then begins
+    another supplement). For a supplement, `supplement_of` is the INUM of the recording that it
+    belongs to, and `named_at` the time of its first batch, for the INUM (0: `started_at`).
+    `by_task` is False if an earlier version began it: its files are named after the stream SID
+    alone.
     """
 
     stream_sid: str
@@ -35,8 +36,8 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """What batch numbers say: how many came, the highest, how many were skipped, not new, or
-    dropped by the gateway, which said so; and which numbers came, as ascending ranges."""
+    """Counts from batch numbers: how many came, the highest, how many were skipped, were repeated,
+    or were dropped with a report of the gateway; and the numbers that came, as ascending ranges."""
 
     count: int = 0
     last: int = 0
@@ -50,7 +51,7 @@ class Batches:
         return any(each.first <= number <= each.last for each in self.ranges)
 
     def with_next(self, count: int) -> "Batches":
-        """Add so many batches, each numbered one more than the batch before it."""
+        """Add `count` batches, each numbered one more than the batch before it."""
         if not count:
             return self
         last = self.last + count
@@ -66,7 +67,7 @@ class Batches:
         return replace(self, count=self.count + 1, repeated=self.repeated + 1, ranges=ranges)
 
     def with_dropped(self, first: int, last: int) -> "Batches":
-        """Add numbers of batches that the gateway dropped; those that are not new change
+        """Add numbers of batches that the gateway dropped. Numbers that are not new change
         nothing."""
         if last <= self.last:
             return self
@@ -77,14 +78,14 @@ class Batches:
         )
 
     def up_to(self, last: int) -> "Batches":
-        """Count as missing what the gateway says that it sent and that did not come."""
+        """Count later batches up to `last`, the last one that the gateway sent, as missing."""
         missing = max(0, last - self.last)
         return replace(self, missing=self.missing + missing)
 
 
 def batches_of(checkpoint: RecorderCheckpoint) -> Batches:
-    """Return what a checkpoint says of batches. An earlier version noted the highest number
-    alone: all up to it are then in."""
+    """Return the batch numbers in a checkpoint. An earlier version noted only the highest number:
+    all numbers up to it are then in."""
     c, ranges = checkpoint, checkpoint.ranges
     if not c.by_task and c.last_batch:
         ranges = with_range(ranges, BatchRange(1, c.last_batch))

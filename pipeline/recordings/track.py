@@ -1,8 +1,8 @@
-"""One track of a recording: where its frames lie, and the piece of it that is not yet cut off.
+"""One track of a recording: the places of its frames, and the part that is not in a segment yet.
 
-Frames that go on with the last run as it began are not placed one batch after the other: they are
-gathered, and placed as one run as soon as anything else comes or anybody asks. Where runs are
-placed apart or together makes no difference to anything.
+Frames that continue the last run with the same step are not placed batch by batch. They are
+gathered, and placed as one run before anything else is done with the track. Whether runs are placed
+apart or together makes no difference to the result.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ from schemas.records import (
 
 
 class TrackAssembler:
-    """A fold over the batches of one track. `state` and `pending` together are all it knows."""
+    """A fold over the batches of one track. `state` and `pending` together are its whole state."""
 
     __slots__ = (
         "_audio",
@@ -56,7 +56,7 @@ class TrackAssembler:
         "track",
     )
     goes_on_at: int
-    """The timestamp of the next frame of `SIZE` samples with which `gather` may go on; -1: none."""
+    """The timestamp of the next frame of `SIZE` samples that `gather` may take; -1: none."""
 
     def __init__(self, state: RecorderTrack, pending: SegmentTrack | None = None) -> None:
         self.track = state.track
@@ -76,29 +76,29 @@ class TrackAssembler:
 
     @property
     def end(self) -> int:
-        """Samples in the track so far."""
+        """The length of the track so far, in samples."""
         return (self._timeline.end or 0) + SIZE * self._gathered
 
     @property
     def pending_runs(self) -> int:
-        """How many runs are to be written down at the next cut."""
+        """The number of runs for the next segment."""
         return len(self._runs) + len(self._left_out)
 
     def batch_missing(self) -> None:
-        """Note that a batch is missing here: it is the reason of a hole before the next frame."""
-        self._settle()  # the frames so far came before it
+        """Note that a batch is missing here: it explains a hole before the next frame."""
+        self._settle()  # the frames gathered so far came before it
         self._batch_missing = True
 
     def drop(self, runs: tuple[Run, ...], reason: str) -> None:
-        """Frames were thrown away: they are the reason of a hole before the next frame, or at the
-        end. Where the track has audio at their time, or gets it, nothing is missing."""
+        """Note that frames were dropped: they explain a hole before the next frame, or at the end.
+        If the track has audio at their time, or gets it, nothing is missing."""
         begun = self._timeline.end is not None or self._gathered
         more = stretches(runs, reason)
         more = beyond(more, self.end) if begun else more
         self._dropped = with_stretches(self._dropped, more)
 
     def add(self, batch: TrackBatch) -> None:
-        """Folds in a batch that `pipeline.media.batch.check` found sound."""
+        """Fold in a batch that `pipeline.media.batch.check` accepted."""
         self._settle()
         if batch.breaks or self._breaks:
             self._breaks = {each.timestamp: each.reason for each in batch.breaks}
@@ -117,7 +117,7 @@ class TrackAssembler:
         self._look_ahead()
 
     def gather(self, audio: bytes | memoryview) -> None:
-        """Folds in frames of `SIZE` samples, `STEP_MS` apart, the first at `goes_on_at`."""
+        """Fold in frames of `SIZE` samples, `STEP_MS` apart, the first at `goes_on_at`."""
         frames = len(audio) // SIZE
         self._gathered += frames
         self.goes_on_at += STEP_MS * frames
@@ -125,7 +125,7 @@ class TrackAssembler:
         self.pending_bytes += len(audio)
 
     def pending(self) -> SegmentTrack:
-        """What came since the last cut."""
+        """Return the part of the track since the last cut."""
         self._settle()
         return SegmentTrack(
             self.track,
@@ -137,13 +137,13 @@ class TrackAssembler:
         )
 
     def cut(self) -> SegmentTrack:
-        """What came since the last cut; the next piece begins here."""
+        """Return the part of the track since the last cut, and begin the next one."""
         piece = self.pending()
         self._begin(SegmentTrack(self.track, self.end, (), (), 0, b""))
         return piece
 
     def state(self) -> RecorderTrack:
-        """What is known of the whole track."""
+        """Return the state of the whole track."""
         self._settle()
         known = self._timeline.state()
         return RecorderTrack(
@@ -180,7 +180,7 @@ class TrackAssembler:
                 self.goes_on_at = timestamp
 
     def _settle(self) -> None:
-        """Places what was gathered: it follows without a seam, and joins the last run."""
+        """Place the gathered frames: they follow without a seam and join the last run."""
         if self._gathered:
             first = self.goes_on_at - STEP_MS * self._gathered
             run = Run(first, self._gathered, STEP_MS if self._gathered > 1 else 0, SIZE)
@@ -206,7 +206,7 @@ class TrackAssembler:
         last = self._runs[-1] if self._runs and not silence else None
         step = _joining_step(last, run.timestamp, run.size) if last else 0
         if last and step and (run.frames == 1 or run.step == step):
-            # As `replace` does, but this is done for every batch and costs a tenth.
+            # The same as `replace`, at a tenth of the cost: this runs for every batch.
             frames = last.frames + run.frames
             self._runs[-1] = PlacedRun(
                 last.timestamp, frames, step, last.size, last.silence, last.lost, last.reason
@@ -216,11 +216,11 @@ class TrackAssembler:
             self._runs.append(PlacedRun(*placed, reason))
 
     def _before(self, piece: Placed) -> tuple[int, int, str]:
-        """The silence before frames: its samples, the frames lost in it, and why. Where it has
-        several reasons, what comes first is noted by itself."""
+        """Return the silence before frames: its samples, the frames lost in it, and the reason. If
+        it has several reasons, add the earlier parts as runs of their own."""
         begin = piece.at - piece.silence
         found: list[Hole] = []
-        if not piece.lost:  # the first frame of all: it is late where earlier ones are known
+        if not piece.lost:  # the track's first frame, which is late if earlier ones were dropped
             due = self._dropped[0].first if self._dropped else piece.at
             begin = due if piece.at - due >= JITTER_SAMPLES else piece.at
             found.append(Hole(begin, 0, START))
@@ -235,10 +235,10 @@ class TrackAssembler:
 
     @property
     def _otherwise(self) -> str:
-        """Why frames are missing before the next one, if the gateway did not say why.
+        """Why frames are missing before the next one, if the gateway gave no reason.
 
-        Beside frames that the gateway dropped the sequence numbers are not known: a break before
-        one of them was dropped with it.
+        Next to dropped frames the sequence numbers are not known: a break before one of them was
+        dropped with it.
         """
         if self._batch_missing:
             return BATCH_MISSING
@@ -262,7 +262,7 @@ class TrackAssembler:
 
 
 def _lost_for(state: RecorderTrack) -> dict[str, int]:
-    """Frames lost, by reason; those of an earlier checkpoint, which had none, in one."""
+    """Return lost frames by reason. Those of an earlier checkpoint, without reasons, get one."""
     lost = dict(state.lost_for)
     if rest := state.lost - sum(lost.values()):
         lost[NOT_RECEIVED] = lost.get(NOT_RECEIVED, 0) + rest
@@ -270,7 +270,7 @@ def _lost_for(state: RecorderTrack) -> dict[str, int]:
 
 
 def _joining_step(last: PlacedRun | LeftOutRun, timestamp: int, size: int) -> int:
-    """The step with which a frame continues the run; 0: it begins another."""
+    """Return the step with which a frame continues the run; 0: it begins another run."""
     if size != last.size:
         return 0
     if last.frames > 1:

@@ -1,9 +1,9 @@
-"""What is missing after the last frames of a recording: what its gateway had to throw away, and
-what a gateway that died, or a socket that died without a word, took with it.
+"""Frames that are missing after the last frames of a recording: those that its gateway dropped, and
+those that were lost when the gateway died, or when a socket died without a close.
 
-The first is told by the gateway. Of the second nobody can know exactly what it was: frames that
-Twilio sent, or would have sent, after the last one that reached `media`, until the gateway was
-back, or the socket found dead. At most as many as fit into that time are counted.
+The gateway reports the first kind. The second kind can only be estimated: frames that Twilio sent,
+or would have sent, after the last one that reached `media`, until the gateway was back or the dead
+socket was found. At most the frames that fit into that time are counted.
 """
 
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ from schemas.records import DroppedStretch, MediaStreamClosed, RecorderTrack
 DROPPED = "dropped"
 
 LIMIT_MS = 10_000
-"""A media stream is not counted on for longer than this after its last record: had its call gone
-on, it would have been started again elsewhere by then."""
+"""The most that is counted after the last record of a media stream. If its call had continued, a
+new media stream would have been started by then."""
 DEATH_LIMIT_MS = 2_000
-"""What a gateway that is killed can take with it: half a second of a batch, and what Kafka did not
-acknowledge for up to a second, after which it spills. Its sockets end with it: time after that is a
-gap of the contact, in which no frame was sent."""
+"""The most that is lost when a gateway is killed: half a second of a batch, and up to a second of
+records that Kafka did not acknowledge (after that it spills). Its sockets end with it: the time
+after that is a gap of the contact, in which no frame was sent."""
 HALF_OPEN_MS = 1_000
-"""A socket that was dropped after it had been silent for so long had died before. One that is
-dropped while it is heard takes no more with it than was on its way."""
+"""If a socket was silent for this long before it was dropped, it was dead already. A socket that is
+dropped while frames arrive loses only those on their way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """How a media stream ended that no gateway closed; `at`: when that was clear (ms).
+    """The end of a media stream that no gateway closed. `at`: when that was certain (ms).
 
-    `takes_frames`: whether frames came to the gateway that are on no log. False if its gateway may
-    still come back with them: time without audio is then a gap of the contact.
+    `takes_frames`: whether the gateway received frames that are on no log. False if the gateway may
+    still return and deliver them: time without audio is then a gap of the contact.
     """
 
     reason: str
@@ -43,7 +43,7 @@ class Death:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What is missing of a track from sample `at` on, one hole after the other."""
+    """The missing part of a track, from sample `at` on: one hole after the other."""
 
     at: int
     holes: tuple[Hole, ...]
@@ -51,8 +51,8 @@ class Missing:
 
 @dataclass(frozen=True, slots=True)
 class AtEnd:
-    """What each track (inbound, outbound) lost after its last frame, up to a media time in ms, and
-    the reason of the latest of it."""
+    """Frames that each track (inbound, outbound) lost after its last frame, up to a media time in
+    ms. `reason`: that of the latest hole."""
 
     until_ms: int
     reason: str
@@ -60,12 +60,12 @@ class AtEnd:
 
     @property
     def frames(self) -> int:
-        """Of both tracks."""
+        """Lost frames of both tracks."""
         return sum(hole.lost for track in self.tracks for hole in track.holes)
 
 
 def at_end(assembler: Assembler, closed: MediaStreamClosed | Death) -> AtEnd | None:
-    """What is missing at the end of a recording; None: nothing that anybody could know of."""
+    """Return the frames missing at the end of a recording; None if none are known to be missing."""
     tracks = assembler.tracks()
     reason = _unheard(assembler, closed)
     if reason:
@@ -80,7 +80,7 @@ def at_end(assembler: Assembler, closed: MediaStreamClosed | Death) -> AtEnd | N
 
 
 def _unheard(assembler: Assembler, closed: MediaStreamClosed | Death) -> str:
-    """Why more must have come than was heard; empty: it need not."""
+    """Return why more frames must have been sent than arrived; empty: no reason."""
     if isinstance(closed, Death):
         return closed.reason if closed.takes_frames else ""
     if closed.reason == DROPPED and closed.at - assembler.last_at >= HALF_OPEN_MS:
@@ -96,12 +96,12 @@ def _until(
     *,
     died: bool,
 ) -> AtEnd:
-    # Not since it was opened: the media clock began before that was heard of, and a gateway that is
-    # back at once would leave the difference untold.
+    # Not from the opening: the media clock began before the gateway reported it. If a gateway is
+    # back at once, that difference would not be counted.
     limit = DEATH_LIMIT_MS if died else LIMIT_MS
     until_ms = max(0, min(known_at, assembler.last_at + limit) - assembler.begun_at)
     heard = [track.end is not None or bool(track.dropped) for track in tracks]
-    # A track that never had a frame, beside one that had, is not waited for.
+    # If one track had frames and the other never had one, nothing is missing on the other.
     waited = heard if any(heard) else [True for _ in tracks]
     until = until_ms * SAMPLES_PER_MS
     found = tuple(
@@ -112,8 +112,8 @@ def _until(
 
 
 def _missing(track: RecorderTrack, until: int | None, reason: str) -> Missing:
-    """`until`: up to which sample frames are missing for `reason`, beyond all else that is known;
-    None: none are."""
+    """Return the missing part of a track: the dropped frames and, up to sample `until`, frames that
+    are missing for `reason`, after all others that are known. `until` None: no others."""
     dropped, end = track.dropped, track.end or 0
     known = max([end, *(each.end for each in dropped)])
     if until is not None and until > known:

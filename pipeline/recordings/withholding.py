@@ -1,8 +1,9 @@
-"""Leaving out of a recording what must not be heard: silence inside it, cut off at its end.
+"""Leave out of a recording the audio that must not be kept: make it silence, or cut it off at the
+end.
 
-Which samples those are follows from the decisions and from when samples were received. Which frames
-lie there follows from the recording's entries, as `pipeline.recordings.manifest.entry` writes them.
-A frame belongs to a span in which its first sample lies.
+The samples follow from the decisions and from the times at which samples were received. The frames
+in them follow from the recording's entries, as `pipeline.recordings.manifest.entry` writes them. A
+frame belongs to the span that has its first sample.
 """
 
 from collections import Counter
@@ -23,7 +24,7 @@ Range = tuple[int, int]
 def spans_of(
     withheld: Iterable[Period], clock: Sequence[ClockPoint], samples: int
 ) -> tuple[WithheldSpan, ...]:
-    """Return the spans of a recording of so many samples that lie in these periods, ascending."""
+    """Return the spans of a recording of `samples` samples in these periods, ascending."""
     return tuple(
         WithheldSpan(first, last, period)
         for period in withheld
@@ -32,8 +33,8 @@ def spans_of(
 
 
 def without_withheld(ended: RecordingEnded, entries: Iterable[Mapping[str, Any]]) -> RecordingEnded:
-    """Return the recording as it is to be stored: counts, length, and which samples are silence.
-    `entries`: of all its segments, the last one too."""
+    """Return the recording as it must be stored: its counts, its length, and the samples that
+    become silence. `entries`: of all its segments, including the last."""
     if not ended.spans:
         return ended
     found = [_Track(track.track, [0] * len(ended.spans), track.end) for track in ended.tracks]
@@ -65,7 +66,7 @@ def without_withheld(ended: RecordingEnded, entries: Iterable[Mapping[str, Any]]
 @dataclass(slots=True)
 class _Track:
     """One track: withheld frames by span, silenced samples, and lost frames that do not count
-    because they are in a span. `heard`: end of the last frame that is not withheld, in samples."""
+    because they are in a span. `heard`: end of the last frame that is kept, in samples."""
 
     name: str
     frames: list[int]
@@ -75,7 +76,7 @@ class _Track:
     heard: int = 0
 
     def take(self, piece: Mapping[str, Any], spans: Sequence[WithheldSpan]) -> None:
-        """Take a range of the track, in order."""
+        """Add a range of the track. The ranges must come in order."""
         if piece["kind"] == "lost":
             for span in spans:
                 self._excuse(piece, span)
@@ -83,7 +84,7 @@ class _Track:
             self._withhold(piece, spans)
 
     def end_of_kept(self) -> int | None:
-        """Return the end of the track, in samples, after withheld frames at its end are cut off."""
+        """Return the end of the track in samples, without withheld frames at its end."""
         if not self.silenced or self.end is None or self.silenced[-1][1] < self.end:
             return self.end
         return self.heard or None

@@ -1,6 +1,6 @@
-"""The ACLs of each role on a Kafka that has an authorizer: these, and no others.
+"""The ACLs of each role on a Kafka with an authorizer: exactly these.
 
-docs/kafka.md shows the table. A role names each ACL that it lacks, in its health and in its log.
+docs/kafka.md has the table. A role reports each ACL that it lacks, in its health and in its log.
 """
 
 from collections.abc import Iterator, Mapping
@@ -48,7 +48,7 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Acl:
-    """Allows an operation on a resource. `is_prefix`: on all whose names begin with `name`."""
+    """Allows an operation on a resource. `is_prefix`: on all resources with this prefix."""
 
     operation: Operation
     resource_type: ResourceType
@@ -58,7 +58,7 @@ class Acl:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a role does on Kafka; names are without the prefix. `STREAM` in a name stands for the
+    """A role's access to Kafka. Names are without the prefix. `STREAM` in a name stands for the
     Kinesis stream. A transactional id that ends with a hyphen is a prefix."""
 
     reads: tuple[Topic, ...] = ()

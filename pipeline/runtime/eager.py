@@ -1,7 +1,8 @@
-"""Coroutines that are begun at once, and need a task only if they have to wait.
+"""Run coroutines at once, and make a task only if they have to wait.
 
 Most calls of a producer's `send` return without waiting. A task for each would cost several times
-what they do. For coroutines that do not ask for the task they run in, as `asyncio.timeout` does.
+the call itself. Use this only for coroutines that do not use the task they run in, as
+`asyncio.timeout` does.
 """
 
 import asyncio
@@ -14,21 +15,21 @@ T = TypeVar("T")
 
 
 class Unfinished(Generic[T]):
-    """A coroutine that has begun, and waits."""
+    """A coroutine that has begun and is waiting."""
 
     def __init__(self, begun: Coroutine[Any, Any, T], pending: Any) -> None:
         self._begun = begun
         self._pending = pending
 
     async def finish(self) -> T:
-        """Wait for it, in a task. Return, or raise, what it does. To be called once."""
+        """Wait for it, in a task. Return its result or raise its error. Call this once."""
         result: T = await _rest(self._begun, self._pending)
         return result
 
 
 def begin(work: Coroutine[Any, Any, T]) -> T | Unfinished[T]:
-    """Run a coroutine until it has to wait. Return its result, or the rest of it. Raises what it
-    raises by then."""
+    """Run a coroutine until it has to wait. Return its result, or the rest of it. Raise the errors
+    that it raises up to then."""
     try:
         pending = work.send(None)
     except StopIteration as ended:
@@ -38,17 +39,17 @@ def begin(work: Coroutine[Any, Any, T]) -> T | Unfinished[T]:
 
 
 def in_task(unfinished: Unfinished[T]) -> asyncio.Task[T]:
-    """Finish it in a task."""
+    """Finish the coroutine in a new task."""
     return asyncio.create_task(unfinished.finish())
 
 
 @types.coroutine
 def _rest(begun: Any, pending: Any) -> Generator[Any, None, Any]:
-    """Run what is left of a coroutine that has begun, and waits for `pending`."""
+    """Run the rest of a coroutine that has begun and waits for `pending`."""
     while True:
         try:
             yield pending
-        except BaseException as error:  # noqa: BLE001 - it is the coroutine's to deal with
+        except BaseException as error:  # noqa: BLE001 - the coroutine handles it
             step = partial(begun.throw, error)
         else:
             step = partial(begun.send, None)

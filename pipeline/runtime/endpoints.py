@@ -1,5 +1,4 @@
-"""Where the Kafka of a running `flexcapture up` is: what commands beside it need of its
-`endpoints.json`."""
+"""The Kafka of a running `flexcapture up`, for other commands: read from its `endpoints.json`."""
 
 import json
 from pathlib import Path
@@ -8,15 +7,16 @@ from pipeline.runtime.settings import PREFIX, Settings, SettingsError
 
 
 class NotRunning(RuntimeError):
-    """No `flexcapture up` runs on the directory."""
+    """No `flexcapture up` is running with the directory."""
 
 
 def settings_for(settings: Settings, asked: Path | None, default: Path) -> Settings:
-    """The settings with which a command reaches Kafka: that of the `up` on the directory `asked`;
-    None: the configured one, else that of the `up` on the usual directory.
+    """Return the settings with which a command reaches Kafka. These are, in this order: the Kafka
+    of the `up` with the directory `asked`; the configured Kafka; the Kafka of the `up` with the
+    usual directory.
 
-    Raises `NotRunning` where nothing runs on the directory that was asked for, and
-    `SettingsError` where there is no Kafka at all.
+    Raise `NotRunning` if no `up` runs with the directory `asked`, and `SettingsError` if there is
+    no Kafka at all.
     """
     if asked is not None:
         return _of_directory(settings, asked)
@@ -38,5 +38,5 @@ def _of_directory(settings: Settings, directory: Path) -> Settings:
         if "kafka" in told["roles"]:  # its own broker
             changes["kafka_security_protocol"] = "PLAINTEXT"
     except (OSError, ValueError, KeyError, TypeError):
-        raise NotRunning(f"nothing runs on {directory}: there is no {path}") from None
+        raise NotRunning(f"no `flexcapture up` runs with {directory}: {path} is missing") from None
     return settings.model_copy(update=changes)

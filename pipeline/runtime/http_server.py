@@ -1,4 +1,4 @@
-"""uvicorn as every role uses it: inside the role's own loop, without a `Server` header."""
+"""uvicorn for every role: inside the role's event loop, without a `Server` header."""
 
 import asyncio
 import socket
@@ -22,7 +22,7 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's protocol, with our headers on its answer to what is no HTTP request."""
+    """uvicorn's protocol, with our headers on its answer to invalid HTTP requests."""
 
     error_headers: tuple[tuple[bytes, bytes], ...] = ()
 
@@ -48,9 +48,9 @@ async def serving(
 ) -> AsyncIterator[None]:
     """Serve `app` on `listen` ("host:port") while the block runs.
 
-    Client address and scheme are taken from `X-Forwarded-For` and `X-Forwarded-Proto` only if the
-    request comes from one of `trusted_proxies` (IP addresses or networks). `error_headers` are put
-    on the answers that do not come from `app`. Raises `OSError` if it cannot listen.
+    Client address and scheme come from `X-Forwarded-For` and `X-Forwarded-Proto` only if the
+    request comes from one of `trusted_proxies` (IP addresses or networks). `error_headers` are
+    added to answers that do not come from `app`. Raise `OSError` if it cannot listen.
     """
     config = uvicorn.Config(
         app,

@@ -1,4 +1,4 @@
-"""Kafka, as every role uses it: producers, consumers, and the topics as they must be."""
+"""Kafka clients for every role: producers, consumers, and helpers for topics and partitions."""
 
 import asyncio
 import struct
@@ -29,26 +29,27 @@ log = structlog.get_logger(__name__)
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 BATCH_BYTES = 256 * 1024
-"""So much of a partition goes out together. aiokafka's 16 kB are seven versions of a call: whoever
-has more waits for a request after every seven, and a role spent half of its time on that."""
+"""The most bytes of a partition in one request. With aiokafka's 16 kB, seven versions of a call, a
+producer waits for a request after every seven; a role spent half of its time on that."""
 TRANSACTION_TIMEOUT_MS = 5_000
 IDLE_FETCH_MS = 500
-"""How long a fetch that finds nothing may take, for who reads the same many partitions all the
-time: each costs the broker, and who asks, a look at all of them. Who turns to other partitions
-waits for the fetch under way, so others ask for less."""
+"""How long a fetch without records may take, for consumers that read the same many partitions all
+the time: each fetch makes the broker and the client go through all of them. A consumer that changes
+its partitions has to wait for the fetch under way, so others use a shorter time."""
 GATHERED_BYTES = 1024 * 1024
-"""So much who lets the broker gather wants at once, or else what comes within a time."""
+"""`fetch.min.bytes` for consumers that prefer throughput to latency: the broker answers with this
+much, or after the longest wait."""
 _REFUSED_CODES = frozenset(
     error.errno for error in (MessageSizeTooLargeError, RecordListTooLargeError)
 )
-"""The broker refuses a batch with these before it looks at its sequence numbers."""
+"""The broker refuses a batch with these codes before it checks its sequence numbers."""
 _BASE_SEQUENCE = struct.Struct(">i")
 _UNKNOWN_SECONDS = 10.0
 _AGAIN_SECONDS = 0.2
 
 
 def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
-    """A producer: idempotent, acks=all, murmur2 like every other of ours. Not started."""
+    """Return a producer: idempotent, acks=all, murmur2 as all our producers. Not started."""
     arguments: dict[str, Any] = {
         **client_arguments(settings),
         "enable_idempotence": True,
@@ -69,8 +70,9 @@ def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
 def _reuse_refused_sequences(made: AIOKafkaProducer) -> None:
     """After the broker refused a batch for good, give its sequence numbers to the next batch.
 
-    aiokafka numbers on, the broker does not: it would refuse every later batch of the partition as
-    out of order. Until the answer is handled, aiokafka sends no other batch of the partition.
+    aiokafka counts them as used, the broker does not: it would refuse every later batch of the
+    partition as out of order. aiokafka sends no other batch of the partition until it has handled
+    the answer.
     """
     client = made.client
     at_once = client.send
@@ -95,7 +97,7 @@ def _reuse_refused_sequences(made: AIOKafkaProducer) -> None:
 
 
 def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaConsumer:
-    """A consumer: read-committed, from the earliest record, committing nothing by itself.
+    """Return a consumer: read-committed, from the earliest record, without automatic commits.
 
     With `group_id` it joins as the static member FLEXCAPTURE_INSTANCE. Not started.
     """
@@ -121,11 +123,11 @@ def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaCons
 
 
 def _assign_known_topics(made: AIOKafkaConsumer) -> None:
-    """Let the leader of a group share partitions out only once it knows every topic of the group.
+    """Let the leader of a group assign partitions only once it knows every topic of the group.
 
-    aiokafka takes a topic that is not in its metadata for one without partitions, and asks for
-    metadata again after five minutes: until then no member has them. Bounded by
-    `_UNKNOWN_SECONDS`.
+    aiokafka treats a topic that is not in its metadata as one without partitions, and refreshes the
+    metadata only after five minutes: until then no member has the partitions. The wait is limited
+    to `_UNKNOWN_SECONDS`.
     """
     client = made._client  # noqa: SLF001 - awaited before each assignment, and nothing else is
     before = client._maybe_wait_metadata  # noqa: SLF001
@@ -148,8 +150,8 @@ def _assign_known_topics(made: AIOKafkaConsumer) -> None:
 async def know_topics(
     sender: AIOKafkaProducer, settings: Settings, topics: Iterable[Topic]
 ) -> None:
-    """Return once the producer, which was started, knows the topics. It then still does if Kafka
-    goes away: a first record on a topic that it does not know fails after its request time-out."""
+    """Return once the started producer knows the topics. It still knows them if Kafka goes away: a
+    first record on an unknown topic fails after its request time-out."""
     for topic in topics:
         await sender.partitions_for(settings.prefixed(topic.name))
 
@@ -157,8 +159,8 @@ async def know_topics(
 async def with_leader(
     client: AIOKafkaConsumer | AIOKafkaProducer, partitions: Iterable[TopicPartition]
 ) -> set[TopicPartition]:
-    """Return those of the partitions that have a leader, as far as the client, which was started,
-    knows. Raises `KafkaError` for a topic that does not exist."""
+    """Return those of the partitions that have a leader, as far as the started client knows. Raise
+    `KafkaError` for a topic that does not exist."""
     connected = client.client if isinstance(client, AIOKafkaProducer) else client._client  # noqa: SLF001
     wanted = set(partitions)
     for topic in {tp.topic for tp in wanted}:
@@ -169,7 +171,7 @@ async def with_leader(
 async def end_offsets(
     consumer: AIOKafkaConsumer, partitions: Iterable[TopicPartition]
 ) -> dict[TopicPartition, int]:
-    """Return the ends of those of the partitions that have a leader. Raises `KafkaError`."""
+    """Return the end offsets of those of the partitions that have a leader. Raise `KafkaError`."""
     found = await with_leader(consumer, partitions)
     ends: dict[TopicPartition, int] = await consumer.end_offsets(found) if found else {}
     return ends
@@ -183,12 +185,12 @@ def admin_client(settings: Settings, request_timeout_ms: int = 10_000) -> AIOKaf
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition on which every producer of ours, and Java's, puts a key."""
+    """Return the partition to which all our producers, and Java's, send a key."""
     return int(murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 async def wait_for_kafka(settings: Settings, seconds: float, brokers: int = 1) -> None:
-    """Return once Kafka answers and has at least so many live brokers. Raises `TimeoutError` after
+    """Return once Kafka answers and has at least this many live brokers. Raise `TimeoutError` after
     `seconds`."""
     async with asyncio.timeout(seconds):
         while True:

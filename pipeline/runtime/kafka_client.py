@@ -1,16 +1,16 @@
-"""aiokafka's client, made to leave a broker that accepts connections and answers nothing.
+"""aiokafka's client, changed to leave a broker that accepts connections but does not answer.
 
 The controller fences such a broker (stopped, with a hanging disk, behind a broken switch) after its
 session, 9 s by default, and its partitions and groups get new leaders and coordinators. aiokafka
-learns of that only once a request has timed out. It may then ask the same broker for metadata, and
-wait for as long again; all the while it opens no connection to any other broker. So here:
+notices only after a request has timed out. It may then ask the same broker for metadata, and wait
+for as long again; all the while it opens no connection to any other broker. So this client differs:
 
 - Bootstrap asks the servers in turn, the next one after half a second, and takes the first answer.
-- A connection that is not set up within 3 s is given up, and holds back no other.
-- A request that stays without an answer makes the client refresh its metadata, each second, from
-  other brokers. Connections to a broker that the metadata no longer lists are closed: what was
-  asked there fails at once and is asked elsewhere.
-- Requests that a broker answers at once have 4 s, and fetches as long beyond what they wait for.
+- A connection that is not set up within 3 s is given up, and delays no other.
+- While a request has no answer, the client refreshes its metadata every second, from other
+  brokers. It closes connections to brokers that the metadata no longer lists: requests to them fail
+  at once and are sent elsewhere.
+- Requests that a broker answers at once have 4 s; fetches have 4 s more than their longest wait.
   Only joins, which wait for other members, and writes, which wait for replicas, have the client's
   request time-out.
 """
@@ -35,20 +35,20 @@ log = logging.getLogger("aiokafka.client")
 SETUP_SECONDS = 3.0
 ANSWER_SECONDS = 4.0
 LATE_SECONDS = 1.0
-"""A request that has no answer for so long makes the client look for another broker."""
+"""After this time without an answer, the client looks for another broker."""
 _STAGGER_SECONDS = 0.5
 _AVOIDED_SECONDS = 10.0
-"""For so long a broker that did not answer is asked last for what any broker can answer."""
+"""For this long, a broker that did not answer is the last choice for requests to any broker."""
 _PAUSE_SECONDS = 0.05
-"""Between two refreshes of the metadata: aiokafka asks again at once while a leader is missing."""
+"""Pause between two refreshes of the metadata: aiokafka asks at once while a leader is missing."""
 _METADATA = "metadata"
 """A connection for metadata alone. A broker handles the requests of a connection one after the
-other, and the others may carry one that waits."""
+other, and on the other connections one may be waiting."""
 _PROMPT = (HeartbeatRequest, FindCoordinatorRequest, OffsetRequest)
 
 
 class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
-    """See the module's text. Made of an existing client by `leave_hung_brokers`."""
+    """See the module's docstring. `leave_hung_brokers` turns an existing client into one."""
 
     _avoided: dict[int, float]
     _sync_task: "asyncio.Task[None] | None"
@@ -56,7 +56,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
     _refreshed_at: float
 
     async def bootstrap(self) -> None:
-        """Take the cluster's metadata from the first server that answers. Raises
+        """Take the cluster's metadata from the first server that answers. Raise
         `KafkaConnectionError` once all have refused, or none has answered within the request
         time-out."""
         deadline = self._loop.time() + self._request_timeout_ms / 1000
@@ -72,7 +72,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
         self.cluster.update_metadata(metadata)
         if self.cluster.brokers():
             connection.close()
-        else:  # a broker that knows of none yet, not even itself
+        else:  # the broker does not know any yet, not even itself
             self._conns["bootstrap", ConnectionGroup.DEFAULT] = connection
         if self._sync_task is None:
             self._sync_task = asyncio.create_task(self._md_synchronizer())
@@ -104,7 +104,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
     async def _ask_for_brokers(
         self, host: str, port: int, answered: "asyncio.Queue[tuple[AIOKafkaConnection, Any] | None]"
     ) -> None:
-        """Put a connection and the metadata that came by it into the queue, or None."""
+        """Put a connection and the metadata received over it into the queue; None on failure."""
         try:
             async with asyncio.timeout(SETUP_SECONDS):
                 connection = await self._connected(host, port)
@@ -138,12 +138,12 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
         )
 
     def get_random_node(self) -> int | None:
-        """Return a broker that may be asked what any can answer; None if none is known."""
+        """Return a broker for a request that any broker can answer; None if none is known."""
         nodes = self._nodes()
         return nodes[0] if nodes else None
 
     def _nodes(self) -> list[int]:
-        """All brokers in random order, those that did not answer lately last."""
+        """Return all brokers in random order, with those that did not answer lately at the end."""
         nodes = [broker.nodeId for broker in self.cluster.brokers()]
         random.shuffle(nodes)
         return sorted(nodes, key=self._is_avoided)
@@ -157,7 +157,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
     async def _get_conn(
         self, node_id: Any, *, group: Any = ConnectionGroup.DEFAULT, **_: Any
     ) -> AIOKafkaConnection | None:
-        """Return a connection to the broker; None if there is none to be had soon."""
+        """Return a connection to the broker; None if it cannot be set up soon."""
         name = node_id, group
         known = self._conns.get(name)
         if known is not None and known.connected():
@@ -195,7 +195,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
                 continue
             self._refreshed_at = self._loop.time()
             if not metadata.brokers:
-                return False  # a topic that is being made: the next answer may have brokers
+                return False  # a topic is being created: the next answer may have brokers
             cluster_metadata.update_metadata(metadata)
             self._close_connections_to_fenced_brokers()
             return True
@@ -223,8 +223,8 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
             return None
 
     def _close_connections_to_fenced_brokers(self) -> None:
-        """Close connections to brokers that the controller took out of the cluster. What was asked
-        there fails with a `KafkaConnectionError`."""
+        """Close connections to brokers that the controller took out of the cluster. Open requests
+        to them fail with a `KafkaConnectionError`."""
         brokers = {broker.nodeId for broker in self.cluster.brokers()}
         if not brokers:
             return
@@ -258,7 +258,7 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
 
 
 class _Waiting:
-    """A request under way, looked at each second once it is late."""
+    """A request under way. Once it is late, it is checked every second."""
 
     __slots__ = ("_client", "_give_up_at", "_group", "_node_id", "handle")
 
@@ -282,8 +282,8 @@ class _Waiting:
 
 
 def _patience(request: Any) -> tuple[float, float]:
-    """Return how long (s) the answer may take by the request's own wish, and how long it is waited
-    for at most; infinite: the client's request time-out decides."""
+    """Return how long (s) the request itself lets the broker wait, and how long to wait for the
+    answer at most; infinite: the client's request time-out applies."""
     if isinstance(request, FetchRequest):
         expected: float = request._max_wait_ms / 1000  # noqa: SLF001
         return expected, expected + ANSWER_SECONDS
@@ -291,7 +291,7 @@ def _patience(request: Any) -> tuple[float, float]:
 
 
 def leave_hung_brokers(client: AIOKafkaClient) -> None:
-    """From now on the client, not yet started, leaves brokers that do not answer."""
+    """Make a client that is not started yet leave brokers that do not answer."""
     client.__class__ = Client
     client._avoided = {}  # noqa: SLF001
     client._locks = {}  # noqa: SLF001

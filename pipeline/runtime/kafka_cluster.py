@@ -1,7 +1,7 @@
-"""One connection to each broker of the cluster, to look at all of them and to administer topics.
+"""One connection to each broker of the cluster, to check all of them and to administer topics.
 
-aiokafka's clients ask one broker, and wait for it: a broker that hangs holds them up for their
-request time-out. Here all brokers are asked at once, each with a time-out of its own.
+aiokafka's clients ask one broker and wait for it: a broker that hangs blocks them for their request
+time-out. Here all brokers are asked at once, each with its own time-out.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.settings import PREFIX, Settings, SettingsError, listen_address
 
 LOOK_SECONDS = 2.5
-"""A broker that takes longer to answer counts as away."""
+"""A broker that needs longer to answer counts as away."""
 _REQUEST_SECONDS = 10.0
 _REFUSALS = (SaslAuthenticationFailed, UnsupportedSaslMechanismError)
 
@@ -32,7 +32,7 @@ class Cluster:
     """The brokers of the configured cluster. Use it as an asynchronous context manager."""
 
     def __init__(self, settings: Settings) -> None:
-        """Raises `SettingsError` if the settings for Kafka are wrong."""
+        """Raise `SettingsError` if the settings for Kafka are wrong."""
         arguments = client_arguments(settings)
         self._servers = [listen_address(s) for s in arguments.pop("bootstrap_servers").split(",")]
         self._mechanism = settings.kafka_sasl_mechanism
@@ -54,9 +54,9 @@ class Cluster:
             self._disconnect(node)
 
     async def look(self, topics: Sequence[str], *, ask_all: bool) -> ClusterView:
-        """Ask every broker whether it lives, and one of them, or all, what it knows of `topics`.
+        """Ask every broker whether it lives, and one of them, or all, for the state of `topics`.
 
-        Returns within twice `LOOK_SECONDS`. Raises nothing but cancellation.
+        Return within twice `LOOK_SECONDS`. Raise only on cancellation.
         """
         trouble = "" if self._alive else await self._bootstrap()
         nodes = tuple(self._addresses)
@@ -87,14 +87,14 @@ class Cluster:
             )
 
     async def ask(self, request: Any) -> Any:
-        """Return a broker's answer to a request that any broker takes. Raises `KafkaError`,
+        """Return a broker's answer to a request that any broker accepts. Raise `KafkaError`,
         `OSError` or `TimeoutError`."""
         if not self._alive:
             raise KafkaConnectionError("no broker answers")
         return await self.ask_of(random.choice(self._alive), request)  # noqa: S311 - no secret
 
     async def ask_of(self, node: int, request: Any) -> Any:
-        """Return that broker's answer. Raises as `ask` does."""
+        """Return this broker's answer. Raise the errors of `ask`."""
         async with asyncio.timeout(_REQUEST_SECONDS):
             return await (await self._connected(node)).send(request)
 
@@ -104,11 +104,11 @@ class Cluster:
         return self._alive
 
     def _one(self, nodes: Sequence[int]) -> Sequence[int]:
-        """The broker to ask for topics: one that answered the last time, if there is any."""
+        """Return the broker to ask for topics: one that answered the last time, if there is one."""
         return self._alive[:1] or nodes
 
     async def _bootstrap(self) -> str:
-        """Learn the brokers' addresses; return why that failed, if it did."""
+        """Learn the brokers' addresses. Return why that failed; empty if it did not."""
         found = await asyncio.gather(*(self._first_answer(*server) for server in self._servers))
         troubles = [each for each in found if isinstance(each, Exception)]
         self._refused = next((e for e in troubles if isinstance(e, _REFUSALS)), None)
@@ -126,7 +126,7 @@ class Cluster:
             async with asyncio.timeout(LOOK_SECONDS):
                 connection = await create_conn(host, port, **self._arguments)
                 response = await connection.send(TopicMetadata([]))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the server is of no use
+        except Exception as error:  # noqa: BLE001 - any error means: the server cannot be used
             return error
         else:
             return {node: (host, port) for node, host, port, _ in response.brokers}
@@ -138,7 +138,7 @@ class Cluster:
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 return await (await self._connected(node)).send(TopicMetadata(list(topics)))
-        except Exception:  # noqa: BLE001 - whatever it is, the broker does not answer
+        except Exception:  # noqa: BLE001 - any error means: the broker does not answer
             self._disconnect(node)
             return None
 

@@ -1,5 +1,5 @@
-"""Requests of Kafka's protocol that aiokafka does not have: metadata with the authorized operations
-(version 8)."""
+"""Kafka requests that aiokafka does not have: metadata with the authorized operations (version
+8)."""
 
 from typing import Any
 
@@ -52,8 +52,7 @@ class _MetadataStruct(RequestStruct):  # type: ignore[misc]
 
 
 class TopicMetadata(Request[_MetadataStruct]):  # type: ignore[misc]
-    """The metadata of these topics, with the operations on them that are authorized. Creates no
-    topic."""
+    """Request the metadata of these topics, with the authorized operations. It creates no topic."""
 
     API_KEY = 3
 
@@ -61,5 +60,5 @@ class TopicMetadata(Request[_MetadataStruct]):  # type: ignore[misc]
         self._topics = topics
 
     def build(self, request_struct_class: Any) -> Any:
-        """Return the request as it is sent."""
+        """Return the request in the form that is sent."""
         return request_struct_class(self._topics, False, False, True)

@@ -1,4 +1,4 @@
-"""How clients prove who they are to Kafka, and Kafka to them.
+"""How clients authenticate to Kafka, and Kafka to them.
 
 Settings that would send a secret in clear text, or silently send none, are refused when they are
 loaded (`pipeline/runtime/settings.py`).
@@ -13,7 +13,7 @@ from pipeline.runtime.settings import PREFIX, Settings, SettingsError
 
 
 def client_arguments(settings: Settings) -> dict[str, Any]:
-    """Return the arguments that connect any aiokafka client to the configured Kafka. Raises
+    """Return the arguments that connect any aiokafka client to the configured Kafka. Raise
     `SettingsError`."""
     servers = settings.kafka_bootstrap_servers
     if servers is None:
@@ -30,8 +30,8 @@ def client_arguments(settings: Settings) -> dict[str, Any]:
 
 
 def ssl_context(settings: Settings) -> ssl.SSLContext:
-    """Return a context that accepts only a certificate for the host that was asked for, signed by
-    an authority of the CA file, or of the system. Raises `SettingsError`."""
+    """Return a context that accepts only a certificate for the requested host, signed by an
+    authority of the CA file, or of the system. Raise `SettingsError`."""
     try:
         context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
     except OSError as error:
@@ -40,11 +40,11 @@ def ssl_context(settings: Settings) -> ssl.SSLContext:
     if certificate is not None:
         secret = password.get_secret_value() if password else ""
         try:
-            # A function: without a passphrase OpenSSL would ask for one on the terminal.
+            # A function, because without a passphrase OpenSSL would ask for one on the terminal.
             context.load_cert_chain(certificate, settings.kafka_ssl_keyfile, lambda: secret)
         except OSError as error:
             what = (
-                f"a certificate whose key is in it, or in {PREFIX}KAFKA_SSL_KEYFILE; the "
+                f"a certificate with its key in it, or in {PREFIX}KAFKA_SSL_KEYFILE; the "
                 f"passphrase of an encrypted key is {PREFIX}KAFKA_SSL_KEY_PASSWORD"
             )
             raise _unusable("CERTFILE", certificate, what, error) from error

@@ -1,4 +1,4 @@
-"""aiokafka's producer, made to go on with the other partitions while one has no leader."""
+"""aiokafka's producer, changed to serve the other partitions while one has no leader."""
 
 import asyncio
 from typing import Any
@@ -7,19 +7,19 @@ from aiokafka import AIOKafkaProducer
 
 
 def keep_partitions_apart(made: AIOKafkaProducer) -> None:
-    """Keep a partition without a leader from harming the others.
+    """Keep a partition without a leader from blocking the others.
 
     aiokafka fails a batch that has waited for a leader for the request time-out. Its sequence
-    numbers are used up by then, so the broker refuses all later batches of the partition: here
-    batches wait. And while a leader is missing, aiokafka sends nothing, on any partition, until the
-    metadata was refreshed: here it also sends when there is something to send.
+    numbers are used up by then, so the broker refuses all later batches of the partition. Here
+    batches wait. And while a leader is missing, aiokafka sends nothing on any partition until the
+    metadata is refreshed. Here it also sends when a batch is ready.
     """
     made._message_accumulator._batch_ttl = float("inf")  # noqa: SLF001
     made._sender.client = _SenderClient(made)  # noqa: SLF001
 
 
 class _SenderClient:
-    """A producer's client as its sender sees it."""
+    """A producer's client, as its sender sees it."""
 
     def __init__(self, made: AIOKafkaProducer) -> None:
         self._client = made.client
@@ -29,7 +29,7 @@ class _SenderClient:
         return getattr(self._client, name)
 
     def force_metadata_update(self) -> asyncio.Future[Any]:
-        """Refresh the metadata. The future is done once that is, or there is something to send."""
+        """Refresh the metadata. The future is done after that, or when there is a batch to send."""
         refreshed = self._client.force_metadata_update()
         either: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 

@@ -1,8 +1,8 @@
-"""A role's way to a Kafka that it can use: topics, permissions, and the wait for both.
+"""The start of a role on Kafka: topics, permissions, and the wait for both.
 
-Every broker must know every topic of the role before the role starts: a client that asks a broker
-which has not heard of a topic yet takes it for missing, and a group's leader shares out the other
-partitions only.
+Every broker must know every topic of the role before the role starts. A client treats a topic as
+missing if the broker it asks does not know the topic yet, and a group's leader then assigns only
+the other partitions.
 """
 
 import asyncio
@@ -38,11 +38,11 @@ log = structlog.get_logger(__name__)
 _SOON_S = 0.1
 _LATER_S = 1.0
 _SETTLING_S = 12.0
-"""For so long a partition without a leader, or a broker that is listed and does not answer, is
-waited for: more than a broker's session (9 s). Then the role starts without."""
+"""How long to wait for a partition without a leader, or for a listed broker that does not answer:
+longer than a broker's session (9 s). Then the role starts without them."""
 _LOOKS = 10
-"""Looks in a row after which a wrong topic is believed: what was created or altered a moment ago
-reaches each broker at its own time."""
+"""Looks in a row after which a wrong topic is certain: a topic that was just created or altered
+reaches each broker at a different time."""
 _TOO_FEW_S = 60.0
 _TRANSACTION = 1
 _GROUP_DENIED, _TRANSACTIONAL_ID_DENIED = 30, 53
@@ -50,7 +50,7 @@ _GROUP_DENIED, _TRANSACTIONAL_ID_DENIED = 30, 53
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Why Kafka cannot be used yet, and when to look again (seconds)."""
+    """Why Kafka cannot be used yet, and the time until the next look (s)."""
 
     reason: str
     pause: float = _LATER_S
@@ -69,8 +69,8 @@ def needs_of(
     group: str | None = None,
     transactional_ids: Iterable[str] = (),
 ) -> tuple[Needs, dict[str, Topic]]:
-    """Return what a role needs, and its topics by their name on the cluster. Arguments are without
-    the prefix."""
+    """Return the needs of a role, and its topics by their name on the cluster. The arguments are
+    without the prefix."""
     read = {settings.prefixed(topic.name): topic for topic in reads}
     written = {settings.prefixed(topic.name): topic for topic in writes}
     topics = read | written
@@ -86,7 +86,7 @@ def needs_of(
 
 
 def principal_of(settings: Settings) -> str:
-    """Return the Kafka principal of this process, empty if it is not known."""
+    """Return the Kafka principal of this process; empty if it is not known."""
     protocol = settings.kafka_security_protocol
     if protocol.startswith("SASL_") and settings.kafka_sasl_username:
         return f"User:{settings.kafka_sasl_username}"
@@ -94,7 +94,7 @@ def principal_of(settings: Settings) -> str:
 
 
 class Preparation:
-    """Looks at Kafka again and again until a role can start. Then `needs` has what was learned."""
+    """Looks at Kafka repeatedly until a role can start. `needs` then has `min_in_sync` too."""
 
     def __init__(
         self,
@@ -104,7 +104,7 @@ class Preparation:
         *,
         too_few_s: float = _TOO_FEW_S,
     ) -> None:
-        """`too_few_s`: for so long too few brokers for the replication factor are waited for."""
+        """`too_few_s`: how long to wait if the brokers are fewer than the replication factor."""
         self.needs = needs
         self._too_few_s = too_few_s
         self._too_few_since: float | None = None
@@ -116,8 +116,8 @@ class Preparation:
         self._examined = False
 
     async def attempt(self, cluster: Cluster) -> NotYet | None:
-        """Return None once the role can start. Raises `SettingsError` for what waiting does not
-        cure."""
+        """Return None once the role can start, else the reason. Raise `SettingsError` for a problem
+        that waiting does not solve."""
         try:
             return await self._attempt(cluster)
         except kafka_topics.TooFewBrokers as error:
@@ -126,7 +126,7 @@ class Preparation:
             return NotYet(f"Kafka does not answer: {error or type(error).__name__}")
 
     def _too_few(self, error: KafkaError) -> NotYet:
-        """Wait for brokers that are about to start; then the setting is wrong."""
+        """Wait for brokers that may still be starting. After that, the setting is wrong."""
         why = f"{error}; {PREFIX}KAFKA_REPLICATION_FACTOR is greater than the number of brokers"
         if self._too_few_since is None:
             self._too_few_since = self._loop.time()
@@ -166,8 +166,8 @@ class Preparation:
         return None
 
     async def _stable(self, _: Cluster, view: ClusterView) -> NotYet | None:
-        """Wait for leaders and for brokers that are listed, but not for ever: the role can work
-        with the rest."""
+        """Wait for leaders and for listed brokers, but not for ever: the role can work with the
+        others."""
         problems = []
         if headless := leaderless(view, self._topics):
             problems.append(f"partitions without a leader: {', '.join(headless[:5])}")
@@ -177,7 +177,7 @@ class Preparation:
             return None
         if self._loop.time() - self._answered_at < _SETTLING_S:
             return NotYet("; ".join(problems), _SOON_S)
-        log.warning("starting all the same", problems=problems)
+        log.warning("starting without some partitions or brokers", problems=problems)
         return None
 
     async def _permitted(self, cluster: Cluster, view: ClusterView) -> NotYet | None:
@@ -220,7 +220,7 @@ def _warn(found: Iterable[Finding], servers: str) -> None:
     harmless = [finding for finding in found if not finding.loses_data]
     if harmless:
         log.warning(
-            "topics have other settings than ours; left as they are",
+            "topic settings differ from ours and were not changed",
             differences=[f"{f.topic}: {f.problem}" for f in harmless],
             remedy="flexcapture topics apply, or " + remedy(harmless, servers),
         )
@@ -248,11 +248,11 @@ async def ensure_topics(
     *,
     only_writes: bool = False,
 ) -> None:
-    """Create the topics that are missing, and return once every broker knows all of them.
+    """Create missing topics, and return once every broker knows all of them.
 
-    For commands and tests; a role uses `kafka_watch.using_kafka`. Raises `SettingsError` if a topic
-    would lose data or has another number of partitions, and `KafkaConnectionError` if Kafka cannot
-    be used after `patience_s`, or four times that if it answers. Raises
+    For commands and tests; a role uses `kafka_watch.using_kafka`. Raise `SettingsError` if a topic
+    would lose data or has another number of partitions. Raise `KafkaConnectionError` if
+    Kafka cannot be used after `patience_s`, or after four times that if it answers. Raise
     `TopicAuthorizationFailedError` at once if a permission is missing: to read the topics, or, with
     `only_writes`, to write to them.
     """

@@ -1,4 +1,4 @@
-"""Tokens for Kafka's OAUTHBEARER: of Amazon MSK, or of a function that the operator names."""
+"""Tokens for Kafka's OAUTHBEARER: from Amazon MSK, or from a configured function."""
 
 import asyncio
 import time
@@ -12,18 +12,18 @@ from aiokafka.abc import AbstractTokenProvider
 MSK_IAM = "msk-iam"
 _MSK_MODULE = "aws_msk_iam_sasl_signer.MSKAuthTokenProvider"
 RENEWED_BEFORE_S = 60.0
-"""A token is not used any more so long before it expires."""
+"""How long before its expiry a token is replaced."""
 
 Fetch = Callable[[], Any]
 """Returns a token's text, or a tuple of it and its expiry (Unix time, ms). May block."""
 
 
 class UnusableProvider(ValueError):
-    """There is no such token provider; the text says why."""
+    """There is no such token provider. The text gives the reason."""
 
 
 class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
-    """Fetches tokens in a thread, and keeps one until shortly before it expires."""
+    """Fetches tokens in a thread, and keeps a token until shortly before it expires."""
 
     def __init__(self, fetch: Fetch, clock: Callable[[], float] = time.time) -> None:
         self._fetch = fetch
@@ -33,12 +33,12 @@ class TokenProvider(AbstractTokenProvider):  # type: ignore[misc]
 
     @classmethod
     def named(cls, name: str, region: str) -> "TokenProvider":
-        """Return the provider `msk-iam` of the AWS region, or the one that calls the function
-        `MODULE:FUNCTION`. Raises `UnusableProvider`."""
+        """Return the provider `msk-iam` for the AWS region, or one that calls the function
+        `MODULE:FUNCTION`. Raise `UnusableProvider`."""
         return cls(_msk_iam(region) if name == MSK_IAM else _function(name))
 
     async def token(self) -> str:
-        """Return a token that is good now."""
+        """Return a token that is valid now."""
         if self._clock() >= self._until:
             found = await asyncio.to_thread(self._fetch)
             text, expires_at_ms = found if isinstance(found, tuple) else (found, 0)

@@ -1,5 +1,5 @@
-"""The topics on a cluster: created, described and altered. What is wrong with one is decided in
-`pipeline/cluster/topic_checks.py`."""
+"""Create, describe and alter the topics on a cluster. `pipeline.cluster.topic_checks` decides
+whether a topic is wrong."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from schemas.topics import MIN_IN_SYNC, Topic, min_in_sync
 
 _DEFAULT_REPLICATION = "default.replication.factor"
 _OF_THE_TOPIC = 1
-"""`config_source` of a setting that was made for the topic itself."""
+"""`config_source` of a setting of the topic itself."""
 _DENIED = (TopicAuthorizationFailedError, ClusterAuthorizationFailedError)
 _CREATE_MS = 10_000
 _FOLLOW_SECONDS = 15.0
@@ -37,15 +37,15 @@ _AGAIN_SECONDS = 0.1
 
 
 class TooFewBrokers(KafkaError):  # type: ignore[misc]
-    """There are fewer live brokers than a new topic is to have replicas."""
+    """There are fewer live brokers than the replicas of a new topic."""
 
 
 async def create(
     cluster: Cluster, settings: Settings, wanted: Mapping[str, Topic], principal: str
 ) -> str | None:
-    """Create topics; `wanted`: by name with the prefix. Return why some cannot be created for now,
-    None if all exist. Raises `TooFewBrokers`, `SettingsError` if Kafka refuses one for good, and
-    what `Cluster.ask` raises."""
+    """Create topics. `wanted`: by name with the prefix. Return why some cannot be created for now;
+    None if all exist. Raise `TooFewBrokers`, `SettingsError` if Kafka refuses one for good, and the
+    errors of `Cluster.ask`."""
     replicas = settings.kafka_replication_factor or await _default_replication(cluster)
     in_sync = {} if replicas is None else {MIN_IN_SYNC: str(min_in_sync(replicas))}
     requests: list[tuple[Any, ...]] = [
@@ -94,8 +94,8 @@ Described = Mapping[str, Mapping[str, tuple[str | None, bool]]]
 
 
 async def described(cluster: Cluster, names: Sequence[str], node: int | None = None) -> Described:
-    """Return the settings of topics, as that broker (or any) knows them; a topic that may not be
-    described is left out. Raises what `Cluster.ask` raises."""
+    """Return the settings of topics as this broker (or any) knows them. Topics that the principal
+    may not describe are left out. Raise the errors of `Cluster.ask`."""
     if not names:
         return {}
     resources = [(ConfigResourceType.TOPIC, name, None) for name in names]
@@ -113,7 +113,7 @@ async def described(cluster: Cluster, names: Sequence[str], node: int | None = N
 def examined(
     view: ClusterView, topics: Mapping[str, Topic], configs: Described, wanted_replicas: int
 ) -> list[Finding]:
-    """Return what is wrong with the topics (by name with the prefix) that were described."""
+    """Return the problems of the described topics. `topics`: by name with the prefix."""
     return [
         finding
         for name, topic in topics.items()
@@ -129,7 +129,7 @@ def examined(
 
 
 def min_in_sync_of(view: ClusterView, needs: Needs, configs: Described) -> dict[str, int]:
-    """Return `min.insync.replicas` of each topic; as it should be if it is not known."""
+    """Return `min.insync.replicas` of each topic; our default if it is not known."""
     return {
         name: int(configs.get(name, {}).get(MIN_IN_SYNC, (None, False))[0] or 0)
         or min_in_sync(replication(view, name))
@@ -138,9 +138,9 @@ def min_in_sync_of(view: ClusterView, needs: Needs, configs: Described) -> dict[
 
 
 async def alter(cluster: Cluster, found: Sequence[Finding], configs: Described) -> None:
-    """Set what the findings ask for, and return once every broker knows it; other settings of the
-    topics stay. Raises `KafkaError` for what Kafka refuses, `TimeoutError` for a broker that does
-    not follow, and what `Cluster.ask` raises."""
+    """Change the settings in the findings, and return once every broker knows the change; the
+    topics' other settings stay. Raise `KafkaError` if Kafka refuses, `TimeoutError` if a broker
+    does not follow, and the errors of `Cluster.ask`."""
     wanted: dict[str, dict[str, str]] = {}
     for finding in found:
         wanted.setdefault(finding.topic, {})[finding.setting] = finding.wanted

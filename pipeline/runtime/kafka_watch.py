@@ -1,4 +1,4 @@
-"""Whether Kafka can be used, as a role's health says: before it starts, and while it runs."""
+"""Whether Kafka can be used, for a role's health: before the role starts, and while it runs."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -18,7 +18,7 @@ USABLE = Gauge(
     "flexcapture_kafka_usable",
     "1 while this process can use Kafka: brokers answer, its topics can be read and written",
 )
-USABLE.set(1)  # until it is known to be otherwise
+USABLE.set(1)  # until a problem is known
 
 REASON = "brokers"
 """The name of the reason, and of the warning, in a role's health."""
@@ -29,16 +29,16 @@ _RED_AFTER_LOOKS = 2
 
 
 class Usability:
-    """From single looks to a verdict. A look may fail because this process was held up: only the
-    second in a row counts, and only 5 s after the last good one."""
+    """Turns single looks into a verdict. A look may fail because this process was delayed. So only
+    the second failure in a row counts, and only 5 s after the last good look."""
 
     def __init__(self, now: float) -> None:
         self._good_at = now
         self.failed = 0
-        """Looks in a row that failed."""
+        """Failed looks in a row."""
 
     def see(self, now: float, problem: str | None) -> str | None:
-        """Return why Kafka cannot be used, None while it can (or may)."""
+        """Return why Kafka cannot be used; None while it can be used, or may be usable."""
         if problem is None:
             self._good_at, self.failed = now, 0
             return None
@@ -57,11 +57,11 @@ async def using_kafka(
     group: str | None = None,
     transactional_ids: Iterable[str] = (),
 ) -> AsyncIterator[None]:
-    """Wait until Kafka can be used as the arguments say, and watch it while the block runs.
+    """Wait until Kafka can be used with these arguments, and watch it while the block runs.
 
-    Topics that are missing are created. While Kafka cannot be used, `health` has the reason
-    `brokers`, and there is one log line a minute. Raises `SettingsError` for what waiting does not
-    cure (see `Preparation`). The wait ends only with Kafka, or by cancellation.
+    Missing topics are created. While Kafka cannot be used, `health` has the reason `brokers`, and
+    there is one log line a minute. Raise `SettingsError` for a problem that waiting does not solve
+    (see `Preparation`). Otherwise the wait ends only when Kafka is usable, or by cancellation.
     """
     needs, topics = needs_of(
         settings, reads=reads, writes=writes, group=group, transactional_ids=transactional_ids
@@ -85,7 +85,7 @@ async def until_usable(
     writes: Iterable[Topic] = (),
     transactional_ids: Iterable[str] = (),
 ) -> None:
-    """Wait as `using_kafka` does, and watch nothing afterwards."""
+    """Wait as `using_kafka` does, without watching afterwards."""
     needs, wanted = needs_of(
         settings, reads=reads, writes=writes, transactional_ids=transactional_ids
     )
@@ -118,7 +118,7 @@ async def _waited_for(
     while (why := await preparation.attempt(cluster)) is not None:
         health.bad(REASON, why.reason)
         USABLE.set(0)
-        if why.pause >= _AGAIN_S:  # what is over in a moment is no news
+        if why.pause >= _AGAIN_S:  # a short pause means that it is over in a moment
             said.lasts(loop.time(), why.reason)
         await asyncio.sleep(why.pause)
     said.ends()

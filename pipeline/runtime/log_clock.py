@@ -1,9 +1,9 @@
-"""The log's clock, as a process knows it: for deadlines and times that other processes compare.
+"""The log's clock, for deadlines and times that processes compare with each other.
 
-The clock of a machine may be wrong by minutes; the records of a topic are stamped by the brokers.
-Every process measures the difference: it sends a small record to the topic `clock` every two
-seconds and looks at the append time in the acknowledgement. Between measurements the monotonic
-clock counts on, so that setting the machine's clock changes nothing.
+A machine's clock may be wrong by minutes, but the brokers stamp the records of a topic. Every
+process measures the difference: every two seconds it sends a small record to the topic `clock` and
+reads the append time in the acknowledgement. Between measurements the clock advances with the
+monotonic clock, so that a change of the machine's clock has no effect.
 """
 
 import asyncio
@@ -33,18 +33,18 @@ FIRST_PROBES = 3
 FIRST_PROBES_S = 0.05
 PROBE_S = 2.0
 ANSWER_S = 2.0
-"""A probe that is not acknowledged within this is given up, and the next partition is tried."""
+"""A probe without an acknowledgement within this time has failed; the next partition is tried."""
 RETRY_S = 1.0
 STOP_S = 1.0
 SKEW_S = 2.0
-"""A machine's clock that is further from the log's is reported."""
+"""A machine's clock that differs by more from the log's is reported."""
 COMMAND_S = 5.0
-"""How long a command of an operator waits for a measurement."""
+"""How long an operator's command waits for a measurement."""
 JUMP_MS = 1_000
 
 SKEW = Gauge(
     "flexcapture_clock_skew_seconds",
-    "By how much this machine's clock is ahead of Kafka's, by which all deadlines go; < 0: behind",
+    "How far this machine's clock is ahead of Kafka's, which all deadlines use (s); < 0: behind",
 )
 
 
@@ -54,20 +54,20 @@ def machine_clock() -> int:
 
 
 class LogClock:
-    """The log's clock. Until it is known, and if topics keep the timestamps of producers, it is the
-    machine's clock. `on_jump`: functions that are called with the change (ms) when `now` jumps by a
-    second or more."""
+    """The log's clock. It equals the machine's clock until it is measured, and always if topics
+    keep the timestamps of producers. `on_jump`: functions that are called with the change (ms) when
+    `now` jumps by a second or more."""
 
     def __init__(self) -> None:
         self.is_settled = asyncio.Event()
-        """Set once it is known which clock counts."""
+        """Set once it is known which clock applies."""
         self.on_jump: list[Callable[[int], None]] = []
         self._estimate = OffsetEstimate()
         self._offset: int | None = None
 
     @classmethod
     def of_machine(cls) -> "LogClock":
-        """Return a clock that is settled: the machine's counts."""
+        """Return a settled clock that follows the machine's clock."""
         clock = cls()
         clock.follow_machine()
         return clock
@@ -83,7 +83,7 @@ class LogClock:
         return self.now() / 1000
 
     def settled_seconds(self) -> float | None:
-        """Return the time, seconds since the epoch; None: it is not known which clock counts."""
+        """Return the time, seconds since the epoch; None: it is not known which clock applies."""
         return self.now() / 1000 if self.is_settled.is_set() else None
 
     @property
@@ -92,11 +92,11 @@ class LogClock:
         return self._offset is not None
 
     def correction(self) -> int | None:
-        """Return the log's clock minus the machine's, ms; None: it was not measured."""
+        """Return the log's clock minus the machine's, ms; None: not measured."""
         return None if self._offset is None else self.now() - machine_clock()
 
     def measured(self, measurement: Measurement) -> None:
-        """Take in a measurement."""
+        """Add a measurement."""
         before = self.now()
         self._estimate.take(measurement)
         assert self._estimate.offset is not None
@@ -104,13 +104,13 @@ class LogClock:
         self._settle(before)
 
     def follow_machine(self) -> None:
-        """From now on, until the next measurement, the machine's clock counts."""
+        """Follow the machine's clock until the next measurement."""
         before = self.now()
         self._estimate, self._offset = OffsetEstimate(), None
         self._settle(before)
 
     async def settled(self, stop: asyncio.Event | None = None) -> None:
-        """Return once it is known which clock counts, or `stop` is set."""
+        """Return once it is known which clock applies, or `stop` is set."""
         await first_of(self.is_settled, *filter(None, [stop]))
 
     def _settle(self, before: int) -> None:
@@ -123,8 +123,8 @@ class LogClock:
 
 @asynccontextmanager
 async def log_clock(settings: Settings, health: Health) -> AsyncIterator[LogClock]:
-    """A clock that is measured until the block ends, whether Kafka is there or not. A process must
-    decide nothing before its clock is `settled`."""
+    """Yield a clock that is measured until the block ends, whether Kafka is available or not. A
+    process must not decide anything before its clock is `settled`."""
     clock = LogClock()
     probing = asyncio.create_task(Prober(settings, clock, health).run(), name="clock")
     try:
@@ -136,8 +136,8 @@ async def log_clock(settings: Settings, health: Health) -> AsyncIterator[LogCloc
 
 
 async def log_time(settings: Settings) -> int:
-    """Return the log's time (ms) for a command of an operator; if Kafka cannot be asked, the
-    machine's."""
+    """Return the log's time (ms) for an operator's command; the machine's time if Kafka does not
+    answer."""
     async with log_clock(settings, Health()) as clock:
         with suppress(TimeoutError):
             async with asyncio.timeout(COMMAND_S):
@@ -146,7 +146,7 @@ async def log_time(settings: Settings) -> int:
 
 
 class Prober:
-    """Measures the log's clock, reports the skew of the machine's, and never raises."""
+    """Measures the log's clock and reports the skew of the machine's. It never raises."""
 
     def __init__(self, settings: Settings, clock: LogClock, health: Health) -> None:
         self._settings = settings
@@ -161,14 +161,14 @@ class Prober:
             try:
                 await self._probe_until_it_fails()
             except (SettingsError, TopicAuthorizationFailedError) as error:
-                # Recording continues, by a clock that is mostly right.
+                # Recording continues, by the machine's clock, which is mostly right.
                 self._note(f"Kafka's clock cannot be measured: {error}")
                 if not self._clock.is_known:
                     self._clock.follow_machine()
             except (KafkaError, OSError, TimeoutError) as error:
-                log.debug("Kafka's clock is not measured now", error=repr(error))
+                log.debug("Kafka's clock could not be measured; next try soon", error=repr(error))
             except Exception:
-                log.exception("Kafka's clock cannot be measured; next try soon")
+                log.exception("Kafka's clock could not be measured; next try soon")
             await asyncio.sleep(RETRY_S)
 
     async def _probe_until_it_fails(self) -> None:
@@ -176,7 +176,7 @@ class Prober:
         sender = producer(
             self._settings,
             enable_idempotence=False,
-            acks=1,  # the leader's clock is asked for, and no probe matters
+            acks=1,  # only the leader's clock is wanted, and a lost probe does no harm
             linger_ms=0,
             request_timeout_ms=round(ANSWER_S * 1000),
         )
@@ -190,7 +190,7 @@ class Prober:
                     await sender.stop()
 
     async def _probe(self, sender: AIOKafkaProducer, partitions: Iterator[int]) -> None:
-        """Send probes. Raises what Kafka's client raises, after every partition was tried."""
+        """Send probes. Raise the client's error after every partition failed in a row."""
         failures, sent = 0, 0
         for partition in partitions:
             try:
@@ -215,7 +215,7 @@ class Prober:
         if answer.timestamp_type == 0:
             if self._clock.is_known or not self._clock.is_settled.is_set():
                 log.warning(
-                    "records keep the timestamps of producers: this machine's clock counts",
+                    "records keep the timestamps of producers: this machine's clock applies",
                     topic=self._topic,
                     remedy="set message.timestamp.type=LogAppendTime on the topics",
                 )
@@ -245,9 +245,9 @@ class Prober:
 
 
 def skew_reason(name: str, correction: int) -> str:
-    """Describe a skew. `correction`: the log's clock minus the machine's, ms."""
+    """Return the text that reports a skew. `correction`: log's clock minus the machine's, ms."""
     side = "behind" if correction > 0 else "ahead of"
     return (
         f"the clock of the machine of {name} is {abs(correction) / 1000:.1f} s {side} Kafka's: "
-        "deadlines and times go by Kafka's; set the machine's clock (NTP)"
+        "deadlines and times use Kafka's; set the machine's clock (NTP)"
     )

@@ -1,5 +1,5 @@
-"""Limits on repeated log lines: a library that tries again ten times a second, on every partition,
-would otherwise write thousands of lines a minute and hide the rest."""
+"""Limits on repeated log lines. Without them, a library that retries ten times a second on every
+partition would write thousands of lines a minute and hide the others."""
 
 import logging
 import re
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 SECONDS = 10.0
 MOST, MOST_OF_LIBRARIES = 20, 2
-"""So many warnings or errors of one kind pass in `SECONDS`."""
+"""The most warnings or errors of one kind within `SECONDS`: of our code, and of libraries."""
 _OURS = frozenset({"agents", "console", "gateway", "infra", "pipeline", "schemas"})
 _NUMBERS = re.compile(r"\d+")
 
@@ -32,7 +32,7 @@ class Repetitions:
         self._looked_at = 0.0
 
     def passes(self, kind: Kind, now: float) -> bool:
-        """Return whether a message of that kind is to be written; it is counted either way."""
+        """Return whether to write a message of that kind. It is counted either way."""
         window = self._windows.setdefault(kind, _Window(now))
         most = MOST if kind[0].split(".")[0] in _OURS else MOST_OF_LIBRARIES
         if window.passed < most:
@@ -42,8 +42,8 @@ class Repetitions:
         return False
 
     def over(self, now: float) -> Iterator[tuple[Kind, int]]:
-        """Begin anew for every kind whose time is over; yield those of which messages were left
-        out, and how many."""
+        """Begin again with every kind after `SECONDS`. Yield each kind with left-out messages,
+        and their number."""
         if now - self._looked_at < 1.0:
             return
         self._looked_at = now
@@ -55,14 +55,14 @@ class Repetitions:
 
 
 def kind_of(record: logging.LogRecord) -> Kind:
-    """Return the kind of a record, structlog's or the standard library's."""
+    """Return the kind of a record, from structlog or from the standard library."""
     message = record.msg.get("event", "") if isinstance(record.msg, dict) else record.msg
     return record.name, record.levelno, _NUMBERS.sub("#", str(message))
 
 
 class LimitedHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes warnings and errors of one kind at most `MOST` times in `SECONDS`, then how many more
-    there were. Other levels pass."""
+    """Writes at most `MOST` warnings and errors of one kind within `SECONDS`, then the number of
+    the others. Other levels are not limited."""
 
     def __init__(self, stream: object, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(stream)

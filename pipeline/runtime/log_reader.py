@@ -1,5 +1,5 @@
-"""Reading parts of partitions from one offset to another: for what is answered, or made anew, from
-the log. I/O."""
+"""Read parts of partitions from one offset to another, for answers and rebuilds from the log.
+I/O."""
 
 import sys
 import time
@@ -14,22 +14,22 @@ from pipeline.runtime.settings import Settings
 from schemas.topics import Topic
 
 Progress = Callable[[str, int, int], None]
-"""Told now and then: what is read, how many records of it, and how many there are."""
+"""Called at intervals with the name of the span, and how many of how many records were read."""
 
 _POLL_MS = 20
-"""Short: a span may end in marks of transactions, which are no records to wait for."""
+"""Short, because a span may end in marks of transactions, which are not delivered as records."""
 
 _TOLD_EVERY_S = 2.0
 
 
 class Told:
-    """Says on the standard error how far a long reading has come."""
+    """Prints the progress of a long read to standard error."""
 
     def __init__(self) -> None:
         self._next = time.monotonic() + _TOLD_EVERY_S
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """The callback `Progress`."""
+        """Print the progress, at most every 2 s. See `Progress`."""
         if done < total and time.monotonic() >= self._next:
             self._next = time.monotonic() + _TOLD_EVERY_S
             print(f"flexcapture: {what}: {done:,} of {total:,} read", file=sys.stderr, flush=True)
@@ -37,7 +37,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Records of a partition: `end` is the offset after the last."""
+    """Records of a partition. `end` is the offset after the last."""
 
     partition: TopicPartition
     start: int
@@ -45,36 +45,36 @@ class Span:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The span's topic and partition as text."""
         return f"{self.partition.topic}, partition {self.partition.partition}"
 
 
 class Log:
-    """Kafka as a log to read back. `start` it, `stop` it."""
+    """Kafka as a log to read back. Call `start` first and `stop` at the end."""
 
     def __init__(self, settings: Settings, progress: Progress) -> None:
         self._settings = settings
         self._progress = progress
-        self._asked = consumer(settings)  # for offsets alone: one that fetches answers late
+        self._asked = consumer(settings)  # only for offsets: a fetching consumer answers late
 
     async def start(self) -> None:
-        """Connects. Raises what aiokafka does where Kafka is not there."""
+        """Connect. Raise aiokafka's errors if Kafka is unavailable."""
         await self._asked.start()
 
     async def stop(self) -> None:
-        """Ends the connection."""
+        """Disconnect."""
         await self._asked.stop()
 
     async def has(self, topic: Topic) -> bool:
-        """Whether the topic is there: of one that is not, the rest would wait for long."""
+        """Whether the topic exists. With a missing topic, the other methods would wait for long."""
         return self._settings.prefixed(topic.name) in await self._asked.topics()
 
     async def span(
         self, topic: Topic, number: int, *, since: int | None = None, until: int | None = None
     ) -> Span:
-        """What lies in a topic's partition between two log times (ms, `until` exclusive; None: no
-        limit), as long as log times only grow: leave room for clocks that differ. At the end that
-        a read-committed consumer sees now."""
+        """Return a partition's records between two log times (ms, `until` exclusive; None: no
+        limit), up to the present end for a read-committed consumer. It assumes that log times only
+        grow: leave room for clocks that differ."""
         partition = TopicPartition(self._settings.prefixed(topic.name), number)
         start = (await self._asked.beginning_offsets([partition]))[partition]
         end = (await self._asked.end_offsets([partition]))[partition]
@@ -85,7 +85,7 @@ class Log:
         return Span(partition, start, max(start, end))
 
     async def spans(self, topic: Topic) -> list[Span]:
-        """All of a topic, by partition, up to the end that a read-committed consumer sees now."""
+        """Return all of a topic, by partition, up to the present read-committed end."""
         name = self._settings.prefixed(topic.name)
         partitions = [TopicPartition(name, number) for number in range(topic.partitions)]
         starts = await self._asked.beginning_offsets(partitions)
@@ -97,11 +97,11 @@ class Log:
         return end if found is None else min(end, found.offset)
 
     async def read(self, wanted: Span) -> AsyncIterator[Any]:
-        """The records of the span, in order."""
+        """Yield the records of the span, in order."""
         if wanted.start >= wanted.end:
             return
-        # A consumer for each: one whose assignment has just been changed may never stop (aiokafka
-        # swallows the fetcher's cancellation then).
+        # A new consumer for each read: after a change of its assignment, a consumer may never stop
+        # (aiokafka then swallows the fetcher's cancellation).
         kafka = consumer(self._settings, fetch_max_wait_ms=10)
         try:
             await kafka.start()
@@ -119,7 +119,7 @@ class Log:
             for record in batch.get(wanted.partition, ()):
                 if record.offset < wanted.end:
                     yield record
-            # Beyond the last record there may be offsets that hold none: marks of transactions.
+            # After the last record there may be offsets without records: marks of transactions.
             position = await kafka.position(wanted.partition)
             done = min(position, wanted.end) - wanted.start
             self._progress(wanted.name, done, wanted.end - wanted.start)

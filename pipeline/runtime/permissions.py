@@ -1,8 +1,8 @@
-"""Which users of the machine may read what is written: the owner, or the group too
+"""Which users of the machine may read our files: the owner, or also the group
 (`FLEXCAPTURE_FILE_MODE`).
 
-The process's umask covers all that is created. What exists already, and is named by a setting, is
-tightened by `up`, which owns it; a role by itself refuses it, with the command to run.
+The process's umask covers all files that it creates. Existing paths in settings are tightened by
+`up`, which owns them; a role by itself refuses them, and names the command to run.
 """
 
 import os
@@ -23,7 +23,7 @@ _SQLITE = re.compile(r"sqlite(?:\+pysqlite)?:///([^?]+)")
 
 @dataclass(frozen=True, slots=True)
 class _OpenPath:
-    """A path that is open to others: its mode, and the greatest that is allowed."""
+    """A path that others can access: its mode, and the greatest allowed mode."""
 
     path: Path
     mode: int
@@ -34,18 +34,18 @@ class _OpenPath:
 
     @property
     def command(self) -> str:
-        """What its owner must run."""
+        """The command that its owner must run."""
         return f"chmod {self.closed & 0o777:o} {shlex.quote(str(self.path))}"
 
     @property
     def closed(self) -> int:
-        """The mode without what others must not have."""
+        """The mode without the bits that others must not have."""
         return self.mode & ~(0o077 & ~self.allowed)
 
 
 def umask_for(file_mode: int) -> int:
-    """Return the umask under which files get this mode, and directories can be entered by those who
-    may read the files."""
+    """Return the umask for files with this mode. Directories can be entered by those users that may
+    read the files."""
     return 0o777 & ~directory_mode(file_mode)
 
 
@@ -55,7 +55,7 @@ def directory_mode(file_mode: int) -> int:
 
 
 def named_paths(settings: Settings) -> Iterator[tuple[str, Path]]:
-    """Yield the directories, and the files of a SQLite database, that settings name, each with the
+    """Yield the directories, and the files of a SQLite database, in the settings, each with the
     setting's name."""
     if settings.state_dir is not None:
         yield f"{PREFIX}STATE_DIR", settings.state_dir
@@ -70,34 +70,34 @@ def named_paths(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def refuse_open_paths(settings: Settings) -> None:
-    """Raise `SettingsError` if a path that a setting names is open to others."""
+    """Raise `SettingsError` if a path in a setting is open to others."""
     for name, path in named_paths(settings):
         if (open_path := _open_path(path, settings.file_mode)) is not None:
             raise SettingsError(f"{name}: {open_path}; run: {open_path.command}")
 
 
 def tighten(name: str, path: Path, file_mode: int) -> None:
-    """Take from others what they may do with the path, if it exists. Raises `SettingsError` that
-    names the setting if it is not ours to change."""
+    """Remove others' access to the path, if it exists. Raise `SettingsError` with the setting's
+    name if this process may not change it."""
     if (found := _open_path(path, file_mode)) is None:
         return
     if found.mode & stat.S_ISVTX:
-        raise SettingsError(f"{name}: {found}, which share it: name a directory of its own")
+        raise SettingsError(f"{name}: {found}, and is shared with them: use another directory")
     try:
         path.chmod(found.closed)
     except OSError as error:
         raise SettingsError(f"{name}: {found} ({error}); run: {found.command}") from error
     if _open_path(path, file_mode) is not None:
-        raise SettingsError(f"{name}: {found}, and stays so: its file system has no modes")
+        raise SettingsError(f"{name}: {found}: its file system does not support modes")
 
 
 def set_umask(file_mode: int) -> None:
-    """From now on this process creates files with this mode."""
+    """Make this process create files with this mode from now on."""
     os.umask(umask_for(file_mode))
 
 
 def _open_path(path: Path, file_mode: int) -> _OpenPath | None:
-    """The path if it exists and is open to others."""
+    """Return the path if it exists and is open to others."""
     try:
         mode = path.stat().st_mode
     except OSError:

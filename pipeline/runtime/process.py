@@ -1,4 +1,4 @@
-"""What every role's process does around its work: logs, health, signals, exit status."""
+"""The frame of every role's process: logs, health, signals, exit status."""
 
 import asyncio
 import os
@@ -15,20 +15,20 @@ from pipeline.runtime.telemetry import STARTING, Health, serving_health, set_up_
 log = structlog.get_logger(__name__)
 
 RoleMain = Callable[[Settings, Health, asyncio.Event], Awaitable[None]]
-"""A role: works until the event is set, then ends cleanly; raises where it cannot go on. It must
-call `health.good("starting")` once it can do its job. Until then it may be cancelled."""
+"""A role: it works until the event is set, then ends cleanly; it raises if it cannot continue. It
+must call `health.good("starting")` once it can do its job. Until then it may be cancelled."""
 
 _START_GRACE_S = 1.0
-"""Grace after SIGTERM for a role that is still starting; then it is cancelled."""
+"""Grace after SIGTERM for a role that is still starting. Then it is cancelled."""
 END_AFTER_S = 5.0
-"""Limit after SIGTERM for a role that is still starting: its process ends, whatever it does."""
+"""Limit after SIGTERM for a role that is still starting. Then its process ends in any case."""
 
 
 async def run_role(role: Role, main: RoleMain, settings: Settings) -> None:
-    """Runs `main` until SIGTERM or SIGINT. Raises what `main` raises.
+    """Run `main` until SIGTERM or SIGINT. Raise the errors of `main`.
 
-    A role that gets the signal before it was ready is cancelled, and its process ends with status 0
-    within `END_AFTER_S`, also if a thread or a library does not.
+    A role that gets the signal before it is ready is cancelled. Its process ends with status 0
+    within `END_AFTER_S`, even if a thread or a library does not end.
     """
     set_up_logs(role, settings.instance or role, settings.log_level)
     health = Health(**{STARTING: "not ready yet"})

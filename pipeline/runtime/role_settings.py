@@ -1,4 +1,4 @@
-"""Least privilege: the settings that each role needs. `up` gives a role no others."""
+"""Least privilege: the settings that each role needs. `up` passes a role only these."""
 
 from collections.abc import Mapping
 
@@ -66,8 +66,8 @@ _WITH_AWS = frozenset({Role.BRIDGE, Role.RECORDER, Role.CONSOLE})
 def environment_of(
     role: Role, environment: Mapping[str, str], settings: Settings
 ) -> dict[str, str]:
-    """Return what a role gets of an environment: its own settings, and all variables that are
-    neither settings of ours nor of AWS. `settings`: what the environment says."""
+    """Return a role's part of an environment: its own settings, and all variables that are neither
+    ours nor AWS's. `settings`: the settings in the environment."""
     wanted = settings_of(role, settings)
     with_aws = role in _WITH_AWS or settings.kafka_sasl_token_provider is not None
     return {
@@ -79,7 +79,7 @@ def environment_of(
 
 def settings_of(role: Role, settings: Settings) -> frozenset[str]:
     """Return the names of a role's own settings, without the prefix. The adapter needs the auth
-    token only for what has no secret of its own."""
+    token only in place of a secret that is not set."""
     own = _OWN[role]
     has_own = settings.twilio_api_key_secret is not None and settings.ticket_secret is not None
     if role is Role.TWILIO_ADAPTER and has_own:

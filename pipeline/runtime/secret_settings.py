@@ -1,4 +1,4 @@
-"""Settings that are secrets: read from files, and two of each during a rotation."""
+"""Settings that are secrets: read from files, and two values of each during a rotation."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,15 +15,15 @@ SECRETS = (
     "database_url",
     "schema_registry_url",
 )
-"""Each may come from the file that `..._FILE` names. The two URLs may hold a password."""
+"""Each may come from the file named by `..._FILE`. The two URLs may contain a password."""
 FILE_SUFFIX = "_FILE"
 MIN_TICKET_SECRET = 32
 
 
 def secrets_from_files(environment: Mapping[str, str], prefix: str) -> dict[str, str]:
-    """Return the secrets that variables `..._FILE` of the environment name, by the name of their
-    setting. White space at the end of a file is no part of it. Raises `ValueError` for a file that
-    cannot be used, and for a secret that is set twice."""
+    """Return the secrets in the files named by the environment's `..._FILE` variables, by the name
+    of their setting. White space at the end of a file is ignored. Raise `ValueError` for a file
+    that cannot be used, and for a secret that is set twice."""
     found = {}
     for name in SECRETS:
         variable = prefix + name.upper()
@@ -37,7 +37,7 @@ def secrets_from_files(environment: Mapping[str, str], prefix: str) -> dict[str,
 
 
 def several(secret: SecretStr | None) -> tuple[str, ...]:
-    """Return the values of a secret that may hold two, with a comma between them: the one in use
+    """Return the values of a secret, which may be two with a comma between them: the one in use
     first, then one that is still accepted."""
     if secret is None:
         return ()
@@ -46,12 +46,12 @@ def several(secret: SecretStr | None) -> tuple[str, ...]:
 
 
 def checked_ticket_secret(secret: SecretStr) -> SecretStr:
-    """Return the secret. Raises `ValueError` that does not repeat it."""
+    """Return the secret. Raise `ValueError` without the secret in its text."""
     values = several(secret)
     if not values or any(len(value) < MIN_TICKET_SECRET for value in values):
         raise ValueError(
             f"it must have at least {MIN_TICKET_SECRET} characters; `flexcapture console token` "
-            "makes such a text"
+            "creates such a text"
         )
     return secret
 

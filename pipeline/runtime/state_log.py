@@ -1,4 +1,4 @@
-"""Log lines about a state that lasts: at once, then once a minute, and at its end."""
+"""Log lines about a lasting state: at once, then once a minute, and at its end."""
 
 import structlog
 
@@ -6,12 +6,12 @@ log = structlog.get_logger(__name__)
 
 SAY_EVERY_S = 60.0
 SAY_OTHER_S = 10.0
-"""A reason that is another one than the last is logged so soon after it."""
+"""A reason that differs from the last one is logged after this time already."""
 
 
 class Lasting:
-    """Log lines about a state that may last. `waiting` and `over` are the lines; times in seconds
-    of any clock that only grows."""
+    """Log lines about a state that may last. `waiting` and `over` are the lines. Times are in
+    seconds of any clock that only grows."""
 
     def __init__(self, waiting: str, over: str) -> None:
         self._waiting = waiting
@@ -20,7 +20,7 @@ class Lasting:
         self._said = ""
 
     def lasts(self, now: float, reason: str) -> None:
-        """Log the reason, unless that was done within the last minute, or another one within the
+        """Log the reason, unless it was logged within the last minute, or another one within the
         last 10 s."""
         rest = SAY_EVERY_S if reason == self._said else SAY_OTHER_S
         if self._said_at is None or now - self._said_at >= rest:

@@ -1,6 +1,6 @@
-"""Logs, metrics, and the HTTP server on which every role shows how it is.
+"""Logs, metrics, and the HTTP server on which every role reports its state.
 
-Metrics are prometheus_client's, defined beside the code that counts and named `flexcapture_...`.
+Metrics are prometheus_client's, defined next to the code that counts, and named `flexcapture_...`.
 """
 
 import logging
@@ -25,14 +25,14 @@ INVALID_SIDS = Counter(
 
 
 def count_invalid_sids(kinds: Iterable[SidKind]) -> None:
-    """Count SIDs that counted as absent where this process met them."""
+    """Count invalid SIDs, which count as absent, in the process that found them."""
     for kind in kinds:
         INVALID_SIDS.labels(kind.value).inc()
 
 
 def set_up_logs(role: str, instance: str, level: str) -> None:
-    """One JSON object a line on standard error, for our own and the libraries' logs alike; what is
-    repeated is counted (`pipeline.runtime.log_limits`)."""
+    """Set up logs: one JSON object per line on standard error, for our own and the libraries' logs.
+    Repeated lines are limited (`pipeline.runtime.log_limits`)."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -67,9 +67,9 @@ STARTING = "starting"
 
 
 class Health:
-    """Why this process cannot do its job, if it cannot: one reason for each name.
+    """Why this process cannot do its job: one reason for each name, or none.
 
-    Warnings are problems that others must see to: they are shown, and the process stays healthy.
+    Warnings are problems that others must solve. They are shown, and the process stays healthy.
     """
 
     def __init__(self, **reasons: str) -> None:
@@ -79,11 +79,11 @@ class Health:
         self._warnings: dict[str, str] = {}
 
     def bad(self, name: str, reason: str) -> None:
-        """From now on unhealthy, until `good(name)`."""
+        """Make the process unhealthy, until `good(name)`."""
         self._reasons[name] = reason
 
     def good(self, name: str) -> None:
-        """The named reason no longer holds."""
+        """Remove the named reason, if there is one."""
         self._reasons.pop(name, None)
         self.was_ready |= name == STARTING
 
@@ -97,18 +97,18 @@ class Health:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """What is wrong now."""
+        """The present reasons, by name."""
         return dict(self._reasons)
 
     @property
     def warnings(self) -> dict[str, str]:
-        """The warnings that are shown now."""
+        """The present warnings, by name."""
         return dict(self._warnings)
 
 
 def health_routes(health: Health) -> list[Route]:
-    """`GET /healthz` (200, or 503 with a line for each reason; warnings come last) and `GET
-    /metrics`."""
+    """Return the routes `GET /healthz` (200, or 503 with a line for each reason; then the warnings)
+    and `GET /metrics`."""
 
     async def healthz(_: Request) -> Response:
         reasons = health.reasons
@@ -124,7 +124,7 @@ def health_routes(health: Health) -> list[Route]:
 
 @asynccontextmanager
 async def serving_health(listen: str | None, health: Health) -> AsyncIterator[None]:
-    """Serves `/healthz` and `/metrics` on `listen`; nothing where it is None."""
+    """Serve `/healthz` and `/metrics` on `listen` while the block runs; None: serve nothing."""
     if listen is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""Waiting for one of several events."""
+"""Wait for one of several events."""
 
 import asyncio
 

@@ -1,1 +1,1 @@
-"""Where results are kept: the database of contacts, and the audio objects."""
+"""The stores of results: the database of contacts, and the audio objects."""

@@ -1,8 +1,9 @@
-"""Where audio and manifests are kept: a directory (`file:///...`) or a bucket (`s3://...`).
+"""The store of audio and manifests: a directory (`file:///...`) or a bucket (`s3://...`).
 
-An object appears whole or not at all, and what `put` returned from survives a power cut: in a
-directory by a temporary file that is synced, renamed, and its directory synced (obstore's own local
-store syncs nothing, so only reading goes through it); in a bucket by a single or multipart upload.
+An object appears whole or not at all, and survives a power cut once `put` has returned. In a
+directory, a temporary file is synced and renamed, and then its directory is synced. (obstore's own
+local store syncs nothing, so it is used for reading only.) In a bucket, it is a single or multipart
+upload.
 """
 
 import asyncio
@@ -24,23 +25,23 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class StoreError(OSError):
-    """The store did not do it: disk full, no permission, bucket refusing or out of reach. What was
-    there before is still there; trying again is safe."""
+    """The store failed: disk full, no permission, bucket refused or out of reach. Earlier content
+    is still there; a retry is safe."""
 
 
 class AudioStore:
-    """Objects by key (`a/b/c`). Every method raises `StoreError` where the store fails, and, where
-    the object must exist, `FileNotFoundError`."""
+    """Objects by key (`a/b/c`). Every method raises `StoreError` if the store fails, and
+    `FileNotFoundError` if an object that must exist is missing."""
 
     def __init__(self, objects: ObjectStore, root: Path | None = None) -> None:
-        """`root`: the directory behind `objects`, where it is one; then `files` are its files."""
+        """`root`: the directory behind `objects`, if there is one; then `files` are its files."""
         self._objects = objects
         self.files = None if root is None else Directory(root)
 
     @classmethod
     def from_url(cls, url: str) -> "AudioStore":
-        """The store at `file:///directory` (made if missing) or `s3://bucket/prefix`, whose
-        endpoint, region and credentials are found as boto3 finds them. Raises `StoreError`."""
+        """Return the store at `file:///directory` (created if missing) or `s3://bucket/prefix`.
+        boto3's rules give endpoint, region and credentials. Raise `StoreError`."""
         parts = urlsplit(url)
         if parts.scheme == "s3":
             return cls(_bucket(parts.netloc, parts.path.strip("/")))
@@ -50,7 +51,7 @@ class AudioStore:
             return cls(LocalStore(prefix=root), root)
 
     async def put(self, key: str, data: bytes) -> None:
-        """Stores `data` under `key`, in place of what was there. Safe on return."""
+        """Store `data` under `key` and replace earlier content. It is durable on return."""
         with as_store_error(missing=True):
             if self.files is None:
                 await obstore.put_async(self._objects, key, data)
@@ -58,9 +59,9 @@ class AudioStore:
                 await asyncio.to_thread(self.files.write, key, (data,))
 
     async def put_chunks(self, key: str, chunks: AsyncIterable[bytes | bytearray]) -> None:
-        """Stores what `chunks` yields, one after the other, as one object, without ever holding all
-        of it. Nothing is visible under `key` until all of it is; nothing stays where `chunks`
-        raises, which is passed on. Safe on return."""
+        """Store the pieces that `chunks` yields, in order, as one object, without holding all of it
+        in memory. Nothing is visible under `key` until it is complete. If `chunks` raises, nothing
+        stays, and the error is passed on. The object is durable on return."""
         if self.files is not None:
             await self._write_chunks(self.files, key, chunks)
         else:
@@ -88,39 +89,39 @@ class AudioStore:
             raise
 
     async def get(self, key: str) -> bytes:
-        """The whole object."""
+        """Return the whole object."""
         with as_store_error():
             result = await obstore.get_async(self._objects, key)
             return bytes(await result.bytes_async())
 
     async def get_range(self, key: str, start: int, end: int) -> bytes:
-        """Bytes `start` up to, not including, `end`; fewer where the object ends before."""
+        """Return bytes `start` up to, but not including, `end`; fewer if the object ends before."""
         if end <= start:
             return b""
         with as_store_error():
             return bytes(await obstore.get_range_async(self._objects, key, start=start, end=end))
 
     async def size(self, key: str) -> int:
-        """The object's size in bytes."""
+        """Return the object's size in bytes."""
         with as_store_error():
             return int((await obstore.head_async(self._objects, key))["size"])
 
     async def delete(self, keys: Iterable[str]) -> None:
-        """Deletes the objects; those that do not exist are no error."""
+        """Delete the objects. A missing object is no error."""
         for key in keys:
             with as_store_error(), contextlib.suppress(FileNotFoundError):
                 await obstore.delete_async(self._objects, key)
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
-        """The keys below the directory `prefix`, in no order."""
+        """Yield the keys below the directory `prefix`, in no order."""
         with as_store_error():
             async for metas in obstore.list(self._objects, prefix):
                 for meta in metas:
                     yield meta["path"]
 
     async def sweep(self, older_than_s: float) -> None:
-        """Removes what a killed process left half written in a directory that long ago. In a
-        bucket, a lifecycle rule for incomplete multipart uploads does that."""
+        """Remove files that a killed process left half written in a directory that long ago. For a
+        bucket, a lifecycle rule for incomplete multipart uploads does the same."""
         if self.files is not None:
             with as_store_error():
                 await asyncio.to_thread(self.files.sweep, older_than_s)
@@ -144,8 +145,8 @@ class AudioStore:
 
 @contextmanager
 def as_store_error(*, missing: bool = False) -> Iterator[None]:
-    """What the block raises where the store fails becomes a `StoreError`; `FileNotFoundError` stays
-    what it is. `missing`: what was not found is the store itself, not an object."""
+    """Turn the block's errors of the store into `StoreError`. `FileNotFoundError` is passed on,
+    unless `missing`: then the store itself was not found, and not an object."""
     try:
         yield
     except StoreError:
@@ -158,7 +159,7 @@ def as_store_error(*, missing: bool = False) -> Iterator[None]:
 
 
 def _bucket(name: str, prefix: str) -> S3Store:
-    # Imported here because it takes 0.2 s, which a store in a directory need not pay.
+    # Imported here because it takes 0.2 s, which a store in a directory does not need.
     import boto3  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415
     from obstore.auth.boto3 import Boto3CredentialProvider  # noqa: PLC0415
@@ -177,6 +178,6 @@ def _bucket(name: str, prefix: str) -> S3Store:
         region=client.meta.region_name,
         credential_provider=credentials,
         client_options={"allow_http": urlsplit(endpoint).hostname in _LOOPBACK},
-        # Short, so that the caller can raise the alarm and decide; it tries again for ever.
+        # Short, so that the caller can report the failure. The caller retries without limit.
         retry_config={"max_retries": 3, "retry_timeout": timedelta(seconds=10)},
     )

@@ -1,4 +1,4 @@
-"""The append-only record of sign-ins, and of the audio that was played or downloaded.
+"""The append-only record of sign-ins, and of audio that was played or downloaded.
 
 All methods block: call them in a thread. They raise an `SQLAlchemyError` while the database cannot
 be reached.
@@ -26,8 +26,8 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """An action: when (ms), by whom (`token`, `session ID`, or empty for a stranger), from which
-    address, on which recording. Texts that do not apply are empty."""
+    """An action: its time (ms), its actor (`token`, `session ID`, or empty if not signed in), the
+    client's address, and the recording. Texts that do not apply are empty."""
 
     at: int
     action: Action
@@ -40,14 +40,14 @@ class AuditEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredEntry:
-    """An entry at its position. Positions grow, with holes."""
+    """An entry with its position. Positions grow, with gaps."""
 
     position: int
     entry: AuditEntry
 
 
 class AuditLog:
-    """The audit table behind an engine of `open_database`, migrated."""
+    """The audit table in a migrated database of `open_database`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -58,7 +58,7 @@ class AuditLog:
             connection.execute(insert(AuditRow), asdict(storable(entry)))
 
     def latest(self, limit: int, before: int | None = None) -> list[StoredEntry]:
-        """Return at most `limit` entries, newest first, that lie before a position."""
+        """Return at most `limit` entries before a position, newest first."""
         columns = AuditRow.__table__.c
         query = select(*columns).order_by(columns.position.desc()).limit(limit)
         if before is not None:

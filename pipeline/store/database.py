@@ -1,7 +1,7 @@
-"""Opening the database, and bringing its tables to this version's shape.
+"""Open the database, and migrate its tables to this version.
 
 SQLite is put in WAL mode, so that the console reads while the consolidator writes. PostgreSQL is
-reached by psycopg. Several processes may start at once on an empty database: one migrates, the
+reached through psycopg. Several processes may start at once on an empty database: one migrates, the
 others wait for it.
 """
 
@@ -25,7 +25,7 @@ _MIGRATION_LOCK = 0x4643_6D69  # any number, the same in every process
 
 
 def open_database(url: str) -> Engine:
-    """An engine for `url`; connects to nothing yet. Raises `SettingsError` for a URL that is none
+    """Return an engine for `url`, not connected yet. Raise `SettingsError` if `url` is not valid,
     or names a database other than SQLite and PostgreSQL."""
     try:
         parsed = make_url(url)
@@ -47,7 +47,7 @@ def open_database(url: str) -> Engine:
 
 
 def _refused(why: str) -> SettingsError:
-    # The URL itself may hold a password: it is not repeated.
+    # The URL may contain a password, so the message does not repeat it.
     return SettingsError(
         f"FLEXCAPTURE_DATABASE_URL: {why}; it must be sqlite:////path/to/file or "
         "postgresql://user:password@host/database"
@@ -57,14 +57,14 @@ def _refused(why: str) -> SettingsError:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute("PRAGMA synchronous = FULL")  # a saved contact is on the disk
+    cursor.execute("PRAGMA synchronous = FULL")  # a saved contact survives a power cut
     cursor.close()
 
 
 @retry(on=OperationalError, attempts=10, timeout=30, wait_initial=0.05, wait_max=1.0)
 def migrate(engine: Engine) -> None:
-    """Brings the database to this version's tables. Any number of processes may call it at once.
-    Raises `OperationalError` where the database cannot be reached for 30 s."""
+    """Migrate the database to this version's tables. Any number of processes may call this at once.
+    Raise `OperationalError` if the database cannot be reached for 30 s."""
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")

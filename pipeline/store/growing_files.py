@@ -1,8 +1,8 @@
-"""Files that grow where they are read from in the end: what a recorder knows of a recording so far.
+"""Files that grow in the place from which they are read in the end: a recording so far.
 
-Nothing in them counts until `sync` returned. They may hold more than that: whoever goes on writes
-the same bytes at the same places. No write touches a byte that is not its own, so that a process
-that was paused for long, and no longer has the recording, does no harm by what it still writes.
+Their content counts only after `sync`. They may contain more than that: a process that continues
+writes the same bytes to the same places. A write touches no other bytes, so that late writes of a
+process that was paused for long, and no longer has the recording, do no harm.
 
 Every function blocks: call it in a thread.
 """
@@ -21,7 +21,7 @@ READ_BYTES = 1024 * 1024
 
 
 class Bytes(Protocol):
-    """Bytes and where they go: from `position` on, `step` apart."""
+    """Bytes and their place: from `position` on, `step` apart."""
 
     @property
     def position(self) -> int: ...
@@ -45,12 +45,12 @@ class Drafts:
         self._files = files
 
     def path(self, key: str) -> Path:
-        """Where the file of that key is, or would be."""
+        """Return the path of the file with that key; it need not exist."""
         return self._files.root / key
 
     def write(self, key: str, pieces: Iterable[Bytes], *, new: bool) -> None:
-        """Puts bytes where they belong. Raises `FileNotFoundError` where the file is not there and
-        not `new`."""
+        """Write bytes to their places. Raise `FileNotFoundError` if the file does not exist and
+        `new` is false."""
         with self._opened(key, new=new) as file:
             for piece in pieces:
                 if piece.step == 1:
@@ -59,25 +59,24 @@ class Drafts:
                     _scatter(file, piece.data, piece.position, piece.step)
 
     def sync(self, keys: Iterable[str]) -> None:
-        """All that was written to these files so far is safe on return; of new ones, `sync_names`
-        of their directory is needed too. After an error nothing is known of what was written, and
-        asking again would prove nothing. Files that are gone are passed over: they were finished,
-        or deleted."""
+        """Make all that was written to these files durable; new files need `sync_names` of their
+        directory too. After an error it is not known how much was written; a second call would
+        prove nothing. Missing files are skipped: they were finished, or deleted."""
         for key in keys:
             with suppress(FileNotFoundError), self._opened(key, new=False) as file:
                 os.fdatasync(file)
 
     def sync_names(self, directory: str) -> None:
-        """The names of the files in it are safe on return."""
+        """Make the names of the files in the directory durable."""
         sync_directory(self.path(directory))
 
     def digest(self, key: str) -> Digest:
-        """Reads the file, a piece at a time."""
+        """Return the file's size and hash, read piece by piece."""
         with self._opened(key, new=False) as file:
             return _digest(file)
 
     def finish(self, key: str, pieces: Iterable[Bytes], size: int, *, new: bool) -> Digest:
-        """Writes the last pieces, makes the file `size` bytes long, and syncs it."""
+        """Write the last pieces, make the file `size` bytes long, and sync it."""
         self.write(key, pieces, new=new)
         with self._opened(key, new=False) as file:
             os.ftruncate(file, size)
@@ -86,7 +85,7 @@ class Drafts:
         return found
 
     def delete(self, key: str) -> None:
-        """Deletes the file, if it is there."""
+        """Delete the file, if it exists."""
         self.path(key).unlink(missing_ok=True)
 
     @contextmanager
@@ -112,14 +111,14 @@ def _digest(file: int) -> Digest:
 
 def _write_at(file: int, data: bytes | bytearray, position: int) -> None:
     rest = memoryview(data)
-    while rest:  # it may take less than all at once, on a disk that is nearly full
+    while rest:  # a write may be partial, on a disk that is nearly full
         count = os.pwrite(file, rest, position)
         rest, position = rest[count:], position + count
 
 
 def _scatter(file: int, data: bytes | bytearray, position: int, step: int) -> None:
-    """Writes every `step`-th byte, and does not touch those between: reading them, and writing them
-    back, could undo what another process has just written."""
+    """Write every `step`-th byte without touching the bytes between. Reading them and writing them
+    back could undo what another process has just written."""
     length = (len(data) - 1) * step + 1
     os.posix_fallocate(file, position, length)  # a full disk is an error here, and a signal below
     base = position - position % mmap.ALLOCATIONGRANULARITY

@@ -1,7 +1,7 @@
 """The database's tables. Times are whole milliseconds since the Unix epoch, UTC.
 
-All tables but those of the console are made from the topics and can be made again from them.
-`console_audit` cannot: it is append-only, by triggers that the migration makes, and must be kept.
+All tables except the console's are made from the topics and can be made from them again.
+`console_audit` cannot: it is append-only, by triggers of the migration, and must be kept.
 """
 
 from sqlalchemy import (
@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """What the migrations compare the database with."""
+    """The tables, which the migrations compare with the database."""
 
     type_annotation_map = {int: BigInteger, str: String(255), bool: Boolean}  # noqa: RUF012
 
@@ -29,7 +29,7 @@ def _owner() -> Mapped[str]:
 
 
 class ContactRow(Base):
-    """A contact: one row a voice task."""
+    """A contact: one row for each voice task."""
 
     __tablename__ = "contacts"
 
@@ -52,7 +52,7 @@ class ContactRow(Base):
     contradictions: Mapped[list[dict[str, str | int | None]]] = mapped_column(
         JSON, server_default="[]"
     )
-    searched: Mapped[str] = mapped_column(Text)  # what a free search looks in, case folded
+    searched: Mapped[str] = mapped_column(Text)  # the text for a free search, case-folded
     revision: Mapped[int]
     updated_at: Mapped[int]
 
@@ -92,7 +92,7 @@ class LegRow(Base):
 
 
 class RecordingRow(Base):
-    """A recording of one media stream. Once complete it stays as it is (`saving.statements`)."""
+    """A recording of one media stream. A complete one does not change (`saving.statements`)."""
 
     __tablename__ = "recordings"
 
@@ -130,7 +130,7 @@ class RecordingRow(Base):
 
 
 class DecisionRow(Base):
-    """A decision whether a contact is recorded. Once here it stays."""
+    """A decision whether a contact is recorded. Rows are never removed."""
 
     __tablename__ = "decisions"
 
@@ -142,10 +142,10 @@ class DecisionRow(Base):
 
 
 class ContactStateRow(Base):
-    """All records that a contact is made from, as of its last saved version: a compressed
-    `ContactState`. A late record of a call that the consolidator has forgotten is added to it.
+    """All records from which a contact was made, as of its last saved version: a compressed
+    `ContactState`. If the consolidator has forgotten a call, a late record is added to this.
 
-    A state can be there before its contact, so `contact_id`, the task SID, is no foreign key.
+    A state may exist before its contact, so `contact_id`, the task SID, is no foreign key.
     """
 
     __tablename__ = "contact_states"
@@ -155,7 +155,7 @@ class ContactStateRow(Base):
 
 
 class ConsoleSessionRow(Base):
-    """A session of a person at the console. Of its cookie only a keyed hash is kept."""
+    """A session of a person at the console. Only a keyed hash of its cookie is stored."""
 
     __tablename__ = "console_sessions"
 
@@ -170,7 +170,7 @@ class ConsoleSessionRow(Base):
 
 
 class AuditRow(Base):
-    """An action at the console. Once here it stays."""
+    """An action at the console. Rows are never changed or removed."""
 
     __tablename__ = "console_audit"
 

@@ -1,4 +1,4 @@
-"""Rows of the database as records."""
+"""Convert rows of the database to records."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

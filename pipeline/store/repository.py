@@ -1,4 +1,4 @@
-"""Contacts in the database: saved whole, version by version; found again by the console.
+"""The database of contacts: the consolidator saves versions, the console searches them.
 
 All methods block: call them in a thread. They raise SQLAlchemy's `OperationalError` (or another
 `SQLAlchemyError`) while the database cannot be reached.
@@ -35,30 +35,30 @@ from schemas.records import Contact, ContactRecording
 
 
 class Repository:
-    """The contacts behind an engine of `open_database`, migrated."""
+    """The contacts in a migrated database of `open_database`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._statements = statements(engine.dialect.name)
 
     def ping(self) -> None:
-        """Returns if the database answers; raises otherwise."""
+        """Return if the database answers; raise otherwise."""
         with self._engine.connect() as connection:
             connection.execute(text("SELECT 1"))
 
     def save(self, contact: Contact, state: bytes | None = None) -> bool:
         """Save a version of a contact with the state it was made from, which `state_of` returns.
 
-        Return False, and change nothing, if a later version is there. Saving a version again
-        changes nothing. Recordings and decisions are only ever added: a version that knows fewer of
-        them takes none away. A complete recording never changes, and a recording of another contact
-        is not touched. Unmatched recordings of the same task are attached to the contact.
+        Return False, and change nothing, if a later version is stored. Saving a version again
+        changes nothing. Recordings and decisions are only added: a version with fewer of them
+        removes none. A complete recording never changes, and a recording of another contact is not
+        touched. Unmatched recordings of the same task are attached to the contact.
         """
         contact = storable(contact)
         sql = self._statements
         owner = {"contact_id": contact.contact_id}
         with self._engine.begin() as connection:
-            # The guarded row comes first: it takes the lock that keeps other versions out.
+            # The guarded row comes first: its lock blocks other versions.
             if connection.execute(sql.contact, contact_row(contact)).first() is None:
                 return False
             connection.execute(sql.no_sessions, {"owner": contact.contact_id})
@@ -78,10 +78,10 @@ class Repository:
     def save_unmatched(
         self, task_sid: str, recordings: Sequence[ContactRecording], state: bytes
     ) -> None:
-        """Save recordings whose task is not known to be a contact, and the state they came from.
+        """Save recordings of a task that is not known to be a contact, with their state.
 
-        They are attached to the contact at once if there is one after all; its state then stays.
-        The rules of `save` for recordings hold. Saving them again changes nothing.
+        If it has a contact after all, they are attached at once, and its state stays. The rules of
+        `save` for recordings apply. Saving them again changes nothing.
         """
         recordings = [storable(recording) for recording in recordings]
         sql = self._statements
@@ -106,13 +106,13 @@ class Repository:
         )
 
     def contact(self, contact_id: str) -> Contact | None:
-        """The contact, or None."""
+        """Return the contact, or None."""
         with DatabaseSession(self._engine) as session:
             row = session.get(ContactRow, contact_id)
             return None if row is None else contacts_of(session, [row])[0]
 
     def state_of(self, task_sid: str) -> bytes | None:
-        """Return the state that the contact, or the unmatched recordings, of a task were made from
+        """Return the state from which the contact, or the unmatched recordings, of a task were made
         when they were saved last; None if nothing was saved."""
         query = select(ContactStateRow.state).where(ContactStateRow.contact_id == task_sid)
         with self._engine.connect() as connection:
@@ -131,7 +131,7 @@ class Repository:
             return [stored_recording(row) for row in session.scalars(query)]
 
     def unmatched(self, limit: int, cursor: str | None = None) -> RecordingPage:
-        """Return a page of the recordings that have no contact. Raises `BadCursorError`."""
+        """Return a page of the recordings without a contact. Raise `BadCursorError`."""
         with DatabaseSession(self._engine) as session:
             rows = session.scalars(unmatched_query(limit + 1, cursor)).all()
         last = rows[limit - 1] if len(rows) > limit else None
@@ -147,7 +147,7 @@ class Repository:
             return int(connection.execute(query).scalar_one())
 
     def search(self, filters: Filters, limit: int, cursor: str | None = None) -> Page:
-        """A page of the contacts that `filters` let through. Raises `BadCursorError`."""
+        """Return a page of the contacts that match `filters`. Raise `BadCursorError`."""
         query = page_query(filters, limit + 1, cursor)
         with DatabaseSession(self._engine) as session:
             rows = session.scalars(query).all()
@@ -156,7 +156,7 @@ class Repository:
         return Page(found, None if last is None else cursor_after(last.started_at, last.contact_id))
 
     def calls_in_progress(self) -> tuple[Contact, ...]:
-        """The contacts whose calls are going on, the longest first."""
+        """Return the contacts with a call in progress, the longest first."""
         query = (
             select(ContactRow)
             .where(ContactRow.in_progress.is_(True))

@@ -1,6 +1,6 @@
-"""Records as any database takes them: no NUL characters, and nothing longer than its column. Pure.
+"""Make records storable in any database: no NUL characters, no text longer than its column. Pure.
 
-What is cut or replaced stays whole on the topic `contacts`.
+The topic `contacts` keeps the unchanged texts.
 """
 
 from collections.abc import Mapping
@@ -8,13 +8,13 @@ from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 LONGEST = 255
-"""Characters of a text that is searched by, or shown in a line."""
+"""The most characters of a text that is searched for, or shown in a line."""
 
 T = TypeVar("T")
 
 
 def storable(record: T) -> T:
-    """The record with every text in it made storable; the very same one where all are."""
+    """Return the record with all its texts made storable; the same object if they all are."""
     return _storable(record)  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""What contacts can be searched by, and the cursor that goes from page to page. No I/O."""
+"""The filters of a search for contacts, and the cursor from page to page. No I/O."""
 
 import base64
 import binascii
@@ -12,13 +12,13 @@ from schemas.records import Contact, ContactRecording
 
 
 class BadCursorError(ValueError):
-    """A cursor that no search of ours gave."""
+    """The cursor is not one that a search returned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Which contacts: all that are set must hold. Times are ms; `until` is exclusive; `withheld`:
-    only those with a withheld recording."""
+    """The filters of a search: all that are set must match. Times are ms; `until` is exclusive.
+    `withheld`: only contacts with a withheld recording."""
 
     agent: str | None = None
     customer: str | None = None
@@ -33,7 +33,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some contacts, newest first, and the cursor of the next page; None: that was the last."""
+    """Some contacts, newest first, and the cursor of the next page; None: this is the last."""
 
     contacts: tuple[Contact, ...]
     next: str | None
@@ -51,14 +51,15 @@ class StoredRecording:
 
 @dataclass(frozen=True, slots=True)
 class RecordingPage:
-    """Some recordings, newest first, and the cursor of the next page, or None on the last."""
+    """Some recordings, newest first, and the cursor of the next page; None: this is the last."""
 
     recordings: tuple[StoredRecording, ...]
     next: str | None
 
 
 def searched_text(contact: Contact) -> str:
-    """What `Filters.text` is looked for in: a line each of customer, extensions, SIDs, queue."""
+    """Return the text that `Filters.text` is searched in: customer, queue, SIDs and extensions, one
+    per line, case-folded."""
     parts = [contact.customer, contact.queue, contact.task_sid, *contact.call_sids]
     for session in contact.sessions:
         parts += [session.extension, session.reservation_sid]
@@ -67,26 +68,26 @@ def searched_text(contact: Contact) -> str:
 
 
 def cursor_after(started_at: int, contact_id: str) -> str:
-    """The cursor of the page that begins after this contact."""
+    """Return the cursor of the page that begins after this contact."""
     return base64.urlsafe_b64encode(f"{started_at}.{contact_id}".encode()).decode().rstrip("=")
 
 
 def read_cursor(cursor: str) -> tuple[int, str]:
-    """What `cursor_after` was given. Raises `BadCursorError`."""
+    """Return the arguments that `cursor_after` was called with. Raise `BadCursorError`."""
     try:
         raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         started_at, _, contact_id = raw.decode().partition(".")
         position = int(started_at), contact_id
     except (binascii.Error, ValueError) as error:
-        raise BadCursorError("not a cursor that a search gave") from error
+        raise BadCursorError("this cursor does not come from a search") from error
     if not contact_id or cursor_after(*position) != cursor or abs(position[0]) >= 2**63:
-        raise BadCursorError("not a cursor that a search gave")
+        raise BadCursorError("this cursor does not come from a search")
     return position
 
 
 def unmatched_query(limit: int, cursor: str | None) -> Select[RecordingRow]:
     """Return the query for at most `limit` recordings without a contact, newest first, after
-    `cursor`. Raises `BadCursorError`."""
+    `cursor`. Raise `BadCursorError`."""
     query = select(RecordingRow).where(RecordingRow.contact_id.is_(None))
     if cursor is not None:
         query = query.where(_after(RecordingRow.started_at, RecordingRow.recording_id, cursor))
@@ -100,7 +101,8 @@ def _after(started_at: Any, key: Any, cursor: str) -> ColumnElement[bool]:
 
 
 def page_query(filters: Filters, limit: int, cursor: str | None) -> Select[ContactRow]:
-    """At most `limit` contacts, newest first, after `cursor`. Raises `BadCursorError`."""
+    """Return the query for at most `limit` contacts, newest first, after `cursor`. Raise
+    `BadCursorError`."""
     query = select(ContactRow).where(*_conditions(filters))
     if cursor is not None:
         query = query.where(_after(ContactRow.started_at, ContactRow.contact_id, cursor))

@@ -25,7 +25,7 @@ _PUBLIC = (
 
 @dataclass(frozen=True, slots=True)
 class ConsoleSession:
-    """A session. `session_id` names it in lists and in the audit table, and opens nothing."""
+    """A session. `session_id` identifies it in lists and in the audit table, but grants nothing."""
 
     session_id: str
     started_at: int
@@ -35,17 +35,17 @@ class ConsoleSession:
 
 
 class SessionStore:
-    """The sessions behind an engine of `open_database`, migrated.
+    """The sessions in a migrated database of `open_database`.
 
-    A session is there until it is ended or deleted. The caller says which are valid, by two times:
-    those that began later than the one and were active later than the other.
+    A session is stored until it is ended or deleted. The caller defines which are valid, by two
+    times: those that began after the first, and were active after the second.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def add(self, session: ConsoleSession, cookie_hash: str) -> None:
-        """Add a session that is found by the hash of its cookie."""
+        """Add a session, to be found by the hash of its cookie."""
         row = {**asdict(storable(session)), "cookie_hash": cookie_hash}
         with self._engine.begin() as connection:
             connection.execute(insert(ConsoleSessionRow), row)
@@ -58,7 +58,7 @@ class SessionStore:
         return None if row is None else _session(row)
 
     def touch(self, session_id: str, now: int) -> None:
-        """Note that a session was active at `now`, if it is there."""
+        """Note that a session was active at `now`, if it exists."""
         query = (
             update(ConsoleSessionRow)
             .where(_TABLE.session_id == session_id, _TABLE.active_at < now)
@@ -68,7 +68,7 @@ class SessionStore:
             connection.execute(query)
 
     def end(self, session_id: str) -> bool:
-        """End a session. Return whether it was there."""
+        """End a session. Return whether it existed."""
         query = delete(ConsoleSessionRow).where(_TABLE.session_id == session_id)
         with self._engine.begin() as connection:
             return connection.execute(query).rowcount > 0

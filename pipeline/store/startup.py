@@ -1,4 +1,4 @@
-"""Opening the database and the recordings store as a role does: waited for while they are away."""
+"""Open the database and the recordings store for a role, and wait while they are unavailable."""
 
 import asyncio
 import contextlib
@@ -16,8 +16,8 @@ RETRY_S = 1.0
 
 
 async def ready(engine: Engine, health: Health, stop: asyncio.Event) -> bool:
-    """Returns True once the database has this version's tables; until then health says why not.
-    False: `stop` was set before."""
+    """Return True once the database has this version's tables; meanwhile `health` has the reason.
+    Return False if `stop` is set before."""
     said = Lasting("waiting for the database", "the database can be used")
     while not stop.is_set():
         try:
@@ -37,7 +37,7 @@ async def ready(engine: Engine, health: Health, stop: asyncio.Event) -> bool:
 
 async def opened_store(url: str, health: Health) -> AudioStore:
     """Return the recordings store at `url` once it can be opened (a directory may be on a volume
-    that is not mounted yet); until then `health` says why not."""
+    that is not mounted yet). Meanwhile `health` has the reason."""
     said = Lasting("waiting for the recordings store", "the recordings store can be used")
     while True:
         try:

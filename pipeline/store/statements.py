@@ -1,4 +1,4 @@
-"""How a contact is written: the statements, made once, and their rows. No I/O."""
+"""The statements that write a contact, made once, and their rows. No I/O."""
 
 import hashlib
 from collections.abc import Iterable
@@ -40,10 +40,10 @@ class Statements:
     """Each is executed with rows of its table; the deletions and `attach` with `owner`, the task
     SID.
 
-    `contact` returns a row only if the version was not older than the one that was there.
-    `recording` never changes a complete recording, except for what is derived from the call: the
-    contact of a recording that had none, and the monitored agents on it. It never touches a
-    recording of another task.
+    `contact` returns a row only if the new version is not older than the stored one.
+    `recording` never changes a complete recording, except for fields that are derived from the
+    call: the contact of a recording that had none, and the monitored agents on it. It never touches
+    a recording of another task.
     `no_legacy` deletes open recordings that an earlier version began under another key.
     """
 
@@ -92,8 +92,8 @@ def _upsert(statement: Any, table: type[Base], where: ColumnElement[bool] | None
 
 _FIXED = frozenset({"recording_id", "task_sid"})
 _DERIVED = frozenset({"extension", "extensions", "withheld_because"})
-"""Who was monitored during a recording follows from the call, whose events can come later, and so
-can Twilio's word that its leg belongs to another call."""
+"""These fields depend on the call, and its events can come after the recording; so can Twilio's
+answer that the leg belongs to another call."""
 
 
 def _upsert_recording(statement: Any) -> Insert:
@@ -124,7 +124,7 @@ def _delete_legacy() -> Delete:
 
 
 def _attach() -> Update:
-    """The recordings of a task that have no contact get it, if there is one."""
+    """Return the statement that attaches a task's recordings to its contact, if there is one."""
     contact = ContactRow.task_sid == bindparam("owner")
     return (
         update(RecordingRow)
@@ -137,7 +137,7 @@ def _attach() -> Update:
 
 
 def contact_row(contact: Contact) -> Row:
-    """The contact's own row."""
+    """Return the contact's own row."""
     row = {c.name: getattr(contact, c.name, None) for c in ContactRow.__table__.columns}
     return row | {
         "connections": [plain(connection) for connection in contact.connections],
@@ -149,7 +149,7 @@ def contact_row(contact: Contact) -> Row:
 
 
 def session_rows(contact: Contact) -> list[Row]:
-    """The rows of its sessions."""
+    """Return the rows of the contact's sessions."""
     return [
         {"contact_id": contact.contact_id, "position": position, **plain(session)}
         for position, session in enumerate(contact.sessions)
@@ -157,12 +157,12 @@ def session_rows(contact: Contact) -> list[Row]:
 
 
 def recording_id(recording: ContactRecording) -> str:
-    """Return the key of a recording, also of one that an earlier version reported without a key."""
+    """Return a recording's key, also of one that an earlier version reported without a key."""
     return recording.recording_id or _legacy_id(recording)
 
 
 def _legacy_id(recording: ContactRecording) -> str:
-    """The INUM, and 16 hexadecimal digits of the SHA-256 of the stream SID."""
+    """Return the INUM and 16 hexadecimal digits of the SHA-256 of the stream SID."""
     digest = hashlib.sha256(recording.stream_sid.encode()).hexdigest()
     return f"{recording.inum}-{digest[:16]}"
 
@@ -189,6 +189,6 @@ def legacy_rows(task_sid: str, recordings: Iterable[ContactRecording]) -> list[R
 
 
 def plain(record: Any) -> Row:
-    """A flat record's fields, tuples as lists."""
+    """Return a flat record's fields, with tuples as lists."""
     values = {field.name: getattr(record, field.name) for field in fields(record)}
     return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}

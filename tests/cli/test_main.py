@@ -68,7 +68,7 @@ def test_a_rebuild_needs_a_kafka(
     assert 2 == main(["rebuild", "tracker"])
     assert "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS is not set" in capsys.readouterr().err
     assert 1 == main(["rebuild", "tracker", "--state-dir", "nowhere"])
-    assert "nothing runs on" in capsys.readouterr().err
+    assert "no `flexcapture up` runs with" in capsys.readouterr().err
     monkeypatch.setenv("FLEXCAPTURE_RECORDINGS_URL", (tmp_path / "kept").as_uri())
     recordings = ["rebuild", "recordings", "--from"]
     for arguments, wrong in (
@@ -93,7 +93,7 @@ def test_the_cause_of_a_group_is_its_first_error() -> None:
     [
         (["--until", "2026-01-01T00:00:00Z"], "--replay-from"),
         (["--replay-from", "2026-01-02T00:00:00Z", "--until", "2026-01-01T00:00:00Z"], "--until"),
-        (["--replay-from", "2999-01-01T00:00:00Z"], "still to come"),
+        (["--replay-from", "2999-01-01T00:00:00Z"], "in the future"),
     ],
 )
 def test_a_replay_of_no_period_is_status_2(

@@ -140,7 +140,7 @@ def test_where_kafka_is(
     assert 0 == asked(capsys, TASK)[0]
     status, _, err = asked(capsys, TASK, "--state-dir", "elsewhere")
     assert 1 == status
-    assert "nothing runs on elsewhere" in err
+    assert "no `flexcapture up` runs with elsewhere" in err
     monkeypatch.setenv("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
     status, _, err = asked(capsys, TASK)
     assert 1 == status

@@ -72,7 +72,7 @@ def test_a_directory_that_all_users_share_is_not_closed(tmp_path: Path) -> None:
     path = tmp_path / "shared"
     path.mkdir()
     path.chmod(0o1777)
-    with pytest.raises(SettingsError, match=r"^FLEXCAPTURE_STATE_DIR: .*directory of its own"):
+    with pytest.raises(SettingsError, match=r"^FLEXCAPTURE_STATE_DIR: .*another directory"):
         tighten("FLEXCAPTURE_STATE_DIR", path, 0o600)
     assert 0o1777 == stat.S_IMODE(path.stat().st_mode)
 

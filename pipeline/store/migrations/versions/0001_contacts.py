@@ -1,4 +1,4 @@
-"""The contacts and what belongs to them."""
+"""Contacts, with their sessions, legs, recordings and decisions."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,14 +10,14 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Makes the tables."""
+    """Create the tables."""
     _contacts()
     _parts()
     _recordings()
 
 
 def downgrade() -> None:
-    """Drops the tables."""
+    """Drop the tables."""
     for table in ("decisions", "recordings", "legs", "sessions", "contacts"):
         op.drop_table(table)
 

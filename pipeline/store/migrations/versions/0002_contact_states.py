@@ -1,4 +1,4 @@
-"""What each contact is made from, so that a record that comes late adds to it."""
+"""The state from which each contact was made, so that a late record can be added to it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Makes the table; contacts of before have no row in it."""
+    """Create the table. Earlier contacts have no row in it."""
     op.create_table(
         "contact_states",
         sa.Column(
@@ -21,5 +21,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drops it."""
+    """Drop the table."""
     op.drop_table("contact_states")

@@ -1,9 +1,9 @@
-"""What had to be captured and was, and recordings with a key of their own.
+"""Required and captured time, and recordings with their own key.
 
-Until now the key of a recording was its stream SID, so that a second recording of the same media
+Before, the key of a recording was its stream SID, so that a second recording of the same media
 stream replaced the first. Rows of earlier versions are kept; their key is made of the INUM and the
-stream SID. For contacts of earlier versions `capture` and the gaps are computed from the decisions
-and recordings that are here (see `_account`). The consolidator computes them anew from the call's
+stream SID. For contacts of earlier versions, `capture` and the gaps are computed from the stored
+decisions and recordings (see `_account`). The consolidator computes them again from the call's
 events when a further record of the call arrives.
 """
 
@@ -22,9 +22,9 @@ depends_on = None
 
 ROWS_AT_ONCE = 1_000
 EDGE_MS = 1_000
-"""Less than this before the first recording, or after the last, is no gap."""
+"""A shorter time before the first recording, or after the last, is no gap."""
 FRAME_MS = 20
-"""Less than this between two recordings is no gap."""
+"""A shorter time between two recordings is no gap."""
 LOST_FRAME_MS = 10
 """A lost frame is 20 ms of one of two tracks."""
 
@@ -35,7 +35,7 @@ Span = tuple[int, int]
 
 
 def upgrade() -> None:
-    """Change the tables, and compute the new columns of the rows that are there."""
+    """Change the tables, and compute the new columns of existing rows."""
     _recordings()
     _contact_states()
     _contacts()
@@ -185,9 +185,10 @@ _ACCOUNT = ("capture", "required_ms", "captured_ms", "gaps")
 
 
 def _account(contact: Any, recordings: Sequence[Any], decisions: Sequence[Any]) -> dict[str, Any]:
-    """The account of a contact of an earlier version, by its decisions: required is the time from a
-    decision `record` until the next other one, or the contact's end. What lies before the first
-    recording of an outbound call is not required: when it was answered is not known here."""
+    """Return the account of a contact of an earlier version, by its decisions. Required is the time
+    from a decision `record` until the next other decision, or until the contact's end. On an
+    outbound call, the time before the first recording is not required: when it was answered is not
+    known here."""
     if contact["ended_at"] is None or any(row["duration_ms"] is None for row in recordings):
         return dict(zip(_ACCOUNT, ("pending", 0, 0, []), strict=True))
     required = list(_required(decisions, contact["ended_at"]))

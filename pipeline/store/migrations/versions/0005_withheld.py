@@ -1,4 +1,4 @@
-"""Recordings that are withheld, and values that attributes stated against those that hold."""
+"""Withheld recordings, and values of attributes that contradict the valid ones."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add a column to each table; nothing that is there is withheld."""
+    """Add a column to each table. Existing rows are not withheld."""
     op.add_column(
         "recordings",
         sa.Column("withheld_because", sa.String(32), nullable=False, server_default=""),

@@ -177,7 +177,7 @@ def _sip(address: str) -> str | None:
 
 
 def _number_or_text(text: str) -> str | None:
-    if _is_hidden(text.casefold()):
+    if _is_hidden(text.casefold()) or not any(map(str.isalnum, text)):
         return None
     bare = _TRUNK_ZERO.sub("", _EXTENSION.sub("", text).strip())
     number = "".join(char for char in bare if char not in _SEPARATORS)

@@ -8,7 +8,7 @@ Evidence, strongest first (docs/decisions/0023). The first that fits decides:
 4. the label `customer`, unless the leg joined while customer and worker were both present;
 5. a label that names a worker;
 6. a SID that the task named as the worker's, or the label `worker` or `agent`;
-7. a Flex client: some worker or supervisor;
+7. a Flex client: some worker or, if it joined muted, a supervisor;
 8. a SID that the task named as the customer's later, while a worker had it;
 9. joined muted, or labelled `supervisor`: a listener.
 
@@ -127,9 +127,9 @@ class _Sorting:
         is_workers = label in WORKER_LABELS or _is_named_worker(leg)
         if owners or is_workers:
             self.of_workers.append((leg, owners or self._only_worker()))
-        elif is_client(ends_of(leg)):
+        elif is_client(ends_of(leg)) and not is_listener(leg):
             self.of_workers.append((leg, _NONE))
-        elif leg.call_sid == self.names.later:
+        elif leg.call_sid == self.names.later and not is_client(ends_of(leg)):
             self.customers.append(leg)
         elif is_listener(leg):
             self.supervisors.append(leg)

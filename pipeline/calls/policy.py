@@ -70,7 +70,7 @@ NO_DIRECTION = "no-direction"
 NONE_MONITORED = "no monitored agent"
 LAST_LEFT = "last monitored agent left"
 
-NOBODY_MONITORED = frozenset({"none", "off-list", "ended"})
+NOBODY_MONITORED = frozenset({"none", "absent", "off-list", "ended"})
 """Kinds of reasons that, where nothing was recorded, all mean that no monitored agent was there."""
 
 
@@ -79,7 +79,8 @@ class Decision:
     """Whether a call is recorded at a moment, and why.
 
     `kind` names the reason's kind: monitored, bridging; ended, excluded, off-list, none, direction,
-    internal, no-direction, unknown. `reason` says it to a person.
+    absent (the agent's leg is gone, the reservation is open), internal, no-direction, unknown.
+    `reason` says it to a person.
     `begins` False: what is being recorded goes on, but nothing new is begun (a transfer to another
     monitored worker is under way, and nobody is on the call yet).
     `settled` False: the call is too young for a "not recorded" to be told; `over`: it is over, and
@@ -193,7 +194,7 @@ def _nobody(view: CallView, history: PolicyHistory, now: int) -> tuple[str, str]
     for session in view.sessions:
         if session.is_absent and history.is_monitored(session, now):
             who = session.extension or "unknown"
-            return "none", f"{LAST_LEFT}: the leg of {who} is gone, the reservation is open"
+            return "absent", f"{LAST_LEFT}: the leg of {who} is gone, the reservation is open"
     return "none", NONE_MONITORED
 
 

@@ -158,7 +158,8 @@ def _customer_left_at(legs: Legs) -> int | None:
 def _soft_end(
     call: Call, sessions: tuple[Session, ...], legs: Legs, transferring: bool
 ) -> int | None:
-    if any(session.ended_at is None for session in sessions):
+    # A worker who is absent may come back: the reservation is open.
+    if any(session.ended_at is None or session.is_absent for session in sessions):
         return None
     done = task_done(call)
     if any(was_answered(leg) and not is_left(leg) for leg in legs.unknown):

@@ -86,7 +86,7 @@ def test_a_plain_call_is_recorded_while_the_agent_is_on_it() -> None:
     assert (START + 2_000, START + 32_250) == (session.started_at, session.ended_at)
     assert ("ended", "answered", START) == (found.state, found.outcome(), found.started_at)
     # Her leaving is told before the customer's.
-    assert [("record", "monitored"), ("stop", "none")] == words(scene)
+    assert [("record", "monitored"), ("stop", "absent")] == words(scene)
     streaming = [must_stream(prompt(scene), TASK, LIST, START + ms)
                  for ms in (1_900, 2_100, 31_000, 32_400)]  # fmt: skip
     assert [False, True, True, False] == streaming
@@ -114,7 +114,7 @@ def test_a_cold_transfer_to_a_monitored_agent_keeps_the_recording() -> None:
     scene.now += 20_000
     assert [("record", "monitored")] == words(scene)
     scene.end_part(bob, "rejected")
-    assert [("record", "monitored"), ("stop", "none")] == words(scene)
+    assert [("record", "monitored"), ("stop", "absent")] == words(scene)
 
 
 def test_a_transfer_that_takes_shape_is_waited_for_one_second() -> None:

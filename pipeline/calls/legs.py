@@ -17,7 +17,7 @@ counts less than Twilio's own word, and only if it came into the conference, or 
 contradicts it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from pipeline.calls.claims import values_of
@@ -25,7 +25,7 @@ from pipeline.calls.ends import LegEnds, end_of, leg_ends
 from pipeline.calls.presence import came_at, created_at, is_there, left_at, was_answered
 from pipeline.calls.workers import marks, own_ends, value
 from schemas.frozen import dataclass
-from schemas.records import Call, Fact, Leg, Reservation
+from schemas.records import Call, Fact, Leg
 
 CUSTOMER_LABEL = "customer"
 WORKER_LABELS = frozenset({"worker", "agent"})
@@ -66,22 +66,12 @@ class _Names:
     customer: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Worker:
-    """What shows a leg to be that of a reservation's worker."""
-
-    reservation_sid: str
-    worker_sid: str | None
-    labels: frozenset[str]
-    ends: frozenset[str]
-
-
 class _Sorting:
     """The legs of a call, while they are told apart."""
 
     def __init__(self, call: Call, names: _Names) -> None:
         self.names = names
-        self.workers = [_worker(each) for each in call.reservations]
+        self.reservations = call.reservations
         self.accepted = [r for r in call.reservations if "accepted" in r.milestones]
         self.customers: list[Leg] = []
         self.of_workers: list[tuple[Leg, frozenset[str]]] = []
@@ -93,8 +83,7 @@ class _Sorting:
 
     def put(self, leg: Leg) -> None:
         """Take one leg. Those labelled `customer` wait until all others are known."""
-        facts = leg.facts
-        if value(facts, "coaching") == "true":
+        if value(leg.facts, "coaching") == "true":
             self.supervisors.append(leg)
         elif leg.call_sid == self.names.original:
             self.customers.append(leg)
@@ -102,17 +91,19 @@ class _Sorting:
             self._put_by_label(leg, _label(leg))
 
     def _put_by_ends(self, leg: Leg) -> bool:
-        persons = ends_of(leg).persons
+        persons, stated = ends_of(leg).persons, value(leg.facts, "owner")
+        if not persons and stated is None:
+            return False
         # A worker's attributes may state any address, the customer's too.
         if self.names.customer is not None and self.names.customer in persons:
             self.customers.append(leg)
             self.by_ends.add(leg.call_sid)
             return True
-        stated = value(leg.facts, "owner")
         owners = frozenset(
-            w.reservation_sid
-            for w in self.workers
-            if (stated is not None and w.worker_sid == stated) or not w.ends.isdisjoint(persons)
+            r.sid
+            for r in self.reservations
+            if (stated is not None and value(r.facts, "worker_sid") == stated)
+            or not own_ends(r).isdisjoint(persons)
         )
         if owners:
             self.of_workers.append((leg, owners))
@@ -122,19 +113,26 @@ class _Sorting:
     def _put_by_label(self, leg: Leg, label: str) -> None:
         if label == CUSTOMER_LABEL:
             self.labelled.append(leg)
-            return
-        owners = frozenset(w.reservation_sid for w in self.workers if label and label in w.labels)
-        is_workers = label in WORKER_LABELS or _is_named_worker(leg)
-        if owners or is_workers:
-            self.of_workers.append((leg, owners or self._only_worker()))
-        elif is_client(ends_of(leg)) and not is_listener(leg):
-            self.of_workers.append((leg, _NONE))
-        elif leg.call_sid == self.names.later and not is_client(ends_of(leg)):
+        elif owners := self._labelled_owners(label):
+            self.of_workers.append((leg, owners))
+        elif label in WORKER_LABELS or _is_named_worker(leg):
+            self.of_workers.append((leg, self._only_worker()))
+        elif is_client(ends_of(leg)):
+            if is_listener(leg):
+                self.supervisors.append(leg)
+            else:
+                self.of_workers.append((leg, _NONE))
+        elif leg.call_sid == self.names.later:
             self.customers.append(leg)
         elif is_listener(leg):
             self.supervisors.append(leg)
         else:
             self.rest.append(leg)
+
+    def _labelled_owners(self, label: str) -> frozenset[str]:
+        if not label:
+            return _NONE
+        return frozenset(r.sid for r in self.reservations if label in marks(r))
 
     def _only_worker(self) -> frozenset[str]:
         """The reservation of the only worker who ever accepted, if there is just one."""
@@ -145,12 +143,13 @@ class _Sorting:
         for leg in sorted(self.labelled, key=lambda leg: (came_at(leg) or 0, leg.call_sid)):
             into = self.rest if self._joined_a_call(leg) else self.customers
             into.append(leg)
+        self.customers.sort(key=_sid)
+        self.rest.sort(key=_sid)
 
     def _joined_a_call(self, leg: Leg) -> bool:
+        """Whether the leg joined while customer and worker were both present."""
         at = came_at(leg)
-        if at is None:
-            return False
-        return self._has_customer(at) and self._has_worker(at)
+        return at is not None and self._has_customer(at) and self._has_worker(at)
 
     def _has_customer(self, at: int) -> bool:
         return any(
@@ -172,12 +171,13 @@ def legs_of(call: Call) -> Legs:
     sorting = _Sorting(call, names)
     for leg in call.legs:
         sorting.put(leg)
-    sorting.put_labelled()
+    if sorting.labelled:
+        sorting.put_labelled()
     return Legs(
-        _sorted(sorting.customers),
+        tuple(sorting.customers),
         tuple(sorting.of_workers),
         tuple(sorting.supervisors),
-        _sorted(sorting.rest),
+        tuple(sorting.rest),
         names,
         frozenset(sorting.by_ends),
         frozenset(sorting.own_ends),
@@ -243,13 +243,8 @@ def _has_left(leg: Leg, at: int) -> bool:
     return left is not None and left <= at
 
 
-def _sorted(legs: Iterable[Leg]) -> tuple[Leg, ...]:
-    return tuple(sorted(legs, key=lambda leg: leg.call_sid))
-
-
-def _worker(reservation: Reservation) -> _Worker:
-    worker_sid = value(reservation.facts, "worker_sid")
-    return _Worker(reservation.sid, worker_sid, marks(reservation), own_ends(reservation))
+def _sid(leg: Leg) -> str:
+    return leg.call_sid
 
 
 def _names_of(call: Call) -> _Names:

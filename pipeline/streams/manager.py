@@ -201,11 +201,13 @@ def _settled(
         else:
             decision = policy.decide(derived, history, now, after.alone_since)
             after, decided = _with_decision(after, decision, now)
-            demand = replace(
-                _demand(after, call, derived, decision),
-                worker_ends=worker_ends(call, history.workers, now),
-                customer_ends=customer_ends(derived),
-            )
+            demand = _demand(after, call, derived, decision)
+            if demand.desired:
+                demand = replace(
+                    demand,
+                    worker_ends=worker_ends(call, history.workers, now),
+                    customer_ends=customer_ends(derived),
+                )
             unknown = unidentified(derived, history, now)
             after = without_own_legs(after, derived, now)
             demand = replace(demand, begins=demand.begins and not hasty)

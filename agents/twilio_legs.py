@@ -31,8 +31,8 @@ class Legs:
         self._calls: Remembered[str, FetchedCall] = Remembered()
 
     async def in_conference(self, effort: Effort, task_sid: str = "") -> list[Participant]:
-        """Return all who are in the task's conference now; without a task, in that of the
-        command's."""
+        """Return the participants of the task's conference now; without a task SID, of the
+        command's task."""
         task_sid = task_sid or effort.command.task_sid
         effort.attempts += 1
         conferences = await self._gate.ask(effort, lambda: self._api.conferences(task_sid))

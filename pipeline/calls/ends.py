@@ -11,8 +11,8 @@
 
 An end that hides the caller has no normal form, so it equals nothing, not even itself.
 
-A leg has two ends, and the person is at one of them: whoever called in is at `from`, whoever was
-called is at `to`. The other end is a number of the contact center, or a caller id: Flex calls an
+A leg has two ends, and the person is at one of them: at `from` of a leg that came in, at `to` of a
+leg that was called. The other end is a number of the contact center, or a caller id: Flex calls an
 agent with the customer's number as caller id.
 """
 

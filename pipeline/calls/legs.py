@@ -1,4 +1,4 @@
-"""Whose leg is whose: the customer's, a worker's, a supervisor's, or not known. Pure.
+"""Identification of legs: the customer's, a worker's, a supervisor's, or not known. Pure.
 
 Evidence, strongest first (docs/decisions/0023). The first that fits decides:
 
@@ -36,7 +36,7 @@ _NONE: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Legs:
-    """A call's legs told apart. `workers`: each with the SIDs of the reservations that it may
+    """A call's legs by kind. `workers`: each with the SIDs of the reservations that it may
     belong to, none if it is only known to be some worker's.
 
     `by_ends`: SIDs of the legs that their ends show to be the customer's; `own_ends`: of those that
@@ -67,7 +67,7 @@ class _Names:
 
 
 class _Sorting:
-    """The legs of a call, while they are told apart."""
+    """The legs of a call, while they are sorted by kind."""
 
     def __init__(self, call: Call, names: _Names) -> None:
         self.names = names
@@ -135,7 +135,7 @@ class _Sorting:
         return frozenset(r.sid for r in self.reservations if label in marks(r))
 
     def _only_worker(self) -> frozenset[str]:
-        """The reservation of the only worker who ever accepted, if there is just one."""
+        """The only reservation that was ever accepted, if there is just one."""
         return frozenset(r.sid for r in self.accepted) if len(self.accepted) == 1 else _NONE
 
     def put_labelled(self) -> None:
@@ -164,7 +164,7 @@ class _Sorting:
 
 
 def legs_of(call: Call) -> Legs:
-    """Return the legs of a call, told apart."""
+    """Return the legs of a call by kind."""
     if not call.legs:
         return _NO_LEGS
     names = _names_of(call)

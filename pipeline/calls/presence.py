@@ -1,7 +1,7 @@
-"""When legs came and left, and what that means for the workers whose they are. Pure.
+"""When legs came and left, and the presence of workers that follows from it. Pure.
 
-A worker may come back on another leg: a page was reloaded, or a telephone hung up. Until the first
-leg of the reservation that is still there, the worker is absent; the reservation goes on.
+A worker may come back on another leg: a page was reloaded, or a telephone hung up. Between the two
+legs the worker is absent; the reservation stays open.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +35,8 @@ def is_left(leg: Leg) -> bool:
 
 
 def came_at(leg: Leg) -> int | None:
-    """Return when somebody came on the leg; of one known by its leaving alone, when it left."""
+    """Return when the leg first joined or was answered; if only its leaving is known, when it
+    left."""
     times = [at for name in ("joined", "answered") if (at := leg.milestones.get(name)) is not None]
     return min(times) if times else left_at(leg)
 
@@ -67,7 +68,7 @@ def is_held(leg: Leg) -> bool:
 
 
 def was_answered(leg: Leg) -> bool:
-    """Return whether somebody was on the leg: it joined the conference, or was answered."""
+    """Return whether a person was on the leg: it joined the conference, or was answered."""
     return "joined" in leg.milestones or "answered" in leg.milestones
 
 
@@ -80,7 +81,8 @@ def created_at(reservation: Reservation) -> int:
 def presences(
     reservations: Iterable[Reservation], legs: Iterable[OwnedLeg]
 ) -> Mapping[str, Presence]:
-    """Return the presence of each worker who accepted and has a known leg, by reservation."""
+    """Return the presence of each worker with an accepted reservation and a known leg, by
+    reservation."""
     accepted = sorted((r for r in reservations if "accepted" in r.milestones), key=created_at)
     known: dict[str, list[Leg]] = {}
     for leg, owners in legs:

@@ -4,8 +4,8 @@ A session ends with the earliest of: the reservation's end; the leaving of the l
 surely that worker's; the end of the call; if none of them is known, with the task. Callbacks are
 exact to the second, TaskRouter to the millisecond: within one second the reservation's end counts.
 
-A worker whose leg is gone while the reservation goes on is absent. If another leg of the worker
-comes, the same session continues.
+A worker is absent if all legs of the worker left while the reservation is open. If another leg of
+the worker comes, the same session continues.
 """
 
 from pipeline.calls.identities import list_words
@@ -19,7 +19,7 @@ RESERVATION_ENDS = (
     "wrapup", "completed", "canceled", "rescinded", "timeout", "rejected", "failed",
 )  # fmt: skip
 TASK_ENDS = ("completed", "deleted", "system-deleted")
-"""Milestones after which the task no longer goes on."""
+"""Milestones that end a task."""
 
 _SECOND = 1_000
 
@@ -31,7 +31,7 @@ class Session:
     stated.
 
     `absences`: from when to when (ms) no leg of the worker was in the call, though one came back.
-    `is_absent`: the worker's leg is gone and the reservation goes on: `ended_at` is when it left,
+    `is_absent`: the worker's leg left and the reservation is open: `ended_at` is when it left,
     until another leg of the worker comes. `has_leg`: a leg of the worker is known.
     """
 
@@ -110,8 +110,8 @@ def task_done(call: Call) -> int | None:
 
 
 def earlier(exact: int | None, coarse: int | None) -> int | None:
-    """The earlier of two times, None for unknown; within the same second the exact one, where the
-    other tells whole seconds."""
+    """Return the earlier of two times, None for unknown; within the same second the exact one, if
+    the other has whole seconds only."""
     if exact is None or coarse is None:
         return coarse if exact is None else exact
     if coarse % _SECOND == 0 and coarse // _SECOND == exact // _SECOND:

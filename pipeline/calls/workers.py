@@ -12,8 +12,8 @@ from schemas.records import Fact, Reservation
 
 
 def worker_facts(attributes: Any) -> Mapping[str, str | None]:
-    """The facts in a worker's attributes, an object or one as JSON in text; `extension` is his
-    e-mail address, lower case."""
+    """Return the facts in a worker's attributes, an object or one as JSON in text; `extension` is
+    the e-mail address, lower case."""
     return _of_text(attributes) if isinstance(attributes, str) else _of_attributes(attributes)
 
 
@@ -32,8 +32,8 @@ _of_text = lru_cache(maxsize=1_024)(_of_attributes)
 
 
 def extension(facts: Mapping[str, Fact]) -> str | None:
-    """The worker's extension by a reservation's facts: his e-mail address, else the user of his
-    contact URI, else his name; lower case."""
+    """Return the worker's extension by a reservation's facts: the e-mail address, else the user of
+    the contact URI, else the name; lower case."""
     if (email := value(facts, "extension")) is not None:
         return email
     uri = value(facts, "contact_uri")

@@ -3,8 +3,8 @@
 Twilio is asked for the ends of a leg (`FetchLeg`) if a monitored worker's reservation is open and
 no leg of the worker is known to be in the call: the leg may be the one on which the worker came
 back. The answer goes to the tracker (`LegFetched` on `cti.resolved`), which takes the ends into the
-call as it does those that events name. So the next version of the call says whose leg it is, to
-all who read `calls`.
+call as it does those that events name. So the next version of the call identifies the leg, for
+every reader of `calls`.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ FETCH = "fetch"
 """The `command` of an answer to a `FetchLeg`."""
 
 UNIDENTIFIED_MS = 2_000
-"""A leg of a worker who is not absent is asked for only after this: an event may identify it."""
+"""If no worker is absent, a leg is asked for only after this: an event may identify it."""
 EXPIRY_MS = 4_000
 """A question that is not answered within this is answered `unknown`."""
 ANSWER_MS = EXPIRY_MS + 2_000
@@ -35,8 +35,8 @@ MAX_LEGS = 20
 
 
 def unidentified(seen: CallView, history: PolicyHistory, now: int) -> tuple[str, ...]:
-    """Return the legs whose ends must be known at `now` (ms) to tell whether a monitored worker is
-    in the call."""
+    """Return the legs that must be identified at `now` (ms) to know if a monitored worker is in the
+    call."""
     if seen.state not in (ACTIVE, ENDED) or seen.direction == INTERNAL:
         return ()
     lacking = [
@@ -56,7 +56,7 @@ def unidentified(seen: CallView, history: PolicyHistory, now: int) -> tuple[str,
 def fetches(
     state: CallStreams, legs: Iterable[str], now: int
 ) -> tuple[CallStreams, tuple[FetchLeg, ...]]:
-    """Return the state with what is asked now, and the commands that ask it. A question about a leg
+    """Return the state and the commands that are due at `now` (ms). A question about a leg
     that is not among `legs` any more is dropped."""
     legs = tuple(legs)
     if not legs and not state.fetches:
@@ -98,7 +98,7 @@ def fetched(state: CallStreams, answer: CommandAnswered, now: int) -> CallStream
 def leg_fetched(
     call: Call, answer: CommandAnswered, history: PolicyHistory, now: int
 ) -> LegFetched | None:
-    """Return what the tracker is told of the leg; None if the answer names no ends."""
+    """Return the record for the tracker; None if the answer names no ends."""
     ends = leg_ends(answer.call_from, answer.call_to, answer.call_direction)
     if answer.outcome != "done" or answer.call_sid is None or ends == NO_ENDS:
         return None

@@ -167,7 +167,7 @@ def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStre
 def _fetched(
     state: CallStreams, record: Seen, history: PolicyHistory, now: int
 ) -> tuple[LegFetched, ...]:
-    """What the tracker is told of a leg. It is told again if the answer is read again."""
+    """The record for the tracker, once for each time that the answer is read."""
     if not isinstance(record, CommandAnswered) or record.command != FETCH or state.call is None:
         return ()
     found = leg_fetched(_seen(state.call)[0], record, history, now)

@@ -1,4 +1,4 @@
-"""What tells the customer's leg from a worker's in a conference: call SIDs and labels, lower case,
+"""What marks the customer's leg and a worker's in a conference: call SIDs and labels, lower case,
 and the ends of legs, in normal form (`pipeline/calls/ends`). Pure."""
 
 from collections.abc import Iterable

@@ -21,7 +21,7 @@ MAX_FETCHED = 20
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What tells legs apart. `workers`, `customers`: call SIDs and labels, lower case;
+    """Marks of legs. `workers`, `customers`: call SIDs and labels, lower case;
     `worker_ends`, `customer_ends`: in normal form."""
 
     workers: frozenset[str] = frozenset()
@@ -52,8 +52,8 @@ class _Role(Enum):
 
 
 def without_ends(participants: Sequence[Participant], marks: Marks) -> tuple[str, ...]:
-    """Return the legs whose ends must be known before the customer's leg can be chosen; none if
-    SIDs and labels decide."""
+    """Return the legs of which the ends must be known to choose the customer's; none if SIDs and
+    labels decide."""
     present = [p for p in participants if not p.coaching]
     roles = [_role(p, marks, NO_ENDS) for p in present]
     if roles.count(_Role.CUSTOMER_BY_SID) == 1:
@@ -87,8 +87,8 @@ def customer_leg(
 
 
 def _has_own_leg(roles: Sequence[tuple[Participant, _Role]], marks: Marks) -> bool:
-    """Whether a worker's own leg is among them. If nothing is known of where workers are called,
-    an agent's phone is taken for it."""
+    """Whether a worker's own leg is among them. If no end of a worker is known, an agent's phone is
+    taken for it."""
     found = {role for _, role in roles}
     return _Role.WORKER in found or (not marks.worker_ends and _Role.AGENT_PHONE in found)
 
@@ -131,7 +131,7 @@ def _role(participant: Participant, marks: Marks, ends: LegEnds) -> _Role:
         return _Role.CUSTOMER_BY_LABEL
     if sid in marks.workers or label in marks.workers:
         return _Role.WORKER
-    # A worker who is called at the customer's own end: only the other legs can tell.
+    # The worker is called at the customer's own end: only the other legs can decide.
     return _Role.UNKNOWN if is_customers else _role_by_elimination(participant, marks, ends)
 
 

@@ -1,5 +1,5 @@
-"""Whose leg is whose, as contact centers really send it: labels are free text, agents are on
-telephones, legs come back."""
+"""Identification of legs in real contact centers: labels are free text, agents are on telephones,
+legs come back."""
 
 import json
 from typing import Any
@@ -98,7 +98,7 @@ def test_an_outside_party_that_leaves_does_not_end_the_call(begun: Any, label: s
 
 
 def test_only_the_label_customer_means_customer_if_nothing_else_does() -> None:
-    """Of an outbound call whose task names no leg."""
+    """On an outbound call, if the task names no leg."""
     for label, expected in [("customer", "customers"), ("external", "unknown")]:
         story = outbound().reservation("accepted", 200, "ann")
         story.participant("join", 300, ANN, ParticipantLabel=worker_sid("ann"))
@@ -139,7 +139,7 @@ def test_participants_customer_that_moves_to_an_outside_party_ends_nothing() -> 
 
 @pytest.mark.parametrize("notation", ["+1 (555) 000-1111", "15550001111", "tel:+15550001111"])
 def test_the_customer_is_known_by_the_number_that_was_called(notation: str) -> None:
-    """Before any label, and with no attributes that name the leg."""
+    """Before any label, and without attributes that name the leg."""
     story = outbound().reservation("accepted", 200, "ann")
     story.participant("join", 300, ANN, ParticipantLabel="customer")
     story.call_status("ringing", 900, ANN, To="client:ann_40example_2Ecom")
@@ -293,7 +293,7 @@ def test_a_target_that_is_added_later_does_not_turn_a_call_around() -> None:
 
 
 def test_an_anonymous_customer_is_no_other_anonymous_party() -> None:
-    """Both hide their numbers; only the task's SID tells them apart."""
+    """Both hide their numbers; only the task's SID identifies the customer."""
     story = inbound()
     attributes = story.attributes | {"from": "Anonymous"}
     story = talking(Story(attributes=attributes).task("created", 0))

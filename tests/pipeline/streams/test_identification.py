@@ -1,4 +1,4 @@
-"""The ends of legs that nothing identifies: when Twilio is asked for them, and what follows."""
+"""The ends of legs that nothing identifies: when Twilio is asked for them, and the effects."""
 
 from dataclasses import replace
 from itertools import pairwise

@@ -13,6 +13,7 @@ from agents.twilio_client import TwilioError
 from agents.twilio_effort import Effort
 from agents.twilio_legs import Legs
 from agents.twilio_turns import NoTurn
+from pipeline.calls.ends import leg_ends
 from pipeline.streams.marks import FetchedCall, Participant
 from pipeline.streams.verification import CONFIRMED, CONTRADICTED, UNKNOWN
 from pipeline.twilio.sids import SidKind, valid_sid
@@ -69,24 +70,39 @@ class LegFetcher:
         self._legs = legs
 
     async def fetch(self, command: FetchLeg, effort: Effort) -> CommandAnswered:
-        """Return the answer: `done` with the leg's ends, or `unknown`."""
-        found = FetchedCall()
+        """Return the answer: `done` with the leg's ends, and its label if its ends are none of
+        the call's, or `unknown`."""
+        found, label = FetchedCall(), None
         try:
-            if valid_sid(SidKind.CALL, command.call_sid) is None:
-                effort.went("a SID in the command has the wrong form")
-            else:
+            if _has_valid_sids(command):
                 found = await self._legs.call(command.call_sid, effort)
+                label = await self._label(command, found, effort)
+            else:
+                effort.went("a SID in the command has the wrong form")
         except NoTurn as ended:
             effort.waited(ended.trouble)
         except TwilioError as error:
             effort.failed(error)
-        outcome = UNKNOWN if found == FetchedCall() else FETCHED
+        outcome = FETCHED if label or found != FetchedCall() else UNKNOWN
         return replace(
             effort.answer(outcome, call_sid=command.call_sid),
             call_from=found.calling,
             call_to=found.called,
             call_direction=found.direction,
+            call_label=label,
         )
+
+    async def _label(self, command: FetchLeg, found: FetchedCall, effort: Effort) -> str | None:
+        ends = leg_ends(found.calling, found.called, found.direction)
+        if ends.is_one_of(frozenset(command.known_ends)):
+            return None
+        present = await self._legs.in_conference(effort)
+        return next((p.label for p in present if p.call_sid == command.call_sid and p.label), None)
+
+
+def _has_valid_sids(command: FetchLeg) -> bool:
+    is_leg = valid_sid(SidKind.CALL, command.call_sid) is not None
+    return is_leg and valid_sid(SidKind.TASK, command.task_sid) is not None
 
 
 def _lists(participants: Sequence[Participant], call_sid: str) -> bool:

@@ -315,17 +315,20 @@ class FetchLeg:
     generation: int
     issued_at: int
     expires_at: int
+    known_ends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LegFetched:
-    """The ends of a leg, as Twilio answered; `worker_sid`: the worker at whose end it is."""
+    """The ends and the label of a leg, as Twilio answered; `worker_sid`: the worker with that
+    end."""
 
     call_sid: str
     task_sid: str
     call_from: str | None
     call_to: str | None
     call_direction: str | None
+    label: str | None
     worker_sid: str | None
     at: int
 
@@ -349,6 +352,7 @@ class CommandAnswered:
     call_from: str | None = None
     call_to: str | None = None
     call_direction: str | None = None
+    call_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,10 +188,10 @@ def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
     """Return the customer's leg, as far as events name it, and whether that is sure: it was named
     before a worker was asked for, or Twilio itself shows it in the call."""
     names = legs.names or _names_of(call)
-    if names.original is not None:
-        return names.original, True
     shown = [leg for leg in legs.customers if leg.call_sid in legs.by_ends and was_answered(leg)]
     there = [leg for leg in shown if left_at(leg) is None] or shown
+    if names.original is not None and not (len(there) == 1 and _is_replaced(names.original, legs)):
+        return names.original, True
     if len(there) == 1:
         return there[0].call_sid, True
     marked = [leg for leg in legs.customers if _label(leg) == CUSTOMER_LABEL]
@@ -236,6 +236,13 @@ _leg_ends = lru_cache(maxsize=4_096)(leg_ends)
 
 def _label(leg: Leg) -> str:
     return (value(leg.facts, "label") or "").lower()
+
+
+def _is_replaced(call_sid: str, legs: Legs) -> bool:
+    """Whether the leg left, and another leg of the customer is there."""
+    known = [leg for leg in legs.customers if leg.call_sid == call_sid]
+    there = [leg for leg in legs.customers if left_at(leg) is None]
+    return bool(known and there) and all(left_at(leg) is not None for leg in known)
 
 
 def _has_left(leg: Leg, at: int) -> bool:

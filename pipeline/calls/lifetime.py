@@ -88,13 +88,14 @@ def hear_contested(state: Kept | None, contested: LegContested, now: int) -> Hea
 
 
 def hear_fetched(state: Kept | None, fetched: LegFetched, now: int) -> Heard:
-    """Take in, at `now` (ms), the ends of a leg of the call, as Twilio gave them."""
+    """Take in, at `now` (ms), ends and label of a leg of the call, as Twilio gave them."""
     if not isinstance(state, Call):
         return Heard(state)
     facts = {
         "from": fetched.call_from,
         "to": fetched.call_to,
         "call_direction": fetched.call_direction,
+        "label": fetched.label,
         "owner": fetched.worker_sid,
     }
     cause = f"fetched:{fetched.call_sid}"

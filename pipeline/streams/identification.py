@@ -47,16 +47,20 @@ def unidentified(seen: CallView, history: PolicyHistory, now: int) -> tuple[str,
     if not lacking:
         return ()
     is_urgent = any(s.is_absent for s in lacking)
-    legs = (leg for leg in _candidates(seen) if was_answered(leg) and "owner" not in leg.facts)
+    ends = frozenset(e for s in lacking for e in history.workers.ends_at(s.worker_sid, now))
+    legs = (
+        leg for leg in _candidates(seen, ends) if was_answered(leg) and "owner" not in leg.facts
+    )
     return tuple(
         leg.call_sid for leg in legs if is_urgent or now >= (came_at(leg) or 0) + UNIDENTIFIED_MS
     )
 
 
 def fetches(
-    state: CallStreams, legs: Iterable[str], now: int
+    state: CallStreams, legs: Iterable[str], known_ends: tuple[str, ...], now: int
 ) -> tuple[CallStreams, tuple[FetchLeg, ...]]:
-    """Return the state and the commands that are due at `now` (ms). A question about a leg
+    """Return the state and the commands that are due at `now` (ms). `known_ends`: of the
+    call's workers and of the customer. A question about a leg
     that is not among `legs` any more is dropped."""
     legs = tuple(legs)
     if not legs and not state.fetches:
@@ -69,7 +73,8 @@ def fetches(
             before = LegFetch(call_sid, 0, now)
         if before is not None and _is_due(before, now):
             known[call_sid] = replace(before, attempt=before.attempt + 1, due_at=now + ANSWER_MS)
-            commands.append(_command(state.task_sid, known[call_sid], now))
+            command = _command(state.task_sid, known[call_sid], now)
+            commands.append(replace(command, known_ends=known_ends))
     return replace(state, fetches=tuple(known.values())), tuple(commands)
 
 
@@ -98,9 +103,9 @@ def fetched(state: CallStreams, answer: CommandAnswered, now: int) -> CallStream
 def leg_fetched(
     call: Call, answer: CommandAnswered, history: PolicyHistory, now: int
 ) -> LegFetched | None:
-    """Return the record for the tracker; None if the answer names no ends."""
+    """Return the record for the tracker; None if Twilio did not know the leg."""
     ends = leg_ends(answer.call_from, answer.call_to, answer.call_direction)
-    if answer.outcome != "done" or answer.call_sid is None or ends == NO_ENDS:
+    if answer.outcome != "done" or answer.call_sid is None:
         return None
     return LegFetched(
         call_sid=answer.call_sid,
@@ -108,21 +113,28 @@ def leg_fetched(
         call_from=answer.call_from,
         call_to=answer.call_to,
         call_direction=answer.call_direction,
+        label=answer.call_label,
         worker_sid=_worker_at(call, ends.persons, history, now),
         at=answer.at,
     )
 
 
-def _candidates(seen: CallView) -> tuple[Leg, ...]:
+def _candidates(seen: CallView, ends: frozenset[str]) -> tuple[Leg, ...]:
     """The legs that may be a worker's: not identified, some Flex client's, joined muted, or named
-    as the customer's while the worker had the task."""
+    as the customer's while the worker had the task. `ends`: of workers, as other calls stated
+    them."""
     later = seen.legs.names and seen.legs.names.later
     return (
-        *(leg for leg in seen.legs.unknown if ends_of(leg) == NO_ENDS),
+        *(leg for leg in seen.legs.unknown if _may_be_at(leg, ends)),
         *(leg for leg, owners in seen.legs.workers if not owners),
         *(leg for leg in seen.legs.supervisors if value(leg.facts, "coaching") != "true"),
         *(leg for leg in seen.legs.customers if leg.call_sid == later and _is_only_named(leg)),
     )
+
+
+def _may_be_at(leg: Leg, ends: frozenset[str]) -> bool:
+    known = ends_of(leg)
+    return known == NO_ENDS or known.is_one_of(ends)
 
 
 def _is_only_named(leg: Leg) -> bool:

@@ -202,20 +202,20 @@ def _settled(
             decision = policy.decide(derived, history, now, after.alone_since)
             after, decided = _with_decision(after, decision, now)
             demand = _demand(after, call, derived, decision)
-            if demand.desired:
+            unknown = unidentified(derived, history, now)
+            if demand.desired or unknown:
                 demand = replace(
                     demand,
                     worker_ends=worker_ends(call, history.workers, now),
                     customer_ends=customer_ends(derived),
                 )
-            unknown = unidentified(derived, history, now)
             after = without_own_legs(after, derived, now)
             demand = replace(demand, begins=demand.begins and not hasty)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
     after, commands = reconcile(after, demand, now, gateways.steady_since)
     after, questions_ = questions(after, demand, contested, now)
-    after, asked = fetches(after, unknown, now)
+    after, asked = fetches(after, unknown, (*demand.worker_ends, *demand.customer_ends), now)
     if after == before:
         return Next(before)
     told = (*decided, *commands, *questions_, *asked, *changes(before, after, now))

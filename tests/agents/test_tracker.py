@@ -216,7 +216,9 @@ def test_the_ends_of_a_leg_are_a_version_of_the_call() -> None:
     """Published once; of a call that is not known, or forgotten, nothing comes of them."""
     state = tracked(inbound().reservation("accepted", 1_000, "ann").events)
     leg = "CA" + "9" * 32
-    ends = LegFetched(leg, TASK, "+15559990000", "client:x", "outbound-api", worker_sid("ann"), T0)
+    ends = LegFetched(
+        leg, TASK, "+15559990000", "client:x", "outbound-api", None, worker_sid("ann"), T0
+    )
     step = TrackerCore().on_record(TASK, state, ends, T0 + 2_000)
     assert isinstance(step.state, Call)
     assert [CALLS, CALL_ALIASES] == topics(step)

@@ -230,6 +230,18 @@ async def test_the_ends_of_a_leg_are_fetched(scene: Scene) -> None:
     assert [LEG, WORKER] == [leg for leg, _ in scene.twilio.asked("call")]
 
 
+async def test_the_label_of_a_leg_at_another_end_is_fetched_too(scene: Scene) -> None:
+    """The conference is asked only if the ends are none of the call's."""
+    scene.twilio.ends = {LEG: ("+15550199", "client:page-77")}
+    scene.twilio.conferences[TASK] = [{"call_sid": LEG, "label": "ann@example.com"}]
+    now = machine_clock()
+    question = FetchLeg("fetch:1", TASK, LEG, 0, now, now + 4_000, ("client:page-77",))
+    known = await scene.does(question)
+    assert (None, []) == (known.call_label, scene.twilio.asked("conferences"))
+    other = await scene.does(replace(question, command_id="fetch:2", known_ends=()))
+    assert ("done", "ann@example.com") == (other.outcome, other.call_label)
+
+
 def _unlabelled(*legs: str) -> list[dict[str, Any]]:
     """Participants without a label."""
     return [{"call_sid": leg, "label": None, "status": "connected"} for leg in legs]

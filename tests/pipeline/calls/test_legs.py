@@ -63,10 +63,10 @@ def sids(legs: Legs) -> dict[str, set[str]]:
     }
 
 
-def fetched(leg: str, to: str, worker: str | None = None) -> LegFetched:
+def fetched(leg: str, to: str, worker: str | None = None, label: str | None = None) -> LegFetched:
     """Twilio's answer about a leg that it dialed."""
     sid = None if worker is None else worker_sid(worker)
-    return LegFetched(leg, TASK, OURS, to, "outbound-api", sid, T0)
+    return LegFetched(leg, TASK, OURS, to, "outbound-api", label, sid, T0)
 
 
 def talking(story: Story | None = None, **attributes: Any) -> Story:
@@ -220,7 +220,7 @@ def test_while_the_agents_leg_is_gone_the_call_is_not_recorded() -> None:
     assert "the leg of ann@example.com is gone, the reservation is open" in reason
 
 
-@pytest.mark.parametrize("how", ["end", "label", "sid", "identity"])
+@pytest.mark.parametrize("how", ["end", "label", "sid", "identity", "fetched label"])
 def test_an_agent_who_comes_back_on_another_leg_continues_the_session(how: str) -> None:
     """A leg that its end, label or SID shows to be the agent's; the absence is kept."""
     story = talking().participant("leave", 30_000, ANN)
@@ -235,6 +235,8 @@ def test_an_agent_who_comes_back_on_another_leg_continues_the_session(how: str) 
         story.task("updated", 96_000)
     if how == "end":
         told.append(fetched(AGAIN, "client:ann_40example_2Ecom"))
+    if how == "fetched label":
+        told.append(fetched(AGAIN, "+15550333", label="Ann@Example.com"))
     if how == "identity":
         told.append(fetched(AGAIN, "+15550177", worker="ann"))
     call = seen(story, *told)
@@ -290,6 +292,21 @@ def test_a_target_that_is_added_later_does_not_turn_a_call_around() -> None:
         call.customer,
         call.customer_call_sid,
     )
+
+
+def test_a_customer_who_is_called_back_is_on_the_call() -> None:
+    """The line broke; the agent calls the customer's number from the same task."""
+    story = talking().participant("leave", 20_000, CUSTOMER_LEG)
+    story.call_status("answered", 25_000, leg_sid("c2"), To=CUSTOMER, Direction="outbound-api")
+    story.participant("join", 25_000, leg_sid("c2"))
+    call = seen(story)
+    assert (None, leg_sid("c2"), True) == (
+        call.definitive_end,
+        call.customer_call_sid,
+        call.customer_leg_is_sure,
+    )
+    story.participant("leave", 50_000, leg_sid("c2"))
+    assert T0 + 50_000 == seen(story).definitive_end
 
 
 def test_an_anonymous_customer_is_no_other_anonymous_party() -> None:

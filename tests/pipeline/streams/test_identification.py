@@ -68,11 +68,18 @@ class Manager:
         assert self.call is not None
         return self._take(on_record(TASK, self.state, self.call, self.history, T0 + at))
 
-    def answer(self, at: int, question: FetchLeg, to: str | None, start: str = OURS) -> "Manager":
+    def answer(
+        self,
+        at: int,
+        question: FetchLeg,
+        to: str | None,
+        start: str = OURS,
+        label: str | None = None,
+    ) -> "Manager":
         """The adapter's answer; `to` None: Twilio did not say."""
         answer = CommandAnswered(
             question.command_id, TASK, 0, "fetch", "unknown" if to is None else "done",
-            question.call_sid, None, None, None, "", 1, T0 + at, start, to, "outbound-api",
+            question.call_sid, None, None, None, "", 1, T0 + at, start, to, "outbound-api", label,
         )  # fmt: skip
         self._take(on_record(TASK, self.state, answer, self.history, T0 + at))
         for told in self.of(LegFetched):
@@ -139,6 +146,17 @@ def test_a_leg_at_another_end_is_asked_for_once_and_is_not_the_agent() -> None:
     for at in range(96_000, 200_000, 1_000):
         manager.tick(at)
         assert [] == [*manager.of(FetchLeg), *manager.of(StartDuplicateStream)]
+
+
+def test_a_label_that_only_twilio_lists_identifies_the_agent() -> None:
+    """The event that the leg joined had none, and its end is not the agent's contact URI."""
+    story, manager = running(label=worker_sid("ann"))
+    manager.hear(story.participant("leave", 30_000, ANN), 30_100)
+    manager.hear(story.participant("join", 95_000, AGAIN), 95_100)
+    [question] = manager.of(FetchLeg)
+    assert {"client:ann@example.com", "tel:15550001111"} <= set(question.known_ends)
+    manager.answer(95_200, question, "client:page-77", label=worker_sid("ann"))
+    assert ["record"] == [d.decision for d in manager.of(RecordingDecided)]
 
 
 def test_the_ends_of_the_first_leg_are_asked_for_if_no_event_names_them() -> None:
@@ -209,6 +227,7 @@ def test_a_worker_is_known_by_the_ends_that_other_calls_named() -> None:
     story, _ = running(label=worker_sid("ann"))
     manager = Manager(history).hear(story, 2_500)
     manager.hear(story.participant("leave", 30_000, ANN), 30_100)
+    story.call_status("answered", 95_000, AGAIN, From=OURS, To="+15550177")
     manager.hear(story.participant("join", 95_000, AGAIN), 95_100)
     [question] = manager.of(FetchLeg)
     manager.answer(95_200, question, "+1 (555) 0177")

@@ -152,10 +152,15 @@ class _Sorting:
         return at is not None and self._has_customer(at) and self._has_worker(at)
 
     def _has_customer(self, at: int) -> bool:
-        return any(
+        if any(
             (leg.call_sid == self.names.original and not _has_left(leg, at)) or is_there(leg, at)
             for leg in self.customers
-        )
+        ):
+            return True
+        # Of the legs that are not identified, one may be of each worker without a known leg.
+        owned = {sid for _, owners in self.of_workers for sid in owners}
+        of_workers = sum(r.sid not in owned for r in self.accepted)
+        return sum(is_there(leg, at) for leg in self.rest) > of_workers
 
     def _has_worker(self, at: int) -> bool:
         if any(is_there(leg, at) for leg, _ in self.of_workers):

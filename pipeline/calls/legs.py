@@ -200,12 +200,14 @@ def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
     if len(there) == 1:
         return there[0].call_sid, True
     marked = [leg for leg in legs.customers if _label(leg) == CUSTOMER_LABEL]
+    later = [leg for leg in legs.customers if leg.call_sid == names.later]
+    has_joined = any("joined" in leg.milestones for leg in later)
     if len(marked) == 1 and not there:
-        return marked[0].call_sid, True
+        # Twilio's label against what attributes said late: Twilio is asked for the ends.
+        return marked[0].call_sid, not has_joined or marked == later
     if names.later is None:
         return value(call.facts, "customer_call_sid"), False
-    later = [leg for leg in legs.customers if leg.call_sid == names.later]
-    return names.later, not there and any("joined" in leg.milestones for leg in later)
+    return names.later, not there and has_joined
 
 
 def contested_legs(call: Call) -> dict[str, tuple[str, ...]]:

@@ -141,18 +141,14 @@ def _definitive_end(call: Call, legs: Legs) -> int | None:
 
 
 def _customer_left_at(legs: Legs) -> int | None:
-    """When the last of the customer's legs left; None while one is there."""
-    names = legs.names
-    named = set() if names is None else {names.original, names.later}
-    times = [(left_at(leg), was_answered(leg)) for leg in legs.customers]
-    if any(
-        left_at(leg) is None and (was_answered(leg) or leg.call_sid in named)
-        for leg in legs.customers
-    ):
+    """When the last of the customer's legs left; None while one is there. A leg that attributes
+    named late, and of which nothing else is known, is not waited for."""
+    original = None if legs.names is None else legs.names.original
+    known = [leg for leg in legs.customers if was_answered(leg) or leg.call_sid == original]
+    times = [left_at(leg) for leg in known or legs.customers]
+    if known and None in times:
         return None
-    known = [(at, answered) for at, answered in times if at is not None]
-    talked = [at for at, answered in known if answered]
-    return max(talked or [at for at, _ in known], default=None)
+    return max((at for at in times if at is not None), default=None)
 
 
 def _soft_end(

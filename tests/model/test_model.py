@@ -114,7 +114,7 @@ def test_a_cold_transfer_to_a_monitored_agent_keeps_the_recording() -> None:
     scene.now += 20_000
     assert [("record", "monitored")] == words(scene)
     scene.end_part(bob, "rejected")
-    assert [("record", "monitored"), ("stop", "absent")] == words(scene)
+    assert [("record", "monitored"), ("stop", "none")] == words(scene)
 
 
 def test_a_transfer_that_takes_shape_is_waited_for_one_second() -> None:

@@ -361,3 +361,24 @@ def test_any_order_of_legs_events_means_the_same(
     if begun is inbound:
         gone = [leg for leg in found.legs.customers if leg.call_sid == CUSTOMER_LEG]
         assert found.definitive_end is None or all(leg.facts.get("presence") for leg in gone)
+
+
+def test_a_label_customer_does_not_outrank_an_earlier_leg_that_nothing_identifies() -> None:
+    """The call was complete before it joined: agent's leg and one more."""
+    story = Story(attributes={}).task("created", 0).reservation("accepted", 1_000, "ann")
+    story.participant("join", 2_000, ANN, ParticipantLabel=worker_sid("ann"))
+    story.participant("join", 3_000, leg_sid("c"))
+    story.participant("join", 20_000, OUTSIDE, ParticipantLabel="customer")
+    call = seen(story.participant("leave", 30_000, OUTSIDE))
+    assert (None, False) == (call.definitive_end, call.customer_leg_is_sure)
+
+
+def test_a_label_and_attributes_that_disagree_are_not_sure() -> None:
+    """Attributes named the agent's own leg late; the ends will tell the two apart."""
+    story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.participant("join", 300, ANN)
+    story.attributes["conference"] = {"participants": {"customer": ANN}}
+    story.task("updated", 1_000)
+    story.participant("join", 300, leg_sid("c"), ParticipantLabel="customer")
+    call = seen(story)
+    assert (leg_sid("c"), False) == (call.customer_call_sid, call.customer_leg_is_sure)

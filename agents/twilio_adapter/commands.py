@@ -1,7 +1,7 @@
 """Carries one command out at Twilio, to its end: asks, asks again, gives up, answers.
 
 The order of a call's commands, and what is committed when, is `twilio_adapter.py`'s; whether a
-request may go out now is `request_gate.py`'s.
+request may go out now is `twilio_gate.py`'s.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.leg_lookup import ConferenceApi, Legs
 from agents.twilio_adapter.request_gate import Gate
 from agents.twilio_adapter.turns import NoTurn
-from agents.twilio_adapter.verification import LegVerifier
+from agents.twilio_adapter.verification import LegFetcher, LegVerifier
 from pipeline.runtime.telemetry import count_invalid_sids
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name
@@ -37,6 +37,7 @@ from pipeline.twilio.errors import (
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.records import (
     CommandAnswered,
+    FetchLeg,
     StartDuplicateStream,
     StopDuplicateStream,
     VerifyLeg,
@@ -62,7 +63,7 @@ LATENCY = Histogram(
 
 
 class Api(ConferenceApi, Protocol):
-    """The part of Twilio's API that is used: see `client.TwilioApi`."""
+    """The part of Twilio's API that is used: see `twilio_client.TwilioApi`."""
 
     async def start_stream(
         self, call_sid: str, name: str, url: str, parameters: dict[str, str]
@@ -81,6 +82,7 @@ class Commands:
         self._now = now
         self._legs = Legs(api, gate)
         self._verifier = LegVerifier(self._legs)
+        self._fetcher = LegFetcher(self._legs)
         self._knowledge = Knowledge()
         self._answers: Remembered[str, CommandAnswered] = Remembered()
 
@@ -117,6 +119,8 @@ class Commands:
                 return await self._start(command, effort)
             if isinstance(command, VerifyLeg):
                 return await self._verifier.verify(command, effort)
+            if isinstance(command, FetchLeg):
+                return await self._fetcher.fetch(command, effort)
             return await self._stop(command, effort)
         except Exception as error:
             # A fault of ours ends this command, not the process, which would meet it again.

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.calls import view as calls
 from pipeline.calls.claims import contradictions
+from pipeline.calls.sessions import Session as WorkerSession
 from pipeline.calls.view import CallView
 from pipeline.calls.workers import value
 from pipeline.contacts.capture import capture_of
@@ -97,15 +98,15 @@ def is_settled(made: Contact | None) -> bool:
     )
 
 
-def _stretches(session: calls.Session, history: PolicyHistory, now: int) -> tuple[Stretch, ...]:
-    """Return the times, up to now, in which the worker was on the call and on the list."""
+def _stretches(session: WorkerSession, history: PolicyHistory, now: int) -> tuple[Stretch, ...]:
+    """When the worker was on the call and on the list, as far as time has come."""
     if session.started_at is None:
         return ()
     end = now if session.ended_at is None else session.ended_at
     return history.stretches(session, session.started_at, end)
 
 
-def _session(session: calls.Session, stretches: tuple[Stretch, ...]) -> Session:
+def _session(session: WorkerSession, stretches: tuple[Stretch, ...]) -> Session:
     return Session(
         reservation_sid=session.reservation_sid,
         extension=session.extension,

@@ -15,7 +15,7 @@ from agents.twilio_adapter.commands import Commands
 from agents.twilio_adapter.lanes import CallLane, Item
 from agents.twilio_adapter.request_gate import Gate
 from pipeline.runtime.telemetry import Health
-from pipeline.streams.marks import Participant
+from pipeline.streams.marks import FetchedCall, Participant
 from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
 from tests.examples import examples
 from tests.virtual_time import virtual_ms, virtually
@@ -66,8 +66,8 @@ class FakeTwilio:
     async def participants(self, conference_sid: str) -> list[Participant]:
         return []
 
-    async def parties(self, call_sid: str) -> tuple[str, ...]:
-        return ()
+    async def call(self, call_sid: str) -> FetchedCall:
+        return FetchedCall()
 
     async def check_account(self) -> None:
         self.checked.append(virtual_ms())

@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.calls.view import Session, view
+from pipeline.calls.sessions import Session
+from pipeline.calls.view import view
 from pipeline.policy.decide import (
     NOBODY,
     Decision,

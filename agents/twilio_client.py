@@ -4,7 +4,6 @@ The only module that speaks to Twilio. Each function is one request (or one a pa
 `TwilioError`; who calls decides about repeating.
 """
 
-import json
 import logging
 import os
 import time
@@ -20,6 +19,7 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from pipeline.lenient_json import Unreadable, loads
 from pipeline.streams.marks import Participant
 from pipeline.streams.tickets import NONCE_BYTES, issued, url_with
 from pipeline.telemetry import count_invalid_sids
@@ -277,8 +277,8 @@ def _checked(response: Response) -> dict[str, Any]:
     """The JSON object of an answer. Raises `TwilioError` where it is none, or no success."""
     status = int(response.status_code)
     try:
-        body = json.loads(response.text)
-    except ValueError:
+        body = loads(response.text)
+    except Unreadable:
         body = None
     answer: dict[str, Any] = body if isinstance(body, dict) else {}
     if 200 <= status < 300:

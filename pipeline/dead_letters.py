@@ -2,10 +2,14 @@
 reason, and the headers that Kafka Connect gives its own dead letters (KIP-298), so that tools made
 for those read ours. Pure: the caller sends it."""
 
+from pipeline.twilio.sids import SidKind, only_sid_in
 from schemas.codec import encode
 from schemas.records import DeadLetter
 
 Headers = list[tuple[str, bytes]]
+
+TASK_SID_HEADER = "flexcapture.task_sid"
+"""The header with the call that a dead letter belongs to, if its key or its bytes name one."""
 
 _HEADER_PREFIX = "__connect.errors."
 _MAX_DETAIL_CHARACTERS = 2_000
@@ -25,6 +29,7 @@ def dead_letter(
     original: bytes,
     stage: str = "VALUE_CONVERTER",
     exception: str = "",
+    task_sid: str | None = None,
 ) -> tuple[bytes, Headers]:
     """The value and the headers of a record for `DEAD_LETTERS`; send it with `key` as its key.
 
@@ -32,9 +37,11 @@ def dead_letter(
     where it came from (topic, partition, offset; or Kinesis stream, shard, sequence number), `at`
     is when it was given up (ms). `stage` is where it failed, in Connect's words (VALUE_CONVERTER,
     KEY_CONVERTER, TRANSFORMATION, TASK_PUT, KAFKA_PRODUCE); `exception` names the error's class,
-    the reason where there was none. A long detail is cut, and so are bytes that with all this would
+    the reason where there was none. `task_sid` is the call that it belongs to, by default the one that
+    `task_of` finds. A long detail is cut, and so are bytes that with all this would
     not fit a Kafka record of 4 MB (the detail then ends with how many they were).
     """
+    task_sid = task_sid or task_of(key, original)
     told = detail[:_MAX_DETAIL_CHARACTERS]
     if len(original) > _MAX_ORIGINAL_BYTES:
         told += f" [{len(original)} bytes, cut]"
@@ -49,6 +56,7 @@ def dead_letter(
             at=at,
             key=key,
             original=original[:_MAX_ORIGINAL_BYTES],
+            task_sid=task_sid,
         )
     )
     headers = {
@@ -60,4 +68,14 @@ def dead_letter(
         "exception.class.name": exception or reason,
         "exception.message": told,
     }
-    return value, [(_HEADER_PREFIX + n, t.encode(errors="replace")) for n, t in headers.items()]
+    named = [] if task_sid is None else [(TASK_SID_HEADER, task_sid.encode())]
+    return value, [
+        *((_HEADER_PREFIX + n, t.encode(errors="replace")) for n, t in headers.items()),
+        *named,
+    ]
+
+
+def task_of(key: bytes | None, original: bytes) -> str | None:
+    """Return the task SID of a dead letter: its key, or the only one that is visible in its bytes,
+    be they readable or not."""
+    return only_sid_in(SidKind.TASK, key or b"") or only_sid_in(SidKind.TASK, original)

@@ -24,7 +24,7 @@ AVRO_DIR = Path(__file__).parent / "avro"
 
 SCHEMA_IDS: Mapping[str, int] = {
     "CtiEvent": 0x46430001,
-    "DeadLetter": 0x46430002,
+    "DeadLetter": 0x46430118,
     "Tick": 0x46430003,
     "RecordingPolicy": 0x46430060,
     "Call": 0x46430061,
@@ -65,6 +65,7 @@ SCHEMA_IDS: Mapping[str, int] = {
 """The id under which each record is written."""
 
 EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
+    "DeadLetter": (0x46430002,),
     "RecordingPolicy": (0x46430004,),
     "Call": (0x46430005, 0x4643001B),
     "Contact": (0x46430011, 0x4643001C, 0x46430065),

@@ -40,6 +40,7 @@ class DeadLetter:
     at: int
     key: bytes | None
     original: bytes
+    task_sid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,7 @@ so that of two events neither wipes out what only the other knows.
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, TypeVar
-
-import orjson
 
 from pipeline.calls.cloud_events import (
     CONFERENCE_CALLBACKS,
@@ -23,9 +20,10 @@ from pipeline.calls.cloud_events import (
     task_router_payload,
 )
 from pipeline.calls.participants import Said, leg_of, media_stream_of
-from pipeline.calls.reading import parsed, part, text, version
+from pipeline.calls.reading import parsed, part, repeated, text, version
 from pipeline.calls.times import millis, refined
 from pipeline.calls.workers import worker_facts
+from pipeline.lenient_json import Unreadable, loads
 from pipeline.twilio.sids import SidKind, sid_in
 from schemas.frozen import dataclass
 from schemas.records import (
@@ -74,14 +72,14 @@ def delta(event: CtiEvent) -> Call | Silent:
     if event.task_sid is None:
         return Silent("no-task")
     try:
-        data = orjson.loads(event.body).get("data")
+        data = loads(event.body).get("data")
         name = known_type(event.type, data)
         if name is None:
             return Silent("unknown-type")
         if name in TASK_EVENTS or name in RESERVATION_EVENTS:
             return _task_router(event, name, task_router_payload(event.type, data), data)
         return _callback(event, name, callback_parameters(event.type, data))
-    except (Malformed, orjson.JSONDecodeError, AttributeError):
+    except (Malformed, Unreadable, AttributeError):
         return Silent("malformed")
 
 
@@ -111,13 +109,11 @@ def _task_router(
 
 
 def _task_facts(payload: Mapping[str, Any]) -> dict[str, str | None]:
-    attributes = payload.get("task_attributes")
-    told = _of_text if isinstance(attributes, str) else _of_attributes
     return {
         "channel": text(payload, "task_channel_unique_name"),
         "queue": text(payload, "task_queue_name"),
         "canceled_reason": text(payload, "task_canceled_reason"),
-        **told(attributes),
+        **_told_by_attributes(payload.get("task_attributes")),
     }
 
 
@@ -140,8 +136,7 @@ def _of_attributes(told: Any) -> Mapping[str, str | None]:
     }
 
 
-# Each event of a call tells all its attributes again.
-_of_text = lru_cache(maxsize=256)(_of_attributes)
+_told_by_attributes = repeated(_of_attributes, 256)
 
 
 def _direction(attributes: Mapping[str, Any]) -> str | None:

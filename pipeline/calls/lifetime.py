@@ -7,13 +7,12 @@ log's clock: `now` is a record's or a tick's time.
 
 from dataclasses import replace
 
-import orjson
-
 from pipeline.calls.events import Silent, delta
 from pipeline.calls.reading import version
 from pipeline.calls.state import LONGEST_MS, folded, sweep_at, swept
 from pipeline.calls.view import ACTIVE, FORMING, SWEPT, view
 from pipeline.calls.workers import value
+from pipeline.lenient_json import loads
 from pipeline.times import rfc3339
 from schemas.frozen import dataclass
 from schemas.records import Call, CtiEvent, Fact, ForgottenCall, Leg, LegContested
@@ -161,5 +160,5 @@ def _is_other_channel(said: Call) -> bool:
 
 def _task_age_ms(event: CtiEvent) -> int:
     """How old the task was at the event; 0 where it is not told."""
-    payload = orjson.loads(event.body)["data"].get("payload")
+    payload = loads(event.body)["data"].get("payload")
     return version(payload.get("task_age")) * 1000 if isinstance(payload, dict) else 0

@@ -6,19 +6,13 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from pipeline.calls.reading import parsed, text
+from pipeline.calls.reading import parsed, repeated, text
 from schemas.records import Fact, Reservation
 
 _ENCODED = re.compile(r"_([0-9A-Fa-f]{2})")
 
 
-def worker_facts(attributes: Any) -> Mapping[str, str | None]:
-    """The facts in a worker's attributes, an object or one as JSON in text; `extension` is his
-    e-mail address, lower case."""
-    return _of_text(attributes) if isinstance(attributes, str) else _of_attributes(attributes)
-
-
-def _of_attributes(told: Any) -> Mapping[str, str | None]:
+def _worker_facts(told: Any) -> Mapping[str, str | None]:
     attributes = parsed(told)
     email = text(attributes, "email")
     return {
@@ -29,7 +23,9 @@ def _of_attributes(told: Any) -> Mapping[str, str | None]:
     }
 
 
-_of_text = lru_cache(maxsize=1_024)(_of_attributes)
+worker_facts = repeated(_worker_facts, 1_024)
+"""Return the facts in a worker's attributes, an object or one as JSON in text; `extension` is the
+e-mail address, lower case."""
 
 
 def extension(facts: Mapping[str, Fact]) -> str | None:

@@ -9,6 +9,7 @@ so that of two events neither wipes out what only the other knows.
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from pipeline.calls.channels import VOICE_CHANNELS, channel_facts
 from pipeline.calls.cloud_events import (
     CONFERENCE_CALLBACKS,
     RESERVATION_EVENTS,
@@ -67,8 +68,9 @@ class Stamp:
         }
 
 
-def delta(event: CtiEvent) -> Call | Silent:
-    """The event's own small call (derived fields empty, revision 0), or why it has none."""
+def delta(event: CtiEvent, voice_channels: frozenset[str] = VOICE_CHANNELS) -> Call | Silent:
+    """Return the event's own small call (derived fields empty, revision 0), or why it has none.
+    `voice_channels`: the task channels that carry voice, in lower case."""
     if event.task_sid is None:
         return Silent("no-task")
     try:
@@ -77,14 +79,19 @@ def delta(event: CtiEvent) -> Call | Silent:
         if name is None:
             return Silent("unknown-type")
         if name in TASK_EVENTS or name in RESERVATION_EVENTS:
-            return _task_router(event, name, task_router_payload(event.type, data), data)
+            payload = task_router_payload(event.type, data)
+            return _task_router(event, name, payload, data, voice_channels)
         return _callback(event, name, callback_parameters(event.type, data))
     except (Malformed, Unreadable, AttributeError):
         return Silent("malformed")
 
 
 def _task_router(
-    event: CtiEvent, name: str, payload: Mapping[str, Any], data: Mapping[str, Any]
+    event: CtiEvent,
+    name: str,
+    payload: Mapping[str, Any],
+    data: Mapping[str, Any],
+    voice_channels: frozenset[str],
 ) -> Call:
     stated = payload.get("timestamp")
     if millis(stated) is None:
@@ -93,7 +100,8 @@ def _task_router(
     stamp = Stamp(at, event.event_id)
     scope, _, step = name.partition(".")
     milestones = {step: at} if scope == "task" and not step.startswith("transfer-") else {}
-    facts = stamp.facts(version(payload.get("task_version")), _task_facts(payload))
+    stated_facts = _task_facts(payload, voice_channels)
+    facts = stamp.facts(version(payload.get("task_version")), stated_facts)
     if "customer_joined" in facts:
         # Every later event repeats the fact: only the milestone keeps the first time.
         milestones["customer-joined"] = at
@@ -108,12 +116,19 @@ def _task_router(
     )
 
 
-def _task_facts(payload: Mapping[str, Any]) -> dict[str, str | None]:
+def _task_facts(
+    payload: Mapping[str, Any], voice_channels: frozenset[str]
+) -> dict[str, str | None]:
+    channel = text(payload, "task_channel_unique_name")
+    attributes = payload.get("task_attributes")
+    is_other = channel is not None and channel.lower() not in voice_channels
     return {
-        "channel": text(payload, "task_channel_unique_name"),
+        **channel_facts(channel, voice_channels),
+        # Of a voice task it matters whose leg that is: see below.
+        **({"call_sid": sid_in(parsed(attributes), "call_sid", SidKind.CALL)} if is_other else {}),
         "queue": text(payload, "task_queue_name"),
         "canceled_reason": text(payload, "task_canceled_reason"),
-        **_told_by_attributes(payload.get("task_attributes")),
+        **_told_by_attributes(attributes),
     }
 
 

@@ -13,6 +13,7 @@ While an outside party is known to be on the call, it goes on without workers un
 done. A sweep's end counts, as a definitive one, where there is no other.
 """
 
+from pipeline.calls.channels import is_voice
 from pipeline.calls.identities import list_words
 from pipeline.calls.legs import (
     Legs,
@@ -250,7 +251,7 @@ def _is_pending(transfer: Transfer, sessions: tuple[Session, ...]) -> bool:
 
 
 def _state(call: Call, ended_at: int | None) -> str:
-    if (value(call.facts, "channel") or "voice").lower() != "voice":
+    if not is_voice(call.facts):
         return IGNORED
     if not call.reservations and "canceled" not in call.milestones:
         return FORMING

@@ -1,4 +1,4 @@
-"""Text that strict readers refuse, from Kinesis to the consolidated contact: the call is all there."""
+"""Text that strict readers refuse, from Kinesis to the consolidated contact: nothing is lost."""
 
 import json
 from typing import Any

@@ -23,6 +23,7 @@ from schemas.records import (
     Call,
     CallStreams,
     CommandAnswered,
+    FindConference,
     GatewayAlive,
     GatewayStarted,
     MediaStreamChanged,
@@ -121,7 +122,7 @@ def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
     """Return what to publish. A decision is on `media` too, in order with the audio: that alone
     decides what of the audio is kept."""
     match told:
-        case StartDuplicateStream() | StopDuplicateStream() | VerifyLeg():
+        case StartDuplicateStream() | StopDuplicateStream() | FindConference() | VerifyLeg():
             return (Output(STREAM_COMMANDS, key, told),)
         case RecordingDecided():
             return Output(STREAM_EVENTS, key, told), Output(MEDIA, key, told)

@@ -7,6 +7,7 @@ from prometheus_client import Counter, Gauge
 
 from pipeline.calls import policy
 from pipeline.streams import manager
+from pipeline.streams.conference_search import has_no_conference
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.reconcile import NEVER_REACHED
 from pipeline.streams.state import FAILED, RUNNING
@@ -14,6 +15,7 @@ from pipeline.streams.verification import CONTRADICTED, VERIFY, is_unverified
 from schemas.records import (
     CallStreams,
     CommandAnswered,
+    FindConference,
     MediaStreamChanged,
     RecordingDecided,
     StartDuplicateStream,
@@ -35,7 +37,8 @@ PUBLISHED = Counter(
 )
 UNSTREAMED = Counter(
     "flexcapture_unstreamed_seconds",
-    "Time of calls that must be recorded and have no running media stream",
+    "Time of calls that must be recorded and have no running media stream; tasks without a call "
+    "are none",
 )
 FAILED_STARTS = Counter(
     "flexcapture_failed_starts",
@@ -70,7 +73,7 @@ class StreamMetrics:
         `now`: the tick's time, ms; `state`: before it."""
         self._note_unverified(key, state, now)
         streamed = any(stream.state == RUNNING for stream in state.media_streams)
-        if not state.desired or streamed:
+        if not state.desired or streamed or has_no_conference(state):
             self._unstreamed_at.pop(key, None)
             return
         since = self._unstreamed_at.get(key, state.seen_at)
@@ -101,7 +104,9 @@ class StreamMetrics:
         """Count what a step publishes."""
         for told in following.told:
             match told:
-                case StartDuplicateStream() | StopDuplicateStream() | VerifyLeg():
+                case (
+                    StartDuplicateStream() | StopDuplicateStream() | FindConference() | VerifyLeg()
+                ):
                     PUBLISHED.labels(type(told).__name__, "").inc()
                 case RecordingDecided():
                     PUBLISHED.labels("RecordingDecided", told.decision).inc()

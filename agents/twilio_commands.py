@@ -24,6 +24,8 @@ from agents.twilio_gate import Gate
 from agents.twilio_legs import ConferenceApi, Legs
 from agents.twilio_turns import NoTurn
 from agents.twilio_verification import LegVerifier
+from pipeline.calls.view import INBOUND
+from pipeline.streams.answers import LISTED, NO_CONFERENCE
 from pipeline.streams.errors import (
     ALREADY_STARTED,
     Verdict,
@@ -33,10 +35,12 @@ from pipeline.streams.errors import (
 )
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name
+from pipeline.streams.verification import UNKNOWN
 from pipeline.telemetry import count_invalid_sids
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.records import (
     CommandAnswered,
+    FindConference,
     StartDuplicateStream,
     StopDuplicateStream,
     VerifyLeg,
@@ -117,6 +121,8 @@ class Commands:
                 return await self._start(command, effort)
             if isinstance(command, VerifyLeg):
                 return await self._verifier.verify(command, effort)
+            if isinstance(command, FindConference):
+                return await self._find(effort)
             return await self._stop(command, effort)
         except Exception as error:
             # A fault of ours ends this command, not the process, which would meet it again.
@@ -136,8 +142,27 @@ class Commands:
             wait = effort.resting.delay() if self._gate.is_free else 0.0
             return max(wait, min(error.retry_after, MOST_RETRY_AFTER_S))
         if verdict in (Verdict.ASK_AGAIN, Verdict.LOOK_UP_AGAIN):
-            return effort.asking.delay()
+            return _pause_for(effort, is_gone=_is_gone(effort.command))
         return None
+
+    # Finding
+
+    async def _find(self, effort: Effort) -> CommandAnswered:
+        """Ask whether Twilio lists a conference, until it says so or the question expires."""
+        wait: float | None = 0.0
+        while wait is not None and effort.patience() > 0:
+            try:
+                is_listed = bool(await self._legs.conferences(effort))
+            except NoTurn as ended:
+                effort.waited(ended.trouble)
+            except TwilioError as error:
+                effort.failed(error)
+                wait = self._wait_after(error, verdict_on_start(error.status, error.code), effort)
+                await effort.rest(wait or 0.0)
+            else:
+                effort.went("listed" if is_listed else NoLeg.NO_CONFERENCE.value)
+                return effort.answer(LISTED if is_listed else NO_CONFERENCE)
+        return effort.answer(UNKNOWN)
 
     # Starting
 
@@ -148,12 +173,11 @@ class Commands:
         leg: str | NoLeg | None = command.call_sid
         while (told := self._settled(command, effort)) is None:
             try:
-                if not isinstance(leg, str):
-                    leg = await self._legs.of_customer(command, effort)
-                if isinstance(leg, str):
-                    return await self._request_start(command, leg, effort)
-                effort.went(leg.value)
-                wait: float | None = effort.asking.delay()
+                tried = await self._try_start(command, leg, effort)
+                if isinstance(tried, CommandAnswered):
+                    return tried
+                leg = tried
+                wait: float | None = _pause_for(effort, is_gone=leg is NoLeg.NO_CONFERENCE)
             except NoTurn as ended:
                 effort.waited(ended.trouble)
                 continue
@@ -167,6 +191,19 @@ class Commands:
             RETRIES.labels("start", str(effort.code or "no leg")).inc()
             await effort.rest(wait)
         return told
+
+    async def _try_start(
+        self, command: StartDuplicateStream, leg: str | NoLeg | None, effort: Effort
+    ) -> CommandAnswered | NoLeg:
+        """The answer, or why there is no leg to stream yet. A command that names no leg ends if
+        there is no conference to look for one in."""
+        if not isinstance(leg, str):
+            leg = await self._legs.of_customer(command, effort)
+        if isinstance(leg, str):
+            return await self._request_start(command, leg, effort)
+        effort.went(leg.value)
+        ends = leg is NoLeg.NO_CONFERENCE and command.call_sid is None
+        return effort.answer(NO_CONFERENCE) if ends else leg
 
     def _settled(self, command: StartDuplicateStream, effort: Effort) -> CommandAnswered | None:
         """The answer where nothing (more) is to be asked."""
@@ -277,6 +314,19 @@ class Commands:
             effort.went("gone already")
         else:
             effort.went("stopped")
+
+
+def _is_gone(command: Command) -> bool:
+    """Whether a leg that Twilio does not find in progress is most likely gone: the customer's of an
+    inbound call is in progress before an agent accepts. One that rings is answered at any
+    moment."""
+    if not isinstance(command, StartDuplicateStream) or command.call_sid is None:
+        return False
+    return command.direction == INBOUND
+
+
+def _pause_for(effort: Effort, *, is_gone: bool) -> float:
+    return effort.absent.delay() if is_gone else effort.asking.delay()
 
 
 def _stop_answer(command: StopDuplicateStream, outcome: str, effort: Effort) -> CommandAnswered:

@@ -29,18 +29,21 @@ class Legs:
 
     async def in_conference(self, effort: Effort, task_sid: str = "") -> list[Participant]:
         """All who are in the task's conference now; without a task, in that of the command's."""
+        return await self._present(effort, await self.conferences(effort, task_sid))
+
+    async def conferences(self, effort: Effort, task_sid: str = "") -> list[str]:
+        """Return the SIDs of the conferences in progress of the task; without a task, of the
+        command's."""
         task_sid = task_sid or effort.command.task_sid
         effort.attempts += 1
-        conferences = await self._gate.ask(effort, lambda: self._api.conferences(task_sid))
-        found: list[Participant] = []
-        for conference in conferences:
-            effort.attempts += 1
-            found += await self._ask_participants(effort, conference)
-        return found
+        return await self._gate.ask(effort, lambda: self._api.conferences(task_sid))
 
     async def of_customer(self, command: StartDuplicateStream, effort: Effort) -> str | NoLeg:
         """The call SID of the customer's leg, or why there is none."""
-        participants = await self.in_conference(effort)
+        conferences = await self.conferences(effort)
+        if not conferences:
+            return NoLeg.NO_CONFERENCE
+        participants = await self._present(effort, conferences)
         leg, of_workers = await self._marked(command, participants, effort)
         if leg is NoLeg.AMBIGUOUS and command.direction == "outbound":
             # Who calls out is there before whom he calls. Of an inbound call an event will tell.
@@ -74,6 +77,13 @@ class Legs:
                     of_customers.add(participant.call_sid.lower())
             leg = customer_leg(participants, of_workers, of_customers)
         return leg, of_workers
+
+    async def _present(self, effort: Effort, conferences: Sequence[str]) -> list[Participant]:
+        found: list[Participant] = []
+        for conference in conferences:
+            effort.attempts += 1
+            found += await self._ask_participants(effort, conference)
+        return found
 
     async def _ask_participants(self, effort: Effort, conference: str) -> list[Participant]:
         return await self._gate.ask(effort, lambda: self._api.participants(conference))

@@ -30,7 +30,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "Call": 0x46430061,
     "StartDuplicateStream": 0x46430006,
     "StopDuplicateStream": 0x46430007,
-    "CommandAnswered": 0x46430008,
+    "CommandAnswered": 0x4643011B,
     "RecordingDecided": 0x46430009,
     "MediaStreamChanged": 0x4643000A,
     "MediaStreamOpened": 0x464300D0,
@@ -41,7 +41,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "RecordingCompleted": 0x46430064,
     "Contact": 0x464300F1,
     "RecorderCheckpoint": 0x46430066,
-    "CallStreams": 0x464300F4,
+    "CallStreams": 0x46430119,
     "ContactState": 0x464300F5,
     "BridgeCheckpoint": 0x46430040,
     "RecordingSegment": 0x46430052,
@@ -61,6 +61,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "WorkerSeen": 0x464300F3,
     "VerifyLeg": 0x464300F7,
     "LegContested": 0x464300F8,
+    "FindConference": 0x4643011A,
 }
 """The id under which each record is written."""
 
@@ -77,7 +78,8 @@ EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "RecordingStarted": (0x4643000F,),
     "RecordingCompleted": (0x46430010,),
     "ContactState": (0x46430014, 0x46430069),
-    "CallStreams": (0x46430013,),
+    "CallStreams": (0x46430013, 0x464300F4),
+    "CommandAnswered": (0x46430008,),
     "CallAliasState": (0x46430018,),
     "MediaStreamOpened": (0x4643000B,),
 }

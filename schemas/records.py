@@ -288,6 +288,18 @@ class StopDuplicateStream:
 
 
 @dataclass(frozen=True, slots=True)
+class FindConference:
+    """Ask Twilio whether it lists a conference for a task without a known leg: one HTTP
+    request."""
+
+    command_id: str
+    task_sid: str
+    generation: int
+    issued_at: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyLeg:
     """Ask Twilio whether a leg that is streamed belongs to the call."""
 
@@ -685,6 +697,21 @@ class LegCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class ConferenceSearch:
+    """How Twilio is asked whether it lists a conference for a task without a known leg."""
+
+    attempt: int
+    requests: int
+    step: int
+    since: int
+    due_at: int
+    signs: int
+    restarts: int
+    listed: bool
+    asked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CallStreams:
     """What the stream manager keeps of a call: its latest version, the decision, and its media
     streams. In the stream manager's table only."""
@@ -705,6 +732,7 @@ class CallStreams:
     media_streams: tuple[ManagedStream, ...]
     legs: tuple[LegCheck, ...] = ()
     decided_at: int | None = None
+    search: ConferenceSearch | None = None
 
 
 @dataclass(frozen=True, slots=True)

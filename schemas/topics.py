@@ -102,7 +102,7 @@ CALLS = Topic("calls", "task SID", ("Call",))
 STREAM_COMMANDS = Topic(
     "stream.commands",
     "task SID",
-    ("StartDuplicateStream", "StopDuplicateStream", "VerifyLeg"),
+    ("StartDuplicateStream", "StopDuplicateStream", "FindConference", "VerifyLeg"),
     retention_ms=7 * _DAY_MS,
 )
 STREAM_EVENTS = Topic(

@@ -8,6 +8,7 @@ from pipeline.streams.state import (
     ANSWERED,
     BACKING_OFF,
     FAILED,
+    QUIET,
     REPEATED,
     SENT,
     STARTING,
@@ -20,6 +21,9 @@ from pipeline.streams.state import (
     was_streamed,
 )
 from schemas.records import CallStreams, CommandAnswered, ManagedStream
+
+LISTED, NO_CONFERENCE = "listed", "no-conference"
+"""Outcomes: Twilio lists a conference for the task, or none, so that there is no leg to ask for."""
 
 OPENING_MS = 5_000
 """A media stream that Twilio says it started is at a gateway within this."""
@@ -40,7 +44,8 @@ def answered(state: CallStreams, event: CommandAnswered, now: int) -> CallStream
         if own.attempt and event.command_id == start_command_id(task, own.generation, own.attempt):
             told = _start_answered(state, own, event, now)
             after = put(state, own, told)
-            return failed(after, now) if own.state == STARTING and told.state == FAILED else after
+            is_failure = own.state == STARTING and told.state == FAILED
+            return failed(after, now) if is_failure and event.outcome != NO_CONFERENCE else after
         stop_id = stop_command_id(task, own.generation, own.stream_sid, own.stop_attempt)
         if own.stop_attempt and event.command_id == stop_id:
             return put(state, own, _stop_answered(own, event, now))
@@ -76,6 +81,9 @@ def _with_sids(own: ManagedStream, event: CommandAnswered) -> ManagedStream:
 def _not_started(
     state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int
 ) -> ManagedStream:
+    if event.outcome == NO_CONFERENCE:
+        reason = f"failed: {event.detail}"
+        return replace(own, state=FAILED, reason=reason, phase=QUIET, due_at=None)
     if event.outcome == "expired":
         wait = _asking_pause_ms(state, own, event)
     elif event.outcome == "superseded":

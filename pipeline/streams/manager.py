@@ -10,7 +10,15 @@ from pipeline.calls.legs import contested_legs
 from pipeline.calls.policy import Decision, PolicyHistory
 from pipeline.calls.state import LONGEST_MS
 from pipeline.calls.view import CallView, view
-from pipeline.streams.answers import answered
+from pipeline.streams.answers import NO_CONFERENCE, answered
+from pipeline.streams.conference_search import (
+    FIND,
+    conference_gone,
+    found,
+    is_leg_unknown,
+    searched,
+    signs_of_call,
+)
 from pipeline.streams.gateways import Gateways
 from pipeline.streams.marks import customer_marks, worker_marks
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
@@ -28,6 +36,7 @@ from schemas.records import (
     Call,
     CallStreams,
     CommandAnswered,
+    FindConference,
     GatewayStarted,
     MediaStreamChanged,
     MediaStreamClosed,
@@ -40,7 +49,7 @@ FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
 which would else publish a version of a call that is not known here any more."""
 
-Told = Command | VerifyLeg | RecordingDecided | MediaStreamChanged
+Told = Command | FindConference | VerifyLeg | RecordingDecided | MediaStreamChanged
 Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
 Own = RecordingDecided | MediaStreamChanged
 
@@ -145,7 +154,11 @@ def _with_call(state: CallStreams, call: Call) -> CallStreams:
 def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
     if answer.command == VERIFY:
         return verified(state, answer, now)
-    return found_in_conference(state, answered(state, answer, now), answer, now)
+    if answer.command == FIND:
+        return found(state, answer, now)
+    after = found_in_conference(state, answered(state, answer, now), answer, now)
+    is_gone = answer.outcome == NO_CONFERENCE and after is not state
+    return conference_gone(after, now) if is_gone else after
 
 
 def _settled(
@@ -161,10 +174,11 @@ def _settled(
     demand = Demand(desired=False, reason="stopped: the call is not known", policy_version=0)
     decided: tuple[RecordingDecided, ...] = ()
     contested: dict[str, tuple[str, ...]] = {}
+    signs = 0
     ended = True
     if after.call is not None:
         call, derived = _seen(after.call)
-        contested = contested_legs(call)
+        contested, signs = contested_legs(call), signs_of_call(call)
         after = reported(after, call.media_streams, now)
         after = replace(after, alone_since=_alone_since(after, derived, now))
         ended = derived.state in ("ended", "ignored")
@@ -178,11 +192,15 @@ def _settled(
             demand = replace(demand, begins=demand.begins and not hasty)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
+    after, finds = searched(after, demand, signs, now)
+    # No start without a leg to ask for, or a conference to look for one in.
+    begins = demand.begins and not is_leg_unknown(after, demand)
+    demand = replace(demand, begins=begins)
     after, commands = reconcile(after, demand, now, gateways.steady_since)
     after, questions_ = questions(after, demand.worker_marks, demand.customer_marks, contested, now)
     if after == before:
         return Next(before)
-    told = (*decided, *commands, *questions_, *changes(before, after, now))
+    told = (*decided, *finds, *commands, *questions_, *changes(before, after, now))
     return Next(replace(after, seen_at=now), told)
 
 

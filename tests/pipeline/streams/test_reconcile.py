@@ -426,6 +426,8 @@ def test_a_leg_that_becomes_known_is_asked_for_at_once() -> None:
     world = World(leg=None)
     world.want()
     world.hear_all()
+    world.carry_out()
+    world.hear_all()
     for leg in (CUSTOMER_LEG, "CAother"):
         world.leg = leg
         world.tell_call()

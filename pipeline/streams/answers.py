@@ -33,16 +33,22 @@ CLOSING_MS = 2_000
 """A media stream that Twilio says it stopped has left its gateway within this."""
 MAX_ATTEMPTS = 3
 """A start that fails this often, and does not merely expire, gives its generation up."""
+GONE_MS = 210_000
+"""The pause before a start is sent again for the named leg of an inbound call that a start of 30 s
+did not find in progress: with the adapter's own pauses, Twilio is asked once in 30 s on average."""
 MAX_ASKING_MS = 60_000
 """The longest pause between asking for a leg that was streamed before and is not there now."""
 
 
-def answered(state: CallStreams, event: CommandAnswered, now: int) -> CallStreams:
-    """The adapter carried a command out, or gave it up. Answers to older attempts tell nothing."""
+def answered(
+    state: CallStreams, event: CommandAnswered, now: int, *, inbound: bool = False
+) -> CallStreams:
+    """The adapter carried a command out, or gave it up. Answers to older attempts tell nothing.
+    `inbound`: the customer called, so that the leg was in progress before an agent accepted."""
     task = state.task_sid
     for own in state.media_streams:
         if own.attempt and event.command_id == start_command_id(task, own.generation, own.attempt):
-            told = _start_answered(state, own, event, now)
+            told = _start_answered(state, own, event, now, inbound=inbound)
             after = put(state, own, told)
             is_failure = own.state == STARTING and told.state == FAILED
             return failed(after, now) if is_failure and event.outcome != NO_CONFERENCE else after
@@ -53,14 +59,14 @@ def answered(state: CallStreams, event: CommandAnswered, now: int) -> CallStream
 
 
 def _start_answered(
-    state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int
+    state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int, *, inbound: bool
 ) -> ManagedStream:
     told = _with_sids(own, event)
     if own.state == STARTING and own.phase in (SENT, REPEATED):
         if event.outcome == "done":
             wait = OPENING_MS if event.stream_sid else CONFLICT_MS
             return replace(told, phase=ANSWERED, due_at=now + wait)
-        return _not_started(state, own, event, now)
+        return _not_started(state, own, event, now, inbound=inbound)
     if is_over(own) and not own.closed and told.stream_sid != own.stream_sid:
         # It was started after all: the stop found nothing.
         return to_stop(told, own.reason, now)
@@ -79,13 +85,13 @@ def _with_sids(own: ManagedStream, event: CommandAnswered) -> ManagedStream:
 
 
 def _not_started(
-    state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int
+    state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int, *, inbound: bool
 ) -> ManagedStream:
     if event.outcome == NO_CONFERENCE:
         reason = f"failed: {event.detail}"
         return replace(own, state=FAILED, reason=reason, phase=QUIET, due_at=None)
     if event.outcome == "expired":
-        wait = _asking_pause_ms(state, own, event)
+        wait = _asking_pause_ms(state, own, event, inbound=inbound)
     elif event.outcome == "superseded":
         # By a command that was sent before a crash and is not known any more.
         wait = 1_000
@@ -98,12 +104,17 @@ def _not_started(
     return replace(own, phase=BACKING_OFF, due_at=now + wait)
 
 
-def _asking_pause_ms(state: CallStreams, own: ManagedStream, event: CommandAnswered) -> int:
+def _asking_pause_ms(
+    state: CallStreams, own: ManagedStream, event: CommandAnswered, *, inbound: bool
+) -> int:
     """A leg that rings is asked for without a pause: it may be answered at any moment. One that was
-    streamed before and is gone has most likely hung up, and the event that says so is lost."""
+    streamed before and is gone has most likely hung up, and the event that says so is lost; and the
+    named leg of an inbound call that never was in progress is that of an earlier call."""
     gone = event.code in {None, CALL_NOT_IN_PROGRESS, *NOT_FOUND}
-    if not (event.attempts and gone and was_streamed(state, own.call_sid)):
+    if not (event.attempts and gone and own.call_sid is not None):
         return 0
+    if not was_streamed(state, own.call_sid):
+        return GONE_MS if inbound else 0
     return min(1_000 << min(own.attempt - 1, 10), MAX_ASKING_MS)
 
 

@@ -9,7 +9,7 @@ from pipeline.calls import policy
 from pipeline.calls.legs import contested_legs
 from pipeline.calls.policy import Decision, PolicyHistory
 from pipeline.calls.state import LONGEST_MS
-from pipeline.calls.view import CallView, view
+from pipeline.calls.view import INBOUND, CallView, view
 from pipeline.streams.answers import NO_CONFERENCE, answered
 from pipeline.streams.conference_search import (
     FIND,
@@ -156,7 +156,9 @@ def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStre
         return verified(state, answer, now)
     if answer.command == FIND:
         return found(state, answer, now)
-    after = found_in_conference(state, answered(state, answer, now), answer, now)
+    inbound = state.call is not None and _seen(state.call)[1].direction == INBOUND
+    after = answered(state, answer, now, inbound=inbound)
+    after = found_in_conference(state, after, answer, now)
     is_gone = answer.outcome == NO_CONFERENCE and after is not state
     return conference_gone(after, now) if is_gone else after
 

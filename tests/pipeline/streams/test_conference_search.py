@@ -17,7 +17,6 @@ from pipeline.streams.conference_search import (
     MAX_RESTARTS,
 )
 from pipeline.streams.manager import Told, on_record, on_tick
-from pipeline.streams.names import start_command_id
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
@@ -276,8 +275,25 @@ def test_twilio_is_never_asked_too_often(actions: list[tuple[int, str]]) -> None
 
 
 def _answer(start: StartDuplicateStream, outcome: str, detail: str) -> CommandAnswered:
-    assert start_command_id(TASK, start.generation, 1) == start.command_id
     return CommandAnswered(
         start.command_id, TASK, start.generation, "start", outcome, None, None, None, None, detail,
         1, start.issued_at,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("direction", "is_paused"), [("inbound", True), ("outbound", False)])
+def test_the_named_leg_of_an_inbound_call_is_not_asked_for_for_ever(
+    direction: str, is_paused: bool
+) -> None:
+    """Callbacks can name the leg of an earlier call. One that rings may be answered any moment."""
+    search = Search(call(ACTIVE, direction=direction))
+    search.see()
+    for _ in range(60):
+        last = search.of(StartDuplicateStream)[-1]
+        assert isinstance(last, StartDuplicateStream)
+        search.now += 30_000
+        answer = replace(_answer(last, "expired", "21220"), code=21220, at=search.now)
+        search.hear(answer)
+        search.tick()
+    starts = len(search.of(StartDuplicateStream))
+    assert starts == (1 + 60 * 31 // 240 if is_paused else 61)

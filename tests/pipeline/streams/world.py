@@ -121,6 +121,7 @@ class World:
     reports: dict[str, ReportedStream] = field(default_factory=dict)
     revision: int = 0
     leg: str | None = CUSTOMER_LEG
+    direction: str = "inbound"
 
     def __post_init__(self) -> None:
         self.core = StreamsCore(self.history, self.hurried)
@@ -161,7 +162,12 @@ class World:
 
     def version(self) -> Call:
         """The call as it is."""
-        made = call(*self.reservations, revision=self.revision, customer_call_sid=self.leg)
+        made = call(
+            *self.reservations,
+            revision=self.revision,
+            customer_call_sid=self.leg,
+            direction=self.direction,
+        )
         return replace(made, media_streams=tuple(self.reports.values()))
 
     # Kafka and the manager

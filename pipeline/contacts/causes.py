@@ -4,8 +4,10 @@ Each function reads one record on its own, so that the set of causes does not de
 the records. `reasons.py` decides which cause explains a gap.
 """
 
+from pipeline.streams.answers import NO_CONFERENCE
 from pipeline.streams.errors import ALREADY_STARTED, TOO_MANY
 from pipeline.streams.marks import NoLeg
+from pipeline.streams.names import find_command_id
 from pipeline.streams.reconcile import NEVER_REACHED
 from pipeline.streams.reports import ENDS, REPLACED, SILENT, STALE
 from schemas.records import CommandAnswered, GapCause, HandshakeRefused, MediaStreamChanged
@@ -75,10 +77,17 @@ def with_cause(known: tuple[GapCause, ...], new: GapCause) -> tuple[GapCause, ..
     return tuple(found[-MAX_CAUSES:])
 
 
+def _first_questions(task_sid: str) -> tuple[str, ...]:
+    """The ids of the questions for a conference that count: there may be very many."""
+    return tuple(find_command_id(task_sid, attempt) for attempt in (1, 2, 3))
+
+
 def _of_answer(answer: CommandAnswered) -> str | None:
     """Why a start was not done, or only after Twilio had refused it or had not answered. A
     superseded start says so only if Twilio had answered before. Of a start that was believed to be
     done already, because Twilio refused it so, the reason counts if nothing came of it."""
+    if answer.outcome == NO_CONFERENCE and answer.command_id in _first_questions(answer.task_sid):
+        return NO_LEG
     if answer.command != "start":
         return None
     if answer.outcome == "done" and answer.detail.startswith(ALREADY_STARTED):

@@ -22,6 +22,7 @@ def add(commands: Any, moment: Callable[[str], int], positive: Callable[[str], i
     retry.add_argument("--again", action="store_true", help="also those put back before")
     for each in (listing, retry):
         each.add_argument("--reason", metavar="R", help="only those given up for this reason")
+        each.add_argument("--task-sid", metavar="SID", help="only those of that call")
         each.add_argument("--since", type=moment, metavar="TIME", help="only those from then on")
         each.add_argument(
             "--limit", type=positive, default=DEFAULT_LIMIT, metavar="N",

@@ -20,12 +20,13 @@ from agents.twilio_effort import (
     Remembered,
     without_invalid_sids,
 )
+from agents.twilio_find import ConferenceFinder
 from agents.twilio_gate import Gate
 from agents.twilio_legs import ConferenceApi, Legs
 from agents.twilio_turns import NoTurn
 from agents.twilio_verification import LegVerifier
-from pipeline.calls.view import INBOUND
-from pipeline.streams.answers import LISTED, NO_CONFERENCE
+from agents.twilio_waits import pause_for, wait_after
+from pipeline.streams.answers import NO_CONFERENCE
 from pipeline.streams.errors import (
     ALREADY_STARTED,
     Verdict,
@@ -35,7 +36,6 @@ from pipeline.streams.errors import (
 )
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name
-from pipeline.streams.verification import UNKNOWN
 from pipeline.telemetry import count_invalid_sids
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.records import (
@@ -50,10 +50,6 @@ log = structlog.get_logger(__name__)
 
 LEAST_STOP_MS = 5_000
 """A stop is tried for at least this long, however late it is begun."""
-MOST_REFUSALS = 2
-"""So often a command is refused while the account is not, before it is answered `failed`."""
-MOST_RETRY_AFTER_S = 10.0
-"""Twilio's own wish to be left alone is granted so far."""
 
 RETRIES = Counter("flexcapture_twilio_retries", "Requests asked again", ["command", "why"])
 ANSWERS = Counter("flexcapture_twilio_commands", "Commands answered", ["command", "outcome"])
@@ -85,6 +81,7 @@ class Commands:
         self._now = now
         self._legs = Legs(api, gate)
         self._verifier = LegVerifier(self._legs)
+        self._finder = ConferenceFinder(self._legs, gate)
         self._knowledge = Knowledge()
         self._answers: Remembered[str, CommandAnswered] = Remembered()
 
@@ -122,47 +119,13 @@ class Commands:
             if isinstance(command, VerifyLeg):
                 return await self._verifier.verify(command, effort)
             if isinstance(command, FindConference):
-                return await self._find(effort)
+                return await self._finder.find(effort)
             return await self._stop(command, effort)
         except Exception as error:
             # A fault of ours ends this command, not the process, which would meet it again.
             log.exception("command failed", command_id=command.command_id)
             effort.went(f"internal error: {error!r}")
             return effort.answer("failed")
-
-    def _wait_after(self, error: TwilioError, verdict: Verdict, effort: Effort) -> float | None:
-        """For how long to wait before Twilio is asked the same again; None: it is of no use. What
-        is Twilio's own trouble is waited for at the gate."""
-        if verdict is Verdict.REFUSED:
-            if self._gate.is_refused:
-                return 0.0  # the account's trouble: waited for at the gate
-            effort.refusals += 1
-            return effort.asking.delay() if effort.refusals < MOST_REFUSALS else None
-        if verdict is Verdict.BACK_OFF:
-            wait = effort.resting.delay() if self._gate.is_free else 0.0
-            return max(wait, min(error.retry_after, MOST_RETRY_AFTER_S))
-        if verdict in (Verdict.ASK_AGAIN, Verdict.LOOK_UP_AGAIN):
-            return _pause_for(effort, is_gone=_is_gone(effort.command))
-        return None
-
-    # Finding
-
-    async def _find(self, effort: Effort) -> CommandAnswered:
-        """Ask whether Twilio lists a conference, until it says so or the question expires."""
-        wait: float | None = 0.0
-        while wait is not None and effort.patience() > 0:
-            try:
-                is_listed = bool(await self._legs.conferences(effort))
-            except NoTurn as ended:
-                effort.waited(ended.trouble)
-            except TwilioError as error:
-                effort.failed(error)
-                wait = self._wait_after(error, verdict_on_start(error.status, error.code), effort)
-                await effort.rest(wait or 0.0)
-            else:
-                effort.went("listed" if is_listed else NoLeg.NO_CONFERENCE.value)
-                return effort.answer(LISTED if is_listed else NO_CONFERENCE)
-        return effort.answer(UNKNOWN)
 
     # Starting
 
@@ -177,7 +140,7 @@ class Commands:
                 if isinstance(tried, CommandAnswered):
                     return tried
                 leg = tried
-                wait: float | None = _pause_for(effort, is_gone=leg is NoLeg.NO_CONFERENCE)
+                wait: float | None = pause_for(effort, is_gone=leg is NoLeg.NO_CONFERENCE)
             except NoTurn as ended:
                 effort.waited(ended.trouble)
                 continue
@@ -185,7 +148,7 @@ class Commands:
                 effort.failed(error)
                 verdict = verdict_on_start(error.status, error.code)
                 leg = None if verdict is Verdict.LOOK_UP_AGAIN else leg
-                wait = self._wait_after(error, verdict, effort)
+                wait = wait_after(self._gate, error, verdict, effort)
             if wait is None:
                 return effort.answer("failed")
             RETRIES.labels("start", str(effort.code or "no leg")).inc()
@@ -274,7 +237,7 @@ class Commands:
             except TwilioError as error:
                 effort.failed(error)
                 verdict = verdict_on_stop(error.status, error.code)
-                wait = self._wait_after(error, verdict, effort)
+                wait = wait_after(self._gate, error, verdict, effort)
             if wait is None or effort.patience() <= 0:
                 return _stop_answer(command, "failed", effort)
             RETRIES.labels("stop", str(effort.code)).inc()
@@ -314,19 +277,6 @@ class Commands:
             effort.went("gone already")
         else:
             effort.went("stopped")
-
-
-def _is_gone(command: Command) -> bool:
-    """Whether a leg that Twilio does not find in progress is most likely gone: the customer's of an
-    inbound call is in progress before an agent accepts. One that rings is answered at any
-    moment."""
-    if not isinstance(command, StartDuplicateStream) or command.call_sid is None:
-        return False
-    return command.direction == INBOUND
-
-
-def _pause_for(effort: Effort, *, is_gone: bool) -> float:
-    return effort.absent.delay() if is_gone else effort.asking.delay()
 
 
 def _stop_answer(command: StopDuplicateStream, outcome: str, effort: Effort) -> CommandAnswered:

@@ -54,7 +54,10 @@ class Read:
 
 def loads(text: str | bytes) -> Any:
     """Return the value of a JSON text. Raises `Unreadable`."""
-    return read(text).value
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return lenient(text)
 
 
 def read(text: str | bytes) -> Read:

@@ -22,7 +22,9 @@ from pipeline.calls.cloud_events import (
 )
 from pipeline.calls.participants import Said, leg_of, media_stream_of
 from pipeline.calls.reading import parsed, part, repeated, text, version
+from pipeline.calls.stamps import Stamp
 from pipeline.calls.times import millis, refined
+from pipeline.calls.transfers import transfer_of
 from pipeline.calls.workers import worker_facts
 from pipeline.lenient_json import Unreadable, loads
 from pipeline.twilio.sids import SidKind, sid_in
@@ -40,9 +42,6 @@ from schemas.records import (
 _Party = TypeVar("_Party", Leg, ReportedStream)
 
 _SEQUENCES = 1_000_000
-_EVENT_ID_CHARACTERS = 100
-"""Each fact names its event, by so much of its id; Twilio's ids are shorter."""
-_TRANSFER_ENDS = {"COMPLETED": "completed", "FAILED": "failed", "CANCELED": "canceled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +49,6 @@ class Silent:
     """The event says nothing of a call: of an unknown type, or without a task."""
 
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What orders the facts of an event."""
-
-    at: int
-    event_id: str
-
-    def facts(self, version: int, values: Mapping[str, str | None]) -> dict[str, Fact]:
-        """A fact for each value that is there."""
-        return {
-            name: Fact(value, version, self.at, self.event_id[:_EVENT_ID_CHARACTERS])
-            for name, value in values.items()
-            if value is not None
-        }
 
 
 def delta(event: CtiEvent, voice_channels: frozenset[str] = VOICE_CHANNELS) -> Call | Silent:
@@ -112,7 +95,7 @@ def _task_router(
         legs=_known_legs(facts, stamp),
         milestones=milestones,
         reservations=_reservation(payload, step if scope == "reservation" else None, stamp),
-        transfers=_transfer(payload, step, stamp),
+        transfers=transfer_of(payload, step, stamp),
     )
 
 
@@ -194,34 +177,6 @@ def _reservation(
     }
     facts = stamp.facts(version(payload.get("reservation_version")), values)
     return (Reservation(sid, facts, {step: stamp.at}),)
-
-
-def _transfer(payload: Mapping[str, Any], step: str, stamp: Stamp) -> tuple[Transfer, ...]:
-    sid = text(payload, "task_transfer_sid")
-    begun_by = sid_in(payload, "transfer_initiating_reservation_sid", SidKind.RESERVATION)
-    own_event = step.startswith("transfer-")
-    if sid is None and own_event:
-        sid = f"unnamed:{begun_by or ''}"
-    if sid is None:
-        return ()
-    values = {
-        "mode": text(payload, "transfer_mode"),
-        "type": text(payload, "transfer_type"),
-        "to": text(payload, "transfer_to"),
-        "initiating_reservation_sid": begun_by,
-        "initiating_worker_sid": sid_in(payload, "transfer_initiating_worker_sid", SidKind.WORKER),
-    }
-    milestones: dict[str, int] = {}
-    if (begun := millis(payload.get("transfer_started"))) is not None:
-        milestones["initiated"] = begun
-    if own_event:
-        step = step.removeprefix("transfer-")
-        milestones[step] = min(stamp.at, milestones.get(step, stamp.at))
-    status = (text(payload, "transfer_status") or "").upper()
-    if (ended := _TRANSFER_ENDS.get(status)) is not None:
-        milestones.setdefault(ended, stamp.at)
-    facts = stamp.facts(version(payload.get("task_version")), values)
-    return (Transfer(sid, facts, milestones),)
 
 
 def _known_legs(facts: Mapping[str, Fact], stamp: Stamp) -> tuple[Leg, ...]:

@@ -108,8 +108,10 @@ def conference_gone(state: CallStreams, now: int) -> CallStreams:
 
 
 def has_no_conference(state: CallStreams) -> bool:
-    """Return whether Twilio was asked, and listed no conference."""
+    """Return whether Twilio was asked, and listed no conference, so that nothing is started."""
     search = state.search
+    if any(map(is_live, state.media_streams)):
+        return False
     return search is not None and not search.listed and search.requests > 0
 
 

@@ -11,13 +11,13 @@ FURTHER = "further channels"
 
 IGNORED_CALLS = Counter(
     "flexcapture_tracker_ignored_calls",
-    "Tasks with a call or a conference whose channel is not in FLEXCAPTURE_VOICE_CHANNELS",
+    "Tasks with a call or a conference in a channel that FLEXCAPTURE_VOICE_CHANNELS does not name",
     ["channel"],
 )
 
 
 class OtherChannels:
-    """What this process has reported."""
+    """The channels that this process has reported."""
 
     def __init__(self) -> None:
         self._reported: set[str] = set()

@@ -14,8 +14,8 @@ MOST_RETRY_AFTER_S = 10.0
 
 
 def wait_after(gate: Gate, error: TwilioError, verdict: Verdict, effort: Effort) -> float | None:
-    """Return for how many seconds to wait before Twilio is asked the same again; None: it is of no
-    use. What is Twilio's own trouble is waited for at the gate."""
+    """Return the seconds to wait before the request is repeated; None: repeating it is of no use.
+    An outage or a refusal of the whole account is waited out at the gate."""
     if verdict is Verdict.REFUSED:
         if gate.is_refused:
             return 0.0  # the account's trouble: waited for at the gate

@@ -37,8 +37,8 @@ def dead_letter(
     where it came from (topic, partition, offset; or Kinesis stream, shard, sequence number), `at`
     is when it was given up (ms). `stage` is where it failed, in Connect's words (VALUE_CONVERTER,
     KEY_CONVERTER, TRANSFORMATION, TASK_PUT, KAFKA_PRODUCE); `exception` names the error's class,
-    the reason where there was none. `task_sid` is the call that it belongs to, by default what
-    `task_of` finds. A long detail is cut, and so are bytes that with all this would
+    the reason if there was none. `task_sid` is the call that it belongs to, by default the result
+    of `task_of`. A long detail is cut, and so are bytes that with all this would
     not fit a Kafka record of 4 MB (the detail then ends with how many they were).
     """
     task_sid = task_sid or task_of(key, original)

@@ -1,11 +1,11 @@
 """JSON as JavaScript and Python read it. Pure.
 
-Fast readers (orjson, msgspec) refuse what `JSON.parse` and Python's `json` accept, and what is seen
-in real attributes: half of a surrogate pair (`"\\ud83d"`), numbers out of range (`1e999`), `NaN`, a
-byte order mark, UTF-16, whole numbers of any length, deep nesting. The strict reader is asked
-first. What it refuses is read leniently, with the invalid parts replaced:
+Fast readers (orjson, msgspec) refuse text that `JSON.parse` or Python's `json` accepts, and that
+real attributes contain: half of a surrogate pair (`"\\ud83d"`), numbers out of range (`1e999`),
+`NaN`, a byte order mark, UTF-16, whole numbers of any length, deep nesting. The strict reader is
+tried first. Text that it refuses is read leniently, with the invalid parts replaced:
 
-- U+FFFD for what UTF-8 cannot represent;
+- U+FFFD for characters that UTF-8 cannot represent;
 - null for a number that is not finite, and for containers more than `MAX_DEPTH` levels deep, if
   Python's reader cannot take them;
 - a float for a whole number of more than 64 bits.
@@ -81,8 +81,8 @@ def lenient(text: str | bytes) -> Any:
 
 
 def written(value: Any) -> bytes:
-    """Return a value that was read as strict JSON, without what is nested too deep to be
-    written."""
+    """Return a value that was read as strict JSON, without the parts that are nested too deep to
+    be written."""
     try:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
@@ -98,7 +98,7 @@ def _decoded(text: str | bytes) -> str:
 
 
 def _parse(text: str) -> Any:
-    # A control character in a string is no JSON, but is what one level of escapes too few leaves.
+    # Not JSON: a control character in a string. It appears if a sender escapes once too little.
     return json.loads(
         text, strict=False, parse_int=_whole_number, parse_float=_number, parse_constant=_none
     )
@@ -130,7 +130,7 @@ def _without_halves(text: str) -> str:
 
 def _without_depths(text: str) -> str:
     """The same text, with null for the containers below `MAX_DEPTH`. Bracket kinds are not matched
-    with each other: within a dropped container, what is no JSON passes."""
+    with each other: within a dropped container, invalid JSON passes."""
     kept: list[str] = []
     depth = start = 0
     for found in _STRING_OR_BRACKET.finditer(text):

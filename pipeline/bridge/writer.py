@@ -41,11 +41,11 @@ _dead_letters = Counter(
 )
 _dead_letters_of_calls = Counter(
     "flexcapture_bridge_dead_letters_of_calls_total",
-    "Dead letters whose bytes name one task: events that are missing in a call",
+    "Dead letters with the SID of one task in their bytes: events that are missing in a call",
 )
 _trimmed = Counter(
     "flexcapture_bridge_trimmed_total",
-    "Events too large for Kafka, written without what no call needs",
+    "Events too large for Kafka, written without the fields that no call needs",
 )
 _transactions = Counter(
     "flexcapture_bridge_transactions_total", "Transactions, by outcome", ["outcome"]

@@ -57,7 +57,7 @@ _CALLBACKS = CALL_CALLBACKS | CONFERENCE_CALLBACKS | STREAM_CALLBACKS
 @dataclass(frozen=True, slots=True)
 class Readable:
     """An event to publish on `cti.events`. `body` is the whole CloudEvent, in JSON that any reader
-    takes: the text as it came, or what was read of it leniently, written again. `invalid_sids`: the
+    takes: the text as it came, or, if it was read leniently, written again. `invalid_sids`: the
     kinds of the SIDs in it that have the wrong form and count as absent, one for each."""
 
     event_id: str

@@ -107,7 +107,7 @@ def _task_facts(
     is_other = channel is not None and channel.lower() not in voice_channels
     return {
         **channel_facts(channel, voice_channels),
-        # Of a voice task it matters whose leg that is: see below.
+        # Shows that the task has a call. For voice tasks `_of_attributes` reads it, by direction.
         **({"call_sid": sid_in(parsed(attributes), "call_sid", SidKind.CALL)} if is_other else {}),
         "queue": text(payload, "task_queue_name"),
         "canceled_reason": text(payload, "task_canceled_reason"),

@@ -40,8 +40,8 @@ def millis(value: Any) -> int | None:
 
 
 def refined(value: Any, fine: int | None) -> int | None:
-    """Return the time in `value`; if it tells whole seconds only, and `fine` lies in the same
-    second, `fine`. `fine` too if `value` is no time."""
+    """Return the time in `value`; if it has whole seconds only, and `fine` lies in the same second,
+    `fine`. `fine` too if `value` is no time."""
     coarse = millis(value)
     if coarse is None or fine is None:
         return fine if coarse is None else coarse
@@ -50,7 +50,7 @@ def refined(value: Any, fine: int | None) -> int | None:
 
 
 def _has_fraction(value: Any) -> bool:
-    """Whether `value`, which is a time, tells milliseconds, be they 0."""
+    """Whether `value`, which is a time, states milliseconds, also if they are 0."""
     if not isinstance(value, str):
         return bool(value >= _AT_LEAST_MS)
     text = value.strip()

@@ -1,8 +1,8 @@
 """Events that are too large for a Kafka record, cut down to what a call needs of them.
 
-Task and worker attributes may be of any size. What is read of them is short: a few texts, which are
-cut at `MAX_TEXT_CHARACTERS` when they are read. So an event that Kafka would refuse is written with
-those fields only.
+Task and worker attributes may be of any size, but only a few short texts of them are used, and
+these are cut at `MAX_TEXT_CHARACTERS`. So an event that Kafka would refuse is written with those
+fields only.
 """
 
 from collections.abc import Mapping
@@ -58,7 +58,7 @@ def trimmed(event: Readable) -> Trimmed | None:
 
 
 def _small(values: Mapping[str, Any], levels: int) -> dict[str, Any]:
-    """The fields of an object: texts cut, lists and what is nested deeper left out."""
+    """The fields of an object, with texts cut, and without lists and deeper objects."""
     found: dict[str, Any] = {}
     for name, value in values.items():
         if name in _ATTRIBUTES:

@@ -12,8 +12,8 @@ from schemas.records import Fact, Reservation
 _ENCODED = re.compile(r"_([0-9A-Fa-f]{2})")
 
 
-def _worker_facts(told: Any) -> Mapping[str, str | None]:
-    attributes = parsed(told)
+def _worker_facts(stated: Any) -> Mapping[str, str | None]:
+    attributes = parsed(stated)
     email = text(attributes, "email")
     return {
         "extension": email and email.lower(),

@@ -62,8 +62,8 @@ def is_leg_unknown(state: CallStreams, demand: Demand) -> bool:
 def searched(
     state: CallStreams, demand: Demand, signs: int, now: int
 ) -> tuple[CallStreams, tuple[FindConference, ...]]:
-    """Return the state with what is asked now, and the command that asks it. `signs`: of a call, as
-    `signs_of_call` counts them."""
+    """Return the state after the question that is due now, and the command that asks it. `signs`:
+    of a call, as `signs_of_call` counts them."""
     is_wanted = demand.desired and demand.begins and not any(map(is_live, state.media_streams))
     if not is_wanted or not is_leg_unknown(state, demand) or now < state.not_before:
         return state, ()

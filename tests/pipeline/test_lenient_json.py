@@ -100,7 +100,7 @@ VALUES = st.recursive(
 
 @given(VALUES, st.booleans())
 def test_whatever_python_writes_is_read(value: Any, is_escaped: bool) -> None:
-    """With its halves of pairs, its NaN and its long numbers; and what comes of it is strict."""
+    """With its halves of pairs, its NaN and its long numbers; and the result is strict."""
     text = json.dumps(value, ensure_ascii=is_escaped)
     found = loads(text)
     again = orjson.loads(written(found))

@@ -102,7 +102,7 @@ def check(message: Message, customer: str = "+1555") -> None:
 
 @pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
 def test_odd_attributes_of_task_and_worker(odd: str) -> None:
-    """What is odd in them is no reason to lose the rest."""
+    """An odd field is no reason to lose the others."""
     task = attributes(odd, direction="inbound", call_sid=LEG, **{"from": "+1555"})
     worker = attributes(odd, email="Ann@example.com")
     check(carried(json.dumps(event(task, worker), ensure_ascii=False).encode()))
@@ -128,7 +128,7 @@ def test_an_odd_value_that_matters(odd: str) -> None:
 
 
 def test_a_body_is_json_for_every_reader() -> None:
-    """What was read leniently is written again; what was strict stays as it came."""
+    """Text that was read leniently is written again; strict text stays as it came."""
     raw = json.dumps(event({}, {})).encode()
     assert raw == decode(carried(raw).value).body.encode()
     odd = raw.replace(b'"worker_name": "ann"', b'"worker_name": "ann \\ud83d", "x": 1e999')
@@ -160,7 +160,7 @@ def test_a_trimmed_event_says_so() -> None:
         (json.dumps({**event({}, {}), "id": None}).encode(), TASK),
     ],
 )
-def test_what_cannot_be_read_is_counted_for_its_call(raw: bytes, sid: str | None) -> None:
+def test_an_unreadable_event_is_counted_for_its_call(raw: bytes, sid: str | None) -> None:
     """If the bytes name one: as the dead letter's key, in it, and in its headers."""
     message = carried(raw)
     letter = decode(message.value)

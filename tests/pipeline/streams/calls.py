@@ -26,7 +26,7 @@ def reservation(
 
 
 def listed(question: FindConference, at: int, outcome: str = "listed") -> CommandAnswered:
-    """The adapter's answer to a question whether there is a conference."""
+    """Return the adapter's answer to a question whether there is a conference."""
     return CommandAnswered(
         question.command_id, question.task_sid, question.generation, "find", outcome, None, None,
         None, None, "", 1, at,

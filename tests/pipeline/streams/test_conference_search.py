@@ -80,7 +80,7 @@ class Search:
             self.tick()
 
     def of(self, kind: type) -> list[Told]:
-        """What was told of that kind."""
+        """The outputs of that kind."""
         return [told for told in self.told if isinstance(told, kind)]
 
     def _take(self, state: CallStreams | None, told: Iterable[Told]) -> None:
@@ -166,7 +166,7 @@ def test_a_start_follows_as_soon_as_there_is_a_conference() -> None:
 
 
 def test_a_conference_that_is_gone_is_searched_for_again() -> None:
-    """The media stream failed, and shows so; the pauses go on where they were."""
+    """The media stream failed, and shows so; the pauses continue from their length before."""
     search = Search(OUTBOUND)
     search.see()
     search.pass_time(60)

@@ -7,8 +7,8 @@ from agents.twilio_gate import Gate
 from agents.twilio_legs import Legs
 from agents.twilio_turns import NoTurn
 from agents.twilio_waits import wait_after
-from pipeline.streams.answers import LISTED, NO_CONFERENCE
-from pipeline.streams.errors import verdict_on_start
+from pipeline.streams.answers import FIND_FAILED, LISTED, NO_CONFERENCE
+from pipeline.streams.errors import Verdict, verdict_on_start
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.verification import UNKNOWN
 from schemas.records import CommandAnswered
@@ -22,19 +22,25 @@ class ConferenceFinder:
         self._gate = gate
 
     async def find(self, effort: Effort) -> CommandAnswered:
-        """Ask whether Twilio lists a conference, until it says so or the question expires."""
-        wait: float | None = 0.0
-        while wait is not None and effort.patience() > 0:
+        """Ask whether Twilio lists a conference, again while it fails, until the question
+        expires."""
+        while effort.patience() > 0:
             try:
                 is_listed = bool(await self._legs.conferences(effort))
             except NoTurn as ended:
                 effort.waited(ended.trouble)
             except TwilioError as error:
                 effort.failed(error)
-                verdict = verdict_on_start(error.status, error.code)
-                wait = wait_after(self._gate, error, verdict, effort)
-                await effort.rest(wait or 0.0)
+                wait = self._wait_after(error, effort)
+                if wait is None:
+                    return effort.answer(FIND_FAILED)
+                await effort.rest(wait)
             else:
                 effort.went("listed" if is_listed else NoLeg.NO_CONFERENCE.value)
                 return effort.answer(LISTED if is_listed else NO_CONFERENCE)
         return effort.answer(UNKNOWN)
+
+    def _wait_after(self, error: TwilioError, effort: Effort) -> float | None:
+        verdict = verdict_on_start(error.status, error.code)
+        is_trouble = verdict in (Verdict.BACK_OFF, Verdict.REFUSED)
+        return wait_after(self._gate, error, verdict, effort) if is_trouble else None

@@ -24,6 +24,8 @@ from schemas.records import CallStreams, CommandAnswered, ManagedStream
 
 LISTED, NO_CONFERENCE = "listed", "no-conference"
 """Outcomes: Twilio lists a conference for the task, or none, so that there is no leg to ask for."""
+FIND_FAILED = "failed"
+"""Outcome: Twilio refused the question for a conference."""
 
 OPENING_MS = 5_000
 """A media stream that Twilio says it started is at a gateway within this."""

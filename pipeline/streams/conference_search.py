@@ -14,7 +14,7 @@ All of it is kept in the call's state, so that no restart of a process begins an
 
 from dataclasses import replace
 
-from pipeline.streams.answers import LISTED, NO_CONFERENCE
+from pipeline.streams.answers import FIND_FAILED, LISTED, NO_CONFERENCE
 from pipeline.streams.names import find_command_id
 from pipeline.streams.reconcile import Demand
 from pipeline.streams.state import is_live, newest_generation
@@ -94,7 +94,7 @@ def found(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
     search = replace(search, asked_at=None)
     if answer.outcome == LISTED:
         search = replace(search, listed=True)
-    elif answer.outcome == NO_CONFERENCE:
+    elif answer.outcome in (NO_CONFERENCE, FIND_FAILED):
         search = _paused(search, now)
     else:
         search = replace(search, due_at=now + UNKNOWN_PAUSE_MS)

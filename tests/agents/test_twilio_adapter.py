@@ -238,11 +238,13 @@ async def test_whether_there_is_a_conference_is_one_request(
 
 
 async def test_a_question_that_twilio_does_not_answer_is_asked_again(scene: Scene) -> None:
-    """Until it expires; of one that is refused or expired nothing is known."""
+    """Until it expires. A refused one is not repeated here; of an expired one nothing is known."""
     scene.twilio.failures += [(503, None), (429, 20429)]
     assert "no-conference" == (await scene.does(_find())).outcome
     scene.twilio.failures.append((400, 20001))
-    assert "unknown" == (await scene.does(_find(2))).outcome
+    assert "failed" == (await scene.does(_find(2))).outcome
+    scene.twilio.failures.append((404, 20404))
+    assert "failed" == (await scene.does(_find(4))).outcome
     asked = len(scene.twilio.requests)
     late = replace(_find(3), expires_at=machine_clock() - 1)
     assert "unknown" == (await scene.does(late)).outcome

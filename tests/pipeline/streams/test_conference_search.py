@@ -99,9 +99,10 @@ def early(asked: list[int]) -> int:
 
 
 @pytest.mark.parametrize("version", [CALLBACK, OUTBOUND])
-def test_a_task_without_a_call_starts_nothing(version: Call) -> None:
+@pytest.mark.parametrize("outcome", ["no-conference", "failed"])
+def test_a_task_without_a_call_starts_nothing(version: Call, outcome: str) -> None:
     """However long an agent has it: no command but questions, and no media stream to show."""
-    search = Search(version)
+    search = Search(version, outcome)
     search.see()
     search.pass_time(600)
 

@@ -709,6 +709,7 @@ class ConferenceSearch:
     restarts: int
     listed: bool
     asked_at: int | None = None
+    gone_leg: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from pipeline.streams.errors import CALL_NOT_IN_PROGRESS, NOT_FOUND
+from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import start_command_id, stop_command_id
 from pipeline.streams.state import (
     ANSWERED,
@@ -35,9 +36,8 @@ CLOSING_MS = 2_000
 """A media stream that Twilio says it stopped has left its gateway within this."""
 MAX_ATTEMPTS = 3
 """A start that fails this often, and does not merely expire, gives its generation up."""
-GONE_MS = 210_000
-"""The pause before a start is sent again for the named leg of an inbound call that a start of 30 s
-did not find in progress: with the adapter's own pauses, Twilio is asked once in 30 s on average."""
+GONE = "failed: Twilio does not find the leg in progress"
+"""Why the media stream of a named leg failed."""
 MAX_ASKING_MS = 60_000
 """The longest pause between asking for a leg that was streamed before and is not there now."""
 
@@ -53,7 +53,7 @@ def answered(
             told = _start_answered(state, own, event, now, inbound=inbound)
             after = put(state, own, told)
             is_failure = own.state == STARTING and told.state == FAILED
-            return failed(after, now) if is_failure and event.outcome != NO_CONFERENCE else after
+            return failed(after, now) if is_failure and told.due_at is not None else after
         stop_id = stop_command_id(task, own.generation, own.stream_sid, own.stop_attempt)
         if own.stop_attempt and event.command_id == stop_id:
             return put(state, own, _stop_answered(own, event, now))
@@ -90,10 +90,11 @@ def _not_started(
     state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int, *, inbound: bool
 ) -> ManagedStream:
     if event.outcome == NO_CONFERENCE:
-        reason = f"failed: {event.detail}"
-        return replace(own, state=FAILED, reason=reason, phase=QUIET, due_at=None)
+        return _never_there(own, f"failed: {event.detail}")
+    if inbound and _is_of_earlier_call(state, own, event):
+        return _never_there(own, GONE)
     if event.outcome == "expired":
-        wait = _asking_pause_ms(state, own, event, inbound=inbound)
+        wait = _asking_pause_ms(state, own, event)
     elif event.outcome == "superseded":
         # By a command that was sent before a crash and is not known any more.
         wait = 1_000
@@ -106,17 +107,27 @@ def _not_started(
     return replace(own, phase=BACKING_OFF, due_at=now + wait)
 
 
-def _asking_pause_ms(
-    state: CallStreams, own: ManagedStream, event: CommandAnswered, *, inbound: bool
-) -> int:
+def _is_of_earlier_call(state: CallStreams, own: ManagedStream, event: CommandAnswered) -> bool:
+    """Whether the named leg of an inbound call is that of an earlier one: Twilio did not find it in
+    progress until the start expired."""
+    gone = event.code in {CALL_NOT_IN_PROGRESS, *NOT_FOUND} or (
+        event.code is None and event.detail == NoLeg.NO_CONFERENCE.value
+    )
+    is_named = own.call_sid is not None and not was_streamed(state, own.call_sid)
+    return event.outcome == "expired" and event.attempts > 0 and gone and is_named
+
+
+def _never_there(own: ManagedStream, reason: str) -> ManagedStream:
+    """The same, failed: nothing was started, so nothing must be stopped."""
+    return replace(own, state=FAILED, reason=reason, phase=QUIET, due_at=None)
+
+
+def _asking_pause_ms(state: CallStreams, own: ManagedStream, event: CommandAnswered) -> int:
     """A leg that rings is asked for without a pause: it may be answered at any moment. One that was
-    streamed before and is gone has most likely hung up, and the event that says so is lost; and the
-    named leg of an inbound call that never was in progress is that of an earlier call."""
+    streamed before and is gone has most likely hung up, and the event that says so is lost."""
     gone = event.code in {None, CALL_NOT_IN_PROGRESS, *NOT_FOUND}
-    if not (event.attempts and gone and own.call_sid is not None):
+    if not (event.attempts and gone and was_streamed(state, own.call_sid)):
         return 0
-    if not was_streamed(state, own.call_sid):
-        return GONE_MS if inbound else 0
     return min(1_000 << min(own.attempt - 1, 10), MAX_ASKING_MS)
 
 

@@ -107,6 +107,18 @@ def conference_gone(state: CallStreams, now: int) -> CallStreams:
     return replace(state, search=_paused(replace(search, listed=False, asked_at=None), now))
 
 
+def leg_gone(state: CallStreams, leg: str, now: int) -> CallStreams:
+    """Take in that a named leg is that of an earlier call: a conference is searched for instead."""
+    search = state.search or _begun(0, now)
+    return replace(state, search=replace(search, gone_leg=leg, step=len(PAUSES_MS)))
+
+
+def without_gone_leg(state: CallStreams, demand: Demand) -> Demand:
+    """Return the demand without a leg that is gone."""
+    gone_leg = None if state.search is None else state.search.gone_leg
+    return replace(demand, call_sid=None) if demand.call_sid == gone_leg is not None else demand
+
+
 def has_no_conference(state: CallStreams) -> bool:
     """Return whether Twilio was asked, and listed no conference, so that nothing is started."""
     search = state.search

@@ -10,20 +10,22 @@ from pipeline.calls.legs import contested_legs
 from pipeline.calls.policy import Decision, PolicyHistory
 from pipeline.calls.state import LONGEST_MS
 from pipeline.calls.view import INBOUND, CallView, view
-from pipeline.streams.answers import NO_CONFERENCE, answered
+from pipeline.streams.answers import GONE, NO_CONFERENCE, answered
 from pipeline.streams.conference_search import (
     FIND,
     conference_gone,
     found,
     is_leg_unknown,
+    leg_gone,
     searched,
     signs_of_call,
+    without_gone_leg,
 )
 from pipeline.streams.gateways import Gateways
 from pipeline.streams.marks import customer_marks, worker_marks
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
 from pipeline.streams.reports import buried, closed, gateway_started, opened, reported
-from pipeline.streams.state import is_over, unknown_call
+from pipeline.streams.state import find, is_over, unknown_call
 from pipeline.streams.verification import (
     VERIFY,
     foreign_legs,
@@ -158,9 +160,12 @@ def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStre
         return found(state, answer, now)
     inbound = state.call is not None and _seen(state.call)[1].direction == INBOUND
     after = answered(state, answer, now, inbound=inbound)
-    after = found_in_conference(state, after, answer, now)
-    is_gone = answer.outcome == NO_CONFERENCE and after is not state
-    return conference_gone(after, now) if is_gone else after
+    if after is not state and answer.outcome == NO_CONFERENCE:
+        return conference_gone(after, now)
+    own = find(after, lambda m: m.generation == answer.generation and m.reason == GONE)
+    if after is not state and own is not None and own.call_sid is not None:
+        return leg_gone(after, own.call_sid, now)
+    return found_in_conference(state, after, answer, now)
 
 
 def _settled(
@@ -194,6 +199,7 @@ def _settled(
             demand = replace(demand, begins=demand.begins and not hasty)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
+    demand = without_gone_leg(after, demand)
     after, finds = searched(after, demand, signs, now)
     # No start without a leg to ask for, or a conference to look for one in.
     begins = demand.begins and not is_leg_unknown(after, demand)

@@ -17,6 +17,7 @@ from pipeline.streams.conference_search import (
     MAX_RESTARTS,
 )
 from pipeline.streams.manager import Told, on_record, on_tick
+from pipeline.streams.marks import NoLeg
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
@@ -38,6 +39,7 @@ ACTIVE = reservation(ANN, created=T, accepted=T)
 CALLBACK = call(ACTIVE, customer_call_sid=None)
 OUTBOUND = call(ACTIVE, direction="outbound", customer_call_sid=None)
 ALLOWED_EARLY = 8
+NO_CONFERENCE = NoLeg.NO_CONFERENCE.value
 
 
 @dataclass
@@ -181,8 +183,7 @@ def test_a_conference_that_is_gone_is_searched_for_again() -> None:
     search.hear(_answer(start, "no-conference", "Twilio lists no conference for the task"))
     search.pass_time(120)
 
-    changed = [t.state for t in search.told if isinstance(t, MediaStreamChanged)]
-    assert ["starting", "failed"] == changed
+    assert ["starting", "failed"] == [c.state for c in changed(search)]
     assert before + 1 < len(search.asked) <= before + 5
     assert not search.of(StopDuplicateStream)
 
@@ -282,19 +283,47 @@ def _answer(start: StartDuplicateStream, outcome: str, detail: str) -> CommandAn
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("direction", "is_paused"), [("inbound", True), ("outbound", False)])
-def test_the_named_leg_of_an_inbound_call_is_not_asked_for_for_ever(
-    direction: str, is_paused: bool
+@pytest.mark.parametrize(("code", "detail"), [(21220, ""), (404, ""), (None, NO_CONFERENCE)])
+def test_the_named_leg_of_an_earlier_call_is_given_up(code: int | None, detail: str) -> None:
+    """Callbacks can name one. Its media stream failed, and a conference is searched for, once in
+    30 s; if there is one, the leg is looked for in it."""
+    search = Search(call(ACTIVE))
+    search.see()
+    [start] = search.of(StartDuplicateStream)
+    assert isinstance(start, StartDuplicateStream)
+    search.now += 30_000
+    search.hear(replace(_answer(start, "expired", detail), code=code))
+    search.pass_time(600)
+    assert ["starting", "failed"] == [c.state for c in changed(search)]
+    assert [start] == search.of(StartDuplicateStream)
+    assert 15 < len(search.asked) < 22
+    assert all(b - a >= LONG_PAUSE_MS for a, b in pairwise(search.asked))
+
+    search.outcome = "listed"
+    search.sign(1)
+    again = search.of(StartDuplicateStream)[-1]
+    assert isinstance(again, StartDuplicateStream)
+    assert (2, None) == (again.generation, again.call_sid)
+
+
+@pytest.mark.parametrize(
+    ("direction", "outcome", "code"),
+    [("outbound", "expired", 21220), ("inbound", "expired", 503), ("inbound", "failed", 403)],
+)
+def test_a_leg_that_may_still_come_is_asked_for_again(
+    direction: str, outcome: str, code: int
 ) -> None:
-    """Callbacks can name the leg of an earlier call. One that rings may be answered any moment."""
+    """One that rings, and one about which Twilio said nothing."""
     search = Search(call(ACTIVE, direction=direction))
     search.see()
-    for _ in range(60):
-        last = search.of(StartDuplicateStream)[-1]
-        assert isinstance(last, StartDuplicateStream)
-        search.now += 30_000
-        answer = replace(_answer(last, "expired", "21220"), code=21220, at=search.now)
-        search.hear(answer)
-        search.tick()
-    starts = len(search.of(StartDuplicateStream))
-    assert starts == (1 + 60 * 31 // 240 if is_paused else 61)
+    [start] = search.of(StartDuplicateStream)
+    assert isinstance(start, StartDuplicateStream)
+    search.hear(replace(_answer(start, outcome, ""), code=code))
+    search.pass_time(2)
+    assert 2 == len(search.of(StartDuplicateStream))
+    assert not search.asked
+
+
+def changed(search: Search) -> list[MediaStreamChanged]:
+    """The changes of media streams."""
+    return [told for told in search.told if isinstance(told, MediaStreamChanged)]

@@ -53,6 +53,8 @@ def _has_fraction(value: Any) -> bool:
     """Whether `value`, which is a time, states milliseconds, also if they are 0."""
     if not isinstance(value, str):
         return bool(value >= _AT_LEAST_MS)
+    if "." in value:
+        return True
     text = value.strip()
     is_number = _NUMBER.fullmatch(text) is not None
     return _FRACTION.search(text) is not None or (is_number and _number(text) >= _AT_LEAST_MS)

@@ -15,7 +15,9 @@ from pipeline.streams.verification import CONTRADICTED, VERIFY, is_unverified
 from schemas.records import (
     CallStreams,
     CommandAnswered,
+    FetchLeg,
     FindConference,
+    LegFetched,
     MediaStreamChanged,
     RecordingDecided,
     StartDuplicateStream,
@@ -105,7 +107,12 @@ class StreamMetrics:
         for told in following.told:
             match told:
                 case (
-                    StartDuplicateStream() | StopDuplicateStream() | FindConference() | VerifyLeg()
+                    StartDuplicateStream()
+                    | StopDuplicateStream()
+                    | FindConference()
+                    | VerifyLeg()
+                    | FetchLeg()
+                    | LegFetched()
                 ):
                     PUBLISHED.labels(type(told).__name__, "").inc()
                 case RecordingDecided():

@@ -24,7 +24,7 @@ from agents.twilio_find import ConferenceFinder
 from agents.twilio_gate import Gate
 from agents.twilio_legs import ConferenceApi, Legs
 from agents.twilio_turns import NoTurn
-from agents.twilio_verification import LegVerifier
+from agents.twilio_verification import LegFetcher, LegVerifier
 from agents.twilio_waits import pause_for, wait_after
 from pipeline.streams.answers import NO_CONFERENCE
 from pipeline.streams.errors import (
@@ -40,6 +40,7 @@ from pipeline.telemetry import count_invalid_sids
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.records import (
     CommandAnswered,
+    FetchLeg,
     FindConference,
     StartDuplicateStream,
     StopDuplicateStream,
@@ -82,6 +83,7 @@ class Commands:
         self._legs = Legs(api, gate)
         self._verifier = LegVerifier(self._legs)
         self._finder = ConferenceFinder(self._legs, gate)
+        self._fetcher = LegFetcher(self._legs)
         self._knowledge = Knowledge()
         self._answers: Remembered[str, CommandAnswered] = Remembered()
 
@@ -120,6 +122,8 @@ class Commands:
                 return await self._verifier.verify(command, effort)
             if isinstance(command, FindConference):
                 return await self._finder.find(effort)
+            if isinstance(command, FetchLeg):
+                return await self._fetcher.fetch(command, effort)
             return await self._stop(command, effort)
         except Exception as error:
             # A fault of ours ends this command, not the process, which would meet it again.

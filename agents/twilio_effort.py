@@ -10,17 +10,19 @@ from typing import Generic, Protocol, TypeVar
 
 from agents.twilio_client import TwilioError
 from pipeline.streams.conference_search import FIND
+from pipeline.streams.identification import FETCH
 from pipeline.streams.verification import VERIFY
 from pipeline.twilio.sids import SidKind, is_invalid
 from schemas.records import (
     CommandAnswered,
+    FetchLeg,
     FindConference,
     StartDuplicateStream,
     StopDuplicateStream,
     VerifyLeg,
 )
 
-Command = StartDuplicateStream | StopDuplicateStream | FindConference | VerifyLeg
+Command = StartDuplicateStream | StopDuplicateStream | FindConference | VerifyLeg | FetchLeg
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -29,12 +31,14 @@ _NAMES: dict[type[Command], str] = {
     StopDuplicateStream: "stop",
     FindConference: FIND,
     VerifyLeg: VERIFY,
+    FetchLeg: FETCH,
 }
 _URGENCY: dict[type[Command], int] = {
     StopDuplicateStream: 0,
     StartDuplicateStream: 1,
     FindConference: 1,
     VerifyLeg: 2,
+    FetchLeg: 2,
 }
 CONFLICT = 409
 REMEMBERED = 10_000
@@ -254,7 +258,7 @@ def without_invalid_sids(command: Command) -> tuple[Command, tuple[SidKind, ...]
         return command, tuple(invalid)
     if is_invalid(SidKind.CALL, command.call_sid):
         invalid.append(SidKind.CALL)
-        if isinstance(command, VerifyLeg):
+        if isinstance(command, VerifyLeg | FetchLeg):
             command = replace(command, call_sid="")
         else:
             command = replace(command, call_sid=None)

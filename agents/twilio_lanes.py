@@ -12,6 +12,7 @@ from prometheus_client import Gauge
 from agents.twilio_effort import Command
 from pipeline.streams.offsets import Unfinished
 from schemas.records import (
+    FetchLeg,
     FindConference,
     StartDuplicateStream,
     StopDuplicateStream,
@@ -90,7 +91,7 @@ class CallLane:
 
 
 def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
-    if isinstance(later, FindConference | VerifyLeg):
+    if isinstance(later, FindConference | VerifyLeg | FetchLeg):
         return False
     if isinstance(later, StopDuplicateStream):
         return later.generation == command.generation
@@ -107,6 +108,8 @@ def _media_stream(command: Command) -> str:
         return f"verify {command.call_sid}"
     if isinstance(command, FindConference):
         return "find"
+    if isinstance(command, FetchLeg):
+        return f"fetch {command.call_sid}"
     return str(command.generation)
 
 

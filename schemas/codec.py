@@ -28,7 +28,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "Tick": 0x46430003,
     "RecordingPolicy": 0x46430060,
     "Call": 0x46430061,
-    "StartDuplicateStream": 0x46430006,
+    "StartDuplicateStream": 0x46430110,
     "StopDuplicateStream": 0x46430007,
     "CommandAnswered": 0x4643011B,
     "RecordingDecided": 0x46430009,
@@ -59,9 +59,11 @@ SCHEMA_IDS: Mapping[str, int] = {
     "ClockProbe": 0x464300D1,
     "Worker": 0x464300F2,
     "WorkerSeen": 0x464300F3,
-    "VerifyLeg": 0x464300F7,
+    "VerifyLeg": 0x46430111,
     "LegContested": 0x464300F8,
     "FindConference": 0x4643011A,
+    "FetchLeg": 0x46430114,
+    "LegFetched": 0x46430115,
 }
 """The id under which each record is written."""
 
@@ -78,8 +80,10 @@ EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "RecordingStarted": (0x4643000F,),
     "RecordingCompleted": (0x46430010,),
     "ContactState": (0x46430014, 0x46430069),
-    "CallStreams": (0x46430013, 0x464300F4),
-    "CommandAnswered": (0x46430008,),
+    "CallStreams": (0x46430013, 0x464300F4, 0x46430113),
+    "StartDuplicateStream": (0x46430006,),
+    "VerifyLeg": (0x464300F7,),
+    "CommandAnswered": (0x46430008, 0x46430112),
     "CallAliasState": (0x46430018,),
     "MediaStreamOpened": (0x4643000B,),
 }

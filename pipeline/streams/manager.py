@@ -21,8 +21,17 @@ from pipeline.streams.conference_search import (
     signs_of_call,
     without_gone_leg,
 )
+from pipeline.streams.decided import with_decision
 from pipeline.streams.gateways import Gateways
-from pipeline.streams.marks import customer_marks, worker_marks
+from pipeline.streams.identification import (
+    FETCH,
+    fetched,
+    fetches,
+    is_asking,
+    leg_fetched,
+    unidentified,
+)
+from pipeline.streams.marks import customer_ends, customer_marks, worker_ends, worker_marks
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
 from pipeline.streams.reports import buried, closed, gateway_started, opened, reported
 from pipeline.streams.state import find, is_over, unknown_call
@@ -32,14 +41,17 @@ from pipeline.streams.verification import (
     found_in_conference,
     questions,
     verified,
+    without_own_legs,
 )
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
     CallStreams,
     CommandAnswered,
+    FetchLeg,
     FindConference,
     GatewayStarted,
+    LegFetched,
     MediaStreamChanged,
     MediaStreamClosed,
     MediaStreamOpened,
@@ -51,7 +63,15 @@ FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
 which would else publish a version of a call that is not known here any more."""
 
-Told = Command | FindConference | VerifyLeg | RecordingDecided | MediaStreamChanged
+Told = (
+    Command
+    | FindConference
+    | VerifyLeg
+    | FetchLeg
+    | LegFetched
+    | RecordingDecided
+    | MediaStreamChanged
+)
 Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
 Own = RecordingDecided | MediaStreamChanged
 
@@ -92,9 +112,11 @@ def on_record(
             after = _answered(before, record, now)
         case GatewayStarted():
             after = gateway_started(before, record, now)
+    known = _fetched(before, record, history, now)
     if after is before:
-        return Next(state)
-    return _settled(before, after, history, now, gateways, hasty=hasty)
+        return Next(state, known)
+    following = _settled(before, after, history, now, gateways, hasty=hasty)
+    return replace(following, told=(*known, *following.told))
 
 
 def on_tick(
@@ -139,7 +161,8 @@ def _is_lost_beginning(state: CallStreams, record: Own) -> bool:
 
 def is_at_rest(state: CallStreams) -> bool:
     """Whether nothing is left to do for the call but to forget it."""
-    return state.ended_at is not None and all(map(is_over, state.media_streams))
+    is_idle = all(map(is_over, state.media_streams)) and not is_asking(state)
+    return state.ended_at is not None and is_idle
 
 
 def forgotten_at(state: CallStreams) -> int:
@@ -156,6 +179,8 @@ def _with_call(state: CallStreams, call: Call) -> CallStreams:
 def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
     if answer.command == VERIFY:
         return verified(state, answer, now)
+    if answer.command == FETCH:
+        return fetched(state, answer, now)
     if answer.command == FIND:
         return found(state, answer, now)
     inbound = state.call is not None and _seen(state.call)[1].direction == INBOUND
@@ -166,6 +191,16 @@ def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStre
     if after is not state and own is not None and own.call_sid is not None:
         return leg_gone(after, own.call_sid, now)
     return found_in_conference(state, after, answer, now)
+
+
+def _fetched(
+    state: CallStreams, record: Seen, history: PolicyHistory, now: int
+) -> tuple[LegFetched, ...]:
+    """The record for the tracker, once for each time that the answer is read."""
+    if not isinstance(record, CommandAnswered) or record.command != FETCH or state.call is None:
+        return ()
+    found = leg_fetched(_seen(state.call)[0], record, history, now)
+    return () if found is None else (found,)
 
 
 def _settled(
@@ -181,11 +216,11 @@ def _settled(
     demand = Demand(desired=False, reason="stopped: the call is not known", policy_version=0)
     decided: tuple[RecordingDecided, ...] = ()
     contested: dict[str, tuple[str, ...]] = {}
-    signs = 0
+    unknown: tuple[str, ...] = ()
     ended = True
     if after.call is not None:
         call, derived = _seen(after.call)
-        contested, signs = contested_legs(call), signs_of_call(call)
+        contested = contested_legs(call)
         after = reported(after, call.media_streams, now)
         after = replace(after, alone_since=_alone_since(after, derived, now))
         ended = derived.state in ("ended", "ignored")
@@ -194,22 +229,39 @@ def _settled(
             ended, demand = True, replace(demand, reason="stopped: the call is long over")
         else:
             decision = policy.decide(derived, history, now, after.alone_since)
-            after, decided = _with_decision(after, decision, now)
+            after, decided = with_decision(after, decision, now)
             demand = _demand(after, call, derived, decision)
+            unknown = unidentified(derived, history, now)
+            if demand.desired or unknown:
+                demand = replace(
+                    demand,
+                    worker_ends=worker_ends(call, history.workers, now),
+                    customer_ends=customer_ends(derived),
+                )
+            after = without_own_legs(after, derived, now)
             demand = replace(demand, begins=demand.begins and not hasty)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
-    demand = without_gone_leg(after, demand)
-    after, finds = searched(after, demand, signs, now)
-    # No start without a leg to ask for, or a conference to look for one in.
-    begins = demand.begins and not is_leg_unknown(after, demand)
-    demand = replace(demand, begins=begins)
-    after, commands = reconcile(after, demand, now, gateways.steady_since)
-    after, questions_ = questions(after, demand.worker_marks, demand.customer_marks, contested, now)
+    after, commands = _streamed(after, demand, now, gateways)
+    after, questions_ = questions(after, demand, contested, now)
+    after, asked = fetches(after, unknown, (*demand.worker_ends, *demand.customer_ends), now)
     if after == before:
         return Next(before)
-    told = (*decided, *finds, *commands, *questions_, *changes(before, after, now))
+    told = (*decided, *commands, *questions_, *asked, *changes(before, after, now))
     return Next(replace(after, seen_at=now), told)
+
+
+def _streamed(
+    state: CallStreams, demand: Demand, now: int, gateways: Gateways
+) -> tuple[CallStreams, tuple[Command | FindConference, ...]]:
+    """Move the media streams towards the demand. Nothing is started without a leg to ask for, or a
+    conference to look for one in."""
+    signs = 0 if state.call is None else signs_of_call(_seen(state.call)[0])
+    demand = without_gone_leg(state, demand)
+    state, finds = searched(state, demand, signs, now)
+    demand = replace(demand, begins=demand.begins and not is_leg_unknown(state, demand))
+    state, commands = reconcile(state, demand, now, gateways.steady_since)
+    return state, (*finds, *commands)
 
 
 def _alone_since(state: CallStreams, derived: CallView, now: int) -> int | None:
@@ -218,38 +270,11 @@ def _alone_since(state: CallStreams, derived: CallView, now: int) -> int | None:
     return now if state.alone_since is None else state.alone_since
 
 
-def _with_decision(
-    state: CallStreams, decision: Decision, now: int
-) -> tuple[CallStreams, tuple[RecordingDecided, ...]]:
-    if not policy.is_news(decision, state.decision, state.reason_kind):
-        return state, ()
-    told, reason = policy.published(decision, state.decision)
-    # Readers tell a call's decisions apart, and order them, by `at`. Records that Kafka appended
-    # together have one timestamp, and may bring several decisions.
-    at = now if state.decided_at is None else max(now, state.decided_at + 1)
-    decided = RecordingDecided(
-        task_sid=state.task_sid,
-        at=at,
-        decision=told,
-        reason=reason,
-        policy_version=decision.policy_version,
-    )
-    after = replace(
-        state,
-        decided_at=at,
-        decision=told,
-        reason_kind=decision.kind,
-        reason=reason,
-        policy_version=decision.policy_version,
-    )
-    return after, (decided,)
-
-
 def _demand(state: CallStreams, call: Call, seen: CallView, decision: Decision) -> Demand:
     reason = state.reason or decision.reason
     if not decision.record:
         return Demand(desired=False, reason=reason, policy_version=decision.policy_version)
-    foreign = foreign_legs(state)
+    foreign = foreign_legs(state) | seen.legs.own_ends
     streamed = [m.call_sid for m in state.media_streams if m.generation and m.call_sid]
     legs = [leg for leg in streamed if leg not in foreign]
     leg = seen.customer_call_sid if seen.customer_leg_is_sure else None

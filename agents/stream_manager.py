@@ -24,6 +24,7 @@ from schemas.records import (
     CallStreams,
     CommandAnswered,
     FetchLeg,
+    FindConference,
     GatewayAlive,
     GatewayStarted,
     LegFetched,
@@ -131,7 +132,13 @@ def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
     """Return what to publish. A decision is on `media` too, in order with the audio: that alone
     decides what of the audio is kept."""
     match told:
-        case StartDuplicateStream() | StopDuplicateStream() | VerifyLeg() | FetchLeg():
+        case (
+            StartDuplicateStream()
+            | StopDuplicateStream()
+            | FindConference()
+            | VerifyLeg()
+            | FetchLeg()
+        ):
             return (Output(STREAM_COMMANDS, key, told),)
         case LegFetched():
             return (Output(CTI_RESOLVED, key, told),)

@@ -7,6 +7,7 @@ from prometheus_client import Counter, Gauge
 
 from pipeline.policy import decide
 from pipeline.streams import manager
+from pipeline.streams.conference_search import has_no_conference
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.reconcile import NEVER_REACHED
 from pipeline.streams.state import FAILED, RUNNING
@@ -15,6 +16,7 @@ from schemas.records import (
     CallStreams,
     CommandAnswered,
     FetchLeg,
+    FindConference,
     LegFetched,
     MediaStreamChanged,
     RecordingDecided,
@@ -38,7 +40,8 @@ PUBLISHED = Counter(
 )
 UNSTREAMED = Counter(
     "flexcapture_unstreamed_seconds",
-    "Time during which calls that must be recorded have no running media stream",
+    "Time of calls that must be recorded and have no running media stream; tasks without a call "
+    "are none",
 )
 FAILED_STARTS = Counter(
     "flexcapture_failed_starts",
@@ -73,7 +76,7 @@ class StreamMetrics:
         was not. `now`: the tick's time (ms); `state`: the state before it."""
         self._note_unverified(key, state, now)
         streamed = any(stream.state == RUNNING for stream in state.media_streams)
-        if not state.desired or streamed:
+        if not state.desired or streamed or has_no_conference(state):
             self._unstreamed_at.pop(key, None)
             return
         since = self._unstreamed_at.get(key, state.seen_at)
@@ -107,6 +110,7 @@ class StreamMetrics:
                 case (
                     StartDuplicateStream()
                     | StopDuplicateStream()
+                    | FindConference()
                     | VerifyLeg()
                     | FetchLeg()
                     | LegFetched()

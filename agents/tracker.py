@@ -13,8 +13,10 @@ import structlog
 from prometheus_client import Counter
 
 from agents.faust_runner.runner import Output, Refusal, Step, run_table_role
+from agents.other_channels import OtherChannels
 from agents.ticking import Ticking
 from pipeline.calls.aliases import learned
+from pipeline.calls.channels import VOICE_CHANNELS, names_call
 from pipeline.calls.claims import new_contradictions
 from pipeline.calls.events import Silent
 from pipeline.calls.identities import Named, sightings
@@ -29,6 +31,8 @@ from pipeline.calls.lifetime import (
     remaining,
     wakes_at,
 )
+from pipeline.calls.view import IGNORED
+from pipeline.calls.workers import value
 from pipeline.runtime.kafka import know_topics, producer
 from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import Role, Settings
@@ -67,9 +71,17 @@ FORGOTTEN = Counter("flexcapture_tracker_forgotten_total", "Calls whose state wa
 
 class TrackerCore:
     """The state of a key is its call, or the mark of a forgotten one; every new version is
-    published, and so are its legs and the names of its workers."""
+    published, and so are its legs and the names of its workers. `voice_channels`: lower-case names
+    of task channels; `report_ignored`: is called with the name of another channel once for each of
+    its tasks that has a call."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        voice_channels: frozenset[str] = VOICE_CHANNELS,
+        report_ignored: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._voice_channels = voice_channels
+        self._report_ignored = report_ignored
         self._written: dict[tuple[str, tuple[Named, ...]], int] = {}
 
     def on_record(self, key: str, state: Kept | None, record: Input, now: int) -> Step[Kept]:
@@ -81,7 +93,7 @@ class TrackerCore:
             raise ValueError(f"an event of {record.task_sid} under the key {key}")
         left = remaining(state, now)
         outputs = _versions(key, left.versions)
-        match _heard(left.state, record, now):
+        match self._heard(left.state, record, now):
             case Silent(reason=reason):
                 SILENT.labels(reason).inc()
                 return Step(state)
@@ -91,6 +103,7 @@ class TrackerCore:
                 if news is None:
                     REPEATED.inc()
                     return Step(after, outputs)
+                self._look_at_channel(_call(left.state), news)
                 for each in new_contradictions(_call(left.state), news):
                     CONTRADICTIONS.labels(each.name).inc()
                 told = (
@@ -99,6 +112,17 @@ class TrackerCore:
                     *self._sightings(left.state, news, now),
                 )
                 return Step(after, (*outputs, *told))
+
+    def _heard(self, state: Kept | None, record: Input, now: int) -> Heard | Silent | TooLate:
+        if isinstance(record, LegFetched):
+            return hear_fetched(state, record, now)
+        if isinstance(record, LegContested):
+            return hear_contested(state, record, now)
+        return hear(state, record, now, self._voice_channels)
+
+    def _look_at_channel(self, before: Call | None, after: Call) -> None:
+        if _is_ignored_call(after) and not _is_ignored_call(before):
+            self._report_ignored(value(after.facts, "channel") or "")
 
     def _sightings(self, before: Kept | None, after: Call, now: int) -> tuple[Output, ...]:
         """Return the new names of the call's workers, unless this process wrote them lately."""
@@ -125,12 +149,8 @@ class TrackerCore:
         return wakes_at(state)
 
 
-def _heard(state: Kept | None, record: Input, now: int) -> Heard | Silent | TooLate:
-    if isinstance(record, LegFetched):
-        return hear_fetched(state, record, now)
-    if isinstance(record, LegContested):
-        return hear_contested(state, record, now)
-    return hear(state, record, now)
+def _is_ignored_call(call: Call | None) -> bool:
+    return call is not None and call.state == IGNORED and names_call(call)
 
 
 def _versions(key: str, calls: Sequence[Call]) -> tuple[Output, ...]:
@@ -163,7 +183,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             clock=clock,
             sources=[CTI_EVENTS, CTI_RESOLVED],
             targets=[CALLS, CALL_ALIASES, WORKERS_SEEN, TICKS],
-            core=TrackerCore(),
+            core=TrackerCore(settings.voice_channels, OtherChannels().report),
             companions=[ticking],
         )
 

@@ -40,6 +40,14 @@ _events = Counter("flexcapture_bridge_events_total", "Events written to cti.even
 _dead_letters = Counter(
     "flexcapture_bridge_dead_letters_total", "Dead letters written, by reason", ["reason"]
 )
+_dead_letters_of_calls = Counter(
+    "flexcapture_bridge_dead_letters_of_calls_total",
+    "Dead letters with the SID of one task in their bytes: events that are missing in a call",
+)
+_trimmed = Counter(
+    "flexcapture_bridge_trimmed_total",
+    "Events too large for Kafka, written without the fields that no call needs",
+)
 _transactions = Counter(
     "flexcapture_bridge_transactions_total", "Transactions, by outcome", ["outcome"]
 )
@@ -102,10 +110,12 @@ class ShardWriter:
         _transactions.labels("committed").inc()
         for message in messages:
             count_invalid_sids(message.invalid_sids)
+            _trimmed.inc(message.is_trimmed)
             if message.reason is None:
                 _events.inc()
             else:
                 _dead_letters.labels(message.reason).inc()
+                _dead_letters_of_calls.inc(message.task_sid is not None)
 
     async def _write(
         self, messages: tuple[Message, ...], checkpoint: BridgeCheckpoint | BridgePeriod

@@ -25,13 +25,13 @@ AVRO_DIR = Path(__file__).parent / "avro"
 
 SCHEMA_IDS: Mapping[str, int] = {
     "CtiEvent": 0x46430001,
-    "DeadLetter": 0x46430002,
+    "DeadLetter": 0x46430118,
     "Tick": 0x46430003,
     "RecordingPolicy": 0x46430060,
     "Call": 0x46430061,
     "StartDuplicateStream": 0x46430110,
     "StopDuplicateStream": 0x46430007,
-    "CommandAnswered": 0x46430112,
+    "CommandAnswered": 0x4643011B,
     "RecordingDecided": 0x46430009,
     "MediaStreamChanged": 0x4643000A,
     "MediaStreamOpened": 0x464300D0,
@@ -42,7 +42,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "RecordingCompleted": 0x46430064,
     "Contact": 0x464300F1,
     "RecorderCheckpoint": 0x46430066,
-    "CallStreams": 0x46430113,
+    "CallStreams": 0x46430119,
     "ContactState": 0x464300F5,
     "BridgeCheckpoint": 0x46430040,
     "RecordingSegment": 0x46430052,
@@ -62,12 +62,14 @@ SCHEMA_IDS: Mapping[str, int] = {
     "WorkerSeen": 0x464300F3,
     "VerifyLeg": 0x46430111,
     "LegContested": 0x464300F8,
+    "FindConference": 0x4643011A,
     "FetchLeg": 0x46430114,
     "LegFetched": 0x46430115,
 }
 """The current schema's id of each record type; records are written with it."""
 
 EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
+    "DeadLetter": (0x46430002,),
     "RecordingPolicy": (0x46430004,),
     "Call": (0x46430005, 0x4643001B),
     "Contact": (0x46430011, 0x4643001C, 0x46430065),
@@ -79,10 +81,10 @@ EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "RecordingStarted": (0x4643000F,),
     "RecordingCompleted": (0x46430010,),
     "ContactState": (0x46430014, 0x46430069),
-    "CallStreams": (0x46430013, 0x464300F4),
+    "CallStreams": (0x46430013, 0x464300F4, 0x46430113),
     "StartDuplicateStream": (0x46430006,),
     "VerifyLeg": (0x464300F7,),
-    "CommandAnswered": (0x46430008,),
+    "CommandAnswered": (0x46430008, 0x46430112),
     "CallAliasState": (0x46430018,),
     "MediaStreamOpened": (0x4643000B,),
 }

@@ -40,6 +40,7 @@ class DeadLetter:
     at: int
     key: bytes | None
     original: bytes
+    task_sid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +288,18 @@ class StopDuplicateStream:
     issued_at: int
     expires_at: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindConference:
+    """Ask Twilio whether it lists a conference for a task without a known leg: one HTTP
+    request."""
+
+    command_id: str
+    task_sid: str
+    generation: int
+    issued_at: int
+    expires_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -720,6 +733,22 @@ class LegCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class ConferenceSearch:
+    """How Twilio is asked whether it lists a conference for a task without a known leg."""
+
+    attempt: int
+    requests: int
+    step: int
+    since: int
+    due_at: int
+    signs: int
+    restarts: int
+    listed: bool
+    asked_at: int | None = None
+    gone_leg: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LegFetch:
     """A leg whose ends Twilio was asked for; `due_at` None: it answered."""
 
@@ -750,6 +779,7 @@ class CallStreams:
     legs: tuple[LegCheck, ...] = ()
     decided_at: int | None = None
     fetches: tuple[LegFetch, ...] = ()
+    search: ConferenceSearch | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,7 +107,7 @@ CALLS = Topic("calls", "task SID", ("Call",))
 STREAM_COMMANDS = Topic(
     "stream.commands",
     "task SID",
-    ("StartDuplicateStream", "StopDuplicateStream", "VerifyLeg", "FetchLeg"),
+    ("StartDuplicateStream", "StopDuplicateStream", "FindConference", "VerifyLeg", "FetchLeg"),
     retention_ms=7 * _DAY_MS,
 )
 STREAM_EVENTS = Topic(

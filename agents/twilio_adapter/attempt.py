@@ -9,28 +9,34 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from agents.twilio_adapter.client import TwilioError
+from pipeline.streams.conference_search import FIND
+from pipeline.streams.identification import FETCH
+from pipeline.streams.verification import VERIFY
 from pipeline.twilio.sids import SidKind, is_invalid
 from schemas.records import (
     CommandAnswered,
     FetchLeg,
+    FindConference,
     StartDuplicateStream,
     StopDuplicateStream,
     VerifyLeg,
 )
 
-Command = StartDuplicateStream | StopDuplicateStream | VerifyLeg | FetchLeg
+Command = StartDuplicateStream | StopDuplicateStream | FindConference | VerifyLeg | FetchLeg
 K = TypeVar("K")
 V = TypeVar("V")
 
 _NAMES: dict[type[Command], str] = {
     StartDuplicateStream: "start",
     StopDuplicateStream: "stop",
-    VerifyLeg: "verify",
-    FetchLeg: "fetch",
+    FindConference: FIND,
+    VerifyLeg: VERIFY,
+    FetchLeg: FETCH,
 }
 _URGENCY: dict[type[Command], int] = {
     StopDuplicateStream: 0,
     StartDuplicateStream: 1,
+    FindConference: 1,
     VerifyLeg: 2,
     FetchLeg: 2,
 }
@@ -74,8 +80,8 @@ class Lane(Protocol):
 class Effort:
     """One command under way: the requests made for it, and how the last one went. `until` is when
     it is given up, in ms of `now`, which is the log's clock. To the gate it is the caller. `asking`
-    is for what only has to come true yet, `resting` for errors, `forbidden` for requests that
-    Twilio forbids."""
+    is for what only has to come true yet, `absent` for a leg that is most likely gone, `resting`
+    for errors."""
 
     command: Command
     lane: Lane
@@ -87,6 +93,7 @@ class Effort:
     detail: str = ""
     refusals: int = 0
     asking: BackOff = field(default_factory=lambda: BackOff(0.3, 1.0, 1.4))
+    absent: BackOff = field(default_factory=lambda: BackOff(0.5, 20.0))
     resting: BackOff = field(default_factory=lambda: BackOff(0.1, 2.0, 1.8))
 
     @property
@@ -247,6 +254,8 @@ def without_invalid_sids(command: Command) -> tuple[Command, tuple[SidKind, ...]
     invalid: list[SidKind] = []
     if is_invalid(SidKind.TASK, command.task_sid):
         invalid.append(SidKind.TASK)
+    if isinstance(command, FindConference):
+        return command, tuple(invalid)
     if is_invalid(SidKind.CALL, command.call_sid):
         invalid.append(SidKind.CALL)
         if isinstance(command, VerifyLeg | FetchLeg):

@@ -4,7 +4,6 @@ The only module that speaks to Twilio. Each function is one request (or one a pa
 `TwilioError`; who calls decides about repeating.
 """
 
-import json
 import logging
 import os
 import time
@@ -20,6 +19,7 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from pipeline.lenient_json import Unreadable, loads
 from pipeline.runtime.telemetry import count_invalid_sids
 from pipeline.streams.marks import FetchedCall, Participant
 from pipeline.twilio.sids import SidKind, is_invalid, valid_sid
@@ -112,7 +112,7 @@ class TwilioApi:
     """One account's API; `async with` opens and closes it. `credentials`: user and password of the
     requests; `ticket_secret`: of the tickets in the URLs of media streams; `clock`: the log's (s
     since the epoch), for tickets: gateways compare them with the same clock. The caller bounds the
-    requests at once (`twilio_gate.py`)."""
+    requests at once (`request_gate.py`)."""
 
     def __init__(
         self,
@@ -278,8 +278,8 @@ def _checked(response: Response) -> dict[str, Any]:
     """The JSON object of an answer. Raises `TwilioError` where it is none, or no success."""
     status = int(response.status_code)
     try:
-        body = json.loads(response.text)
-    except ValueError:
+        body = loads(response.text)
+    except Unreadable:
         body = None
     answer: dict[str, Any] = body if isinstance(body, dict) else {}
     if 200 <= status < 300:

@@ -1,7 +1,7 @@
 """Carries one command out at Twilio, to its end: asks, asks again, gives up, answers.
 
 The order of a call's commands, and what is committed when, is `twilio_adapter.py`'s; whether a
-request may go out now is `twilio_gate.py`'s.
+request may go out now is `request_gate.py`'s.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,11 +20,14 @@ from agents.twilio_adapter.attempt import (
     without_invalid_sids,
 )
 from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.conference_lookup import ConferenceFinder
 from agents.twilio_adapter.leg_lookup import ConferenceApi, Legs
 from agents.twilio_adapter.request_gate import Gate
 from agents.twilio_adapter.turns import NoTurn
 from agents.twilio_adapter.verification import LegFetcher, LegVerifier
+from agents.twilio_adapter.waits import pause_for, wait_after
 from pipeline.runtime.telemetry import count_invalid_sids
+from pipeline.streams.command_results import NO_CONFERENCE
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name
 from pipeline.twilio.errors import (
@@ -38,6 +41,7 @@ from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.records import (
     CommandAnswered,
     FetchLeg,
+    FindConference,
     StartDuplicateStream,
     StopDuplicateStream,
     VerifyLeg,
@@ -47,10 +51,6 @@ log = structlog.get_logger(__name__)
 
 LEAST_STOP_MS = 5_000
 """A stop is tried for at least this long, however late it is begun."""
-MOST_REFUSALS = 2
-"""So often a command is refused while the account is not, before it is answered `failed`."""
-MOST_RETRY_AFTER_S = 10.0
-"""Twilio's own wish to be left alone is granted so far."""
 
 RETRIES = Counter("flexcapture_twilio_retries", "Requests asked again", ["command", "why"])
 ANSWERS = Counter("flexcapture_twilio_commands", "Commands answered", ["command", "outcome"])
@@ -63,7 +63,7 @@ LATENCY = Histogram(
 
 
 class Api(ConferenceApi, Protocol):
-    """The part of Twilio's API that is used: see `twilio_client.TwilioApi`."""
+    """The part of Twilio's API that is used: see `client.TwilioApi`."""
 
     async def start_stream(
         self, call_sid: str, name: str, url: str, parameters: dict[str, str]
@@ -82,6 +82,7 @@ class Commands:
         self._now = now
         self._legs = Legs(api, gate)
         self._verifier = LegVerifier(self._legs)
+        self._finder = ConferenceFinder(self._legs, gate)
         self._fetcher = LegFetcher(self._legs)
         self._knowledge = Knowledge()
         self._answers: Remembered[str, CommandAnswered] = Remembered()
@@ -119,6 +120,8 @@ class Commands:
                 return await self._start(command, effort)
             if isinstance(command, VerifyLeg):
                 return await self._verifier.verify(command, effort)
+            if isinstance(command, FindConference):
+                return await self._finder.find(effort)
             if isinstance(command, FetchLeg):
                 return await self._fetcher.fetch(command, effort)
             return await self._stop(command, effort)
@@ -127,21 +130,6 @@ class Commands:
             log.exception("command failed", command_id=command.command_id)
             effort.went(f"internal error: {error!r}")
             return effort.answer("failed")
-
-    def _wait_after(self, error: TwilioError, verdict: Verdict, effort: Effort) -> float | None:
-        """For how long to wait before Twilio is asked the same again; None: it is of no use. What
-        is Twilio's own trouble is waited for at the gate."""
-        if verdict is Verdict.REFUSED:
-            if self._gate.is_refused:
-                return 0.0  # the account's trouble: waited for at the gate
-            effort.refusals += 1
-            return effort.asking.delay() if effort.refusals < MOST_REFUSALS else None
-        if verdict is Verdict.BACK_OFF:
-            wait = effort.resting.delay() if self._gate.is_free else 0.0
-            return max(wait, min(error.retry_after, MOST_RETRY_AFTER_S))
-        if verdict in (Verdict.ASK_AGAIN, Verdict.LOOK_UP_AGAIN):
-            return effort.asking.delay()
-        return None
 
     # Starting
 
@@ -152,12 +140,11 @@ class Commands:
         leg: str | NoLeg | None = command.call_sid
         while (told := self._settled(command, effort)) is None:
             try:
-                if not isinstance(leg, str):
-                    leg = await self._legs.of_customer(command, effort)
-                if isinstance(leg, str):
-                    return await self._request_start(command, leg, effort)
-                effort.went(leg.value)
-                wait: float | None = effort.asking.delay()
+                tried = await self._try_start(command, leg, effort)
+                if isinstance(tried, CommandAnswered):
+                    return tried
+                leg = tried
+                wait: float | None = pause_for(effort, is_gone=leg is NoLeg.NO_CONFERENCE)
             except NoTurn as ended:
                 effort.waited(ended.trouble)
                 continue
@@ -165,12 +152,25 @@ class Commands:
                 effort.failed(error)
                 verdict = verdict_on_start(error.status, error.code)
                 leg = None if verdict is Verdict.LOOK_UP_AGAIN else leg
-                wait = self._wait_after(error, verdict, effort)
+                wait = wait_after(self._gate, error, verdict, effort)
             if wait is None:
                 return effort.answer("failed")
             RETRIES.labels("start", str(effort.code or "no leg")).inc()
             await effort.rest(wait)
         return told
+
+    async def _try_start(
+        self, command: StartDuplicateStream, leg: str | NoLeg | None, effort: Effort
+    ) -> CommandAnswered | NoLeg:
+        """The answer, or why there is no leg to stream yet. A command that names no leg ends if
+        there is no conference to look for one in."""
+        if not isinstance(leg, str):
+            leg = await self._legs.of_customer(command, effort)
+        if isinstance(leg, str):
+            return await self._request_start(command, leg, effort)
+        effort.went(leg.value)
+        ends = leg is NoLeg.NO_CONFERENCE and command.call_sid is None
+        return effort.answer(NO_CONFERENCE) if ends else leg
 
     def _settled(self, command: StartDuplicateStream, effort: Effort) -> CommandAnswered | None:
         """The answer where nothing (more) is to be asked."""
@@ -241,7 +241,7 @@ class Commands:
             except TwilioError as error:
                 effort.failed(error)
                 verdict = verdict_on_stop(error.status, error.code)
-                wait = self._wait_after(error, verdict, effort)
+                wait = wait_after(self._gate, error, verdict, effort)
             if wait is None or effort.patience() <= 0:
                 return _stop_answer(command, "failed", effort)
             RETRIES.labels("stop", str(effort.code)).inc()

@@ -11,7 +11,13 @@ from prometheus_client import Gauge
 
 from agents.twilio_adapter.attempt import Command
 from pipeline.streams.offset_tracker import Unfinished
-from schemas.records import FetchLeg, StartDuplicateStream, StopDuplicateStream, VerifyLeg
+from schemas.records import (
+    FetchLeg,
+    FindConference,
+    StartDuplicateStream,
+    StopDuplicateStream,
+    VerifyLeg,
+)
 
 UNDER_WAY = Gauge("flexcapture_twilio_commands_under_way", "Commands not answered yet")
 
@@ -85,7 +91,7 @@ class CallLane:
 
 
 def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
-    if isinstance(later, VerifyLeg | FetchLeg):
+    if isinstance(later, FindConference | VerifyLeg | FetchLeg):
         return False
     if isinstance(later, StopDuplicateStream):
         return later.generation == command.generation
@@ -94,12 +100,14 @@ def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
 
 
 def _media_stream(command: Command) -> str:
-    """Commands with the same keep their order. A media stream that is not ours has a SID only. A
-    question about a leg holds up neither starts nor stops."""
+    """Commands with the same keep their order. A media stream that is not ours has a SID only.
+    Questions hold up neither starts nor stops."""
     if isinstance(command, StopDuplicateStream) and command.generation == 0:
         return command.stream_sid or ""
     if isinstance(command, VerifyLeg):
         return f"verify {command.call_sid}"
+    if isinstance(command, FindConference):
+        return "find"
     if isinstance(command, FetchLeg):
         return f"fetch {command.call_sid}"
     return str(command.generation)

@@ -15,7 +15,7 @@ from schemas.records import StartDuplicateStream, VerifyLeg
 
 
 class ConferenceApi(Protocol):
-    """The part of Twilio's API that is used: see `twilio_client.TwilioApi`."""
+    """The part of Twilio's API that is used: see `client.TwilioApi`."""
 
     async def conferences(self, friendly_name: str) -> list[str]: ...
     async def participants(self, conference_sid: str) -> list[Participant]: ...
@@ -33,18 +33,21 @@ class Legs:
     async def in_conference(self, effort: Effort, task_sid: str = "") -> list[Participant]:
         """Return the participants of the task's conference now; without a task SID, of the
         command's task."""
+        return await self._present(effort, await self.conferences(effort, task_sid))
+
+    async def conferences(self, effort: Effort, task_sid: str = "") -> list[str]:
+        """Return the SIDs of the conferences in progress of the task; without a task SID, of the
+        command's task."""
         task_sid = task_sid or effort.command.task_sid
         effort.attempts += 1
-        conferences = await self._gate.ask(effort, lambda: self._api.conferences(task_sid))
-        found: list[Participant] = []
-        for conference in conferences:
-            effort.attempts += 1
-            found += await self._ask_participants(effort, conference)
-        return found
+        return await self._gate.ask(effort, lambda: self._api.conferences(task_sid))
 
     async def of_customer(self, command: StartDuplicateStream, effort: Effort) -> str | NoLeg:
         """Return the call SID of the customer's leg, or why there is none."""
-        return await self.among(command, await self.in_conference(effort), effort)
+        conferences = await self.conferences(effort)
+        if not conferences:
+            return NoLeg.NO_CONFERENCE
+        return await self.among(command, await self._present(effort, conferences), effort)
 
     async def among(
         self,
@@ -60,6 +63,13 @@ class Legs:
             ends[call_sid] = leg_ends(fetched.calling, fetched.called, fetched.direction)
         leg = customer_leg(participants, marks, ends)
         return leg if isinstance(leg, NoLeg) else leg.call_sid
+
+    async def _present(self, effort: Effort, conferences: Sequence[str]) -> list[Participant]:
+        found: list[Participant] = []
+        for conference in conferences:
+            effort.attempts += 1
+            found += await self._ask_participants(effort, conference)
+        return found
 
     async def call(self, call_sid: str, effort: Effort) -> FetchedCall:
         """Return the ends of a leg, which never change; those of a leg that Twilio does not know

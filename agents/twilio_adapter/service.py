@@ -31,7 +31,6 @@ from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from schemas.codec import Undecodable, decode, encode
-from schemas.records import FetchLeg, StartDuplicateStream, StopDuplicateStream, VerifyLeg
 from schemas.topics import DEAD_LETTERS, STREAM_COMMANDS, STREAM_EVENTS, Topic
 
 log = structlog.get_logger(__name__)
@@ -199,7 +198,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             burial = self._give_up(partition, record, error)
             self._lanes.take_aside(partition, record.offset, burial)
             return
-        if isinstance(command, StartDuplicateStream | StopDuplicateStream | VerifyLeg | FetchLeg):
+        if isinstance(command, Command):
             self._lanes.put(Item(command, partition, record.offset, record.timestamp))
         else:
             self._lanes.skip(partition, record.offset)

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from cli.call.versions import Known, Version
+from cli.call.versions import Known, Logged, Version
 from pipeline.calls.claims import Contradiction, contradictions, is_contradiction
 from pipeline.calls.workers import value
 from pipeline.contacts.state import open_recordings
 from pipeline.times import rfc3339
-from schemas.records import Call, Leg, RecordingCompleted, Transfer
+from schemas.records import Call, DeadLetter, Leg, RecordingCompleted, Transfer
 
 Json = dict[str, Any]
 
@@ -32,10 +32,16 @@ def as_json(latest: Known, every: Iterable[Version] | None, at: int | None) -> J
         "decisions": decisions,
         "streams": [_plain(media_stream) for media_stream in state.media_streams],
         "recordings": [_plain(recording) for recording in _recordings(latest)],
+        "dead_letters": [_dead_letter(each) for each in latest.dead_letters],
     }
     if every is not None:
         shown["versions"] = [_version(version) for version in every]
     return shown
+
+
+def _dead_letter(letter: Logged[DeadLetter]) -> Json:
+    record = letter.record
+    return {"at": rfc3339(letter.at), "reason": record.reason, "detail": record.detail}
 
 
 def _version(version: Version) -> Json:
@@ -79,6 +85,8 @@ def as_text(latest: Known, every: Iterable[Version] | None, at: int | None) -> s
     parts.append("\n".join(["Decisions", *_decision_lines(latest)]))
     parts.append("\n".join(["Media streams", *_stream_lines(latest)]))
     parts.append("\n".join(["Recordings", *_recording_lines(latest)]))
+    if latest.dead_letters:
+        parts.append("\n".join(["Dead letters", *_dead_letter_lines(latest)]))
     return "\n\n".join(parts)
 
 
@@ -186,6 +194,12 @@ def _recording_lines(latest: Known) -> Iterator[str]:
         yield f"  {rfc3339(each.started_at)}  {each.inum}  {each.stream_sid}  {state}"
     if not found:
         yield "  none"
+
+
+def _dead_letter_lines(latest: Known) -> Iterator[str]:
+    for each in latest.dead_letters:
+        detail = " ".join(each.record.detail.split())
+        yield f"  {rfc3339(each.at)}  {each.record.reason}: {detail}"
 
 
 def _line(name: str, text: str) -> str:

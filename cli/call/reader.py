@@ -11,7 +11,7 @@ from pipeline.runtime.log_reader import Log, Progress
 from pipeline.runtime.settings import Settings
 from schemas.codec import Undecodable, decode
 from schemas.records import Call
-from schemas.topics import CALLS, RECORDINGS, STREAM_EVENTS, Topic
+from schemas.topics import CALLS, DEAD_LETTERS, RECORDINGS, STREAM_EVENTS, Topic
 
 logger = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class _Reading:
         latest = found[-1]
         first = min(found[0].at, latest.call.first_event_at) - CLOCKS_APART_MS
         others: list[Logged[object]] = []
-        for topic in (STREAM_EVENTS, RECORDINGS):
+        for topic in (STREAM_EVENTS, RECORDINGS, DEAD_LETTERS):
             if await self.log.has(topic):
                 others += await self._records(topic, max(first, 0))
         return History(found, known(latest, others))

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar, get_args
 
 from cli.call.changes import changes
 from pipeline.contacts.state import Input, empty, fold
-from schemas.records import Call, ContactState
+from schemas.records import Call, ContactState, DeadLetter
 
 R = TypeVar("R")
 
@@ -33,11 +33,13 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All that was known at a moment: the version valid then, and the decisions, media streams and
-    recordings in `known`, which has no call of its own."""
+    """All that was known at a moment: the version that held then, and what was decided, streamed
+    and recorded. `known` has no call of its own. `dead_letters`: what could not be processed and
+    names the call, in the order of the log."""
 
     version: Version
     known: ContactState
+    dead_letters: tuple[Logged[DeadLetter], ...] = ()
 
 
 def versions(logged: Iterable[Logged[Call]]) -> tuple[Version, ...]:
@@ -63,7 +65,10 @@ def held(all_of_them: Iterable[Version], at: int) -> Version | None:
 def known(version: Version, others: Iterable[Logged[object]]) -> Known:
     """Return the version with the content of the other records."""
     state = empty(version.call.task_sid)
+    dead: list[Logged[DeadLetter]] = []
     for entry in others:
+        if isinstance(entry.record, DeadLetter):
+            dead.append(Logged(entry.at, entry.record))
         if isinstance(entry.record, _INPUTS) and not isinstance(entry.record, Call):
             state = fold(state, entry.record, entry.at)  # type: ignore[arg-type]
-    return Known(version, state)
+    return Known(version, state, tuple(dead))

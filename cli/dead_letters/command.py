@@ -39,7 +39,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
 
 def _list(settings: Settings, asked: argparse.Namespace) -> int:
     letters = asyncio.run(read_letters(settings, asked.since))
-    wanted = Asked(reason=asked.reason, since=asked.since).of(letters)
+    wanted = Asked(reason=asked.reason, since=asked.since, task_sid=asked.task_sid).of(letters)
     shown = wanted[-asked.limit :]
     if asked.json:
         print(json.dumps([as_json(each) for each in shown], indent=2, ensure_ascii=False))
@@ -84,7 +84,7 @@ async def _put_back(
 ) -> int:
     partitions = _partitions(asked.ids) if asked.ids else None
     letters = await read_letters(settings, asked.since, partitions)
-    wanted = Asked(frozenset(asked.ids), asked.reason, asked.since).of(letters)
+    wanted = Asked(frozenset(asked.ids), asked.reason, asked.since, asked.task_sid).of(letters)
     chosen, left = _chosen(wanted, asked)
     limits = await topic_limits(settings)
     still_bad = 0

@@ -14,10 +14,11 @@ def line(letter: Letter) -> str:
     detail = " ".join(record.detail.split())
     if len(detail) > _DETAIL_CHARACTERS:
         detail = detail[:_DETAIL_CHARACTERS] + "..."
+    named = "" if record.task_sid is None else f"  {record.task_sid}"
     retried = "" if letter.retried is None else f"  [{_retried(letter)}]"
     return (
         f"{letter.name:<10} {rfc3339(letter.at)}  {record.reason:<14} "
-        f"{record.origin}/{record.part}@{record.position}  {detail}{retried}"
+        f"{record.origin}/{record.part}@{record.position}  {detail}{named}{retried}"
     )
 
 
@@ -34,6 +35,7 @@ def as_json(letter: Letter) -> dict[str, Any]:
         "part": record.part,
         "position": record.position,
         "given_up_at": rfc3339(record.at),
+        "task_sid": record.task_sid,
         "key": None if record.key is None else record.key.decode(errors="replace"),
         "bytes": len(record.original),
         "retried": None

@@ -38,6 +38,7 @@ class Asked:
     ids: Collection[LetterId] = ()
     reason: str | None = None
     since: int | None = None
+    task_sid: str | None = None
 
     def of(self, letters: Iterable[Letter]) -> tuple[Letter, ...]:
         """Return the matching letters, oldest first."""
@@ -49,6 +50,7 @@ class Asked:
         return (
             (not self.ids or letter.id in self.ids)
             and self.reason in (None, letter.record.reason)
+            and self.task_sid in (None, letter.record.task_sid)
             and (self.since is None or letter.at >= self.since)
         )
 

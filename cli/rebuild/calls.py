@@ -140,7 +140,7 @@ class _Rebuilding:
                 limit = min(max(committed.get(whole.partition, 0), whole.start), whole.end)
                 done.append(Span(whole.partition, whole.start, limit))
                 rest.append(Span(whole.partition, limit, whole.end))
-        folding = Folding()
+        folding = Folding(self.settings.voice_channels)
         await self._fold(folding, done)
         ahead = folding.ahead()
         await self._fold(ahead, rest)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from agents.tracker import TrackerCore
+from pipeline.calls.channels import VOICE_CHANNELS
 from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, Kept
 from pipeline.calls.merge import merge, settled
 from pipeline.calls.view import SWEPT
@@ -27,9 +28,10 @@ class Folding:
     and a sweep is a version on `calls`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, voice_channels: frozenset[str] = VOICE_CHANNELS) -> None:
         self.states: dict[str, Kept] = {}
-        self._core = TrackerCore()
+        self._voice_channels = voice_channels
+        self._core = TrackerCore(voice_channels)
         self._taken = 0
 
     def take(self, key: bytes | None, value: bytes | None, at: int) -> None:
@@ -55,8 +57,8 @@ class Folding:
             self._put(key, older(key, state, now))
 
     def ahead(self) -> "Folding":
-        """Return a copy that continues from this state."""
-        other = Folding()
+        """A folding that goes on from here, and leaves this one as it is."""
+        other = Folding(self._voice_channels)
         other.states = dict(self.states)
         return other
 

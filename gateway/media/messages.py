@@ -1,7 +1,8 @@
 """Twilio's messages on a Media Streams socket, as values.
 
 Source of the format: Twilio, "Media Streams - WebSocket Messages". Numbers come as strings there
-and are taken as numbers too; unknown events and fields are tolerated. A frame that cannot be used
+and are taken as numbers too; unknown events and fields are tolerated, and so is text that only
+lenient readers take (`pipeline/lenient_json.py`). A frame that cannot be used
 is an `InvalidFrame`; only what makes the whole socket worthless is a `ProtocolViolation`.
 """
 
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from pipeline.lenient_json import Unreadable, lenient
 from pipeline.twilio.sids import SidKind, invalid_in, sid_in
 
 MAX_TIMESTAMP_MS = 25 * 60 * 60 * 1000
@@ -125,8 +127,8 @@ def parse(text: str | bytes) -> Message:
 
 def _other(text: str | bytes) -> Message:
     try:
-        data = msgspec.json.decode(text)
-    except _UNREADABLE:
+        data = _decoded(text)
+    except Unreadable:
         return ProtocolViolation("not JSON")
     if type(data) is not dict:
         return ProtocolViolation("not a JSON object")
@@ -141,6 +143,14 @@ def _other(text: str | bytes) -> Message:
             return Connected()
         case _:
             return Other(whole_number(data.get("sequenceNumber")))
+
+
+def _decoded(text: str | bytes) -> Any:
+    """The message's JSON. Raises `Unreadable`."""
+    try:
+        return msgspec.json.decode(text)
+    except _UNREADABLE:
+        return lenient(text)
 
 
 def _invalid(data: dict[str, Any]) -> Media | InvalidFrame:

@@ -9,8 +9,7 @@ type that has not the shape of one.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import orjson
-
+from pipeline import lenient_json
 from pipeline.calls.event_sids import invalid_in_parameters, invalid_in_payload
 from pipeline.calls.times import millis
 from pipeline.twilio.sids import SidKind, sid_in, valid_sid
@@ -57,8 +56,9 @@ _CALLBACKS = CALL_CALLBACKS | CONFERENCE_CALLBACKS | STREAM_CALLBACKS
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """An event to publish on `cti.events`. `body` is the whole CloudEvent, JSON. `invalid_sids`:
-    the kinds of the SIDs in it that have the wrong form and count as absent, one for each."""
+    """An event to publish on `cti.events`. `body` is the whole CloudEvent, in JSON that any reader
+    takes: the text as it came, or, if it was read leniently, written again. `invalid_sids`: the
+    kinds of the SIDs in it that have the wrong form and count as absent, one for each."""
 
     event_id: str
     source: str
@@ -117,17 +117,20 @@ def elements(raw: bytes) -> Iterator[Element]:
         yield Unreadable("aggregated", _AGGREGATED_DETAIL, raw)
         return
     try:
-        document = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
+        found = lenient_json.read(raw)
+    except lenient_json.Unreadable as error:
         yield Unreadable("not-json", str(error), raw)
         return
+    document = found.value
     if not isinstance(document, list):
-        yield _element(document, raw)
+        body = raw if found.is_strict else lenient_json.written(document)
+        yield _element(document, body, raw)
     elif not document:
         yield Unreadable("wrong-type", "an array of no events", raw)
     else:
         for item in document:
-            yield _element(item, orjson.dumps(item))
+            body = lenient_json.written(item)
+            yield _element(item, body, body)
 
 
 def task_router_payload(event_type: str, data: Any) -> Mapping[str, Any]:
@@ -175,14 +178,14 @@ def task_sid_in(parameters: Mapping[str, Any]) -> str | None:
     return sid_in(parameters, "FriendlyName", SidKind.TASK)
 
 
-def _element(document: Any, original: bytes) -> Element:
+def _element(document: Any, body: bytes, original: bytes) -> Element:
     try:
-        return _read(document, original)
+        return _read(document, body)
     except Malformed as error:
         return Unreadable(error.reason, str(error), original, error.invalid_sids)
 
 
-def _read(document: Any, original: bytes) -> Element:
+def _read(document: Any, body: bytes) -> Element:
     if not isinstance(document, dict):
         raise Malformed("wrong-type", f"a CloudEvent is an object, not {_kind(document)}")
     event_id, event_type = _text(document, "id"), _text(document, "type")
@@ -197,7 +200,7 @@ def _read(document: Any, original: bytes) -> Element:
         time=millis(document.get("time")),
         task_sid=task_sid,
         call_sid=call_sid,
-        body=original.decode(),
+        body=body.decode(),
         invalid_sids=invalid,
     )
 

@@ -1,10 +1,9 @@
 """The invalid SIDs in an event, for the counter at the bridge. `events` reads only valid ones."""
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
-from pipeline.calls.fields import parsed, part
+from pipeline.calls.fields import parsed, part, repeated
 from pipeline.twilio.sids import SidKind, invalid_in
 
 _PAYLOAD = {
@@ -27,9 +26,7 @@ _PARTICIPANTS = {"customer": SidKind.CALL, "worker": SidKind.CALL}
 def invalid_in_payload(payload: Mapping[str, Any]) -> tuple[SidKind, ...]:
     """Return the kinds of the invalid SIDs in a TaskRouter event's payload and in the task's
     attributes."""
-    attributes = payload.get("task_attributes")
-    found = _in_text(attributes) if isinstance(attributes, str) else _in_attributes(attributes)
-    return (*invalid_in(payload, _PAYLOAD), *found)
+    return (*invalid_in(payload, _PAYLOAD), *_invalid_in_task(payload.get("task_attributes")))
 
 
 def invalid_in_parameters(parameters: Mapping[str, Any]) -> tuple[SidKind, ...]:
@@ -49,5 +46,4 @@ def _in_attributes(told: Any) -> tuple[SidKind, ...]:
     )
 
 
-# Each event of a call repeats all its attributes.
-_in_text = lru_cache(maxsize=256)(_in_attributes)
+_invalid_in_task = repeated(_in_attributes, 256)

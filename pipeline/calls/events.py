@@ -7,11 +7,9 @@ so that of two events neither wipes out what only the other knows.
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, TypeVar
 
-import orjson
-
+from pipeline.calls.channels import VOICE_CHANNELS, channel_facts
 from pipeline.calls.cloud_events import (
     CONFERENCE_CALLBACKS,
     RESERVATION_EVENTS,
@@ -22,10 +20,13 @@ from pipeline.calls.cloud_events import (
     known_type,
     task_router_payload,
 )
-from pipeline.calls.fields import parsed, part, text, version
+from pipeline.calls.fields import parsed, part, repeated, text, version
+from pipeline.calls.stamps import Stamp
 from pipeline.calls.status_callbacks import Said, leg_of, media_stream_of
 from pipeline.calls.times import millis, refined
+from pipeline.calls.transfers import transfer_of
 from pipeline.calls.workers import worker_facts
+from pipeline.lenient_json import Unreadable, loads
 from pipeline.twilio.sids import SidKind, sid_in
 from schemas.fast_dataclass import dataclass
 from schemas.records import (
@@ -41,9 +42,6 @@ from schemas.records import (
 _Party = TypeVar("_Party", Leg, ReportedStream)
 
 _SEQUENCES = 1_000_000
-_EVENT_ID_CHARACTERS = 100
-"""Each fact names its event, by so much of its id; Twilio's ids are shorter."""
-_TRANSFER_ENDS = {"COMPLETED": "completed", "FAILED": "failed", "CANCELED": "canceled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,40 +51,30 @@ class Silent:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What orders the facts of an event."""
-
-    at: int
-    event_id: str
-
-    def facts(self, version: int, values: Mapping[str, str | None]) -> dict[str, Fact]:
-        """A fact for each value that is there."""
-        return {
-            name: Fact(value, version, self.at, self.event_id[:_EVENT_ID_CHARACTERS])
-            for name, value in values.items()
-            if value is not None
-        }
-
-
-def delta(event: CtiEvent) -> Call | Silent:
-    """The event's own small call (derived fields empty, revision 0), or why it has none."""
+def delta(event: CtiEvent, voice_channels: frozenset[str] = VOICE_CHANNELS) -> Call | Silent:
+    """Return the event's own small call (derived fields empty, revision 0), or why it has none.
+    `voice_channels`: the task channels that carry voice, in lower case."""
     if event.task_sid is None:
         return Silent("no-task")
     try:
-        data = orjson.loads(event.body).get("data")
+        data = loads(event.body).get("data")
         name = known_type(event.type, data)
         if name is None:
             return Silent("unknown-type")
         if name in TASK_EVENTS or name in RESERVATION_EVENTS:
-            return _task_router(event, name, task_router_payload(event.type, data), data)
+            payload = task_router_payload(event.type, data)
+            return _task_router(event, name, payload, data, voice_channels)
         return _callback(event, name, callback_parameters(event.type, data))
-    except (Malformed, orjson.JSONDecodeError, AttributeError):
+    except (Malformed, Unreadable, AttributeError):
         return Silent("malformed")
 
 
 def _task_router(
-    event: CtiEvent, name: str, payload: Mapping[str, Any], data: Mapping[str, Any]
+    event: CtiEvent,
+    name: str,
+    payload: Mapping[str, Any],
+    data: Mapping[str, Any],
+    voice_channels: frozenset[str],
 ) -> Call:
     stated = payload.get("timestamp")
     if millis(stated) is None:
@@ -95,7 +83,8 @@ def _task_router(
     stamp = Stamp(at, event.event_id)
     scope, _, step = name.partition(".")
     milestones = {step: at} if scope == "task" and not step.startswith("transfer-") else {}
-    facts = stamp.facts(version(payload.get("task_version")), _task_facts(payload))
+    stated_facts = _task_facts(payload, voice_channels)
+    facts = stamp.facts(version(payload.get("task_version")), stated_facts)
     if "customer_joined" in facts:
         # Every later event repeats the fact: only the milestone keeps the first time.
         milestones["customer-joined"] = at
@@ -106,18 +95,23 @@ def _task_router(
         legs=_known_legs(facts, stamp),
         milestones=milestones,
         reservations=_reservation(payload, step if scope == "reservation" else None, stamp),
-        transfers=_transfer(payload, step, stamp),
+        transfers=transfer_of(payload, step, stamp),
     )
 
 
-def _task_facts(payload: Mapping[str, Any]) -> dict[str, str | None]:
+def _task_facts(
+    payload: Mapping[str, Any], voice_channels: frozenset[str]
+) -> dict[str, str | None]:
+    channel = text(payload, "task_channel_unique_name")
     attributes = payload.get("task_attributes")
-    told = _of_text if isinstance(attributes, str) else _of_attributes
+    is_other = channel is not None and channel.lower() not in voice_channels
     return {
-        "channel": text(payload, "task_channel_unique_name"),
+        **channel_facts(channel, voice_channels),
+        # Shows that the task has a call. For voice tasks `_of_attributes` reads it, by direction.
+        **({"call_sid": sid_in(parsed(attributes), "call_sid", SidKind.CALL)} if is_other else {}),
         "queue": text(payload, "task_queue_name"),
         "canceled_reason": text(payload, "task_canceled_reason"),
-        **told(attributes),
+        **_told_by_attributes(attributes),
     }
 
 
@@ -140,8 +134,7 @@ def _of_attributes(told: Any) -> Mapping[str, str | None]:
     }
 
 
-# Each event of a call tells all its attributes again.
-_of_text = lru_cache(maxsize=256)(_of_attributes)
+_told_by_attributes = repeated(_of_attributes, 256)
 
 
 def _direction(attributes: Mapping[str, Any]) -> str | None:
@@ -188,34 +181,6 @@ def _reservation(
     }
     facts = stamp.facts(version(payload.get("reservation_version")), values)
     return (Reservation(sid, facts, {step: stamp.at}),)
-
-
-def _transfer(payload: Mapping[str, Any], step: str, stamp: Stamp) -> tuple[Transfer, ...]:
-    sid = text(payload, "task_transfer_sid")
-    begun_by = sid_in(payload, "transfer_initiating_reservation_sid", SidKind.RESERVATION)
-    own_event = step.startswith("transfer-")
-    if sid is None and own_event:
-        sid = f"unnamed:{begun_by or ''}"
-    if sid is None:
-        return ()
-    values = {
-        "mode": text(payload, "transfer_mode"),
-        "type": text(payload, "transfer_type"),
-        "to": text(payload, "transfer_to"),
-        "initiating_reservation_sid": begun_by,
-        "initiating_worker_sid": sid_in(payload, "transfer_initiating_worker_sid", SidKind.WORKER),
-    }
-    milestones: dict[str, int] = {}
-    if (begun := millis(payload.get("transfer_started"))) is not None:
-        milestones["initiated"] = begun
-    if own_event:
-        step = step.removeprefix("transfer-")
-        milestones[step] = min(stamp.at, milestones.get(step, stamp.at))
-    status = (text(payload, "transfer_status") or "").upper()
-    if (ended := _TRANSFER_ENDS.get(status)) is not None:
-        milestones.setdefault(ended, stamp.at)
-    facts = stamp.facts(version(payload.get("task_version")), values)
-    return (Transfer(sid, facts, milestones),)
 
 
 def _known_legs(facts: Mapping[str, Fact], stamp: Stamp) -> tuple[Leg, ...]:

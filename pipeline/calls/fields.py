@@ -1,9 +1,15 @@
 """Values in events, read with tolerance: what is missing or of another type is not there."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, TypeVar
 
-import orjson
+from pipeline.lenient_json import Unreadable, loads
+
+T = TypeVar("T")
+
+MAX_REPEATED_CHARACTERS = 16_384
+"""A longer text is read anew each time, or a few of them would fill the memory."""
 
 MAX_TEXT_CHARACTERS = 500
 """A longer value is cut. No line of the monitored list is longer."""
@@ -13,10 +19,22 @@ def parsed(attributes: Any) -> Mapping[str, Any]:
     """Attributes: an object, or one as JSON in text; empty for anything else."""
     if isinstance(attributes, str):
         try:
-            attributes = orjson.loads(attributes)
-        except orjson.JSONDecodeError:
+            attributes = loads(attributes)
+        except Unreadable:
             return {}
     return attributes if isinstance(attributes, dict) else {}
+
+
+def repeated(read: Callable[[Any], T], most: int) -> Callable[[Any], T]:
+    """Return `read` with a memory of `most` texts: each event of a call repeats all attributes of
+    the task, and of its workers. Other values and long texts are read each time."""
+    known = lru_cache(maxsize=most)(read)
+
+    def read_once(value: Any) -> T:
+        is_short = isinstance(value, str) and len(value) <= MAX_REPEATED_CHARACTERS
+        return known(value) if is_short else read(value)
+
+    return read_once
 
 
 def version(value: Any) -> int:

@@ -8,13 +8,12 @@ log's clock: `now` is a record's or a tick's time.
 from collections.abc import Mapping
 from dataclasses import replace
 
-import orjson
-
+from pipeline.calls.channels import VOICE_CHANNELS, is_voice
 from pipeline.calls.events import Silent, delta
 from pipeline.calls.fields import MAX_TEXT_CHARACTERS, version
 from pipeline.calls.merge import LONGEST_MS, folded, sweep_at, swept
 from pipeline.calls.view import ACTIVE, FORMING, SWEPT, view
-from pipeline.calls.workers import value
+from pipeline.lenient_json import loads
 from pipeline.times import rfc3339
 from schemas.fast_dataclass import dataclass
 from schemas.records import Call, CtiEvent, Fact, ForgottenCall, Leg, LegContested, LegFetched
@@ -64,9 +63,11 @@ class Heard:
     news: Call | None = None
 
 
-def hear(state: Kept | None, event: CtiEvent, now: int) -> Heard | Silent | TooLate:
-    """One more event, which came at `now` (ms)."""
-    said = delta(event)
+def hear(
+    state: Kept | None, event: CtiEvent, now: int, voice_channels: frozenset[str] = VOICE_CHANNELS
+) -> Heard | Silent | TooLate:
+    """One more event, which came at `now` (ms). `voice_channels`: as of `delta`."""
+    said = delta(event, voice_channels)
     if isinstance(said, Silent):
         return said
     if isinstance(state, ForgottenCall):
@@ -158,14 +159,14 @@ def _forgotten_at(call: Call) -> int:
 
 
 def _after_the_end(mark: ForgottenCall, said: Call) -> Heard | TooLate:
-    if _is_other_channel(said):
+    if not is_voice(said.facts):
         return Heard(mark)
     return TooLate(f"the call's state was dropped at {rfc3339(mark.forgotten_at)}")
 
 
 def _too_late(event: CtiEvent, said: Call) -> str | None:
     """Why the event of a call that is not known must not open one."""
-    if _is_other_channel(said):
+    if not is_voice(said.facts):
         return None
     # Callbacks tell whole seconds.
     late = event.arrived_at - said.cause_at
@@ -182,11 +183,7 @@ def _begins(said: Call) -> bool:
     return "created" in said.milestones or any("created" in r.milestones for r in said.reservations)
 
 
-def _is_other_channel(said: Call) -> bool:
-    return (value(said.facts, "channel") or "voice").lower() != "voice"
-
-
 def _task_age_ms(event: CtiEvent) -> int:
     """How old the task was at the event; 0 where it is not told."""
-    payload = orjson.loads(event.body)["data"].get("payload")
+    payload = loads(event.body)["data"].get("payload")
     return version(payload.get("task_age")) * 1000 if isinstance(payload, dict) else 0

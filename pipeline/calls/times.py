@@ -1,6 +1,5 @@
 """Points in time as Twilio writes them -> milliseconds since the Unix epoch."""
 
-import math
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -11,64 +10,86 @@ from pipeline.times import iso_time, with_leap_second
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
-_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_NUMBER = re.compile(r"[0-9]{1,20}([.,][0-9]{1,20})?")
+_ISO = re.compile(
+    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})[Tt ]([0-9]{2}):?([0-9]{2})"
+    r"(?::?([0-9]{2})(?:[.,]([0-9]{1,20}))?)? ?([Zz]|(?:UTC|GMT)|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+)
+_FRACTION = re.compile(r"[0-9][.,][0-9]")
+_MAX_CHARACTERS = 64
 _AT_LEAST_MS = 100_000_000_000  # as seconds the year 5138, as milliseconds March 1973
-_LATEST = 4_102_444_800_000  # the year 2100: what is later is no time of an event
+_EARLIEST = 946_684_800_000  # the year 2000
+_LATEST = 4_102_444_800_000  # the year 2100
 
 
 def millis(value: Any) -> int | None:
-    """The time in `value`: ISO 8601, RFC 2822, or epoch seconds or milliseconds as number or text.
+    """Return the time in `value`, None if it is no time from 2000 to 2099.
 
-    A time without zone is UTC. None for whatever is no time between 1970 and 2100.
+    RFC 3339 in either case, also with a space in place of `T`, with `,` as decimal mark, and
+    without seconds; RFC 2822; epoch seconds or milliseconds as number or text. A time without zone
+    is UTC.
     """
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
         return _of_number(value)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or len(value) > _MAX_CHARACTERS:
         return None
     text = value.strip()
-    if _NUMBER.fullmatch(text):
-        return _of_number(float(text))
-    return _of_text(text)
+    return _of_number(_number(text)) if _NUMBER.fullmatch(text) else _of_text(text)
 
 
 def refined(value: Any, fine: int | None) -> int | None:
-    """The time in `value`; where it tells whole seconds only, and `fine` lies in the same second,
-    `fine`. `fine` too where `value` is no time."""
+    """Return the time in `value`; if it has whole seconds only, and `fine` lies in the same second,
+    `fine`. `fine` too if `value` is no time."""
     coarse = millis(value)
     if coarse is None or fine is None:
         return fine if coarse is None else coarse
     same_second = coarse // 1000 == fine // 1000
-    return fine if same_second and coarse % 1000 == 0 and not _tells_fraction(value) else coarse
+    return fine if same_second and coarse % 1000 == 0 and not _has_fraction(value) else coarse
 
 
-def _tells_fraction(value: Any) -> bool:
-    """Whether the milliseconds are told, be they 0."""
-    return "." in value if isinstance(value, str) else value >= _AT_LEAST_MS
+def _has_fraction(value: Any) -> bool:
+    """Whether `value`, which is a time, states milliseconds, also if they are 0."""
+    if not isinstance(value, str):
+        return bool(value >= _AT_LEAST_MS)
+    if "." in value:
+        return True
+    text = value.strip()
+    is_number = _NUMBER.fullmatch(text) is not None
+    return _FRACTION.search(text) is not None or (is_number and _number(text) >= _AT_LEAST_MS)
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "."))
 
 
 def _of_number(value: float) -> int | None:
-    if not math.isfinite(value):
+    if not 0 < value < _LATEST:  # nor is NaN
         return None
-    return _sane(round(value) if abs(value) >= _AT_LEAST_MS else round(value * 1000))
+    return _plausible(round(value) if value >= _AT_LEAST_MS else round(value * 1000))
 
 
 @lru_cache(maxsize=4_096)  # an event's time is told in several places
 def _of_text(text: str) -> int | None:
-    for parse in (iso_time, _rfc2822_time):
-        try:
-            moment = parse(text)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            continue
-        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-        return _sane((aware - _EPOCH) // _MS)
-    return None
+    try:
+        moment = _iso_time(text) or with_leap_second(parsedate_to_datetime, text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return _plausible((aware - _EPOCH) // _MS)
 
 
-def _rfc2822_time(text: str) -> datetime:
-    return with_leap_second(parsedate_to_datetime, text)
+def _iso_time(text: str) -> datetime | None:
+    """The time in RFC 3339; None if the text has another form. Raises `ValueError`."""
+    found = _ISO.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = found.groups("")
+    zone = "Z" if zone in ("UTC", "GMT") else zone
+    seconds = f"{second or '00'}.{(fraction or '0')[:6]}"
+    return iso_time(f"{year}-{month}-{day}T{hour}:{minute}:{seconds}{zone}")
 
 
-def _sane(ms: int) -> int | None:
-    return ms if 0 < ms < _LATEST else None
+def _plausible(ms: int) -> int | None:
+    return ms if _EARLIEST <= ms < _LATEST else None

@@ -8,6 +8,7 @@ expected. While an outside party is known to be on the call, it continues withou
 task is done. A sweep's end counts, as a definitive one, if there is no other.
 """
 
+from pipeline.calls.channels import is_voice
 from pipeline.calls.legs import Legs, customer_leg, legs_of
 from pipeline.calls.presence import (
     is_held,
@@ -177,7 +178,7 @@ def _is_pending(transfer: Transfer, sessions: tuple[Session, ...]) -> bool:
 
 
 def _state(call: Call, ended_at: int | None) -> str:
-    if (value(call.facts, "channel") or "voice").lower() != "voice":
+    if not is_voice(call.facts):
         return IGNORED
     if not call.reservations and "canceled" not in call.milestones:
         return FORMING

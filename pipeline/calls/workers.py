@@ -7,18 +7,12 @@ from typing import Any
 
 from pipeline.calls.claims import has_contradictions, values_of
 from pipeline.calls.ends import client_end, decoded, end_of
-from pipeline.calls.fields import parsed, text
+from pipeline.calls.fields import parsed, repeated, text
 from schemas.records import Fact, Reservation
 
 
-def worker_facts(attributes: Any) -> Mapping[str, str | None]:
-    """Return the facts in a worker's attributes, an object or one as JSON in text; `extension` is
-    the e-mail address, lower case."""
-    return _of_text(attributes) if isinstance(attributes, str) else _of_attributes(attributes)
-
-
-def _of_attributes(told: Any) -> Mapping[str, str | None]:
-    attributes = parsed(told)
+def _worker_facts(stated: Any) -> Mapping[str, str | None]:
+    attributes = parsed(stated)
     email = text(attributes, "email")
     return {
         "extension": email and email.lower(),
@@ -28,7 +22,9 @@ def _of_attributes(told: Any) -> Mapping[str, str | None]:
     }
 
 
-_of_text = lru_cache(maxsize=1_024)(_of_attributes)
+worker_facts = repeated(_worker_facts, 1_024)
+"""Return the facts in a worker's attributes, an object or one as JSON in text; `extension` is the
+e-mail address, lower case."""
 
 
 def extension(facts: Mapping[str, Fact]) -> str | None:

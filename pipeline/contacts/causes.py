@@ -4,8 +4,10 @@ Each function reads one record on its own, so that the set of causes does not de
 the records. `reasons.py` decides which cause explains a gap.
 """
 
+from pipeline.streams.command_results import NO_CONFERENCE
 from pipeline.streams.gateway_reports import ENDS, REPLACED, SILENT, STALE
 from pipeline.streams.marks import NoLeg
+from pipeline.streams.names import find_command_id
 from pipeline.streams.reconcile import NEVER_REACHED
 from pipeline.twilio.errors import ALREADY_STARTED, TOO_MANY
 from schemas.records import CommandAnswered, GapCause, HandshakeRefused, MediaStreamChanged
@@ -75,12 +77,17 @@ def with_cause(known: tuple[GapCause, ...], new: GapCause) -> tuple[GapCause, ..
     return tuple(found[-MAX_CAUSES:])
 
 
-def _of_answer(answer: CommandAnswered) -> str | None:
-    """Return why a start failed, or succeeded only after Twilio had refused it or had not answered.
+def _first_questions(task_sid: str) -> tuple[str, ...]:
+    """The ids of the questions for a conference that count: there may be very many."""
+    return tuple(find_command_id(task_sid, attempt) for attempt in (1, 2, 3))
 
-    A superseded start has a reason only if Twilio had answered before. A start may count as done
-    because Twilio refused it as done already: that reason applies if no media stream followed.
-    """
+
+def _of_answer(answer: CommandAnswered) -> str | None:
+    """Why a start was not done, or only after Twilio had refused it or had not answered. A
+    superseded start says so only if Twilio had answered before. Of a start that was believed to be
+    done already, because Twilio refused it so, the reason counts if nothing came of it."""
+    if answer.outcome == NO_CONFERENCE and answer.command_id in _first_questions(answer.task_sid):
+        return NO_LEG
     if answer.command != "start":
         return None
     if answer.outcome == "done" and answer.detail.startswith(ALREADY_STARTED):

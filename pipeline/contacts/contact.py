@@ -127,6 +127,8 @@ def _watched(seen: CallView, stretches: Sequence[tuple[Stretch, ...]]) -> list[W
 def _outcome(state: ContactState, call: Call, seen: CallView) -> str | None:
     over = seen.state == calls.ENDED
     if any(session.started_at is not None for session in seen.sessions):
+        if seen.direction != calls.INTERNAL and not _has_leg(state, call):
+            return UNANSWERED if over else None  # a callback, or voicemail
         if seen.direction != calls.OUTBOUND or seen.answered or state.connected:
             return ANSWERED
         # Outbound, and nothing shows that the called party answered.
@@ -137,6 +139,13 @@ def _outcome(state: ContactState, call: Call, seen: CallView) -> str | None:
         return None
     inbound = seen.direction in (None, calls.INBOUND)
     return ABANDONED if inbound and "canceled" in call.milestones else UNANSWERED
+
+
+def _has_leg(state: ContactState, call: Call) -> bool:
+    """Whether a call belongs to the task, as far as is known: a task may be none, in the channel
+    of voice too."""
+    named = {"customer_call_sid", "customer_joined", "worker_call_sid"} & call.facts.keys()
+    return bool(call.legs or named) or state.connected
 
 
 def _is_waiting(state: ContactState) -> bool:

@@ -58,7 +58,9 @@ stay in the database."""
 
 _LIFE = {"starting": 0, "running": 1, "stopping": 2, "stopped": 3, "failed": 3}
 _NOT_CONNECTED_CODES = frozenset({21220, 404, 20404})
-_NOT_CONNECTED = frozenset({NoLeg.NOBODY.value, NoLeg.RINGING.value, NoLeg.UNSURE.value})
+_NOT_CONNECTED = frozenset(
+    reason.value for reason in (NoLeg.NO_CONFERENCE, NoLeg.NOBODY, NoLeg.RINGING, NoLeg.UNSURE)
+)
 
 T = TypeVar("T")
 K = TypeVar("K")

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.calls.cloud_events import Element, Readable, Swallowed, Unreadable, elements
-from pipeline.dead_letters import Headers, dead_letter
+from pipeline.calls.trimming import trimmed
+from pipeline.dead_letters import Headers, dead_letter, task_of
 from pipeline.kinesis.shard_ref import Place
 from pipeline.twilio.sids import SidKind
 from schemas.codec import encode
@@ -12,6 +13,9 @@ from schemas.records import CtiEvent
 from schemas.topics import CTI_EVENTS, DEAD_LETTERS
 
 CONNECTOR = "flexcapture-bridge"
+
+TRIMMED_HEADER = "flexcapture.trimmed"
+"""An event's header, if it was cut down to fit its topic: the bytes of its whole body."""
 
 ARRIVED_AT_HEADER = "flexcapture.arrived_at"
 """Header of a dead letter: when Kinesis received the record (ms). A retry needs it."""
@@ -57,7 +61,14 @@ class Message:
     reason: str | None = None
     """Why it is a dead letter; None: it is an event."""
     invalid_sids: tuple[SidKind, ...] = ()
-    """The kinds of the event's invalid SIDs, one for each SID. They count as absent."""
+    """The kinds of the event's SIDs that count as absent, one for each."""
+    task_sid: str | None = None
+    """The call that a dead letter belongs to, if that is known."""
+
+    @property
+    def is_trimmed(self) -> bool:
+        """Whether it is an event of which only a part is in it."""
+        return any(name == TRIMMED_HEADER for name, _ in self.headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +170,15 @@ def _message(
     value = encode(_event(place, record, element))
     key = element.key.encode()
     size = len(value) + len(key) + _RECORD_OVERHEAD
-    if size > limits.event_bytes:
-        detail = f"{size} bytes on Kafka; the limit is {limits.event_bytes}"
+    headers: Headers = []
+    if size > limits.event_bytes and (smaller := trimmed(element)) is not None:
+        value = encode(_event(place, record, smaller.event))
+        headers = [(TRIMMED_HEADER, str(smaller.original_bytes).encode())]
+    if len(value) + len(key) + _RECORD_OVERHEAD > limits.event_bytes:
+        detail = f"{size} bytes on Kafka, where {limits.event_bytes} is the most"
         too_large = Unreadable("too-large", detail, element.body.encode())
         return _dead(place, record, too_large, limits, now)
-    return Message(CTI_EVENTS.name, key, value, [], invalid_sids=element.invalid_sids)
+    return Message(CTI_EVENTS.name, key, value, headers, invalid_sids=element.invalid_sids)
 
 
 def _event(place: Place, record: KinesisRecord, element: Readable) -> CtiEvent:
@@ -195,6 +210,7 @@ def _dead(
     detail = what.detail[:1_500]
     if len(what.original) > room:
         detail += f" (the original's {len(what.original)} bytes are cut to {room})"
+    task_sid = task_of(None, what.original)
     value, headers = dead_letter(
         reason=what.reason,
         detail=detail,
@@ -206,6 +222,10 @@ def _dead(
         key=None,
         original=what.original[:room],
         exception=exception,
+        task_sid=task_sid,
     )
     headers.append((ARRIVED_AT_HEADER, str(record.arrived_at).encode()))
-    return Message(DEAD_LETTERS.name, None, value, headers, what.reason, what.invalid_sids)
+    key = None if task_sid is None else task_sid.encode()
+    return Message(
+        DEAD_LETTERS.name, key, value, headers, what.reason, what.invalid_sids, task_sid=task_sid
+    )

@@ -19,7 +19,7 @@ _COMMON = frozenset(
 )
 _OWN: Mapping[Role, frozenset[str]] = {
     Role.BRIDGE: frozenset({"KINESIS_STREAM", "KINESIS_START"}),
-    Role.TRACKER: frozenset(),
+    Role.TRACKER: frozenset({"VOICE_CHANNELS"}),
     Role.RESOLVER: frozenset(),
     Role.STREAM_MANAGER: frozenset(
         {"MONITORED_AGENTS", "LIST_SHRINK_SECONDS", "RECORD_INBOUND", "RECORD_OUTBOUND"}

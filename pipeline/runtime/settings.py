@@ -18,6 +18,7 @@ from dotenv import load_dotenv
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from pipeline.calls.channels import VOICE_CHANNELS
 from pipeline.runtime.console_settings import checked_token, networks
 from pipeline.runtime.secret_settings import (
     SECRETS,
@@ -179,6 +180,19 @@ def _file_mode(text: Any) -> Any:
     return int(text, 8)
 
 
+def _channels(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if not re.fullmatch(r"[^\s;|\"']{1,64}", name):
+            raise ValueError(
+                f"{name!r} is no unique name of a task channel; several are parted by commas, as "
+                "in voice,custom1"
+            )
+    return frozenset(name.lower() for name in names)
+
+
 def _empty_as_unset(value: Any) -> Any:
     return None if value == "" else value
 
@@ -237,6 +251,7 @@ class Settings(BaseSettings):
 
     monitored_agents: Path | None = None
     list_shrink_seconds: float = Field(300.0, ge=0, le=7 * 24 * 3600)
+    voice_channels: Annotated[frozenset[str], NoDecode, BeforeValidator(_channels)] = VOICE_CHANNELS
     record_inbound: bool = True
     record_outbound: bool = True
 

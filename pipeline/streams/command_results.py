@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import start_command_id, stop_command_id
 from pipeline.streams.state import (
     ANSWERED,
     BACKING_OFF,
     FAILED,
+    QUIET,
     REPEATED,
     SENT,
     STARTING,
@@ -21,6 +23,11 @@ from pipeline.streams.state import (
 from pipeline.twilio.errors import CALL_NOT_IN_PROGRESS, NOT_FOUND
 from schemas.records import CallStreams, CommandAnswered, ManagedStream
 
+LISTED, NO_CONFERENCE = "listed", "no-conference"
+"""Outcomes: Twilio lists a conference for the task, or none, so that there is no leg to ask for."""
+FIND_FAILED = "failed"
+"""Outcome: Twilio refused the question for a conference."""
+
 OPENING_MS = 5_000
 """A media stream that Twilio says it started is at a gateway within this."""
 CONFLICT_MS = 2_000
@@ -29,18 +36,24 @@ CLOSING_MS = 2_000
 """A media stream that Twilio says it stopped has left its gateway within this."""
 MAX_ATTEMPTS = 3
 """A start that fails this often, and does not merely expire, gives its generation up."""
+GONE = "failed: Twilio does not find the leg in progress"
+"""Why the media stream of a named leg failed."""
 MAX_ASKING_MS = 60_000
 """The longest pause between asking for a leg that was streamed before and is not there now."""
 
 
-def answered(state: CallStreams, event: CommandAnswered, now: int) -> CallStreams:
-    """The adapter carried a command out, or gave it up. Answers to older attempts tell nothing."""
+def answered(
+    state: CallStreams, event: CommandAnswered, now: int, *, inbound: bool = False
+) -> CallStreams:
+    """The adapter carried a command out, or gave it up. Answers to older attempts tell nothing.
+    `inbound`: the customer called, so that the leg was in progress before an agent accepted."""
     task = state.task_sid
     for own in state.media_streams:
         if own.attempt and event.command_id == start_command_id(task, own.generation, own.attempt):
-            told = _start_answered(state, own, event, now)
+            told = _start_answered(state, own, event, now, inbound=inbound)
             after = put(state, own, told)
-            return failed(after, now) if own.state == STARTING and told.state == FAILED else after
+            is_failure = own.state == STARTING and told.state == FAILED
+            return failed(after, now) if is_failure and told.due_at is not None else after
         stop_id = stop_command_id(task, own.generation, own.stream_sid, own.stop_attempt)
         if own.stop_attempt and event.command_id == stop_id:
             return put(state, own, _stop_answered(own, event, now))
@@ -48,14 +61,14 @@ def answered(state: CallStreams, event: CommandAnswered, now: int) -> CallStream
 
 
 def _start_answered(
-    state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int
+    state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int, *, inbound: bool
 ) -> ManagedStream:
     told = _with_sids(own, event)
     if own.state == STARTING and own.phase in (SENT, REPEATED):
         if event.outcome == "done":
             wait = OPENING_MS if event.stream_sid else CONFLICT_MS
             return replace(told, phase=ANSWERED, due_at=now + wait)
-        return _not_started(state, own, event, now)
+        return _not_started(state, own, event, now, inbound=inbound)
     if is_over(own) and not own.closed and told.stream_sid != own.stream_sid:
         # It was started after all: the stop found nothing.
         return to_stop(told, own.reason, now)
@@ -74,8 +87,12 @@ def _with_sids(own: ManagedStream, event: CommandAnswered) -> ManagedStream:
 
 
 def _not_started(
-    state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int
+    state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int, *, inbound: bool
 ) -> ManagedStream:
+    if event.outcome == NO_CONFERENCE:
+        return _never_there(own, f"failed: {event.detail}")
+    if inbound and _is_of_earlier_call(state, own, event):
+        return _never_there(own, GONE)
     if event.outcome == "expired":
         wait = _asking_pause_ms(state, own, event)
     elif event.outcome == "superseded":
@@ -88,6 +105,21 @@ def _not_started(
     else:
         wait = max(back_off_ms(own.attempt + 1), 1_000)
     return replace(own, phase=BACKING_OFF, due_at=now + wait)
+
+
+def _is_of_earlier_call(state: CallStreams, own: ManagedStream, event: CommandAnswered) -> bool:
+    """Whether the named leg of an inbound call is that of an earlier one: Twilio did not find it in
+    progress until the start expired."""
+    gone = event.code in {CALL_NOT_IN_PROGRESS, *NOT_FOUND} or (
+        event.code is None and event.detail == NoLeg.NO_CONFERENCE.value
+    )
+    is_named = own.call_sid is not None and not was_streamed(state, own.call_sid)
+    return event.outcome == "expired" and event.attempts > 0 and gone and is_named
+
+
+def _never_there(own: ManagedStream, reason: str) -> ManagedStream:
+    """The same, failed: nothing was started, so nothing must be stopped."""
+    return replace(own, state=FAILED, reason=reason, phase=QUIET, due_at=None)
 
 
 def _asking_pause_ms(state: CallStreams, own: ManagedStream, event: CommandAnswered) -> int:

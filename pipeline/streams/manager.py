@@ -7,10 +7,21 @@ from functools import lru_cache
 
 from pipeline.calls.legs import contested_legs
 from pipeline.calls.merge import LONGEST_MS
-from pipeline.calls.view import CallView, view
+from pipeline.calls.view import INBOUND, CallView, view
 from pipeline.policy import decide
 from pipeline.policy.decide import Decision, PolicyHistory
-from pipeline.streams.command_results import answered
+from pipeline.streams.command_results import GONE, NO_CONFERENCE, answered
+from pipeline.streams.conference_search import (
+    FIND,
+    conference_gone,
+    found,
+    is_leg_unknown,
+    leg_gone,
+    searched,
+    signs_of_call,
+    without_gone_leg,
+)
+from pipeline.streams.decided import with_decision
 from pipeline.streams.gateway_liveness import Gateways
 from pipeline.streams.gateway_reports import buried, closed, gateway_started, opened, reported
 from pipeline.streams.identification import (
@@ -23,7 +34,7 @@ from pipeline.streams.identification import (
 )
 from pipeline.streams.marks import customer_ends, customer_marks, worker_ends, worker_marks
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
-from pipeline.streams.state import is_over, unknown_call
+from pipeline.streams.state import find, is_over, unknown_call
 from pipeline.streams.verification import (
     VERIFY,
     foreign_legs,
@@ -38,6 +49,7 @@ from schemas.records import (
     CallStreams,
     CommandAnswered,
     FetchLeg,
+    FindConference,
     GatewayStarted,
     LegFetched,
     MediaStreamChanged,
@@ -51,7 +63,15 @@ FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
 which would else publish a version of a call that is not known here any more."""
 
-Told = Command | VerifyLeg | FetchLeg | LegFetched | RecordingDecided | MediaStreamChanged
+Told = (
+    Command
+    | FindConference
+    | VerifyLeg
+    | FetchLeg
+    | LegFetched
+    | RecordingDecided
+    | MediaStreamChanged
+)
 Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
 Own = RecordingDecided | MediaStreamChanged
 
@@ -161,7 +181,16 @@ def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStre
         return verified(state, answer, now)
     if answer.command == FETCH:
         return fetched(state, answer, now)
-    return found_in_conference(state, answered(state, answer, now), answer, now)
+    if answer.command == FIND:
+        return found(state, answer, now)
+    inbound = state.call is not None and _seen(state.call)[1].direction == INBOUND
+    after = answered(state, answer, now, inbound=inbound)
+    if after is not state and answer.outcome == NO_CONFERENCE:
+        return conference_gone(after, now)
+    own = find(after, lambda m: m.generation == answer.generation and m.reason == GONE)
+    if after is not state and own is not None and own.call_sid is not None:
+        return leg_gone(after, own.call_sid, now)
+    return found_in_conference(state, after, answer, now)
 
 
 def _fetched(
@@ -200,7 +229,7 @@ def _settled(
             ended, demand = True, replace(demand, reason="stopped: the call is long over")
         else:
             decision = decide.decide(derived, history, now, after.alone_since)
-            after, decided = _with_decision(after, decision, now)
+            after, decided = with_decision(after, decision, now)
             demand = _demand(after, call, derived, decision)
             unknown = unidentified(derived, history, now)
             if demand.desired or unknown:
@@ -213,7 +242,7 @@ def _settled(
             demand = replace(demand, begins=demand.begins and not hasty)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
-    after, commands = reconcile(after, demand, now, gateways.steady_since)
+    after, commands = _streamed(after, demand, now, gateways)
     after, questions_ = questions(after, demand, contested, now)
     after, asked = fetches(after, unknown, (*demand.worker_ends, *demand.customer_ends), now)
     if after == before:
@@ -222,37 +251,23 @@ def _settled(
     return Next(replace(after, seen_at=now), told)
 
 
+def _streamed(
+    state: CallStreams, demand: Demand, now: int, gateways: Gateways
+) -> tuple[CallStreams, tuple[Command | FindConference, ...]]:
+    """Move the media streams towards the demand. Nothing is started without a leg to ask for, or a
+    conference to look for one in."""
+    signs = 0 if state.call is None else signs_of_call(_seen(state.call)[0])
+    demand = without_gone_leg(state, demand)
+    state, finds = searched(state, demand, signs, now)
+    demand = replace(demand, begins=demand.begins and not is_leg_unknown(state, demand))
+    state, commands = reconcile(state, demand, now, gateways.steady_since)
+    return state, (*finds, *commands)
+
+
 def _alone_since(state: CallStreams, derived: CallView, now: int) -> int | None:
     if any(s.started_at is not None and s.ended_at is None for s in derived.sessions):
         return None
     return now if state.alone_since is None else state.alone_since
-
-
-def _with_decision(
-    state: CallStreams, decision: Decision, now: int
-) -> tuple[CallStreams, tuple[RecordingDecided, ...]]:
-    if not decide.is_news(decision, state.decision, state.reason_kind):
-        return state, ()
-    told, reason = decide.published(decision, state.decision)
-    # Readers tell a call's decisions apart, and order them, by `at`. Records that Kafka appended
-    # together have one timestamp, and may bring several decisions.
-    at = now if state.decided_at is None else max(now, state.decided_at + 1)
-    decided = RecordingDecided(
-        task_sid=state.task_sid,
-        at=at,
-        decision=told,
-        reason=reason,
-        policy_version=decision.policy_version,
-    )
-    after = replace(
-        state,
-        decided_at=at,
-        decision=told,
-        reason_kind=decision.kind,
-        reason=reason,
-        policy_version=decision.policy_version,
-    )
-    return after, (decided,)
 
 
 def _demand(state: CallStreams, call: Call, seen: CallView, decision: Decision) -> Demand:

@@ -80,6 +80,7 @@ class FetchedCall:
 class NoLeg(Enum):
     """Why there is no leg to stream; each may change, so it is asked again."""
 
+    NO_CONFERENCE = "Twilio lists no conference for the task"
     NOBODY = "no customer leg in the conference"
     RINGING = "the customer's leg is not connected yet"
     AMBIGUOUS = "more than one leg may be the customer's"

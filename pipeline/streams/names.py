@@ -14,6 +14,11 @@ def start_command_id(task_sid: str, generation: int, attempt: int) -> str:
     return f"start:{task_sid}:{generation}:{attempt}"
 
 
+def find_command_id(task_sid: str, attempt: int) -> str:
+    """The id of a FindConference: the same on any replay."""
+    return f"find:{task_sid}:{attempt}"
+
+
 def verify_command_id(task_sid: str, call_sid: str, attempt: int) -> str:
     """The id of a VerifyLeg: the same on any replay."""
     return f"verify:{task_sid}:{call_sid}:{attempt}"

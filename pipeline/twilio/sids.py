@@ -37,9 +37,22 @@ _PATTERNS = {
 }
 
 
+_VISIBLE = {
+    kind: re.compile(rb"%b[0-9a-fA-F]{32}(?![0-9A-Za-z])" % prefix.encode()).findall
+    for kind, prefix in PREFIXES.items()
+}
+
+
 def valid_sid(kind: SidKind, value: object) -> str | None:
     """Return the value if it is a SID of this kind, else None."""
     return value if isinstance(value, str) and _PATTERNS[kind](value) else None
+
+
+def only_sid_in(kind: SidKind, raw: bytes) -> str | None:
+    """Return the SID of this kind that is visible in bytes of any form; None if there is none, or
+    more than one."""
+    found = set(_VISIBLE[kind](raw))
+    return found.pop().decode() if len(found) == 1 else None
 
 
 def is_invalid(kind: SidKind, value: object) -> bool:

@@ -26,6 +26,7 @@ from schemas.records import (
     CallStreams,
     CommandAnswered,
     CtiEvent,
+    FindConference,
     RecordingPolicy,
     StartDuplicateStream,
     StopDuplicateStream,
@@ -35,6 +36,7 @@ from schemas.topics import STREAM_COMMANDS
 from tests.agents.twilio_double import ACCOUNT, TOKEN
 from tests.examples import examples
 from tests.pipeline.calls.histories import CUSTOMER_LEG, T0, TASK, Story
+from tests.pipeline.streams.calls import listed
 from tests.virtual_time import virtual_ms, virtually
 
 SID = "[0-9a-fA-F]{32}"
@@ -125,7 +127,9 @@ def _only_allowed(wire: Wire) -> None:
 def _commands(draw: st.DrawFn) -> Command:
     task = draw(st.just(TASK) | TEXTS)
     call_sid = draw(st.none() | TEXTS)
-    kind = draw(st.sampled_from(["start", "stop", "verify"]))
+    kind = draw(st.sampled_from(["start", "stop", "verify", "find"]))
+    if kind == "find":
+        return FindConference("", task, 1, T0, T0)
     if kind == "verify":
         others = tuple(draw(st.lists(TEXTS, max_size=2)))
         return VerifyLeg("", task, call_sid or "", 1, T0, T0, ("worker",), ("customer",), others)
@@ -217,6 +221,8 @@ def _commanded(events: list[CtiEvent]) -> list[Command]:
 def _answer(command: Command) -> list[object]:
     if isinstance(command, StopDuplicateStream):
         return []
+    if isinstance(command, FindConference):
+        return [listed(command, T0 + 61_000)]
     if isinstance(command, VerifyLeg):
         return [
             CommandAnswered(

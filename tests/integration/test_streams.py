@@ -98,6 +98,10 @@ class Bench:
             await self.grown.wait_for(lambda: any(self._suiting(kind, suits)))
         return next(iter(self._suiting(kind, suits)))
 
+    def of(self, kind: type) -> list[Any]:
+        """All records of that kind on stream.events so far."""
+        return self._suiting(kind, lambda _: True)
+
     def _suiting(self, kind: type, suits: Callable[[Any], bool]) -> list[Any]:
         return [r for r in self.heard if isinstance(r, kind) and suits(r)]
 
@@ -210,6 +214,42 @@ async def test_the_leg_of_another_call_is_stopped_once_twilio_says_whose_it_is(
     assert [started.stream_sid] == [sid for sid, _ in bench.twilio.asked("stop")]
     assert [CUSTOMER_LEG] == [leg for leg, _ in bench.twilio.asked("start")]
     assert {TASK, other} == {task for task, _ in looked_up}
+
+
+async def test_a_callback_is_looked_for_seldom_however_often_the_roles_restart(
+    bench: Bench,
+) -> None:
+    """At most 8 requests in the first 20 s, and no media stream to show, while Twilio lists no
+    conference; once an event shows a leg, the customer's is found there and streamed."""
+    callback = call(*_active().reservations, customer_call_sid=None)
+    async with asyncio.timeout(180):
+        for restart in range(3):
+            async with (
+                _role(stream_manager.run, bench.settings),
+                _role(service.run, bench.settings),
+            ):
+                if restart == 0:
+                    began = _now()
+                    await bench.tell(CALLS, callback)
+                    await bench.twilio.until_asked("conferences", 2)
+                await asyncio.sleep(3)
+        await asyncio.sleep(max(0, began + 20_000 - _now()) / 1000)
+        asked, changed = list(bench.twilio.requests), bench.of(MediaStreamChanged)
+        assert 2 <= len(asked) <= 8
+        assert {"conferences"} == {kind for kind, _, _ in asked}
+        assert not changed
+
+        agent = {"call_sid": "CA" + "f" * 32, "label": ANN, "status": "connected"}
+        customer = {"call_sid": CUSTOMER_LEG, "label": "customer", "status": "connected"}
+        bench.twilio.conferences[TASK] = [agent, customer]
+        joined = Leg(agent["call_sid"], facts(label=ANN), {"joined": _now()})
+        async with (
+            _role(stream_manager.run, bench.settings),
+            _role(service.run, bench.settings),
+        ):
+            await bench.tell(CALLS, later(callback, legs=(joined,)))
+            started = await bench.until(CommandAnswered, lambda r: r.outcome == "done")
+    assert (CUSTOMER_LEG, 1) == (started.call_sid, started.generation)
 
 
 async def test_a_call_of_a_monitored_agent_is_streamed_until_he_leaves(bench: Bench) -> None:

@@ -21,15 +21,27 @@ from pipeline.calls.ends import end_of
 from pipeline.runtime.log_clock import LogClock, machine_clock
 from pipeline.runtime.settings import Settings, SettingsError, load
 from pipeline.runtime.telemetry import INVALID_SIDS, Health
-from pipeline.streams.names import stream_name
+from pipeline.streams.marks import NoLeg
+from pipeline.streams.names import find_command_id, stream_name
 from pipeline.twilio.tickets import verified
-from schemas.records import CommandAnswered, FetchLeg, StartDuplicateStream, StopDuplicateStream
+from schemas.records import (
+    CommandAnswered,
+    FetchLeg,
+    FindConference,
+    StartDuplicateStream,
+    StopDuplicateStream,
+)
 from tests.agents.twilio_double import ACCOUNT, TOKEN, Reply, TwilioDouble, twilio_double
 
 TASK = "WT" + "a" * 32
 LEG = "CA" + "b" * 32
 WORKER = "CA" + "c" * 32
 URL = "wss://gateway.example.com/media"
+
+
+def _find(attempt: int = 1) -> FindConference:
+    now = machine_clock()
+    return FindConference(find_command_id(TASK, attempt), TASK, 1, now, now + 10_000)
 
 
 def _start(**changes: object) -> StartDuplicateStream:
@@ -248,17 +260,72 @@ def _unlabelled(*legs: str) -> list[dict[str, Any]]:
 
 
 async def test_a_leg_that_is_not_there_yet_is_asked_for_again(scene: Scene) -> None:
-    """First no conference, then only the agent in it, then the customer joins."""
+    """First only the agent is in the conference, then the customer joins."""
     async with asyncio.TaskGroup() as tasks:
-        doing = tasks.create_task(scene.does(_start(call_sid=None)))
-        await scene.twilio.until_asked("conferences", 2)
         agent = {"call_sid": WORKER, "label": "ann@example.com", "status": "connected"}
         scene.twilio.conferences[TASK] = [agent]
-        await scene.twilio.until_asked("participants", 1)
+        doing = tasks.create_task(scene.does(_start(call_sid=None)))
+        await scene.twilio.until_asked("participants", 2)
         customer = {"call_sid": LEG, "label": "+15550100", "status": "connected"}
         scene.twilio.conferences[TASK] = [agent, customer]
 
     assert ("done", LEG) == (doing.result().outcome, doing.result().call_sid)
+
+
+async def test_a_start_without_leg_and_conference_asks_once(scene: Scene) -> None:
+    """There is nothing to wait for here: the stream manager asks again, ever more slowly."""
+    answer = await scene.does(_start(call_sid=None))
+    assert ("no-conference", NoLeg.NO_CONFERENCE.value, 1) == (
+        answer.outcome, answer.detail, answer.attempts,
+    )  # fmt: skip
+    assert 1 == len(scene.twilio.requests)
+
+
+@pytest.mark.parametrize(("people", "outcome"), [(None, "no-conference"), ([], "listed")])
+async def test_whether_there_is_a_conference_is_one_request(
+    scene: Scene, people: list[dict[str, Any]] | None, outcome: str
+) -> None:
+    """And the same question again, after a restart of the stream manager, is none."""
+    if people is not None:
+        scene.twilio.conferences[TASK] = people
+    for _ in range(2):
+        answer = await scene.does(_find())
+        assert ("find", outcome) == (answer.command, answer.outcome)
+    assert [(TASK, "in-progress")] == [
+        (task, form["Status"]) for task, form in scene.twilio.asked("conferences")
+    ]
+    assert 1 == len(scene.twilio.requests)
+
+
+async def test_a_question_that_twilio_does_not_answer_is_asked_again(scene: Scene) -> None:
+    """Until it expires. A refused one is not repeated here; of an expired one nothing is known."""
+    scene.twilio.failures += [(503, None), (429, 20429)]
+    assert "no-conference" == (await scene.does(_find())).outcome
+    scene.twilio.failures.append((400, 20001))
+    assert "failed" == (await scene.does(_find(2))).outcome
+    scene.twilio.failures.append((404, 20404))
+    assert "failed" == (await scene.does(_find(4))).outcome
+    asked = len(scene.twilio.requests)
+    late = replace(_find(3), expires_at=machine_clock() - 1)
+    assert "unknown" == (await scene.does(late)).outcome
+    assert asked == len(scene.twilio.requests)
+
+
+async def test_a_named_leg_of_an_inbound_call_that_is_gone_is_asked_for_ever_more_slowly(
+    scene: Scene,
+) -> None:
+    """It was in progress before an agent accepted. One that rings is asked for without a pause."""
+    scene.twilio.calls[LEG] = "completed"
+    lasting = {"expires_at": machine_clock() + 4_000}
+    asked = {}
+    for number, direction in enumerate(("inbound", "outbound"), 1):
+        before = len(scene.twilio.requests)
+        start = _start(command_id=f"start:{TASK}:{number}:1", generation=number, **lasting)
+        answer = await scene.does(replace(start, direction=direction))
+        assert "expired" == answer.outcome
+        asked[direction] = len(scene.twilio.requests) - before
+        lasting = {"expires_at": machine_clock() + 4_000}
+    assert asked["inbound"] <= 6 < asked["outbound"]
 
 
 async def test_a_leg_that_twilio_does_not_know_is_looked_up_again(scene: Scene) -> None:
@@ -355,6 +422,7 @@ async def test_a_stop_that_comes_meanwhile_supersedes_a_waiting_start(scene: Sce
 async def test_a_newer_attempt_supersedes_a_waiting_start(scene: Scene) -> None:
     """Once the call SID is known, the start that searches for it gives way."""
     async with asyncio.TaskGroup() as tasks:
+        scene.twilio.conferences[TASK] = []
         doing = tasks.create_task(scene.does(_start(call_sid=None)))
         await scene.twilio.until_asked("conferences")
         scene.put(_start(command_id=f"start:{TASK}:1:2"))

@@ -10,12 +10,15 @@ from cli.call.changes import changes
 from cli.call.formatting import as_json, as_text
 from cli.call.versions import Logged, Version, held, known, versions
 from pipeline.calls.merge import Folded, fold
-from pipeline.times import moment
+from pipeline.dead_letters import dead_letter
+from pipeline.times import moment, rfc3339
+from schemas.codec import decode
 from schemas.records import Call, CtiEvent
 from tests.examples import examples
 from tests.pipeline.calls.histories import CUSTOMER_LEG, Story, histories
 from tests.pipeline.contacts.records import (
     NOON,
+    TASK,
     call,
     changed,
     completed,
@@ -106,7 +109,7 @@ def test_json_has_the_documented_shape() -> None:
     assert json.loads(json.dumps(shown)) == shown
     assert {
         "task_sid", "at", "version", "call", "decision", "decisions", "streams", "recordings",
-        "versions", "contradictions",
+        "versions", "contradictions", "dead_letters",
     } == set(shown)  # fmt: skip
     assert [1, 2] == [version["revision"] for version in shown["versions"]]
     assert {"revision", "at", "cause", "changes"} == set(shown["version"])
@@ -147,6 +150,23 @@ def test_text_tells_it_to_people() -> None:
     bare = as_text(known(found[0], []), None, NOON + 400)
     assert "Version 1 (held at " in bare
     assert 3 == bare.count("  none")
+
+
+def test_dead_letters_of_the_call_are_counted() -> None:
+    """Each with its time and its reason; without any, people read nothing of them."""
+    found = a_history()
+    value, _ = dead_letter(
+        reason="not-json", detail="unexpected\nend", role="flexcapture-bridge", origin="s",
+        part="p", position="1", at=NOON, key=None, original=b"{" + TASK.encode(),
+    )  # fmt: skip
+    letter = decode(value)
+    assert TASK == letter.task_sid
+    with_it = known(found[-1], [*OTHERS, Logged(NOON + 900, letter)])
+    assert [{"at": rfc3339(NOON + 900), "reason": "not-json", "detail": "unexpected\nend"}] == (
+        as_json(with_it, None, None)["dead_letters"]
+    )
+    assert "not-json: unexpected end" in as_text(with_it, None, None)
+    assert "Dead letters" not in as_text(known(found[-1], OTHERS), None, None)
 
 
 @pytest.mark.parametrize(

@@ -122,4 +122,5 @@ def test_those_asked_for_are_in_order_of_time(times: list[int], since: int) -> N
     found = Asked(since=since).of(letters)
     assert sorted(at for at in times if at >= since) == [each.at for each in found]
     assert () == Asked(reason="other").of(letters)
+    assert () == Asked(task_sid="WT1").of(letters)
     assert {0} >= {each.id[1] for each in Asked(ids=[(0, 0)]).of(letters)}

@@ -51,6 +51,34 @@ def test_a_sequence_number_that_is_none_spoils_no_frame(sequence):
     assert InvalidFrame("inbound", "payload", None, STREAM) == invalid
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        r'"thanks \ud83d"',
+        "1e999",
+        "NaN",
+        "9" * 5_000,
+        r'"a\u0000b"',
+        '"a\x00b"',
+        "[" * 900 + "]" * 900,
+        "[" * 20_000 + "]" * 20_000,
+        '1,"odd":2',
+    ],
+)
+def test_what_only_lenient_readers_take_spoils_no_message(odd):
+    """In the parameters of a start message, beside them, and in a frame; with a byte order mark
+    too."""
+    plain = parse(start())
+    assert isinstance(plain, Start)
+    inside = start().replace('"customParameters": {', f'"customParameters": {{"odd":{odd},')
+    assert inside != start()
+    outside = start()[:-1] + f',"odd":{odd}}}'
+    frame = media("inbound", "20", b"\x00", "4")
+    for text in (inside, outside, "\ufeff" + outside):
+        assert plain == parse(text) == parse(text.encode())
+    assert parse(frame) == parse(frame[:-1] + f',"odd":{odd}}}')
+
+
 @given(st.text(max_size=60))
 def test_any_text_gives_a_message(text):
     """Nothing makes `parse` raise."""

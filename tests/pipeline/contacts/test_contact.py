@@ -14,9 +14,11 @@ from pipeline.policy.decide import PolicyHistory
 from pipeline.streams.marks import NoLeg
 from schemas.codec import decode, encode
 from schemas.records import (
+    Call,
     CommandAnswered,
     Contact,
     ContactContradiction,
+    Leg,
     RecordingPolicy,
     Session,
 )
@@ -142,6 +144,36 @@ def test_outcomes(records: tuple[Input, ...], outcome: str | None) -> None:
     assert outcome == of(*records).outcome
 
 
+def without_leg(made: Call) -> Call:
+    """The same task, of which no event names a leg."""
+    return replace(made, facts={k: f for k, f in made.facts.items() if k != "customer_call_sid"})
+
+
+JOINED = Leg("CA" + "e" * 32, {}, {"joined": NOON + 9_000})
+
+
+@pytest.mark.parametrize(
+    ("records", "outcome"),
+    [
+        ((without_leg(call(ANN)),), None),
+        ((without_leg(call(ANN_LEFT, completed=31_000)),), "unanswered"),
+        ((without_leg(call(ANN_LEFT, direction=None, completed=31_000)),), "unanswered"),
+        ((without_leg(call(ANN_LEFT, direction="outbound", completed=31_000)),), "unanswered"),
+        ((without_leg(call(ANN_LEFT, direction="internal", completed=31_000)),), "answered"),
+        ((without_leg(call(ANN)), opened(1)), "answered"),
+        ((without_leg(call(ANN_LEFT, completed=31_000)), answered("done")), "answered"),
+        ((replace(without_leg(call(ANN)), legs=(JOINED,)),), "answered"),
+        ((without_leg(call(ANN, facts={"worker_call_sid": LEG})),), "answered"),
+        ((without_leg(call(ANN, facts={"conference_sid": "CF1"})),), None),
+    ],
+)
+def test_a_task_becomes_a_call_when_a_leg_appears(
+    records: tuple[Input, ...], outcome: str | None
+) -> None:
+    """Until then it is not answered, though an agent has it: a callback, or voicemail."""
+    assert outcome == of(*records).outcome
+
+
 OUT = call(ANN_LEFT, direction="outbound", completed=31_000)
 RINGING = call(ANN, direction="outbound")
 
@@ -156,6 +188,7 @@ RINGING = call(ANN, direction="outbound")
         ((OUT,), "answered"),
         ((OUT, answered("expired", 21220)), "unanswered"),
         ((OUT, answered("superseded", None, NoLeg.NOBODY.value)), "unanswered"),
+        ((OUT, answered("no-conference", None, NoLeg.NO_CONFERENCE.value)), "unanswered"),
         ((OUT, answered("superseded", None, NoLeg.RINGING.value)), "unanswered"),
         ((OUT, answered("failed", 429)), "answered"),
         ((OUT, answered("expired", 503)), "answered"),

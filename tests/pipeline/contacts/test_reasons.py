@@ -163,6 +163,10 @@ def test_a_cause_explains_the_gap_in_which_it_lies() -> None:
 def test_answers_that_explain_nothing() -> None:
     """A start that was done, and a stop that failed."""
     assert cause_of(replace(answered("done"), attempts=1)) is None
+    asked = replace(answered("no-conference"), command="find", command_id=f"find:{TASK}:1")
+    assert cause_of(asked) == GapCause(asked.at, "no-leg")
+    assert cause_of(replace(asked, command_id=f"find:{TASK}:40")) is None
+    assert cause_of(replace(asked, outcome="listed")) is None
     assert cause_of(replace(answered("failed", 500), command="stop")) is None
 
 

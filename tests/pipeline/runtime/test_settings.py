@@ -17,6 +17,10 @@ from pipeline.runtime.settings import SettingsError, load
         ("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", "kafka:0", "host:port"),
         ("FLEXCAPTURE_PROCESSES", "tracker=²", "ROLE=N"),
         ("FLEXCAPTURE_RECORD_INBOUND", "maybe", "true or false"),
+        ("FLEXCAPTURE_VOICE_CHANNELS", "voice,", "parted by commas"),
+        ("FLEXCAPTURE_VOICE_CHANNELS", " , ", "parted by commas"),
+        ("FLEXCAPTURE_VOICE_CHANNELS", "voice;custom1", "parted by commas"),
+        ("FLEXCAPTURE_VOICE_CHANNELS", "voice custom1", "parted by commas"),
         ("FLEXCAPTURE_CONSOLE_TOKEN", "two words", "without spaces"),
         ("FLEXCAPTURE_CONSOLE_TOKEN", "x" * 31, "at least 32 characters"),
         ("FLEXCAPTURE_TRUSTED_PROXIES", "10.0.0.1,proxy", "'proxy' is neither an IP address"),
@@ -38,6 +42,18 @@ def test_a_wrong_value_is_told_with_what_would_be_right(
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=f"^{variable}: .*{right}"):
         check(load(None))
+
+
+@pytest.mark.parametrize(
+    ("value", "channels"),
+    [("", {"voice"}), ("custom1", {"custom1"}), (" Voice , custom1,custom1", {"voice", "custom1"})],
+)
+def test_voice_channels_are_names_parted_by_commas(
+    value: str, channels: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In any case; an empty setting is none."""
+    monkeypatch.setenv("FLEXCAPTURE_VOICE_CHANNELS", value)
+    assert channels == load(None).voice_channels
 
 
 @pytest.mark.parametrize("value", ["a:1", "a:1,b:65535", "[::1]:9092", "10.0.0.1:9092, b:1"])

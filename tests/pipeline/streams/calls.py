@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pipeline.calls.view import derived
-from schemas.records import Call, Fact, Reservation, Transfer
+from schemas.records import Call, CommandAnswered, Fact, FindConference, Reservation, Transfer
 
 TASK = "WT" + "a" * 32
 CUSTOMER_LEG = "CA" + "b" * 32
@@ -23,6 +23,14 @@ def reservation(
     user = extension.partition("@")[0]
     known = {"extension": extension, "team": team, "queue": queue, "worker_sid": f"WK{user}"}
     return Reservation(f"WR{user}", facts(**{k: v for k, v in known.items() if v}), milestones)
+
+
+def listed(question: FindConference, at: int, outcome: str = "listed") -> CommandAnswered:
+    """Return the adapter's answer to a question whether there is a conference."""
+    return CommandAnswered(
+        question.command_id, question.task_sid, question.generation, "find", outcome, None, None,
+        None, None, "", 1, at,
+    )  # fmt: skip
 
 
 def transfer(sid: str = "TT1", /, **milestones: int) -> Transfer:

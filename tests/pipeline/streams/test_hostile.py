@@ -15,6 +15,7 @@ from schemas.records import (
     CallStreams,
     CommandAnswered,
     CtiEvent,
+    FindConference,
     GatewayAlive,
     MediaStreamOpened,
     RecordingDecided,
@@ -34,6 +35,7 @@ from tests.pipeline.calls.histories import (
     worker_attributes,
     worker_sid,
 )
+from tests.pipeline.streams.calls import listed
 
 OWN, FOREIGN = leg_sid("own"), leg_sid("foreign")
 LINES = ("ann@example.com", "team:blue", worker_sid("ann").lower(), "worker:ann")
@@ -127,6 +129,8 @@ class Running:
         for record in records:
             if isinstance(record, StartDuplicateStream):
                 self._start(record)
+            if isinstance(record, FindConference):
+                self._take(listed(record, self.now))
 
     def _start(self, command: StartDuplicateStream) -> None:
         leg = command.call_sid or CUSTOMER_LEG

@@ -17,6 +17,7 @@ from schemas.records import (
     CallStreams,
     CommandAnswered,
     FetchLeg,
+    FindConference,
     LegFetched,
     MediaStreamChanged,
     MediaStreamOpened,
@@ -37,6 +38,7 @@ from tests.pipeline.calls.histories import (
     outbound,
     worker_sid,
 )
+from tests.pipeline.streams.calls import listed
 from tests.pipeline.streams.world import HISTORY
 
 ANN, AGAIN, BOSS = leg_sid("ann"), leg_sid("again"), leg_sid("boss")
@@ -88,6 +90,11 @@ class Manager:
             self.call = heard.state
             self._version(at)
         return self
+
+    def listed(self, at: int, question: FindConference) -> "Manager":
+        """Twilio lists a conference."""
+        answer = listed(question, T0 + at)
+        return self._take(on_record(TASK, self.state, answer, self.history, T0 + at))
 
     def tick(self, at: int) -> "Manager":
         """Time passes."""
@@ -244,7 +251,8 @@ def test_a_streamed_leg_that_turns_out_to_be_the_agents_own_is_stopped() -> None
     [question] = manager.tick(4_100).of(FetchLeg)
     manager.answer(4_200, question, "client:ann_40example_2Ecom", start=CUSTOMER)
     assert OWN_LEG in [c.reason for c in manager.of(MediaStreamChanged)]
-    [start] = manager.of(StartDuplicateStream)
+    [find] = manager.of(FindConference)
+    [start] = manager.listed(4_300, find).of(StartDuplicateStream)
     assert start.call_sid is None
     assert ANN.lower() not in start.customer_marks
     assert ANN.lower() in start.worker_marks

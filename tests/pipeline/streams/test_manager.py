@@ -12,6 +12,7 @@ from schemas.codec import decode, encode
 from schemas.records import (
     Call,
     CallStreams,
+    FindConference,
     LegCheck,
     MediaStreamChanged,
     MediaStreamOpened,
@@ -28,6 +29,7 @@ from tests.pipeline.streams.calls import (
     CUSTOMER_LEG,
     TASK,
     call,
+    listed,
     reservation,
     transfer,
 )
@@ -67,8 +69,11 @@ def test_an_accepted_call_is_decided_and_started_in_one_step() -> None:
 
 
 def test_an_outbound_call_is_started_without_a_leg() -> None:
-    """Nobody knows the customer's leg yet: the adapter is to ask."""
-    told = _seen(None, call(ACTIVE, direction="outbound", customer_call_sid=None), T).told
+    """Once Twilio lists a conference, in which the adapter is to look for it."""
+    step = _seen(None, call(ACTIVE, direction="outbound", customer_call_sid=None), T)
+    assert not [t for t in step.told if isinstance(t, StartDuplicateStream | MediaStreamChanged)]
+    [find] = [t for t in step.told if isinstance(t, FindConference)]
+    told = on_record(TASK, step.state, listed(find, T + 50), HISTORY, T + 50).told
 
     start = next(t for t in told if isinstance(t, StartDuplicateStream))
     assert (None, "outbound") == (start.call_sid, start.direction)

@@ -10,8 +10,8 @@ from tests.pipeline.streams.calls import CUSTOMER_LEG
 from tests.pipeline.streams.world import Deed, World
 
 
-def _wanted(seconds: int = 0) -> World:
-    world = World()
+def _wanted(seconds: int = 0, direction: str = "inbound") -> World:
+    world = World(direction=direction)
     world.want()
     world.hear_all()
     if seconds:
@@ -331,7 +331,7 @@ def test_an_error_that_twilio_reports_starts_the_next_stream_at_once() -> None:
 def test_a_ringing_leg_goes_on_being_asked_for() -> None:
     """Each command that expires is followed at once by the next attempt, for as long as it rings,
     and none of them makes a new generation."""
-    world = _wanted()
+    world = _wanted(direction="outbound")
     for _ in range(10):
         world.now += START_EXPIRY_MS
         world.carry_out(Deed(done=False, outcome="expired", code=21220, attempts=30))
@@ -425,6 +425,8 @@ def test_a_leg_that_becomes_known_is_asked_for_at_once() -> None:
     by another where an event corrects it."""
     world = World(leg=None)
     world.want()
+    world.hear_all()
+    world.carry_out()
     world.hear_all()
     for leg in (CUSTOMER_LEG, "CAother"):
         world.leg = leg

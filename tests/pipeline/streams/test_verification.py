@@ -11,6 +11,7 @@ from schemas.records import (
     CallStreams,
     CommandAnswered,
     Fact,
+    FindConference,
     Leg,
     MediaStreamChanged,
     MediaStreamOpened,
@@ -18,7 +19,7 @@ from schemas.records import (
     StopDuplicateStream,
     VerifyLeg,
 )
-from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, later, reservation
+from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, later, listed, reservation
 from tests.pipeline.streams.world import HISTORY
 
 T = 1_000_000
@@ -79,12 +80,14 @@ def test_a_confirmed_leg_is_not_asked_about_again() -> None:
 
 def test_only_a_contradiction_stops_the_media_stream() -> None:
     """It is stopped in the same step, and the leg is not streamed again: the adapter must find
-    another one in the conference."""
+    another one in the conference, if there is one."""
     step = verified(started().state, "contradicted", T + 200)
 
     [stop] = [t for t in step.told if isinstance(t, StopDuplicateStream)]
     assert (stop.stream_sid, stop.reason) == ("MZ1", FOREIGN_LEG)
     assert FOREIGN_LEG in [t.reason for t in step.told if isinstance(t, MediaStreamChanged)]
+    [find] = [t for t in step.told if isinstance(t, FindConference)]
+    step = on_record(TASK, step.state, listed(find, T + 250), HISTORY, T + 250)
     [start] = [t for t in step.told if isinstance(t, StartDuplicateStream)]
     assert (start.generation, start.call_sid) == (2, None)
     assert CUSTOMER_LEG.lower() not in start.customer_marks
@@ -137,8 +140,8 @@ def test_a_leg_that_attributes_named_late_is_looked_up_before_it_is_streamed() -
     named = call(ACTIVE, direction="outbound", customer_call_sid=None)
     late = {**named.facts, "customer_call_sid": Fact(FOUND, 0, T + 5_000, "e")}
     step = on_record(TASK, None, later(named, facts=late), HISTORY, T + 5_000)
-    [start] = [t for t in step.told if isinstance(t, StartDuplicateStream)]
-    assert start.call_sid is None
+    assert not [t for t in step.told if isinstance(t, StartDuplicateStream)]
+    assert [t for t in step.told if isinstance(t, FindConference)]
 
 
 def test_another_task_that_names_the_leg_is_asked_about_at_once() -> None:

@@ -14,6 +14,7 @@ from schemas.records import (
     Call,
     CallStreams,
     CommandAnswered,
+    FindConference,
     GatewayAlive,
     GatewayStarted,
     ManagedStream,
@@ -35,7 +36,7 @@ HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)])
 SOURCES = ("calls", "manager", "adapter", "g1", "g2")
 NO_MEDIA_MS = 5_000
 
-Command = StartDuplicateStream | StopDuplicateStream | VerifyLeg
+Command = StartDuplicateStream | StopDuplicateStream | FindConference | VerifyLeg
 Record = manager.Seen | manager.Own
 
 
@@ -107,7 +108,7 @@ class World:
     saved: list[tuple[int, CallStreams | None]] = field(default_factory=list)
     commands: deque[Command] = field(default_factory=deque)
     issued: list[StartDuplicateStream | StopDuplicateStream] = field(default_factory=list)
-    asked: list[VerifyLeg] = field(default_factory=list)
+    asked: list[VerifyLeg | FindConference] = field(default_factory=list)
     told: list[MediaStreamChanged] = field(default_factory=list)
     decided: list[RecordingDecided] = field(default_factory=list)
     sockets: dict[str, Socket] = field(default_factory=dict)
@@ -120,6 +121,7 @@ class World:
     reports: dict[str, ReportedStream] = field(default_factory=dict)
     revision: int = 0
     leg: str | None = CUSTOMER_LEG
+    direction: str = "inbound"
 
     def __post_init__(self) -> None:
         self.core = StreamsCore(self.history, self.hurried)
@@ -160,7 +162,12 @@ class World:
 
     def version(self) -> Call:
         """The call as it is."""
-        made = call(*self.reservations, revision=self.revision, customer_call_sid=self.leg)
+        made = call(
+            *self.reservations,
+            revision=self.revision,
+            customer_call_sid=self.leg,
+            direction=self.direction,
+        )
         return replace(made, media_streams=tuple(self.reports.values()))
 
     # Kafka and the manager
@@ -217,9 +224,12 @@ class World:
         self.state = step.state
         self.saved.append((len(self.handled), self.state))
         for told in (output.record for output in step.outputs if output.topic is not MEDIA):
-            if isinstance(told, StartDuplicateStream | StopDuplicateStream | VerifyLeg):
+            if isinstance(told, FindConference | VerifyLeg):
+                self.asked.append(told)
+            if isinstance(told, StartDuplicateStream | StopDuplicateStream):
+                self.issued.append(told)
+            if isinstance(told, Command):
                 self.commands.append(told)
-                (self.asked if isinstance(told, VerifyLeg) else self.issued).append(told)  # type: ignore[arg-type]
                 continue
             self._tell("manager", told)
             if isinstance(told, MediaStreamChanged):
@@ -250,10 +260,9 @@ class World:
         """Twilio does what it is asked, or not, and the adapter says so, or not."""
         stream_sid = None
         outcome = deed.outcome
-        if isinstance(command, VerifyLeg):
+        if isinstance(command, FindConference | VerifyLeg):
             if outcome is not None:
-                told = deed.verified if outcome == "done" else "unknown"
-                self._tell("adapter", _verified(command, told, self.now))
+                self._tell("adapter", self._answered(command, deed))
             return
         if isinstance(command, StartDuplicateStream):
             if not self.on_call:
@@ -266,6 +275,13 @@ class World:
         if outcome is not None:
             sid = stream_sid if outcome == "done" else None
             self._tell("adapter", _answer(command, outcome, sid, deed, self.now))
+
+    def _answered(self, command: FindConference | VerifyLeg, deed: Deed) -> CommandAnswered:
+        if deed.outcome != "done":
+            return _told(command, "unknown", self.now)
+        if isinstance(command, VerifyLeg):
+            return _told(command, deed.verified, self.now)
+        return _told(command, "listed" if self.on_call else "no-conference", self.now)
 
     def _start(self, command: StartDuplicateStream, *, opens: bool) -> str | None:
         name = stream_name(TASK, CUSTOMER_LEG, command.generation)
@@ -366,9 +382,11 @@ class World:
         return () if self.state is None else self.state.media_streams
 
 
-def _verified(command: VerifyLeg, outcome: str, now: int) -> CommandAnswered:
+def _told(command: FindConference | VerifyLeg, outcome: str, now: int) -> CommandAnswered:
+    is_find = isinstance(command, FindConference)
+    kind, call_sid = ("find", None) if is_find else ("verify", command.call_sid)
     return CommandAnswered(
-        command.command_id, TASK, command.generation, "verify", outcome, command.call_sid,
+        command.command_id, TASK, command.generation, kind, outcome, call_sid,
         None, None, None, outcome, 1, now,
     )  # fmt: skip
 

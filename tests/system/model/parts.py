@@ -42,7 +42,8 @@ class Story:
     `state`: forming (no contact yet), active, ended, or ignored (no voice call). `over_at`: when
     the call as a whole was over, whoever's session was open; `ended_at`: that, or when the last
     part was over. `swept`: the end is the rule's, not an event's. `customer_leg` is the call SID to
-    stream, as far as events tell it. `connections`: each reservation's state.
+    stream, as far as events tell it. `connections`: each reservation's state. `has_legs`: there is
+    a call at all, not a task alone.
     """
 
     task_sid: str
@@ -61,11 +62,15 @@ class Story:
     sessions: tuple[Session, ...]
     connections: dict[str, str]
     transfers: tuple[Transfer, ...]
+    has_legs: bool = True
 
     def outcome(self, *, connected: bool | None = None) -> str | None:
         """answered, abandoned or unanswered; None while it is open. `connected`: whether a media
         stream of the customer's leg ran, None: nothing is known of that."""
         over = self.state == "ended"
+        is_call = self.has_legs or connected or self.direction == "internal"
+        if not is_call and any(s.started_at for s in self.sessions):
+            return "unanswered" if over else None
         if any(s.started_at is not None for s in self.sessions):
             if self.direction != "outbound" or self.answered or connected:
                 return "answered"

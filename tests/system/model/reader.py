@@ -103,6 +103,7 @@ class Reader:
             transfers=tuple(
                 Transfer(t["begun"], "over" in t) for t in self.transfers.values() if "begun" in t
             ),
+            has_legs=bool(legs or self.named_legs),
         )
 
     def _learn_facts(self) -> None:

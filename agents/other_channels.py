@@ -1,0 +1,38 @@
+"""Calls in task channels that are not recorded: counted, and logged once a channel."""
+
+import structlog
+from prometheus_client import Counter
+
+log = structlog.get_logger(__name__)
+
+MAX_CHANNELS = 50
+"""Further channels are counted together."""
+FURTHER = "further channels"
+
+IGNORED_CALLS = Counter(
+    "flexcapture_tracker_ignored_calls",
+    "Tasks with a call or a conference in a channel that FLEXCAPTURE_VOICE_CHANNELS does not name",
+    ["channel"],
+)
+
+
+class OtherChannels:
+    """The channels that this process has reported."""
+
+    def __init__(self) -> None:
+        self._reported: set[str] = set()
+
+    def report(self, channel: str) -> None:
+        """Count a task of the channel that has a call; the first of a channel is logged."""
+        name = channel.lower()
+        if name not in self._reported and len(self._reported) >= MAX_CHANNELS:
+            name = FURTHER
+        IGNORED_CALLS.labels(name).inc()
+        if name in self._reported:
+            return
+        self._reported.add(name)
+        log.warning(
+            "tasks of this channel have calls, which are not recorded: if it carries voice, add it "
+            "to FLEXCAPTURE_VOICE_CHANNELS",
+            channel=name,
+        )

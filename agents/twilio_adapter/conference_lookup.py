@@ -1,0 +1,46 @@
+"""Asks Twilio whether it lists a conference for a task. When it is asked again, the stream manager
+decides (`pipeline/streams/conference_search.py`)."""
+
+from agents.twilio_adapter.attempt import Effort
+from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.leg_lookup import Legs
+from agents.twilio_adapter.request_gate import Gate
+from agents.twilio_adapter.turns import NoTurn
+from agents.twilio_adapter.waits import wait_after
+from pipeline.streams.command_results import FIND_FAILED, LISTED, NO_CONFERENCE
+from pipeline.streams.marks import NoLeg
+from pipeline.streams.verification import UNKNOWN
+from pipeline.twilio.errors import Verdict, verdict_on_start
+from schemas.records import CommandAnswered
+
+
+class ConferenceFinder:
+    """Answers `FindConference`."""
+
+    def __init__(self, legs: Legs, gate: Gate) -> None:
+        self._legs = legs
+        self._gate = gate
+
+    async def find(self, effort: Effort) -> CommandAnswered:
+        """Ask whether Twilio lists a conference, again while it fails, until the question
+        expires."""
+        while effort.patience() > 0:
+            try:
+                is_listed = bool(await self._legs.conferences(effort))
+            except NoTurn as ended:
+                effort.waited(ended.trouble)
+            except TwilioError as error:
+                effort.failed(error)
+                wait = self._wait_after(error, effort)
+                if wait is None:
+                    return effort.answer(FIND_FAILED)
+                await effort.rest(wait)
+            else:
+                effort.went("listed" if is_listed else NoLeg.NO_CONFERENCE.value)
+                return effort.answer(LISTED if is_listed else NO_CONFERENCE)
+        return effort.answer(UNKNOWN)
+
+    def _wait_after(self, error: TwilioError, effort: Effort) -> float | None:
+        verdict = verdict_on_start(error.status, error.code)
+        is_trouble = verdict in (Verdict.BACK_OFF, Verdict.REFUSED)
+        return wait_after(self._gate, error, verdict, effort) if is_trouble else None

@@ -1,0 +1,43 @@
+"""How long a command waits before Twilio is asked the same again."""
+
+from agents.twilio_adapter.attempt import Command, Effort
+from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.request_gate import Gate
+from pipeline.calls.view import INBOUND
+from pipeline.twilio.errors import Verdict
+from schemas.records import StartDuplicateStream
+
+MOST_REFUSALS = 2
+"""So often a command is refused while the account is not, before it is answered `failed`."""
+MOST_RETRY_AFTER_S = 10.0
+"""Twilio's own wish to be left alone is granted so far."""
+
+
+def wait_after(gate: Gate, error: TwilioError, verdict: Verdict, effort: Effort) -> float | None:
+    """Return the seconds to wait before the request is repeated; None: repeating it is of no use.
+    An outage or a refusal of the whole account is waited out at the gate."""
+    if verdict is Verdict.REFUSED:
+        if gate.is_refused:
+            return 0.0  # the account's trouble: waited for at the gate
+        effort.refusals += 1
+        return effort.asking.delay() if effort.refusals < MOST_REFUSALS else None
+    if verdict is Verdict.BACK_OFF:
+        wait = effort.resting.delay() if gate.is_free else 0.0
+        return max(wait, min(error.retry_after, MOST_RETRY_AFTER_S))
+    if verdict in (Verdict.ASK_AGAIN, Verdict.LOOK_UP_AGAIN):
+        return pause_for(effort, is_gone=_is_gone(effort.command))
+    return None
+
+
+def _is_gone(command: Command) -> bool:
+    """Whether a leg that Twilio does not find in progress is most likely gone: the customer's of an
+    inbound call is in progress before an agent accepts. One that rings is answered at any
+    moment."""
+    if not isinstance(command, StartDuplicateStream) or command.call_sid is None:
+        return False
+    return command.direction == INBOUND
+
+
+def pause_for(effort: Effort, *, is_gone: bool) -> float:
+    """Return the seconds until a leg is asked for again that is not there, or not yet."""
+    return effort.absent.delay() if is_gone else effort.asking.delay()

@@ -1,0 +1,205 @@
+"""Text that strict readers refuse, from Kinesis to the consolidated contact: nothing is lost."""
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.calls.events import delta
+from pipeline.calls.merge import fold
+from pipeline.calls.trimming import TRIMMED
+from pipeline.contacts.contact import contact
+from pipeline.contacts.state import empty
+from pipeline.contacts.state import fold as contact_fold
+from pipeline.kinesis.messages import TRIMMED_HEADER, KinesisRecord, Limits, Message, messages_of
+from pipeline.kinesis.shard_ref import Place
+from pipeline.policy.decide import NOBODY, PolicyHistory
+from pipeline.store.sanitize import storable
+from schemas.codec import decode, encode
+from schemas.records import Call, Contact, CtiEvent, DeadLetter
+from schemas.topics import CTI_EVENTS
+
+TASK, LEG = "WT" + "a" * 32, "CA" + "b" * 32
+RESERVATION, WORKER = "WR" + "c" * 32, "WK" + "d" * 32
+AT = 1_795_415_820_000
+PLACE = Place("flex-events", AT, "shardId-000000000000")
+DEEP = '{"a":' * 50_000 + "1" + "}" * 50_000
+
+ODD = {
+    "half a pair": r'"thanks \ud83d"',
+    "the other half": r'"\ude00 thanks"',
+    "out of range": "1e999",
+    "not a number": "NaN",
+    "infinity": "-Infinity",
+    "long number": "9" * 6_000,
+    "escaped NUL": r'"a\u0000b"',
+    "raw NUL": '"a\x00b"',
+    "deep": DEEP,
+    "deep as Python reads it": "[" * 900 + "]" * 900,
+    "twice": '1,"odd":2',
+    "huge": '"' + "x" * 2_000_000 + '"',
+    "huge, of two bytes a character": '"' + "é" * 2_000_000 + '"',
+    "huge, of quotes": '"' + r"\"" * 700_000 + '"',
+}
+
+
+def attributes(odd: str, **known: Any) -> str:
+    """Attributes as JSON, with an odd field before and after what matters."""
+    return '{"odd":' + odd + "," + json.dumps(known)[1:-1] + ',"later":' + odd + "}"
+
+
+def event(task_attributes: Any, worker_attributes: Any, **more: Any) -> dict[str, Any]:
+    """A worker accepts a call."""
+    payload = {
+        "task_sid": TASK,
+        "reservation_sid": RESERVATION,
+        "worker_sid": WORKER,
+        "worker_name": "ann",
+        "task_channel_unique_name": "voice",
+        "timestamp": AT // 1000,
+        "task_attributes": task_attributes,
+        "worker_attributes": worker_attributes,
+        **more,
+    }
+    kind = "com.twilio.taskrouter.reservation.accepted"
+    return {"specversion": "1.0", "id": "EV1", "source": "x", "type": kind,
+            "data": {"payload": payload}}  # fmt: skip
+
+
+def carried(raw: bytes, limits: Limits = Limits()) -> Message:  # noqa: B008 - a value
+    """What becomes of a Kinesis record."""
+    (message,) = messages_of(PLACE, KinesisRecord("1", AT, raw), limits, AT)
+    assert len(message.value) + len(message.key or b"") < limits.event_bytes
+    return message
+
+
+def through_the_pipeline(message: Message) -> Contact:
+    """The contact as it is stored, made of one message of the bridge."""
+    assert CTI_EVENTS.name == message.topic
+    found = decode(message.value)
+    assert isinstance(found, CtiEvent)
+    assert TASK == found.task_sid
+    folded = fold(None, found, AT)
+    assert not isinstance(folded, str)
+    call = decode(encode(folded.call))  # type: ignore[union-attr]
+    made = contact(contact_fold(empty(TASK), call, AT), PolicyHistory.of([NOBODY]), AT)
+    assert made is not None
+    stored = storable(decode(encode(made)))
+    assert "\x00" not in repr(stored)
+    json.dumps(stored.customer, ensure_ascii=False, allow_nan=False).encode()
+    return stored  # type: ignore[no-any-return]
+
+
+def check(message: Message, customer: str = "+1555") -> None:
+    """Direction, customer, leg and extension are those of the attributes."""
+    made = through_the_pipeline(message)
+    assert ("inbound", customer, (LEG,)) == (made.direction, made.customer, made.call_sids)
+    assert ["ann@example.com"] == [s.extension for s in made.sessions]
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_odd_attributes_of_task_and_worker(odd: str) -> None:
+    """An odd field is no reason to lose the others."""
+    task = attributes(odd, direction="inbound", call_sid=LEG, **{"from": "+1555"})
+    worker = attributes(odd, email="Ann@example.com")
+    check(carried(json.dumps(event(task, worker), ensure_ascii=False).encode()))
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_an_odd_event(odd: str) -> None:
+    """The same in the event itself, with attributes as objects too, alone and in an array."""
+    known = {"direction": "inbound", "call_sid": LEG, "from": "+1555"}
+    plain = event(known, {"email": "Ann@example.com"}, odd="ODD")
+    text = json.dumps({**plain, "more": "ODD"}, ensure_ascii=False).replace('"ODD"', odd)
+    check(carried(text.encode()))
+    check(carried(f"[{text}]".encode()))
+    check(carried(b"\xef\xbb\xbf" + text.encode()))
+
+
+@pytest.mark.parametrize("odd", [r"+1555\ud83d", r"+1555\u0000"])
+def test_an_odd_value_that_matters(odd: str) -> None:
+    """It is kept, with U+FFFD for what cannot be stored."""
+    task = f'{{"direction":"inbound","call_sid":"{LEG}","from":"{odd}"}}'
+    raw = orjson.dumps(event(task, {"email": "Ann@example.com"}))
+    check(carried(raw), customer="+1555\ufffd")
+
+
+def test_a_body_is_json_for_every_reader() -> None:
+    """Text that was read leniently is written again; strict text stays as it came."""
+    raw = json.dumps(event({}, {})).encode()
+    assert raw == decode(carried(raw).value).body.encode()
+    odd = raw.replace(b'"worker_name": "ann"', b'"worker_name": "ann \\ud83d", "x": 1e999')
+    found = orjson.loads(decode(carried(odd).value).body)
+    payload = found["data"]["payload"]
+    assert ("ann \ufffd", None) == (payload["worker_name"], payload["x"])
+
+
+def test_a_trimmed_event_says_so() -> None:
+    """In a header, and in its body."""
+    task = attributes('"' + "x" * 9_000 + '"', direction="inbound", call_sid=LEG)
+    raw = json.dumps(event(task, {})).encode()
+    message = carried(raw, Limits(event_bytes=8_000))
+    assert message.is_trimmed
+    assert str(len(raw)).encode() == dict(message.headers)[TRIMMED_HEADER]
+    assert len(raw) == orjson.loads(decode(message.value).body)[TRIMMED]
+    assert not carried(raw).is_trimmed
+
+
+@pytest.mark.parametrize(
+    ("raw", "sid"),
+    [
+        (json.dumps(event({}, {})).encode()[:-9], TASK),
+        (f'{{"id": {TASK}'.encode(), TASK),
+        (b"\x00\x01" + TASK.encode() + b"\xff", TASK),
+        (f"{TASK} {TASK}".encode(), TASK),
+        (f"{TASK} {'WT' + 'e' * 32}".encode(), None),
+        (b"neither JSON nor a task", None),
+        (json.dumps({**event({}, {}), "id": None}).encode(), TASK),
+    ],
+)
+def test_an_unreadable_event_is_counted_for_its_call(raw: bytes, sid: str | None) -> None:
+    """If the bytes name one: as the dead letter's key, in it, and in its headers."""
+    message = carried(raw)
+    letter = decode(message.value)
+    assert isinstance(letter, DeadLetter)
+    assert sid == letter.task_sid == message.task_sid
+    assert (None if sid is None else sid.encode()) == message.key
+    assert (sid or "").encode() == dict(message.headers).get("flexcapture.task_sid", b"")
+
+
+SHORT = st.text(max_size=20) | st.sampled_from([LEG, "inbound", "outbound", "client:ann", "true"])
+PLAIN = st.none() | st.booleans() | st.integers(0, 2**60) | SHORT
+PEOPLE = st.dictionaries(st.sampled_from(["customer", "worker"]), PLAIN)
+CONFERENCE = st.fixed_dictionaries({"sid": PLAIN, "participants": PEOPLE | PLAIN})
+TASK_FIELDS = st.sampled_from(
+    ["call_sid", "from", "to", "caller", "called", "direction", "outbound_to", "client_call",
+     "internal", "other"]
+)  # fmt: skip
+TASK_ATTRIBUTES = st.dictionaries(TASK_FIELDS, PLAIN | st.lists(PLAIN)).flatmap(
+    lambda known: st.one_of(st.just(known), CONFERENCE.map(lambda c: {**known, "conference": c}))
+)
+WORKER_FIELDS = st.sampled_from(["email", "contact_uri", "full_name", "team_name", "roles"])
+
+
+@settings(deadline=None)
+@given(TASK_ATTRIBUTES, st.dictionaries(WORKER_FIELDS, PLAIN), st.booleans())
+def test_a_trimmed_event_says_the_same_of_the_call(
+    task: dict[str, Any], worker: dict[str, Any], as_text: bool
+) -> None:
+    """Whatever the attributes hold."""
+    padding = {"a": "x" * 20_000}
+    stated = [json.dumps(each) if as_text else each
+              for each in ({**padding, **task}, {**padding, **worker})]  # fmt: skip
+    raw = json.dumps(event(*stated)).encode()
+    small = carried(raw, Limits(event_bytes=19_000))
+    assert small.is_trimmed
+    assert _said(carried(raw)) == _said(small)
+
+
+def _said(message: Message) -> Call:
+    said = delta(decode(message.value))
+    assert isinstance(said, Call)
+    return said

@@ -88,7 +88,7 @@ EXACT: tuple[Callable[[int], Any], ...] = (
     lambda at: at / 1000,
 )
 """Notations of a time, exact to the second at least."""
-INVALID = ("soon", "", None, {}, [], True, math.inf, "2026-13-45T99:99:99Z")
+INVALID: tuple[Any, ...] = ("soon", "", None, {}, [], True, math.inf, "2026-13-45T99:99:99Z")
 """No times: they count as absent."""
 INEXACT: tuple[Callable[[int], Any], ...] = (
     lambda at: iso(at)[:16] + "Z",

@@ -35,7 +35,7 @@ NOBODY = ListVersion(0, 0)
 @dataclass(frozen=True)
 class Verdict:
     """`record`: the call is recorded; `begins`: and begins to be, if it was not (False: only what
-    runs goes on). `kind`: monitored, bridging, ended, off-list, excluded, none, internal,
+    runs goes on). `kind`: monitored, bridging, ended, off-list, excluded, none, absent, internal,
     direction, no-direction or unknown. `version`: the list's."""
 
     record: bool
@@ -120,7 +120,10 @@ def _kind(
     if on:
         return _by_who_is_on(on, versions, now)
     goes_on = told.state != "ended" and _bridges(told, versions, now, alone_since or 0)
-    return "bridging" if goes_on else "none"
+    if goes_on:
+        return "bridging"
+    away = any(s.is_absent and is_monitored(version, s) for s in told.sessions)
+    return "absent" if away else "none"
 
 
 def _by_who_is_on(on: list[Session], versions: Sequence[ListVersion], now: int) -> str:
@@ -134,11 +137,11 @@ def _by_who_is_on(on: list[Session], versions: Sequence[ListVersion], now: int) 
 
 def _bridges(told: Story, versions: Sequence[ListVersion], now: int, alone_since: int) -> bool:
     """Nobody is on: whether it is a transfer from a monitored agent to one who may be."""
-    gone = [s for s in told.sessions if s.started_at is not None and s.ended_at is not None]
+    gone = [s for s in told.sessions if s.started_at is not None and s.gone_at is not None]
     if not gone:
         return False
-    last = max(gone, key=lambda s: s.ended_at or 0)
-    left = last.ended_at or 0
+    last = max(gone, key=lambda s: s.gone_at or 0)
+    left = last.gone_at or 0
     since = [left, now, *(v.holds_from for v in versions if left < v.holds_from < now)]
     if not any(is_monitored(in_force(versions, at), last) for at in since if at <= now):
         return False
@@ -195,7 +198,7 @@ def _deadlines(told: Story | None, alone_since: int | None) -> set[int]:
     found = {s.created_at + RINGS_AT_MOST for s in told.sessions}
     found |= {s.started_at + DIRECTION_WITHIN for s in told.sessions if s.started_at is not None}
     if alone_since is not None:
-        ends = [s.ended_at for s in told.sessions if s.ended_at is not None]
+        ends = [s.gone_at for s in told.sessions if s.gone_at is not None]
         found.add(max([alone_since, *ends]) + SECOND)
     return found
 
@@ -243,7 +246,7 @@ def told(found: Iterable[Moment]) -> list[tuple[int, str, str]]:
 
 def _differ(kind: str, other: str) -> bool:
     """Whether two reasons not to record are told in other words."""
-    nobody = ("none", "off-list", "ended")
+    nobody = ("none", "off-list", "ended", "absent")
     return kind != other and not (kind in nobody and other in nobody)
 
 

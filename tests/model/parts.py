@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 class Session:
     """A worker's part. `started_at` None: never accepted, as far as is known. `called`: all lines
     of a list that name the worker or the team, by all that was said in this part. `absences`: from
-    when to when the worker had no leg in the call, though the reservation was open; None: still."""
+    when to when the worker had no leg in the call, though the reservation was open; None: still.
+    `is_absent`: `ended_at` is that of the worker's last leg, and the worker may come back."""
 
     reservation_sid: str
     worker_sid: str | None
@@ -19,23 +20,12 @@ class Session:
     ended_at: int | None
     called: frozenset[str] = field(default=frozenset(), compare=False)
     absences: tuple[tuple[int, int | None], ...] = field(default=(), compare=False)
+    is_absent: bool = field(default=False, compare=False)
 
     @property
     def is_on(self) -> bool:
-        """Accepted, not over, and not absent."""
-        return self.started_at is not None and self.gone_at is None
-
-    @property
-    def is_absent(self) -> bool:
-        """Whether the reservation is open, and the worker has no leg any more."""
-        return self.ended_at is None and self.gone_at is not None
-
-    @property
-    def gone_at(self) -> int | None:
-        """When the worker left, for good or not; None while the worker is there."""
-        if self.ended_at is not None:
-            return self.ended_at
-        return next((since for since, until in self.absences if until is None), None)
+        """Accepted, and not over."""
+        return self.started_at is not None and self.ended_at is None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@
   it is told, with the task. Callbacks are to the second: within one second the reservation's
   milliseconds are believed.
 - While a reservation is open and all of its worker's legs have left, the worker is absent: the
-  session goes on if a leg of the worker's comes, and has ended with the last leg if none does.
+  session has ended with the last leg unless another leg of the worker's comes, and the call is not
+  over for that.
 - A call is over when the task is cancelled, the customer's leg gone, or the conference ended
   (unless somebody was reserved, or came in, afterwards); otherwise once every session is over, no
   transfer is awaited and no outside party is on; or when the task is done; or, swept, when none of
@@ -225,8 +226,7 @@ class Reader:
         ended = min((steps[end] for end in _ENDS if end in steps), default=None)
         left = None if started is None else left_at(sid, legs, self.reservations)
         is_open = ended is None and over is None and self._done() is None
-        if not (REAL_FLEX.is_on and is_open):
-            ended = _first(ended, left)
+        ended = _first(ended, left)
         if over is not None and created <= over + SECOND:
             ended = _first(ended, over)
         if ended is None:
@@ -246,6 +246,7 @@ class Reader:
             absences=absences(sid, legs, self.reservations)
             if started is not None and REAL_FLEX.is_on
             else (),
+            is_absent=REAL_FLEX.is_on and is_open and left is not None,
         )
 
     def _over(self, legs: list[Leg]) -> int | None:
@@ -261,7 +262,7 @@ class Reader:
     def _ended(
         self, legs: list[Leg], sessions: tuple[Session, ...], over: int | None
     ) -> int | None:
-        if over is not None or any(s.ended_at is None for s in sessions):
+        if over is not None or any(s.ended_at is None or s.is_absent for s in sessions):
             return over
         done = self._done()
         outside = [leg for leg in legs if leg.whose == "unknown"]

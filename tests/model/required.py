@@ -88,9 +88,13 @@ def _session(session: Session, at: int) -> Session:
     return replace(
         session,
         started_at=started if started is not None and started <= at else None,
-        ended_at=ended if ended is not None and ended <= at else None,
-        absences=tuple((since, None) for since in away),
+        ended_at=_first_of(*away, ended if ended is not None and ended <= at else None),
+        is_absent=bool(away),
     )
+
+
+def _first_of(*times: int | None) -> int | None:
+    return min((at for at in times if at is not None), default=None)
 
 
 def _evidence(reader: Reader, story: Story, opened_at: int | None) -> int | None:

@@ -163,7 +163,7 @@ def test_a_leg_that_comes_back_continues_the_session(inbound: bool) -> None:
     gone_at = scene.now
     scene.drop(ann.call_sid)
     assert ("stop", "absent") == words(scene)[-1]
-    assert (None, "active") == (of(scene).sessions[0].ended_at, of(scene).state)
+    assert (gone_at, "active") == (of(scene).sessions[0].ended_at, of(scene).state)
     scene.now += 180_000
     ends = ("+15559990000", ann.address) if inbound else (ann.address, "+15559990000")
     scene.answers(OTHER, *ends, "inbound" if inbound else "outbound-api")

@@ -137,11 +137,11 @@ def _by_who_is_on(on: list[Session], versions: Sequence[ListVersion], now: int) 
 
 def _bridges(told: Story, versions: Sequence[ListVersion], now: int, alone_since: int) -> bool:
     """Nobody is on: whether it is a transfer from a monitored agent to one who may be."""
-    gone = [s for s in told.sessions if s.started_at is not None and s.gone_at is not None]
+    gone = [s for s in told.sessions if s.started_at is not None and s.ended_at is not None]
     if not gone:
         return False
-    last = max(gone, key=lambda s: s.gone_at or 0)
-    left = last.gone_at or 0
+    last = max(gone, key=lambda s: s.ended_at or 0)
+    left = last.ended_at or 0
     since = [left, now, *(v.holds_from for v in versions if left < v.holds_from < now)]
     if not any(is_monitored(in_force(versions, at), last) for at in since if at <= now):
         return False
@@ -198,7 +198,7 @@ def _deadlines(told: Story | None, alone_since: int | None) -> set[int]:
     found = {s.created_at + RINGS_AT_MOST for s in told.sessions}
     found |= {s.started_at + DIRECTION_WITHIN for s in told.sessions if s.started_at is not None}
     if alone_since is not None:
-        ends = [s.gone_at for s in told.sessions if s.gone_at is not None]
+        ends = [s.ended_at for s in told.sessions if s.ended_at is not None]
         found.add(max([alone_since, *ends]) + SECOND)
     return found
 

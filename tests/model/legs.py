@@ -138,6 +138,7 @@ def _leg(
             flags=frozenset(n for n in ("coaching", "muted") if words.get(n) == "true"),
             roles=tuple(named.get(call_sid, ())),
             came=min(came, default=None),
+            left_at=left,
         ),
     )
 

@@ -11,8 +11,11 @@
 7. A leg that came in muted, or is labelled `supervisor`, is a supervisor's.
 8. A label `worker` or `agent`, a softphone, or the task's own word makes it a worker's.
 
+9. If there is no customer by then, the leg that the task named later is the customer's though it
+   did not come yet.
+
 Of the ways in which a leg may be the customer's only the strongest counts that fits any leg of the
-call: 2, 3, 5, 6.
+call: 2, 3, 5, 6, 9.
 """
 
 from collections.abc import Sequence
@@ -30,7 +33,7 @@ _STRENGTH = ("named first", "end", "named later")
 class Traits:
     """What is said of a leg. `label`, `end` (its own one) and `flags` (`coaching`, `muted`) as the
     callbacks say them; `roles`: what the attributes named it, first to last; `came`: when it came,
-    to be compared with other legs; None: it never did."""
+    to be compared with other legs; None: it never did; `left_at`: when it was gone (ms)."""
 
     call_sid: str
     label: str
@@ -38,6 +41,7 @@ class Traits:
     flags: frozenset[str]
     roles: tuple[str, ...]
     came: tuple[int, int, int, str] | None
+    left_at: int | None
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def identities(
     if not ways:
         workers = [leg for leg in legs if found[leg.call_sid].whose == "worker"]
         open_ = [leg for leg in legs if not found[leg.call_sid].whose]
-        customers = _by_label(open_, workers, accepted)
+        customers = _by_label(open_, workers, accepted) or _named(open_, task)
     for leg in legs:
         if leg.call_sid in customers:
             found[leg.call_sid] = Identity("customer")
@@ -87,7 +91,12 @@ def _surely(leg: Traits, task: dict[str, Any], people: dict[str, dict[str, Any]]
     }
     if by_end or by_label:
         return Identity("worker", frozenset(by_end | by_label))
-    return Identity("named later" if leg.call_sid == task.get("later") else "")
+    named = leg.call_sid == task.get("later") and leg.came is not None
+    return Identity("named later" if named else "")
+
+
+def _named(legs: Sequence[Traits], task: dict[str, Any]) -> list[str]:
+    return [leg.call_sid for leg in legs if leg.call_sid == task.get("later")]
 
 
 def _by_label(
@@ -109,6 +118,7 @@ def _came_after_both(
     as many may be agents' as there are agents without a known leg."""
     if leg.came is None:
         return False
+    others = [o for o in others if o.left_at is None or o.left_at // _SECOND >= leg.came[0]]
     agents = sum(at // _SECOND <= leg.came[0] for at in accepted.values())
     placed = sum(other.came is not None and other.came < leg.came for other in workers)
     before = sum(other.came is not None and other.came < leg.came for other in others)

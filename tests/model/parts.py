@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 class Session:
     """A worker's part. `started_at` None: never accepted, as far as is known. `called`: all lines
     of a list that name the worker or the team, by all that was said in this part. `absences`: from
-    when to when the worker had no leg in the call, though the reservation was open; None: still.
-    `is_absent`: `ended_at` is that of the worker's last leg, and the worker may come back."""
+    when to when the worker had no leg in the call, between two legs; `is_absent`: `ended_at` is
+    that of the worker's last leg, and the worker may come back."""
 
     reservation_sid: str
     worker_sid: str | None
@@ -19,7 +19,7 @@ class Session:
     started_at: int | None
     ended_at: int | None
     called: frozenset[str] = field(default=frozenset(), compare=False)
-    absences: tuple[tuple[int, int | None], ...] = field(default=(), compare=False)
+    absences: tuple[tuple[int, int], ...] = field(default=(), compare=False)
     is_absent: bool = field(default=False, compare=False)
 
     @property

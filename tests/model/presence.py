@@ -13,26 +13,24 @@ _SECOND = 1_000
 def left_at(sid: str, legs: Sequence[Leg], reservations: Steps) -> int | None:
     """When the last of the worker's legs in this part had left; None: one is there, or none is
     known."""
-    away = absences(sid, legs, reservations)
-    return away[-1][0] if away and away[-1][1] is None else None
+    own = _own(sid, legs, reservations)
+    if not own or any(leg.left_at is None for leg in own):
+        return None
+    return max(leg.left_at or 0 for leg in own)
 
 
-def absences(
-    sid: str, legs: Sequence[Leg], reservations: Steps
-) -> tuple[tuple[int, int | None], ...]:
-    """From when to when none of the worker's legs was there, after the first had been; None: none
-    came any more."""
-    accepted = reservations[sid]["accepted"]
-    spans = [(leg.came_at or accepted, leg.left_at) for leg in _own(sid, legs, reservations)]
-    found: list[tuple[int, int | None]] = []
+def absences(sid: str, legs: Sequence[Leg], reservations: Steps) -> tuple[tuple[int, int], ...]:
+    """From when to when none of the worker's legs was there, between two that were. Callbacks tell
+    the second only: what lies within one is no absence."""
+    found: list[tuple[int, int]] = []
     gone: int | None = None
-    for came, left in sorted(spans, key=lambda span: span[0]):
-        if gone is not None and came > gone:
-            found.append((gone, came))
-        gone = None if left is None else max(left, gone or 0)
-        if gone is None:
+    for leg in sorted(_own(sid, legs, reservations), key=lambda leg: leg.came_at or 0):
+        if gone is not None and leg.came_at is not None and leg.came_at > gone + _SECOND:
+            found.append((gone, leg.came_at))
+        if leg.left_at is None:
             break
-    return tuple(found) if gone is None else (*found, (gone, None))
+        gone = max(leg.left_at, gone or 0)
+    return tuple(found)
 
 
 def _own(sid: str, legs: Sequence[Leg], reservations: Steps) -> list[Leg]:

@@ -84,17 +84,13 @@ def _is_there(session: Session, at: int) -> bool:
 
 def _session(session: Session, at: int) -> Session:
     started, ended = session.started_at, session.ended_at
-    away = [since for since, until in session.absences if since <= at < (until or at + 1)]
+    for gone, back in session.absences:
+        ended = gone if gone <= at < back else ended
     return replace(
         session,
         started_at=started if started is not None and started <= at else None,
-        ended_at=_first_of(*away, ended if ended is not None and ended <= at else None),
-        is_absent=bool(away),
+        ended_at=ended if ended is not None and ended <= at else None,
     )
-
-
-def _first_of(*times: int | None) -> int | None:
-    return min((at for at in times if at is not None), default=None)
 
 
 def _evidence(reader: Reader, story: Story, opened_at: int | None) -> int | None:

@@ -116,20 +116,24 @@ def _kind(
         return "direction"
     if told.over_at is not None:
         return "ended"
+    return _by_sessions(told, versions, now, alone_since or 0)
+
+
+def _by_sessions(told: Story, versions: Sequence[ListVersion], now: int, alone_since: int) -> str:
+    version = in_force(versions, now)
     on = [s for s in told.sessions if s.is_on]
-    if on:
-        return _by_who_is_on(on, versions, now)
-    goes_on = told.state != "ended" and _bridges(told, versions, now, alone_since or 0)
-    if goes_on:
-        return "bridging"
+    if any(is_monitored(version, s) for s in on):
+        return "monitored"
     away = any(s.is_absent and is_monitored(version, s) for s in told.sessions)
+    if on:
+        return "absent" if away else _by_who_is_on(on, versions, now)
+    if told.state != "ended" and _bridges(told, versions, now, alone_since):
+        return "bridging"
     return "absent" if away else "none"
 
 
 def _by_who_is_on(on: list[Session], versions: Sequence[ListVersion], now: int) -> str:
     version = in_force(versions, now)
-    if any(is_monitored(version, s) for s in on):
-        return "monitored"
     if any(is_named(version, s) and is_excluded(version, s) for s in on):
         return "excluded"
     return "off-list" if any(was_monitored(versions, s, now) for s in on) else "none"

@@ -139,9 +139,7 @@ def _contact(product: Product, versions: PolicyHistory) -> Contact | None:
 
 
 def _verdict(decision: Decision) -> Verdict:
-    absent = decision.kind == "none" and "the reservation is open" in decision.reason
-    kind = "absent" if absent else decision.kind
-    return Verdict(decision.record, decision.begins, kind, decision.policy_version)
+    return Verdict(decision.record, decision.begins, decision.kind, decision.policy_version)
 
 
 def _of_model(found: Story | None) -> dict[str, object] | None:

@@ -17,7 +17,7 @@ LABELS = ("external", "external party", "transfer-target", "caller", "customer")
 
 
 class UnusualCall(CallBuilder):
-    """A call of any kind. What must come of it beside recordings: `is_contact`, `most_requests` as
+    """A call of any kind. Its expectation beside recordings: `is_contact`, `most_requests` as
     in `Expectation`."""
 
     is_contact = True
@@ -35,7 +35,7 @@ class UnusualCall(CallBuilder):
         self._stage.labels_agents = False
 
     def without_call_callbacks(self) -> None:
-        """Call status callbacks are not configured: only the REST API tells a leg's ends."""
+        """Call status callbacks are not configured: only the REST API shows a leg's ends."""
         self._stage.call_callbacks = False
 
     def customer_is(self, stated: str, end: str) -> None:

@@ -1,4 +1,4 @@
-"""Calls whose legs are no textbook: whose is which is not to be seen from labels or schemes."""
+"""Calls in which neither labels nor schemes say which leg is the customer's."""
 
 from simulator.openings import conversation_begins, dialled
 from simulator.people import ANN, SID, SUE, SUPPORT, TESS, Agent
@@ -84,7 +84,7 @@ def supervised_while_ringing(call: UnusualCall) -> None:
 
 
 def supervised_unanswered(call: UnusualCall) -> None:
-    """Outbound, a muted supervisor joins, nobody answers"""
+    """Outbound, a muted supervisor joins, no answer"""
     dialled(call)
     call.wait(400)
     call.rings(listed=True)

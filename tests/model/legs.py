@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.model.identities import Identity, Traits, identities
 from tests.model.reading import Said, attributes
 from tests.model.real_flex import REAL_FLEX
-from tests.model.whose import Identity, Traits, identities
 from tests.model.words import direction_of, marks_of, text
 
 _GONE = {"completed", "busy", "no-answer", "failed", "canceled"}

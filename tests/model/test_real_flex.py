@@ -77,7 +77,7 @@ def words(scene: Scene) -> list[tuple[str, str]]:
 def test_a_third_party_is_not_the_customer(
     label: str | None, account: Account, direction: str
 ) -> None:
-    """Whatever its label: the call goes on when it leaves."""
+    """Whatever its label: the call continues when it leaves."""
     scene, _ = with_ann(account, direction)
     third_party(scene, label)
     found = of(scene)
@@ -157,7 +157,7 @@ def test_an_anonymous_end_is_nobodys(nobody: str | None) -> None:
 
 @pytest.mark.parametrize("inbound", [True, False])
 def test_a_leg_that_comes_back_continues_the_session(inbound: bool) -> None:
-    """While it is absent the recording stops, for that reason; the ends tell that it is back."""
+    """While it is absent the recording stops, for that reason; the ends show that it is back."""
     scene, ann = with_ann(WITH_ENDS)
     scene.now += 5_000
     gone_at = scene.now
@@ -194,7 +194,7 @@ def test_a_stranger_does_not_count_as_the_agent() -> None:
 
 
 def test_a_cold_transfer_is_bridged_though_the_leg_leaves_first() -> None:
-    """The leg's leaving is known before the reservation's end: the recording goes on."""
+    """The leg's leaving is known before the reservation's end: the recording continues."""
     scene, ann = with_ann(Account())
     begun = scene.transfer(ann, "COLD", "WORKER")
     scene.now += 200
@@ -205,7 +205,7 @@ def test_a_cold_transfer_is_bridged_though_the_leg_leaves_first() -> None:
 
 @pytest.mark.parametrize("direction", ["inbound", "outbound"])
 def test_the_customer_named_anew_is_a_third_party(direction: str) -> None:
-    """It leaves, and the call goes on."""
+    """It leaves, and the call continues."""
     scene, ann = with_ann(Account(label=None, customer_label=False), direction)
     scene.join(THIRD, None)
     people = {"customer": THIRD, "worker": ann.call_sid}
@@ -276,7 +276,7 @@ def test_inbound_with_outbound_to_is_outbound() -> None:
 
 @pytest.mark.parametrize("members", ODD_MEMBERS, ids=range(len(ODD_MEMBERS)))
 def test_odd_text_is_read(members: str) -> None:
-    """The attributes are what they are without it."""
+    """The attributes are the same as without it."""
     scene, _ = with_ann(Account())
     plain = of(scene)
     odd, _ = with_ann(Account(), odd=lambda: members)
@@ -290,7 +290,7 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character() -> None:
 
 
 def test_a_time_in_any_notation() -> None:
-    """All are the same time, to the notation's precision; what is no time is absent."""
+    """All are the same time, to the notation's precision; anything else is absent."""
     at = START + 12_345
     found = {name: moment(stamp) for name, stamp in stamps_of(at).items()}
     exact = dict.fromkeys(("iso", "lower", "comma", "offset", "ms", "ms text"), at)

@@ -1,5 +1,5 @@
-"""Generated calls that no textbook shows: whose leg is which is not to be seen from labels or
-schemes, legs come back, tasks have no call, attributes and times are written in any way."""
+"""Generated calls that no textbook shows: neither labels nor schemes say which leg is the
+customer's, legs come back, tasks have no call, attributes and times are written in any way."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -114,7 +114,7 @@ class UnusualDirector(Director):
         return False
 
     def deeds(self) -> dict[str, Callable[[], None]]:
-        """What may happen while they talk."""
+        """The deeds that are possible while they talk."""
         return super().deeds() | {
             "outside": self.outside, "third party": self.outside, "reload": self.reloads,
             "reload long": self.reloads, "muted": self.mutes, "own hold": self.holds_own,

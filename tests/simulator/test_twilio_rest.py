@@ -197,7 +197,7 @@ async def test_requests_are_counted_for_their_task() -> None:
 
 
 async def test_a_muted_supervisor_is_listed_and_not_heard() -> None:
-    """The conference shows the leg as muted, and nobody hears it."""
+    """The conference shows the leg as muted, and no other leg hears it."""
     world = _world()
     supervisor = "CA" + "7" * 32
     world.apply(LegBegan(supervisor, LegStatus.IN_PROGRESS), 0)

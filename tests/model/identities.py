@@ -1,9 +1,9 @@
-"""Whose a leg is. The rules, the first that fits:
+"""The party that a leg belongs to. The rules, the first that fits:
 
 1. A leg that coaches is a supervisor's.
 2. The leg that the task named before a worker was asked for is the customer's.
 3. The leg's own end: the worker's address makes it the worker's, the task's customer's address the
-   customer's. Anonymous ends are nobody's.
+   customer's. Anonymous ends fit no party.
 4. A label that names a worker (SID, address, name) makes it that worker's.
 5. The leg that the task named later, if it came into the conference, is the customer's.
 6. Labels come last: `customer` means the customer, of a leg that did not come after customer and
@@ -31,7 +31,7 @@ _STRENGTH = ("named first", "end", "named later")
 
 @dataclass(frozen=True)
 class Traits:
-    """What is said of a leg. `label`, `end` (its own one) and `flags` (`coaching`, `muted`) as the
+    """The statements about a leg. `label`, `end` (its own one) and `flags` (`coaching`, `muted`) as the
     callbacks say them; `roles`: what the attributes named it, first to last; `came`: when it came,
     to be compared with other legs; None: it never did; `left_at`: when it was gone (ms)."""
 
@@ -46,7 +46,7 @@ class Traits:
 
 @dataclass(frozen=True)
 class Identity:
-    """Whose a leg is: customer, worker, supervisor or unknown; `owners`: the worker's
+    """The party of a leg: customer, worker, supervisor or unknown; `owners`: the worker's
     reservations."""
 
     whose: str
@@ -59,7 +59,7 @@ def identities(
     people: dict[str, dict[str, Any]],
     accepted: dict[str, int],
 ) -> dict[str, Identity]:
-    """Whose each leg is, by call SID. `task`, `people`: what is known of the task and of each
+    """The party of each leg, by call SID. `task`, `people`: the facts of the task and of each
     reservation's worker; `accepted`: when reservations were accepted (ms)."""
     found = {leg.call_sid: _surely(leg, task, people) for leg in legs}
     ways = [way for way in _STRENGTH if any(f.whose == way for f in found.values())]
@@ -102,7 +102,7 @@ def _named(legs: Sequence[Traits], task: dict[str, Any]) -> list[str]:
 def _by_label(
     legs: Sequence[Traits], workers: Sequence[Traits], accepted: dict[str, int]
 ) -> list[str]:
-    """The legs that are the customer's by their label alone; `legs`: those that are nobody's so
+    """The legs that are the customer's by their label alone; `legs`: those without a party so
     far."""
     last = {leg.call_sid: _at_last(leg, accepted).whose for leg in legs}
     known = [*workers, *(leg for leg in legs if last[leg.call_sid] == "worker")]
@@ -114,8 +114,8 @@ def _by_label(
 def _came_after_both(
     leg: Traits, others: Sequence[Traits], workers: Sequence[Traits], accepted: dict[str, int]
 ) -> bool:
-    """Whether customer and agent were there when the leg came. Of the legs that may be anybody's,
-    as many may be agents' as there are agents without a known leg."""
+    """Whether customer and agent were there when the leg came. Of the legs without a party, as
+    many may be agents' as there are agents without a known leg."""
     if leg.came is None:
         return False
     others = [o for o in others if o.left_at is None or o.left_at // _SECOND >= leg.came[0]]

@@ -1,4 +1,4 @@
-"""The legs of a call in the model: who is on which, since when, and whether it is gone."""
+"""The legs of a call in the model: the party of each, since when, and whether it is gone."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -293,8 +293,8 @@ class Reader:
         return "active" if ended is None else "ended"
 
     def _answered(self, legs: list[Leg], sessions: tuple[Session, ...]) -> bool:
-        """Somebody besides the workers was on the call. A leg that nobody knows may be that of a
-        worker of whom no leg is known."""
+        """Somebody besides the workers was on the call. A leg without a party may be that of a
+        worker without a known leg."""
         if "joined" in self.facts or any(leg.whose == "customer" and leg.was_on for leg in legs):
             return True
         workers = sum(s.started_at is not None for s in sessions)

@@ -140,7 +140,7 @@ async def test_faults_come_first() -> None:
 
 
 async def test_conference_is_found_by_its_task() -> None:
-    """The conference of a task lists who is in it, with status, label, hold and coaching."""
+    """The conference of a task lists its participants, with status, label, hold and coaching."""
     async with _double(_world()) as api:
         _, found = await api.get("/Conferences.json", FriendlyName=TASK, Status="in-progress")
         _, none = await api.get("/Conferences.json", FriendlyName=TASK, Status="completed")

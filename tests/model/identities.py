@@ -32,8 +32,8 @@ _STRENGTH = ("named first", "end", "named later")
 @dataclass(frozen=True)
 class Traits:
     """The statements about a leg. `label`, `end` (its own one) and `flags` (`coaching`, `muted`) as
-    the callbacks say them; `roles`: what the attributes named it, first to last; `came`: when it came,
-    to be compared with other legs; None: it never did; `left_at`: when it was gone (ms)."""
+    the callbacks say them; `roles`: the attributes' words for it, first to last; `came`: when it
+    came, to be compared with other legs; None: it never did; `left_at`: when it was gone (ms)."""
 
     call_sid: str
     label: str

@@ -69,7 +69,8 @@ class Story:
         """answered, abandoned or unanswered; None while it is open. `connected`: whether a media
         stream of the customer's leg ran, None: nothing is known of that."""
         over = self.state == "ended"
-        if not (self.has_legs or connected) and any(s.started_at for s in self.sessions):
+        is_call = self.has_legs or connected or self.direction == "internal"
+        if not is_call and any(s.started_at for s in self.sessions):
             return "unanswered" if over else None
         if any(s.started_at is not None for s in self.sessions):
             if self.direction != "outbound" or self.answered or connected:

@@ -5,17 +5,15 @@
 3. The leg's own end: the worker's address makes it the worker's, the task's customer's address the
    customer's. Anonymous ends fit no party.
 4. A label that names a worker (SID, address, name) makes it that worker's.
-5. The leg that the task named later, if it came into the conference, is the customer's.
-6. Labels come last: `customer` means the customer, of a leg that did not come after customer and
-   agent were both there. No other label does.
+5. Then the label `customer` means the customer, of a leg that did not come after customer and agent
+   were both there. No other label does.
+6. The leg that the task named later is the customer's. Agents can write such names, so that it
+   comes after the label.
 7. A leg that came in muted, or is labelled `supervisor`, is a supervisor's.
 8. A label `worker` or `agent`, a softphone, or the task's own word makes it a worker's.
 
-9. If there is no customer by then, the leg that the task named later is the customer's though it
-   did not come yet.
-
 Of the ways in which a leg may be the customer's only the strongest counts that fits any leg of the
-call: 2, 3, 5, 6, 9.
+call: 2, 3, 5, 6.
 """
 
 from collections.abc import Sequence
@@ -26,7 +24,7 @@ from tests.model.ends import same
 from tests.model.words import marks_of
 
 _SECOND = 1_000
-_STRENGTH = ("named first", "end", "named later")
+_STRENGTH = ("named first", "end")
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Identity:
     """The party of a leg: customer, worker, supervisor or unknown; `owners`: the worker's
     reservations."""
 
-    whose: str
+    whose: str = ""
     owners: frozenset[str] = frozenset()
 
 
@@ -91,8 +89,7 @@ def _surely(leg: Traits, task: dict[str, Any], people: dict[str, dict[str, Any]]
     }
     if by_end or by_label:
         return Identity("worker", frozenset(by_end | by_label))
-    named = leg.call_sid == task.get("later") and leg.came is not None
-    return Identity("named later" if named else "")
+    return Identity()
 
 
 def _named(legs: Sequence[Traits], task: dict[str, Any]) -> list[str]:
@@ -118,11 +115,17 @@ def _came_after_both(
     many may be agents' as there are agents without a known leg."""
     if leg.came is None:
         return False
-    others = [o for o in others if o.left_at is None or o.left_at // _SECOND >= leg.came[0]]
+    others = [o for o in others if _counts(o, leg.came[0])]
     agents = sum(at // _SECOND <= leg.came[0] for at in accepted.values())
     placed = sum(other.came is not None and other.came < leg.came for other in workers)
     before = sum(other.came is not None and other.came < leg.came for other in others)
     return agents > 0 and before > max(0, agents - placed)
+
+
+def _counts(other: Traits, second: int) -> bool:
+    """Whether the other leg is there at that time, or was the customer's by its label."""
+    there = other.left_at is None or other.left_at // _SECOND >= second
+    return there or other.label.lower() == "customer"
 
 
 def _at_last(leg: Traits, accepted: dict[str, int]) -> Identity:

@@ -65,7 +65,7 @@ def identities(
     if not ways:
         workers = [leg for leg in legs if found[leg.call_sid].whose == "worker"]
         open_ = [leg for leg in legs if not found[leg.call_sid].whose]
-        customers = _by_label(open_, workers, accepted) or _named(open_, task)
+        customers = _by_label(open_, workers, accepted, task) or _named(open_, task)
     for leg in legs:
         if leg.call_sid in customers:
             found[leg.call_sid] = Identity("customer")
@@ -97,7 +97,10 @@ def _named(legs: Sequence[Traits], task: dict[str, Any]) -> list[str]:
 
 
 def _by_label(
-    legs: Sequence[Traits], workers: Sequence[Traits], accepted: dict[str, int]
+    legs: Sequence[Traits],
+    workers: Sequence[Traits],
+    accepted: dict[str, int],
+    task: dict[str, Any],
 ) -> list[str]:
     """The legs that are the customer's by their label alone; `legs`: those without a party so
     far."""
@@ -105,21 +108,35 @@ def _by_label(
     known = [*workers, *(leg for leg in legs if last[leg.call_sid] == "worker")]
     others = [leg for leg in legs if last[leg.call_sid] == "unknown"]
     labelled = [leg for leg in legs if leg.label.lower() == "customer"]
-    return [leg.call_sid for leg in labelled if not _came_after_both(leg, others, known, accepted)]
+    return [
+        leg.call_sid
+        for leg in labelled
+        if not _came_after_both(leg, others, known, accepted, task.get("later"))
+    ]
 
 
 def _came_after_both(
-    leg: Traits, others: Sequence[Traits], workers: Sequence[Traits], accepted: dict[str, int]
+    leg: Traits,
+    others: Sequence[Traits],
+    workers: Sequence[Traits],
+    accepted: dict[str, int],
+    named: str | None,
 ) -> bool:
-    """Whether customer and agent were there when the leg came. Of the legs without a party, as
-    many may be agents' as there are agents without a known leg."""
+    """Whether customer and agent were there when the leg came. The customer is the leg `named`
+    later, or one without a party: as many of these may be agents' as there are agents without a
+    known leg."""
     if leg.came is None:
         return False
     others = [o for o in others if _counts(o, leg.came[0])]
     agents = sum(at // _SECOND <= leg.came[0] for at in accepted.values())
-    placed = sum(other.came is not None and other.came < leg.came for other in workers)
-    before = sum(other.came is not None and other.came < leg.came for other in others)
-    return agents > 0 and before > max(0, agents - placed)
+    placed = sum(_came_before(other, leg) for other in workers)
+    before = [other.call_sid for other in others if _came_before(other, leg)]
+    return agents > 0 and (named in before or len(before) > max(0, agents - placed))
+
+
+def _came_before(other: Traits, leg: Traits) -> bool:
+    """Whether the other leg came in a second before; within one nothing is certain."""
+    return other.came is not None and leg.came is not None and other.came[0] < leg.came[0]
 
 
 def _counts(other: Traits, second: int) -> bool:

@@ -102,17 +102,18 @@ def _by_label(
     accepted: dict[str, int],
     task: dict[str, Any],
 ) -> list[str]:
-    """The legs that are the customer's by their label alone; `legs`: those without a party so
-    far."""
+    """The leg that is the customer's by its label; of several the one that the task named, else
+    the first. `legs`: those without a party so far."""
     last = {leg.call_sid: _at_last(leg, accepted).whose for leg in legs}
     known = [*workers, *(leg for leg in legs if last[leg.call_sid] == "worker")]
     others = [leg for leg in legs if last[leg.call_sid] == "unknown"]
     labelled = [leg for leg in legs if leg.label.lower() == "customer"]
-    return [
-        leg.call_sid
-        for leg in labelled
-        if not _came_after_both(leg, others, known, accepted, task.get("later"))
-    ]
+    named = task.get("later")
+    left = [leg for leg in labelled if not _came_after_both(leg, others, known, accepted, named)]
+    if any(leg.call_sid == named for leg in left):
+        return [str(named)]
+    first = min((leg.came for leg in left if leg.came), default=None)
+    return [leg.call_sid for leg in left if leg.came in (None, first)]
 
 
 def _came_after_both(

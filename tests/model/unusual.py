@@ -123,8 +123,10 @@ class UnusualDirector(Director):
         }  # fmt: skip
 
     def third_party(self) -> str:
-        """A third party joins, with any label."""
+        """A third party joins, with any label, in a later second than the one before: callbacks
+        do not order what is within one."""
         scene = self.scene
+        scene.now += 1_500
         leg = f"CA{len(scene.known) + 900_000:032x}"
         scene.answers(leg, self.one_of(*THIRD_PARTIES), OURS)
         scene.join(leg, self.one_of(*LABELS))

@@ -129,7 +129,8 @@ class UnusualDirector(Director):
         scene.now += 1_500
         leg = f"CA{len(scene.known) + 900_000:032x}"
         scene.answers(leg, self.one_of(*THIRD_PARTIES), OURS)
-        scene.join(leg, self.one_of(*LABELS))
+        labels = [x for x in LABELS if scene.direction != "internal" or x != "customer"]
+        scene.join(leg, self.one_of(*labels))
         return leg
 
     def outside(self) -> None:

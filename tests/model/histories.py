@@ -6,8 +6,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.model.cast import Account, worker_sid
-from tests.model.director import HOUR, Director
-from tests.model.real_flex import REAL_FLEX
+from tests.model.director import HOUR
 from tests.model.scene import Scene
 from tests.model.showing import START, line
 from tests.model.unusual import UnusualDirector, unusual
@@ -70,10 +69,8 @@ def calls(draw: st.DrawFn) -> Scene:
         queue=draw(st.sampled_from(["Support", "Support", "Support", "Claims", "Legal"])),
         junk=lambda: draw(_JUNK),
     )
-    director = Director(draw, scene)
-    if REAL_FLEX.is_on:
-        draw(unusual(scene))
-        director = UnusualDirector(draw, scene)
+    draw(unusual(scene))
+    director = UnusualDirector(draw, scene)
     scene.begin()
     if director.connected():
         for _ in range(draw(st.sampled_from([2, 0, 1, 3, 4, 6, 8]))):

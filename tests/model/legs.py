@@ -5,13 +5,10 @@ from typing import Any
 
 from tests.model.identities import Identity, Traits, identities
 from tests.model.reading import Said, attributes
-from tests.model.real_flex import REAL_FLEX
-from tests.model.words import direction_of, marks_of, text
+from tests.model.words import direction_of, text
 
 _GONE = {"completed", "busy", "no-answer", "failed", "canceled"}
 _REFUSED = {"busy", "no-answer", "failed", "canceled"}
-_CUSTOMER = {"customer", "external", "caller"}
-_WORKER = {"worker", "agent"}
 _SECOND = 1_000
 
 
@@ -19,7 +16,7 @@ _SECOND = 1_000
 class Leg:
     """A leg. `whose`: customer, worker, supervisor or unknown; `owners`: the reservations of the
     worker whose it is, as far as its names tell. `in_since` None: it is not in the conference;
-    `left_at` None: it is not gone; `is_marked`: the conference gives it a label."""
+    `left_at` None: it is not gone; `traits`: the statements about it."""
 
     call_sid: str
     whose: str
@@ -30,7 +27,6 @@ class Leg:
     was_on: bool
     is_held: bool
     was_refused: bool
-    is_marked: bool
     traits: Traits
 
     def part_of(self, created: dict[str, int]) -> str | None:
@@ -48,11 +44,8 @@ def legs_of(said: list[Said], task: dict[str, Any], people: dict[str, dict[str, 
     """The call's legs by all that is said; `task`, `people`: what is known of the task and of each
     reservation's worker."""
     named = _named(said)
-    marks = {sid: marks_of(sid, facts) for sid, facts in people.items()}
     spoken = {s["leg"] for s in said if s["leg"]}
-    legs = [_leg(sid, said, named, task, marks) for sid in sorted(spoken | set(named))]
-    if not REAL_FLEX.is_on:
-        return legs
+    legs = [_leg(sid, said, named) for sid in sorted(spoken | set(named))]
     found = identities([leg.traits for leg in legs], task, people, _accepted(said))
     return [_owned(leg, found[leg.call_sid]) for leg in legs]
 
@@ -87,13 +80,7 @@ def _named(said: list[Said]) -> dict[str, list[str]]:
     return named
 
 
-def _leg(
-    call_sid: str,
-    said: list[Said],
-    named: dict[str, list[str]],
-    task: dict[str, Any],
-    marks: dict[str, set[str]],
-) -> Leg:
+def _leg(call_sid: str, said: list[Said], named: dict[str, list[str]]) -> Leg:
     words: dict[str, str] = {}
     joined = left = in_since = None
     came: list[tuple[int, int, int, str]] = []
@@ -114,23 +101,17 @@ def _leg(
         came += [(each["at"] // _SECOND, each["number"], each["at"], each["id"])] if talks else []
         answered = min(answered or each["at"], each["at"]) if talks else answered
         gone = min(gone or each["at"], each["at"]) if over else gone
-    owners = frozenset(
-        sid for sid, known in marks.items()
-        if known & {words.get(n, "").lower() for n in ("label", "to")}
-        and (not words.get("to") or words["to"].lower() != str(task.get("customer")).lower())
-    )  # fmt: skip
     left = min((at for at in (left, gone) if at is not None), default=None)
     return Leg(
         call_sid=call_sid,
-        whose=_whose(call_sid, words, owners, named, task),
-        owners=owners,
+        whose="unknown",
+        owners=frozenset(),
         came_at=min((at for at in (joined, answered) if at is not None), default=None),
         in_since=in_since,
         left_at=left,
         was_on=joined is not None or answered is not None,
         is_held=words.get("hold") == "true" and left is None,
         was_refused=bool(statuses & _REFUSED),
-        is_marked=bool(words.get("label")),
         traits=Traits(
             call_sid=call_sid,
             label=words.get("label", ""),
@@ -166,25 +147,3 @@ def _words(said: Said) -> dict[str, str]:
         learnt["muted"] = str(words.get("Muted")).lower()
     learnt["hold"] = "true" if held else "false" if step == "unhold" else None
     return {name: value for name, value in learnt.items() if value is not None}
-
-
-def _whose(
-    call_sid: str,
-    words: dict[str, str],
-    owners: frozenset[str],
-    named: dict[str, list[str]],
-    task: dict[str, Any],
-) -> str:
-    label, number = words.get("label", "").lower(), str(task.get("customer") or "").lower()
-    roles = named.get(call_sid, [])
-    if words.get("coaching") == "true":
-        return "supervisor"
-    if call_sid == task.get("original") or label == "customer":
-        return "customer"
-    if label and (label in _CUSTOMER or label == number) and roles[:1] != ["worker"]:
-        return "customer"
-    if owners or label in _WORKER or words.get("to", "").lower().startswith("client:"):
-        return "worker"
-    if roles and set(roles) == {"worker"}:
-        return "worker"
-    return "customer" if call_sid == task.get("later") else "unknown"

@@ -82,15 +82,9 @@ class Reader:
         answered = self._answered(legs, sessions)
         ringing = direction == "outbound" and not answered
         customers = [leg for leg in legs if leg.whose == "customer"]
-        marked = [leg.call_sid for leg in customers if leg.is_marked]
-        leg = self.facts.get("original") or self.facts.get("later")
-        if "original" not in self.facts and len(marked) == 1:
-            leg = marked[0]
-        if REAL_FLEX.is_on:
-            leg = customers[0].call_sid if len(customers) == 1 else None
+        leg = customers[0].call_sid if len(customers) == 1 else None
         if leg is None:
             theirs = {leg.call_sid for leg in legs if leg.whose in ("worker", "supervisor")}
-            theirs = theirs if REAL_FLEX.is_on else set()
             leg = next((named for named in self.named_legs if named not in theirs), None)
         return Story(
             task_sid=self.task_sid,
@@ -243,10 +237,8 @@ class Reader:
             started_at=started,
             ended_at=ended,
             called=frozenset(self.called[sid]),
-            absences=absences(sid, legs, self.reservations)
-            if started is not None and REAL_FLEX.is_on
-            else (),
-            is_absent=REAL_FLEX.is_on and is_open and left is not None,
+            absences=absences(sid, legs, self.reservations) if started is not None else (),
+            is_absent=is_open and left is not None,
         )
 
     def _over(self, legs: list[Leg]) -> int | None:

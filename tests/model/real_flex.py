@@ -1,12 +1,12 @@
-"""The switch for what real contact centers send, beyond the textbook call."""
+"""The switch for tasks without a call, odd text and odd times."""
 
 from dataclasses import dataclass
 
 
 @dataclass
 class Switch:
-    """On: histories contain it, and the rules for it hold. Off: histories and rules are those of
-    the textbook call alone, for a product that does not know more."""
+    """On: histories contain them, and the rules for them hold. Off: for a product that does not
+    know them."""
 
     is_on: bool = False
 

@@ -3,8 +3,6 @@
 import re
 from typing import Any
 
-from tests.model.real_flex import REAL_FLEX
-
 
 def text(value: Any) -> str | None:
     """A word, without blanks around it; None where there is none. Half a surrogate pair is read as
@@ -23,7 +21,7 @@ def direction_of(told: dict[str, Any]) -> str | None:
     if to_client or flagged:
         return "internal"
     said = (text(told.get("direction")) or "").lower()
-    if REAL_FLEX.is_on and text(told.get("outbound_to")):
+    if text(told.get("outbound_to")):
         return "outbound"
     for direction in ("inbound", "outbound"):
         if said.startswith(direction):

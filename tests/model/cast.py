@@ -17,7 +17,7 @@ class Account:
     None); `customer_label`: whether the customer's is marked; `conference`, `calls`: whether the
     conference's and the calls' callbacks are configured; `sequence`: they are numbered; `versions`:
     number, text or None; `stamp`: iso, seconds or none; `envelope`: CloudEvents carry their time;
-    `created`: task.created is among the events; `block`: when the attributes tell the conference:
+    `created`: task.created is among the events; `block`: when the attributes name the conference:
     at once, late or never; `ends`: the calls' callbacks carry both ends and the direction;
     `phones`: what workers answer on (client, number or sip).
     """

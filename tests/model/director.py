@@ -117,7 +117,7 @@ class Director:
         self.scene.join(part.call_sid, self.scene.label(part))
 
     def repeats(self) -> None:
-        """TaskRouter tells again what it told before, as another event."""
+        """TaskRouter repeats an event as another one."""
         self.scene.reservation(self.on[-1], "accepted")
 
     def rewrites(self) -> None:

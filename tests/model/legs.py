@@ -15,7 +15,7 @@ _SECOND = 1_000
 @dataclass(frozen=True)
 class Leg:
     """A leg. `whose`: customer, worker, supervisor or unknown; `owners`: the reservations of the
-    worker whose it is, as far as its names tell. `in_since` None: it is not in the conference;
+    worker whose it is, by its names. `in_since` None: it is not in the conference;
     `left_at` None: it is not gone; `traits`: the statements about it."""
 
     call_sid: str
@@ -31,7 +31,7 @@ class Leg:
 
     def part_of(self, created: dict[str, int]) -> str | None:
         """The worker's part that the leg belongs to: of several parts of his the last one that he
-        was asked for when the leg came (callbacks tell the second only). None: it never came."""
+        was asked for when the leg came (callbacks are to the second). None: it never came."""
         came = self.came_at if self.was_on else self.left_at
         if came is None:
             return None

@@ -1,4 +1,4 @@
-"""What the model tells of a call."""
+"""A call as the model understands it."""
 
 from dataclasses import dataclass, field
 
@@ -43,7 +43,7 @@ class Story:
     `state`: forming (no contact yet), active, ended, or ignored (no voice call). `over_at`: when
     the call as a whole was over, whoever's session was open; `ended_at`: that, or when the last
     part was over. `swept`: the end is the rule's, not an event's. `customer_leg` is the call SID to
-    stream, as far as events tell it. `connections`: each reservation's state. `has_legs`: there is
+    stream, if the events name it. `connections`: each reservation's state. `has_legs`: there is
     a call at all, not a task alone.
     """
 

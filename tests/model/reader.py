@@ -1,6 +1,6 @@
 """Walks through what is said of a call, in the order of time. The rules:
 
-- Of two events that tell the same of channel, queue or a leg, the one with the greater version
+- Of two events about the same channel, queue or a leg, the one with the greater version
   holds, then the later one. Callbacks are ordered by their second, then by sequence number.
 - Attributes of a task or a worker can be rewritten while the task runs. So what the first event
   says of direction, customer, the customer's leg, and a worker's name, address and team holds. What
@@ -8,10 +8,10 @@
 - The leg that the task named as the customer's before a worker was asked for is the customer's. A
   leg that was named later is, too, if it came into the conference (the first named of several), or
   if only one was ever named; and only if the conference does not mark it as a worker's.
-- A step that is told more than once happened when it was first told.
+- A step that is reported more than once happened when it was first reported.
 - A reservation is a session. It begins when it was accepted, and ends with the reservation's end,
   with the last of the worker's own legs leaving, or with the call, whichever is first; if none of
-  it is told, with the task. Callbacks are to the second: within one second the reservation's
+  it is known, with the task. Callbacks are to the second: within one second the reservation's
   milliseconds are believed.
 - While a reservation is open and all of its worker's legs have left, the worker is absent: the
   session has ended with the last leg unless another leg of the worker's comes, and the call is not
@@ -19,7 +19,7 @@
 - A call is over when the task is cancelled, the customer's leg gone, or the conference ended
   (unless somebody was reserved, or came in, afterwards); otherwise once every session is over, no
   transfer is awaited and no outside party is on; or when the task is done; or, swept, when none of
-  it was told for 24 hours.
+  it was known for 24 hours.
 """
 
 from dataclasses import dataclass, field

@@ -18,7 +18,7 @@ WRAP_UP_MS = 60
 
 @dataclass(repr=False)
 class Scene(EventWriter):
-    """A call. `supervisors`: the legs of those who listen in; `silent`: the attributes tell neither
+    """A call. `supervisors`: legs that listen in; `silent`: the attributes state neither
     direction nor caller at first (they are `untold`); `customer`, `customer_end`: the customer's
     address as the task states it, and as the leg's end shows it; `stated`: the direction that the
     attributes state; `task_type`: callback or voicemail, as long as there is no call."""
@@ -63,7 +63,7 @@ class Scene(EventWriter):
             self.task("created")
 
     def tell_direction(self) -> None:
-        """The attributes tell at last what they did not tell at first."""
+        """The attributes state at last the facts that were missing at first."""
         self.attributes |= self.untold
         self.untold = {}
         self.task("updated")
@@ -115,7 +115,7 @@ class Scene(EventWriter):
             self.tell_conference()
 
     def tell_conference(self) -> None:
-        """The attributes tell of the conference."""
+        """The attributes name the conference."""
         self.attributes |= self.conference
         self.task("updated")
 
@@ -195,7 +195,7 @@ class Scene(EventWriter):
         self.call("completed", leg, CallStatus="completed")
 
     def later(self, ms: int, deed: Callable[[], None]) -> None:
-        """What is told some time from now; the cursor stays."""
+        """Events some time from now; the cursor stays."""
         now, self.now = self.now, self.now + ms
         deed()
         self.now = now

@@ -123,6 +123,14 @@ class UnusualDirector(Director):
             "moved": self.moves, "stranger": self.strangers,
         }  # fmt: skip
 
+    def adds(self) -> None:
+        """Another worker that is not on the call yet comes."""
+        name = self.agent()
+        if name not in [part.name for part in self.on]:
+            part = self.scene.offer(name)
+            self.pause()
+            self.scene.accept(part)
+
     def third_party(self) -> str:
         """A third party joins, with any label, in a later second than the one before: callbacks
         do not order what is within one."""

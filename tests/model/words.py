@@ -13,7 +13,7 @@ def text(value: Any) -> str | None:
 
 
 def direction_of(told: dict[str, Any]) -> str | None:
-    """inbound, outbound or internal, by a voice task's attributes; None where they do not tell."""
+    """inbound, outbound or internal, by a voice task's attributes; None if they do not say."""
     to_client = any(
         str(told.get(n) or "").strip().startswith("client:") for n in ("to", "outbound_to")
     )

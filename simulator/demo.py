@@ -24,6 +24,7 @@ from simulator.player import Played, Player
 from simulator.result import RESULT_FILE, write_result
 from simulator.sids import Sids
 from simulator.twilio_rest import Faults, TwilioRest
+from simulator.unusual_tasks import CONFIGURED_CHANNEL
 from simulator.view import print_result
 from simulator.watching import watch
 from simulator.world import World
@@ -116,6 +117,7 @@ class Demo:
             "TWILIO_AUTH_TOKEN": credentials.auth_token,
             "TWILIO_API_URL": rest_url,
             "MONITORED_AGENTS": str(self._monitored.path),
+            "VOICE_CHANNELS": f"voice,{CONFIGURED_CHANNEL}",
         }
 
     def tell(self, line: str) -> None:

@@ -17,17 +17,24 @@ SESSION_TOLERANCE_MS = 1500
 STOP_SLACK_MS = 4500
 EDGE_MS = 1000
 """At the beginning and the end of required time, less than this without audio is no gap."""
+REQUESTS_WITHIN_MS = 20_000
 LOST_FRAME_MS = 10
 """What a lost frame of one track takes from the captured time."""
 
 
 def differences(
-    script: Script, legs: Sequence[Leg], contact: Json | None, audio: Mapping[str, bytes]
+    script: Script,
+    legs: Sequence[Leg],
+    contact: Json | None,
+    audio: Mapping[str, bytes],
+    requests: Sequence[int] = (),
 ) -> list[str]:
     """What of the call is not as it must be. `audio`: the bytes at each recording's `audio_url`, by
-    INUM."""
-    ran = [stream for leg in legs for stream in leg.media_streams]
-    told = _streams(script, legs, ran)
+    INUM; `requests`: when Twilio was asked about the task (ms)."""
+    ran = sorted((s for leg in legs for s in leg.media_streams), key=lambda s: s.requested_at)
+    told = _streams(script, legs, ran) + _requests(script.expectation.most_requests, requests)
+    if not script.expectation.is_contact:
+        return told if contact is None else [*told, "a contact of a task that is no voice call"]
     if contact is None:
         return [*told, "no contact"]
     told += _facts(script, contact)
@@ -38,6 +45,8 @@ def differences(
 
 def settled(script: Script, contact: Json | None) -> bool:
     """Whether the contact looks finished: ended, and its recordings complete."""
+    if not script.expectation.is_contact:
+        return True
     return (
         contact is not None
         and contact["state"] == "ended"
@@ -78,6 +87,14 @@ def _streams(script: Script, legs: Sequence[Leg], ran: Sequence[MediaStream]) ->
     for expected, stream in zip(wanted, ran, strict=False):
         told += _window(expected, stream)
     return told
+
+
+def _requests(most: int | None, requests: Sequence[int]) -> list[str]:
+    if most is None or not requests:
+        return []
+    first = min(requests)
+    early = sum(at - first < REQUESTS_WITHIN_MS for at in requests)
+    return [] if early <= most else [f"{early} requests in the first 20 s, expected at most {most}"]
 
 
 def _may_ask(script: Script) -> bool:

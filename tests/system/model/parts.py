@@ -1,4 +1,4 @@
-"""What the model tells of a call."""
+"""A call as the model understands it."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 class Session:
     """A worker's part. `started_at` None: never accepted, as far as is known. `called`: all lines
     of a list that name the worker or the team, by all that was said in this part. `absences`: from
-    when to when no leg of the worker was there; `is_absent`: none is, and one may come."""
+    when to when the worker had no leg in the call, between two legs; `is_absent`: `ended_at` is
+    that of the worker's last leg, and the worker may come back."""
 
     reservation_sid: str
     worker_sid: str | None
@@ -42,7 +43,7 @@ class Story:
     `state`: forming (no contact yet), active, ended, or ignored (no voice call). `over_at`: when
     the call as a whole was over, whoever's session was open; `ended_at`: that, or when the last
     part was over. `swept`: the end is the rule's, not an event's. `customer_leg` is the call SID to
-    stream, as far as events tell it. `connections`: each reservation's state. `has_legs`: there is
+    stream, if the events name it. `connections`: each reservation's state. `has_legs`: there is
     a call at all, not a task alone.
     """
 

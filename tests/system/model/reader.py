@@ -1,6 +1,6 @@
 """Walks through what is said of a call, in the order of time. The rules:
 
-- Of two events that tell the same of channel, queue or a leg, the one with the greater version
+- Of two events about the same channel, queue or a leg, the one with the greater version
   holds, then the later one. Callbacks are ordered by their second, then by sequence number.
 - Attributes of a task or a worker can be rewritten while the task runs. So what the first event
   says of direction, customer, the customer's leg, and a worker's name, address and team holds. What
@@ -8,15 +8,18 @@
 - The leg that the task named as the customer's before a worker was asked for is the customer's. A
   leg that was named later is, too, if it came into the conference (the first named of several), or
   if only one was ever named; and only if the conference does not mark it as a worker's.
-- A step that is told more than once happened when it was first told.
+- A step that is reported more than once happened when it was first reported.
 - A reservation is a session. It begins when it was accepted, and ends with the reservation's end,
   with the last of the worker's own legs leaving, or with the call, whichever is first; if none of
-  it is told, with the task. Callbacks are to the second: within one second the reservation's
+  it is known, with the task. Callbacks are to the second: within one second the reservation's
   milliseconds are believed.
+- While a reservation is open and all of its worker's legs have left, the worker is absent: the
+  session has ended with the last leg unless another leg of the worker's comes, and the call is not
+  over for that.
 - A call is over when the task is cancelled, the customer's leg gone, or the conference ended
   (unless somebody was reserved, or came in, afterwards); otherwise once every session is over, no
   transfer is awaited and no outside party is on; or when the task is done; or, swept, when none of
-  it was told for 24 hours.
+  it was known for 24 hours.
 """
 
 from dataclasses import dataclass, field
@@ -24,8 +27,10 @@ from typing import Any
 
 from tests.system.model.legs import Leg, legs_of
 from tests.system.model.parts import Session, Story, Transfer
+from tests.system.model.presence import absences, left_at
 from tests.system.model.reading import Said, attributes, moment, number
-from tests.system.model.words import direction_of, extension_of, marks_of, plain_user, text
+from tests.system.model.real_flex import REAL_FLEX
+from tests.system.model.words import direction_of, extension_of, plain_user, text
 
 SECOND = 1_000
 DAY = 24 * 60 * 60 * SECOND
@@ -54,9 +59,8 @@ class Reader:
         self._learn_facts()
         for said in self.said:
             self._walk(said)
-        marks = {sid: marks_of(sid, facts) for sid, facts in self.people.items()}
         self._learn_customer_leg()
-        legs = legs_of(self.said, self.facts, marks)
+        legs = legs_of(self.said, self.facts, self.people)
         over = self._over(legs)
         sessions = self._sessions(legs, over)
         ended, swept = self._ended(legs, sessions, over), False
@@ -78,12 +82,10 @@ class Reader:
         answered = self._answered(legs, sessions)
         ringing = direction == "outbound" and not answered
         customers = [leg for leg in legs if leg.whose == "customer"]
-        marked = [leg.call_sid for leg in customers if leg.is_marked]
-        leg = self.facts.get("original") or self.facts.get("later")
-        if "original" not in self.facts and len(marked) == 1:
-            leg = marked[0]
-        if leg is None and self.named_legs:
-            leg = self.named_legs[0]
+        leg = customers[0].call_sid if len(customers) == 1 else None
+        if leg is None:
+            theirs = {leg.call_sid for leg in legs if leg.whose in ("worker", "supervisor")}
+            leg = next((named for named in self.named_legs if named not in theirs), None)
         return Story(
             task_sid=self.task_sid,
             state=self._state(ended),
@@ -103,7 +105,7 @@ class Reader:
             transfers=tuple(
                 Transfer(t["begun"], "over" in t) for t in self.transfers.values() if "begun" in t
             ),
-            has_legs=bool(legs or self.named_legs),
+            has_legs=not REAL_FLEX.is_on or bool(legs),
         )
 
     def _learn_facts(self) -> None:
@@ -216,9 +218,9 @@ class Reader:
         started = steps.get("accepted")
         created = steps.get("created", min(steps.values()))
         ended = min((steps[end] for end in _ENDS if end in steps), default=None)
+        left = None if started is None else left_at(sid, legs, self.reservations)
         is_open = ended is None and over is None and self._done() is None
-        if started is not None:
-            ended = _first(ended, self._left(sid, legs))
+        ended = _first(ended, left)
         if over is not None and created <= over + SECOND:
             ended = _first(ended, over)
         if ended is None:
@@ -235,41 +237,9 @@ class Reader:
             started_at=started,
             ended_at=ended,
             called=frozenset(self.called[sid]),
-            absences=() if started is None else self._absences(sid, legs),
-            is_absent=is_open and ended is not None,
+            absences=absences(sid, legs, self.reservations) if started is not None else (),
+            is_absent=is_open and left is not None,
         )
-
-    def _left(self, sid: str, legs: list[Leg]) -> int | None:
-        """When the worker's own leg had left: the last of those he has had in this part. A leg
-        that nobody's name is on is his if he is the only worker, and it the only such leg."""
-        own = self._own(sid, legs)
-        if not own or any(leg.left_at is None for leg in own):
-            return None
-        return max(leg.left_at or 0 for leg in own)
-
-    def _absences(self, sid: str, legs: list[Leg]) -> tuple[tuple[int, int], ...]:
-        """From when to when none of the worker's legs was there, between two that were."""
-        found: list[tuple[int, int]] = []
-        gone: int | None = None
-        for leg in sorted(self._own(sid, legs), key=lambda leg: leg.came_at or 0):
-            if gone is not None and leg.came_at is not None and leg.came_at > gone + SECOND:
-                found.append((gone, leg.came_at))
-            if leg.left_at is None:
-                break
-            gone = max(leg.left_at, gone or 0)
-        return tuple(found)
-
-    def _own(self, sid: str, legs: list[Leg]) -> list[Leg]:
-        """The legs that the worker has had in this part."""
-        accepted = [r for r, steps in self.reservations.items() if "accepted" in steps]
-        created = {r: steps.get("created", min(steps.values()))
-                   for r, steps in self.reservations.items() if r in accepted}  # fmt: skip
-        workers = [leg for leg in legs if leg.whose == "worker"]
-        own = [leg for leg in workers if leg.part_of(created) == sid]
-        if len(workers) == len(accepted) == 1 and not workers[0].owners:
-            own = workers
-        started = self.reservations[sid]["accepted"]
-        return [leg for leg in own if leg.left_at is None or leg.left_at + SECOND > started]
 
     def _over(self, legs: list[Leg]) -> int | None:
         ends = [leg.left_at for leg in legs if leg.whose == "customer" and leg.left_at is not None]
@@ -315,8 +285,8 @@ class Reader:
         return "active" if ended is None else "ended"
 
     def _answered(self, legs: list[Leg], sessions: tuple[Session, ...]) -> bool:
-        """Somebody besides the workers was on the call. A leg that nobody knows may be that of a
-        worker of whom no leg is known."""
+        """Somebody besides the workers was on the call. A leg without a party may be that of a
+        worker without a known leg."""
         if "joined" in self.facts or any(leg.whose == "customer" and leg.was_on for leg in legs):
             return True
         workers = sum(s.started_at is not None for s in sessions)

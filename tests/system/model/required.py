@@ -16,7 +16,7 @@ from tests.system.model.reader import Reader
 from tests.system.model.reading import attributes
 from tests.system.model.story import Known, said_of
 from tests.system.model.verdicts import RINGS_AT_MOST, SECOND, ListVersion, decide
-from tests.system.model.words import marks_of, text
+from tests.system.model.words import text
 
 
 def required(
@@ -95,8 +95,7 @@ def _session(session: Session, at: int) -> Session:
 
 def _evidence(reader: Reader, story: Story, opened_at: int | None) -> int | None:
     """When there was first evidence of the customer's leg."""
-    marks = {sid: marks_of(sid, facts) for sid, facts in reader.people.items()}
-    legs = legs_of(reader.said, reader.facts, marks)
+    legs = legs_of(reader.said, reader.facts, reader.people)
     if story.direction == "inbound":
         if reader.named_legs:
             return story.started_at

@@ -79,6 +79,12 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--calls", type=_positive, metavar="N", help="how many calls are played")
     demo.add_argument("--exit", action="store_true", help="check every call's outcome, then stop")
     demo.add_argument("--state-dir", type=Path, default=DEMO_STATE_DIR, metavar="DIR")
+    demo.add_argument(
+        "--unlike",
+        default="",
+        metavar="NAME[,NAME]",
+        help="assumptions about Twilio that do not hold (docs/assumptions.md)",
+    )
     _add_call(commands)
     _lazily("pipeline.rebuild_arguments", "add")(commands, _moment, _task_sid)
     _lazily("pipeline.letters.arguments", "add")(commands, _moment, _positive)
@@ -176,7 +182,7 @@ def _up(asked: argparse.Namespace) -> int:
 
 def _demo(asked: argparse.Namespace) -> int:
     run_demo = _lazily("simulator.demo", "run_demo")
-    arguments = {"exit_after": asked.exit, "state_dir": asked.state_dir}
+    arguments = {"exit_after": asked.exit, "state_dir": asked.state_dir, "unlike": asked.unlike}
     if asked.calls is not None:
         arguments["calls"] = asked.calls
     return int(asyncio.run(run_demo(**arguments)))

@@ -21,6 +21,7 @@ from simulator.people import (
     newcomer,
 )
 from simulator.script import Line, Script
+from simulator.unlike import NONE, Unlike
 
 Case = Callable[[CallBuilder], None]
 
@@ -256,13 +257,20 @@ CASES: tuple[Case, ...] = (
 
 
 def scripts(
-    cases: Sequence[Case], begins_at: int, spacing: int, account: Account, seed: int
+    cases: Sequence[Case],
+    begins_at: int,
+    spacing: int,
+    account: Account,
+    seed: int,
+    *,
+    unlike: frozenset[Unlike] = NONE,
 ) -> tuple[Script, ...]:
-    """One call of each of `cases`, `spacing` ms apart; the same seed gives the same calls."""
+    """One call of each of `cases`, `spacing` ms apart; the same seed gives the same calls.
+    `unlike`: the assumptions about Twilio that do not hold."""
     random = Random(seed)  # noqa: S311
     made = []
     for number, case in enumerate(cases):
-        call = CallBuilder(begins_at + number * spacing, account, random, number)
+        call = CallBuilder(begins_at + number * spacing, account, random, number, unlike)
         case(call)
         made.append(call.script(case.__name__, (case.__doc__ or "").strip()))
     return tuple(made)

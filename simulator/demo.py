@@ -4,6 +4,7 @@ it."""
 import asyncio
 import secrets
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from simulator.player import Played, Player
 from simulator.result import RESULT_FILE, write_result
 from simulator.sids import Sids
 from simulator.twilio_rest import Faults, TwilioRest
+from simulator.unlike import NONE, OTHERWISE, UnknownName, Unlike, parsed
 from simulator.view import print_result
 from simulator.watching import watch
 from simulator.world import World
@@ -46,36 +48,56 @@ class Simulation:
     world: World
 
     @classmethod
-    def fresh(cls, seed: int) -> "Simulation":
+    def fresh(cls, seed: int, unlike: frozenset[Unlike] = NONE) -> "Simulation":
         """A contact center that has not seen a call yet; all its SIDs come of `seed`."""
         random = Random(seed)  # noqa: S311
         sids = Sids(random)
         credentials = Credentials(sids.new("AC"), secrets.token_hex(16))
         account = Account(credentials.account_sid, sids.new("WS"))
-        return cls(credentials, account, random, sids, World(Sids(Random(seed + 1))))  # noqa: S311
+        world = World(Sids(Random(seed + 1)), unlike)  # noqa: S311
+        return cls(credentials, account, random, sids, world)
 
 
 async def run_demo(
-    calls: int = 0, *, exit_after: bool, state_dir: Path, cases: Sequence[Case] = CASES
+    calls: int = 0,
+    *,
+    exit_after: bool,
+    state_dir: Path,
+    cases: Sequence[Case] = CASES,
+    unlike: str = "",
 ) -> int:
     """Plays `calls` calls (0: one of each case) through a pipeline started in `state_dir`; returns
-    the exit status. Stays up until SIGTERM or SIGINT unless `exit_after`."""
+    the exit status. Stays up until SIGTERM or SIGINT unless `exit_after`. `unlike`: assumptions
+    about Twilio that are not to hold, with commas."""
     terminal = _terminal()
+    try:
+        others = parsed(unlike) if unlike else NONE
+    except UnknownName as error:
+        print(f"flexcapture: --unlike: {error}", file=sys.stderr)
+        return 2
     try:
         with _prepared(state_dir) as directory:
             chosen = [cases[number % len(cases)] for number in range(calls or len(cases))]
-            return await _run(terminal, directory, chosen, exit_after)
+            return await _run(terminal, directory, chosen, exit_after, others)
     except InUse as error:
         terminal.print(str(error), highlight=False)
         return 3
 
 
-async def _run(terminal: Terminal, state_dir: Path, cases: Sequence[Case], exit_after: bool) -> int:
+async def _run(
+    terminal: Terminal,
+    state_dir: Path,
+    cases: Sequence[Case],
+    exit_after: bool,
+    unlike: frozenset[Unlike],
+) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
-    simulation = Simulation.fresh(secrets.randbits(63))
+    simulation = Simulation.fresh(secrets.randbits(63), unlike)
+    for name in sorted(unlike):
+        terminal.print(f"Twilio {OTHERWISE[name]} ({name}).", markup=False, highlight=False)
     demo = Demo(terminal, simulation, state_dir, cases, exit_after)
     faults = Faults(too_many_requests=1, unavailable=1)
     async with TwilioRest(simulation.world, simulation.credentials, faults) as rest:
@@ -154,12 +176,19 @@ class Demo:
         spacing = min(max(spacing, SPACING_MS[0]), SPACING_MS[1])
         begins_at = clock() + CALLS_BEGIN_MS
         account, seed = self._simulation.account, self._simulation.random.getrandbits(63)
-        return [Played(s) for s in scripts(self._cases, begins_at, spacing, account, seed)]
+        unlike = self._simulation.world.unlike
+        calls = scripts(self._cases, begins_at, spacing, account, seed, unlike=unlike)
+        return [Played(script) for script in calls]
 
     async def _play(self, played: Sequence[Played], endpoints: Endpoints) -> None:
         simulation = self._simulation
         console = Console(endpoints.console, endpoints.console_token)
-        sink = KinesisSink(endpoints.kinesis, endpoints.kinesis_region, endpoints.kinesis_stream)
+        sink = KinesisSink(
+            endpoints.kinesis,
+            endpoints.kinesis_region,
+            endpoints.kinesis_stream,
+            in_arrays=Unlike.EVENT_ARRAYS in simulation.world.unlike,
+        )
         async with console, sink:
             player = Player(simulation.world, sink, console, self._monitored.add)
             await player.rubbish(simulation.sids)

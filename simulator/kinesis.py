@@ -25,9 +25,11 @@ class KinesisError(RuntimeError):
 
 class KinesisSink:
     """`put` from anywhere in the event loop; one task sends, in the order of the puts. Use it as an
-    async context manager: leaving it sends what is left."""
+    async context manager: leaving it sends what is left. `in_arrays`: events that wait together go
+    into one record."""
 
-    def __init__(self, endpoint: str, region: str, name: str) -> None:
+    def __init__(self, endpoint: str, region: str, name: str, *, in_arrays: bool = False) -> None:
+        self._in_arrays = in_arrays
         self._client: KinesisClient = boto3.client(
             "kinesis",
             endpoint_url=endpoint,
@@ -74,7 +76,8 @@ class KinesisSink:
             while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             ended = None in batch
-            await self._send([record for record in batch if record is not None])
+            records = [record for record in batch if record is not None]
+            await self._send(gathered(records) if self._in_arrays else records)
 
     async def _send(self, records: list[bytes]) -> None:
         entries: list[PutRecordsRequestEntryTypeDef] = []
@@ -99,3 +102,10 @@ class KinesisSink:
         answer = self._client.put_records(StreamName=self._name, Records=entries)
         told = zip(entries, answer["Records"], strict=True)
         return [entry for entry, result in told if result.get("ErrorCode")]
+
+
+def gathered(records: list[bytes]) -> list[bytes]:
+    """Return the same records, those that are JSON objects as one array of them."""
+    objects = [record for record in records if record.startswith(b"{")]
+    others = [record for record in records if not record.startswith(b"{")]
+    return [*others, b"[" + b",".join(objects) + b"]"] if objects else others

@@ -10,6 +10,7 @@ from random import Random
 
 from simulator import events
 from simulator.audio import Voice
+from simulator.envelopes import as_written
 from simulator.events import Account
 from simulator.people import Agent
 from simulator.script import (
@@ -26,6 +27,7 @@ from simulator.script import (
     Step,
 )
 from simulator.sids import Sids
+from simulator.unlike import NONE, Unlike
 
 _PARTICIPANT = {"Hold": "false", "Muted": "false", "Coaching": "false"}
 
@@ -49,11 +51,15 @@ class Part:
 
 
 class Stage:
-    """`now` is the cursor in time. `callbacks`: conference callbacks are configured."""
+    """`now` is the cursor in time. `callbacks`: conference callbacks are configured. `unlike`: the
+    assumptions about Twilio that do not hold."""
 
-    def __init__(self, begins_at: int, account: Account, random: Random) -> None:
+    def __init__(
+        self, begins_at: int, account: Account, random: Random, unlike: frozenset[Unlike] = NONE
+    ) -> None:
         self.now = begins_at
-        self.callbacks = True
+        self.unlike = unlike
+        self.callbacks = Unlike.CONFERENCE_CALLBACKS not in unlike
         self.queue = ""
         self.attributes: Json = {}
         self.sids = Sids(random)
@@ -120,7 +126,8 @@ class Stage:
 
     def tell_joined(self, call_sid: str, label: str | None, coaching: Json | None = None) -> None:
         """The callback of a participant who joined."""
-        more: Json = {} if label is None else {"ParticipantLabel": label}
+        unlabelled = label is None or Unlike.LABELS in self.unlike
+        more: Json = {} if unlabelled else {"ParticipantLabel": label}
         self.callback("participant-join", {"CallSid": call_sid, **more, **(coaching or {})})
 
     def drop(self, call_sid: str) -> None:
@@ -140,10 +147,19 @@ class Stage:
 
     def knows_conference(self, **participants: str) -> None:
         """TaskRouter updates the task with its conference and the SIDs of its participants."""
+        if Unlike.CONFERENCE_ATTRIBUTE in self.unlike:
+            return
         self.attributes["conference"] = {
             "sid": self._conference_sid,
             "participants": participants,
         }
+        self.task("updated", "assigned")
+
+    def names_customer(self, call_sid: str) -> None:
+        """TaskRouter updates the task with this leg as the customer's."""
+        conference = self.attributes.get("conference", {"sid": self._conference_sid})
+        people = conference.get("participants", {}) | {"customer": call_sid}
+        self.attributes["conference"] = conference | {"participants": people}
         self.task("updated", "assigned")
 
     def transfer(self, part: Part, mode: str, kind: str) -> Json:
@@ -215,7 +231,7 @@ class Stage:
     def call_event(self, name: str, parameters: Json) -> None:
         """A call status callback; it carries no task."""
         event = events.call_event(self._account, self.sids, name, self.now, parameters)
-        self.do(EventSent(event))
+        self.do(EventSent(as_written(event, self.unlike)))
 
     def callback(self, name: str, parameters: Json) -> None:
         """A conference callback, where they are configured."""
@@ -225,17 +241,20 @@ class Stage:
         parameters = {
             "ConferenceSid": self._conference_sid,
             "FriendlyName": self.task_sid,
-            "SequenceNumber": str(self._sequence),
+            **self._order(),
             **(_PARTICIPANT if name.startswith("participant") else {}),
             **parameters,
         }
-        self.do(
-            EventSent(events.conference_event(self._account, self.sids, name, self.now, parameters))
-        )
+        event = events.conference_event(self._account, self.sids, name, self.now, parameters)
+        self.do(EventSent(as_written(event, self.unlike)))
 
     def _taskrouter(self, name: str, payload: Json, prompt: bool) -> None:
         event = events.taskrouter_event(self._account, self.sids, name, self.now, payload)
-        self.do(EventSent(event, prompt))
+        self.do(EventSent(as_written(event, self.unlike), prompt))
+
+    def _order(self) -> Json:
+        is_told = Unlike.CALLBACK_ORDER not in self.unlike
+        return {"SequenceNumber": str(self._sequence)} if is_told else {}
 
     def _task_fields(self, status: str) -> Json:
         return {

@@ -21,9 +21,11 @@ from simulator.faults import TOO_MANY_REQUESTS, UNAVAILABLE, Stumble, Stumbles
 from simulator.media import Credentials, clock, send_media_stream
 from simulator.paging import paged
 from simulator.script import Json, LegStatus
+from simulator.unlike import Unlike
 from simulator.world import Conference, MediaStream, Participant, TwilioError, World, not_found
 
 API = "/2010-04-01"
+OPENED_WITHIN_S, AFTER_OPENING_S = 3.0, 0.3
 Sender = Callable[[World, MediaStream, Credentials], Coroutine[Any, Any, None]]
 """Runs a media stream to its end."""
 
@@ -186,7 +188,20 @@ class TwilioRest:
         call_sid = request.match_info["call"]
         media_stream = self._world.start_media_stream(call_sid, form, clock())
         self._senders.create_task(self._send(self._world, media_stream, self._credentials))
+        await self._delayed(request, media_stream)
         return web.json_response(self._media_stream(media_stream))
+
+    async def _delayed(self, request: web.Request, media_stream: MediaStream) -> None:
+        """Answer a start late, or not at all, if that is how Twilio is to be."""
+        unlike, loop = self._world.unlike, asyncio.get_running_loop()
+        deadline = loop.time() + OPENED_WITHIN_S
+        if Unlike.START_ANSWER in unlike:
+            while media_stream.began_at is None and loop.time() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(AFTER_OPENING_S)
+        is_first = len(self._world.legs[media_stream.call_sid].media_streams) == 1
+        if Unlike.SAME_NAME in unlike and is_first and request.transport is not None:
+            request.transport.abort()
 
     async def _stop(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -198,13 +213,18 @@ class TwilioRest:
         found = [c for c in self._world.conferences.values() if _matches(c, request)]
         found.sort(key=lambda conference: conference.began_at, reverse=True)
         rows = [self._conference(conference) for conference in found]
-        return web.json_response(paged("conferences", rows, request.path, dict(request.query)))
+        return self._page("conferences", rows, request)
 
     async def _participants(self, request: web.Request) -> web.Response:
         if (conference := self._world.conferences.get(request.match_info["conference"])) is None:
             raise not_found(request.path)
         rows = [self._participant(conference, p) for p in conference.participants.values()]
-        return web.json_response(paged("participants", rows, request.path, dict(request.query)))
+        return self._page("participants", rows, request)
+
+    def _page(self, name: str, rows: list[Json], request: web.Request) -> web.Response:
+        one_by_one = Unlike.PAGING in self._world.unlike
+        page = paged(name, rows, request.path, dict(request.query), one_by_one=one_by_one)
+        return web.json_response(page)
 
     def _media_stream(self, media_stream: MediaStream) -> Json:
         account = self._credentials.account_sid
@@ -238,19 +258,22 @@ class TwilioRest:
     def _participant(self, conference: Conference, participant: Participant) -> Json:
         account = self._credentials.account_sid
         path = f"{API}/Accounts/{account}/Conferences/{conference.sid}/Participants"
-        leg = self._world.legs[participant.call_sid]
+        leg, unlike = self._world.legs[participant.call_sid], self._world.unlike
+        status: Json = {"status": PARTICIPANT_STATUS.get(leg.status, "complete")}
+        if unlike & {Unlike.PARTICIPANT_STATUS, Unlike.START_WHILE_RINGING}:
+            status = {}
         return {
             "account_sid": account,
             "call_sid": participant.call_sid,
             "conference_sid": conference.sid,
-            "label": participant.label,
+            "label": None if Unlike.LABELS in unlike else participant.label,
             "muted": False,
             "hold": participant.hold,
             "coaching": participant.coaching,
             "call_sid_to_coach": None,
             "start_conference_on_enter": True,
             "end_conference_on_exit": False,
-            "status": PARTICIPANT_STATUS.get(leg.status, "complete"),
+            **status,
             "date_created": rfc2822(conference.began_at),
             "date_updated": rfc2822(clock()),
             "uri": f"{path}/{participant.call_sid}.json",

@@ -10,11 +10,13 @@ from typing import Any
 
 from simulator.expected import ExpectedAudio, expected_audio, inum_suffix
 from simulator.script import ExpectedRecording, ExpectedSession, Json, Script
+from simulator.surplus import counted, surplus
 from simulator.wav import NotWav, read_wav
 from simulator.world import Leg, MediaStream
 
 SESSION_TOLERANCE_MS = 1500
 STOP_SLACK_MS = 4500
+MOST_SURPLUS_MS = 8000
 EDGE_MS = 1000
 """At the beginning and the end of required time, less than this without audio is no gap."""
 LOST_FRAME_MS = 10
@@ -26,10 +28,12 @@ def differences(
 ) -> list[str]:
     """What of the call is not as it must be. `audio`: the bytes at each recording's `audio_url`, by
     INUM."""
-    ran = [stream for leg in legs for stream in leg.media_streams]
-    told = _streams(script, legs, ran)
+    every = [stream for leg in legs for stream in leg.media_streams]
+    ran = counted(every)
+    told = _streams(script, legs, ran) + _too_long(every)
     if contact is None:
         return [*told, "no contact"]
+    contact = _without(contact, {stream.sid for stream in every} - {s.sid for s in ran})
     told += _facts(script, contact)
     told += _sessions(script.expectation.sessions, contact["sessions"])
     told += _capture(script.expectation.recordings, ran, contact)
@@ -78,6 +82,19 @@ def _streams(script: Script, legs: Sequence[Leg], ran: Sequence[MediaStream]) ->
     for expected, stream in zip(wanted, ran, strict=False):
         told += _window(expected, stream)
     return told
+
+
+def _too_long(every: Sequence[MediaStream]) -> list[str]:
+    return [
+        f"a media stream too many ran on {stream.call_sid} for {lasted} ms"
+        for stream in surplus(every)
+        if (lasted := (stream.ended_at or 0) - stream.requested_at) > MOST_SURPLUS_MS
+    ]
+
+
+def _without(contact: Json, stream_sids: set[str]) -> Json:
+    kept = [r for r in contact["recordings"] if r["stream_sid"] not in stream_sids]
+    return contact | {"recordings": kept}
 
 
 def _may_ask(script: Script) -> bool:
@@ -141,7 +158,7 @@ def _capture(
     slack = SESSION_TOLERANCE_MS * len(expected)
     most = sum(each.ends_at - each.begins_at for each in expected)
     heard = sum(_overlap_ms(each.begins_at, each.ends_at, ran) for each in expected)
-    lost = LOST_FRAME_MS * sum(expected_audio(stream.sent).lost for stream in ran)
+    lost = LOST_FRAME_MS * sum(_lost_on_the_way(stream) for stream in ran)
     told = _compared("capture", "partial" if gaps else "complete", contact["capture"])
     if not heard - slack <= required <= most + slack:
         told.append(f"required_ms is {required}, expected {heard} to {most}")
@@ -154,6 +171,10 @@ def _capture(
         if _overlap_ms(start, end, ran) > slack:
             told.append(f"a gap ({reason}) in which a media stream ran, from {start} to {end}")
     return told
+
+
+def _lost_on_the_way(stream: MediaStream) -> int:
+    return max(0, expected_audio(stream.sent).lost - stream.not_sent)
 
 
 def _overlap_ms(begin: int, end: int, ran: Sequence[MediaStream]) -> int:

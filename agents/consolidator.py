@@ -35,6 +35,7 @@ from pipeline.store.database import open_database
 from pipeline.store.opening import ready
 from pipeline.store.repository import Repository
 from pipeline.telemetry import Health
+from pipeline.twilio.check_tasks import is_check_task
 from schemas.codec import decode, encode
 from schemas.records import Contact, ContactRecording, ContactState
 from schemas.topics import CALLS, CONTACTS, POLICY, RECORDINGS, STREAM_EVENTS, WORKERS
@@ -81,7 +82,7 @@ class ContactsCore:
         self, key: str, state: ContactState | None, record: object, now: int
     ) -> Step[ContactState]:
         """A record of `calls`, `stream.events` or `recordings`."""
-        if not isinstance(record, _INPUTS):
+        if not isinstance(record, _INPUTS) or is_check_task(key):
             return Step(state)
         before = state or empty(key)
         after = fold(before, record, now)  # type: ignore[arg-type]

@@ -14,11 +14,13 @@ from prometheus_client import Counter, Gauge
 
 from gateway.decisions import RecordingDecisions
 from gateway.dropped import Dropped
-from gateway.protocol import POLICY_VIOLATION, CloseSocket, MediaSocket, Output, SendPing
+from gateway.observation import StreamObserver
+from gateway.protocol import POLICY_VIOLATION, CloseSocket, MediaSocket, Output, SendPing, State
 from gateway.publisher import Publisher
 from gateway.writer import DROPPED
 from pipeline.streams.tickets import Ticket
 from pipeline.telemetry import count_invalid_sids
+from pipeline.twilio.check_tasks import is_check_task
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 
 log = structlog.get_logger(__name__)
@@ -53,6 +55,8 @@ class Session:
     dropped: Dropped | None = None
     batches_dropped: int = 0
     draining: bool = False
+    observer: StreamObserver | None = None
+    """Of a test call."""
     unusable_told: dict[str, int] = field(default_factory=dict)
 
 
@@ -88,23 +92,32 @@ class Sessions:
 
     def open(self, now: int, ticket: Ticket | None = None) -> Session:
         """A socket was opened, with that ticket. `lost` must follow in the end."""
-        return Session(
-            MediaSocket(
-                self._instance,
-                self._epoch,
-                self._account_sid,
-                now,
-                ticket=ticket,
-                last_numbers=self._last_numbers,
-            )
+        protocol = MediaSocket(
+            self._instance,
+            self._epoch,
+            self._account_sid,
+            now,
+            ticket=ticket,
+            last_numbers=self._last_numbers,
         )
+        is_test = ticket is not None and is_check_task(ticket.task_sid)
+        return Session(protocol, observer=StreamObserver(now) if is_test else None)
 
     def receive(
         self, session: Session, texts: Sequence[str | bytes], now: int
     ) -> CloseSocket | SendPing | None:
         """Text messages came. Returns what to do with the socket, if anything."""
+        if session.observer is not None:
+            session.observer.receive(texts)
         outputs = session.protocol.receive(texts, now)
-        return self._carry_out(session, outputs) if outputs else None
+        how = self._carry_out(session, outputs) if outputs else None
+        return how if session.observer is None else how or self._watch_test(session, now)
+
+    def heard(self, session: Session, now: int) -> None:
+        """A ping or a pong came."""
+        session.protocol.heard(now)
+        if session.observer is not None:
+            session.observer.heard()
 
     def received_binary(self, session: Session, now: int) -> CloseSocket | SendPing | None:
         """A binary message came, which Twilio never sends. Returns how to close the socket."""
@@ -113,7 +126,8 @@ class Sessions:
     def tick(self, session: Session, now: int) -> CloseSocket | SendPing | None:
         """Time passed. Returns what to do with the socket, if anything."""
         outputs = session.protocol.tick(now)
-        return self._carry_out(session, outputs) if outputs else None
+        how = self._carry_out(session, outputs) if outputs else None
+        return how if session.observer is None else how or self._watch_test(session, now)
 
     def end_not_to_be_recorded(self, now: int) -> dict[Session, CloseSocket | SendPing]:
         """End the media streams of calls that were decided not to be recorded, if it is time.
@@ -154,6 +168,16 @@ class Sessions:
         if isinstance(how, CloseSocket) and how.code == POLICY_VIOLATION:
             VIOLATIONS.labels(how.reason).inc()
         return how
+
+    def _watch_test(self, session: Session, now: int) -> CloseSocket | SendPing | None:
+        """Ping the other side of a test call, and end one that is too long."""
+        assert session.observer is not None
+        if session.protocol.state is not State.RUNNING:
+            return None
+        if session.observer.is_too_long(now):
+            ended = session.protocol.not_to_be_recorded(now, "the test call is too long")
+            return self._carry_out(session, ended)
+        return SendPing() if session.observer.wants_ping(now) else None
 
     def _begin(self, session: Session, opened: MediaStreamOpened) -> None:
         session.stream = opened.task_sid, opened.stream_sid
@@ -217,6 +241,9 @@ class Sessions:
         self._note_last_number((closed.task_sid, closed.stream_sid), closed.batches)
         CLOSED.labels(closed.reason).inc()
         self._publish_both(closed)
+        if session.observer is not None:
+            observed = session.observer.observed(closed)
+            self._events.publish(self._events_topic, closed.task_sid.encode(), observed)
         log.info(
             "media stream closed",
             stream_sid=closed.stream_sid,

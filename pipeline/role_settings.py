@@ -43,6 +43,7 @@ _OWN: Mapping[Role, frozenset[str]] = {
             "TICKET_SECRET",
             "GATEWAY_LISTEN",
             "GATEWAY_PUBLIC_URL",
+            "GATEWAY_SIGNED_URL",
             "GATEWAY_REUSE_PORT",
             "GATEWAY_CUSTOMER_STREAMS",
             "GATEWAY_CHECK_SECONDS",

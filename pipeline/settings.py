@@ -121,6 +121,14 @@ def _checked_gateway_url(text: str) -> str:
     raise ValueError(f"{text!r} is not wss://..., nor ws:// to a loopback host")
 
 
+def _checked_signed_url(text: str) -> str:
+    parts = urlsplit(text)
+    is_url = parts.scheme in ("wss", "ws", "https", "http") and bool(parts.hostname)
+    if not is_url or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is not a wss:// or https:// URL without a query")
+    return text
+
+
 def checked_recordings_url(text: str) -> str:
     """The URL of a store. Raises `ValueError`, which says what would be right."""
     parts = urlsplit(text)
@@ -228,6 +236,7 @@ class Settings(BaseSettings):
 
     gateway_listen: Listen | None = None
     gateway_public_url: Annotated[str, AfterValidator(_checked_gateway_url)] | None = None
+    gateway_signed_url: Annotated[str, AfterValidator(_checked_signed_url)] | None = None
     gateway_reuse_port: bool = False
     gateway_customer_streams: bool = False
     gateway_check_seconds: float = Field(3.0, ge=0, le=60)

@@ -53,7 +53,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "DeadLetterRetried": 0x46430021,
     "MediaDropped": 0x46430050,
     "RecorderDecision": 0x46430067,
-    "HandshakeRefused": 0x46430068,
+    "HandshakeRefused": 0x46430121,
     "PolicyHeldBack": 0x46430090,
     "PolicyAccepted": 0x46430091,
     "ClockProbe": 0x464300D1,
@@ -61,6 +61,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "WorkerSeen": 0x464300F3,
     "VerifyLeg": 0x464300F7,
     "LegContested": 0x464300F8,
+    "MediaStreamObserved": 0x46430120,
 }
 """The id under which each record is written."""
 
@@ -79,6 +80,7 @@ EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "CallStreams": (0x46430013,),
     "CallAliasState": (0x46430018,),
     "MediaStreamOpened": (0x4643000B,),
+    "HandshakeRefused": (0x46430068,),
 }
 """The ids of a record's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1): what
 was written under them is read as the schema of now, new fields with their defaults."""

@@ -115,6 +115,7 @@ STREAM_EVENTS = Topic(
         "MediaStreamOpened",
         "MediaStreamClosed",
         "HandshakeRefused",
+        "MediaStreamObserved",
         "GatewayStarted",
         "GatewayAlive",
     ),

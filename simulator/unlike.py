@@ -50,7 +50,7 @@ OTHERWISE: Mapping[Unlike, str] = {
     Unlike.SECOND_SOCKET: "opens a second socket for the same media stream",
     Unlike.SIGNATURE_URL: "signs the URL without its port",
     Unlike.START_ANSWER: "answers a start after the socket is open",
-    Unlike.START_WHILE_RINGING: "takes a start on a leg that rings, and does not list it as ringing",
+    Unlike.START_WHILE_RINGING: "takes a start on a ringing leg, and does not list it as ringing",
     Unlike.SAME_NAME: "starts a second media stream under a name that runs already",
     Unlike.STOP_AFTER_END: "answers a stop after the call's end with 21220",
     Unlike.TRACK_LIMIT: "allows 2 tracks on a call",

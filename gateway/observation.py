@@ -1,0 +1,120 @@
+"""What is observed of a media stream of a test call, beyond its audio (Sans-I/O).
+
+No other media stream is observed: this reads each message once more.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.messages import Stop, parse, whole_number
+from schemas.records import MediaStreamClosed, MediaStreamObserved, ObservedTrack
+
+FIRST_PING_MS = 1_000
+PING_EVERY_MS = 3_000
+LONGEST_MS = 180_000
+"""No test call is longer."""
+_STEP_MS = 20
+_JITTER_MS = 2
+
+
+class _Frame(msgspec.Struct):
+    track: str
+    timestamp: int
+    chunk: object = None
+
+
+class _Message(msgspec.Struct, tag_field="event", tag="media", rename={"frame": "media"}):
+    frame: _Frame
+
+
+_decoder = msgspec.json.Decoder(_Message, strict=False)
+
+
+@dataclass(slots=True)
+class _Track:
+    frames: int = 0
+    first_timestamp: int = 0
+    last_timestamp: int = 0
+    uneven_steps: int = 0
+    first_chunk: int = 0
+    last_chunk: int = 0
+
+    def add(self, timestamp: int, chunk: int) -> None:
+        if not self.frames:
+            self.first_timestamp, self.first_chunk = timestamp, chunk
+        else:
+            off = (timestamp - self.last_timestamp) % _STEP_MS
+            self.uneven_steps += min(off, _STEP_MS - off) > 2 * _JITTER_MS
+        self.frames += 1
+        self.last_timestamp, self.last_chunk = timestamp, chunk
+
+
+class StreamObserver:
+    """Observes one media stream. Times are ms of the log's clock; `now` at first is when the socket
+    was opened."""
+
+    def __init__(self, now: int) -> None:
+        self._opened_at = now
+        self._next_ping_at = now + FIRST_PING_MS
+        self._is_pinged = False
+        self._pings = self._pongs = 0
+        self._stop_seen = False
+        self._tracks: dict[str, _Track] = {}
+
+    def receive(self, texts: Iterable[str | bytes]) -> None:
+        """Take in text messages. What cannot be read is passed over."""
+        for text in texts:
+            try:
+                frame = _decoder.decode(text).frame
+            except (msgspec.MsgspecError, UnicodeError, RecursionError):
+                self._stop_seen |= isinstance(parse(text), Stop)
+                continue
+            track = self._tracks.setdefault(frame.track, _Track())
+            track.add(frame.timestamp, whole_number(frame.chunk) or 0)
+
+    def heard(self) -> None:
+        """A ping or a pong came."""
+        self._pongs += self._is_pinged
+        self._is_pinged = False
+
+    def wants_ping(self, now: int) -> bool:
+        """Return whether to send a ping now."""
+        if now < self._next_ping_at:
+            return False
+        self._next_ping_at = now + PING_EVERY_MS
+        self._pings += 1
+        self._is_pinged = True
+        return True
+
+    def is_too_long(self, now: int) -> bool:
+        """Return whether to end the media stream because of its length."""
+        return not 0 <= now - self._opened_at <= LONGEST_MS
+
+    def observed(self, closed: MediaStreamClosed) -> MediaStreamObserved:
+        """Return what was observed of the media stream that was closed."""
+        return MediaStreamObserved(
+            stream_sid=closed.stream_sid,
+            call_sid=closed.call_sid,
+            task_sid=closed.task_sid,
+            generation=closed.generation,
+            gateway=closed.gateway,
+            epoch=closed.epoch,
+            at=closed.at,
+            pings=self._pings,
+            pongs=self._pongs,
+            stop_seen=self._stop_seen,
+            tracks=tuple(
+                ObservedTrack(
+                    name,
+                    track.frames,
+                    track.first_timestamp,
+                    track.last_timestamp,
+                    track.uneven_steps,
+                    track.first_chunk,
+                    track.last_chunk,
+                )
+                for name, track in sorted(self._tracks.items())
+            ),
+        )

@@ -1,4 +1,4 @@
-"""Events as an unusual Twilio writes them (`unlike.py`)."""
+"""Events and participants as an unusual Twilio writes them (`unlike.py`)."""
 
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,15 @@ def as_written(event: Json, unlike: frozenset[Unlike]) -> Json:
     if Unlike.EVENT_ENVELOPE in unlike:
         event = {k: v for k, v in event.items() if k not in ("time", "datacontenttype")}
     return event
+
+
+def as_listed(participant: Json, unlike: frozenset[Unlike]) -> Json:
+    """Return a conference's participant in the form in which this account lists it."""
+    if Unlike.LABELS in unlike:
+        participant = participant | {"label": None}
+    if unlike & {Unlike.PARTICIPANT_STATUS, Unlike.START_WHILE_RINGING}:
+        participant = {k: v for k, v in participant.items() if k != "status"}
+    return participant
 
 
 def _in_seconds(values: Json) -> Json:

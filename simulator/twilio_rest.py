@@ -11,16 +11,20 @@ import hmac
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from random import SystemRandom
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
+from simulator.envelopes import as_listed
 from simulator.events import rfc2822
 from simulator.faults import TOO_MANY_REQUESTS, UNAVAILABLE, Stumble, Stumbles
 from simulator.media import Credentials, clock, send_media_stream
 from simulator.paging import paged
+from simulator.placed import OWN_NUMBER, PlacedCalls, call_of, number_of
 from simulator.script import Json, LegStatus
+from simulator.sids import Sids
 from simulator.unlike import Unlike
 from simulator.world import Conference, MediaStream, Participant, TwilioError, World, not_found
 
@@ -83,8 +87,10 @@ class TwilioRest:
         faults: Stumbles,
         port: int = 0,
         send: Sender = send_media_stream,
+        numbers: tuple[str, ...] = (OWN_NUMBER,),
     ) -> None:
         self._send = send
+        self.placed = PlacedCalls(world, Sids(SystemRandom()), numbers)
         self._world = world
         self._credentials = credentials
         self._faults = faults
@@ -114,6 +120,8 @@ class TwilioRest:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        for call in self.placed.calls.values():
+            call.over.set()
         for leg in self._world.legs.values():
             for media_stream in leg.media_streams:
                 media_stream.stopping = True
@@ -125,6 +133,11 @@ class TwilioRest:
         conferences = f"{API}/Accounts/{{account}}/Conferences"
         application.router.add_post(calls + ".json", self._start)
         application.router.add_post(calls + "/{media_stream}.json", self._stop)
+        account = f"{API}/Accounts/{{account}}"
+        application.router.add_post(account + "/Calls.json", self._place)
+        application.router.add_get(account + "/Calls/{call}.json", self._call)
+        application.router.add_post(account + "/Calls/{call}.json", self._end_call)
+        application.router.add_get(account + "/IncomingPhoneNumbers.json", self._numbers)
         application.router.add_get(conferences + ".json", self._conferences)
         application.router.add_get(
             conferences + "/{conference}/Participants.json", self._participants
@@ -209,6 +222,27 @@ class TwilioRest:
         media_stream = self._world.stop_media_stream(call_sid, name, str(form.get("Status", "")))
         return web.json_response(self._media_stream(media_stream))
 
+    async def _place(self, request: web.Request) -> web.Response:
+        form = {name: str(value) for name, value in (await request.post()).items()}
+        call = self.placed.place(form, self._senders.create_task)
+        return web.json_response(call_of(call, self._credentials.account_sid), status=201)
+
+    async def _call(self, request: web.Request) -> web.Response:
+        call = self.placed.calls.get(request.match_info["call"])
+        if call is None:
+            raise not_found(request.path)
+        return web.json_response(call_of(call, self._credentials.account_sid))
+
+    async def _end_call(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        call = self.placed.end(request.match_info["call"], str(form.get("Status", "")))
+        return web.json_response(call_of(call, self._credentials.account_sid))
+
+    async def _numbers(self, request: web.Request) -> web.Response:
+        account = self._credentials.account_sid
+        rows = [number_of(number, account) for number in self.placed.numbers]
+        return self._page("incoming_phone_numbers", rows, request)
+
     async def _conferences(self, request: web.Request) -> web.Response:
         found = [c for c in self._world.conferences.values() if _matches(c, request)]
         found.sort(key=lambda conference: conference.began_at, reverse=True)
@@ -219,6 +253,7 @@ class TwilioRest:
         if (conference := self._world.conferences.get(request.match_info["conference"])) is None:
             raise not_found(request.path)
         rows = [self._participant(conference, p) for p in conference.participants.values()]
+        rows = [as_listed(row, self._world.unlike) for row in rows]
         return self._page("participants", rows, request)
 
     def _page(self, name: str, rows: list[Json], request: web.Request) -> web.Response:
@@ -258,22 +293,19 @@ class TwilioRest:
     def _participant(self, conference: Conference, participant: Participant) -> Json:
         account = self._credentials.account_sid
         path = f"{API}/Accounts/{account}/Conferences/{conference.sid}/Participants"
-        leg, unlike = self._world.legs[participant.call_sid], self._world.unlike
-        status: Json = {"status": PARTICIPANT_STATUS.get(leg.status, "complete")}
-        if unlike & {Unlike.PARTICIPANT_STATUS, Unlike.START_WHILE_RINGING}:
-            status = {}
+        leg = self._world.legs[participant.call_sid]
         return {
             "account_sid": account,
             "call_sid": participant.call_sid,
             "conference_sid": conference.sid,
-            "label": None if Unlike.LABELS in unlike else participant.label,
+            "label": participant.label,
             "muted": False,
             "hold": participant.hold,
             "coaching": participant.coaching,
             "call_sid_to_coach": None,
             "start_conference_on_enter": True,
             "end_conference_on_exit": False,
-            **status,
+            "status": PARTICIPANT_STATUS.get(leg.status, "complete"),
             "date_created": rfc2822(conference.began_at),
             "date_updated": rfc2822(clock()),
             "uri": f"{path}/{participant.call_sid}.json",

@@ -1,4 +1,4 @@
-"""Calls that the account places by REST: `Calls.json`, with inline TwiML, and the account's numbers.
+"""Calls that the account places by REST, with inline TwiML, and the account's numbers.
 
 Strict as Twilio is: a number that is missing, wrong or another account's is refused with Twilio's
 code. The numbers of Twilio's test credentials mean what they mean there. A called phone rings for a
@@ -53,10 +53,8 @@ class PlacedCall:
         """Return what the called party hears now."""
         seconds = (clock() - (self.answered_at or clock())) / 1000
         ends = accumulate(length for _, length in self.program)
-        voices = (voice for voice, _ in self.program)
-        return next(
-            (v for v, end in zip(voices, ends, strict=True) if seconds < end), Voice.SILENCE
-        )
+        lines = zip(self.program, ends, strict=True)
+        return next((voice for (voice, _), end in lines if seconds < end), Voice.SILENCE)
 
 
 class PlacedCalls:

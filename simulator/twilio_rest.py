@@ -22,7 +22,8 @@ from simulator.events import rfc2822
 from simulator.faults import TOO_MANY_REQUESTS, UNAVAILABLE, Stumble, Stumbles
 from simulator.media import Credentials, clock, send_media_stream
 from simulator.paging import paged
-from simulator.placed import OWN_NUMBER, PlacedCalls, call_of, number_of
+from simulator.placed import PlacedCalls
+from simulator.placed_rest import PlacedRest
 from simulator.script import Json, LegStatus
 from simulator.sids import Sids
 from simulator.unlike import Unlike
@@ -87,10 +88,9 @@ class TwilioRest:
         faults: Stumbles,
         port: int = 0,
         send: Sender = send_media_stream,
-        numbers: tuple[str, ...] = (OWN_NUMBER,),
     ) -> None:
         self._send = send
-        self.placed = PlacedCalls(world, Sids(SystemRandom()), numbers)
+        self.placed = PlacedCalls(world, Sids(SystemRandom()))
         self._world = world
         self._credentials = credentials
         self._faults = faults
@@ -133,11 +133,9 @@ class TwilioRest:
         conferences = f"{API}/Accounts/{{account}}/Conferences"
         application.router.add_post(calls + ".json", self._start)
         application.router.add_post(calls + "/{media_stream}.json", self._stop)
-        account = f"{API}/Accounts/{{account}}"
-        application.router.add_post(account + "/Calls.json", self._place)
-        application.router.add_get(account + "/Calls/{call}.json", self._call)
-        application.router.add_post(account + "/Calls/{call}.json", self._end_call)
-        application.router.add_get(account + "/IncomingPhoneNumbers.json", self._numbers)
+        account = self._credentials.account_sid
+        placed = PlacedRest(self.placed, account, self._senders.create_task, self._page)
+        placed.add_routes(application, f"{API}/Accounts/{{account}}")
         application.router.add_get(conferences + ".json", self._conferences)
         application.router.add_get(
             conferences + "/{conference}/Participants.json", self._participants
@@ -221,27 +219,6 @@ class TwilioRest:
         call_sid, name = request.match_info["call"], request.match_info["media_stream"]
         media_stream = self._world.stop_media_stream(call_sid, name, str(form.get("Status", "")))
         return web.json_response(self._media_stream(media_stream))
-
-    async def _place(self, request: web.Request) -> web.Response:
-        form = {name: str(value) for name, value in (await request.post()).items()}
-        call = self.placed.place(form, self._senders.create_task)
-        return web.json_response(call_of(call, self._credentials.account_sid), status=201)
-
-    async def _call(self, request: web.Request) -> web.Response:
-        call = self.placed.calls.get(request.match_info["call"])
-        if call is None:
-            raise not_found(request.path)
-        return web.json_response(call_of(call, self._credentials.account_sid))
-
-    async def _end_call(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        call = self.placed.end(request.match_info["call"], str(form.get("Status", "")))
-        return web.json_response(call_of(call, self._credentials.account_sid))
-
-    async def _numbers(self, request: web.Request) -> web.Response:
-        account = self._credentials.account_sid
-        rows = [number_of(number, account) for number in self.placed.numbers]
-        return self._page("incoming_phone_numbers", rows, request)
 
     async def _conferences(self, request: web.Request) -> web.Response:
         found = [c for c in self._world.conferences.values() if _matches(c, request)]

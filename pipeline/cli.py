@@ -91,6 +91,7 @@ def parser() -> argparse.ArgumentParser:
     _lazily("pipeline.recordings_arguments", "add")(commands)
     _add_policy(commands)
     _lazily("pipeline.topics_arguments", "add")(commands)
+    _lazily("pipeline.twilio_arguments", "add")(commands)
     for role in Role:
         command = commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
         if role is Role.BRIDGE:
@@ -147,6 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "policy": _policy,
         "recordings": _recordings,
         "topics": _topics,
+        "twilio": _twilio,
         Role.BRIDGE: _bridge,
         Role.CONSOLE: _console,
     }
@@ -271,6 +273,13 @@ def _topics(asked: argparse.Namespace) -> int:
     _quiet()
     settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
     return int(_lazily("pipeline.topics_command", "run")(settings, asked))
+
+
+def _twilio(asked: argparse.Namespace) -> int:
+    _quiet()
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    command = import_module("agents.check_call.command")
+    return int(command.run(settings, command.Asked(asked.to, asked.caller, asked.yes, asked.json)))
 
 
 def _quiet() -> None:

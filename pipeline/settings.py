@@ -232,6 +232,7 @@ class Settings(BaseSettings):
     twilio_api_key_secret: SecretStr | None = None
     ticket_secret: Annotated[SecretStr, AfterValidator(checked_ticket_secret)] | None = None
     twilio_api_url: Annotated[str, AfterValidator(_checked_twilio_url)] | None = None
+    check_call_from: str | None = Field(None, pattern=r"^\+[1-9][0-9]{6,14}$")
     twilio_concurrency: int = Field(32, ge=1, le=1000)
 
     gateway_listen: Listen | None = None

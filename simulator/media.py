@@ -130,7 +130,11 @@ class _Sender:
         """Leave the socket open until the other side closes it."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LINGERS_S):
-                await self._socket.wait_closed()
+                while self._is_open() and not self._media_stream.stopping:  # noqa: ASYNC110
+                    await asyncio.sleep(FRAME_MS / 1000)
+
+    def _is_open(self) -> bool:
+        return self._socket.close_code is None
 
     async def _frames(self) -> None:
         loop = asyncio.get_running_loop()

@@ -35,6 +35,8 @@ LONGEST_BEGINNING_MS = 14_000
 SPACING_MS = (100, 600)
 READY_S = 600.0
 TABLE_WIDTH = 150
+SIGNED_URL = "ws://127.0.0.1/media"
+"""The URL of the demo's gateway without its port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,10 @@ class Demo:
     def settings(self, rest_url: str) -> dict[str, str]:
         """The settings of the pipeline."""
         credentials = self._simulation.credentials
+        is_unusual = Unlike.SIGNATURE_URL in self._simulation.world.unlike
+        signed = {"GATEWAY_SIGNED_URL": SIGNED_URL} if is_unusual else {}
         return {
+            **signed,
             "TWILIO_ACCOUNT_SID": credentials.account_sid,
             "TWILIO_AUTH_TOKEN": credentials.auth_token,
             "TWILIO_API_URL": rest_url,

@@ -22,7 +22,7 @@ class Deaf(ClientConnection):
     """A client that answers no ping."""
 
     def __init__(self, protocol: ClientProtocol, **arguments: Any) -> None:
-        protocol.send_frame = _without_pongs(protocol.send_frame)  # type: ignore[method-assign]
+        protocol.send_frame = _without_pongs(protocol.send_frame)  # type: ignore[method-assign,assignment]
         super().__init__(protocol, **arguments)
 
 

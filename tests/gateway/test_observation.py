@@ -19,11 +19,9 @@ CLOSED = MediaStreamClosed(
 )  # fmt: skip
 
 
-def _frame(track: str, timestamp: int, chunk: object) -> str:
+def _frame(number: int, track: str, timestamp: int, chunk: object) -> str:
     media = {"track": track, "timestamp": str(timestamp), "chunk": chunk, "payload": "//8="}
-    return json.dumps(
-        {"event": "media", "sequenceNumber": "2", "streamSid": STREAM, "media": media}
-    )
+    return json.dumps({"event": "media", "sequenceNumber": str(number), "media": media})
 
 
 def _start(task_sid: str) -> str:
@@ -33,21 +31,19 @@ def _start(task_sid: str) -> str:
         "callSid": CALL,
         "customParameters": {"taskSid": task_sid, "generation": "1"},
     }
-    return json.dumps(
-        {"event": "start", "sequenceNumber": "1", "streamSid": STREAM, "start": start}
-    )
+    return json.dumps({"event": "start", "sequenceNumber": "1", "start": start})
 
 
 def test_tracks_are_counted():
     """Of each track: frames, first and last timestamp and chunk, and steps that are not 20 ms."""
     observer = StreamObserver(0)
-    observer.receive([_start(TEST), _frame("inbound", 99, "1"), _frame("outbound", 99, "2")])
-    observer.receive([_frame("inbound", 118, 3), _frame("outbound", 138, "4"), "no JSON"])
+    observer.receive([_start(TEST), _frame(2, "inbound", 99, "1"), _frame(3, "outbound", 99, "2")])
+    observer.receive([_frame(4, "inbound", 117, 3), _frame(5, "outbound", 138, "4"), "no JSON"])
     assert not observer.observed(CLOSED).stop_seen
-    observer.receive([_frame("inbound", 159, None), '{"event":"stop","sequenceNumber":"9"}'])
+    observer.receive([_frame(8, "inbound", 157, None), '{"event":"stop","sequenceNumber":"9"}'])
     observed = observer.observed(CLOSED)
     assert (
-        ObservedTrack("inbound", 3, 99, 159, 0, 1, 0),
+        ObservedTrack("inbound", 3, 99, 157, 0, 1, 0),
         ObservedTrack("outbound", 2, 99, 138, 1, 2, 4),
     ) == observed.tracks
     assert observed.stop_seen

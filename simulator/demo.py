@@ -22,7 +22,7 @@ from simulator.media import Credentials, clock
 from simulator.people import MONITORED_LIST
 from simulator.pipeline_process import PipelineDied, PipelineProcess, environment
 from simulator.player import Played, Player
-from simulator.result import RESULT_FILE, write_result
+from simulator.result import ENV_FILE, RESULT_FILE, write_private, write_result
 from simulator.sids import Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.unlike import NONE, OTHERWISE, UnknownName, Unlike, parsed
@@ -104,6 +104,9 @@ async def _run(
     faults = Faults(too_many_requests=1, unavailable=1)
     async with TwilioRest(simulation.world, simulation.credentials, faults) as rest:
         settings = demo.settings(rest.url)
+        write_private(
+            state_dir / ENV_FILE, {n: v for n, v in settings.items() if n.startswith("TWILIO_")}
+        )
         process = PipelineProcess(state_dir, environment(settings), demo.tell)
         async with process as pipeline:
             status = await _until_first(
@@ -240,7 +243,10 @@ def _prepared(state_dir: Path) -> Iterator[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     with held(directory / "demo.lock"):
         (directory / RESULT_FILE).unlink(missing_ok=True)
-        yield directory
+        try:
+            yield directory
+        finally:
+            (directory / ENV_FILE).unlink(missing_ok=True)
 
 
 def _terminal() -> Terminal:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import stamina
+import structlog
 from aiokafka.errors import KafkaError
 
 from agents.check_call.account import LONGEST_CALL_S, CheckApi
@@ -61,6 +63,9 @@ class Refused(Exception):
 def run(settings: Settings, asked: Asked) -> int:
     """The command. Return the exit status: 0 if all that the call shows holds, or differs without
     need for a change; 1 if something failed or must be changed; 2 for wrong usage or settings."""
+    # The standard output is for the result alone.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    stamina.instrumentation.set_on_retry_hooks(())
     if not asked.is_agreed and not sys.stdin.isatty():
         return _failed(
             "there is no terminal to ask on: --yes places the call without asking", WRONG
@@ -88,10 +93,12 @@ async def _interruptible(settings: Settings, asked: Asked) -> Result:
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, task.cancel)
-    return await _checked(settings, asked)
+    return await checked(settings, asked)
 
 
-async def _checked(settings: Settings, asked: Asked) -> Result:
+async def checked(settings: Settings, asked: Asked) -> Result:
+    """Place the call and return what came of it. Raises `SettingsError`, `Refused`, `LookupError`,
+    `KafkaError` and `TwilioError` if none was placed."""
     account, credentials, url = _needed(settings)
     secret = settings.ticket_secrets[0]
     task_sid, seen = check_task_sid(os.urandom(NONCE_BYTES)), Observations()

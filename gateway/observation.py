@@ -15,6 +15,9 @@ FIRST_PING_MS = 1_000
 PING_EVERY_MS = 3_000
 LONGEST_MS = 180_000
 """No test call is longer."""
+IDLE_MS = 12_000
+"""A media stream without a message for so long is over, whatever its socket says: the test call's
+silence lasts 8 s."""
 EVEN_MS = (16, 24)
 """The step from a frame to the next, with the jitter of 2 ms that Twilio was seen to have."""
 HOLE_MS = 60
@@ -66,7 +69,7 @@ class StreamObserver:
     was opened."""
 
     def __init__(self, now: int) -> None:
-        self._opened_at = now
+        self._opened_at = self._latest_at = now
         self._next_ping_at = now + FIRST_PING_MS
         self._is_pinged = False
         self._pings = self._pongs = 0
@@ -74,8 +77,9 @@ class StreamObserver:
         self._last_sequence = 0
         self._tracks: dict[str, _Track] = {}
 
-    def receive(self, texts: Iterable[str | bytes]) -> None:
+    def receive(self, texts: Iterable[str | bytes], now: int) -> None:
         """Take in text messages. What cannot be read is passed over."""
+        self._latest_at = now
         for text in texts:
             try:
                 message = _decoder.decode(text)
@@ -106,9 +110,13 @@ class StreamObserver:
         self._is_pinged = True
         return True
 
-    def is_too_long(self, now: int) -> bool:
-        """Return whether to end the media stream because of its length."""
-        return not 0 <= now - self._opened_at <= LONGEST_MS
+    def why_over(self, now: int) -> str | None:
+        """Return why to end the media stream now; None: it may continue."""
+        if not 0 <= now - self._opened_at <= LONGEST_MS:
+            return "the test call is too long"
+        if now - self._latest_at >= IDLE_MS:
+            return "the test call is over"
+        return None
 
     def observed(self, closed: MediaStreamClosed) -> MediaStreamObserved:
         """Return what was observed of the media stream that was closed."""

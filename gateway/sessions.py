@@ -108,7 +108,7 @@ class Sessions:
     ) -> CloseSocket | SendPing | None:
         """Text messages came. Returns what to do with the socket, if anything."""
         if session.observer is not None:
-            session.observer.receive(texts)
+            session.observer.receive(texts, now)
         outputs = session.protocol.receive(texts, now)
         how = self._carry_out(session, outputs) if outputs else None
         return how if session.observer is None else how or self._watch_test(session, now)
@@ -174,9 +174,8 @@ class Sessions:
         assert session.observer is not None
         if session.protocol.state is not State.RUNNING:
             return None
-        if session.observer.is_too_long(now):
-            ended = session.protocol.not_to_be_recorded(now, "the test call is too long")
-            return self._carry_out(session, ended)
+        if (why := session.observer.why_over(now)) is not None:
+            return self._carry_out(session, session.protocol.not_to_be_recorded(now, why))
         return SendPing() if session.observer.wants_ping(now) else None
 
     def _begin(self, session: Session, opened: MediaStreamOpened) -> None:

@@ -210,8 +210,10 @@ class TwilioRest:
             while media_stream.began_at is None and loop.time() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             await asyncio.sleep(AFTER_OPENING_S)
-        is_first = len(self._world.legs[media_stream.call_sid].media_streams) == 1
-        if Unlike.SAME_NAME in unlike and is_first and request.transport is not None:
+        call_sid = media_stream.call_sid
+        is_first = len(self._world.legs[call_sid].media_streams) == 1
+        is_asked_again = is_first and call_sid not in self._world.monologues
+        if Unlike.SAME_NAME in unlike and is_asked_again and request.transport is not None:
             request.transport.abort()
 
     async def _stop(self, request: web.Request) -> web.Response:

@@ -15,7 +15,8 @@ ANSWER_S = RING_S + 15.0
 OPEN_S = 8.0
 SECOND_S = 2.0
 FREED_S = 0.5
-CLOSE_S = 9.0
+CLOSE_S = 16.0
+"""A gateway ends the media stream of a test call that is silent for 12 s."""
 TOLD_S = 3.0
 OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 RINGING, IN_PROGRESS = "ringing", "in-progress"

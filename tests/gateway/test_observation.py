@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.observation import FIRST_PING_MS, LONGEST_MS, PING_EVERY_MS, StreamObserver
+from gateway.observation import FIRST_PING_MS, IDLE_MS, LONGEST_MS, PING_EVERY_MS, StreamObserver
 from gateway.protocol import CloseSocket, MediaSocket, State
 from pipeline.streams.tickets import Ticket
 from pipeline.twilio.check_tasks import check_task_sid
@@ -37,10 +37,12 @@ def _start(task_sid: str) -> str:
 def test_tracks_are_counted():
     """Of each track: frames, first and last timestamp and chunk, and steps that are not 20 ms."""
     observer = StreamObserver(0)
-    observer.receive([_start(TEST), _frame(2, "inbound", 99, "1"), _frame(3, "outbound", 99, "2")])
-    observer.receive([_frame(4, "inbound", 117, 3), _frame(5, "outbound", 138, "4"), "no JSON"])
+    observer.receive(
+        [_start(TEST), _frame(2, "inbound", 99, "1"), _frame(3, "outbound", 99, "2")], 0
+    )
+    observer.receive([_frame(4, "inbound", 117, 3), _frame(5, "outbound", 138, "4"), "no JSON"], 0)
     assert not observer.observed(CLOSED).stop_seen
-    observer.receive([_frame(8, "inbound", 157, None), '{"event":"stop","sequenceNumber":"9"}'])
+    observer.receive([_frame(8, "inbound", 157, None), '{"event":"stop","sequenceNumber":"9"}'], 0)
     observed = observer.observed(CLOSED)
     assert (
         ObservedTrack("inbound", 3, 99, 157, 0, 1, 0),
@@ -68,10 +70,14 @@ def test_pings_are_sent_in_time_and_their_answers_counted(answers):
 
 
 def test_a_test_call_has_an_end():
-    """A clock that was set back ends it too."""
+    """It ends if it is too long, also after a clock was set back, or if nothing comes any more."""
     observer = StreamObserver(10)
-    assert [False, False, True, True] == [
-        observer.is_too_long(now) for now in (10, 10 + LONGEST_MS, 11 + LONGEST_MS, 9)
+    assert [None, None, "the test call is over"] == [
+        observer.why_over(now) for now in (10, 9 + IDLE_MS, 10 + IDLE_MS)
+    ]
+    observer.receive([], 10 + LONGEST_MS)
+    assert [None, "the test call is too long", "the test call is too long"] == [
+        observer.why_over(now) for now in (10 + LONGEST_MS, 11 + LONGEST_MS, 9)
     ]
 
 

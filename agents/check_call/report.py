@@ -51,6 +51,8 @@ def as_json(result: Result) -> dict[str, Any]:
 
 def as_text(result: Result) -> str:
     """Return the result for people."""
+    if not result.call_sid:
+        return f"Failed: {result.problem}."
     shown = [each for each in result.findings if each.status is not Status.NOT_SHOWN]
     hidden = [each.name for each in result.findings if each.status is Status.NOT_SHOWN]
     width = max((len(each.name) for each in shown), default=0)

@@ -29,8 +29,8 @@ def _start_while_ringing(seen: Observations) -> Judged:
         return holds("a start while the leg rings is refused with 21220")
     verdict = verdict_on_start(answer.status, answer.code, answer.message)
     if verdict in (Verdict.LOOK_UP_AGAIN, Verdict.ASK_AGAIN, Verdict.BACK_OFF):
-        return differs(f"a start while the leg rings is refused with {answer}")
-    return Status.CHANGE, f"a start while the leg rings is refused with {answer}"
+        return differs(f"a start while the leg rings is refused with {answer.codes}")
+    return Status.CHANGE, f"a start while the leg rings is refused with {answer.codes}"
 
 
 def _same_name(seen: Observations) -> Judged:
@@ -39,7 +39,7 @@ def _same_name(seen: Observations) -> Judged:
         return not_seen("no second start was answered")
     if not answer.is_success:
         known = verdict_on_start(answer.status, answer.code, answer.message, repeated=True)
-        found = f"a second start under the name is refused with {answer}"
+        found = f"a second start under the name is refused with {answer.codes}"
         return holds(found) if known is Verdict.DONE else (Status.CHANGE, found)
     is_same = seen.first is not None and answer.sid == seen.first.sid
     return differs(
@@ -53,7 +53,7 @@ def _track_limit(seen: Observations) -> Judged:
     if seen.second is None or not seen.second.status:
         return not_seen("no second media stream was asked for")
     if not seen.second.is_success:
-        return differs(f"a second media stream is refused with {seen.second}")
+        return differs(f"a second media stream is refused with {seen.second.codes}")
     if seen.third is not None and seen.third.is_success:
         return differs("more than 4 tracks run on a call")
     return holds("4 tracks run on a call, and no more")
@@ -63,7 +63,7 @@ def _stop_after_end(seen: Observations) -> Judged:
     answer = seen.stop_after_end
     if answer is None or not answer.status:
         return not_seen("no stop was answered after the call")
-    found = f"a stop after the call's end is answered {answer}"
+    found = f"a stop after the call's end is answered {answer.codes}"
     if answer.status in NOT_FOUND or answer.code in NOT_FOUND:
         return holds(found)
     tolerated = answer.is_success or answer.code == CALL_NOT_IN_PROGRESS

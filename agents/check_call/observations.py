@@ -27,9 +27,13 @@ class Answer:
         """Whether Twilio did what was asked."""
         return 200 <= self.status < 300
 
+    @property
+    def codes(self) -> str:
+        """Status and code, for people."""
+        return f"{self.status}" + ("" if self.code is None else f"/{self.code}")
+
     def __str__(self) -> str:
-        code = "" if self.code is None else f"/{self.code}"
-        return f"{self.status}{code}" + (f" {self.message}" if self.message else "")
+        return f"{self.codes} {self.message}".strip()
 
 
 @dataclass(slots=True)

@@ -208,8 +208,8 @@ def test_nothing_seen_can_be_judged() -> None:
 def test_audio_is_heard_however_it_is_cut(
     frames: list[tuple[int, bool]], sizes: list[int], again: int
 ) -> None:
-    """Batches of any size, some of them delivered twice, give the same; sound, silence and holes are
-    what they are."""
+    """Batches of any size, some of them delivered twice, give the same; sound, silence and holes
+    are what they are."""
     at, placed = 0, []
     for steps, is_loud in frames:
         at += 20 * steps

@@ -50,11 +50,12 @@ chaos-bridge: $(INSTALLED) jars kinesis  ## 100,000 events, shards that change, 
 chaos-day: $(INSTALLED) jars  ## a day of log time: gateways cut off and killed, every frame looked for; ARGS=--help
 	$(BIN)/python -m tests.chaos_day $(ARGS)
 
-lint: $(INSTALLED)  ## ruff, mypy, import-linter
+lint: $(INSTALLED)  ## ruff, mypy, import-linter, plain English
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.wording
 
 format: $(INSTALLED)  ## what ruff can mend by itself
 	$(BIN)/ruff check --fix .

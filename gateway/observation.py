@@ -1,4 +1,4 @@
-"""What is observed of a media stream of a test call, beyond its audio (Sans-I/O).
+"""Observes a media stream of a test call beyond its audio (Sans-I/O).
 
 No other media stream is observed: this reads each message once more.
 """
@@ -78,7 +78,7 @@ class StreamObserver:
         self._tracks: dict[str, _Track] = {}
 
     def receive(self, texts: Iterable[str | bytes], now: int) -> None:
-        """Take in text messages. What cannot be read is passed over."""
+        """Take in text messages. Unreadable ones are passed over."""
         self._latest_at = now
         for text in texts:
             try:
@@ -119,7 +119,7 @@ class StreamObserver:
         return None
 
     def observed(self, closed: MediaStreamClosed) -> MediaStreamObserved:
-        """Return what was observed of the media stream that was closed."""
+        """Return the observations of the media stream that was closed."""
         return MediaStreamObserved(
             stream_sid=closed.stream_sid,
             call_sid=closed.call_sid,

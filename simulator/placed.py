@@ -1,7 +1,7 @@
 """Calls that the account places by REST, with inline TwiML, and the account's numbers.
 
 Strict as Twilio is: a number that is missing, wrong or another account's is refused with Twilio's
-code. The numbers of Twilio's test credentials mean what they mean there. A called phone rings for a
+code. The numbers of Twilio's test credentials have the same meaning. A called phone rings for a
 while, is answered, hears the document (`Say`, `Pause`), and hangs up at its end.
 """
 
@@ -39,7 +39,7 @@ Begin = Callable[[Coroutine[Any, Any, None]], object]
 
 @dataclass(slots=True)
 class PlacedCall:
-    """A call that was placed. `program`: what is heard, each voice for so many seconds."""
+    """A call that was placed. `program`: the voices to be heard, each for so many seconds."""
 
     leg: Leg
     to: str

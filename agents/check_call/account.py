@@ -78,7 +78,7 @@ class CheckApi(TwilioApi):
     async def _patiently(
         self, request: str, method: str, uri: str, values: dict[str, str], *, safe: bool = True
     ) -> dict[str, Any]:
-        """`safe`: the request may be repeated even if Twilio may have done what it asks."""
+        """`safe`: the request may be repeated even if Twilio may have carried it out."""
         answer: dict[str, Any] = {}
         async for attempt in stamina.retry_context(
             on=lambda error: _is_passing(error, safe=safe),

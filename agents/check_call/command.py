@@ -97,7 +97,7 @@ async def _interruptible(settings: Settings, asked: Asked) -> Result:
 
 
 async def checked(settings: Settings, asked: Asked) -> Result:
-    """Place the call and return what came of it. Raises `SettingsError`, `Refused`, `LookupError`,
+    """Place the call and return the result. Raises `SettingsError`, `Refused`, `LookupError`,
     `KafkaError` and `TwilioError` if none was placed."""
     account, credentials, url = _needed(settings)
     secret = settings.ticket_secrets[0]

@@ -39,7 +39,7 @@ REMEDIES: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One assumption: what was seen, and what to change if anything."""
+    """One assumption: the observation, and the change to make if any."""
 
     name: str
     status: Status

@@ -17,7 +17,7 @@ LATE_FIRST_MS = 1_000
 
 
 def first_tracks(seen: Observations) -> Mapping[str, HeardTrack]:
-    """Return what came on the tracks of the first media stream."""
+    """Return the tracks of the first media stream."""
     opened = seen.opened_first()
     return {} if opened is None else heard(seen.batches_of(opened.stream_sid))
 

@@ -1,4 +1,4 @@
-"""What was seen during a test call. Times are ms of the log's clock."""
+"""Observations of a test call. Times are ms of the log's clock."""
 
 from dataclasses import dataclass, field
 
@@ -24,7 +24,7 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether Twilio did what was asked."""
+        """Whether Twilio carried the request out."""
         return 200 <= self.status < 300
 
     @property

@@ -17,7 +17,7 @@ _MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a test call. `problem`: why it came to nothing, None if it did not;
+    """The result of a test call. `problem`: why it came to nothing, None if it did not;
     `needs_change`: an assumption does not hold that must be acted upon."""
 
     to: str

@@ -14,7 +14,7 @@ class Status(StrEnum):
 
 
 Judged = tuple[Status, str]
-"""Whether it holds, and what was seen."""
+"""Whether it holds, and the observation."""
 NO_AUDIO = "no media stream reached a gateway"
 
 

@@ -11,7 +11,7 @@ from simulator.unlike import Unlike
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
-# In one run only what can be seen beside the others: without callbacks their order does not show.
+# In one run only those that show beside the others: without callbacks their order does not show.
 FIRST = (
     Unlike.SILENCE,
     Unlike.CHUNK,

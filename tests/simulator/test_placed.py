@@ -52,7 +52,7 @@ def test_wrong_requests_are_refused(change: dict[str, str], code: int) -> None:
 
 
 def test_a_document_is_a_program() -> None:
-    """Speech and silence last as long as they say; what cannot be read is silent and over."""
+    """Speech and silence last as long as they say; an unreadable one is over at once."""
     voices = [(voice, round(seconds, 1)) for voice, seconds in program_of(TWIML)]
     assert [(Voice.HOLD_MUSIC, 0.6), (Voice.SILENCE, 2.0), (Voice.HOLD_MUSIC, 0.3)] == voices
     assert [] == program_of("<Response>")
@@ -101,7 +101,7 @@ async def test_a_call_is_ended() -> None:
 
 
 def test_numbers_are_listed() -> None:
-    """A number has its SID and what it can do."""
+    """A number has its SID and capabilities."""
     row = number_of(OWN_NUMBER, "AC1")
     assert (OWN_NUMBER, True) == (row["phone_number"], row["capabilities"]["voice"])
     assert row["sid"].startswith("PN")

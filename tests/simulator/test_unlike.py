@@ -59,7 +59,7 @@ def _world(unlike: frozenset[Unlike] = NONE) -> World:
 
 @dataclass
 class Gateway:
-    """Takes sockets, keeps what came on each, and pings the first."""
+    """Takes sockets, keeps the messages of each, and pings the first."""
 
     url: str = ""
     signatures: list[str] = field(default_factory=list)
@@ -180,7 +180,7 @@ async def test_media_the_other_way() -> None:
     media = gateway.media()
     assert list(range(1, len(media) + 1)) == [int(m["chunk"]) for m in media]
     outbound = [int(m["timestamp"]) for m in media if m["track"] == OUTBOUND]
-    assert 0 == outbound[0]  # it carries the customer, who speaks from the beginning
+    assert 0 == outbound[0]  # it carries the customer, a voice from the beginning
     assert [after - before for before, after in pairwise(outbound)].count(39)
     inbound = [int(m["timestamp"]) for m in media if m["track"] == INBOUND]
     assert inbound[0] > 1000  # the agent begins to speak after a while
@@ -251,7 +251,7 @@ def test_starts_and_stops_both_ways() -> None:
 
 
 def test_a_leg_that_was_never_answered_has_no_recording() -> None:
-    """A media stream that was taken while the leg rang does not count if nobody answered."""
+    """A media stream that was taken while the leg rang does not count if it was not answered."""
     world = _world(frozenset({Unlike.START_WHILE_RINGING}))
     stream = world.start_media_stream(RINGING_LEG, {"Url": URL}, 0)
     assert [stream] == counted([stream])

@@ -51,7 +51,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Played:
-    """A test call at a simulated Twilio whose media streams reach no gateway."""
+    """A test call at a simulated Twilio; its media streams reach no gateway."""
 
     def __init__(self, faults: Faults | None = None) -> None:
         self.seen = Observations()
@@ -194,7 +194,7 @@ async def test_the_cost_is_stated_before_the_question(
 
 
 def test_refusals_say_what_to_do() -> None:
-    """Twilio's code and text, and what they mean here."""
+    """Twilio's code and text, and their meaning here."""
     told = explained(TwilioError(400, 21215, "Account not authorized"))
     assert "400 21215" in told
     assert "Geo permissions" in told

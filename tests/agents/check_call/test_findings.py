@@ -1,4 +1,4 @@
-"""What a test call shows, judged from what was seen."""
+"""Findings of a test call, from its observations."""
 
 from dataclasses import replace
 
@@ -209,7 +209,7 @@ def test_audio_is_heard_however_it_is_cut(
     frames: list[tuple[int, bool]], sizes: list[int], again: int
 ) -> None:
     """Batches of any size, some of them delivered twice, give the same; sound, silence and holes
-    are what they are."""
+    are found."""
     at, placed = 0, []
     for steps, is_loud in frames:
         at += 20 * steps

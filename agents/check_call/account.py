@@ -38,16 +38,20 @@ class CheckApi(TwilioApi):
     """The account's API with the requests that only a test call needs. All raise `TwilioError`,
     after requests that can be repeated were repeated."""
 
-    async def own_numbers(self) -> tuple[list[str], str]:
-        """Return the account's numbers that can call, at most one page of them, and the
-        `next_page_uri` of a page with one number."""
+    async def own_numbers(self) -> list[str]:
+        """Return the account's numbers that can call, at most one page of them."""
         uri = self._uri("IncomingPhoneNumbers")
         page = await self._patiently("numbers", "GET", uri, {"PageSize": "50"})
-        first = await self._patiently("numbers", "GET", uri, {"PageSize": "1"})
         found = page.get("incoming_phone_numbers")
         rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
         numbers = [str(row.get("phone_number", "")) for row in rows if _can_call(row)]
-        return [number for number in numbers if number], str(first.get("next_page_uri") or "")
+        return [number for number in numbers if number]
+
+    async def next_page_uri(self) -> str:
+        """Return the `next_page_uri` of the account's conferences, one a page; empty if there is no
+        next page."""
+        answer = await self._patiently("list", "GET", self._uri("Conferences"), {"PageSize": "1"})
+        return str(answer.get("next_page_uri") or "")
 
     async def place_call(self, to: str, caller: str) -> PlacedCall:
         """Place the test call. It is not repeated if Twilio may have taken it."""

@@ -108,7 +108,7 @@ async def checked(settings: Settings, asked: Asked) -> Result:
         CheckApi(account, credentials, secret, settings.twilio_api_url, clock=clock.seconds) as api,
     ):
         await _ready(clock, tap)
-        caller = await _caller(api, settings, asked, seen)
+        caller = await _caller(api, settings, asked)
         await _agree(asked, caller)
         call = CheckCall(api, tap, seen, task_sid, url, now=clock.now, say=_say)
         problem = await _played(call, asked.to, caller) or problem_of(seen)
@@ -149,17 +149,16 @@ async def _ready(clock: LogClock, tap: Tap) -> None:
         raise LookupError("no gateway runs: start the pipeline first")
 
 
-async def _caller(api: CheckApi, settings: Settings, asked: Asked, seen: Observations) -> str:
-    """Return the number to call from. Raises `LookupError` if there is none, and `TwilioError`."""
+async def _caller(api: CheckApi, settings: Settings, asked: Asked) -> str:
+    """Return the number to call from. Raises `LookupError` if there is none."""
     caller = asked.caller or settings.check_call_from
-    try:
-        numbers, seen.next_page_uri = await api.own_numbers()
-    except TwilioError as error:
-        if caller is None or error.status in (401, 403):
-            raise
-        return caller
     if caller is not None:
         return caller
+    try:
+        numbers = await api.own_numbers()
+    except TwilioError as error:
+        why = f"the account's numbers cannot be listed, {explained(error)}"
+        raise LookupError(f"{why}: give --from") from error
     if not numbers:
         raise LookupError("the account has no number that can call: give --from a verified one")
     return numbers[0]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from agents.check_call.account import LONGEST_CALL_S, RING_S, CheckApi, PlacedCall, answered
+from agents.check_call.account import RING_S, CheckApi, PlacedCall, answered
 from agents.check_call.observations import Answer, Observations
 from agents.check_call.tap import Tap
 from agents.twilio_client import TwilioError
@@ -18,6 +18,7 @@ FREED_S = 0.5
 CLOSE_S = 16.0
 """A gateway ends the media stream of a test call that is silent for 12 s."""
 TOLD_S = 3.0
+DOCUMENT_S = 60.0
 OVER = frozenset({"completed", "busy", "failed", "no-answer", "canceled"})
 RINGING, IN_PROGRESS = "ringing", "in-progress"
 BEFORE_ANSWER = 9
@@ -58,6 +59,7 @@ class CheckCall:
         self._call_sid, self._status = placed.sid, placed.status
         try:
             self._say(f"placed the call {placed.sid}")
+            await self._look_at_pages()
             await self._until_answered()
             await self._stream()
             await self._until_over()
@@ -85,6 +87,10 @@ class CheckCall:
             with suppress(TwilioError, TimeoutError):
                 await self._api.hang_up(placed.sid)
                 self._say("hung up")
+
+    async def _look_at_pages(self) -> None:
+        with suppress(TwilioError):
+            self._seen.next_page_uri = await self._api.next_page_uri()
 
     async def _until_answered(self) -> None:
         try:
@@ -131,9 +137,9 @@ class CheckCall:
             seen.stop_of_second = await self._stopped(2, seen.second)
 
     async def _until_over(self) -> None:
-        """Wait for the document's end. The call's time limit bounds it."""
+        """Wait for the document's end, and hang up if it takes too long."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(LONGEST_CALL_S + 10):
+            async with asyncio.timeout(DOCUMENT_S):
                 while self._status not in OVER:
                     await asyncio.sleep(POLL_S)
                     self._status = await self._api.status_of(self._call_sid)

@@ -14,7 +14,8 @@ from agents.check_call.findings import JUDGES
 from agents.check_call.report import Result
 from agents.check_call.verdicts import Status
 from simulator import placed
-from simulator.placed import BUSY, OWN_NUMBER
+from simulator.placed import BUSY
+from simulator.script import ConferenceBegan
 from simulator.sids import Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.unlike import NONE, Unlike
@@ -48,7 +49,8 @@ async def _result(
     """What a test call on an account finds for which `unlike` does not hold."""
     world = World(Sids(Random(seed)), unlike)
     async with TwilioRest(world, CREDENTIALS, Faults(too_many_requests=1)) as rest:
-        rest.placed.numbers = (OWN_NUMBER, "+15005550007")
+        for number in range(2):
+            world.apply(ConferenceBegan(f"CF{number:032x}", f"WT{number:032x}"), 0)
         settings = gateway.settings.model_copy(
             update={
                 "twilio_account_sid": CREDENTIALS.account_sid,

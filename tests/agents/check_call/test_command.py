@@ -102,7 +102,7 @@ async def test_a_call_that_is_not_answered_is_a_failure() -> None:
 async def test_throttled_requests_are_repeated_and_one_call_is_placed() -> None:
     """429 is asked again; so is 503, but not of the request that places the call."""
     async with Played(Faults(too_many_requests=2)) as played:
-        numbers, _ = await played.api.own_numbers()
+        numbers = await played.api.own_numbers()
         call = await played.api.place_call(TO, numbers[0])
         assert [call.sid] == list(played.rest.placed.calls)
     async with Played(Faults(unavailable=1)) as played:

@@ -60,10 +60,8 @@ async def send_media_stream(
     Twilio does not connect again; what went wrong stands in `trouble`."""
     try:
         async with _connected(world, media_stream, credentials) as socket:
-            sender = _Sender(world, media_stream, credentials, socket)
-            if Unlike.START_WHILE_RINGING not in world.unlike:
-                media_stream.began_at = clock()
-            await sender.run()
+            media_stream.began_at = clock()
+            await _Sender(world, media_stream, credentials, socket).run()
     except (OSError, TimeoutError, WebSocketException) as error:
         media_stream.trouble = f"{type(error).__name__}: {error}"
     media_stream.status = StreamStatus.STOPPED
@@ -118,13 +116,14 @@ class _Sender:
             await self._send_numbered("stop", ids)
 
     async def _answered(self) -> None:
-        """Wait while the leg rings: nothing is heard on it yet."""
-        while self._leg.status is LegStatus.RINGING and not self._media_stream.stopping:  # noqa: ASYNC110 - plain state
+        """Wait while the leg rings: nothing is heard on it yet. The media stream's clock runs."""
+        if self._leg.status is not LegStatus.RINGING:
+            return
+        stream = self._media_stream
+        while self._leg.status is LegStatus.RINGING and not stream.stopping:  # noqa: ASYNC110
             await asyncio.sleep(FRAME_MS / 1000)
-        self._media_stream.is_void = self._media_stream.began_at is None and (
-            self._leg.status is not LegStatus.IN_PROGRESS
-        )
-        self._media_stream.began_at = self._media_stream.began_at or clock()
+        stream.rang_ms = clock() - (stream.began_at or 0)
+        stream.is_void = self._leg.status is not LegStatus.IN_PROGRESS
 
     async def _linger(self) -> None:
         """Leave the socket open until the other side closes it."""
@@ -148,7 +147,7 @@ class _Sender:
                 self._sequence += TRACKS[self._media_stream.track]
             elif number not in line.silent:
                 for track, voice in self._heard(scene, number):
-                    at = self._stamped(track, timestamp, number)
+                    at = self._stamped(track, timestamp, number) + self._media_stream.rang_ms
                     payload = frame(self._leg.seed, voice, number)
                     await self._send_frame(SentFrame(track, at, payload))
             await asyncio.sleep(began + (number + 1) * FRAME_MS / 1000 - loop.time())

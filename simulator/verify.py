@@ -108,7 +108,7 @@ def _window(expected: ExpectedRecording, stream: MediaStream) -> list[str]:
     if began is None or ended is None:
         return ["a media stream never began, or never ended"]
     told = []
-    if not -20 <= began - expected.begins_at <= expected.slack:
+    if not -20 - stream.rang_ms <= began - expected.begins_at <= expected.slack:
         told.append(f"recording began {began - expected.begins_at} ms after it should")
     if not -100 <= ended - expected.ends_at <= STOP_SLACK_MS:
         told.append(f"recording ended {ended - expected.ends_at} ms after it should")
@@ -156,13 +156,14 @@ def _capture(
         )
         return told + _compared("gaps", [], gaps)
     slack = SESSION_TOLERANCE_MS * len(expected)
-    most = sum(each.ends_at - each.begins_at for each in expected)
+    rang = sum(stream.rang_ms for stream in ran)
+    most = sum(each.ends_at - each.begins_at for each in expected) + rang
     heard = sum(_overlap_ms(each.begins_at, each.ends_at, ran) for each in expected)
     lost = LOST_FRAME_MS * sum(_lost_on_the_way(stream) for stream in ran)
     told = _compared("capture", "partial" if gaps else "complete", contact["capture"])
     if not heard - slack <= required <= most + slack:
         told.append(f"required_ms is {required}, expected {heard} to {most}")
-    if abs(captured - (heard - lost)) > slack:
+    if not heard - lost - slack <= captured <= heard - lost + slack + rang:
         told.append(f"captured_ms is {captured}, expected {heard - lost}")
     unexplained = required - captured - lost - sum(end - start for start, end, _ in gaps)
     if unexplained > 2 * EDGE_MS * len(expected):

@@ -81,8 +81,8 @@ class StreamStatus(StrEnum):
 class MediaStream:
     """A started media stream and all that was sent on it, and when (`sent_at`, ms). `stopping`: the
     sender must end it; `began_at`, `ended_at`: when media began and ended (ms); `trouble`: why it
-    ended otherwise; `not_sent`: frames of silent tracks that were never made; `is_void`: its leg
-    rang, and was never answered."""
+    ended otherwise; `not_sent`: frames of silent tracks that were never made; `rang_ms`: for how
+    long its leg rang; `is_void`: it was never answered."""
 
     sid: str
     call_sid: str
@@ -97,6 +97,7 @@ class MediaStream:
     ended_at: int | None = None
     trouble: str | None = None
     not_sent: int = 0
+    rang_ms: int = 0
     is_void: bool = False
     sent: list[SentFrame] = field(default_factory=list)
     sent_at: "array[int]" = field(default_factory=lambda: array("q"))

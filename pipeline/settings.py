@@ -26,6 +26,7 @@ from pipeline.secret_settings import (
     several,
 )
 from pipeline.times import moment
+from pipeline.twilio.numbers import e164
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.registry import without_credentials
 
@@ -232,7 +233,7 @@ class Settings(BaseSettings):
     twilio_api_key_secret: SecretStr | None = None
     ticket_secret: Annotated[SecretStr, AfterValidator(checked_ticket_secret)] | None = None
     twilio_api_url: Annotated[str, AfterValidator(_checked_twilio_url)] | None = None
-    check_call_from: str | None = Field(None, pattern=r"^\+[1-9][0-9]{6,14}$")
+    check_call_from: Annotated[str, AfterValidator(e164)] | None = None
     twilio_concurrency: int = Field(32, ge=1, le=1000)
 
     gateway_listen: Listen | None = None

@@ -1,11 +1,10 @@
 """The arguments of `flexcapture twilio`."""
 
 import argparse
-import re
 from pathlib import Path
 from typing import Any
 
-_NUMBER = re.compile(r"\+[1-9]\d{6,14}")
+from pipeline.twilio.numbers import e164
 
 
 def add(commands: Any) -> None:
@@ -32,7 +31,7 @@ def add(commands: Any) -> None:
 
 def number(text: str) -> str:
     """Return a telephone number in the form of E.164. Raises `argparse.ArgumentTypeError`."""
-    plain = re.sub(r"[\s().-]", "", text)
-    if not _NUMBER.fullmatch(plain):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number such as +15550100200")
-    return plain
+    try:
+        return e164(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

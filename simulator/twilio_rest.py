@@ -30,7 +30,7 @@ from simulator.unlike import Unlike
 from simulator.world import Conference, MediaStream, Participant, TwilioError, World, not_found
 
 API = "/2010-04-01"
-OPENED_WITHIN_S, AFTER_OPENING_S = 3.0, 0.3
+OPENED_WITHIN_S, AFTER_OPENING_S = 1.0, 0.25
 Sender = Callable[[World, MediaStream, Credentials], Coroutine[Any, Any, None]]
 """Runs a media stream to its end."""
 

@@ -7,7 +7,7 @@ from random import Random
 
 from pipeline.bridge.messages import KinesisRecord
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened, Run, TrackBatch
-from simulator.cases import CASES, scripts
+from simulator.cases import PLAIN, scripts
 from simulator.events import Account
 from simulator.script import EventSent
 
@@ -24,7 +24,7 @@ def kinesis_records(count: int, now: int) -> list[KinesisRecord]:
     account = Account("AC" + "0" * 32, "WS" + "0" * 32)
     events: list[tuple[int, str]] = []
     for seed in range(count):  # never so many: each turn gives a few hundred
-        for script in scripts(CASES, now, 100, account, Random(seed).getrandbits(63)):
+        for script in scripts(PLAIN, now, 100, account, Random(seed).getrandbits(63)):
             steps = ((step.at, step.action) for step in script.steps)
             events += [(at, json.dumps(a.event)) for at, a in steps if isinstance(a, EventSent)]
         if len(events) >= count:

@@ -6,14 +6,14 @@ from random import Random
 from simulator.audio import Voice
 from simulator.events import Account
 from simulator.people import Agent, in_queue
+from simulator.required import RequiredRecordings
 from simulator.script import (
     AgentListed,
     Expectation,
-    ExpectedRecording,
-    ExpectedSession,
     HoldChanged,
     Json,
     LegChanged,
+    LegEnds,
     LegStatus,
     Line,
     Script,
@@ -24,11 +24,13 @@ from simulator.unlike import NONE, Unlike
 START_SLACK_MS = 5000
 WRAP_UP_MS = 1200
 CALLED = "+15550001000"
+DIALLED = "outbound-api"
 FOREIGN = "another call's leg"
 
 
 class CallBuilder:
-    """One call. `number` tells the calls of a run apart; `line` is what its media go through."""
+    """One call. `number` tells the calls of a run apart; `line` is what its media go through;
+    `random`: what a case may draw from."""
 
     def __init__(
         self,
@@ -40,17 +42,18 @@ class CallBuilder:
     ) -> None:
         self.number = number
         self.line = Line()
+        self.random = random
         self._begins_at = begins_at
         self._stage = Stage(begins_at, account, random, unlike)
-        self._phone = f"+1555{random.randrange(10**7):07d}"
+        self._phone = self._end = f"+1555{random.randrange(10**7):07d}"
+        self._customer_label: str | None = "customer"
         self._customer_leg: str | None = None
         self._customer_joined = False
         self._foreign_leg: str | None = None
         self._direction = "inbound"
         self._outcome = "answered"
         self._parts: list[Part] = []
-        self._recordings: list[ExpectedRecording] = []
-        self._recording: tuple[int, int, tuple[str, ...]] | None = None
+        self._required = RequiredRecordings()
 
     # What people do.
 
@@ -65,7 +68,7 @@ class CallBuilder:
     def inbound(self, queue: str) -> None:
         """A customer calls and waits in `queue`."""
         self._stage.queue = queue
-        self._customer_leg = self._stage.leg(LegStatus.IN_PROGRESS)
+        self._customer_leg = self._stage.leg(LegStatus.IN_PROGRESS, LegEnds(self._phone, CALLED))
         self._stage.attributes = {
             "call_sid": self._customer_leg,
             "from": self._phone,
@@ -77,11 +80,11 @@ class CallBuilder:
         self.wait(100)
         self._stage.task("created", "pending")
 
-    def outbound(self, queue: str) -> None:
-        """An agent's dial pad makes a task; the customer's leg does not exist yet."""
+    def outbound(self, queue: str, direction: str = "outbound") -> None:
+        """A dial pad makes a task, without a leg yet. `direction`: what the attributes say."""
         self._direction, self._stage.queue = "outbound", queue
         self._stage.attributes = {
-            "direction": "outbound",
+            "direction": direction,
             "outbound_to": self._phone,
             "from": CALLED,
         }
@@ -118,8 +121,7 @@ class CallBuilder:
     def accept(self, part: Part) -> None:
         """The agent answers; the customer who waited comes into the conference."""
         part.accepted_at = self._stage.now
-        self._stage.leg(LegStatus.IN_PROGRESS, part.call_sid)
-        self._stage.join(part.call_sid, self._stage.label(part), part.agent.voice)
+        self._agent_in(part)
         self._stage.reservation(part, "accepted", "assigned")
         if part.transfer:
             completed = part.transfer | {"transfer_status": "COMPLETED"}
@@ -135,19 +137,19 @@ class CallBuilder:
 
     def rings(self, *, listed: bool) -> None:
         """The called customer's phone rings; `listed`: the conference shows the leg already."""
-        self._customer_leg = self._stage.leg(LegStatus.RINGING)
+        self._customer_leg = self._dialled_leg(self._end, LegStatus.RINGING)
         if listed:
             self._customer_joined = True
-            self._stage.join(self._customer_leg, "customer", Voice.CUSTOMER, told=False)
+            self._stage.join(self._customer_leg, self._customer_label, Voice.CUSTOMER, told=False)
 
     def answered(self) -> None:
         """The called customer answers."""
         leg = self._customers_leg()
         self._stage.do(LegChanged(leg, LegStatus.IN_PROGRESS))
-        parameters = {"CallSid": leg, "CallStatus": "in-progress", "To": self._phone}
+        parameters = {"CallSid": leg, "CallStatus": "in-progress", "To": self._end}
         self._stage.call_event("answered", parameters)
         if self._customer_joined:
-            self._stage.tell_joined(leg, "customer")
+            self._stage.tell_joined(leg, self._customer_label)
         else:
             self._customer_in()
 
@@ -177,13 +179,14 @@ class CallBuilder:
         self.wait(120)
         return self.offer(to, transfer, queue)
 
-    def call_outside(self) -> None:
-        """An agent adds a party outside Twilio to the conference: no reservation."""
-        leg = self._stage.leg(LegStatus.RINGING)
-        self._stage.join(leg, None, Voice.OUTSIDER, told=False)
+    def call_outside(self, label: str | None = None) -> str:
+        """An agent adds a party outside Twilio, without a reservation; returns the party's leg."""
+        leg = self._dialled_leg("+15558880000", LegStatus.RINGING)
+        self._stage.join(leg, label, Voice.OUTSIDER, told=False)
         self.wait(500)
         self._stage.do(LegChanged(leg, LegStatus.IN_PROGRESS))
-        self._stage.tell_joined(leg, None)
+        self._stage.tell_joined(leg, label)
+        return leg
 
     def rewrites(self, part: Part, attributes: Json, worker: Json) -> None:
         """The agent's browser writes into the running task's attributes, and the agent's own;
@@ -196,13 +199,13 @@ class CallBuilder:
     def _another_leg(self) -> str:
         """Return a leg that is in no conference of this task."""
         if self._foreign_leg is None:
-            self._foreign_leg = self._stage.leg(LegStatus.IN_PROGRESS)
+            self._foreign_leg = self._dialled_leg("+15550000000")
             self._stage.open_legs.remove(self._foreign_leg)
         return self._foreign_leg
 
     def listen_in(self, supervisor: Agent) -> str:
-        """A supervisor listens, and is heard by the agent at most; returns his leg."""
-        leg = self._stage.leg(LegStatus.IN_PROGRESS)
+        """A supervisor listens, and is heard by the agent at most; returns the leg."""
+        leg = self._dialled_leg(supervisor.contact_uri)
         coaching = {"Coaching": "true", "CallSidToCoach": self._parts[-1].call_sid}
         label = f"supervisor-{supervisor.email}"
         self._stage.join(leg, label, Voice.SILENCE, coaching=coaching)
@@ -216,7 +219,7 @@ class CallBuilder:
 
     def hang_up(self) -> None:
         """The last parties hang up: the call is over."""
-        if self._recording:
+        if self._required.is_open:
             self.stops_recording()
         for leg in tuple(self._stage.open_legs):
             self._stage.drop(leg)
@@ -256,16 +259,11 @@ class CallBuilder:
     def records(self, *agents: Agent, slack: int = START_SLACK_MS) -> None:
         """From now on the customer's leg must be recorded; `agents`: the monitored ones who will be
         on the recording; `slack`: how late it may begin (ms)."""
-        extensions = tuple(agent.email.lower() for agent in agents)
-        self._recording = (self._stage.now, slack, extensions)
+        self._required.begin(self._stage.now, slack, agents)
 
     def stops_recording(self) -> None:
         """The recording must end now."""
-        assert self._recording is not None
-        begins_at, slack, extensions = self._recording
-        now = self._stage.now
-        self._recordings.append(ExpectedRecording(begins_at, now, slack, extensions))
-        self._recording = None
+        self._required.end(self._stage.now)
 
     def script(self, case: str, title: str) -> Script:
         """The call as it was built, its steps in order of time."""
@@ -275,8 +273,8 @@ class CallBuilder:
             None if self._direction == "internal" else self._phone,
             stage.queue,
             self._outcome,
-            tuple(_session(part) for part in self._parts),
-            tuple(self._recordings),
+            tuple(part.expected() for part in self._parts),
+            tuple(self._required.complete),
         )
         return Script(
             case,
@@ -297,19 +295,19 @@ class CallBuilder:
 
     def _customer_in(self) -> None:
         self._customer_joined = True
-        self._stage.join(self._customers_leg(), "customer", Voice.CUSTOMER)
+        self._stage.join(self._customers_leg(), self._customer_label, Voice.CUSTOMER)
+
+    def _agent_in(self, part: Part) -> None:
+        caller = self._phone if self._direction == "inbound" else CALLED
+        ends = LegEnds(caller, part.agent.contact_uri, DIALLED)
+        self._stage.leg(LegStatus.IN_PROGRESS, ends, part.call_sid)
+        self._stage.join(part.call_sid, self._stage.label(part), part.agent.voice)
+
+    def _dialled_leg(self, called: str, status: LegStatus = LegStatus.IN_PROGRESS) -> str:
+        return self._stage.leg(status, LegEnds(CALLED, called, DIALLED))
 
     def _wrap_up(self, part: Part) -> None:
         self._stage.later(60, lambda: self._stage.reservation(part, "wrapup", "wrapping"))
         self._stage.later(
             WRAP_UP_MS, lambda: self._stage.reservation(part, "completed", "wrapping")
         )
-
-
-def _session(part: Part) -> ExpectedSession:
-    assert part.left_at is not None
-    monitored = part.monitored if part.accepted_at else False
-    extension = part.agent.email.lower()
-    return ExpectedSession(
-        part.reservation_sid, extension, monitored, part.accepted_at, part.left_at
-    )

@@ -1,6 +1,7 @@
 """The calls of the simulated contact center: every case of who is recorded, and who is not.
 
-Each case says what people do and, beside it, what must be recorded of it.
+Each case says what people do and, beside it, what must be recorded of it. Here are the plain ones;
+those that no textbook shows are in `unusual_legs` and `unusual_tasks`.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,8 +23,12 @@ from simulator.people import (
 )
 from simulator.script import Line, Script
 from simulator.unlike import NONE, Unlike
+from simulator.unusual import UnusualCall
+from simulator.unusual_legs import LEGS
+from simulator.unusual_tasks import TASKS
 
-Case = Callable[[CallBuilder], None]
+PlainCase = Callable[[CallBuilder], None]
+Case = Callable[[UnusualCall], None]
 
 LIST_CHANGE_SLACK_MS = 7500
 
@@ -226,7 +231,7 @@ def hostile_agent(call: CallBuilder) -> None:
     call.hang_up()
 
 
-CASES: tuple[Case, ...] = (
+PLAIN: tuple[PlainCase, ...] = (
     transfers.warm_to_monitored,
     transfers.cold_to_monitored,
     listed_meanwhile,
@@ -254,6 +259,7 @@ CASES: tuple[Case, ...] = (
     abandoned_alerting,
 )
 """The longest first, so that all of them played one after the other end together."""
+CASES: tuple[Case, ...] = (*PLAIN[:2], *LEGS, *TASKS, *PLAIN[2:])
 
 
 def scripts(
@@ -270,7 +276,7 @@ def scripts(
     random = Random(seed)  # noqa: S311
     made = []
     for number, case in enumerate(cases):
-        call = CallBuilder(begins_at + number * spacing, account, random, number, unlike)
+        call = UnusualCall(begins_at + number * spacing, account, random, number, unlike)
         case(call)
         made.append(call.script(case.__name__, (case.__doc__ or "").strip()))
     return tuple(made)

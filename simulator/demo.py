@@ -26,6 +26,7 @@ from simulator.result import ENV_FILE, RESULT_FILE, write_private, write_result
 from simulator.sids import Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.unlike import NONE, OTHERWISE, UnknownName, Unlike, parsed
+from simulator.unusual_tasks import CONFIGURED_CHANNEL
 from simulator.view import print_result
 from simulator.watching import watch
 from simulator.world import World
@@ -146,6 +147,7 @@ class Demo:
             "TWILIO_AUTH_TOKEN": credentials.auth_token,
             "TWILIO_API_URL": rest_url,
             "MONITORED_AGENTS": str(self._monitored.path),
+            "VOICE_CHANNELS": f"voice,{CONFIGURED_CHANNEL}",
         }
 
     def tell(self, line: str) -> None:

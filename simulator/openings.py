@@ -16,10 +16,11 @@ def conversation_begins(call: CallBuilder, on_it: tuple[Agent, ...] = (ANN,)) ->
     return ann
 
 
-def dialled(call: CallBuilder) -> None:
-    """Ann dials a customer."""
+def dialled(call: CallBuilder) -> Part:
+    """Ann dials a customer; returns her part."""
     call.outbound(SUPPORT)
     call.wait(200)
     ann = call.offer(ANN)
     call.wait(300)
     call.accept(ann)
+    return ann

@@ -7,18 +7,25 @@ from simulator.audio import Voice
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A Flex worker. `monitored`: the list names him or his team."""
+    """A Flex worker. `monitored`: the list names the worker or the team. `address`: the contact
+    URI, if the worker answers on something else than the softphone."""
 
     name: str
     email: str
     team: str
     monitored: bool
     voice: Voice = Voice.AGENT
+    address: str | None = None
+
+    @property
+    def user(self) -> str:
+        """The Flex user, special characters encoded as Flex does."""
+        return self.email.replace("@", "_40").replace(".", "_2E")
 
     @property
     def contact_uri(self) -> str:
-        """The agent's softphone, special characters encoded as Flex does."""
-        return "client:" + self.email.replace("@", "_40").replace(".", "_2E")
+        """The agent's softphone, or another address."""
+        return self.address or f"client:{self.user}"
 
 
 ANN = Agent("Ann Archer", "ann@example.com", "blue", monitored=True)
@@ -27,6 +34,8 @@ CLEO = Agent("Cleo Cruz", "cleo@example.com", "Gold", monitored=True)
 UMA = Agent("Uma Unger", "uma@example.com", "blue", monitored=False)
 UGO = Agent("Ugo Urban", "ugo@example.com", "blue", False, Voice.SECOND_AGENT)
 SUE = Agent("Sue Supervisor", "sue@example.com", "leads", monitored=True)
+TESS = Agent("Tess Telle", "tess@example.com", "Gold", monitored=True, address="+15557650001")
+SID = Agent("Sid Stone", "sid@example.com", "Gold", True, address="sip:sid@pbx.example.com:5080")
 
 SUPPORT, CLAIMS, LEGAL = "Support", "Claims", "Legal"
 

@@ -6,7 +6,6 @@ from aiohttp import web
 
 from simulator.placed import Begin, PlacedCalls, call_of, number_of
 from simulator.script import Json
-from simulator.world import not_found
 
 Page = Callable[[str, list[Json], web.Request], web.Response]
 """Answers a list, page by page."""
@@ -23,7 +22,6 @@ class PlacedRest:
         """Add the routes; `account` is the path of the account."""
         router = application.router
         router.add_post(account + "/Calls.json", self._place)
-        router.add_get(account + "/Calls/{call}.json", self._show)
         router.add_post(account + "/Calls/{call}.json", self._end)
         router.add_get(account + "/IncomingPhoneNumbers.json", self._numbers)
 
@@ -31,11 +29,6 @@ class PlacedRest:
         form = {name: str(value) for name, value in (await request.post()).items()}
         call = self._placed.place(form, self._begin)
         return web.json_response(call_of(call, self._account), status=201)
-
-    async def _show(self, request: web.Request) -> web.Response:
-        if (call := self._placed.calls.get(request.match_info["call"])) is None:
-            raise not_found(request.path)
-        return web.json_response(call_of(call, self._account))
 
     async def _end(self, request: web.Request) -> web.Response:
         form = await request.post()

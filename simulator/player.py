@@ -112,8 +112,10 @@ class Player:
 
     async def _carry_out(self, script: Script, step: Step) -> None:
         match step.action:
-            case EventSent(event):
+            case EventSent(event, record=None):
                 await self._sink.put(event)
+            case EventSent(record=bytes(record)):
+                await self._sink.put_bytes(record)
             case AgentListed(line):
                 self._list_agent(line)
             case action:
@@ -144,7 +146,8 @@ class Player:
             if not settled(script, played.contact) and not waited:
                 return ["not settled"]
             audio = await self._audio(played.contact)
-            return differences(script, self._legs(script), played.contact, audio)
+            requests = self._world.requests.get(script.task_sid, ())
+            return differences(script, self._legs(script), played.contact, audio, requests)
         except ConsoleError as error:
             return [str(error)]
         except (KeyError, TypeError, ValueError) as error:

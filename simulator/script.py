@@ -24,11 +24,21 @@ class LegStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LegEnds:
+    """The two ends of a leg and its direction, as `Calls/{CA}.json` shows them."""
+
+    caller: str = ""
+    called: str = ""
+    direction: str = "inbound"
+
+
+@dataclass(frozen=True, slots=True)
 class LegBegan:
     """A call leg exists from now on."""
 
     call_sid: str
     status: LegStatus
+    ends: LegEnds = LegEnds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +66,7 @@ class ParticipantJoined:
     label: str | None
     voice: Voice
     coaching: bool = False
+    muted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +96,12 @@ class ConferenceEnded:
 @dataclass(frozen=True, slots=True)
 class EventSent:
     """A CloudEvent goes to Event Streams. `prompt`: it may be repeated but not be late, because a
-    decision that cannot wait hangs on it (who takes over the customer that an agent leaves)."""
+    decision that cannot wait hangs on it (who takes over the customer that an agent leaves).
+    `record`: the bytes of the Kinesis record, if it is not the plain JSON of `event`."""
 
     event: Json
     prompt: bool = False
+    record: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +157,9 @@ class ExpectedRecording:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The contact that must come of a call."""
+    """The contact that must come of a call. `is_contact` False: none may come of it.
+    `most_requests`: the REST requests about the task that Twilio may get in the first 20 s after
+    the first of them; None: any number."""
 
     direction: str
     customer: str | None
@@ -152,6 +167,8 @@ class Expectation:
     outcome: str
     sessions: tuple[ExpectedSession, ...]
     recordings: tuple[ExpectedRecording, ...]
+    is_contact: bool = True
+    most_requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,11 @@ from simulator.script import (
     ConferenceBegan,
     ConferenceEnded,
     EventSent,
+    ExpectedSession,
     Json,
     LegBegan,
     LegChanged,
+    LegEnds,
     LegStatus,
     ParticipantJoined,
     ParticipantLeft,
@@ -45,14 +47,30 @@ class Part:
     transfer: Json = field(default_factory=dict)
     accepted_at: int | None = None
     left_at: int | None = None
+    gone_at: int | None = None
+    """When the agent's last leg left, if the reservation stayed open."""
     version: int = 0
     rewritten: Json = field(default_factory=dict)
     """Attributes that the agent's browser has changed."""
 
+    def expected(self) -> ExpectedSession:
+        """The session that must come of this part, once it is over."""
+        assert self.left_at is not None
+        monitored = self.monitored if self.accepted_at else False
+        return ExpectedSession(
+            self.reservation_sid,
+            self.agent.email.lower(),
+            monitored,
+            self.accepted_at,
+            self.left_at if self.gone_at is None else self.gone_at,
+        )
+
 
 class Stage:
-    """`now` is the cursor in time. `callbacks`: conference callbacks are configured. `unlike`: the
-    assumptions about Twilio that do not hold."""
+    """`now` is the cursor in time. `callbacks`, `call_callbacks`: the conference's and the calls'
+    callbacks are configured; `channel`: the task channel; `labels_agents`: the conference labels
+    the agents' legs; `write`: makes the bytes of an event's Kinesis record, if they are not its
+    plain JSON. `unlike`: the assumptions about Twilio that do not hold."""
 
     def __init__(
         self, begins_at: int, account: Account, random: Random, unlike: frozenset[Unlike] = NONE
@@ -60,6 +78,10 @@ class Stage:
         self.now = begins_at
         self.unlike = unlike
         self.callbacks = Unlike.CONFERENCE_CALLBACKS not in unlike
+        self.call_callbacks = True
+        self.channel = "voice"
+        self.labels_agents = True
+        self.write: Callable[[Json], bytes] | None = None
         self.queue = ""
         self.attributes: Json = {}
         self.sids = Sids(random)
@@ -91,12 +113,12 @@ class Stage:
         deed()
         self.now = now
 
-    def leg(self, status: LegStatus, call_sid: str | None = None) -> str:
+    def leg(self, status: LegStatus, ends: LegEnds, call_sid: str | None = None) -> str:
         """A call leg begins; returns its SID."""
         call_sid = call_sid or self.sids.new("CA")
         self.legs.append(call_sid)
         self.open_legs.append(call_sid)
-        self.do(LegBegan(call_sid, status))
+        self.do(LegBegan(call_sid, status, ends))
         return call_sid
 
     def end_leg(self, call_sid: str, status: LegStatus = LegStatus.COMPLETED) -> None:
@@ -111,6 +133,7 @@ class Stage:
         voice: Voice,
         *,
         coaching: Json | None = None,
+        muted: bool = False,
         told: bool = True,
     ) -> None:
         """A leg joins the conference; `told`: a callback says so."""
@@ -118,17 +141,17 @@ class Stage:
             self._conference_begun = True
             self.do(ConferenceBegan(self._conference_sid, self.task_sid))
         joined = ParticipantJoined(
-            self._conference_sid, call_sid, label, voice, coaching is not None
+            self._conference_sid, call_sid, label, voice, coaching is not None, muted
         )
         self.do(joined)
         if told:
-            self.tell_joined(call_sid, label, coaching)
+            self.tell_joined(call_sid, label, {"Muted": "true"} if muted else coaching)
 
-    def tell_joined(self, call_sid: str, label: str | None, coaching: Json | None = None) -> None:
+    def tell_joined(self, call_sid: str, label: str | None, flags: Json | None = None) -> None:
         """The callback of a participant who joined."""
         unlabelled = label is None or Unlike.LABELS in self.unlike
         more: Json = {} if unlabelled else {"ParticipantLabel": label}
-        self.callback("participant-join", {"CallSid": call_sid, **more, **(coaching or {})})
+        self.callback("participant-join", {"CallSid": call_sid, **more, **(flags or {})})
 
     def drop(self, call_sid: str) -> None:
         """A leg leaves the conference, and ends."""
@@ -141,7 +164,9 @@ class Stage:
         self.do(ParticipantLeft(self._conference_sid, call_sid))
 
     def end_conference(self) -> None:
-        """The conference ends."""
+        """The conference ends, if there was one."""
+        if not self._conference_begun:
+            return
         self.do(ConferenceEnded(self._conference_sid))
         self.callback("conference-end", {"ReasonConferenceEnded": "last-participant-left"})
 
@@ -175,8 +200,10 @@ class Stage:
             "transfer_status": "INITIATED",
         }
 
-    def label(self, part: Part) -> str:
-        """How the conference labels an agent: one way for all of a call."""
+    def label(self, part: Part) -> str | None:
+        """How the conference labels an agent, if it does: one way for all of a call."""
+        if not self.labels_agents:
+            return None
         return str(
             {
                 "worker_sid": part.worker_sid,
@@ -206,7 +233,7 @@ class Stage:
             "reservation_status": "pending" if name == "created" else name,
             "reservation_version": self._version(part.version),
             "worker_sid": part.worker_sid,
-            "worker_name": agent.contact_uri.removeprefix("client:"),
+            "worker_name": agent.user,
             "worker_activity_name": "Available",
             "worker_attributes": events.attributes_text(
                 {
@@ -229,9 +256,9 @@ class Stage:
         self._taskrouter("worker.activity.update", payload, prompt=False)
 
     def call_event(self, name: str, parameters: Json) -> None:
-        """A call status callback; it carries no task."""
-        event = events.call_event(self._account, self.sids, name, self.now, parameters)
-        self.do(EventSent(as_written(event, self.unlike)))
+        """A call status callback, where they are configured; it carries no task."""
+        if self.call_callbacks:
+            self._send(events.call_event(self._account, self.sids, name, self.now, parameters))
 
     def callback(self, name: str, parameters: Json) -> None:
         """A conference callback, where they are configured."""
@@ -245,12 +272,15 @@ class Stage:
             **(_PARTICIPANT if name.startswith("participant") else {}),
             **parameters,
         }
-        event = events.conference_event(self._account, self.sids, name, self.now, parameters)
-        self.do(EventSent(as_written(event, self.unlike)))
+        self._send(events.conference_event(self._account, self.sids, name, self.now, parameters))
 
     def _taskrouter(self, name: str, payload: Json, prompt: bool) -> None:
         event = events.taskrouter_event(self._account, self.sids, name, self.now, payload)
-        self.do(EventSent(as_written(event, self.unlike), prompt))
+        self._send(event, prompt)
+
+    def _send(self, event: Json, prompt: bool = False) -> None:
+        event = as_written(event, self.unlike)
+        self.do(EventSent(event, prompt, self.write(event) if self.write else None))
 
     def _order(self) -> Json:
         is_told = Unlike.CALLBACK_ORDER not in self.unlike
@@ -263,7 +293,7 @@ class Stage:
             "task_age": self._task_version,
             "task_priority": 0,
             "task_assignment_status": status,
-            "task_channel_unique_name": "voice",
+            "task_channel_unique_name": self.channel,
             "task_queue_sid": self._queue_sid,
             "task_queue_name": self.queue,
             "task_version": self._version(self._task_version),

@@ -1,8 +1,9 @@
 """The part of Twilio's REST API that a recorder needs, over HTTP on a loopback port.
 
-Start and stop media streams, find conferences and who is in them; Basic authentication, paging and
-errors as Twilio's. The answers come from the `World`; a started media stream is sent by a task of
-this double.
+Start and stop media streams, find conferences and who is in them, look a call leg up; Basic
+authentication, paging and errors as Twilio's. The answers come from the `World`; a started media
+stream is sent by a task of this double. Requests about a task are counted in the `World`; those
+that a fault refuses are not.
 """
 
 import asyncio
@@ -18,23 +19,29 @@ from typing import Any, Self
 from aiohttp import web
 
 from simulator.envelopes import as_listed
-from simulator.events import rfc2822
 from simulator.faults import TOO_MANY_REQUESTS, UNAVAILABLE, Stumble, Stumbles
 from simulator.media import Credentials, clock, send_media_stream
 from simulator.paging import paged
-from simulator.placed import PlacedCalls
+from simulator.placed import PlacedCalls, call_of
 from simulator.placed_rest import PlacedRest
-from simulator.script import Json, LegStatus
+from simulator.resources import (
+    API,
+    call_resource,
+    conference_resource,
+    conference_status,
+    media_stream_resource,
+    participant_resource,
+)
+from simulator.script import Json
 from simulator.sids import Sids
 from simulator.unlike import Unlike
-from simulator.world import Conference, MediaStream, Participant, TwilioError, World, not_found
+from simulator.world import Conference, MediaStream, TwilioError, World, not_found
 
-API = "/2010-04-01"
 OPENED_WITHIN_S, AFTER_OPENING_S = 1.0, 0.25
 Sender = Callable[[World, MediaStream, Credentials], Coroutine[Any, Any, None]]
 """Runs a media stream to its end."""
 
-PARTICIPANT_STATUS = {LegStatus.RINGING: "ringing", LegStatus.IN_PROGRESS: "connected"}
+CONFERENCE_STATUSES = frozenset({"init", "in-progress", "completed"})
 
 
 @dataclass(slots=True)
@@ -129,10 +136,11 @@ class TwilioRest:
 
     def _application(self) -> web.Application:
         application = web.Application(middlewares=[self._guard])
-        calls = f"{API}/Accounts/{{account}}/Calls/{{call}}/Streams"
+        call = f"{API}/Accounts/{{account}}/Calls/{{call}}"
         conferences = f"{API}/Accounts/{{account}}/Conferences"
-        application.router.add_post(calls + ".json", self._start)
-        application.router.add_post(calls + "/{media_stream}.json", self._stop)
+        application.router.add_get(call + ".json", self._call)
+        application.router.add_post(call + "/Streams.json", self._start)
+        application.router.add_post(call + "/Streams/{media_stream}.json", self._stop)
         account = self._credentials.account_sid
         placed = PlacedRest(self.placed, account, self._senders.create_task, self._page)
         placed.add_routes(application, f"{API}/Accounts/{{account}}")
@@ -153,6 +161,7 @@ class TwilioRest:
             self._check_account(request)
             if (stumble := self._faults.next()) is not None:
                 return await self._stumbles(stumble, request, handler)
+            self._count(request)
             return await handler(request)
         except TwilioError as error:
             self.refusals.append(
@@ -194,6 +203,21 @@ class TwilioRest:
         if request.match_info.get("account", account) != account:
             raise not_found(request.path)
 
+    def _count(self, request: web.Request) -> None:
+        task_sid = request.query.get("FriendlyName", "")
+        if leg := self._world.legs.get(request.match_info.get("call", "")):
+            task_sid = leg.seed
+        if conference := self._world.conferences.get(request.match_info.get("conference", "")):
+            task_sid = conference.friendly_name
+        self._world.requests.setdefault(task_sid, []).append(clock())
+
+    async def _call(self, request: web.Request) -> web.Response:
+        if (placed := self.placed.calls.get(request.match_info["call"])) is not None:
+            return web.json_response(call_of(placed, self._credentials.account_sid))
+        if (leg := self._world.legs.get(request.match_info["call"])) is None:
+            raise not_found(request.path)
+        return web.json_response(call_resource(leg, self._credentials.account_sid))
+
     async def _start(self, request: web.Request) -> web.Response:
         form = {name: str(value) for name, value in (await request.post()).items()}
         call_sid = request.match_info["call"]
@@ -223,16 +247,23 @@ class TwilioRest:
         return web.json_response(self._media_stream(media_stream))
 
     async def _conferences(self, request: web.Request) -> web.Response:
+        status = request.query.get("Status")
+        if status is not None and status not in CONFERENCE_STATUSES:
+            raise TwilioError(400, 20001, f"Invalid Status: {status!r}")
         found = [c for c in self._world.conferences.values() if _matches(c, request)]
         found.sort(key=lambda conference: conference.began_at, reverse=True)
-        rows = [self._conference(conference) for conference in found]
+        account = self._credentials.account_sid
+        rows = [conference_resource(conference, account) for conference in found]
         return self._page("conferences", rows, request)
 
     async def _participants(self, request: web.Request) -> web.Response:
         if (conference := self._world.conferences.get(request.match_info["conference"])) is None:
             raise not_found(request.path)
-        rows = [self._participant(conference, p) for p in conference.participants.values()]
-        rows = [as_listed(row, self._world.unlike) for row in rows]
+        account, legs, unlike = self._credentials.account_sid, self._world.legs, self._world.unlike
+        rows = [
+            as_listed(participant_resource(conference, p, legs[sid].status, account), unlike)
+            for sid, p in conference.participants.items()
+        ]
         return self._page("participants", rows, request)
 
     def _page(self, name: str, rows: list[Json], request: web.Request) -> web.Response:
@@ -241,63 +272,13 @@ class TwilioRest:
         return web.json_response(page)
 
     def _media_stream(self, media_stream: MediaStream) -> Json:
-        account = self._credentials.account_sid
-        path = f"{API}/Accounts/{account}/Calls/{media_stream.call_sid}/Streams"
-        return {
-            "sid": media_stream.sid,
-            "account_sid": account,
-            "call_sid": media_stream.call_sid,
-            "name": media_stream.name,
-            "status": media_stream.status.value,
-            "date_updated": rfc2822(clock()),
-            "uri": f"{path}/{media_stream.sid}.json",
-        }
-
-    def _conference(self, conference: Conference) -> Json:
-        account = self._credentials.account_sid
-        uri = f"{API}/Accounts/{account}/Conferences/{conference.sid}"
-        return {
-            "sid": conference.sid,
-            "account_sid": account,
-            "friendly_name": conference.friendly_name,
-            "status": _status(conference),
-            "region": "us1",
-            "api_version": "2010-04-01",
-            "date_created": rfc2822(conference.began_at),
-            "date_updated": rfc2822(clock()),
-            "uri": uri + ".json",
-            "subresource_uris": {"participants": uri + "/Participants.json"},
-        }
-
-    def _participant(self, conference: Conference, participant: Participant) -> Json:
-        account = self._credentials.account_sid
-        path = f"{API}/Accounts/{account}/Conferences/{conference.sid}/Participants"
-        leg = self._world.legs[participant.call_sid]
-        return {
-            "account_sid": account,
-            "call_sid": participant.call_sid,
-            "conference_sid": conference.sid,
-            "label": participant.label,
-            "muted": False,
-            "hold": participant.hold,
-            "coaching": participant.coaching,
-            "call_sid_to_coach": None,
-            "start_conference_on_enter": True,
-            "end_conference_on_exit": False,
-            "status": PARTICIPANT_STATUS.get(leg.status, "complete"),
-            "date_created": rfc2822(conference.began_at),
-            "date_updated": rfc2822(clock()),
-            "uri": f"{path}/{participant.call_sid}.json",
-        }
+        return media_stream_resource(media_stream, self._credentials.account_sid)
 
 
 def _matches(conference: Conference, request: web.Request) -> bool:
     name, status = request.query.get("FriendlyName"), request.query.get("Status")
-    return name in (None, conference.friendly_name) and status in (None, _status(conference))
-
-
-def _status(conference: Conference) -> str:
-    return "in-progress" if conference.in_progress else "completed"
+    status_fits = status in (None, conference_status(conference))
+    return name in (None, conference.friendly_name) and status_fits
 
 
 def _refusal(error: TwilioError) -> web.Response:

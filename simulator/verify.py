@@ -19,18 +19,26 @@ STOP_SLACK_MS = 4500
 MOST_SURPLUS_MS = 8000
 EDGE_MS = 1000
 """At the beginning and the end of required time, less than this without audio is no gap."""
+REQUESTS_WITHIN_MS = 20_000
 LOST_FRAME_MS = 10
 """What a lost frame of one track takes from the captured time."""
 
 
 def differences(
-    script: Script, legs: Sequence[Leg], contact: Json | None, audio: Mapping[str, bytes]
+    script: Script,
+    legs: Sequence[Leg],
+    contact: Json | None,
+    audio: Mapping[str, bytes],
+    requests: Sequence[int] = (),
 ) -> list[str]:
     """What of the call is not as it must be. `audio`: the bytes at each recording's `audio_url`, by
-    INUM."""
-    every = [stream for leg in legs for stream in leg.media_streams]
+    INUM; `requests`: when Twilio was asked about the task (ms)."""
+    every = sorted((s for leg in legs for s in leg.media_streams), key=lambda s: s.requested_at)
     ran = counted(every)
     told = _streams(script, legs, ran) + _too_long(every)
+    told += _requests(script.expectation.most_requests, requests)
+    if not script.expectation.is_contact:
+        return told if contact is None else [*told, "a contact of a task that is no voice call"]
     if contact is None:
         return [*told, "no contact"]
     contact = _without(contact, {stream.sid for stream in every} - {s.sid for s in ran})
@@ -42,6 +50,8 @@ def differences(
 
 def settled(script: Script, contact: Json | None) -> bool:
     """Whether the contact looks finished: ended, and its recordings complete."""
+    if not script.expectation.is_contact:
+        return True
     return (
         contact is not None
         and contact["state"] == "ended"
@@ -95,6 +105,14 @@ def _too_long(every: Sequence[MediaStream]) -> list[str]:
 def _without(contact: Json, stream_sids: set[str]) -> Json:
     kept = [r for r in contact["recordings"] if r["stream_sid"] not in stream_sids]
     return contact | {"recordings": kept}
+
+
+def _requests(most: int | None, requests: Sequence[int]) -> list[str]:
+    if most is None or not requests:
+        return []
+    first = min(requests)
+    early = sum(at - first < REQUESTS_WITHIN_MS for at in requests)
+    return [] if early <= most else [f"{early} requests in the first 20 s, expected at most {most}"]
 
 
 def _may_ask(script: Script) -> bool:

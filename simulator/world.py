@@ -19,6 +19,7 @@ from simulator.script import (
     HoldChanged,
     LegBegan,
     LegChanged,
+    LegEnds,
     LegStatus,
     Line,
     ParticipantJoined,
@@ -57,6 +58,7 @@ class Participant:
     voice: Voice
     coaching: bool
     hold: bool = False
+    muted: bool = False
 
 
 @dataclass(slots=True)
@@ -115,6 +117,7 @@ class Leg:
     ended_at: int | None = None
     media_streams: list[MediaStream] = field(default_factory=list)
     attempts: int = 0
+    ends: LegEnds = field(default_factory=LegEnds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +130,9 @@ class Scene:
 
 class World:
     """All of it. Times are milliseconds since the epoch. `refusing`: legs on which Twilio refuses
-    every start of a media stream. `unlike`: the assumptions that do not hold. `monologues`: legs
-    that are in no conference, with what they hear (`placed.py`)."""
+    every start of a media stream; `requests`: the times of the REST requests about each task;
+    `unlike`: the assumptions that do not hold; `monologues`: legs that are in no conference, with
+    what they hear (`placed.py`)."""
 
     def __init__(self, sids: Sids, unlike: frozenset[Unlike] = NONE) -> None:
         self._sids = sids
@@ -137,22 +141,24 @@ class World:
         self.legs: dict[str, Leg] = {}
         self.conferences: dict[str, Conference] = {}
         self.refusing: set[str] = set()
+        self.requests: dict[str, list[int]] = {}
 
     def apply(self, action: Action, now: int, *, seed: str = "", line: Line | None = None) -> None:
         """Changes the world by a script's action; `seed` and `line` are of the call whose leg
         begins. Events and the monitored list are no part of the world."""
         match action:
-            case LegBegan(call_sid, status):
-                self.legs[call_sid] = Leg(call_sid, status, seed, line or Line(), now)
+            case LegBegan(call_sid, status, ends):
+                leg = Leg(call_sid, status, seed, line or Line(), now, ends=ends)
+                self.legs[call_sid] = leg
             case LegChanged(call_sid, status):
                 leg = self.legs[call_sid]
                 leg.status = status
                 leg.ended_at = now if status in ENDED else None
             case ConferenceBegan(conference_sid, name):
                 self.conferences[conference_sid] = Conference(conference_sid, name, now)
-            case ParticipantJoined(conference_sid, call_sid, label, voice, coaching):
+            case ParticipantJoined(conference_sid, call_sid, label, voice, coaching, muted):
                 self.conferences[conference_sid].participants[call_sid] = Participant(
-                    call_sid, label, voice, coaching
+                    call_sid, label, voice, coaching, muted=muted
                 )
             case ParticipantLeft(conference_sid, call_sid):
                 self.conferences[conference_sid].participants.pop(call_sid, None)
@@ -180,7 +186,8 @@ class World:
             return Voice.HOLD_MUSIC
         for other in conference.participants.values():
             connected = self.legs[other.call_sid].status is LegStatus.IN_PROGRESS
-            if other is not me and connected and not other.coaching and not other.hold:
+            heard = not (other.coaching or other.muted or other.hold)
+            if other is not me and connected and heard:
                 return other.voice
         return Voice.HOLD_MUSIC
 

@@ -3,7 +3,7 @@
 from random import Random
 
 from simulator.building import CallBuilder
-from simulator.cases import CASES
+from simulator.cases import PLAIN
 from simulator.events import Account
 from simulator.people import ANN, BEN, CLAIMS, CLEO, LEGAL, SUE, SUPPORT, UGO, UMA
 from simulator.script import Script
@@ -25,7 +25,7 @@ def scripts(
         at = begins_at + (number * within_ms) // max(calls, 1)
         call = CallBuilder(at, account, random, number)
         if random.random() < CASES_SHARE:
-            case = random.choice(CASES)
+            case = random.choice(PLAIN)
             case(call)
             made.append(call.script(case.__name__, (case.__doc__ or "").strip()))
             continue

@@ -1,10 +1,12 @@
-"""The legs of a call in the model: who is on which, since when, and whether it is gone."""
+"""The legs of a call in the model: the party of each, since when, and whether it is gone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from tests.model.identities import Identity, Traits, identities
 from tests.model.reading import Said, attributes
-from tests.model.words import direction_of, text
+from tests.model.real_flex import REAL_FLEX
+from tests.model.words import direction_of, marks_of, text
 
 _GONE = {"completed", "busy", "no-answer", "failed", "canceled"}
 _REFUSED = {"busy", "no-answer", "failed", "canceled"}
@@ -29,6 +31,7 @@ class Leg:
     is_held: bool
     was_refused: bool
     is_marked: bool
+    traits: Traits
 
     def part_of(self, created: dict[str, int]) -> str | None:
         """The worker's part that the leg belongs to: of several parts of his the last one that he
@@ -41,12 +44,31 @@ class Leg:
         return before[-1] if before else None
 
 
-def legs_of(said: list[Said], task: dict[str, Any], marks: dict[str, set[str]]) -> list[Leg]:
-    """The call's legs by all that is said; `task`: what is known of the task; `marks`: the words
-    that mean each reservation's worker."""
+def legs_of(said: list[Said], task: dict[str, Any], people: dict[str, dict[str, Any]]) -> list[Leg]:
+    """The call's legs by all that is said; `task`, `people`: what is known of the task and of each
+    reservation's worker."""
     named = _named(said)
+    marks = {sid: marks_of(sid, facts) for sid, facts in people.items()}
     spoken = {s["leg"] for s in said if s["leg"]}
-    return [_leg(sid, said, named, task, marks) for sid in sorted(spoken | set(named))]
+    legs = [_leg(sid, said, named, task, marks) for sid in sorted(spoken | set(named))]
+    if not REAL_FLEX.is_on:
+        return legs
+    found = identities([leg.traits for leg in legs], task, people, _accepted(said))
+    return [_owned(leg, found[leg.call_sid]) for leg in legs]
+
+
+def _owned(leg: Leg, identity: Identity) -> Leg:
+    return replace(leg, whose=identity.whose, owners=identity.owners)
+
+
+def _accepted(said: list[Said]) -> dict[str, int]:
+    """When each reservation was accepted."""
+    found: dict[str, int] = {}
+    for each in said:
+        sid = text(each["words"].get("reservation_sid"))
+        if each["subject"] == "reservation" and each["step"] == "accepted" and sid:
+            found[sid] = min(each["at"], found.get(sid, each["at"]))
+    return found
 
 
 def _named(said: list[Said]) -> dict[str, list[str]]:
@@ -74,19 +96,22 @@ def _leg(
 ) -> Leg:
     words: dict[str, str] = {}
     joined = left = in_since = None
+    came: list[tuple[int, int, int, str]] = []
     for each in _in_order(said, call_sid, "participant"):
         words |= _words(each)
         if each["step"] == "join":
+            came.append((each["at"] // _SECOND, each["number"], each["at"], each["id"]))
             joined, left, in_since = min(joined or each["at"], each["at"]), None, each["at"]
         if each["step"] == "leave":
             left, in_since = each["at"], None
     answered, gone, statuses = None, None, set()
     for each in _in_order(said, call_sid, "call"):
         status = str(each["words"].get("CallStatus") or each["step"]).strip().lower()
-        words |= {"to": to} if (to := text(each["words"].get("To"))) else {}
+        words |= _ends(each)
         statuses = {status}
         over = status in _GONE or each["step"] == "completed"
         talks = not over and (each["step"] == "answered" or status == "in-progress")
+        came += [(each["at"] // _SECOND, each["number"], each["at"], each["id"])] if talks else []
         answered = min(answered or each["at"], each["at"]) if talks else answered
         gone = min(gone or each["at"], each["at"]) if over else gone
     owners = frozenset(
@@ -106,7 +131,24 @@ def _leg(
         is_held=words.get("hold") == "true" and left is None,
         was_refused=bool(statuses & _REFUSED),
         is_marked=bool(words.get("label")),
+        traits=Traits(
+            call_sid=call_sid,
+            label=words.get("label", ""),
+            end=words.get("from" if words.get("direction") == "inbound" else "to", ""),
+            flags=frozenset(n for n in ("coaching", "muted") if words.get(n) == "true"),
+            roles=tuple(named.get(call_sid, ())),
+            came=min(came, default=None),
+            left_at=left,
+        ),
     )
+
+
+def _ends(said: Said) -> dict[str, str]:
+    words = said["words"]
+    learnt = {"to": text(words.get("To")), "from": text(words.get("From"))}
+    direction = (text(words.get("Direction")) or "").lower()
+    learnt["direction"] = direction or None
+    return {name: value for name, value in learnt.items() if value is not None}
 
 
 def _in_order(said: list[Said], call_sid: str, subject: str) -> list[Said]:
@@ -120,6 +162,8 @@ def _words(said: Said) -> dict[str, str]:
     flag = str(words.get("Coaching")).lower()
     learnt["coaching"] = flag if flag in ("true", "false") else None
     held = step == "hold" or (step == "join" and str(words.get("Hold")).lower() == "true")
+    if step == "join":
+        learnt["muted"] = str(words.get("Muted")).lower()
     learnt["hold"] = "true" if held else "false" if step == "unhold" else None
     return {name: value for name, value in learnt.items() if value is not None}
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True)
 class Session:
     """A worker's part. `started_at` None: never accepted, as far as is known. `called`: all lines
-    of a list that name the worker or the team, by all that was said in this part."""
+    of a list that name the worker or the team, by all that was said in this part. `absences`: from
+    when to when the worker had no leg in the call, between two legs; `is_absent`: `ended_at` is
+    that of the worker's last leg, and the worker may come back."""
 
     reservation_sid: str
     worker_sid: str | None
@@ -17,6 +19,8 @@ class Session:
     started_at: int | None
     ended_at: int | None
     called: frozenset[str] = field(default=frozenset(), compare=False)
+    absences: tuple[tuple[int, int], ...] = field(default=(), compare=False)
+    is_absent: bool = field(default=False, compare=False)
 
     @property
     def is_on(self) -> bool:
@@ -39,7 +43,8 @@ class Story:
     `state`: forming (no contact yet), active, ended, or ignored (no voice call). `over_at`: when
     the call as a whole was over, whoever's session was open; `ended_at`: that, or when the last
     part was over. `swept`: the end is the rule's, not an event's. `customer_leg` is the call SID to
-    stream, as far as events tell it. `connections`: each reservation's state.
+    stream, as far as events tell it. `connections`: each reservation's state. `has_legs`: there is
+    a call at all, not a task alone.
     """
 
     task_sid: str
@@ -58,11 +63,15 @@ class Story:
     sessions: tuple[Session, ...]
     connections: dict[str, str]
     transfers: tuple[Transfer, ...]
+    has_legs: bool = True
 
     def outcome(self, *, connected: bool | None = None) -> str | None:
         """answered, abandoned or unanswered; None while it is open. `connected`: whether a media
         stream of the customer's leg ran, None: nothing is known of that."""
         over = self.state == "ended"
+        is_call = self.has_legs or connected or self.direction == "internal"
+        if not is_call and any(s.started_at for s in self.sessions):
+            return "unanswered" if over else None
         if any(s.started_at is not None for s in self.sessions):
             if self.direction != "outbound" or self.answered or connected:
                 return "answered"

@@ -13,6 +13,9 @@
   with the last of the worker's own legs leaving, or with the call, whichever is first; if none of
   it is told, with the task. Callbacks are to the second: within one second the reservation's
   milliseconds are believed.
+- While a reservation is open and all of its worker's legs have left, the worker is absent: the
+  session has ended with the last leg unless another leg of the worker's comes, and the call is not
+  over for that.
 - A call is over when the task is cancelled, the customer's leg gone, or the conference ended
   (unless somebody was reserved, or came in, afterwards); otherwise once every session is over, no
   transfer is awaited and no outside party is on; or when the task is done; or, swept, when none of
@@ -24,8 +27,10 @@ from typing import Any
 
 from tests.model.legs import Leg, legs_of
 from tests.model.parts import Session, Story, Transfer
+from tests.model.presence import absences, left_at
 from tests.model.reading import Said, attributes, moment, number
-from tests.model.words import direction_of, extension_of, marks_of, plain_user, text
+from tests.model.real_flex import REAL_FLEX
+from tests.model.words import direction_of, extension_of, plain_user, text
 
 SECOND = 1_000
 DAY = 24 * 60 * 60 * SECOND
@@ -54,9 +59,8 @@ class Reader:
         self._learn_facts()
         for said in self.said:
             self._walk(said)
-        marks = {sid: marks_of(sid, facts) for sid, facts in self.people.items()}
         self._learn_customer_leg()
-        legs = legs_of(self.said, self.facts, marks)
+        legs = legs_of(self.said, self.facts, self.people)
         over = self._over(legs)
         sessions = self._sessions(legs, over)
         ended, swept = self._ended(legs, sessions, over), False
@@ -82,8 +86,12 @@ class Reader:
         leg = self.facts.get("original") or self.facts.get("later")
         if "original" not in self.facts and len(marked) == 1:
             leg = marked[0]
-        if leg is None and self.named_legs:
-            leg = self.named_legs[0]
+        if REAL_FLEX.is_on:
+            leg = customers[0].call_sid if len(customers) == 1 else None
+        if leg is None:
+            theirs = {leg.call_sid for leg in legs if leg.whose in ("worker", "supervisor")}
+            theirs = theirs if REAL_FLEX.is_on else set()
+            leg = next((named for named in self.named_legs if named not in theirs), None)
         return Story(
             task_sid=self.task_sid,
             state=self._state(ended),
@@ -103,6 +111,7 @@ class Reader:
             transfers=tuple(
                 Transfer(t["begun"], "over" in t) for t in self.transfers.values() if "begun" in t
             ),
+            has_legs=not REAL_FLEX.is_on or bool(legs),
         )
 
     def _learn_facts(self) -> None:
@@ -215,8 +224,9 @@ class Reader:
         started = steps.get("accepted")
         created = steps.get("created", min(steps.values()))
         ended = min((steps[end] for end in _ENDS if end in steps), default=None)
-        if started is not None:
-            ended = _first(ended, self._left(sid, legs))
+        left = None if started is None else left_at(sid, legs, self.reservations)
+        is_open = ended is None and over is None and self._done() is None
+        ended = _first(ended, left)
         if over is not None and created <= over + SECOND:
             ended = _first(ended, over)
         if ended is None:
@@ -233,23 +243,11 @@ class Reader:
             started_at=started,
             ended_at=ended,
             called=frozenset(self.called[sid]),
+            absences=absences(sid, legs, self.reservations)
+            if started is not None and REAL_FLEX.is_on
+            else (),
+            is_absent=REAL_FLEX.is_on and is_open and left is not None,
         )
-
-    def _left(self, sid: str, legs: list[Leg]) -> int | None:
-        """When the worker's own leg had left: the last of those he has had in this part. A leg
-        that nobody's name is on is his if he is the only worker, and it the only such leg."""
-        accepted = [r for r, steps in self.reservations.items() if "accepted" in steps]
-        created = {r: steps.get("created", min(steps.values()))
-                   for r, steps in self.reservations.items() if r in accepted}  # fmt: skip
-        workers = [leg for leg in legs if leg.whose == "worker"]
-        own = [leg for leg in workers if leg.part_of(created) == sid]
-        if len(workers) == len(accepted) == 1 and not workers[0].owners:
-            own = workers
-        started = self.reservations[sid]["accepted"]
-        own = [leg for leg in own if leg.left_at is None or leg.left_at + SECOND > started]
-        if not own or any(leg.left_at is None for leg in own):
-            return None
-        return max(leg.left_at or 0 for leg in own)
 
     def _over(self, legs: list[Leg]) -> int | None:
         ends = [leg.left_at for leg in legs if leg.whose == "customer" and leg.left_at is not None]
@@ -264,7 +262,7 @@ class Reader:
     def _ended(
         self, legs: list[Leg], sessions: tuple[Session, ...], over: int | None
     ) -> int | None:
-        if over is not None or any(s.ended_at is None for s in sessions):
+        if over is not None or any(s.ended_at is None or s.is_absent for s in sessions):
             return over
         done = self._done()
         outside = [leg for leg in legs if leg.whose == "unknown"]
@@ -295,8 +293,8 @@ class Reader:
         return "active" if ended is None else "ended"
 
     def _answered(self, legs: list[Leg], sessions: tuple[Session, ...]) -> bool:
-        """Somebody besides the workers was on the call. A leg that nobody knows may be that of a
-        worker of whom no leg is known."""
+        """Somebody besides the workers was on the call. A leg without a party may be that of a
+        worker without a known leg."""
         if "joined" in self.facts or any(leg.whose == "customer" and leg.was_on for leg in legs):
             return True
         workers = sum(s.started_at is not None for s in sessions)

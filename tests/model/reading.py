@@ -122,12 +122,18 @@ def _at(stamp: Any, event: dict[str, Any], arrived_at: int) -> int:
 
 
 def moment(value: Any) -> int | None:
-    """Milliseconds since the epoch, of ISO 8601, RFC 2822, or epoch seconds or milliseconds."""
+    """Milliseconds since the epoch, of ISO 8601, RFC 2822, or epoch seconds or milliseconds, as
+    number or text; None of anything else."""
+    if isinstance(value, bool):
+        return None
     try:
         number_of = float(value)
         return round(number_of if number_of > 1e11 else number_of * 1000)
+    except OverflowError:
+        return None
     except (TypeError, ValueError):
-        pass
+        if not isinstance(value, str):
+            return None
     leap = isinstance(value, str) and re.search(r"[ tT]\d\d:\d\d:60", value) is not None
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
@@ -152,10 +158,11 @@ def number(value: Any) -> int:
 
 
 def attributes(text: Any) -> dict[str, Any]:
-    """Attributes in JSON, without SIDs that are none; empty if they are absent or no JSON."""
+    """Attributes in JSON, without SIDs that are none; empty if they are absent or no JSON. Read as
+    Python reads it, after a byte order mark."""
     try:
-        found = json.loads(text)
-    except (TypeError, ValueError):
+        found = json.loads(text.removeprefix("\ufeff"), parse_int=_integer)
+    except (AttributeError, TypeError, ValueError, RecursionError):
         return {}
     if not isinstance(found, dict):
         return {}
@@ -165,6 +172,11 @@ def attributes(text: Any) -> dict[str, Any]:
         if isinstance(people := conference.get("participants"), dict):
             conference["participants"] = _with_sids(people, dict.fromkeys(people, "CA"))
     return found
+
+
+def _integer(digits: str) -> int | float:
+    """A number of any length: Python converts no more than 4300 digits."""
+    return int(digits) if len(digits) < 1_000 else float(digits)
 
 
 def is_sid(prefix: str, value: Any) -> bool:

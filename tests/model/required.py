@@ -16,7 +16,7 @@ from tests.model.reader import Reader
 from tests.model.reading import attributes
 from tests.model.story import Known, said_of
 from tests.model.verdicts import RINGS_AT_MOST, SECOND, ListVersion, decide
-from tests.model.words import marks_of, text
+from tests.model.words import text
 
 
 def required(
@@ -84,6 +84,8 @@ def _is_there(session: Session, at: int) -> bool:
 
 def _session(session: Session, at: int) -> Session:
     started, ended = session.started_at, session.ended_at
+    for gone, back in session.absences:
+        ended = gone if gone <= at < back else ended
     return replace(
         session,
         started_at=started if started is not None and started <= at else None,
@@ -93,8 +95,7 @@ def _session(session: Session, at: int) -> Session:
 
 def _evidence(reader: Reader, story: Story, opened_at: int | None) -> int | None:
     """When there was first evidence of the customer's leg."""
-    marks = {sid: marks_of(sid, facts) for sid, facts in reader.people.items()}
-    legs = legs_of(reader.said, reader.facts, marks)
+    legs = legs_of(reader.said, reader.facts, reader.people)
     if story.direction == "inbound":
         if reader.named_legs:
             return story.started_at

@@ -2,47 +2,38 @@
 Twilio tells of it. Its own double, so that the model and the histories share nothing with the
 product."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import format_datetime
 from typing import Any
 
-from tests.model.cast import Account, Part, worker_sid
-from tests.model.showing import START, iso, line
+from tests.model.cast import Part, worker_sid
+from tests.model.event_writer import OURS, TASK, EventWriter
+from tests.model.showing import iso, line
+
+__all__ = ["TASK", "Scene"]
 
 CUSTOMER = "+15550001111"
-OURS = "+15559990000"
-TASK = "WT" + "a" * 32
 WRAP_UP_MS = 60
 
 
 @dataclass(repr=False)
-class Scene:
-    """A call. `now` (ms) is the cursor in time; `known` the CloudEvents so far, each with the time
-    of its arrival; `supervisors` the legs of those who listen in; `silent`: the attributes tell
-    neither direction nor caller at first (they are `untold`); `junk` is asked what to spoil in the
-    next TaskRouter payload."""
+class Scene(EventWriter):
+    """A call. `supervisors`: the legs of those who listen in; `silent`: the attributes tell neither
+    direction nor caller at first (they are `untold`); `customer`, `customer_end`: the customer's
+    address as the task states it, and as the leg's end shows it; `stated`: the direction that the
+    attributes state; `task_type`: callback or voicemail, as long as there is no call."""
 
-    account: Account = field(default_factory=Account)
     direction: str = "inbound"
     silent: bool = False
-    queue: str = "Support"
-    now: int = START
-    junk: Callable[[], dict[str, Any]] = dict
-    known: list[tuple[dict[str, Any], int]] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
-    attributes: dict[str, Any] = field(default_factory=dict)
     untold: dict[str, Any] = field(default_factory=dict)
     supervisors: list[str] = field(default_factory=list)
-    legs_on: set[str] = field(default_factory=set)
     conference: dict[str, Any] = field(default_factory=dict)
-    versions: int = 0
-    sequence: int = 0
-
+    customer: str = CUSTOMER
+    customer_end: str = CUSTOMER
+    stated: str | None = None
+    task_type: str | None = None
     customer_leg: str = "CA" + "c" * 32
-    conference_sid: str = "CF" + "f" * 32
 
     def __repr__(self) -> str:
         return "\n".join([repr(self.account), *(line(e, at) for e, at in self.known)])
@@ -54,16 +45,20 @@ class Scene:
 
     def begin(self) -> None:
         """The task comes to be."""
-        plain = {"inbound": {"call_sid": self.customer_leg, "from": CUSTOMER, "to": OURS}}
-        told: dict[str, Any] = {"from": OURS, "outbound_to": CUSTOMER}
+        plain = {"inbound": {"call_sid": self.customer_leg, "from": self.customer, "to": OURS}}
+        told: dict[str, Any] = {"from": OURS, "outbound_to": self.customer}
         if self.direction == "internal":
             told = {"from": "client:ann", "to": "client:bob", "client_call": True}
         direction = "inbound" if self.direction == "inbound" else "outbound"
+        direction = self.stated or direction
         self.attributes = {"direction": direction, **plain.get(self.direction, told)}
+        if self.task_type:
+            self.attributes |= {"taskType": self.task_type, "flow_execution_sid": "FN" + "0" * 32}
+            self.attributes.pop("call_sid", None)
         if self.silent:
             self.untold, self.attributes = self.attributes, {}
-        if self.direction == "inbound":
-            self.call("answered", self.customer_leg, To=OURS, CallStatus="in-progress")
+        if self.direction == "inbound" and not self.task_type:
+            self.answers(self.customer_leg, OURS, self.customer_end, "inbound")
         if self.account.created:
             self.task("created")
 
@@ -79,8 +74,9 @@ class Scene:
         """TaskRouter reserves a worker."""
         number = len(self.parts)
         part = Part(
-            name, f"WR{number:032x}", f"CA{number:032x}", queue or self.queue, transfer or {}
-        )
+            name, f"WR{number:032x}", f"CA{number:032x}", queue or self.queue, transfer or {},
+            phone=self.account.phones,
+        )  # fmt: skip
         self.parts.append(part)
         self.reservation(part, "created")
         return part
@@ -89,15 +85,25 @@ class Scene:
         """The worker answers. An inbound customer comes into the conference now."""
         part.accepted = True
         self.reservation(part, "accepted")
-        self.call(
-            "answered", part.call_sid, To=part.worker["contact_uri"], CallStatus="in-progress"
-        )
-        self.join(part.call_sid, self.label(part))
+        if self.task_type:
+            return
+        self.agent_in(part)
         if part.transfer:
             done = {"transfer_status": "COMPLETED"}
             self.task("transfer-completed", **part.transfer | done)
         if self.direction == "inbound" and self.customer_leg not in self.legs_on:
             self.customer_in(part)
+
+    def agent_in(self, part: Part) -> None:
+        """The worker's leg is answered, and in the conference."""
+        caller = self.customer_end if self.direction == "inbound" else OURS
+        self.answers(part.call_sid, part.worker["contact_uri"], caller)
+        self.join(part.call_sid, self.label(part))
+
+    def call_back(self, part: Part) -> None:
+        """The worker calls the customer within the task: from now on there is a call."""
+        self.task_type = None
+        self.agent_in(part)
 
     def customer_in(self, part: Part) -> None:
         """The customer is in the conference, with the worker."""
@@ -114,12 +120,12 @@ class Scene:
 
     def dialled(self, part: Part) -> None:
         """The called customer answers."""
-        self.call("answered", self.customer_leg, To=CUSTOMER, CallStatus="in-progress")
+        self.answers(self.customer_leg, self.customer_end, OURS)
         self.customer_in(part)
 
     def not_dialled(self, status: str) -> None:
         """The called customer does not answer."""
-        self.call("completed", self.customer_leg, To=CUSTOMER, CallStatus=status)
+        self.call("completed", self.customer_leg, To=self.customer_end, CallStatus=status)
 
     def end_part(self, part: Part, step: str) -> None:
         """The reservation comes to nothing: rejected, timeout, rescinded, canceled, failed."""
@@ -169,7 +175,8 @@ class Scene:
         """The customer hangs up while nobody is with him."""
         for leg in sorted(self.legs_on):
             self.drop(leg)
-        self.call("completed", self.customer_leg, To=OURS, CallStatus="completed")
+        if not self.task_type:
+            self.call("completed", self.customer_leg, To=OURS, CallStatus="completed")
         for part in self.parts:
             if not part.left:
                 self.end_part(part, "canceled")
@@ -201,93 +208,3 @@ class Scene:
             "email": part.worker["email"],
         }
         return words.get(self.account.label or "")
-
-    # What is told of it.
-
-    def task(self, step: str, **payload: Any) -> None:
-        """A task event."""
-        self.versions += 1
-        self._router(f"task.{step}", payload)
-
-    def reservation(self, part: Part, step: str) -> None:
-        """A reservation event."""
-        payload = {
-            "task_queue_name": part.queue,
-            "reservation_sid": part.reservation_sid,
-            "reservation_version": self._version(part.version),
-            "worker_sid": worker_sid(part.name),
-            "worker_name": part.name,
-            "worker_attributes": json.dumps(part.worker),
-            **part.transfer,
-        }
-        part.version += 1
-        self._router(f"reservation.{step}", payload)
-
-    def participant(self, step: str, leg: str, **parameters: Any) -> None:
-        """A participant's callback."""
-        if self.account.conference:
-            said = {"StatusCallbackEvent": f"participant-{step}", "CallSid": leg, **parameters}
-            self._conference("conference.participant.updated", said)
-
-    def conference_ends(self) -> None:
-        """The conference's last callback."""
-        if self.account.conference and self.sequence:
-            self._conference("conference.updated", {"StatusCallbackEvent": "conference-end"})
-
-    def conference_breaks_off(self) -> None:
-        """Everybody is out of the conference, and it ends; the call goes on in another one."""
-        for leg in sorted(self.legs_on):
-            self.participant("leave", leg)
-        self.legs_on.clear()
-        self.conference_ends()
-        self.conference_sid = "CF" + f"{len(self.known):032x}"
-        self.sequence = 0
-
-    def call(self, step: str, leg: str, **parameters: Any) -> None:
-        """A call's callback: it names no task."""
-        if self.account.calls:
-            self._callback(f"call.{step}", {"CallSid": leg, **parameters})
-
-    def _router(self, name: str, payload: dict[str, Any]) -> None:
-        stamps = {"iso": iso(self.now), "seconds": self.now // 1000}
-        full = {
-            "eventtype": name,
-            "timestamp": stamps.get(self.account.stamp),
-            "task_sid": TASK,
-            "task_attributes": json.dumps(self.attributes),
-            "task_channel_unique_name": "voice",
-            "task_queue_name": self.queue,
-            "task_version": self._version(self.versions),
-            **payload,
-            **self.junk(),
-        }
-        data = {"payload": full, "name": name}
-        self._event(f"com.twilio.taskrouter.{name}", data, envelope=self.account.stamp != "iso")
-
-    def _conference(self, kind: str, said: dict[str, Any]) -> None:
-        self.sequence += 1
-        numbered = {"SequenceNumber": str(self.sequence)} if self.account.sequence else {}
-        named = {"FriendlyName": TASK, "ConferenceSid": self.conference_sid}
-        self._callback(kind, named | numbered | said)
-
-    def _callback(self, kind: str, said: dict[str, Any]) -> None:
-        second = format_datetime(datetime.fromtimestamp(self.now // 1000, UTC))
-        data = {"request": {"method": "POST", "parameters": {"Timestamp": second, **said}}}
-        self._event(f"com.twilio.voice.status-callback.{kind}", data)
-
-    def _event(self, kind: str, data: dict[str, Any], *, envelope: bool = False) -> None:
-        told = {"time": iso(self.now)} if self.account.envelope or envelope else {}
-        event = {
-            "specversion": "1.0",
-            "type": kind,
-            "source": "/v1",
-            "id": f"EV{len(self.known) * 7_919 % 100_000:05d}",  # in no order
-            "data": data,
-            **told,
-        }
-        self.known.append((event, self.now + 40))
-
-    def _version(self, number: int) -> int | str | None:
-        if self.account.versions is None:
-            return None
-        return str(number) if self.account.versions == "text" else number

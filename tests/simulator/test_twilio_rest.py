@@ -22,9 +22,11 @@ from simulator.script import (
     Json,
     LegBegan,
     LegChanged,
+    LegEnds,
     LegStatus,
     Line,
     ParticipantJoined,
+    ParticipantLeft,
 )
 from simulator.sids import Sids
 from simulator.twilio_rest import Faults, TwilioRest
@@ -43,7 +45,8 @@ def _world() -> World:
     world.apply(
         LegBegan(LEG, LegStatus.IN_PROGRESS), 0, seed="call", line=Line(range(5, 8), range(9, 10))
     )
-    world.apply(LegBegan(WORKER_LEG, LegStatus.IN_PROGRESS), 0)
+    ends = LegEnds("+15550001000", "client:ann_40example_2Ecom", "outbound-api")
+    world.apply(LegBegan(WORKER_LEG, LegStatus.IN_PROGRESS, ends), 0, seed=TASK)
     world.apply(LegBegan(RINGING_LEG, LegStatus.RINGING), 0)
     world.apply(ConferenceBegan(CONFERENCE, TASK), 0)
     world.apply(ParticipantJoined(CONFERENCE, WORKER_LEG, "worker", Voice.AGENT), 0)
@@ -137,7 +140,7 @@ async def test_faults_come_first() -> None:
 
 
 async def test_conference_is_found_by_its_task() -> None:
-    """The conference of a task lists who is in it, with status, label, hold and coaching."""
+    """The conference of a task lists its participants, with status, label, hold and coaching."""
     async with _double(_world()) as api:
         _, found = await api.get("/Conferences.json", FriendlyName=TASK, Status="in-progress")
         _, none = await api.get("/Conferences.json", FriendlyName=TASK, Status="completed")
@@ -151,6 +154,62 @@ async def test_conference_is_found_by_its_task() -> None:
         (LEG, "customer", "connected", False),
         (RINGING_LEG, None, "ringing", False),
     ] == told
+
+
+async def test_a_leg_is_looked_up_with_its_ends() -> None:
+    """Ends, direction and status, also of a leg that is over; an unknown leg is not found."""
+    world = _world()
+    async with _double(world) as api:
+        _, leg = await api.get(f"/Calls/{WORKER_LEG}.json")
+        world.apply(LegChanged(WORKER_LEG, LegStatus.COMPLETED), 5_000)
+        _, over = await api.get(f"/Calls/{WORKER_LEG}.json")
+        missing, body = await api.get(f"/Calls/CA{'9' * 32}.json")
+    assert ("+15550001000", "client:ann_40example_2Ecom") == (leg["from"], leg["to"])
+    assert ("outbound-api", "in-progress", None) == (
+        leg["direction"],
+        leg["status"],
+        leg["end_time"],
+    )
+    assert ("completed", "Thu, 01 Jan 1970 00:00:05 +0000") == (over["status"], over["end_time"])
+    assert (404, 20404) == (missing, body["code"])
+
+
+async def test_what_is_not_offered_is_refused() -> None:
+    """Media streams cannot be listed, and conferences have no other statuses than Twilio's."""
+    async with _double(_world()) as api:
+        listing, body = await api.get(f"/Calls/{LEG}/Streams.json")
+        odd, wrong = await api.get("/Conferences.json", Status="ringing")
+    assert (405, 20004) == (listing, body["code"])
+    assert (400, 20001) == (odd, wrong["code"])
+
+
+async def test_requests_are_counted_for_their_task() -> None:
+    """By the conference's name, the conference, and the leg; a request that a fault refuses does
+    not count."""
+    world = _world()
+    async with _double(world, Faults(too_many_requests=1)) as api:
+        for _ in range(2):
+            await api.get("/Conferences.json", FriendlyName=TASK)
+        await api.get(f"/Conferences/{CONFERENCE}/Participants.json")
+        await api.get(f"/Calls/{WORKER_LEG}.json")
+        await api.get("/Conferences.json", FriendlyName="another")
+    assert {TASK: 3, "another": 1} == {name: len(at) for name, at in world.requests.items()}
+
+
+async def test_a_muted_supervisor_is_listed_and_not_heard() -> None:
+    """The conference shows the leg as muted, and no other leg hears it."""
+    world = _world()
+    supervisor = "CA" + "7" * 32
+    world.apply(LegBegan(supervisor, LegStatus.IN_PROGRESS), 0)
+    world.apply(ParticipantLeft(CONFERENCE, WORKER_LEG), 0)
+    joined = ParticipantJoined(CONFERENCE, supervisor, None, Voice.AGENT, muted=True)
+    world.apply(joined, 0)
+    async with _double(world) as api:
+        _, listed = await api.get(f"/Conferences/{CONFERENCE}/Participants.json")
+    assert {supervisor} == {p["call_sid"] for p in listed["participants"] if p["muted"]}
+    heard = world.scene(LEG)
+    assert heard is not None
+    assert Voice.HOLD_MUSIC is heard.outbound
 
 
 def test_pages() -> None:

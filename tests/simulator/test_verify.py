@@ -13,6 +13,8 @@ from simulator.cases import CASES, Case, inbound_monitored, inbound_unmonitored,
 from simulator.events import Account, iso
 from simulator.expected import SentFrame, expected_audio, inum_suffix
 from simulator.script import Json, LegStatus, Line, Script
+from simulator.unusual_legs import page_reload
+from simulator.unusual_tasks import other_channel, voicemail
 from simulator.verify import differences, milliseconds, settled
 from simulator.world import Leg, MediaStream, StreamStatus
 from tests.examples import examples
@@ -130,10 +132,10 @@ def _audio(legs: list[Leg]) -> dict[str, bytes]:
 @given(seed=st.integers(0, 2**63))
 @settings(max_examples=examples(5))
 def test_what_is_right_has_no_differences(case: Case, seed: int) -> None:
-    """The contact that each case must give passes."""
+    """The contact that each case must give passes, if it must give one."""
     script = _script(case, seed)
     legs = _legs(script)
-    contact = _contact(script, legs)
+    contact = _contact(script, legs) if script.expectation.is_contact else None
     assert [] == differences(script, legs, contact, _audio(legs))
     assert settled(script, contact)
 
@@ -234,6 +236,39 @@ def test_a_forbidden_media_stream_is_told() -> None:
     legs[0].attempts = 1
     (told,) = differences(script, legs, _contact(script, legs), {})
     assert "asked for" in told
+
+
+def test_a_contact_of_another_channel_is_told() -> None:
+    """A task in a channel that carries no voice must not become a contact."""
+    script = _script(other_channel)
+    legs = _legs(script)
+    assert settled(script, None)
+    (told,) = differences(script, legs, _contact(script, legs), {})
+    assert "no voice call" in told
+
+
+def test_too_many_requests_are_told() -> None:
+    """Only the requests of the first 20 s count, and only if the case limits them."""
+    for case, most in ((voicemail, 8), (other_channel, 0)):
+        script = _script(case)
+        legs = _legs(script)
+        contact = _contact(script, legs) if script.expectation.is_contact else None
+        times = [BEGIN + 100 * n for n in range(most)] + [BEGIN + 60_000] * bool(most)
+        assert [] == differences(script, legs, contact, {}, times)
+        (told,) = differences(script, legs, contact, {}, [*times, BEGIN + 19_000])
+        assert f"{most + 1} requests" in told
+    script = _script(inbound_monitored)
+    legs = _legs(script)
+    assert [] == differences(script, legs, _contact(script, legs), _audio(legs), [BEGIN] * 99)
+
+
+def test_media_streams_are_compared_in_the_order_of_their_starts() -> None:
+    """Each of the two recordings of a call with a page reload is compared with its own part."""
+    script = _script(page_reload)
+    legs = _legs(script)
+    for leg in legs:
+        leg.media_streams.reverse()
+    assert [] == differences(script, legs, _contact(script, legs), _audio(legs))
 
 
 def test_no_contact_is_told() -> None:

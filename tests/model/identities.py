@@ -1,0 +1,135 @@
+"""The party that a leg belongs to. The rules, the first that fits:
+
+1. A leg that coaches is a supervisor's.
+2. The leg that the task named before a worker was asked for is the customer's.
+3. The leg's own end: the worker's address makes it the worker's, the task's customer's address the
+   customer's. Anonymous ends fit no party.
+4. A label that names a worker (SID, address, name) makes it that worker's.
+5. The leg that the task named later, if it came into the conference, is the customer's.
+6. Labels come last: `customer` means the customer, of a leg that did not come after customer and
+   agent were both there. No other label does.
+7. A leg that came in muted, or is labelled `supervisor`, is a supervisor's.
+8. A label `worker` or `agent`, a softphone, or the task's own word makes it a worker's.
+
+9. If there is no customer by then, the leg that the task named later is the customer's though it
+   did not come yet.
+
+Of the ways in which a leg may be the customer's only the strongest counts that fits any leg of the
+call: 2, 3, 5, 6, 9.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.model.ends import same
+from tests.model.words import marks_of
+
+_SECOND = 1_000
+_STRENGTH = ("named first", "end", "named later")
+
+
+@dataclass(frozen=True)
+class Traits:
+    """The statements about a leg. `label`, `end` (its own one) and `flags` (`coaching`, `muted`) as
+    the callbacks say them; `roles`: the attributes' words for it, first to last; `came`: when it
+    came, to be compared with other legs; None: it never did; `left_at`: when it was gone (ms)."""
+
+    call_sid: str
+    label: str
+    end: str
+    flags: frozenset[str]
+    roles: tuple[str, ...]
+    came: tuple[int, int, int, str] | None
+    left_at: int | None
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The party of a leg: customer, worker, supervisor or unknown; `owners`: the worker's
+    reservations."""
+
+    whose: str
+    owners: frozenset[str] = frozenset()
+
+
+def identities(
+    legs: Sequence[Traits],
+    task: dict[str, Any],
+    people: dict[str, dict[str, Any]],
+    accepted: dict[str, int],
+) -> dict[str, Identity]:
+    """The party of each leg, by call SID. `task`, `people`: the facts of the task and of each
+    reservation's worker; `accepted`: when reservations were accepted (ms)."""
+    found = {leg.call_sid: _surely(leg, task, people) for leg in legs}
+    ways = [way for way in _STRENGTH if any(f.whose == way for f in found.values())]
+    customers = [sid for sid, f in found.items() if ways and f.whose == ways[0]]
+    if not ways:
+        workers = [leg for leg in legs if found[leg.call_sid].whose == "worker"]
+        open_ = [leg for leg in legs if not found[leg.call_sid].whose]
+        customers = _by_label(open_, workers, accepted) or _named(open_, task)
+    for leg in legs:
+        if leg.call_sid in customers:
+            found[leg.call_sid] = Identity("customer")
+        elif found[leg.call_sid].whose not in ("worker", "supervisor"):
+            found[leg.call_sid] = _at_last(leg, accepted)
+    return found
+
+
+def _surely(leg: Traits, task: dict[str, Any], people: dict[str, dict[str, Any]]) -> Identity:
+    if "coaching" in leg.flags:
+        return Identity("supervisor")
+    if leg.call_sid == task.get("original"):
+        return Identity("named first")
+    if same(leg.end, task.get("customer")):
+        return Identity("end")
+    by_end = {sid for sid, facts in people.items() if same(leg.end, facts.get("contact_uri"))}
+    by_label = {
+        sid
+        for sid, facts in people.items()
+        if leg.label.lower() in marks_of(sid, facts) - {"customer", ""}
+    }
+    if by_end or by_label:
+        return Identity("worker", frozenset(by_end | by_label))
+    named = leg.call_sid == task.get("later") and leg.came is not None
+    return Identity("named later" if named else "")
+
+
+def _named(legs: Sequence[Traits], task: dict[str, Any]) -> list[str]:
+    return [leg.call_sid for leg in legs if leg.call_sid == task.get("later")]
+
+
+def _by_label(
+    legs: Sequence[Traits], workers: Sequence[Traits], accepted: dict[str, int]
+) -> list[str]:
+    """The legs that are the customer's by their label alone; `legs`: those without a party so
+    far."""
+    last = {leg.call_sid: _at_last(leg, accepted).whose for leg in legs}
+    known = [*workers, *(leg for leg in legs if last[leg.call_sid] == "worker")]
+    others = [leg for leg in legs if last[leg.call_sid] == "unknown"]
+    labelled = [leg for leg in legs if leg.label.lower() == "customer"]
+    return [leg.call_sid for leg in labelled if not _came_after_both(leg, others, known, accepted)]
+
+
+def _came_after_both(
+    leg: Traits, others: Sequence[Traits], workers: Sequence[Traits], accepted: dict[str, int]
+) -> bool:
+    """Whether customer and agent were there when the leg came. Of the legs without a party, as
+    many may be agents' as there are agents without a known leg."""
+    if leg.came is None:
+        return False
+    others = [o for o in others if o.left_at is None or o.left_at // _SECOND >= leg.came[0]]
+    agents = sum(at // _SECOND <= leg.came[0] for at in accepted.values())
+    placed = sum(other.came is not None and other.came < leg.came for other in workers)
+    before = sum(other.came is not None and other.came < leg.came for other in others)
+    return agents > 0 and before > max(0, agents - placed)
+
+
+def _at_last(leg: Traits, accepted: dict[str, int]) -> Identity:
+    label = leg.label.lower()
+    if "muted" in leg.flags or label == "supervisor":
+        return Identity("supervisor")
+    softphone = leg.end.lower().startswith("client:")
+    if label in ("worker", "agent") or softphone or set(leg.roles) == {"worker"}:
+        return Identity("worker", frozenset(accepted if len(accepted) == 1 else ()))
+    return Identity("unknown")

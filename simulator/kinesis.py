@@ -23,6 +23,10 @@ class KinesisError(RuntimeError):
     """Events could not be put after several attempts."""
 
 
+class Event(bytes):
+    """The record of an event in plain JSON."""
+
+
 class KinesisSink:
     """`put` from anywhere in the event loop; one task sends, in the order of the puts. Use it as an
     async context manager: leaving it sends what is left. `in_arrays`: events that wait together go
@@ -60,14 +64,18 @@ class KinesisSink:
 
     async def put(self, event: Json) -> None:
         """Hands an event over for sending."""
-        await self.put_bytes(json.dumps(event).encode())
+        self._check()
+        await self._queue.put(Event(json.dumps(event).encode()))
 
     async def put_bytes(self, record: bytes) -> None:
         """Hands a record over that may be no event at all. Raises `KinesisError` once sending has
         failed for good."""
+        self._check()
+        await self._queue.put(record)
+
+    def _check(self) -> None:
         if self._task.done():
             self._task.result()
-        await self._queue.put(record)
 
     async def _work(self) -> None:
         ended = False
@@ -105,7 +113,7 @@ class KinesisSink:
 
 
 def gathered(records: list[bytes]) -> list[bytes]:
-    """Return the same records, those that are JSON objects as one array of them."""
-    objects = [record for record in records if record.startswith(b"{")]
-    others = [record for record in records if not record.startswith(b"{")]
-    return [*others, b"[" + b",".join(objects) + b"]"] if objects else others
+    """Return the same records, those of events as one array of them."""
+    events = [record for record in records if isinstance(record, Event)]
+    others = [record for record in records if not isinstance(record, Event)]
+    return [*others, b"[" + b",".join(events) + b"]"] if events else others

@@ -117,13 +117,16 @@ class _Sender:
 
     async def _answered(self) -> None:
         """Wait while the leg rings: nothing is heard on it yet. The media stream's clock runs."""
-        if self._leg.status is not LegStatus.RINGING:
-            return
         stream = self._media_stream
-        while self._leg.status is LegStatus.RINGING and not stream.stopping:  # noqa: ASYNC110
+        if not self._rings():
+            return
+        while self._rings() and not stream.stopping:  # noqa: ASYNC110 - plain state
             await asyncio.sleep(FRAME_MS / 1000)
         stream.rang_ms = clock() - (stream.began_at or 0)
         stream.is_void = self._leg.status is not LegStatus.IN_PROGRESS
+
+    def _rings(self) -> bool:
+        return self._leg.status is LegStatus.RINGING
 
     async def _linger(self) -> None:
         """Leave the socket open until the other side closes it."""

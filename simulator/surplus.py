@@ -14,11 +14,19 @@ def counted(every: Sequence[MediaStream]) -> list[MediaStream]:
 
 def surplus(every: Iterable[MediaStream]) -> list[MediaStream]:
     """Return, of media streams that ran under one name at a time, all but the longest."""
-    by_name: dict[tuple[str, str], list[MediaStream]] = {}
-    for stream in every:
-        by_name.setdefault((stream.call_sid, stream.name), []).append(stream)
-    return [
-        stream
-        for streams in by_name.values()
-        for stream in sorted(streams, key=lambda each: -len(each.sent))[1:]
-    ]
+    kept: list[MediaStream] = []
+    found: list[MediaStream] = []
+    for stream in sorted(every, key=lambda each: -len(each.sent)):
+        is_surplus = any(_ran_beside(stream, other) for other in kept)
+        (found if is_surplus else kept).append(stream)
+    return found
+
+
+def _ran_beside(one: MediaStream, other: MediaStream) -> bool:
+    if (one.call_sid, one.name) != (other.call_sid, other.name):
+        return False
+    return _ends_after(one, other.requested_at) and _ends_after(other, one.requested_at)
+
+
+def _ends_after(stream: MediaStream, at: int) -> bool:
+    return stream.ended_at is None or stream.ended_at > at

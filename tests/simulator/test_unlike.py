@@ -20,7 +20,7 @@ from simulator.cases import hold, inbound_monitored, scripts
 from simulator.envelopes import as_written
 from simulator.events import Account
 from simulator.expected import INBOUND, OUTBOUND
-from simulator.kinesis import gathered
+from simulator.kinesis import Event, gathered
 from simulator.media import Credentials
 from simulator.script import (
     ConferenceBegan,
@@ -326,6 +326,6 @@ def test_events_are_written_both_ways() -> None:
     assert not {"time", "datacontenttype"} & other.keys()
     told = {other["data"]["timestamp"], other["data"]["payload"]["timestamp"]}
     assert {1_700_000_000} == {at // 10 * 10 for at in told}
-    records = [b'{"id": 1}', b"no JSON", b'{"id": 2}']
+    records = [Event(b'{"id": 1}'), b"no JSON", Event(b'{"id": 2}')]
     assert [b"no JSON", b'[{"id": 1},{"id": 2}]'] == gathered(records)
     assert [b"no JSON"] == gathered([b"no JSON"])

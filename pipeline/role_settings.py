@@ -60,6 +60,8 @@ _OWN: Mapping[Role, frozenset[str]] = {
 }
 OF_UP = frozenset({"PROCESSES", "SCHEMA_REGISTRY_URL"})
 """Only `up` itself needs these."""
+OF_COMMANDS = frozenset({"CHECK_CALL_FROM"})
+"""Only commands of an operator need these."""
 _WITH_AWS = frozenset({Role.BRIDGE, Role.RECORDER, Role.CONSOLE})
 """Roles that reach Kinesis or S3 with boto3's own settings."""
 

@@ -81,7 +81,7 @@ def run(settings: Settings, asked: Asked) -> int:
     except TwilioError as error:
         return _failed(explained(error))
     except asyncio.CancelledError:
-        return _failed("stopped; the call was ended")
+        return _failed("stopped; no test call runs any more")
     print(json.dumps(as_json(result), indent=2) if asked.in_json else as_text(result), flush=True)
     return OK if result.is_good else FAILED
 

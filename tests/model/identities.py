@@ -5,17 +5,15 @@
 3. The leg's own end: the worker's address makes it the worker's, the task's customer's address the
    customer's. Anonymous ends fit no party.
 4. A label that names a worker (SID, address, name) makes it that worker's.
-5. The leg that the task named later, if it came into the conference, is the customer's.
-6. Labels come last: `customer` means the customer, of a leg that did not come after customer and
-   agent were both there. No other label does.
+5. Then the label `customer` means the customer, of a leg that did not come after customer and agent
+   were both there. No other label does.
+6. The leg that the task named later is the customer's. Agents can write such names, so that it
+   comes after the label.
 7. A leg that came in muted, or is labelled `supervisor`, is a supervisor's.
 8. A label `worker` or `agent`, a softphone, or the task's own word makes it a worker's.
 
-9. If there is no customer by then, the leg that the task named later is the customer's though it
-   did not come yet.
-
 Of the ways in which a leg may be the customer's only the strongest counts that fits any leg of the
-call: 2, 3, 5, 6, 9.
+call: 2, 3, 5, 6.
 """
 
 from collections.abc import Sequence
@@ -26,7 +24,7 @@ from tests.model.ends import same
 from tests.model.words import marks_of
 
 _SECOND = 1_000
-_STRENGTH = ("named first", "end", "named later")
+_STRENGTH = ("named first", "end")
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Identity:
     """The party of a leg: customer, worker, supervisor or unknown; `owners`: the worker's
     reservations."""
 
-    whose: str
+    whose: str = ""
     owners: frozenset[str] = frozenset()
 
 
@@ -67,7 +65,7 @@ def identities(
     if not ways:
         workers = [leg for leg in legs if found[leg.call_sid].whose == "worker"]
         open_ = [leg for leg in legs if not found[leg.call_sid].whose]
-        customers = _by_label(open_, workers, accepted) or _named(open_, task)
+        customers = _by_label(open_, workers, accepted, task) or _named(open_, task)
     for leg in legs:
         if leg.call_sid in customers:
             found[leg.call_sid] = Identity("customer")
@@ -91,8 +89,7 @@ def _surely(leg: Traits, task: dict[str, Any], people: dict[str, dict[str, Any]]
     }
     if by_end or by_label:
         return Identity("worker", frozenset(by_end | by_label))
-    named = leg.call_sid == task.get("later") and leg.came is not None
-    return Identity("named later" if named else "")
+    return Identity()
 
 
 def _named(legs: Sequence[Traits], task: dict[str, Any]) -> list[str]:
@@ -100,29 +97,53 @@ def _named(legs: Sequence[Traits], task: dict[str, Any]) -> list[str]:
 
 
 def _by_label(
-    legs: Sequence[Traits], workers: Sequence[Traits], accepted: dict[str, int]
+    legs: Sequence[Traits],
+    workers: Sequence[Traits],
+    accepted: dict[str, int],
+    task: dict[str, Any],
 ) -> list[str]:
-    """The legs that are the customer's by their label alone; `legs`: those without a party so
-    far."""
+    """The leg that is the customer's by its label; of several the one that the task named, else
+    the first. `legs`: those without a party so far."""
     last = {leg.call_sid: _at_last(leg, accepted).whose for leg in legs}
     known = [*workers, *(leg for leg in legs if last[leg.call_sid] == "worker")]
     others = [leg for leg in legs if last[leg.call_sid] == "unknown"]
     labelled = [leg for leg in legs if leg.label.lower() == "customer"]
-    return [leg.call_sid for leg in labelled if not _came_after_both(leg, others, known, accepted)]
+    named = task.get("later")
+    left = [leg for leg in labelled if not _came_after_both(leg, others, known, accepted, named)]
+    if any(leg.call_sid == named for leg in left):
+        return [str(named)]
+    first = min((leg.came for leg in left if leg.came), default=None)
+    return [leg.call_sid for leg in left if leg.came in (None, first)]
 
 
 def _came_after_both(
-    leg: Traits, others: Sequence[Traits], workers: Sequence[Traits], accepted: dict[str, int]
+    leg: Traits,
+    others: Sequence[Traits],
+    workers: Sequence[Traits],
+    accepted: dict[str, int],
+    named: str | None,
 ) -> bool:
-    """Whether customer and agent were there when the leg came. Of the legs without a party, as
-    many may be agents' as there are agents without a known leg."""
+    """Whether customer and agent were there when the leg came. The customer is the leg `named`
+    later, or one without a party: as many of these may be agents' as there are agents without a
+    known leg."""
     if leg.came is None:
         return False
-    others = [o for o in others if o.left_at is None or o.left_at // _SECOND >= leg.came[0]]
+    others = [o for o in others if _counts(o, leg.came[0])]
     agents = sum(at // _SECOND <= leg.came[0] for at in accepted.values())
-    placed = sum(other.came is not None and other.came < leg.came for other in workers)
-    before = sum(other.came is not None and other.came < leg.came for other in others)
-    return agents > 0 and before > max(0, agents - placed)
+    placed = sum(_came_before(other, leg) for other in workers)
+    before = [other.call_sid for other in others if _came_before(other, leg)]
+    return agents > 0 and (named in before or len(before) > max(0, agents - placed))
+
+
+def _came_before(other: Traits, leg: Traits) -> bool:
+    """Whether the other leg came in a second before; within one nothing is certain."""
+    return other.came is not None and leg.came is not None and other.came[0] < leg.came[0]
+
+
+def _counts(other: Traits, second: int) -> bool:
+    """Whether the other leg is there at that time, or was the customer's by its label."""
+    there = other.left_at is None or other.left_at // _SECOND >= second
+    return there or other.label.lower() == "customer"
 
 
 def _at_last(leg: Traits, accepted: dict[str, int]) -> Identity:

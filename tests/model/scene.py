@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.model.cast import Part, worker_sid
 from tests.model.event_writer import OURS, TASK, EventWriter
+from tests.model.real_flex import REAL_FLEX
 from tests.model.showing import iso, line
 
 __all__ = ["TASK", "Scene"]
@@ -91,7 +92,9 @@ class Scene(EventWriter):
         if part.transfer:
             done = {"transfer_status": "COMPLETED"}
             self.task("transfer-completed", **part.transfer | done)
-        if self.direction == "inbound" and self.customer_leg not in self.legs_on:
+        comes_back = REAL_FLEX.is_on and bool(self.conference)
+        waits = self.direction == "inbound" or comes_back
+        if waits and self.customer_leg not in self.legs_on:
             self.customer_in(part)
 
     def agent_in(self, part: Part) -> None:

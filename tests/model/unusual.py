@@ -12,7 +12,7 @@ from tests.model.director import Director
 from tests.model.event_writer import BYTE_ORDER_MARK, OURS
 from tests.model.scene import CUSTOMER, Scene
 
-LABELS = (None, "external", "external party", "transfer-target", "caller", "customer", "Guest 1")
+LABELS = (None, "customer", "external", "external party", "transfer-target", "caller", "customer")
 THIRD_PARTIES = ("+15557770000", "sip:guest@pbx.example.com", "0015557770001", "Anonymous")
 CUSTOMERS = (
     (CUSTOMER, CUSTOMER),
@@ -50,6 +50,7 @@ def unusual(draw: st.DrawFn, scene: Scene) -> None:
     )
     scene.account = replace(
         scene.account,
+        label=draw(st.sampled_from([scene.account.label, None])),
         ends=draw(st.booleans()),
         phones=draw(st.sampled_from(["client", "client", "number", "sip"])),
         stamp=draw(stamps),

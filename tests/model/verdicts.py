@@ -126,7 +126,8 @@ def _by_sessions(told: Story, versions: Sequence[ListVersion], now: int, alone_s
         return "monitored"
     away = any(s.is_absent and is_monitored(version, s) for s in told.sessions)
     if on:
-        return "absent" if away else _by_who_is_on(on, versions, now)
+        kind = _by_who_is_on(on, versions, now)
+        return "absent" if away and kind != "excluded" else kind
     if told.state != "ended" and _bridges(told, versions, now, alone_since):
         return "bridging"
     return "absent" if away else "none"

@@ -7,7 +7,7 @@ those that no textbook shows are in `unusual_legs` and `unusual_tasks`.
 from collections.abc import Callable, Sequence
 from random import Random
 
-from simulator import transfers
+from simulator import transfers, unusual_legs
 from simulator.building import FOREIGN, CallBuilder
 from simulator.events import Account
 from simulator.openings import conversation_begins, dialled
@@ -260,6 +260,19 @@ PLAIN: tuple[PlainCase, ...] = (
 )
 """The longest first, so that all of them played one after the other end together."""
 CASES: tuple[Case, ...] = (*PLAIN[:2], *LEGS, *TASKS, *PLAIN[2:])
+
+
+NEED_CALLBACKS: tuple[Case, ...] = (
+    unusual_legs.page_reload,
+    unusual_legs.stranger_instead_of_agent,
+)
+"""Only callbacks show that the agent's leg left, or which leg came."""
+
+
+def playable(cases: Sequence[Case], unlike: frozenset[Unlike]) -> tuple[Case, ...]:
+    """Return the cases that can come out right at a Twilio for which `unlike` does not hold."""
+    left_out = NEED_CALLBACKS if Unlike.CONFERENCE_CALLBACKS in unlike else ()
+    return tuple(case for case in cases if case not in left_out)
 
 
 def scripts(

@@ -13,7 +13,7 @@ from random import Random
 
 from rich.console import Console as Terminal
 
-from simulator.cases import CASES, Case, scripts
+from simulator.cases import CASES, Case, playable, scripts
 from simulator.console import Console, Endpoints
 from simulator.events import Account
 from simulator.kinesis import KinesisSink
@@ -80,6 +80,7 @@ async def run_demo(
         return 2
     try:
         with _prepared(state_dir) as directory:
+            cases = playable(cases, others)
             chosen = [cases[number % len(cases)] for number in range(calls or len(cases))]
             return await _run(terminal, directory, chosen, exit_after, others)
     except InUse as error:

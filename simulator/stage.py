@@ -279,8 +279,8 @@ class Stage:
         self._send(event, prompt)
 
     def _send(self, event: Json, prompt: bool = False) -> None:
-        event = as_written(event, self.unlike)
-        self.do(EventSent(event, prompt, self.write(event) if self.write else None))
+        record = self.write(event) if self.write else None
+        self.do(EventSent(as_written(event, self.unlike), prompt, record))
 
     def _order(self) -> Json:
         is_told = Unlike.CALLBACK_ORDER not in self.unlike

@@ -36,6 +36,7 @@ from pipeline.runtime.telemetry import Health
 from pipeline.store.database import open_database
 from pipeline.store.repository import Repository
 from pipeline.store.startup import ready
+from pipeline.twilio.check_tasks import is_check_task
 from schemas.codec import decode, encode
 from schemas.records import Contact, ContactRecording, ContactState
 from schemas.topics import CALLS, CONTACTS, POLICY, RECORDINGS, STREAM_EVENTS, WORKERS
@@ -82,8 +83,8 @@ class ContactsCore:
     def on_record(
         self, key: str, state: ContactState | None, record: object, now: int
     ) -> Step[ContactState]:
-        """Add a record of `calls`, `stream.events` or `recordings` to the contact."""
-        if not isinstance(record, _INPUTS):
+        """A record of `calls`, `stream.events` or `recordings`."""
+        if not isinstance(record, _INPUTS) or is_check_task(key):
             return Step(state)
         before = state or empty(key)
         after = fold(before, record, now)  # type: ignore[arg-type]

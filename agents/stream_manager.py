@@ -19,6 +19,7 @@ from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.streams import manager
 from pipeline.streams.gateway_liveness import Gateways
+from pipeline.twilio.check_tasks import is_check_task
 from schemas.records import (
     Call,
     CallStreams,
@@ -61,7 +62,9 @@ class StreamsCore:
     def on_record(
         self, key: str, state: CallStreams | None, record: object, now: int
     ) -> Step[CallStreams]:
-        """A record of `calls` or `stream.events`."""
+        """A record of `calls` or `stream.events`. A test call is none of its calls."""
+        if is_check_task(key):
+            return Step(state)
         match record:
             case MediaStreamOpened() | MediaStreamClosed():
                 self._gateways.heard(record.gateway, record.epoch)

@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 import uvloop
 
+from cli.check_call import arguments as check_call_arguments
 from cli.dead_letters import arguments as dead_letter_arguments
 from cli.rebuild import arguments as rebuild_arguments
 from cli.recordings import arguments as recordings_arguments
@@ -70,12 +71,19 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--calls", type=_positive, metavar="N", help="how many calls are played")
     demo.add_argument("--exit", action="store_true", help="check every call's outcome, then stop")
     demo.add_argument("--state-dir", type=Path, default=DEMO_STATE_DIR, metavar="DIR")
+    demo.add_argument(
+        "--unlike",
+        default="",
+        metavar="NAME[,NAME]",
+        help="assumptions about Twilio that do not hold (docs/assumptions.md)",
+    )
     _add_call(commands)
     rebuild_arguments.add(commands, _moment, _task_sid)
     dead_letter_arguments.add(commands, _moment, _positive)
     recordings_arguments.add(commands)
     _add_policy(commands)
     topics_arguments.add(commands)
+    check_call_arguments.add(commands)
     for role in Role:
         command = commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
         if role is Role.BRIDGE:
@@ -132,6 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "policy": _policy,
         "recordings": _recordings,
         "topics": _topics,
+        "twilio": _twilio,
         Role.BRIDGE: _bridge,
         Role.CONSOLE: _console,
     }
@@ -171,7 +180,7 @@ def _up(asked: argparse.Namespace) -> int:
 def _demo(asked: argparse.Namespace) -> int:
     from simulator.demo import run_demo
 
-    arguments = {"exit_after": asked.exit, "state_dir": asked.state_dir}
+    arguments = {"exit_after": asked.exit, "state_dir": asked.state_dir, "unlike": asked.unlike}
     if asked.calls is not None:
         arguments["calls"] = asked.calls
     return asyncio.run(run_demo(**arguments))
@@ -274,6 +283,14 @@ def _topics(asked: argparse.Namespace) -> int:
     _quiet()
     settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
     return run(settings, asked)
+
+
+def _twilio(asked: argparse.Namespace) -> int:
+    from cli.check_call.command import Asked, run
+
+    _quiet()
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    return run(settings, Asked(asked.to, asked.caller, asked.yes, asked.json))
 
 
 def _quiet() -> None:

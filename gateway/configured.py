@@ -41,6 +41,7 @@ def entrance_of(
         UsedTickets(directory and directory / "tickets"),
         ticket_secrets=settings.ticket_secrets,
         customer_streams=settings.gateway_customer_streams,
+        signed_url=settings.gateway_signed_url,
         clock=clock.settled_seconds,
     )
 

@@ -13,11 +13,20 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from gateway.admission.decisions import RecordingDecisions
-from gateway.media.protocol import POLICY_VIOLATION, CloseSocket, MediaSocket, Output, SendPing
+from gateway.media.observation import StreamObserver
+from gateway.media.protocol import (
+    POLICY_VIOLATION,
+    CloseSocket,
+    MediaSocket,
+    Output,
+    SendPing,
+    State,
+)
 from gateway.publishing.dropped_batches import Dropped
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.writer import DROPPED
 from pipeline.runtime.telemetry import count_invalid_sids
+from pipeline.twilio.check_tasks import is_check_task
 from pipeline.twilio.tickets import Ticket
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
 
@@ -55,6 +64,8 @@ class Session:
     dropped: Dropped | None = None
     batches_dropped: int = 0
     draining: bool = False
+    observer: StreamObserver | None = None
+    """Of a test call."""
     unusable_told: dict[str, int] = field(default_factory=dict)
 
 
@@ -92,24 +103,33 @@ class Sessions:
         self.decisions: RecordingDecisions[Session] = RecordingDecisions()
 
     def open(self, now: int, ticket: Ticket | None = None) -> Session:
-        """Return the session of a new socket with that ticket. Call `lost` when it is over."""
-        return Session(
-            MediaSocket(
-                self._instance,
-                self._epoch,
-                self._account_sid,
-                now,
-                ticket=ticket,
-                last_numbers=self._last_numbers,
-            )
+        """A socket was opened, with that ticket. `lost` must follow in the end."""
+        protocol = MediaSocket(
+            self._instance,
+            self._epoch,
+            self._account_sid,
+            now,
+            ticket=ticket,
+            last_numbers=self._last_numbers,
         )
+        is_test = ticket is not None and is_check_task(ticket.task_sid)
+        return Session(protocol, observer=StreamObserver(now) if is_test else None)
 
     def receive(
         self, session: Session, texts: Sequence[str | bytes], now: int
     ) -> CloseSocket | SendPing | None:
-        """Handle text messages. Return the action on the socket, if any."""
+        """Text messages came. Returns what to do with the socket, if anything."""
+        if session.observer is not None:
+            session.observer.receive(texts, now)
         outputs = session.protocol.receive(texts, now)
-        return self._carry_out(session, outputs) if outputs else None
+        how = self._carry_out(session, outputs) if outputs else None
+        return how if session.observer is None else how or self._watch_test(session, now)
+
+    def heard(self, session: Session, now: int) -> None:
+        """A ping or a pong came."""
+        session.protocol.heard(now)
+        if session.observer is not None:
+            session.observer.heard()
 
     def received_binary(self, session: Session, now: int) -> CloseSocket | SendPing | None:
         """Handle a binary message, which Twilio never sends. Return how to close the socket."""
@@ -118,7 +138,8 @@ class Sessions:
     def tick(self, session: Session, now: int) -> CloseSocket | SendPing | None:
         """Handle the passing of time. Return the action on the socket, if any."""
         outputs = session.protocol.tick(now)
-        return self._carry_out(session, outputs) if outputs else None
+        how = self._carry_out(session, outputs) if outputs else None
+        return how if session.observer is None else how or self._watch_test(session, now)
 
     def end_not_to_be_recorded(self, now: int) -> dict[Session, CloseSocket | SendPing]:
         """End the media streams of calls that must not be recorded, once they are due. Return how
@@ -159,6 +180,15 @@ class Sessions:
         if isinstance(how, CloseSocket) and how.code == POLICY_VIOLATION:
             VIOLATIONS.labels(how.reason).inc()
         return how
+
+    def _watch_test(self, session: Session, now: int) -> CloseSocket | SendPing | None:
+        """Ping the other side of a test call, and end one that is too long."""
+        assert session.observer is not None
+        if session.protocol.state is not State.RUNNING:
+            return None
+        if (why := session.observer.why_over(now)) is not None:
+            return self._carry_out(session, session.protocol.not_to_be_recorded(now, why))
+        return SendPing() if session.observer.wants_ping(now) else None
 
     def _begin(self, session: Session, opened: MediaStreamOpened) -> None:
         session.stream = opened.task_sid, opened.stream_sid
@@ -223,6 +253,9 @@ class Sessions:
         self._note_last_number((closed.task_sid, closed.stream_sid), closed.batches)
         CLOSED.labels(closed.reason).inc()
         self._publish_both(closed)
+        if session.observer is not None:
+            observed = session.observer.observed(closed)
+            self._events.publish(self._events_topic, closed.task_sid.encode(), observed)
         log.info(
             "media stream closed",
             stream_sid=closed.stream_sid,

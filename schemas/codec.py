@@ -54,7 +54,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "DeadLetterRetried": 0x46430021,
     "MediaDropped": 0x46430050,
     "RecorderDecision": 0x46430067,
-    "HandshakeRefused": 0x46430068,
+    "HandshakeRefused": 0x46430121,
     "PolicyHeldBack": 0x46430090,
     "PolicyAccepted": 0x46430091,
     "ClockProbe": 0x464300D1,
@@ -62,9 +62,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "WorkerSeen": 0x464300F3,
     "VerifyLeg": 0x46430111,
     "LegContested": 0x464300F8,
-    "FindConference": 0x4643011A,
-    "FetchLeg": 0x46430114,
-    "LegFetched": 0x46430115,
+    "MediaStreamObserved": 0x46430120,
 }
 """The current schema's id of each record type; records are written with it."""
 
@@ -87,6 +85,7 @@ EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "CommandAnswered": (0x46430008, 0x46430112),
     "CallAliasState": (0x46430018,),
     "MediaStreamOpened": (0x4643000B,),
+    "HandshakeRefused": (0x46430068,),
 }
 """The ids of a record type's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1).
 Records with these ids are read into the current schema; new fields get their defaults."""

@@ -530,6 +530,37 @@ class HandshakeRefused:
     epoch: int
     at: int
     reason: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedTrack:
+    """What was seen of one track of a media stream of a test call. Timestamps in ms."""
+
+    track: str
+    frames: int
+    first_timestamp: int
+    last_timestamp: int
+    uneven_steps: int
+    first_chunk: int
+    last_chunk: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaStreamObserved:
+    """What a gateway saw of a media stream of a test call, told at its end."""
+
+    stream_sid: str
+    call_sid: str
+    task_sid: str
+    generation: int
+    gateway: str
+    epoch: int
+    at: int
+    pings: int
+    pongs: int
+    stop_seen: bool
+    tracks: tuple[ObservedTrack, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ STREAM_EVENTS = Topic(
         "MediaStreamOpened",
         "MediaStreamClosed",
         "HandshakeRefused",
+        "MediaStreamObserved",
         "GatewayStarted",
         "GatewayAlive",
     ),

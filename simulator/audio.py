@@ -68,10 +68,16 @@ def melody(call: str, voice: Voice) -> tuple[int, ...]:
     return tuple(Random(f"{call}/{voice}").choices(TIMBRES[voice].pitches, k=NOTES))  # noqa: S311
 
 
+def is_silent(voice: Voice, number: int) -> bool:
+    """Return whether frame `number` (from 0) of `voice` is silence."""
+    timbre = TIMBRES[voice]
+    return (number + timbre.cycle - timbre.offset) % timbre.cycle >= timbre.talks
+
+
 def frame(call: str, voice: Voice, number: int) -> bytes:
     """The 160 mu-law bytes of frame `number` (from 0) of `voice` in `call`."""
     timbre = TIMBRES[voice]
-    if (number + timbre.cycle - timbre.offset) % timbre.cycle < timbre.talks:
+    if not is_silent(voice, number):
         note = melody(call, voice)[number // NOTE_FRAMES % NOTES]
         sound = tone(note, timbre.loudness)
     else:

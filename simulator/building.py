@@ -19,6 +19,7 @@ from simulator.script import (
     Script,
 )
 from simulator.stage import Part, Stage
+from simulator.unlike import NONE, Unlike
 
 START_SLACK_MS = 5000
 WRAP_UP_MS = 1200
@@ -31,12 +32,19 @@ class CallBuilder:
     """One call. `number` tells the calls of a run apart; `line` is what its media go through;
     `random`: what a case may draw from."""
 
-    def __init__(self, begins_at: int, account: Account, random: Random, number: int) -> None:
+    def __init__(
+        self,
+        begins_at: int,
+        account: Account,
+        random: Random,
+        number: int,
+        unlike: frozenset[Unlike] = NONE,
+    ) -> None:
         self.number = number
         self.line = Line()
         self.random = random
         self._begins_at = begins_at
-        self._stage = Stage(begins_at, account, random)
+        self._stage = Stage(begins_at, account, random, unlike)
         self._phone = self._end = f"+1555{random.randrange(10**7):07d}"
         self._customer_label: str | None = "customer"
         self._customer_leg: str | None = None
@@ -160,6 +168,8 @@ class CallBuilder:
         self._stage.do(HoldChanged(self._stage.conference_sid, leg, on))
         name = "participant-hold" if on else "participant-unhold"
         self._stage.callback(name, {"CallSid": leg, "Hold": str(on).lower()})
+        if Unlike.HELD_CUSTOMER in self._stage.unlike:
+            self._stage.names_customer(self._another_leg() if on else leg)
 
     def transfer(self, part: Part, to: Agent, mode: str, queue: str | None = None) -> Part:
         """`part`'s agent transfers the customer to an agent, or to a queue that offers him to that
@@ -181,13 +191,17 @@ class CallBuilder:
     def rewrites(self, part: Part, attributes: Json, worker: Json) -> None:
         """The agent's browser writes into the running task's attributes, and the agent's own;
         `FOREIGN` stands for the leg of another call."""
-        if self._foreign_leg is None:
-            self._foreign_leg = self._dialled_leg("+15550000000")
-            self._stage.open_legs.remove(self._foreign_leg)
-        text = json.dumps(attributes).replace(FOREIGN, self._foreign_leg)
+        text = json.dumps(attributes).replace(FOREIGN, self._another_leg())
         self._stage.attributes = self._stage.attributes | json.loads(text)
         part.rewritten = part.rewritten | worker
         self._stage.task("updated", "assigned")
+
+    def _another_leg(self) -> str:
+        """Return a leg that is in no conference of this task."""
+        if self._foreign_leg is None:
+            self._foreign_leg = self._dialled_leg("+15550000000")
+            self._stage.open_legs.remove(self._foreign_leg)
+        return self._foreign_leg
 
     def listen_in(self, supervisor: Agent) -> str:
         """A supervisor listens, and is heard by the agent at most; returns the leg."""

@@ -7,7 +7,7 @@ those that no textbook shows are in `unusual_legs` and `unusual_tasks`.
 from collections.abc import Callable, Sequence
 from random import Random
 
-from simulator import transfers
+from simulator import transfers, unusual_legs
 from simulator.building import FOREIGN, CallBuilder
 from simulator.events import Account
 from simulator.openings import conversation_begins, dialled
@@ -22,6 +22,7 @@ from simulator.people import (
     newcomer,
 )
 from simulator.script import Line, Script
+from simulator.unlike import NONE, Unlike
 from simulator.unusual import UnusualCall
 from simulator.unusual_legs import LEGS
 from simulator.unusual_tasks import TASKS
@@ -261,14 +262,34 @@ PLAIN: tuple[PlainCase, ...] = (
 CASES: tuple[Case, ...] = (*PLAIN[:2], *LEGS, *TASKS, *PLAIN[2:])
 
 
+NEED_CALLBACKS: tuple[Case, ...] = (
+    unusual_legs.page_reload,
+    unusual_legs.stranger_instead_of_agent,
+)
+"""Only callbacks show that the agent's leg left, or which leg came."""
+
+
+def playable(cases: Sequence[Case], unlike: frozenset[Unlike]) -> tuple[Case, ...]:
+    """Return the cases that can come out right at a Twilio for which `unlike` does not hold."""
+    left_out = NEED_CALLBACKS if Unlike.CONFERENCE_CALLBACKS in unlike else ()
+    return tuple(case for case in cases if case not in left_out)
+
+
 def scripts(
-    cases: Sequence[Case], begins_at: int, spacing: int, account: Account, seed: int
+    cases: Sequence[Case],
+    begins_at: int,
+    spacing: int,
+    account: Account,
+    seed: int,
+    *,
+    unlike: frozenset[Unlike] = NONE,
 ) -> tuple[Script, ...]:
-    """One call of each of `cases`, `spacing` ms apart; the same seed gives the same calls."""
+    """One call of each of `cases`, `spacing` ms apart; the same seed gives the same calls.
+    `unlike`: the assumptions about Twilio that do not hold."""
     random = Random(seed)  # noqa: S311
     made = []
     for number, case in enumerate(cases):
-        call = UnusualCall(begins_at + number * spacing, account, random, number)
+        call = UnusualCall(begins_at + number * spacing, account, random, number, unlike)
         case(call)
         made.append(call.script(case.__name__, (case.__doc__ or "").strip()))
     return tuple(made)

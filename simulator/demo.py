@@ -4,6 +4,7 @@ it."""
 import asyncio
 import secrets
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from random import Random
 
 from rich.console import Console as Terminal
 
-from simulator.cases import CASES, Case, scripts
+from simulator.cases import CASES, Case, playable, scripts
 from simulator.console import Console, Endpoints
 from simulator.events import Account
 from simulator.kinesis import KinesisSink
@@ -21,9 +22,10 @@ from simulator.media import Credentials, clock
 from simulator.people import MONITORED_LIST
 from simulator.pipeline_process import PipelineDied, PipelineProcess, environment
 from simulator.player import Played, Player
-from simulator.result import RESULT_FILE, write_result
+from simulator.result import ENV_FILE, RESULT_FILE, write_private, write_result
 from simulator.sids import Sids
 from simulator.twilio_rest import Faults, TwilioRest
+from simulator.unlike import NONE, OTHERWISE, UnknownName, Unlike, parsed
 from simulator.unusual_tasks import CONFIGURED_CHANNEL
 from simulator.view import print_result
 from simulator.watching import watch
@@ -34,6 +36,8 @@ LONGEST_BEGINNING_MS = 14_000
 SPACING_MS = (100, 600)
 READY_S = 600.0
 TABLE_WIDTH = 150
+SIGNED_URL = "ws://127.0.0.1/media"
+"""The URL of the demo's gateway without its port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,40 +51,64 @@ class Simulation:
     world: World
 
     @classmethod
-    def fresh(cls, seed: int) -> "Simulation":
+    def fresh(cls, seed: int, unlike: frozenset[Unlike] = NONE) -> "Simulation":
         """A contact center that has not seen a call yet; all its SIDs come of `seed`."""
         random = Random(seed)  # noqa: S311
         sids = Sids(random)
         credentials = Credentials(sids.new("AC"), secrets.token_hex(16))
         account = Account(credentials.account_sid, sids.new("WS"))
-        return cls(credentials, account, random, sids, World(Sids(Random(seed + 1))))  # noqa: S311
+        world = World(Sids(Random(seed + 1)), unlike)  # noqa: S311
+        return cls(credentials, account, random, sids, world)
 
 
 async def run_demo(
-    calls: int = 0, *, exit_after: bool, state_dir: Path, cases: Sequence[Case] = CASES
+    calls: int = 0,
+    *,
+    exit_after: bool,
+    state_dir: Path,
+    cases: Sequence[Case] = CASES,
+    unlike: str = "",
 ) -> int:
     """Plays `calls` calls (0: one of each case) through a pipeline started in `state_dir`; returns
-    the exit status. Stays up until SIGTERM or SIGINT unless `exit_after`."""
+    the exit status. Stays up until SIGTERM or SIGINT unless `exit_after`. `unlike`: assumptions
+    about Twilio that are not to hold, with commas."""
     terminal = _terminal()
     try:
+        others = parsed(unlike) if unlike else NONE
+    except UnknownName as error:
+        print(f"flexcapture: --unlike: {error}", file=sys.stderr)
+        return 2
+    try:
         with _prepared(state_dir) as directory:
+            cases = playable(cases, others)
             chosen = [cases[number % len(cases)] for number in range(calls or len(cases))]
-            return await _run(terminal, directory, chosen, exit_after)
+            return await _run(terminal, directory, chosen, exit_after, others)
     except InUse as error:
         terminal.print(str(error), highlight=False)
         return 3
 
 
-async def _run(terminal: Terminal, state_dir: Path, cases: Sequence[Case], exit_after: bool) -> int:
+async def _run(
+    terminal: Terminal,
+    state_dir: Path,
+    cases: Sequence[Case],
+    exit_after: bool,
+    unlike: frozenset[Unlike],
+) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
-    simulation = Simulation.fresh(secrets.randbits(63))
+    simulation = Simulation.fresh(secrets.randbits(63), unlike)
+    for name in sorted(unlike):
+        terminal.print(f"Twilio {OTHERWISE[name]} ({name}).", markup=False, highlight=False)
     demo = Demo(terminal, simulation, state_dir, cases, exit_after)
     faults = Faults(too_many_requests=1, unavailable=1)
     async with TwilioRest(simulation.world, simulation.credentials, faults) as rest:
         settings = demo.settings(rest.url)
+        write_private(
+            state_dir / ENV_FILE, {n: v for n, v in settings.items() if n.startswith("TWILIO_")}
+        )
         process = PipelineProcess(state_dir, environment(settings), demo.tell)
         async with process as pipeline:
             status = await _until_first(
@@ -112,7 +140,10 @@ class Demo:
     def settings(self, rest_url: str) -> dict[str, str]:
         """The settings of the pipeline."""
         credentials = self._simulation.credentials
+        is_unusual = Unlike.SIGNATURE_URL in self._simulation.world.unlike
+        signed = {"GATEWAY_SIGNED_URL": SIGNED_URL} if is_unusual else {}
         return {
+            **signed,
             "TWILIO_ACCOUNT_SID": credentials.account_sid,
             "TWILIO_AUTH_TOKEN": credentials.auth_token,
             "TWILIO_API_URL": rest_url,
@@ -156,12 +187,19 @@ class Demo:
         spacing = min(max(spacing, SPACING_MS[0]), SPACING_MS[1])
         begins_at = clock() + CALLS_BEGIN_MS
         account, seed = self._simulation.account, self._simulation.random.getrandbits(63)
-        return [Played(s) for s in scripts(self._cases, begins_at, spacing, account, seed)]
+        unlike = self._simulation.world.unlike
+        calls = scripts(self._cases, begins_at, spacing, account, seed, unlike=unlike)
+        return [Played(script) for script in calls]
 
     async def _play(self, played: Sequence[Played], endpoints: Endpoints) -> None:
         simulation = self._simulation
         console = Console(endpoints.console, endpoints.console_token)
-        sink = KinesisSink(endpoints.kinesis, endpoints.kinesis_region, endpoints.kinesis_stream)
+        sink = KinesisSink(
+            endpoints.kinesis,
+            endpoints.kinesis_region,
+            endpoints.kinesis_stream,
+            in_arrays=Unlike.EVENT_ARRAYS in simulation.world.unlike,
+        )
         async with console, sink:
             player = Player(simulation.world, sink, console, self._monitored.add)
             await player.rubbish(simulation.sids)
@@ -208,7 +246,10 @@ def _prepared(state_dir: Path) -> Iterator[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     with held(directory / "demo.lock"):
         (directory / RESULT_FILE).unlink(missing_ok=True)
-        yield directory
+        try:
+            yield directory
+        finally:
+            (directory / ENV_FILE).unlink(missing_ok=True)
 
 
 def _terminal() -> Terminal:

@@ -23,11 +23,17 @@ class KinesisError(RuntimeError):
     """Events could not be put after several attempts."""
 
 
+class Event(bytes):
+    """The record of an event in plain JSON."""
+
+
 class KinesisSink:
     """`put` from anywhere in the event loop; one task sends, in the order of the puts. Use it as an
-    async context manager: leaving it sends what is left."""
+    async context manager: leaving it sends what is left. `in_arrays`: events that wait together go
+    into one record."""
 
-    def __init__(self, endpoint: str, region: str, name: str) -> None:
+    def __init__(self, endpoint: str, region: str, name: str, *, in_arrays: bool = False) -> None:
+        self._in_arrays = in_arrays
         self._client: KinesisClient = boto3.client(
             "kinesis",
             endpoint_url=endpoint,
@@ -58,14 +64,18 @@ class KinesisSink:
 
     async def put(self, event: Json) -> None:
         """Hands an event over for sending."""
-        await self.put_bytes(json.dumps(event).encode())
+        self._check()
+        await self._queue.put(Event(json.dumps(event).encode()))
 
     async def put_bytes(self, record: bytes) -> None:
         """Hands a record over that may be no event at all. Raises `KinesisError` once sending has
         failed for good."""
+        self._check()
+        await self._queue.put(record)
+
+    def _check(self) -> None:
         if self._task.done():
             self._task.result()
-        await self._queue.put(record)
 
     async def _work(self) -> None:
         ended = False
@@ -74,7 +84,8 @@ class KinesisSink:
             while len(batch) < BATCH and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             ended = None in batch
-            await self._send([record for record in batch if record is not None])
+            records = [record for record in batch if record is not None]
+            await self._send(gathered(records) if self._in_arrays else records)
 
     async def _send(self, records: list[bytes]) -> None:
         entries: list[PutRecordsRequestEntryTypeDef] = []
@@ -99,3 +110,10 @@ class KinesisSink:
         answer = self._client.put_records(StreamName=self._name, Records=entries)
         told = zip(entries, answer["Records"], strict=True)
         return [entry for entry, result in told if result.get("ErrorCode")]
+
+
+def gathered(records: list[bytes]) -> list[bytes]:
+    """Return the same records, those of events as one array of them."""
+    events = [record for record in records if isinstance(record, Event)]
+    others = [record for record in records if not isinstance(record, Event)]
+    return [*others, b"[" + b",".join(events) + b"]"] if events else others

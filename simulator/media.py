@@ -12,16 +12,20 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from random import Random
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from simulator.audio import FRAME_MS, frame
+from simulator.audio import FRAME_MS, Voice, frame, is_silent
 from simulator.expected import INBOUND, OUTBOUND, SentFrame
-from simulator.script import Json
-from simulator.world import TRACKS, MediaStream, StreamStatus, World
+from simulator.habits import LINGERS_S, TIMESTAMP_STEP, Deaf, second_socket, signed_url
+from simulator.script import Json, LegStatus
+from simulator.unlike import Unlike
+from simulator.world import ENDED, TRACKS, MediaStream, Scene, StreamStatus, World
 
 OPEN_TIMEOUT_S = 5.0
 SEND_TIMEOUT_S = 5.0
@@ -55,24 +59,29 @@ async def send_media_stream(
     """Runs a media stream to its end: until it is stopped, its leg ends, or the socket drops.
     Twilio does not connect again; what went wrong stands in `trouble`."""
     try:
-        async with connect(
-            media_stream.url,
-            additional_headers={
-                "X-Twilio-Signature": signature(credentials.auth_token, media_stream.url)
-            },
-            user_agent_header="Twilio.TmeWs/1.0",
-            compression=None,
-            open_timeout=OPEN_TIMEOUT_S,
-            close_timeout=2,
-            ping_interval=None,
-            proxy=None,
-        ) as socket:
+        async with _connected(world, media_stream, credentials) as socket:
             media_stream.began_at = clock()
             await _Sender(world, media_stream, credentials, socket).run()
     except (OSError, TimeoutError, WebSocketException) as error:
         media_stream.trouble = f"{type(error).__name__}: {error}"
     media_stream.status = StreamStatus.STOPPED
     media_stream.ended_at = media_stream.ended_at or clock()
+
+
+def _connected(world: World, media_stream: MediaStream, credentials: Credentials) -> connect:
+    url = media_stream.url
+    signed = signed_url(url) if Unlike.SIGNATURE_URL in world.unlike else url
+    return connect(
+        url,
+        additional_headers={"X-Twilio-Signature": signature(credentials.auth_token, signed)},
+        user_agent_header="Twilio.TmeWs/1.0",
+        compression=None,
+        open_timeout=OPEN_TIMEOUT_S,
+        close_timeout=2,
+        ping_interval=None,
+        proxy=None,
+        create_connection=Deaf if Unlike.PING in world.unlike else ClientConnection,
+    )
 
 
 class _Sender:
@@ -94,34 +103,91 @@ class _Sender:
     async def run(self) -> None:
         await self._send({"event": "connected", "protocol": "Call", "version": "1.0.0"})
         await self._send_numbered("start", started(self._media_stream, self._account_sid))
+        unlike = self._world.unlike
+        if Unlike.SECOND_SOCKET in unlike:
+            self._second = asyncio.create_task(second_socket(self._socket, self._media_stream.url))
+        await self._answered()
         await self._frames()
         self._media_stream.ended_at = clock()
-        ids = {"accountSid": self._account_sid, "callSid": self._leg.sid}
-        await self._send_numbered("stop", ids)
+        if Unlike.SOCKET_AFTER_CALL in unlike and self._leg.status in ENDED:
+            await self._linger()
+        elif Unlike.STOP_MESSAGE not in unlike:
+            ids = {"accountSid": self._account_sid, "callSid": self._leg.sid}
+            await self._send_numbered("stop", ids)
+
+    async def _answered(self) -> None:
+        """Wait while the leg rings: nothing is heard on it yet. The media stream's clock runs."""
+        stream = self._media_stream
+        if not self._rings():
+            return
+        while self._rings() and not stream.stopping:  # noqa: ASYNC110 - plain state
+            await asyncio.sleep(FRAME_MS / 1000)
+        stream.rang_ms = clock() - (stream.began_at or 0)
+        stream.is_void = self._leg.status is not LegStatus.IN_PROGRESS
+
+    def _rings(self) -> bool:
+        return self._leg.status is LegStatus.RINGING
+
+    async def _linger(self) -> None:
+        """Leave the socket open until the other side closes it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGERS_S):
+                while self._is_open() and not self._media_stream.stopping:  # noqa: ASYNC110
+                    await asyncio.sleep(FRAME_MS / 1000)
+
+    def _is_open(self) -> bool:
+        return self._socket.close_code is None
 
     async def _frames(self) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
-        for number, timestamp in enumerate(timestamps(self._media_stream.sid)):
+        line = self._leg.line
+        for number, timestamp in enumerate(self._timestamps()):
             scene = self._world.scene(self._leg.sid)
             if scene is None or self._media_stream.stopping:
                 return
-            tracks = TRACKS[self._media_stream.track]
-            if number in self._leg.line.lost:
-                self._sequence += tracks
-            elif number not in self._leg.line.silent:
-                voices = ((INBOUND, scene.inbound), (OUTBOUND, scene.outbound))
-                for track, voice in voices[:tracks]:
+            if number in line.lost:
+                self._sequence += TRACKS[self._media_stream.track]
+            elif number not in line.silent:
+                for track, voice in self._heard(scene, number):
+                    at = self._stamped(track, timestamp, number) + self._media_stream.rang_ms
                     payload = frame(self._leg.seed, voice, number)
-                    await self._send_frame(SentFrame(track, timestamp, payload))
+                    await self._send_frame(SentFrame(track, at, payload))
             await asyncio.sleep(began + (number + 1) * FRAME_MS / 1000 - loop.time())
+
+    def _heard(self, scene: Scene, number: int) -> list[tuple[str, Voice]]:
+        """The tracks of which a frame is sent, each with its voice."""
+        voices = [scene.inbound, scene.outbound]
+        if Unlike.TRACKS in self._world.unlike:
+            voices.reverse()
+        pairs = list(zip((INBOUND, OUTBOUND), voices, strict=True))
+        pairs = pairs[: TRACKS[self._media_stream.track]]
+        if Unlike.SILENCE in self._world.unlike:
+            pairs = [(track, voice) for track, voice in pairs if not is_silent(voice, number)]
+        self._media_stream.not_sent += TRACKS[self._media_stream.track] - len(pairs)
+        return pairs
+
+    def _timestamps(self) -> Iterator[int]:
+        found = timestamps(self._media_stream.sid)
+        if Unlike.FIRST_TIMESTAMP in self._world.unlike:
+            return count(0, FRAME_MS)
+        return found
+
+    def _stamped(self, track: str, timestamp: int, number: int) -> int:
+        jumps = Unlike.TIMESTAMP_STEPS in self._world.unlike and track == OUTBOUND
+        after, by = TIMESTAMP_STEP
+        return timestamp + by if jumps and number >= after else timestamp
+
+    def _next_chunk(self, track: str) -> int:
+        self._chunks[track] += 1
+        overall = Unlike.CHUNK in self._world.unlike
+        return sum(self._chunks.values()) if overall else self._chunks[track]
 
     async def _send_frame(self, sent: SentFrame) -> None:
         at = clock()
-        self._chunks[sent.track] += 1
         media = {
             "track": sent.track,
-            "chunk": str(self._chunks[sent.track]),
+            "chunk": str(self._next_chunk(sent.track)),
             "timestamp": str(sent.timestamp),
             "payload": base64.b64encode(sent.payload).decode(),
         }

@@ -7,15 +7,26 @@ from simulator.script import Json
 from simulator.world import TwilioError
 
 DEFAULT_PAGE_SIZE, LARGEST_PAGE = 50, 1000
+ABSOLUTE = "https://api.twilio.com"
 
 
-def paged(name: str, rows: Sequence[Json], path: str, query: dict[str, str]) -> Json:
-    """A page of `rows` in Twilio's envelope: `next_page_uri` is relative, null at the end."""
+def paged(
+    name: str,
+    rows: Sequence[Json],
+    path: str,
+    query: dict[str, str],
+    *,
+    one_by_one: bool = False,
+) -> Json:
+    """A page of `rows` in Twilio's envelope: `next_page_uri` is relative, null at the end.
+    `one_by_one`: a page has one row, and URIs are absolute."""
+    base = ABSOLUTE if one_by_one else ""
+    query = query | ({"PageSize": "1"} if one_by_one else {})
     size, page = _number(query, "PageSize", DEFAULT_PAGE_SIZE), _number(query, "Page", 0)
     size = min(max(size, 1), LARGEST_PAGE)
 
     def uri(number: int) -> str:
-        return path + "?" + urlencode(query | {"PageSize": str(size), "Page": str(number)})
+        return base + path + "?" + urlencode(query | {"PageSize": str(size), "Page": str(number)})
 
     shown = rows[page * size : (page + 1) * size]
     more = len(rows) > (page + 1) * size

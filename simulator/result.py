@@ -1,13 +1,15 @@
-"""The demo's result as a file, for programs: `DIR/demo-result.json`."""
+"""Files that the demo writes for programs: its result, and how to reach its Twilio."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from simulator.player import Played, Progress
 from simulator.script import Json
 
 RESULT_FILE = "demo-result.json"
+ENV_FILE = "demo-twilio.env"
 
 
 def write_result(path: Path, played: Sequence[Played]) -> None:
@@ -15,6 +17,13 @@ def write_result(path: Path, played: Sequence[Played]) -> None:
     new = path.with_suffix(".new")
     new.write_text(json.dumps({"calls": [_row(one) for one in played]}, indent=2) + "\n")
     new.replace(path)
+
+
+def write_private(path: Path, settings: Mapping[str, str]) -> None:
+    """Write settings (names without FLEXCAPTURE_) as lines `NAME=value`, for the owner only."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.writelines(f"FLEXCAPTURE_{name}={value}\n" for name, value in settings.items())
 
 
 def _row(played: Played) -> Json:

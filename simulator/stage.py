@@ -10,6 +10,7 @@ from random import Random
 
 from simulator import events
 from simulator.audio import Voice
+from simulator.envelopes import as_written
 from simulator.events import Account
 from simulator.people import Agent
 from simulator.script import (
@@ -28,6 +29,7 @@ from simulator.script import (
     Step,
 )
 from simulator.sids import Sids
+from simulator.unlike import NONE, Unlike
 
 _PARTICIPANT = {"Hold": "false", "Muted": "false", "Coaching": "false"}
 
@@ -68,11 +70,15 @@ class Stage:
     """`now` is the cursor in time. `callbacks`, `call_callbacks`: the conference's and the calls'
     callbacks are configured; `channel`: the task channel; `labels_agents`: the conference labels
     the agents' legs; `write`: makes the bytes of an event's Kinesis record, if they are not its
-    plain JSON."""
+    plain JSON. `unlike`: the assumptions about Twilio that do not hold."""
 
-    def __init__(self, begins_at: int, account: Account, random: Random) -> None:
+    def __init__(
+        self, begins_at: int, account: Account, random: Random, unlike: frozenset[Unlike] = NONE
+    ) -> None:
         self.now = begins_at
-        self.callbacks = self.call_callbacks = True
+        self.unlike = unlike
+        self.callbacks = Unlike.CONFERENCE_CALLBACKS not in unlike
+        self.call_callbacks = True
         self.channel = "voice"
         self.labels_agents = True
         self.write: Callable[[Json], bytes] | None = None
@@ -143,7 +149,8 @@ class Stage:
 
     def tell_joined(self, call_sid: str, label: str | None, flags: Json | None = None) -> None:
         """The callback of a participant who joined."""
-        more: Json = {} if label is None else {"ParticipantLabel": label}
+        unlabelled = label is None or Unlike.LABELS in self.unlike
+        more: Json = {} if unlabelled else {"ParticipantLabel": label}
         self.callback("participant-join", {"CallSid": call_sid, **more, **(flags or {})})
 
     def drop(self, call_sid: str) -> None:
@@ -165,10 +172,19 @@ class Stage:
 
     def knows_conference(self, **participants: str) -> None:
         """TaskRouter updates the task with its conference and the SIDs of its participants."""
+        if Unlike.CONFERENCE_ATTRIBUTE in self.unlike:
+            return
         self.attributes["conference"] = {
             "sid": self._conference_sid,
             "participants": participants,
         }
+        self.task("updated", "assigned")
+
+    def names_customer(self, call_sid: str) -> None:
+        """TaskRouter updates the task with this leg as the customer's."""
+        conference = self.attributes.get("conference", {"sid": self._conference_sid})
+        people = conference.get("participants", {}) | {"customer": call_sid}
+        self.attributes["conference"] = conference | {"participants": people}
         self.task("updated", "assigned")
 
     def transfer(self, part: Part, mode: str, kind: str) -> Json:
@@ -252,7 +268,7 @@ class Stage:
         parameters = {
             "ConferenceSid": self._conference_sid,
             "FriendlyName": self.task_sid,
-            "SequenceNumber": str(self._sequence),
+            **self._order(),
             **(_PARTICIPANT if name.startswith("participant") else {}),
             **parameters,
         }
@@ -263,7 +279,12 @@ class Stage:
         self._send(event, prompt)
 
     def _send(self, event: Json, prompt: bool = False) -> None:
-        self.do(EventSent(event, prompt, self.write(event) if self.write else None))
+        record = self.write(event) if self.write else None
+        self.do(EventSent(as_written(event, self.unlike), prompt, record))
+
+    def _order(self) -> Json:
+        is_told = Unlike.CALLBACK_ORDER not in self.unlike
+        return {"SequenceNumber": str(self._sequence)} if is_told else {}
 
     def _task_fields(self, status: str) -> Json:
         return {

@@ -12,14 +12,18 @@ import hmac
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from random import SystemRandom
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
+from simulator.envelopes import as_listed
 from simulator.faults import TOO_MANY_REQUESTS, UNAVAILABLE, Stumble, Stumbles
 from simulator.media import Credentials, clock, send_media_stream
 from simulator.paging import paged
+from simulator.placed import PlacedCalls, call_of
+from simulator.placed_rest import PlacedRest
 from simulator.resources import (
     API,
     call_resource,
@@ -29,8 +33,11 @@ from simulator.resources import (
     participant_resource,
 )
 from simulator.script import Json
+from simulator.sids import Sids
+from simulator.unlike import Unlike
 from simulator.world import Conference, MediaStream, TwilioError, World, not_found
 
+OPENED_WITHIN_S, AFTER_OPENING_S = 1.0, 0.25
 Sender = Callable[[World, MediaStream, Credentials], Coroutine[Any, Any, None]]
 """Runs a media stream to its end."""
 
@@ -90,6 +97,7 @@ class TwilioRest:
         send: Sender = send_media_stream,
     ) -> None:
         self._send = send
+        self.placed = PlacedCalls(world, Sids(SystemRandom()))
         self._world = world
         self._credentials = credentials
         self._faults = faults
@@ -119,6 +127,8 @@ class TwilioRest:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        for call in self.placed.calls.values():
+            call.over.set()
         for leg in self._world.legs.values():
             for media_stream in leg.media_streams:
                 media_stream.stopping = True
@@ -131,6 +141,9 @@ class TwilioRest:
         application.router.add_get(call + ".json", self._call)
         application.router.add_post(call + "/Streams.json", self._start)
         application.router.add_post(call + "/Streams/{media_stream}.json", self._stop)
+        account = self._credentials.account_sid
+        placed = PlacedRest(self.placed, account, self._senders.create_task, self._page)
+        placed.add_routes(application, f"{API}/Accounts/{{account}}")
         application.router.add_get(conferences + ".json", self._conferences)
         application.router.add_get(
             conferences + "/{conference}/Participants.json", self._participants
@@ -199,6 +212,8 @@ class TwilioRest:
         self._world.requests.setdefault(task_sid, []).append(clock())
 
     async def _call(self, request: web.Request) -> web.Response:
+        if (placed := self.placed.calls.get(request.match_info["call"])) is not None:
+            return web.json_response(call_of(placed, self._credentials.account_sid))
         if (leg := self._world.legs.get(request.match_info["call"])) is None:
             raise not_found(request.path)
         return web.json_response(call_resource(leg, self._credentials.account_sid))
@@ -208,7 +223,22 @@ class TwilioRest:
         call_sid = request.match_info["call"]
         media_stream = self._world.start_media_stream(call_sid, form, clock())
         self._senders.create_task(self._send(self._world, media_stream, self._credentials))
+        await self._delayed(request, media_stream)
         return web.json_response(self._media_stream(media_stream))
+
+    async def _delayed(self, request: web.Request, media_stream: MediaStream) -> None:
+        """Answer a start late, or not at all, if that is how Twilio is to be."""
+        unlike, loop = self._world.unlike, asyncio.get_running_loop()
+        deadline = loop.time() + OPENED_WITHIN_S
+        if Unlike.START_ANSWER in unlike:
+            while media_stream.began_at is None and loop.time() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(AFTER_OPENING_S)
+        call_sid = media_stream.call_sid
+        is_first = len(self._world.legs[call_sid].media_streams) == 1
+        is_asked_again = is_first and call_sid not in self._world.monologues
+        if Unlike.SAME_NAME in unlike and is_asked_again and request.transport is not None:
+            request.transport.abort()
 
     async def _stop(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -224,17 +254,22 @@ class TwilioRest:
         found.sort(key=lambda conference: conference.began_at, reverse=True)
         account = self._credentials.account_sid
         rows = [conference_resource(conference, account) for conference in found]
-        return web.json_response(paged("conferences", rows, request.path, dict(request.query)))
+        return self._page("conferences", rows, request)
 
     async def _participants(self, request: web.Request) -> web.Response:
         if (conference := self._world.conferences.get(request.match_info["conference"])) is None:
             raise not_found(request.path)
-        account, legs = self._credentials.account_sid, self._world.legs
+        account, legs, unlike = self._credentials.account_sid, self._world.legs, self._world.unlike
         rows = [
-            participant_resource(conference, participant, legs[sid].status, account)
-            for sid, participant in conference.participants.items()
+            as_listed(participant_resource(conference, p, legs[sid].status, account), unlike)
+            for sid, p in conference.participants.items()
         ]
-        return web.json_response(paged("participants", rows, request.path, dict(request.query)))
+        return self._page("participants", rows, request)
+
+    def _page(self, name: str, rows: list[Json], request: web.Request) -> web.Response:
+        one_by_one = Unlike.PAGING in self._world.unlike
+        page = paged(name, rows, request.path, dict(request.query), one_by_one=one_by_one)
+        return web.json_response(page)
 
     def _media_stream(self, media_stream: MediaStream) -> Json:
         return media_stream_resource(media_stream, self._credentials.account_sid)

@@ -10,11 +10,13 @@ from typing import Any
 
 from simulator.expected import ExpectedAudio, expected_audio, inum_suffix
 from simulator.script import ExpectedRecording, ExpectedSession, Json, Script
+from simulator.surplus import counted, surplus
 from simulator.wav import NotWav, read_wav
 from simulator.world import Leg, MediaStream
 
 SESSION_TOLERANCE_MS = 1500
 STOP_SLACK_MS = 4500
+MOST_SURPLUS_MS = 8000
 EDGE_MS = 1000
 """At the beginning and the end of required time, less than this without audio is no gap."""
 REQUESTS_WITHIN_MS = 20_000
@@ -31,12 +33,15 @@ def differences(
 ) -> list[str]:
     """What of the call is not as it must be. `audio`: the bytes at each recording's `audio_url`, by
     INUM; `requests`: when Twilio was asked about the task (ms)."""
-    ran = sorted((s for leg in legs for s in leg.media_streams), key=lambda s: s.requested_at)
-    told = _streams(script, legs, ran) + _requests(script.expectation.most_requests, requests)
+    every = sorted((s for leg in legs for s in leg.media_streams), key=lambda s: s.requested_at)
+    ran = counted(every)
+    told = _streams(script, legs, ran) + _too_long(every)
+    told += _requests(script.expectation.most_requests, requests)
     if not script.expectation.is_contact:
         return told if contact is None else [*told, "a contact of a task that is no voice call"]
     if contact is None:
         return [*told, "no contact"]
+    contact = _without(contact, {stream.sid for stream in every} - {s.sid for s in ran})
     told += _facts(script, contact)
     told += _sessions(script.expectation.sessions, contact["sessions"])
     told += _capture(script.expectation.recordings, ran, contact)
@@ -89,6 +94,19 @@ def _streams(script: Script, legs: Sequence[Leg], ran: Sequence[MediaStream]) ->
     return told
 
 
+def _too_long(every: Sequence[MediaStream]) -> list[str]:
+    return [
+        f"a media stream too many ran on {stream.call_sid} for {lasted} ms"
+        for stream in surplus(every)
+        if (lasted := (stream.ended_at or 0) - stream.requested_at) > MOST_SURPLUS_MS
+    ]
+
+
+def _without(contact: Json, stream_sids: set[str]) -> Json:
+    kept = [r for r in contact["recordings"] if r["stream_sid"] not in stream_sids]
+    return contact | {"recordings": kept}
+
+
 def _requests(most: int | None, requests: Sequence[int]) -> list[str]:
     if most is None or not requests:
         return []
@@ -108,7 +126,7 @@ def _window(expected: ExpectedRecording, stream: MediaStream) -> list[str]:
     if began is None or ended is None:
         return ["a media stream never began, or never ended"]
     told = []
-    if not -20 <= began - expected.begins_at <= expected.slack:
+    if not -20 - stream.rang_ms <= began - expected.begins_at <= expected.slack:
         told.append(f"recording began {began - expected.begins_at} ms after it should")
     if not -100 <= ended - expected.ends_at <= STOP_SLACK_MS:
         told.append(f"recording ended {ended - expected.ends_at} ms after it should")
@@ -156,13 +174,14 @@ def _capture(
         )
         return told + _compared("gaps", [], gaps)
     slack = SESSION_TOLERANCE_MS * len(expected)
-    most = sum(each.ends_at - each.begins_at for each in expected)
+    rang = sum(stream.rang_ms for stream in ran)
+    most = sum(each.ends_at - each.begins_at for each in expected) + rang
     heard = sum(_overlap_ms(each.begins_at, each.ends_at, ran) for each in expected)
-    lost = LOST_FRAME_MS * sum(expected_audio(stream.sent).lost for stream in ran)
+    lost = LOST_FRAME_MS * sum(_lost_on_the_way(stream) for stream in ran)
     told = _compared("capture", "partial" if gaps else "complete", contact["capture"])
     if not heard - slack <= required <= most + slack:
         told.append(f"required_ms is {required}, expected {heard} to {most}")
-    if abs(captured - (heard - lost)) > slack:
+    if not heard - lost - slack <= captured <= heard - lost + slack + rang:
         told.append(f"captured_ms is {captured}, expected {heard - lost}")
     unexplained = required - captured - lost - sum(end - start for start, end, _ in gaps)
     if unexplained > 2 * EDGE_MS * len(expected):
@@ -171,6 +190,10 @@ def _capture(
         if _overlap_ms(start, end, ran) > slack:
             told.append(f"a gap ({reason}) in which a media stream ran, from {start} to {end}")
     return told
+
+
+def _lost_on_the_way(stream: MediaStream) -> int:
+    return max(0, expected_audio(stream.sent).lost - stream.not_sent)
 
 
 def _overlap_ms(begin: int, end: int, ran: Sequence[MediaStream]) -> int:

@@ -5,7 +5,7 @@ the media senders ask it what is to be heard.
 """
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -26,10 +26,11 @@ from simulator.script import (
     ParticipantLeft,
 )
 from simulator.sids import Sids
+from simulator.unlike import NONE, Unlike
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 TRACKS = {"inbound_track": 1, "outbound_track": 1, "both_tracks": 2}
-MOST_TRACKS = 4
+MOST_TRACKS, FEW_TRACKS = 4, 2
 MOST_PARAMETER_CHARACTERS = 500
 """Of a custom parameter's name and value together."""
 ENDED = frozenset({LegStatus.COMPLETED, LegStatus.NO_ANSWER})
@@ -82,7 +83,8 @@ class StreamStatus(StrEnum):
 class MediaStream:
     """A started media stream and all that was sent on it, and when (`sent_at`, ms). `stopping`: the
     sender must end it; `began_at`, `ended_at`: when media began and ended (ms); `trouble`: why it
-    ended otherwise."""
+    ended otherwise; `not_sent`: frames of silent tracks that were never made; `rang_ms`: for how
+    long its leg rang; `is_void`: it was never answered."""
 
     sid: str
     call_sid: str
@@ -96,6 +98,9 @@ class MediaStream:
     began_at: int | None = None
     ended_at: int | None = None
     trouble: str | None = None
+    not_sent: int = 0
+    rang_ms: int = 0
+    is_void: bool = False
     sent: list[SentFrame] = field(default_factory=list)
     sent_at: "array[int]" = field(default_factory=lambda: array("q"))
 
@@ -125,10 +130,14 @@ class Scene:
 
 class World:
     """All of it. Times are milliseconds since the epoch. `refusing`: legs on which Twilio refuses
-    every start of a media stream; `requests`: the times of the REST requests about each task."""
+    every start of a media stream; `requests`: the times of the REST requests about each task;
+    `unlike`: the assumptions that do not hold; `monologues`: legs that are in no conference, with
+    what they hear (`placed.py`)."""
 
-    def __init__(self, sids: Sids) -> None:
+    def __init__(self, sids: Sids, unlike: frozenset[Unlike] = NONE) -> None:
         self._sids = sids
+        self.unlike = unlike
+        self.monologues: dict[str, Callable[[], Voice]] = {}
         self.legs: dict[str, Leg] = {}
         self.conferences: dict[str, Conference] = {}
         self.refusing: set[str] = set()
@@ -165,6 +174,8 @@ class World:
         """What is heard on a leg now; None once it is over."""
         if self.legs[call_sid].status is not LegStatus.IN_PROGRESS:
             return None
+        if (heard := self.monologues.get(call_sid)) is not None:
+            return Scene(Voice.SILENCE, heard())
         for conference in self.conferences.values():
             if (me := conference.participants.get(call_sid)) is not None:
                 return Scene(me.voice, self._heard_by(me, conference))
@@ -189,16 +200,16 @@ class World:
         _check_url(url)
         if track not in TRACKS:
             raise TwilioError(400, 20001, f"Invalid Track: {track!r}")
-        if leg.status is not LegStatus.IN_PROGRESS:
+        if not self._takes_start(leg):
             raise TwilioError(400, 21220, "Call is not in-progress. Cannot start a stream.")
         if call_sid in self.refusing:
             raise TwilioError(400, 20001, "Media streams are not allowed on this call")
         sid = self._sids.new("MZ")
         name = form.get("Name") or sid
         running = [s for s in leg.media_streams if s.status is StreamStatus.IN_PROGRESS]
-        if any(name == other.name for other in running):
+        if Unlike.SAME_NAME not in self.unlike and any(name == s.name for s in running):
             raise TwilioError(409, 21299, f"A stream named {name!r} exists on this call")
-        if sum(TRACKS[other.track] for other in running) + TRACKS[track] > MOST_TRACKS:
+        if sum(TRACKS[other.track] for other in running) + TRACKS[track] > self._most_tracks():
             raise TwilioError(400, 21298, "Too many tracks are streamed on this call")
         started = MediaStream(sid, call_sid, name, url, track, _parameters(form), now)
         leg.media_streams.append(started)
@@ -209,6 +220,8 @@ class World:
         if status != "stopped":
             raise TwilioError(400, 20001, f"Invalid Status: {status!r}")
         leg = self.legs.get(call_sid)
+        if leg is not None and leg.status in ENDED:
+            raise self._over(f"/Calls/{call_sid}/Streams/{sid_or_name}.json")
         for media_stream in leg.media_streams if leg else ():
             known = sid_or_name in (media_stream.sid, media_stream.name)
             if known and media_stream.status is StreamStatus.IN_PROGRESS:
@@ -216,6 +229,20 @@ class World:
                 media_stream.status = StreamStatus.STOPPED
                 return media_stream
         raise not_found(f"/Calls/{call_sid}/Streams/{sid_or_name}.json")
+
+    def _takes_start(self, leg: Leg) -> bool:
+        if leg.status is LegStatus.RINGING:
+            return Unlike.START_WHILE_RINGING in self.unlike
+        return leg.status is LegStatus.IN_PROGRESS
+
+    def _most_tracks(self) -> int:
+        return FEW_TRACKS if Unlike.TRACK_LIMIT in self.unlike else MOST_TRACKS
+
+    def _over(self, path: str) -> TwilioError:
+        """Return the refusal of a stop after the call's end."""
+        if Unlike.STOP_AFTER_END in self.unlike:
+            return TwilioError(400, 21220, "Call is not in-progress. Cannot stop a stream.")
+        return not_found(path)
 
 
 def _check_url(url: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 
-from gateway.admission.signature import Verdict, judge, segment_of
+from gateway.admission.signature import Verdict, judge, segment_of, signed_form
 from pipeline.twilio.tickets import Ticket, is_ticket, verified
 
 log = structlog.get_logger(__name__)
@@ -27,12 +27,14 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A refused handshake. `ticket`: the ticket it showed, if that is genuine. `seconds_off`: how
-    far the ticket's time was off (see `Ticket.seconds_off`)."""
+    """A handshake that is refused. `ticket`: the one it showed, if that is genuine; `seconds_off`:
+    by how much its time was off, as of `Ticket.seconds_off`; `signed_form`: the form of the public
+    URL that was signed, if that is known."""
 
     verdict: Verdict
     ticket: Ticket | None = None
     seconds_off: float = 0.0
+    signed_form: str = ""
 
 
 class UsedTickets:
@@ -88,13 +90,11 @@ def _expires_at(note_name: str) -> int:
 
 
 class Entrance:
-    """Accepts or refuses handshakes.
-
-    `auth_tokens`: the tokens that Twilio may sign with. `ticket_secrets`: the secrets that the
-    Twilio adapter may have made a ticket with. `customer_streams`: whether the bare URL is
-    accepted. `clock`: log time in s since the epoch, None while it is not known. A ticket's time is
-    not checked then; each ticket still opens one socket only.
-    """
+    """Judges handshakes. `auth_tokens`: by which Twilio may sign; `ticket_secrets`: with which the
+    adapter may have made a ticket; `customer_streams`: whether the bare URL is taken. `clock`: the
+    log's, s since the epoch; None while it is not known: the time in a ticket is not looked at
+    then, and each still opens one socket only. `signed_url`: another form of the public URL that
+    Twilio may sign."""
 
     def __init__(
         self,
@@ -104,8 +104,10 @@ class Entrance:
         *,
         ticket_secrets: Sequence[str],
         customer_streams: bool = False,
+        signed_url: str | None = None,
         clock: Callable[[], float | None],
     ) -> None:
+        self._signed_url = signed_url
         self._auth_tokens = auth_tokens
         self._ticket_secrets = ticket_secrets
         self._public_url = public_url
@@ -121,14 +123,21 @@ class Entrance:
         segment = segment_of(self._public_url, path)
         shown = path.rpartition("/")[2] if segment is None else segment
         ticket = verified(self._ticket_secrets, shown) if shown else None
-        verdict = judge(self._auth_tokens, self._public_url, path, signatures)
+        verdict = judge(
+            self._auth_tokens, self._public_url, path, signatures, signed_as=self._signed_url
+        )
         if verdict is not Verdict.ACCEPTED:
-            return Refused(_diagnosis(verdict, shown, ticket), ticket)
+            diagnosis = _diagnosis(verdict, shown, ticket)
+            form = self._signed_form(path, signatures) if diagnosis is Verdict.WRONG_URL else ""
+            return Refused(diagnosis, ticket, signed_form=form)
         if full:
             return Refused(Verdict.FULL, ticket)
         if not segment:
             return Admission(None) if self._customer_streams else Refused(Verdict.NO_TICKET)
         return self._judge_ticket(ticket)
+
+    def _signed_form(self, path: str, signatures: Sequence[str]) -> str:
+        return signed_form(self._auth_tokens, self._public_url, path, signatures) or ""
 
     def _judge_ticket(self, ticket: Ticket | None) -> Admission | Refused:
         if ticket is None:

@@ -59,9 +59,38 @@ def signed_url(public_url: str, path: str) -> str | None:
     return url_with(public_url, segment) if segment else None if segment is None else public_url
 
 
-def judge(tokens: Sequence[str], public_url: str, path: str, signatures: Sequence[str]) -> Verdict:
-    """Decide on a handshake for `path` with these signature headers. `tokens`: the auth tokens that
-    Twilio may have signed with."""
+def other_forms(public_url: str) -> tuple[str, ...]:
+    """Return the public URL in other forms in which it could be signed: without its port, with a
+    scheme's usual port, and as a URL of HTTP."""
+    parts = urlsplit(public_url)
+    host = parts.netloc.rpartition("@")[2].rsplit(":", 1)[0] if parts.port else parts.netloc
+    ports = dict.fromkeys((host, f"{host}:443", f"{host}:80", parts.netloc))
+    schemes = ("wss", "https") if parts.scheme == "wss" else ("ws", "http")
+    forms = (f"{scheme}://{port}{parts.path}" for scheme in schemes for port in ports)
+    return tuple(form for form in forms if form != public_url)
+
+
+def signed_form(
+    tokens: Sequence[str], public_url: str, path: str, signatures: Sequence[str]
+) -> str | None:
+    """Return the other form of the public URL in which Twilio signed this handshake; None: in none
+    that is known."""
+    for form in other_forms(public_url):
+        if judge(tokens, public_url, path, signatures, signed_as=form) is Verdict.ACCEPTED:
+            return form
+    return None
+
+
+def judge(
+    tokens: Sequence[str],
+    public_url: str,
+    path: str,
+    signatures: Sequence[str],
+    *,
+    signed_as: str | None = None,
+) -> Verdict:
+    """Decide on a handshake for `path` with these signature headers. `tokens`: the auth tokens by
+    which Twilio may have signed; `signed_as`: another form of the public URL that it may sign."""
     if not tokens:
         return Verdict.NO_TOKEN
     if len(signatures) != 1 or not signatures[0]:
@@ -69,6 +98,14 @@ def judge(tokens: Sequence[str], public_url: str, path: str, signatures: Sequenc
     url = signed_url(public_url, path)
     if url is None:
         return Verdict.WRONG_PATH
+    segment = segment_of(public_url, path)
+    urls = [url]
+    if signed_as is not None:
+        urls.append(url_with(signed_as, segment) if segment else signed_as)
     sent = signatures[0].encode("utf-8", "surrogateescape")
-    genuine = [hmac.compare_digest(signature(token, url).encode(), sent) for token in tokens]
+    genuine = [
+        hmac.compare_digest(signature(token, each).encode(), sent)
+        for token in tokens
+        for each in urls
+    ]
     return Verdict.ACCEPTED if any(genuine) else Verdict.WRONG_SIGNATURE

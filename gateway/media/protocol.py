@@ -25,6 +25,7 @@ from gateway.media.messages import (
     Stop,
     parse,
 )
+from pipeline.twilio.check_tasks import is_check_task
 from pipeline.twilio.sids import SidKind
 from pipeline.twilio.tickets import Ticket
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened
@@ -231,6 +232,8 @@ class MediaSocket:
             return self.violated("another call", now)
         if start.task_sid is None:
             return self.violated("start without taskSid parameter", now)
+        if self._ticket is None and is_check_task(start.task_sid):
+            return self.violated("test call without a ticket", now)
         if self._ticket is not None and (start.task_sid, start.generation) != (
             self._ticket.task_sid,
             self._ticket.generation,

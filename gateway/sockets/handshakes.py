@@ -51,6 +51,7 @@ class HandshakeReports:
                 epoch=self._started.epoch,
                 at=self._clock(),
                 reason=refused.verdict.value,
+                detail=refused.signed_form,
             )
             self._events.publish(self._topic, record.task_sid.encode(), record)
 

@@ -108,7 +108,7 @@ class Sockets:
         assert session is not None
         if websocket.heard:
             websocket.heard = False
-            session.protocol.heard(now)
+            self._sessions.heard(session, now)
         how = self._sessions.receive(session, texts, now) if texts else None
         if how is None and websocket.was_binary and connection.closing_at is None:
             how = self._sessions.received_binary(session, now)

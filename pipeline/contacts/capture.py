@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from pipeline.calls.view import CallView
+from pipeline.calls.view import OUTBOUND, CallView
 from pipeline.contacts.gaps import captured_ms, gaps
 from pipeline.contacts.reasons import with_reasons
 from pipeline.contacts.required import required
 from pipeline.contacts.spans import total
-from pipeline.contacts.state import AWAITED_MS, awaited
+from pipeline.contacts.state import AWAITED_MS, awaited, brought_nothing
 from pipeline.policy.decide import PolicyHistory
 from schemas.fast_dataclass import dataclass
 from schemas.records import Call, ContactGap, ContactRecording, ContactState
@@ -44,7 +44,9 @@ def capture_of(
     is_given_up = now - state.latest_at >= AWAITED_MS
     audible = [r for r in recordings if not r.withheld_because]
     heard = [r for r in audible if r.duration_ms is not None or not is_given_up]
-    spans = required(call, seen, history, _streamed_at(state, recordings), now)
+    rang_only = seen.direction == OUTBOUND and brought_nothing(state)
+    streamed_at = None if rang_only else _streamed_at(state, recordings)
+    spans = required(call, seen, history, streamed_at, now)
     found = gaps(spans, heard, now)
     found = with_reasons(found, state.causes, state.decisions, state.completed)
     wanted, captured = total(spans), captured_ms(spans, heard, now)

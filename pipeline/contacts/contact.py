@@ -11,7 +11,7 @@ from pipeline.calls.workers import value
 from pipeline.contacts.capture import capture_of
 from pipeline.contacts.match import Watched
 from pipeline.contacts.recordings import recordings_of
-from pipeline.contacts.state import call_of, revision
+from pipeline.contacts.state import brought_nothing, call_of, revision
 from pipeline.policy.monitored_list import PolicyHistory, Stretch
 from schemas.records import (
     Call,
@@ -129,10 +129,12 @@ def _outcome(state: ContactState, call: Call, seen: CallView) -> str | None:
     if any(session.started_at is not None for session in seen.sessions):
         if seen.direction != calls.INTERNAL and not _has_leg(state, call):
             return UNANSWERED if over else None  # a callback, or voicemail
-        if seen.direction != calls.OUTBOUND or seen.answered or state.connected:
+        is_silent = brought_nothing(state)
+        is_connected = state.connected and not is_silent
+        if seen.direction != calls.OUTBOUND or seen.answered or is_connected:
             return ANSWERED
         # Outbound, and nothing shows that the called party answered.
-        if seen.never_answered or state.unconnected or _is_waiting(state):
+        if seen.never_answered or state.unconnected or is_silent or _is_waiting(state):
             return UNANSWERED if over else None
         return ANSWERED if over else None
     if not over:

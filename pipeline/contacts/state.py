@@ -124,6 +124,19 @@ def complete_recordings(state: ContactState) -> tuple[RecordingCompleted, ...]:
     return _without_earlier_versions(state.completed)
 
 
+def brought_nothing(state: ContactState) -> bool:
+    """Return whether all media streams of the call ended, and not one frame was sent on them.
+
+    If Twilio starts a media stream on a leg that rings, it says nothing about an answer; its first
+    frame does.
+    """
+    recorded = {recording.stream_sid for recording in state.completed}
+    if not recorded or open_recordings(state) or not recorded.issuperset(state.opened):
+        return False
+    frames = (r.received + r.lost + r.withheld + r.invalid for r in state.completed)
+    return not any(frames)
+
+
 def is_forgettable(state: ContactState, *, over: bool, now: int) -> bool:
     """Whether the state may be dropped: its call is `over`, its recordings are complete, and no
     record of it came for long."""

@@ -35,6 +35,8 @@ def _of_directory(settings: Settings, directory: Path) -> Settings:
         told = json.loads(path.read_text())
         changes = {"kafka_bootstrap_servers": str(told["kafka"])}
         changes["topic_prefix"] = str(told.get("topic_prefix", settings.topic_prefix))
+        if settings.gateway_public_url is None and told.get("gateway"):
+            changes["gateway_public_url"] = str(told["gateway"])
         if "kafka" in told["roles"]:  # its own broker
             changes["kafka_security_protocol"] = "PLAINTEXT"
     except (OSError, ValueError, KeyError, TypeError):

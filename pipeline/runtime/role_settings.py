@@ -43,6 +43,7 @@ _OWN: Mapping[Role, frozenset[str]] = {
             "TICKET_SECRET",
             "GATEWAY_LISTEN",
             "GATEWAY_PUBLIC_URL",
+            "GATEWAY_SIGNED_URL",
             "GATEWAY_REUSE_PORT",
             "GATEWAY_CUSTOMER_STREAMS",
             "GATEWAY_CHECK_SECONDS",
@@ -59,6 +60,8 @@ _OWN: Mapping[Role, frozenset[str]] = {
 }
 OF_UP = frozenset({"PROCESSES", "SCHEMA_REGISTRY_URL"})
 """Only `up` itself needs these."""
+OF_COMMANDS = frozenset({"CHECK_CALL_FROM"})
+"""Only commands of an operator need these."""
 _WITH_AWS = frozenset({Role.BRIDGE, Role.RECORDER, Role.CONSOLE})
 """Roles that reach Kinesis or S3 with boto3's own settings."""
 

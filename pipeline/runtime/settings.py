@@ -27,6 +27,7 @@ from pipeline.runtime.secret_settings import (
     several,
 )
 from pipeline.times import moment
+from pipeline.twilio.numbers import e164
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.registry import without_credentials
 
@@ -120,6 +121,14 @@ def _checked_gateway_url(text: str) -> str:
     if parts.scheme == "ws" and parts.hostname in LOOPBACK_HOSTS:
         return text
     raise ValueError(f"{text!r} is not wss://..., nor ws:// to a loopback host")
+
+
+def _checked_signed_url(text: str) -> str:
+    parts = urlsplit(text)
+    is_url = parts.scheme in ("wss", "ws", "https", "http") and bool(parts.hostname)
+    if not is_url or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is not a wss:// or https:// URL without a query")
+    return text
 
 
 def checked_recordings_url(text: str) -> str:
@@ -238,10 +247,12 @@ class Settings(BaseSettings):
     twilio_api_key_secret: SecretStr | None = None
     ticket_secret: Annotated[SecretStr, AfterValidator(checked_ticket_secret)] | None = None
     twilio_api_url: Annotated[str, AfterValidator(_checked_twilio_url)] | None = None
+    check_call_from: Annotated[str, AfterValidator(e164)] | None = None
     twilio_concurrency: int = Field(32, ge=1, le=1000)
 
     gateway_listen: Listen | None = None
     gateway_public_url: Annotated[str, AfterValidator(_checked_gateway_url)] | None = None
+    gateway_signed_url: Annotated[str, AfterValidator(_checked_signed_url)] | None = None
     gateway_reuse_port: bool = False
     gateway_customer_streams: bool = False
     gateway_check_seconds: float = Field(3.0, ge=0, le=60)

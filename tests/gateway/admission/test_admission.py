@@ -97,6 +97,20 @@ def test_a_refusal_says_which_setting_is_wrong():
     assert Verdict.ACCEPTED is verdict(handshake(here, text)), "no refusal used it up"
 
 
+def test_a_refusal_names_the_form_of_the_url_that_was_signed():
+    """If it is one that is known; set as the signed URL, it opens the socket."""
+    clock, form = Clock(), URL.replace("wss:", "https:")
+    entrance = Entrance([TOKEN], URL, UsedTickets(None), ticket_secrets=[TOKEN], clock=clock)
+    text = ticket(clock)
+    refused = handshake(entrance, text, url=form)
+    assert Refused(Verdict.WRONG_URL, verified([TOKEN], text), signed_form=form) == refused
+    tolerant = Entrance(
+        [TOKEN], URL, UsedTickets(None), ticket_secrets=[TOKEN], signed_url=form, clock=clock
+    )
+    assert Verdict.ACCEPTED is verdict(handshake(tolerant, text, url=form))
+    assert Verdict.ACCEPTED is verdict(handshake(tolerant, ticket(clock, 7)))
+
+
 def test_without_room_a_ticket_is_not_used_up():
     """The refusal names the call; a stranger is refused as a stranger."""
     clock = Clock()

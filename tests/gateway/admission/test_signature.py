@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twilio.request_validator import RequestValidator
 
-from gateway.admission.signature import Verdict, judge, signature, signed_url
+from gateway.admission.signature import (
+    Verdict,
+    judge,
+    other_forms,
+    signature,
+    signed_form,
+    signed_url,
+)
 
 TOKEN = "0123456789abcdef"
 URL = "wss://voice.example.com/media"
@@ -56,3 +63,20 @@ def test_a_handshake_is_judged_by_token_path_and_signature():
     assert Verdict.UNSIGNED is judge([TOKEN], URL, "/elsewhere", [])
     assert Verdict.WRONG_PATH is judge([TOKEN], URL, "/elsewhere", [good])
     assert Verdict.NO_TOKEN is judge([], URL, "/media", [good])
+
+
+@pytest.mark.parametrize("url", [URL, "wss://voice.example.com:8443/media", "ws://127.0.0.1:5/m"])
+def test_another_form_of_the_url_counts_only_if_it_is_set(url):
+    """Twilio might sign the URL without its port, with the usual one, or as one of HTTP: refused,
+    and named, unless that form is set; the URL itself counts in any case."""
+    path = "/" + url.rpartition("/")[2] + "/ticket"
+    for form in other_forms(url):
+        signed = [signature(TOKEN, form + "/ticket")]
+        assert Verdict.WRONG_SIGNATURE is judge([TOKEN], url, path, signed)
+        assert form == signed_form([TOKEN], url, path, signed)
+        assert Verdict.ACCEPTED is judge([TOKEN], url, path, signed, signed_as=form)
+        assert Verdict.WRONG_SIGNATURE is judge(["other"], url, path, signed, signed_as=form)
+        own = [signature(TOKEN, url + "/ticket")]
+        assert Verdict.ACCEPTED is judge([TOKEN], url, path, own, signed_as=form)
+    foreign = [signature(TOKEN, "wss://elsewhere.example.com/media/ticket")]
+    assert signed_form([TOKEN], url, path, foreign) is None

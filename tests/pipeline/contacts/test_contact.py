@@ -174,6 +174,9 @@ def test_a_task_becomes_a_call_when_a_leg_appears(
     assert outcome == of(*records).outcome
 
 
+NOTHING = replace(
+    completed(1, 0, 0), received=0, lost=0, withheld=0, invalid=0, duplicate=0, overlap=0
+)
 OUT = call(ANN_LEFT, direction="outbound", completed=31_000)
 RINGING = call(ANN, direction="outbound")
 
@@ -198,12 +201,26 @@ RINGING = call(ANN, direction="outbound")
         ((OUT, answered("expired", 21220), completed(1, 0, 9)), "answered"),
         ((call(ANN_LEFT, direction="outbound", canceled=31_000),), "unanswered"),
         ((call(ANN_LEFT, direction="outbound", canceled=31_000), opened(1)), "answered"),
+        ((OUT, opened(1), answered("done"), NOTHING), "unanswered"),
+        ((OUT, opened(1), opened(2), answered("done"), NOTHING), "answered"),
+        ((OUT, opened(1), NOTHING, completed(2, 0, 9)), "answered"),
+        ((OUT, opened(1), replace(NOTHING, lost=1)), "answered"),
     ],
 )
 def test_outcomes_of_outbound_calls(records: tuple[Input, ...], outcome: str | None) -> None:
-    """The agent's accepting says nothing of the called party: a media stream that ran does; starts
-    that found no connected leg speak against it; troubles at Twilio for neither."""
+    """The agent's accepting says nothing of the called party: a media stream that ran does, unless
+    not one frame came; starts that found no connected leg speak against it; troubles at Twilio for
+    neither."""
     assert outcome == of(*records).outcome
+
+
+def test_a_leg_that_only_rang_was_not_required() -> None:
+    """Twilio may start a media stream while the leg rings: without a frame nothing is missing of an
+    outbound call. Of an inbound call, which has a customer, all is."""
+    outbound = of(OUT, opened(1), answered("done"), NOTHING)
+    assert ("not-required", 0, ()) == (outbound.capture, outbound.required_ms, outbound.gaps)
+    inbound = of(call(ANN_LEFT, completed=31_000), opened(1), NOTHING)
+    assert inbound.required_ms > 0
 
 
 def test_an_outbound_connection_is_active_once_a_media_stream_runs() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from pipeline.runtime.role_settings import OF_UP, environment_of, settings_of
+from pipeline.runtime.role_settings import OF_COMMANDS, OF_UP, environment_of, settings_of
 from pipeline.runtime.secret_settings import SECRETS, several
 from pipeline.runtime.settings import PREFIX, Role, Settings, SettingsError, load
 
@@ -132,7 +132,7 @@ def test_with_secrets_of_its_own_the_adapter_does_not_get_the_auth_token() -> No
 
 def test_each_setting_belongs_to_a_role() -> None:
     """A new setting that no role gets would have no effect under `up`."""
-    owned = {name for role in Role for name in settings_of(role, Settings())} | OF_UP
+    owned = {name for role in Role for name in settings_of(role, Settings())} | OF_UP | OF_COMMANDS
     for name, field in Settings.model_fields.items():
         if not field.validation_alias and not name.startswith("kafka_"):
             assert name.upper() in owned

@@ -1,0 +1,33 @@
+"""How an assumption about Twilio is judged. Pure."""
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Whether an assumption holds on this account."""
+
+    HOLDS = "holds"
+    DIFFERS = "differs"  # and the product works all the same
+    CHANGE = "change-needed"
+    NOT_SEEN = "not-seen"  # this call did not show it
+    NOT_SHOWN = "not-shown"  # no such call shows it
+
+
+Judged = tuple[Status, str]
+"""Whether it holds, and the observation."""
+NO_AUDIO = "no media stream reached a gateway"
+
+
+def holds(found: str) -> Judged:
+    """Return that it holds."""
+    return Status.HOLDS, found
+
+
+def differs(found: str) -> Judged:
+    """Return that it does not hold, and that nothing needs a change."""
+    return Status.DIFFERS, found
+
+
+def not_seen(found: str) -> Judged:
+    """Return that the call did not show it."""
+    return Status.NOT_SEEN, found

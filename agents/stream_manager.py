@@ -24,8 +24,10 @@ from schemas.records import (
     Call,
     CallStreams,
     CommandAnswered,
+    FetchLeg,
     GatewayAlive,
     GatewayStarted,
+    LegFetched,
     MediaStreamChanged,
     MediaStreamClosed,
     MediaStreamOpened,
@@ -34,7 +36,15 @@ from schemas.records import (
     StopDuplicateStream,
     VerifyLeg,
 )
-from schemas.topics import CALLS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS, WORKERS
+from schemas.topics import (
+    CALLS,
+    CTI_RESOLVED,
+    MEDIA,
+    POLICY,
+    STREAM_COMMANDS,
+    STREAM_EVENTS,
+    WORKERS,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -124,8 +134,10 @@ def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
     """Return what to publish. A decision is on `media` too, in order with the audio: that alone
     decides what of the audio is kept."""
     match told:
-        case StartDuplicateStream() | StopDuplicateStream() | VerifyLeg():
+        case StartDuplicateStream() | StopDuplicateStream() | VerifyLeg() | FetchLeg():
             return (Output(STREAM_COMMANDS, key, told),)
+        case LegFetched():
+            return (Output(CTI_RESOLVED, key, told),)
         case RecordingDecided():
             return Output(STREAM_EVENTS, key, told), Output(MEDIA, key, told)
         case MediaStreamChanged():
@@ -185,7 +197,7 @@ async def _manage(
         role=Role.STREAM_MANAGER,
         clock=clock,
         sources=[CALLS, STREAM_EVENTS],
-        targets=[STREAM_COMMANDS, STREAM_EVENTS, MEDIA],
+        targets=[STREAM_COMMANDS, STREAM_EVENTS, MEDIA, CTI_RESOLVED],
         core=core,
         rules=lambda now: reader.history.at(now).version,
         broadcasts=core,

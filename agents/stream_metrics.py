@@ -14,6 +14,8 @@ from pipeline.streams.verification import CONTRADICTED, VERIFY, is_unverified
 from schemas.records import (
     CallStreams,
     CommandAnswered,
+    FetchLeg,
+    LegFetched,
     MediaStreamChanged,
     RecordingDecided,
     StartDuplicateStream,
@@ -101,7 +103,13 @@ class StreamMetrics:
         """Count what a step publishes."""
         for told in following.told:
             match told:
-                case StartDuplicateStream() | StopDuplicateStream() | VerifyLeg():
+                case (
+                    StartDuplicateStream()
+                    | StopDuplicateStream()
+                    | VerifyLeg()
+                    | FetchLeg()
+                    | LegFetched()
+                ):
                     PUBLISHED.labels(type(told).__name__, "").inc()
                 case RecordingDecided():
                     PUBLISHED.labels("RecordingDecided", told.decision).inc()

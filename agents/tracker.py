@@ -25,6 +25,7 @@ from pipeline.calls.lifetime import (
     aged,
     hear,
     hear_contested,
+    hear_fetched,
     remaining,
     wakes_at,
 )
@@ -32,7 +33,7 @@ from pipeline.kafka import know_topics, producer
 from pipeline.log_clock import log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
-from schemas.records import Call, CtiEvent, LegContested
+from schemas.records import Call, CtiEvent, LegContested, LegFetched
 from schemas.topics import (
     CALL_ALIASES,
     CALLS,
@@ -43,6 +44,8 @@ from schemas.topics import (
 )
 
 log = structlog.get_logger(__name__)
+
+Input = CtiEvent | LegContested | LegFetched
 
 TICK_SECONDS = 1.0
 WRITTEN_MS = 10 * 60 * 1000
@@ -69,10 +72,9 @@ class TrackerCore:
     def __init__(self) -> None:
         self._written: dict[tuple[str, tuple[Named, ...]], int] = {}
 
-    def on_record(
-        self, key: str, state: Kept | None, record: CtiEvent | LegContested, now: int
-    ) -> Step[Kept]:
-        """One more event of the call, or another task that names one of its legs."""
+    def on_record(self, key: str, state: Kept | None, record: Input, now: int) -> Step[Kept]:
+        """Take in one more event of the call, another task that names one of its legs, or the ends
+        of a leg."""
         if record.task_sid is None:  # the resolver looks for its task
             return Step(state)
         if record.task_sid != key:
@@ -123,9 +125,9 @@ class TrackerCore:
         return wakes_at(state)
 
 
-def _heard(
-    state: Kept | None, record: CtiEvent | LegContested, now: int
-) -> Heard | Silent | TooLate:
+def _heard(state: Kept | None, record: Input, now: int) -> Heard | Silent | TooLate:
+    if isinstance(record, LegFetched):
+        return hear_fetched(state, record, now)
     if isinstance(record, LegContested):
         return hear_contested(state, record, now)
     return hear(state, record, now)

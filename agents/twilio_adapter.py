@@ -31,7 +31,7 @@ from pipeline.log_clock import LogClock, log_clock
 from pipeline.settings import Role, Settings
 from pipeline.telemetry import Health
 from schemas.codec import Undecodable, decode, encode
-from schemas.records import StartDuplicateStream, StopDuplicateStream, VerifyLeg
+from schemas.records import FetchLeg, StartDuplicateStream, StopDuplicateStream, VerifyLeg
 from schemas.topics import DEAD_LETTERS, STREAM_COMMANDS, STREAM_EVENTS, Topic
 
 log = structlog.get_logger(__name__)
@@ -199,7 +199,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             burial = self._give_up(partition, record, error)
             self._lanes.take_aside(partition, record.offset, burial)
             return
-        if isinstance(command, StartDuplicateStream | StopDuplicateStream | VerifyLeg):
+        if isinstance(command, StartDuplicateStream | StopDuplicateStream | VerifyLeg | FetchLeg):
             self._lanes.put(Item(command, partition, record.offset, record.timestamp))
         else:
             self._lanes.skip(partition, record.offset)

@@ -20,7 +20,7 @@ from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from pipeline.streams.marks import Participant
+from pipeline.streams.marks import FetchedCall, Participant
 from pipeline.streams.tickets import NONCE_BYTES, issued, url_with
 from pipeline.telemetry import count_invalid_sids
 from pipeline.twilio.sids import SidKind, is_invalid, valid_sid
@@ -192,15 +192,16 @@ class TwilioApi:
                 status=_text(item, "status"),
                 coaching=item.get("coaching") in (True, "true"),
                 joined_at=_seconds(_text(item, "date_created")),
+                muted=item.get("muted") in (True, "true"),
             )
             for item in found
             if (call_sid := _sid(item, "call_sid", SidKind.CALL))
         ]
 
-    async def parties(self, call_sid: str) -> tuple[str, ...]:
-        """Both ends of a leg, as numbers or addresses (`client:...`, `sip:...`)."""
+    async def call(self, call_sid: str) -> FetchedCall:
+        """Return the ends and the direction of a leg, whether it goes on or not."""
         answer = await self._request("call", "GET", self._uri("Calls", call_sid), {})
-        return tuple(filter(None, (_text(answer, "from"), _text(answer, "to"))))
+        return FetchedCall(*(_text(answer, name) or None for name in ("from", "to", "direction")))
 
     def _uri(self, *segments: str) -> str:
         path = "/".join(map(_quoted, (self._account, *segments)))

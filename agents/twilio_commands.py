@@ -23,7 +23,7 @@ from agents.twilio_effort import (
 from agents.twilio_gate import Gate
 from agents.twilio_legs import ConferenceApi, Legs
 from agents.twilio_turns import NoTurn
-from agents.twilio_verification import LegVerifier
+from agents.twilio_verification import LegFetcher, LegVerifier
 from pipeline.streams.errors import (
     ALREADY_STARTED,
     Verdict,
@@ -37,6 +37,7 @@ from pipeline.telemetry import count_invalid_sids
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.records import (
     CommandAnswered,
+    FetchLeg,
     StartDuplicateStream,
     StopDuplicateStream,
     VerifyLeg,
@@ -81,6 +82,7 @@ class Commands:
         self._now = now
         self._legs = Legs(api, gate)
         self._verifier = LegVerifier(self._legs)
+        self._fetcher = LegFetcher(self._legs)
         self._knowledge = Knowledge()
         self._answers: Remembered[str, CommandAnswered] = Remembered()
 
@@ -117,6 +119,8 @@ class Commands:
                 return await self._start(command, effort)
             if isinstance(command, VerifyLeg):
                 return await self._verifier.verify(command, effort)
+            if isinstance(command, FetchLeg):
+                return await self._fetcher.fetch(command, effort)
             return await self._stop(command, effort)
         except Exception as error:
             # A fault of ours ends this command, not the process, which would meet it again.

@@ -12,12 +12,13 @@ from agents.twilio_client import TwilioError
 from pipeline.twilio.sids import SidKind, is_invalid
 from schemas.records import (
     CommandAnswered,
+    FetchLeg,
     StartDuplicateStream,
     StopDuplicateStream,
     VerifyLeg,
 )
 
-Command = StartDuplicateStream | StopDuplicateStream | VerifyLeg
+Command = StartDuplicateStream | StopDuplicateStream | VerifyLeg | FetchLeg
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -25,11 +26,13 @@ _NAMES: dict[type[Command], str] = {
     StartDuplicateStream: "start",
     StopDuplicateStream: "stop",
     VerifyLeg: "verify",
+    FetchLeg: "fetch",
 }
 _URGENCY: dict[type[Command], int] = {
     StopDuplicateStream: 0,
     StartDuplicateStream: 1,
     VerifyLeg: 2,
+    FetchLeg: 2,
 }
 CONFLICT = 409
 REMEMBERED = 10_000
@@ -246,7 +249,7 @@ def without_invalid_sids(command: Command) -> tuple[Command, tuple[SidKind, ...]
         invalid.append(SidKind.TASK)
     if is_invalid(SidKind.CALL, command.call_sid):
         invalid.append(SidKind.CALL)
-        if isinstance(command, VerifyLeg):
+        if isinstance(command, VerifyLeg | FetchLeg):
             command = replace(command, call_sid="")
         else:
             command = replace(command, call_sid=None)

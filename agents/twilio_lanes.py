@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 
 from agents.twilio_effort import Command
 from pipeline.streams.offsets import Unfinished
-from schemas.records import StartDuplicateStream, StopDuplicateStream, VerifyLeg
+from schemas.records import FetchLeg, StartDuplicateStream, StopDuplicateStream, VerifyLeg
 
 UNDER_WAY = Gauge("flexcapture_twilio_commands_under_way", "Commands not answered yet")
 
@@ -85,7 +85,7 @@ class CallLane:
 
 
 def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
-    if isinstance(later, VerifyLeg):
+    if isinstance(later, VerifyLeg | FetchLeg):
         return False
     if isinstance(later, StopDuplicateStream):
         return later.generation == command.generation
@@ -100,6 +100,8 @@ def _media_stream(command: Command) -> str:
         return command.stream_sid or ""
     if isinstance(command, VerifyLeg):
         return f"verify {command.call_sid}"
+    if isinstance(command, FetchLeg):
+        return f"fetch {command.call_sid}"
     return str(command.generation)
 
 

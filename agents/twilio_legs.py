@@ -1,4 +1,5 @@
-"""Finds the customer's leg of a call by Twilio's Conference API, where no event told it."""
+"""Finds the customer's leg of a call by Twilio's Conference API, and the ends of legs by its Call
+API, if no event named them."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -6,8 +7,10 @@ from typing import Protocol
 from agents.twilio_client import TwilioError
 from agents.twilio_effort import Effort, Remembered
 from agents.twilio_gate import Gate
+from pipeline.calls.ends import leg_ends
 from pipeline.streams.errors import Verdict, verdict_on_start
-from pipeline.streams.marks import NoLeg, Participant, customer_leg, has_worker_end, newest
+from pipeline.streams.marks import FetchedCall, NoLeg, Participant
+from pipeline.streams.participants import customer_leg, marks_in, without_ends
 from schemas.records import StartDuplicateStream, VerifyLeg
 
 
@@ -16,7 +19,7 @@ class ConferenceApi(Protocol):
 
     async def conferences(self, friendly_name: str) -> list[str]: ...
     async def participants(self, conference_sid: str) -> list[Participant]: ...
-    async def parties(self, call_sid: str) -> tuple[str, ...]: ...
+    async def call(self, call_sid: str) -> FetchedCall: ...
 
 
 class Legs:
@@ -25,10 +28,11 @@ class Legs:
     def __init__(self, api: ConferenceApi, gate: Gate) -> None:
         self._api = api
         self._gate = gate
-        self._ends_of: Remembered[str, tuple[str, ...]] = Remembered()
+        self._calls: Remembered[str, FetchedCall] = Remembered()
 
     async def in_conference(self, effort: Effort, task_sid: str = "") -> list[Participant]:
-        """All who are in the task's conference now; without a task, in that of the command's."""
+        """Return the participants of the task's conference now; without a task SID, of the
+        command's task."""
         task_sid = task_sid or effort.command.task_sid
         effort.attempts += 1
         conferences = await self._gate.ask(effort, lambda: self._api.conferences(task_sid))
@@ -39,55 +43,38 @@ class Legs:
         return found
 
     async def of_customer(self, command: StartDuplicateStream, effort: Effort) -> str | NoLeg:
-        """The call SID of the customer's leg, or why there is none."""
-        participants = await self.in_conference(effort)
-        leg, of_workers = await self._marked(command, participants, effort)
-        if leg is NoLeg.AMBIGUOUS and command.direction == "outbound":
-            # Who calls out is there before whom he calls. Of an inbound call an event will tell.
-            leg = newest(participants, of_workers)
-        return leg if isinstance(leg, NoLeg) else leg.call_sid
+        """Return the call SID of the customer's leg, or why there is none."""
+        return await self.among(command, await self.in_conference(effort), effort)
 
-    async def surely_customers(
-        self, command: VerifyLeg, participants: Sequence[Participant], effort: Effort
-    ) -> str | NoLeg:
-        """The call SID of the leg among these that is certainly the customer's, or why there is
-        none."""
-        leg, _ = await self._marked(command, participants, effort)
-        return leg if isinstance(leg, NoLeg) else leg.call_sid
-
-    async def _marked(
+    async def among(
         self,
         command: StartDuplicateStream | VerifyLeg,
         participants: Sequence[Participant],
         effort: Effort,
-    ) -> tuple[Participant | NoLeg, set[str]]:
-        """The customer's leg by its marks, or why there is none, and the marks of workers."""
-        of_workers, of_customers = set(command.worker_marks), set(command.customer_marks)
-        leg = customer_leg(participants, of_workers, of_customers)
-        if leg in (NoLeg.AMBIGUOUS, NoLeg.UNSURE):
-            # Neither labels nor events tell: the legs' own ends may.
-            for participant in participants:
-                ends = await self._ends(participant.call_sid, effort)
-                if has_worker_end(ends):
-                    of_workers.add(participant.call_sid.lower())
-                elif of_customers.intersection(ends):
-                    of_customers.add(participant.call_sid.lower())
-            leg = customer_leg(participants, of_workers, of_customers)
-        return leg, of_workers
+    ) -> str | NoLeg:
+        """Return the call SID of the customer's leg among these, or why there is none."""
+        marks = marks_in(command)
+        ends = {}
+        for call_sid in without_ends(participants, marks):
+            fetched = await self.call(call_sid, effort)
+            ends[call_sid] = leg_ends(fetched.calling, fetched.called, fetched.direction)
+        leg = customer_leg(participants, marks, ends)
+        return leg if isinstance(leg, NoLeg) else leg.call_sid
 
-    async def _ask_participants(self, effort: Effort, conference: str) -> list[Participant]:
-        return await self._gate.ask(effort, lambda: self._api.participants(conference))
-
-    async def _ends(self, call_sid: str, effort: Effort) -> tuple[str, ...]:
-        known = self._ends_of.get(call_sid)
+    async def call(self, call_sid: str, effort: Effort) -> FetchedCall:
+        """Return the ends of a leg, which never change; those of a leg that Twilio does not know
+        are empty."""
+        known = self._calls.get(call_sid)
         if known is None:
             effort.attempts += 1
             try:
-                ends = await self._gate.ask(effort, lambda: self._api.parties(call_sid))
-                known = tuple(end.lower() for end in ends)
+                known = await self._gate.ask(effort, lambda: self._api.call(call_sid))
             except TwilioError as error:
                 if verdict_on_start(error.status, error.code) is not Verdict.LOOK_UP_AGAIN:
                     raise
-                known = ()
-            self._ends_of.put(call_sid, known)
+                return FetchedCall()
+            self._calls.put(call_sid, known)
         return known
+
+    async def _ask_participants(self, effort: Effort, conference: str) -> list[Participant]:
+        return await self._gate.ask(effort, lambda: self._api.participants(conference))

@@ -1,22 +1,26 @@
-"""Asks Twilio whether a leg that is streamed belongs to the call.
+"""Asks Twilio about legs: whether one that is streamed belongs to the call, and which ends one has
+that nothing identifies.
 
-Only the Conference API is asked: the task's own conference, and those of other tasks that name the
-leg. What cannot be found out is answered `unknown`; whether and when it is asked again, the stream
-manager decides (`pipeline/streams/verification.py`).
+To verify a leg, the task's own conference is asked, and those of other tasks that name the leg; the
+Call API is asked for ends. What cannot be found out is answered `unknown`; whether and when it is
+asked again, the stream manager decides (`pipeline/streams/verification`, `identification`).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agents.twilio_client import TwilioError
 from agents.twilio_effort import Effort
 from agents.twilio_legs import Legs
 from agents.twilio_turns import NoTurn
-from pipeline.streams.marks import Participant
+from pipeline.calls.ends import leg_ends
+from pipeline.streams.marks import FetchedCall, Participant
 from pipeline.streams.verification import CONFIRMED, CONTRADICTED, UNKNOWN
 from pipeline.twilio.sids import SidKind, valid_sid
-from schemas.records import CommandAnswered, VerifyLeg
+from schemas.records import CommandAnswered, FetchLeg, VerifyLeg
 
 MAX_OTHER_TASKS = 4
+FETCHED = "done"
 
 
 class LegVerifier:
@@ -47,7 +51,7 @@ class LegVerifier:
             return CONFIRMED
         # A lone leg may be an agent's, who is there before the customer.
         if len(present) > 1 and isinstance(
-            other := await self._legs.surely_customers(command, present, effort), str
+            other := await self._legs.among(command, present, effort), str
         ):
             effort.went(f"the customer in the task's conference is {other}")
             return CONTRADICTED
@@ -57,6 +61,48 @@ class LegVerifier:
                 return CONTRADICTED
         effort.went("no conference lists the leg")
         return UNKNOWN
+
+
+class LegFetcher:
+    """Answers `FetchLeg`."""
+
+    def __init__(self, legs: Legs) -> None:
+        self._legs = legs
+
+    async def fetch(self, command: FetchLeg, effort: Effort) -> CommandAnswered:
+        """Return the answer: `done` with the leg's ends, and its label if its ends are none of
+        the call's, or `unknown`."""
+        found, label = FetchedCall(), None
+        try:
+            if _has_valid_sids(command):
+                found = await self._legs.call(command.call_sid, effort)
+                label = await self._label(command, found, effort)
+            else:
+                effort.went("a SID in the command has the wrong form")
+        except NoTurn as ended:
+            effort.waited(ended.trouble)
+        except TwilioError as error:
+            effort.failed(error)
+        outcome = FETCHED if label or found != FetchedCall() else UNKNOWN
+        return replace(
+            effort.answer(outcome, call_sid=command.call_sid),
+            call_from=found.calling,
+            call_to=found.called,
+            call_direction=found.direction,
+            call_label=label,
+        )
+
+    async def _label(self, command: FetchLeg, found: FetchedCall, effort: Effort) -> str | None:
+        ends = leg_ends(found.calling, found.called, found.direction)
+        if ends.is_one_of(frozenset(command.known_ends)):
+            return None
+        present = await self._legs.in_conference(effort)
+        return next((p.label for p in present if p.call_sid == command.call_sid and p.label), None)
+
+
+def _has_valid_sids(command: FetchLeg) -> bool:
+    is_leg = valid_sid(SidKind.CALL, command.call_sid) is not None
+    return is_leg and valid_sid(SidKind.TASK, command.task_sid) is not None
 
 
 def _lists(participants: Sequence[Participant], call_sid: str) -> bool:

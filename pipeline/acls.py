@@ -95,7 +95,7 @@ ACCESS: Mapping[Role, Access] = {
     Role.STREAM_MANAGER: _of_table_role(
         Role.STREAM_MANAGER,
         (CALLS, STREAM_EVENTS, POLICY, WORKERS),
-        (STREAM_COMMANDS, STREAM_EVENTS, MEDIA, POLICY),
+        (STREAM_COMMANDS, STREAM_EVENTS, MEDIA, POLICY, CTI_RESOLVED),
         "policy-publisher",
     ),
     Role.TWILIO_ADAPTER: Access(

@@ -269,6 +269,8 @@ class StartDuplicateStream:
     direction: str | None
     worker_marks: tuple[str, ...]
     customer_marks: tuple[str, ...]
+    worker_ends: tuple[str, ...] = ()
+    customer_ends: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +301,36 @@ class VerifyLeg:
     worker_marks: tuple[str, ...]
     customer_marks: tuple[str, ...]
     other_task_sids: tuple[str, ...]
+    worker_ends: tuple[str, ...] = ()
+    customer_ends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLeg:
+    """Ask Twilio for the ends of a leg that nothing identifies."""
+
+    command_id: str
+    task_sid: str
+    call_sid: str
+    generation: int
+    issued_at: int
+    expires_at: int
+    known_ends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LegFetched:
+    """The ends and the label of a leg, as Twilio answered; `worker_sid`: the worker with that
+    end."""
+
+    call_sid: str
+    task_sid: str
+    call_from: str | None
+    call_to: str | None
+    call_direction: str | None
+    label: str | None
+    worker_sid: str | None
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +349,10 @@ class CommandAnswered:
     detail: str
     attempts: int
     at: int
+    call_from: str | None = None
+    call_to: str | None = None
+    call_direction: str | None = None
+    call_label: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -715,6 +751,15 @@ class LegCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class LegFetch:
+    """A leg whose ends Twilio was asked for; `due_at` None: it answered."""
+
+    call_sid: str
+    attempt: int
+    due_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CallStreams:
     """What the stream manager keeps of a call: its latest version, the decision, and its media
     streams. In the stream manager's table only."""
@@ -735,6 +780,7 @@ class CallStreams:
     media_streams: tuple[ManagedStream, ...]
     legs: tuple[LegCheck, ...] = ()
     decided_at: int | None = None
+    fetches: tuple[LegFetch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ DEAD_LETTERS_RETRIED = Topic(
     "partition-offset of the dead letter, on the same partition",
     ("DeadLetterRetried",),
 )
-CTI_RESOLVED = Topic("cti.resolved", "task SID", ("CtiEvent", "LegContested"))
+CTI_RESOLVED = Topic("cti.resolved", "task SID", ("CtiEvent", "LegContested", "LegFetched"))
 CALL_ALIASES = Topic("call.aliases", "call SID", ("CallAlias",))
 WORKERS_SEEN = Topic("workers.seen", "worker SID", ("WorkerSeen",))
 WORKERS = Topic(
@@ -102,7 +102,7 @@ CALLS = Topic("calls", "task SID", ("Call",))
 STREAM_COMMANDS = Topic(
     "stream.commands",
     "task SID",
-    ("StartDuplicateStream", "StopDuplicateStream", "VerifyLeg"),
+    ("StartDuplicateStream", "StopDuplicateStream", "VerifyLeg", "FetchLeg"),
     retention_ms=7 * _DAY_MS,
 )
 STREAM_EVENTS = Topic(

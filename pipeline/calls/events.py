@@ -145,18 +145,22 @@ _of_text = lru_cache(maxsize=256)(_of_attributes)
 
 
 def _direction(attributes: Mapping[str, Any]) -> str | None:
-    """inbound, outbound or internal, by Flex's attributes; None where they do not tell."""
+    """inbound, outbound or internal, by Flex's attributes; None if they do not say.
+
+    Callbacks and voicemail keep `direction: inbound` of the call that left them, and name in
+    `outbound_to` whom to call: that decides.
+    """
     targets = (text(attributes, "to"), text(attributes, "outbound_to"))
     flags = (attributes.get("client_call"), attributes.get("internal"))
     if any(str(flag).lower() == "true" for flag in flags):
         return "internal"
-    if any(target is not None and target.startswith("client:") for target in targets):
+    if any(target is not None and target.lower().startswith("client:") for target in targets):
         return "internal"
-    told = (text(attributes, "direction") or "").lower()
-    if told.startswith(("inbound", "outbound")):
-        return told[: len("inbound")] if told.startswith("inbound") else "outbound"
     if targets[1] is not None:
         return "outbound"
+    stated = (text(attributes, "direction") or "").lower()
+    if stated.startswith(("inbound", "outbound")):
+        return "inbound" if stated.startswith("inbound") else "outbound"
     if sid_in(attributes, "call_sid", SidKind.CALL) and (
         text(attributes, "from") or text(attributes, "caller")
     ):

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pipeline.calls.claims import has_contradictions, values_of
-from pipeline.calls.workers import contact_user, value
+from pipeline.calls.ends import client_end
+from pipeline.calls.workers import contact_ends, contact_user, value
 from schemas.records import Call, Fact, Reservation, Worker, WorkerIdentity, WorkerSeen
 
 EMAIL, CONTACT, NAME = "email", "contact", "name"
@@ -81,6 +82,7 @@ class Workers:
     _names: dict[str, tuple[list[int], list[frozenset[str]]]] = field(default_factory=dict)
     _emails: dict[str, frozenset[str]] = field(default_factory=dict)
     _owners: Counter[str] = field(default_factory=Counter)
+    _ends: dict[str, tuple[tuple[int, frozenset[str]], ...]] = field(default_factory=dict)
     renamed: int = 0
     """The number of workers who were seen with more than one e-mail address."""
     shared_emails: int = 0
@@ -94,6 +96,9 @@ class Workers:
             times.append(each.counts_from)
             words.append((words[-1] if words else frozenset()) | _words(each.value))
         self._names[worker.worker_sid] = times, words
+        self._ends[worker.worker_sid] = tuple(
+            (each.counts_from, _ends_of(each)) for each in worker.identities
+        )
         emails = frozenset(i.value for i in worker.identities if i.kind == EMAIL)
         self._count_conflicts(self._emails.get(worker.worker_sid, frozenset()), emails)
         self._emails[worker.worker_sid] = emails
@@ -106,6 +111,12 @@ class Workers:
             return frozenset()
         found = bisect_right(known[0], at)
         return known[1][found - 1] if found else frozenset()
+
+    def ends_at(self, worker_sid: str | None, at: int) -> frozenset[str]:
+        """Return the ends, in normal form, at which the worker is called, by the contact URIs and
+        names that count at `at` (ms)."""
+        known = self._ends.get(worker_sid or "", ())
+        return frozenset(end for since, ends in known if since <= at for end in ends)
 
     def changes(self, worker_sid: str | None, start: int, end: int) -> tuple[int, ...]:
         """Return the times (ms) after `start` and before `end` from which another name counts."""
@@ -162,6 +173,13 @@ def _words(name: str) -> frozenset[str]:
     # A name such as `queue:sales` must not stand for a line of another kind.
     plain = set() if ":" in name else {name}
     return frozenset({f"worker:{name}"} | plain)
+
+
+def _ends_of(identity: WorkerIdentity) -> frozenset[str]:
+    if identity.kind == CONTACT:
+        return contact_ends(identity.value)
+    end = client_end(identity.value)
+    return frozenset() if end is None else frozenset({end})
 
 
 def _rank(identity: WorkerIdentity) -> tuple[int, str, str]:

@@ -1,36 +1,55 @@
-"""Whose leg is whose: the customer's, a worker's, a supervisor's, or nobody knows.
+"""Identification of legs: the customer's, a worker's, a supervisor's, or not known. Pure.
 
-Twilio does not say it in one way: the task's attributes name the two legs of the moment, a
-participant may carry a label, a client's leg has a `client:` address. What is not sure is unknown.
+Evidence, strongest first (docs/decisions/0023). The first that fits decides:
 
-Attributes can be rewritten while the task runs. So the leg that they named before a worker was
-asked for is the customer's; of one that they named later, the conference's own word (a label, an
-address) outranks theirs, and it counts only if it came into the conference, or if nothing
+1. coaching: a supervisor;
+2. the SID that the task named before a worker was asked for: the customer;
+3. the person's end of the leg (`ends`): the customer's number or address, or the worker's own;
+4. the label `customer`, unless the leg joined while customer and worker were both present;
+5. a label that names a worker;
+6. a SID that the task named as the worker's, or the label `worker` or `agent`;
+7. a Flex client: some worker or, if it joined muted, a supervisor;
+8. a SID that the task named as the customer's later, while a worker had it;
+9. joined muted, or labelled `supervisor`: a listener.
+
+Labels are free text. Attributes can be rewritten while the task runs, so a leg that they named late
+counts less than Twilio's own word, and only if it came into the conference, or if nothing
 contradicts it.
 """
 
-from pipeline.calls.claims import values_of
-from pipeline.calls.workers import marks, value
-from schemas.frozen import dataclass
-from schemas.records import Call, Leg, Reservation
+from collections.abc import Mapping
+from functools import lru_cache
 
-_CUSTOMER_LABELS = frozenset({"customer", "external", "caller"})
-_WORKER_LABELS = frozenset({"worker", "agent"})
-_SECOND = 1_000
-_NOBODY: frozenset[str] = frozenset()
+from pipeline.calls.claims import values_of
+from pipeline.calls.ends import LegEnds, end_of, leg_ends
+from pipeline.calls.presence import came_at, created_at, is_there, left_at, was_answered
+from pipeline.calls.workers import marks, own_ends, value
+from schemas.frozen import dataclass
+from schemas.records import Call, Fact, Leg
+
+CUSTOMER_LABEL = "customer"
+WORKER_LABELS = frozenset({"worker", "agent"})
+SUPERVISOR_LABEL = "supervisor"
+
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Legs:
-    """A call's legs told apart. `workers`: each with the SIDs of the reservations that it may
-    belong to, none where it is only known to be some worker's. `names`: what the task says of
-    them."""
+    """A call's legs by kind. `workers`: each with the SIDs of the reservations that it may
+    belong to, none if it is only known to be some worker's.
+
+    `by_ends`: SIDs of the legs that their ends show to be the customer's; `own_ends`: of those that
+    are a worker's own by their ends; `names`: what the task says of its legs.
+    """
 
     customers: tuple[Leg, ...]
     workers: tuple[tuple[Leg, frozenset[str]], ...]
     supervisors: tuple[Leg, ...]
     unknown: tuple[Leg, ...]
     names: "_Names | None" = None
+    by_ends: frozenset[str] = _NONE
+    own_ends: frozenset[str] = _NONE
 
 
 _NO_LEGS = Legs((), (), (), ())
@@ -40,52 +59,155 @@ _NO_LEGS = Legs((), (), (), ())
 class _Names:
     """What the task says of its legs. `original`: the customer's leg as it was named before a
     worker was asked for; `later`: as it was named afterwards, if that is to be believed;
-    `customer`: the customer's number, lower case."""
+    `customer`: the customer's end, in normal form."""
 
     original: str | None
     later: str | None
-    customer: str
+    customer: str | None
+
+
+class _Sorting:
+    """The legs of a call, while they are sorted by kind."""
+
+    def __init__(self, call: Call, names: _Names) -> None:
+        self.names = names
+        self.reservations = call.reservations
+        self.accepted = [r for r in call.reservations if "accepted" in r.milestones]
+        self.customers: list[Leg] = []
+        self.of_workers: list[tuple[Leg, frozenset[str]]] = []
+        self.supervisors: list[Leg] = []
+        self.labelled: list[Leg] = []
+        self.rest: list[Leg] = []
+        self.by_ends: set[str] = set()
+        self.own_ends: set[str] = set()
+
+    def put(self, leg: Leg) -> None:
+        """Take one leg. Those labelled `customer` wait until all others are known."""
+        if value(leg.facts, "coaching") == "true":
+            self.supervisors.append(leg)
+        elif leg.call_sid == self.names.original:
+            self.customers.append(leg)
+        elif not self._put_by_ends(leg):
+            self._put_by_label(leg, _label(leg))
+
+    def _put_by_ends(self, leg: Leg) -> bool:
+        persons, stated = ends_of(leg).persons, value(leg.facts, "owner")
+        if not persons and stated is None:
+            return False
+        # A worker's attributes may state any address, the customer's too.
+        if self.names.customer is not None and self.names.customer in persons:
+            self.customers.append(leg)
+            self.by_ends.add(leg.call_sid)
+            return True
+        owners = frozenset(
+            r.sid
+            for r in self.reservations
+            if (stated is not None and value(r.facts, "worker_sid") == stated)
+            or not own_ends(r).isdisjoint(persons)
+        )
+        if owners:
+            self.of_workers.append((leg, owners))
+            self.own_ends.add(leg.call_sid)
+        return bool(owners)
+
+    def _put_by_label(self, leg: Leg, label: str) -> None:
+        if label == CUSTOMER_LABEL:
+            self.labelled.append(leg)
+        elif owners := self._labelled_owners(label):
+            self.of_workers.append((leg, owners))
+        elif label in WORKER_LABELS or _is_named_worker(leg):
+            self.of_workers.append((leg, self._only_worker()))
+        elif is_client(ends_of(leg)):
+            if is_listener(leg):
+                self.supervisors.append(leg)
+            else:
+                self.of_workers.append((leg, _NONE))
+        elif leg.call_sid == self.names.later:
+            self.customers.append(leg)
+        elif is_listener(leg):
+            self.supervisors.append(leg)
+        else:
+            self.rest.append(leg)
+
+    def _labelled_owners(self, label: str) -> frozenset[str]:
+        if not label:
+            return _NONE
+        return frozenset(r.sid for r in self.reservations if label in marks(r))
+
+    def _only_worker(self) -> frozenset[str]:
+        """The only reservation that was ever accepted, if there is just one."""
+        return frozenset(r.sid for r in self.accepted) if len(self.accepted) == 1 else _NONE
+
+    def put_labelled(self) -> None:
+        """Take the legs that their label alone shows to be the customer's, in order of joining."""
+        for leg in sorted(self.labelled, key=lambda leg: (came_at(leg) or 0, leg.call_sid)):
+            into = self.rest if self._joined_a_call(leg) else self.customers
+            into.append(leg)
+        self.customers.sort(key=_sid)
+        self.rest.sort(key=_sid)
+
+    def _joined_a_call(self, leg: Leg) -> bool:
+        """Whether the leg joined while customer and worker were both present."""
+        at = came_at(leg)
+        return at is not None and self._has_customer(at) and self._has_worker(at)
+
+    def _has_customer(self, at: int) -> bool:
+        if any(
+            (leg.call_sid == self.names.original and not _has_left(leg, at)) or is_there(leg, at)
+            for leg in self.customers
+        ):
+            return True
+        # Of the legs that are not identified, one may be of each worker without a known leg.
+        owned = {sid for _, owners in self.of_workers for sid in owners}
+        of_workers = sum(r.sid not in owned for r in self.accepted)
+        return sum(is_there(leg, at) for leg in self.rest) > of_workers
+
+    def _has_worker(self, at: int) -> bool:
+        if any(is_there(leg, at) for leg, _ in self.of_workers):
+            return True
+        return any(r.milestones["accepted"] < at for r in self.accepted)
 
 
 def legs_of(call: Call) -> Legs:
-    """The legs of a call, told apart."""
+    """Return the legs of a call by kind."""
     if not call.legs:
         return _NO_LEGS
-    customers, workers, supervisors, unknown = [], [], [], []
     names = _names_of(call)
-    words = [(r.sid, marks(r)) for r in call.reservations]
+    sorting = _Sorting(call, names)
     for leg in call.legs:
-        facts = leg.facts
-        label = (value(facts, "label") or "").lower()
-        to = (value(facts, "to") or "").lower()
-        # A worker may be called anything, also as the customer's number.
-        owners = _NOBODY if to and to == names.customer else _owners(label, to, words)
-        if value(facts, "coaching") == "true":
-            supervisors.append(leg)
-        elif _is_customers(leg, label, names):
-            customers.append(leg)
-        elif owners or _is_some_workers(leg, label, to):
-            workers.append((leg, owners))
-        elif leg.call_sid == names.later:
-            customers.append(leg)
-        else:
-            unknown.append(leg)
-    return Legs(tuple(customers), tuple(workers), tuple(supervisors), tuple(unknown), names)
+        sorting.put(leg)
+    if sorting.labelled:
+        sorting.put_labelled()
+    return Legs(
+        tuple(sorting.customers),
+        tuple(sorting.of_workers),
+        tuple(sorting.supervisors),
+        tuple(sorting.rest),
+        names,
+        frozenset(sorting.by_ends),
+        frozenset(sorting.own_ends),
+    )
 
 
 def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
     """Return the customer's leg, as far as events name it, and whether that is sure: it was named
-    before a worker was asked for, or it came into the task's conference."""
+    before a worker was asked for, or Twilio itself shows it in the call."""
     names = legs.names or _names_of(call)
-    if names.original is not None:
+    shown = [leg for leg in legs.customers if leg.call_sid in legs.by_ends and was_answered(leg)]
+    there = [leg for leg in shown if left_at(leg) is None] or shown
+    if names.original is not None and not (len(there) == 1 and _is_replaced(names.original, legs)):
         return names.original, True
-    marked = [leg for leg in legs.customers if value(leg.facts, "label")]
-    if len(marked) == 1:
-        return marked[0].call_sid, True
+    if len(there) == 1:
+        return there[0].call_sid, True
+    marked = [leg for leg in legs.customers if _label(leg) == CUSTOMER_LABEL]
+    later = [leg for leg in legs.customers if leg.call_sid == names.later]
+    has_joined = any("joined" in leg.milestones for leg in later)
+    if len(marked) == 1 and not there:
+        # Twilio's label against what attributes said late: Twilio is asked for the ends.
+        return marked[0].call_sid, not has_joined or marked == later
     if names.later is None:
         return value(call.facts, "customer_call_sid"), False
-    later = [leg for leg in legs.customers if leg.call_sid == names.later]
-    return names.later, any("joined" in leg.milestones for leg in later)
+    return names.later, not there and has_joined
 
 
 def contested_legs(call: Call) -> dict[str, tuple[str, ...]]:
@@ -97,84 +219,51 @@ def contested_legs(call: Call) -> dict[str, tuple[str, ...]]:
     }
 
 
-def is_left(leg: Leg) -> bool:
-    """Whether the leg is gone for good, as far as is known."""
-    return left_at(leg) is not None
+def ends_of(leg: Leg) -> LegEnds:
+    """Return the ends of a leg, as far as events or Twilio gave them."""
+    return _ends(leg.facts)
 
 
-def came_at(leg: Leg) -> int | None:
-    """When somebody came on the leg; of one known by its leaving alone, when it left."""
-    times = [at for name in ("joined", "answered") if (at := leg.milestones.get(name)) is not None]
-    return min(times) if times else left_at(leg)
+def is_client(ends: LegEnds) -> bool:
+    """Return whether the person is at a Flex client."""
+    return any(end.startswith("client:") for end in ends.persons)
 
 
-def joined_at(leg: Leg) -> int | None:
-    """When the leg, which is in the conference, came into it for the last time."""
-    presence = leg.facts.get("presence")
-    return presence.at if presence is not None and presence.value == "joined" else None
+def is_listener(leg: Leg) -> bool:
+    """Return whether the leg joined to listen only: muted, or labelled as a supervisor's."""
+    return value(leg.facts, "joined_muted") == "true" or _label(leg).startswith(SUPERVISOR_LABEL)
 
 
-def left_at(leg: Leg) -> int | None:
-    """When the leg went for the last time; None while it is there."""
-    presence, completed = leg.facts.get("presence"), leg.milestones.get("completed")
-    times = [] if completed is None else [completed]
-    if presence is not None and presence.value == "left":
-        times.append(presence.at)
-    return min(times, default=None)
+def _ends(facts: Mapping[str, Fact]) -> LegEnds:
+    return _leg_ends(value(facts, "from"), value(facts, "to"), value(facts, "call_direction"))
 
 
-def is_held(leg: Leg) -> bool:
-    """Whether the leg is on hold."""
-    return value(leg.facts, "hold") == "true" and not is_left(leg)
+_leg_ends = lru_cache(maxsize=4_096)(leg_ends)
 
 
-def was_answered(leg: Leg) -> bool:
-    """Whether somebody was on the leg: it joined the conference, or the call was answered."""
-    return "joined" in leg.milestones or "answered" in leg.milestones
+def _label(leg: Leg) -> str:
+    return (value(leg.facts, "label") or "").lower()
 
 
-def created_at(reservation: Reservation) -> int:
-    """When the worker was first known to be asked for."""
-    milestones = reservation.milestones
-    return milestones.get("created", min(milestones.values(), default=0))
+def _is_replaced(call_sid: str, legs: Legs) -> bool:
+    """Whether the leg left, and another leg of the customer is there."""
+    known = [leg for leg in legs.customers if leg.call_sid == call_sid]
+    there = [leg for leg in legs.customers if left_at(leg) is None]
+    return bool(known and there) and all(left_at(leg) is not None for leg in known)
 
 
-def leavings(reservations: tuple[Reservation, ...], legs: Legs) -> dict[str, int]:
-    """When each worker who accepted had left with his leg; of several (he lost one and came back)
-    with the last. Who is on, or whose leg is not known, is not among them."""
-    accepted = sorted((r for r in reservations if "accepted" in r.milestones), key=created_at)
-    lone = len(accepted) == len(legs.workers) == 1
-    last: dict[str, int | None] = {}
-    for leg, owners in legs.workers:
-        owner = accepted[0] if lone and not owners else _owner(leg, owners, accepted)
-        left = left_at(leg)
-        # A leg that left before he accepted was that of an earlier part of his.
-        if owner is None or (left and left + _SECOND <= owner.milestones["accepted"]):
-            continue
-        known = last.get(owner.sid, left)
-        last[owner.sid] = None if left is None or known is None else max(left, known)
-    return {sid: left for sid, left in last.items() if left is not None}
+def _has_left(leg: Leg, at: int) -> bool:
+    left = left_at(leg)
+    return left is not None and left <= at
 
 
-def _owner(leg: Leg, owners: frozenset[str], accepted: list[Reservation]) -> Reservation | None:
-    """The part that the leg belongs to: of several of one worker's the last that was there when it
-    came (callbacks tell whole seconds). None: it never came, or to none of them."""
-    came = came_at(leg)
-    if came is None:
-        return None
-    own = [r for r in accepted if r.sid in owners and created_at(r) < came + _SECOND]
-    return own[-1] if own else None
-
-
-def _owners(label: str, to: str, words: list[tuple[str, frozenset[str]]]) -> frozenset[str]:
-    if not label and not to:
-        return _NOBODY
-    return frozenset(sid for sid, known in words if label in known or to in known)
+def _sid(leg: Leg) -> str:
+    return leg.call_sid
 
 
 def _names_of(call: Call) -> _Names:
     facts = call.facts
-    customer = (value(facts, "customer") or "").lower()
+    customer = end_of(value(facts, "customer"))
     first = facts.get("customer_call_sid")
     if first is None:
         return _Names(None, None, customer)
@@ -198,18 +287,6 @@ def _named_later(call: Call) -> str | None:
     return None if is_contested else named[0]
 
 
-def _is_customers(leg: Leg, label: str, names: _Names) -> bool:
-    if leg.call_sid == names.original or label == "customer":
-        return True
-    if not label or value(leg.facts, "role") == "worker":
-        return False
-    return label in _CUSTOMER_LABELS or label == names.customer
-
-
-def _is_some_workers(leg: Leg, label: str, to: str) -> bool:
-    role = value(leg.facts, "role")
-    return (
-        (role == "worker" and "role=customer" not in leg.facts)
-        or label in _WORKER_LABELS
-        or to.startswith("client:")
-    )
+def _is_named_worker(leg: Leg) -> bool:
+    """Whether the task named the leg as the worker's, and never as the customer's."""
+    return value(leg.facts, "role") == "worker" and "role=customer" not in leg.facts

@@ -5,18 +5,19 @@ after the last that is known of it, and a mark stays in its place for 24 hours m
 log's clock: `now` is a record's or a tick's time.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import orjson
 
 from pipeline.calls.events import Silent, delta
-from pipeline.calls.reading import version
+from pipeline.calls.reading import MAX_TEXT_CHARACTERS, version
 from pipeline.calls.state import LONGEST_MS, folded, sweep_at, swept
 from pipeline.calls.view import ACTIVE, FORMING, SWEPT, view
 from pipeline.calls.workers import value
 from pipeline.times import rfc3339
 from schemas.frozen import dataclass
-from schemas.records import Call, CtiEvent, Fact, ForgottenCall, Leg, LegContested
+from schemas.records import Call, CtiEvent, Fact, ForgottenCall, Leg, LegContested, LegFetched
 
 FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000
 """Twilio retries an event for up to 4 hours; so long an ended call is kept."""
@@ -30,6 +31,8 @@ where a backlog is worked off or a history brought in."""
 
 CONTESTED = "flexcapture.leg-contested"
 """The cause of a version that names another task with the same leg."""
+FETCHED = "flexcapture.leg-fetched"
+"""The cause of a version that has the ends of a leg, as Twilio gave them."""
 MAX_CAUSE_CHARACTERS = 100
 
 _SECOND_MS = 1_000
@@ -78,13 +81,37 @@ def hear_contested(state: Kept | None, contested: LegContested, now: int) -> Hea
     """Take in, at `now` (ms), that another task names a leg of the call too."""
     if not isinstance(state, Call):
         return Heard(state)
+    facts = {"other_task": contested.other_task_sid}
     cause = f"contested:{contested.call_sid}:{contested.other_task_sid}"
-    fact = Fact(contested.other_task_sid, 0, contested.at, cause[:MAX_CAUSE_CHARACTERS])
-    leg = Leg(contested.call_sid, {"other_task": fact}, {})
-    said = replace(
-        state, cause_event_id=cause, cause_type=CONTESTED, cause_at=contested.at, legs=(leg,)
-    )
-    after = folded(state, said, now)
+    said = replace(state, cause_event_id=cause, cause_type=CONTESTED, cause_at=contested.at)
+    return _with_leg(said, contested.call_sid, facts, now)
+
+
+def hear_fetched(state: Kept | None, fetched: LegFetched, now: int) -> Heard:
+    """Take in, at `now` (ms), ends and label of a leg of the call, as Twilio gave them."""
+    if not isinstance(state, Call):
+        return Heard(state)
+    facts = {
+        "from": fetched.call_from,
+        "to": fetched.call_to,
+        "call_direction": fetched.call_direction,
+        "label": fetched.label,
+        "owner": fetched.worker_sid,
+    }
+    cause = f"fetched:{fetched.call_sid}"
+    said = replace(state, cause_event_id=cause, cause_type=FETCHED, cause_at=fetched.at)
+    return _with_leg(said, fetched.call_sid, facts, now)
+
+
+def _with_leg(caused: Call, call_sid: str, values: Mapping[str, str | None], now: int) -> Heard:
+    """The call with these facts of a leg, by the cause that `caused` names."""
+    event_id = caused.cause_event_id[:MAX_CAUSE_CHARACTERS]
+    facts = {
+        name: Fact(stated[:MAX_TEXT_CHARACTERS], 0, caused.cause_at, event_id)
+        for name, stated in values.items()
+        if stated is not None
+    }
+    after = folded(caused, replace(caused, legs=(Leg(call_sid, facts, {}),)), now)
     return Heard(after.call, after.call if after.news else None)
 
 

@@ -62,6 +62,8 @@ def _of_participant(
         "presence": {"join": "joined", "leave": "left"}.get(said),
     }
     milestone = {"join": "joined", "leave": "left"}.get(said)
+    if said == "join":
+        values["joined_muted"] = _flag(parameters, "Muted")
     if said == "join" and _flag(parameters, "Hold") == "true":
         values["hold"] = "true"
     return values, {milestone: at} if milestone else {}
@@ -71,7 +73,12 @@ def _of_call(
     step: str, parameters: Mapping[str, Any], at: int
 ) -> tuple[dict[str, str | None], dict[str, int]]:
     status = (text(parameters, "CallStatus") or "").lower() or None
-    values = {"call_status": status or step, "to": text(parameters, "To")}
+    values = {
+        "call_status": status or step,
+        "from": text(parameters, "From"),
+        "to": text(parameters, "To"),
+        "call_direction": text(parameters, "Direction"),
+    }
     if status in _OVER or step == "completed":
         return values, {"completed": at}
     answered = step == "answered" or status == "in-progress"

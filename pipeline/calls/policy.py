@@ -9,8 +9,8 @@ time. The first rule that fits holds:
 5. While nobody is on it, the last to leave was monitored then or has been since, and a monitored
    agent is being called, or for a second may be, the recording goes on: it is a transfer. It begins
    nothing.
-6. Otherwise it is not recorded: the queue is excluded, the agent is no longer on the list, or none
-   who is on the call ever was.
+6. Otherwise it is not recorded: the queue is excluded, the agent is no longer on the list, the
+   agent's leg is gone although the reservation is open, or none who is on the call ever was.
 
 Monitored is who the list names, unless his queue is excluded. Nothing here remembers an earlier
 decision: what is true depends on the call's summary, the versions of the list and `now`.
@@ -27,6 +27,7 @@ from pipeline.calls.monitored import (
     is_monitored,
     parse_list,
 )
+from pipeline.calls.sessions import Session
 from pipeline.calls.view import (
     ENDED,
     IGNORED,
@@ -35,7 +36,6 @@ from pipeline.calls.view import (
     OUTBOUND,
     TRANSFER_ENDS,
     CallView,
-    Session,
 )
 from schemas.records import RecordingPolicy, Transfer
 
@@ -67,7 +67,10 @@ DO_NOT_RECORD = "do-not-record"
 NO_DIRECTION = "no-direction"
 """The kind of reason of a call that may be internal: its direction is not known."""
 
-NOBODY_MONITORED = frozenset({"none", "off-list", "ended"})
+NONE_MONITORED = "no monitored agent"
+LAST_LEFT = "last monitored agent left"
+
+NOBODY_MONITORED = frozenset({"none", "absent", "off-list", "ended"})
 """Kinds of reasons that, where nothing was recorded, all mean that no monitored agent was there."""
 
 
@@ -76,7 +79,8 @@ class Decision:
     """Whether a call is recorded at a moment, and why.
 
     `kind` names the reason's kind: monitored, bridging; ended, excluded, off-list, none, direction,
-    internal, no-direction, unknown. `reason` says it to a person.
+    absent (the agent's leg is gone, the reservation is open), internal, no-direction, unknown.
+    `reason` says it to a person.
     `begins` False: what is being recorded goes on, but nothing new is begun (a transfer to another
     monitored worker is under way, and nobody is on the call yet).
     `settled` False: the call is too young for a "not recorded" to be told; `over`: it is over, and
@@ -139,11 +143,11 @@ def is_news(decision: Decision, last: str | None, last_kind: str) -> bool:
 
 
 def _stopped(decision: Decision) -> str:
-    return {"none": "last monitored agent left"}.get(decision.kind, decision.reason)
+    return LAST_LEFT if decision.reason == NONE_MONITORED else decision.reason
 
 
 def _not_recorded(decision: Decision) -> str:
-    return "no monitored agent" if decision.kind in NOBODY_MONITORED else decision.reason
+    return NONE_MONITORED if decision.kind in NOBODY_MONITORED else decision.reason
 
 
 def _never(view: CallView, policy: RecordingPolicy) -> tuple[str, str] | None:
@@ -187,7 +191,11 @@ def _nobody(view: CallView, history: PolicyHistory, now: int) -> tuple[str, str]
     for session in active:
         if history.monitored_between(session, _started(session), now):
             return "off-list", "no longer on the list"
-    return "none", "no monitored agent"
+    for session in view.sessions:
+        if session.is_absent and history.is_monitored(session, now):
+            who = session.extension or "unknown"
+            return "absent", f"{LAST_LEFT}: the leg of {who} is gone, the reservation is open"
+    return "none", NONE_MONITORED
 
 
 def _bridging(view: CallView, history: PolicyHistory, now: int, alone_since: int) -> str | None:

@@ -2,33 +2,24 @@
 
 Nothing here is kept: a view is made from the summary whenever it is asked for.
 
-A session is one worker's part. It ends with the earliest of: the reservation's end; the leaving of
-the leg that is surely that worker's; the end of the call; where none of them is known, with the
-task. Callbacks tell whole seconds, TaskRouter milliseconds: within one second the reservation's
-word holds.
-
-A call is over definitively when the task was cancelled, the conference ended, or the customer's leg
-is gone; softly (a later event may reopen it) when its workers are all gone and none is to come.
-While an outside party is known to be on the call, it goes on without workers until its task is
-done. A sweep's end counts, as a definitive one, where there is no other.
+A call is over definitively when the task was cancelled, the conference ended, or all legs of the
+customer are gone; softly (a later event may reopen it) when its workers are all gone and none is
+expected. While an outside party is known to be on the call, it continues without workers until its
+task is done. A sweep's end counts, as a definitive one, if there is no other.
 """
 
-from pipeline.calls.identities import list_words
-from pipeline.calls.legs import (
-    Legs,
-    created_at,
-    customer_leg,
+from pipeline.calls.legs import Legs, customer_leg, legs_of
+from pipeline.calls.presence import (
     is_held,
     is_left,
     joined_at,
-    leavings,
     left_at,
-    legs_of,
     was_answered,
 )
-from pipeline.calls.workers import extension, value
+from pipeline.calls.sessions import Session, earlier, sessions_of, task_done
+from pipeline.calls.workers import value
 from schemas.frozen import dataclass
-from schemas.records import Call, Connection, Reservation, Transfer
+from schemas.records import Call, Connection, Transfer
 
 FORMING, ACTIVE, ENDED, IGNORED = "forming", "active", "ended", "ignored"
 INBOUND, OUTBOUND, INTERNAL = "inbound", "outbound", "internal"
@@ -37,40 +28,9 @@ ALERTING, RINGING, ON, HOLD = "alerting", "ringing", "active", "hold"
 SWEPT = "swept"
 """The milestone of a call that was closed because its end never came."""
 
-RESERVATION_ENDS = (
-    "wrapup", "completed", "canceled", "rescinded", "timeout", "rejected", "failed",
-)  # fmt: skip
 TRANSFER_ENDS = ("completed", "failed", "canceled")
-_TASK_DONE = ("completed", "deleted", "system-deleted")
 _NOT_ANSWERED = frozenset({"busy", "no-answer", "failed", "canceled"})
 _SECOND = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """One worker's part of the call. `started_at` None: not accepted (yet). `list_words`: the lines
-    of the monitored list that name the worker or the team, by all that the reservation
-    stated."""
-
-    reservation_sid: str
-    worker_sid: str | None
-    extension: str | None
-    team: str | None
-    queue: str | None
-    created_at: int
-    started_at: int | None
-    ended_at: int | None
-    list_words: frozenset[str] = frozenset()
-
-    @property
-    def is_open(self) -> bool:
-        """Accepted and not ended."""
-        return self.started_at is not None and self.ended_at is None
-
-    @property
-    def is_pending(self) -> bool:
-        """Neither accepted nor ended."""
-        return self.started_at is None and self.ended_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +68,13 @@ def view(call: Call) -> CallView:
     """The call's meaning."""
     legs = legs_of(call)
     end = _definitive_end(call, legs)
-    sessions = _sessions(call, legs, end)
+    sessions = sessions_of(call, legs, end)
     transferring = any(_is_pending(transfer, sessions) for transfer in call.transfers)
     ended_at = end if end is not None else _soft_end(call, sessions, legs, transferring)
     swept = ended_at is None and SWEPT in call.milestones
     if swept:
         end = ended_at = call.milestones[SWEPT]
-        sessions = _sessions(call, legs, end)
+        sessions = sessions_of(call, legs, end)
     answered = _answered(call, legs, sessions)
     leg, leg_is_sure = customer_leg(call, legs)
     direction = value(call.facts, "direction")
@@ -167,49 +127,8 @@ def derived(call: Call) -> Call:
     )
 
 
-def earlier(exact: int | None, coarse: int | None) -> int | None:
-    """The earlier of two times, None for unknown; within the same second the exact one, where the
-    other tells whole seconds."""
-    if exact is None or coarse is None:
-        return coarse if exact is None else exact
-    if coarse % _SECOND == 0 and coarse // _SECOND == exact // _SECOND:
-        return exact
-    return min(exact, coarse)
-
-
-def _sessions(call: Call, legs: Legs, end: int | None) -> tuple[Session, ...]:
-    left = leavings(call.reservations, legs)
-    sessions = [_session(r, left.get(r.sid), end, call) for r in call.reservations]
-    return tuple(sorted(sessions, key=lambda s: (s.created_at, s.reservation_sid)))
-
-
-def _session(reservation: Reservation, left: int | None, end: int | None, call: Call) -> Session:
-    milestones = reservation.milestones
-    started = milestones.get("accepted")
-    created = created_at(reservation)
-    known = [milestones[name] for name in RESERVATION_ENDS if name in milestones]
-    ended = earlier(min(known, default=None), left)
-    if end is not None and created <= end + _SECOND:
-        ended = earlier(ended, end)
-    if ended is None:
-        ended = _task_done(call)
-    if ended is not None:
-        ended = max(ended, created if started is None else started)
-    return Session(
-        reservation_sid=reservation.sid,
-        worker_sid=value(reservation.facts, "worker_sid"),
-        extension=extension(reservation.facts),
-        team=value(reservation.facts, "team"),
-        queue=value(reservation.facts, "queue") or value(call.facts, "queue"),
-        created_at=created,
-        started_at=started,
-        ended_at=ended,
-        list_words=list_words(reservation),
-    )
-
-
 def _definitive_end(call: Call, legs: Legs) -> int | None:
-    ends = [at for leg in legs.customers if (at := left_at(leg)) is not None]
+    ends = [] if (gone := _customer_left_at(legs)) is None else [gone]
     if (canceled := call.milestones.get("canceled")) is not None:
         ends.append(canceled)
     over = call.milestones.get("conference-end")
@@ -221,16 +140,24 @@ def _definitive_end(call: Call, legs: Legs) -> int | None:
     return min(ends, default=None)
 
 
-def _task_done(call: Call) -> int | None:
-    return min((at for name in _TASK_DONE if (at := call.milestones.get(name))), default=None)
+def _customer_left_at(legs: Legs) -> int | None:
+    """When the last of the customer's legs left; None while one is there. A leg that attributes
+    named late, and of which nothing else is known, is not waited for."""
+    original = None if legs.names is None else legs.names.original
+    known = [leg for leg in legs.customers if was_answered(leg) or leg.call_sid == original]
+    times = [left_at(leg) for leg in known or legs.customers]
+    if known and None in times:
+        return None
+    return max((at for at in times if at is not None), default=None)
 
 
 def _soft_end(
     call: Call, sessions: tuple[Session, ...], legs: Legs, transferring: bool
 ) -> int | None:
-    if any(session.ended_at is None for session in sessions):
+    # A worker who is absent may come back: the reservation is open.
+    if any(session.ended_at is None or session.is_absent for session in sessions):
         return None
-    done = _task_done(call)
+    done = task_done(call)
     if any(was_answered(leg) and not is_left(leg) for leg in legs.unknown):
         return done
     if not transferring:
@@ -260,10 +187,16 @@ def _state(call: Call, ended_at: int | None) -> str:
 def _answered(call: Call, legs: Legs, sessions: tuple[Session, ...]) -> bool:
     if "customer_joined" in call.facts or any(was_answered(leg) for leg in legs.customers):
         return True
-    # Of the legs that nobody knows, as many may be workers' as there are workers without one.
-    accepted = sum(s.started_at is not None for s in sessions)
-    theirs = max(0, accepted - sum(was_answered(leg) for leg, _ in legs.workers))
-    return sum(was_answered(leg) for leg in legs.unknown) > theirs
+    return sum(map(was_answered, legs.unknown)) > unknown_of_workers(legs, sessions)
+
+
+def unknown_of_workers(legs: Legs, sessions: tuple[Session, ...]) -> int:
+    """Return how many of the legs that are not identified may be workers': one for each worker who
+    accepted and of whom no leg is known. A worker's second leg is no other worker's first."""
+    accepted = [s for s in sessions if s.started_at is not None]
+    answered = [owners for leg, owners in legs.workers if was_answered(leg)]
+    owned = sum(any(s.reservation_sid in owners for owners in answered) for s in accepted)
+    return max(0, len(accepted) - owned - sum(not owners for owners in answered))
 
 
 def _refused(call: Call, legs: Legs) -> bool:

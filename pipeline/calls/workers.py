@@ -1,20 +1,19 @@
-"""Workers as Flex names them: the attributes of a worker, the extension, the marks by which a call
-leg is known to be his."""
+"""Workers as Flex names them: the attributes of a worker, the extension, and the labels and ends by
+which a call leg is known to be the worker's own."""
 
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from pipeline.calls.claims import has_contradictions, values_of
+from pipeline.calls.ends import client_end, decoded, end_of
 from pipeline.calls.reading import parsed, text
 from schemas.records import Fact, Reservation
 
-_ENCODED = re.compile(r"_([0-9A-Fa-f]{2})")
-
 
 def worker_facts(attributes: Any) -> Mapping[str, str | None]:
-    """The facts in a worker's attributes, an object or one as JSON in text; `extension` is his
-    e-mail address, lower case."""
+    """Return the facts in a worker's attributes, an object or one as JSON in text; `extension` is
+    the e-mail address, lower case."""
     return _of_text(attributes) if isinstance(attributes, str) else _of_attributes(attributes)
 
 
@@ -33,8 +32,8 @@ _of_text = lru_cache(maxsize=1_024)(_of_attributes)
 
 
 def extension(facts: Mapping[str, Fact]) -> str | None:
-    """The worker's extension by a reservation's facts: his e-mail address, else the user of his
-    contact URI, else his name; lower case."""
+    """Return the worker's extension by a reservation's facts: the e-mail address, else the user of
+    the contact URI, else the name; lower case."""
     if (email := value(facts, "extension")) is not None:
         return email
     uri = value(facts, "contact_uri")
@@ -47,19 +46,35 @@ def contact_user(contact_uri: str) -> str:
     return decoded(contact_uri.split(":", 1)[-1])
 
 
-def decoded(user: str) -> str:
-    """A client's name with its special characters: `_40` is `@`. Only those are ever encoded, so
-    an underscore before a letter's code stands for itself."""
+def contact_ends(user: str) -> frozenset[str]:
+    """Return the ends, in normal form, that a contact URI may mean of which only the user is known:
+    `ann@example.com` is a client or a SIP address, `+15550100` a client or a number."""
+    return frozenset(end for end in (client_end(user), end_of(user)) if end is not None)
 
-    def character(match: re.Match[str]) -> str:
-        char = chr(int(match[1], 16))
-        return char if " " < char < "\x7f" and not char.isalnum() else match[0]
 
-    return _ENCODED.sub(character, user)
+def own_ends(reservation: Reservation) -> frozenset[str]:
+    """Return the ends, in normal form, at which the worker is called: each contact URI that the
+    reservation stated, and the Flex clients that are named as the worker is."""
+    facts = reservation.facts
+    uri, email, name = facts.get("contact_uri"), facts.get("extension"), facts.get("worker_name")
+    if has_contradictions(facts):
+        stated = [[f.value for f in values_of(facts, n)] for n in ("extension", "worker_name")]
+        uris = tuple(fact.value for fact in values_of(facts, "contact_uri"))
+        return _own_ends(uris, tuple(stated[0] + stated[1]))
+    names = tuple(fact.value for fact in (email, name) if fact is not None)
+    return _own_ends(() if uri is None else (uri.value,), names)
+
+
+@lru_cache(maxsize=4_096)
+def _own_ends(uris: tuple[str, ...], names: tuple[str, ...]) -> frozenset[str]:
+    # A contact URI without a scheme is a client's name, a number or a SIP address.
+    ends = {end for uri in uris for end in (contact_ends(uri) if ":" not in uri else {end_of(uri)})}
+    ends |= {client_end(name) for name in names}
+    return frozenset(end for end in ends if end is not None)
 
 
 def marks(reservation: Reservation) -> frozenset[str]:
-    """Lower-case words that, as a leg's label or address, mean this worker."""
+    """Return lower-case words that, as a leg's label, mean this worker."""
     facts = reservation.facts
     names = [value(facts, name) for name in ("worker_sid", "worker_name", "full_name")]
     return _marks(reservation.sid, extension(facts), value(facts, "contact_uri"), *names)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pipeline.calls import view as calls
 from pipeline.calls.claims import contradictions
 from pipeline.calls.monitored import PolicyHistory, Stretch
+from pipeline.calls.sessions import Session as WorkerSession
 from pipeline.calls.view import CallView
 from pipeline.calls.workers import value
 from pipeline.contacts.capture import capture_of
@@ -97,7 +98,7 @@ def is_settled(made: Contact | None) -> bool:
     )
 
 
-def _stretches(session: calls.Session, history: PolicyHistory, now: int) -> tuple[Stretch, ...]:
+def _stretches(session: WorkerSession, history: PolicyHistory, now: int) -> tuple[Stretch, ...]:
     """When the worker was on the call and on the list, as far as time has come."""
     if session.started_at is None:
         return ()
@@ -105,7 +106,7 @@ def _stretches(session: calls.Session, history: PolicyHistory, now: int) -> tupl
     return history.stretches(session, session.started_at, end)
 
 
-def _session(session: calls.Session, stretches: tuple[Stretch, ...]) -> Session:
+def _session(session: WorkerSession, stretches: tuple[Stretch, ...]) -> Session:
     return Session(
         reservation_sid=session.reservation_sid,
         extension=session.extension,

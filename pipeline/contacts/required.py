@@ -10,15 +10,21 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from pipeline.calls.legs import was_answered
 from pipeline.calls.policy import BRIDGE_MS, PENDING_LIMIT_MS, PolicyHistory, decide
-from pipeline.calls.view import ACTIVE, ENDED, INBOUND, OUTBOUND, TRANSFER_ENDS, CallView, Session
+from pipeline.calls.presence import was_answered
+from pipeline.calls.sessions import Session, task_done
+from pipeline.calls.view import (
+    ACTIVE,
+    ENDED,
+    INBOUND,
+    OUTBOUND,
+    TRANSFER_ENDS,
+    CallView,
+    unknown_of_workers,
+)
 from pipeline.calls.workers import value
 from pipeline.contacts.spans import Span, common, normalized
 from schemas.records import Call, Leg, Transfer
-
-TASK_ENDS = ("completed", "deleted", "system-deleted")
-"""Milestones after which no transfer is awaited any more."""
 
 _FOREVER = 1 << 62
 
@@ -65,9 +71,7 @@ def _outbound_answered(call: Call, seen: CallView) -> int | None:
         joined.append(fact.at)
     if joined:
         return min(joined)
-    # As many unknown legs may be workers' as there are workers without a known leg.
-    accepted = sum(session.started_at is not None for session in seen.sessions)
-    workers = max(0, accepted - sum(was_answered(leg) for leg, _ in seen.legs.workers))
+    workers = unknown_of_workers(seen.legs, seen.sessions)
     unknown = sorted(_answer_times(seen.legs.unknown))
     return unknown[workers] if len(unknown) > workers else None
 
@@ -102,11 +106,18 @@ def _recorded(call: Call, seen: CallView, history: PolicyHistory) -> tuple[Span,
 
 def _attended(seen: CallView) -> tuple[Span, ...]:
     """The time in which at least one worker was on the call."""
-    return normalized(
-        (session.started_at, _FOREVER if session.ended_at is None else session.ended_at)
-        for session in seen.sessions
-        if session.started_at is not None
-    )
+    return normalized(span for session in seen.sessions for span in _presence(session))
+
+
+def _presence(session: Session) -> Iterator[Span]:
+    """The time in which the worker was on the call: without the absences."""
+    since = session.started_at
+    if since is None:
+        return
+    for gone, back in session.absences:
+        yield since, gone
+        since = back
+    yield since, _FOREVER if session.ended_at is None else session.ended_at
 
 
 def _is_in(spans: Sequence[Span], at: int) -> bool:
@@ -125,11 +136,12 @@ def _moments(
         if session.started_at is not None:
             found.add(session.started_at)
             found |= set() if session.ended_at is None else {session.ended_at}
+            found |= {at for absence in session.absences for at in absence}
         until = _FOREVER if session.ended_at is None else session.ended_at + BRIDGE_MS
         found |= set(history.workers.changes(session.worker_sid, session.created_at, until))
     for transfer in seen.transfers:
         found |= set(_transfer_times(transfer))
-    found |= {at for at in (seen.definitive_end, _task_end(call)) if at is not None}
+    found |= {at for at in (seen.definitive_end, task_done(call)) if at is not None}
     if not found or not attended:
         return ()
     # After the last of its moments only a new version of the list changes an active call.
@@ -142,6 +154,8 @@ def _deadlines(session: Session) -> Iterator[int]:
     being called, or has just left."""
     yield session.created_at
     yield session.created_at + PENDING_LIMIT_MS
+    for gone, back in session.absences:
+        yield from (gone, gone + BRIDGE_MS, back)
     if session.ended_at is not None:
         yield session.ended_at
         yield session.ended_at + BRIDGE_MS
@@ -153,14 +167,10 @@ def _transfer_times(transfer: Transfer) -> Iterator[int]:
             yield transfer.milestones[name]
 
 
-def _task_end(call: Call) -> int | None:
-    return min((call.milestones[n] for n in TASK_ENDS if n in call.milestones), default=None)
-
-
 def _view_at(call: Call, seen: CallView, at: int) -> CallView:
     """The call as it was at a moment (ms): later times have not come yet."""
     end = _reached(seen.definitive_end, at)
-    is_over = end is not None or _reached(_task_end(call), at) is not None
+    is_over = end is not None or _reached(task_done(call), at) is not None
     return replace(
         seen,
         state=ENDED if is_over else ACTIVE,
@@ -180,10 +190,12 @@ def _first_time(session: Session) -> int:
 def _session_at(session: Session, at: int) -> Session:
     if (session.ended_at or _FOREVER) <= at:
         return session
+    gone = next((gone for gone, back in session.absences if gone <= at < back), None)
     return replace(
         session,
         started_at=_reached(session.started_at, at),
-        ended_at=_reached(session.ended_at, at),
+        ended_at=_reached(session.ended_at, at) if gone is None else gone,
+        is_absent=gone is not None,
     )
 
 

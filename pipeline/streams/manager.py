@@ -12,7 +12,15 @@ from pipeline.calls.state import LONGEST_MS
 from pipeline.calls.view import CallView, view
 from pipeline.streams.answers import answered
 from pipeline.streams.gateways import Gateways
-from pipeline.streams.marks import customer_marks, worker_marks
+from pipeline.streams.identification import (
+    FETCH,
+    fetched,
+    fetches,
+    is_asking,
+    leg_fetched,
+    unidentified,
+)
+from pipeline.streams.marks import customer_ends, customer_marks, worker_ends, worker_marks
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
 from pipeline.streams.reports import buried, closed, gateway_started, opened, reported
 from pipeline.streams.state import is_over, unknown_call
@@ -22,13 +30,16 @@ from pipeline.streams.verification import (
     found_in_conference,
     questions,
     verified,
+    without_own_legs,
 )
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
     CallStreams,
     CommandAnswered,
+    FetchLeg,
     GatewayStarted,
+    LegFetched,
     MediaStreamChanged,
     MediaStreamClosed,
     MediaStreamOpened,
@@ -40,7 +51,7 @@ FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
 which would else publish a version of a call that is not known here any more."""
 
-Told = Command | VerifyLeg | RecordingDecided | MediaStreamChanged
+Told = Command | VerifyLeg | FetchLeg | LegFetched | RecordingDecided | MediaStreamChanged
 Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
 Own = RecordingDecided | MediaStreamChanged
 
@@ -81,9 +92,11 @@ def on_record(
             after = _answered(before, record, now)
         case GatewayStarted():
             after = gateway_started(before, record, now)
+    known = _fetched(before, record, history, now)
     if after is before:
-        return Next(state)
-    return _settled(before, after, history, now, gateways, hasty=hasty)
+        return Next(state, known)
+    following = _settled(before, after, history, now, gateways, hasty=hasty)
+    return replace(following, told=(*known, *following.told))
 
 
 def on_tick(
@@ -128,7 +141,8 @@ def _is_lost_beginning(state: CallStreams, record: Own) -> bool:
 
 def is_at_rest(state: CallStreams) -> bool:
     """Whether nothing is left to do for the call but to forget it."""
-    return state.ended_at is not None and all(map(is_over, state.media_streams))
+    is_idle = all(map(is_over, state.media_streams)) and not is_asking(state)
+    return state.ended_at is not None and is_idle
 
 
 def forgotten_at(state: CallStreams) -> int:
@@ -145,7 +159,19 @@ def _with_call(state: CallStreams, call: Call) -> CallStreams:
 def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
     if answer.command == VERIFY:
         return verified(state, answer, now)
+    if answer.command == FETCH:
+        return fetched(state, answer, now)
     return found_in_conference(state, answered(state, answer, now), answer, now)
+
+
+def _fetched(
+    state: CallStreams, record: Seen, history: PolicyHistory, now: int
+) -> tuple[LegFetched, ...]:
+    """The record for the tracker, once for each time that the answer is read."""
+    if not isinstance(record, CommandAnswered) or record.command != FETCH or state.call is None:
+        return ()
+    found = leg_fetched(_seen(state.call)[0], record, history, now)
+    return () if found is None else (found,)
 
 
 def _settled(
@@ -161,6 +187,7 @@ def _settled(
     demand = Demand(desired=False, reason="stopped: the call is not known", policy_version=0)
     decided: tuple[RecordingDecided, ...] = ()
     contested: dict[str, tuple[str, ...]] = {}
+    unknown: tuple[str, ...] = ()
     ended = True
     if after.call is not None:
         call, derived = _seen(after.call)
@@ -175,14 +202,23 @@ def _settled(
             decision = policy.decide(derived, history, now, after.alone_since)
             after, decided = _with_decision(after, decision, now)
             demand = _demand(after, call, derived, decision)
+            unknown = unidentified(derived, history, now)
+            if demand.desired or unknown:
+                demand = replace(
+                    demand,
+                    worker_ends=worker_ends(call, history.workers, now),
+                    customer_ends=customer_ends(derived),
+                )
+            after = without_own_legs(after, derived, now)
             demand = replace(demand, begins=demand.begins and not hasty)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
     after, commands = reconcile(after, demand, now, gateways.steady_since)
-    after, questions_ = questions(after, demand.worker_marks, demand.customer_marks, contested, now)
+    after, questions_ = questions(after, demand, contested, now)
+    after, asked = fetches(after, unknown, (*demand.worker_ends, *demand.customer_ends), now)
     if after == before:
         return Next(before)
-    told = (*decided, *commands, *questions_, *changes(before, after, now))
+    told = (*decided, *commands, *questions_, *asked, *changes(before, after, now))
     return Next(replace(after, seen_at=now), told)
 
 
@@ -223,7 +259,7 @@ def _demand(state: CallStreams, call: Call, seen: CallView, decision: Decision) 
     reason = state.reason or decision.reason
     if not decision.record:
         return Demand(desired=False, reason=reason, policy_version=decision.policy_version)
-    foreign = foreign_legs(state)
+    foreign = foreign_legs(state) | seen.legs.own_ends
     streamed = [m.call_sid for m in state.media_streams if m.generation and m.call_sid]
     legs = [leg for leg in streamed if leg not in foreign]
     leg = seen.customer_call_sid if seen.customer_leg_is_sure else None

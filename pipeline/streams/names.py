@@ -19,6 +19,11 @@ def verify_command_id(task_sid: str, call_sid: str, attempt: int) -> str:
     return f"verify:{task_sid}:{call_sid}:{attempt}"
 
 
+def fetch_command_id(task_sid: str, call_sid: str, attempt: int) -> str:
+    """The id of a FetchLeg: the same on any replay."""
+    return f"fetch:{task_sid}:{call_sid}:{attempt}"
+
+
 def stop_command_id(task_sid: str, generation: int, stream_sid: str | None, attempt: int) -> str:
     """The id of a StopDuplicateStream. `stream_sid` tells apart media streams that are not ours,
     which share generation 0."""

@@ -60,6 +60,8 @@ class Demand:
     direction: str | None = None
     worker_marks: tuple[str, ...] = ()
     customer_marks: tuple[str, ...] = ()
+    worker_ends: tuple[str, ...] = ()
+    customer_ends: tuple[str, ...] = ()
 
 
 def reconcile(
@@ -217,6 +219,8 @@ def _start(state: CallStreams, media_stream: ManagedStream, demand: Demand) -> S
         direction=demand.direction,
         worker_marks=demand.worker_marks,
         customer_marks=demand.customer_marks,
+        worker_ends=demand.worker_ends,
+        customer_ends=demand.customer_ends,
     )
 
 

@@ -11,10 +11,11 @@ has three results:
   2 s, and so on up to 30 s, while the leg is streamed.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
+from pipeline.calls.view import CallView
 from pipeline.streams.names import verify_command_id
+from pipeline.streams.reconcile import Demand
 from pipeline.streams.state import ANSWERED, RUNNING, is_live, to_stop
 from schemas.records import CallStreams, CommandAnswered, LegCheck, VerifyLeg
 
@@ -23,6 +24,7 @@ VERIFY = "verify"
 """The `command` of an answer to a `VerifyLeg`."""
 
 FOREIGN_LEG = "stopped: the leg belongs to another call"
+OWN_LEG = "stopped: the leg is an agent's own"
 EXPIRY_MS = 4_000
 """A question that is not answered within this is answered `unknown`."""
 ANSWER_MS = EXPIRY_MS + 2_000
@@ -58,7 +60,7 @@ def verified(state: CallStreams, answer: CommandAnswered, now: int) -> CallStrea
         return state
     if answer.outcome in _FINAL:
         after = _put(state, replace(check, result=answer.outcome, due_at=None))
-        return _without_foreign(after, now) if answer.outcome == CONTRADICTED else after
+        return _without(after, foreign_legs(after), FOREIGN_LEG, now)
     asked = verify_command_id(state.task_sid, check.call_sid, check.attempt)
     if answer.command_id != asked:
         return state
@@ -80,16 +82,10 @@ def found_in_conference(
 
 
 def questions(
-    state: CallStreams,
-    worker_marks: Sequence[str],
-    customer_marks: Sequence[str],
-    contested: dict[str, tuple[str, ...]],
-    now: int,
+    state: CallStreams, demand: Demand, contested: dict[str, tuple[str, ...]], now: int
 ) -> tuple[CallStreams, tuple[VerifyLeg, ...]]:
-    """Return the state with what is asked now, and the commands that ask it.
-
-    `worker_marks`, `customer_marks`: as of a start; `contested`: other tasks that name a leg.
-    """
+    """Return the state with what is asked now, and the commands that ask it. `contested`: other
+    tasks that name a leg."""
     commands: list[VerifyLeg] = []
     for call_sid, generation in _streamed(state).items():
         others = contested.get(call_sid, ())
@@ -110,9 +106,11 @@ def questions(
                 generation=generation,
                 issued_at=now,
                 expires_at=now + EXPIRY_MS,
-                worker_marks=tuple(worker_marks),
-                customer_marks=tuple(m for m in customer_marks if m != call_sid.lower()),
+                worker_marks=demand.worker_marks,
+                customer_marks=tuple(m for m in demand.customer_marks if m != call_sid.lower()),
                 other_task_sids=others,
+                worker_ends=demand.worker_ends,
+                customer_ends=demand.customer_ends,
             )
         )
     return state, tuple(commands)
@@ -127,10 +125,16 @@ def _streamed(state: CallStreams) -> dict[str, int]:
     }
 
 
-def _without_foreign(state: CallStreams, now: int) -> CallStreams:
-    foreign = foreign_legs(state)
+def without_own_legs(state: CallStreams, seen: CallView, now: int) -> CallStreams:
+    """Stop what is streamed of a leg that is a worker's own by its ends."""
+    return _without(state, seen.legs.own_ends, OWN_LEG, now)
+
+
+def _without(state: CallStreams, legs: frozenset[str], reason: str, now: int) -> CallStreams:
+    if not any(is_live(m) and m.call_sid in legs for m in state.media_streams):
+        return state
     streams = tuple(
-        to_stop(m, FOREIGN_LEG, now) if is_live(m) and m.call_sid in foreign else m
+        to_stop(m, reason, now) if is_live(m) and m.call_sid in legs else m
         for m in state.media_streams
     )
     return replace(state, media_streams=streams)

@@ -15,6 +15,7 @@ from schemas.records import (
     CallAliasState,
     CtiEvent,
     ForgottenCall,
+    LegFetched,
     Worker,
     WorkerIdentity,
     WorkerSeen,
@@ -209,3 +210,25 @@ def test_a_leg_that_another_task_names_is_told_in_both_calls() -> None:
     assert call.revision + 1 == after.state.revision
     assert Step(after.state) == TrackerCore().on_record(TASK, after.state, told, T0 + 9)
     assert Step(None) == TrackerCore().on_record(TASK, None, told, T0 + 9)
+
+
+def test_the_ends_of_a_leg_are_a_version_of_the_call() -> None:
+    """Published once; of a call that is not known, or forgotten, nothing comes of them."""
+    state = tracked(inbound().reservation("accepted", 1_000, "ann").events)
+    leg = "CA" + "9" * 32
+    ends = LegFetched(
+        leg, TASK, "+15559990000", "client:x", "outbound-api", None, worker_sid("ann"), T0
+    )
+    step = TrackerCore().on_record(TASK, state, ends, T0 + 2_000)
+    assert isinstance(step.state, Call)
+    assert [CALLS, CALL_ALIASES] == topics(step)
+    [known] = [each for each in step.state.legs if each.call_sid == leg]
+    assert {"from": "+15559990000", "to": "client:x", "owner": worker_sid("ann")}.items() <= {
+        name: fact.value for name, fact in known.facts.items()
+    }.items()
+
+    again = TrackerCore().on_record(TASK, step.state, ends, T0 + 3_000)
+    assert ([], step.state.legs) == (topics(again), again.state and again.state.legs)  # type: ignore[union-attr]
+    gone = ForgottenCall(TASK, None, T0)
+    assert gone == TrackerCore().on_record(TASK, gone, ends, T0 + 4_000).state
+    assert None is TrackerCore().on_record(TASK, None, ends, T0 + 4_000).state

@@ -17,12 +17,13 @@ from agents.twilio_commands import Commands
 from agents.twilio_effort import Command
 from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item, Lanes
+from pipeline.calls.ends import end_of
 from pipeline.log_clock import LogClock, machine_clock
 from pipeline.settings import Settings, SettingsError, load
 from pipeline.streams.names import stream_name
 from pipeline.streams.tickets import verified
 from pipeline.telemetry import INVALID_SIDS, Health
-from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
+from schemas.records import CommandAnswered, FetchLeg, StartDuplicateStream, StopDuplicateStream
 from tests.agents.twilio_double import ACCOUNT, TOKEN, Reply, TwilioDouble, twilio_double
 
 TASK = "WT" + "a" * 32
@@ -166,26 +167,84 @@ async def test_an_unknown_leg_is_looked_up_by_the_task(scene: Scene) -> None:
     assert [(TASK, expected)] == scene.twilio.asked("conferences")
 
 
-@pytest.mark.parametrize("ends_are_told", [True, False])
-async def test_legs_that_nothing_marks_are_told_by_their_ends(
-    scene: Scene, ends_are_told: bool
-) -> None:
-    """An agent's leg goes to a Flex client. Where even that is not told, who joined last is the
-    customer."""
+async def test_legs_that_nothing_marks_are_told_apart_by_their_ends(scene: Scene) -> None:
+    """An agent's leg leads to a Flex client; each leg's ends are asked for once."""
     scene.twilio.calls[WORKER] = "in-progress"
-    legs = (LEG, WORKER) if ends_are_told else (WORKER, LEG)
-    scene.twilio.conferences[TASK] = [
-        {"call_sid": leg, "label": None, "status": "connected"} for leg in legs
-    ]
-    if ends_are_told:
-        scene.twilio.ends = {
-            WORKER: ("+15550199", "client:ann_40example_2Ecom"),
-            LEG: ("+15550199", "+15550177"),
-        }
+    scene.twilio.conferences[TASK] = _unlabelled(LEG, WORKER)
+    scene.twilio.ends = {
+        WORKER: ("+15550199", "client:ann_40example_2Ecom"),
+        LEG: ("+15550199", "+15550177"),
+    }
     answer = await scene.does(_start(call_sid=None, direction="outbound"))
 
     assert ("done", LEG) == (answer.outcome, answer.call_sid)
     assert [LEG] == [leg for leg, _ in scene.twilio.asked("start")]
+    assert sorted([LEG, WORKER]) == sorted(leg for leg, _ in scene.twilio.asked("call"))
+
+
+async def test_of_legs_that_nothing_tells_apart_none_is_streamed(scene: Scene) -> None:
+    """Twilio is asked again, and nothing is guessed by the order of joining."""
+    scene.twilio.calls[WORKER] = "in-progress"
+    scene.twilio.conferences[TASK] = _unlabelled(WORKER, LEG)
+    soon = machine_clock() + 700
+    answer = await scene.does(_start(call_sid=None, direction="outbound", expires_at=soon))
+
+    assert ("expired", "more than one leg may be the customer's") == (answer.outcome, answer.detail)
+    assert [] == scene.twilio.asked("start")
+    assert 2 <= len(scene.twilio.asked("conferences"))
+
+
+@pytest.mark.parametrize("called", ["sip:bob@pbx.example.com", "+15550177"])
+async def test_the_customers_end_is_found_and_the_agents_telephone_is_not_streamed(
+    scene: Scene, called: str
+) -> None:
+    """An agent on a telephone, a supervisor's client that listens, and a customer who is called by
+    number or by SIP address."""
+    phone, boss = WORKER, "CA" + "d" * 32
+    scene.twilio.calls |= {phone: "in-progress", boss: "in-progress"}
+    scene.twilio.conferences[TASK] = _unlabelled(phone, boss, LEG)
+    scene.twilio.ends = {
+        phone: ("+15550199", "+15550123"),
+        boss: ("+15550199", "client:boss_40example_2Ecom"),
+        LEG: ("+15550199", called.replace(".com", ".com:5060;transport=tcp")),
+    }
+    ends = {"worker_ends": ("tel:15550123",), "customer_ends": (end_of(called),)}
+    answer = await scene.does(_start(call_sid=None, direction="outbound", **ends))
+
+    assert ("done", LEG) == (answer.outcome, answer.call_sid)
+    assert [LEG] == [leg for leg, _ in scene.twilio.asked("start")]
+
+
+async def test_the_ends_of_a_leg_are_fetched(scene: Scene) -> None:
+    """With one request; a leg that Twilio does not know is `unknown`."""
+    scene.twilio.ends = {LEG: ("+15550199", "+15550177")}
+    now = machine_clock()
+    question = FetchLeg("fetch:1", TASK, LEG, 0, now, now + 4_000)
+    answer = await scene.does(question)
+    other = await scene.does(replace(question, command_id="fetch:2", call_sid=WORKER))
+    wrong = await scene.does(replace(question, command_id="fetch:3", call_sid="../x"))
+
+    assert ("fetch", "done", LEG) == (answer.command, answer.outcome, answer.call_sid)
+    assert ("+15550199", "+15550177") == (answer.call_from, answer.call_to)
+    assert [("unknown", None)] * 2 == [(a.outcome, a.call_to) for a in (other, wrong)]
+    assert [LEG, WORKER] == [leg for leg, _ in scene.twilio.asked("call")]
+
+
+async def test_the_label_of_a_leg_at_another_end_is_fetched_too(scene: Scene) -> None:
+    """The conference is asked only if the ends are none of the call's."""
+    scene.twilio.ends = {LEG: ("+15550199", "client:page-77")}
+    scene.twilio.conferences[TASK] = [{"call_sid": LEG, "label": "ann@example.com"}]
+    now = machine_clock()
+    question = FetchLeg("fetch:1", TASK, LEG, 0, now, now + 4_000, ("client:page-77",))
+    known = await scene.does(question)
+    assert (None, []) == (known.call_label, scene.twilio.asked("conferences"))
+    other = await scene.does(replace(question, command_id="fetch:2", known_ends=()))
+    assert ("done", "ann@example.com") == (other.outcome, other.call_label)
+
+
+def _unlabelled(*legs: str) -> list[dict[str, Any]]:
+    """Participants without a label."""
+    return [{"call_sid": leg, "label": None, "status": "connected"} for leg in legs]
 
 
 async def test_a_leg_that_is_not_there_yet_is_asked_for_again(scene: Scene) -> None:

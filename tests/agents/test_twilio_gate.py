@@ -14,7 +14,7 @@ from agents.twilio_commands import Commands
 from agents.twilio_effort import Command
 from agents.twilio_gate import Gate
 from agents.twilio_lanes import CallLane, Item
-from pipeline.streams.marks import Participant
+from pipeline.streams.marks import FetchedCall, Participant
 from pipeline.telemetry import Health
 from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
 from tests.examples import examples
@@ -66,8 +66,8 @@ class FakeTwilio:
     async def participants(self, conference_sid: str) -> list[Participant]:
         return []
 
-    async def parties(self, call_sid: str) -> tuple[str, ...]:
-        return ()
+    async def call(self, call_sid: str) -> FetchedCall:
+        return FetchedCall()
 
     async def check_account(self) -> None:
         self.checked.append(virtual_ms())

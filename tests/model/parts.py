@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 @dataclass(frozen=True)
 class Session:
     """A worker's part. `started_at` None: never accepted, as far as is known. `called`: all lines
-    of a list that name the worker or the team, by all that was said in this part."""
+    of a list that name the worker or the team, by all that was said in this part. `absences`: from
+    when to when no leg of the worker was there; `is_absent`: none is, and one may come."""
 
     reservation_sid: str
     worker_sid: str | None
@@ -17,6 +18,8 @@ class Session:
     started_at: int | None
     ended_at: int | None
     called: frozenset[str] = field(default=frozenset(), compare=False)
+    absences: tuple[tuple[int, int], ...] = field(default=(), compare=False)
+    is_absent: bool = field(default=False, compare=False)
 
     @property
     def is_on(self) -> bool:

@@ -215,6 +215,7 @@ class Reader:
         started = steps.get("accepted")
         created = steps.get("created", min(steps.values()))
         ended = min((steps[end] for end in _ENDS if end in steps), default=None)
+        is_open = ended is None and over is None and self._done() is None
         if started is not None:
             ended = _first(ended, self._left(sid, legs))
         if over is not None and created <= over + SECOND:
@@ -233,11 +234,32 @@ class Reader:
             started_at=started,
             ended_at=ended,
             called=frozenset(self.called[sid]),
+            absences=() if started is None else self._absences(sid, legs),
+            is_absent=is_open and ended is not None,
         )
 
     def _left(self, sid: str, legs: list[Leg]) -> int | None:
         """When the worker's own leg had left: the last of those he has had in this part. A leg
         that nobody's name is on is his if he is the only worker, and it the only such leg."""
+        own = self._own(sid, legs)
+        if not own or any(leg.left_at is None for leg in own):
+            return None
+        return max(leg.left_at or 0 for leg in own)
+
+    def _absences(self, sid: str, legs: list[Leg]) -> tuple[tuple[int, int], ...]:
+        """From when to when none of the worker's legs was there, between two that were."""
+        found: list[tuple[int, int]] = []
+        gone: int | None = None
+        for leg in sorted(self._own(sid, legs), key=lambda leg: leg.came_at or 0):
+            if gone is not None and leg.came_at is not None and leg.came_at > gone + SECOND:
+                found.append((gone, leg.came_at))
+            if leg.left_at is None:
+                break
+            gone = max(leg.left_at, gone or 0)
+        return tuple(found)
+
+    def _own(self, sid: str, legs: list[Leg]) -> list[Leg]:
+        """The legs that the worker has had in this part."""
         accepted = [r for r, steps in self.reservations.items() if "accepted" in steps]
         created = {r: steps.get("created", min(steps.values()))
                    for r, steps in self.reservations.items() if r in accepted}  # fmt: skip
@@ -246,10 +268,7 @@ class Reader:
         if len(workers) == len(accepted) == 1 and not workers[0].owners:
             own = workers
         started = self.reservations[sid]["accepted"]
-        own = [leg for leg in own if leg.left_at is None or leg.left_at + SECOND > started]
-        if not own or any(leg.left_at is None for leg in own):
-            return None
-        return max(leg.left_at or 0 for leg in own)
+        return [leg for leg in own if leg.left_at is None or leg.left_at + SECOND > started]
 
     def _over(self, legs: list[Leg]) -> int | None:
         ends = [leg.left_at for leg in legs if leg.whose == "customer" and leg.left_at is not None]
@@ -264,7 +283,7 @@ class Reader:
     def _ended(
         self, legs: list[Leg], sessions: tuple[Session, ...], over: int | None
     ) -> int | None:
-        if over is not None or any(s.ended_at is None for s in sessions):
+        if over is not None or any(s.ended_at is None or s.is_absent for s in sessions):
             return over
         done = self._done()
         outside = [leg for leg in legs if leg.whose == "unknown"]

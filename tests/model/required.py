@@ -84,6 +84,8 @@ def _is_there(session: Session, at: int) -> bool:
 
 def _session(session: Session, at: int) -> Session:
     started, ended = session.started_at, session.ended_at
+    for gone, back in session.absences:
+        ended = gone if gone <= at < back else ended
     return replace(
         session,
         started_at=started if started is not None and started <= at else None,

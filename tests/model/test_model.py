@@ -86,7 +86,7 @@ def test_a_plain_call_is_recorded_while_the_agent_is_on_it() -> None:
     assert (START + 2_000, START + 32_250) == (session.started_at, session.ended_at)
     assert ("ended", "answered", START) == (found.state, found.outcome(), found.started_at)
     # Her leaving is told before the customer's.
-    assert [("record", "monitored"), ("stop", "none")] == words(scene)
+    assert [("record", "monitored"), ("stop", "absent")] == words(scene)
     streaming = [must_stream(prompt(scene), TASK, LIST, START + ms)
                  for ms in (1_900, 2_100, 31_000, 32_400)]  # fmt: skip
     assert [False, True, True, False] == streaming

@@ -120,7 +120,8 @@ def _kind(
     if on:
         return _by_who_is_on(on, versions, now)
     goes_on = told.state != "ended" and _bridges(told, versions, now, alone_since or 0)
-    return "bridging" if goes_on else "none"
+    away = any(s.is_absent and is_monitored(version, s) for s in told.sessions)
+    return "bridging" if goes_on else "absent" if away else "none"
 
 
 def _by_who_is_on(on: list[Session], versions: Sequence[ListVersion], now: int) -> str:
@@ -243,7 +244,7 @@ def told(found: Iterable[Moment]) -> list[tuple[int, str, str]]:
 
 def _differ(kind: str, other: str) -> bool:
     """Whether two reasons not to record are told in other words."""
-    nobody = ("none", "off-list", "ended")
+    nobody = ("none", "absent", "off-list", "ended")
     return kind != other and not (kind in nobody and other in nobody)
 
 

@@ -224,8 +224,7 @@ def histories(draw: st.DrawFn) -> list[CtiEvent]:
             case "leg":
                 _draw_participant(draw, story, at)
             case "call":
-                step = draw(st.sampled_from(["ringing", "answered", "completed"]))
-                story.call_status(step, at, draw(_LEGS), CallStatus="busy")
+                _draw_call(draw, story, at)
             case "stream":
                 step = draw(st.sampled_from(["started", "stopped", "error"]))
                 story.stream_status(
@@ -238,6 +237,16 @@ def histories(draw: st.DrawFn) -> list[CtiEvent]:
 
 
 _LEGS = st.sampled_from([CUSTOMER_LEG, leg_sid("ann"), leg_sid("x"), leg_sid("y")])
+_ENDS = st.sampled_from(
+    [CUSTOMER, "client:ann_40example_2Ecom", "client:boss", "sip:x@y.example:5060", "Anonymous", ""]
+)
+
+
+def _draw_call(draw: st.DrawFn, story: Story, at: int) -> None:
+    step = draw(st.sampled_from(["ringing", "answered", "completed"]))
+    ends = {"From": draw(_ENDS), "To": draw(_ENDS)} if draw(st.booleans()) else {}
+    way = draw(st.sampled_from(["inbound", "outbound-api", None]))
+    story.call_status(step, at, draw(_LEGS), CallStatus="busy", Direction=way, **ends)
 
 
 def _draw_task(draw: st.DrawFn, story: Story, at: int) -> None:
@@ -265,7 +274,8 @@ def _draw_participant(draw: st.DrawFn, story: Story, at: int) -> None:
     more = draw(
         st.sampled_from(
             [{}, {"ParticipantLabel": "customer"}, {"ParticipantLabel": worker_sid("ann")},
-             {"Coaching": "true"}, {"SequenceNumber": None}]
+             {"Coaching": "true"}, {"SequenceNumber": None}, {"Muted": "true"},
+             {"ParticipantLabel": "external"}, {"ParticipantLabel": "supervisor"}]
         )
     )  # fmt: skip
     story.participant(step, at, draw(_LEGS), **more)

@@ -14,7 +14,8 @@ from pipeline.calls.policy import (
     parse_list,
     published,
 )
-from pipeline.calls.view import Session, view
+from pipeline.calls.sessions import Session
+from pipeline.calls.view import view
 from schemas.records import Call, RecordingPolicy
 from tests.pipeline.streams.calls import ANN, BOB, CAROL, call, reservation, transfer
 

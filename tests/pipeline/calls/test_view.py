@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.calls.sessions import Session, earlier
 from pipeline.calls.state import Folded, fold
-from pipeline.calls.view import CallView, Session, earlier, view
+from pipeline.calls.view import CallView, view
 from schemas.records import Call
 from tests.pipeline.calls.histories import (
     CUSTOMER,
@@ -405,6 +406,7 @@ def test_a_session_tells_team_and_queue() -> None:
             started_at=T0 + 2_000,
             ended_at=None,
             list_words=session.list_words,
+            has_leg=True,
         )
         == session
     )

@@ -14,6 +14,7 @@ from pipeline.contacts.required import evidence, required
 from schemas.records import (
     Call,
     Fact,
+    Leg,
     MediaStreamOpened,
     RecordingPolicy,
     Transfer,
@@ -134,6 +135,26 @@ def test_a_monitored_agents_part_is_required() -> None:
     assert [] == spans(call(EVE, completed=71_000))
     assert [] == spans(call(ANN, completed=31_000, direction="internal"))
     assert [] == spans(call(ANN, completed=31_000, direction=None))
+
+
+def test_the_time_without_the_agents_leg_is_not_required() -> None:
+    """The agent lost the leg, and came back on another one: the session is one, the required time
+    two spans. An agent who does not come back is not waited for."""
+    on = reservation(1, "ann", created=1_000, accepted=2_000)
+    worker = {"label": Fact(ANN.sid, 0, 0, "e")}
+    left = {**worker, "presence": Fact("left", 0, NOON + 10_000, "e")}
+    first = Leg("CA" + "1" * 32, left, {"joined": NOON + 2_000})
+    second = Leg("CA" + "2" * 32, worker, {"joined": NOON + 40_000})
+    made = replace(call(on), legs=(first,))
+    assert [(2_000, 10_000)] == spans(made)
+    made = replace(made, legs=(first, second))
+    assert [(2_000, 10_000), (40_000, 100_000)] == spans(made)
+    over = replace(call(reservation(1, "ann", created=1_000, accepted=2_000, wrapup=60_000)))
+    assert [(2_000, 10_000), (40_000, 60_000)] == spans(replace(over, legs=(first, second)))
+    state = contact_state.fold(contact_state.empty(TASK), replace(over, legs=(first, second)), NOON)
+    shown = contact(state, HISTORY, NOON + 70_000)
+    assert shown is not None
+    assert [(NOON + 2_000, NOON + 60_000)] == [(s.started_at, s.ended_at) for s in shown.sessions]
 
 
 def test_the_time_between_two_monitored_agents_is_required() -> None:

@@ -61,7 +61,8 @@ def test_an_accepted_call_is_decided_and_started_in_one_step() -> None:
     assert ("record", 1) == (decided.decision, decided.policy_version)
     assert (CUSTOMER_LEG, 1, "inbound") == (start.call_sid, start.generation, start.direction)
     assert {ANN, "wkann", "wrann"} <= set(start.worker_marks)
-    assert {"customer", "+15550100", CUSTOMER_LEG.lower()} <= set(start.customer_marks)
+    assert {"customer", CUSTOMER_LEG.lower()} <= set(start.customer_marks)
+    assert (("tel:15550100",), (f"client:{ANN}",)) == (start.customer_ends, start.worker_ends)
     assert ("starting", decided.reason) == (changed.state, changed.reason)
 
 

@@ -5,47 +5,11 @@ from hypothesis import strategies as st
 
 from pipeline.calls.view import view
 from pipeline.streams.errors import Verdict, verdict_on_start, verdict_on_stop
-from pipeline.streams.marks import NoLeg, Participant, customer_leg, worker_marks
+from pipeline.streams.marks import worker_marks
 from pipeline.streams.names import stop_command_id, stream_name
 from pipeline.streams.offsets import Unfinished
 from schemas.records import Reservation
 from tests.pipeline.streams.calls import call, facts
-
-WORKERS = frozenset({"ann@example.com", "ca-ann"})
-CUSTOMERS = frozenset({"customer", "+15550100"})
-ANN = Participant("CA-ann", "", "connected")
-CUSTOMER = Participant("CA-cust", "", "connected")
-
-
-def test_the_leg_beside_a_worker_is_the_customers() -> None:
-    """By elimination, where nothing marks it."""
-    assert CUSTOMER == customer_leg([ANN, CUSTOMER], WORKERS, CUSTOMERS)
-
-
-def test_a_marked_leg_wins_over_others_that_are_unknown() -> None:
-    """An outside party in the conference does not make it ambiguous."""
-    marked = Participant("CA-cust", "+15550100", "connected")
-    outside = Participant("CA-out", "", "connected")
-
-    assert marked == customer_leg([ANN, outside, marked], WORKERS, CUSTOMERS)
-
-
-def test_what_is_not_sure_is_not_streamed() -> None:
-    """No leg, a ringing one, two that may be his, a lone one that may be the agent's own."""
-    ringing = Participant("CA-cust", "", "ringing")
-    outside = Participant("CA-out", "", "connected")
-    listener = Participant("CA-boss", "", "connected", coaching=True)
-
-    assert NoLeg.NOBODY == customer_leg([ANN, listener], WORKERS, CUSTOMERS)
-    assert NoLeg.RINGING == customer_leg([ANN, ringing], WORKERS, CUSTOMERS)
-    assert NoLeg.AMBIGUOUS == customer_leg([ANN, CUSTOMER, outside], WORKERS, CUSTOMERS)
-    assert NoLeg.UNSURE == customer_leg([CUSTOMER], WORKERS, CUSTOMERS)
-
-
-@given(st.lists(st.sampled_from([ANN, CUSTOMER]), max_size=4))
-def test_a_workers_leg_is_never_streamed(participants: list[Participant]) -> None:
-    """Whoever is in the conference."""
-    assert ANN != customer_leg(participants, WORKERS, CUSTOMERS)
 
 
 def test_a_workers_address_is_known_in_all_its_spellings() -> None:

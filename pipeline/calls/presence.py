@@ -1,0 +1,129 @@
+"""When legs came and left, and the presence of workers that follows from it. Pure.
+
+A worker may come back on another leg: a page was reloaded, or a telephone hung up. Between the two
+legs the worker is absent; the reservation stays open.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pipeline.calls.workers import value
+from schemas.frozen import dataclass
+from schemas.records import Leg, Reservation
+
+_SECOND = 1_000
+_FOREVER = 1 << 62
+
+OwnedLeg = tuple[Leg, frozenset[str]]
+"""A worker's leg, and the SIDs of the reservations that it may belong to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A worker's legs in one reservation. `left_at`: when the last of them left, None while one is
+    there; `absences`: from when to when (ms) none was there in between."""
+
+    left_at: int | None
+    absences: tuple[tuple[int, int], ...] = ()
+
+
+NO_LEGS = Presence(None)
+
+
+def is_left(leg: Leg) -> bool:
+    """Return whether the leg is gone for good, as far as is known."""
+    return left_at(leg) is not None
+
+
+def came_at(leg: Leg) -> int | None:
+    """Return when the leg first joined or was answered; if only its leaving is known, when it
+    left."""
+    times = [at for name in ("joined", "answered") if (at := leg.milestones.get(name)) is not None]
+    return min(times) if times else left_at(leg)
+
+
+def joined_at(leg: Leg) -> int | None:
+    """Return when the leg, which is in the conference, came into it for the last time."""
+    presence = leg.facts.get("presence")
+    return presence.at if presence is not None and presence.value == "joined" else None
+
+
+def left_at(leg: Leg) -> int | None:
+    """Return when the leg left for the last time; None while it is there."""
+    presence, completed = leg.facts.get("presence"), leg.milestones.get("completed")
+    times = [] if completed is None else [completed]
+    if presence is not None and presence.value == "left":
+        times.append(presence.at)
+    return min(times, default=None)
+
+
+def is_there(leg: Leg, at: int) -> bool:
+    """Return whether the leg came before `at` (ms) and left after it, or not at all."""
+    came, left = came_at(leg), left_at(leg)
+    return came is not None and came < at and (left is None or left > at)
+
+
+def is_held(leg: Leg) -> bool:
+    """Return whether the leg is on hold."""
+    return value(leg.facts, "hold") == "true" and not is_left(leg)
+
+
+def was_answered(leg: Leg) -> bool:
+    """Return whether a person was on the leg: it joined the conference, or was answered."""
+    return "joined" in leg.milestones or "answered" in leg.milestones
+
+
+def created_at(reservation: Reservation) -> int:
+    """Return when the worker was first known to be asked for."""
+    milestones = reservation.milestones
+    return milestones.get("created", min(milestones.values(), default=0))
+
+
+def presences(
+    reservations: Iterable[Reservation], legs: Iterable[OwnedLeg]
+) -> Mapping[str, Presence]:
+    """Return the presence of each worker with an accepted reservation and a known leg, by
+    reservation."""
+    accepted = sorted((r for r in reservations if "accepted" in r.milestones), key=created_at)
+    known: dict[str, list[Leg]] = {}
+    for leg, owners in legs:
+        owner = _owner(leg, owners, accepted)
+        if owner is None:
+            continue
+        left = left_at(leg)
+        # A leg that left before the worker accepted was that of an earlier reservation.
+        if not (left and left + _SECOND <= owner.milestones["accepted"]):
+            known.setdefault(owner.sid, []).append(leg)
+    return {sid: _presence(own) for sid, own in known.items()}
+
+
+def _presence(legs: Sequence[Leg]) -> Presence:
+    spans = sorted(map(_span, legs))
+    until = max(left for _, left in spans)
+    return Presence(None if until == _FOREVER else until, _holes(spans))
+
+
+def _span(leg: Leg) -> tuple[int, int]:
+    left = left_at(leg)
+    return came_at(leg) or 0, _FOREVER if left is None else left
+
+
+def _holes(spans: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """The times between the first and the last of these spans (sorted) that none covers. Callbacks
+    are exact to the second, so a shorter hole is none."""
+    found: list[tuple[int, int]] = []
+    until = spans[0][1]
+    for came, left in spans:
+        if came > until + _SECOND:
+            found.append((until, came))
+        until = max(until, left)
+    return tuple(found)
+
+
+def _owner(leg: Leg, owners: frozenset[str], accepted: list[Reservation]) -> Reservation | None:
+    """The reservation that the leg belongs to: of several of one worker's the last that was there
+    when it came (callbacks are exact to the second). None: it never came, or to none of them."""
+    came = came_at(leg)
+    if came is None:
+        return None
+    own = [r for r in accepted if r.sid in owners and created_at(r) < came + _SECOND]
+    return own[-1] if own else None

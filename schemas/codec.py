@@ -63,6 +63,9 @@ SCHEMA_IDS: Mapping[str, int] = {
     "VerifyLeg": 0x46430111,
     "LegContested": 0x464300F8,
     "MediaStreamObserved": 0x46430120,
+    "FindConference": 0x4643011A,
+    "FetchLeg": 0x46430114,
+    "LegFetched": 0x46430115,
 }
 """The current schema's id of each record type; records are written with it."""
 

@@ -142,6 +142,11 @@ def _verdict(decision: Decision) -> Verdict:
     return Verdict(decision.record, decision.begins, decision.kind, decision.policy_version)
 
 
+def _leg(direction: str | None, call_sid: str | None) -> str | None:
+    """Return the customer's leg. An internal call has none that matters: it is never recorded."""
+    return None if direction == "internal" else call_sid
+
+
 def _of_model(found: Story | None) -> dict[str, object] | None:
     if found is None:
         return None
@@ -149,7 +154,7 @@ def _of_model(found: Story | None) -> dict[str, object] | None:
         "state": found.state,
         "direction": found.direction,
         "customer": found.customer,
-        "leg": found.customer_leg,
+        "leg": _leg(found.direction, found.customer_leg),
         "queue": found.queue,
         "started": found.started_at,
         "over": found.over_at,
@@ -168,7 +173,7 @@ def _of_product(seen: CallView | None) -> dict[str, object] | None:
         "state": seen.state,
         "direction": seen.direction,
         "customer": seen.customer,
-        "leg": seen.customer_call_sid,
+        "leg": _leg(seen.direction, seen.customer_call_sid),
         "queue": seen.queue,
         "started": seen.started_at,
         "over": seen.definitive_end,

@@ -29,7 +29,6 @@ from tests.system.model.legs import Leg, legs_of
 from tests.system.model.parts import Session, Story, Transfer
 from tests.system.model.presence import absences, left_at
 from tests.system.model.reading import Said, attributes, moment, number
-from tests.system.model.real_flex import REAL_FLEX
 from tests.system.model.words import direction_of, extension_of, plain_user, text
 
 SECOND = 1_000
@@ -105,7 +104,7 @@ class Reader:
             transfers=tuple(
                 Transfer(t["begun"], "over" in t) for t in self.transfers.values() if "begun" in t
             ),
-            has_legs=not REAL_FLEX.is_on or bool(legs),
+            has_legs=bool(legs),
         )
 
     def _learn_facts(self) -> None:

@@ -8,7 +8,6 @@ from tests.system.model.cast import Account, Part
 from tests.system.model.ends import address, same
 from tests.system.model.parts import Story
 from tests.system.model.reading import attributes, moment
-from tests.system.model.real_flex import REAL_FLEX
 from tests.system.model.required import required
 from tests.system.model.scene import CUSTOMER, TASK, Scene
 from tests.system.model.showing import START, stamps_of
@@ -23,12 +22,6 @@ OTHER = "CA" + "8" * 32
 BARE = Account(label=None, customer_label=False, block="never")
 """Nothing is labelled, and the attributes never name the conference."""
 WITH_ENDS = Account(label=None, customer_label=False, block="never", calls=True, ends=True)
-
-
-@pytest.fixture(autouse=True)
-def on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rules for what real contact centers send hold."""
-    monkeypatch.setattr(REAL_FLEX, "is_on", True)
 
 
 def with_ann(account: Account, direction: str = "inbound", **more: Any) -> tuple[Scene, Part]:

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from tests.system.model.cast import Part
 from tests.system.model.director import Director
 from tests.system.model.event_writer import BYTE_ORDER_MARK, OURS
-from tests.system.model.real_flex import REAL_FLEX
 from tests.system.model.scene import CUSTOMER, Scene
 
 LABELS = (None, "customer", "external", "external party", "transfer-target", "caller", "customer")
@@ -54,15 +53,15 @@ def unusual(draw: st.DrawFn, scene: Scene) -> None:
         label=draw(st.sampled_from([scene.account.label, None])),
         ends=draw(st.booleans()),
         phones=draw(st.sampled_from(["client", "client", "number", "sip"])),
-        stamp=draw(stamps) if REAL_FLEX.is_on else scene.account.stamp,
+        stamp=draw(stamps),
     )
     scene.customer, scene.customer_end = draw(st.sampled_from([CUSTOMERS[0], *CUSTOMERS]))
     if scene.direction == "outbound":
         scene.stated = draw(st.sampled_from([None, None, "inbound"]))
-    if REAL_FLEX.is_on and scene.direction != "internal":
+    if scene.direction != "internal":
         kinds = {"outbound": "callback", "inbound": "voicemail"}
         scene.task_type = draw(st.sampled_from([None] * 5 + [kinds[scene.direction]]))
-    textbook, odd = scene.junk, REAL_FLEX.is_on and draw(st.booleans())
+    textbook, odd = scene.junk, draw(st.booleans())
     payloads = st.sampled_from([{}] * 20 + list(ODD_PAYLOADS))
     members = st.sampled_from([""] * 10 + list(ODD_MEMBERS))
     scene.junk = lambda: textbook() | (draw(payloads) if odd else {})

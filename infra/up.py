@@ -20,7 +20,7 @@ from infra.supervisor.plan import Plan, RoleCommand, port_names
 from infra.supervisor.supervisor import CannotStart, Supervisor
 from pipeline.policy.decide import parse_list
 from pipeline.runtime.kafka_security import client_arguments
-from pipeline.runtime.permissions import DATABASE_SUFFIXES, named_paths, set_umask, tighten
+from pipeline.runtime.permissions import named_paths, set_umask, tighten_tree
 from pipeline.runtime.settings import PREFIX, Settings, SettingsError, listen_address
 from pipeline.runtime.telemetry import set_up_logs
 from pipeline.store.database import open_database
@@ -101,13 +101,15 @@ def check(settings: Settings, brokers: int | None = None) -> None:
 
 
 def close_to_others(settings: Settings, directory: Path) -> None:
-    """Restrict the permissions of files that other users of this machine can read. Raises
-    `SettingsError`."""
-    database = directory / "flexcapture.db"
-    own = [directory, directory / "logs", directory / "recordings"]
-    own += [database.with_name(database.name + suffix) for suffix in DATABASE_SUFFIXES]
-    for name, path in [*named_paths(settings), *(("the state directory", path) for path in own)]:
-        tighten(name, path, settings.file_mode)
+    """Restrict the permissions of all files in the state directory and in the directories that
+    settings name. Raises `SettingsError`."""
+    own = [directory, directory / "logs", directory / "recordings"]  # each may be a symbolic link
+    done: list[Path] = []
+    for name, path in [*(("the state directory", path) for path in own), *named_paths(settings)]:
+        resolved = path.resolve()
+        if not any(resolved.is_relative_to(root) for root in done):
+            tighten_tree(name, path, settings.file_mode)
+            done.append(resolved)
 
 
 def _check_list(path: Path) -> None:

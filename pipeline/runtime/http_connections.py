@@ -46,11 +46,12 @@ class OpenConnections:
         network = "" if self._is_proxy(connection.address) else network_of(connection.address)
         self._networks[connection] = network
         self._counts[network] += 1
+        surplus = None
         if network and self._counts[network] > MAX_CONNECTIONS_OF_ADDRESS:
-            return _oldest_idle(c for c, of in self._networks.items() if of == network)
-        if len(self._networks) > MAX_CONNECTIONS:
-            return _oldest_idle(self._networks)
-        return None
+            surplus = _oldest_idle(c for c, of in self._networks.items() if of == network)
+        if surplus is None and len(self._networks) > MAX_CONNECTIONS:
+            surplus = _oldest_idle(self._networks)
+        return surplus
 
     def remove(self, connection: Connection) -> None:
         """Remove a connection, if it is there: it is closed."""

@@ -117,7 +117,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             self._held,
             lambda: effects.moved,
             clock.now,
-            partial(timestamps, settings),
+            timestamps=partial(timestamps, settings),
         )
         self._lock = asyncio.Lock()
         self._rebalances = 0

@@ -31,8 +31,8 @@ class RecorderWatch:
         held: HeldPartitions,
         done: Callable[[], int],
         now: Callable[[], int],
-        timestamps: Timestamps,
         *,
+        timestamps: Timestamps,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._consumer = consumer

@@ -22,17 +22,17 @@ class ForwardedMiddleware:
 
     def __init__(self, app: ASGIApp, trusted_proxies: Sequence[str]) -> None:
         self._app = app
-        self._headers = ProxyHeadersMiddleware(cast(Any, self._checked), list(trusted_proxies))
+        self._headers = ProxyHeadersMiddleware(cast("Any", self._checked), list(trusted_proxies))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             scope[_PEER] = scope.get("client")
-        await self._headers(cast(Any, scope), cast(Any, receive), cast(Any, send))
+        await self._headers(cast("Any", scope), cast("Any", receive), cast("Any", send))
 
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             peer, client = scope.pop(_PEER), scope.get("client")
-            if client != peer:
-                address = valid_address(client[0]) if client else None
+            if client and client != peer:
+                address = valid_address(client[0])
                 scope["client"] = peer if address is None else (address, client[1])
         await self._app(scope, receive, send)

@@ -61,7 +61,7 @@ class _Protocol(H11Protocol):
         self._watch_request()
         surplus = self.open_connections.add(self)
         if isinstance(surplus, _Protocol):
-            surplus._drop("surplus")
+            surplus.drop("surplus")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open_connections.remove(self)
@@ -91,9 +91,9 @@ class _Protocol(H11Protocol):
     def _head_is_late(self) -> None:
         self._deadline = None
         if not self.is_answering and not self.transport.is_closing():
-            self._drop("late")
+            self.drop("late")
 
-    def _drop(self, reason: str) -> None:
+    def drop(self, reason: str) -> None:
         """Close a connection without a request: with an answer if part of one was sent."""
         CLOSED.labels(reason).inc()
         self.open_connections.remove(self)
@@ -155,9 +155,7 @@ async def serving(
             await asyncio.wait([task], timeout=5)
 
 
-def _protocol(
-    error_headers: Mapping[str, str], connections: OpenConnections
-) -> type[_Protocol]:
+def _protocol(error_headers: Mapping[str, str], connections: OpenConnections) -> type[_Protocol]:
     encoded = tuple((name.encode(), value.encode()) for name, value in error_headers.items())
     values = {"error_headers": encoded, "open_connections": connections}
     return type("_Protocol", (_Protocol,), values)

@@ -86,7 +86,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Scene:
     lag = Lag()
     consumer: Any = log
     held = HeldPartitions(consumer, "media")
-    watch = RecorderWatch(consumer, lag, held, lambda: 0, lambda: NOW, log.timestamps)
+    watch = RecorderWatch(consumer, lag, held, lambda: 0, lambda: NOW, timestamps=log.timestamps)
     return Scene(log, lag, held, watch)
 
 

@@ -137,9 +137,7 @@ def test_up_closes_what_an_earlier_version_left_open(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mode", "others"), [(0o600, 0), (0o640, 0o050), (0o660, 0o070)])
-def test_up_closes_everything_below_its_directories(
-    mode: int, others: int, tmp_path: Path
-) -> None:
+def test_up_closes_everything_below_its_directories(mode: int, others: int, tmp_path: Path) -> None:
     """Directories and files at any depth, of the state directory and of what settings name, keep
     at most what the file mode gives; the owner's permissions stay."""
     state, store, spill = tmp_path / "state", tmp_path / "store", tmp_path / "spill"
@@ -152,13 +150,13 @@ def test_up_closes_everything_below_its_directories(
     made = {path for root in (state, store, spill) for path in (root, *root.rglob("*"))}
     for path in made - set(files):
         path.chmod(0o777)
-    settings = load(
-        None, recordings_url=store.as_uri(), gateway_spill_dir=spill, file_mode=mode
-    )
+    settings = load(None, recordings_url=store.as_uri(), gateway_spill_dir=spill, file_mode=mode)
     close_to_others(settings, state)
 
+    token = files.pop(1)
+    assert 0o700 == stat.S_IMODE(token.stat().st_mode)
     assert {0o700 | 0o066 & mode} == {stat.S_IMODE(path.stat().st_mode) for path in files}
-    directories = {stat.S_IMODE(path.stat().st_mode) for path in made - set(files)}
+    directories = {stat.S_IMODE(path.stat().st_mode) for path in made - {token, *files}}
     assert {0o700 | others} == directories
 
 

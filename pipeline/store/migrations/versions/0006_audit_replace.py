@@ -1,8 +1,8 @@
 """`console_audit` takes new entries at its end only: `INSERT OR REPLACE` cannot change an entry.
 
 For a REPLACE, SQLite deletes the conflicting row without firing DELETE triggers, unless the
-connection sets `recursive_triggers`. So a trigger on INSERT must refuse it. In PostgreSQL an upsert fires the
-trigger on UPDATE of version 0004.
+connection sets `recursive_triggers`. So a trigger on INSERT must refuse it. In
+PostgreSQL an upsert fires the trigger on UPDATE of version 0004.
 """
 
 from alembic import op

@@ -335,9 +335,9 @@ def _positive(text: str) -> int:
 
 
 def _task_sid(text: str) -> str:
-    if valid_sid(SidKind.TASK, text) is None:
+    if (sid := valid_sid(SidKind.TASK, text)) is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no task SID: WT and 32 hexadecimal digits")
-    return text
+    return sid
 
 
 def _moment(text: str) -> int:

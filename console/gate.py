@@ -29,6 +29,9 @@ _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="flexcapture"'}
 _POLLED = "/api/calls"
 """The page of calls in progress polls this every 2 s, so requests for it are not user activity."""
 _READS = frozenset({"GET", "HEAD"})
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""The methods for which a path decides whether it is allowed. Any other one (TRACE, CONNECT) is
+refused to everyone, with or without a session."""
 
 
 class Gate:
@@ -91,6 +94,8 @@ class GateMiddleware:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
+        if request.method not in _METHODS:
+            raise HTTPException(405, "this method is not allowed", {"Allow": ", ".join(_METHODS)})
         if not is_host(request.headers.get("host")):
             raise HTTPException(400, "the Host header is not a host name or address")
         if "\x00" in scope["path"]:

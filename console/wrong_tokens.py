@@ -7,7 +7,8 @@ have at least 32 characters, so their security does not depend on the delay.
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from ipaddress import IPv6Address, ip_address, ip_network
+
+from pipeline.runtime.addresses import network_of
 
 FIRST_DELAY_S = 0.25
 LONGEST_DELAY_S = 4.0
@@ -83,16 +84,3 @@ class WrongTokens:
 
 def _delay(attempt: int) -> float:
     return float(min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(attempt - 1, 10)))
-
-
-def network_of(address: str) -> str:
-    """Return the network that counts as one client: an IPv4 address, the /64 network of an IPv6
-    address, or the text itself if it is no address."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address[:64]
-    if isinstance(found, IPv6Address):
-        mapped = found.ipv4_mapped
-        return str(mapped or ip_network((int(found), 64), strict=False))
-    return str(found)

@@ -8,6 +8,7 @@ from gateway.admission.admission import Entrance, UsedTickets
 from gateway.publishing.spill import SpillInUse, Spills
 from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Settings, SettingsError
+from pipeline.runtime.telemetry import Health
 
 log = structlog.get_logger(__name__)
 
@@ -46,10 +47,18 @@ def entrance_of(
     )
 
 
-def warn_of_missing(settings: Settings) -> None:
-    """Log a warning for each missing setting, with its consequence."""
-    if settings.twilio_auth_token is None:
-        log.warning("FLEXCAPTURE_TWILIO_AUTH_TOKEN is not set: every media stream is refused")
+def show_missing(settings: Settings, health: Health) -> None:
+    """Log a warning for each missing setting, with its consequence, and show in `health` that every
+    media stream is refused.
+
+    The gateway is unhealthy if media streams are started nevertheless: with an API key and a ticket
+    secret, twilio-adapter works without the auth token.
+    """
+    if not settings.auth_tokens:
+        text = "FLEXCAPTURE_TWILIO_AUTH_TOKEN is not set: every media stream is refused"
+        log.warning(text)
+        show = health.warn if settings.ticket_secret is None else health.bad
+        show("twilio", text)
     if settings.twilio_account_sid is None:
         log.warning(
             "FLEXCAPTURE_TWILIO_ACCOUNT_SID is not set: media streams of any account are accepted"

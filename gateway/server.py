@@ -16,7 +16,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from gateway.admission.admission import Entrance
-from gateway.configured import entrance_of, spills_of, warn_of_missing
+from gateway.configured import entrance_of, show_missing, spills_of
 from gateway.decision_reader import DecisionFollower
 from gateway.epoch import begin_epoch, in_use, is_reserved
 from gateway.publishing.outlets import Outlets, is_cut_off, show_kafka
@@ -84,7 +84,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     gc.set_threshold(GARBAGE_AFTER)
     settings.need("gateway_listen", "host:port to take media streams on")
     public_url = settings.need("gateway_public_url", "the URL that Twilio is given, wss://...")
-    warn_of_missing(settings)
+    show_missing(settings, health)
     instance = settings.instance or f"gateway-{socket.gethostname()}"
     directory = settings.state_dir and settings.state_dir / "gateway"
     spills = spills_of(settings, directory, instance)

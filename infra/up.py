@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import FrameType
 
 from infra.local.downloads import MissingTool
 from infra.local.kafka_cluster import broker_count, local_cluster
+from infra.other_users import other_users
 from infra.ports import free_before, is_free, kept_ports
 from infra.state_dir import InUse, StateDir
 from infra.supervisor.fork_server import ForkServer
@@ -20,9 +21,10 @@ from infra.supervisor.plan import Plan, RoleCommand, port_names
 from infra.supervisor.supervisor import CannotStart, Supervisor
 from pipeline.policy.decide import parse_list
 from pipeline.runtime.kafka_security import client_arguments
-from pipeline.runtime.permissions import DATABASE_SUFFIXES, named_paths, set_umask, tighten
+from pipeline.runtime.permissions import named_paths, set_umask, tighten, tighten_tree
 from pipeline.runtime.settings import PREFIX, Settings, SettingsError, listen_address
 from pipeline.runtime.telemetry import set_up_logs
+from pipeline.runtime.twilio_credentials import cannot_record
 from pipeline.store.database import open_database
 from schemas.registry import RegistryError
 
@@ -101,13 +103,16 @@ def check(settings: Settings, brokers: int | None = None) -> None:
 
 
 def close_to_others(settings: Settings, directory: Path) -> None:
-    """Restrict the permissions of files that other users of this machine can read. Raises
-    `SettingsError`."""
-    database = directory / "flexcapture.db"
-    own = [directory, directory / "logs", directory / "recordings"]
-    own += [database.with_name(database.name + suffix) for suffix in DATABASE_SUFFIXES]
-    for name, path in [*named_paths(settings), *(("the state directory", path) for path in own)]:
-        tighten(name, path, settings.file_mode)
+    """Restrict the permissions of all files in the state directory and in the directories that
+    settings name. Raises `SettingsError`."""
+    own = [directory, directory / "logs", directory / "recordings"]  # each may be a symbolic link
+    done: list[Path] = []
+    for name, path in [*(("the state directory", path) for path in own), *named_paths(settings)]:
+        resolved = path.resolve()
+        if not any(resolved.is_relative_to(root) for root in done):
+            tighten_tree(name, path, settings.file_mode)
+            done.append(resolved)
+    tighten("the state directory", directory / "console-token", 0o600)
 
 
 def _check_list(path: Path) -> None:
@@ -154,7 +159,8 @@ def _hold_and_run(
         )
         free_before(plan.used_ports(), _PORT_SECONDS)
         _say(f"state, logs and recordings are under {state_dir.path}")
-        _warn(settings)
+        for warning in warnings(plan, other_users()):
+            _told(f"warning: {warning}", OK)
         asyncio.run(_supervise(plan, state_dir, _kafka_commands(plan), start))
     return OK
 
@@ -194,14 +200,19 @@ def _token_place(plan: Plan) -> str:
     return f"in {plan.directory / 'console-token'}"
 
 
-def _warn(settings: Settings) -> None:
+def warnings(plan: Plan, users: Sequence[str]) -> Iterator[str]:
+    """Yield what the operator must know at the start. `users`: other people with an account on this
+    machine."""
+    settings = plan.settings
     if settings.monitored_agents is None:
-        _told(f"warning: {PREFIX}MONITORED_AGENTS is not set: no agent is monitored", OK)
-    if settings.twilio_account_sid is None or not settings.auth_tokens:
-        _told(
-            f"warning: {PREFIX}TWILIO_ACCOUNT_SID and {PREFIX}TWILIO_AUTH_TOKEN are not both set: "
-            "the gateway refuses every socket, and no media stream is recorded",
-            OK,
+        yield f"{PREFIX}MONITORED_AGENTS is not set: no agent is monitored"
+    yield from cannot_record(settings)
+    if plan.local_kafka and users:
+        yield (
+            "the local Kafka has no access control: other users of this machine "
+            f"({', '.join(users[:3])}{', ...' if len(users) > 3 else ''}) can read all audio there "
+            f"and write to it; on a shared machine set {PREFIX}KAFKA_BOOTSTRAP_SERVERS to a Kafka "
+            "with SASL"
         )
 
 

@@ -1,7 +1,7 @@
 """Measure how far the recorder is behind on `media`, and count records that expired unread."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import structlog
@@ -9,6 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
+from pipeline.runtime import kafka
+from pipeline.runtime.settings import Settings
 from schemas.topics import MEDIA
 
 log = structlog.get_logger(__name__)
@@ -33,10 +35,18 @@ EXPIRED = Counter(
 
 @dataclass(slots=True)
 class Lag:
-    """This process's position on each partition: the next offset to read, and the Kafka timestamp
-    (ms) of the last record read."""
+    """This process's position on each partition, and the timestamp (ms) of the oldest unread
+    record.
 
+    `epoch` grows with each assignment. The timestamp is that of the last record read. Before the
+    first one, and on partitions that wait, it must be looked up on the log: `untimed`.
+    """
+
+    epoch: int = 0
     _places: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """The next offset to read, and the timestamp of the last record read, 0 if there is none."""
+    _waiting: dict[int, int] = field(default_factory=dict)
+    _times: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def read(self, tp: TopicPartition, first: int, last: int, at: int) -> None:
         """Note that records `first` to `last` were read, the last with timestamp `at`. Missing
@@ -48,33 +58,83 @@ class Lag:
                 "audio expired unread", partition=tp.partition, records=first - expected, at=first
             )
         self._places[tp.partition] = last + 1, at
+        self._waiting.pop(tp.partition, None)
 
     def begin(self, tp: TopicPartition, offset: int) -> None:
         """Note that the partition will be read from `offset`."""
-        self._places[tp.partition] = offset, self._places.get(tp.partition, (0, 0))[1]
+        self._places[tp.partition] = offset, 0
+        self._waiting.pop(tp.partition, None)
 
     def forget(self) -> None:
         """Forget all partitions: another process owns them now."""
+        self.epoch += 1
         self._places.clear()
+        self._waiting.clear()
+        self._times.clear()
+
+    def not_begun(self, numbers: Iterable[int]) -> set[int]:
+        """Return those of the partitions of which no position is known."""
+        return set(numbers) - self._places.keys()
+
+    def wait_at(self, offsets: Mapping[int, int]) -> None:
+        """Note the partitions that are not being read, each with its first unread offset."""
+        self._waiting = dict(offsets)
+
+    def untimed(self, ends: Mapping[int, int]) -> dict[int, int]:
+        """Return the first unread offset, by partition, of which `note_times` must get the
+        timestamp. `ends`: end offset by partition number."""
+        unread = {n: offset for n, (offset, at) in self._unread(ends).items() if not at}
+        return {n: offset for n, offset in unread.items() if (n, offset) not in self._times}
+
+    def note_times(self, offsets: Mapping[int, int], times: Mapping[int, int]) -> None:
+        """Note the timestamps (ms) of records by partition, as far as they were found."""
+        self._times |= {(n, offsets[n]): at for n, at in times.items()}
 
     def position(self) -> int:
         """Return a number that grows whenever records are read."""
         return sum(offset for offset, _ in self._places.values())
 
     def unread(self, ends: Mapping[int, int]) -> int:
-        """Return the number of unread records on the partitions in `ends` (number: end offset)."""
+        """Return the number of unread records on the partitions in `ends` (number: end offset) that
+        are being read."""
         return sum(max(0, end - self._places[n][0]) for n, end in ends.items() if n in self._places)
 
     def export(self, ends: Mapping[int, int], now: int) -> None:
         """Set the gauges. `ends`: end offset by partition number; `now`: ms."""
-        oldest = now
-        for number, (offset, at) in self._places.items():
-            if ends.get(number, 0) > offset:
-                oldest = min(oldest, at or now)
-        age = max(0, now - oldest)
-        LAG_RECORDS.set(self.unread(ends))
+        unread = self._unread(ends)
+        times = [at or self._times.get((n, offset), now) for n, (offset, at) in unread.items()]
+        age = max(0, now - min(times, default=now))
+        LAG_RECORDS.set(sum(ends[n] - offset for n, (offset, _) in unread.items()))
         LAG_SECONDS.set(age / 1000)
         RETENTION_USED.set(age / (MEDIA.retention_ms or age or 1))
+
+    def _unread(self, ends: Mapping[int, int]) -> dict[int, tuple[int, int]]:
+        """Return first unread offset and known timestamp, else 0, of partitions with any."""
+        places = self._places | {n: (offset, 0) for n, offset in self._waiting.items()}
+        return {n: place for n, place in places.items() if place[0] < ends.get(n, 0)}
+
+
+async def timestamps(
+    settings: Settings, offsets: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """Return the Kafka timestamp (ms) of the first record at or after the offset of each partition,
+    as far as Kafka answers in time."""
+    found: dict[TopicPartition, int] = {}
+    consumer = kafka.consumer(settings, fetch_max_wait_ms=100, max_partition_fetch_bytes=1)
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await consumer.start()
+            consumer.assign(list(offsets))
+            for tp, offset in offsets.items():
+                consumer.seek(tp, offset)
+            while left := offsets.keys() - found.keys():
+                records = await consumer.getmany(*left, timeout_ms=200)
+                found |= {tp: of[0].timestamp for tp, of in records.items() if of}
+    except (KafkaError, TimeoutError) as error:
+        log.warning("age of unread audio not known", error=repr(error))
+    finally:
+        await consumer.stop()
+    return found
 
 
 async def committed_offset(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int | None:
@@ -86,3 +146,13 @@ async def committed_offset(consumer: AIOKafkaConsumer, tp: TopicPartition) -> in
         log.warning("committed offset not known", partition=tp.partition, error=repr(error))
         return None
     return offset
+
+
+async def first_unread(
+    consumer: AIOKafkaConsumer, partitions: Collection[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return the offset from which the group has yet to read each partition: the committed one, or
+    that of the first record that is left. Raise `KafkaError` or `TimeoutError`."""
+    async with asyncio.timeout(ANSWER_SECONDS):
+        starts = await consumer.beginning_offsets(partitions)
+        return {tp: max(starts[tp], await consumer.committed(tp) or 0) for tp in partitions}

@@ -8,6 +8,7 @@ rebalance, a replay) has the same result both times; for the reasons see docs/de
 import asyncio
 import gc
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -17,7 +18,7 @@ from prometheus_client import Counter, Gauge
 from agents.recorder.checkpoints import read_checkpoints
 from agents.recorder.effects import Effects, GivenUp
 from agents.recorder.held import HeldPartitions
-from agents.recorder.lag import Lag, committed_offset
+from agents.recorder.lag import Lag, committed_offset, timestamps
 from agents.recorder.reading import PartitionInWork, media_consumer
 from agents.recorder.storage.storage import drop_left_overs
 from agents.recorder.watch import RecorderWatch
@@ -111,7 +112,12 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._held = HeldPartitions(self._consumer, topic)
         self._lag = Lag()
         self._watch = RecorderWatch(
-            self._consumer, self._lag, self._held, lambda: effects.moved, clock.now
+            self._consumer,
+            self._lag,
+            self._held,
+            lambda: effects.moved,
+            clock.now,
+            timestamps=partial(timestamps, settings),
         )
         self._lock = asyncio.Lock()
         self._rebalances = 0

@@ -30,6 +30,7 @@ from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
+from pipeline.runtime.twilio_credentials import missing_for_requests
 from schemas.codec import Undecodable, decode, encode
 from schemas.topics import DEAD_LETTERS, STREAM_COMMANDS, STREAM_EVENTS, Topic
 
@@ -51,13 +52,9 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """The role twilio-adapter. Without credentials it stays up, unhealthy, and takes no command."""
     account, credentials = settings.twilio_account_sid, settings.rest_credentials
     if account is None or credentials is None or not settings.ticket_secrets:
-        log.warning("no Twilio credentials: no call will be recorded")
-        health.bad(
-            "twilio",
-            "no Twilio credentials: set FLEXCAPTURE_TWILIO_ACCOUNT_SID and "
-            "FLEXCAPTURE_TWILIO_AUTH_TOKEN, or, in place of the token, FLEXCAPTURE_TICKET_SECRET, "
-            "FLEXCAPTURE_TWILIO_API_KEY_SID and FLEXCAPTURE_TWILIO_API_KEY_SECRET",
-        )
+        missing = missing_for_requests(settings)
+        log.warning("no Twilio credentials: no call will be recorded", missing=missing)
+        health.bad("twilio", f"no Twilio credentials: set {missing}")
         health.good("starting")
         await stop.wait()
         return

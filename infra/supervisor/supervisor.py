@@ -17,6 +17,7 @@ from infra.supervisor.warm import all_usable
 from pipeline.runtime.http_server import serving
 from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
 from pipeline.runtime.settings import Role, SettingsError
+from pipeline.runtime.twilio_credentials import missing_for_requests
 from schemas import registry, topics
 
 _KAFKA_SECONDS = 60.0
@@ -205,7 +206,7 @@ class Supervisor:
         assert program.http is not None
         while True:
             status, text = await health_of(program.http)
-            if status == 200 or (status == 503 and self._waits_for_credentials(program)):
+            if status == 200 or (self._lacks_credentials(program) and is_only(text, "twilio")):
                 reasons.pop(program.name, None)
                 return
             if is_waiting_for_a_list(program.role, status, text):
@@ -215,13 +216,11 @@ class Supervisor:
             reasons[program.name] = text
             await asyncio.sleep(_PROBE_SECONDS)
 
-    def _waits_for_credentials(self, program: Program) -> bool:
+    def _lacks_credentials(self, program: Program) -> bool:
         settings = self._plan.settings
         if program.role == Role.GATEWAY:
-            return settings.twilio_account_sid is None or not settings.auth_tokens
-        has_credentials = settings.rest_credentials is not None and settings.ticket_secrets
-        unset = settings.twilio_account_sid is None or not has_credentials
-        return unset and program.role == Role.TWILIO_ADAPTER
+            return not settings.auth_tokens
+        return program.role == Role.TWILIO_ADAPTER and bool(missing_for_requests(settings))
 
     @property
     def _backing(self) -> list[Child]:
@@ -247,6 +246,11 @@ def is_waiting_for_a_list(role: str, status: int, text: str) -> bool:
     The other roles must not wait for the list: `flexcapture policy accept` needs the pipeline."""
     reasons = [line.split(":")[0] for line in text.splitlines()]
     return role == Role.STREAM_MANAGER and status == 503 and {*reasons} <= _OF_THE_LIST
+
+
+def is_only(text: str, name: str) -> bool:
+    """Return whether a health check gives this reason and no other one. Warnings do not count."""
+    return {line.split(":")[0] for line in text.splitlines()} - {"warning"} == {name}
 
 
 _OF_THE_LIST = frozenset({"monitored-list", "policy", "warning"})

@@ -10,6 +10,7 @@ import re
 import shlex
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -83,12 +84,45 @@ def tighten(name: str, path: Path, file_mode: int) -> None:
         return
     if found.mode & stat.S_ISVTX:
         raise SettingsError(f"{name}: {found}, and is shared with them: use another directory")
-    try:
-        path.chmod(found.closed)
-    except OSError as error:
-        raise SettingsError(f"{name}: {found} ({error}); run: {found.command}") from error
+    _close(name, found)
     if _open_path(path, file_mode) is not None:
         raise SettingsError(f"{name}: {found}: its file system does not support modes")
+
+
+def _close(name: str, found: _OpenPath) -> None:
+    try:
+        found.path.chmod(found.closed)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SettingsError(f"{name}: {found} ({error}); run: {found.command}") from error
+
+
+def tighten_tree(name: str, root: Path, file_mode: int) -> None:
+    """Remove others' access to the path and, if it is a directory, to everything below it. Raise
+    `SettingsError` as `tighten` does.
+
+    Symbolic links below `root` are not followed. A directory is closed before it is read, so that
+    others cannot replace its entries meanwhile.
+    """
+    tighten(name, root, file_mode)
+    directories = [str(root)] if root.is_dir() else []
+    while directories:
+        for path, mode in _entries(directories.pop()):
+            if (found := _if_open(path, mode, file_mode)) is not None:
+                _close(name, found)
+            if stat.S_ISDIR(mode):
+                directories.append(path)
+
+
+def _entries(directory: str) -> Iterator[tuple[str, int]]:
+    """Yield path and mode of what is in the directory, without symbolic links. Nothing if it is
+    gone, or if another user owns it and has closed it (`lost+found`)."""
+    with suppress(FileNotFoundError, PermissionError), os.scandir(directory) as found:
+        for entry in found:
+            with suppress(FileNotFoundError):
+                if not entry.is_symlink():
+                    yield entry.path, entry.stat(follow_symlinks=False).st_mode
 
 
 def set_umask(file_mode: int) -> None:
@@ -102,6 +136,11 @@ def _open_path(path: Path, file_mode: int) -> _OpenPath | None:
         mode = path.stat().st_mode
     except OSError:
         return None
+    return _if_open(path, mode, file_mode)
+
+
+def _if_open(path: Path | str, mode: int, file_mode: int) -> _OpenPath | None:
+    """Return the path if this mode of it gives others access."""
     allowed = directory_mode(file_mode) if stat.S_ISDIR(mode) else file_mode
     is_open = stat.S_IMODE(mode) & 0o077 & ~allowed
-    return _OpenPath(path, stat.S_IMODE(mode), allowed) if is_open else None
+    return _OpenPath(Path(path), stat.S_IMODE(mode), allowed) if is_open else None

@@ -148,9 +148,9 @@ def _checked_prefix(text: str) -> str:
 
 
 def _checked_account(text: str) -> str:
-    if valid_sid(SidKind.ACCOUNT, text) is None:
+    if (sid := valid_sid(SidKind.ACCOUNT, text)) is None:
         raise ValueError(f"{text!r} is not an account SID: AC and 32 hexadecimal digits")
-    return text
+    return sid
 
 
 def _checked_start(text: str) -> str:

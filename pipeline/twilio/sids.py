@@ -2,7 +2,9 @@
 
 Task attributes, parameters of media streams and answers over the network are not under our control:
 where a SID enters, `valid_sid` decides whether it is one. A value that is none counts as absent, so
-that nothing else can become a part of a request's path, or a key.
+that nothing else can become a part of a request's path, or a key. White space around a SID makes it
+invalid. Upper-case digits are valid and are made lower-case, as Twilio writes them, so that one
+object has one key.
 """
 
 import re
@@ -44,8 +46,10 @@ _VISIBLE = {
 
 
 def valid_sid(kind: SidKind, value: object) -> str | None:
-    """Return the value if it is a SID of this kind, else None."""
-    return value if isinstance(value, str) and _PATTERNS[kind](value) else None
+    """Return the SID, with lower-case digits, if the value is one of this kind; else None."""
+    if not isinstance(value, str) or _PATTERNS[kind](value) is None:
+        return None
+    return value[:2] + value[2:].lower()
 
 
 def only_sid_in(kind: SidKind, raw: bytes) -> str | None:
@@ -62,12 +66,8 @@ def is_invalid(kind: SidKind, value: object) -> bool:
 
 
 def sid_in(values: Mapping[str, Any], name: str, kind: SidKind) -> str | None:
-    """Return the SID of that name without the spaces around it; None if there is none of this
-    kind."""
-    value = values.get(name)
-    if not isinstance(value, str):
-        return None
-    return value if _PATTERNS[kind](value) else valid_sid(kind, value.strip())
+    """Return the SID of that name; None if there is none of this kind."""
+    return valid_sid(kind, values.get(name))
 
 
 def invalid_in(values: Mapping[str, Any], names: Mapping[str, SidKind]) -> tuple[SidKind, ...]:

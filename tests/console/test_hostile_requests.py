@@ -18,6 +18,8 @@ from console import body, wrong_tokens
 from console.app import make_app
 from console.safety import SAFETY_HEADERS
 from infra.ports import chosen
+from pipeline.runtime import http_server
+from pipeline.runtime.http_connections import MAX_CONNECTIONS_OF_ADDRESS
 from pipeline.runtime.http_server import serving
 from pipeline.runtime.telemetry import Health
 from pipeline.store.audio import AudioStore
@@ -238,3 +240,117 @@ def test_forwarded_headers_count_from_trusted_proxies_alone(
         authorized = {"Authorization": f"Bearer {TOKEN}"}
         entry = client.get("/api/audit?limit=1", headers=authorized).json()["entries"][0]
         assert ("203.0.113.9" if is_trusted else source) == entry["address"]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "expected"),
+    [
+        ("garbage", PROXY),
+        ('"><script>', PROXY),
+        ("203.0.113.9, garbage", PROXY),
+        ("fe80::1%<script>", PROXY),
+        ("203.0.113.999", PROXY),
+        ("203.0.113.9:x", PROXY),
+        ("", PROXY),
+        ("unknown,", PROXY),
+        ("garbage ,203.0.113.9,", PROXY),
+        ("garbage ,  203.0.113.9", "203.0.113.9"),
+        ("203.0.113.9:4711", "203.0.113.9"),
+        ("[2001:DB8:0::1]:4711", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        (f"garbage, 203.0.113.9, {PROXY}", "203.0.113.9"),
+    ],
+)
+def test_only_ip_addresses_are_taken_from_a_proxy(
+    server: tuple[str, int], forwarded: str, expected: str
+) -> None:
+    """Anything else leaves the address of the proxy itself in the audit table."""
+    transport = httpx.HTTPTransport(local_address=PROXY)
+    headers = {"X-Forwarded-For": forwarded}
+    with httpx.Client(transport=transport, base_url=f"http://{server[0]}:{server[1]}") as client:
+        client.post("/sign-in", data={"token": TOKEN}, headers=headers)
+        authorized = {"Authorization": f"Bearer {TOKEN}"}
+        entry = client.get("/api/audit?limit=1", headers=authorized).json()["entries"][0]
+    assert expected == entry["address"]
+
+
+@pytest.mark.parametrize("credentials", [b"", BEARER])
+@pytest.mark.parametrize("method", [b"TRACE", b"TRACK", b"CONNECT", b"PROPFIND", b"get", b"X"])
+@pytest.mark.parametrize("path", [b"/", b"/search", b"/api/calls", b"/static/x", b"/nothing", b"*"])
+def test_other_methods_are_refused_to_everyone(
+    server: tuple[str, int], method: bytes, path: bytes, credentials: bytes
+) -> None:
+    """405 with the methods that there are, on pages too, with and without a token."""
+    [head] = answers(server, Sent(method, path, credentials=credentials).encoded())
+    assert head.startswith(b"405"), head
+    assert b"\r\nallow: GET, HEAD, POST" in head
+    assert_safe([head])
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GET / HT",
+        b"GET / HTTP/1.1\r\nHost: x\r\nX-Head",
+        b"GET /sign-in HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHo",
+    ],
+)
+def test_a_head_that_does_not_come_ends_the_connection(
+    server: tuple[str, int], begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With 408 if a part of it came. The server closes; the test waits for that."""
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.2)
+    heads = _answers_until_closed(server, begun)
+    assert_safe(heads)
+    whole, last = begun.count(b"\r\n\r\n"), begun.rpartition(b"\r\n\r\n")[2]
+    if whole:  # uvicorn's own limit between an answer and the next request ends this one
+        assert heads[0].startswith(b"200")
+    else:
+        assert [b"408 Request Timeout"] * bool(last) == [head.split(b"\r\n")[0] for head in heads]
+
+
+def test_a_head_that_drips_ends_the_connection(
+    server: tuple[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is for all of the head; each further byte does not begin it anew. So after an
+    answer."""
+    monkeypatch.setattr(http_server, "HEAD_SECONDS", 0.3)
+    with socket.create_connection(server, timeout=20) as connection:
+        connection.sendall(b"HEAD /sign-in HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+        connection.settimeout(0.02)
+        for _ in range(500):
+            with contextlib.suppress(TimeoutError):
+                assert connection.recv(65536).startswith(b"HTTP/1.1 408")
+                return
+            connection.sendall(b"x")
+    pytest.fail("still open")
+
+
+def test_many_connections_leave_the_console_usable(server: tuple[str, int]) -> None:
+    """From the same address: the oldest ones without a request are closed."""
+    with contextlib.ExitStack() as stack:
+        idle = [
+            stack.enter_context(socket.create_connection(server, timeout=20))
+            for _ in range(MAX_CONNECTIONS_OF_ADDRESS + 30)
+        ]
+        for connection in idle:
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(b"GET / HTTP/1.1\r\n")
+        for connection in idle[:30]:
+            with contextlib.suppress(ConnectionError):
+                while connection.recv(65536):
+                    pass
+        assert 200 == httpx.get(f"http://{server[0]}:{server[1]}/sign-in").status_code
+
+
+def _answers_until_closed(server: tuple[str, int], request: bytes) -> list[bytes]:
+    received = b""
+    with socket.create_connection(server, timeout=20) as connection:
+        connection.sendall(request)
+        while piece := connection.recv(65536):
+            received += piece
+    return [head.split(b"\r\n\r\n")[0] for head in received.split(b"HTTP/1.1 ")[1:]]

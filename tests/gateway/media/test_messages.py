@@ -137,7 +137,10 @@ def test_a_start_carries_what_our_request_passed_on():
 
 
 OTHER_CALL = "CA" + "4" * 32
-HOSTILE = ("", "../Messages", CALL + ".json?x=", CALL[:-1], CALL + "0", CALL + "\n0", 7, ["x"])
+HOSTILE = (
+    *("", "../Messages", CALL + ".json?x=", CALL[:-1], CALL + "0", CALL + "\n0", 7, ["x"]),
+    *(CALL + "\n", " " + CALL, CALL + " ", "\t" + CALL),
+)
 
 
 @pytest.mark.parametrize("value", HOSTILE)
@@ -150,6 +153,14 @@ def test_a_sid_of_the_wrong_form_counts_as_absent(value):
 
     assert (None, None, OTHER_CALL) == (parsed.account_sid, parsed.task_sid, parsed.call_sid)
     assert sorted(kinds) == sorted(parsed.invalid_sids)
+
+
+@pytest.mark.parametrize("sid", [f"{ACCOUNT}\n", f" {ACCOUNT}", f"{ACCOUNT}\u2003"])
+def test_an_account_with_white_space_around_it_is_none(sid):
+    """The configured account is then refused, as for a start without one."""
+    parsed = parse(start(accountSid=sid))
+    assert parsed.account_sid is None
+    assert (SidKind.ACCOUNT,) == parsed.invalid_sids
 
 
 @pytest.mark.parametrize("value", HOSTILE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.supervisor.supervisor import is_waiting_for_a_list
+from infra.supervisor.supervisor import is_only, is_waiting_for_a_list
 from pipeline.runtime.settings import Role
 
 
@@ -22,3 +22,19 @@ def test_a_list_that_is_held_back_does_not_keep_the_pipeline_from_starting(
 ) -> None:
     """The stream manager does its work by the list in force; accepting the other needs Kafka."""
     assert ready == is_waiting_for_a_list(role, status, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "ready"),
+    [
+        ("twilio: no Twilio credentials: set X", True),
+        ("twilio: x\nwarning: clock: y", True),
+        ("starting: not ready yet\ntwilio: x", False),
+        ("not listening yet", False),
+        ("ok", False),
+        ("", False),
+    ],
+)
+def test_missing_credentials_do_not_hide_another_reason(text: str, ready: bool) -> None:
+    """A role without credentials is ready once nothing else is missing."""
+    assert ready == is_only(text, "twilio")

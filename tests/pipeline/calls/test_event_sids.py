@@ -20,6 +20,9 @@ HOSTILE = (
     "../Messages.json?To=%2B15550100",
     f"../../AC{'f' * 32}/Calls/{CUSTOMER_LEG}",
     CUSTOMER_LEG[:-1],
+    f"{CUSTOMER_LEG}\n",
+    f" {CUSTOMER_LEG}",
+    f"{CUSTOMER_LEG}\u2003",
 )
 ATTRIBUTES = {"from": "+15550001111", "direction": "inbound"}
 
@@ -58,6 +61,18 @@ def test_a_hostile_call_sid_is_no_leg_of_the_call(hostile: str) -> None:
     assert (*(SidKind.CALL,) * 3, SidKind.CONFERENCE) == kinds
 
 
+def test_a_leg_in_upper_case_is_the_same_leg() -> None:
+    """The call has one leg, with the digits in lower case as Twilio writes them."""
+    story = inbound()
+    upper = CUSTOMER_LEG[:2] + CUSTOMER_LEG[2:].upper()
+    assert upper != CUSTOMER_LEG
+    story.attributes["call_sid"] = upper
+    story.task("updated", 1_000).participant("join", 2_000, upper)
+
+    assert CUSTOMER_LEG == story.events[-1].call_sid
+    assert [CUSTOMER_LEG] == [leg.call_sid for leg in folded(story).legs]
+
+
 def test_a_hostile_call_sid_does_not_hide_the_customers_leg() -> None:
     """A later event with a wrong SID says nothing of it: the leg of before stays."""
     story = inbound()
@@ -94,7 +109,7 @@ def test_a_callback_of_no_party_says_nothing(hostile: str) -> None:
     assert [None] * 2 == [event.call_sid for event in story.events[:2]]
 
 
-@pytest.mark.parametrize("hostile", ["WT1", f"{TASK}/../x", TASK[:-1]])
+@pytest.mark.parametrize("hostile", ["WT1", f"{TASK}/../x", TASK[:-1], f" {TASK}"])
 def test_an_event_of_no_task_is_unreadable_and_counted(hostile: str) -> None:
     """As one without a task SID is."""
     [element] = classify(_created(task_sid=hostile))

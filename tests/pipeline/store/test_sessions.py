@@ -1,6 +1,7 @@
 """Sessions and the audit table, on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -18,6 +19,15 @@ SESSION = ConsoleSession("abc", NOON, NOON, "10.0.0.1", "Browser")
 def engine(database_url: str) -> Iterator[Engine]:
     """A migrated database."""
     engine = open_database(database_url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
+    """A migrated SQLite database."""
+    engine = open_database(f"sqlite:///{tmp_path}/contacts.db")
     migrate(engine)
     yield engine
     engine.dispose()
@@ -85,3 +95,43 @@ def test_entries_are_neither_changed_nor_deleted(engine: Engine, statement: str)
     with pytest.raises(SQLAlchemyError), engine.begin() as connection:
         connection.execute(text(statement))
     assert [entry] == [stored.entry for stored in audit.latest(9)]
+
+
+_VALUES = "(position, at, action, actor, address, inum, recording_id, detail)"
+_FALSE = "1, 'download', 'nobody', '', '', '', ''"
+_UPSERT = f"INSERT INTO console_audit {_VALUES} VALUES (1, {_FALSE}) ON CONFLICT (position) DO "
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"INSERT OR REPLACE INTO console_audit {_VALUES} VALUES (1, {_FALSE})",
+        f"REPLACE INTO console_audit {_VALUES} VALUES (1, {_FALSE})",
+        f"REPLACE INTO console_audit {_VALUES.replace('position', 'rowid')} VALUES (1, {_FALSE})",
+        f"REPLACE INTO console_audit {_VALUES} SELECT position, {_FALSE} FROM console_audit",
+        f"{_UPSERT} UPDATE SET actor = 'nobody'",
+        "UPDATE OR REPLACE console_audit SET position = 1 WHERE position = 2",
+        "WITH gone AS (DELETE FROM console_audit RETURNING *) SELECT * FROM gone",
+    ],
+)
+def test_entries_are_not_replaced(engine: Engine, statement: str) -> None:
+    """By no statement that ends in place of another row, in the dialect of either database."""
+    audit = AuditLog(engine)
+    entries = [AuditEntry(NOON, Action.DOWNLOAD, actor, "10.0.0.1") for actor in ("first", "last")]
+    for entry in entries:
+        audit.append(entry)
+    with pytest.raises(SQLAlchemyError), engine.begin() as connection:
+        connection.execute(text(statement))
+    assert entries[::-1] == [stored.entry for stored in audit.latest(9)]
+
+
+@pytest.mark.parametrize("position", [-1, 0])
+def test_a_position_that_stands_for_none_is_refused(sqlite_engine: Engine, position: int) -> None:
+    """On SQLite, where such an entry could be replaced, or would stop all later ones."""
+    audit = AuditLog(sqlite_engine)
+    with pytest.raises(SQLAlchemyError), sqlite_engine.begin() as connection:
+        connection.execute(
+            text(f"INSERT INTO console_audit {_VALUES} VALUES ({position}, {_FALSE})")
+        )
+    audit.append(AuditEntry(NOON, Action.DOWNLOAD, "token", "10.0.0.1"))
+    assert 1 == len(audit.latest(9))

@@ -17,7 +17,18 @@ def test_a_prefix_and_32_hexadecimal_digits_are_a_sid_of_one_kind(
     """Of its own kind, and of no other."""
     sid = PREFIXES[kind] + digits
     assert [kind] == [each for each in SidKind if valid_sid(each, sid)]
-    assert sid == sid_in({"sid": f" {sid}\n"}, "sid", kind)
+    assert PREFIXES[kind] + digits.lower() == valid_sid(kind, sid) == sid_in({"s": sid}, "s", kind)
+
+
+@given(KINDS, DIGITS, st.sampled_from(" \n\t\r\0\x0b\u2003\ufeff"), st.booleans())
+def test_white_space_around_a_sid_makes_it_invalid(
+    kind: SidKind, digits: str, space: str, is_before: bool
+) -> None:
+    """It is absent, and reported as invalid."""
+    sid = PREFIXES[kind] + digits
+    spaced = {"sid": space + sid if is_before else sid + space}
+    assert sid_in(spaced, "sid", kind) is None
+    assert (kind,) == invalid_in(spaced, {"sid": kind})
 
 
 @given(KINDS, st.text() | st.none() | st.integers() | st.lists(st.text()))

@@ -7,8 +7,9 @@ import pytest
 
 _ROLE = """
 import asyncio, sys, threading, time
+import cli.main
 from cli.main import _role
-from pipeline import cli, process
+from pipeline.runtime import process
 from pipeline.runtime.settings import Role, Settings
 
 process.END_AFTER_S = 2.0
@@ -17,7 +18,7 @@ async def main(settings, health, stop):
     print("begun", flush=True)
     {body}
 
-cli._lazily = lambda module, name: main
+cli.main.ROLES = {{Role.TRACKER: lambda: main}}
 sys.exit(_role(Role.TRACKER, Settings()))
 """
 

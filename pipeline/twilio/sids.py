@@ -3,8 +3,8 @@
 Task attributes, parameters of media streams and answers over the network are not under our control:
 where a SID enters, `valid_sid` decides whether it is one. A value that is none counts as absent, so
 that nothing else can become a part of a request's path, or a key. White space around a SID makes it
-invalid. Upper-case digits are valid and are made lower-case, as Twilio writes them, so that one
-object has one key.
+invalid. Upper-case digits, which Twilio does not write, are valid and stay as they are: a SID that
+differs in case only is another SID.
 """
 
 import re
@@ -46,10 +46,8 @@ _VISIBLE = {
 
 
 def valid_sid(kind: SidKind, value: object) -> str | None:
-    """Return the SID, with lower-case digits, if the value is one of this kind; else None."""
-    if not isinstance(value, str) or _PATTERNS[kind](value) is None:
-        return None
-    return value[:2] + value[2:].lower()
+    """Return the value if it is a SID of this kind, else None."""
+    return value if isinstance(value, str) and _PATTERNS[kind](value) else None
 
 
 def only_sid_in(kind: SidKind, raw: bytes) -> str | None:

@@ -61,18 +61,6 @@ def test_a_hostile_call_sid_is_no_leg_of_the_call(hostile: str) -> None:
     assert (*(SidKind.CALL,) * 3, SidKind.CONFERENCE) == kinds
 
 
-def test_a_leg_in_upper_case_is_the_same_leg() -> None:
-    """The call has one leg, with the digits in lower case as Twilio writes them."""
-    story = inbound()
-    upper = CUSTOMER_LEG[:2] + CUSTOMER_LEG[2:].upper()
-    assert upper != CUSTOMER_LEG
-    story.attributes["call_sid"] = upper
-    story.task("updated", 1_000).participant("join", 2_000, upper)
-
-    assert CUSTOMER_LEG == story.events[-1].call_sid
-    assert [CUSTOMER_LEG] == [leg.call_sid for leg in folded(story).legs]
-
-
 def test_a_hostile_call_sid_does_not_hide_the_customers_leg() -> None:
     """A later event with a wrong SID says nothing of it: the leg of before stays."""
     story = inbound()

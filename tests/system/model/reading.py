@@ -105,7 +105,7 @@ def _of_callback(
         "step": step,
         "at": _at(words.get("Timestamp"), event, arrived_at),
         "number": number(words.get("SequenceNumber")),
-        "task": friendly[:2] + friendly[2:].lower() or None,
+        "task": friendly or None,
         "leg": None if subject == "conference" else words["CallSid"],
         "words": words,
     }
@@ -185,6 +185,5 @@ def is_sid(prefix: str, value: Any) -> bool:
 
 
 def _with_sids(words: dict[str, Any], kinds: dict[str, str]) -> dict[str, Any]:
-    """The words without those that must be SIDs and are none. Digits are made lower-case."""
-    valid = {w: v for w, v in words.items() if w not in kinds or is_sid(kinds[w], v)}
-    return {w: v[:2] + v[2:].lower() if w in kinds else v for w, v in valid.items()}
+    """The words without those that must be SIDs and are none."""
+    return {w: v for w, v in words.items() if w not in kinds or is_sid(kinds[w], v)}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline.runtime.acls import ACCESS, Acl, Operation, ResourceType, acls
 from pipeline.runtime.settings import Role
 
-DOCS = Path(__file__).parents[2] / "docs" / "kafka.md"
+DOCS = Path(__file__).parents[3] / "docs" / "kafka.md"
 
 
 def documented(role: Role) -> frozenset[Acl]:

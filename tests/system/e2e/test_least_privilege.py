@@ -11,7 +11,7 @@ import pytest
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SECRETS = {
     "FLEXCAPTURE_TWILIO_AUTH_TOKEN": "a-token-that-can-be-found",
     "FLEXCAPTURE_CONSOLE_TOKEN": "a-console-token-that-can-be-found-again",

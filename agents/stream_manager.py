@@ -24,8 +24,6 @@ from schemas.records import (
     Call,
     CallStreams,
     CommandAnswered,
-    FetchLeg,
-    FindConference,
     GatewayAlive,
     GatewayStarted,
     LegFetched,
@@ -33,9 +31,7 @@ from schemas.records import (
     MediaStreamClosed,
     MediaStreamOpened,
     RecordingDecided,
-    StartDuplicateStream,
-    StopDuplicateStream,
-    VerifyLeg,
+    StreamCommand,
 )
 from schemas.topics import (
     CALLS,
@@ -134,15 +130,9 @@ class StreamsCore:
 def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
     """Return what to publish. A decision is on `media` too, in order with the audio: that alone
     decides what of the audio is kept."""
+    if isinstance(told, StreamCommand):
+        return (Output(STREAM_COMMANDS, key, told),)
     match told:
-        case (
-            StartDuplicateStream()
-            | StopDuplicateStream()
-            | FindConference()
-            | VerifyLeg()
-            | FetchLeg()
-        ):
-            return (Output(STREAM_COMMANDS, key, told),)
         case LegFetched():
             return (Output(CTI_RESOLVED, key, told),)
         case RecordingDecided():

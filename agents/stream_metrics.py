@@ -15,14 +15,10 @@ from pipeline.streams.verification import CONTRADICTED, VERIFY, is_unverified
 from schemas.records import (
     CallStreams,
     CommandAnswered,
-    FetchLeg,
-    FindConference,
     LegFetched,
     MediaStreamChanged,
     RecordingDecided,
-    StartDuplicateStream,
-    StopDuplicateStream,
-    VerifyLeg,
+    StreamCommand,
 )
 
 LONGEST_TICK_MS = 5_000
@@ -106,16 +102,12 @@ class StreamMetrics:
     def published(self, following: manager.Next) -> None:
         """Count the records that a step publishes."""
         for told in following.told:
+            if isinstance(told, StreamCommand):
+                PUBLISHED.labels(type(told).__name__, "").inc()
+                continue
             match told:
-                case (
-                    StartDuplicateStream()
-                    | StopDuplicateStream()
-                    | FindConference()
-                    | VerifyLeg()
-                    | FetchLeg()
-                    | LegFetched()
-                ):
-                    PUBLISHED.labels(type(told).__name__, "").inc()
+                case LegFetched():
+                    PUBLISHED.labels("LegFetched", "").inc()
                 case RecordingDecided():
                     PUBLISHED.labels("RecordingDecided", told.decision).inc()
                     state = following.state

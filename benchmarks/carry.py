@@ -11,7 +11,6 @@ from functools import lru_cache
 
 import uvloop
 from aiokafka import AIOKafkaProducer
-from aiokafka.partitioner import murmur2
 
 from benchmarks.calls import kinesis_records
 from bridge.kinesis_reader import Batch
@@ -19,7 +18,7 @@ from bridge.shard_carrier import Reader, ShardCarrier, World, Writer
 from bridge.transactions import ShardWriter
 from pipeline.kinesis.messages import KinesisRecord, Limits, Message
 from pipeline.kinesis.shard_ref import Incarnation, Place
-from pipeline.runtime.kafka import producer
+from pipeline.runtime.kafka import partition_of, producer
 from pipeline.runtime.log_clock import machine_clock
 from pipeline.runtime.settings import Settings, load
 from pipeline.runtime.telemetry import Health, set_up_logs
@@ -51,7 +50,7 @@ class MemoryReader:
 
 @lru_cache(maxsize=16_384)
 def _partition(key: bytes) -> int:
-    return int(murmur2(key) & 0x7FFFFFFF) % CTI_EVENTS.partitions
+    return partition_of(key, CTI_EVENTS.partitions)
 
 
 class BareWriter:

@@ -7,10 +7,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.partitioner import murmur2
 
 from pipeline.kinesis.shard_ref import Incarnation, Place
-from pipeline.runtime.kafka import consumer
+from pipeline.runtime.kafka import consumer, partition_of
 from pipeline.runtime.settings import Settings
 from schemas.codec import decode
 from schemas.records import BridgeCheckpoint, BridgePeriod
@@ -23,9 +22,9 @@ _IDLE_POLL_MS = 200
 _EAGER_POLL_MS = 10
 
 
-def partition_of(place: Place) -> int:
+def checkpoint_partition(place: Place) -> int:
     """Return the partition of the place's checkpoint."""
-    return int(murmur2(place.key.encode()) & 0x7FFFFFFF) % BRIDGE_CHECKPOINTS.partitions
+    return partition_of(place.key.encode(), BRIDGE_CHECKPOINTS.partitions)
 
 
 class Blocked(RuntimeError):

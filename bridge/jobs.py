@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from bridge.checkpoints import Checkpoints, partition_of
+from bridge.checkpoints import Checkpoints, checkpoint_partition
 from bridge.leases import Leases
 from bridge.transactions import ShardWriter
 from pipeline.kinesis.lineage import Plan
@@ -158,7 +158,7 @@ async def agreed(desk: Desk, place: Place, wanted: Callable[[], Period]) -> Peri
     writer = ShardWriter(desk.settings, place, Limits())
     try:
         await writer.start()
-        await desk.checkpoints.caught_up(partition_of(place))
+        await desk.checkpoints.caught_up(checkpoint_partition(place))
         known = desk.checkpoints.period(place)
         if known is not None:
             return Period(known.begins_at, known.ends_at)

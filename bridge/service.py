@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Gauge
 
 from bridge.checkpoint_cleanup import Retirement
-from bridge.checkpoints import Blocked, Checkpoints, partition_of
+from bridge.checkpoints import Blocked, Checkpoints, checkpoint_partition
 from bridge.jobs import CLOCK_ERROR_MS, Desk, Errand, check_start, live
 from bridge.kinesis_reader import DEFAULT_STREAM, Kinesis, ShardReader
 from bridge.leases import Leases, group_of
@@ -241,7 +241,7 @@ class Bridge:
     async def _carry(self, place: Place, carrier: ShardCarrier) -> None:
         try:
             if await carrier.run() is End.FINISHED:
-                await self.checkpoints.caught_up(partition_of(place))
+                await self.checkpoints.caught_up(checkpoint_partition(place))
         finally:
             del self._carriers[place]
             self._list_now()
@@ -260,7 +260,7 @@ class Bridge:
         self._changed.set()
 
     async def _checkpoint(self, place: Place) -> BridgeCheckpoint | None:
-        await self.checkpoints.caught_up(partition_of(place))
+        await self.checkpoints.caught_up(checkpoint_partition(place))
         return self.checkpoints.get(place)
 
     async def _reader(self, place: Place, position: str | None, since: int | None) -> ShardReader:

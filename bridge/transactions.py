@@ -14,13 +14,12 @@ from functools import lru_cache
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 from prometheus_client import Counter
 
-from bridge.checkpoints import partition_of
+from bridge.checkpoints import checkpoint_partition
 from pipeline.kinesis.messages import Limits, Message
 from pipeline.kinesis.shard_ref import Place
-from pipeline.runtime.kafka import BATCH_BYTES, producer
+from pipeline.runtime.kafka import BATCH_BYTES, partition_of, producer
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import count_invalid_sids
 from schemas.codec import encode
@@ -55,8 +54,8 @@ _transactions = Counter(
 
 @lru_cache(maxsize=16_384)
 def _event_partition(key: bytes) -> int:
-    # Partitions as all our producers do. Cached, because murmur2 is slow in Python.
-    return int(murmur2(key) & 0x7FFFFFFF) % CTI_EVENTS.partitions
+    # Cached, because murmur2 is slow in Python.
+    return partition_of(key, CTI_EVENTS.partitions)
 
 
 def written() -> tuple[int, int]:
@@ -79,7 +78,7 @@ class ShardWriter:
             name: settings.prefixed(name) for name in (CTI_EVENTS.name, "cti.dead-letters")
         }
         self._checkpoints = settings.prefixed(BRIDGE_CHECKPOINTS.name)
-        self._partition = partition_of(place)
+        self._partition = checkpoint_partition(place)
         self._sent: list[asyncio.Future[object]] = []
         self._producer: AIOKafkaProducer = producer(
             settings,

@@ -332,6 +332,10 @@ class FetchLeg:
     known_ends: tuple[str, ...] = ()
 
 
+StreamCommand = StartDuplicateStream | StopDuplicateStream | FindConference | VerifyLeg | FetchLeg
+"""A record of `stream.commands`."""
+
+
 @dataclass(frozen=True, slots=True)
 class LegFetched:
     """The ends and the label of a leg, as Twilio answered; `worker_sid`: the worker with that

@@ -19,21 +19,21 @@ from schemas.records import (
     FindConference,
     StartDuplicateStream,
     StopDuplicateStream,
+    StreamCommand,
     VerifyLeg,
 )
 
-Command = StartDuplicateStream | StopDuplicateStream | FindConference | VerifyLeg | FetchLeg
 K = TypeVar("K")
 V = TypeVar("V")
 
-_NAMES: dict[type[Command], str] = {
+_NAMES: dict[type[StreamCommand], str] = {
     StartDuplicateStream: "start",
     StopDuplicateStream: "stop",
     FindConference: FIND,
     VerifyLeg: VERIFY,
     FetchLeg: FETCH,
 }
-_URGENCY: dict[type[Command], int] = {
+_URGENCY: dict[type[StreamCommand], int] = {
     StopDuplicateStream: 0,
     StartDuplicateStream: 1,
     FindConference: 1,
@@ -83,7 +83,7 @@ class Effort:
     is for what only has to come true yet, `absent` for a leg that is most likely gone, `resting`
     for errors."""
 
-    command: Command
+    command: StreamCommand
     lane: Lane
     until: int
     now: Callable[[], int]
@@ -218,7 +218,7 @@ class Knowledge:
     def __init__(self) -> None:
         self._known: Remembered[tuple[str, int], Known] = Remembered()
 
-    def of(self, command: Command) -> Known | None:
+    def of(self, command: StreamCommand) -> Known | None:
         """What was done about the command's media stream; None: no start of it was seen."""
         return self._known.get((command.task_sid, command.generation))
 
@@ -243,12 +243,12 @@ class Knowledge:
         """Twilio streams the leg."""
         self._change(command, lambda k: replace(k, call_sid=leg, stream_sid=stream_sid, done=True))
 
-    def _change(self, command: Command, change: Callable[[Known], Known]) -> None:
+    def _change(self, command: StreamCommand, change: Callable[[Known], Known]) -> None:
         key = command.task_sid, command.generation
         self._known.put(key, change(self._known.get(key) or Known()))
 
 
-def without_invalid_sids(command: Command) -> tuple[Command, tuple[SidKind, ...]]:
+def without_invalid_sids(command: StreamCommand) -> tuple[StreamCommand, tuple[SidKind, ...]]:
     """Return the command without call and stream SIDs of the wrong form, and the kinds of all SIDs
     in it that have one. Its task SID stays: it is the key of the answer."""
     invalid: list[SidKind] = []

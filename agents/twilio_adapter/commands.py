@@ -11,7 +11,6 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from agents.twilio_adapter.attempt import (
-    Command,
     Effort,
     Knowledge,
     Known,
@@ -44,6 +43,7 @@ from schemas.records import (
     FindConference,
     StartDuplicateStream,
     StopDuplicateStream,
+    StreamCommand,
     VerifyLeg,
 )
 
@@ -87,7 +87,7 @@ class Commands:
         self._knowledge = Knowledge()
         self._answers: Remembered[str, CommandAnswered] = Remembered()
 
-    async def carry_out(self, command: Command, lane: Lane) -> CommandAnswered:
+    async def carry_out(self, command: StreamCommand, lane: Lane) -> CommandAnswered:
         """The command's answer, once there is one. Carrying a command out again is harmless; one
         that this process answered before is answered the same, without asking Twilio."""
         before = self._answers.get(command.command_id)
@@ -110,7 +110,7 @@ class Commands:
         )
         return answer
 
-    async def _answered(self, command: Command, lane: Lane) -> CommandAnswered:
+    async def _answered(self, command: StreamCommand, lane: Lane) -> CommandAnswered:
         is_stop = isinstance(command, StopDuplicateStream)
         least = self._now() + LEAST_STOP_MS if is_stop else 0
         effort = Effort(command, lane, max(command.expires_at, least), self._now)

@@ -9,13 +9,13 @@ from typing import Any
 
 from prometheus_client import Gauge
 
-from agents.twilio_adapter.attempt import Command
 from pipeline.streams.offset_tracker import Unfinished
 from schemas.records import (
     FetchLeg,
     FindConference,
     StartDuplicateStream,
     StopDuplicateStream,
+    StreamCommand,
     VerifyLeg,
 )
 
@@ -26,7 +26,7 @@ UNDER_WAY = Gauge("flexcapture_twilio_commands_under_way", "Commands not answere
 class Item:
     """A command and where it stands on `stream.commands`."""
 
-    command: Command
+    command: StreamCommand
     partition: int
     offset: int
     at: int = 0
@@ -74,7 +74,7 @@ class CallLane:
                 await self._came.wait()
         self._came.clear()
 
-    def hear(self, command: Command) -> None:
+    def hear(self, command: StreamCommand) -> None:
         """A command of the call came, for this lane or one beside it."""
         # Remembered: the newer start may be done and gone before this one looks again.
         current = self.current.command if self.current else None
@@ -82,7 +82,7 @@ class CallLane:
             self._overtaken = True
         self.wake()
 
-    def _others(self) -> Iterator[Command]:
+    def _others(self) -> Iterator[StreamCommand]:
         for lane in self._beside.values():
             if lane.current is not None:
                 yield lane.current.command
@@ -90,7 +90,7 @@ class CallLane:
                 yield item.command
 
 
-def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
+def _overtakes(later: StreamCommand, command: StartDuplicateStream) -> bool:
     if isinstance(later, FindConference | VerifyLeg | FetchLeg):
         return False
     if isinstance(later, StopDuplicateStream):
@@ -99,7 +99,7 @@ def _overtakes(later: Command, command: StartDuplicateStream) -> bool:
     return newer and later.generation >= command.generation
 
 
-def _media_stream(command: Command) -> str:
+def _media_stream(command: StreamCommand) -> str:
     """Commands with the same keep their order. A media stream that is not ours has a SID only.
     Questions hold up neither starts nor stops."""
     if isinstance(command, StopDuplicateStream) and command.generation == 0:
@@ -121,7 +121,7 @@ class Lanes:
     def __init__(
         self,
         tasks: asyncio.TaskGroup,
-        carry_out: Callable[[Command, CallLane], Awaitable[None]],
+        carry_out: Callable[[StreamCommand, CallLane], Awaitable[None]],
         most: int,
     ) -> None:
         self._tasks = tasks

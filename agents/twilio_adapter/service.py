@@ -18,7 +18,6 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, Ka
 
 from agents.stuck_work import end_if_stuck
 from agents.twilio_adapter.arrivals import ArrivalWatch
-from agents.twilio_adapter.attempt import Command
 from agents.twilio_adapter.client import TwilioApi
 from agents.twilio_adapter.commands import Commands
 from agents.twilio_adapter.lanes import CallLane, Item, Lanes
@@ -32,6 +31,7 @@ from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.runtime.twilio_credentials import missing_for_requests
 from schemas.codec import Undecodable, decode, encode
+from schemas.records import StreamCommand
 from schemas.topics import DEAD_LETTERS, STREAM_COMMANDS, STREAM_EVENTS, Topic
 
 log = structlog.get_logger(__name__)
@@ -195,7 +195,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             burial = self._give_up(partition, record, error)
             self._lanes.take_aside(partition, record.offset, burial)
             return
-        if isinstance(command, Command):
+        if isinstance(command, StreamCommand):
             self._lanes.put(Item(command, partition, record.offset, record.timestamp))
         else:
             self._lanes.skip(partition, record.offset)
@@ -215,7 +215,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         )
         await self._publish(DEAD_LETTERS, value, record.key, headers)
 
-    async def _carry_out(self, command: Command, lane: CallLane) -> None:
+    async def _carry_out(self, command: StreamCommand, lane: CallLane) -> None:
         answer = await self._commands.carry_out(command, lane)
         await self._publish(STREAM_EVENTS, encode(answer), command.task_sid.encode())
         self._arrivals.answered(answer)

@@ -1,11 +1,11 @@
 """How long a command waits before Twilio is asked the same again."""
 
-from agents.twilio_adapter.attempt import Command, Effort
+from agents.twilio_adapter.attempt import Effort
 from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.request_gate import Gate
 from pipeline.calls.view import INBOUND
 from pipeline.twilio.errors import Verdict
-from schemas.records import StartDuplicateStream
+from schemas.records import StartDuplicateStream, StreamCommand
 
 MOST_REFUSALS = 2
 """So often a command is refused while the account is not, before it is answered `failed`."""
@@ -29,7 +29,7 @@ def wait_after(gate: Gate, error: TwilioError, verdict: Verdict, effort: Effort)
     return None
 
 
-def _is_gone(command: Command) -> bool:
+def _is_gone(command: StreamCommand) -> bool:
     """Whether a leg that Twilio does not find in progress is most likely gone: the customer's of an
     inbound call is in progress before an agent accepts. One that rings is answered at any
     moment."""

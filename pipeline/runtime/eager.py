@@ -5,7 +5,6 @@ the call itself. Use this only for coroutines that do not use the task they run 
 `asyncio.timeout` does.
 """
 
-import asyncio
 import types
 from collections.abc import Coroutine, Generator
 from functools import partial
@@ -36,11 +35,6 @@ def begin(work: Coroutine[Any, Any, T]) -> T | Unfinished[T]:
         result: T = ended.value
         return result
     return Unfinished(work, pending)
-
-
-def in_task(unfinished: Unfinished[T]) -> asyncio.Task[T]:
-    """Finish the coroutine in a new task."""
-    return asyncio.create_task(unfinished.finish())
 
 
 @types.coroutine

@@ -48,7 +48,6 @@ from schemas.records import (
     Call,
     CallStreams,
     CommandAnswered,
-    FetchLeg,
     FindConference,
     GatewayStarted,
     LegFetched,
@@ -56,22 +55,14 @@ from schemas.records import (
     MediaStreamClosed,
     MediaStreamOpened,
     RecordingDecided,
-    VerifyLeg,
+    StreamCommand,
 )
 
 FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
 which would else publish a version of a call that is not known here any more."""
 
-Told = (
-    Command
-    | FindConference
-    | VerifyLeg
-    | FetchLeg
-    | LegFetched
-    | RecordingDecided
-    | MediaStreamChanged
-)
+Told = StreamCommand | LegFetched | RecordingDecided | MediaStreamChanged
 Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
 Own = RecordingDecided | MediaStreamChanged
 

@@ -14,7 +14,6 @@ from yarl import URL
 
 from agents.stream_manager import StreamsCore
 from agents.tracker import TrackerCore
-from agents.twilio_adapter.attempt import Command
 from agents.twilio_adapter.client import TwilioApi
 from agents.twilio_adapter.commands import Commands
 from agents.twilio_adapter.lanes import CallLane
@@ -30,6 +29,7 @@ from schemas.records import (
     RecordingPolicy,
     StartDuplicateStream,
     StopDuplicateStream,
+    StreamCommand,
     VerifyLeg,
 )
 from schemas.topics import STREAM_COMMANDS
@@ -101,7 +101,7 @@ class Wire:
         """As a session is closed."""
 
 
-async def _carried_out(commands: list[Command], answer: Mapping[str, Any]) -> Wire:
+async def _carried_out(commands: list[StreamCommand], answer: Mapping[str, Any]) -> Wire:
     wire = Wire(answer)
     async with TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, None, clock=time.time) as api:
         await api._http.close()
@@ -124,7 +124,7 @@ def _only_allowed(wire: Wire) -> None:
 
 
 @st.composite
-def _commands(draw: st.DrawFn) -> Command:
+def _commands(draw: st.DrawFn) -> StreamCommand:
     task = draw(st.just(TASK) | TEXTS)
     call_sid = draw(st.none() | TEXTS)
     kind = draw(st.sampled_from(["start", "stop", "verify", "find"]))
@@ -168,7 +168,7 @@ ANSWERS = st.fixed_dictionaries(
 @settings(max_examples=examples(60), deadline=None)
 @given(st.lists(_commands(), min_size=1, max_size=3), ANSWERS)
 def test_no_command_and_no_answer_reaches_anything_else(
-    commands: list[Command], answer: Mapping[str, Any]
+    commands: list[StreamCommand], answer: Mapping[str, Any]
 ) -> None:
     """Whatever SIDs a command has, and whatever Twilio, or who stands in for it, answers."""
     _only_allowed(virtually(_carried_out(commands, answer)))
@@ -198,12 +198,12 @@ def _hostile_events(draw: st.DrawFn) -> list[CtiEvent]:
     return list(draw(st.permutations(story.events)))
 
 
-def _commanded(events: list[CtiEvent]) -> list[Command]:
+def _commanded(events: list[CtiEvent]) -> list[StreamCommand]:
     """The commands that tracker and stream manager make of the events; each start is answered."""
     tracker, manager = TrackerCore(), StreamsCore(POLICY)
     call: Any = None
     state: CallStreams | None = None
-    commands: list[Command] = []
+    commands: list[StreamCommand] = []
     for event in events:
         step = tracker.on_record(TASK, call, event, event.arrived_at)
         call = step.state
@@ -218,7 +218,7 @@ def _commanded(events: list[CtiEvent]) -> list[Command]:
     return commands
 
 
-def _answer(command: Command) -> list[object]:
+def _answer(command: StreamCommand) -> list[object]:
     if isinstance(command, StopDuplicateStream):
         return []
     if isinstance(command, FindConference):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaError
 
-from bridge.checkpoints import Checkpoints, partition_of
+from bridge.checkpoints import Checkpoints, checkpoint_partition
 from bridge.transactions import ShardWriter
 from infra.local.kinesis import LocalKinesis
 from pipeline.kinesis.messages import Limits
@@ -169,12 +169,12 @@ async def test_a_checkpoint_behind_an_open_transaction_is_waited_for(bridges: Br
         following = asyncio.create_task(checkpoints.run())
         try:
             await other.begin_transaction()
-            await other.send_and_wait(topic, b"", b"other", partition=partition_of(place))
+            await other.send_and_wait(topic, b"", b"other", partition=checkpoint_partition(place))
             writer = ShardWriter(settings, place, Limits())
             await writer.start()
             await writer.write((), checkpoint)
             await writer.close()
-            await checkpoints.caught_up(partition_of(place))
+            await checkpoints.caught_up(checkpoint_partition(place))
             assert checkpoint == checkpoints.get(place)
         finally:
             following.cancel()

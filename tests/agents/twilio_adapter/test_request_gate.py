@@ -9,14 +9,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from agents.twilio_adapter.attempt import Command
 from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.commands import Commands
 from agents.twilio_adapter.lanes import CallLane, Item
 from agents.twilio_adapter.request_gate import Gate
 from pipeline.runtime.telemetry import Health
 from pipeline.streams.marks import FetchedCall, Participant
-from schemas.records import CommandAnswered, StartDuplicateStream, StopDuplicateStream
+from schemas.records import (
+    CommandAnswered,
+    StartDuplicateStream,
+    StopDuplicateStream,
+    StreamCommand,
+)
 from tests.examples import examples
 from tests.virtual_time import virtual_ms, virtually
 
@@ -126,7 +130,7 @@ class Scene:
         gate = Gate(self.concurrency, self.health, self.twilio.check_account, luck=lambda: 0.5)
         self.commands = Commands(self.twilio, gate, URL, virtual_ms)
 
-    async def does(self, command: Command) -> CommandAnswered:
+    async def does(self, command: StreamCommand) -> CommandAnswered:
         lane = self.lanes[command.task_sid] = CallLane()
         answer = await self.commands.carry_out(command, lane)
         self.answers[command.command_id] = virtual_ms(), answer

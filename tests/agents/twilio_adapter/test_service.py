@@ -11,7 +11,6 @@ import pytest
 import stamina
 from aiokafka.errors import KafkaTimeoutError
 
-from agents.twilio_adapter.attempt import Command
 from agents.twilio_adapter.client import TwilioApi
 from agents.twilio_adapter.commands import Commands
 from agents.twilio_adapter.lanes import CallLane, Item, Lanes
@@ -30,6 +29,7 @@ from schemas.records import (
     FindConference,
     StartDuplicateStream,
     StopDuplicateStream,
+    StreamCommand,
 )
 from tests.agents.twilio_double import ACCOUNT, TOKEN, Reply, TwilioDouble, twilio_double
 
@@ -87,10 +87,10 @@ class Scene:
         self.health = health
         self.lane = CallLane()
 
-    async def does(self, command: Command) -> CommandAnswered:
+    async def does(self, command: StreamCommand) -> CommandAnswered:
         return await self.commands.carry_out(command, self.lane)
 
-    def put(self, command: Command) -> None:
+    def put(self, command: StreamCommand) -> None:
         """A further command of the call arrives."""
         self.lane.put(Item(command, 0, 1))
 
@@ -656,7 +656,7 @@ class Script:
         self._gates: dict[str, asyncio.Event] = {}
         self._moved = asyncio.Condition()
 
-    async def carry_out(self, command: Command, lane: CallLane) -> None:
+    async def carry_out(self, command: StreamCommand, lane: CallLane) -> None:
         async with self._moved:
             self.begun.append(command.command_id)
             self._moved.notify_all()
@@ -703,7 +703,7 @@ async def test_a_newer_start_overtakes_even_when_it_is_over_first() -> None:
     script, lanes_of = Script(), dict[str, CallLane]()
     old = _start(task_sid="A", command_id="a1")
 
-    async def carry_out(command: Command, lane: CallLane) -> None:
+    async def carry_out(command: StreamCommand, lane: CallLane) -> None:
         lanes_of[command.command_id] = lane
         await script.carry_out(command, lane)
 

@@ -28,7 +28,7 @@ from pipeline.contacts.state import (
     is_forgettable,
     touched,
 )
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.kafka_watch import until_usable
 from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import Role, Settings

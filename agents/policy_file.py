@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.policy.decide import MonitoredList, parse_list
+from pipeline.policy.monitored_list import MonitoredList, parse_list
 
 AGREE_S = 1.0
 

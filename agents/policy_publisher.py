@@ -18,8 +18,8 @@ from prometheus_client import Gauge
 from agents.policy_file import Entries, PolicyFile, Unreadable
 from agents.policy_topic import PolicyReader
 from agents.policy_writer import PolicyWriter, is_in_force
-from pipeline.policy.decide import PolicyHistory
 from pipeline.policy.list_changes import Content, HeldBack, Plan, plan
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.times import rfc3339

@@ -8,8 +8,8 @@ from typing import Any
 import structlog
 
 from agents.policy_topic import EFFECTIVE_AFTER_MS, HELD_BACK_KEY, reading_policy
-from pipeline.policy.decide import PolicyHistory
 from pipeline.policy.list_changes import Content
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.policy.versions import key_of, parts_of
 from pipeline.runtime.kafka import producer
 from pipeline.runtime.settings import Settings

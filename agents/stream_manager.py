@@ -12,7 +12,7 @@ from agents.policy_publisher import PolicyPublisher
 from agents.policy_topic import PolicyReader, reading_policy
 from agents.policy_writer import TRANSACTIONAL_ID
 from agents.stream_metrics import StreamMetrics
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.kafka_watch import until_usable
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.settings import Role, Settings

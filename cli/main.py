@@ -98,12 +98,14 @@ def parser() -> argparse.ArgumentParser:
 def _add_replay(bridge: argparse.ArgumentParser) -> None:
     bridge.add_argument(
         "--replay-from", type=_moment, metavar="TIME",
-        help="bridge once more what Kinesis took from then on, beside the live bridge, and end",
+        help="bridge the events again that Kinesis received since then, beside the live bridge",
     )  # fmt: skip
-    bridge.add_argument("--until", type=_moment, metavar="TIME", help="... and before then; now")
+    bridge.add_argument(
+        "--until", type=_moment, metavar="TIME", help="end of the period (default: now)"
+    )
     bridge.add_argument(
         "--checkpoint-name", type=_checkpoint_name, metavar="NAME",
-        help="under which a replay keeps how far it is: with the same, it goes on",
+        help="name under which a replay keeps its progress; the same name continues it",
     )  # fmt: skip
 
 
@@ -112,8 +114,8 @@ def _add_call(commands: Any) -> None:
     call.add_argument("task_sid", type=_task_sid, metavar="TASK_SID")
     call.add_argument(
         "--at", type=_moment, metavar="TIME",
-        help="what was known then (log time): RFC 3339 with an offset, or epoch milliseconds; "
-        "without it every version, and what is known now",
+        help="show the state at this log time: RFC 3339 with an offset, or epoch milliseconds "
+        "(default: the current state, and every version)",
     )  # fmt: skip
     call.add_argument("--json", action="store_true", help="as JSON")
     call.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to ask")
@@ -196,7 +198,7 @@ def _call(asked: argparse.Namespace) -> int:
 
 def _rebuild(asked: argparse.Namespace) -> int:
     _quiet()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))  # what is half done is cleared away
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(FAILED))  # cleans up unfinished work
     rebuild = _rebuild_tracker if asked.what == "tracker" else _rebuild_recordings
     try:
         return rebuild(_load(), asked)
@@ -235,7 +237,7 @@ def _bridge(asked: argparse.Namespace) -> int:
 
     try:
         return replay(_load(), begins_at, ends_at, name)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process and is told
+    except Exception as error:  # noqa: BLE001 - any error ends the process, with a message
         return _failed(Role.BRIDGE, error)
 
 
@@ -294,7 +296,7 @@ def _twilio(asked: argparse.Namespace) -> int:
 
 
 def _quiet() -> None:
-    """What fails is told in one line."""
+    """Keep aiokafka's log quiet: a command prints an error in one line."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
@@ -307,7 +309,7 @@ def _role(role: Role, settings: Settings) -> int:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(work)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending
-    except Exception as error:  # noqa: BLE001 - whatever it is, it ends the process and is told
+    except Exception as error:  # noqa: BLE001 - any error ends the process, with a message
         return _failed(role, error)
     return OK
 

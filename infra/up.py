@@ -19,7 +19,7 @@ from infra.state_dir import InUse, StateDir
 from infra.supervisor.fork_server import ForkServer
 from infra.supervisor.plan import Plan, RoleCommand, port_names
 from infra.supervisor.supervisor import CannotStart, Supervisor
-from pipeline.policy.decide import parse_list
+from pipeline.policy.monitored_list import parse_list
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.permissions import named_paths, set_umask, tighten, tighten_tree
 from pipeline.runtime.settings import PREFIX, Settings, SettingsError, listen_address

@@ -8,7 +8,7 @@ from pipeline.contacts.reasons import with_reasons
 from pipeline.contacts.required import required
 from pipeline.contacts.spans import total
 from pipeline.contacts.state import AWAITED_MS, awaited, brought_nothing
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from schemas.fast_dataclass import dataclass
 from schemas.records import Call, ContactGap, ContactRecording, ContactState
 

@@ -23,7 +23,8 @@ from pipeline.calls.view import (
 )
 from pipeline.calls.workers import value
 from pipeline.contacts.spans import Span, common, normalized
-from pipeline.policy.decide import BRIDGE_MS, PENDING_LIMIT_MS, PolicyHistory, decide
+from pipeline.policy.decide import BRIDGE_MS, PENDING_LIMIT_MS, decide
+from pipeline.policy.monitored_list import PolicyHistory
 from schemas.records import Call, Leg, Transfer
 
 _FOREVER = 1 << 62

@@ -1,19 +1,20 @@
-"""Who is recorded: the rules of the house, as one function of a call, the monitored list and the
-time. The first rule that fits holds:
+"""Decide whether a call is recorded, from the call, the monitored list and the time. The first rule
+that applies decides:
 
-1. What is no voice call, or may be internal still, is not recorded; internal calls never are. If a
-   monitored agent accepted and the direction is not known 5 s later, that is published.
-2. Nor is a direction that is switched off.
-3. When the call is over, nothing is.
-4. While a monitored agent is on the call, it is recorded.
-5. While nobody is on it, the last to leave was monitored then or has been since, and a monitored
-   agent is being called, or for a second may be, the recording goes on: it is a transfer. It begins
-   nothing.
-6. Otherwise it is not recorded: the queue is excluded, the agent is no longer on the list, the
-   agent's leg is gone although the reservation is open, or none who is on the call ever was.
+1. A task that is not a voice call is not recorded, nor is a call that is internal or may still be
+   internal. If a monitored agent accepted and the direction is not known 5 s later, that is
+   published.
+2. A call of a direction that is switched off is not recorded.
+3. A call that is over is not recorded.
+4. A call with a monitored agent on it is recorded.
+5. During a transfer a recording continues, but does not begin: no agent is on the call, the last
+   agent to leave was monitored then or has been since, and a monitored agent is being called, or
+   for a second may be.
+6. Any other call is not recorded: the queue is excluded, the agent is no longer on the list, the
+   agent's leg is gone although the reservation is open, or no agent on the call was ever monitored.
 
-Monitored is who the list names, unless his queue is excluded. Nothing here remembers an earlier
-decision: what is true depends on the call's summary, the versions of the list and `now`.
+An agent is monitored if the list names the agent and the queue is not excluded. No earlier decision
+counts: the result depends on the call's summary, the versions of the list and `now`.
 """
 
 from dataclasses import dataclass
@@ -29,35 +30,19 @@ from pipeline.calls.view import (
     CallView,
 )
 from pipeline.policy.monitored_list import (
-    NOBODY,
-    BadLine,
-    MonitoredList,
     PolicyHistory,
     is_excluded,
-    is_monitored,
-    parse_list,
 )
 from schemas.records import RecordingPolicy, Transfer
-
-__all__ = [
-    "NOBODY",
-    "BadLine",
-    "Decision",
-    "MonitoredList",
-    "PolicyHistory",
-    "decide",
-    "is_monitored",
-    "parse_list",
-]
 
 BRIDGE_MS = 1_000
 """How long after the last monitored worker left a transfer may still be taking shape."""
 
 PENDING_LIMIT_MS = 10 * 60_000
-"""A reservation that nobody answered is not waited for longer than this."""
+"""The longest time for which an unanswered reservation counts as pending."""
 
 DIRECTION_MS = 5_000
-"""How long after a monitored agent accepted the call its direction may still become known."""
+"""The time after a monitored agent accepted in which the call's direction may become known."""
 
 RECORD = "record"
 STOP = "stop"
@@ -71,7 +56,7 @@ NONE_MONITORED = "no monitored agent"
 LAST_LEFT = "last monitored agent left"
 
 NOBODY_MONITORED = frozenset({"none", "absent", "off-list", "ended"})
-"""Kinds of reasons that, where nothing was recorded, all mean that no monitored agent was there."""
+"""Kinds of reasons that all mean, if nothing was recorded, that no monitored agent was there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +66,10 @@ class Decision:
     `kind` names the reason's kind: monitored, bridging; ended, excluded, off-list, none, direction,
     absent (the agent's leg is gone, the reservation is open), internal, no-direction, unknown.
     `reason` says it to a person.
-    `begins` False: what is being recorded goes on, but nothing new is begun (a transfer to another
-    monitored worker is under way, and nobody is on the call yet).
-    `settled` False: the call is too young for a "not recorded" to be told; `over`: it is over, and
-    what was told of it stays.
+    `begins` False: a running recording continues, but none begins (a transfer to another monitored
+    worker is under way, and no worker is on the call yet).
+    `settled` False: it is too early to publish "not recorded"; `over`: the call is over, and its
+    last published decision stays.
     """
 
     record: bool
@@ -99,9 +84,9 @@ class Decision:
 def decide(
     view: CallView, history: PolicyHistory, now: int, alone_since: int | None = None
 ) -> Decision:
-    """Whether the call is recorded at `now` (ms, the log's clock). `alone_since`: since when it is
-    known that no worker is on the call any more, if so; deadlines count from there, for events may
-    come late."""
+    """Decide whether the call is recorded at `now` (ms, the log's clock). `alone_since`: the time
+    since which no worker is known to be on the call, if so. Deadlines count from it, because events
+    may be late."""
     policy = history.at(now)
     kind, reason = (
         _never(view, policy)
@@ -120,7 +105,7 @@ def decide(
 
 
 def published(decision: Decision, last: str | None) -> tuple[str, str]:
-    """How a decision is told after `last` was told (None: nothing yet): `record`, `stop` or
+    """Return the decision to publish after `last` (None: the first one): `record`, `stop` or
     `do-not-record`, and the reason for a person."""
     if decision.record:
         return RECORD, f"started: {decision.reason}"
@@ -130,7 +115,7 @@ def published(decision: Decision, last: str | None) -> tuple[str, str]:
 
 
 def is_news(decision: Decision, last: str | None, last_kind: str) -> bool:
-    """Whether the decision is to be told after one of `last` and `last_kind` was."""
+    """Return whether to publish the decision after one of `last` and `last_kind`."""
     if decision.record:
         return last != RECORD and decision.begins
     if last == RECORD:
@@ -151,7 +136,8 @@ def _not_recorded(decision: Decision) -> str:
 
 
 def _never(view: CallView, policy: RecordingPolicy) -> tuple[str, str] | None:
-    """Why the call is not recorded whoever is on it, if so."""
+    """Return the reason why the call is not recorded, whatever its workers are; None: there is
+    none."""
     if view.state == IGNORED:
         return "unknown", "not a voice call"
     if view.direction is None:
@@ -170,7 +156,7 @@ def _never(view: CallView, policy: RecordingPolicy) -> tuple[str, str] | None:
 def _by_workers(
     view: CallView, history: PolicyHistory, now: int, alone_since: int
 ) -> tuple[str, str] | None:
-    """By whom the call is recorded, if so."""
+    """Return the reason, from the workers, to record the call; None: there is none."""
     active = [s for s in view.sessions if s.is_open]
     if monitored := [s for s in active if history.is_monitored(s, now)]:
         first = min(monitored, key=_started)
@@ -182,7 +168,7 @@ def _by_workers(
 
 
 def _nobody(view: CallView, history: PolicyHistory, now: int) -> tuple[str, str]:
-    """Why none of those on the call is monitored."""
+    """Return the reason why no worker on the call is monitored."""
     policy = history.at(now)
     active = [s for s in view.sessions if s.is_open]
     for session in active:
@@ -199,7 +185,8 @@ def _nobody(view: CallView, history: PolicyHistory, now: int) -> tuple[str, str]
 
 
 def _bridging(view: CallView, history: PolicyHistory, now: int, alone_since: int) -> str | None:
-    """Nobody is on the call: why the recording goes on nevertheless, None if it does not."""
+    """Return the reason to continue the recording while no worker is on the call; None: it
+    stops."""
     left = _last_left(view, history, now)
     if left is None:
         return None
@@ -215,8 +202,9 @@ def _bridging(view: CallView, history: PolicyHistory, now: int, alone_since: int
 
 
 def _last_left(view: CallView, history: PolicyHistory, now: int) -> int | None:
-    """When the last monitored worker left; None where an unmonitored one left after him, or none
-    was there. To be taken off the list afterwards is nothing to who is being called now."""
+    """Return when the last monitored worker left. None if an unmonitored worker left later, or if
+    no monitored worker was on the call. Removal from the list after that does not matter: the
+    worker being called decides."""
     left = [s for s in view.sessions if s.started_at is not None and s.ended_at is not None]
     last = max(left, key=lambda s: s.ended_at or 0, default=None)
     if last is None or last.ended_at is None:
@@ -226,7 +214,7 @@ def _last_left(view: CallView, history: PolicyHistory, now: int) -> int | None:
 
 
 def _unassigned(view: CallView, left: int) -> list[Transfer]:
-    """Transfers begun by then, not over, of whose reservation nothing is known yet."""
+    """Return the transfers that began by then, are not over, and have no known reservation yet."""
     return [t for t in view.transfers if _is_under_way(t, left) and not _has_reservation(view, t)]
 
 
@@ -251,7 +239,7 @@ def _started(session: Session) -> int:
 
 def _is_settled(view: CallView, history: PolicyHistory, now: int, kind: str) -> bool:
     if kind == NO_DIRECTION:
-        # Of a call that is over, nothing more is waited for.
+        # No further events of a call that is over are waited for.
         accepted_by = now if view.state == ENDED else now - DIRECTION_MS
         return any(
             s.started_at is not None

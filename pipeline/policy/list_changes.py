@@ -6,8 +6,8 @@ unchanged for long enough. Meanwhile the entries in force stay in force, `!queue
 and the new list's additions take effect.
 
 The loss is measured against the *base*, the last list that was taken as its file has it. Measured
-against the entries in force, which hold the additions too, a list of which all entries were
-replaced would look as if it lost only half of them.
+against the entries in force, which hold the additions too, a list with all entries replaced would
+seem to lose only half of them.
 """
 
 from collections.abc import Iterable
@@ -39,8 +39,8 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """What is held back: the entries that the new list lost of the base, those that it added, and
-    the number of entries in force; `!queue` lines aside."""
+    """A list that is held back: the entries of the base that it lacks, the entries that it adds,
+    and the number of entries in force; without `!queue` lines."""
 
     lost: tuple[str, ...]
     added: tuple[str, ...]
@@ -49,7 +49,7 @@ class HeldBack:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The entries that must be in force now, and what is held back, if anything."""
+    """The entries that must be in force now, and the list that is held back, if any."""
 
     entries: tuple[str, ...]
     held_back: HeldBack | None = None

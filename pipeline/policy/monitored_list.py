@@ -1,9 +1,9 @@
-"""The list of who is monitored, its versions, and who was on it when.
+"""The monitored list, its versions, and the times in which a worker was on it.
 
 A version is a `RecordingPolicy`; the list's lines are as in the setting's documentation: an e-mail
 address, a worker SID, `worker:NAME`, `team:NAME`, `queue:NAME`, `!queue:NAME` (never), `*`, or a
-`#` comment. Upper and lower case are alike. A worker is named by whatever they were ever called
-(`identities`).
+`#` comment. Upper and lower case are alike. A worker can be named by each name ever seen for the
+worker SID (`identities`).
 """
 
 import re
@@ -19,7 +19,7 @@ from pipeline.policy.versions import Assembly, hash_of, is_damaged
 from schemas.records import RecordingPolicy
 
 EXCLUSION = "!queue:"
-"""How an entry begins that names a queue whose calls are never recorded."""
+"""Beginning of an entry that names a queue; calls of that queue are never recorded."""
 
 
 _EMAIL = re.compile(r"([^\s@:]+@[^\s@:]+)(?:\s+#.*)?")
@@ -27,15 +27,15 @@ _NAMED = re.compile(r"(worker|team|queue|!queue)\s*:\s*(\S.*)", re.IGNORECASE)
 _WORKER_SID = re.compile(r"(WK[0-9a-f]{32})(?:\s+#.*)?", re.IGNORECASE)
 
 NOBODY = RecordingPolicy(0, 0, 0, (), record_inbound=True, record_outbound=True)
-"""What holds before the first version."""
+"""The policy before the first version: no worker is monitored."""
 
 
 Stretch = tuple[int, int]
-"""From when to when (ms)."""
+"""Start and end of a time (ms)."""
 
 
 class Party(Protocol):
-    """Who may be monitored: a session of a call."""
+    """A party that may be monitored: a session of a call."""
 
     @property
     def extension(self) -> str | None: ...
@@ -162,14 +162,14 @@ class _Worker:
 
 @dataclass(slots=True)
 class PolicyHistory:
-    """Every version of who is recorded. Grows as records of `policy` become known, in any order,
-    each as often as it comes; otherwise a value.
+    """Every version of the policy. It grows with the records of `policy`, which may come in any
+    order and repeatedly; otherwise it is a value.
 
     A version number that comes again with another content, or another time, means that the topic
     was lost and the numbers began again. Both versions are kept then, each in force from its own
     time on, so that every process decides by the newest one; `reused` names the numbers.
 
-    `workers`: what workers were called in other calls.
+    `workers`: the names that workers had in other calls.
     """
 
     workers: Workers = field(default_factory=Workers)
@@ -221,7 +221,7 @@ class PolicyHistory:
 
     @property
     def base(self) -> RecordingPolicy:
-        """The last version whose list is as its file had it (see `list_changes`)."""
+        """The last version with the list exactly as in its file (see `list_changes`)."""
         latest = self.latest
         return self._by_number.get(latest.base, latest) if latest.base else latest
 
@@ -250,9 +250,9 @@ class PolicyHistory:
         return [policy for policy in self._versions if policy.version == number]
 
     def stretches(self, party: Party, start: int, end: int) -> tuple[Stretch, ...]:
-        """When, between `start` and `end` (ms), the party was on the list, by one version after the
-        other; of no time at all, what holds at `start`. Of two versions that take effect at once
-        only the later one ever is."""
+        """Return the times between `start` and `end` (ms) in which the party was on the list,
+        version by version. If both times are the same, the version in force at `start` counts. Of
+        two versions that take effect at the same time only the later one is ever in force."""
         changes = {*self.changes(start, end), *self.workers.changes(party.worker_sid, start, end)}
         times = [start, *sorted(changes), max(start, end)]
         return tuple(
@@ -270,7 +270,7 @@ class PolicyHistory:
         return party_is_monitored(self.at(at), party, words)
 
     def monitored_between(self, party: Party, start: int, end: int) -> bool:
-        """Whether the party was on the list at any moment between `start` and `end` (ms)."""
+        """Return whether the party was on the list at any time between `start` and `end` (ms)."""
         return bool(self.stretches(party, start, end))
 
 

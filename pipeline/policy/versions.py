@@ -1,4 +1,4 @@
-"""Versions of who is recorded, as records: content hashes, and the parts of a long list."""
+"""Versions of the policy as records: content hashes, and the parts of a long list."""
 
 import hashlib
 from collections.abc import Iterable, Sequence

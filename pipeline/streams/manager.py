@@ -9,7 +9,8 @@ from pipeline.calls.legs import contested_legs
 from pipeline.calls.merge import LONGEST_MS
 from pipeline.calls.view import INBOUND, CallView, view
 from pipeline.policy import decide
-from pipeline.policy.decide import Decision, PolicyHistory
+from pipeline.policy.decide import Decision
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.command_results import GONE, NO_CONFERENCE, answered
 from pipeline.streams.conference_search import (
     FIND,

@@ -12,7 +12,7 @@ from agents import consolidator
 from agents.consolidator import SETTLED, ContactsCore, Saver
 from agents.faust_runner.runner import Output, Step
 from pipeline.contacts.state import AWAITED_MS, KEPT_MS, Input, revision
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.telemetry import Health
 from schemas.codec import encode
 from schemas.records import Contact, ContactRecording, ContactState, MediaStreamClosed

@@ -13,8 +13,8 @@ from agents.policy_publisher import DIFFERS_S, PolicyPublisher
 from agents.policy_topic import EFFECTIVE_AFTER_MS
 from agents.policy_writer import following_version, is_in_force
 from cli.policy import STALE_MS, held_now
-from pipeline.policy.decide import PolicyHistory
 from pipeline.policy.list_changes import Content
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.log_clock import machine_clock
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from agents.stream_manager import StreamsCore
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from schemas.records import (
     CallStreams,
     CommandAnswered,

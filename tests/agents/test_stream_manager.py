@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from agents.faust_runner.runner import Step
 from agents.stream_manager import StreamsCore
 from agents.stream_metrics import failed_start
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.manager import FORGET_MS
 from schemas.codec import encode
 from schemas.records import (

@@ -18,7 +18,7 @@ from agents.twilio_adapter.client import TwilioApi
 from agents.twilio_adapter.commands import Commands
 from agents.twilio_adapter.lanes import CallLane
 from agents.twilio_adapter.request_gate import Gate
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.telemetry import Health
 from schemas.records import (
     Call,

@@ -9,7 +9,7 @@ from agents.tracker import TrackerCore
 from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, MARKED_MS, Kept
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import empty, fold
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from schemas.records import (
     Call,
     Contact,

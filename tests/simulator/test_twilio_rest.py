@@ -289,7 +289,7 @@ async def test_media_stream_from_start_to_stop() -> None:
     connected, start, *_, stop = gateway.messages
     assert ("connected", "start", "stop") == (connected["event"], start["event"], stop["event"])
     assert {"taskSid": TASK} == start["start"]["customParameters"]
-    numbers = [int(message["sequenceNumber"]) for message in gateway.media.messages[1:]]
+    numbers = [int(message["sequenceNumber"]) for message in gateway.messages[1:]]
     lost = set(range(12, 18))  # after `start` and five frames of each track
     assert [n for n in range(1, numbers[-1] + 1) if n not in lost] == numbers
     (sent,) = world.legs[LEG].media_streams
@@ -308,8 +308,8 @@ async def test_media_stream_ends_with_its_leg() -> None:
         await gateway.frames_came.wait()
         world.apply(LegChanged(LEG, LegStatus.COMPLETED), 1)
         await gateway.closed.wait()
-    assert "stop" == gateway.media.messages[-1]["event"]
-    assert {"inbound"} == {frame.track for frame in gateway.sockets.frames()}
+    assert "stop" == gateway.messages[-1]["event"]
+    assert {"inbound"} == {frame.track for frame in gateway.frames()}
 
 
 async def test_unreachable_gateway_is_trouble() -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from agents.faust_runner.backlog import LONGEST_SECONDS, OLD_SECONDS, Backlog
 from agents.stream_manager import StreamsCore
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from schemas.records import RecordingDecided, RecordingPolicy, StartDuplicateStream
 from tests.pipeline.streams.calls import ANN, TASK, call, reservation
 

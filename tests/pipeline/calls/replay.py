@@ -9,7 +9,8 @@ from pipeline.calls.aliases import learned
 from pipeline.calls.cloud_events import Readable, classify
 from pipeline.calls.merge import Folded, fold
 from pipeline.calls.view import CallView, view
-from pipeline.policy.decide import Decision, PolicyHistory, decide
+from pipeline.policy.decide import Decision, decide
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams import manager
 from schemas.records import Call, CallStreams, CtiEvent, RecordingDecided, RecordingPolicy
 from tests.system.model.verdicts import ListVersion

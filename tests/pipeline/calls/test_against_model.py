@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pipeline.calls.view import CallView
 from pipeline.contacts import contact as contacts
 from pipeline.contacts import state as contact_state
-from pipeline.policy.decide import Decision, PolicyHistory
+from pipeline.policy.decide import Decision
+from pipeline.policy.monitored_list import PolicyHistory
 from schemas.records import Contact
 from tests.examples import examples
 from tests.pipeline.calls.replay import Product, history

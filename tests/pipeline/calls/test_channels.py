@@ -11,7 +11,8 @@ from agents.tracker import TrackerCore
 from cli.rebuild.comparison import Folding
 from pipeline.calls.channels import VOICE_CHANNELS
 from pipeline.calls.view import ACTIVE, IGNORED, view
-from pipeline.policy.decide import PolicyHistory, decide
+from pipeline.policy.decide import decide
+from pipeline.policy.monitored_list import PolicyHistory
 from schemas.codec import decode, encode
 from schemas.records import Call, RecordingPolicy
 from tests.pipeline.calls.histories import CUSTOMER_LEG, TASK, Story

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from pipeline.calls.claims import MAX_CLAIMS, contradictions, new_contradictions, put_claim
 from pipeline.calls.view import view
-from pipeline.policy.decide import PolicyHistory, decide
+from pipeline.policy.decide import decide
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.marks import customer_marks, worker_marks
 from schemas.records import Call, Fact, RecordingPolicy
 from tests.examples import examples

@@ -17,7 +17,8 @@ from pipeline.calls.identities import (
 )
 from pipeline.calls.merge import Folded, fold
 from pipeline.calls.view import view
-from pipeline.policy.decide import PolicyHistory, decide, parse_list
+from pipeline.policy.decide import decide
+from pipeline.policy.monitored_list import PolicyHistory, parse_list
 from schemas.records import Call, RecordingPolicy, Worker, WorkerIdentity, WorkerSeen
 from tests.examples import examples
 from tests.pipeline.calls.histories import T0, Story, inbound, worker_attributes, worker_sid

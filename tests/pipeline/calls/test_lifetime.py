@@ -23,7 +23,8 @@ from pipeline.calls.lifetime import (
 )
 from pipeline.calls.merge import LONGEST_MS, SWEEP
 from pipeline.calls.view import ACTIVE, ENDED, view
-from pipeline.policy.decide import PolicyHistory, decide, published
+from pipeline.policy.decide import decide, published
+from pipeline.policy.monitored_list import PolicyHistory
 from schemas.codec import decode, encode
 from schemas.records import Call, CtiEvent, ForgottenCall
 from tests.examples import examples

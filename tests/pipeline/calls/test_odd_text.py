@@ -16,7 +16,7 @@ from pipeline.contacts.state import empty
 from pipeline.contacts.state import fold as contact_fold
 from pipeline.kinesis.messages import TRIMMED_HEADER, KinesisRecord, Limits, Message, messages_of
 from pipeline.kinesis.shard_ref import Place
-from pipeline.policy.decide import NOBODY, PolicyHistory
+from pipeline.policy.monitored_list import NOBODY, PolicyHistory
 from pipeline.store.sanitize import storable
 from schemas.codec import decode, encode
 from schemas.records import Call, Contact, CtiEvent, DeadLetter

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.calls.view import derived
 from pipeline.contacts.state import Input
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.gateway_reports import SILENT
 from pipeline.streams.reconcile import NEVER_REACHED
 from schemas.records import (

@@ -10,7 +10,7 @@ from pipeline.contacts.capture import AWAITED_MS
 from pipeline.contacts.contact import contact, is_settled, unmatched
 from pipeline.contacts.match import Watched, extension_at, extensions_during
 from pipeline.contacts.state import Input, empty, fold
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.marks import NoLeg
 from schemas.codec import decode, encode
 from schemas.records import (

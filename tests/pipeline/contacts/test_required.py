@@ -10,7 +10,7 @@ from pipeline.calls.view import derived, view
 from pipeline.contacts import state as contact_state
 from pipeline.contacts.contact import contact
 from pipeline.contacts.required import evidence, required
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from schemas.records import (
     Call,
     Fact,

@@ -5,17 +5,14 @@ from hypothesis import strategies as st
 
 from pipeline.calls.sessions import Session
 from pipeline.calls.view import view
-from pipeline.policy.decide import (
+from pipeline.policy.decide import Decision, decide, is_news, published
+from pipeline.policy.monitored_list import (
     NOBODY,
-    Decision,
     PolicyHistory,
-    decide,
     is_monitored,
-    is_news,
     parse_list,
-    published,
+    party_is_monitored,
 )
-from pipeline.policy.monitored_list import party_is_monitored
 from schemas.records import Call, RecordingPolicy
 from tests.pipeline.streams.calls import ANN, BOB, CAROL, call, reservation, transfer
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from agents.stream_manager import StreamsCore
 from agents.tracker import TrackerCore
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from schemas.records import (
     Call,
     CallStreams,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.recordings.decisions import Decisions
 from pipeline.streams.manager import FORGET_MS, Next, on_own, on_record, on_tick
 from schemas.codec import decode, encode

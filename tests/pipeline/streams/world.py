@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from agents.faust_runner.backlog import Backlog
 from agents.faust_runner.core import Step
 from agents.stream_manager import StreamsCore
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams import manager
 from pipeline.streams.names import stream_name
 from schemas.records import (

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from agents.consolidator import ContactsCore
 from agents.stream_manager import StreamsCore
-from pipeline.policy.decide import PolicyHistory
+from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.recordings.effects import Ignored
 from pipeline.recordings.partition import PartitionFold
 from pipeline.twilio.check_tasks import NONCE_BYTES, check_task_sid, is_check_task

@@ -20,6 +20,7 @@ from pipeline.streams.state import (
     find,
     is_live,
     is_over,
+    may_be_held,
     new_stream,
     newest_generation,
     put,
@@ -145,7 +146,7 @@ def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:
     """The state without what is on gateways that are gone, as far as this process has heard. What
     was given up so is stopped again where its gateway is heard after all, and still holds it."""
     for media_stream in state.media_streams:
-        if media_stream.gateway is None or media_stream.closed:
+        if media_stream.gateway is None or not may_be_held(media_stream):
             continue
         match gateways.fate(media_stream.gateway, media_stream.epoch, media_stream.opened_at):
             case Fate.REPLACED:
@@ -168,6 +169,14 @@ def _given_up(media_stream: ManagedStream, reason: str, now: int) -> ManagedStre
     if media_stream.phase == ANSWERED:
         return stopped(media_stream, media_stream.reason, closed=False)
     return media_stream
+
+
+def abandoned(state: CallStreams) -> CallStreams:
+    """Return the state in which no gateway is expected to report the end of what is over."""
+    for media_stream in state.media_streams:
+        if is_over(media_stream) and may_be_held(media_stream):
+            state = put(state, media_stream, replace(media_stream, closed=True))
+    return state
 
 
 def reported(state: CallStreams, reports: Iterable[ReportedStream], now: int) -> CallStreams:

@@ -24,7 +24,14 @@ from pipeline.streams.conference_search import (
 )
 from pipeline.streams.decided import with_decision
 from pipeline.streams.gateway_liveness import Gateways
-from pipeline.streams.gateway_reports import buried, closed, gateway_started, opened, reported
+from pipeline.streams.gateway_reports import (
+    abandoned,
+    buried,
+    closed,
+    gateway_started,
+    opened,
+    reported,
+)
 from pipeline.streams.identification import (
     FETCH,
     fetched,
@@ -35,7 +42,7 @@ from pipeline.streams.identification import (
 )
 from pipeline.streams.marks import customer_ends, customer_marks, worker_ends, worker_marks
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
-from pipeline.streams.state import find, is_over, unknown_call
+from pipeline.streams.state import find, is_over, may_be_held, unknown_call
 from pipeline.streams.verification import (
     VERIFY,
     foreign_legs,
@@ -59,6 +66,9 @@ from schemas.records import (
     StreamCommand,
 )
 
+ATTENTIVE_MS = 15 * 60_000
+"""A media stream on a gateway that was not heard any more is looked for so long after the end of
+its call. A gateway that comes back later reads the decision and closes the socket itself."""
 FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
 which would else publish a version of a call that is not known here any more."""
@@ -154,6 +164,7 @@ def _is_lost_beginning(state: CallStreams, record: Own) -> bool:
 def is_at_rest(state: CallStreams) -> bool:
     """Whether nothing is left to do for the call but to forget it."""
     is_idle = all(map(is_over, state.media_streams)) and not is_asking(state)
+    is_idle = is_idle and not any(map(may_be_held, state.media_streams))
     return state.ended_at is not None and is_idle
 
 
@@ -234,6 +245,8 @@ def _settled(
             demand = replace(demand, begins=demand.begins and not hasty)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
+    if after.ended_at is not None and now >= after.ended_at + ATTENTIVE_MS:
+        after = abandoned(after)
     after, commands = _streamed(after, demand, now, gateways)
     after, questions_ = questions(after, demand, contested, now)
     after, asked = fetches(after, unknown, (*demand.worker_ends, *demand.customer_ends), now)

@@ -94,6 +94,11 @@ def is_over(media_stream: ManagedStream) -> bool:
     return media_stream.due_at is None and media_stream.state in (STOPPED, FAILED)
 
 
+def may_be_held(media_stream: ManagedStream) -> bool:
+    """Return whether a gateway took the media stream in and has not reported its end."""
+    return media_stream.gateway is not None and not media_stream.closed
+
+
 def newest_generation(state: CallStreams) -> int:
     """The greatest generation so far, 0 for none."""
     return max((m.generation for m in state.media_streams), default=0)

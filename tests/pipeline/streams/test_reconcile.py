@@ -261,6 +261,39 @@ def test_a_stream_that_was_given_up_with_its_gateway_is_stopped_again_when_that_
     assert list(world.sockets) == world.of_state("running")
 
 
+def _ended_on_a_silent_gateway() -> World:
+    """A call that ended while its gateway was cut off, and while Twilio had wrongly reported that
+    the media stream stopped."""
+    world = _wanted(seconds=1)
+    world.gateways["g1"].heard = False
+    world.made += 1
+    world.open_socket(f"MZ{world.made:032x}", 2, "g2")
+    world.report(next(iter(world.sockets)), "stopped")
+    world.behave(10)
+    world.unwant()
+    world.hear_all()
+    return world
+
+
+def test_a_stream_on_a_silent_gateway_is_stopped_after_the_calls_end_too() -> None:
+    """Its gateway is heard again once nothing else is left to do for the call."""
+    world = _ended_on_a_silent_gateway()
+    world.behave(30)
+    world.calm()
+    world.behave(5)
+
+    assert {} == world.sockets
+
+
+def test_a_silent_gateway_is_not_waited_for_long_after_the_calls_end() -> None:
+    """A gateway that was cut off for longer reads the decision, and closes the socket itself."""
+    world = _ended_on_a_silent_gateway()
+    world.behave(ATTENTIVE_MS // 1_000 + 1)
+    assert world.state is not None
+
+    assert is_at_rest(world.state)
+
+
 def test_while_no_ticks_come_silence_proves_nothing() -> None:
     """Kafka was away for a minute: gateways and ticks are back, and nothing is started anew."""
     world = _wanted(seconds=20)

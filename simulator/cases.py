@@ -272,6 +272,8 @@ NEED_CALLBACKS: tuple[Case, ...] = (
 def playable(cases: Sequence[Case], unlike: frozenset[Unlike]) -> tuple[Case, ...]:
     """Return the cases that can come out right at a Twilio for which `unlike` does not hold."""
     left_out = NEED_CALLBACKS if Unlike.CONFERENCE_CALLBACKS in unlike else ()
+    if {Unlike.CONFERENCE_CALLBACKS, Unlike.CONFERENCE_ATTRIBUTE} <= unlike:
+        left_out = (*left_out, outbound_unmonitored)  # no event names a leg: it looks like no call
     return tuple(case for case in cases if case not in left_out)
 
 

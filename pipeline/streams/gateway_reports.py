@@ -47,6 +47,10 @@ HOPE_MS = 1_000
 """A media stream that Twilio started before a gateway comes up was perhaps on its way to the one
 that was down: it is hoped for this long after its start, and not for longer."""
 
+ATTENTIVE_MS = 15 * 60_000
+"""The end of a media stream on a silent gateway is expected for so long after the end of its call.
+A gateway that comes back later reads the decision and closes the socket itself."""
+
 TOO_MANY = "stopped: a media stream too many"
 ENDS: Mapping[str, str] = {
     "stop": "ended: Twilio ended it",
@@ -155,10 +159,22 @@ def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:
                 reason = SILENT if fate is Fate.SILENT else STALE
                 after = put(state, media_stream, _given_up(media_stream, reason, now))
                 state = _ended(after, media_stream, now, wait=0)
+                sid, ended_at = media_stream.stream_sid, state.ended_at
+                if sid is not None and ended_at is not None and now >= ended_at + ATTENTIVE_MS:
+                    state = _without_report(state, sid)
             case Fate.ALIVE if is_over(media_stream):
                 again = replace(media_stream, state=STOPPING)
                 state = put(state, media_stream, to_stop(again, again.reason, now))
     return state
+
+
+def _without_report(state: CallStreams, stream_sid: str) -> CallStreams:
+    """Return the state in which no gateway is expected to report the end of that media stream, if
+    it is over."""
+    own = _by_sid(state, stream_sid)
+    if own is None or not is_over(own):
+        return state
+    return put(state, own, replace(own, closed=True))
 
 
 def _given_up(media_stream: ManagedStream, reason: str, now: int) -> ManagedStream:
@@ -169,14 +185,6 @@ def _given_up(media_stream: ManagedStream, reason: str, now: int) -> ManagedStre
     if media_stream.phase == ANSWERED:
         return stopped(media_stream, media_stream.reason, closed=False)
     return media_stream
-
-
-def abandoned(state: CallStreams) -> CallStreams:
-    """Return the state in which no gateway is expected to report the end of what is over."""
-    for media_stream in state.media_streams:
-        if is_over(media_stream) and may_be_held(media_stream):
-            state = put(state, media_stream, replace(media_stream, closed=True))
-    return state
 
 
 def reported(state: CallStreams, reports: Iterable[ReportedStream], now: int) -> CallStreams:

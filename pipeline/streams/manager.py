@@ -25,7 +25,6 @@ from pipeline.streams.conference_search import (
 from pipeline.streams.decided import with_decision
 from pipeline.streams.gateway_liveness import Gateways
 from pipeline.streams.gateway_reports import (
-    abandoned,
     buried,
     closed,
     gateway_started,
@@ -66,9 +65,6 @@ from schemas.records import (
     StreamCommand,
 )
 
-ATTENTIVE_MS = 15 * 60_000
-"""A media stream on a gateway that was not heard any more is looked for so long after the end of
-its call. A gateway that comes back later reads the decision and closes the socket itself."""
 FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
 which would else publish a version of a call that is not known here any more."""
@@ -245,8 +241,6 @@ def _settled(
             demand = replace(demand, begins=demand.begins and not hasty)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
-    if after.ended_at is not None and now >= after.ended_at + ATTENTIVE_MS:
-        after = abandoned(after)
     after, commands = _streamed(after, demand, now, gateways)
     after, questions_ = questions(after, demand, contested, now)
     after, asked = fetches(after, unknown, (*demand.worker_ends, *demand.customer_ends), now)

@@ -4,6 +4,8 @@ from itertools import pairwise
 
 import pytest
 
+from pipeline.streams.gateway_reports import ATTENTIVE_MS
+from pipeline.streams.manager import is_at_rest
 from pipeline.streams.reconcile import PROBE_EXPIRY_MS, START_EXPIRY_MS
 from schemas.records import StartDuplicateStream, StopDuplicateStream
 from tests.pipeline.streams.calls import CUSTOMER_LEG

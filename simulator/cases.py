@@ -265,15 +265,15 @@ CASES: tuple[Case, ...] = (*PLAIN[:2], *LEGS, *TASKS, *PLAIN[2:])
 NEED_CALLBACKS: tuple[Case, ...] = (
     unusual_legs.page_reload,
     unusual_legs.stranger_instead_of_agent,
+    outbound_unmonitored,
 )
-"""Only callbacks show that the agent's leg left, or which leg came."""
+"""Only callbacks show that the agent's leg left, or which leg came; or that a task has a call at
+all, if its attributes name no leg and Twilio is not asked."""
 
 
 def playable(cases: Sequence[Case], unlike: frozenset[Unlike]) -> tuple[Case, ...]:
     """Return the cases that can come out right at a Twilio for which `unlike` does not hold."""
     left_out = NEED_CALLBACKS if Unlike.CONFERENCE_CALLBACKS in unlike else ()
-    if {Unlike.CONFERENCE_CALLBACKS, Unlike.CONFERENCE_ATTRIBUTE} <= unlike:
-        left_out = (*left_out, outbound_unmonitored)  # no event names a leg: it looks like no call
     return tuple(case for case in cases if case not in left_out)
 
 

@@ -22,6 +22,7 @@ from pipeline.streams.gateway_liveness import Gateways
 from pipeline.twilio.check_tasks import is_check_task
 from schemas.records import (
     Call,
+    CallAlias,
     CallStreams,
     CommandAnswered,
     GatewayAlive,
@@ -34,6 +35,7 @@ from schemas.records import (
     StreamCommand,
 )
 from schemas.topics import (
+    CALL_ALIASES,
     CALLS,
     CTI_RESOLVED,
     MEDIA,
@@ -135,6 +137,8 @@ def _outputs(key: str, told: manager.Told) -> tuple[Output, ...]:
     match told:
         case LegFetched():
             return (Output(CTI_RESOLVED, key, told),)
+        case CallAlias():
+            return (Output(CALL_ALIASES, told.call_sid, told),)
         case RecordingDecided():
             return Output(STREAM_EVENTS, key, told), Output(MEDIA, key, told)
         case MediaStreamChanged():
@@ -194,7 +198,7 @@ async def _manage(
         role=Role.STREAM_MANAGER,
         clock=clock,
         sources=[CALLS, STREAM_EVENTS],
-        targets=[STREAM_COMMANDS, STREAM_EVENTS, MEDIA, CTI_RESOLVED],
+        targets=[STREAM_COMMANDS, STREAM_EVENTS, MEDIA, CTI_RESOLVED, CALL_ALIASES],
         core=core,
         rules=lambda now: reader.history.at(now).version,
         broadcasts=core,

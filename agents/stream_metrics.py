@@ -13,6 +13,7 @@ from pipeline.streams.reconcile import NEVER_REACHED
 from pipeline.streams.state import FAILED, RUNNING
 from pipeline.streams.verification import CONTRADICTED, VERIFY, is_unverified
 from schemas.records import (
+    CallAlias,
     CallStreams,
     CommandAnswered,
     LegFetched,
@@ -106,8 +107,8 @@ class StreamMetrics:
                 PUBLISHED.labels(type(told).__name__, "").inc()
                 continue
             match told:
-                case LegFetched():
-                    PUBLISHED.labels("LegFetched", "").inc()
+                case LegFetched() | CallAlias():
+                    PUBLISHED.labels(type(told).__name__, "").inc()
                 case RecordingDecided():
                     PUBLISHED.labels("RecordingDecided", told.decision).inc()
                     state = following.state

@@ -192,6 +192,7 @@ class CallAlias:
     call_sid: str
     task_sid: str
     at: int
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,7 @@ class CallAliasState:
     latest_at: int
     waiting: tuple[bytes, ...]
     other_task_sids: tuple[str, ...] = ()
+    listed_task_sids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +216,7 @@ class LegContested:
     task_sid: str
     other_task_sid: str
     at: int
+    listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +320,7 @@ class VerifyLeg:
     other_task_sids: tuple[str, ...]
     worker_ends: tuple[str, ...] = ()
     customer_ends: tuple[str, ...] = ()
+    was_confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +375,7 @@ class CommandAnswered:
     call_to: str | None = None
     call_direction: str | None = None
     call_label: str | None = None
+    listed_call_sids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -765,6 +770,10 @@ class LegCheck:
     since: int
     due_at: int | None
     other_task_sids: tuple[str, ...]
+    listed_task_sids: tuple[str, ...] = ()
+    signs: int = 0
+    first_attempt: int = 0
+    asked_at_once: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,16 @@ memory of what this process did."""
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from agents.twilio_adapter.client import TwilioError
 from pipeline.streams.conference_search import FIND
 from pipeline.streams.identification import FETCH
+from pipeline.streams.marks import Participant
 from pipeline.streams.verification import VERIFY
+from pipeline.twilio.errors import BEFORE
 from pipeline.twilio.sids import SidKind, is_invalid
 from schemas.records import (
     CommandAnswered,
@@ -42,6 +44,8 @@ _URGENCY: dict[type[StreamCommand], int] = {
 }
 CONFLICT = 409
 REMEMBERED = 10_000
+MAX_LISTED = 20
+"""An answer has at most so many legs of a conference."""
 
 
 @dataclass(slots=True)
@@ -92,6 +96,7 @@ class Effort:
     code: int | None = None
     detail: str = ""
     refusals: int = 0
+    listed_call_sids: tuple[str, ...] = ()
     asking: BackOff = field(default_factory=lambda: BackOff(0.3, 1.0, 1.4))
     absent: BackOff = field(default_factory=lambda: BackOff(0.5, 20.0))
     resting: BackOff = field(default_factory=lambda: BackOff(0.1, 2.0, 1.8))
@@ -130,6 +135,11 @@ class Effort:
         while (left := min(end - loop.time(), self.patience())) > 0:
             await self.pause(left)
 
+    def listed(self, participants: Sequence[Participant]) -> None:
+        """Twilio lists these in the task's conference."""
+        legs = (p.call_sid for p in participants if not p.coaching)
+        self.listed_call_sids = tuple(legs)[:MAX_LISTED]
+
     def failed(self, error: TwilioError) -> None:
         """The last request failed."""
         self.code, self.detail = error.code or error.status or None, str(error)
@@ -146,9 +156,9 @@ class Effort:
         self.detail = f"{detail} ({error})"
 
     def succeeded(self, detail: str) -> None:
-        """The last request succeeded. `code` stays that of the last one that failed: it is why the
-        command took long."""
-        self.detail = detail
+        """The last request succeeded. `code` and the rest of the detail stay those of the request
+        before it, which had no success: they say why the command took long."""
+        self.detail = f"{detail}{BEFORE}{self.detail}" if self.detail else detail
 
     def waited(self, trouble: TwilioError | None) -> None:
         """Nothing could be asked for that trouble's sake."""
@@ -178,6 +188,7 @@ class Effort:
             detail=self.detail,
             attempts=self.attempts,
             at=self.now(),
+            listed_call_sids=self.listed_call_sids,
         )
 
 

@@ -33,7 +33,10 @@ class Legs:
     async def in_conference(self, effort: Effort, task_sid: str = "") -> list[Participant]:
         """Return the participants of the task's conference now; without a task SID, of the
         command's task."""
-        return await self._present(effort, await self.conferences(effort, task_sid))
+        present = await self._present(effort, await self.conferences(effort, task_sid))
+        if not task_sid:
+            effort.listed(present)
+        return present
 
     async def conferences(self, effort: Effort, task_sid: str = "") -> list[str]:
         """Return the SIDs of the conferences in progress of the task; without a task SID, of the
@@ -47,7 +50,9 @@ class Legs:
         conferences = await self.conferences(effort)
         if not conferences:
             return NoLeg.NO_CONFERENCE
-        return await self.among(command, await self._present(effort, conferences), effort)
+        present = await self._present(effort, conferences)
+        effort.listed(present)
+        return await self.among(command, present, effort)
 
     async def among(
         self,

@@ -15,7 +15,7 @@ from agents.twilio_adapter.leg_lookup import Legs
 from agents.twilio_adapter.turns import NoTurn
 from pipeline.calls.ends import leg_ends
 from pipeline.streams.marks import FetchedCall, Participant
-from pipeline.streams.verification import CONFIRMED, CONTRADICTED, UNKNOWN
+from pipeline.streams.verification import CONFIRMED, CONTRADICTED, MOVED, UNKNOWN
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.records import CommandAnswered, FetchLeg, VerifyLeg
 
@@ -30,7 +30,7 @@ class LegVerifier:
         self._legs = legs
 
     async def verify(self, command: VerifyLeg, effort: Effort) -> CommandAnswered:
-        """Return the answer: `confirmed`, `contradicted` or `unknown`."""
+        """Return the answer: `confirmed`, `contradicted`, `moved` or `unknown`."""
         try:
             outcome = await self._result(command, effort)
         except NoTurn as ended:
@@ -50,15 +50,17 @@ class LegVerifier:
             effort.went("the task's conference lists the leg")
             return CONFIRMED
         # A lone leg may be an agent's, who is there before the customer.
-        if len(present) > 1 and isinstance(
-            other := await self._legs.among(command, present, effort), str
+        if (
+            not command.was_confirmed
+            and len(present) > 1
+            and isinstance(other := await self._legs.among(command, present, effort), str)
         ):
             effort.went(f"the customer in the task's conference is {other}")
             return CONTRADICTED
         for task_sid in command.other_task_sids[:MAX_OTHER_TASKS]:
             if _lists(await self._legs.in_conference(effort, task_sid), command.call_sid):
                 effort.went(f"the conference of task {task_sid} lists the leg")
-                return CONTRADICTED
+                return MOVED if command.was_confirmed else CONTRADICTED
         effort.went("no conference lists the leg")
         return UNKNOWN
 

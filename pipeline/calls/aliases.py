@@ -5,7 +5,8 @@ is known, until then the events that wait for it. Whatever the order and however
 the same events come out under the task; only what waits too long, or is too much, does not.
 
 Attributes can name a leg of another call. So several tasks may name one leg: each gets its events,
-so that no task takes them from another, and each is informed of the others.
+so that no task takes them from another, and each is informed of the others. A task of which Twilio
+showed the leg in the conference counts most: the others are informed whenever there is such a task.
 """
 
 from collections.abc import Mapping
@@ -37,13 +38,15 @@ def learned(before: Call | None, after: Call) -> tuple[CallAlias, ...]:
         return ()
     if before is None or before.state == IGNORED:
         known: frozenset[str] = frozenset()
+        listed = known
     elif before.legs is after.legs and _told(before.facts) == _told(after.facts):
         return ()
     else:
-        known = _call_sids(before)
-    new = sorted(_call_sids(after) - known)
+        known, listed = _call_sids(before), _joined(before)
+    joined = _joined(after)
+    new = sorted((_call_sids(after) - known) | (joined - listed))
     legs = (sid for sid in new if valid_sid(SidKind.CALL, sid))
-    return tuple(CallAlias(sid, after.task_sid, after.cause_at) for sid in legs)
+    return tuple(CallAlias(sid, after.task_sid, after.cause_at, sid in joined) for sid in legs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,28 +84,41 @@ def heard(
 
 
 def taught(call_sid: str, state: CallAliasState | None, alias: CallAlias, now: int) -> Resolved:
-    """A task named the leg at `now` (ms). Of further tasks that name it the first `MAX_OTHERS` are
-    kept."""
+    """A task named the leg, or Twilio showed it in the task's conference, at `now` (ms). Of further
+    tasks that name it the first `MAX_OTHERS` are kept; of those with the leg in their conference,
+    the latest. Any further task is informed of those that are kept."""
     known = _touched(state or _nothing(call_sid), now)
     if known.task_sid is not None:
         return _also_named(known, alias)
     waiting = tuple(replace(decode(data), task_sid=alias.task_sid) for data in known.waiting)
-    named = replace(known, task_sid=alias.task_sid, told_at=alias.at, waiting=())
+    listed = (alias.task_sid,) if alias.listed else ()
+    named = replace(
+        known, task_sid=alias.task_sid, told_at=alias.at, waiting=(), listed_task_sids=listed
+    )
     return Resolved(named, waiting)
 
 
 def _also_named(known: CallAliasState, alias: CallAlias) -> Resolved:
-    others, task = known.other_task_sids, alias.task_sid
-    if task == known.task_sid or task in others or len(others) >= MAX_OTHERS:
+    task, others, listed = alias.task_sid, known.other_task_sids, known.listed_task_sids
+    named = dict.fromkeys((known.task_sid or "", *others, *listed))
+    is_new = task not in named
+    is_newly_listed = alias.listed and task not in listed
+    if not is_new and not is_newly_listed:
         return Resolved(known)
+    is_kept = is_new and len(others) < MAX_OTHERS
     at = max(alias.at, known.told_at)
-    before = (known.task_sid or "", *others)
-    contested = tuple(
-        LegContested(known.call_sid, told, other, at)
-        for each in before
-        for told, other in ((each, task), (task, each))
+    contested: list[LegContested] = []
+    for each in named:
+        if each != task and (is_kept or is_newly_listed):
+            contested.append(LegContested(known.call_sid, each, task, at, alias.listed))
+        if each != task and is_new:
+            contested.append(LegContested(known.call_sid, task, each, at, each in listed))
+    after = replace(
+        known,
+        other_task_sids=(*others, task) if is_kept else others,
+        listed_task_sids=(*listed, task)[-MAX_OTHERS:] if is_newly_listed else listed,
     )
-    return Resolved(replace(known, other_task_sids=(*others, task)), (), contested)
+    return Resolved(known if after == known else after, (), tuple(contested))
 
 
 def wakes_at(state: CallAliasState) -> int:
@@ -120,6 +136,11 @@ def _touched(state: CallAliasState, now: int) -> CallAliasState:
 
 def _call_sids(call: Call) -> frozenset[str]:
     return frozenset({leg.call_sid for leg in call.legs} | _told(call.facts))
+
+
+def _joined(call: Call) -> frozenset[str]:
+    """The legs that came into the call's conference: no attribute says so."""
+    return frozenset(leg.call_sid for leg in call.legs if "joined" in leg.milestones)
 
 
 def _told(facts: Mapping[str, Fact]) -> set[str]:

@@ -19,8 +19,9 @@ from schemas.records import Call, Fact
 FIRST_HOLDS = frozenset(
     {
         "direction", "customer", "customer_call_sid",  # of the task
+        "customer_joined", "worker_call_sid",  # of the task's conference
         "extension", "contact_uri", "full_name", "worker_name", "team",  # of a reservation's worker
-        "role", "other_task",  # of a leg
+        "role", "other_task", "listed_task",  # of a leg
     }
 )  # fmt: skip
 """The names of such facts. Each belongs to one kind of object."""
@@ -94,7 +95,8 @@ def contradictions(call: Call) -> tuple[Contradiction, ...]:
     """Return what was stated of a call against what holds, by time."""
     found: list[Contradiction] = []
     if has_contradictions(call.facts):
-        found += _contradictions(None, call.facts)
+        found += (c for c in _contradictions(None, call.facts) if not _is_transfer(call, c))
+    found += _other_customer(call.facts)
     for reservation in call.reservations:
         if has_contradictions(reservation.facts):
             found += _contradictions(reservation.sid, reservation.facts)
@@ -121,6 +123,21 @@ def _contradictions(sid: str | None, facts: Mapping[str, Fact]) -> Iterator[Cont
         name, is_one, _ = key.partition(SEPARATOR)
         if is_one:
             yield Contradiction(sid, name, fact.value, facts[name].value, fact.at)
+
+
+def _other_customer(facts: Mapping[str, Fact]) -> Iterator[Contradiction]:
+    """The leg that the conference block first named as the customer's, if it is not the task's."""
+    held, first = facts.get("customer_call_sid"), facts.get("customer_joined")
+    if held is None or first is None or first.value == held.value:
+        return
+    if f"customer_call_sid{SEPARATOR}{first.value}" not in facts:
+        yield Contradiction(None, "customer_joined", first.value, held.value, first.at)
+
+
+def _is_transfer(call: Call, found: Contradiction) -> bool:
+    """Whether the worker's leg may have changed because another worker took the call over."""
+    accepted = sum("accepted" in r.milestones for r in call.reservations)
+    return found.name == "worker_call_sid" and accepted > 1
 
 
 def _others(facts: Mapping[str, Fact], name: str) -> list[Fact]:

@@ -20,7 +20,7 @@ from pipeline.calls.cloud_events import (
     known_type,
     task_router_payload,
 )
-from pipeline.calls.fields import parsed, part, repeated, text, version
+from pipeline.calls.fields import parsed, part, repeated, stated_version, text, version
 from pipeline.calls.stamps import Stamp
 from pipeline.calls.status_callbacks import Said, leg_of, media_stream_of
 from pipeline.calls.times import millis, refined
@@ -84,7 +84,9 @@ def _task_router(
     scope, _, step = name.partition(".")
     milestones = {step: at} if scope == "task" and not step.startswith("transfer-") else {}
     stated_facts = _task_facts(payload, voice_channels)
-    facts = stamp.facts(version(payload.get("task_version")), stated_facts)
+    facts = stamp.facts(
+        stated_version(payload.get("task_version")), stated_facts, is_first=name == "task.created"
+    )
     if "customer_joined" in facts:
         # Every later event repeats the fact: only the milestone keeps the first time.
         milestones["customer-joined"] = at
@@ -179,7 +181,8 @@ def _reservation(
         "transfer": text(payload, "task_transfer_sid"),
         **worker_facts(payload.get("worker_attributes")),
     }
-    facts = stamp.facts(version(payload.get("reservation_version")), values)
+    number = stated_version(payload.get("reservation_version"))
+    facts = stamp.facts(number, values, is_first=step == "created")
     return (Reservation(sid, facts, {step: stamp.at}),)
 
 

@@ -14,6 +14,9 @@ MAX_REPEATED_CHARACTERS = 16_384
 MAX_TEXT_CHARACTERS = 500
 """A longer value is cut. No line of the monitored list is longer."""
 
+MAX_VERSION = 2**62
+_MAX_DIGITS = 19
+
 
 def parsed(attributes: Any) -> Mapping[str, Any]:
     """Attributes: an object, or one as JSON in text; empty for anything else."""
@@ -37,12 +40,21 @@ def repeated(read: Callable[[Any], T], most: int) -> Callable[[Any], T]:
     return read_once
 
 
+def stated_version(value: Any) -> int | None:
+    """Return a version, as number or text; None if it is none: absent, negative, no whole number,
+    or `MAX_VERSION` and more."""
+    if isinstance(value, str):
+        digits = value.strip()
+        is_number = digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS
+        value = int(digits) if is_number else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value < MAX_VERSION else None
+
+
 def version(value: Any) -> int:
-    """A version or sequence number, as number or text; 0 where there is none."""
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        value = int(value.strip()[:18])
-    ok = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**62
-    return value if ok else 0
+    """Return a sequence number or count, as number or text; 0 if there is none."""
+    return stated_version(value) or 0
 
 
 def part(attributes: Mapping[str, Any], name: str) -> Mapping[str, Any]:

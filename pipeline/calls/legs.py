@@ -21,7 +21,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from pipeline.calls.claims import values_of
-from pipeline.calls.ends import LegEnds, end_of, leg_ends
+from pipeline.calls.contested import is_contested_leg
+from pipeline.calls.ends import Alike, LegEnds, alike, end_of, leg_ends
 from pipeline.calls.presence import came_at, created_at, is_there, left_at, was_answered
 from pipeline.calls.workers import marks, own_ends, value
 from schemas.fast_dataclass import dataclass
@@ -207,21 +208,23 @@ def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
         return marked[0].call_sid, not has_joined or marked == later
     if names.later is None:
         return value(call.facts, "customer_call_sid"), False
-    return names.later, not there and has_joined
-
-
-def contested_legs(call: Call) -> dict[str, tuple[str, ...]]:
-    """Return the legs of the call that other tasks name too, with those tasks."""
-    return {
-        leg.call_sid: tuple(fact.value for fact in values_of(leg.facts, "other_task"))
-        for leg in call.legs
-        if "other_task" in leg.facts
-    }
+    is_shown = any(is_shown_late(leg, names.customer) for leg in later)
+    return names.later, not there and has_joined and is_shown
 
 
 def ends_of(leg: Leg) -> LegEnds:
     """Return the ends of a leg, as far as events or Twilio gave them."""
     return _ends(leg.facts)
+
+
+def is_shown_late(leg: Leg, customer: str | None) -> bool:
+    """Return whether a leg that attributes named late as the customer's may be streamed without a
+    look-up: its ends are known, and none is clearly another than `customer`, in normal form. A leg
+    without known ends may be the worker's own."""
+    persons = ends_of(leg).persons
+    if customer is None:
+        return bool(persons)
+    return any(alike(end, customer) is not Alike.OTHER for end in persons)
 
 
 def is_client(ends: LegEnds) -> bool:
@@ -283,7 +286,7 @@ def _named_later(call: Call) -> str | None:
     joined = [sid for sid in named if sid in legs and "joined" in legs[sid].milestones]
     if joined:
         return joined[0]
-    is_contested = len(named) > 1 or any("other_task" in leg.facts for leg in legs.values())
+    is_contested = len(named) > 1 or any(map(is_contested_leg, legs.values()))
     return None if is_contested else named[0]
 
 

@@ -82,7 +82,7 @@ def hear_contested(state: Kept | None, contested: LegContested, now: int) -> Hea
     """Take in, at `now` (ms), that another task names a leg of the call too."""
     if not isinstance(state, Call):
         return Heard(state)
-    facts = {"other_task": contested.other_task_sid}
+    facts = {"listed_task" if contested.listed else "other_task": contested.other_task_sid}
     cause = f"contested:{contested.call_sid}:{contested.other_task_sid}"
     said = replace(state, cause_event_id=cause, cause_type=CONTESTED, cause_at=contested.at)
     return _with_leg(said, contested.call_sid, facts, now)

@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 
+from pipeline.calls.claims import FIRST_HOLDS
+from pipeline.calls.fields import MAX_VERSION
 from schemas.fast_dataclass import dataclass
 from schemas.records import Fact
 
 _EVENT_ID_CHARACTERS = 100
 """Each fact names its event, by so much of its id; Twilio's ids are shorter."""
+
+NO_VERSION = MAX_VERSION
+"""Orders statements without a version after all others, if the first statement holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +21,20 @@ class Stamp:
     at: int
     event_id: str
 
-    def facts(self, version: int, values: Mapping[str, str | None]) -> dict[str, Fact]:
-        """A fact for each value that is there."""
+    def facts(
+        self, version: int | None, values: Mapping[str, str | None], *, is_first: bool = False
+    ) -> dict[str, Fact]:
+        """Return a fact for each value that is there. `version`: None if the event has none. Such
+        an event only adds: it comes before those with a version if the latest statement holds,
+        and after them if the first one does, unless it is the first of its object (`is_first`)."""
+        last = NO_VERSION if version is None and not is_first else version or 0
         return {
-            name: Fact(value, version, self.at, self.event_id[:_EVENT_ID_CHARACTERS])
+            name: Fact(
+                value,
+                last if name in FIRST_HOLDS else version or 0,
+                self.at,
+                self.event_id[:_EVENT_ID_CHARACTERS],
+            )
             for name, value in values.items()
             if value is not None
         }

@@ -9,7 +9,7 @@ from pipeline.streams.gateway_reports import ENDS, REPLACED, SILENT, STALE
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import find_command_id
 from pipeline.streams.reconcile import NEVER_REACHED
-from pipeline.twilio.errors import ALREADY_STARTED, TOO_MANY
+from pipeline.twilio.errors import ALREADY_STARTED, BEFORE, TOO_MANY
 from schemas.records import CommandAnswered, GapCause, HandshakeRefused, MediaStreamChanged
 
 TWILIO_REFUSED = "twilio-refused"
@@ -92,10 +92,12 @@ def _of_answer(answer: CommandAnswered) -> str | None:
         return None
     if answer.outcome == "done" and answer.detail.startswith(ALREADY_STARTED):
         return None if answer.code is None else REFUSED_AS_STARTED
-    if answer.detail in _NO_LEG_DETAILS:
-        return NO_LEG
+    before = answer.detail.partition(BEFORE)[2] if answer.outcome == "done" else answer.detail
+    if answer.code is None and before in _NO_LEG_DETAILS:
+        return NO_LEG  # Twilio answered all the time
     if answer.outcome == "done" and answer.code is None:
-        return TWILIO_UNREACHABLE if answer.attempts > 1 else None
+        # Look-ups are requests too: that there were several does not mean that one failed.
+        return TWILIO_UNREACHABLE if before else None
     if answer.code is None:
         # The command expired before Twilio could be asked, or got no answer from Twilio.
         is_unanswered = answer.attempts > 0 and answer.outcome != "failed"

@@ -95,7 +95,7 @@ ACCESS: Mapping[Role, Access] = {
     Role.STREAM_MANAGER: _of_table_role(
         Role.STREAM_MANAGER,
         (CALLS, STREAM_EVENTS, POLICY, WORKERS),
-        (STREAM_COMMANDS, STREAM_EVENTS, MEDIA, POLICY, CTI_RESOLVED),
+        (STREAM_COMMANDS, STREAM_EVENTS, MEDIA, POLICY, CTI_RESOLVED, CALL_ALIASES),
         "policy-publisher",
     ),
     Role.TWILIO_ADAPTER: Access(

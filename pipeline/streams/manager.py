@@ -5,7 +5,6 @@ media streams, to decisions and commands. Pure; `agents/stream_manager.py` carri
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from pipeline.calls.legs import contested_legs
 from pipeline.calls.merge import LONGEST_MS
 from pipeline.calls.view import INBOUND, CallView, view
 from pipeline.policy import decide
@@ -46,6 +45,7 @@ from pipeline.streams.verification import (
     VERIFY,
     foreign_legs,
     found_in_conference,
+    listed_legs,
     questions,
     verified,
     without_own_legs,
@@ -53,6 +53,7 @@ from pipeline.streams.verification import (
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
+    CallAlias,
     CallStreams,
     CommandAnswered,
     FindConference,
@@ -69,7 +70,7 @@ FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
 which would else publish a version of a call that is not known here any more."""
 
-Told = StreamCommand | LegFetched | RecordingDecided | MediaStreamChanged
+Told = StreamCommand | LegFetched | CallAlias | RecordingDecided | MediaStreamChanged
 Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
 Own = RecordingDecided | MediaStreamChanged
 
@@ -110,7 +111,7 @@ def on_record(
             after = _answered(before, record, now)
         case GatewayStarted():
             after = gateway_started(before, record, now)
-    known = _fetched(before, record, history, now)
+    known: tuple[Told, ...] = (*listed_legs(record), *_fetched(before, record, history, now))
     if after is before:
         return Next(state, known)
     following = _settled(before, after, history, now, gateways, hasty=hasty)
@@ -214,12 +215,10 @@ def _settled(
     gateways = gateways or Gateways(steady_since=0)
     demand = Demand(desired=False, reason="stopped: the call is not known", policy_version=0)
     decided: tuple[RecordingDecided, ...] = ()
-    contested: dict[str, tuple[str, ...]] = {}
     unknown: tuple[str, ...] = ()
     ended = True
     if after.call is not None:
         call, derived = _seen(after.call)
-        contested = contested_legs(call)
         after = reported(after, call.media_streams, now)
         after = replace(after, alone_since=_alone_since(after, derived, now))
         ended = derived.state in ("ended", "ignored")
@@ -242,7 +241,8 @@ def _settled(
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
     after, commands = _streamed(after, demand, now, gateways)
-    after, questions_ = questions(after, demand, contested, now)
+    known = None if after.call is None else _seen(after.call)[0]
+    after, questions_ = questions(after, demand, known, now)
     after, asked = fetches(after, unknown, (*demand.worker_ends, *demand.customer_ends), now)
     if after == before:
         return Next(before)

@@ -8,9 +8,9 @@ from enum import Enum
 from pipeline.calls import workers
 from pipeline.calls.ends import end_of
 from pipeline.calls.identities import Workers
-from pipeline.calls.legs import CUSTOMER_LABEL, WORKER_LABELS
+from pipeline.calls.legs import CUSTOMER_LABEL, WORKER_LABELS, is_shown_late
 from pipeline.calls.view import CallView
-from schemas.records import Call
+from schemas.records import Call, Leg
 
 
 def worker_marks(call: Call, seen: CallView) -> tuple[str, ...]:
@@ -39,9 +39,16 @@ def customer_marks(seen: CallView, earlier_legs: Iterable[str] = ()) -> tuple[st
     legs = [
         leg.call_sid
         for leg in seen.legs.customers
-        if "label" in leg.facts or "joined" in leg.milestones
+        if "label" in leg.facts or ("joined" in leg.milestones and _is_shown(seen, leg))
     ]
     return _lowered([CUSTOMER_LABEL, sure, *legs, *earlier_legs])
+
+
+def _is_shown(seen: CallView, leg: Leg) -> bool:
+    """Whether more than late attributes speaks for the leg. It may be the worker's own."""
+    names = seen.legs.names
+    is_named_late = names is not None and leg.call_sid == names.later
+    return not is_named_late or is_shown_late(leg, end_of(seen.customer))
 
 
 def customer_ends(seen: CallView) -> tuple[str, ...]:

@@ -2,28 +2,36 @@
 
 A leg that was known since the task's creation is streamed at once, and Twilio is asked right after
 (`VerifyLeg`). A leg that was found in the task's conference needs no further question. The answer
-has three results:
+has these results:
 
 - *confirmed*: the task's conference lists the leg;
 - *contradicted*: another task's conference lists it, or the task's conference has another
   customer. The media stream ends, its recording is withheld, and the leg is never streamed again;
+- *moved*: as *contradicted*, but the leg was confirmed before. The recording is not withheld;
 - *unknown*: there is no conference yet, or Twilio does not answer. It is asked again, after 1 s,
-  2 s, and so on up to 30 s, while the leg is streamed.
+  2 s, and so on up to 30 s, while the leg is streamed, and at once if the evidence changes.
+
+A leg that is confirmed is asked about again only if Twilio shows it in another task's conference.
 """
 
 from dataclasses import replace
 
+from pipeline.calls.contested import Contested, conference_signs, contested_legs
 from pipeline.calls.view import CallView
 from pipeline.streams.names import verify_command_id
 from pipeline.streams.reconcile import Demand
 from pipeline.streams.state import ANSWERED, RUNNING, is_live, to_stop
-from schemas.records import CallStreams, CommandAnswered, LegCheck, VerifyLeg
+from pipeline.twilio.sids import SidKind, valid_sid
+from schemas.fast_dataclass import dataclass
+from schemas.records import Call, CallAlias, CallStreams, CommandAnswered, LegCheck, VerifyLeg
 
 PENDING, CONFIRMED, CONTRADICTED, UNKNOWN = "pending", "confirmed", "contradicted", "unknown"
+MOVED = "moved"
 VERIFY = "verify"
 """The `command` of an answer to a `VerifyLeg`."""
 
 FOREIGN_LEG = "stopped: the leg belongs to another call"
+MOVED_LEG = "stopped: the leg moved to another call"
 OWN_LEG = "stopped: the leg is an agent's own"
 EXPIRY_MS = 4_000
 """A question that is not answered within this is answered `unknown`."""
@@ -33,13 +41,17 @@ MAX_PAUSE_MS = 30_000
 UNVERIFIED_MS = 30_000
 """A leg about which nothing is known for so long raises an alarm."""
 MAX_LEGS = 20
+AT_ONCE_MS = 60_000
+MAX_AT_ONCE = 5
+"""In `AT_ONCE_MS`, so many questions about a leg are asked at once because of what attributes say,
+or of what comes into the task's conference."""
 
-_FINAL = (CONFIRMED, CONTRADICTED)
+_FINAL = (CONTRADICTED, MOVED)
 
 
 def foreign_legs(state: CallStreams) -> frozenset[str]:
     """Return the legs that belong to other calls."""
-    return frozenset(check.call_sid for check in state.legs if check.result == CONTRADICTED)
+    return frozenset(check.call_sid for check in state.legs if check.result in _FINAL)
 
 
 def is_unverified(state: CallStreams, now: int) -> bool:
@@ -47,7 +59,7 @@ def is_unverified(state: CallStreams, now: int) -> bool:
     streamed = _streamed(state)
     return any(
         check.call_sid in streamed
-        and check.result not in _FINAL
+        and check.result not in (*_FINAL, CONFIRMED)
         and now >= check.since + UNVERIFIED_MS
         for check in state.legs
     )
@@ -58,14 +70,35 @@ def verified(state: CallStreams, answer: CommandAnswered, now: int) -> CallStrea
     check = _check_of(state, answer.call_sid)
     if check is None or check.result in _FINAL:
         return state
-    if answer.outcome in _FINAL:
-        after = _put(state, replace(check, result=answer.outcome, due_at=None))
-        return _without(after, foreign_legs(after), FOREIGN_LEG, now)
     asked = verify_command_id(state.task_sid, check.call_sid, check.attempt)
-    if answer.command_id != asked:
-        return state
-    pause = min(1_000 << min(check.attempt - 1, 10), MAX_PAUSE_MS)
-    return _put(state, replace(check, result=UNKNOWN, due_at=now + pause))
+    is_open = check.due_at is not None and answer.command_id == asked
+    if answer.outcome in _FINAL and (check.result != CONFIRMED or is_open):
+        after = _put(state, replace(check, result=answer.outcome, due_at=None))
+        reason = MOVED_LEG if answer.outcome == MOVED else FOREIGN_LEG
+        return _without(after, foreign_legs(after), reason, now)
+    if not is_open:
+        # An earlier answer confirms, but a question that later evidence led to stays open.
+        is_news = answer.outcome == CONFIRMED != check.result
+        return _put(state, replace(check, result=CONFIRMED)) if is_news else state
+    if answer.outcome == CONFIRMED:
+        return _put(state, replace(check, result=CONFIRMED, due_at=None))
+    tries = max(1, check.attempt - check.first_attempt)
+    pause = min(1_000 << min(tries - 1, 10), MAX_PAUSE_MS)
+    result = CONFIRMED if check.result == CONFIRMED else UNKNOWN
+    return _put(state, replace(check, result=result, due_at=now + pause))
+
+
+def listed_legs(answer: object) -> tuple[CallAlias, ...]:
+    """Return the aliases of the legs that Twilio listed in the task's conference: so each other
+    task that names one of them is informed. None if it is no answer to a command."""
+    if not isinstance(answer, CommandAnswered):
+        return ()
+    legs = answer.listed_call_sids[:MAX_LEGS]
+    return tuple(
+        CallAlias(call_sid, answer.task_sid, answer.at, listed=True)
+        for call_sid in legs
+        if valid_sid(SidKind.CALL, call_sid) is not None
+    )
 
 
 def found_in_conference(
@@ -81,22 +114,28 @@ def found_in_conference(
     return _put(state, LegCheck(answer.call_sid, CONFIRMED, 0, now, None, ()))
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What can change the answer to a question about a leg. `contested`: other tasks with the leg;
+    `signs`: of the call's own conference, as `conference_signs` counts them."""
+
+    contested: Contested = Contested()
+    signs: int = 0
+
+
 def questions(
-    state: CallStreams, demand: Demand, contested: dict[str, tuple[str, ...]], now: int
+    state: CallStreams, demand: Demand, call: Call | None, now: int
 ) -> tuple[CallStreams, tuple[VerifyLeg, ...]]:
-    """Return the state with what is asked now, and the commands that ask it. `contested`: other
-    tasks that name a leg."""
+    """Return the state with what is asked now, and the commands that ask it."""
+    contested = {} if call is None else contested_legs(call)
+    signs = 0 if call is None else conference_signs(call)
     commands: list[VerifyLeg] = []
     for call_sid, generation in _streamed(state).items():
-        others = contested.get(call_sid, ())
-        check = _check_of(state, call_sid) or LegCheck(call_sid, PENDING, 0, now, now, others)
-        if check.result in _FINAL:
+        known = Evidence(contested.get(call_sid, Contested()), signs)
+        before = _check_of(state, call_sid)
+        check = _begun(call_sid, known, now) if before is None else _asked(before, known, now)
+        if check is None:
             continue
-        if check.due_at is not None and now < check.due_at and check.other_task_sids == others:
-            continue
-        check = replace(
-            check, attempt=check.attempt + 1, due_at=now + ANSWER_MS, other_task_sids=others
-        )
         state = _put(state, check)
         commands.append(
             VerifyLeg(
@@ -108,12 +147,52 @@ def questions(
                 expires_at=now + EXPIRY_MS,
                 worker_marks=demand.worker_marks,
                 customer_marks=tuple(m for m in demand.customer_marks if m != call_sid.lower()),
-                other_task_sids=others,
+                other_task_sids=known.contested.task_sids,
                 worker_ends=demand.worker_ends,
                 customer_ends=demand.customer_ends,
+                was_confirmed=check.result == CONFIRMED,
             )
         )
     return state, tuple(commands)
+
+
+def _begun(call_sid: str, known: Evidence, now: int) -> LegCheck:
+    return _with_evidence(LegCheck(call_sid, PENDING, 1, now, now + ANSWER_MS, ()), known)
+
+
+def _asked(check: LegCheck, known: Evidence, now: int) -> LegCheck | None:
+    """The check with one more question, if that is due; None if not. What Twilio says of other
+    conferences asks at once, and again about a leg that is confirmed."""
+    if check.result in _FINAL:
+        return None
+    lately = tuple(at for at in check.asked_at_once if at > now - AT_ONCE_MS)
+    is_listed_elsewhere = not set(known.contested.listed) <= set(check.listed_task_sids)
+    if is_listed_elsewhere or (len(lately) < MAX_AT_ONCE and _is_news(check, known)):
+        at_once = (*lately, now)[-MAX_AT_ONCE:]
+        check = replace(check, first_attempt=check.attempt, asked_at_once=at_once)
+    elif check.due_at is None or now < check.due_at:
+        return None
+    result = CONFIRMED if check.result == CONFIRMED else PENDING
+    asked = replace(check, result=result, attempt=check.attempt + 1, due_at=now + ANSWER_MS)
+    return _with_evidence(asked, known)
+
+
+def _is_news(check: LegCheck, known: Evidence) -> bool:
+    """Whether there is evidence that came after the latest question about the leg. An open question
+    sees what has come into the task's conference."""
+    if check.result == CONFIRMED:
+        return False
+    is_news_of_others = not set(known.contested.task_sids) <= set(check.other_task_sids)
+    return is_news_of_others or (check.result != PENDING and known.signs > check.signs)
+
+
+def _with_evidence(check: LegCheck, known: Evidence) -> LegCheck:
+    return replace(
+        check,
+        other_task_sids=known.contested.task_sids,
+        listed_task_sids=known.contested.listed,
+        signs=known.signs,
+    )
 
 
 def _streamed(state: CallStreams) -> dict[str, int]:

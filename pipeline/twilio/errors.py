@@ -19,6 +19,8 @@ class Verdict(Enum):
 ALREADY_STARTED = "already started"
 """How the detail of an answer begins if Twilio refused the start because the media stream seems to
 run already."""
+BEFORE = "; before: "
+"""Between the detail of a request that succeeded and that of the one before it, which did not."""
 CALL_NOT_IN_PROGRESS = 21220
 NOT_FOUND = frozenset({404, 20404})
 TOO_MANY = frozenset({429, 20429})

@@ -6,7 +6,7 @@ from agents.faust_runner.runner import Output, Refusal, Step
 from agents.resolver import ResolverCore
 from agents.tracker import CONTRADICTIONS, TrackerCore
 from pipeline.calls.aliases import MOST_WAITING, WAITING_MS
-from pipeline.calls.legs import contested_legs
+from pipeline.calls.contested import Contested, contested_legs
 from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, MARKED_MS
 from pipeline.calls.merge import LONGEST_MS
 from schemas.records import (
@@ -206,7 +206,7 @@ def test_a_leg_that_another_task_names_is_told_in_both_calls() -> None:
     call = tracked(inbound().events)
     after = TrackerCore().on_record(TASK, call, told, T0 + 9)
     assert isinstance(after.state, Call)
-    assert {CUSTOMER_LEG: (other,)} == contested_legs(after.state)
+    assert {CUSTOMER_LEG: Contested(named=(other,))} == contested_legs(after.state)
     assert call.revision + 1 == after.state.revision
     assert Step(after.state) == TrackerCore().on_record(TASK, after.state, told, T0 + 9)
     assert Step(None) == TrackerCore().on_record(TASK, None, told, T0 + 9)

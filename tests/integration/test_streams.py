@@ -36,7 +36,7 @@ from schemas.records import (
     RecordingDecided,
     Tick,
 )
-from schemas.topics import ALL, CALLS, POLICY, STREAM_EVENTS, TICKS, Topic
+from schemas.topics import ALL, CALL_ALIASES, CALLS, POLICY, STREAM_EVENTS, TICKS, Topic
 from tests.agents.twilio_double import ACCOUNT, TOKEN, TwilioDouble, twilio_double
 from tests.pipeline.streams.calls import (
     ANN,
@@ -214,6 +214,33 @@ async def test_the_leg_of_another_call_is_stopped_once_twilio_says_whose_it_is(
     assert [started.stream_sid] == [sid for sid, _ in bench.twilio.asked("stop")]
     assert [CUSTOMER_LEG] == [leg for leg, _ in bench.twilio.asked("start")]
     assert {TASK, other} == {task for task, _ in looked_up}
+
+
+async def test_the_legs_that_twilio_lists_are_written_for_other_tasks(bench: Bench) -> None:
+    """The leg of a call that is known by its conference only."""
+    bench.twilio.conferences[TASK] = [
+        {"call_sid": CUSTOMER_LEG, "label": "customer", "status": "connected"}
+    ]
+    unnamed = call(
+        reservation(ANN, created=_now() - 2_000, accepted=_now() - 100),
+        direction="outbound",
+        customer_call_sid=None,
+    )
+    async with (
+        asyncio.timeout(90),
+        _role(stream_manager.run, bench.settings),
+        _role(service.run, bench.settings),
+    ):
+        await bench.tell(CALLS, unnamed)
+        started = await bench.until(CommandAnswered, lambda r: r.command == "start")
+        assert started.listed_call_sids == (CUSTOMER_LEG,)
+        reader = consumer(bench.settings, bench.settings.prefixed(CALL_ALIASES.name))
+        await reader.start()
+        try:
+            found = decode((await reader.getone()).value)
+        finally:
+            await reader.stop()
+    assert (found.call_sid, found.task_sid, found.listed) == (CUSTOMER_LEG, TASK, True)
 
 
 async def test_a_callback_is_looked_for_seldom_however_often_the_roles_restart(

@@ -64,8 +64,9 @@ def test_a_changed_leg_is_written_anew() -> None:
 
 def test_a_missing_text_is_an_error() -> None:
     """A record that its schema does not allow is not written."""
+    plain = {"call_sid": None, "task_sid": "WT", "at": 1, "listed": False}
     with pytest.raises(AttributeError):
-        encode(codec._FROM_PLAIN["CallAlias"]({"call_sid": None, "task_sid": "WT", "at": 1}))
+        encode(codec._FROM_PLAIN["CallAlias"](plain))
 
 
 def test_only_null_and_something_else() -> None:

@@ -140,3 +140,19 @@ async def test_a_question_with_a_wrong_sid_asks_nothing(changes: dict[str, Any])
     async with commands() as (twilio, work):
         answer = await work.carry_out(verify(**changes), CallLane())
         assert ("unknown", []) == (answer.outcome, twilio.requests)
+
+
+async def test_a_confirmed_leg_in_another_conference_has_moved() -> None:
+    """Whatever else is in the task's own conference; its recording so far is the call's."""
+    conferences = {TASK: [leg(WORKER, "ann@example.com"), leg(OTHER)], OTHER_TASK: [leg(LEG)]}
+    answer, _ = await asked(conferences, verify(OTHER_TASK, was_confirmed=True))
+    assert answer.outcome == "moved"
+    gone = await asked({TASK: conferences[TASK]}, verify(OTHER_TASK, was_confirmed=True))
+    assert gone[0].outcome == "unknown"
+
+
+async def test_an_answer_has_the_legs_of_the_tasks_own_conference() -> None:
+    """So that other tasks that name one of them can be informed. Who coaches is left out."""
+    mine = [leg(WORKER, "ann@example.com"), leg("CA" + "f" * 32, coaching=True)]
+    answer, _ = await asked({TASK: mine, OTHER_TASK: [leg(LEG)]}, verify(OTHER_TASK))
+    assert (answer.outcome, answer.listed_call_sids) == ("contradicted", (WORKER,))

@@ -174,7 +174,7 @@ def test_no_more_than_some_tasks_may_name_a_leg() -> None:
 @settings(max_examples=examples(80), deadline=None)
 @given(histories())
 def test_each_leg_of_a_call_is_told_once(events: list[CtiEvent]) -> None:
-    """As soon as a version knows it."""
+    """As soon as a version knows it, and once more if it comes into the conference later."""
     call: Call | None = None
     aliases: list[CallAlias] = []
     for event in events:
@@ -183,8 +183,11 @@ def test_each_leg_of_a_call_is_told_once(events: list[CtiEvent]) -> None:
             aliases += learned(call, after.call)
             call = after.call
     assert call is not None
-    sids = [alias.call_sid for alias in aliases]
-    assert sorted(set(sids)) == sorted(sids)
+    told_once = [(alias.call_sid, alias.listed) for alias in aliases]
+    assert sorted(set(told_once)) == sorted(told_once)
+    sids = {alias.call_sid for alias in aliases}
+    joined = {leg.call_sid for leg in call.legs if "joined" in leg.milestones}
+    assert joined == {alias.call_sid for alias in aliases if alias.listed}
     assert {leg.call_sid for leg in call.legs} <= set(sids)
     assert {call.task_sid} >= {alias.task_sid for alias in aliases}
 
@@ -219,3 +222,30 @@ def test_what_is_no_call_has_no_legs() -> None:
     after = fold(None, created)
     assert isinstance(after, Folded)
     assert () == learned(None, after.call)
+
+
+def test_each_task_is_informed_of_one_whose_conference_has_the_leg() -> None:
+    """Whenever that comes to be known, also if as many tasks name the leg as are kept."""
+    others = [f"WT{n}" for n in range(MAX_OTHERS + 1)]
+    state, _ = told(CallAlias(LEG, task, T0) for task in others)
+    found = taught(LEG, state, CallAlias(LEG, TASK, T0, listed=True), T0 + 50)
+    informed = {c.task_sid for c in found.contested if c.other_task_sid == TASK and c.listed}
+    assert informed == set(others)
+
+    again = taught(LEG, found.state, CallAlias(LEG, TASK, T0, listed=True), T0 + 50)
+    assert (again.state, again.contested) == (found.state, ())
+    late = taught(LEG, found.state, CallAlias(LEG, "WTlate", T0), T0 + 60)
+    assert (late.state.other_task_sids, late.state.listed_task_sids) == (
+        found.state.other_task_sids, (TASK,),
+    )  # fmt: skip
+    assert (TASK, True) in {(c.other_task_sid, c.listed) for c in late.contested}
+    assert {c.task_sid for c in late.contested} == {"WTlate"}
+
+
+def test_a_task_that_named_the_leg_is_listed_later() -> None:
+    """The others are informed once more, since that is stronger evidence."""
+    state, _ = told([CallAlias(LEG, TASK, T0), CallAlias(LEG, "WTb", T0)])
+    found = taught(LEG, state, CallAlias(LEG, TASK, T0, listed=True), T0 + 9)
+    assert [(c.task_sid, c.other_task_sid, c.listed) for c in found.contested] == [
+        ("WTb", TASK, True)
+    ]

@@ -1,6 +1,7 @@
 """What attributes may not reverse: the first statement holds, and what contradicts it is kept."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from pipeline.calls.view import view
 from pipeline.policy.decide import decide
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.marks import customer_marks, worker_marks
-from schemas.records import Call, Fact, RecordingPolicy
+from schemas.records import Call, CtiEvent, Fact, RecordingPolicy
 from tests.examples import examples
 from tests.pipeline.calls.histories import (
     CUSTOMER,
@@ -114,15 +115,22 @@ def test_what_was_absent_may_be_added() -> None:
     assert (seen.customer_call_sid, seen.customer_leg_is_sure) == (CUSTOMER_LEG, False)
 
 
-def test_a_leg_named_later_is_sure_once_it_is_in_the_conference() -> None:
-    """An outbound call's leg must be in the task's conference; its label is the conference's."""
+def test_a_leg_named_later_is_sure_once_its_ends_show_it() -> None:
+    """That it is in the conference is not enough: so is the worker's own."""
     story = outbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     people = {"customer": CUSTOMER_LEG, "worker": OWN}
     rewritten(story, 5_000, conference={"participants": people})
     assert not view(folded(story.events)).customer_leg_is_sure
 
     story.participant("join", 6_000, CUSTOMER_LEG)
+    assert not view(folded(story.events)).customer_leg_is_sure
+    assert CUSTOMER_LEG.lower() not in customer_marks(view(folded(story.events)))
+    elsewhere = [*story.events]
+    story.call_status("answered", 6_000, CUSTOMER_LEG, To=CUSTOMER, CallStatus="in-progress")
     assert view(folded(story.events)).customer_leg_is_sure
+
+    other = Story().call_status("answered", 6_000, CUSTOMER_LEG, To="+15558880000").events
+    assert not view(folded([*elsewhere, *other])).customer_leg_is_sure
 
 
 def test_of_several_legs_named_later_the_one_in_the_conference_is_the_customers() -> None:
@@ -134,7 +142,7 @@ def test_of_several_legs_named_later_the_one_in_the_conference_is_the_customers(
     story.call_status("completed", 9_000, FOREIGN, CallStatus="completed")
     seen = view(folded(story.events))
 
-    assert (seen.customer_call_sid, seen.customer_leg_is_sure) == (CUSTOMER_LEG, True)
+    assert (seen.customer_call_sid, seen.customer_leg_is_sure) == (CUSTOMER_LEG, False)
     assert seen.definitive_end is None
 
 
@@ -217,3 +225,59 @@ def test_a_leg_that_attributes_named_late_marks_nothing() -> None:
     story = outbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
     rewritten(story, 3_000, conference={"participants": {"customer": OWN}})
     assert OWN.lower() not in customer_marks(view(folded(story.events)))
+
+
+UNVERSIONED: tuple[Any, ...] = (None, -1, "-1", "", "x", 2**62, "9" * 40, float("inf"), True, 1.5)
+
+
+@pytest.mark.parametrize("version", UNVERSIONED, ids=repr)
+def test_an_event_without_a_version_only_adds(version: Any) -> None:
+    """It reverses nothing that an event with a version stated, whatever their times."""
+    story = on_a_call()
+    early = rewritten(on_a_call(), -5_000, internal=True, call_sid=FOREIGN, **{"from": "+1999"})
+    changed = replaced_versions(early.events[-1:], version)
+    for events in ([*story.events, *changed], [*changed, *story.events]):
+        seen = view(folded(events))
+        assert (seen.direction, seen.customer, seen.customer_call_sid) == (
+            "inbound", CUSTOMER, CUSTOMER_LEG,
+        )  # fmt: skip
+        assert is_recorded(folded(events))
+
+
+def test_the_event_that_creates_a_task_is_the_first_also_without_a_version() -> None:
+    """Nothing is stated before it."""
+    story = rewritten(on_a_call(), 10_000, internal=True)
+    events = [*replaced_versions(story.events[:1], None), *story.events[1:]]
+    assert view(folded(events)).direction == "inbound"
+
+
+def test_changes_of_the_conference_are_contradictions() -> None:
+    """The legs that it named first hold, until another worker takes the call over."""
+    story = on_a_call()
+    rewritten(story, 5_000, conference={"participants": {"customer": CUSTOMER_LEG, "worker": OWN}})
+    rewritten(story, 6_000, conference={"participants": {"customer": OWN, "worker": FOREIGN}})
+    found = {(c.name, c.held, c.value) for c in contradictions(folded(story.events))}
+    assert ("customer_joined", CUSTOMER_LEG, OWN) in found
+    assert ("worker_call_sid", OWN, FOREIGN) in found
+
+    story.reservation("created", 7_000, "bob").reservation("accepted", 8_000, "bob")
+    names = [c.name for c in contradictions(folded(story.events))]
+    assert "customer_joined" in names
+    assert "worker_call_sid" not in names
+
+
+def test_a_conference_that_names_another_customer_than_the_task_is_a_contradiction() -> None:
+    """Also if it names no other afterwards."""
+    story = rewritten(on_a_call(), 5_000, conference={"participants": {"customer": FOREIGN}})
+    found = [(c.name, c.held, c.value) for c in contradictions(folded(story.events))]
+    assert found == [("customer_joined", CUSTOMER_LEG, FOREIGN)]
+
+
+def replaced_versions(events: list[CtiEvent], version: Any) -> list[CtiEvent]:
+    """Return the events with that version in place of theirs; None: with none."""
+    found = []
+    for event in events:
+        body = json.loads(event.body)
+        body["data"]["payload"] |= {"task_version": version, "reservation_version": version}
+        found.append(replace(event, body=json.dumps(body)))
+    return found

@@ -13,6 +13,7 @@ from pipeline.contacts.state import Input, empty, fold
 from pipeline.streams.gateway_reports import ENDS, REPLACED, SILENT
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.reconcile import NEVER_REACHED
+from pipeline.twilio.errors import BEFORE
 from schemas.records import ContactGap, GapCause
 from tests.pipeline.contacts.records import (
     HISTORY,
@@ -173,15 +174,21 @@ def test_answers_that_explain_nothing() -> None:
 def test_a_start_that_was_done_only_at_a_later_request() -> None:
     """The error that the earlier requests met explains why the recording began late."""
     recording = completed(1, 12_000, 602_000)
-    for code, attempts, reason in [
-        (21220, 5, "twilio-refused"),
-        (503, 3, "twilio-unreachable"),
-        (503, 1, "twilio-unreachable"),
-        (None, 2, "twilio-unreachable"),
-        (None, 1, "late-start"),
+    for code, before, reason in [
+        (21220, "400 21220", "twilio-refused"),
+        (503, "503 -", "twilio-unreachable"),
+        (None, "0 -: no answer", "twilio-unreachable"),
+        *((None, leg.value, "no-leg") for leg in NoLeg),
+        (503, NoLeg.NOBODY.value, "twilio-unreachable"),
     ]:
-        done = replace(answered("done", code, at=11_900), attempts=attempts)
+        done = answered("done", code, f"started{BEFORE}{before}", at=11_900)
         assert [reason] == reasons(DECIDED, recording, done)
+
+
+def test_several_look_ups_that_twilio_answered_do_not_mean_that_it_was_unreachable() -> None:
+    """A start that found its leg in the conference makes three requests."""
+    done = answered("done", None, "started", at=11_900, attempts=3)
+    assert ["late-start"] == reasons(DECIDED, completed(1, 12_000, 602_000), done)
 
 
 _causes = st.lists(

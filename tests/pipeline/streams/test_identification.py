@@ -96,6 +96,14 @@ class Manager:
         answer = listed(question, T0 + at)
         return self._take(on_record(TASK, self.state, answer, self.history, T0 + at))
 
+    def started(self, at: int, start: StartDuplicateStream, leg: str) -> "Manager":
+        """The adapter started the media stream on that leg."""
+        answer = CommandAnswered(
+            start.command_id, TASK, start.generation, "start", "done", leg, "MZ1", "n", None, "",
+            1, T0 + at,
+        )  # fmt: skip
+        return self._take(on_record(TASK, self.state, answer, self.history, T0 + at))
+
     def tick(self, at: int) -> "Manager":
         """Time passes."""
         assert self.state is not None
@@ -242,20 +250,38 @@ def test_a_worker_is_known_by_the_ends_that_other_calls_named() -> None:
 
 
 def test_a_streamed_leg_that_turns_out_to_be_the_agents_own_is_stopped() -> None:
-    """Attributes named it as the customer's. It is not streamed again."""
+    """The adapter took it for the customer's. It is not streamed again."""
     story = outbound().reservation("accepted", 200, "ann")
     story.attributes["conference"] = {"participants": {"customer": ANN}}
     story.task("updated", 1_000).participant("join", 2_000, ANN)
     manager = Manager().hear(story, 2_100)
-    assert [ANN] == [s.call_sid for s in manager.of(StartDuplicateStream)]
+    [find] = manager.of(FindConference)
+    [start] = manager.listed(2_200, find).of(StartDuplicateStream)
+    manager.started(2_300, start, ANN)
     [question] = manager.tick(4_100).of(FetchLeg)
     manager.answer(4_200, question, "client:ann_40example_2Ecom", start=CUSTOMER)
     assert OWN_LEG in [c.reason for c in manager.of(MediaStreamChanged)]
-    [find] = manager.of(FindConference)
-    [start] = manager.listed(4_300, find).of(StartDuplicateStream)
+    [start] = manager.of(StartDuplicateStream)
     assert start.call_sid is None
     assert ANN.lower() not in start.customer_marks
     assert ANN.lower() in start.worker_marks
+
+
+def test_the_agents_own_leg_is_not_streamed_because_attributes_named_it_late() -> None:
+    """It is in the conference, without label or ends: the adapter looks the customer's leg up, and
+    nothing marks the agent's as that."""
+    story = inbound().task("created", 0, task_attributes='{"direction": "inbound"}')
+    story.events.pop(0)
+    story.attributes = {"direction": "inbound"}
+    story.reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.attributes["conference"] = {"participants": {"customer": ANN}}
+    story.task("updated", 1_000).participant("join", 2_000, ANN)
+    manager = Manager().hear(story, 2_100)
+    assert manager.of(StartDuplicateStream) == []
+    [find] = manager.of(FindConference)
+    [start] = manager.listed(2_200, find).of(StartDuplicateStream)
+    assert start.call_sid is None
+    assert ANN.lower() not in start.customer_marks
 
 
 @pytest.mark.parametrize("repeat", [1, 3])

@@ -5,9 +5,17 @@ from dataclasses import replace
 from itertools import pairwise
 
 from pipeline.streams.manager import Next, on_record, on_tick
-from pipeline.streams.verification import FOREIGN_LEG, MAX_PAUSE_MS, UNVERIFIED_MS, is_unverified
+from pipeline.streams.verification import (
+    FOREIGN_LEG,
+    MAX_AT_ONCE,
+    MAX_PAUSE_MS,
+    MOVED_LEG,
+    UNVERIFIED_MS,
+    is_unverified,
+)
 from schemas.records import (
     Call,
+    CallAlias,
     CallStreams,
     CommandAnswered,
     Fact,
@@ -164,3 +172,76 @@ def test_a_late_contradiction_of_a_media_stream_that_is_over_is_kept() -> None:
     after = verified(state, "contradicted", T + 900).state
     assert after is not None
     assert [check.result for check in after.legs] == ["contradicted"]
+
+
+def contested(name: str, **more: object) -> Call:
+    """The call with a leg that another task has too: `listed_task` or `other_task`."""
+    leg = Leg(CUSTOMER_LEG, {name: Fact(OTHER_TASK, 0, T, "c")}, {})
+    return later(call(ACTIVE), legs=(leg,), **more)
+
+
+def test_what_twilio_shows_of_another_conference_is_asked_about_at_once() -> None:
+    """Although the pause after `unknown` has grown; afterwards the pauses begin anew."""
+    state, now = started().state, T + 200
+    for attempt in range(1, 6):
+        state = verified(state, "unknown", now, attempt).state
+        assert state is not None
+        opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, None, 1, "g1", 1, now)
+        state = on_record(TASK, state, opened, HISTORY, now).state
+        assert state is not None
+        now += 1_000 << (attempt - 1)
+        state = on_tick(state, HISTORY, now).state
+    state = verified(state, "unknown", now, 6).state
+
+    step = on_record(TASK, state, contested("listed_task"), HISTORY, now + 100)
+    [question] = questions(step)
+    assert (question.other_task_sids, question.was_confirmed) == ((OTHER_TASK,), False)
+    state = verified(step.state, "unknown", now + 200, 7).state
+    assert state is not None
+    [again] = questions(on_tick(state, HISTORY, now + 1_200))
+    assert again.command_id.endswith(":8")
+
+
+def test_what_comes_into_the_conference_is_asked_about_at_once_but_not_without_end() -> None:
+    """An open question sees it; else so many questions at once, and later by their pauses."""
+    state, version, asked = started().state, call(ACTIVE), 1
+    legs: tuple[Leg, ...] = ()
+    for number in range(20):
+        state = verified(state, "unknown", T + 200 + number, asked).state
+        legs = (*legs, Leg(f"CA{number:032x}", {}, {"joined": T}))
+        version = later(version, legs=legs)
+        step = on_record(TASK, state, version, HISTORY, T + 200 + number)
+        state, asked = step.state, asked + len(questions(step))
+        if number == 0:
+            more = later(version, legs=(*legs, Leg("CAx", {}, {"joined": T})))
+            assert questions(on_record(TASK, state, more, HISTORY, T + 200)) == []
+    assert asked == 1 + MAX_AT_ONCE
+
+
+def test_a_confirmed_leg_that_moved_to_another_call_is_stopped_and_its_recording_kept() -> None:
+    """Only what Twilio shows of another conference asks about it again."""
+    state = verified(started().state, "confirmed", T + 200).state
+    step = on_record(TASK, state, contested("listed_task"), HISTORY, T + 300)
+    [question] = questions(step)
+    assert question.was_confirmed
+    unknown = verified(step.state, "unknown", T + 400, 2).state
+    assert unknown is not None
+    assert [check.result for check in unknown.legs] == ["confirmed"]
+    assert len(questions(on_tick(unknown, HISTORY, T + 1_400))) == 1
+    still = verified(step.state, "confirmed", T + 400, 2).state
+    assert still is not None
+    assert questions(on_tick(still, HISTORY, T + 60_000)) == []
+
+    moved = verified(step.state, "moved", T + 400, 2)
+    [stop] = [t for t in moved.told if isinstance(t, StopDuplicateStream)]
+    assert stop.reason == MOVED_LEG
+
+
+def test_what_twilio_lists_in_the_conference_is_written_for_other_tasks() -> None:
+    """Each leg with a valid SID, also if the answer changes nothing here."""
+    told = replace(
+        answer("verify", 1, 1, "unknown", CUSTOMER_LEG), listed_call_sids=(FOUND, "junk")
+    )
+    step = on_record(TASK, started().state, told, HISTORY, T + 200)
+    aliases = [t for t in step.told if isinstance(t, CallAlias)]
+    assert aliases == [CallAlias(FOUND, TASK, T, listed=True)]

@@ -87,7 +87,7 @@ def _leg(call_sid: str, said: list[Said], named: dict[str, list[str]]) -> Leg:
     for each in _in_order(said, call_sid, "participant"):
         words |= _words(each)
         if each["step"] == "join":
-            came.append((each["at"] // _SECOND, each["number"], each["at"], each["id"]))
+            came.append((each["at"] // _SECOND, each["number"] or 0, each["at"], each["id"]))
             joined, left, in_since = min(joined or each["at"], each["at"]), None, each["at"]
         if each["step"] == "leave":
             left, in_since = each["at"], None
@@ -98,7 +98,9 @@ def _leg(call_sid: str, said: list[Said], named: dict[str, list[str]]) -> Leg:
         statuses = {status}
         over = status in _GONE or each["step"] == "completed"
         talks = not over and (each["step"] == "answered" or status == "in-progress")
-        came += [(each["at"] // _SECOND, each["number"], each["at"], each["id"])] if talks else []
+        came += (
+            [(each["at"] // _SECOND, each["number"] or 0, each["at"], each["id"])] if talks else []
+        )
         answered = min(answered or each["at"], each["at"]) if talks else answered
         gone = min(gone or each["at"], each["at"]) if over else gone
     left = min((at for at in (left, gone) if at is not None), default=None)
@@ -134,7 +136,7 @@ def _ends(said: Said) -> dict[str, str]:
 
 def _in_order(said: list[Said], call_sid: str, subject: str) -> list[Said]:
     own = [s for s in said if s["leg"] == call_sid and s["subject"] == subject]
-    return sorted(own, key=lambda s: (s["at"] // _SECOND, s["number"], s["at"], s["id"]))
+    return sorted(own, key=lambda s: (s["at"] // _SECOND, s["number"] or 0, s["at"], s["id"]))
 
 
 def _words(said: Said) -> dict[str, str]:

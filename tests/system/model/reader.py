@@ -109,11 +109,20 @@ class Reader:
 
     def _learn_facts(self) -> None:
         router = [s for s in self.said if s["subject"] in ("task", "reservation")]
-        for said in sorted(router, key=lambda s: (s["number"], s["at"], s["id"])):
-            self._learn_task(said["words"], said["at"])
-        own = [s for s in router if s["subject"] == "reservation"]
-        for said in sorted(own, key=_reservation_rank):
-            self._learn_worker(said["words"])
+        numbered = [(s, s["number"]) for s in router]
+        for said in _in_order(numbered, "task", first=True):
+            self._learn_first(said["words"], said["at"])
+        for said in _in_order(numbered, "task", first=False):
+            self._learn_latest(said["words"])
+        own = [
+            (s, number(s["words"].get("reservation_version")))
+            for s in router
+            if s["subject"] == "reservation"
+        ]
+        for said in _in_order(own, "reservation", first=True):
+            self._learn_worker(said["words"], first=True)
+        for said in _in_order(own, "reservation", first=False):
+            self._learn_worker(said["words"], first=False)
 
     def _learn_customer_leg(self) -> None:
         """Which of the legs that were named as the customer's may be believed."""
@@ -130,18 +139,15 @@ class Reader:
         elif len(self.named_legs) == 1:
             self.facts["later"] = self.named_legs[0]
 
-    def _learn_task(self, words: dict[str, Any], at: int) -> None:
+    def _learn_first(self, words: dict[str, Any], at: int) -> None:
         told = attributes(words.get("task_attributes"))
-        conference = told.get("conference") or {}
-        participants = conference.get("participants") or {}
+        participants = (told.get("conference") or {}).get("participants") or {}
         direction = direction_of(told)
         customer = {"inbound": ("from", "caller"), "outbound": ("outbound_to", "to")}
         leg = text(participants.get("customer"))
         if direction == "inbound":
             leg = text(told.get("call_sid")) or leg
         learnt = {
-            "channel": text(words.get("task_channel_unique_name")),
-            "queue": text(words.get("task_queue_name")),
             "direction": direction,
             "customer": next(
                 (v for n in customer.get(direction or "", ()) if (v := text(told.get(n)))), None
@@ -153,10 +159,16 @@ class Reader:
             self.named_since = self.named_since or at
             self.named_legs.append(leg)
         for name, value in learnt.items():
-            if value is not None and not (name in ("direction", "customer") and name in self.facts):
+            if value is not None:
+                self.facts.setdefault(name, value)
+
+    def _learn_latest(self, words: dict[str, Any]) -> None:
+        learnt = {"channel": "task_channel_unique_name", "queue": "task_queue_name"}
+        for name, key in learnt.items():
+            if (value := text(words.get(key))) is not None:
                 self.facts[name] = value
 
-    def _learn_worker(self, words: dict[str, Any]) -> None:
+    def _learn_worker(self, words: dict[str, Any], *, first: bool) -> None:
         sid = text(words.get("reservation_sid"))
         if sid is None:
             return
@@ -173,8 +185,9 @@ class Reader:
         self.called.setdefault(sid, set()).update(_list_lines(learnt))
         known = self.people.setdefault(sid, {})
         for name, value in learnt.items():
-            if value is not None and (name in ("worker_sid", "queue") or name not in known):
-                known[name] = value
+            if value is None or (name not in ("worker_sid", "queue")) != first:
+                continue
+            known[name] = known.get(name, value) if first else value
 
     def _walk(self, said: Said) -> None:
         words, at = said["words"], said["at"]
@@ -309,8 +322,17 @@ def _list_lines(worker: dict[str, Any]) -> set[str]:
     return {line.lower() for line in lines}
 
 
-def _reservation_rank(said: Said) -> tuple[int, int, str]:
-    return number(said["words"].get("reservation_version")), said["at"], said["id"]
+def _in_order(numbered: list[tuple[Said, int | None]], subject: str, *, first: bool) -> list[Said]:
+    """The events by version. One without a version, unless it creates what it is about, does not
+    count as the first, nor as the last, if there is another one."""
+
+    def rank(pair: tuple[Said, int | None]) -> tuple[float, int, str]:
+        said, version = pair
+        begins = (said["subject"], said["step"]) == (subject, "created")
+        none = float("inf") if first and not begins else 0
+        return none if version is None else version, said["at"], said["id"]
+
+    return [said for said, _ in sorted(numbered, key=rank)]
 
 
 def _first(exact: int | None, other: int | None) -> int | None:

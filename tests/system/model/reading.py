@@ -33,14 +33,14 @@ _CALL_STEPS = {"initiated", "ringing", "answered", "completed"}
 
 class Said(TypedDict):
     """An event, read. `subject`: task, reservation, participant, call, conference; `step`: what
-    happened; `at`: ms; `number`: the version or sequence number that orders it among its like, 0
-    for none; `words`: the payload or the callback's parameters."""
+    happened; `at`: ms; `number`: the version or sequence number that orders it among its like, None
+    for no version, 0 for no sequence number; `words`: the payload or the callback's parameters."""
 
     id: str
     subject: str
     step: str
     at: int
-    number: int
+    number: int | None
     task: str | None
     leg: str | None
     words: dict[str, Any]
@@ -104,7 +104,7 @@ def _of_callback(
         "subject": subject,
         "step": step,
         "at": _at(words.get("Timestamp"), event, arrived_at),
-        "number": number(words.get("SequenceNumber")),
+        "number": number(words.get("SequenceNumber")) or 0,
         "task": friendly or None,
         "leg": None if subject == "conference" else words["CallSid"],
         "words": words,
@@ -152,9 +152,10 @@ def _plain(value: Any, *, leap: bool, iso: bool) -> Any:
     return value.replace("t", "T").replace("z", "Z") if iso and isinstance(value, str) else value
 
 
-def number(value: Any) -> int:
-    """A version or a sequence number; 0 where there is none."""
-    return int(value) if str(value).isdigit() else 0
+def number(value: Any) -> int | None:
+    """Return a version or a sequence number; None if it is none."""
+    is_one = str(value).isdigit() and len(str(value)) <= 19 and int(value) < 2**62
+    return int(value) if is_one else None
 
 
 def attributes(text: Any) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def said_of(known: Iterable[Known], task_sid: str) -> list[Said]:
     own = [s for s in once.values() if s["task"] == task_sid]
     legs = {leg for s in own for leg in _legs_named(s)}
     own += [s for s in once.values() if s["task"] is None and s["leg"] in legs]
-    return sorted(own, key=lambda s: (s["at"], s["number"], s["id"]))
+    return sorted(own, key=lambda s: (s["at"], s["number"] or 0, s["id"]))
 
 
 def _legs_named(said: Said) -> set[str]:

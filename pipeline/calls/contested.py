@@ -1,0 +1,47 @@
+"""Legs that several tasks have. Pure.
+
+Attributes may name any leg (`other_task`). That a leg is in a task's conference is shown by
+Twilio's callbacks and lists only (`listed_task`).
+"""
+
+from pipeline.calls.claims import values_of
+from schemas.fast_dataclass import dataclass
+from schemas.records import Call, Leg
+
+
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """Other tasks with the same leg. `listed`: those of which Twilio showed the leg in the
+    conference; `named`: those whose attributes name it."""
+
+    listed: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+
+    @property
+    def task_sids(self) -> tuple[str, ...]:
+        """All of them, those with the most evidence first."""
+        return tuple(dict.fromkeys((*self.listed, *self.named)))
+
+
+def contested_legs(call: Call) -> dict[str, Contested]:
+    """Return the legs of the call that other tasks have too, with those tasks."""
+    return {
+        leg.call_sid: Contested(
+            tuple(fact.value for fact in values_of(leg.facts, "listed_task")),
+            tuple(fact.value for fact in values_of(leg.facts, "other_task")),
+        )
+        for leg in call.legs
+        if is_contested_leg(leg)
+    }
+
+
+def is_contested_leg(leg: Leg) -> bool:
+    """Return whether another task has the leg too."""
+    return not leg.facts.keys().isdisjoint({"other_task", "listed_task"})
+
+
+def conference_signs(call: Call) -> int:
+    """Return how many signs of the call's conference the events show. It never falls. Attributes
+    add one at most."""
+    joined = sum("joined" in leg.milestones for leg in call.legs)
+    return joined + ("conference-start" in call.milestones) + ("conference_sid" in call.facts)

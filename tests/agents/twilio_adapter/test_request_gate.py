@@ -127,7 +127,7 @@ class Scene:
     lanes: dict[str, CallLane] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        gate = Gate(self.concurrency, self.health, self.twilio.check_account, luck=lambda: 0.5)
+        gate = Gate(self.concurrency, self.health, self.twilio.check_account, jitter=lambda: 0.5)
         self.commands = Commands(self.twilio, gate, URL, virtual_ms)
 
     async def does(self, command: StreamCommand) -> CommandAnswered:

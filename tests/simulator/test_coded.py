@@ -212,11 +212,11 @@ def test_frames_that_are_withheld_too_early_or_heard_too_late_are_found() -> Non
     """Two seconds after the stop is the limit."""
     early = Withheld(30)
     early.coded.began_at = -10_000
-    assert any("withheld that must not be" in text for text in early.judged_with().wrong)
+    assert any("must not be withheld but are" in text for text in early.judged_with().wrong)
     late = Recorded(ALL, [])
     late.coded.began_at = 10_000
     late.decisions = [{"at": "1970-01-01T00:00:00.000Z", "decision": "stop"}]
-    assert any("heard that must not be" in text for text in late.judged().wrong)
+    assert any("must not be heard but are" in text for text in late.judged().wrong)
 
 
 def test_frames_that_a_closed_socket_had_are_unread() -> None:

@@ -235,7 +235,7 @@ def test_a_forbidden_media_stream_is_told() -> None:
     legs = _legs(script)
     legs[0].attempts = 1
     (told,) = differences(script, legs, _contact(script, legs), {})
-    assert "asked for" in told
+    assert "requested on" in told
 
 
 def test_a_contact_of_another_channel_is_told() -> None:

@@ -55,7 +55,7 @@ async def play(
     began = time.time()
     async with TwilioRest(simulation.world, simulation.credentials, Faults()) as rest:
         settings = environment(demo.settings(rest.url)) | {"CLOCK_SKEWS": json.dumps(skews)}
-        async with PipelineProcess(directory, settings, demo.tell, COMMAND) as pipeline:
+        async with PipelineProcess(directory, settings, demo.show, COMMAND) as pipeline:
             endpoints = await pipeline.ready()
             await demo.run(pipeline)
             answers = await _answers(endpoints, directory)

@@ -32,6 +32,6 @@ def test_each_requirement_has_one_state() -> None:
 
 
 def test_a_way_to_report_is_named() -> None:
-    """The way to report is private, and its address is in use."""
+    """The way to report is private; no e-mail address is named."""
     assert "private vulnerability reporting" in TEXT
     assert not re.search(r"[\w.]+@[\w-]+\.\w+", TEXT)

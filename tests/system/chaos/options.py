@@ -85,7 +85,7 @@ def add_brokers(parser: argparse.ArgumentParser) -> None:
 
 
 def check_brokers(parser: argparse.ArgumentParser, values: dict[str, Any]) -> None:
-    """Fill in the default for the faults of brokers, and refuse what does not fit."""
+    """Fill in the default for the faults of brokers, and refuse invalid combinations."""
     several = values["brokers"] > 1
     if values["broker_faults"] is None:
         values["broker_faults"] = BROKER_FAULTS if several else ()

@@ -1,4 +1,4 @@
-"""The console API's recordings as its contract tells them, asked as any client would."""
+"""Check the console API's recordings against its contract, as a client."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ class Answer:
 
 
 class Client:
-    """Asks; what is not as it must be is added to `told`."""
+    """A client. It adds each violation of the contract to `told`."""
 
     def __init__(self, session: aiohttp.ClientSession, told: list[str]) -> None:
         self._session = session
@@ -57,7 +57,8 @@ MISSING = "console: a recording that goes on was never seen"
 
 
 async def while_recording(endpoints: Endpoints, task_sid: str, told: list[str]) -> None:
-    """Asks for the recording of a call that goes on: there is one, and no audio of it yet."""
+    """Check the recording of a call in progress: there is one, and its audio is not available
+    yet."""
     told.append(MISSING)
     async with _session(endpoints) as session:
         while True:

@@ -57,7 +57,7 @@ class AudioOptions:
         return "gateway" not in self.kill
 
     def of_stage(self) -> Options:
-        """What the stage is told."""
+        """Return the options of the stage."""
         return Options(
             fail=0.0,
             broker_down=self.broker_down,

@@ -1,7 +1,7 @@
-"""The calls of the simulated contact center: every case of who is recorded, and who is not.
+"""The calls of the simulated contact center: every case of the recording policy.
 
-Each case says what people do and, beside it, what must be recorded of it. Here are the plain ones;
-those that no textbook shows are in `unusual_legs` and `unusual_tasks`.
+Each case describes the actions of people, and the recordings that they require. The plain cases are
+here; unusual ones are in `unusual_legs` and `unusual_tasks`.
 """
 
 from collections.abc import Callable, Sequence

@@ -148,7 +148,7 @@ class ExpectedSession:
 @dataclass(frozen=True, slots=True)
 class ExpectedRecording:
     """A media stream must run from `begins_at` (at most `slack` late) to `ends_at`. `extensions`:
-    the monitored agents who were on it, in order."""
+    the monitored agents on it, in order."""
 
     begins_at: int
     ends_at: int

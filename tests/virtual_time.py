@@ -1,4 +1,4 @@
-"""An event loop whose clock jumps to the next timer instead of waiting: minutes pass in
+"""An event loop with a clock that jumps to the next timer instead of waiting: minutes pass in
 milliseconds, always in the same order. Use it for code without sockets and threads."""
 
 import asyncio

@@ -105,8 +105,8 @@ class Effort:
 
     @property
     def urgency(self) -> tuple[int, int]:
-        """Sort key, lowest first. Stops come first: recording what must not be recorded is worse
-        than losing audio, and stops are quick. Then the newest start: its call has lost the least
+        """Sort key, lowest first. Stops come first: recording too much is worse than losing audio,
+        and stops are quick. Then the newest start: its call has lost the least
         audio. Then questions about legs that are streamed already."""
         return _URGENCY[type(self.command)], -self.command.issued_at
 

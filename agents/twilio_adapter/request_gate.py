@@ -141,7 +141,7 @@ class Gate:
         return None if turn.is_gone else turn
 
     def _next_probe(self) -> Turn | None:
-        """Return the turn whose caller has probed least often. A single call that keeps failing
+        """Return the turn of the caller with the fewest probes. A single call that keeps failing
         then cannot hide that Twilio has recovered."""
         self._waiting = [entry for entry in self._waiting if not entry[2].is_gone]
         heapq.heapify(self._waiting)

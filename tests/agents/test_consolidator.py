@@ -171,7 +171,7 @@ def test_a_late_recording_after_the_last_version_is_a_later_one() -> None:
 
 
 class Database:
-    """A repository whose first calls fail."""
+    """A repository that fails a few times first."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)

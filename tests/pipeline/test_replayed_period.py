@@ -111,7 +111,7 @@ def test_a_call_that_is_over_for_good_is_never_streamed(period: tuple[int, int],
 
 @given(histories(), st.integers(0, 10 * DAY_MS))
 def test_no_history_is_ever_streamed(events: list[CtiEvent], more: int) -> None:
-    """Other calls whose last event is as old are not streamed either."""
+    """Other calls with a last event as old are not streamed either."""
     latest = max(event.arrived_at for event in events) + 200_000
     versions, _ = tracked(events, None, FORGOTTEN_AFTER_MS + MARKED_MS + more)
     told = managed(versions, latest + FORGOTTEN_AFTER_MS + MARKED_MS + more)

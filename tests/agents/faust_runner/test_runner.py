@@ -24,7 +24,7 @@ from schemas.topics import CALLS
 
 @dataclass
 class Broker:
-    """A producer whose records are acknowledged at the test's command."""
+    """A producer: the test decides when records are acknowledged."""
 
     acknowledging: bool = True
     too_large: frozenset[str] = frozenset()
@@ -546,8 +546,7 @@ async def _settled() -> None:
 
 
 async def test_a_tick_counts_with_the_time_of_the_log() -> None:
-    """A tick has the log's time, not that of the tracker that wrote it, whose clock may be an hour
-    off."""
+    """A tick has the log's time. The clock of the tracker that wrote it may be an hour off."""
     here = setting()
     await here.handler.handle(incoming(cti()))
     for at, tracker_at in ((20_000, 3_620_000), (21_000, 0), (22_000, 22_000)):

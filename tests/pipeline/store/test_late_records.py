@@ -45,8 +45,8 @@ def as_if_never_forgotten(*records: Input) -> Contact:
 
 
 def timeless(made: Contact | None) -> Contact:
-    """Return the contact without the parts that depend on when and where it was created: the
-    database assigns missing recording ids."""
+    """Return the contact without the parts that differ for each creation: the database assigns
+    missing recording ids."""
     assert made is not None
     recordings = tuple(replace(recording, recording_id="") for recording in made.recordings)
     return replace(made, revision=0, updated_at=0, recordings=recordings)

@@ -79,7 +79,7 @@ def add_brokers(parser: argparse.ArgumentParser) -> None:
         type=names,
         default=None,
         metavar="FAULT,...",
-        help=f"what is done to a cluster in turn (default: all), of {', '.join(BROKER_FAULTS)}",
+        help=f"faults of a cluster, in turn (default: all), of {', '.join(BROKER_FAULTS)}",
     )
     parser.add_argument("--broker-every", type=float, default=20.0, metavar="SECONDS")
 

@@ -53,7 +53,7 @@ def _session(endpoints: Endpoints) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(endpoints.console, headers=token)
 
 
-MISSING = "console: a recording that goes on was never seen"
+MISSING = "console: no recording of a call in progress was seen"
 
 
 async def while_recording(endpoints: Endpoints, task_sid: str, told: list[str]) -> None:
@@ -90,8 +90,8 @@ async def _going_on(client: Client, task_sid: str) -> Json | None:
 
 async def _open_recording(client: Client, recording: Json) -> None:
     path = f"/api/recordings/{recording['inum']}"
-    client.must("state while it goes on", "recording", recording["state"])
-    client.must("audio_url while it goes on", None, recording["audio_url"])
+    client.must("state during the call", "recording", recording["state"])
+    client.must("audio_url during the call", None, recording["audio_url"])
     alone = await client.get(path)
     client.must("an open recording", (200, recording["inum"]),
                 (alone.status, alone.json()["inum"]))  # fmt: skip

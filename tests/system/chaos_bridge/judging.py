@@ -78,7 +78,7 @@ def _misplaced(put: Sequence[Put], seen: Sequence[Seen]) -> list[str]:
         for each in seen
         if place.get((each.rubbish, each.number), at := _place_of(each)) != at
     ]
-    return [f"{_named(sorted(wrong))}: not from the place where Kinesis put it"] if wrong else []
+    return [f"{_named(sorted(wrong))}: not from the place that Kinesis returned"] if wrong else []
 
 
 def _place_of(seen: Seen) -> tuple[str, str, str]:

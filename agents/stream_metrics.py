@@ -23,8 +23,8 @@ from schemas.records import (
 )
 
 LONGEST_TICK_MS = 5_000
-"""If ticks are further apart than this, none was handled in between, and nothing is known about the
-rest of the time."""
+"""The most time that one tick adds. If ticks are further apart, none was handled in between, and
+nothing is known about the rest of the time."""
 _FORGET_MS = 60_000
 _MANY_CALLS = 1_000
 _TOO_MANY_REQUESTS = (429, 20429)
@@ -37,8 +37,8 @@ PUBLISHED = Counter(
 )
 UNSTREAMED = Counter(
     "flexcapture_unstreamed_seconds",
-    "Time of calls that must be recorded and have no running media stream; tasks without a call "
-    "are none",
+    "Seconds for which calls had to be recorded and had no running media stream; tasks without a "
+    "conference do not count",
 )
 FAILED_STARTS = Counter(
     "flexcapture_failed_starts",
@@ -47,7 +47,7 @@ FAILED_STARTS = Counter(
 )
 UNDECIDABLE = Counter(
     "flexcapture_stream_manager_undecidable_calls",
-    "Calls of monitored agents that are not recorded because their direction is not known",
+    "Calls of monitored agents that are not recorded because their direction is unknown",
 )
 CONTRADICTED_LEGS = Counter(
     "flexcapture_stream_manager_contradicted_legs",
@@ -62,7 +62,7 @@ for _kind in ("refused", "unreachable", "no-leg", "never-reached-gateway"):
 
 
 class StreamMetrics:
-    """Counts from the core's steps."""
+    """Updates the metrics from the core's steps."""
 
     def __init__(self) -> None:
         self._unstreamed_at: dict[str, int] = {}

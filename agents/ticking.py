@@ -19,8 +19,8 @@ class Sends(Protocol):
 
 
 class Ticking:
-    """Sends no further tick to a partition until Kafka has accepted its last one. Other partitions
-    are not delayed."""
+    """Sends the next tick to a partition only after Kafka has accepted the one before. A slow
+    partition does not delay others."""
 
     def __init__(self, sender: Sends, topic: str) -> None:
         self._sender = sender

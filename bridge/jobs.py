@@ -123,7 +123,7 @@ class Replay:
         if self.begins_at != self.found.begins_at or not same_end:
             raise SettingsError(
                 f"--checkpoint-name {self.name}: this name belongs to a replay of "
-                f"{told(self.found)}; take another name for another period"
+                f"{period_text(self.found)}; take another name for another period"
             )
         return self.found
 
@@ -192,7 +192,7 @@ def check_start(settings: Settings, latest_now: int) -> None:
         raise SettingsError(f"{PREFIX}KINESIS_START: {start} is in the future")
 
 
-def told(period: Period) -> str:
+def period_text(period: Period) -> str:
     """Return the period as a text for messages."""
     begins, ends = period.begins_at, period.ends_at
     since = "the beginning" if begins is None else rfc3339(begins)

@@ -68,7 +68,7 @@ class Kinesis:
         self._executor = ThreadPoolExecutor(1, "kinesis")
         self._asking = asyncio.Lock()
         self._asked_at = 0.0
-        self._told: Incarnation | KinesisUnavailable | None = None
+        self._answer: Incarnation | KinesisUnavailable | None = None
 
     async def incarnation(self) -> Incarnation:
         """Return the stream's present incarnation. Raise `StreamAbsent` until it can be read.
@@ -77,12 +77,12 @@ class Kinesis:
         with all others. Kinesis allows few requests, and all shards may fail at once."""
         wanted_at = time.monotonic()
         async with self._asking:
-            if self._told is None or self._asked_at < wanted_at:
+            if self._answer is None or self._asked_at < wanted_at:
                 self._asked_at = time.monotonic()
-                self._told = await self._ask()
-        if isinstance(self._told, KinesisUnavailable):
-            raise self._told
-        return self._told
+                self._answer = await self._ask()
+        if isinstance(self._answer, KinesisUnavailable):
+            raise self._answer
+        return self._answer
 
     async def _ask(self) -> Incarnation | KinesisUnavailable:
         try:

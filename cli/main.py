@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="the whole pipeline on this machine, until stopped")
-    up.add_argument("--state-dir", type=Path, metavar="DIR", help="where it keeps all it keeps")
+    up.add_argument("--state-dir", type=Path, metavar="DIR", help="directory of all its files")
     up.add_argument(
         "--brokers",
         type=_positive,

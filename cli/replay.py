@@ -5,7 +5,7 @@ import re
 import signal
 import sys
 
-from bridge.jobs import CLOCK_ERROR_MS, Replay, ReplayFailed, told
+from bridge.jobs import CLOCK_ERROR_MS, Replay, ReplayFailed, period_text
 from bridge.kinesis_reader import Kinesis
 from bridge.service import run_errand
 from bridge.transactions import written
@@ -104,7 +104,7 @@ async def _tell(errand: Replay) -> None:
 
 
 def _period(errand: Replay) -> str:
-    return "period not known yet" if errand.found is None else told(errand.found)
+    return "period not known yet" if errand.found is None else period_text(errand.found)
 
 
 def _first_of(error: BaseException) -> BaseException:

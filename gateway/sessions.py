@@ -247,8 +247,8 @@ class Sessions:
     def _end(self, session: Session, closed: MediaStreamClosed) -> None:
         self._tell_dropped(session, closed.task_sid.encode())
         if session.batches_dropped:
-            told = f"{session.batches_dropped} batches dropped: {self._publisher.why_full}"
-            closed = replace(closed, detail="; ".join(filter(None, (closed.detail, told))))
+            dropped = f"{session.batches_dropped} batches dropped: {self._publisher.why_full}"
+            closed = replace(closed, detail="; ".join(filter(None, (closed.detail, dropped))))
         self.decisions.ended(session, closed.task_sid)
         self._note_last_number((closed.task_sid, closed.stream_sid), closed.batches)
         CLOSED.labels(closed.reason).inc()

@@ -33,22 +33,25 @@ def dead_letter(
 ) -> tuple[bytes, Headers]:
     """Return the value and the headers of a record for `DEAD_LETTERS`. Send it with `key`.
 
-    `reason` is a short fixed word, `detail` is for a person, `origin`, `part` and `position` say
-    where it came from (topic, partition, offset; or Kinesis stream, shard, sequence number), `at`
-    is when it was given up (ms). `stage` is where it failed, in Connect's words (VALUE_CONVERTER,
-    KEY_CONVERTER, TRANSFORMATION, TASK_PUT, KAFKA_PRODUCE); `exception` names the error's class,
-    the reason if there was none. `task_sid` is the call that it belongs to, by default the result
-    of `task_of`. A long detail is cut, and so are bytes that with all this would
-    not fit a Kafka record of 4 MB (the detail then ends with how many they were).
+    - `reason`: a short fixed word; `detail`: text for a person, cut if it is long
+    - `origin`, `part`, `position`: the source: topic, partition and offset, or Kinesis stream,
+      shard and sequence number
+    - `at`: when the record was given up (ms)
+    - `original`: its bytes, cut if they would not fit a Kafka record of 4 MB; the detail then ends
+      with their number
+    - `stage`: the step that failed, in Connect's words (VALUE_CONVERTER, KEY_CONVERTER,
+      TRANSFORMATION, TASK_PUT, KAFKA_PRODUCE)
+    - `exception`: the class of the error, by default the reason
+    - `task_sid`: the call that the record belongs to, by default the result of `task_of`
     """
     task_sid = task_sid or task_of(key, original)
-    told = detail[:_MAX_DETAIL_CHARACTERS]
+    text = detail[:_MAX_DETAIL_CHARACTERS]
     if len(original) > _MAX_ORIGINAL_BYTES:
-        told += f" [{len(original)} bytes, cut]"
+        text += f" [{len(original)} bytes, cut]"
     value = encode(
         DeadLetter(
             reason=reason,
-            detail=told,
+            detail=text,
             role=role,
             origin=origin,
             part=part,
@@ -66,7 +69,7 @@ def dead_letter(
         "connector.name": role,
         "stage": stage,
         "exception.class.name": exception or reason,
-        "exception.message": told,
+        "exception.message": text,
     }
     named = [] if task_sid is None else [(TASK_SID_HEADER, task_sid.encode())]
     return value, [
@@ -76,6 +79,6 @@ def dead_letter(
 
 
 def task_of(key: bytes | None, original: bytes) -> str | None:
-    """Return the task SID of a dead letter: its key, or the only one that is visible in its bytes,
-    be they readable or not."""
+    """Return the task SID of a dead letter: the only one in its key, or else the only one that is
+    visible in its bytes, readable or not."""
     return only_sid_in(SidKind.TASK, key or b"") or only_sid_in(SidKind.TASK, original)

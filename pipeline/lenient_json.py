@@ -1,4 +1,4 @@
-"""JSON as JavaScript and Python read it. Pure.
+"""Read all JSON text that JavaScript or Python accepts. Pure.
 
 Fast readers (orjson, msgspec) refuse text that `JSON.parse` or Python's `json` accepts, and that
 real attributes contain: half of a surrogate pair (`"\\ud83d"`), numbers out of range (`1e999`),
@@ -41,12 +41,12 @@ _SMALLEST, _GREATEST = -(2**63), 2**64 - 1
 
 
 class Unreadable(ValueError):
-    """Neither JavaScript nor Python would read it as JSON; the text says why."""
+    """Neither JavaScript nor Python accepts the text as JSON; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A value that was read. `is_strict`: any JSON reader takes the text as it is."""
+    """A value that was read. `is_strict`: any JSON reader accepts the text as it is."""
 
     value: Any
     is_strict: bool
@@ -98,7 +98,7 @@ def _decoded(text: str | bytes) -> str:
 
 
 def _parse(text: str) -> Any:
-    # Not JSON: a control character in a string. It appears if a sender escapes once too little.
+    # Not JSON: a control character in a string. Some senders forget to escape it.
     return json.loads(
         text, strict=False, parse_int=_whole_number, parse_float=_number, parse_constant=_none
     )
@@ -118,19 +118,19 @@ def _number(text: str) -> float | None:
 
 
 def _none(_: str) -> None:
-    """NaN, Infinity and -Infinity."""
+    """Return None for NaN, Infinity and -Infinity."""
 
 
 def _without_halves(text: str) -> str:
-    """The same text, with U+FFFD for each escaped half of a surrogate pair."""
+    """Return the text with U+FFFD for each escaped half of a surrogate pair."""
     if _MAY_HAVE_HALVES.search(text) is None:
         return text
     return _ESCAPE.sub(lambda m: "\\ufffd" if m["half"] else m[0], text)
 
 
 def _without_depths(text: str) -> str:
-    """The same text, with null for the containers below `MAX_DEPTH`. Bracket kinds are not matched
-    with each other: within a dropped container, invalid JSON passes."""
+    """Return the text with null for the containers deeper than `MAX_DEPTH`. The kinds of brackets
+    are not compared, so invalid JSON within a dropped container is accepted."""
     kept: list[str] = []
     depth = start = 0
     for found in _STRING_OR_BRACKET.finditer(text):
@@ -145,7 +145,7 @@ def _without_depths(text: str) -> str:
                 kept.append("null")
                 start = found.end()
     if depth > MAX_DEPTH:
-        return text  # it is not closed: no JSON
+        return text  # a bracket is not closed: invalid JSON
     return "".join((*kept, text[start:]))
 
 

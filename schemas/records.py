@@ -430,7 +430,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class SequenceBreak:
-    """A place in a track where frames that Twilio sent are missing."""
+    """A place in a track at which frames that Twilio sent are missing."""
 
     timestamp: int
     reason: str
@@ -544,7 +544,7 @@ class HandshakeRefused:
 
 @dataclass(frozen=True, slots=True)
 class ObservedTrack:
-    """What was seen of one track of a media stream of a test call. Timestamps in ms."""
+    """Observations of one track of a test call's media stream. Timestamps in ms."""
 
     track: str
     frames: int
@@ -557,7 +557,7 @@ class ObservedTrack:
 
 @dataclass(frozen=True, slots=True)
 class MediaStreamObserved:
-    """What a gateway saw of a media stream of a test call, told at its end."""
+    """A gateway's observations of a test call's media stream, sent at its end."""
 
     stream_sid: str
     call_sid: str
@@ -794,7 +794,7 @@ class ConferenceSearch:
 
 @dataclass(frozen=True, slots=True)
 class LegFetch:
-    """A leg whose ends Twilio was asked for; `due_at` None: it answered."""
+    """A request to Twilio for the ends of a leg. `due_at` None: Twilio has answered."""
 
     call_sid: str
     attempt: int

@@ -110,8 +110,8 @@ class _Registry:
     async def version(self, request: Request) -> Response:
         name, version = self._versioned(request)
         subject = request.path_params["subject"]
-        told = {"version": version, "id": versions(name)[version - 1]}
-        return _json({"subject": subject, **told, "schema": schema_text(name, version)})
+        numbers = {"version": version, "id": versions(name)[version - 1]}
+        return _json({"subject": subject, **numbers, "schema": schema_text(name, version)})
 
     async def version_schema(self, request: Request) -> Response:
         return _json(json.loads(schema_text(*self._versioned(request))))

@@ -1,9 +1,9 @@
-"""What the simulated people sound like: tones, a melody of its own for each voice of each call.
+"""The audio of the simulated people: each voice of each call sings a melody of its own.
 
-Customers hum low, agents high, outsiders between, hold music tinkles. All frequencies are multiples
-of 50 Hz, so a 20 ms frame holds whole waves and notes join without a click. The lowest bits of a
-frame's first bytes tell its number, so that no two frames of a track are alike and a frame in the
-wrong place shows.
+Customers sing low, agents high, and outside parties in between. All frequencies are multiples of
+50 Hz, so a 20 ms frame holds whole waves and notes join without a click. The lowest bits of a
+frame's first 32 bytes encode its number, so all frames of a track differ and a misplaced frame can
+be detected.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ NOTES = 16
 
 
 class Voice(StrEnum):
-    """Who is heard."""
+    """The kinds of voices."""
 
     CUSTOMER = "customer"
     AGENT = "agent"
@@ -57,14 +57,14 @@ TIMBRES = {
 
 @lru_cache(maxsize=256)
 def tone(frequency: int, loudness: int) -> bytes:
-    """One frame of a steady tone; `frequency` must be a multiple of 50."""
+    """Return one frame of a steady tone. `frequency` (Hz) must be a multiple of 50."""
     step = 2 * pi * frequency / SAMPLE_RATE
     return encoded(round(loudness * sin(step * i)) for i in range(FRAME_BYTES))
 
 
 @lru_cache(maxsize=4096)
 def melody(call: str, voice: Voice) -> tuple[int, ...]:
-    """The notes (Hz) that `voice` sings over and over in `call`."""
+    """Return the notes (Hz) that `voice` repeats in `call`."""
     return tuple(Random(f"{call}/{voice}").choices(TIMBRES[voice].pitches, k=NOTES))  # noqa: S311
 
 
@@ -75,7 +75,7 @@ def is_silent(voice: Voice, number: int) -> bool:
 
 
 def frame(call: str, voice: Voice, number: int) -> bytes:
-    """The 160 mu-law bytes of frame `number` (from 0) of `voice` in `call`."""
+    """Return the 160 mu-law bytes of frame `number` (from 0) of `voice` in `call`."""
     timbre = TIMBRES[voice]
     if not is_silent(voice, number):
         note = melody(call, voice)[number // NOTE_FRAMES % NOTES]
@@ -86,13 +86,13 @@ def frame(call: str, voice: Voice, number: int) -> bytes:
 
 
 def numbered(sound: bytes, number: int) -> bytes:
-    """`sound` with `number` (below 2^32) in the lowest bits of its first 32 bytes."""
+    """Return `sound` with `number` (below 2^32) in the lowest bits of its first 32 bytes."""
     head = bytes(sound[i] & 0xFE | number >> (NUMBER_BITS - 1 - i) & 1 for i in range(NUMBER_BITS))
     return head + sound[NUMBER_BITS:]
 
 
 def number_of(payload: bytes) -> int:
-    """The number that `numbered` put into a frame."""
+    """Return the number that `numbered` put into a frame."""
     number = 0
     for byte in payload[:NUMBER_BITS]:
         number = number << 1 | byte & 1

@@ -1,4 +1,4 @@
-"""Builds a call's script step by step: a cursor in time, and a verb for whatever people do."""
+"""Build a call's script step by step: a cursor in time, and a method for each thing people do."""
 
 import json
 from random import Random
@@ -29,8 +29,8 @@ FOREIGN = "another call's leg"
 
 
 class CallBuilder:
-    """One call. `number` tells the calls of a run apart; `line` is what its media go through;
-    `random`: what a case may draw from."""
+    """One call. `number`: unique among the calls of a run; `line`: the faults of its media;
+    `random`: a source of random numbers for the case."""
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class CallBuilder:
         self._parts: list[Part] = []
         self._required = RequiredRecordings()
 
-    # What people do.
+    # Things that people do.
 
     def without_callbacks(self) -> None:
-        """Conference callbacks are not configured in this call's flow."""
+        """Do not configure conference callbacks in this call's flow."""
         self._stage.callbacks = False
 
     def wait(self, milliseconds: int) -> None:
-        """Time passes."""
+        """Let time pass."""
         self._stage.now += milliseconds
 
     def inbound(self, queue: str) -> None:
@@ -81,7 +81,7 @@ class CallBuilder:
         self._stage.task("created", "pending")
 
     def outbound(self, queue: str, direction: str = "outbound") -> None:
-        """A dial pad makes a task, without a leg yet. `direction`: what the attributes say."""
+        """A dial pad creates a task, without a leg yet. `direction`: the one in the attributes."""
         self._direction, self._stage.queue = "outbound", queue
         self._stage.attributes = {
             "direction": direction,
@@ -103,7 +103,7 @@ class CallBuilder:
         self._stage.task("created", "pending")
 
     def offer(self, agent: Agent, transfer: Json | None = None, queue: str | None = None) -> Part:
-        """TaskRouter reserves `agent`; what agents do with it is for the returned part."""
+        """TaskRouter reserves `agent`. Return the agent's part of the call."""
         queue = queue or self._stage.queue
         part = Part(
             agent,
@@ -119,7 +119,7 @@ class CallBuilder:
         return part
 
     def accept(self, part: Part) -> None:
-        """The agent answers; the customer who waited comes into the conference."""
+        """The agent answers, and a waiting customer joins the conference."""
         part.accepted_at = self._stage.now
         self._agent_in(part)
         self._stage.reservation(part, "accepted", "assigned")
@@ -131,16 +131,18 @@ class CallBuilder:
             self._stage.knows_conference(worker=part.call_sid, customer=self._customer_leg)
 
     def reject(self, part: Part) -> None:
-        """The agent turns the call down."""
+        """The agent rejects the call."""
         part.left_at = self._stage.now
         self._stage.reservation(part, "rejected", "pending")
 
     def rings(self, *, listed: bool) -> None:
-        """The called customer's phone rings; `listed`: the conference shows the leg already."""
+        """The called customer's phone rings. `listed`: the conference lists the leg already."""
         self._customer_leg = self._dialled_leg(self._end, LegStatus.RINGING)
         if listed:
             self._customer_joined = True
-            self._stage.join(self._customer_leg, self._customer_label, Voice.CUSTOMER, told=False)
+            self._stage.join(
+                self._customer_leg, self._customer_label, Voice.CUSTOMER, announced=False
+            )
 
     def answered(self) -> None:
         """The called customer answers."""
@@ -149,12 +151,12 @@ class CallBuilder:
         parameters = {"CallSid": leg, "CallStatus": "in-progress", "To": self._end}
         self._stage.call_event("answered", parameters)
         if self._customer_joined:
-            self._stage.tell_joined(leg, self._customer_label)
+            self._stage.announce_joined(leg, self._customer_label)
         else:
             self._customer_in()
 
     def unanswered(self) -> None:
-        """Nobody answers the phone; the agent gives up."""
+        """The customer does not answer, and the agent hangs up."""
         leg = self._customers_leg()
         self._outcome = "unanswered"
         self._stage.unlist(leg)
@@ -163,7 +165,7 @@ class CallBuilder:
         self.hang_up()
 
     def hold(self, *, on: bool) -> None:
-        """An agent puts the customer on hold, or takes him off."""
+        """An agent puts the customer on hold, or ends the hold."""
         leg = self._customers_leg()
         self._stage.do(HoldChanged(self._stage.conference_sid, leg, on))
         name = "participant-hold" if on else "participant-unhold"
@@ -172,20 +174,20 @@ class CallBuilder:
             self._stage.names_customer(self._another_leg() if on else leg)
 
     def transfer(self, part: Part, to: Agent, mode: str, queue: str | None = None) -> Part:
-        """`part`'s agent transfers the customer to an agent, or to a queue that offers him to that
-        agent; `mode` is COLD or WARM."""
+        """The agent of `part` transfers the customer to `to`, directly or through `queue`. `mode`
+        is COLD or WARM. Return the part of `to`."""
         transfer = self._stage.transfer(part, mode, "QUEUE" if queue else "WORKER")
         self._stage.task("transfer-initiated", "assigned", transfer, prompt=True)
         self.wait(120)
         return self.offer(to, transfer, queue)
 
     def call_outside(self, label: str | None = None) -> str:
-        """An agent adds a party outside Twilio, without a reservation; returns the party's leg."""
+        """An agent adds a party outside Twilio, without a reservation. Return the party's leg."""
         leg = self._dialled_leg("+15558880000", LegStatus.RINGING)
-        self._stage.join(leg, label, Voice.OUTSIDER, told=False)
+        self._stage.join(leg, label, Voice.OUTSIDER, announced=False)
         self.wait(500)
         self._stage.do(LegChanged(leg, LegStatus.IN_PROGRESS))
-        self._stage.tell_joined(leg, label)
+        self._stage.announce_joined(leg, label)
         return leg
 
     def rewrites(self, part: Part, attributes: Json, worker: Json) -> None:
@@ -204,7 +206,7 @@ class CallBuilder:
         return self._foreign_leg
 
     def listen_in(self, supervisor: Agent) -> str:
-        """A supervisor listens, and is heard by the agent at most; returns the leg."""
+        """A supervisor listens in; at most the agent hears the supervisor. Return the leg."""
         leg = self._dialled_leg(supervisor.contact_uri)
         coaching = {"Coaching": "true", "CallSidToCoach": self._parts[-1].call_sid}
         label = f"supervisor-{supervisor.email}"
@@ -212,13 +214,13 @@ class CallBuilder:
         return leg
 
     def leave(self, part: Part) -> None:
-        """The agent leaves the call; who else is on it stays."""
+        """The agent leaves the call; all others stay."""
         part.left_at = self._stage.now
         self._stage.drop(part.call_sid)
         self._wrap_up(part)
 
     def hang_up(self) -> None:
-        """The last parties hang up: the call is over."""
+        """The remaining parties hang up, which ends the call."""
         if self._required.is_open:
             self.stops_recording()
         for leg in tuple(self._stage.open_legs):
@@ -235,7 +237,7 @@ class CallBuilder:
         self._stage.later(WRAP_UP_MS + 50, lambda: self._stage.task("completed", "completed", done))
 
     def give_up(self) -> None:
-        """The customer hangs up before any agent answered."""
+        """The customer hangs up before an agent has answered."""
         self._outcome = "abandoned"
         self._stage.end_leg(self._customers_leg())
         for part in self._parts:
@@ -245,28 +247,28 @@ class CallBuilder:
         self._stage.task("canceled", "canceled", {"task_canceled_reason": "hangup"})
 
     def list_agent(self, agent: Agent) -> None:
-        """The administrator puts `agent` on the list of monitored agents."""
+        """The administrator adds `agent` to the list of monitored agents."""
         self._stage.do(AgentListed(agent.email))
         for part in self._parts:
             part.monitored = part.monitored or part.agent == agent
 
     def chatter(self) -> None:
-        """TaskRouter tells something that has nothing to do with the call."""
+        """TaskRouter sends an event that does not belong to the call."""
         self._stage.chatter()
 
-    # What must come of it.
+    # Expectations.
 
     def records(self, *agents: Agent, slack: int = START_SLACK_MS) -> None:
-        """From now on the customer's leg must be recorded; `agents`: the monitored ones who will be
-        on the recording; `slack`: how late it may begin (ms)."""
+        """Expect a recording of the customer's leg from now on. `agents`: the monitored agents on
+        the recording; `slack`: how late it may begin (ms)."""
         self._required.begin(self._stage.now, slack, agents)
 
     def stops_recording(self) -> None:
-        """The recording must end now."""
+        """Expect the recording to end now."""
         self._required.end(self._stage.now)
 
     def script(self, case: str, title: str) -> Script:
-        """The call as it was built, its steps in order of time."""
+        """Return the call that was built, with its steps in order of time."""
         stage = self._stage
         expectation = Expectation(
             self._direction,

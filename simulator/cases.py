@@ -1,7 +1,7 @@
-"""The calls of the simulated contact center: every case of who is recorded, and who is not.
+"""The calls of the simulated contact center: every case of the recording policy.
 
-Each case says what people do and, beside it, what must be recorded of it. Here are the plain ones;
-those that no textbook shows are in `unusual_legs` and `unusual_tasks`.
+Each case describes the actions of people, and the recordings that they require. The plain cases are
+here; unusual ones are in `unusual_legs` and `unusual_tasks`.
 """
 
 from collections.abc import Callable, Sequence
@@ -258,7 +258,8 @@ PLAIN: tuple[PlainCase, ...] = (
     abandoned,
     abandoned_alerting,
 )
-"""The longest first, so that all of them played one after the other end together."""
+"""The longest first, so that all of them end at about the same time if they are started one after
+another."""
 CASES: tuple[Case, ...] = (*PLAIN[:2], *LEGS, *TASKS, *PLAIN[2:])
 
 
@@ -267,12 +268,12 @@ NEED_CALLBACKS: tuple[Case, ...] = (
     unusual_legs.stranger_instead_of_agent,
     outbound_unmonitored,
 )
-"""Only callbacks show that the agent's leg left, or which leg came; or that a task has a call at
-all, if its attributes name no leg and Twilio is not asked."""
+"""Cases that need conference callbacks. Only callbacks show that the agent's leg left, which leg
+joined, or that a task has a call at all, if its attributes name no leg and no lookup is made."""
 
 
 def playable(cases: Sequence[Case], unlike: frozenset[Unlike]) -> tuple[Case, ...]:
-    """Return the cases that can come out right at a Twilio for which `unlike` does not hold."""
+    """Return the cases that can be recorded correctly if the assumptions `unlike` do not hold."""
     left_out = NEED_CALLBACKS if Unlike.CONFERENCE_CALLBACKS in unlike else ()
     return tuple(case for case in cases if case not in left_out)
 
@@ -286,7 +287,7 @@ def scripts(
     *,
     unlike: frozenset[Unlike] = NONE,
 ) -> tuple[Script, ...]:
-    """One call of each of `cases`, `spacing` ms apart; the same seed gives the same calls.
+    """Return one call of each of `cases`, `spacing` ms apart. The same seed gives the same calls.
     `unlike`: the assumptions about Twilio that do not hold."""
     random = Random(seed)  # noqa: S311
     made = []

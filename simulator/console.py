@@ -1,4 +1,4 @@
-"""Asks the product's console, and the gateways' metrics, as anybody from outside would."""
+"""A client of the product's console and of the gateways' metrics. It uses only public APIs."""
 
 import json
 import re
@@ -15,13 +15,13 @@ TIMEOUT_S = 10.0
 
 
 class ConsoleError(RuntimeError):
-    """The console did not answer as its contract says."""
+    """The console did not answer as its contract requires."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """What `endpoints.json` says of a running pipeline. `gateway_metrics`: host:port of each
-    gateway's /metrics."""
+    """The endpoints of a running pipeline, from `endpoints.json`. `gateway_metrics`: host:port of
+    each gateway's /metrics."""
 
     pid: int
     kinesis: str
@@ -33,24 +33,24 @@ class Endpoints:
 
 
 def read_endpoints(path: Path) -> Endpoints | None:
-    """The endpoints, or None while the file is not there. Raises `ConsoleError`."""
+    """Return the endpoints, or None if the file does not exist. Raises `ConsoleError`."""
     try:
-        told = json.loads(path.read_text())
+        found = json.loads(path.read_text())
     except FileNotFoundError:
         return None
     try:
-        gateways = told["roles"].get("gateway", [])
+        gateways = found["roles"].get("gateway", [])
         return Endpoints(
-            told["pid"],
-            told["kinesis"],
-            told["kinesis_region"],
-            told["kinesis_stream"],
-            told["console"],
-            told["console_token"],
+            found["pid"],
+            found["kinesis"],
+            found["kinesis_region"],
+            found["kinesis_stream"],
+            found["console"],
+            found["console_token"],
             tuple(gateway["http"] for gateway in gateways if gateway["http"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise ConsoleError(f"{path} is not as its contract says: {error!r}") from error
+        raise ConsoleError(f"{path} violates its contract: {error!r}") from error
 
 
 class Console:
@@ -76,14 +76,14 @@ class Console:
         await self._session.close()
 
     async def contact(self, task_sid: str) -> Json | None:
-        """The contact of a task, None if there is none yet. Raises `ConsoleError`."""
+        """Return the contact of a task, None if there is none yet. Raises `ConsoleError`."""
         contacts = (await self._json("/api/contacts", task_sid=task_sid))["contacts"]
         if len(contacts) > 1:
             raise ConsoleError(f"{len(contacts)} contacts of the task {task_sid}")
         return contacts[0] if contacts else None
 
     async def contacts_since(self, at: str) -> list[Json]:
-        """The contacts that began at `at` (RFC 3339) or later, 500 at most. Raises
+        """Return the contacts that began at `at` (RFC 3339) or later, 500 at most. Raises
         `ConsoleError`."""
         contacts: list[Json] = (await self._json("/api/contacts", **{"from": at, "limit": "500"}))[
             "contacts"
@@ -91,12 +91,12 @@ class Console:
         return contacts
 
     async def calls(self) -> list[Json]:
-        """The calls in progress. Raises `ConsoleError`."""
+        """Return the calls in progress. Raises `ConsoleError`."""
         calls: list[Json] = (await self._json("/api/calls"))["calls"]
         return calls
 
     async def bytes(self, path: str) -> bytes:
-        """What is at a path of the console. Raises `ConsoleError`."""
+        """Return the content at a path of the console. Raises `ConsoleError`."""
         try:
             async with self._session.get(path) as response:
                 content = await response.read()
@@ -115,7 +115,7 @@ class Console:
             raise ConsoleError(f"GET {path}: no JSON") from error
 
     async def metrics(self, address: str) -> dict[str, float]:
-        """The metrics at host:port, summed over their labels; none where nobody answers."""
+        """Return the metrics at host:port, summed over their labels; {} if there is no answer."""
         try:
             async with self._session.get(f"http://{address}/metrics") as response:
                 return summed(await response.text())
@@ -124,7 +124,7 @@ class Console:
 
 
 def summed(text: str) -> dict[str, float]:
-    """Prometheus text as name -> sum over all label sets."""
+    """Return the metrics in a Prometheus text, by name: the sum over all label sets."""
     sums: dict[str, float] = {}
     for name, value in re.findall(r"^([a-zA-Z_:][\w:]*)(?:\{.*\})? (\S+)", text, re.MULTILINE):
         sums[name] = sums.get(name, 0.0) + float(value)

@@ -42,7 +42,7 @@ SIGNED_URL = "ws://127.0.0.1/media"
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """What a run simulates."""
+    """The contact center and the randomness of a run."""
 
     credentials: Credentials
     account: Account
@@ -52,7 +52,7 @@ class Simulation:
 
     @classmethod
     def fresh(cls, seed: int, unlike: frozenset[Unlike] = NONE) -> "Simulation":
-        """A contact center that has not seen a call yet; all its SIDs come of `seed`."""
+        """Return a contact center without any calls yet. All its SIDs derive from `seed`."""
         random = Random(seed)  # noqa: S311
         sids = Sids(random)
         credentials = Credentials(sids.new("AC"), secrets.token_hex(16))
@@ -69,9 +69,9 @@ async def run_demo(
     cases: Sequence[Case] = CASES,
     unlike: str = "",
 ) -> int:
-    """Plays `calls` calls (0: one of each case) through a pipeline started in `state_dir`; returns
-    the exit status. Stays up until SIGTERM or SIGINT unless `exit_after`. `unlike`: assumptions
-    about Twilio that are not to hold, with commas."""
+    """Play `calls` calls (0: one of each case) through a pipeline started in `state_dir`. Return
+    the exit status. Stay up until SIGTERM or SIGINT unless `exit_after`. `unlike`: the assumptions
+    about Twilio that do not hold, separated by commas."""
     terminal = _terminal()
     try:
         others = parsed(unlike) if unlike else NONE
@@ -109,7 +109,7 @@ async def _run(
         write_private(
             state_dir / ENV_FILE, {n: v for n, v in settings.items() if n.startswith("TWILIO_")}
         )
-        process = PipelineProcess(state_dir, environment(settings), demo.tell)
+        process = PipelineProcess(state_dir, environment(settings), demo.show)
         async with process as pipeline:
             status = await _until_first(
                 lambda: demo.run(pipeline), lambda: demo.stopped(stop), pipeline.died
@@ -119,7 +119,7 @@ async def _run(
 
 
 class Demo:
-    """The demo's course, once `up` has been started."""
+    """The demo, once `up` has been started."""
 
     def __init__(
         self,
@@ -138,7 +138,7 @@ class Demo:
         self._starting = True
 
     def settings(self, rest_url: str) -> dict[str, str]:
-        """The settings of the pipeline."""
+        """Return the settings of the pipeline, without the prefix of their names."""
         credentials = self._simulation.credentials
         is_unusual = Unlike.SIGNATURE_URL in self._simulation.world.unlike
         signed = {"GATEWAY_SIGNED_URL": SIGNED_URL} if is_unusual else {}
@@ -151,13 +151,14 @@ class Demo:
             "VOICE_CHANNELS": f"voice,{CONFIGURED_CHANNEL}",
         }
 
-    def tell(self, line: str) -> None:
-        """Shows what `up` prints while it starts; later it would disturb the view."""
+    def show(self, line: str) -> None:
+        """Show a line that `up` prints while it starts. Later lines would disturb the live view."""
         if self._starting:
             self._terminal.print(line, style="dim", markup=False, highlight=False)
 
     async def run(self, pipeline: PipelineProcess) -> int:
-        """Waits for the pipeline, plays the calls, prints the result; stays if it shall."""
+        """Wait for the pipeline, play the calls, and print the result. Then stay up, unless
+        `exit_after`. Return the exit status."""
         try:
             async with asyncio.timeout(READY_S):
                 endpoints = await pipeline.ready()
@@ -178,7 +179,8 @@ class Demo:
         return 0 if right else 1
 
     async def stopped(self, stop: asyncio.Event) -> int:
-        """The exit status when somebody stops the demo: clean, unless a result was asked for."""
+        """Wait for the stop, and return the exit status: 1 if the demo was to exit by itself with a
+        result, else 0."""
         await stop.wait()
         return 1 if self._exit_after else 0
 
@@ -208,14 +210,14 @@ class Demo:
 
 
 class MonitoredList:
-    """The file of the monitored agents, written anew for each run."""
+    """The file of the monitored agents, rewritten for each run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._write(MONITORED_LIST)
 
     def add(self, line: str) -> None:
-        """Adds a line."""
+        """Add a line."""
         self._write(self.path.read_text() + line + "\n")
 
     def _write(self, text: str) -> None:
@@ -225,7 +227,7 @@ class MonitoredList:
 
 
 async def _until_first(*courses: Callable[[], Awaitable[int | None]]) -> int:
-    """Runs all until the first ends, ends the others, and returns the first one's exit status."""
+    """Run all until one ends, cancel the others, and return the exit status of that one."""
     tasks = [asyncio.ensure_future(course()) for course in courses]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

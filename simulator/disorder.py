@@ -1,8 +1,8 @@
-"""Event Streams' disorder: some events come late, behind others, and some come twice.
+"""The disorder of Event Streams: some events arrive late, after newer ones, and some arrive twice.
 
-Twilio promises at least once and no order. What is late here is late by a second at most, so that
-a call can still be judged soon after its end; and never an event marked prompt, whose lateness
-would leave nobody a chance to decide rightly in time.
+Twilio promises delivery at least once, in any order. Here events are late by at most a second, so
+that a call can be checked soon after its end. Events marked `prompt` are never late: without them
+no product could decide correctly in time.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ DELIVERY_MS = (20, 90)
 
 @dataclass(frozen=True, slots=True)
 class Disorder:
-    """The shares of events that come late and twice, and how late both may be."""
+    """The shares of events that arrive late and twice, and the longest delay of both."""
 
     late_share: float = 0.15
     repeated_share: float = 0.12
@@ -27,8 +27,8 @@ class Disorder:
 def disordered(
     steps: Sequence[Step], random: Random, disorder: Disorder | None = None
 ) -> tuple[Step, ...]:
-    """The steps with each event's way to Kinesis added to its time, some late and some repeated
-    (same event id), again in order of time. Steps that are no events keep theirs."""
+    """Return the steps with a delivery delay added to each event, in order of time. Some events are
+    late, and some are repeated (with the same event id). Other steps keep their times."""
     disorder = disorder or Disorder()
     moved = [step for step in steps if not isinstance(step.action, EventSent)]
     for step in steps:

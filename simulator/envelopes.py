@@ -1,4 +1,4 @@
-"""Events and participants as an unusual Twilio writes them (`unlike.py`)."""
+"""Events and participants in the forms of an unusual Twilio account (`unlike.py`)."""
 
 from datetime import datetime
 from typing import Any
@@ -8,7 +8,7 @@ from simulator.unlike import Unlike
 
 
 def as_written(event: Json, unlike: frozenset[Unlike]) -> Json:
-    """Return the event in the form that it has in this account."""
+    """Return the event in the form of this account."""
     if Unlike.EVENT_TIMES in unlike:
         data = _in_seconds(event["data"])
         payload = data.get("payload")
@@ -21,7 +21,7 @@ def as_written(event: Json, unlike: frozenset[Unlike]) -> Json:
 
 
 def as_listed(participant: Json, unlike: frozenset[Unlike]) -> Json:
-    """Return a conference's participant in the form in which this account lists it."""
+    """Return a conference's participant in the form of this account."""
     if Unlike.LABELS in unlike:
         participant = participant | {"label": None}
     if unlike & {Unlike.PARTICIPANT_STATUS, Unlike.START_WHILE_RINGING}:

@@ -1,8 +1,8 @@
-"""CloudEvents as Twilio Event Streams writes them.
+"""CloudEvents in the form in which Twilio Event Streams writes them.
 
 TaskRouter's events carry a payload in snake_case, with attributes as JSON strings and times in ISO
-8601; voice status callbacks carry the classic callback's parameters in PascalCase, with times to
-the second as in RFC 2822.
+8601. Voice status callbacks carry the classic callback's parameters in PascalCase, with times in
+RFC 2822, which are exact to the second.
 """
 
 import json
@@ -20,25 +20,25 @@ SCHEMAS = "https://events-schemas.twilio.com"
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The Twilio account and the TaskRouter workspace that the events are of."""
+    """The Twilio account and the TaskRouter workspace of the events."""
 
     account_sid: str
     workspace_sid: str
 
 
 def iso(at: int) -> str:
-    """Milliseconds since the epoch as ISO 8601 with milliseconds, in UTC."""
+    """Return milliseconds since the epoch as ISO 8601 with milliseconds, in UTC."""
     return datetime.fromtimestamp(at / 1000, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def rfc2822(at: int) -> str:
-    """Milliseconds since the epoch as RFC 2822, to the second."""
+    """Return milliseconds since the epoch as RFC 2822, to the second."""
     return format_datetime(datetime.fromtimestamp(at // 1000, UTC))
 
 
 def taskrouter_event(account: Account, sids: Sids, name: str, at: int, payload: Json) -> Json:
-    """An event `name` (as `reservation.accepted`) of TaskRouter; `payload` without the fields that
-    all events have."""
+    """Return a TaskRouter event. `name`: such as `reservation.accepted`; `payload`: without the
+    fields that all events have."""
     group = name.partition(".")[0]
     data = {
         "sid": sids.new("EV"),
@@ -63,20 +63,21 @@ def taskrouter_event(account: Account, sids: Sids, name: str, at: int, payload: 
 
 
 def conference_event(account: Account, sids: Sids, name: str, at: int, parameters: Json) -> Json:
-    """A conference status callback, `name` as `participant-hold` or `conference-end`; `parameters`
-    besides those that all callbacks have."""
+    """Return a conference status callback. `name`: such as `participant-hold` or `conference-end`;
+    `parameters`: without those that all callbacks have."""
     kind = "conference.participant.updated" if name.startswith("part") else "conference.updated"
     parameters = {"StatusCallbackEvent": name, **parameters}
     return _callback(account, sids, kind, at, parameters)
 
 
 def call_event(account: Account, sids: Sids, name: str, at: int, parameters: Json) -> Json:
-    """A call status callback, `name` as `answered`; it carries a call SID and no task."""
+    """Return a call status callback, which has a call SID but no task. `name`: such as
+    `answered`."""
     return _callback(account, sids, f"call.{name}", at, parameters)
 
 
 def test_event(sids: Sids, at: int) -> Json:
-    """The event that Twilio sends to try a sink out."""
+    """Return the event that Twilio sends to test a sink."""
     kind = "com.twilio.eventstreams.test-event"
     return _cloud_event(sids, kind, "/v1/Sinks", at, {"test_id": sids.new("TE")})
 
@@ -112,5 +113,5 @@ def _cloud_event(sids: Sids, kind: str, source: str, at: int, data: Json) -> Jso
 
 
 def attributes_text(attributes: Json) -> str:
-    """Attributes as TaskRouter carries them: a JSON string."""
+    """Return attributes in TaskRouter's form: a JSON string."""
     return json.dumps(attributes, separators=(",", ":"))

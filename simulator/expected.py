@@ -1,7 +1,7 @@
-"""The recording that must come of the frames that were sent.
+"""The expected recording of the frames that were sent.
 
-Written from the contract's section on audio alone, sentence by sentence and frame by frame, so that
-it shares no mistake with the product.
+This is written from the contract's section on audio alone, sentence by sentence and frame by frame,
+so that it does not share the product's mistakes.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ SILENCE = b"\xff"
 
 @dataclass(frozen=True, slots=True)
 class SentFrame:
-    """One frame as it went over the socket; `timestamp` in milliseconds of the media stream."""
+    """One frame that was sent over the socket. `timestamp`: milliseconds of the media stream."""
 
     track: str
     timestamp: int
@@ -27,7 +27,8 @@ class SentFrame:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedAudio:
-    """`samples`: left and right mu-law bytes in turn. The counts are of both tracks together."""
+    """`samples`: alternating left and right mu-law bytes. The counts are for both tracks
+    together."""
 
     samples: bytes
     received: int
@@ -37,13 +38,13 @@ class ExpectedAudio:
 
     @property
     def duration_ms(self) -> int:
-        """How long it is, in milliseconds."""
+        """Its duration in milliseconds."""
         return len(self.samples) // 2 // SAMPLES_PER_MS
 
 
 @dataclass(slots=True)
 class ExpectedTrack:
-    """One track as it must be after the frames that were placed."""
+    """The expected state of one track after the frames placed so far."""
 
     audio: bytearray = field(default_factory=bytearray)
     timestamps: set[int] = field(default_factory=set)
@@ -54,14 +55,15 @@ class ExpectedTrack:
     overlap: int = 0
 
     def begins(self, timestamp: int) -> int | None:
-        """At which sample a frame would begin if it were placed now; None: it is left out."""
+        """Return the sample at which a frame would begin if it were placed now; None: it would be
+        left out."""
         distance = timestamp * SAMPLES_PER_MS - len(self.audio)
         if not self.begun or distance >= JITTER_SAMPLES:
             return timestamp * SAMPLES_PER_MS
         return None if distance <= -JITTER_SAMPLES else len(self.audio)
 
     def place(self, timestamp: int, payload: bytes) -> None:
-        """The next frame."""
+        """Place the next frame."""
         seen_before = timestamp in self.timestamps
         self.timestamps.add(timestamp)
         distance = timestamp * SAMPLES_PER_MS - len(self.audio)
@@ -80,7 +82,7 @@ class ExpectedTrack:
 
 
 def expected_audio(frames: Iterable[SentFrame]) -> ExpectedAudio:
-    """The audio of one media stream from its frames in the order in which they were sent."""
+    """Return the audio of one media stream. `frames`: in the order in which they were sent."""
     tracks = {name: ExpectedTrack() for name in TRACKS}
     for sent in frames:
         tracks[sent.track].place(sent.timestamp, sent.payload)
@@ -99,6 +101,6 @@ def expected_audio(frames: Iterable[SentFrame]) -> ExpectedAudio:
 
 
 def inum_suffix(media_stream_sid: str) -> str:
-    """The last 8 digits of the INUM of this media stream's recording."""
+    """Return the last 8 digits of the INUM of this media stream's recording."""
     digest = hashlib.sha256(media_stream_sid.encode()).digest()
     return f"{int.from_bytes(digest, 'big') % 10**8:08d}"

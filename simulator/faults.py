@@ -1,5 +1,5 @@
-"""How Twilio fails: one request in so many, in each of the ways in which it may; or every request
-for a while."""
+"""Twilio's failures: a share of all requests fails in various ways, or all requests fail during an
+outage."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from simulator.world import TwilioError
 
 @dataclass(frozen=True, slots=True)
 class Stumble:
-    """What happens to one request. `carried_out`: it takes effect; `refusal`: what is answered in
-    place of the result; `answered` False: the connection drops without an answer; `after_s`: how
-    long that takes."""
+    """The failure of one request. `carried_out`: it takes effect; `refusal`: the answer in place of
+    the result; `answered` False: the connection drops without an answer; `after_s`: the delay of
+    the answer or of the drop."""
 
     kind: str
     refusal: TwilioError | None = None
@@ -23,14 +23,15 @@ class Stumble:
 
 
 class Stumbles(Protocol):
-    """Says of each request in turn how it fails, if it does."""
+    """Decides for each request in turn whether and how it fails."""
 
     def next(self) -> Stumble | None:
-        """What happens to the next request; None: nothing out of the way."""
+        """Return the failure of the next request; None: it does not fail."""
 
 
 def refused(status: int, code: int, message: str, *, carried_out: bool = False) -> Stumble:
-    """A refusal; the request may have taken effect all the same."""
+    """Return a failure with an error as its answer. `carried_out`: the request takes effect all the
+    same."""
     kind = f"{status} after the effect" if carried_out else str(status)
     return Stumble(kind, TwilioError(status, code, message), carried_out)
 
@@ -46,14 +47,14 @@ HANGS_S = (1.0, 8.0)
 
 
 class Stumbling:
-    """Of all requests the share `share` fails, at random; `hanging` of these get no answer for
-    seconds and another `hanging` a slow one."""
+    """Requests fail at random. `share`: the share of requests that fail; `hanging`: the share of
+    these that get no answer for seconds, and also of those that get a slow one."""
 
     def __init__(self, share: float, random: Random, hanging: float = 0.05) -> None:
         self._share, self._random, self._hanging = share, random, hanging
 
     def next(self) -> Stumble | None:
-        """What happens to the next request."""
+        """Return the failure of the next request; None: it does not fail."""
         random = self._random
         if random.random() >= self._share:
             return None
@@ -77,9 +78,8 @@ class Stumbling:
 
 
 class Outages:
-    """Requests fail as `otherwise` says, and every request fails during an outage, of which none is
-    carried out. `clock`: milliseconds since the epoch; `spans`: all outages so far, as (begin, end)
-    in ms."""
+    """During an outage, all requests fail without effect; at other times, `otherwise` decides.
+    `clock`: milliseconds since the epoch; `spans`: all outages so far, as (begin, end) in ms."""
 
     def __init__(self, otherwise: Stumbles, clock: Callable[[], int]) -> None:
         self._otherwise = otherwise
@@ -88,13 +88,14 @@ class Outages:
         self.spans: list[tuple[int, int]] = []
 
     def begin(self, lasting_ms: int, *, answers: bool) -> None:
-        """Begin an outage. `answers`: requests get status 500; else no answer before it ends."""
+        """Begin an outage. `answers`: requests get status 500; otherwise they get no answer before
+        it ends."""
         now = self._clock()
         self.spans.append((now, now + lasting_ms))
         self._answers = answers
 
     def next(self) -> Stumble | None:
-        """Return what happens to the next request; None: nothing is wrong with it."""
+        """Return the failure of the next request; None: it does not fail."""
         now = self._clock()
         end = self.spans[-1][1] if self.spans else 0
         if now >= end:

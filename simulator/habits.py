@@ -1,4 +1,4 @@
-"""Habits of a socket that sends media, other than the usual ones (`unlike.py`)."""
+"""Unusual behaviour of a socket that sends media (`unlike.py`)."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,13 +13,13 @@ from websockets.frames import PONG, Frame
 
 LINGERS_S = 60.0
 TIMESTAMP_STEP = (50, 19)
-"""From this frame on the outbound track's timestamps are so many milliseconds later."""
+"""The frame from which on the outbound track's timestamps are later, and by how many ms."""
 SECOND_AFTER_S = 0.3
 SECOND_OPEN_S = 3.0
 
 
 class Deaf(ClientConnection):
-    """A client that answers no ping."""
+    """A client that does not answer pings."""
 
     def __init__(self, protocol: ClientProtocol, **arguments: Any) -> None:
         protocol.send_frame = _without_pongs(protocol.send_frame)  # type: ignore[method-assign,assignment]
@@ -41,7 +41,8 @@ def signed_url(url: str) -> str:
 
 
 async def second_socket(first: ClientConnection, url: str) -> None:
-    """Open another socket for the media stream of `first`, signed alike. It says nothing."""
+    """Open another socket for the media stream of `first`, with the same signature. It sends no
+    messages."""
     await asyncio.sleep(SECOND_AFTER_S)
     assert first.request is not None
     signed = first.request.headers["X-Twilio-Signature"]

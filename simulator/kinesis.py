@@ -1,4 +1,4 @@
-"""Puts events into Kinesis, as Twilio Event Streams does with a Kinesis sink."""
+"""Put events into Kinesis, like Twilio Event Streams with a Kinesis sink."""
 
 import asyncio
 import json
@@ -28,9 +28,9 @@ class Event(bytes):
 
 
 class KinesisSink:
-    """`put` from anywhere in the event loop; one task sends, in the order of the puts. Use it as an
-    async context manager: leaving it sends what is left. `in_arrays`: events that wait together go
-    into one record."""
+    """An async context manager. `put` may be called from any task of the event loop. One task sends
+    the events, in the order of the puts; leaving the context sends the rest. `in_arrays`: events
+    that wait at the same time go into one record."""
 
     def __init__(self, endpoint: str, region: str, name: str, *, in_arrays: bool = False) -> None:
         self._in_arrays = in_arrays
@@ -63,13 +63,13 @@ class KinesisSink:
         await asyncio.gather(self._task, return_exceptions=kind is not None)
 
     async def put(self, event: Json) -> None:
-        """Hands an event over for sending."""
+        """Queue an event for sending. Raises `KinesisError` after sending has finally failed."""
         self._check()
         await self._queue.put(Event(json.dumps(event).encode()))
 
     async def put_bytes(self, record: bytes) -> None:
-        """Hands a record over that may be no event at all. Raises `KinesisError` once sending has
-        failed for good."""
+        """Queue a record, which need not be an event. Raises `KinesisError` after sending has
+        finally failed."""
         self._check()
         await self._queue.put(record)
 
@@ -99,21 +99,21 @@ class KinesisSink:
                 entries = await asyncio.to_thread(self._put, entries)
             except Exception as error:
                 if attempt == ATTEMPTS - 1:
-                    raise KinesisError(f"events do not go into Kinesis: {error}") from error
+                    raise KinesisError(f"cannot put events into Kinesis: {error}") from error
             if entries:
                 await asyncio.sleep(0.2 * (attempt + 1))
-        raise KinesisError(f"{len(entries)} events do not go into Kinesis")
+        raise KinesisError(f"cannot put {len(entries)} events into Kinesis")
 
     def _put(
         self, entries: "list[PutRecordsRequestEntryTypeDef]"
     ) -> "list[PutRecordsRequestEntryTypeDef]":
         answer = self._client.put_records(StreamName=self._name, Records=entries)
-        told = zip(entries, answer["Records"], strict=True)
-        return [entry for entry, result in told if result.get("ErrorCode")]
+        results = zip(entries, answer["Records"], strict=True)
+        return [entry for entry, result in results if result.get("ErrorCode")]
 
 
 def gathered(records: list[bytes]) -> list[bytes]:
-    """Return the same records, those of events as one array of them."""
+    """Return the records, with all events in one array."""
     events = [record for record in records if isinstance(record, Event)]
     others = [record for record in records if not isinstance(record, Event)]
     return [*others, b"[" + b",".join(events) + b"]"] if events else others

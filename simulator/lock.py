@@ -1,4 +1,4 @@
-"""One demo at a time in a state directory, so that two do not write each other's files."""
+"""A lock on a state directory, so that two demos do not overwrite each other's files."""
 
 import fcntl
 import os
@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 class InUse(RuntimeError):
-    """Another demo has the directory; the text names its pid."""
+    """Another demo uses the directory; the text names its pid."""
 
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Holds the lock file at `path` for as long as the block runs, and no longer than this process
-    lives. Raises `InUse`."""
+    """Hold the lock file at `path` while the block runs. The lock ends with this process at the
+    latest. Raises `InUse`."""
     with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,8 @@
-"""Sends a media stream to the URL of its start request, as Twilio Media Streams does.
+"""Send a media stream to the URL of its start request, like Twilio Media Streams.
 
-One frame of 20 ms on each track every 20 ms, numbers as strings, the first timestamp not 0, a
-frame a little early now and then. Every frame sent is kept in the `MediaStream`, so that the
-recording it must become can be computed.
+It sends one frame of 20 ms on each track every 20 ms. Numbers are strings, the first timestamp is
+not 0, and some timestamps are a little early. The `MediaStream` keeps every frame that was sent, so
+that the expected recording can be computed.
 """
 
 import asyncio
@@ -43,21 +43,21 @@ class Credentials:
 
 
 def signature(auth_token: str, url: str) -> str:
-    """X-Twilio-Signature of a handshake: base64 of the HMAC-SHA1 of the URL."""
+    """Return the X-Twilio-Signature of a handshake: base64 of the HMAC-SHA1 of the URL."""
     digest = hmac.new(auth_token.encode(), url.encode(), hashlib.sha1).digest()
     return base64.b64encode(digest).decode()
 
 
 def clock() -> int:
-    """Milliseconds since the epoch."""
+    """Return the time in milliseconds since the epoch."""
     return time.time_ns() // 1_000_000
 
 
 async def send_media_stream(
     world: World, media_stream: MediaStream, credentials: Credentials
 ) -> None:
-    """Runs a media stream to its end: until it is stopped, its leg ends, or the socket drops.
-    Twilio does not connect again; what went wrong stands in `trouble`."""
+    """Run a media stream until it is stopped, its leg ends, or the socket drops. Like Twilio, do
+    not connect again. `trouble` then says what went wrong."""
     try:
         async with _connected(world, media_stream, credentials) as socket:
             media_stream.began_at = clock()
@@ -116,7 +116,7 @@ class _Sender:
             await self._send_numbered("stop", ids)
 
     async def _answered(self) -> None:
-        """Wait while the leg rings: nothing is heard on it yet. The media stream's clock runs."""
+        """Wait while the leg rings, because it has no audio yet. The media stream's clock runs."""
         stream = self._media_stream
         if not self._rings():
             return
@@ -156,7 +156,7 @@ class _Sender:
             await asyncio.sleep(began + (number + 1) * FRAME_MS / 1000 - loop.time())
 
     def _heard(self, scene: Scene, number: int) -> list[tuple[str, Voice]]:
-        """The tracks of which a frame is sent, each with its voice."""
+        """Return the tracks for which a frame is sent, each with its voice."""
         voices = [scene.inbound, scene.outbound]
         if Unlike.TRACKS in self._world.unlike:
             voices.reverse()
@@ -212,7 +212,7 @@ class _Sender:
 
 
 def started(media_stream: MediaStream, account_sid: str) -> Json:
-    """What `start` says of a media stream."""
+    """Return the body of a media stream's `start` message."""
     return {
         "accountSid": account_sid,
         "streamSid": media_stream.sid,
@@ -224,8 +224,8 @@ def started(media_stream: MediaStream, account_sid: str) -> Json:
 
 
 def timestamps(media_stream_sid: str) -> Iterator[int]:
-    """The timestamps (ms) of a media stream's frames, without end: 20 ms apart, the first not 0,
-    one a little early now and then."""
+    """Yield the timestamps (ms) of a media stream's frames, without end: 20 ms apart, the first not
+    0, some of them a little early."""
     random = Random(media_stream_sid)  # noqa: S311
     timestamp = random.randint(*FIRST_TIMESTAMP_MS)
     while True:

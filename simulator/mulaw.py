@@ -1,8 +1,8 @@
-"""G.711 mu-law: linear samples to bytes.
+"""G.711 mu-law: convert linear samples to bytes and back.
 
-A byte is sign, 3 bits of segment, 4 bits of mantissa, all inverted (ITU-T G.711, table 2a). The
-sample is biased by 132 (33 in the standard's 14 bits), so that the segment is the place of its
-highest bit.
+A byte consists of a sign bit, 3 bits of segment and 4 bits of mantissa, all inverted (ITU-T G.711,
+table 2a). The sample is biased by 132 (33 in the standard's 14 bits), so that the segment is the
+position of its highest bit.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ CLIP = 32635
 
 
 def encoded_sample(sample: int) -> int:
-    """The mu-law byte of a signed 16-bit sample; what is out of range is clipped."""
+    """Return the mu-law byte of a signed 16-bit sample. Values out of range are clipped."""
     sign = 0x80 if sample < 0 else 0
     magnitude = min(abs(sample), CLIP) + BIAS
     segment = magnitude.bit_length() - 8
@@ -22,12 +22,12 @@ def encoded_sample(sample: int) -> int:
 
 
 def decoded_sample(byte: int) -> int:
-    """The signed 16-bit sample that a mu-law byte stands for."""
+    """Return the signed 16-bit sample of a mu-law byte."""
     bits = ~byte & 0xFF
     magnitude = (((bits & 0x0F) << 3) + BIAS << (bits >> 4 & 0x07)) - BIAS
     return -magnitude if bits & 0x80 else magnitude
 
 
 def encoded(samples: Iterable[int]) -> bytes:
-    """Mu-law bytes of signed 16-bit samples."""
+    """Return the mu-law bytes of signed 16-bit samples."""
     return bytes(encoded_sample(sample) for sample in samples)

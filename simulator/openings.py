@@ -1,4 +1,4 @@
-"""How the simulated calls begin."""
+"""The beginnings that several simulated calls share."""
 
 from simulator.building import CallBuilder
 from simulator.people import ANN, SUPPORT, Agent
@@ -6,7 +6,8 @@ from simulator.stage import Part
 
 
 def conversation_begins(call: CallBuilder, on_it: tuple[Agent, ...] = (ANN,)) -> Part:
-    """A customer calls, Ann answers, and is recorded with whoever else will be `on_it`."""
+    """A customer calls, and Ann answers. Expect a recording. Return Ann's part. `on_it`: the
+    monitored agents on the recording."""
     call.inbound(SUPPORT)
     call.wait(400)
     ann = call.offer(ANN)
@@ -17,7 +18,7 @@ def conversation_begins(call: CallBuilder, on_it: tuple[Agent, ...] = (ANN,)) ->
 
 
 def dialled(call: CallBuilder) -> Part:
-    """Ann dials a customer; returns her part."""
+    """Ann dials a customer. Return Ann's part."""
     call.outbound(SUPPORT)
     call.wait(200)
     ann = call.offer(ANN)

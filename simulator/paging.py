@@ -1,4 +1,4 @@
-"""Pages of a list in Twilio's envelope."""
+"""The pages of a list, in the form of Twilio's REST API."""
 
 from collections.abc import Sequence
 from urllib.parse import urlencode
@@ -18,7 +18,7 @@ def paged(
     *,
     one_by_one: bool = False,
 ) -> Json:
-    """A page of `rows` in Twilio's envelope: `next_page_uri` is relative, null at the end.
+    """Return a page of `rows`. `next_page_uri` is relative, and null on the last page.
     `one_by_one`: a page has one row, and URIs are absolute."""
     base = ABSOLUTE if one_by_one else ""
     query = query | ({"PageSize": "1"} if one_by_one else {})

@@ -1,4 +1,4 @@
-"""Who works in the simulated contact center, and who is monitored there."""
+"""The agents of the simulated contact center, and the list of monitored agents."""
 
 from dataclasses import dataclass, replace
 
@@ -8,7 +8,7 @@ from simulator.audio import Voice
 @dataclass(frozen=True, slots=True)
 class Agent:
     """A Flex worker. `monitored`: the list names the worker or the team. `address`: the contact
-    URI, if the worker answers on something else than the softphone."""
+    URI, if the worker does not use the softphone."""
 
     name: str
     email: str
@@ -24,7 +24,7 @@ class Agent:
 
     @property
     def contact_uri(self) -> str:
-        """The agent's softphone, or another address."""
+        """The URI of the agent's softphone, or the agent's other address."""
         return self.address or f"client:{self.user}"
 
 
@@ -51,10 +51,10 @@ queue:claims
 
 
 def in_queue(agent: Agent, queue: str) -> bool:
-    """Whether `agent` is monitored when he takes a call from `queue`."""
+    """Return whether `agent` is monitored on a call from `queue`."""
     return queue != LEGAL and (agent.monitored or queue == CLAIMS)
 
 
 def newcomer(number: int) -> Agent:
-    """An agent whom no list names yet; one for each `number`."""
+    """Return an agent that is not on any list yet, a different one for each `number`."""
     return replace(UMA, name=f"Nia Newman {number}", email=f"nia-{number}@example.com")

@@ -1,4 +1,4 @@
-"""Runs `flexcapture up` as a process of its own, and stops it again."""
+"""Run `flexcapture up` as a separate process, and stop it."""
 
 import asyncio
 import ctypes
@@ -22,11 +22,11 @@ PR_SET_PDEATHSIG = 1
 KEPT = frozenset(
     f"FLEXCAPTURE_{name}" for name in ("PROCESSES", "CONSOLE_LISTEN", "CONSOLE_TOKEN", "LOG_LEVEL")
 )
-"""The settings that reach the demo's pipeline; all others might reach something real."""
+"""The settings that the demo's pipeline inherits. Others might refer to real systems."""
 
 
 class PipelineDied(RuntimeError):
-    """`up` ended by itself. `status` is its exit status, the text what it said last."""
+    """`up` ended by itself. `status`: its exit status; the text: the last lines of its output."""
 
     def __init__(self, status: int, tail: str) -> None:
         super().__init__(tail)
@@ -35,19 +35,19 @@ class PipelineDied(RuntimeError):
 
 class PipelineProcess:
     """An async context manager: entering starts `up` (or another `command`), leaving stops it.
-    `tell` gets each line that it prints."""
+    `show` is called with each line that it prints."""
 
     def __init__(
         self,
         state_dir: Path,
         environment: Mapping[str, str],
-        tell: Callable[[str], None],
+        show: Callable[[str], None],
         command: Sequence[str] = UP,
     ) -> None:
         self._command = (*command, "--state-dir", str(state_dir))
         self._state_dir = state_dir
         self._environment = environment
-        self._tell = tell
+        self._show = show
         self._tail: deque[str] = deque(maxlen=TAIL_LINES)
 
     async def __aenter__(self) -> Self:
@@ -57,7 +57,7 @@ class PipelineProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=PIPE,
             stderr=STDOUT,
-            start_new_session=True,  # Ctrl-C is for the demo, which then stops `up` in good order
+            start_new_session=True,  # Ctrl-C reaches the demo only, which then stops `up` cleanly
             preexec_fn=_end_with_parent,
         )
         self._reader = asyncio.create_task(self._read())
@@ -72,7 +72,7 @@ class PipelineProcess:
         await self.stop()
 
     async def stop(self) -> int:
-        """Asks it to end, and ends it if it does not; returns its exit status."""
+        """Stop the process, with SIGKILL if it does not end in time. Return its exit status."""
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
         try:
@@ -85,7 +85,7 @@ class PipelineProcess:
         return status
 
     async def ready(self) -> Endpoints:
-        """The endpoints of this very process, once everything is ready."""
+        """Wait until everything is ready, and return the endpoints of this process."""
         while True:
             endpoints = read_endpoints(self._state_dir / "endpoints.json")
             if endpoints is not None and endpoints.pid == self._process.pid:
@@ -93,7 +93,7 @@ class PipelineProcess:
             await asyncio.sleep(POLL_S)
 
     async def died(self) -> None:
-        """Waits until it ends by itself; raises `PipelineDied` then."""
+        """Wait until the process ends by itself, then raise `PipelineDied`."""
         status = await self._process.wait()
         await self._reader
         raise PipelineDied(status, "\n".join(self._tail))
@@ -103,12 +103,12 @@ class PipelineProcess:
         async for line in self._process.stdout:
             text = line.decode(errors="replace").rstrip()
             self._tail.append(text)
-            self._tell(text)
+            self._show(text)
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment without what could reach a real Kafka, Kinesis or Twilio, and with
-    `settings` (names without FLEXCAPTURE_)."""
+    """Return this process's environment with `settings` (names without FLEXCAPTURE_), and without
+    variables that could refer to a real Kafka, Kinesis or Twilio."""
     kept = {
         name: value
         for name, value in os.environ.items()

@@ -1,8 +1,8 @@
 """Calls that the account places by REST, with inline TwiML, and the account's numbers.
 
-Strict as Twilio is: a number that is missing, wrong or another account's is refused with Twilio's
-code. The numbers of Twilio's test credentials have the same meaning. A called phone rings for a
-while, is answered, hears the document (`Say`, `Pause`), and hangs up at its end.
+It is as strict as Twilio: a number that is missing, invalid or another account's is refused with
+Twilio's code. The numbers of Twilio's test credentials have the same meaning. A called phone rings
+for a while, is answered, plays the document (`Say`, `Pause`), and hangs up at its end.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ Begin = Callable[[Coroutine[Any, Any, None]], object]
 
 @dataclass(slots=True)
 class PlacedCall:
-    """A call that was placed. `program`: the voices to be heard, each for so many seconds."""
+    """A call that was placed. `program`: the voices to play, each with its duration in seconds."""
 
     leg: Leg
     to: str
@@ -50,7 +50,7 @@ class PlacedCall:
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def heard(self) -> Voice:
-        """Return what the called party hears now."""
+        """Return the voice that the called party hears now."""
         seconds = (clock() - (self.answered_at or clock())) / 1000
         ends = accumulate(length for _, length in self.program)
         lines = zip(self.program, ends, strict=True)
@@ -58,7 +58,7 @@ class PlacedCall:
 
 
 class PlacedCalls:
-    """The account's calls and numbers. `begin` runs a call beside the requests."""
+    """The account's calls and numbers."""
 
     def __init__(self, world: World, sids: Sids, numbers: tuple[str, ...] = (OWN_NUMBER,)) -> None:
         self._world, self._sids = world, sids
@@ -66,7 +66,7 @@ class PlacedCalls:
         self.calls: dict[str, PlacedCall] = {}
 
     def place(self, form: Mapping[str, str], begin: Begin) -> PlacedCall:
-        """Place a call. Raises `TwilioError`."""
+        """Place a call. `begin` runs its coroutine in the background. Raises `TwilioError`."""
         to, caller = form.get("To", ""), form.get("From", "")
         self._check_numbers(to, caller)
         for name in ("Timeout", "TimeLimit"):
@@ -144,7 +144,8 @@ def _finish(call: PlacedCall, status: str) -> None:
 
 
 def program_of(twiml: str) -> list[tuple[Voice, float]]:
-    """Return what a document makes heard; nothing for one that cannot be read."""
+    """Return the voices that a TwiML document plays, each with its duration in seconds; [] if the
+    document is invalid."""
     try:
         root = ET.fromstring(twiml)  # noqa: S314 - written by this machine's own program
     except ET.ParseError:

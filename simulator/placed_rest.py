@@ -1,4 +1,4 @@
-"""The requests about calls that the account places (`placed.py`)."""
+"""The REST requests for calls that the account places (`placed.py`)."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,11 @@ from simulator.placed import Begin, PlacedCalls, call_of, number_of
 from simulator.script import Json
 
 Page = Callable[[str, list[Json], web.Request], web.Response]
-"""Answers a list, page by page."""
+"""Returns one page of a list as a response."""
 
 
 class PlacedRest:
-    """Handles the requests about the calls and numbers of one account."""
+    """Handles the requests for the calls and numbers of one account."""
 
     def __init__(self, placed: PlacedCalls, account_sid: str, begin: Begin, page: Page) -> None:
         self._placed, self._account = placed, account_sid

@@ -1,5 +1,5 @@
-"""Plays scripts in real time: legs and conferences into the world, events into Kinesis; then waits
-for what the product makes of each call, and judges it."""
+"""Play scripts in real time: apply legs and conferences to the world, and send events to Kinesis.
+Then wait for the product's result of each call, and check it."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -22,27 +22,27 @@ POLL_S = 0.25
 
 
 class Sink(Protocol):
-    """Where events go."""
+    """The destination of events: see `KinesisSink`."""
 
     async def put(self, event: Json) -> None:
-        """Takes an event."""
+        """Send an event."""
 
     async def put_bytes(self, record: bytes) -> None:
-        """Takes any bytes."""
+        """Send a record of any bytes."""
 
 
 class Contacts(Protocol):
-    """What the product says, and gives to hear: a `Console` does."""
+    """The product's contacts and audio: see `Console`."""
 
     async def contact(self, task_sid: str) -> Json | None:
-        """The contact of a task."""
+        """Return the contact of a task."""
 
     async def bytes(self, path: str) -> bytes:
-        """The audio at a path."""
+        """Return the audio at a path."""
 
 
 class Progress(StrEnum):
-    """How far a call is."""
+    """The progress of a call."""
 
     WAITING = "waiting"
     ON = "in progress"
@@ -53,9 +53,12 @@ class Progress(StrEnum):
 
 @dataclass(slots=True)
 class Played:
-    """A call as it is played, for the view and the result. `contact`: as the console last told it;
-    `began_after`: milliseconds from the moment when it had to be recorded until media came;
-    `settled_after`: milliseconds from its end until contact and audio were there."""
+    """A call that is played, for the view and the result.
+
+    `contact`: the console's last answer; `began_after`: the ms from the moment when it had to be
+    recorded until media arrived; `settled_after`: the ms from its end until contact and audio were
+    available.
+    """
 
     script: Script
     progress: Progress = Progress.WAITING
@@ -71,7 +74,7 @@ class Played:
 
 
 class Player:
-    """Plays and judges calls. `list_agent` puts a line on the list of monitored agents."""
+    """Plays and checks calls. `list_agent` adds a line to the list of monitored agents."""
 
     def __init__(
         self, world: World, sink: Sink, console: Contacts, list_agent: Callable[[str], None]
@@ -80,20 +83,21 @@ class Player:
         self._list_agent = list_agent
 
     async def play(self, calls: Sequence[Played], random: Random) -> None:
-        """Plays all the calls at their times and judges each; returns when the last is done."""
+        """Play all calls at their times, and check each. Return when the last one is done."""
         async with asyncio.TaskGroup() as group:
             for played in calls:
                 steps = disordered(played.script.steps, random)
                 group.create_task(self._call(played, steps))
 
     async def act(self, script: Script, steps: Sequence[Step]) -> None:
-        """Plays the steps at their times, and judges nothing."""
+        """Play the steps at their times, without any checks."""
         for step in steps:
             await asyncio.sleep((step.at - clock()) / 1000)
             await self._carry_out(script, step)
 
     async def rubbish(self, sids: Sids) -> None:
-        """What a sink also gets: a test event, an event nobody knows, things that are no events."""
+        """Send records that a real sink may get too: a test event, an event of an unknown type, and
+        records that are not events."""
         await self._sink.put(test_event(sids, clock()))
         await self._sink.put(test_event(sids, clock()) | {"type": "com.twilio.unheard.of"})
         await self._sink.put_bytes(b"this is not JSON")
@@ -122,18 +126,19 @@ class Player:
                 self._world.apply(action, clock(), seed=script.task_sid, line=script.line)
 
     async def _judge(self, played: Played) -> None:
-        """Asks until the call is as it must be; when patience ends, says what is not."""
+        """Check the call repeatedly until it is as expected, or until `PATIENCE_MS` after its end.
+        Then note the differences."""
         ends_at = played.script.ends_at
         while True:
-            told = await self._differences(played)
+            found = await self._differences(played)
             played.began_after = began_after(played.script, self._legs(played.script))
             now = clock()
-            if not told:
+            if not found:
                 played.settled_after = now - ends_at
                 played.progress = Progress.RIGHT
                 return
             if now - ends_at > PATIENCE_MS:
-                played.differences = told
+                played.differences = found
                 played.progress = Progress.WRONG
                 return
             await asyncio.sleep(POLL_S)
@@ -151,7 +156,7 @@ class Player:
         except ConsoleError as error:
             return [str(error)]
         except (KeyError, TypeError, ValueError) as error:
-            return [f"the console's answer is not as its contract says: {error!r}"]
+            return [f"the console's answer violates its contract: {error!r}"]
 
     async def _audio(self, contact: Json | None) -> dict[str, bytes]:
         recordings = contact["recordings"] if contact else []

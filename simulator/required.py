@@ -1,4 +1,4 @@
-"""The recordings that a call requires, gathered while the call is built."""
+"""The recordings that a call requires, collected while the call is built."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from simulator.script import ExpectedRecording
 
 @dataclass(slots=True)
 class RequiredRecordings:
-    """All of a call; at most one of them is open at a time. Times are milliseconds since the
+    """All recordings of a call; at most one is open at a time. Times are milliseconds since the
     epoch."""
 
     complete: list[ExpectedRecording] = field(default_factory=list)
@@ -16,7 +16,7 @@ class RequiredRecordings:
 
     @property
     def is_open(self) -> bool:
-        """Whether the call has to be recorded now."""
+        """Whether the call must be recorded now."""
         return self._open is not None
 
     def begin(self, now: int, slack: int, agents: tuple[Agent, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Legs, conferences, participants and media streams as Twilio's REST API shows them."""
+"""The resources of Twilio's REST API: calls, conferences, participants and media streams."""
 
 from simulator.events import rfc2822
 from simulator.media import clock
@@ -10,7 +10,7 @@ PARTICIPANT_STATUS = {LegStatus.RINGING: "ringing", LegStatus.IN_PROGRESS: "conn
 
 
 def call_resource(leg: Leg, account_sid: str) -> Json:
-    """A call leg with its ends, as `Calls/{CA}.json` answers."""
+    """Return a call leg with its ends, as `Calls/{CA}.json` answers."""
     path = f"{API}/Accounts/{account_sid}/Calls/{leg.sid}"
     ended = None if leg.ended_at is None else rfc2822(leg.ended_at)
     return {
@@ -35,7 +35,7 @@ def call_resource(leg: Leg, account_sid: str) -> Json:
 
 
 def media_stream_resource(media_stream: MediaStream, account_sid: str) -> Json:
-    """A media stream, as a start or a stop answers."""
+    """Return a media stream, as a start or a stop answers."""
     path = f"{API}/Accounts/{account_sid}/Calls/{media_stream.call_sid}/Streams"
     return {
         "sid": media_stream.sid,
@@ -49,12 +49,12 @@ def media_stream_resource(media_stream: MediaStream, account_sid: str) -> Json:
 
 
 def conference_status(conference: Conference) -> str:
-    """Whether the conference is in progress or completed."""
+    """Return the conference's status: in-progress or completed."""
     return "in-progress" if conference.in_progress else "completed"
 
 
 def conference_resource(conference: Conference, account_sid: str) -> Json:
-    """A conference; its friendly name is the task SID."""
+    """Return a conference. Its friendly name is the task SID."""
     uri = f"{API}/Accounts/{account_sid}/Conferences/{conference.sid}"
     return {
         "sid": conference.sid,
@@ -73,7 +73,8 @@ def conference_resource(conference: Conference, account_sid: str) -> Json:
 def participant_resource(
     conference: Conference, participant: Participant, status: LegStatus, account_sid: str
 ) -> Json:
-    """A leg in a conference; `status` is the leg's. Its ends are not in it."""
+    """Return a participant of a conference. `status`: of its leg. The leg's ends are not part of
+    the resource."""
     path = f"{API}/Accounts/{account_sid}/Conferences/{conference.sid}/Participants"
     return {
         "account_sid": account_sid,

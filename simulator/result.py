@@ -1,4 +1,4 @@
-"""Files that the demo writes for programs: its result, and how to reach its Twilio."""
+"""Files that the demo writes for other programs: its result, and the settings of its Twilio."""
 
 import json
 import os
@@ -13,14 +13,15 @@ ENV_FILE = "demo-twilio.env"
 
 
 def write_result(path: Path, played: Sequence[Played]) -> None:
-    """Writes what came of each call, by rename."""
+    """Write the result of each call, atomically (by rename)."""
     new = path.with_suffix(".new")
     new.write_text(json.dumps({"calls": [_row(one) for one in played]}, indent=2) + "\n")
     new.replace(path)
 
 
 def write_private(path: Path, settings: Mapping[str, str]) -> None:
-    """Write settings (names without FLEXCAPTURE_) as lines `NAME=value`, for the owner only."""
+    """Write settings (names without FLEXCAPTURE_) as lines `NAME=value`, readable by the owner
+    only."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.writelines(f"FLEXCAPTURE_{name}={value}\n" for name, value in settings.items())

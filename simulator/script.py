@@ -1,8 +1,8 @@
-"""A call as a timeline: what happens at Twilio and when, and what must come of it.
+"""A call as a timeline: the things that happen at Twilio, their times, and the expected result.
 
-Times are milliseconds since the epoch. A script is made before it is played, by `cases`, and says
-everything: the events that go into Kinesis, the legs and the conference that the REST API shows,
-who is heard, and the contact that the product must make of it.
+Times are milliseconds since the epoch. `cases` creates each script before it is played. A script is
+complete: it has the events that go into Kinesis, the legs and the conference that the REST API
+shows, the voices, and the contact that the product must create.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 class LegStatus(StrEnum):
-    """The status of a call at Twilio, as far as it matters."""
+    """The status of a call leg at Twilio, as far as it matters here."""
 
     RINGING = "ringing"
     IN_PROGRESS = "in-progress"
@@ -59,7 +59,8 @@ class ConferenceBegan:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantJoined:
-    """A leg is listed in the conference; it is `connected` only when its leg is in progress."""
+    """The conference lists a leg from now on; it is `connected` only while its leg is in
+    progress."""
 
     conference_sid: str
     call_sid: str
@@ -71,7 +72,7 @@ class ParticipantJoined:
 
 @dataclass(frozen=True, slots=True)
 class ParticipantLeft:
-    """A leg is no longer listed in the conference."""
+    """The conference no longer lists a leg."""
 
     conference_sid: str
     call_sid: str
@@ -79,7 +80,7 @@ class ParticipantLeft:
 
 @dataclass(frozen=True, slots=True)
 class HoldChanged:
-    """A participant was put on hold, or taken off."""
+    """A participant was put on hold, or the hold ended."""
 
     conference_sid: str
     call_sid: str
@@ -95,8 +96,8 @@ class ConferenceEnded:
 
 @dataclass(frozen=True, slots=True)
 class EventSent:
-    """A CloudEvent goes to Event Streams. `prompt`: it may be repeated but not be late, because a
-    decision that cannot wait hangs on it (who takes over the customer that an agent leaves).
+    """Event Streams gets a CloudEvent. `prompt`: it may be repeated but must not be late, because
+    an urgent decision depends on it (which agent takes over the customer that another one leaves).
     `record`: the bytes of the Kinesis record, if it is not the plain JSON of `event`."""
 
     event: Json
@@ -126,7 +127,7 @@ Action = (
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something that happens at `at`."""
+    """An action and its time."""
 
     at: int
     action: Action
@@ -134,8 +135,8 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedSession:
-    """One agent's part. `started_at` None: the reservation was never accepted. `monitored` None:
-    either is right."""
+    """One agent's part of a call. `started_at` None: the reservation was never accepted;
+    `monitored` None: both values are correct."""
 
     reservation_sid: str
     extension: str
@@ -147,7 +148,7 @@ class ExpectedSession:
 @dataclass(frozen=True, slots=True)
 class ExpectedRecording:
     """A media stream must run from `begins_at` (at most `slack` late) to `ends_at`. `extensions`:
-    the monitored agents who were on it, in order."""
+    the monitored agents on it, in order."""
 
     begins_at: int
     ends_at: int
@@ -157,9 +158,9 @@ class ExpectedRecording:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """The contact that must come of a call. `is_contact` False: none may come of it.
-    `most_requests`: the REST requests about the task that Twilio may get in the first 20 s after
-    the first of them; None: any number."""
+    """The contact that a call must result in. `is_contact` False: it must not result in one.
+    `most_requests`: how many REST requests about the task Twilio may get within 20 s of the first
+    one; None: any number."""
 
     direction: str
     customer: str | None
@@ -173,10 +174,12 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What the media of a call go through, by the numbers of the frames, on both tracks: those of
-    `lost` Twilio drops after it numbered their messages, those of `silent` it never makes, unless
-    they are lost. `stays_on_ms`: coded media go on for so long after the media stream was stopped,
-    or the call is over, unless the socket is closed."""
+    """The faults of a call's media, by the numbers of the frames, on both tracks.
+
+    `lost`: frames that Twilio numbers and then drops; `silent`: other frames that it never creates;
+    `stays_on_ms`: how long coded media continue after the media stream was stopped or the call has
+    ended, unless the socket is closed.
+    """
 
     lost: range = range(0)
     silent: range = range(0)

@@ -1,4 +1,4 @@
-"""Twilio's identifiers: two letters and 32 hexadecimal digits, from a given randomness."""
+"""Random Twilio identifiers: two letters and 32 hexadecimal digits."""
 
 from dataclasses import dataclass
 from random import Random
@@ -6,10 +6,10 @@ from random import Random
 
 @dataclass(frozen=True, slots=True)
 class Sids:
-    """Makes SIDs; the same randomness makes the same ones."""
+    """Generates SIDs. The same `random` gives the same SIDs."""
 
     random: Random
 
     def new(self, kind: str) -> str:
-        """A new SID; `kind` is its two letters, as `CA` of a call."""
+        """Return a new SID. `kind`: its two letters, such as `CA` for a call."""
         return f"{kind}{self.random.getrandbits(128):032x}"

@@ -1,6 +1,6 @@
-"""Where a call is played out: writes the steps that Twilio shows, event by event and leg by leg.
+"""Write the steps of a call that are visible at Twilio: its events, legs and conference.
 
-`building.CallBuilder` says what people do; this says how that looks from outside.
+`building.CallBuilder` describes what people do. This module describes how that looks from outside.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ _PARTICIPANT = {"Hold": "false", "Muted": "false", "Coaching": "false"}
 
 @dataclass(slots=True)
 class Part:
-    """One agent's part of the call, as it is being built."""
+    """One agent's part of a call that is being built."""
 
     agent: Agent
     reservation_sid: str
@@ -54,7 +54,7 @@ class Part:
     """Attributes that the agent's browser has changed."""
 
     def expected(self) -> ExpectedSession:
-        """The session that must come of this part, once it is over."""
+        """Return the session that this part must result in. It must have ended."""
         assert self.left_at is not None
         monitored = self.monitored if self.accepted_at else False
         return ExpectedSession(
@@ -67,10 +67,10 @@ class Part:
 
 
 class Stage:
-    """`now` is the cursor in time. `callbacks`, `call_callbacks`: the conference's and the calls'
-    callbacks are configured; `channel`: the task channel; `labels_agents`: the conference labels
-    the agents' legs; `write`: makes the bytes of an event's Kinesis record, if they are not its
-    plain JSON. `unlike`: the assumptions about Twilio that do not hold."""
+    """The steps of one call. `now`: the cursor in time; `callbacks`, `call_callbacks`: those of the
+    conference and of calls are configured; `channel`: the task channel; `labels_agents`: the
+    conference labels the agents' legs; `write`: returns the bytes of an event's Kinesis record, if
+    they are not its plain JSON; `unlike`: the assumptions about Twilio that do not hold."""
 
     def __init__(
         self, begins_at: int, account: Account, random: Random, unlike: frozenset[Unlike] = NONE
@@ -99,22 +99,22 @@ class Stage:
         self._task_version = 0
 
     def worker_sid(self, agent: Agent) -> str:
-        """An agent's worker SID: the same in every call of the account."""
+        """Return an agent's worker SID, which is the same in every call of the account."""
         name = f"{self._account.account_sid} {agent.email.lower()}"
         return "WK" + hashlib.sha256(name.encode()).hexdigest()[:32]
 
     def do(self, action: Action) -> None:
-        """`action` happens now."""
+        """Add `action` at the present time."""
         self.steps.append(Step(self.now, action))
 
     def later(self, milliseconds: int, deed: Callable[[], None]) -> None:
-        """What `deed` writes happens some time from now; the cursor stays."""
+        """Run `deed`, whose steps happen some time from now. The cursor stays."""
         now, self.now = self.now, self.now + milliseconds
         deed()
         self.now = now
 
     def leg(self, status: LegStatus, ends: LegEnds, call_sid: str | None = None) -> str:
-        """A call leg begins; returns its SID."""
+        """Begin a call leg. Return its SID."""
         call_sid = call_sid or self.sids.new("CA")
         self.legs.append(call_sid)
         self.open_legs.append(call_sid)
@@ -122,7 +122,7 @@ class Stage:
         return call_sid
 
     def end_leg(self, call_sid: str, status: LegStatus = LegStatus.COMPLETED) -> None:
-        """A leg ends."""
+        """End a leg."""
         self.open_legs.remove(call_sid)
         self.do(LegChanged(call_sid, status))
 
@@ -134,9 +134,9 @@ class Stage:
         *,
         coaching: Json | None = None,
         muted: bool = False,
-        told: bool = True,
+        announced: bool = True,
     ) -> None:
-        """A leg joins the conference; `told`: a callback says so."""
+        """Add a leg to the conference. `announced`: with a callback."""
         if not self._conference_begun:
             self._conference_begun = True
             self.do(ConferenceBegan(self._conference_sid, self.task_sid))
@@ -144,34 +144,34 @@ class Stage:
             self._conference_sid, call_sid, label, voice, coaching is not None, muted
         )
         self.do(joined)
-        if told:
-            self.tell_joined(call_sid, label, {"Muted": "true"} if muted else coaching)
+        if announced:
+            self.announce_joined(call_sid, label, {"Muted": "true"} if muted else coaching)
 
-    def tell_joined(self, call_sid: str, label: str | None, flags: Json | None = None) -> None:
-        """The callback of a participant who joined."""
+    def announce_joined(self, call_sid: str, label: str | None, flags: Json | None = None) -> None:
+        """Send the callback of a participant that joined."""
         unlabelled = label is None or Unlike.LABELS in self.unlike
         more: Json = {} if unlabelled else {"ParticipantLabel": label}
         self.callback("participant-join", {"CallSid": call_sid, **more, **(flags or {})})
 
     def drop(self, call_sid: str) -> None:
-        """A leg leaves the conference, and ends."""
+        """Remove a leg from the conference, and end it."""
         self.unlist(call_sid)
         self.end_leg(call_sid)
         self.callback("participant-leave", {"CallSid": call_sid})
 
     def unlist(self, call_sid: str) -> None:
-        """A leg is no longer in the conference."""
+        """Remove a leg from the conference."""
         self.do(ParticipantLeft(self._conference_sid, call_sid))
 
     def end_conference(self) -> None:
-        """The conference ends, if there was one."""
+        """End the conference, if there was one."""
         if not self._conference_begun:
             return
         self.do(ConferenceEnded(self._conference_sid))
         self.callback("conference-end", {"ReasonConferenceEnded": "last-participant-left"})
 
     def knows_conference(self, **participants: str) -> None:
-        """TaskRouter updates the task with its conference and the SIDs of its participants."""
+        """Update the task with its conference and the SIDs of its participants."""
         if Unlike.CONFERENCE_ATTRIBUTE in self.unlike:
             return
         self.attributes["conference"] = {
@@ -181,14 +181,14 @@ class Stage:
         self.task("updated", "assigned")
 
     def names_customer(self, call_sid: str) -> None:
-        """TaskRouter updates the task with this leg as the customer's."""
+        """Update the task with this leg as the customer's."""
         conference = self.attributes.get("conference", {"sid": self._conference_sid})
         people = conference.get("participants", {}) | {"customer": call_sid}
         self.attributes["conference"] = conference | {"participants": people}
         self.task("updated", "assigned")
 
     def transfer(self, part: Part, mode: str, kind: str) -> Json:
-        """The fields of a transfer that `part`'s agent begins now."""
+        """Return the fields of a transfer that the agent of `part` begins now."""
         return {
             "task_transfer_sid": self.sids.new("TT"),
             "transfer_type": kind,
@@ -201,7 +201,8 @@ class Stage:
         }
 
     def label(self, part: Part) -> str | None:
-        """How the conference labels an agent, if it does: one way for all of a call."""
+        """Return the conference's label of an agent, or None. All labels of a call have the same
+        form."""
         if not self.labels_agents:
             return None
         return str(
@@ -220,12 +221,12 @@ class Stage:
     def task(
         self, name: str, status: str, more: Json | None = None, *, prompt: bool = False
     ) -> None:
-        """TaskRouter tells `task.NAME`."""
+        """Send TaskRouter's event `task.NAME`."""
         self._task_version += 1
         self._taskrouter(f"task.{name}", self._task_fields(status) | (more or {}), prompt)
 
     def reservation(self, part: Part, name: str, task_status: str, *, prompt: bool = False) -> None:
-        """TaskRouter tells `reservation.NAME` of an agent's part."""
+        """Send TaskRouter's event `reservation.NAME` for an agent's part."""
         agent = part.agent
         payload = self._task_fields(task_status) | {
             "task_queue_name": part.queue,
@@ -251,17 +252,17 @@ class Stage:
         self._taskrouter(f"reservation.{name}", payload, prompt)
 
     def chatter(self) -> None:
-        """TaskRouter tells something that has nothing to do with the call."""
+        """Send an event of TaskRouter that does not belong to the call."""
         payload = {"worker_sid": self.sids.new("WK"), "worker_activity_name": "Available"}
         self._taskrouter("worker.activity.update", payload, prompt=False)
 
     def call_event(self, name: str, parameters: Json) -> None:
-        """A call status callback, where they are configured; it carries no task."""
+        """Send a call status callback, if they are configured. It has no task."""
         if self.call_callbacks:
             self._send(events.call_event(self._account, self.sids, name, self.now, parameters))
 
     def callback(self, name: str, parameters: Json) -> None:
-        """A conference callback, where they are configured."""
+        """Send a conference callback, if they are configured."""
         if not self.callbacks:
             return
         self._sequence += 1
@@ -283,8 +284,8 @@ class Stage:
         self.do(EventSent(as_written(event, self.unlike), prompt, record))
 
     def _order(self) -> Json:
-        is_told = Unlike.CALLBACK_ORDER not in self.unlike
-        return {"SequenceNumber": str(self._sequence)} if is_told else {}
+        is_numbered = Unlike.CALLBACK_ORDER not in self.unlike
+        return {"SequenceNumber": str(self._sequence)} if is_numbered else {}
 
     def _task_fields(self, status: str) -> Json:
         return {

@@ -1,5 +1,5 @@
-"""Media streams that make no recording of a call: a second one under one name, which the product
-must stop soon, and one of a leg that rang and was never answered."""
+"""Media streams that do not result in a recording of their call: a second one with the same name,
+which the product must stop soon, and one of a leg that rang and was never answered."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,13 +7,14 @@ from simulator.world import MediaStream
 
 
 def counted(every: Sequence[MediaStream]) -> list[MediaStream]:
-    """Return the media streams of which a recording must come."""
+    """Return the media streams that must result in a recording."""
     left_out = {stream.sid for stream in surplus(every)}
     return [each for each in every if not each.is_void and each.sid not in left_out]
 
 
 def surplus(every: Iterable[MediaStream]) -> list[MediaStream]:
-    """Return, of media streams that ran under one name at a time, all but the longest."""
+    """Return the surplus media streams: of those that ran at the same time under the same name, all
+    but the longest."""
     kept: list[MediaStream] = []
     found: list[MediaStream] = []
     for stream in sorted(every, key=lambda each: -len(each.sent)):

@@ -1,4 +1,4 @@
-"""Transferred and supervised calls: who is recorded when agents change, and who is not."""
+"""Transferred and supervised calls: whether they are recorded when agents change."""
 
 from simulator.building import CallBuilder
 from simulator.openings import conversation_begins

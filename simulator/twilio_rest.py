@@ -1,9 +1,9 @@
 """The part of Twilio's REST API that a recorder needs, over HTTP on a loopback port.
 
-Start and stop media streams, find conferences and who is in them, look a call leg up; Basic
-authentication, paging and errors as Twilio's. The answers come from the `World`; a started media
-stream is sent by a task of this double. Requests about a task are counted in the `World`; those
-that a fault refuses are not.
+It starts and stops media streams, and lists conferences, participants and call legs. Basic
+authentication, paging and errors are like Twilio's. The answers come from the `World`. A task of
+this double sends each started media stream. Requests about a task are counted in the `World`,
+except those that a fault refuses.
 """
 
 import asyncio
@@ -46,13 +46,13 @@ CONFERENCE_STATUSES = frozenset({"init", "in-progress", "completed"})
 
 @dataclass(slots=True)
 class Faults:
-    """How many of the next requests are refused: first so many with 429, then so many with 503."""
+    """How many of the next requests are refused: the first ones with 429, then some with 503."""
 
     too_many_requests: int = 0
     unavailable: int = 0
 
     def next(self) -> Stumble | None:
-        """The refusal that the next request gets, or None."""
+        """Return the refusal of the next request, or None."""
         if self.too_many_requests > 0:
             self.too_many_requests -= 1
             return TOO_MANY_REQUESTS
@@ -64,7 +64,7 @@ class Faults:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A request that failed: what it asked for, how, and from when to when (ms)."""
+    """A request that failed. `kind`: how; `began_at`, `ended_at`: ms."""
 
     method: str
     path: str
@@ -85,8 +85,8 @@ class Refusal:
 
 
 class TwilioRest:
-    """The double: an async context manager that serves while it is open. Leaving it ends all media
-    streams."""
+    """The double of Twilio's REST API: an async context manager that serves while it is open.
+    Leaving it ends all media streams."""
 
     def __init__(
         self,
@@ -227,7 +227,8 @@ class TwilioRest:
         return web.json_response(self._media_stream(media_stream))
 
     async def _delayed(self, request: web.Request, media_stream: MediaStream) -> None:
-        """Answer a start late, or not at all, if that is how Twilio is to be."""
+        """Delay the answer to a start, or drop it, if the assumptions that do not hold require
+        it."""
         unlike, loop = self._world.unlike, asyncio.get_running_loop()
         deadline = loop.time() + OPENED_WITHIN_S
         if Unlike.START_ANSWER in unlike:

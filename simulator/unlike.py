@@ -1,7 +1,7 @@
-"""What Twilio may do in one way or in another: each name is an assumption of docs/assumptions.md.
+"""Assumptions about Twilio that the simulator can break: each name is one of docs/assumptions.md.
 
-By default the simulator behaves as the page's column "usual" says. A name in `World.unlike` makes
-it behave the other way.
+By default the simulator behaves as the page's column "usual" says. For each name in `World.unlike`
+it behaves in the other way.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class Unlike(StrEnum):
-    """An assumption about Twilio, by its name on the page."""
+    """An assumption about Twilio. The value is its name on the page."""
 
     SILENCE = "silence"
     CHUNK = "chunk"
@@ -65,17 +65,17 @@ OTHERWISE: Mapping[Unlike, str] = {
     Unlike.CONFERENCE_ATTRIBUTE: "never writes the conference into a task's attributes",
     Unlike.HELD_CUSTOMER: "names another leg as the customer's while the customer is on hold",
 }
-"""What the simulated Twilio then does."""
+"""The behaviour of the simulated Twilio if an assumption does not hold."""
 
 NONE: frozenset[Unlike] = frozenset()
 
 
 class UnknownName(ValueError):
-    """A name that is no assumption; the text lists all names."""
+    """A name is not an assumption; the text lists all names."""
 
 
 def parsed(text: str) -> frozenset[Unlike]:
-    """Return the assumptions named in a list with commas. Raises `UnknownName`."""
+    """Return the assumptions that a list with commas names. Raises `UnknownName`."""
     names = [name for part in text.split(",") if (name := part.strip().lower())]
     known = {each.value for each in Unlike}
     unknown = [name for name in names if name not in known]

@@ -1,4 +1,4 @@
-"""Calls in which neither labels nor schemes say which leg is the customer's."""
+"""Calls in which neither labels nor the schemes of addresses show which leg is the customer's."""
 
 from simulator.openings import conversation_begins, dialled
 from simulator.people import ANN, SID, SUE, SUPPORT, TESS, Agent

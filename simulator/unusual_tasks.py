@@ -1,4 +1,4 @@
-"""Tasks that are no textbook call, and events that strict parsers refuse."""
+"""Tasks that are not ordinary calls, and events that strict parsers refuse."""
 
 from simulator.openings import conversation_begins
 from simulator.people import ANN, SUPPORT
@@ -7,7 +7,7 @@ from simulator.unusual import UnusualCall
 from simulator.writing import odd_text, odd_times
 
 CONFIGURED_CHANNEL = "custom1"
-"""A task channel that the demo's pipeline is set up for, beside `voice`."""
+"""A task channel that the demo's pipeline is configured for, in addition to `voice`."""
 OTHER_CHANNEL = "default"
 FLOW = "FW" + "0" * 32
 

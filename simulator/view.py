@@ -1,5 +1,5 @@
-"""What the demo shows while it runs: a table of the calls that redraws itself, or plain lines where
-the output is no terminal; and the result at the end."""
+"""The demo's output: a live table of the calls, or plain lines if the output is not a terminal, and
+the result at the end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ STYLES = {
 
 @dataclass(slots=True)
 class Board:
-    """What is known right now. `calls`: the console's calls in progress, by task SID."""
+    """The present state of the demo. `calls`: the console's calls in progress, by task SID."""
 
     played: Sequence[Played]
     calls: dict[str, Json] = field(default_factory=dict)
@@ -35,8 +35,8 @@ class Board:
 
 
 def live_table(board: Board, world: World, height: int) -> Table:
-    """The calls that have begun, and what each is doing; where they do not all fit into `height`
-    lines, those that are not done."""
+    """Return a table of the calls that have begun, with the state of each. If they do not all fit
+    into `height` lines, leave out those that are done."""
     table = Table(title="Calls in the simulated contact center", box=SIMPLE_HEAD, expand=True)
     table.add_column("call", no_wrap=True, ratio=3)
     table.add_column("", no_wrap=True)
@@ -82,8 +82,8 @@ def _live_row(played: Played, board: Board, world: World) -> tuple[str | Text, .
 
 
 def frames(played: Played) -> tuple[str, str]:
-    """Frames received and lost of a call's recordings, empty before the console has counted them,
-    which it does when a recording is complete."""
+    """Return the numbers of frames received and lost in a call's recordings. They are empty before
+    a recording is complete: until then the console has not counted them."""
     recordings = played.contact["recordings"] if played.contact else []
     counts = [one["frames"] for one in recordings if one["state"] == "complete"]
     if not counts:
@@ -92,8 +92,11 @@ def frames(played: Played) -> tuple[str, str]:
 
 
 def result_table(played: Sequence[Played], width: int) -> Table:
-    """Each call with what was recorded, or rightly was not; where `width` allows it, `began`: how
-    long after the answer, and `there`: how long after its end contact and audio were there."""
+    """Return a table of each call with its recordings.
+
+    If `width` allows it, the columns include `began`: the time from the answer to the first audio,
+    and `there`: the time from the end of the call until contact and audio were available.
+    """
     wide = width >= WIDE
     table = Table(title="What came of the calls", box=SIMPLE_HEAD, pad_edge=False, expand=True)
     table.add_column("call", no_wrap=True, ratio=1)
@@ -132,7 +135,7 @@ def _seconds(milliseconds: int | None) -> str:
 
 
 def print_result(terminal: Terminal, played: Sequence[Played]) -> None:
-    """Prints the table, and below it what is wrong."""
+    """Print the table, and below it the differences."""
     terminal.print(result_table(played, terminal.width))
     for one in played:
         for difference in one.differences:

@@ -1,4 +1,4 @@
-"""Keeps the live view up to date while the calls are played."""
+"""Keep the live view up to date while the calls are played."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +25,7 @@ async def watch(
     console: Console,
     endpoints: Endpoints,
 ) -> AsyncIterator[None]:
-    """Shows how the calls go for as long as the block runs."""
+    """Show the progress of the calls while the block runs."""
     board = Board(played)
     showing = _redraw(terminal, board, world) if terminal.is_terminal else _lines(terminal, board)
     async with asyncio.TaskGroup() as group:
@@ -66,21 +66,21 @@ async def _redraw(terminal: Terminal, board: Board, world: World) -> None:
 
 
 async def _lines(terminal: Terminal, board: Board) -> None:
-    """A line whenever a call goes on to its next stage."""
-    told: dict[str, Progress] = {}
+    """Print a line whenever a call reaches its next stage."""
+    shown: dict[str, Progress] = {}
     try:
         while True:
-            _tell_changes(terminal, board, told)
+            _print_changes(terminal, board, shown)
             await asyncio.sleep(REFRESH_S)
     finally:
-        _tell_changes(terminal, board, told)
+        _print_changes(terminal, board, shown)
 
 
-def _tell_changes(terminal: Terminal, board: Board, told: dict[str, Progress]) -> None:
+def _print_changes(terminal: Terminal, board: Board, shown: dict[str, Progress]) -> None:
     for played in board.played:
         sid, progress = played.script.task_sid, played.progress
-        if told.get(sid, Progress.WAITING) is not progress:
-            told[sid] = progress
+        if shown.get(sid, Progress.WAITING) is not progress:
+            shown[sid] = progress
             received, lost = frames(played)
             counts = f" ({received} frames, {lost} lost)" if received else ""
             terminal.print(f"{progress.value:12} {played.script.title}{counts}", highlight=False)

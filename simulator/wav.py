@@ -1,4 +1,4 @@
-"""Reads a WAV file as any player would: the format, and the samples."""
+"""Read the format and the samples of a WAV file, as any player does."""
 
 import struct
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Wav:
-    """`encoding` is the format tag (7 is mu-law)."""
+    """The content of a WAV file. `encoding`: the format tag (7 is mu-law)."""
 
     encoding: int
     channels: int
@@ -16,11 +16,11 @@ class Wav:
 
 
 class NotWav(ValueError):
-    """The bytes are no WAV file; the text says why."""
+    """The bytes are not a WAV file; the text says why."""
 
 
 def read_wav(content: bytes) -> Wav:
-    """The parts of a RIFF/WAVE file. Raises `NotWav`."""
+    """Return the content of a RIFF/WAVE file. Raises `NotWav`."""
     if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
         raise NotWav("no RIFF/WAVE header")
     if struct.unpack_from("<I", content, 4)[0] != len(content) - 8:

@@ -1,7 +1,7 @@
-"""What Twilio knows: legs, conferences, media streams. In memory; nothing here waits or connects.
+"""The state of the simulated Twilio: legs, conferences, media streams. In memory, without I/O.
 
-The script's actions change it, the REST double reads it and starts and stops media streams in it,
-the media senders ask it what is to be heard.
+The script's actions change it. The REST double reads it, and starts and stops media streams in it.
+The media senders get from it the voices to send.
 """
 
 from array import array
@@ -32,12 +32,12 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 TRACKS = {"inbound_track": 1, "outbound_track": 1, "both_tracks": 2}
 MOST_TRACKS, FEW_TRACKS = 4, 2
 MOST_PARAMETER_CHARACTERS = 500
-"""Of a custom parameter's name and value together."""
+"""The limit of a custom parameter's name and value together."""
 ENDED = frozenset({LegStatus.COMPLETED, LegStatus.NO_ANSWER})
 
 
 class TwilioError(Exception):
-    """A refusal as Twilio gives it: HTTP status, code, message."""
+    """A refusal in Twilio's form: HTTP status, code, message."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
         super().__init__(f"{status}/{code}: {message}")
@@ -45,7 +45,7 @@ class TwilioError(Exception):
 
 
 def not_found(path: str) -> TwilioError:
-    """The refusal of a resource that does not exist."""
+    """Return the refusal for a resource that does not exist."""
     return TwilioError(404, 20404, f"The requested resource {path} was not found")
 
 
@@ -63,7 +63,7 @@ class Participant:
 
 @dataclass(slots=True)
 class Conference:
-    """A conference with who is in it now, in the order of their coming."""
+    """A conference with its present participants, in the order in which they joined."""
 
     sid: str
     friendly_name: str
@@ -73,7 +73,7 @@ class Conference:
 
 
 class StreamStatus(StrEnum):
-    """A media stream's status as the REST API tells it."""
+    """A media stream's status in the REST API."""
 
     IN_PROGRESS = "in-progress"
     STOPPED = "stopped"
@@ -81,10 +81,13 @@ class StreamStatus(StrEnum):
 
 @dataclass(slots=True)
 class MediaStream:
-    """A started media stream and all that was sent on it, and when (`sent_at`, ms). `stopping`: the
-    sender must end it; `began_at`, `ended_at`: when media began and ended (ms); `trouble`: why it
-    ended otherwise; `not_sent`: frames of silent tracks that were never made; `rang_ms`: for how
-    long its leg rang; `is_void`: it was never answered."""
+    """A started media stream and the frames that were sent on it.
+
+    `sent_at`: when each frame was sent (ms); `stopping`: the sender must end it; `began_at`,
+    `ended_at`: when media began and ended (ms); `trouble`: the error by which it ended, if any;
+    `not_sent`: how many frames of silent tracks were never created; `rang_ms`: how long its leg
+    rang; `is_void`: its leg was never answered.
+    """
 
     sid: str
     call_sid: str
@@ -107,7 +110,8 @@ class MediaStream:
 
 @dataclass(slots=True)
 class Leg:
-    """A call leg with its media streams, and the refused or granted attempts to start one."""
+    """A call leg with its media streams. `attempts`: how many starts were requested, refused ones
+    included."""
 
     sid: str
     status: LegStatus
@@ -122,17 +126,19 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What is heard on a leg's two tracks."""
+    """The voices on a leg's two tracks."""
 
     inbound: Voice
     outbound: Voice
 
 
 class World:
-    """All of it. Times are milliseconds since the epoch. `refusing`: legs on which Twilio refuses
-    every start of a media stream; `requests`: the times of the REST requests about each task;
-    `unlike`: the assumptions that do not hold; `monologues`: legs that are in no conference, with
-    what they hear (`placed.py`)."""
+    """The whole state. Times are milliseconds since the epoch.
+
+    `refusing`: legs on which Twilio refuses every start of a media stream; `requests`: the times of
+    the REST requests about each task; `unlike`: the assumptions that do not hold; `monologues`:
+    legs outside conferences, with the voices that they hear (`placed.py`).
+    """
 
     def __init__(self, sids: Sids, unlike: frozenset[Unlike] = NONE) -> None:
         self._sids = sids
@@ -144,8 +150,8 @@ class World:
         self.requests: dict[str, list[int]] = {}
 
     def apply(self, action: Action, now: int, *, seed: str = "", line: Line | None = None) -> None:
-        """Changes the world by a script's action; `seed` and `line` are of the call whose leg
-        begins. Events and the monitored list are no part of the world."""
+        """Change the world by a script's action. `seed` and `line`: of the call, for a leg that
+        begins. Events and the monitored list are not part of the world."""
         match action:
             case LegBegan(call_sid, status, ends):
                 leg = Leg(call_sid, status, seed, line or Line(), now, ends=ends)
@@ -171,7 +177,7 @@ class World:
                 pass
 
     def scene(self, call_sid: str) -> Scene | None:
-        """What is heard on a leg now; None once it is over."""
+        """Return the voices on a leg now; None if it is not in progress."""
         if self.legs[call_sid].status is not LegStatus.IN_PROGRESS:
             return None
         if (heard := self.monologues.get(call_sid)) is not None:
@@ -192,7 +198,7 @@ class World:
         return Voice.HOLD_MUSIC
 
     def start_media_stream(self, call_sid: str, form: Mapping[str, str], now: int) -> MediaStream:
-        """A Start Stream request. Raises `TwilioError` where Twilio would refuse."""
+        """Carry out a Start Stream request. Raises `TwilioError` if Twilio would refuse it."""
         if (leg := self.legs.get(call_sid)) is None:
             raise not_found(f"/Calls/{call_sid}/Streams.json")
         leg.attempts += 1
@@ -216,7 +222,8 @@ class World:
         return started
 
     def stop_media_stream(self, call_sid: str, sid_or_name: str, status: str) -> MediaStream:
-        """A Stop Stream request; one that ended already is not found. Raises `TwilioError`."""
+        """Carry out a Stop Stream request. A media stream that has ended is not found. Raises
+        `TwilioError`."""
         if status != "stopped":
             raise TwilioError(400, 20001, f"Invalid Status: {status!r}")
         leg = self.legs.get(call_sid)

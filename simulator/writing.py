@@ -1,7 +1,8 @@
-"""Events as real accounts write them: JSON that strict parsers refuse, and times in any notation.
+"""Unusual forms of events in real accounts: JSON that strict parsers refuse, and times in any
+notation.
 
-Each writer makes the bytes of a Kinesis record of an event. All that it adds is legal for a JSON
-reader of JavaScript or Python, and changes nothing of what the event says.
+Each writer returns the bytes of an event's Kinesis record. Everything that it adds is legal for the
+JSON readers of JavaScript and Python, and does not change the meaning of the event.
 """
 
 import json
@@ -28,16 +29,16 @@ ODD_MEMBERS = (
     '"deep":' + "[" * DEPTH + "]" * DEPTH,
     '"number":' + "9" * DIGITS,
 )
-"""Members of an object that strict parsers refuse; each line by itself."""
+"""Members of an object that strict parsers refuse; one line is enough."""
 TWICE_IN_ATTRIBUTES = '"direction":"sideways","from":7,"direction":null'
 TWICE_IN_EVENT = '"type":"com.twilio.unheard.of","id":"another","data":[]'
-"""Members that stand in the object again, with their right values: the last one holds."""
+"""Members that the object repeats with their correct values: the last value counts."""
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 HALF_PAIR_IN_UTF_8 = b'"note":"\xed\xa0\xbd"'
 
 
 def odd_text(random: Random) -> Writer:
-    """Return a writer that puts odd text into the event, its attributes and the worker's."""
+    """Return a writer that puts odd text into the event and the attributes of task and worker."""
 
     def write(event: Json) -> bytes:
         event = _copy(event)
@@ -54,8 +55,8 @@ def odd_text(random: Random) -> Writer:
 
 
 def odd_times(random: Random) -> Writer:
-    """Return a writer that writes each time in a notation of its own. Of the three times of an
-    event one is exact to the second at least; the others may be missing or no times at all."""
+    """Return a writer that writes each time in a different notation. One of an event's three times
+    is exact to at least the second; the others may be missing or invalid."""
 
     def write(event: Json) -> bytes:
         event = _copy(event)
@@ -87,15 +88,15 @@ EXACT: tuple[Callable[[int], Any], ...] = (
     lambda at: str(at // 1000),
     lambda at: at / 1000,
 )
-"""Notations of a time, exact to the second at least."""
+"""Notations of a time that are exact to at least the second."""
 INVALID: tuple[Any, ...] = ("soon", "", None, {}, [], True, math.inf, "2026-13-45T99:99:99Z")
-"""No times: they count as absent."""
+"""Invalid times, which count as absent."""
 INEXACT: tuple[Callable[[int], Any], ...] = (
     lambda at: iso(at)[:16] + "Z",
     lambda at: iso(at)[:16].lower() + "z",
     *(lambda _, value=value: value for value in INVALID),
 )
-"""A time without seconds, and no times."""
+"""Notations of a time without seconds, and invalid times."""
 
 
 def _spoil_payload(payload: Json, random: Random) -> None:
@@ -109,7 +110,7 @@ def _spoil_payload(payload: Json, random: Random) -> None:
 
 
 def _with_members(text: str, members: str) -> str:
-    """The object `text`, which is not empty, with more members before its own."""
+    """Return the JSON object `text` with more members before its own. It must not be empty."""
     return "{" + members + "," + text[1:]
 
 

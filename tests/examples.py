@@ -6,6 +6,6 @@ _USUAL = 100
 
 
 def examples(number: int) -> int:
-    """So many as a rule, and in proportion under a Hypothesis profile with another number: in the
-    search by night that `tests/conftest.py` tells of, 30 times as many."""
+    """Return this number by default, and a proportional one under a Hypothesis profile with another
+    number: 30 times as many in the nightly search (`tests/conftest.py`)."""
     return max(1, number * settings().max_examples // _USUAL)

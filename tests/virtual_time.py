@@ -1,5 +1,5 @@
-"""An event loop whose clock jumps to the next timer instead of waiting for it: minutes pass in
-milliseconds, in the same order each time. For code without sockets or threads."""
+"""An event loop with a clock that jumps to the next timer instead of waiting: minutes pass in
+milliseconds, always in the same order. Use it for code without sockets and threads."""
 
 import asyncio
 import selectors

@@ -1,8 +1,8 @@
-"""A question to Twilio that belongs to no call: whether the account itself is refused.
+"""Check with Twilio whether the account itself is refused, by a request that belongs to no call.
 
-A 401 or 403 may be about the call that was asked for (a SID of another account, say), and anybody
-who can write a task's attributes can cause one. So it is never taken for the account's without this
-second question, which no task can influence.
+A 401 or 403 may concern only the call in the request (a SID of another account, say), and any
+writer of a task's attributes can cause one. So a refusal counts as one of the account only after
+this second request, which no task can influence.
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from agents.twilio_adapter.client import TwilioError
 from pipeline.twilio.errors import Verdict, health_of_twilio
 
 FRESH_S = 1.0
-"""An answer counts for refusals that come within this time after the question was sent."""
+"""An answer applies to refusals within this time after the check was sent."""
 TIMEOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """How the question was answered: DONE: the account is served; REFUSED; BACK_OFF: Twilio did not
-    say. `sent_at`: seconds of the loop's clock."""
+    """The result of a check. `verdict`: DONE: Twilio serves the account; REFUSED: it does not;
+    BACK_OFF: unknown. `sent_at`: when the check was sent, seconds of the loop's clock."""
 
     verdict: Verdict
     sent_at: float
@@ -28,7 +28,7 @@ class AccountState:
 
 
 class AccountProbe:
-    """Asks `request`, at most once in `FRESH_S`, for any number of callers at once."""
+    """Sends `request` at most once per `FRESH_S`, for any number of concurrent callers."""
 
     def __init__(self, request: Callable[[], Awaitable[None]]) -> None:
         self._request = request
@@ -36,7 +36,7 @@ class AccountProbe:
         self._sent_at = 0.0
 
     async def state(self) -> AccountState:
-        """Return the answer of a question that was sent less than `FRESH_S` ago, or is under
+        """Return the result of a check that was sent less than `FRESH_S` ago or is still under
         way."""
         loop = asyncio.get_running_loop()
         asking = self._asking

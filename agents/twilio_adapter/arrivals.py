@@ -1,8 +1,8 @@
-"""Follows what gateways report on `stream.events`: is what Twilio started there?
+"""Check the gateways' reports on `stream.events` for each media stream that Twilio started.
 
 A plain consumer without a group reads all partitions, from shortly before the process began. A
-media stream counts as missing only after everything that was written until its deadline has been
-read, so that neither a slow reader nor an absent broker raises the alarm.
+media stream counts as missing only after all records written until its deadline have been read, so
+neither a slow reader nor an unavailable broker raises the alarm.
 """
 
 import asyncio
@@ -30,8 +30,8 @@ from schemas.topics import STREAM_EVENTS
 log = structlog.get_logger(__name__)
 
 LOOK_BACK_MS = 120_000
-"""Reports of this long ago are read again: a command that a killed process had begun is repeated,
-and its media stream may have arrived before."""
+"""How far back reports are read at the start. A command that a killed process had begun is
+repeated, and its media stream may have arrived before."""
 RETRY_S = 1.0
 
 WITHOUT_SOCKET = Counter(
@@ -48,8 +48,8 @@ _ENDING = frozenset({"stopping", "stopped"})
 
 
 class ArrivalWatch:
-    """Turns the process's health red while started media streams reach no gateway. `now`: the log's
-    clock, ms."""
+    """Sets the process's health to bad while started media streams reach no gateway. `now`: the
+    log's clock, ms."""
 
     def __init__(self, settings: Settings, health: Health, now: Callable[[], int]) -> None:
         self._now = now
@@ -59,13 +59,13 @@ class ArrivalWatch:
         self._goal: tuple[int, dict[TopicPartition, int]] | None = None
 
     def answered(self, answer: CommandAnswered) -> None:
-        """Take in an answer of this process. Only a start for which Twilio gave a SID counts: of
-        one that "is there already" it is not known whether it runs."""
+        """Note an answer of this process. Only a start for which Twilio returned a SID counts. If
+        Twilio says that the media stream exists already, it may not be running."""
         if answer.command == "start" and answer.outcome == "done" and answer.stream_sid:
             self._arrivals.started(answer.task_sid, answer.generation, self._now())
 
     def take(self, record: object, now: int) -> None:
-        """Take in a record of `stream.events` that was written at `now` (ms)."""
+        """Note a record of `stream.events` that was written at `now` (ms)."""
         match record:
             case MediaStreamOpened():
                 self._arrivals.opened(record.task_sid, record.generation, now)
@@ -77,8 +77,8 @@ class ArrivalWatch:
                 pass
 
     def look(self, read_until: int | None, now: int) -> None:
-        """Judge what is missing. `read_until`: the time up to which all reports have been taken in;
-        None: unknown."""
+        """Update the health and the count of missing media streams. `read_until`: the time up to
+        which all reports have been read; None: unknown."""
         if read_until is not None:
             WITHOUT_SOCKET.inc(self._arrivals.expire(read_until))
         missing = self._arrivals.missing(now)
@@ -91,15 +91,15 @@ class ArrivalWatch:
         self._health.bad("gateway", text)
 
     async def follow(self) -> None:
-        """Read and judge until cancelled. While Kafka is away nothing is judged."""
+        """Read and check until cancelled. Check nothing while Kafka is unavailable."""
         while True:
             try:
                 await self._read()
             except (KafkaError, TimeoutError) as error:
-                log.warning("stream.events cannot be read; next try soon", error=repr(error))
+                log.warning("cannot read stream.events; trying again soon", error=repr(error))
             except Exception:
                 # This is a health check: a fault in it must not end the process.
-                log.exception("stream.events cannot be read; next try soon")
+                log.exception("cannot read stream.events; trying again soon")
             self._goal = None
             self._arrivals.postpone(self._now())
             await asyncio.sleep(RETRY_S)
@@ -125,22 +125,22 @@ class ArrivalWatch:
         if record.value is None or record.value[1:5] not in _WANTED:
             return
         try:
-            # Not the time at which it is read: an old report says nothing of what came later.
+            # Not the time of reading: an old report does not cover later events.
             self.take(decode(record.value), min(now, record.timestamp))
         except Undecodable as error:
-            log.warning("report cannot be read: skipped", offset=record.offset, error=str(error))
+            log.warning("cannot read a report: skipped", offset=record.offset, error=str(error))
 
     async def _read_until(
         self, source: AIOKafkaConsumer, partitions: list[TopicPartition], now: int
     ) -> int | None:
-        """Return the time of the last look at the partitions' ends, once all is read up to them.
-        They are looked at only if a media stream is due."""
+        """Return when the partitions' ends were last fetched, once all records up to them have been
+        read; else None. They are fetched only if a media stream is due."""
         if self._goal is None:
             if self._arrivals.is_due(now):
                 ends = await end_offsets(source, partitions)
                 if len(ends) == len(partitions):
                     self._goal = now, ends
-                else:  # reports may wait for a partition that has no leader
+                else:  # a partition without a leader may have unread reports
                     self._arrivals.postpone(now)
             return None
         at, ends = self._goal
@@ -154,7 +154,8 @@ class ArrivalWatch:
 async def _seek_back(
     source: AIOKafkaConsumer, partitions: list[TopicPartition], since: int
 ) -> None:
-    """A partition without a leader is read from its beginning, once it has one."""
+    """Seek each partition to time `since` (ms). One without a leader is read from its beginning
+    once it has a leader."""
     ends = await end_offsets(source, partitions)
     found = await source.offsets_for_times(dict.fromkeys(ends, since)) if ends else {}
     for partition, end in ends.items():

@@ -1,5 +1,5 @@
-"""What carrying out a Twilio command needs besides Twilio: delays, a count of what was tried, and a
-memory of what this process did."""
+"""The state of a Twilio command under way: its delays, its count of requests, and this process's
+memory of earlier requests."""
 
 import asyncio
 import random
@@ -58,34 +58,36 @@ class BackOff:
     _next: float = field(default=0.0, init=False)
 
     def delay(self) -> float:
-        """The next delay."""
+        """Return the next delay (s)."""
         self._next = min(self.most, self._next * self.factor) if self._next else self.first
         return self._next * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
 
 
 class Lane(Protocol):
-    """The call's other commands, as far as they matter to the one being carried out."""
+    """The call's other commands, as far as they matter to the command being carried out."""
 
     def is_overtaken(self, command: StartDuplicateStream) -> bool:
-        """Whether a later command makes this one pointless."""
+        """Return whether a later command makes this one pointless."""
         ...
 
     def wake(self) -> None:
-        """Ends `pause`, or the next one."""
+        """End the current `pause`, or else the next one."""
         ...
 
     async def pause(self, seconds: float) -> None:
-        """Returns after that time, or at once when woken or when another command of the call
-        comes."""
+        """Return after that time, or at once if woken or if another command of the call
+        arrives."""
         ...
 
 
 @dataclass(slots=True)
 class Effort:
-    """One command under way: the requests made for it, and how the last one went. `until` is when
-    it is given up, in ms of `now`, which is the log's clock. To the gate it is the caller. `asking`
-    is for what only has to come true yet, `absent` for a leg that is most likely gone, `resting`
-    for errors."""
+    """One command under way: the requests made for it, and the result of the last one.
+
+    `until` is when it is given up, in ms of `now`, the log's clock. The request gate sees it as the
+    caller. The delays before a request is repeated: `asking` for a leg that is expected soon,
+    `absent` for a leg that has most likely ended, `resting` after errors.
+    """
 
     command: StreamCommand
     lane: Lane
@@ -103,33 +105,33 @@ class Effort:
 
     @property
     def name(self) -> str:
-        """The call."""
+        """The call's task SID: the name of the caller."""
         return self.command.task_sid
 
     @property
     def urgency(self) -> tuple[int, int]:
-        """Sort key, lowest first. Stops come first: recording what must not be recorded is worse
-        than losing audio, and stops are quick; then the newest start, of the call that has lost
-        least yet; then questions about legs that are streamed already."""
+        """Sort key, lowest first. Stops come first: recording too much is worse than losing audio,
+        and stops are quick. Then the newest start: its call has lost the least
+        audio. Then questions about legs that are streamed already."""
         return _URGENCY[type(self.command)], -self.command.issued_at
 
     def patience(self) -> float:
-        """For how many seconds more it is worth while."""
+        """Return for how many more seconds the command is worth trying."""
         command = self.command
         if isinstance(command, StartDuplicateStream) and self.lane.is_overtaken(command):
             return 0.0
         return (self.until - self.now()) / 1000
 
     def wake(self) -> None:
-        """Ends `pause`."""
+        """End the current `pause`."""
         self.lane.wake()
 
     async def pause(self, seconds: float) -> None:
-        """Returns after that time, or earlier."""
+        """Return after that time, or earlier if woken."""
         await self.lane.pause(seconds)
 
     async def rest(self, seconds: float) -> None:
-        """Returns after that time, or as soon as there is nothing to go on for."""
+        """Return after that time, or as soon as the command is no longer worth trying."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         while (left := min(end - loop.time(), self.patience())) > 0:
@@ -141,16 +143,16 @@ class Effort:
         self.listed_call_sids = tuple(legs)[:MAX_LISTED]
 
     def failed(self, error: TwilioError) -> None:
-        """The last request failed."""
+        """Note that the last request failed."""
         self.code, self.detail = error.code or error.status or None, str(error)
 
     def went(self, detail: str) -> None:
-        """The last request did not fail."""
+        """Note that the last request did not fail."""
         self.code, self.detail = None, detail
 
     def believed(self, detail: str, error: TwilioError) -> None:
-        """The last request failed, in a way that suggests that it succeeded before. Status 409 says
-        so itself; any other refusal may be one, and its code is kept."""
+        """Note that the last request failed in a way that suggests that an earlier one succeeded.
+        Status 409 means just that. Any other refusal may be a real one, so its code is kept."""
         self.failed(error)
         self.code = None if error.status == CONFLICT else self.code
         self.detail = f"{detail} ({error})"
@@ -161,7 +163,7 @@ class Effort:
         self.detail = f"{detail}{BEFORE}{self.detail}" if self.detail else detail
 
     def waited(self, trouble: TwilioError | None) -> None:
-        """Nothing could be asked for that trouble's sake."""
+        """Note that no request could be sent because of this trouble with Twilio."""
         if trouble is not None:
             self.failed(trouble)
 
@@ -173,7 +175,7 @@ class Effort:
         stream_sid: str | None = None,
         name: str | None = None,
     ) -> CommandAnswered:
-        """The command's answer."""
+        """Return the command's answer."""
         command = self.command
         return CommandAnswered(
             command_id=command.command_id,
@@ -193,18 +195,18 @@ class Effort:
 
 
 class Remembered(Generic[K, V]):
-    """A bounded memory: what was not touched for longest goes first."""
+    """A bounded memory that drops the entry least recently put."""
 
     def __init__(self, most: int = REMEMBERED) -> None:
         self._values: OrderedDict[K, V] = OrderedDict()
         self._most = most
 
     def get(self, key: K) -> V | None:
-        """What is remembered, if anything."""
+        """Return the remembered value, or None."""
         return self._values.get(key)
 
     def put(self, key: K, value: V) -> None:
-        """Remembers it."""
+        """Remember the value; drop the oldest entries beyond the bound."""
         self._values[key] = value
         self._values.move_to_end(key)
         while len(self._values) > self._most:
@@ -213,8 +215,8 @@ class Remembered(Generic[K, V]):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What this process did about a media stream: the legs that it asked to stream, those of them
-    for which Twilio certainly refused, and what came."""
+    """This process's requests for a media stream: the legs that it asked Twilio to stream, the
+    legs among them that Twilio certainly refused, and the result."""
 
     legs: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
@@ -224,21 +226,22 @@ class Known:
 
 
 class Knowledge:
-    """What this process did about each media stream."""
+    """This process's requests for each media stream."""
 
     def __init__(self) -> None:
         self._known: Remembered[tuple[str, int], Known] = Remembered()
 
     def of(self, command: StreamCommand) -> Known | None:
-        """What was done about the command's media stream; None: no start of it was seen."""
+        """Return the requests for the command's media stream; None: no start of it was seen."""
         return self._known.get((command.task_sid, command.generation))
 
     def seen(self, command: StartDuplicateStream) -> None:
-        """A start came. Even if it asks nothing, its stop then need not search."""
+        """Note a start command. Even if no request is sent for it, its stop need not search."""
         self._change(command, lambda known: known)
 
     def requested(self, command: StartDuplicateStream, leg: str) -> bool:
-        """The leg is about to be asked for. Whether it was before, and may be streamed already."""
+        """Note that Twilio is about to be asked to stream the leg. Return whether it was asked
+        before, so that the leg may be streamed already."""
         known = self.of(command) or Known()
         before = leg in known.legs and leg not in known.refused
         legs = tuple(dict.fromkeys((*known.legs, leg)))
@@ -247,11 +250,11 @@ class Knowledge:
         return before
 
     def refused(self, command: StartDuplicateStream, leg: str) -> None:
-        """The leg is certainly not streamed."""
+        """Note that the leg is certainly not streamed."""
         self._change(command, lambda known: replace(known, refused=(*known.refused, leg)))
 
     def started(self, command: StartDuplicateStream, leg: str, stream_sid: str | None) -> None:
-        """Twilio streams the leg."""
+        """Note that Twilio streams the leg."""
         self._change(command, lambda k: replace(k, call_sid=leg, stream_sid=stream_sid, done=True))
 
     def _change(self, command: StreamCommand, change: Callable[[Known], Known]) -> None:
@@ -260,8 +263,8 @@ class Knowledge:
 
 
 def without_invalid_sids(command: StreamCommand) -> tuple[StreamCommand, tuple[SidKind, ...]]:
-    """Return the command without call and stream SIDs of the wrong form, and the kinds of all SIDs
-    in it that have one. Its task SID stays: it is the key of the answer."""
+    """Return the command without its invalid call and stream SIDs, and the kinds of all invalid
+    SIDs in it. An invalid task SID stays: it is the key of the answer."""
     invalid: list[SidKind] = []
     if is_invalid(SidKind.TASK, command.task_sid):
         invalid.append(SidKind.TASK)

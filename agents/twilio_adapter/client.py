@@ -1,7 +1,7 @@
-"""Twilio's REST API, the few requests of it that media streams need, as plain values.
+"""The few requests of Twilio's REST API that media streams need, with plain values as results.
 
-The only module that speaks to Twilio. Each function is one request (or one a page) and raises
-`TwilioError`; who calls decides about repeating.
+This is the only module that sends requests to Twilio. Each function sends one request (or one per
+page) and raises `TwilioError`. The caller decides whether to repeat it.
 """
 
 import logging
@@ -31,10 +31,10 @@ API = "https://api.twilio.com"
 REQUEST_TIMEOUT_S = 5.0
 CONNECT_TIMEOUT_S = 2.0
 OVERDUE_S = 2.0
-"""So long after its time-out a request counts as hung."""
+"""A request that is still under way this long after its time-out counts as hung."""
 KEPT_OPEN_S = 45.0
-"""A connection is used again within this: a new one costs two or three ways there and back. Shorter
-than the 60 s after which load balancers close what is idle."""
+"""How long an idle connection is kept for the next request: a new one costs two or three round
+trips. Shorter than the 60 s after which load balancers close idle connections."""
 DNS_S = 300
 MAX_PAGES = 20
 
@@ -48,8 +48,8 @@ IN_FLIGHT = Gauge("flexcapture_twilio_requests_in_flight", "Requests that Twilio
 
 
 class TwilioError(Exception):
-    """A request failed: HTTP status (0: no answer), Twilio's own code, where it gave one, and for
-    how many seconds it wants to be left alone, where it said so."""
+    """A request failed. `status`: HTTP status, 0 if there was no answer; `code`: Twilio's own code,
+    or None; `retry_after`: the seconds that Twilio asks to wait, 0 if it did not ask."""
 
     def __init__(
         self, status: int, code: int | None, message: str, retry_after: float = 0.0
@@ -62,8 +62,8 @@ class TwilioError(Exception):
 
 
 class _HttpClient(AsyncHttpClient):  # type: ignore[misc]
-    """Under twilio's client, in place of its own: towards another base URL, with connections that
-    are kept, and without a log of every header. Make it inside the running loop; close it."""
+    """Replaces the HTTP client of Twilio's library: it can use another base URL, keeps connections
+    open, and does not log every header. Create it inside the running loop, and close it."""
 
     def __init__(self, base_url: str, timeout_s: float) -> None:
         super().__init__(log, is_async=True)
@@ -85,7 +85,7 @@ class _HttpClient(AsyncHttpClient):  # type: ignore[misc]
         timeout: float | None = None,  # noqa: ARG002 - the session has one
         allow_redirects: bool = False,
     ) -> Response:
-        """One exchange. Raises what aiohttp raises."""
+        """Send one request and return its response. Raises aiohttp's errors."""
         async with self._session.request(
             method,
             self._moved(url),
@@ -104,15 +104,18 @@ class _HttpClient(AsyncHttpClient):  # type: ignore[misc]
         return urlunsplit((self._scheme, self._netloc, path, parts.query, ""))
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         await self._session.close()
 
 
 class TwilioApi:
-    """One account's API; `async with` opens and closes it. `credentials`: user and password of the
-    requests; `ticket_secret`: of the tickets in the URLs of media streams; `clock`: the log's (s
-    since the epoch), for tickets: gateways compare them with the same clock. The caller bounds the
-    requests at once (`request_gate.py`)."""
+    """One account's API; `async with` opens and closes it.
+
+    `credentials`: user and password of the requests; `ticket_secret`: signs the tickets in the
+    URLs of media streams; `clock`: the log's clock (s since the epoch) for the tickets, which
+    gateways check with the same clock. The caller limits the number of concurrent requests
+    (`request_gate.py`).
+    """
 
     def __init__(
         self,
@@ -146,9 +149,11 @@ class TwilioApi:
     async def start_stream(
         self, call_sid: str, name: str, url: str, parameters: Mapping[str, str]
     ) -> str | None:
-        """Start a media stream of both tracks of the leg; return its SID. Twilio streams to `url`
-        with a ticket of this request's own, and passes `parameters` (`taskSid` and `generation`
-        among them, which the ticket names too) to the gateway that answers."""
+        """Start a media stream of both tracks of the leg; return its SID.
+
+        Twilio streams to `url` with a ticket for this request alone, and passes `parameters` to the
+        gateway. They must include `taskSid` and `generation`, which the ticket names too.
+        """
         ticket = issued(
             self._ticket_secret,
             self._account,
@@ -166,23 +171,23 @@ class TwilioApi:
         return _sid(answer, "sid", SidKind.MEDIA_STREAM)
 
     async def stop_stream(self, call_sid: str, sid_or_name: str) -> None:
-        """Stops the media stream of the leg that has this SID or name."""
+        """Stop the leg's media stream that has this SID or name."""
         uri = self._uri("Calls", call_sid, "Streams", sid_or_name)
         await self._request("stop", "POST", uri, {"Status": "stopped"})
 
     async def conferences(self, friendly_name: str) -> list[str]:
-        """The SIDs of the conferences in progress that have this name."""
+        """Return the SIDs of the conferences in progress that have this name."""
         query = {"FriendlyName": friendly_name, "Status": "in-progress"}
         uri = self._uri("Conferences")
         found = await self._pages("conferences", uri, query, "conferences")
         return [sid for item in found if (sid := _sid(item, "sid", SidKind.CONFERENCE))]
 
     async def check_account(self) -> None:
-        """Ask what belongs to no call: if this is refused, the account is."""
+        """Send a request that belongs to no call: if it is refused, so is the account."""
         await self._request("account", "GET", self._uri("Conferences"), {"PageSize": "1"})
 
     async def participants(self, conference_sid: str) -> list[Participant]:
-        """Who is in the conference now."""
+        """Return the conference's current participants."""
         uri = self._uri("Conferences", conference_sid, "Participants")
         found = await self._pages("participants", uri, {}, "participants")
         return [
@@ -199,7 +204,7 @@ class TwilioApi:
         ]
 
     async def call(self, call_sid: str) -> FetchedCall:
-        """Return the ends and the direction of a leg, whether it goes on or not."""
+        """Return the ends and the direction of a leg, whether it is in progress or not."""
         answer = await self._request("call", "GET", self._uri("Calls", call_sid), {})
         return FetchedCall(*(_text(answer, name) or None for name in ("from", "to", "direction")))
 
@@ -210,7 +215,7 @@ class TwilioApi:
     async def _pages(
         self, request: str, uri: str, query: Mapping[str, str], key: str
     ) -> list[dict[str, Any]]:
-        """All pages' items. A next page that is no page of the same list is not asked for."""
+        """Return the items of all pages. Stop at a next page that is not of the same list."""
         items: list[dict[str, Any]] = []
         answer = await self._request(request, "GET", uri, query)
         for _ in range(MAX_PAGES):
@@ -244,8 +249,7 @@ class TwilioApi:
         return self._begun
 
     def overdue(self) -> int | None:
-        """Return the number of a request that should have timed out and has not; None: there is
-        none."""
+        """Return the number of a request that should have timed out and has not, or None."""
         number, begun = next(iter(self._under_way.items()), (None, 0.0))
         late = time.monotonic() - begun > self._timeout_s + OVERDUE_S
         return number if late else None
@@ -262,20 +266,21 @@ class TwilioApi:
 
 
 def _quoted(segment: str) -> str:
-    """One segment of a path, whatever is in it. Raises `ValueError` for one that means another
-    directory."""
+    """Return any text as one segment of a path. Raises `ValueError` for one that means another
+    directory (`.`, `..`) or is empty."""
     if not segment.strip("."):
         raise ValueError(f"{segment!r} cannot be a part of a path")
     return quote(segment, safe="")
 
 
 def _absolute(uri: str) -> str:
-    """A `next_page_uri`, which v2010 gives without the host."""
+    """Return a `next_page_uri` with its host, which the v2010 API leaves out."""
     return uri if uri.startswith(("http://", "https://")) else API + uri
 
 
 def _checked(response: Response) -> dict[str, Any]:
-    """The JSON object of an answer. Raises `TwilioError` where it is none, or no success."""
+    """Return the JSON object of a response, {} if it is none. Raises `TwilioError` if the status
+    is no success."""
     status = int(response.status_code)
     try:
         body = loads(response.text)
@@ -286,12 +291,12 @@ def _checked(response: Response) -> dict[str, Any]:
         return answer
     code = answer.get("code")
     message = _text(answer, "message") or "no message"
-    told = code if isinstance(code, int) and not isinstance(code, bool) else None
-    raise TwilioError(status, told, message[:300], _retry_after(response))
+    valid_code = code if isinstance(code, int) and not isinstance(code, bool) else None
+    raise TwilioError(status, valid_code, message[:300], _retry_after(response))
 
 
 def _retry_after(response: Response) -> float:
-    """Seconds; 0 where nothing is said, or a date."""
+    """Return the seconds of the Retry-After header; 0 if it is missing or a date."""
     text = str((response.headers or {}).get("Retry-After", "")).strip()
     return float(text) if text.isdecimal() and len(text) < 6 else 0.0
 
@@ -302,7 +307,7 @@ def _text(item: Mapping[str, Any], key: str) -> str:
 
 
 def _sid(item: Mapping[str, Any], key: str, kind: SidKind) -> str | None:
-    """The SID under the key; one of the wrong form counts as absent."""
+    """Return the SID under the key; an invalid one counts as absent."""
     value = item.get(key)
     if is_invalid(kind, value):
         count_invalid_sids([kind])
@@ -310,7 +315,7 @@ def _sid(item: Mapping[str, Any], key: str, kind: SidKind) -> str | None:
 
 
 def _seconds(date: str) -> float:
-    """The Unix time of an RFC 2822 date, 0 where it is none."""
+    """Return the Unix time of an RFC 2822 date; 0 if the text is not one."""
     try:
         return parsedate_to_datetime(date).timestamp()
     except (ValueError, OverflowError, OSError):

@@ -1,7 +1,7 @@
-"""Carries one command out at Twilio, to its end: asks, asks again, gives up, answers.
+"""Carry out one command at Twilio: send the request, repeat it or give up, and answer.
 
-The order of a call's commands, and what is committed when, is `twilio_adapter.py`'s; whether a
-request may go out now is `request_gate.py`'s.
+`service.py` and `lanes.py` decide about the order of a call's commands and about commits,
+`request_gate.py` about when a request may go out.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,20 +50,20 @@ from schemas.records import (
 log = structlog.get_logger(__name__)
 
 LEAST_STOP_MS = 5_000
-"""A stop is tried for at least this long, however late it is begun."""
+"""A stop is tried for at least this long, even if it begins after it has expired."""
 
-RETRIES = Counter("flexcapture_twilio_retries", "Requests asked again", ["command", "why"])
+RETRIES = Counter("flexcapture_twilio_retries", "Requests that were repeated", ["command", "why"])
 ANSWERS = Counter("flexcapture_twilio_commands", "Commands answered", ["command", "outcome"])
 LATENCY = Histogram(
     "flexcapture_twilio_command_seconds",
-    "From a command's issue to its answer",
+    "Time from a command's issue to its answer",
     ["command"],
     buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10, 30, 60),
 )
 
 
 class Api(ConferenceApi, Protocol):
-    """The part of Twilio's API that is used: see `client.TwilioApi`."""
+    """The part of Twilio's API that commands use: see `client.TwilioApi`."""
 
     async def start_stream(
         self, call_sid: str, name: str, url: str, parameters: dict[str, str]
@@ -72,8 +72,8 @@ class Api(ConferenceApi, Protocol):
 
 
 class Commands:
-    """Carries commands out. `public_url`: to which Twilio streams; `now`: the log's
-    clock (ms), by which commands were issued and expire."""
+    """Carries out commands. `public_url`: the URL that Twilio streams to; `now`: the log's clock
+    (ms), which also gave the times at which commands were issued and expire."""
 
     def __init__(self, api: Api, gate: Gate, public_url: str, now: Callable[[], int]) -> None:
         self._api = api
@@ -88,8 +88,8 @@ class Commands:
         self._answers: Remembered[str, CommandAnswered] = Remembered()
 
     async def carry_out(self, command: StreamCommand, lane: Lane) -> CommandAnswered:
-        """The command's answer, once there is one. Carrying a command out again is harmless; one
-        that this process answered before is answered the same, without asking Twilio."""
+        """Carry out the command and return its answer. Repeating a command is harmless: one that
+        this process answered before gets the same answer, without a request to Twilio."""
         before = self._answers.get(command.command_id)
         if before is not None:
             return before
@@ -126,7 +126,7 @@ class Commands:
                 return await self._fetcher.fetch(command, effort)
             return await self._stop(command, effort)
         except Exception as error:
-            # A fault of ours ends this command, not the process, which would meet it again.
+            # Our own fault ends this command, not the process: it would fail again after a restart.
             log.exception("command failed", command_id=command.command_id)
             effort.went(f"internal error: {error!r}")
             return effort.answer("failed")
@@ -138,12 +138,12 @@ class Commands:
             effort.went("the command's task SID has the wrong form")
             return effort.answer("failed")
         leg: str | NoLeg | None = command.call_sid
-        while (told := self._settled(command, effort)) is None:
+        while (early := self._early_answer(command, effort)) is None:
             try:
-                tried = await self._try_start(command, leg, effort)
-                if isinstance(tried, CommandAnswered):
-                    return tried
-                leg = tried
+                result = await self._try_start(command, leg, effort)
+                if isinstance(result, CommandAnswered):
+                    return result
+                leg = result
                 wait: float | None = pause_for(effort, is_gone=leg is NoLeg.NO_CONFERENCE)
             except NoTurn as ended:
                 effort.waited(ended.trouble)
@@ -157,13 +157,13 @@ class Commands:
                 return effort.answer("failed")
             RETRIES.labels("start", str(effort.code or "no leg")).inc()
             await effort.rest(wait)
-        return told
+        return early
 
     async def _try_start(
         self, command: StartDuplicateStream, leg: str | NoLeg | None, effort: Effort
     ) -> CommandAnswered | NoLeg:
-        """The answer, or why there is no leg to stream yet. A command that names no leg ends if
-        there is no conference to look for one in."""
+        """Return the answer, or why there is no leg to stream yet. Without a conference, a command
+        that names no leg is answered, because there is nowhere to look for its leg."""
         if not isinstance(leg, str):
             leg = await self._legs.of_customer(command, effort)
         if isinstance(leg, str):
@@ -172,8 +172,10 @@ class Commands:
         ends = leg is NoLeg.NO_CONFERENCE and command.call_sid is None
         return effort.answer(NO_CONFERENCE) if ends else leg
 
-    def _settled(self, command: StartDuplicateStream, effort: Effort) -> CommandAnswered | None:
-        """The answer where nothing (more) is to be asked."""
+    def _early_answer(
+        self, command: StartDuplicateStream, effort: Effort
+    ) -> CommandAnswered | None:
+        """Return the answer if no (further) request is needed, else None."""
         known = self._knowledge.of(command)
         if known is not None and known.done and known.call_sid is not None:
             effort.went("started before")
@@ -211,8 +213,8 @@ class Commands:
                 if not repeated and is_outcome_known(error.status):
                     self._knowledge.refused(command, leg)
                 raise
-            # One of this name is there: ours, of a request whose answer was lost. Whether it is
-            # alive shows when a gateway reports it.
+            # A media stream of this name exists: ours, from a request whose answer was lost. If it
+            # is alive, a gateway will report it.
             effort.believed(ALREADY_STARTED, error)
             sid = None
         else:
@@ -250,7 +252,7 @@ class Commands:
     async def _targets(
         self, command: StopDuplicateStream, effort: Effort
     ) -> Sequence[tuple[str, str]]:
-        """The leg and the SID or name of each media stream that the command may mean."""
+        """Return the leg and the SID or name of each media stream that the command may mean."""
         remembered = self._knowledge.of(command)
         known = remembered or Known()
         call_sid = command.call_sid or known.call_sid
@@ -259,7 +261,8 @@ class Commands:
             return [(call_sid, stream_sid)]
         legs = dict.fromkeys((*known.legs, *filter(None, [command.call_sid])))
         if not legs and remembered is None:
-            # Who started it, if anybody, is gone: its name can be told for each leg there is.
+            # If it was started, then by another process. Its name follows from its leg, which is
+            # one of those in the conference.
             participants = await self._legs.in_conference(effort)
             legs = dict.fromkeys(p.call_sid for p in participants)
         return [

@@ -1,5 +1,5 @@
-"""Asks Twilio whether it lists a conference for a task. When it is asked again, the stream manager
-decides (`pipeline/streams/conference_search.py`)."""
+"""Ask Twilio whether it lists a conference for a task. The stream manager decides when to ask again
+(`pipeline/streams/conference_search.py`)."""
 
 from agents.twilio_adapter.attempt import Effort
 from agents.twilio_adapter.client import TwilioError
@@ -22,8 +22,8 @@ class ConferenceFinder:
         self._gate = gate
 
     async def find(self, effort: Effort) -> CommandAnswered:
-        """Ask whether Twilio lists a conference, again while it fails, until the question
-        expires."""
+        """Ask whether Twilio lists a conference. Repeat the request while it fails, until the
+        command expires."""
         while effort.patience() > 0:
             try:
                 is_listed = bool(await self._legs.conferences(effort))

@@ -1,4 +1,7 @@
-"""In order per media stream, concurrent across them: a lane for each with commands under way."""
+"""Carry out commands in order per media stream, and concurrently across media streams.
+
+Each media stream with commands under way has a lane.
+"""
 
 import asyncio
 import contextlib
@@ -24,7 +27,7 @@ UNDER_WAY = Gauge("flexcapture_twilio_commands_under_way", "Commands not answere
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A command and where it stands on `stream.commands`."""
+    """A command and its position on `stream.commands`."""
 
     command: StreamCommand
     partition: int
@@ -34,8 +37,8 @@ class Item:
 
 
 class CallLane:
-    """The commands of one media stream, in their order. Lanes of one call know one another by
-    `beside`, all of them."""
+    """The commands of one media stream, in order. `beside`: all lanes of the same call, this one
+    included."""
 
     def __init__(self, beside: Mapping[str, "CallLane"] | None = None) -> None:
         self.items: deque[Item] = deque()
@@ -45,38 +48,38 @@ class CallLane:
         self._overtaken = False
 
     def put(self, item: Item) -> None:
-        """A further command came."""
+        """Add a command, and notify all lanes of the call."""
         self.items.append(item)
         for lane in self._beside.values():
-            lane.hear(item.command)
+            lane.notify(item.command)
 
     def is_overtaken(self, command: StartDuplicateStream) -> bool:
-        """Whether a later command makes this start pointless: the stop of the same media stream, or
-        a newer start."""
+        """Return whether a later command makes this start pointless: the stop of the same media
+        stream, or a newer start."""
         return self._overtaken or any(_overtakes(other, command) for other in self._others())
 
     def take(self) -> Item:
-        """The next command, which from now on is the one being carried out."""
+        """Make the next command the current one, and return it."""
         self._came.clear()
         self._overtaken = False
         self.current = self.items.popleft()
         return self.current
 
     def wake(self) -> None:
-        """Ends `pause`, or the next one."""
+        """End the current `pause`, or else the next one."""
         self._came.set()
 
     async def pause(self, seconds: float) -> None:
-        """Returns after that time, or at once where a command of the call came, or `wake` was
-        called, since the last pause."""
+        """Return after that time, or at once if, since the last pause, a command of the call
+        arrived or `wake` was called."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._came.wait()
         self._came.clear()
 
-    def hear(self, command: StreamCommand) -> None:
-        """A command of the call came, for this lane or one beside it."""
-        # Remembered: the newer start may be done and gone before this one looks again.
+    def notify(self, command: StreamCommand) -> None:
+        """Note that a command of the call arrived, for this lane or one beside it."""
+        # Remember it: the newer start may be done and gone before this lane checks again.
         current = self.current.command if self.current else None
         if isinstance(current, StartDuplicateStream) and _overtakes(command, current):
             self._overtaken = True
@@ -100,8 +103,11 @@ def _overtakes(later: StreamCommand, command: StartDuplicateStream) -> bool:
 
 
 def _media_stream(command: StreamCommand) -> str:
-    """Commands with the same keep their order. A media stream that is not ours has a SID only.
-    Questions hold up neither starts nor stops."""
+    """Return the key of a command's lane: commands with the same key are carried out in order.
+
+    A media stream that this pipeline did not start has no generation, only a SID. Questions have
+    lanes of their own, so they delay neither starts nor stops.
+    """
     if isinstance(command, StopDuplicateStream) and command.generation == 0:
         return command.stream_sid or ""
     if isinstance(command, VerifyLeg):
@@ -114,9 +120,12 @@ def _media_stream(command: StreamCommand) -> str:
 
 
 class Lanes:
-    """All lanes of this process. `carry_out` is awaited for one command of a media stream after the
-    other, so that what is to be stopped never waits behind what cannot be started yet; what it
-    raises ends the task group."""
+    """All lanes of this process.
+
+    `carry_out` is awaited for the commands of each media stream one after another. So a stop never
+    waits for the start of another media stream. Its errors end the task group. `most`: the number
+    of commands under way at which `room` begins to wait.
+    """
 
     def __init__(
         self,
@@ -134,12 +143,12 @@ class Lanes:
         self._room.set()
 
     async def room(self) -> None:
-        """Returns once another command may be put in."""
+        """Return once another command may be added."""
         await self._room.wait()
 
     def put(self, item: Item) -> None:
-        """Takes a command; commands of a partition come in the order of their offsets. One that was
-        taken before is left alone."""
+        """Add a command. The commands of a partition must be added in the order of their offsets.
+        Ignore a command that was added before."""
         if not self._begin(item.partition, item.offset, item.at):
             return
         task_sid, key = item.command.task_sid, _media_stream(item.command)
@@ -156,12 +165,12 @@ class Lanes:
         self._look()
 
     def skip(self, partition: int, offset: int) -> None:
-        """A record that needs no carrying out."""
+        """Note a record that is not to be carried out."""
         if self._begin(partition, offset):
             self._unfinished[partition].finish(offset)
 
     def take_aside(self, partition: int, offset: int, work: Coroutine[Any, Any, None]) -> None:
-        """A record that is no command, and is finished once `work` is done."""
+        """Note a record that is no command: it is finished once `work` is done."""
         if not self._begin(partition, offset):
             work.close()
             return
@@ -178,23 +187,23 @@ class Lanes:
         self._look()
 
     def committable(self) -> dict[int, int]:
-        """For each partition the offset where a successor must begin."""
+        """Return for each partition the offset at which a successor must begin."""
         offsets = {p: u.committable for p, u in self._unfinished.items()}
         return {p: offset for p, offset in offsets.items() if offset is not None}
 
     def read_up_to(self) -> dict[int, int]:
-        """For each partition the offset after the last record that was taken."""
+        """Return for each partition the offset after the last record that was added."""
         return {p: u.read_up_to for p, u in self._unfinished.items()}
 
     def oldest(self) -> int | None:
-        """When the oldest record under way was written (ms); None if there is none."""
+        """Return when the oldest record under way was written (ms); None if there is none."""
         found = [at for u in self._unfinished.values() if (at := u.oldest) is not None]
         return min(found, default=None)
 
     async def keep(self, partitions: set[int]) -> None:
-        """Only these partitions are this process's now: what is under way for others is left to
-        their new owners. What is under way for these goes on, and is not begun again where it is
-        read again."""
+        """Keep only the work for these partitions, which this process owns now. Cancel the work for
+        others: their new owners repeat it. Commands under way for kept partitions continue, and are
+        not begun again if their records are read again."""
         gone = [task for task, p in self._running.items() if p not in partitions]
         for task in gone:
             task.cancel()
@@ -204,12 +213,13 @@ class Lanes:
         self._look()
 
     async def settle(self, seconds: float) -> None:
-        """Gives what is under way that long to end."""
+        """Wait for the work under way to end, but no longer than that."""
         if self._running:
             await asyncio.wait(self._running, timeout=seconds)
 
     async def end(self, grace_s: float) -> None:
-        """Gives what is under way a moment to end, then leaves it to the next process."""
+        """Wait up to `grace_s` for the work under way to end, then cancel the rest: the next
+        process repeats it."""
         await self.settle(grace_s)
         for task in self._running:
             task.cancel()
@@ -224,7 +234,7 @@ class Lanes:
             if (unfinished := self._unfinished.get(item.partition)) is not None:
                 unfinished.finish(item.offset)
             self._look()
-        self._forget(task_sid, key, lane)  # now: the next command must find no ended lane
+        self._forget(task_sid, key, lane)  # at once: no command may be added to an ended lane
 
     def _ended(self, task: asyncio.Task[None], task_sid: str, key: str, lane: CallLane) -> None:
         self._running.pop(task)

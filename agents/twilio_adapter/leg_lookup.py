@@ -1,4 +1,4 @@
-"""Finds the customer's leg of a call by Twilio's Conference API, and the ends of legs by its Call
+"""Find the customer's leg of a call by Twilio's Conference API, and the ends of legs by its Call
 API, if no event named them."""
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from schemas.records import StartDuplicateStream, VerifyLeg
 
 
 class ConferenceApi(Protocol):
-    """The part of Twilio's API that is used: see `client.TwilioApi`."""
+    """The part of Twilio's API that lookups use: see `client.TwilioApi`."""
 
     async def conferences(self, friendly_name: str) -> list[str]: ...
     async def participants(self, conference_sid: str) -> list[Participant]: ...
@@ -77,8 +77,8 @@ class Legs:
         return found
 
     async def call(self, call_sid: str, effort: Effort) -> FetchedCall:
-        """Return the ends of a leg, which never change; those of a leg that Twilio does not know
-        are empty."""
+        """Return the ends of a leg, which never change. They are empty if Twilio does not know the
+        leg."""
         known = self._calls.get(call_sid)
         if known is None:
             effort.attempts += 1

@@ -1,9 +1,9 @@
-"""Who may ask Twilio now: a bounded number of requests at once, none while Twilio fails or refuses
-but for probes, and who waits goes in the order of urgency.
+"""Decide when each request to Twilio may go out: at most so many at once, in the order of urgency,
+and only probes while Twilio fails or refuses the account.
 
-Waiting requests hold no place: a bad minute of Twilio delays no request once it is over. When to
-probe is decided by `pipeline/twilio/circuit_breaker.py`. Whether a refusal concerns the account or
-one call is asked separately (`account.py`), so that no call can close the gate to the others.
+Waiting requests do not count towards that number, so an outage delays no request once it is over.
+`pipeline/twilio/circuit_breaker.py` decides when to probe. A separate check (`account.py`) shows
+whether a refusal concerns the account or one call, so that no call can block the others.
 """
 
 import asyncio
@@ -28,43 +28,47 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 SLOW_S = 2.0
-"""A request that is not answered within this counts as failed, until it is answered after all."""
+"""A request without an answer for this long counts as failed, until an answer arrives after all."""
 LOOK_EVERY_S = 1.0
 PROBE_ROOM = 2
-"""Of the requests at once so many are kept for probes: where all others hang, they still go out."""
+"""How many of the concurrent requests are reserved for probes, so that they go out even if all
+others hang."""
 
 STATE = Enum(
     "flexcapture_twilio_state",
-    "What Twilio does: none (all is well), failing, refused (the credentials)",
+    "Trouble with Twilio: none, failing, refused (the credentials)",
     states=[trouble.value for trouble in Trouble],
 )
-WAITING = Gauge("flexcapture_twilio_requests_waiting", "Requests that wait to go out")
+WAITING = Gauge(
+    "flexcapture_twilio_requests_waiting", "Requests to Twilio that wait for their turn"
+)
 
-_TOLD = {
-    Trouble.FAILING: "Twilio fails or does not answer ({}); it is probed, commands wait",
+_PROBLEMS = {
+    Trouble.FAILING: "Twilio fails or does not answer ({}); commands wait while it is probed",
     Trouble.REFUSED: (
-        "Twilio refuses the credentials ({}): set FLEXCAPTURE_TWILIO_ACCOUNT_SID and "
-        "FLEXCAPTURE_TWILIO_AUTH_TOKEN right and start twilio-adapter again, or make them valid "
-        "at Twilio; until then nothing is recorded. Twilio is asked again every 30 s at most"
+        "Twilio refuses the credentials ({}): correct FLEXCAPTURE_TWILIO_ACCOUNT_SID and "
+        "FLEXCAPTURE_TWILIO_AUTH_TOKEN and restart twilio-adapter, or make the credentials valid "
+        "at Twilio; until then nothing is recorded. Twilio is probed at least every 30 s"
     ),
 }
 
 
 class Gate:
-    """One for all requests of a process. `most` bounds those at once; `check_account` asks Twilio
-    something that belongs to no call, and raises `TwilioError`."""
+    """All requests of a process go through one gate. `most`: how many may be under way at once;
+    `check_account`: sends Twilio a request that belongs to no call, and raises `TwilioError`;
+    `jitter`: returns a random number from 0 to 1."""
 
     def __init__(
         self,
         most: int,
         health: Health,
         check_account: Callable[[], Awaitable[None]],
-        luck: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._most = most
         self._spare = min(PROBE_ROOM, most - 1)
         self._health = health
-        self._luck = luck
+        self._jitter = jitter
         self._account = AccountProbe(check_account)
         self._probing: asyncio.Task[None] | None = None
         self._breaker = CLOSED
@@ -91,14 +95,14 @@ class Gate:
         return self._breaker.trouble is Trouble.REFUSED
 
     async def ask(self, caller: Caller, request: Callable[[], Awaitable[T]]) -> T:
-        """What the request returns, once it was the caller's turn. Raises `TwilioError` as the
-        request does, and `NoTurn` where the caller's patience ended before it went out. After a
-        refusal, `is_refused` says whether it was the account's."""
+        """Wait for the caller's turn, then return the result of the request. Raises `TwilioError`
+        as the request does, and `NoTurn` if the caller's patience ended before the request went
+        out. After a refusal, `is_refused` says whether the account is refused."""
         try:
             return await self._ask(caller, request)
         except TwilioError as error:
             if health_of_twilio(error.status, error.code) is Verdict.REFUSED:
-                await self._weigh_refusal(caller.name, error)
+                await self._check_refusal(caller.name, error)
             raise
 
     async def _ask(self, caller: Caller, request: Callable[[], Awaitable[T]]) -> T:
@@ -111,14 +115,14 @@ class Gate:
                 await caller.pause(left)
             if left <= 0:
                 raise NoTurn(self._error)
-            return await self._carried(turn, request)
+            return await self._send(turn, request)
         finally:
             self._leave(turn)
 
-    # Whose turn it is
+    # Turns
 
     def _look(self) -> None:
-        """Lets go who may."""
+        """Grant all turns that are possible now."""
         now = _now()
         if self.is_refused:
             self._probe_account_if_due(now)
@@ -137,16 +141,16 @@ class Gate:
         return None if turn.is_gone else turn
 
     def _next_probe(self) -> Turn | None:
-        """Who was a probe most rarely, so that no single call's own trouble keeps Twilio's recovery
-        from being seen."""
-        self._waiting = [waits for waits in self._waiting if not waits[2].is_gone]
+        """Return the turn of the caller with the fewest probes. A single call that keeps failing
+        then cannot hide that Twilio has recovered."""
+        self._waiting = [entry for entry in self._waiting if not entry[2].is_gone]
         heapq.heapify(self._waiting)
         if not self._waiting:
             return None
-        waits = min(self._waiting, key=lambda waits: (waits[2].caller.probes, waits[:2]))
-        self._waiting.remove(waits)
+        entry = min(self._waiting, key=lambda entry: (entry[2].caller.probes, entry[:2]))
+        self._waiting.remove(entry)
         heapq.heapify(self._waiting)
-        return waits[2]
+        return entry[2]
 
     def _has_room(self, passage: Passage) -> bool:
         spare = 0 if passage is Passage.PROBE else self._spare
@@ -155,7 +159,7 @@ class Gate:
     def _grant(self, turn: Turn, passage: Passage, now: int) -> None:
         if passage is Passage.PROBE:
             before = self._breaker
-            self._breaker = circuit_breaker.probed(before, now, self._luck())
+            self._breaker = circuit_breaker.probed(before, now, self._jitter())
             turn.probe = before, self._breaker
             turn.caller.probes += 1
         turn.is_granted = True
@@ -177,12 +181,12 @@ class Gate:
         if turn.watch is not None:
             turn.watch.cancel()
         if turn.sent_at is None and turn.probe is not None and turn.probe[1] is self._breaker:
-            self._breaker = turn.probe[0]  # it never went out: another may be the probe
+            self._breaker = turn.probe[0]  # it was never sent: another request may be the probe
         self._look()
 
-    # What came of it
+    # Results of requests
 
-    async def _carried(self, turn: Turn, request: Callable[[], Awaitable[T]]) -> T:
+    async def _send(self, turn: Turn, request: Callable[[], Awaitable[T]]) -> T:
         loop = asyncio.get_running_loop()
         turn.sent_at = loop.time()
         turn.watch = loop.call_later(LOOK_EVERY_S, self._watch, turn)
@@ -203,27 +207,27 @@ class Gate:
         assert turn.sent_at is not None
         match health_of_twilio(error.status, error.code):
             case Verdict.REFUSED:
-                pass  # weighed once it holds no place any more
+                pass  # `ask` checks the account after the request has left the gate
             case Verdict.BACK_OFF:
                 self._failed(turn, error)
             case _:
                 self._answered(turn.sent_at)
 
     def _failed(self, turn: Turn, error: TwilioError) -> None:
-        after = circuit_breaker.failed(self._breaker, turn.caller.name, _now(), self._luck())
+        after = circuit_breaker.failed(self._breaker, turn.caller.name, _now(), self._jitter())
         self._become(after, error)
 
     def _answered(self, sent_at: float) -> None:
         if self.is_refused and sent_at < self._refused_at:
-            return  # the credentials were good when it was asked; they are not now
+            return  # the credentials were valid when it was sent; they are not now
         before = self._breaker.trouble
         self._become(circuit_breaker.answered(self._breaker), None)
         if before is not Trouble.NONE:
             self._give_up_older(sent_at)
 
-    # Whose refusal it is
+    # Refusals: of the account, or of one call
 
-    async def _weigh_refusal(self, caller: str, error: TwilioError) -> None:
+    async def _check_refusal(self, caller: str, error: TwilioError) -> None:
         if self.is_refused:
             return
         state = await self._account.state()
@@ -233,7 +237,7 @@ class Gate:
 
     def _probe_account_if_due(self, now: int) -> None:
         if circuit_breaker.passage(self._breaker, now) is Passage.PROBE:
-            self._breaker = circuit_breaker.probed(self._breaker, now, self._luck())
+            self._breaker = circuit_breaker.probed(self._breaker, now, self._jitter())
             self._probing = asyncio.get_running_loop().create_task(self._probe_account())
 
     async def _probe_account(self) -> None:
@@ -246,10 +250,10 @@ class Gate:
             self._become(circuit_breaker.account_refused(self._breaker, _now()), state.error)
         self._look()
 
-    # What changes with it
+    # Changes of state
 
     def _watch(self, turn: Turn) -> None:
-        """Looks at a request that is not answered yet, every second."""
+        """Check every second on a request that has no answer yet."""
         loop = asyncio.get_running_loop()
         if turn.caller.patience() <= 0:
             turn.cut(loop.time())
@@ -270,13 +274,13 @@ class Gate:
             log.info("Twilio answers again")
             self._health.good("twilio")
         else:
-            told = _TOLD[after.trouble].format(error)
-            log.error(told)
-            self._health.bad("twilio", told)
+            problem = _PROBLEMS[after.trouble].format(error)
+            log.error(problem)
+            self._health.bad("twilio", problem)
 
     def _give_up_older(self, answered_sent_at: float) -> None:
-        """Twilio answers again. What was asked before its first answer, and is slow, is lost: it
-        is not waited for, but asked again."""
+        """Give up slow requests that were sent before Twilio's first answer after an outage: their
+        answers are lost. Their callers repeat them."""
         now = asyncio.get_running_loop().time()
         for turn in self._under_way:
             if turn.sent_at is not None and turn.sent_at < answered_sent_at:

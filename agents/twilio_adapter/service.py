@@ -1,9 +1,11 @@
-"""The adapter towards Twilio: carries out the commands of `stream.commands`, answers on
-`stream.events`. The only process that calls Twilio, so a replay elsewhere has no effects.
+"""The adapter towards Twilio: it carries out the commands of `stream.commands` and answers on
+`stream.events`. It is the only role that starts or stops media streams, so a replay elsewhere
+has no effects.
 
-A plain consumer: in order per media stream, concurrent across them, committing up to the smallest
-command that is not answered yet (see docs/architecture.md). A command is done when its answer is
-safe on the broker; whatever is not is carried out again by the next process, which is harmless.
+It is a plain consumer. It carries out commands in order per media stream, concurrently across media
+streams, and commits up to the first command without an answer (see docs/architecture.md). A command
+is done when its answer is safe on the broker. The next process repeats all other commands, which is
+harmless.
 """
 
 import asyncio
@@ -39,17 +41,18 @@ log = structlog.get_logger(__name__)
 COMMIT_EVERY_S = 0.5
 GRACE_S = 3.0
 HANDING_OVER_S = 0.3
-"""For so long a rebalance waits for what is under way."""
+"""How long a rebalance waits for commands under way."""
 LEAVE_S = 2.0
-"""For so long each step of leaving waits for Kafka, which may be away."""
+"""How long each step of the shutdown waits for Kafka, which may be unavailable."""
 KAFKA_PATIENCE_S = 150.0
-"""For so long an answer is tried to be written; then the process ends, and the next one repeats the
+"""How long the process retries to publish an answer. Then it ends, and the next process repeats the
 command."""
 MOST_UNDER_WAY = 5_000
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """The role twilio-adapter. Without credentials it stays up, unhealthy, and takes no command."""
+    """Run the role twilio-adapter until `stop` is set. Without credentials it stays up with bad
+    health and takes no commands."""
     account, credentials = settings.twilio_account_sid, settings.rest_credentials
     if account is None or credentials is None or not settings.ticket_secrets:
         missing = missing_for_requests(settings)
@@ -82,7 +85,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
 
 
 class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
-    """From `stream.commands` through the lanes to `stream.events`."""
+    """Reads `stream.commands`, runs the commands in lanes, publishes answers on `stream.events`."""
 
     def __init__(
         self,
@@ -108,7 +111,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         self._publishing = Publishing()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works until `stop` is set. Raises where Kafka cannot be reached any more."""
+        """Work until `stop` is set. Raises an error if Kafka can no longer be reached."""
         settings = self._settings
         self._producer = producer(settings, linger_ms=0)
         group = settings.prefixed(Role.TWILIO_ADAPTER)
@@ -136,7 +139,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 await stop.wait()
             finally:
-                # 1. No new commands; 2. those under way end or are left; 3. commit what is done.
+                # 1. Take no new commands; 2. wait for those under way, then cancel them; 3. commit.
                 reading.cancel()
                 committing.cancel()
                 intact.cancel()
@@ -148,8 +151,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
                 await _within(LEAVE_S, self._consumer.stop())
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Kafka shared the partitions out. What is under way for those that are ours, still or
-        again, goes on; the rest is their new owners'."""
+        """Continue the commands under way for the assigned partitions, and cancel those for others:
+        their new owners repeat them."""
         partitions = {tp.partition for tp in assigned}
         with self._ending_if_it_fails():
             await self._lanes.keep(partitions)
@@ -157,8 +160,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             self._health.good("starting")
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Kafka is about to share the partitions out anew: what is done is committed, so that
-        nobody does it again."""
+        """Commit the finished commands before Kafka reassigns the partitions, so that they are not
+        repeated."""
         if revoked:
             with self._ending_if_it_fails():
                 await self._lanes.settle(HANDING_OVER_S)
@@ -167,15 +170,15 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
 
     @contextlib.contextmanager
     def _ending_if_it_fails(self) -> Iterator[None]:
-        # aiokafka logs what a listener raises, and goes on as if nothing were wrong.
+        # aiokafka only logs the errors of a listener, and continues.
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever it is, this process is done
+        except Exception as error:  # noqa: BLE001 - any error of the listener ends the process
             self._fault = error
             self._faulty.set()
 
     async def _intact(self) -> None:
-        """Raises what a rebalance failed with."""
+        """Wait for a rebalance to fail, and raise its error."""
         await self._faulty.wait()
         assert self._fault is not None
         raise self._fault
@@ -192,8 +195,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             command = decode(record.value)
         except Undecodable as error:
-            burial = self._give_up(partition, record, error)
-            self._lanes.take_aside(partition, record.offset, burial)
+            giving_up = self._give_up(partition, record, error)
+            self._lanes.take_aside(partition, record.offset, giving_up)
             return
         if isinstance(command, StreamCommand):
             self._lanes.put(Item(command, partition, record.offset, record.timestamp))
@@ -201,7 +204,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             self._lanes.skip(partition, record.offset)
 
     async def _give_up(self, partition: int, record: Any, error: Undecodable) -> None:
-        log.error("command cannot be read", partition=partition, offset=record.offset)
+        log.error("command sent to dead letters", partition=partition, offset=record.offset)
         value, headers = dead_letter(
             reason="undecodable",
             detail=str(error),
@@ -227,8 +230,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         key: bytes | None,
         headers: Sequence[tuple[str, bytes]] | None = None,
     ) -> None:
-        """Return once it is safe on the broker, however long its partition has no leader. Raises
-        what Kafka refuses it with for too long."""
+        """Return once the record is safe on the broker, however long its partition has no leader.
+        Raises Kafka's error if Kafka refuses the record for `KAFKA_PATIENCE_S`."""
         name = self._settings.prefixed(topic.name)
         with self._publishing.to(name):
             async for attempt in stamina.retry_context(
@@ -256,7 +259,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._commit()
 
     async def _commit_or_leave(self) -> None:
-        """Commits, if the broker is there: what is not committed is only done again."""
+        """Commit, unless the broker does not answer: uncommitted commands are only repeated."""
         await _within(LEAVE_S, self._commit())
 
     async def _commit(self) -> None:
@@ -273,9 +276,10 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
                 {TopicPartition(self._topic, p): o for p, o in news.items()}
             )
         except (CommitFailedError, IllegalStateError):
-            log.info("not committed: the partitions have moved")  # their new owner starts earlier
+            # Harmless: their new owner starts earlier.
+            log.info("offsets not committed: the partitions have moved")
         except KafkaError as error:
-            log.warning("not committed; tried again soon", error=repr(error))
+            log.warning("offsets not committed; trying again soon", error=repr(error))
         else:
             self._committed |= news
 
@@ -285,7 +289,7 @@ async def _within(seconds: float, step: Awaitable[None]) -> None:
         async with asyncio.timeout(seconds):
             await step
     except TimeoutError:
-        log.warning("Kafka does not answer: left without it")
+        log.warning("Kafka does not answer: continuing without it", seconds=seconds)
     except asyncio.CancelledError:
         # aiokafka's consumer raises it when it is stopped while it waits to fetch again.
         task = asyncio.current_task()

@@ -1,4 +1,4 @@
-"""Callers that want to ask Twilio something, and their turns."""
+"""Callers with a request for Twilio, and their turns at the request gate."""
 
 import asyncio
 from typing import Protocol
@@ -10,8 +10,8 @@ Urgency = tuple[int, int]
 
 
 class NoTurn(Exception):
-    """The caller's patience ended before its request could go out. `trouble` is Twilio's last
-    error, where that was the reason."""
+    """The caller's patience ended before its request could go out. `trouble`: Twilio's last error,
+    if that was the reason, else None."""
 
     def __init__(self, trouble: TwilioError | None) -> None:
         super().__init__(str(trouble or "waited for other requests"))
@@ -19,35 +19,36 @@ class NoTurn(Exception):
 
 
 class Caller(Protocol):
-    """Whoever wants to ask something."""
+    """The command on whose behalf a request is sent. `probes`: how many probes it has sent."""
 
     probes: int
 
     @property
     def name(self) -> str:
-        """Tells callers apart."""
+        """The name by which callers are distinguished."""
         ...
 
     @property
     def urgency(self) -> Urgency:
-        """The least goes first."""
+        """Sort key, lowest first."""
         ...
 
     def patience(self) -> float:
-        """For how many seconds more asking is worth while; none: 0 or less."""
+        """Return for how many more seconds the request is worth sending; 0 or less: not at all."""
         ...
 
     def wake(self) -> None:
-        """Ends `pause`, or the next one."""
+        """End the current `pause`, or else the next one."""
         ...
 
     async def pause(self, seconds: float) -> None:
-        """Returns after that time, or when `wake` was called, or patience may have changed."""
+        """Return after that time, or earlier if `wake` was called or the patience may have
+        changed."""
         ...
 
 
 class Turn:
-    """A request that waits, or is under way."""
+    """A request that waits for its turn or is under way."""
 
     def __init__(self, caller: Caller) -> None:
         self.caller = caller
@@ -57,9 +58,9 @@ class Turn:
         self.limit = asyncio.timeout(None)
         self.watch: asyncio.TimerHandle | None = None
         self.probe: tuple[Breaker, Breaker] | None = None
-        """Where it is one: the breaker before it and after."""
+        """The breaker before and after it, if it is a probe."""
 
     def cut(self, at: float) -> None:
-        """Gives an unanswered request up at that time of the loop."""
+        """Give up the request at `at` (s of the loop's clock) if it is unanswered by then."""
         if self.sent_at is not None and not self.is_gone and not self.limit.expired():
             self.limit.reschedule(at)

@@ -1,4 +1,4 @@
-"""How long a command waits before Twilio is asked the same again."""
+"""How long a command waits before its request to Twilio is repeated."""
 
 from agents.twilio_adapter.attempt import Effort
 from agents.twilio_adapter.client import TwilioError
@@ -8,17 +8,17 @@ from pipeline.twilio.errors import Verdict
 from schemas.records import StartDuplicateStream, StreamCommand
 
 MOST_REFUSALS = 2
-"""So often a command is refused while the account is not, before it is answered `failed`."""
+"""A command is answered `failed` after this many refusals that are not refusals of the account."""
 MOST_RETRY_AFTER_S = 10.0
-"""Twilio's own wish to be left alone is granted so far."""
+"""The longest Retry-After of Twilio that is respected."""
 
 
 def wait_after(gate: Gate, error: TwilioError, verdict: Verdict, effort: Effort) -> float | None:
     """Return the seconds to wait before the request is repeated; None: repeating it is of no use.
-    An outage or a refusal of the whole account is waited out at the gate."""
+    During an outage or a refusal of the whole account, the gate makes requests wait."""
     if verdict is Verdict.REFUSED:
         if gate.is_refused:
-            return 0.0  # the account's trouble: waited for at the gate
+            return 0.0  # the account is refused: the request waits at the gate
         effort.refusals += 1
         return effort.asking.delay() if effort.refusals < MOST_REFUSALS else None
     if verdict is Verdict.BACK_OFF:
@@ -30,14 +30,16 @@ def wait_after(gate: Gate, error: TwilioError, verdict: Verdict, effort: Effort)
 
 
 def _is_gone(command: StreamCommand) -> bool:
-    """Whether a leg that Twilio does not find in progress is most likely gone: the customer's of an
-    inbound call is in progress before an agent accepts. One that rings is answered at any
-    moment."""
+    """Return whether a leg that Twilio does not find in progress has most likely ended.
+
+    The customer's leg of an inbound call is in progress before an agent accepts. That of an
+    outbound call may still be ringing.
+    """
     if not isinstance(command, StartDuplicateStream) or command.call_sid is None:
         return False
     return command.direction == INBOUND
 
 
 def pause_for(effort: Effort, *, is_gone: bool) -> float:
-    """Return the seconds until a leg is asked for again that is not there, or not yet."""
+    """Return the seconds until the next lookup of a leg that is not there, or not yet."""
     return effort.absent.delay() if is_gone else effort.asking.delay()

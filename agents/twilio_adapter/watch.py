@@ -1,4 +1,4 @@
-"""How far the adapter is behind, and whether what it does moves."""
+"""Measure the adapter's lag, and whether its work makes progress."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ LAG_SECONDS = Gauge(
 
 
 class Publishing:
-    """Answers on their way to Kafka."""
+    """Tracks answers that are being published and that Kafka has not accepted yet."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -35,7 +35,7 @@ class Publishing:
 
     @contextmanager
     def to(self, topic: str) -> Iterator[None]:
-        """One is."""
+        """Count an answer as being published inside the `with` block."""
         self._count += 1
         number = self._count
         self._under_way[number] = topic, self._clock()
@@ -45,7 +45,8 @@ class Publishing:
             del self._under_way[number]
 
     def show(self, health: Health) -> None:
-        """Warn of answers that Kafka does not take, as their partition has no leader, say."""
+        """Warn of answers that Kafka does not accept, for example because their partition has no
+        leader."""
         now = self._clock()
         slow = [topic for topic, since in self._under_way.values() if now - since > SLOW_S]
         if slow:
@@ -57,8 +58,8 @@ class Publishing:
 
 
 class AdapterWatch:
-    """Measures. `overdue` returns the number of a request to Twilio that should have timed out;
-    `now` is the log's clock, ms."""
+    """Measures lag and progress. `overdue` returns the number of a request to Twilio that should
+    have timed out, or None; `now` is the log's clock, ms."""
 
     def __init__(
         self,
@@ -74,16 +75,16 @@ class AdapterWatch:
         self._ends: dict[int, int] = {}
 
     def look(self) -> tuple[str, object]:
-        """Return what waits, and what was done: see `end_if_stuck`."""
+        """Return which work waits and how far it has come: see `end_if_stuck`."""
         if (number := self._overdue()) is not None:
-            return "a request to Twilio does not end, beyond its own time-out", number
+            return "a request to Twilio has not ended despite its time-out", number
         read = self._lanes.read_up_to()
         if any(end > read[n] for n, end in self._ends.items() if n in read):
             return "commands wait to be read", (read, self._lanes.committable())
         return "", None
 
     async def measure_lag(self) -> None:
-        """Ask, every few seconds, how much there is to be done. Never returns."""
+        """Measure the lag every few seconds. Never returns."""
         while True:
             await asyncio.sleep(LAG_EVERY_S)
             try:

@@ -25,7 +25,7 @@ def changes(before: Call | None, after: Call) -> tuple[str, ...]:
             after.media_streams,
             "stream_sid",
         ),
-        *_values("", _told(before.facts if before else {}), _told(after.facts)),
+        *_values("", _texts(before.facts if before else {}), _texts(after.facts)),
     ]
     return tuple(dict.fromkeys(found))
 
@@ -80,7 +80,7 @@ def _by(call: Call | None, field: str, key: str) -> dict[str, Any]:
     return {} if call is None else {getattr(party, key): party for party in getattr(call, field)}
 
 
-def _told(facts: Mapping[str, Fact]) -> dict[str, str | None]:
+def _texts(facts: Mapping[str, Fact]) -> dict[str, str | None]:
     return {name: fact.value for name, fact in facts.items() if name != "direction"}
 
 

@@ -91,13 +91,13 @@ def as_text(latest: Known, every: Iterable[Version] | None, at: int | None) -> s
 
 
 def _heading(call: Call) -> str:
-    told = {
+    values = {
         "": call.state,
         "direction": call.direction,
         "customer": value(call.facts, "customer"),
         "queue": value(call.facts, "queue"),
     }
-    words = [f"{name} {word}".strip() for name, word in told.items() if word is not None]
+    words = [f"{name} {word}".strip() for name, word in values.items() if word is not None]
     return f"Call {call.task_sid}: {', '.join(words)}"
 
 
@@ -127,8 +127,8 @@ def _state_lines(version: Version, at: int | None) -> Iterator[str]:
         yield _line("transfer", _transfer(transfer))
     for leg in call.legs:
         yield _line("leg", _leg(leg))
-    for told in call.media_streams:
-        yield _line("from Twilio", f"{told.stream_sid}: {_steps(told.milestones)}")
+    for stream in call.media_streams:
+        yield _line("from Twilio", f"{stream.stream_sid}: {_steps(stream.milestones)}")
 
 
 def _fact_lines(call: Call) -> Iterator[str]:

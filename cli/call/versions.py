@@ -33,9 +33,9 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """All that was known at a moment: the version that held then, and what was decided, streamed
-    and recorded. `known` has no call of its own. `dead_letters`: what could not be processed and
-    names the call, in the order of the log."""
+    """The state of a call at a moment: its version at that time, and its decisions, media streams
+    and recordings. `known`: without the call itself, which is in `version`; `dead_letters`: the
+    records that name the call and could not be processed, in the order of the log."""
 
     version: Version
     known: ContactState

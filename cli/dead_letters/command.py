@@ -94,7 +94,7 @@ async def _put_back(
         if isinstance(plan, Retry) and writer is not None:
             await writer.write(letter, plan, now)
         still_bad += isinstance(plan, StillBad)
-        print(f"{letter.name}  {_told(plan, dry=writer is None)}", flush=True)
+        print(f"{letter.name}  {_outcome(plan, dry=writer is None)}", flush=True)
     would = " would be" if writer is None else ""
     _say(f"{len(chosen) - still_bad}{would} put back, {still_bad} still bad{left}")
     absent = set(asked.ids) - {letter.id for letter in letters}
@@ -109,7 +109,7 @@ def _chosen(wanted: Sequence[Letter], asked: argparse.Namespace) -> tuple[list[L
     fresh = [each for each in wanted if asked.again or each.retried is None]
     useful = [each for each in fresh if named or each.record.reason not in COMES_BACK]
     chosen = useful[: asked.limit]
-    told = {
+    counts = {
         "were put back before (--again)": len(wanted) - len(fresh),
         f"would fail again ({', '.join(sorted(COMES_BACK))}: give their IDs, or --reason)": len(
             fresh
@@ -117,10 +117,10 @@ def _chosen(wanted: Sequence[Letter], asked: argparse.Namespace) -> tuple[list[L
         - len(useful),
         f"beyond --limit {asked.limit}": len(useful) - len(chosen),
     }
-    return chosen, "".join(f"; {count} {what}" for what, count in told.items() if count)
+    return chosen, "".join(f"; {count} {what}" for what, count in counts.items() if count)
 
 
-def _told(plan: Retry | StillBad, *, dry: bool) -> str:
+def _outcome(plan: Retry | StillBad, *, dry: bool) -> str:
     if isinstance(plan, StillBad):
         return f"still bad: {plan.why}"
     if not plan.puts:

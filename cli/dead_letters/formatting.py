@@ -46,8 +46,8 @@ def as_json(letter: Letter) -> dict[str, Any]:
 
 def as_text(letter: Letter) -> str:
     """Return the whole letter as text for people."""
-    told = {name: value for name, value in as_json(letter).items() if name != "retried"}
-    lines = [f"{name:<12} {value}" for name, value in told.items() if value is not None]
+    values = {name: value for name, value in as_json(letter).items() if name != "retried"}
+    lines = [f"{name:<12} {value}" for name, value in values.items() if value is not None]
     if letter.retried is not None:
         lines.append(f"{'retried':<12} {_retried(letter)}")
     return "\n".join([*lines, "", letter.record.original.decode(errors="backslashreplace")])

@@ -65,8 +65,8 @@ def retry_of(letter: Letter, prefix: str, limits: Limits, now: int) -> Retry | S
 
 def _from_kinesis(letter: Letter, limits: Limits, now: int) -> Retry | StillBad:
     record = letter.record
-    told = letter.headers.get(ARRIVED_AT_HEADER, b"").decode(errors="replace")
-    arrived_at = int(told) if told.isdecimal() else record.at
+    header = letter.headers.get(ARRIVED_AT_HEADER, b"").decode(errors="replace")
+    arrived_at = int(header) if header.isdecimal() else record.at
     place = Place(record.origin, 0, record.part)
     messages = messages_of(
         place, KinesisRecord(record.position, arrived_at, record.original), limits, now

@@ -120,12 +120,12 @@ class _Rebuilding:
         changes: dict[bytes, bytes | None] = {}
         for key in wanted_keys(folding, published, table):
             name = key.decode(errors="replace")
-            told, version = folding.states.get(name), published.call(name)
-            made = rebuilt(name, told, ahead.states.get(name), version, self.now)
+            committed, version = folding.states.get(name), published.call(name)
+            made = rebuilt(name, committed, ahead.states.get(name), version, self.now)
             value = None if made.state is None else encode(made.state)
             if value is None and key not in table:
                 continue  # already forgotten
-            self._note(name, made, compared(key, table.get(key), told, made.state, self.now))
+            self._note(name, made, compared(key, table.get(key), committed, made.state, self.now))
             if value != table.get(key):
                 changes[key] = value
         return changes

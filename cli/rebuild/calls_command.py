@@ -6,7 +6,7 @@ import sys
 from aiokafka.errors import KafkaError
 
 from cli.rebuild.calls import Refused, Report, rebuild_tracker
-from cli.rebuild.output import told_list
+from cli.rebuild.output import print_list
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings
 
@@ -19,8 +19,8 @@ def rebuild(settings: Settings, *, check: bool) -> int:
     except (Refused, KafkaError, OSError) as error:
         print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
         return 1
-    told_list("these calls differed", report.differences)
-    told_list("events and versions contradict each other; the table holds both", report.doubts)
+    print_list("these calls differed", report.differences)
+    print_list("events and versions contradict each other; the table holds both", report.doubts)
     print(summary(report, check=check))
     return 1 if check and report.differences else 0
 

@@ -57,7 +57,7 @@ class Folding:
             self._put(key, older(key, state, now))
 
     def ahead(self) -> "Folding":
-        """A folding that goes on from here, and leaves this one as it is."""
+        """Return a copy that continues from here, independently of this one."""
         other = Folding(self._voice_channels)
         other.states = dict(self.states)
         return other
@@ -112,37 +112,37 @@ class Rebuilt:
 
 
 def rebuilt(
-    key: str, told: Kept | None, ahead: Kept | None, published: Call | None, now: int
+    key: str, committed: Kept | None, ahead: Kept | None, published: Call | None, now: int
 ) -> Rebuilt:
     """Return the state for a key at `now` (ms).
 
-    `told`: the state after the committed events; `ahead`: after all events; `published`: the latest
-    version on `calls`.
+    `committed`: the state after the committed events; `ahead`: after all events; `published`: the
+    latest version on `calls`.
     """
     if published is None:
-        doubt = "its versions are not on calls" if isinstance(told, Call) else None
-        return Rebuilt(None if told is None else older(key, told, now), doubt)
-    if isinstance(told, ForgottenCall):
+        doubt = "its versions are not on calls" if isinstance(committed, Call) else None
+        return Rebuilt(None if committed is None else older(key, committed, now), doubt)
+    if isinstance(committed, ForgottenCall):
         version = older(key, published, now)
-        if isinstance(version, Call) and published.latest_arrival_at > told.forgotten_at:
+        if isinstance(version, Call) and published.latest_arrival_at > committed.forgotten_at:
             return Rebuilt(version, "calls has a version from after the call was to be forgotten")
-        return Rebuilt(older(key, told, now))
-    both = published if told is None else _both(published, told)
+        return Rebuilt(older(key, committed, now))
+    both = published if committed is None else _both(published, committed)
     state = older(key, both, now)
     if not isinstance(state, Call):
         return Rebuilt(state)
-    if not is_within(told, published):
+    if not is_within(committed, published):
         return Rebuilt(state, "its events say more than its versions on calls")
     if not is_within(published, ahead):
         return Rebuilt(state, "its versions on calls say more than its events")
     return Rebuilt(state)
 
 
-def _both(published: Call, told: Call) -> Call:
-    if is_within(told, published):
-        arrived = max(told.latest_arrival_at, published.latest_arrival_at)
+def _both(published: Call, committed: Call) -> Call:
+    if is_within(committed, published):
+        arrived = max(committed.latest_arrival_at, published.latest_arrival_at)
         return replace(published, latest_arrival_at=arrived)
-    return settled(merge(published, told))
+    return settled(merge(published, committed))
 
 
 def is_within(part: Kept | None, whole: Kept | None) -> bool:
@@ -180,14 +180,14 @@ class Verdict(Enum):
 
 
 def compared(
-    key: bytes, table: bytes | None, told: Kept | None, wanted: Kept | None, now: int
+    key: bytes, table: bytes | None, committed: Kept | None, wanted: Kept | None, now: int
 ) -> Verdict:
     """Compare the table's value for a key with the correct one. `table`: the value in the
-    changelog; `told` and `wanted` as in `rebuilt`."""
+    changelog; `committed` and `wanted` as in `rebuilt`."""
     if table == (None if wanted is None else encode(wanted)):
         return Verdict.SAME
     if table is None:
-        return Verdict.BEHIND if told is None else Verdict.MISSING
+        return Verdict.BEHIND if committed is None else Verdict.MISSING
     try:
         name, held = key.decode(), decode(table)
     except (Undecodable, ValueError):
@@ -195,15 +195,15 @@ def compared(
     if isinstance(held, Call | ForgottenCall) and older(name, held, now) == wanted:
         return Verdict.SAME  # it has only grown older
     if isinstance(held, Call) and isinstance(wanted, Call):
-        return Verdict.BEHIND if _catches_up(held, told, wanted) else Verdict.OTHER
+        return Verdict.BEHIND if _catches_up(held, committed, wanted) else Verdict.OTHER
     return Verdict.EXTRA if wanted is None else Verdict.OTHER
 
 
-def _catches_up(held: Call, told: Kept | None, wanted: Call) -> bool:
+def _catches_up(held: Call, committed: Kept | None, wanted: Call) -> bool:
     """Return whether the uncommitted events make up the whole difference."""
-    if not is_within(told, held) or not is_within(held, wanted):
+    if not is_within(committed, held) or not is_within(held, wanted):
         return False
-    if isinstance(told, Call) and held.latest_arrival_at < told.latest_arrival_at:
+    if isinstance(committed, Call) and held.latest_arrival_at < committed.latest_arrival_at:
         return False
     return is_within(wanted, held) == (held.revision == wanted.revision)
 

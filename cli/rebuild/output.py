@@ -5,7 +5,7 @@ from collections.abc import Sequence
 _SHOWN = 20
 
 
-def told_list(what: str, lines: Sequence[str]) -> None:
+def print_list(what: str, lines: Sequence[str]) -> None:
     """Print the number of lines, a heading, and the first lines; nothing if there are none."""
     if lines:
         print(f"{len(lines)}: {what}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
-from cli.rebuild.output import told_list
+from cli.rebuild.output import print_list
 from cli.rebuild.recordings import Asked, NothingToRead, Report, rebuild_recordings
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings
@@ -23,9 +23,9 @@ def rebuild(settings: Settings, asked: Asked, target: str | None, recordings: st
     except (NothingToRead, KafkaError, OSError) as error:
         print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
         return 1
-    told_list("differ from the recordings store", report.differences)
-    told_list("not made: their beginning was not read or has expired", report.left_out)
-    told_list("not made: their end was not read", report.running)
+    print_list("differ from the recordings store", report.differences)
+    print_list("not made: their beginning was not read or has expired", report.left_out)
+    print_list("not made: their end was not read", report.running)
     print(summary(report, checked=target is None))
     return 1 if report.differences else 0
 
@@ -45,12 +45,12 @@ async def _rebuilt(
 
 def summary(report: Report, *, checked: bool) -> str:
     """Return the last line of the output."""
-    told = f"{report.made} recordings were made"
+    text = f"{report.made} recordings were made"
     if checked:
-        told = f"{report.same} recordings are the same, {len(report.differences)} are not"
+        text = f"{report.same} recordings are the same, {len(report.differences)} are not"
     for what, lines in (
         ("begin too early", report.left_out),
         ("do not end", report.running),
     ):
-        told += f"; {len(lines)} {what}" if lines else ""
-    return f"{told}." + (" Nothing was written." if checked else "")
+        text += f"; {len(lines)} {what}" if lines else ""
+    return f"{text}." + (" Nothing was written." if checked else "")

@@ -61,7 +61,7 @@ _media_decoder = msgspec.json.Decoder(Media, strict=False)
 
 @dataclass(frozen=True, slots=True)
 class InvalidFrame:
-    """A frame that cannot be used; `track` None where even that is unknown."""
+    """A frame that cannot be used. `track` None: unknown."""
 
     track: str | None
     reason: str
@@ -154,7 +154,7 @@ def _decoded(text: str | bytes) -> Any:
 
 
 def _invalid(data: dict[str, Any]) -> Media | InvalidFrame:
-    """A frame that does not come as it should: what is wrong with it, if that matters."""
+    """Return a frame in an unusual form, or the reason why it is invalid."""
     media, sequence = data.get("media"), whole_number(data.get("sequenceNumber"))
     stream_sid = data.get("streamSid")
     track = media.get("track") if type(media) is dict else None
@@ -173,7 +173,7 @@ def _invalid(data: dict[str, Any]) -> Media | InvalidFrame:
 
 
 def whole_number(value: Any) -> int | None:
-    """A number >= 0, given as such or as a string of digits; None where it is none."""
+    """Return a number >= 0, given as a number or as a string of digits; None if it is neither."""
     if type(value) is str and value.isascii() and value.isdigit() and len(value) < 19:
         return int(value)
     if type(value) is int and 0 <= value < 2**63:
@@ -217,7 +217,7 @@ def _identifier(value: Any) -> str | None:
 
 
 def _is_mu_law(media_format: Any) -> bool:
-    """What is said must fit; what is not said does."""
+    """Return whether the format is mu-law, 8 kHz, one channel. Missing fields count as correct."""
     if type(media_format) is not dict:
         return True
     return (

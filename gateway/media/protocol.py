@@ -64,7 +64,7 @@ LastNumbers = Mapping[tuple[str, str], int]
 
 
 class State(Enum):
-    """Where a socket stands."""
+    """The state of a socket."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -74,11 +74,11 @@ class State(Enum):
 class MediaSocket:
     """The protocol's state for one socket.
 
-    `account_sid` None: media streams of any account are taken. `ticket`: what the handshake showed;
-    None: any leg and any task are taken. `last_numbers`: where the batch numbers of a media stream
-    that comes again continue. `unusable` counts frames by what is wrong with them, those of unknown
-    tracks included, which no batch counts. `invalid_sids`: the kinds of the SIDs in start messages
-    that had the wrong form, for the shell to count.
+    `account_sid`: the only accepted account; None: any. `ticket`: the one in the handshake; None:
+    any leg and any task are accepted. `last_numbers`: the last batch numbers of media streams that
+    may come again. `unusable`: the numbers of frames that cannot be used, by reason, including
+    those of unknown tracks, which no batch counts. `invalid_sids`: the kinds of the invalid SIDs in
+    start messages, for the shell to count.
     """
 
     def __init__(
@@ -145,8 +145,8 @@ class MediaSocket:
         return (*outputs, CloseSocket(NORMAL_CLOSURE, "not to be recorded"))
 
     def lost(self, now: int, reason: str, detail: str) -> Sequence[Output]:
-        """The socket is gone. `reason`: "dropped" by the other side or the network, "drained" by
-        ourselves; nothing to do where it had ended before."""
+        """Note that the socket is closed. `reason`: "dropped" by the other side or the network, or
+        "drained" by ourselves. Return nothing if the media stream had ended before."""
         outputs = self._ended(now, reason, detail)
         self.state = State.DONE
         return outputs
@@ -268,8 +268,8 @@ class MediaSocket:
 
     def _with_ignored(self, detail: str) -> str:
         ignored = self.unusable.get("track", 0)
-        told = f"{ignored} frames of unknown tracks" if ignored else ""
-        return "; ".join(filter(None, (detail, told)))
+        ignored_text = f"{ignored} frames of unknown tracks" if ignored else ""
+        return "; ".join(filter(None, (detail, ignored_text)))
 
 
 def _opened(who: Identity, now: int) -> MediaStreamOpened:

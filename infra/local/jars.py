@@ -37,8 +37,8 @@ def java() -> str:
     advice = f"Java {OLDEST_JAVA} or newer is needed (Debian: apt install openjdk-17-jre-headless)"
     if found is None:
         raise MissingTool(f"{advice}; there is no java on the PATH")
-    told = subprocess.run([found, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
-    version = re.search(r'version "(?:1\.)?(\d+)', told.stderr + told.stdout)
+    result = subprocess.run([found, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
+    version = re.search(r'version "(?:1\.)?(\d+)', result.stderr + result.stdout)
     if version is None or int(version[1]) < OLDEST_JAVA:
         raise MissingTool(f"{advice}; {found} has version {version[1] if version else 'unknown'}")
     return found

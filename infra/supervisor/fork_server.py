@@ -83,7 +83,7 @@ class ForkServer:
 
 
 def _call(module: str, function: str, *arguments: object) -> None:
-    # By name: only the server imports the module, whose import has effects.
+    # By name, so that only the server imports the module: the import has side effects.
     getattr(import_module(module), function)(*arguments)
 
 

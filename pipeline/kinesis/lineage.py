@@ -1,9 +1,9 @@
-"""Which shards may be read now: a parent is read to its end before its children are begun.
+"""Decide which shards may be read now: a parent is read to its end before its children. Pure.
 
 A split or a merge closes a shard and creates children that take over its keys. All events of a key
 are in the parent before any of that key is in a child, so reading parents to their end first keeps
 the order of every key. A parent that ListShards no longer shows has expired (its records are past
-the retention): there is nothing left of it to wait for.
+the retention), so its children need not wait for it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The listed shards by what to do with them; each is in exactly one of the three sets."""
+    """The listed shards; each is in exactly one of the three sets."""
 
     readable: frozenset[str]
     waiting: frozenset[str]

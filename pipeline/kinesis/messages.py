@@ -1,4 +1,4 @@
-"""Kinesis records to Kafka messages, divided into transactions. Pure."""
+"""Convert Kinesis records to Kafka messages, divided into transactions. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,17 +15,18 @@ from schemas.topics import CTI_EVENTS, DEAD_LETTERS
 CONNECTOR = "flexcapture-bridge"
 
 TRIMMED_HEADER = "flexcapture.trimmed"
-"""An event's header, if it was cut down to fit its topic: the bytes of its whole body."""
+"""Header of an event that was cut down to fit its topic: the size of its whole body in bytes."""
 
 ARRIVED_AT_HEADER = "flexcapture.arrived_at"
 """Header of a dead letter: when Kinesis received the record (ms). A retry needs it."""
 
 MOST_LETTERS = 100
-"""The most elements of one array that get a dead letter each: a megabyte of `[7,7,...` must not
-make half a million."""
+"""How many elements of one array get a dead letter each: a megabyte of `[7,7,...` must not cause
+half a million dead letters."""
 
 _RECORD_OVERHEAD = 1_024
-"""Kafka's limits apply to a whole batch: room for its header, the record's key and lengths."""
+"""Bytes for the batch header and the record's key and lengths: Kafka's limits apply to a whole
+batch."""
 
 _DEAD_LETTER_OVERHEAD = 16 * 1_024
 """Bytes that a dead letter adds to the original: detail and names, as value and as headers."""
@@ -61,13 +62,13 @@ class Message:
     reason: str | None = None
     """Why it is a dead letter; None: it is an event."""
     invalid_sids: tuple[SidKind, ...] = ()
-    """The kinds of the event's SIDs that count as absent, one for each."""
+    """The kind of each SID of the event that is invalid, and so counts as absent."""
     task_sid: str | None = None
     """The call that a dead letter belongs to, if that is known."""
 
     @property
     def is_trimmed(self) -> bool:
-        """Whether it is an event of which only a part is in it."""
+        """Whether the message holds only a part of its event."""
         return any(name == TRIMMED_HEADER for name, _ in self.headers)
 
 
@@ -85,9 +86,11 @@ class Portion:
 def portions(
     place: Place, records: Iterable[KinesisRecord], limits: Limits, now: int, carried: int = 0
 ) -> Iterator[Portion]:
-    """Yield the messages of all `records` in order, divided so that no transaction grows too big.
-    The first `carried` elements of the first record are left out. This is a generator because a
-    record may hold very many elements; other shards can work between two portions."""
+    """Yield the messages of all `records` in order, divided so that no transaction is too large.
+
+    `carried`: the number of elements of the first record to leave out. This is a generator because
+    a record may have very many elements: other shards can be processed between two portions.
+    """
     messages: list[Message] = []
     size, last, done = 0, None, 0
     for record in records:
@@ -123,18 +126,18 @@ def _elements(
     """
     unreadable: list[Unreadable] = []
     index = 0
-    for index, element in enumerate(_told_apart(record.data)):
+    for index, element in enumerate(_elements_of(record.data)):
         if isinstance(element, Unreadable):
             unreadable.append(element)
             if len(unreadable) > MOST_LETTERS:
                 yield index, None
                 continue
-        yield index, _without_fail(place, record, element, limits, now)
+        yield index, _message_or_dead_letter(place, record, element, limits, now)
     if rest := unreadable[MOST_LETTERS:]:
         yield index + 1, _dead(place, record, _together(rest), limits, now)
 
 
-def _told_apart(raw: bytes) -> Iterator[Element]:
+def _elements_of(raw: bytes) -> Iterator[Element]:
     try:
         yield from elements(raw)
     except Exception as error:  # noqa: BLE001 - our defect must not block the shard
@@ -146,7 +149,7 @@ def _together(rest: Sequence[Unreadable]) -> Unreadable:
     return Unreadable(rest[0].reason, detail, b"[" + b",".join(e.original for e in rest) + b"]")
 
 
-def _without_fail(
+def _message_or_dead_letter(
     place: Place, record: KinesisRecord, element: Element, limits: Limits, now: int
 ) -> Message | None:
     try:
@@ -175,7 +178,7 @@ def _message(
         value = encode(_event(place, record, smaller.event))
         headers = [(TRIMMED_HEADER, str(smaller.original_bytes).encode())]
     if len(value) + len(key) + _RECORD_OVERHEAD > limits.event_bytes:
-        detail = f"{size} bytes on Kafka, where {limits.event_bytes} is the most"
+        detail = f"{size} bytes on Kafka; the limit is {limits.event_bytes}"
         too_large = Unreadable("too-large", detail, element.body.encode())
         return _dead(place, record, too_large, limits, now)
     return Message(CTI_EVENTS.name, key, value, headers, invalid_sids=element.invalid_sids)

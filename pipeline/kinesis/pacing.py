@@ -1,4 +1,4 @@
-"""When a shard may be read next. Pure: times are seconds of any steady clock."""
+"""Decide when a shard may be read next. Pure: times are seconds of any monotonic clock."""
 
 from dataclasses import dataclass, replace
 

@@ -1,4 +1,4 @@
-"""Which part of a Kinesis stream is bridged, by the time at which Kinesis received it. Pure."""
+"""The period of a Kinesis stream that is bridged, by the records' arrival times. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

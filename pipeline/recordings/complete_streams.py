@@ -16,7 +16,7 @@ three days. Audio that arrives later than this begins a recording of its own."""
 
 @dataclass(frozen=True, slots=True)
 class _Closing:
-    """When and where a recording of a media stream ended."""
+    """The time and the place of a recording's end."""
 
     offset: int
     closed_at: int

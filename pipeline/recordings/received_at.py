@@ -35,8 +35,8 @@ class ReceiveClock:
         return tuple(self._points)
 
     def note(self, begin: int, offset: int) -> None:
-        """Note a batch whose audio begins at sample `begin`, and whose last frame was received
-        `offset` ms after its place in the audio."""
+        """Note a batch. `begin`: the sample at which its audio begins; `offset`: by how many ms its
+        last frame was received after its place in the audio."""
         if self._points and abs(offset - self._offset) <= self._tolerance:
             return
         self._points.append(ClockPoint(begin, offset + begin // SAMPLES_PER_MS))

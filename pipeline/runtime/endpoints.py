@@ -32,12 +32,12 @@ def settings_for(settings: Settings, asked: Path | None, default: Path) -> Setti
 def _of_directory(settings: Settings, directory: Path) -> Settings:
     path = directory / "endpoints.json"
     try:
-        told = json.loads(path.read_text())
-        changes = {"kafka_bootstrap_servers": str(told["kafka"])}
-        changes["topic_prefix"] = str(told.get("topic_prefix", settings.topic_prefix))
-        if settings.gateway_public_url is None and told.get("gateway"):
-            changes["gateway_public_url"] = str(told["gateway"])
-        if "kafka" in told["roles"]:  # its own broker
+        found = json.loads(path.read_text())
+        changes = {"kafka_bootstrap_servers": str(found["kafka"])}
+        changes["topic_prefix"] = str(found.get("topic_prefix", settings.topic_prefix))
+        if settings.gateway_public_url is None and found.get("gateway"):
+            changes["gateway_public_url"] = str(found["gateway"])
+        if "kafka" in found["roles"]:  # its own broker
             changes["kafka_security_protocol"] = "PLAINTEXT"
     except (OSError, ValueError, KeyError, TypeError):
         raise NotRunning(f"no `flexcapture up` runs with {directory}: {path} is missing") from None

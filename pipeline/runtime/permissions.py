@@ -116,8 +116,8 @@ def tighten_tree(name: str, root: Path, file_mode: int) -> None:
 
 
 def _entries(directory: str) -> Iterator[tuple[str, int]]:
-    """Yield path and mode of what is in the directory, without symbolic links. Nothing if it is
-    gone, or if another user owns it and has closed it (`lost+found`)."""
+    """Yield path and mode of the directory's entries, without symbolic links. Yield nothing if it
+    does not exist, or if another user owns it and has closed it (`lost+found`)."""
     with suppress(FileNotFoundError, PermissionError), os.scandir(directory) as found:
         for entry in found:
             with suppress(FileNotFoundError):

@@ -1,9 +1,8 @@
 """The settings: the only reader of the environment (and of a `.env` file).
 
 Each is an environment variable `FLEXCAPTURE_...`, documented in docs/settings.md. A wrong value is
-refused at the start with the variable's name and what would be right (`SettingsError`). AWS
-settings are boto3's own and are read by boto3; only the three that decide where Kinesis is are
-looked at here.
+refused at the start with the variable's name and the correct form (`SettingsError`). boto3 reads
+its own AWS settings. This module reads only the three that locate Kinesis.
 """
 
 import os
@@ -37,7 +36,7 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Role(StrEnum):
-    """A role: what one process does. Also its command's name."""
+    """The role of a process, and the name of its command."""
 
     BRIDGE = "bridge"
     TRACKER = "tracker"
@@ -285,7 +284,7 @@ class Settings(BaseSettings):
     aws_default_region: str | None = Field(None, validation_alias="AWS_DEFAULT_REGION")
 
     def need(self, name: str, why: str) -> Any:
-        """The setting's value; raises `SettingsError` where it was not set."""
+        """Return the setting's value. Raises `SettingsError` if it is not set."""
         value = getattr(self, name)
         if value is None:
             raise SettingsError(f"{PREFIX}{name.upper()} is not set: {why}")
@@ -321,10 +320,11 @@ class Settings(BaseSettings):
 
 
 def load(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
-    """The settings of this process. Raises `SettingsError` that names each wrong variable.
+    """Return the settings of this process. Raises `SettingsError` that names each wrong variable.
 
-    `env_file` goes into the environment first (what is set there already wins), so that boto3 finds
-    its own settings in it too; with FLEXCAPTURE_NO_ENV_FILE set it is left alone.
+    The variables of `env_file` are first added to the environment, unless they are set there
+    already, so that boto3 finds its own settings too. If FLEXCAPTURE_NO_ENV_FILE is set, the file
+    is not read.
     """
     if env_file is not None and not os.environ.get(f"{PREFIX}NO_ENV_FILE"):
         load_dotenv(env_file)

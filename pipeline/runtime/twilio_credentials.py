@@ -1,4 +1,4 @@
-"""Which of Twilio's credentials are missing, and what does not work without them. No I/O."""
+"""The Twilio credentials that are missing, and the effects of their absence. No I/O."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,8 @@ _TOKEN = f"{PREFIX}TWILIO_AUTH_TOKEN"
 
 
 def missing_for_requests(settings: Settings) -> str:
-    """Return what must be set so that twilio-adapter can start and stop media streams; empty if
-    nothing is missing."""
+    """Return the settings that twilio-adapter lacks to start and stop media streams; empty if there
+    are none."""
     return " and ".join(_missing_for_requests(settings))
 
 

@@ -1,1 +1,1 @@
-"""What adapter and gateway know of Twilio, without any I/O."""
+"""Twilio's errors, SIDs and numbers, tickets, and the circuit breaker for its API. No I/O."""

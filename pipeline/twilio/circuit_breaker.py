@@ -1,10 +1,13 @@
-"""Whether requests may go to a service that fails, or refuses us: a circuit breaker, as values.
+"""A circuit breaker for requests to a service that fails or refuses the credentials. Pure.
 
-It opens for one of two troubles: several callers in a row *failed*, with no answer to any in
-between; or the credentials are *refused*: a question that belongs to no caller was refused, or,
-while that one is not answered, the requests of several callers. One caller's own trouble opens
-nothing. While it is open, one request may go out now and then, a probe; each probe puts the next
-one off for longer, whether it is answered or not. The first answer closes it.
+It opens for one of two reasons:
+- several callers in a row *failed*, and none got an answer in between;
+- the credentials are *refused*: either a request that belongs to no caller was refused, or that
+  request got no answer and the requests of several callers were refused.
+
+A single caller's trouble does not open it. While it is open, only a probe may go out: one request
+at a time, each after a longer wait than the one before, whether that was answered or not. The first
+answer closes it.
 """
 
 from dataclasses import dataclass, replace
@@ -12,37 +15,41 @@ from enum import Enum
 
 
 class Trouble(Enum):
-    """What is wrong with the service."""
+    """The trouble with the service."""
 
     NONE = "none"
-    FAILING = "failing"  # it is silent, overloaded or broken
+    FAILING = "failing"  # it does not answer, or is overloaded or broken
     REFUSED = "refused"  # it refuses the credentials
 
 
 class Passage(Enum):
-    """What a request may do now."""
+    """Whether a request may go out now."""
 
-    FREE = "free"
-    PROBE = "probe"  # go, as the one probe: `probed` must be told
-    REST = "rest"  # wait: `probe_at` says until when at least
+    FREE = "free"  # it may
+    PROBE = "probe"  # it may, as the only probe: call `probed`
+    REST = "rest"  # it must wait, at least until `probe_at`
 
 
 CALLERS = 5
-"""So many callers that fail in a row are the service's trouble, not theirs."""
+"""If this many callers fail in a row, the service is in trouble, not the callers."""
 REFUSED_CALLERS = 3
-"""So many callers whose requests are refused, with no answer in between, stand for the account, if
-nothing else says whether that is refused."""
+"""If this many callers are refused, with no answer in between, the account counts as refused,
+unless its own state is known."""
 FIRST_MS, MOST_MS = 500, 2_000
-"""The first probe and the slowest pace of probing where it fails; jittered down to half."""
+"""The first and the longest wait for a probe while the service fails; jittered down to half."""
 FIRST_REFUSED_MS, MOST_REFUSED_MS = 5_000, 30_000
-"""The same where it refuses."""
+"""The first and the longest wait for a probe while it refuses the credentials; not jittered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """`failed`, `refused_by`: the callers that failed, and those that were refused while the
-    account's state was unknown, since the last answer (at most as many as open it). While there is
-    trouble, the next probe goes out at `probe_at` (ms), and the one after it `wait_ms` later."""
+    """The breaker's state.
+
+    `failed`: the callers that failed since the last answer; `refused_by`: those that were refused
+    since then while the account's state was unknown (both at most as many as open the breaker).
+    While there is trouble, the next probe may go out at `probe_at` (ms), and the one after it
+    `wait_ms` later.
+    """
 
     trouble: Trouble = Trouble.NONE
     failed: frozenset[str] = frozenset()
@@ -55,27 +62,28 @@ CLOSED = Breaker()
 
 
 def passage(breaker: Breaker, now: int) -> Passage:
-    """What a request may do at `now` (ms)."""
+    """Return whether a request may go out at `now` (ms)."""
     if breaker.trouble is Trouble.NONE:
         return Passage.FREE
     return Passage.PROBE if now >= breaker.probe_at else Passage.REST
 
 
-def probed(breaker: Breaker, now: int, luck: float) -> Breaker:
-    """A probe goes out. `luck` (0 to 1) spreads the probes of several processes."""
+def probed(breaker: Breaker, now: int, jitter: float) -> Breaker:
+    """Note that a probe goes out. `jitter` (0 to 1) spreads the probes of several processes."""
     wait = breaker.wait_ms
     most = MOST_REFUSED_MS if breaker.trouble is Trouble.REFUSED else MOST_MS
-    later = wait if breaker.trouble is Trouble.REFUSED else _jittered(wait, luck)
+    later = wait if breaker.trouble is Trouble.REFUSED else _jittered(wait, jitter)
     return replace(breaker, probe_at=now + later, wait_ms=min(2 * wait, most))
 
 
 def answered(breaker: Breaker) -> Breaker:
-    """The service answered somebody, be it with an error of his own."""
+    """Note that the service answered a request, if only with an error of that request."""
     return CLOSED if breaker != CLOSED else breaker
 
 
-def failed(breaker: Breaker, caller: str, now: int, luck: float) -> Breaker:
-    """The caller got no answer, or one that says that the service is overloaded or broken."""
+def failed(breaker: Breaker, caller: str, now: int, jitter: float) -> Breaker:
+    """Note that the caller got no answer, or one that means that the service is overloaded or
+    broken. `jitter`: 0 to 1."""
     if breaker.trouble is not Trouble.NONE:
         return breaker
     callers = breaker.failed | {caller}
@@ -85,13 +93,14 @@ def failed(breaker: Breaker, caller: str, now: int, luck: float) -> Breaker:
         Trouble.FAILING,
         callers,
         breaker.refused_by,
-        probe_at=now + _jittered(FIRST_MS, luck),
+        probe_at=now + _jittered(FIRST_MS, jitter),
         wait_ms=2 * FIRST_MS,
     )
 
 
 def refused(breaker: Breaker, caller: str, now: int) -> Breaker:
-    """The service refused the caller's request, and did not say whether it refuses the account."""
+    """Note that the service refused the caller's request, and that it is unknown whether it refuses
+    the account."""
     callers = breaker.refused_by | {caller}
     if len(callers) < REFUSED_CALLERS:
         return replace(breaker, refused_by=callers)
@@ -99,7 +108,7 @@ def refused(breaker: Breaker, caller: str, now: int) -> Breaker:
 
 
 def account_refused(breaker: Breaker, now: int) -> Breaker:
-    """The service refused a question that belongs to no caller."""
+    """Note that the service refused a request that belongs to no caller."""
     if breaker.trouble is Trouble.REFUSED:
         return breaker
     return Breaker(
@@ -110,5 +119,5 @@ def account_refused(breaker: Breaker, now: int) -> Breaker:
     )
 
 
-def _jittered(wait_ms: int, luck: float) -> int:
-    return round(wait_ms * (0.5 + luck / 2))
+def _jittered(wait_ms: int, jitter: float) -> int:
+    return round(wait_ms * (0.5 + jitter / 2))

@@ -1,18 +1,18 @@
-"""What an error of Twilio's API means for a command, and for Twilio. The codes:
-twilio.com/docs/api/errors."""
+"""The meaning of an error of Twilio's API, for the command and for Twilio's health. The codes are
+at twilio.com/docs/api/errors. Pure."""
 
 import re
 from enum import Enum
 
 
 class Verdict(Enum):
-    """What to do about a request that failed."""
+    """The reaction to a request that failed."""
 
-    DONE = "done"  # what was asked for is so already
-    ASK_AGAIN = "ask again"  # not now: a leg that is ringing, or that is not there yet
+    DONE = "done"  # the requested state exists already
+    ASK_AGAIN = "ask again"  # too early: the leg is ringing, or does not exist yet
     LOOK_UP_AGAIN = "look up again"  # there is no such leg: another one may be the customer's
-    BACK_OFF = "back off"  # overloaded, broken or silent: the same request, later
-    REFUSED = "refused"  # 401 or 403: of this call, or of the account
+    BACK_OFF = "back off"  # Twilio is overloaded, broken or silent: repeat the request later
+    REFUSED = "refused"  # 401 or 403: the call or the account is refused
     FAILED = "failed"  # the request itself is wrong
 
 
@@ -32,12 +32,13 @@ _THERE_ALREADY = re.compile(r"already|duplicate|conflict|in use|not unique", re.
 def verdict_on_start(
     status: int, code: int | None, message: str = "", *, repeated: bool = False
 ) -> Verdict:
-    """What to do about a Start Stream request, or a look-up for one, that was answered `status`
-    (0: not at all) with Twilio's `code`. `repeated`: the same name was asked for before, and what
-    became of it is not known.
+    """Return the reaction to a failed Start Stream request, or to a failed lookup for one.
 
-    How Twilio tells that there is one of this name already is not documented: 409, what reads so,
-    and any fault found with a request that is asked for the second time count as that.
+    `status`: HTTP status (0: no answer); `code`: Twilio's code; `repeated`: a media stream of the
+    same name was requested before, with an unknown result.
+
+    Twilio's answer to a name that is in use is not documented. These count as such: status 409, a
+    message that says so, and any answer that would otherwise mean FAILED to a repeated request.
     """
     if code == CALL_NOT_IN_PROGRESS:
         return Verdict.ASK_AGAIN
@@ -52,8 +53,8 @@ def verdict_on_start(
 
 
 def verdict_on_stop(status: int, code: int | None) -> Verdict:
-    """The same for a Stop Stream request: a media stream or call that is gone is what was
-    wanted."""
+    """Return the reaction to a failed Stop Stream request. If the media stream or the call no
+    longer exists, the stop has succeeded."""
     if code == CALL_NOT_IN_PROGRESS or _is(NOT_FOUND, status, code):
         return Verdict.DONE
     return _common(status, code)
@@ -66,16 +67,17 @@ def _common(status: int, code: int | None) -> Verdict:
 
 
 def is_outcome_known(status: int) -> bool:
-    """Whether a request that was answered so certainly did nothing. Of one that was not answered,
-    or broke on the way, that is not known."""
+    """Return whether a failed request with this status certainly had no effect. Without an answer,
+    or after an error on Twilio's side, this is unknown."""
     return 300 <= status < 500 and status != 408
 
 
 def health_of_twilio(status: int, code: int | None) -> Verdict:
-    """What such an answer tells of Twilio itself: BACK_OFF, REFUSED, or DONE: it works."""
+    """Return the meaning of a failed request for Twilio itself: BACK_OFF, REFUSED, or DONE if
+    Twilio works."""
     verdict = _common(status, code)
     return Verdict.DONE if verdict is Verdict.FAILED else verdict
 
 
-def _is(what: frozenset[int], status: int, code: int | None) -> bool:
-    return status in what or code in what
+def _is(kind: frozenset[int], status: int, code: int | None) -> bool:
+    return status in kind or code in kind

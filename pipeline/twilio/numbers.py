@@ -1,4 +1,4 @@
-"""Telephone numbers in the form in which Twilio takes them (E.164). Pure."""
+"""Telephone numbers in the form that Twilio accepts (E.164). Pure."""
 
 import re
 

@@ -1,10 +1,10 @@
 """Twilio's identifiers: a prefix that names the kind, and 32 hexadecimal digits.
 
-Task attributes, parameters of media streams and answers over the network are not under our control:
-where a SID enters, `valid_sid` decides whether it is one. A value that is none counts as absent, so
-that nothing else can become a part of a request's path, or a key. White space around a SID makes it
-invalid. Upper-case digits, which Twilio does not write, are valid and stay as they are: a SID that
-differs in case only is another SID.
+Task attributes, parameters of media streams and answers over the network are not under our control.
+So `valid_sid` checks each SID that comes from outside. An invalid one counts as absent, so that no
+other text can become a part of a request's path, or a key. White space around a SID makes it
+invalid. Upper-case digits, which Twilio does not write, are valid and stay as they are: two SIDs
+that differ only in case are different SIDs.
 """
 
 import re
@@ -58,8 +58,8 @@ def only_sid_in(kind: SidKind, raw: bytes) -> str | None:
 
 
 def is_invalid(kind: SidKind, value: object) -> bool:
-    """Return whether there is a value, and it is no SID of this kind. None and empty text are
-    absent."""
+    """Return whether there is a value that is not a SID of this kind. None and empty text count as
+    absent, not as invalid."""
     return value is not None and value != "" and valid_sid(kind, value) is None
 
 
@@ -69,7 +69,7 @@ def sid_in(values: Mapping[str, Any], name: str, kind: SidKind) -> str | None:
 
 
 def invalid_in(values: Mapping[str, Any], names: Mapping[str, SidKind]) -> tuple[SidKind, ...]:
-    """Return the kinds of the invalid SIDs among the values with these names, one for each."""
+    """Return the kind of each invalid SID among the values with these names."""
     return tuple(
         kind
         for name, kind in names.items()

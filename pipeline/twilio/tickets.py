@@ -1,10 +1,10 @@
-"""Tickets: what the last path segment of a start request's `Url` carries, so that a handshake seen
-once cannot be repeated for ever.
+"""Tickets: the last path segment of a start request's `Url`. They prevent a handshake that was
+observed once from being replayed for ever. Pure.
 
-Twilio signs the URL alone, without time or nonce. The adapter puts a ticket into the URL of each
-start request, good for one minute and for one media stream: one call of one account, under one task
-and generation. The gateway asks for it beside the signature. Both derive its key from a secret that
-they share (`FLEXCAPTURE_TICKET_SECRET`, by default the Twilio auth token).
+Twilio signs only the URL, without a time or a nonce. The adapter puts a ticket into the URL of each
+start request. It is valid for one minute and for one media stream: one call of one account, under
+one task and generation. The gateway requires it in addition to the signature. Both derive its key
+from a shared secret (`FLEXCAPTURE_TICKET_SECRET`, by default the Twilio auth token).
 """
 
 import base64
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 GOOD_FOR_S = 60
 MOST_AHEAD_S = 180
-"""A ticket that expires later than this was not made by a clock that agrees with ours."""
+"""A ticket that expires later than this was issued by a clock that differs from ours."""
 NONCE_BYTES = 8
 _MAC_BYTES = 16
 _PURPOSE = b"flexcapture: media stream ticket, version 2"
@@ -24,8 +24,8 @@ _PURPOSE = b"flexcapture: media stream ticket, version 2"
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a ticket lets in. `expires_at`: Unix time, s; `nonce`: hexadecimal, unlike any
-    other's."""
+    """The media stream that a ticket admits. `expires_at`: Unix time, s; `nonce`: hexadecimal,
+    different for each ticket."""
 
     account_sid: str
     call_sid: str
@@ -35,8 +35,8 @@ class Ticket:
     nonce: str
 
     def seconds_off(self, now: float) -> float:
-        """Return how far the ticket is from being good at `now` (Unix time, s): 0 if it is good, +5
-        if it expired 5 s ago, -5 if a clock that is 5 s behind could have accepted it."""
+        """Return by how many seconds the ticket is outside its validity at `now` (Unix time, s): 0
+        if it is valid, 5 if it expired 5 s ago, -5 if it will be valid in 5 s."""
         if now > self.expires_at:
             return now - self.expires_at
         return min(0.0, now + MOST_AHEAD_S - self.expires_at)
@@ -52,16 +52,16 @@ def issued(
     now: float,
     nonce: bytes,
 ) -> str:
-    """Return a ticket's text, fit for a path: good from now (Unix time, s) for `GOOD_FOR_S`.
-    `nonce`: `NONCE_BYTES` random bytes."""
+    """Return the text of a ticket, which is valid in a path. The ticket is good for `GOOD_FOR_S`
+    from `now` (Unix time, s). `nonce`: `NONCE_BYTES` random bytes."""
     fields = (str(int(now) + GOOD_FOR_S), nonce.hex(), account_sid, call_sid, str(generation))
     body = " ".join((*fields, task_sid)).encode()
     return base64.urlsafe_b64encode(_mac(secret, body) + body).decode().rstrip("=")
 
 
 def verified(secrets: Sequence[str], text: str) -> Ticket | None:
-    """Return what a ticket says, whether it is good now or not; None: it was made with none of
-    these secrets. Never raises."""
+    """Return the ticket, expired or not; None if it was issued with none of these secrets. Never
+    raises."""
     raw = _decoded(text)
     mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
     genuine = [hmac.compare_digest(_mac(secret, body), mac) for secret in secrets]
@@ -69,7 +69,7 @@ def verified(secrets: Sequence[str], text: str) -> Ticket | None:
 
 
 def is_ticket(text: str) -> bool:
-    """Return whether it has the form of a ticket, made with whatever token. Never raises."""
+    """Return whether the text has the form of a ticket, issued with any secret. Never raises."""
     return _parsed(_decoded(text)[_MAC_BYTES:]) is not None
 
 
@@ -89,7 +89,7 @@ def _parsed(body: bytes) -> Ticket | None:
 
 
 def url_with(public_url: str, segment: str) -> str:
-    """The public URL with one more path segment."""
+    """Return the public URL with one more path segment."""
     return f"{public_url}{'' if public_url.endswith('/') else '/'}{segment}"
 
 

@@ -1,1 +1,1 @@
-"""Audio whose every frame says what it is, and who finds each of them again in the recordings."""
+"""Audio in which every frame identifies itself, and the search for each frame in the recordings."""

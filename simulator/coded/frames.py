@@ -1,12 +1,12 @@
-"""Frames of 160 bytes that tell their media stream, track and number.
+"""Frames of 160 bytes that encode their media stream, track and number.
 
     bytes 0-3    the media stream's number in the run, big-endian
     bytes 4-7    the frame's number on its track, from 0; the highest bit is set on the outbound one
     bytes 8-11   CRC-32 of the eight before
     bytes 12-159 one of `TAILS`, chosen by the CRC
 
-Any single frame can be recognized by itself, in the right place or not. Twelve bytes are sixteen
-characters of base64, so the rest of the text is known beforehand: a frame costs next to nothing.
+Any single frame can be recognized by itself, even in a wrong place. Twelve bytes are sixteen
+characters of base64, so the base64 of the tails is computed once, and a frame needs little CPU.
 """
 
 import struct
@@ -31,7 +31,7 @@ _TAIL_TEXTS = tuple(b64encode(tail) for tail in TAILS)
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a frame tells."""
+    """The content of a frame."""
 
     media_stream: int
     track: str
@@ -39,37 +39,37 @@ class Code:
 
 
 def _head(media_stream: int, track: str, number: int) -> tuple[bytes, int]:
-    told = struct.pack("!II", media_stream, number | OUTBOUND_BIT * (track == OUTBOUND))
-    crc = crc32(told)
-    return told + crc.to_bytes(4, "big"), crc % len(TAILS)
+    content = struct.pack("!II", media_stream, number | OUTBOUND_BIT * (track == OUTBOUND))
+    crc = crc32(content)
+    return content + crc.to_bytes(4, "big"), crc % len(TAILS)
 
 
 def payload(media_stream: int, track: str, number: int) -> bytes:
-    """The frame's 160 bytes. `number` is below 2^31."""
+    """Return the frame's 160 bytes. `number` must be below 2^31."""
     head, tail = _head(media_stream, track, number)
     return head + TAILS[tail]
 
 
 def text(media_stream: int, track: str, number: int) -> bytes:
-    """The same in base64."""
+    """Return the frame in base64."""
     head, tail = _head(media_stream, track, number)
     return b64encode(head) + _TAIL_TEXTS[tail]
 
 
 def code_of(samples: bytes) -> Code | None:
-    """What 160 bytes tell; None where they are no such frame."""
+    """Return the content of a frame; None if the bytes are not a coded frame."""
     if len(samples) != FRAME_BYTES:
         return None
-    told, crc = samples[:8], int.from_bytes(samples[8:HEAD_BYTES], "big")
-    if crc32(told) != crc or samples[HEAD_BYTES:] != TAILS[crc % len(TAILS)]:
+    content, crc = samples[:8], int.from_bytes(samples[8:HEAD_BYTES], "big")
+    if crc32(content) != crc or samples[HEAD_BYTES:] != TAILS[crc % len(TAILS)]:
         return None
-    media_stream, number = struct.unpack("!II", told)
+    media_stream, number = struct.unpack("!II", content)
     track = TRACKS[number >= OUTBOUND_BIT]
     return Code(media_stream, track, number % OUTBOUND_BIT)
 
 
 def codes_in(samples: bytes) -> list[tuple[int, Code]]:
-    """Every coded frame in one side of a recording, with the sample at which it begins."""
+    """Return every coded frame on one side of a recording, with its first sample."""
     found = []
     at = 0
     while at <= len(samples) - FRAME_BYTES:

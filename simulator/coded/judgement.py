@@ -1,4 +1,4 @@
-"""What was found out about the frames of media streams. Pure."""
+"""The result of checking the frames of media streams. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -7,13 +7,20 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Judgement:
-    """Of one media stream: how many frames were `sent`, `recorded` in their places, and, of those
-    that were not, how many the manifest tells `lost`, by reason, or `withheld`; `unread`: how many
-    of those that must not be heard the gateway did not read, as it had closed the socket or was
-    killed; `in_gap`: how many a gateway took with it in a gap of the contact; `untold`: how many
-    are left. `silent`: frames that were never made, by the reason that the manifest gives for the
-    hole. `strange`: frames in the audio that do not belong where they are, by what is wrong with
-    them. `lost_at_end`: frames of the track that has most of them, after the last one recorded."""
+    """The result for one media stream: numbers of frames, and differences (`wrong`).
+
+    Each frame that was `sent` counts as one of these:
+    - `recorded`: at its place in the audio
+    - `lost`, by reason, or `withheld`: according to the manifest
+    - `unread`: it must not be heard, and the gateway did not read it, because it had closed the
+      socket or was killed
+    - `in_gap`: lost with a gateway that died, in a gap of the contact
+    - `untold`: unaccounted for
+
+    `silent`: frames that were never created, by the reason in the manifest. `strange`: misplaced
+    frames in the audio, by the kind of mistake. `lost_at_end`: frames after the last recorded one,
+    on the track that has more of them.
+    """
 
     sent: int = 0
     recorded: int = 0
@@ -29,7 +36,7 @@ class Judgement:
 
 
 def total(judgements: Sequence[Judgement]) -> Judgement:
-    """All together."""
+    """Return the sum of all."""
     sums = Judgement()
     for one in judgements:
         sums.sent += one.sent

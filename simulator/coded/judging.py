@@ -1,9 +1,9 @@
-"""Compares what was sent on a coded media stream with its recording, frame by frame. Pure.
+"""Compare the frames of a coded media stream with its recording, frame by frame. Pure.
 
-A frame was recorded if its 160 bytes lie on the side of its track, at the sample where the contract
-puts it after the frames that were recorded before it. Of all others the manifest must say that they
-are lost, and why, or that they are withheld. What was recorded must make up the whole audio:
-nothing twice, nothing strange. Audio is withheld at the end of a recording only.
+A frame was recorded if its 160 bytes are on the side of its track, at the sample that follows by
+the contract from the frames recorded before it. The manifest must account for all other frames as
+lost, with a reason, or as withheld. The recorded frames must make up the whole audio, without
+repetitions or foreign frames. Audio is withheld only at the end of a recording.
 """
 
 import hashlib
@@ -33,15 +33,16 @@ from simulator.wav import NotWav, read_wav
 SIDES = dict(zip(TRACKS, ("left", "right"), strict=True))
 MULAW = (7, 2, 8000, 8)
 UNREAD_S = 1.0
-"""Frames sent so shortly before the other side closed the socket may not have been read."""
+"""Frames sent within this time before the other side closed the socket may be unread."""
 MOST_UNTRUE = 5
-"""So many wrong reasons of a track are reported."""
+"""How many wrong reasons of a track are reported."""
 
 
 @dataclass(slots=True)
 class _Found:
-    """One track's audio: what lies in it, which frames do not (after their numbers), and all of its
-    turns; `heard_at`: when each frame in it was sent (ms since the epoch)."""
+    """One track's audio. `track`: with the frames that are in it; `missing`: the numbers and frames
+    that are not; `turns`: all turns; `heard_at`: when each frame in it was sent (ms since the
+    epoch)."""
 
     name: str
     track: ExpectedTrack
@@ -51,10 +52,10 @@ class _Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """What the manifest says of a track, and of the whole: what is missing at the end, and what is
-    withheld; `gaps`: those of the contact; `has_died`: the gateway did not close the media
-    stream."""
+class _Claims:
+    """The statements of manifest and contact about a track. `end`: the frames missing at the end of
+    the recording; `withheld`: its withheld spans; `gaps`: of the contact; `has_died`: the gateway
+    did not close the media stream."""
 
     track: Track
     end: End | None
@@ -70,8 +71,8 @@ def judge(
     manifest: Json,
     contact: Json | None = None,
 ) -> Judgement:
-    """The judgement of a media stream that became this recording (as the console tells it), by the
-    decisions and the gaps of its contact."""
+    """Return the result for a media stream. `recording`: from the console; `contact`: its decisions
+    and gaps say which audio must be missing."""
     judgement = Judgement(sent=coded.frames)
     wrong = judgement.wrong
     try:
@@ -83,29 +84,29 @@ def judge(
     form = (wav.encoding, wav.channels, wav.sample_rate, wav.bits)
     wrong += [f"WAV format {form}"] if form != MULAW else []
     try:
-        told = {name: _told(manifest, name, gaps_of(contact)) for name in TRACKS}
+        claims = {name: _claims(manifest, name, gaps_of(contact)) for name in TRACKS}
         wrong += _identity(coded, recording, audio, manifest)
         wrong += contradictions(manifest)
     except (KeyError, TypeError, AttributeError) as error:
-        wrong.append(f"the manifest is none: {error!r}")
+        wrong.append(f"the manifest is invalid: {error!r}")
         return judgement
     sides = {name: wav.samples[number::2] for number, name in enumerate(TRACKS)}
     found = {name: _found(coded, name, sides[name]) for name in TRACKS}
     spans = periods(contact["decisions"] if contact else ())
     for name in TRACKS:
         _judge_track(judgement, coded, name, sides[name], found[name])
-        _judge_missing(judgement, coded, found[name], told[name], spans)
-        _judge_manifest(judgement, name, found[name], told[name].track)
+        _judge_missing(judgement, coded, found[name], claims[name], spans)
+        _judge_manifest(judgement, name, found[name], claims[name].track)
         wrong += heard_too_late(found[name].heard_at, spans)
     wrong += _counts(judgement, recording, manifest, found)
     if judgement.untold:
-        wrong.append(f"{judgement.untold} frames are neither recorded nor told lost")
+        wrong.append(f"{judgement.untold} frames are neither recorded nor listed as lost")
     return judgement
 
 
-def _told(manifest: Json, name: str, gaps: Sequence[Period]) -> _Told:
+def _claims(manifest: Json, name: str, gaps: Sequence[Period]) -> _Claims:
     ended = manifest.get("ended", {}).get("reason", "")
-    return _Told(
+    return _Claims(
         track_of(manifest, name),
         end_of(manifest),
         withheld_of(manifest),
@@ -140,17 +141,17 @@ def _judge_track(
     made = found.track.audio.ljust(len(side), SILENCE)
     if made == side:
         return
-    what = strangers(coded.number, name, side)
-    judgement.strange += what
+    strange = strangers(coded.number, name, side)
+    judgement.strange += strange
     first = next((at for at, (a, b) in enumerate(zip(made, side, strict=False)) if a != b), 0)
-    told = ", ".join(f"{count} {kind}" for kind, count in what.items()) or "sound nobody sent"
+    kinds = ", ".join(f"{count} {kind}" for kind, count in strange.items()) or "unknown audio"
     judgement.wrong.append(
-        f"{SIDES[name]} side, from {first / 8000:.3f} s on, is not as it was sent: {told}"
+        f"{SIDES[name]} side, from {first / 8000:.3f} s on, differs from the sent audio: {kinds}"
     )
 
 
 def strangers(media_stream: int, track: str, side: bytes) -> Counter[str]:
-    """The frames on one side of a recording that do not belong there, by what is wrong."""
+    """Return the numbers of misplaced frames on one side of a recording, by kind of mistake."""
     kinds: Counter[str] = Counter()
     seen: set[Code] = set()
     last = -1
@@ -172,22 +173,22 @@ def _judge_missing(
     judgement: Judgement,
     coded: CodedStream,
     found: _Found,
-    told: _Told,
+    claims: _Claims,
     spans: Sequence[Period],
 ) -> None:
     """Account for the frames of a track that are not in the audio."""
     at_end, withheld_at = 0, []
     for number, sent in found.missing:
-        reason = reason_of(sent.timestamp, found.name, told.track, told.end)
-        if any(span.holds(sent.timestamp) for span in told.withheld):
+        reason = reason_of(sent.timestamp, found.name, claims.track, claims.end)
+        if any(span.holds(sent.timestamp) for span in claims.withheld):
             withheld_at.append(coded.sent_at(number))
             continue
         if reason is not None:
             judgement.lost[reason] += 1
-        elif _is_unread(coded, number, spans, has_died=told.has_died):
+        elif _is_unread(coded, number, spans, has_died=claims.has_died):
             judgement.unread += 1
             continue
-        elif told.has_died and _is_in_gap(coded.sent_at(number), told.gaps):
+        elif claims.has_died and _is_in_gap(coded.sent_at(number), claims.gaps):
             judgement.in_gap += 1
         else:
             judgement.untold += 1
@@ -198,7 +199,8 @@ def _judge_missing(
 
 
 def _is_unread(coded: CodedStream, number: int, spans: Sequence[Period], *, has_died: bool) -> bool:
-    """Whether a frame that must not be heard came when nothing read the socket any more."""
+    """Return whether a frame must not be heard and was sent when the gateway may no longer have
+    read the socket."""
     if not any(period.is_certain(coded.sent_at(number)) for period in spans):
         return False
     closed = coded.closed_at
@@ -206,35 +208,37 @@ def _is_unread(coded: CodedStream, number: int, spans: Sequence[Period], *, has_
 
 
 def _is_in_gap(sent_at: float, gaps: Sequence[Period]) -> bool:
-    """Whether a frame came in a gap of its contact. What a gateway that died had taken in after a
-    silence is not in the manifest, which counts from the last frame on."""
+    """Return whether a frame was sent in a gap of its contact. The manifest does not list frames
+    that a gateway received after a silence before it died: it counts from the last recorded frame
+    on."""
     return any(gap.begin <= sent_at and (gap.end is None or sent_at <= gap.end) for gap in gaps)
 
 
-def _judge_manifest(judgement: Judgement, name: str, found: _Found, told: Track) -> None:
-    judgement.wrong += told.broken
+def _judge_manifest(judgement: Judgement, name: str, found: _Found, claim: Track) -> None:
+    judgement.wrong += claim.broken
     track = found.track
     judgement.wrong += _compared(
-        f"{name}: received, in the manifest", track.received, told.received
+        f"{name}: received, in the manifest", track.received, claim.received
     )
-    lost = sum(hole.frames for hole in told.holes)
+    lost = sum(hole.frames for hole in claim.holes)
     judgement.wrong += _compared(f"{name}: lost, the manifest's ranges", track.lost, lost)
-    judgement.wrong += _compared(f"{name}: left out, manifest", 0, told.left_out)
-    judgement.wrong += _compared(f"{name}: samples", len(track.audio), told.samples)
-    judgement.wrong += [f"{name}: {text}" for text in untrue(found.turns, told.holes)[:MOST_UNTRUE]]
+    judgement.wrong += _compared(f"{name}: left out, manifest", 0, claim.left_out)
+    judgement.wrong += _compared(f"{name}: samples", len(track.audio), claim.samples)
+    reasons = untrue(found.turns, claim.holes)[:MOST_UNTRUE]
+    judgement.wrong += [f"{name}: {text}" for text in reasons]
     silent = (turn for turn in found.turns if turn.fate is Fate.NEVER_MADE)
     judgement.silent.update(
-        reason_at(turn, told.holes) or "outside the recording" for turn in silent
+        reason_at(turn, claim.holes) or "outside the recording" for turn in silent
     )
 
 
 def _identity(coded: CodedStream, recording: Json, audio: bytes, manifest: Json) -> list[str]:
     stream = coded.media_stream
-    told = _compared("stream_sid", stream.sid, manifest["stream_sid"])
-    told += _compared("call_sid", stream.call_sid, manifest["call_sid"])
-    told += _compared("inum", recording["inum"], manifest["inum"])
+    wrong = _compared("stream_sid", stream.sid, manifest["stream_sid"])
+    wrong += _compared("call_sid", stream.call_sid, manifest["call_sid"])
+    wrong += _compared("inum", recording["inum"], manifest["inum"])
     digest = hashlib.sha256(audio).hexdigest()
-    return told + _compared("SHA-256 of the audio", digest, manifest["audio"]["sha256"])
+    return wrong + _compared("SHA-256 of the audio", digest, manifest["audio"]["sha256"])
 
 
 def _counts(
@@ -243,14 +247,14 @@ def _counts(
     end = end_of(manifest)
     received = sum(one.track.received for one in found.values())
     lost = sum(one.track.lost for one in found.values()) + (end.frames if end else 0)
-    told = _compared("lost_for, console", manifest.get("lost_for"), recording.get("lost_for"))
-    for where, frames in (("console", recording["frames"]), ("manifest", manifest["frames"])):
-        told += _compared(f"frames received, {where}", received, frames["received"])
-        told += _compared(f"frames lost, {where}", lost, frames["lost"])
-        told += _compared(f"frames duplicate, {where}", 0, frames["duplicate"])
-        told += _compared(f"frames invalid, {where}", 0, frames["invalid"])
-        told += _compared(f"frames withheld, {where}", judgement.withheld, frames["withheld"])
-    return told
+    wrong = _compared("lost_for, console", manifest.get("lost_for"), recording.get("lost_for"))
+    for source, frames in (("console", recording["frames"]), ("manifest", manifest["frames"])):
+        wrong += _compared(f"frames received, {source}", received, frames["received"])
+        wrong += _compared(f"frames lost, {source}", lost, frames["lost"])
+        wrong += _compared(f"frames duplicate, {source}", 0, frames["duplicate"])
+        wrong += _compared(f"frames invalid, {source}", 0, frames["invalid"])
+        wrong += _compared(f"frames withheld, {source}", judgement.withheld, frames["withheld"])
+    return wrong
 
 
 def _compared(what: str, expected: object, actual: object) -> list[str]:
@@ -258,7 +262,7 @@ def _compared(what: str, expected: object, actual: object) -> list[str]:
 
 
 def without_recording(coded: CodedStream) -> Judgement:
-    """The judgement of a media stream of which there is no complete recording."""
+    """Return the result for a media stream without a complete recording."""
     judgement = Judgement(sent=coded.frames, untold=coded.frames)
     judgement.wrong.append(f"no complete recording; {coded.frames} frames were sent")
     return judgement

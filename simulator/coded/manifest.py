@@ -1,4 +1,4 @@
-"""What a manifest says of the frames that are missing (docs/recordings.md). Pure."""
+"""Read the missing frames from a manifest (docs/recordings.md). Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ EARLY_SAMPLES = 16
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Samples from `at` to `end` of a track's audio in which `frames` are missing, and why."""
+    """A span of a track's audio, from sample `at` to `end`, in which `frames` are missing."""
 
     at: int
     end: int
@@ -22,8 +22,9 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """What the manifest says of a track: `received` frames that are heard, `left_out` ones, `holes`
-    within its audio, which is `samples` long; `broken`: what of it contradicts itself."""
+    """A track according to the manifest. `received`: frames that are heard; `left_out`: frames that
+    are not in the audio; `samples`: the length of the audio; `holes`: within it; `broken`: the
+    manifest's contradictions."""
 
     received: int
     left_out: int
@@ -34,8 +35,8 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """What is missing after the audio: `frames` of both tracks, at most, until media time
-    `until_ms`; `holes` by track, where the manifest tells them apart."""
+    """The frames missing after the audio, until media time `until_ms`. `frames`: at most how many,
+    of both tracks; `holes`: by track, if the manifest lists the tracks separately."""
 
     frames: int
     until_ms: int
@@ -45,20 +46,21 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """Samples from `at` to `end` that must not be heard, and how many `frames` of each track begin
-    there."""
+    """A span of samples, from `at` to `end`, that must not be heard. `frames`: how many frames of
+    each track begin in it."""
 
     at: int
     end: int
     frames: Mapping[str, int]
 
     def holds(self, timestamp: int) -> bool:
-        """Whether a frame of that timestamp begins here, as nearly as timestamps say."""
+        """Return whether a frame with this timestamp begins in the span. Timestamps may be early by
+        `EARLY_SAMPLES`."""
         return self.at - EARLY_SAMPLES <= timestamp * SAMPLES_PER_MS < self.end - EARLY_SAMPLES
 
 
 def withheld_of(manifest: Json) -> tuple[Withheld, ...]:
-    """Return what is withheld. Raises `KeyError`, `TypeError` if it is no manifest."""
+    """Return the withheld spans. Raises `KeyError`, `TypeError` if the manifest is invalid."""
     return tuple(
         Withheld(span["at"], span["at"] + span["samples"], span["frames"])
         for span in manifest.get("withheld", ())
@@ -66,8 +68,8 @@ def withheld_of(manifest: Json) -> tuple[Withheld, ...]:
 
 
 def track_of(manifest: Json, name: str) -> Track:
-    """One track as it is heard, all segments together; what is withheld is left out. Raises
-    `KeyError`, `TypeError` where it is no manifest."""
+    """Return one track of all segments, without its withheld audio. Raises `KeyError`, `TypeError`
+    if the manifest is invalid."""
     received = left_out = end = 0
     holes: list[Hole] = []
     broken: list[str] = []
@@ -92,17 +94,17 @@ def track_of(manifest: Json, name: str) -> Track:
 
 
 def end_of(manifest: Json) -> End | None:
-    """What is missing at the end, if anything may be."""
-    told = manifest.get("lost_at_end")
-    if not told:
+    """Return the frames that may be missing at the end, or None."""
+    lost = manifest.get("lost_at_end")
+    if not lost:
         return None
-    tracks = told.get("tracks")
+    tracks = lost.get("tracks")
     holes = tracks and {name: tuple(map(_hole, each)) for name, each in tracks.items()}
-    return End(told["frames"], told["until_ms"], told["reason"], holes)
+    return End(lost["frames"], lost["until_ms"], lost["reason"], holes)
 
 
 def contradictions(manifest: Json) -> list[str]:
-    """Where sums of the manifest are not what they are sums of."""
+    """Return the sums of the manifest that differ from the sum of their parts."""
     by_reason, frames = manifest.get("lost_for"), manifest["frames"]
     wrong = []
     if by_reason is not None and sum(by_reason.values()) != frames["lost"]:
@@ -114,8 +116,8 @@ def contradictions(manifest: Json) -> list[str]:
 
 
 def reason_of(timestamp: int, name: str, track: Track, end: End | None) -> str | None:
-    """Why the frame of that timestamp is missing on the track `name`; None where the manifest does
-    not say so."""
+    """Return the reason why the frame with this timestamp is missing on the track `name`; None if
+    the manifest does not list it."""
     at = timestamp * SAMPLES_PER_MS
     holes = track.holes
     if end is not None and end.holes is not None:
@@ -129,8 +131,8 @@ def reason_of(timestamp: int, name: str, track: Track, end: End | None) -> str |
     return (after and end.reason) or None
 
 
-def _hole(told: Json) -> Hole:
-    return Hole(told["at"], told["at"] + told["samples"], told["frames"], told["reason"])
+def _hole(lost: Json) -> Hole:
+    return Hole(lost["at"], lost["at"] + lost["samples"], lost["frames"], lost["reason"])
 
 
 def _near(holes: tuple[Hole, ...], at: int) -> Iterator[Hole]:

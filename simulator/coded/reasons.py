@@ -1,6 +1,6 @@
-"""Whether the manifest's reasons for what is missing inside a track are true. Pure.
+"""Check the manifest's reasons for the frames that are missing within a track. Pure.
 
-A frame that was sent, or was lost after it was numbered, must never count as not sent. Silence
+A frame that was sent, or that was lost after it was numbered, must never count as not sent. Silence
 counts as not sent if no number is missing between the frames around it.
 """
 
@@ -24,7 +24,7 @@ class Turn:
 
     @property
     def middle(self) -> int:
-        """The sample in the middle of where the frame lies, or would lie."""
+        """The sample in the middle of the frame's place, whether it was recorded or not."""
         return self.timestamp * SAMPLES_PER_MS + FRAME_SAMPLES // 2
 
 
@@ -37,8 +37,8 @@ class _Gap:
 
 
 def untrue(turns: Iterable[Turn], holes: Sequence[Hole]) -> list[str]:
-    """Return what of the reasons is not true. `turns`: all of a track, in order; `holes`: those
-    that the manifest lists of this track."""
+    """Return the reasons that are wrong. `turns`: all turns of a track, in order; `holes`: the
+    track's holes in the manifest."""
     wrong: list[str] = []
     for gap in _gaps(turns):
         wrong += [
@@ -59,7 +59,7 @@ def untrue(turns: Iterable[Turn], holes: Sequence[Hole]) -> list[str]:
 
 
 def _gaps(turns: Iterable[Turn]) -> Iterator[_Gap]:
-    """Yield what is missing after a recorded frame."""
+    """Yield the missing turns after each recorded frame, if there are any."""
     gap: _Gap | None = None
     for turn in turns:
         if not turn.recorded:
@@ -75,7 +75,7 @@ def _gaps(turns: Iterable[Turn]) -> Iterator[_Gap]:
 
 
 def reason_at(turn: Turn, holes: Iterable[Hole]) -> str | None:
-    """Return the reason of the hole in which the frame's place lies."""
+    """Return the reason of the hole at the frame's place; None if there is no hole."""
     slack = JITTER_SAMPLES // 2
     for hole in holes:
         if hole.at - slack <= turn.middle < hole.end + slack:

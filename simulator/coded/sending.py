@@ -1,9 +1,9 @@
-"""Sends coded audio on many media streams at once, at Twilio's pace and for little CPU.
+"""Send coded audio on many media streams at once, at Twilio's pace and with little CPU.
 
-The handshake and everything that the gateway sends go through websockets' Sans-I/O protocol; the
-frames, whose form never changes, are written to the transport as they are (masked with zeros, which
-cost the receiver what any mask does). As Twilio does, it throws away what the socket does not take
-in time, and does not connect again.
+The handshake and all messages of the gateway go through websockets' Sans-I/O protocol. The frames
+always have the same form, so they are written directly to the transport. They are masked with
+zeros, which cost the receiver as much as any other mask. Like Twilio, this sender drops the frames
+that the socket does not accept in time, and does not connect again.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from simulator.script import Json, LegStatus
 from simulator.world import Leg, MediaStream, StreamStatus, World
 
 SEND_BUFFER_BYTES = 32 * 1024
-"""Of the kernel, for each socket: about a second of audio. What is there is not thrown away."""
+"""The kernel's buffer for each socket: about a second of audio. Frames in it are not dropped."""
 
 CLOSE_S = 3.0
 _HEAD = b'{"event":"media","sequenceNumber":"%d","media":{"track":"%s","chunk":"%d","timestamp":"'
@@ -37,8 +37,8 @@ _TAIL = b'"},"streamSid":"%s"}'
 
 
 class CodedMedia:
-    """All media streams of a run; `streams` in the order in which they were begun. `send` is what
-    `TwilioRest` wants to be given."""
+    """All media streams of a run. `streams`: in the order in which they began; `send`: the `Sender`
+    for `TwilioRest`."""
 
     def __init__(self, pacer: Pacer) -> None:
         self._pacer = pacer
@@ -46,7 +46,7 @@ class CodedMedia:
         self.streams: list[CodedStream] = []
 
     async def send(self, world: World, media_stream: MediaStream, credentials: Credentials) -> None:
-        """Runs a media stream to its end; what went wrong stands in its `trouble`."""
+        """Run a media stream to its end. Its `trouble` then says what went wrong."""
         leg = world.legs[media_stream.call_sid]
         coded = CodedStream(next(self._numbers), media_stream, line=leg.line)
         self.streams.append(coded)
@@ -77,8 +77,8 @@ class CodedMedia:
 
 @dataclass(slots=True)
 class _Lasting:
-    """Whether a media stream still runs, when called. `over_at`: when it had to end, by
-    `time.monotonic`."""
+    """A function that returns whether a media stream still runs. `over_at`: when it should have
+    ended, by `time.monotonic`."""
 
     leg: Leg
     media_stream: MediaStream
@@ -93,7 +93,7 @@ class _Lasting:
 
 
 async def connected(one: "CodedSocket", url: str) -> None:
-    """Opens the socket; returns once the handshake is done. Raises `OSError`."""
+    """Open the socket. Return after the handshake. Raises `OSError`."""
     parts = urlsplit(url)
     sock = socket.socket()
     try:
@@ -109,18 +109,18 @@ async def connected(one: "CodedSocket", url: str) -> None:
 
 
 class CodedSocket(asyncio.Protocol):
-    """One media stream's socket. `over` is set when it sends no more: it was stopped, or is gone.
+    """One media stream's socket. `over` is set when it stops sending: it was stopped, or closed.
 
-    `goes_on` is asked before each frame.
+    `is_running` is called before each frame; False: send `stop`.
     """
 
     def __init__(
-        self, coded: CodedStream, credentials: Credentials, goes_on: Callable[[], bool]
+        self, coded: CodedStream, credentials: Credentials, is_running: Callable[[], bool]
     ) -> None:
         self._coded = coded
         self._media_stream = coded.media_stream
         self._account_sid = credentials.account_sid
-        self._goes_on = goes_on
+        self._is_running = is_running
         self._websocket = ClientProtocol(parse_uri(self._media_stream.url))
         self._signature = signature(credentials.auth_token, self._media_stream.url)
         self._sequence = 0
@@ -134,7 +134,7 @@ class CodedSocket(asyncio.Protocol):
         self.stopped = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Sends the handshake."""
+        """Send the handshake."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=0)
         request = self._websocket.connect()
@@ -144,7 +144,7 @@ class CodedSocket(asyncio.Protocol):
         self._flush()
 
     def data_received(self, data: bytes) -> None:
-        """The answer to the handshake, a ping, a close frame."""
+        """Handle the answer to the handshake, a ping, or a close frame."""
         self._websocket.receive_data(data)
         for event in self._websocket.events_received():
             if isinstance(event, Response) and not self.opened.done():
@@ -154,11 +154,11 @@ class CodedSocket(asyncio.Protocol):
         self._flush()
 
     def eof_received(self) -> None:
-        """Nothing more will come."""
+        """Note that the other side sends no more."""
         self._websocket.receive_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
+        """Note that the connection is closed, and why."""
         if not self.opened.done():
             self.opened.set_exception(ConnectionError(f"closed in the handshake: {exc}"))
         if not self.stopped and self._media_stream.trouble is None:
@@ -169,19 +169,19 @@ class CodedSocket(asyncio.Protocol):
         self.closed.set()
 
     def pause_writing(self) -> None:
-        """The kernel takes no more."""
+        """Note that the kernel's buffer is full."""
         self._full = True
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """Note that the kernel's buffer has space again."""
         self._full = False
 
     def turn(self) -> bool:
-        """Sends a frame on each track, or throws them away; False: there is nothing more to send.
-        To be called every 20 ms."""
+        """Send a frame on each track, or drop both. Return False if there is nothing more to send.
+        Call this every 20 ms."""
         if self.over.is_set():
             return False
-        if not self._goes_on():
+        if not self._is_running():
             self._stop()
             return False
         coded, number = self._coded, self._coded.turns
@@ -197,14 +197,14 @@ class CodedSocket(asyncio.Protocol):
             return True
         if self._full:
             coded.thrown_away.append(number)
-            self._sequence += len(TRACKS)  # Twilio counts what it throws away
+            self._sequence += len(TRACKS)  # Twilio numbers frames before it drops them
             return True
         self._chunk += 1
         self._write(self._pair(number, timestamp))
         return True
 
     def abort(self) -> None:
-        """Ends it whatever it is at."""
+        """Close the socket at once, in any state."""
         if self.opened.done() and not self.opened.cancelled():
             self.opened.exception()  # seen
         if self._transport is not None:

@@ -1,4 +1,4 @@
-"""What was sent on one coded media stream: enough to make every frame of it again."""
+"""The record of one coded media stream, from which all of its frames can be reproduced."""
 
 import asyncio
 from array import array
@@ -15,20 +15,23 @@ from simulator.world import MediaStream
 
 
 class Fate(Enum):
-    """What became of a turn's frames before they were on the socket."""
+    """Whether a turn's frames were sent on the socket."""
 
     SENT = "sent"
-    LOST_BEFORE = "lost before"  # numbered, and lost before the socket, or thrown away by it
-    NEVER_MADE = "never made"  # silence: neither made nor numbered
+    LOST_BEFORE = "lost before"  # numbered, then lost before the socket or dropped at it
+    NEVER_MADE = "never made"  # silence: neither created nor numbered
 
 
 @dataclass(slots=True)
 class CodedStream:
-    """`number` is the media stream's in the run. `turns`: how many times 20 ms have passed since
-    its first frames; `thrown_away`: the turns in which nothing could be sent, as the socket took no
-    more; `line`: what the frames go through; `began_at`: when turn 0 was (ms since the epoch);
-    `over`: set when the socket is gone; `turned_at`: when each turn was, by `time.monotonic`;
-    `closed_at`: when the other side closed the socket, likewise."""
+    """A media stream and its turns of 20 ms.
+
+    `number`: of the media stream in the run; `turns`: how many there were; `thrown_away`: the turns
+    whose frames were dropped because the socket was full; `line`: the faults of the call's media;
+    `began_at`: the time of turn 0 (ms since the epoch); `over`: set when the socket is closed;
+    `turned_at`: the time of each turn, by `time.monotonic`; `closed_at`: when the other side closed
+    the socket, likewise.
+    """
 
     number: int
     media_stream: MediaStream
@@ -42,7 +45,7 @@ class CodedStream:
 
     @property
     def frames(self) -> int:
-        """How many frames were sent, both tracks."""
+        """The number of frames that were sent, both tracks together."""
         line, turns = self.line, range(self.turns)
         unsent = {*line.silent, *line.lost, *self.thrown_away} if self.turns else ()
         return len(TRACKS) * (self.turns - sum(number in turns for number in unsent))
@@ -59,7 +62,7 @@ class CodedStream:
                 yield number, timestamp, Fate.SENT
 
     def sent(self, track: str) -> Iterator[tuple[int, SentFrame]]:
-        """Number and frame of each that was sent on a track, in order."""
+        """Yield the frames that were sent on a track with their numbers, in order."""
         for number, timestamp, fate in self.fates():
             if fate is Fate.SENT:
                 yield number, SentFrame(track, timestamp, payload(self.number, track, number))

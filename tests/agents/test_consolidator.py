@@ -60,7 +60,8 @@ def test_a_record_makes_a_version_of_the_contact() -> None:
 
 
 def test_a_record_that_says_nothing_is_no_step() -> None:
-    """The closing of a media stream, which the recorder tells, and a record that came before."""
+    """The closing of a media stream, which the recorder reports, and a repeated record change
+    nothing."""
     core = ContactsCore(HISTORY)
     closed = MediaStreamClosed("MZ1", LEG, TASK, None, 1, "g", 1, NOON, "stop", "", 1, 1, 0)
     assert Step(None) == core.on_record(TASK, None, closed, NOON)
@@ -82,7 +83,7 @@ def test_parts_before_the_call_are_kept() -> None:
 @settings(max_examples=examples(40), deadline=None)
 @given(histories())
 def test_the_last_version_says_the_same_in_any_order(records: list[Input]) -> None:
-    """What is published last depends on the records, not on their order."""
+    """The last published version depends on the records, not on their order."""
 
     def last(order: list[Input]) -> Contact | None:
         core, state, found = ContactsCore(HISTORY), None, None
@@ -158,7 +159,7 @@ def test_a_contact_that_waits_in_vain_gets_a_last_version() -> None:
 
 
 def test_a_late_recording_after_the_last_version_is_a_later_one() -> None:
-    """The state is recalled as it was saved: what comes of it is newer than the last version."""
+    """The state is recalled as it was saved, and the result is newer than the last version."""
     core = ContactsCore(HISTORY)
     left = core.on_record(TASK, None, LEFT, NOON)
     saved = state_of(core.on_record(TASK, state_of(left), opened(1), NOON))
@@ -170,7 +171,7 @@ def test_a_late_recording_after_the_last_version_is_a_later_one() -> None:
 
 
 class Database:
-    """A repository whose first answers fail."""
+    """A repository that fails a few times first."""
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)

@@ -144,7 +144,7 @@ def test_states_are_never_written_out_of_order(
 
 
 class FullProducer:
-    """A producer whose buffer has no room for some partitions."""
+    """A producer without buffer space for some partitions."""
 
     def __init__(self, full: set[int]) -> None:
         self.full = full

@@ -55,7 +55,7 @@ def test_versions_follow_each_other_in_number_and_time(
 
 @dataclass
 class Topic:
-    """The topic as publisher and reader see it: what is published is read at once."""
+    """The topic between publisher and reader: a published record is read at once."""
 
     history: PolicyHistory
     held_back: dict[str, PolicyHeldBack] = field(default_factory=dict)
@@ -178,7 +178,7 @@ async def test_a_first_list_takes_effect_once_two_reads_agree(scene: Callable[..
 async def test_a_missing_or_wrong_list_is_an_alarm_until_it_is_right(
     scene: Callable[..., Scene],
 ) -> None:
-    """Nothing is published meanwhile; the alarm says what is wrong, and ends."""
+    """A missing or wrong list is not published; the alarm names the problem and ends with it."""
     here = scene(ANN)
     steps: list[tuple[Callable[[], object], str]] = [
         (here.path.unlink, "cannot be read"),
@@ -258,7 +258,7 @@ async def test_what_is_held_back_can_be_accepted(scene: Callable[..., Scene]) ->
 
 
 async def test_an_acceptance_of_another_list_does_not_count(scene: Callable[..., Scene]) -> None:
-    """What was accepted is the content that was shown."""
+    """An acceptance applies only to the list that the operator saw."""
     here = scene(*TEN)
     here.write(TEN[0])
     await here.passes(3)
@@ -315,7 +315,8 @@ async def test_publishing_that_fails_turns_health_red(scene: Callable[..., Scene
 async def test_processes_with_different_files_do_not_fight(
     scene: Callable[..., Scene], tmp_path: Path
 ) -> None:
-    """Each publishes its own change once; the one whose list is not in force is red."""
+    """Each process publishes its own change once; the one whose list is not in force is
+    unhealthy."""
     here = scene(ANN, BOB)
     (tmp_path / "other").write_text(f"{ANN}\n")
     other = Health()

@@ -1,5 +1,5 @@
-"""A gateway whose epoch is below one that was heard of it: its clock was set back, or two processes
-have one name."""
+"""A gateway whose epoch is lower than an earlier one: its clock was set back, or two processes
+share a name."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ T = 1_000_000
 
 @dataclass
 class Scene:
-    """The stream manager, and a Twilio and a gateway that do at once what they are asked."""
+    """The stream manager, with a Twilio and a gateway that respond at once."""
 
     epoch: int
     greater_epoch: int

@@ -1,4 +1,4 @@
-"""The stream manager's wiring: which record goes where."""
+"""The stream manager's adapter: the topic of each record."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def _running() -> CallStreams:
 
 
 def test_commands_and_reports_go_to_their_topics_under_the_task() -> None:
-    """Commands to stream.commands, what happened to stream.events, all keyed by the task SID."""
+    """Commands go to stream.commands, reports to stream.events, all with the task SID as key."""
     outputs = _core().on_record(TASK, None, call(ACTIVE), T).outputs
 
     assert {TASK} == {o.key for o in outputs}
@@ -74,7 +74,7 @@ def test_each_decision_is_in_the_log_beside_the_audio() -> None:
 
 
 def test_its_own_records_are_no_news() -> None:
-    """What it wrote on stream.events comes back to it, and changes nothing."""
+    """Its own records on stream.events change nothing."""
     core, state = _core(), _running()
     for output in core.on_record(TASK, None, call(ACTIVE), T).outputs:
         if output.topic is STREAM_EVENTS:

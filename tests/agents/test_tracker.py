@@ -1,4 +1,4 @@
-"""The tracker's and the resolver's cores: what is published, what is refused."""
+"""The cores of tracker and resolver: published and refused records."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ ALIAS = CallAlias(CUSTOMER_LEG, TASK, T0)
 
 
 def topics(step: Step[object]) -> list[Topic]:
-    """Where the step's outputs go."""
+    """Return the topics of the step's outputs."""
     return [output.topic for output in step.outputs]
 
 
@@ -69,7 +69,7 @@ def test_an_event_without_task_is_the_resolvers() -> None:
 
 
 def test_an_event_of_a_forgotten_call_is_refused() -> None:
-    """Also where no tick has come yet: the mark takes the call's place now."""
+    """An event of a forgotten call is refused, even before the tick that forgets the call."""
     call = tracked(inbound().task("canceled", 5_000).events)
     due = T0 + 5_050 + FORGOTTEN_AFTER_MS
     [created] = inbound().events
@@ -101,7 +101,7 @@ def test_ticks_sweep_forget_and_drop() -> None:
 
 
 def test_the_resolver_takes_only_what_has_a_leg_and_no_task() -> None:
-    """All else is the tracker's, or nobody's."""
+    """All other events are the tracker's, or are ignored."""
     core = ResolverCore()
     [created] = inbound().events
     odd = replace(callback(), type="com.twilio.voice.insights.call-summary.complete")
@@ -113,7 +113,7 @@ def test_the_resolver_takes_only_what_has_a_leg_and_no_task() -> None:
 
 
 def test_the_resolver_publishes_under_the_task() -> None:
-    """What waited, when the alias comes; what comes later, at once."""
+    """Waiting events are published once the alias arrives, later ones at once."""
     core = ResolverCore()
     found = replace(callback(), task_sid=TASK)
 
@@ -128,7 +128,7 @@ def test_the_resolver_publishes_under_the_task() -> None:
 
 
 def test_the_resolver_refuses_what_finds_no_room() -> None:
-    """It goes to the dead letters; what waits stays."""
+    """An event that finds no space becomes a dead letter; waiting events stay."""
     core = ResolverCore()
     state: CallAliasState | None = None
     for number in range(MOST_WAITING):

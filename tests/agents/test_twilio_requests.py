@@ -170,13 +170,14 @@ ANSWERS = st.fixed_dictionaries(
 def test_no_command_and_no_answer_reaches_anything_else(
     commands: list[StreamCommand], answer: Mapping[str, Any]
 ) -> None:
-    """Whatever SIDs a command has, and whatever Twilio, or who stands in for it, answers."""
+    """No SIDs in commands or answers lead to requests for other resources, even if the answers are
+    forged."""
     _only_allowed(virtually(_carried_out(commands, answer)))
 
 
 @st.composite
 def _hostile_events(draw: st.DrawFn) -> list[CtiEvent]:
-    """A call whose attributes, worker and callbacks say what they like."""
+    """Return the events of a call with arbitrary attributes, worker attributes and callbacks."""
     story = Story(
         attributes={
             "call_sid": draw(TEXTS),

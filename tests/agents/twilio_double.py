@@ -17,8 +17,8 @@ TOKEN = "the-auth-token"
 
 @dataclass(frozen=True)
 class Reply:
-    """An odd answer. `does`: what was asked is done all the same; `until`: it's answered only then;
-    `resets`: the connection breaks instead."""
+    """An unusual reply. `does`: the request takes effect all the same; `until`: it is answered only
+    then; `resets`: the connection breaks instead."""
 
     status: int = 500
     text: str = ""
@@ -31,10 +31,10 @@ class Reply:
 
 @dataclass
 class TwilioDouble:
-    """`requests` tells all that was asked, as (kind, call or conference or task SID, form);
-    `refused` counts those with wrong credentials; `failures` are answered first, one each, as
-    (status, code) or an odd reply; `calls` hold each leg's status, `ends` where a leg comes from
-    and goes to. `conflict` is how a second start of a name is answered; None: it starts another."""
+    """`requests`: all requests, as (kind, call or conference or task SID, form); `refused`: the
+    number of those with wrong credentials; `failures`: the first answers, as (status, code) or an
+    unusual reply; `calls`: the status of each leg; `ends`: the two ends of each leg; `conflict`:
+    the answer to a second start with the same name; None: it starts another media stream."""
 
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     refused: int = 0

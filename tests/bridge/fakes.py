@@ -1,4 +1,4 @@
-"""A Kafka and a Kinesis in memory, as far as the bridge can tell them from real ones."""
+"""Kafka and Kinesis in memory, with the behaviour that the bridge depends on."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -51,7 +51,8 @@ class FakeWriter:
             raise TimeoutError
 
     async def write(self, messages: tuple[Message, ...], checkpoint: BridgeCheckpoint) -> None:
-        """May fail before the commit, or after it: the caller cannot tell."""
+        """Write in a transaction. It may fail before or after the commit, which the caller cannot
+        distinguish."""
         fate = self._fate("write")
         await asyncio.sleep(0)
         if self._epoch != self._kafka.epochs[self._place.transactional_id]:

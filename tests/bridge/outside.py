@@ -36,7 +36,7 @@ asyncio.run(run_role(Role.BRIDGE, run, load(None)))
 
 
 def free_port() -> int:
-    """A port that nobody listens on just now."""
+    """Return a port that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -150,7 +150,7 @@ class Bridges:
 
 
 def event(number: int, shard_key: str, *, padding: int = 0) -> bytes:
-    """An event that nobody knows, numbered."""
+    """Return a numbered event of an unknown type."""
     document = {
         "specversion": "1.0",
         "id": f"EV{number}",

@@ -41,14 +41,14 @@ def answer(*sequence_numbers: int, iterator: str | None = "next", behind: int = 
 
 
 class FakeClient:
-    """Gives its answers in turn, and keeps what it was asked."""
+    """Returns its answers in turn, and keeps the requests."""
 
     def __init__(self, *answers: Any) -> None:
         self._answers = list(answers)
         self.asked: list[Any] = []
 
     def get_shard_iterator(self, **arguments: Any) -> Any:
-        """Named after where it begins."""
+        """Return an iterator named after its position."""
         self.asked.append(arguments.get("StartingSequenceNumber", arguments["ShardIteratorType"]))
         return {"ShardIterator": f"from {self.asked[-1]}"}
 
@@ -94,7 +94,8 @@ async def test_reads_on_after_a_position() -> None:
 
 
 async def test_an_expired_iterator_is_renewed_from_what_was_read() -> None:
-    """It goes on after the last record, and the caller sees nothing of it."""
+    """An expired iterator is replaced by one after the last record, without an error for the
+    caller."""
     client = FakeClient(answer(1, 2), failure("ExpiredIteratorException"), answer(3))
     reader = reader_of(client)
     await reader.read()
@@ -135,7 +136,7 @@ async def test_other_failures_are_the_callers(raised: Exception, expected: type[
 
 
 class Describing:
-    """A client whose stream is another one each time it is asked."""
+    """A client whose stream is a different one at each request."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -151,8 +152,8 @@ class Describing:
 
 
 async def test_all_who_ask_at_once_share_an_answer_begun_after_they_asked() -> None:
-    """Where every shard fails at once Kinesis is not asked for each; none is told what may have
-    been so before it asked; and an error is shared as well."""
+    """If all shards fail at once, one request serves all. A caller never gets an answer from before
+    its call, and errors are shared too."""
     kinesis = Kinesis(Settings())
     client = kinesis._client = Describing()  # type: ignore[assignment]
     first = await kinesis.incarnation()

@@ -1,4 +1,4 @@
-"""One shard is carried exactly once, in order, whatever fails and whoever interferes."""
+"""A shard is carried exactly once and in order, despite failures and other carriers."""
 
 import asyncio
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def fate_of(script: list[str]) -> Fate:
 
 
 def numbers(kafka: FakeKafka) -> list[int]:
-    """What is on cti.events."""
+    """Return the numbers of the events on cti.events."""
     return [number_of(decode(message.value)) for message in kafka.log]
 
 
@@ -81,7 +81,7 @@ def test_two_that_believe_they_own_it_write_each_event_once(a: list[str], b: lis
 @settings(deadline=None)
 @given(st.integers(1, 12))
 def test_a_stop_is_between_transactions(reads: int) -> None:
-    """Stopped at any time, a carrier ends; the next one goes on where it was."""
+    """A carrier that is stopped at any time ends, and the next one continues from its position."""
     kafka = FakeKafka()
     left = reads
 

@@ -42,7 +42,7 @@ def test_each_role_can_be_run(role: Role) -> None:
     ],
 )
 def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
-    """What is no command, or a wrong argument, ends with status 2."""
+    """An unknown command or a wrong argument ends with status 2."""
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert 2 == ended.value.code
@@ -61,8 +61,8 @@ def test_a_wrong_setting_is_status_2(
 def test_a_rebuild_needs_a_kafka(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """A configured one, or the one of a state directory: else status 2, 1 where a directory was
-    named. Neither makes a directory."""
+    """Without a configured Kafka or a state directory the status is 2, with a missing directory 1.
+    No directory is created."""
     monkeypatch.setenv("FLEXCAPTURE_NO_ENV_FILE", "1")
     monkeypatch.chdir(tmp_path)
     assert 2 == main(["rebuild", "tracker"])
@@ -83,7 +83,7 @@ def test_a_rebuild_needs_a_kafka(
 
 
 def test_the_cause_of_a_group_is_its_first_error() -> None:
-    """What is told of a group of errors is an error, not the group."""
+    """A group of errors is reported by its first error."""
     error = ValueError("why")
     assert error is root_cause(ExceptionGroup("outer", [ExceptionGroup("inner", [error])]))
 

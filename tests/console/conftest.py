@@ -92,7 +92,7 @@ def console(tmp_path: Path, migrated: Path, hurried: None) -> Iterator[Console]:
 
 @pytest.fixture
 async def visitor(console: Console) -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody without token or cookie."""
+    """Return a client without token or cookie."""
     transport = httpx.ASGITransport(console.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://console.test") as client:
         yield client

@@ -40,7 +40,7 @@ def test_a_list_of_tags_names_the_version_if_one_tag_does(
 
 @given(st.lists(TEXT, max_size=3))
 def test_no_header_breaks_the_condition(fields: list[str]) -> None:
-    """What is no list of tags is ignored, except for `*`."""
+    """A header that is not a list of tags is ignored, except for `*`."""
     if '"' not in "".join(fields):
         is_star = [f.strip(" \t") for f in fields if f.strip(" \t,")] == ["*"]
         assert is_star or not none_match_fails(fields, '"x"')

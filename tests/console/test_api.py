@@ -85,7 +85,8 @@ async def test_a_contact_is_shown_as_the_contract_says(
 
 
 async def test_gaps_say_where_they_are_and_why(client: httpx.AsyncClient, console: Console) -> None:
-    """Before the first recording, after the last, all of it; null where there is no neighbour."""
+    """Gaps before the first recording, after the last, and over the whole call; a missing neighbour
+    is null."""
     gaps = (
         ContactGap(NOON, NOON + 1_500, "", RECORDING.inum, "late-start"),
         ContactGap(NOON + 22_000, NOON + 30_000, RECORDING.inum, "", "socket-dropped", "17"),
@@ -125,7 +126,7 @@ async def test_gaps_say_where_they_are_and_why(client: httpx.AsyncClient, consol
 
 
 async def test_calls_in_progress(client: httpx.AsyncClient, console: Console) -> None:
-    """Connections and media streams of the calls that go on, and of no other."""
+    """The connections and media streams of the calls in progress, and of no others."""
     console.repository.save(CONTACT)
     console.repository.save(LIVE)
     (call,) = (await client.get("/api/calls")).json()["calls"]
@@ -332,7 +333,7 @@ async def test_unmatched_recordings_are_listed(client: httpx.AsyncClient, consol
 async def test_other_lists_of_recordings_are_refused(
     client: httpx.AsyncClient, query: str, named: str
 ) -> None:
-    """400; the error names the parameter and says what is possible."""
+    """Other lists are answered with 400; the error names the parameter and the valid values."""
     answer = await client.get(f"/api/recordings?{query}")
     assert 400 == answer.status_code
     assert answer.json()["error"].startswith(f"{named}:")
@@ -394,7 +395,7 @@ async def test_the_whole_audio(client: httpx.AsyncClient, console: Console) -> N
 async def test_a_range_of_the_audio(
     client: httpx.AsyncClient, console: Console, wanted: str, start: int, end: int | None
 ) -> None:
-    """206 with exactly those bytes, and where they lie."""
+    """A range is answered with 206, exactly those bytes, and their position."""
     console.repository.save(CONTACT)
     answer = await client.get(AUDIO, headers={"Range": wanted})
     size = len(console.wav)
@@ -588,7 +589,7 @@ async def test_a_recording_can_be_withheld_after_it_is_complete(
 async def test_contradictions_of_attributes_are_shown(
     client: httpx.AsyncClient, console: Console
 ) -> None:
-    """What was told, what holds, since when, and of whom."""
+    """Each contradiction has the stated value, the value in force, the time and the worker."""
     told = ContactContradiction(None, "direction", "internal", "inbound", NOON + 5_000)
     console.repository.save(replace(CONTACT, contradictions=(told,)))
     (contact,) = (await client.get("/api/contacts")).json()["contacts"]

@@ -174,7 +174,7 @@ def test_no_request_gets_a_500(server: tuple[str, int], sent: Sent) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_get_a_500(server: tuple[str, int], request: bytes) -> None:
-    """What is no request at all is answered 400, with the same headers, or not at all."""
+    """Bytes that are not a request are answered with 400 and the same headers, or not at all."""
     assert_safe(answers(server, request + b"\r\n\r\n", patience_s=0.1))
 
 

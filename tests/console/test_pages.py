@@ -1,4 +1,4 @@
-"""The pages: what they show."""
+"""The content of the pages."""
 
 from dataclasses import replace
 
@@ -68,7 +68,7 @@ async def test_the_contact_page_shows_the_contact(
 async def test_gaps_and_recordings_stand_in_the_order_of_time(
     client: httpx.AsyncClient, console: Console
 ) -> None:
-    """Each gap says how long it is, where, and why; supplements stand with their recording."""
+    """Each gap has its length, time and reason; supplements are next to their recordings."""
     again = replace(
         RECORDING, inum="178000002500000043", recording_id="178000002500000043-a",
         stream_sid="MZ2", started_at=NOON + 24_500,
@@ -203,7 +203,7 @@ async def test_the_search_page_pages(client: httpx.AsyncClient, console: Console
 async def test_the_search_page_takes_times_of_its_form(
     client: httpx.AsyncClient, console: Console
 ) -> None:
-    """A time without offset is UTC there; one that is none is told."""
+    """A time without an offset is in UTC; an invalid time is reported."""
     console.repository.save(CONTACT)
     found = await client.get("/search?from=2026-05-28T20:26&to=2026-05-28T20:27:00")
     assert CONTACT.contact_id in found.text

@@ -30,7 +30,7 @@ from tests.pipeline.store.contacts import CONTACT, NOON, RECORDING, contacts
 
 @given(st.integers(0, 4_000_000_000_000))
 def test_times_read_back(at: int) -> None:
-    """What is shown means the same moment, to the millisecond."""
+    """A formatted time means the same moment, to the millisecond."""
     text = rfc3339(at)
     assert text is not None
     assert at == parse_rfc3339(text)
@@ -122,7 +122,7 @@ def test_every_bar_lies_on_the_time_line(contact: Contact) -> None:
 
 
 def test_the_time_line_of_a_transferred_call() -> None:
-    """Two sessions and the recording; who never accepted has no bar."""
+    """Two sessions and the recording have bars; an agent that never accepted has none."""
     line = time_line(CONTACT, 0)
     labels = ["ann@example.com", "bob@example.com", "Recording", "Missing"]
     assert labels == [b.label for b in line.bars]
@@ -198,5 +198,5 @@ def test_any_query_of_recordings_is_read_or_refused(query: list[tuple[str, str]]
     [(0, "0:00"), (61_999, "1:01"), (3_723_000, "1:02:03"), (None, "–")],  # noqa: RUF001
 )
 def test_durations_for_a_person(ms: int | None, text: str) -> None:
-    """Minutes and seconds, hours where there are any."""
+    """Minutes and seconds, and hours only if there are any."""
     assert text == lasting(ms)

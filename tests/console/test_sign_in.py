@@ -218,7 +218,7 @@ async def test_https_is_insisted_on_over_https_alone(visitor: httpx.AsyncClient,
 async def test_sessions_are_listed_and_ended(
     visitor: httpx.AsyncClient, other: httpx.AsyncClient, console: Console
 ) -> None:
-    """With time, address and browser; what is ended opens nothing any more."""
+    """Sessions are listed with time, address and browser; an ended session gives no access."""
     await signed_in(visitor)
     console.clock.now += 1_000
     other.headers["User-Agent"] = "Browser <2>"
@@ -255,7 +255,8 @@ async def test_other_sites_end_no_session(visitor: httpx.AsyncClient) -> None:
 async def test_what_people_do_is_in_the_audit_table(
     visitor: httpx.AsyncClient, console: Console
 ) -> None:
-    """Sign-ins, failed ones too, playback, download, sign-out: who, which, when, from where."""
+    """Sign-ins, failed ones too, playback, download and sign-out are recorded with actor, object,
+    time and address."""
     console.repository.save(CONTACT)
     await visitor.post("/sign-in", data={"token": "wrong"})
     await signed_in(visitor)

@@ -1,4 +1,4 @@
-"""Where a batch says that frames are missing: sequence numbers that were skipped over a hole."""
+"""Breaks in a batch: holes in a track over which sequence numbers are missing."""
 
 import json
 from collections import Counter
@@ -57,8 +57,8 @@ sent = st.tuples(
 @settings(max_examples=examples(200))
 @given(st.lists(sent, max_size=80), st.integers(1, 5))
 def test_breaks_are_at_the_frames_whose_hole_has_a_skipped_number(events, per_call):
-    """And nowhere else: not where Twilio sent nothing, and not where only the other track or a mark
-    is missing and this track has no hole. However the messages come together."""
+    """There are no breaks if Twilio sent nothing, or if only the other track or a mark is missing
+    and this track has no hole. The grouping of messages does not matter."""
     timestamps = dict.fromkeys(TRACKS, 100)
     texts: list[str] = []
     history: list[tuple[str, str, int]] = []  # kind, fate, timestamp
@@ -82,7 +82,8 @@ def test_breaks_are_at_the_frames_whose_hole_has_a_skipped_number(events, per_ca
 
 
 def expected_breaks(history) -> dict[str, list[tuple[int, str]]]:
-    """For each pair of neighbouring frames of a track: what was sent between them?"""
+    """Return the breaks by the messages that were sent between each pair of neighbouring frames of
+    a track."""
     expected: dict[str, list[tuple[int, str]]] = {track: [] for track in TRACKS}
     for track in TRACKS:
         places = [n for n, (k, fate, _) in enumerate(history) if (k, fate) == (track, "arrives")]
@@ -108,7 +109,8 @@ def test_a_pending_break_outlives_a_batch():
 
 
 def test_a_message_without_a_number_counts_as_one():
-    """Others may be missing where it came; the count continues after it."""
+    """A message without a number counts as one, although others may be missing before it. The count
+    continues after it."""
     texts = [
         frame("inbound", 20, "2"),
         frame("inbound", 80, None),
@@ -154,7 +156,7 @@ def test_a_repeated_start_is_a_message_like_any_other():
 
 
 def test_the_usual_batch_has_no_breaks_though_numbers_are_missing():
-    """What is missing then is no frame of this track."""
+    """The missing numbers are not frames of this track."""
     texts = [frame("inbound", 20 * n, str(2 + 3 * n)) for n in range(50)]
     assert [] == breaks_of(texts)["inbound"]
 

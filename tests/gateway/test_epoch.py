@@ -94,7 +94,7 @@ async def test_lives_in_the_same_directory_have_ascending_epochs(
 async def test_without_a_directory_an_epoch_is_above_those_in_the_log(
     in_log: dict[str, int],
 ) -> None:
-    """An earlier life, whose machine's clock was ahead, has announced a greater one."""
+    """The log has a higher epoch from an earlier process on a machine with a fast clock."""
     assert LOG_TIME == await began(None, LOG_TIME)
     in_log["gateway-0"] = LOG_TIME + 3_600_000
     assert LOG_TIME + 3_600_001 == await began(None, LOG_TIME)

@@ -27,7 +27,7 @@ class Announcements:
     def publish(
         self, topic: str, key: bytes | None, record: Any, *, partition: int | None = None
     ) -> bool:
-        """Notes whether somebody who connects now is refused."""
+        """Publish, and note whether a new connection is refused at that time."""
         try:
             with closing(socket.create_connection(self._address, timeout=5)):
                 self.taken.append((topic, partition, True))
@@ -49,8 +49,8 @@ def _gateway(publisher: Announcements) -> Gateway:
 
 
 async def test_who_is_told_that_a_gateway_is_up_can_connect_to_it() -> None:
-    """Stream managers have media streams started at once: the port is open before they are told,
-    on every partition, and not before the recorders are."""
+    """Stream managers have media streams started as soon as they learn of a gateway. So the port is
+    open before they are notified, on every partition, and only after the recorders are."""
     port = chosen(["gateway"], {}, [])["gateway"]
     publisher = Announcements(("127.0.0.1", port))
     gateway = _gateway(publisher)
@@ -78,8 +78,8 @@ async def test_one_that_is_stopped_before_kafka_takes_its_announcement_opens_not
 
 
 async def test_one_that_has_an_epoch_of_its_own_does_not_wait_for_kafka_for_ever() -> None:
-    """After some seconds it accepts media streams; what it announced goes out first when Kafka is
-    back, before anything of theirs."""
+    """After some seconds the gateway accepts media streams. Once Kafka is back, the announcement is
+    published first."""
     port = chosen(["gateway"], {}, [])["gateway"]
     publisher = Announcements(("127.0.0.1", port), flushes=0)
     gateway = _gateway(publisher)

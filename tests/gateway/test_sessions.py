@@ -1,4 +1,4 @@
-"""What the shell adds to the protocol: topics, keys, counts of what was dropped, one socket for a
+"""The shell around the protocol: topics, keys, counts of dropped batches, one socket for each
 stream SID."""
 
 from typing import Any
@@ -23,7 +23,7 @@ T0 = 1_700_000_000_000
 
 
 class FakePublisher:
-    """Keeps what it is given, and refuses batches when `full`."""
+    """Keeps the records that it is given, and refuses batches if `full`."""
 
     def __init__(self) -> None:
         self.records: list[tuple[str, bytes | None, Any]] = []
@@ -97,7 +97,8 @@ def test_dropped_batches_are_told_in_their_place_and_in_the_close():
 
 
 def test_a_small_batch_does_not_pass_what_was_dropped_before_it():
-    """The buffer may still take it; the record of what is missing must come first."""
+    """Even if the buffer has space for the batch, the record of the dropped ones must come
+    first."""
     publisher = FakePublisher()
     sessions = sessions_on(publisher)
     session = sessions.open(T0)
@@ -112,7 +113,7 @@ def test_a_small_batch_does_not_pass_what_was_dropped_before_it():
 
 
 def test_a_second_socket_with_the_same_stream_sid_is_refused():
-    """The first one goes on; once it is gone the SID is free."""
+    """The first socket stays open; after it has closed, the SID may be used again."""
     publisher = FakePublisher()
     sessions = sessions_on(publisher)
     first, second = sessions.open(T0), sessions.open(T0)

@@ -41,7 +41,7 @@ def metrics() -> set[str]:
 
 
 def labels_of(expr: str) -> set[str]:
-    """The labels by which an expression's value is told apart."""
+    """Return the labels that an expression groups by."""
     return {
         label.strip() for each in re.findall(r"by \(([^)]*)\)", expr) for label in each.split(",")
     }

@@ -1,4 +1,4 @@
-"""The files for other ways to run it name what there is."""
+"""Deployment files name only existing commands, settings and topics."""
 
 import re
 import stat
@@ -135,7 +135,7 @@ def test_the_image_keeps_its_directories_to_its_user() -> None:
 
 
 def test_compose_and_the_local_broker_are_the_same_kafka() -> None:
-    """The version in compose.yaml is the one whose jars pom.xml names."""
+    """The version in compose.yaml is the version of the jars in pom.xml."""
     version = (ROOT / "infra/local/pom.xml").read_text().split("<version>")[2].split("<")[0]
     assert f"apache/kafka:{version}" in (INFRA / "compose.yaml").read_text()
     assert "4.3.1" == version

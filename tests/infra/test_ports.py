@@ -25,7 +25,7 @@ def test_kept_ports_stay(kept: dict[str, int], names: list[str]) -> None:
 
 
 def test_ports_are_kept_in_the_file(tmp_path: Path) -> None:
-    """What was chosen once is chosen again, also when names are added."""
+    """A chosen port is kept, also when names are added."""
     file = tmp_path / "ports.json"
     first = kept_ports(file, ["kafka", "gateway"])
     more = kept_ports(file, ["kafka", "gateway", "gateway-1"])
@@ -34,7 +34,7 @@ def test_ports_are_kept_in_the_file(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_named() -> None:
-    """A kept port that another program holds is refused, with its number and what it is for."""
+    """A kept port that another program holds is refused, with its number and its purpose."""
     with socket.create_server(("127.0.0.1", 0)) as holder:
         port = holder.getsockname()[1]
         assert not is_free(port)

@@ -16,7 +16,7 @@ def _as_java_reads(text: str) -> str:
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 @example("/home/jürgen/a\\u0041 \n\U0001f600%#x")
 def test_a_value_survives_a_properties_file(value: str) -> None:
-    """It is ASCII, one line, without a backslash of its own, and means what it meant."""
+    """The escaped value is ASCII and one line, and is read back unchanged."""
     text = java_property(value)
     assert text.isascii()
     assert "\n" not in text

@@ -22,8 +22,7 @@ def test_each_file_that_is_named_exists() -> None:
 
 
 def test_each_requirement_has_one_state() -> None:
-    """Requirements are in order, each once; what is not met, or only partly, says what is
-    missing."""
+    """Requirements are in order, each once; those not fully met name the missing part."""
     rows = _ROW.findall(TEXT)
     numbers = [tuple(map(int, number.split("."))) for number, *_ in rows]
     assert len(rows) > 100
@@ -33,6 +32,6 @@ def test_each_requirement_has_one_state() -> None:
 
 
 def test_a_way_to_report_is_named() -> None:
-    """It is private, and no address that nobody reads."""
+    """The way to report is private; no e-mail address is named."""
     assert "private vulnerability reporting" in TEXT
     assert not re.search(r"[\w.]+@[\w-]+\.\w+", TEXT)

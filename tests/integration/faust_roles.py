@@ -86,7 +86,8 @@ async def role_running(
 async def publish(
     settings: Settings, topic: Topic, records: Sequence[tuple[str, Any]], *, transaction: str = ""
 ) -> None:
-    """Puts records on a topic under their keys, in one transaction where it has a name."""
+    """Publish records on a topic under their keys, in one transaction if the transaction has a
+    name."""
     await ensure_topics(settings, [topic])
     name = settings.prefixed(topic.name)
     options = {"transactional_id": settings.prefixed(transaction)} if transaction else {}
@@ -159,7 +160,7 @@ class RoleProcess:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        """Starts it; again, where it was killed."""
+        """Start the process, also again after it was killed."""
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", self._code, env=self._environment
         )

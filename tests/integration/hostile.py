@@ -12,7 +12,7 @@ from simulator.world import MediaStream
 from tests.integration.lone_gateway import CREDENTIALS, PATIENCE_S, LoneGateway
 
 STRANGER = ("127.0.0.9", 0)
-"""Where hostile peers come from: limits for each address must not reach anybody else."""
+"""The source address of hostile peers: limits for each address must not affect other peers."""
 
 TEXT, BINARY, CLOSE, PING, CONTINUED = 0x1, 0x2, 0x8, 0x9, 0x0
 KEY = b64encode(bytes(16)).decode()
@@ -59,7 +59,8 @@ class Peer:
         await self.send(frame(TEXT, text.encode()))
 
     async def status(self) -> int | None:
-        """The status of the answer to a handshake; None where it was cut without one."""
+        """Return the status of the answer to a handshake; None if the connection was closed without
+        one."""
         try:
             async with asyncio.timeout(PATIENCE_S):
                 head = await self._reader.readuntil(b"\r\n\r\n")
@@ -68,8 +69,8 @@ class Peer:
         return int(head.split()[1])
 
     async def closed(self) -> int | None:
-        """Reads on until the gateway ends the connection; its close code, None where it gave
-        none. Raises `TimeoutError` where it keeps the connection."""
+        """Read until the gateway ends the connection. Return its close code, None if it sent none.
+        Raises `TimeoutError` if the gateway keeps the connection."""
         code = None
         async with asyncio.timeout(PATIENCE_S):
             with suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -81,8 +82,8 @@ class Peer:
         return code
 
     async def ended(self) -> None:
-        """Returns once the gateway has ended the connection, whatever it said. Raises
-        `TimeoutError` where it does not."""
+        """Return once the gateway has ended the connection, with any answer or none. Raises
+        `TimeoutError` if it does not."""
         async with asyncio.timeout(PATIENCE_S):
             with suppress(ConnectionError):
                 await self._reader.read()

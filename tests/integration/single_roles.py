@@ -68,7 +68,7 @@ class Roles:
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     addresses: dict[str, str] = field(default_factory=dict)
     listens: dict[str, str] = field(default_factory=dict)
-    """Where gateways and consoles listen."""
+    """The settings for the addresses on which gateways and consoles listen."""
 
     def start(self, counts: Mapping[str, int]) -> None:
         """Start them all at once."""
@@ -115,7 +115,7 @@ class Roles:
             )
 
     def log(self, name: str) -> Path:
-        """Where a process writes."""
+        """Return the log file of a process."""
         return self.directory / f"{name}.log"
 
     def health(self, name: str) -> tuple[int, str]:
@@ -155,7 +155,7 @@ class Roles:
             raise AssertionError(f"not {status} {text!r}: {wrong}") from None
 
     def terminate(self) -> dict[str, int]:
-        """Tell all to stop; their statuses."""
+        """Stop all processes with SIGTERM; return their exit statuses."""
         for process in self.processes.values():
             process.terminate()
         return {name: process.wait(60) for name, process in self.processes.items()}

@@ -1,7 +1,6 @@
-"""Peers that are slow in every way: none may be waited for longer than the gateway waits itself.
-
-Each returns once the gateway has ended it, with the close code, None where it gave none.
-"""
+"""Peers that are slow in various ways: the test waits no longer for them than the gateway does.
+Each function returns once the gateway has ended the connection, with the close code, None if there
+was none."""
 
 import asyncio
 from base64 import b64encode

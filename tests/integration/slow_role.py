@@ -1,4 +1,4 @@
-"""A Faust role whose effects wait, at the event called `slow`, for a file to be there."""
+"""A Faust role whose effects wait for a file to exist at the event `slow`."""
 
 import asyncio
 from pathlib import Path

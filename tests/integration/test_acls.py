@@ -84,8 +84,8 @@ def lacking(text: str, prefix: str) -> dict[str, frozenset[Acl]]:
 
 
 async def until_all_is_granted(started: Roles, cluster: Cluster, prefix: str) -> None:
-    """Grant what each role says it lacks, and nothing else, until all are healthy. What they asked
-    for is then the table."""
+    """Grant each role the permissions that it reports as missing, until all are healthy. Then the
+    granted ACLs are exactly those of the table."""
     granted: dict[str, frozenset[Acl]] = {}
     names = [name for name in started.processes if not name.startswith("console")]
     async with asyncio.timeout(_HEALTHY_S):
@@ -108,8 +108,8 @@ async def until_all_is_granted(started: Roles, cluster: Cluster, prefix: str) ->
 async def test_roles_need_exactly_the_acls_of_the_table(
     secured: SecuredKafka, prefix: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Each role is its own user and starts without ACLs. It names what it lacks, which is what the
-    table gives it; with that, a call goes through the whole pipeline."""
+    """Each role is a user of its own and starts without ACLs. It reports exactly the missing
+    permissions of the table. With these a call goes through the whole pipeline."""
     await ensure_topics(secured.settings(BROKER, topic_prefix=prefix), PROVISIONED, 20)
     credentials, world = Credentials(Sids(Random(1)).new("AC"), "t" * 32), World(Sids(Random(2)))
     directory = tmp_path_factory.mktemp("roles")

@@ -61,8 +61,8 @@ async def _running(settings: Settings, twilio: TwilioDouble) -> AsyncIterator[He
 async def test_health_shows_whether_gateways_are_reached(
     settings_for: Callable[..., Settings], prefix: str
 ) -> None:
-    """One that arrives before its answer is read leaves it green; one whose handshake is refused
-    turns it red, with the reason; the next one that arrives turns it green."""
+    """A media stream that arrives before its start is answered keeps the adapter healthy. One whose
+    handshake is refused makes it unhealthy, with the reason, until the next one arrives."""
     settings = settings_for(
         prefix, twilio_account_sid=ACCOUNT, twilio_auth_token=TOKEN,
         gateway_public_url="wss://gateway.example.com/media", instance="one",

@@ -1,5 +1,5 @@
-"""The Twilio adapter as processes that are killed, that share the work, and whose broker goes away:
-no command is skipped, no answer lost."""
+"""Processes of the Twilio adapter that are killed, that share the work, or whose broker is
+unavailable: no command is skipped, and no answer is lost."""
 
 import asyncio
 import contextlib
@@ -183,7 +183,8 @@ async def test_two_processes_share_the_work_and_one_of_them_dies(bench: Bench) -
 
 
 async def test_a_shutdown_with_requests_under_way_is_clean(bench: Bench) -> None:
-    """SIGTERM while Twilio is silent: exit status 0; the next process does what was left."""
+    """SIGTERM while Twilio does not answer: the exit status is 0, and the next process completes
+    the commands."""
     bench.twilio.hanging = asyncio.Event()
     process = bench.process("one")
     async with processes(process):

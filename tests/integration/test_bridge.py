@@ -113,7 +113,8 @@ async def test_two_bridges_share_and_take_over(bridges: Bridges, tmp_path: Path)
 
 
 async def test_rubbish_is_dead_lettered(bridges: Bridges, tmp_path: Path) -> None:
-    """What cannot be read goes to the dead letters with its place; what lies beside it goes on."""
+    """An unreadable record becomes a dead letter with its position; the records next to it are
+    carried."""
     rubbish = b"\xff not json"
     pair = b"[" + event(1, "a") + b"," + event(2, "a") + b", 7]"
     test_event = b'{"id":"EVt","type":"com.twilio.eventstreams.test-event","data":{"test_id":"x"}}'
@@ -154,14 +155,14 @@ async def test_a_new_stream_of_the_same_name_is_read_from_its_beginning(
 
 
 async def test_a_checkpoint_behind_an_open_transaction_is_waited_for(bridges: Bridges) -> None:
-    """Where another shard's transaction on the same partition is still open, the read-committed
-    end lies before a checkpoint that is committed: catching up waits, and finds it."""
+    """If another shard's transaction on the same partition is still open, the last stable offset is
+    below a committed checkpoint: the catch-up waits for the checkpoint and finds it."""
     settings = bridges.settings
     place = Place("flex-events", 1, "shardId-0")
     topic = settings.prefixed(topics.BRIDGE_CHECKPOINTS.name)
     checkpoint = BridgeCheckpoint("live", "flex-events", 1, "shardId-0", "7", False, 1, 2, "a")
     checkpoints = Checkpoints(settings, lambda: None)
-    # Nobody ends this transaction but the broker, when it times out.
+    # Only the broker ends this transaction, when it times out.
     async with producer(
         settings, transactional_id=settings.prefixed("open"), transaction_timeout_ms=1_500
     ) as other:
@@ -198,7 +199,7 @@ async def test_a_hanging_transaction_elsewhere_does_not_hold_up_who_starts(
         free = min(
             set(range(topics.BRIDGE_CHECKPOINTS.partitions)) - {r.partition for r in records}
         )
-        # It outlives the test: nobody ends it.
+        # Nothing ends it: it outlives the test.
         other = producer(
             settings, transactional_id=settings.prefixed("open"), transaction_timeout_ms=120_000
         )
@@ -257,8 +258,8 @@ async def test_a_bridge_that_was_frozen_writes_nothing_twice(
 async def test_small_and_huge_events(
     settings_for: SettingsFor, prefix: str, tmp_path: Path
 ) -> None:
-    """900 kB go through; what the topic does not take is dead-lettered with its size; what lies
-    beside it goes on."""
+    """Records of 900 kB are carried; a record too large for the topic becomes a dead letter with
+    its size. The records next to them are carried."""
     settings = settings_for(prefix)
     limit = {"max.message.bytes": "950000"}
     await ensure_topics(settings, [replace(topics.CTI_EVENTS, extra=limit)])

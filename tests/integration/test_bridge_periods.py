@@ -1,5 +1,4 @@
-"""Where the bridge begins, and what a replay of a period does, on an emulated Kinesis and the real
-Kafka."""
+"""The start of the bridge and the replay of a period, on an emulated Kinesis and a real Kafka."""
 
 import asyncio
 import time
@@ -46,7 +45,7 @@ async def bridges(settings_for: SettingsFor, prefix: str, tmp_path: Path) -> Asy
 
 
 def between() -> int:
-    """A time (ms) between what was put before and what is put afterwards."""
+    """Return a time (ms) between the records put before and those put afterwards."""
     asked = time.time_ns() // 1_000_000 + 1
     while (now := time.time_ns() // 1_000_000) <= asked:
         pass
@@ -69,8 +68,8 @@ async def live_checkpoints(bridges: Bridges) -> list[BridgeCheckpoint]:
 async def test_the_latest_is_where_the_stream_was_first_met(
     bridges: Bridges, tmp_path: Path
 ) -> None:
-    """What came before the first start is not read; all that came after it is, also what came while
-    the bridge was dead, and whatever the setting says then."""
+    """Records from before the first start are not read. All later records are, also those put while
+    the bridge was dead, even if the setting has changed."""
     latest = {"FLEXCAPTURE_KINESIS_START": "latest"}
     async with emulator(bridges.local, tmp_path / "kinesis.log", 4) as client:
         put(client, range(100), KEYS)
@@ -126,8 +125,8 @@ async def test_a_start_at_a_time(bridges: Bridges, tmp_path: Path) -> None:
 
 
 async def test_a_replayed_period_is_bridged_once_more(bridges: Bridges, tmp_path: Path) -> None:
-    """The period's events are there twice, the others once; the live bridge goes on meanwhile, from
-    its own checkpoints. Done, the replay does nothing more, and takes no other period."""
+    """The period's events are there twice, all others once. The live bridge continues meanwhile
+    from its own checkpoints. A finished replay does nothing more, and accepts no other period."""
     async with emulator(bridges.local, tmp_path / "kinesis.log", 2) as client:
         bridges.start("bridge-0")
         put(client, range(100), KEYS)
@@ -153,8 +152,8 @@ async def test_a_replayed_period_is_bridged_once_more(bridges: Bridges, tmp_path
 
 
 async def test_a_killed_replay_goes_on(bridges: Bridges, tmp_path: Path) -> None:
-    """Killed in the midst of it and begun again under its name, it writes each event once more, and
-    ends where it began: what came after its first start is not its."""
+    """A replay that is killed and started again under its name writes each event once more, and
+    ends at its first start: later events are not part of it."""
     count = 6_000
     async with emulator(bridges.local, tmp_path / "kinesis.log", 2) as client:
         begins = between()
@@ -172,7 +171,8 @@ async def test_a_killed_replay_goes_on(bridges: Bridges, tmp_path: Path) -> None
 
 
 async def test_a_replay_of_no_stream_is_refused(bridges: Bridges, tmp_path: Path) -> None:
-    """Where the live bridge would wait for the stream, a replay says that there is none."""
+    """If the stream does not exist, the live bridge waits, but a replay reports that there is
+    none."""
     async with emulator(bridges.local, tmp_path / "kinesis.log", 1) as client:
         client.delete_stream(StreamName=STREAM)
         bridges.replay("replay", "--replay-from", "2026-01-01T00:00:00Z")

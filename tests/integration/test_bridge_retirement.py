@@ -1,4 +1,4 @@
-"""What is forgotten of the checkpoints, on the real Kafka."""
+"""The cleanup of checkpoints, on a real Kafka."""
 
 import asyncio
 from types import SimpleNamespace

@@ -31,7 +31,8 @@ PATIENCE_S = 60
 
 @asynccontextmanager
 async def cluster(directory: Path) -> AsyncIterator[tuple[Brokers, Settings]]:
-    """Three brokers, with a topic on all of them and one whose partitions have one replica each."""
+    """Return three brokers, with a topic on all of them, and one with a single replica of each
+    partition."""
     brokers = Brokers(directory, directory, 3)
     try:
         await brokers.start()

@@ -39,7 +39,7 @@ async def put(settings: Settings, topic: Topic, *records: tuple[int, object]) ->
 async def state_dir(
     settings_for: SettingsFor, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Of an `up` on whose topics there is a call, a month ago."""
+    """Return the directory of an `up` whose topics have a call from a month ago."""
     settings = settings_for(prefix)
     first, second = a_history()
     await put(
@@ -66,7 +66,7 @@ async def state_dir(
 
 
 def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    """What the command answers: its status, what it prints, what it says of errors."""
+    """Run the command; return its status, its output and its errors."""
     status = main(["call", *arguments])
     told = capsys.readouterr()
     return status, told.out, told.err
@@ -103,7 +103,8 @@ def test_the_state_at_a_moment(
     after: int,
     expected: tuple[int, str | None, int],
 ) -> None:
-    """The version that held, and what was decided and recorded by then; also long afterwards."""
+    """The output has the version that was in force, and the decisions and recordings until then,
+    also long afterwards."""
     status, out, _ = asked(
         capsys, TASK, "--state-dir", str(state_dir), "--json", "--at", str(NOON + after)
     )
@@ -131,7 +132,7 @@ def test_a_call_that_was_not_known(state_dir: Path, capsys: pytest.CaptureFixtur
 def test_where_kafka_is(
     state_dir: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The usual directory where none is given; what was given and is not there is refused."""
+    """Without an option the usual directory is used; a missing directory is refused."""
     status, _, err = asked(capsys, TASK)
     assert 2 == status
     assert "KAFKA_BOOTSTRAP_SERVERS is not set" in err
@@ -151,7 +152,7 @@ def test_where_kafka_is(
     "arguments", [["WT1"], [TASK, "--at", "yesterday"], [TASK, "--at", "2026-01-01T00:00:00"]]
 )
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Status 2 for what is no task SID or no certain time."""
+    """An invalid task SID or an ambiguous time ends with status 2."""
     with pytest.raises(SystemExit) as ended:
         main(["call", *arguments])
     assert 2 == ended.value.code

@@ -106,8 +106,8 @@ async def put(settings: Settings, *told: Input) -> None:
 
 
 async def test_a_call_becomes_a_contact(settings_for: SettingsFor, prefix: str) -> None:
-    """Found in the database while it goes on, and at its end with sessions and recording; the last
-    version on `contacts` is the same."""
+    """The contact is in the database while the call is in progress, and at its end has sessions and
+    recording. The last version on `contacts` is the same."""
     settings = settings_for(prefix, instance="consolidator-0")
     await publish(settings, POLICY, [("1", LISTED)])
     store, told = repository(settings), records(1)

@@ -77,7 +77,7 @@ def listed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[Any]:
 
 
 def events(settings: Settings) -> list[tuple[int, CtiEvent]]:
-    """What is on cti.events, with its partition."""
+    """Return the events on cti.events, with their partitions."""
     records = asyncio.run(read_all(settings, topics.CTI_EVENTS))
     return [(record.partition, decode(record.value)) for record in records]
 
@@ -99,8 +99,8 @@ def test_list_and_show(settings: Settings, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_retry_puts_back_once(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    """What can be read now is put back, once; what is still bad is told, with status 1, and stays;
-    what would only come back waits until it is asked for."""
+    """A record that is readable now is put back once. One that is still unreadable stays and is
+    reported, with status 1. One that would fail again is put back only on request."""
     assert 1 == main(["dead-letters", "retry", "--dry-run"])
     assert [] == events(settings)
     assert 1 == main(["dead-letters", "retry"])
@@ -112,7 +112,7 @@ def test_retry_puts_back_once(settings: Settings, capsys: pytest.CaptureFixture[
     assert (5, CALL) in written
     marks = [each["retried"] and each["retried"]["outcome"] for each in listed(capsys)]
     assert [None, "put-back", "put-back", None] == marks
-    assert 1 == main(["dead-letters", "retry"])  # the bad one is tried, and told, each time
+    assert 1 == main(["dead-letters", "retry"])  # the bad one is tried and reported each time
     assert 2 == len(events(settings))
     assert 0 == main(["dead-letters", "retry", "3-2"])
     assert 2 == len(events(settings))
@@ -143,7 +143,7 @@ async def _die_before_the_commit(settings: Settings) -> None:
 def test_a_killed_retry_leaves_nothing_half_done(
     settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What it had begun is undone by the next, which puts it back itself: once."""
+    """The next retry aborts the transaction of the killed one, and puts each record back once."""
     asyncio.run(_die_before_the_commit(settings))
     assert 0 == main(["dead-letters", "retry", "3-1"])
     assert "put back: 1 on cti.events" in capsys.readouterr().out

@@ -74,7 +74,7 @@ async def test_only_committed_records_are_handled(settings_for: SettingsFor, pre
 
 
 async def test_the_table_comes_back(settings_for: SettingsFor, prefix: str) -> None:
-    """Another process, which has nothing but the changelog, knows what was before."""
+    """Another process, with nothing but the changelog, has the earlier state."""
     settings = settings_for(prefix)
     async with reading(settings, CALLS) as calls:
         for number, name in enumerate(["one", "two", "three"], start=1):
@@ -111,8 +111,9 @@ async def test_a_broken_dependency_ends_the_role_and_the_event_is_not_lost(
 async def test_a_process_that_was_stopped_writes_nothing_over_its_successor(
     settings_for: SettingsFor, prefix: str
 ) -> None:
-    """Stopped in the middle of an event for longer than its session, it goes on after another has
-    handled that and the next: it must end, and the changelog's last value be the other's."""
+    """A process that was stopped during an event for longer than its session continues after
+    another has handled that event and the next: it must end, and the changelog's last value must be
+    the other's."""
     settings = settings_for(prefix)
     first, second = (
         RoleProcess(settings, "tracker", "tests.integration.slow_role", f"tracker-{n}")
@@ -141,8 +142,8 @@ async def test_a_process_that_was_stopped_writes_nothing_over_its_successor(
 async def test_what_the_broker_refuses_for_good_holds_nothing_up(
     settings_for: SettingsFor, prefix: str
 ) -> None:
-    """Outputs and states that are too large for their topics become dead letters; what comes after
-    them on the same partitions is handled, over and over, by one process."""
+    """Outputs and states that are too large for their topics become dead letters. The same process
+    handles the later records of these partitions, again and again."""
     settings = settings_for(prefix, instance="tracker-0")
     small = {"max.message.bytes": "3000"}
     table = changelog(Role.TRACKER)
@@ -187,7 +188,8 @@ async def test_it_stops_quickly_and_says_so(settings_for: SettingsFor, prefix: s
 async def test_a_crash_inside_faust_ends_the_role(
     settings_for: SettingsFor, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody would notice it otherwise: Faust's worker, which we do not use, looks for it."""
+    """Otherwise the crash would go unnoticed: Faust's worker, which this project does not use,
+    checks for it."""
     settings = settings_for(prefix, instance="tracker-0")
 
     async def crashing(consumer: Consumer, *_: Any, **__: Any) -> bool:

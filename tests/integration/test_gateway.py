@@ -225,7 +225,7 @@ async def test_without_a_token_every_socket_is_refused_and_health_is_good(settin
     ],
 )
 async def test_rubbish_ends_its_socket_and_no_other(gateway, messages, code):
-    """A neighbour's frames go on; a bad payload on it is skipped and counted."""
+    """The neighbour's frames continue; a bad payload on its socket is skipped and counted."""
     async with gateway.connect() as neighbour:
         await neighbour.send(start())
         async with gateway.connect() as hostile:
@@ -286,7 +286,7 @@ async def test_a_silent_stream_stays_while_its_socket_answers_pings(gateway):
 
 
 async def test_a_silent_stream_whose_socket_answers_no_ping_is_closed(gateway):
-    """As one whose other side is gone."""
+    """The media stream ends as if the other side had vanished."""
     async with gateway.connect() as ws:
         await ws.send(start())
         ws.transport.pause_reading()  # so that the client does not see the ping
@@ -310,8 +310,8 @@ async def publish(settings: Settings, *records: RecordingDecided) -> None:
 
 
 async def test_a_stop_closes_the_socket_without_twilio(gateway):
-    """The decision alone does it; a socket that opens later under the same task is closed too, one
-    of another task is not, nor one whose call is recorded again."""
+    """The decision alone closes the socket, and one that opens later under the same task. Sockets
+    of other tasks stay, and so do sockets of a call that is recorded again."""
     others = [f"WT{letter * 32}" for letter in "abc"]
     now = time.time_ns() // 10**6
     await publish(gateway.settings, RecordingDecided(others[1], now - 60_000, "stop", "old", 1))
@@ -474,8 +474,8 @@ def broker_of_its_own(tmp_path: Path, prefix: str) -> tuple[LocalKafka, Settings
 
 
 async def test_a_killed_broker_loses_nothing(tmp_path, prefix):
-    """What comes while Kafka is away waits in the gateway and on its disk, and follows in order
-    once it is back; the socket stays."""
+    """Frames that arrive while Kafka is unavailable wait in the gateway and on its disk, and are
+    published in order once it is back. The socket stays open."""
     broker, settings = broker_of_its_own(tmp_path, prefix)
     spill = tmp_path / "state" / "gateway" / "gateway-0.spill"
     with ExitStack() as first:
@@ -508,8 +508,8 @@ async def test_a_killed_broker_loses_nothing(tmp_path, prefix):
 
 
 async def test_a_gateway_that_starts_without_kafka_takes_media_streams(tmp_path, prefix):
-    """It has an epoch in its state directory: after some seconds it accepts sockets, and what they
-    sent is on a new Kafka as soon as there is one, behind the announcement that it came up."""
+    """The gateway has an epoch in its state directory. After some seconds it accepts sockets. Their
+    frames are published as soon as there is a Kafka, after the announcement of its start."""
     broker, settings = broker_of_its_own(tmp_path, prefix)
     reserved = tmp_path / "state" / "gateway" / "gateway-0.epoch"  # by an earlier life
     reserved.parent.mkdir(parents=True)

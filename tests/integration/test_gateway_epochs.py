@@ -60,7 +60,8 @@ async def test_of_two_gateways_with_one_name_the_older_one_ends(
 async def test_an_epoch_is_above_what_an_earlier_life_announced(
     settings_for: SettingsFor, prefix: str
 ) -> None:
-    """Whose machine's clock was an hour ahead. One partition is enough to know."""
+    """The earlier process's machine had a clock that was an hour ahead. One partition is enough to
+    learn its epoch."""
     settings = settings_for(prefix)
     await ensure_topics(settings, [STREAM_EVENTS])
     ahead = machine_clock() + 3_600_000

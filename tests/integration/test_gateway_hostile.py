@@ -64,14 +64,15 @@ async def gateway(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
 async def neighbours(gateway: LoneGateway) -> AsyncIterator[Neighbours]:
-    """They go on beside every test here."""
+    """Media streams that continue during every test of this module."""
     async with neighbours_of(gateway, NEIGHBOURS) as neighbours:
         yield neighbours
 
 
 @pytest.fixture(autouse=True)
 def _nobody_is_disturbed(gateway: LoneGateway, neighbours: Neighbours):
-    """After each test: the neighbours go on, the gateway holds no more than it may."""
+    """After each test the neighbours continue, and the gateway holds no more resources than
+    allowed."""
     yield
     assert [] == neighbours.disturbed()
     assert gateway.resident() < neighbours.resident + MEMORY
@@ -242,8 +243,8 @@ async def test_rubbish_for_audio_is_counted_and_the_socket_stays(gateway):
 
 
 async def test_a_handshake_that_is_repeated_takes_nothing_from_the_first(gateway, neighbours):
-    """Whoever saw a neighbour's handshake sends it again, and frames of his own on top: they are
-    refused, and are nowhere in the neighbour's audio."""
+    """An observer replays a neighbour's handshake and adds frames of its own: it is refused, and
+    its frames are not in the neighbour's audio."""
     victim = neighbours.streams[0]
     peer = await connected(gateway)
     await peer.send(handshake(victim.url, signed(victim.url)).encode())
@@ -255,8 +256,8 @@ async def test_a_handshake_that_is_repeated_takes_nothing_from_the_first(gateway
 
 
 async def test_a_url_is_good_for_its_own_call_only(gateway):
-    """A handshake seen on one call does not open a socket for another. (A URL that is every call's
-    cannot tell.)"""
+    """A handshake that was observed on one call does not open a socket for another. (A URL that all
+    calls share cannot show this.)"""
     seen, other = await gateway.start_request(), await gateway.start_request()
     if seen.url != other.url:
         peer = await opened(gateway, seen)
@@ -282,7 +283,7 @@ async def test_pings_without_end_that_nobody_wants_answered(gateway):
 
 
 async def test_thousands_of_connections_without_a_signature(gateway, neighbours):
-    """Each is refused, or cut; what they took is given back."""
+    """Each connection is refused or closed, and its resources are released."""
     url = (await gateway.start_request()).url
     request, statuses = handshake(url), set()
     for _ in range(0, CONNECTIONS, WAVE):
@@ -312,7 +313,7 @@ async def test_thousands_of_connections_that_say_nothing(gateway, neighbours):
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
 async def slow(gateway: LoneGateway, neighbours: Neighbours) -> AsyncIterator[Slow]:
-    """All of them begin before the first test and go on beside the others."""
+    """All of them begin before the first test and run during the others."""
     tasks = {kind: asyncio.ensure_future(peer(gateway)) for kind, (peer, _) in SLOW.items()}
     yield tasks
     for task in tasks.values():

@@ -31,7 +31,7 @@ async def test_other_partition_counts_are_refused(settings_for: SettingsFor, pre
 
 
 async def test_a_record_goes_through(settings_for: SettingsFor, prefix: str) -> None:
-    """What is sent in a transaction comes out on the other side, key, value and all."""
+    """A record that is sent in a transaction is received with its key and value."""
     settings = settings_for(prefix)
     await ensure_topics(settings, [topics.CALLS])
     name = settings.prefixed(topics.CALLS.name)
@@ -46,8 +46,8 @@ async def test_a_record_goes_through(settings_for: SettingsFor, prefix: str) -> 
 async def test_a_producer_goes_on_after_a_record_that_the_broker_refuses(
     settings_for: SettingsFor, prefix: str
 ) -> None:
-    """The broker did not number what it refused: aiokafka must not either, or all that follows on
-    the partition would be refused as out of order."""
+    """The broker did not number the refused record. aiokafka must not do so either, or all later
+    records of the partition would be refused as out of order."""
     settings = settings_for(prefix)
     small = topics.Topic("small", "", (), partitions=1, extra={"max.message.bytes": "1000"})
     await ensure_topics(settings, [small])

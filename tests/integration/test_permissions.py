@@ -31,8 +31,8 @@ _USERS = (
 
 @dataclass(frozen=True, slots=True)
 class GuardedKafka(LocalKafka):
-    """A broker with an authorizer. Its plain port is the administrator's; on `guarded_port` the
-    user `app` logs in, who may do nothing."""
+    """A broker with an authorizer. The plain port is for the administrator; on `guarded_port` the
+    user `app` logs in, without any permissions."""
 
     guarded_port: int = 0
 

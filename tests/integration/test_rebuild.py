@@ -101,9 +101,9 @@ async def rebuilt(settings: Settings) -> Report:
 async def test_a_wrecked_table_is_as_before_and_the_tracker_goes_on(
     settings_for: SettingsFor, prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Keys lost, garbage, values of before and keys of nobody: after the rebuild the table is what
-    it was, byte for byte, also where the rebuild was stopped halfway and run again; the tracker
-    goes on from there and repeats no version."""
+    """After lost keys, garbage, old values and unknown keys, the rebuild restores the table byte
+    for byte, also if it was stopped halfway and run again. The tracker continues from there and
+    repeats no version."""
     settings = settings_for(prefix)
     stories = [story(task(n)) for n in range(12)]
     early = [e for s in stories for e in s[:6]]
@@ -153,8 +153,8 @@ async def test_a_wrecked_table_is_as_before_and_the_tracker_goes_on(
 async def test_after_a_kill_the_rebuilt_table_loses_no_version(
     settings_for: SettingsFor, prefix: str
 ) -> None:
-    """SIGKILL amid the events: what was not committed comes again, and every event has its version
-    on `calls` in the end; none stands there twice with different contents."""
+    """SIGKILL while events are processed: uncommitted events are read again, and in the end each
+    has its version on `calls`. No version is there twice with different contents."""
     settings = settings_for(prefix)
     stories = [story(task(n)) for n in range(20)]
     process = RoleProcess(settings, "tracker", "agents.tracker", "tracker-0")
@@ -184,7 +184,8 @@ async def test_a_running_tracker_is_left_alone(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Its table is refused, with a word on who runs it; so is a Kafka that has nothing of ours."""
+    """The rebuild refuses the table of a running tracker, and names the process. It also refuses a
+    Kafka without our topics."""
     monkeypatch.setattr(calls, "_MEMBERSHIP_S", 0.0)
     settings = settings_for(prefix)
     with pytest.raises(Refused, match=r"no topic .*calls"):

@@ -36,7 +36,7 @@ TASK, OTHER = (f"WT{number:032x}" for number in (1, 2))
 
 
 def tree(directory: Path) -> dict[str, bytes]:
-    """Every file below it, but for what is in the making."""
+    """Return every file below it, except unfinished ones."""
     files = [path for path in directory.rglob("*") if path.is_file()]
     named = {str(path.relative_to(directory)): path.read_bytes() for path in files}
     return {k: v for k, v in named.items() if not k.startswith(("segments/", ".partial/"))}
@@ -82,8 +82,9 @@ def damage(directory: Path) -> None:
 
 
 async def test_the_same_recordings_again(settings_for, prefix, tmp_path, monkeypatch, capsys):
-    """To a directory and to a bucket, all and one call; what does not lie whole in the log that is
-    read is told and left out; a changed recording is found; no topic has a record more."""
+    """The rebuild works to a directory and to a bucket, for all calls and for one. Recordings that
+    are not complete in the log are reported and left out, a changed recording is found, and no
+    topic gets a record."""
     settings = settings_for(prefix)
     kept = Path(urlsplit(settings.recordings_url).path)
 
@@ -140,7 +141,7 @@ async def test_what_begins_before_the_log_that_is_read(settings_for, prefix, tmp
 
 
 async def test_one_call_up_to_a_time(settings_for, prefix, tmp_path, capsys):
-    """Other calls are left alone, and what ends later is told and left out."""
+    """Other calls are left alone; recordings that end later are reported and left out."""
     settings = settings_for(prefix)
     begins_at = int(time.time() * 1000)
     async with on_media(settings) as media:
@@ -194,6 +195,6 @@ async def rebuilding(settings: Settings, target: Path) -> asyncio.subprocess.Pro
 
 
 def test_no_log(settings_for, prefix, tmp_path, capsys):
-    """Where there is no `media`, it says so."""
+    """A missing topic `media` is reported."""
     assert 1 == rebuild(settings_for(prefix), Asked(), tmp_path.as_uri(), None)
     assert "there is no topic" in capsys.readouterr().err

@@ -194,7 +194,7 @@ async def check_audio(media: Media, sids: Sequence[str], last: int) -> None:
         assert (expected.received, expected.lost) == (done.received, done.lost)
         manifest = orjson.loads(await store.get(done.manifest))
         verify(audio, manifest, [each for each in log if sid == each[1].stream_sid])
-    async with asyncio.timeout(SECONDS):  # they are deleted after a recording was told complete
+    async with asyncio.timeout(SECONDS):  # they are deleted after a recording was reported complete
         while [key async for key in store.list("segments")]:  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.1)
 

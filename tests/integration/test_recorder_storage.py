@@ -1,4 +1,4 @@
-"""The recorder where its store refuses: a disk that is really full, a bucket that is gone."""
+"""The recorder with a store that refuses: a full disk, and a missing bucket."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ DISK_BYTES = 4 * 1024 * 1024
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of its own, of 4 MB. Where none may be mounted the test is missing."""
+    """Return a file system of 4 MB. Without the right to mount it, the test is skipped."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES},mode=0700", "tmpfs", str(disk)]
@@ -62,7 +62,7 @@ class Shown:
         self.address = address
 
     def health(self) -> tuple[int, str]:
-        """Status and text of /healthz; 0 where nobody answers."""
+        """Return status and text of /healthz; status 0 if there is no answer."""
         try:
             with urllib.request.urlopen(f"http://{self.address}/healthz", timeout=5) as answer:
                 return answer.status, answer.read().decode()
@@ -99,7 +99,7 @@ async def until(true: Callable[[], bool]) -> None:
 async def shown_recorder(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, Shown]]:
-    """A recorder, and what it shows."""
+    """Yield a recorder, and access to its health and metrics."""
     address = f"127.0.0.1:{chosen(['http'], {}, [])['http']}"
     monkeypatch.setenv("FLEXCAPTURE_HTTP_LISTEN", address)
     async with recorder(settings, "recorder-0") as process:
@@ -114,8 +114,8 @@ async def send_all(media: Media) -> None:
 
 
 async def test_a_full_disk(settings_for, prefix, small_disk, monkeypatch):
-    """It is an alarm; nothing is told complete and nothing dropped, also where the recorder is
-    killed meanwhile; once there is room, every recording is whole."""
+    """A full disk raises an alarm. No recording is reported complete, and none is dropped, even if
+    the recorder is killed meanwhile. Once there is space, every recording is completed."""
     settings = settings_for(prefix, recordings_url=small_disk.as_uri())
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(DISK_BYTES - 300_000))
@@ -162,8 +162,8 @@ def _delete_files(directory: Path) -> None:
 
 
 async def test_files_that_are_gone_have_a_way_out(settings_for, prefix, monkeypatch):
-    """The partition stops, and says what to do; the command says what is lost, and does nothing
-    unless it is told to; then the running recorder makes the recordings once more, whole."""
+    """The partition stops, and the error says what to do. The command lists the losses, and does
+    nothing without confirmation. Then the running recorder makes the recordings again, complete."""
     settings = settings_for(prefix)
     store = Path(settings.recordings_url.removeprefix("file://"))
     number = partition_of(SIDS[0].encode(), CALL_PARTITIONS)
@@ -220,8 +220,8 @@ async def test_a_bucket_that_refuses(settings_for, prefix, monkeypatch):
 
 
 async def test_paused_for_longer_than_its_session(settings_for, prefix):
-    """A recorder that is stopped by SIGSTOP loses its partitions to another, and harms nothing
-    when it goes on: each recording is told once, and its bytes are the contract's."""
+    """A recorder that SIGSTOP pauses loses its partitions to another one, and does no harm when it
+    continues: each recording is reported once, and its bytes follow the contract."""
     settings = settings_for(prefix)
     async with on_media(settings) as media, recorder(settings, "recorder-0") as first:
         await media.send([opened(sid) for sid in SIDS])

@@ -38,7 +38,7 @@ def leg(number: int) -> str:
 
 
 def alias(number: int) -> CallAlias:
-    """What the tracker tells."""
+    """Return the alias that the tracker publishes."""
     return CallAlias(leg(number), task(number), NOW)
 
 
@@ -56,7 +56,7 @@ def resolved(numbers: range) -> set[tuple[str | None, str]]:
 
 
 def meant(events: list[CtiEvent]) -> set[tuple[str | None, str]]:
-    """Task and id of what came out, be it repeated."""
+    """Return task and id of the events, without repetitions."""
     return {(event.task_sid, event.event_id) for event in events}
 
 
@@ -153,6 +153,6 @@ async def test_tracker_and_resolver_together(settings_for: SettingsFor, prefix: 
 
 
 def _over(calls: list[Call]) -> set[str]:
-    """The calls of whose leg all is known."""
+    """Return the calls whose legs have all milestones."""
     known = {"answered", "completed"}
     return {c.task_sid for c in calls for own in c.legs if known <= set(own.milestones)}

@@ -105,8 +105,8 @@ async def test_another_number_of_partitions_is_named_and_not_changed(
 async def test_a_leader_waits_until_it_knows_every_topic(
     settings_for: SettingsFor, prefix: str
 ) -> None:
-    """A group whose leader starts before a topic exists gets the topic's partitions soon after it
-    was created, not with the next look at the metadata in five minutes."""
+    """A group whose leader starts before a topic exists gets the topic's partitions soon after its
+    creation, not at the next refresh of the metadata after five minutes."""
     settings = settings_for(prefix)
     await ensure_topics(settings, [CALLS])
     names = [settings.prefixed(topic.name) for topic in (CALLS, STREAM_EVENTS)]
@@ -131,9 +131,9 @@ def own_kafka(directory: Path) -> LocalKafka:
 
 
 async def test_roles_wait_for_kafka_and_say_so(tmp_path: Path) -> None:
-    """Started before Kafka, none ends: each shows what it waits for. Kafka comes, empty: they start
-    at once, and every partition of every topic belongs to a member of each group. They turn red
-    when it is away, and green when it is back; SIGTERM ends each with status 0."""
+    """Roles that start before Kafka do not end, and show what they wait for. Once an empty Kafka is
+    there, they start at once, and each partition belongs to a member of each group. They are
+    unhealthy while Kafka is unavailable. SIGTERM ends each with status 0."""
     kafka = own_kafka(tmp_path)
     await asyncio.to_thread(kafka.prepare)
     with roles(tmp_path, kafka.bootstrap_servers) as started:

@@ -106,7 +106,7 @@ class Bench:
         return [r for r in self.heard if isinstance(r, kind) and suits(r)]
 
     async def gateway_takes(self, answer: CommandAnswered) -> None:
-        """A gateway reports the media stream that the answer tells of."""
+        """A gateway reports the media stream of the answer."""
         event = MediaStreamOpened(
             answer.stream_sid or "", CUSTOMER_LEG, TASK, answer.name, answer.generation,
             "gateway-1", self.epoch, _now(),
@@ -124,7 +124,7 @@ class Bench:
         await self.tell(STREAM_EVENTS, event)
 
     async def gateway_comes_up_again(self) -> None:
-        """Every partition is told."""
+        """A gateway announces its restart on every partition."""
         self.epoch += 1
         await self.broadcast(STREAM_EVENTS, GatewayStarted("gateway-1", self.epoch, _now()))
 
@@ -307,7 +307,8 @@ async def test_a_call_of_a_monitored_agent_is_streamed_until_he_leaves(bench: Be
 
 
 async def test_a_changed_list_takes_effect_on_running_calls(bench: Bench) -> None:
-    """Bob is on the call; once he is put on the list, it's recorded, and once he is off it, not."""
+    """Bob's running call is recorded once Bob is on the list, and no longer once Bob is removed
+    from it."""
     path = bench.settings.monitored_agents
     assert path is not None
     async with (
@@ -375,7 +376,7 @@ async def test_an_adapter_that_dies_leaves_its_command_to_the_next(bench: Bench)
 
 
 async def test_without_credentials_the_adapter_stays_up_and_says_why(bench: Bench) -> None:
-    """No command is taken; /healthz names what is missing."""
+    """No command is carried out, and /healthz names the missing credentials."""
     settings = bench.settings.model_copy(update={"twilio_auth_token": None})
     health, stop = Health(starting="not ready"), asyncio.Event()
     stop.set()
@@ -410,8 +411,8 @@ async def test_publishers_agree_on_one_version(bench: Bench) -> None:
 async def test_an_emptied_list_stops_nothing_until_it_is_accepted(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Health is red and names what would be lost, the recording goes on; the command takes the list
-    as it is, and the recording stops. Then there is nothing left to accept."""
+    """Health is bad and names the entries that would be lost, and the recording continues. After
+    the command accepts the list, the recording stops, and nothing is left to accept."""
     path = bench.settings.monitored_agents
     assert path is not None
     async with (

@@ -145,7 +145,7 @@ def _all_there(seen: list[Call], stories: list[list[CtiEvent]]) -> bool:
 
 
 async def test_what_comes_too_late_opens_no_call(settings_for: SettingsFor, prefix: str) -> None:
-    """It goes to the dead letters as it came, and the calls beside it go on."""
+    """An event that is too late becomes a dead letter, unchanged; other calls continue."""
     settings = settings_for(prefix, instance="tracker-0")
     old = NOW - FORGOTTEN_AFTER_MS - 60_000
     [wrapup] = Story(task_sid=task(8), t0=old).reservation("wrapup", 0, "ann").events
@@ -165,7 +165,7 @@ async def test_what_comes_too_late_opens_no_call(settings_for: SettingsFor, pref
 async def test_each_leg_is_told_once_and_resolved_events_are_taken_in(
     settings_for: SettingsFor, prefix: str
 ) -> None:
-    """The aliases are what the resolver lives on; what it finds comes back on cti.resolved."""
+    """The resolver depends on the aliases; the events that it finds come back on cti.resolved."""
     settings = settings_for(prefix, instance="tracker-0")
     events = story(task(3)).events
     [answered] = (

@@ -43,7 +43,7 @@ def up(directory: Path, *arguments: str, **settings: str) -> Iterator[subprocess
 
 
 def until(process: subprocess.Popen[str], wanted: str) -> list[str]:
-    """What it said up to and including the line that holds `wanted`."""
+    """Return the output up to and including the line that contains `wanted`."""
     said: list[str] = []
     assert process.stdout is not None
     for line in process.stdout:
@@ -72,7 +72,7 @@ def gone(pid: int) -> bool:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    """Waits for what must come true; the bound is far above what it takes."""
+    """Wait for a condition. The limit is far above the usual time."""
     deadline = time.monotonic() + SECONDS
     while not holds():
         assert time.monotonic() < deadline
@@ -93,10 +93,10 @@ def replaced(directory: Path, role: str, old: int) -> int:
 
 
 def test_a_whole_life(tmp_path: Path) -> None:
-    """With a broker and an emulator of its own: everything comes up, killed parts come back, a
-    second `up` is refused; killed itself it leaves nothing running, and the next one goes on with
-    the same ports and token, and stops within 20 s without a trace. Other users of the machine can
-    read nothing, though the directory was open to them."""
+    """With its own broker and emulator: all processes start, killed ones restart, and a second `up`
+    is refused. If `up` is killed, it leaves no process. The next one continues with the same ports
+    and token, and stops within 20 s without leftovers. Other users of the machine cannot read
+    anything, even if the directory was open to them."""
     directory = tmp_path / "state"
     directory.mkdir(mode=0o755)
     with up(directory) as first:

@@ -1,4 +1,5 @@
-"""A dead letter tells what, where and why, in our record and in Kafka Connect's headers."""
+"""Dead letters: the bytes, the position and the reason, in our record and in Kafka Connect's
+headers."""
 
 from pipeline.dead_letters import dead_letter
 from schemas.codec import decode

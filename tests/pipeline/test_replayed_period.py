@@ -42,8 +42,8 @@ periods = st.tuples(st.integers(0, len(STORY)), st.integers(0, len(STORY)))
 def tracked(
     events: list[CtiEvent], state: Kept | None, late: int
 ) -> tuple[list[Call], Kept | None]:
-    """The versions that the tracker publishes of events that reach it `late` ms after they arrived
-    in Kinesis, with what it keeps then."""
+    """Return the versions that the tracker publishes for events that reach it `late` ms after they
+    arrived in Kinesis, and its final state."""
     core, found = TrackerCore(), list[Call]()
     for event in events:
         step = core.on_record(TASK, state, event, event.arrived_at + late)
@@ -53,8 +53,8 @@ def tracked(
 
 
 def managed(versions: list[Call], now: int) -> list[object]:
-    """What the stream manager tells of these versions, and of the seconds after each, if it knows
-    nothing of the call."""
+    """Return the records that the stream manager publishes for these versions, and for the seconds
+    after each, if it has no state of the call."""
     core, state, told = StreamsCore(HISTORY), None, list[object]()
     for number, version in enumerate(versions):
         at = now + number * 5_000
@@ -111,7 +111,7 @@ def test_a_call_that_is_over_for_good_is_never_streamed(period: tuple[int, int],
 
 @given(histories(), st.integers(0, 10 * DAY_MS))
 def test_no_history_is_ever_streamed(events: list[CtiEvent], more: int) -> None:
-    """Nor is any other call whose last event is so long ago."""
+    """Other calls with a last event as old are not streamed either."""
     latest = max(event.arrived_at for event in events) + 200_000
     versions, _ = tracked(events, None, FORGOTTEN_AFTER_MS + MARKED_MS + more)
     told = managed(versions, latest + FORGOTTEN_AFTER_MS + MARKED_MS + more)
@@ -122,8 +122,8 @@ def test_no_history_is_ever_streamed(events: list[CtiEvent], more: int) -> None:
 
 @given(periods)
 def test_a_contact_loses_nothing(period: tuple[int, int]) -> None:
-    """What was saved is recalled and merged: after any part of its events once more the contact
-    says the same, recordings, sessions and end."""
+    """The saved state is recalled and merged: if any part of its events is repeated, the contact
+    keeps its recordings, sessions and end."""
     versions, _ = tracked(STORY, None, 0)
     state = consolidated(empty(TASK), versions, ENDED)
     state = fold(state, started(1, T0 + 3_000), ENDED)

@@ -1,4 +1,4 @@
-"""Somebody else's schema registry, as Confluent's is, as far as flexcapture uses it."""
+"""A third-party schema registry like Confluent's, with the parts that flexcapture uses."""
 
 import json
 import threading

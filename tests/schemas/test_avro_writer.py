@@ -30,7 +30,7 @@ def test_whole_numbers(number: int) -> None:
 
 @pytest.mark.parametrize("number", [1 << 63, -(1 << 63) - 1])
 def test_no_more_than_64_bits(number: int) -> None:
-    """What does not fit is an error, and not another number."""
+    """A number that does not fit raises an error instead of changing its value."""
     with pytest.raises(OverflowError, match="not a 64-bit number"):
         _LONG(number, bytearray())
 
@@ -50,7 +50,7 @@ def test_a_shared_part_is_written_once() -> None:
 
 
 def test_a_changed_leg_is_written_anew() -> None:
-    """Parts are told apart by identity: an equal text somewhere else changes nothing."""
+    """Legs that share a cached part are written with their own values."""
     fact = Fact("joined", 1, 2, "EV1")
     legs = [Leg("CA1", {"presence": fact}, {"joined": at}) for at in range(100)]
     write = writer_of(_legs_schema(), {"Leg"})

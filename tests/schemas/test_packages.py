@@ -1,4 +1,4 @@
-"""Names in the wheel: ours, and nobody else's."""
+"""The wheel has only names of this project."""
 
 from importlib.metadata import packages_distributions
 

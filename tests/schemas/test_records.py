@@ -75,7 +75,7 @@ def test_each_schema_has_an_id() -> None:
 
 @EVERY_RECORD
 def test_schemas_are_documented(name: str) -> None:
-    """Every record and field says what it means, in our namespace, printed as people read it."""
+    """Every record and field has a description, in our namespace, in readable layout."""
     text = (AVRO_DIR / f"{name}.avsc").read_text()
     schema = json.loads(text)
     assert (name, "flexcapture") == (schema["name"], schema["namespace"])
@@ -170,7 +170,7 @@ def _undocumented(schema: Any) -> list[str]:
 
 
 def _differences(schema: Any, hint: Any, named: dict[str, Any]) -> list[str]:
-    """Where a type hint is not what the schema says."""
+    """Return the type hints that differ from the schema."""
     if isinstance(schema, str):
         schema = named.get(schema.removeprefix("flexcapture."), schema)
     if isinstance(schema, list):

@@ -15,7 +15,7 @@ from tests.schemas.foreign_registry import foreign_registry
 
 @pytest.fixture
 def client() -> TestClient:
-    """A client of the registry whose topics have the prefix `p.`."""
+    """Return a client of the registry whose topics have the prefix `p.`."""
     return TestClient(registry.app("p."))
 
 
@@ -44,7 +44,7 @@ def test_each_topic_has_its_subjects(client: TestClient) -> None:
 
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_version_is_whole(client: TestClient, version: int) -> None:
-    """A version tells subject, version, id and schema, as Confluent's clients expect."""
+    """A version has subject, version, id and schema, as Confluent's clients expect."""
     expected = {
         "subject": "p.calls-value",
         "version": version,
@@ -56,7 +56,7 @@ def test_a_version_is_whole(client: TestClient, version: int) -> None:
 
 @pytest.mark.parametrize("latest", ["latest", "-1"])
 def test_the_latest_version_is_the_current_schema(client: TestClient, latest: str) -> None:
-    """Who asks for the latest version gets what is written now."""
+    """The latest version is the schema that is written now."""
     told = client.get(f"/subjects/p.calls-value/versions/{latest}").json()
     assert (SCHEMA_IDS["Call"], schema_text("Call")) == (told["id"], told["schema"])
 
@@ -81,7 +81,7 @@ def test_where_an_id_is_used(client: TestClient) -> None:
     ],
 )
 def test_what_is_not_there(client: TestClient, path: str, code: int) -> None:
-    """What does not exist is answered with the registry's own error codes."""
+    """Missing resources are answered with the registry's own error codes."""
     answer = client.get(path)
     assert (404, code) == (answer.status_code, answer.json()["error_code"])
 
@@ -127,13 +127,13 @@ def test_other_documentation_is_the_same_schema() -> None:
 
 
 def test_a_registry_that_is_not_there_is_named() -> None:
-    """No answer is an error that says where none came from."""
+    """If the registry does not answer, the error names its address."""
     with pytest.raises(registry.RegistryError, match=r"127\.0\.0\.1:9"):
         registry.register("http://127.0.0.1:9", "")
 
 
 def test_credentials_are_kept_out_of_sight() -> None:
-    """User and password in the URL are used, and never told."""
+    """User and password in the URL are used, and appear in no message."""
     url = "http://user:secret@127.0.0.1:9"
     assert "http://127.0.0.1:9" == registry.without_credentials(url)
     with pytest.raises(registry.RegistryError) as raised:

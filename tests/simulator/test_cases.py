@@ -101,7 +101,7 @@ def test_sessions_are_the_reservations(case: Case) -> None:
 
 
 def test_outbound_calls_do_not_name_their_leg() -> None:
-    """No TaskRouter event of a plain outbound call tells the customer's call SID."""
+    """No TaskRouter event of a plain outbound call has the customer's call SID."""
     for case in PLAIN:
         script = _script(case)
         if script.expectation.direction == "outbound":
@@ -125,8 +125,8 @@ def test_the_whole_run_is_short() -> None:
 @given(st.sampled_from(CASES), SEEDS, SEEDS)
 @settings(max_examples=examples(60))
 def test_disorder_loses_nothing(case: Case, seed: int, order: int) -> None:
-    """Every event comes, at its time or up to a second late, prompt ones hardly late, some twice;
-    what is no event keeps its time and order."""
+    """Every event arrives, at most a second late, prompt events almost at once, some events twice.
+    Other steps keep their times and order."""
     script = _script(case, seed)
     steps = disordered(script.steps, Random(order))
     others = [step for step in script.steps if not isinstance(step.action, EventSent)]

@@ -1,4 +1,4 @@
-"""Coded audio: every frame tells what it is, and the judge misses nothing."""
+"""Coded audio: every frame identifies itself, and the judge finds every mistake."""
 
 import hashlib
 import json
@@ -58,8 +58,8 @@ def test_frames_are_found_wherever_they_lie() -> None:
 
 
 class Recorded:
-    """What a recorder that makes no mistake would give, of the turns that reached it. `turns`:
-    all that were sent; `until_ms`: what is told lost at the end, if anything."""
+    """The output of a faultless recorder for the turns that reached it. `turns`: all turns that
+    were sent; `until_ms`: the end of the loss reported at the end, if any."""
 
     def __init__(self, arrived: set[int], away: list[int], until_ms: int | None = None) -> None:
         stream = MediaStream("MZ1", "CA1", "name", "ws://x", "both_tracks", {}, 0)
@@ -140,7 +140,8 @@ def test_all_recorded() -> None:
 
 @given(st.sets(st.integers(1, TURNS - 2)), st.sets(st.integers(1, TURNS - 2)))
 def test_what_is_told_lost_is_accounted_for(lost: set[int], away: set[int]) -> None:
-    """Whatever is missing within; what was thrown away before it was sent is not missed."""
+    """All reported losses are accounted for; frames dropped before they were sent are not
+    missed."""
     judgement = Recorded(ALL - lost, sorted(away)).judged()
     assert [] == judgement.wrong
     assert 2 * len(lost - away) == judgement.lost["not-received"] == judgement.lost.total()
@@ -212,11 +213,11 @@ def test_frames_that_are_withheld_too_early_or_heard_too_late_are_found() -> Non
     """Two seconds after the stop is the limit."""
     early = Withheld(30)
     early.coded.began_at = -10_000
-    assert any("withheld that must not be" in text for text in early.judged_with().wrong)
+    assert any("must not be withheld but are" in text for text in early.judged_with().wrong)
     late = Recorded(ALL, [])
     late.coded.began_at = 10_000
     late.decisions = [{"at": "1970-01-01T00:00:00.000Z", "decision": "stop"}]
-    assert any("heard that must not be" in text for text in late.judged().wrong)
+    assert any("must not be heard but are" in text for text in late.judged().wrong)
 
 
 def test_frames_that_a_closed_socket_had_are_unread() -> None:
@@ -318,7 +319,7 @@ def test_a_manifest_that_says_something_else_is_wrong(changed: dict[str, Any]) -
 
 
 def test_frames_in_the_wrong_order_are_told() -> None:
-    """And a side on which every frame is where it was not sent."""
+    """Frames in a wrong order, and a side on which all frames are misplaced, are reported."""
     side = payload(3, INBOUND, 2) + payload(3, INBOUND, 1)
     assert {"out of order": 1} == strangers(3, INBOUND, side)
     assert {"out of place": 1} == strangers(3, INBOUND, payload(3, INBOUND, 1))

@@ -39,7 +39,7 @@ def holes(track: list[Turn]) -> list[Hole]:
 
 @given(FATES)
 def test_true_reasons_are_accepted(fates: list[Fate | None]) -> None:
-    """Whatever is missing where."""
+    """Correct reasons are accepted for any combination of missing frames."""
     track = turns(fates)
     assert untrue(track, holes(track)) == []
 
@@ -66,7 +66,7 @@ def test_a_frame_that_was_sent_may_have_another_reason() -> None:
 
 
 def test_after_the_last_frame_nothing_may_count_as_silence_that_was_sent() -> None:
-    """The gateway died: what it had is lost, and is not silence."""
+    """The gateway died: its unpublished frames are lost, and do not count as silence."""
     track = [*turns([]), Turn(200, Fate.SENT, recorded=False)]
     assert untrue(track, []) == []
     assert untrue(track, [Hole(1600, 1760, 1, NOT_SENT)])

@@ -109,7 +109,7 @@ async def test_what_is_sent_is_what_is_said_to_be_sent() -> None:
 
 
 async def test_what_a_socket_does_not_take_is_thrown_away() -> None:
-    """And told so; what comes after it is there again, at its own time."""
+    """Dropped frames are noted, and later frames keep their own times."""
     read, received = asyncio.Event(), []
 
     async def handle(ws: ServerConnection) -> None:
@@ -239,7 +239,8 @@ class Counted:
 
 
 async def test_everyone_gets_every_turn() -> None:
-    """Spread over the slots; who wants no more is left alone, though the wheel was held up."""
+    """Turns are spread over the slots, and a finished sender gets no more, even if the wheel was
+    delayed."""
     pacer = Pacer()
     several = [Counted(5) for _ in range(2 * SLOTS + 1)]
     for one in several:

@@ -47,7 +47,7 @@ def test_periods_are_those_of_each_moment(decided: list[tuple[int, str]]) -> Non
 
 
 def test_frames_on_the_wrong_side_are_found() -> None:
-    """Within what is known of when they were received."""
+    """Mistakes are found as far as the times of receipt are known."""
     found = [Period(7_000, None)]
     assert heard_too_late([6_900, 7_000 + CLOCK_MS - 1], found) == []
     assert len(heard_too_late([7_000 + CLOCK_MS], found)) == 1

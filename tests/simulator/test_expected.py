@@ -25,7 +25,7 @@ def _left(audio: ExpectedAudio) -> bytes:
 
 
 def test_first_frame_lies_at_its_timestamp() -> None:
-    """What is before a track's first frame is silence and no loss; the other side is filled up."""
+    """The time before a track's first frame is silence and no loss; the other side is filled up."""
     audio = expected_audio([_frame(100, 1)])
     assert b"\xff" * 800 + b"\x01" * 160 == _left(audio)
     assert b"\xff" * 960 == audio.samples[1::2]

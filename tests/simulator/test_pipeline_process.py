@@ -42,7 +42,7 @@ async def test_pipeline_is_started_and_stopped(tmp_path: Path) -> None:
 
 
 async def test_death_is_told(tmp_path: Path) -> None:
-    """When it ends by itself, its exit status and what it said last are told."""
+    """When the process ends by itself, its exit status and its last output are reported."""
     command = (sys.executable, "-c", DYING)
     async with PipelineProcess(tmp_path, dict(os.environ), lambda _: None, command) as pipeline:
         with pytest.raises(PipelineDied, match="in use") as died:

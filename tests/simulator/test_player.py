@@ -24,7 +24,7 @@ ACCOUNT = Account("AC" + "0" * 32, "WS" + "1" * 32)
 
 @dataclass
 class FakeSink:
-    """Keeps what is put."""
+    """Keeps the events that it is given."""
 
     events: list[Json] = field(default_factory=list)
     records: list[bytes] = field(default_factory=list)
@@ -38,7 +38,7 @@ class FakeSink:
 
 @dataclass
 class FakeConsole:
-    """Fails first, then tells the contact."""
+    """Fails first, then returns the contact."""
 
     told: Json | None
     failures: int = 1
@@ -99,7 +99,7 @@ async def test_a_right_call_is_told_right(tmp_path: Path) -> None:
 
 
 async def test_a_wrong_call_is_told_wrong() -> None:
-    """When patience ends and the contact is not as it must be, what is wrong is told."""
+    """If the contact is not as expected in time, the differences are reported."""
     played, world = _played(PATIENCE_MS + 10_000), World(Sids(Random(1)))
     wrong = _contact(played) | {"outcome": "answered"}
     player = Player(world, FakeSink(), FakeConsole(wrong, failures=0), lambda line: None)

@@ -15,7 +15,7 @@ SAMPLES = st.integers(-32768, 32767)
 
 @given(SAMPLES)
 def test_encoding_keeps_a_sample_within_its_step(sample: int) -> None:
-    """A decoded sample is off by at most half the step of its segment (and by what is clipped)."""
+    """A decoded sample is off by at most half the step of its segment, plus the clipped part."""
     clipped = max(-32635, min(32635, sample))
     step = 8 << max(0, (abs(clipped) + 132).bit_length() - 8)
     assert abs(decoded_sample(encoded_sample(sample)) - clipped) <= step // 2

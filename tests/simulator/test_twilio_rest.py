@@ -124,7 +124,7 @@ async def test_same_name_and_too_many_tracks_are_refused() -> None:
 
 
 async def test_wrong_credentials_are_refused() -> None:
-    """A wrong token gives 401 and 20003; somebody else's account is not found."""
+    """A wrong token gives 401 and 20003; another account is not found."""
     async with _double(_world()) as api:
         api.password = "wrong"
         status, body = await api.get("/Conferences.json")
@@ -228,7 +228,7 @@ def test_pages() -> None:
 
 @dataclass
 class TinyGateway:
-    """Takes media streams and keeps what came."""
+    """Accepts media streams and keeps their messages."""
 
     url: str = ""
     signatures: list[str] = field(default_factory=list)
@@ -269,9 +269,9 @@ async def _tiny_gateway() -> AsyncIterator[TinyGateway]:
 
 
 async def test_media_stream_from_start_to_stop() -> None:
-    """A started media stream comes signed, says who it is, sends both tracks numbered, leaves out
-    what the line loses (numbers and all) and what is silent (without a number), and ends with
-    `stop` when it is stopped; what was sent is what came, and pings are answered."""
+    """A started media stream is signed, identifies itself, and sends both tracks numbered. It
+    leaves out lost frames with their numbers and silent frames without, answers pings, and ends
+    with `stop`. The received frames are those that were sent."""
     world = _world()
     async with _tiny_gateway() as gateway, _double(world) as api:
         path = f"/Calls/{LEG}/Streams"
@@ -313,7 +313,7 @@ async def test_media_stream_ends_with_its_leg() -> None:
 
 
 async def test_unreachable_gateway_is_trouble() -> None:
-    """A media stream to nobody ends with its trouble told."""
+    """A media stream to an unreachable gateway ends, with its trouble noted."""
     world = _world()
     async with _double(world) as api:
         status, _ = await api.post(f"/Calls/{LEG}/Streams.json", Url="ws://127.0.0.1:1/media")

@@ -1,4 +1,4 @@
-"""The verifier sees no difference in what is right, and each one in what is not."""
+"""The verifier accepts every correct result, and finds every mistake."""
 
 import struct
 from collections.abc import Callable
@@ -209,7 +209,7 @@ SPOILS: list[Callable[[Json], Any]] = [
 
 @pytest.mark.parametrize("spoil", SPOILS, ids=lambda spoil: spoil.__name__)
 def test_what_is_wrong_is_told(spoil: Callable[[Json], Any]) -> None:
-    """Each thing that the contact tells wrongly is a difference."""
+    """Each wrong value of the contact is a difference."""
     script = _script(inbound_monitored)
     legs = _legs(script)
     contact = _contact(script, legs)
@@ -230,12 +230,12 @@ def test_one_wrong_byte_of_audio_is_told() -> None:
 
 
 def test_a_forbidden_media_stream_is_told() -> None:
-    """An attempt to start a media stream where recording is forbidden is a difference."""
+    """An attempt to start a media stream on a call that must not be recorded is a difference."""
     script = _script(inbound_unmonitored)
     legs = _legs(script)
     legs[0].attempts = 1
     (told,) = differences(script, legs, _contact(script, legs), {})
-    assert "asked for" in told
+    assert "requested on" in told
 
 
 def test_a_contact_of_another_channel_is_told() -> None:

@@ -31,7 +31,7 @@ def _backlog(clock: Clock, last: int) -> Backlog:
 
 
 def test_old_records_that_others_follow_are_a_backlog() -> None:
-    """Not what was written just now, nor the last one, however old; each partition for itself."""
+    """New records and each partition's last record are not a backlog, however old that is."""
     backlog = _backlog(Clock(), last=7)
     seen = []
     for partition, offset, written_at in [(0, 5, OLD), (1, 7, OLD), (0, 6, NOW), (0, 6, OLD)]:
@@ -51,8 +51,8 @@ def test_a_role_that_never_catches_up_is_not_waited_for() -> None:
 
 
 def test_in_a_backlog_it_is_decided_and_not_started() -> None:
-    """The decision is told, for it held at its time; the last record, or a tick after it, starts
-    the media stream."""
+    """In a backlog decisions are published, because they were true at their time. Media streams are
+    started only by the last record or by a tick after it."""
     clock = Clock()
     backlog = _backlog(clock, last=2)
     core = StreamsCore(PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)]), backlog)

@@ -17,13 +17,13 @@ LONG = 3_600.0
 
 
 def told(here: Setting) -> list[tuple[str, str]]:
-    """What was published: keys and events."""
+    """Return the published records: keys and events."""
     sent = [(key, value) for topic, key, value in here.broker.sent if topic == "p.calls"]
     return [((key or b"").decode(), decode(value).event_id) for key, value in sent]
 
 
 class Effects:
-    """What was done outside Kafka; fails as long as it is told to."""
+    """Effects outside Kafka, which fail while `failing` is set."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -52,7 +52,7 @@ async def test_the_last_of_a_key_stands_for_all() -> None:
 
 
 async def test_a_step_that_tells_nothing_takes_nothing_back() -> None:
-    """What waits is still told, beside the newer state."""
+    """Waiting records are still published together with the newer state."""
     here = setting(gathering_s=LONG)
     await here.handler.handle(incoming(replace(cti("e1"), arrived_at=5)))
     await here.handler.handle(tick(20_000))  # changes the state, publishes nothing
@@ -70,7 +70,7 @@ async def test_what_is_forgotten_was_told_before() -> None:
 
 
 async def test_a_large_one_waits_for_nothing() -> None:
-    """Where Kafka refuses it, no other record is refused with it."""
+    """A large step is written on its own: if Kafka refuses it, no other record is refused."""
     here = setting(gathering_s=LONG)
     await here.handler.handle(incoming(cti("e1")))
     await here.handler.handle(incoming(replace(cti("e2"), body="x" * 200_000)))
@@ -78,7 +78,7 @@ async def test_a_large_one_waits_for_nothing() -> None:
 
 
 async def test_what_fails_waits_on() -> None:
-    """And is carried out by the next who asks: no offset is committed before."""
+    """A failed step waits for the next flush; no offset is committed before it succeeds."""
     effects = Effects()
     here = setting(effects=effects, gathering_s=LONG)
     await here.handler.handle(incoming(cti("e1")))
@@ -100,7 +100,8 @@ async def test_what_was_lost_with_its_partition_is_left_to_its_owner() -> None:
 
 
 def test_it_is_carried_out_in_time() -> None:
-    """After so many seconds, without anybody's asking; later work of the key puts it not off."""
+    """A waiting step is flushed after its time limit without a request; later work of the key does
+    not delay it."""
 
     async def scenario() -> list[tuple[float, str]]:
         loop, done = asyncio.get_running_loop(), []

@@ -1,4 +1,4 @@
-"""How what is written gathers while a role is behind."""
+"""Batching of output while a role is behind."""
 
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -15,7 +15,7 @@ from agents.faust_runner.sending import Patient
 
 @dataclass
 class Client:
-    """A connection to the broker, which answers at once; `done` is told in the order of time."""
+    """A connection to the broker that answers at once. `done`: requests in order of time."""
 
     done: list[str] = field(default_factory=list)
 
@@ -38,7 +38,8 @@ class Client:
 async def test_what_is_written_gathers_while_the_role_is_behind(
     request_type: type, behind: bool, done: list[str]
 ) -> None:
-    """Only then, and only where something is written; the answer is the broker's."""
+    """Only writes are delayed, and only while the role is behind; the result is the broker's
+    answer."""
     client = Client()
     producer = SimpleNamespace(client=client)
     gather(producer, lambda: behind, client.rest)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ from schemas.topics import CALLS
 
 @dataclass
 class Broker:
-    """A producer whose records are acknowledged when the test says so."""
+    """A producer: the test decides when records are acknowledged."""
 
     acknowledging: bool = True
     too_large: frozenset[str] = frozenset()
@@ -66,7 +66,7 @@ class Broker:
         self.sent.append((topic, key, value))
 
     def topics(self) -> list[str]:
-        """Where records went."""
+        """Return the topics of the records."""
         return [topic for topic, _, _ in self.sent]
 
 
@@ -121,7 +121,7 @@ class FakeTable(dict[bytes, bytes]):
 
 @dataclass
 class Setting:
-    """A handler with what it needs."""
+    """A handler with its dependencies."""
 
     broker: Broker
     outbox: Outbox
@@ -206,7 +206,7 @@ async def test_the_changelog_waits_for_the_outputs_and_the_commit_for_the_change
 
 
 async def test_a_broken_way_out_lets_no_offset_be_committed() -> None:
-    """Whoever waits for it raises, then and later."""
+    """Every wait for a failed output raises its error, at once and later."""
     here = setting(Broker(acknowledging=False))
     await here.handler.handle(incoming(cti()))
     here.broker.open[0].set_exception(OSError("gone"))
@@ -243,7 +243,7 @@ async def test_of_many_changes_of_a_key_the_last_is_written() -> None:
 async def test_what_cannot_be_handled_goes_to_the_dead_letters(
     record: Any, key: str, reason: str
 ) -> None:
-    """And the loop goes on."""
+    """A record that cannot be handled becomes a dead letter, and processing continues."""
     here = setting()
     await here.handler.handle(incoming(record, key))
     [(topic, letter_key, value)] = here.broker.sent
@@ -290,7 +290,7 @@ def _letters(here: Setting) -> list[str]:
 
 
 async def test_an_output_that_the_broker_refuses_is_a_dead_letter_and_the_line_goes_on() -> None:
-    """The broker answers only later: the state is written, and what comes next is handled."""
+    """The broker's refusal comes later: the state is written, and the next records are handled."""
     here = setting(Broker(refused=frozenset({"p.calls"})))
     await here.handler.handle(incoming(cti()))
     await here.handler.handle(incoming(cti("e2", "WT2"), key="WT2"))
@@ -313,7 +313,8 @@ async def test_a_record_that_was_refused_with_others_is_sent_alone() -> None:
 
 @pytest.mark.parametrize("when", ["at once", "by the broker"])
 async def test_a_state_that_kafka_refuses_is_a_dead_letter_and_the_line_goes_on(when: str) -> None:
-    """The outputs are out, and later records of the call go on from the state in memory."""
+    """The outputs are published, and later records of the call continue from the state in
+    memory."""
     topics = frozenset({"changelog"})
     here = setting(Broker(too_large=topics) if when == "at once" else Broker(refused=topics))
     await here.handler.handle(incoming(cti()))
@@ -360,7 +361,8 @@ async def test_effects_come_before_the_table_and_what_they_raise_gets_out() -> N
 
 
 async def test_a_key_that_the_table_does_not_have_is_recalled() -> None:
-    """Once; the record goes on from what is known of it, and a tick may forget it again."""
+    """A missing key is recalled once; the record continues from the recalled state, and a tick may
+    drop it again."""
     asked: list[str] = []
 
     async def recall(key: str) -> CtiEvent | None:
@@ -391,7 +393,8 @@ async def test_ticks_ask_who_changed_and_who_is_due_and_nobody_else() -> None:
 
 
 async def test_a_change_is_followed_by_a_tick() -> None:
-    """Whatever the key wanted before: a late record may change what is due."""
+    """A change requests a tick whatever was requested before: a late record may change what is
+    due."""
     here = setting()
     await here.handler.handle(incoming(cti("quiet"), "WT2"))
     await here.handler.handle(tick(1_000))
@@ -424,7 +427,7 @@ async def test_a_tick_does_not_overtake_waiting_records() -> None:
 
 
 async def test_a_record_without_key_is_for_every_key_of_its_partition_that_hears() -> None:
-    """GatewayStarted concerns all calls there but those where nothing is left to do."""
+    """GatewayStarted applies to all calls of its partition except those that are finished."""
     here = setting()
     for key, name in {"WT1": "e1", "WT2": "e1", "WT3": "deaf"}.items():
         await here.handler.handle(incoming(cti(name), key))
@@ -543,7 +546,7 @@ async def _settled() -> None:
 
 
 async def test_a_tick_counts_with_the_time_of_the_log() -> None:
-    """Not with that of the tracker which wrote it, whose clock may be an hour off."""
+    """A tick has the log's time. The clock of the tracker that wrote it may be an hour off."""
     here = setting()
     await here.handler.handle(incoming(cti()))
     for at, tracker_at in ((20_000, 3_620_000), (21_000, 0), (22_000, 22_000)):

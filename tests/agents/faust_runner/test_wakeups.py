@@ -13,7 +13,8 @@ TICK = st.tuples(st.just("tick"), TIMES)
 
 @given(st.lists(SET | TICK))
 def test_a_tick_asks_whose_time_has_come_and_nobody_else(story: list[tuple[object, ...]]) -> None:
-    """However often a key changed its mind, sooner or later; who was asked wants nothing more."""
+    """A tick wakes exactly the keys that are due, however often they changed their times; a woken
+    key has no time left."""
     waking, wanted = Waking(), dict[str, int]()
     for step in story:
         match step:

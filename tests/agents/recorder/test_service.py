@@ -1,4 +1,4 @@
-"""The recorder's shell: what it stores and tells, and what it does where store or Kafka fail."""
+"""The recorder's shell: storage and reports, and failures of the store or of Kafka."""
 
 import asyncio
 import hashlib
@@ -74,7 +74,7 @@ class FakeMessage:
 
 @dataclass
 class FakeProducer:
-    """Keeps what is sent; fails as often as told."""
+    """Keeps the records that it is given; fails a given number of times."""
 
     sent: list[tuple[str, Any]] = field(default_factory=list)
     failures: Iterator[Exception] = field(default_factory=lambda: iter(()))
@@ -94,7 +94,7 @@ async def no_checkpoints(
 
 
 class FailingStore(AudioStore):
-    """A store in memory that fails as often as told, each time asking first."""
+    """A store in memory that fails a given number of times, and calls a hook before each time."""
 
     def __init__(self, times: int, asked: Callable[[], None]) -> None:
         super().__init__(MemoryStore())
@@ -167,7 +167,7 @@ class FakeConsumer:
 
 
 def effects_on(store: AudioStore, producer: FakeProducer, health: Health) -> Effects:
-    """Effects of a recorder whose topics begin with "t."."""
+    """Return the effects of a recorder with the topic prefix "t."."""
     return Effects(Settings(topic_prefix="t."), health, store, producer, machine_clock)
 
 
@@ -177,8 +177,8 @@ def of_kind(work: Sequence[Work], kind: type) -> list[Any]:
 
 
 async def test_a_recording_from_begin_to_end(store):
-    """Audio and manifest are in the store and agree with what is told, in this order: started,
-    a checkpoint after each segment, complete, the closing checkpoint; no segment stays."""
+    """Audio and manifest are stored and agree with the reports, in this order: started, a
+    checkpoint after each segment, complete, the closing checkpoint. No segment remains."""
     producer, health = FakeProducer(), Health()
     effects = effects_on(store, producer, health)
     for work in story():
@@ -231,7 +231,7 @@ async def test_a_refusing_store_is_an_alarm_and_nothing_is_dropped():
 
 
 async def test_kafka_away_for_a_while():
-    """The same goes for what is told."""
+    """Reports are repeated while Kafka is unavailable, like stored files."""
     failures: Iterator[Exception] = iter([KafkaTimeoutError(), KafkaTimeoutError()])
     health, producer = Health(), FakeProducer(failures=failures)
     await effects_on(AudioStore(MemoryStore()), producer, health).carry_out(story())
@@ -240,7 +240,7 @@ async def test_kafka_away_for_a_while():
 
 
 async def test_kafka_away_for_too_long(monkeypatch):
-    """The process ends; who supervises it starts it again."""
+    """The process ends if Kafka is unavailable for too long; its supervisor restarts it."""
     monkeypatch.setattr(effects, "KAFKA_PATIENCE_S", -1.0)
     producer = FakeProducer(failures=iter([TopicAuthorizationFailedError()]))
     with pytest.raises(ExceptionGroup) as raised:
@@ -249,7 +249,7 @@ async def test_kafka_away_for_too_long(monkeypatch):
 
 
 async def test_giving_up():
-    """Where partitions go to others, a store that refuses holds up nobody."""
+    """A rebalance does not wait for a store that refuses."""
     health = Health()
     store = FailingStore(10**9, lambda: None)
     effects = effects_on(store, FakeProducer(), health)
@@ -261,7 +261,7 @@ async def test_giving_up():
 
 
 async def test_what_is_refused_is_a_dead_letter():
-    """With the reason, and where it is: without the bytes, which may be audio."""
+    """The dead letter has the reason and the position, but not the bytes, which may be audio."""
     producer = FakeProducer()
     effects = effects_on(AudioStore(MemoryStore()), producer, Health())
     await effects.carry_out([Work(Refused("undecodable", "no header"), FakeMessage())])
@@ -283,7 +283,8 @@ async def _with_segments(store: AudioStore) -> RecordingEnded:
 
 
 async def test_completed_by_another_recorder():
-    """Where the segments are gone because another one finished, the same is told again."""
+    """If the segments are gone because another recorder completed the recording, the same is
+    reported."""
     store = AudioStore(MemoryStore())
     ended = await _with_segments(store)
     done = await store_recording(store, ended, 3)
@@ -292,7 +293,7 @@ async def test_completed_by_another_recorder():
 
 
 async def test_a_segment_that_is_lost_is_no_silence():
-    """Without a segment nothing is written, and it is told."""
+    """A recording that lacks a segment is not written, and the loss is reported."""
     store = AudioStore(MemoryStore())
     ended = await _with_segments(store)
     await store.delete([sorted([key async for key in store.list("segments")])[1]])
@@ -385,8 +386,8 @@ async def test_what_comes_right_after_a_rebalance_is_recorded(monkeypatch):
 
 
 async def test_what_is_gone_stops_its_own_partition_only(monkeypatch, tmp_path):
-    """A draft that somebody deleted is an alarm that names the recording; no later record of its
-    partition is carried out or committed, and the recordings of the others are made."""
+    """A deleted draft raises an alarm that names the recording. No later record of its partition is
+    processed or committed, and recordings of other partitions are completed."""
     store = AudioStore.from_url(tmp_path.as_uri())
     first, second = FakeConsumer.tp, TopicPartition("media", 4)
     rounds = [

@@ -120,7 +120,7 @@ def test_a_partition_that_begins_at_an_offset_has_an_age(scene: Scene) -> None:
 
 
 def test_a_stopped_partition_has_the_age_of_its_committed_offset(scene: Scene) -> None:
-    """What was read but could not be stored is not recorded."""
+    """Records that were read but not stored do not count as recorded."""
     scene.lag.read(MEDIA[2], 10, 14, NOW - 100_000)
     scene.held.stall(2, "its files are gone", 0.0, 15)
     scene.log.committed_at[MEDIA[2]] = 10

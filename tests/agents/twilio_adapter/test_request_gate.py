@@ -1,4 +1,4 @@
-"""A bad minute of Twilio, in virtual time: what goes out, what waits, and what happens after."""
+"""Outages of Twilio, in virtual time: requests during and after them."""
 
 import asyncio
 import random
@@ -40,8 +40,8 @@ def number_of(sid: str) -> int:
 
 @dataclass
 class FakeTwilio:
-    """Twilio as plain functions: `ill` says what is wrong with it now; each request takes 50 ms
-    when nothing is."""
+    """Twilio as plain functions. `ill`: its present fault; without one, each request takes 50
+    ms."""
 
     ill: str = ""
     went: list[tuple[int, str, str]] = field(default_factory=list)
@@ -81,7 +81,7 @@ class FakeTwilio:
         await self._suffer()
 
     def since(self, at: int) -> list[tuple[str, str]]:
-        """What was asked from that time on."""
+        """Return the requests since that time."""
         return [(kind, call) for when, kind, call in self.went if when >= at]
 
     async def _request(self, kind: str, call_sid: str) -> None:
@@ -127,7 +127,7 @@ class Scene:
     lanes: dict[str, CallLane] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        gate = Gate(self.concurrency, self.health, self.twilio.check_account, luck=lambda: 0.5)
+        gate = Gate(self.concurrency, self.health, self.twilio.check_account, jitter=lambda: 0.5)
         self.commands = Commands(self.twilio, gate, URL, virtual_ms)
 
     async def does(self, command: StreamCommand) -> CommandAnswered:
@@ -297,8 +297,8 @@ def test_one_failure_in_five_is_hardly_felt(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_after_a_bad_minute_stops_go_first_then_the_newest_starts() -> None:
-    """What must not be recorded is worse than what is lost; an old call has lost its beginning
-    already."""
+    """Stops go first, because recording too much is worse than losing audio. The oldest calls go
+    last: they have lost their beginnings already."""
 
     async def play(scene: Scene, tasks: asyncio.TaskGroup) -> None:
         scene.twilio.ill = "breaks"

@@ -1,4 +1,4 @@
-"""Commands carried out against a double of Twilio; lanes; what may be committed."""
+"""Commands against a double of Twilio, lanes, and commits."""
 
 import asyncio
 import time
@@ -210,8 +210,8 @@ async def test_of_legs_that_nothing_tells_apart_none_is_streamed(scene: Scene) -
 async def test_the_customers_end_is_found_and_the_agents_telephone_is_not_streamed(
     scene: Scene, called: str
 ) -> None:
-    """An agent on a telephone, a supervisor's client that listens, and a customer who is called by
-    number or by SIP address."""
+    """The customer's leg is found among an agent on a telephone and a supervisor's client. The
+    customer was called by number or by SIP address."""
     phone, boss = WORKER, "CA" + "d" * 32
     scene.twilio.calls |= {phone: "in-progress", boss: "in-progress"}
     scene.twilio.conferences[TASK] = _unlabelled(phone, boss, LEG)
@@ -329,7 +329,7 @@ async def test_a_named_leg_of_an_inbound_call_that_is_gone_is_asked_for_ever_mor
 
 
 async def test_a_leg_that_twilio_does_not_know_is_looked_up_again(scene: Scene) -> None:
-    """404 on the start: the conference tells which leg is the customer's now."""
+    """If a start is answered with 404, the customer's leg is looked up in the conference."""
     scene.twilio.conferences[TASK] = [
         {"call_sid": WORKER, "label": "ann@example.com"},
         {"call_sid": LEG, "label": "customer"},
@@ -353,7 +353,7 @@ HOSTILE = (
 
 @pytest.mark.parametrize("leg", HOSTILE)
 async def test_a_leg_that_is_no_sid_is_looked_up(scene: Scene, leg: str) -> None:
-    """A command whose call SID has the wrong form is carried out as if it had none, and counted."""
+    """A command with an invalid call SID is carried out as if it had none; the SID is counted."""
     scene.twilio.conferences[TASK] = [
         {"call_sid": WORKER, "label": "ann@example.com"},
         {"call_sid": LEG, "label": "customer"},
@@ -368,7 +368,7 @@ async def test_a_leg_that_is_no_sid_is_looked_up(scene: Scene, leg: str) -> None
 
 @pytest.mark.parametrize("leg", HOSTILE)
 async def test_what_twilio_answers_is_checked_too(scene: Scene, leg: str) -> None:
-    """A participant whose call SID has the wrong form is no participant, and counted."""
+    """A participant with an invalid call SID is ignored and counted."""
     before = _invalid_call_sids()
     scene.twilio.conferences[TASK] = [
         {"call_sid": leg, "label": "customer"},
@@ -483,7 +483,7 @@ async def test_a_stop_without_names_uses_what_the_start_learnt(scene: Scene) -> 
 async def test_a_stream_that_is_gone_counts_as_stopped(
     scene: Scene, failure: tuple[int, int]
 ) -> None:
-    """What should not be is not: that is what was asked for."""
+    """A stop counts as successful if the media stream no longer exists."""
     scene.twilio.failures.append(failure)
 
     assert "done" == (await scene.does(_stop())).outcome
@@ -547,9 +547,10 @@ async def test_twilios_wish_to_be_left_alone_is_granted(scene: Scene) -> None:
 async def test_an_answer_that_came_too_late_is_asked_for_again_by_name(
     conflict: tuple[int, int | None] | None,
 ) -> None:
-    """The first request timed out although Twilio did it. The second has the same name: however
-    Twilio says that it's there, the command is done; where it starts another one instead, its SID
-    is told, and the first is the surplus that a gateway will report."""
+    """The first request took effect although its answer came too late. The second has the same
+    name, and Twilio's refusal of it, in any form, means that the command is done. If Twilio starts
+    another media stream instead, its SID is the answer, and the first is a surplus that a gateway
+    reports."""
     too_late = asyncio.Event()
     async with _scene(timeout_s=0.2) as scene:
         scene.twilio.conflict = conflict
@@ -590,8 +591,8 @@ async def test_after_a_ringing_legs_end_nothing_is_asked(scene: Scene) -> None:
 
 
 async def test_a_fault_of_ours_ends_the_command_only() -> None:
-    """An error that nobody thought of is answered as a failure: the process would only meet the
-    command again."""
+    """An unexpected error is answered as a failure: the command would fail again after a
+    restart."""
 
     class Broken:
         def __getattr__(self, name: str) -> Any:
@@ -648,7 +649,7 @@ async def test_a_rebalance_that_fails_ends_the_process(scene: Scene) -> None:
 
 
 class Script:
-    """Carries commands out only when told to."""
+    """Carries out commands at the test's command."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
@@ -720,8 +721,8 @@ async def test_a_newer_start_overtakes_even_when_it_is_over_first() -> None:
 
 
 async def test_partitions_that_are_lost_leave_nothing_behind() -> None:
-    """What was under way for them is cancelled, and its offsets are no longer ours to commit; what
-    had not even begun is not in the way when the partition comes back."""
+    """Commands under way for lost partitions are cancelled, and their offsets are not committed. A
+    command that had not begun does not block the partition when it comes back."""
     script = Script()
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         lanes = Lanes(tasks, script.carry_out, most=10)
@@ -739,8 +740,8 @@ async def test_partitions_that_are_lost_leave_nothing_behind() -> None:
 
 
 async def test_a_rebalance_that_leaves_us_a_partition_disturbs_nothing() -> None:
-    """What is under way for it goes on; read again from what was committed, it is not begun
-    again."""
+    """Commands under way for a kept partition continue; they are not begun again when their records
+    are read again."""
     script = Script()
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         lanes = Lanes(tasks, script.carry_out, most=10)

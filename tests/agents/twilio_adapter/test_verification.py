@@ -59,7 +59,8 @@ async def commands() -> AsyncIterator[tuple[TwilioDouble, Commands]]:
 async def asked(
     conferences: dict[str, list[dict[str, Any]]], question: VerifyLeg, **ends: tuple[str, str]
 ) -> tuple[CommandAnswered, list[str]]:
-    """The answer where these conferences take place, and the kinds of requests it took."""
+    """Return the answer if these conferences take place, and the kinds of requests that were
+    needed."""
     async with commands() as (twilio, work):
         twilio.conferences = conferences
         twilio.ends = dict(ends)
@@ -111,7 +112,8 @@ async def test_a_leg_in_another_tasks_conference_contradicts() -> None:
     ],
 )
 async def test_what_is_not_certain_is_unknown(conference: list[dict[str, Any]] | None) -> None:
-    """No conference yet, agents only, or legs of whom nothing is known."""
+    """The answer is unknown if there is no conference yet, only agents are in it, or nothing is
+    known of the legs."""
     conferences = {} if conference is None else {TASK: conference}
     answer, _ = await asked(conferences, verify(OTHER_TASK))
     assert "unknown" == answer.outcome

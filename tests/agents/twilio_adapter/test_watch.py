@@ -48,7 +48,7 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> dict[TopicPartition, int]:
 
 
 def test_lag_and_work_that_does_not_move_are_seen(ends: dict[TopicPartition, int]) -> None:
-    """Records that nobody reads are stuck after a while, and no longer once they are read."""
+    """Unread records count as stuck after a while, until they are read."""
 
     async def scene() -> None:
         health, done = Health(), asyncio.Event()
@@ -111,7 +111,7 @@ async def test_a_request_that_outlives_its_time_out_is_overdue(
 
 
 async def test_a_dead_letter_without_a_leader_holds_no_command_back() -> None:
-    """What cannot be read is not committed before its dead letter is there; commands behind it are
+    """An unreadable record is not committed before its dead letter is written; later commands are
     carried out meanwhile."""
     elected = asyncio.Event()
     carried_out: list[str] = []

@@ -1,4 +1,4 @@
-"""The history of a call: what was known when, and how it is shown."""
+"""The history of a call: its state at a moment, and the output."""
 
 import json
 
@@ -103,7 +103,7 @@ OTHERS = [
 
 
 def test_json_has_the_documented_shape() -> None:
-    """Times are RFC 3339; the decision is the one in force; `versions` only where asked for."""
+    """Times are RFC 3339; the decision is the one in force; `versions` only if requested."""
     found = a_history()
     shown = as_json(known(found[-1], OTHERS), found, None)
     assert json.loads(json.dumps(shown)) == shown
@@ -186,6 +186,6 @@ def test_a_moment_is_read(text: str, at: int) -> None:
     "text", ["", "now", "1780000000", "2026-05-28T20:26:40", "2026-05-28", "-1"]
 )
 def test_a_moment_that_is_none_is_refused(text: str) -> None:
-    """Also seconds, and a time of nobody knows which zone."""
+    """Seconds and times without an offset are refused too."""
     with pytest.raises(ValueError, match=r"milliseconds|offset"):
         moment(text)

@@ -59,7 +59,8 @@ def test_without_the_header_it_arrived_when_it_was_given_up() -> None:
 
 @given(st.binary(max_size=40))
 def test_rubbish_stays_and_is_told(rubbish: bytes) -> None:
-    """Whatever the bytes are: never an exception, and no new dead letter for what is still bad."""
+    """No bytes raise an exception, and a record that is still unreadable gets no new dead
+    letter."""
     found = retried(letter(rubbish))
     assert isinstance(found, StillBad) or decode(found.puts[0].message.value)
 
@@ -103,7 +104,8 @@ def test_what_came_from_a_topic_goes_back_as_it_was() -> None:
     ],
 )
 def test_what_a_role_could_not_read_either_stays(origin: str, part: str, value: bytes) -> None:
-    """Undecodable, of another topic's type, or of no topic of ours: it is told, not written."""
+    """A record that is undecodable, of another topic's type, or of an unknown topic is reported,
+    not written."""
     where: dict[str, Any] = {"origin": origin, "part": part, "position": "3"}
     assert isinstance(retried(letter(value, "flexcapture-tracker", **where)), StillBad)
 

@@ -19,7 +19,7 @@ KEY = TASK.encode()
 
 
 class Tracker:
-    """The tracker's core at work: its state, what it put on `calls`, and when."""
+    """The tracker's core with its state, its versions on `calls`, and their times."""
 
     def __init__(self) -> None:
         self.core = TrackerCore()
@@ -43,7 +43,7 @@ class Tracker:
 def made(
     events: list[tuple[CtiEvent, int]], committed: int, tracker: Tracker, now: int
 ) -> tuple[Kept | None, Kept | None, str | None]:
-    """What the first `committed` events say alone; what is made of everything; and the doubt."""
+    """Return the state of the first `committed` events, the rebuilt state, and the doubt."""
     folding = Folding()
     for event, at in events[:committed]:
         folding.take(KEY, encode(event), at)
@@ -66,7 +66,8 @@ _steps = st.lists(st.integers(0, 3 * 60 * 60 * 1000), min_size=40, max_size=40)
 def test_a_stopped_tracker_has_the_same_state(
     events: list[CtiEvent], steps: list[int], ticking: bool
 ) -> None:
-    """Whatever came when, and however long ago: byte for byte, where every event is committed."""
+    """The rebuilt state is the same byte for byte, for all events and times, if every event is
+    committed."""
     tracker, now, came = Tracker(), T0, []
     for event, step in zip(events, steps, strict=False):
         now += step
@@ -135,8 +136,8 @@ def test_versions_that_are_not_on_calls_are_told_of() -> None:
 
 
 def test_events_and_versions_that_contradict_each_other_are_both_kept() -> None:
-    """Events without their version, versions without their events: nothing is thrown away, the
-    revision is that of `calls`, and somebody is told."""
+    """If events or versions are missing, everything that is left is kept, the revision is that of
+    `calls`, and the contradiction is reported."""
     events = a_call("created", "accepted", "wrapup")
     tracker = Tracker()
     for event in events[:3]:
@@ -156,8 +157,8 @@ def test_events_and_versions_that_contradict_each_other_are_both_kept() -> None:
 
 
 def test_time_goes_on_while_nobody_runs() -> None:
-    """What was ended is forgotten by now, its mark too after a day; a call without an end waits for
-    the tracker to close it, whose version that is."""
+    """A call that ended long ago is forgotten, and a day later its mark is too. A call without an
+    end waits for the tracker to close it."""
     events = [(event, T0) for event in a_call("created", "accepted", "wrapup")]
     tracker = Tracker()
     for event, at in events:
@@ -177,7 +178,7 @@ def test_time_goes_on_while_nobody_runs() -> None:
 
 
 def test_what_is_wrong_in_a_table_is_seen() -> None:
-    """Lost keys, garbage, keys of nobody, versions of before, numbers that fell behind."""
+    """Lost keys, garbage, unknown keys, old versions, and numbers that are behind are detected."""
     events = [(event, T0) for event in a_call("created", "accepted")]
     tracker = Tracker()
     for event, at in events:

@@ -197,7 +197,7 @@ def test_no_handshake_is_refused_because_of_a_machine_s_clock(adapter_s, gateway
 
 
 def _measured(wrong_s):
-    """The log's clock as a process knows it whose machine's clock is wrong, by one measurement."""
+    """Return the log's clock after one measurement, in a process whose machine's clock is wrong."""
     estimate, uptime_s = OffsetEstimate(), 1_000.0 + wrong_s
     at = 1_700_000_000.0
     estimate.take(Measurement(uptime_s * 1000, uptime_s * 1000 + 4, round(at * 1000) + 2))

@@ -15,7 +15,7 @@ def decided(decision: str, at: int, task: str = "WT1", reason: str = "why") -> R
 
 
 def test_a_stop_ends_a_stream_three_seconds_after_it():
-    """With its reason; what has ended is not ended again."""
+    """A stop ends a media stream after three seconds, with its reason. It does not end twice."""
     decisions: RecordingDecisions[str] = RecordingDecisions()
     decisions.opened("s1", "WT1", T0)
     decisions.opened("s2", "WT2", T0)

@@ -1,4 +1,4 @@
-"""When refused handshakes are a warning, and what is reported of them."""
+"""Warnings and reports of refused handshakes."""
 
 from typing import Any, cast
 
@@ -71,7 +71,7 @@ def test_a_warning_stands_exactly_while_refusals_are_fresh_and_nothing_was_accep
 
 
 class FakeEvents:
-    """Keeps what is published."""
+    """Keeps the published records."""
 
     def __init__(self) -> None:
         self.records: list[tuple[str, bytes | None, Any]] = []

@@ -1,4 +1,4 @@
-"""Who may open a socket."""
+"""The check of a handshake's signature."""
 
 import pytest
 from hypothesis import given
@@ -45,7 +45,7 @@ def test_the_signature_is_twilios(url):
     ],
 )
 def test_the_signed_url_is_ours_and_one_segment_at_the_most(public_url, path, url):
-    """Anything else is no URL that Twilio was told."""
+    """The URL is ours with at most one more segment: Twilio gets no other URL."""
     assert url == signed_url(public_url, path)
 
 

@@ -1,4 +1,4 @@
-"""What Twilio may say, what it does not, and what strangers do."""
+"""Messages of Twilio, unusual ones, and hostile ones."""
 
 import json
 
@@ -172,7 +172,7 @@ def test_a_start_without_a_valid_call_or_stream_is_a_violation(value):
 
 
 def test_the_call_sid_of_start_wins():
-    """Over the parameter, which helps where `start` has none."""
+    """The parameter counts only if `start` has no call SID."""
     parameters = {"taskSid": TASK, "callSid": OTHER_CALL}
     assert CALL == parse(start(parameters=parameters)).call_sid
     assert parse(start(parameters=parameters, callSid=None)).call_sid == OTHER_CALL

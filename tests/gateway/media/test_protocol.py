@@ -35,7 +35,8 @@ def closed(reason: str, detail: str = "", **counts: int) -> MediaStreamClosed:
 
 
 def test_a_whole_stream():
-    """Opened at start, a batch of what came, closed at stop with the counts."""
+    """A media stream opens at start, its frames form a batch, and it closes at stop with the
+    counts."""
     protocol = fresh()
     assert [] == list(protocol.receive([connected()], T0))
     assert [MediaStreamOpened(STREAM, CALL, TASK, "fc-1", 2, "gateway-0", 7, T0)] == list(
@@ -86,7 +87,7 @@ def test_what_is_no_stream_of_ours_is_closed_with_1008(messages, reason):
     ],
 )
 def test_a_violation_while_running_ends_the_stream_with_its_audio(text, reason):
-    """What came before is published, then the end with its reason, then the socket is closed."""
+    """The earlier audio is published, then the end with its reason; then the socket is closed."""
     protocol = running()
     protocol.receive([media("inbound", "20", b"\x00")], T0)
     batch, end, close = protocol.receive([text], T0)
@@ -170,7 +171,7 @@ def test_a_clock_that_is_corrected_does_not_keep_a_silent_socket():
 
 
 def ticked(protocol, first, last) -> list:
-    """What comes of a tick every 100 ms, both ends included."""
+    """Return the outputs of a tick every 100 ms, from the first time to the last."""
     ticks = range(first, last + 1, 100)
     return [output for now in ticks for output in protocol.tick(now)]
 
@@ -211,7 +212,7 @@ def test_a_silent_stream_stays_while_there_are_signs_of_life(sign):
 
 
 def test_a_ping_does_not_hold_back_audio():
-    """What was collected goes out in time, also while an answer is outstanding."""
+    """Collected audio is published in time, also while the answer to a ping is outstanding."""
     protocol = running()
     ticked(protocol, T0, T0 + 2_950)
     protocol.receive([media("inbound", "20", bytes(160))], T0 + 3_000)

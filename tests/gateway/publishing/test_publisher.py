@@ -21,8 +21,8 @@ from schemas.records import MediaBatch, MediaDropped, Run, Tick, TrackBatch
 
 
 class FakeProducer:
-    """A producer whose answers the test decides: `answer(record)` is None for "taken", an error,
-    or "later" for no answer. What was sent, in order, is in `sent`."""
+    """A producer whose answers the test decides. `answer(record)`: None to accept, an error, or
+    "later" for no answer. `sent`: the records in order."""
 
     def __init__(self, answer: Callable[[Tick], Exception | str | None], start_error=None) -> None:
         self.answer = answer
@@ -93,7 +93,7 @@ async def test_records_go_out_in_order():
 
 
 async def test_a_producer_that_gives_up_is_replaced_and_all_goes_out_again_in_order():
-    """What was acknowledged does not go out again."""
+    """Acknowledged records are not sent again."""
     answers = {2: OutOfOrderSequenceNumber(), 3: "later", 4: "later"}
     first = FakeProducer(lambda tick: answers.get(tick.at))
     second = FakeProducer(taken)
@@ -127,7 +127,7 @@ async def test_a_full_producer_holds_the_writer_and_loses_nothing():
 
 
 async def test_a_full_buffer_refuses_batches_and_nothing_else():
-    """The caller learns of it at once; what may not be dropped is taken still."""
+    """The caller learns of it at once; records that must not be dropped are still accepted."""
     async with writing(FakeProducer(lambda _: "later"), limit=40) as publisher:
         size = len(codec.encode(Tick(1_700_000_000_000)))
         room = 40 // size
@@ -170,7 +170,7 @@ async def test_what_a_stopped_process_could_not_send_is_sent_by_the_next(tmp_pat
 
 
 async def test_a_full_disk_is_a_reason_to_drop_and_is_told(tmp_path):
-    """Memory takes what it can."""
+    """Memory takes as much as it can."""
     spills = Spills(tmp_path, 1_000)
     never = FakeProducer(lambda tick: KafkaTimeoutError())
     async with writing(never, limit=2_000, spills=spills) as publisher:

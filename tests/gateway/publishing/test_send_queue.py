@@ -10,7 +10,8 @@ from tests.examples import examples
 
 
 class OutboxMachine(RuleBasedStateMachine):
-    """Against lists: what waits and what is in flight, by number, in order, wherever it is kept."""
+    """Compares the queue with lists: waiting and sent items, by number and in order, wherever they
+    are kept."""
 
     def __init__(self) -> None:
         super().__init__()

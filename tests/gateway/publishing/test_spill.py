@@ -74,8 +74,8 @@ def test_what_was_written_is_read_in_its_order(chunks, most, file_bytes, reopene
     most=st.integers(1, 2_000),
 )
 def test_half_an_item_at_the_end_is_passed_over(given_items, cut, most):
-    """As a killed process leaves it; the whole ones before it are there, and what is written
-    afterwards follows them."""
+    """A killed process may leave half an item: the whole items before it are read, and new ones
+    follow them."""
     with tempfile.TemporaryDirectory() as directory:
         spill = Spill(Path(directory), Room(10**9))
         spill.write(numbered(given_items, 1))
@@ -92,7 +92,7 @@ def test_half_an_item_at_the_end_is_passed_over(given_items, cut, most):
 
 
 def test_reading_goes_on_with_what_is_written_meanwhile(tmp_path):
-    """And what is needed no more goes, file by file."""
+    """Files that are no longer needed are removed one by one."""
     room = Room(1_000)
     spill = Spill(tmp_path, room)
     item = Item(1, "media", None, bytes(700), None, 0.0)

@@ -1,4 +1,4 @@
-"""Who stands at the door, and whose turn it is."""
+"""Pending handshakes: limits and timeouts."""
 
 from collections import Counter
 
@@ -18,8 +18,8 @@ comings = st.lists(
 
 @given(comings)
 def test_the_door_holds_few_and_none_for_long(given_comings):
-    """At the most ten, at the most five of an address, the newest always among them; who was
-    refused is given a moment, everybody else ten seconds."""
+    """At most ten connections are pending, at most five per address, and always the newest. A
+    refused one is closed after a moment, all others after ten seconds."""
     door: Door[int] = Door(10, 5)
     until: dict[int, tuple[float, str]] = {}
     now = 0.0

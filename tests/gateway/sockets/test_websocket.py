@@ -126,7 +126,7 @@ def closing_code(websocket: WebSocket, client: ClientProtocol) -> int | None:
 @pytest.mark.parametrize("sizes", [[65_537], [1_000_000], [40_000, 40_000]])
 @pytest.mark.parametrize("piece", [10, 100_000])
 def test_a_message_over_64_kb_is_1009(sizes, piece):
-    """In one frame or several, known from the header on; what was whole before it counts."""
+    """The size is known from the header, in one frame or several; earlier whole messages count."""
     websocket, client = opened()
     client.send_text(b"before")
     client.send_text(bytes(sizes[0]), fin=len(sizes) == 1)
@@ -171,7 +171,7 @@ def test_what_breaks_the_protocol_is_1002(data):
 
 
 def test_a_binary_message_is_told():
-    """What it means is not decided here."""
+    """The layer above decides about binary messages."""
     websocket, client = opened()
     client.send_text(b"before")
     client.send_binary(b"\0")
@@ -181,7 +181,7 @@ def test_a_binary_message_is_told():
 
 
 def test_a_close_is_echoed_and_ours_is_said_once():
-    """The other side's, and then ours where it comes first."""
+    """A close of the other side is echoed; our own close is sent once."""
     websocket, client = opened()
     client.send_close(1000, "bye")
     websocket.receive(b"".join(client.data_to_send()))

@@ -48,7 +48,7 @@ def test_a_size_out_of_range_is_refused(tmp_path: Path) -> None:
 
 
 def test_one_broker_keeps_its_directory(tmp_path: Path) -> None:
-    """A directory of an earlier version goes on working."""
+    """A directory of an earlier version can still be used."""
     [broker] = local_cluster(tmp_path, ports(1), 1).brokers
     assert broker.directory == tmp_path / "kafka"
     assert not (tmp_path / "kafka-cluster.json").exists()

@@ -47,7 +47,8 @@ def test_a_tied_process_dies_with_its_parent() -> None:
 
 
 def test_a_tied_process_of_another_parent_ends_at_once() -> None:
-    """Whose parent died before the kernel was asked ends without running the command."""
+    """A process whose parent died before the kernel was notified ends without running the
+    command."""
     command = tied(["echo", "ran"])
     parent = command.index(str(os.getpid()))
     command[parent] = "1" if os.getppid() != 1 else "2"

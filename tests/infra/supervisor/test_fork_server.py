@@ -28,7 +28,7 @@ def hanging() -> Iterator[dict[str, str]]:
 
 
 def told(pid: int, what: str) -> str:
-    """What the kernel tells of a process."""
+    """Return the kernel's information about a process."""
     return Path(f"/proc/{pid}/{what}").read_text()
 
 
@@ -40,7 +40,7 @@ async def until_it_runs(pid: int) -> None:
 
 
 async def test_it_has_its_own_environment_log_and_exit_status(tmp_path, hanging, monkeypatch):
-    """The environment of who starts it is not its own; what it says goes to its log."""
+    """The child does not inherit the environment, and its output goes to its log."""
     for name, value in hanging.items():
         monkeypatch.setenv(name, value)
     await ROLES.warm()
@@ -62,7 +62,7 @@ async def test_its_death_is_told(tmp_path, hanging):
 
 
 async def test_a_server_that_dies_takes_its_roles_along_and_is_replaced(tmp_path, hanging):
-    """Whoever was forked ends too, and the next start works."""
+    """All forked processes end with the server, and the next start works."""
     process = ROLES.fork("tracker", "tracker-7", hanging, tmp_path / "log")
     await until_it_runs(process.pid)
     server = int(told(process.pid, "stat").rpartition(")")[2].split()[1])

@@ -69,7 +69,7 @@ def test_the_console_shows_its_health_on_a_port_of_its_own() -> None:
 
 
 def test_gateways_share_one_port() -> None:
-    """Two gateways listen on the same address and are told to share it."""
+    """Two gateways listen on the same address and are configured to share it."""
     two = plan(processes={Role.GATEWAY: 2})
     first, second = (environment_of(two, f"gateway-{n}") for n in (0, 1))
     assert first["FLEXCAPTURE_GATEWAY_LISTEN"] == second["FLEXCAPTURE_GATEWAY_LISTEN"]
@@ -114,14 +114,15 @@ def test_a_configured_kinesis_is_left_alone(outside: dict[str, Any]) -> None:
 
 
 def test_the_console_token_goes_to_the_console_alone() -> None:
-    """No other role's environment holds the token, even where it was set outside."""
+    """No other role's environment has the token, even if it was set outside."""
     made = plan({**HOME, "FLEXCAPTURE_CONSOLE_TOKEN": "token"})
     holders = [p.role for p in made.programs(FORKED) if "token" in p.environment.values()]
     assert [Role.CONSOLE] == holders
 
 
 def test_broker_and_emulator_see_no_settings() -> None:
-    """What is not ours gets neither our secrets nor options that would change it."""
+    """Third-party processes get neither our secrets nor options that would change their
+    behaviour."""
     own = {"PATH": "/bin", "FLEXCAPTURE_X": "1", "AWS_SECRET_ACCESS_KEY": "1", "KAFKA_OPTS": "1"}
     assert {"PATH": "/bin"} == plan(own).backing_environment()
 
@@ -136,5 +137,5 @@ def test_broker_and_emulator_see_no_settings() -> None:
     ],
 )
 def test_wildcards_are_reached_on_loopback(listen: str, expected: str) -> None:
-    """An address that stands for all of a machine's is told as one that can be connected to."""
+    """A wildcard address is replaced by one to which clients can connect."""
     assert expected == reachable(listen)

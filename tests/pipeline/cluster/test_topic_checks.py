@@ -1,4 +1,4 @@
-"""What is wrong with a topic that exists."""
+"""Checks of existing topics."""
 
 import pytest
 from hypothesis import given

@@ -38,7 +38,7 @@ NEEDS = Needs(
 def topic(
     count: int = 3, *, in_sync: frozenset[int] = ALL, error: int = 0, operations: int = UNASKED
 ) -> TopicView:
-    """A topic whose partitions are led by brokers 1, 2, 3 in turn."""
+    """Return a topic whose partitions are led by brokers 1, 2, 3 in turn."""
     partitions = {n: PartitionView(n % 3 + 1, 1, 3, in_sync) for n in range(count)}
     return TopicView(error, {} if error else partitions, operations)
 

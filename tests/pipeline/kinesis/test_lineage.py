@@ -15,7 +15,7 @@ from pipeline.kinesis.lineage import (
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Shard]:
-    """All shards a stream ever had: any splits and merges of what was open at the time."""
+    """Generate all shards that a stream ever had, with any splits and merges of the open ones."""
     opened = [f"shard-{n}" for n in range(draw(st.integers(1, 4)))]
     shards = {shard_id: Shard(shard_id) for shard_id in opened}
     for _ in range(draw(st.integers(0, 12))):
@@ -36,8 +36,8 @@ def histories(draw: st.DrawFn) -> list[Shard]:
 def test_parents_are_finished_before_children_start(
     shards: list[Shard], data: st.DataObject
 ) -> None:
-    """In any order of finishing, no shard is readable before its parents are finished, and there
-    is always one to go on with."""
+    """In any order of finishing, no shard is readable before its parents are finished, and at least
+    one can always be read."""
     parents = {shard.shard_id: set(shard.parents) for shard in shards}
     finished: set[str] = set()
     while len(finished) < len(shards):
@@ -80,7 +80,8 @@ def test_sequence_numbers_compare_as_integers(a: int, b: int) -> None:
 
 
 def test_checkpoints_are_forgotten_late() -> None:
-    """Only what is old, and has been missing from the list for long, is forgotten."""
+    """Only a checkpoint that is old and whose shard has long been missing from the list is
+    forgotten."""
     start = 1_000_000
     old = start - FORGET_AFTER_MS
     checkpoints = {"listed": old, "gone": old, "young": start}

@@ -70,8 +70,8 @@ def test_portions_hold_everything_in_order(data: list[bytes], limits: Limits) ->
 def test_portions_go_on_where_one_ended(
     data: list[bytes], limits: Limits, chosen: st.DataObject
 ) -> None:
-    """Begun again behind any portion, with what it says was reached, and cut otherwise this time:
-    what follows is what is left, no more and no less."""
+    """After any portion the rest can be divided in another way: exactly the remaining messages
+    follow."""
     records = numbered(data)
     cut = list(portions(PLACE, records, limits, NOW))
     n = chosen.draw(st.integers(0, len(cut) - 1))
@@ -113,8 +113,8 @@ def test_an_event_carries_its_place() -> None:
 
 
 def test_what_kafka_does_not_take_is_dead_lettered_with_its_size() -> None:
-    """An event over the topic's limit becomes a dead letter that says how big it is, and whose
-    original is cut to what fits."""
+    """An event above the topic's limit becomes a dead letter with its size, and with as much of the
+    original as fits."""
     body = event(1, "a", padding=900_000)
     small = Limits(event_bytes=800_000, dead_letter_bytes=600_000)
     (message,) = messages_of(PLACE, record(1, body), small, NOW)

@@ -16,8 +16,8 @@ from pipeline.kinesis.pacing import LIVE_SHARE, LONGEST_BACK_OFF, REPLAY_SHARE, 
 def test_a_reader_keeps_to_its_share(
     share: Share, phase: float, reads: list[tuple[float, int]]
 ) -> None:
-    """However long reads take and whatever they give: the next begins an interval after the one
-    before, or later, and not before what it gave is within the share of bytes."""
+    """For reads of any duration and size, the next read begins at least an interval after the one
+    before, and not before the returned bytes are within the share."""
     pace, now = Pace(share, phase), 100.0
     begun = []
     for duration, size in reads:

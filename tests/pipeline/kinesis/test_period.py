@@ -18,8 +18,8 @@ def records(arrivals: list[int]) -> tuple[KinesisRecord, ...]:
 def test_all_of_a_period_is_read(
     begins: int, ends: int, arrivals: list[tuple[int, int]], size: int
 ) -> None:
-    """Read in batches until it is over: each record of the period, in order, and no other, even
-    where arrival times go back by less than the leeway."""
+    """Reading in batches yields exactly the records of the period, in order, even if arrival times
+    go back by less than the leeway."""
     period = Period(begins, ends)
     rising = sorted(at for at, _ in arrivals)
     shard = records([at - back for at, (_, back) in zip(rising, arrivals, strict=True)])

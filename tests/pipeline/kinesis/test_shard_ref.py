@@ -1,4 +1,4 @@
-"""Who reads a shard, and when."""
+"""The leases and read phases of shards."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -80,7 +80,7 @@ def test_bytes_that_are_cut_off_or_anything_else(rubbish, batch, data):
 
 
 def test_two_streams_whose_sids_begin_alike():
-    """What is remembered of one is not taken for the other."""
+    """The state of one media stream is not used for another."""
     run = (Run(0, 2, 20, 160),)
     held = tuple(TrackBatch(name, run, 0, bytes(320)) for name in ("inbound", "outbound"))
     reader = RegularReader()

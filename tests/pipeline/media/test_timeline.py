@@ -109,7 +109,8 @@ def test_any_frames_give_what_the_contract_says(frames):
 
 @given(st.one_of(frame_lists, nearly_regular()), st.data())
 def test_any_cut_gives_the_same(frames, data):
-    """Cut anywhere, stopped and restored from plain values, the fold goes on as if uncut."""
+    """If the frames are cut anywhere, and the fold is stopped and restored from plain values, the
+    result is the same."""
     whole, whole_audio = Timeline(), bytearray()
     carried_out(whole, whole_audio, frames)
     cut = data.draw(st.integers(0, len(frames)))

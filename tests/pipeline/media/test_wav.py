@@ -10,7 +10,7 @@ from pipeline.media.wav import HEADER_SIZE, MAX_SAMPLES, header, interleave
 
 
 def chunks(data: bytes) -> dict[bytes, tuple[int, bytes]]:
-    """What the RIFF container holds: size as told, bytes as there."""
+    """Return the content of the RIFF container: its declared size and its actual bytes."""
     found, at = {}, 12
     while at < len(data):
         name, size = struct.unpack_from("<4sI", data, at)

@@ -1,4 +1,4 @@
-"""Who is recorded: the list, its versions, and the decision for a call."""
+"""The recording policy: the list, its versions, and the decision for a call."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -48,7 +48,7 @@ def test_a_remark_may_follow_an_address() -> None:
 
 
 def test_wrong_lines_are_named_by_number() -> None:
-    """A line that says nothing is told with its number and text, and takes no effect."""
+    """An invalid line is reported with its number and text, and has no effect."""
     parsed = parse_list(f"{ANN}\nann\nteam:\nqueue:x\nannexample.com")
 
     assert [(2, "ann"), (3, "team:"), (5, "annexample.com")] == [
@@ -59,7 +59,7 @@ def test_wrong_lines_are_named_by_number() -> None:
 
 @given(st.text())
 def test_no_text_breaks_the_list(text: str) -> None:
-    """Any text is read; reading what was understood again gives the same."""
+    """Any text can be parsed, and parsing the accepted entries again gives the same list."""
     parsed = parse_list(text)
     assert parsed.entries == parse_list("\n".join(parsed.entries)).entries
 
@@ -131,7 +131,7 @@ def test_a_version_that_another_replaces_at_once_was_never_in_force() -> None:
 
 
 def test_a_monitored_agent_who_is_active_is_recorded() -> None:
-    """The reason names him, the decision names the version."""
+    """The reason names the agent, the decision names the version."""
     decision = _decided(call(reservation(ANN, created=T - 20, accepted=T - 10)))
 
     assert (True, 1) == (decision.record, decision.policy_version)
@@ -139,7 +139,7 @@ def test_a_monitored_agent_who_is_active_is_recorded() -> None:
 
 
 def test_an_alerting_agent_is_not_recorded_and_nothing_is_told_yet() -> None:
-    """Nobody has accepted: there is nothing to say."""
+    """No agent has accepted, so there is nothing to publish."""
     decision = _decided(call(reservation(ANN, created=T)))
 
     assert (False, False) == (decision.record, is_news(decision, None, ""))
@@ -173,7 +173,7 @@ def test_an_unknown_channel_decides_nothing() -> None:
 
 
 def test_that_the_direction_stays_unknown_is_decided_after_five_seconds() -> None:
-    """Until then it may become known; of an agent who is not monitored it is never decided."""
+    """Until then the direction may become known. For an unmonitored agent this is never decided."""
     ann, bob = (reservation(who, created=T, accepted=T + 100) for who in (ANN, BOB))
     unknown = call(ann, direction=None)
     news = [is_news(_decided(unknown, now=T + at), None, "") for at in (100, 5_099, 5_100)]
@@ -187,7 +187,8 @@ def test_that_the_direction_stays_unknown_is_decided_after_five_seconds() -> Non
 
 
 def test_of_a_call_that_is_over_the_direction_is_not_waited_for() -> None:
-    """What nobody can say any more is decided at once."""
+    """The direction of a call that has ended can no longer become known, so it is decided at
+    once."""
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 900)
     over = call(gone, direction=None, milestones={"completed": T + 1_000})
     assert is_news(_decided(over, now=T + 1_000), None, "")
@@ -212,7 +213,8 @@ def test_the_end_of_the_call_stops_it() -> None:
 
 
 def test_a_transfer_to_a_monitored_agent_keeps_the_recording_while_he_is_called() -> None:
-    """Pending since no later than a second after the leaving: it goes on, however long it rings."""
+    """The recording continues however long the next agent's phone rings, if the reservation was
+    made at most a second after the first agent left."""
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
     in_time = reservation(CAROL, created=T + 1_050)
     too_late = reservation(CAROL, created=T + 1_051)
@@ -222,7 +224,8 @@ def test_a_transfer_to_a_monitored_agent_keeps_the_recording_while_he_is_called(
 
 
 def test_who_left_may_be_taken_off_the_list_while_the_next_one_is_called() -> None:
-    """He was on it when he left. One who had been taken off before has stopped it by then."""
+    """The list at the moment of leaving counts. An agent who was removed before has stopped the
+    recording already."""
     called = view(
         call(reservation(ANN, created=T, accepted=T, wrapup=T + 50), reservation(CAROL, created=T))
     )
@@ -237,18 +240,20 @@ def test_who_left_may_be_taken_off_the_list_while_the_next_one_is_called() -> No
 
 
 def test_a_transfer_to_an_unmonitored_agent_ends_it_at_once() -> None:
-    """Also while he is only being called, and also when the transfer is still under way."""
+    """The recording ends even while the unmonitored agent's phone rings, and while the transfer is
+    still under way."""
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
     bob = reservation(BOB, created=T + 40)
 
-    for begun in (T + 30, T + 45):  # he was called for it, or before
+    for begun in (T + 30, T + 45):  # the reservation was for the transfer, or before it
         version = call(gone, bob, transfers=(transfer(initiated=begun),))
         assert not _decided(version, now=T + 60).record
 
 
 def test_a_transfer_under_way_is_bridged_for_a_second() -> None:
-    """Begun before he left, nothing known of its reservation: one second, no longer; and not at all
-    once it failed, was completed or cancelled, or began afterwards."""
+    """A transfer that began before the agent left, and that has no reservation yet, keeps the
+    recording for one second. One that has failed, was completed or cancelled, or began later does
+    not."""
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
 
     def record(now: int, **milestones: int) -> bool:
@@ -263,7 +268,7 @@ def test_a_transfer_under_way_is_bridged_for_a_second() -> None:
 
 
 def test_the_second_counts_from_when_the_leaving_was_heard_of() -> None:
-    """Events may come late: what follows them comes late too."""
+    """Events may be late, and so are the events that follow them."""
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
     version = view(call(gone, transfers=(transfer(initiated=T + 40),)))
     history = PolicyHistory.of([_policy(ANN)])
@@ -274,7 +279,7 @@ def test_the_second_counts_from_when_the_leaving_was_heard_of() -> None:
 
 
 def test_bridging_begins_nothing() -> None:
-    """While a monitored agent is only being called, a recording goes on, but none is started."""
+    """While a monitored agent's phone rings, a recording continues, but none is started."""
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
     bridging = _decided(call(gone, reservation(CAROL, created=T + 60)), now=T + 70)
 
@@ -283,7 +288,7 @@ def test_bridging_begins_nothing() -> None:
 
 
 def test_a_rejected_transfer_ends_it() -> None:
-    """The monitored agent who was called said no."""
+    """The recording ends when the called monitored agent rejects the call."""
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
     carol = reservation(CAROL, created=T + 40, rejected=T + 500)
 
@@ -312,8 +317,8 @@ def test_what_stopped_is_not_told_again() -> None:
 
 
 def test_why_it_is_not_recorded_is_told_once() -> None:
-    """That nobody monitored was there is told in the same words at the end: it is no news then;
-    nor is whatever else is found out about a call that is over."""
+    """The reason that no monitored agent was on the call is the same at its end, so it is not
+    published again. Later facts about a call that has ended are not published either."""
     bob = reservation(BOB, created=T, accepted=T)
     over = _decided(call(bob, milestones={"conference-end": T + 50}), now=T + 60)
     off = _decided(call(bob, milestones={"conference-end": T + 50}), ANN, record_inbound=False)
@@ -355,8 +360,9 @@ def test_nothing_is_recorded_without_a_monitored_agent_or_one_being_called(
     begun: bool,
     now: int,
 ) -> None:
-    """Whatever the history: a recording means that a monitored agent is on the call, or that the
-    last one left, nobody is on it, and a monitored one is called or, for a second, may be."""
+    """In any history, a recording requires a monitored agent on the call; or else the last one has
+    left, no other agent is on the call, and a monitored one is being called or, for a second, may
+    be."""
     transfers = (transfer(initiated=T + 2_000),) if begun else ()
     version = call(*(reservation(n, **m) for n, m in (ann, bob, carol)), transfers=transfers)
     seen, policy = view(version), _policy(ANN, CAROL)

@@ -43,8 +43,8 @@ def test_a_list_shrinks_if_it_loses_more_than_half_or_everyone(
 def test_additions_take_effect_at_once_and_a_large_loss_does_not(
     base: frozenset[str], added: frozenset[str], wanted: frozenset[str], accepted: bool, age: int
 ) -> None:
-    """While a loss is held back, what is in force stays, excluded queues too, and grows; a list
-    that is accepted, old enough, or loses little is taken as it is."""
+    """While a loss is held back, all entries in force stay, excluded queues too, and additions take
+    effect. A list that is accepted, old enough, or that loses little takes effect as it is."""
     in_force = base | added
     planned = _planned(base, in_force, wanted, accepted=accepted, unchanged_ms=age)
 
@@ -98,7 +98,8 @@ def test_a_version_survives_being_cut_into_parts(
 
 
 def test_the_first_part_has_the_versions_number_as_its_key() -> None:
-    """Readers that know no parts find a short list where it always was."""
+    """Readers of earlier versions, which do not know parts, find a short list under the same key as
+    before."""
     assert ["7", "7-1", "7-2"] == [key_of(p) for p in parts_of(_version(7, "a", "b", "c"), 1)]
 
 
@@ -112,7 +113,8 @@ def test_the_hash_names_the_content(entries: frozenset[str], inbound: bool, outb
 
 
 def test_a_version_counts_once_all_its_parts_are_there() -> None:
-    """Before, the version before it holds; one whose parts do not add up to its hash never does."""
+    """Until all parts are there, the previous version is in force. A version whose parts do not
+    match its hash never is."""
     parts = parts_of(_version(2, "a", "b", at=10), 1)
     history = PolicyHistory.of([_version(1), parts[1]])
     assert 1 == history.latest.version

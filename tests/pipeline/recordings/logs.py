@@ -1,4 +1,4 @@
-"""Made-up logs of a partition of `media`, and what must become of them by the contract's words."""
+"""Generated logs of a partition of `media`, and the results that the contract requires."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Message:
 
 
 def payload(number: int, size: int) -> bytes:
-    """Bytes that tell which frame they are of."""
+    """Return bytes that identify the frame."""
     return (number.to_bytes(4, "big") * (size // 4 + 1))[:size]
 
 
@@ -97,7 +97,7 @@ def batch_of(sid: str, number: int, frames: Sequence[Frame], invalid: int = 0) -
 
 
 def dropped(batches: Sequence[MediaBatch], reason: str = "spill-full") -> MediaDropped:
-    """What a gateway says where it could not keep these batches."""
+    """Return a gateway's record of batches that it could not keep."""
     first, last = batches[0], batches[-1]
     tracks = tuple(
         DroppedTrack(
@@ -149,7 +149,7 @@ def stories(draw: st.DrawFn) -> Story:
                 batches[at] = dropped([batches[at]], draw(st.sampled_from(["spill-full", "old"])))
         if batches and draw(st.booleans()):
             at = draw(st.integers(0, len(batches) - 1))
-            batches += batches[at : at + 2]  # a gateway that sends again what it sent
+            batches += batches[at : at + 2]  # a gateway that repeats batches
         begin = [] if batches and draw(st.integers(0, 4)) == 0 else [opened(sid)]
         end = [closed(sid)] if draw(st.integers(0, 4)) else []
         queues[sid] = [*begin, *batches, *end]

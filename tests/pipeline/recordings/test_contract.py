@@ -21,7 +21,8 @@ from tests.pipeline.recordings.world import World
 
 
 def recorded(*frames: Frame, at: int = T0, cut: int = 3) -> tuple[RecordingCompleted, bytes, Any]:
-    """What becomes of frames, `cut` in a batch: what is told, the audio, the manifest."""
+    """Record frames, divided into batches by `cut`. Return the reports, the audio and the
+    manifest."""
     pieces = [frames[n : n + cut] for n in range(0, len(frames), cut)]
     batches = [batch_of("MZ1", 1 + n, piece) for n, piece in enumerate(pieces)]
     records = [opened("MZ1", at), *batches, closed("MZ1")]

@@ -63,7 +63,8 @@ def test_in_the_middle():
 
 
 def test_at_the_end():
-    """They are lost too, and stand at the end; the audio ends with what came."""
+    """Batches dropped at the end are lost too, and listed at the end; the audio ends with the last
+    received frame."""
     records = [opened("MZ1"), batch(1), dropped([batch(2), batch(3)]), closed("MZ1")]
     found = manifest_of(*records)
     assert ({"spill-full": 100}, 600) == (found["lost_for"], found["audio"]["duration_ms"])
@@ -74,7 +75,7 @@ def test_at_the_end():
 
 
 def test_at_the_beginning():
-    """The silence before the first frame of all is no loss; what was thrown away after it is."""
+    """The silence before the first frame of all is no loss, but frames dropped after it are."""
     found = manifest_of(opened("MZ1"), dropped([batch(1)]), batch(2), closed("MZ1"))
     assert {"spill-full": 50} == found["lost_for"]
     first, second, _ = found["segments"][0]["tracks"]["inbound"]["ranges"]
@@ -110,7 +111,7 @@ def test_beside_a_batch_that_is_missing_otherwise():
 
 
 def test_of_one_track():
-    """The other went on, in the same batches."""
+    """The other track continued in the same batches."""
     records = [opened("MZ1"), batch(1), dropped([batch(2, ("inbound",))]), batch(3), closed("MZ1")]
     found = manifest_of(*records)
     assert {"spill-full": 25, "not-sent": 25} == found["lost_for"]
@@ -125,7 +126,7 @@ def test_told_twice_and_sent_after_all():
 
 
 def test_then_the_gateway_died():
-    """What it threw away and what it took with it are counted apart, and once."""
+    """The dropped frames and those lost with the gateway are counted separately, and once each."""
     back = GatewayStarted(GATEWAY, EPOCH + 1, T0 + 2_600)
     found = manifest_of(opened("MZ1"), batch(1), dropped([batch(2)]), back)
     assert {"spill-full": 50, "gateway-died": 160} == found["lost_for"]
@@ -136,8 +137,8 @@ def test_then_the_gateway_died():
 
 
 def test_a_gateway_that_is_back_at_once():
-    """Media time counts from when Twilio began, not from when the gateway heard of it: all is told
-    that can have been sent until the gateway was back."""
+    """Media time counts from Twilio's beginning, not from the gateway's first report. All frames
+    that may have been sent until the gateway was back are reported."""
     early = replace(batch(1), at=T0 + 100)  # 600 ms of media by then: it began before T0
     back = GatewayStarted(GATEWAY, EPOCH + 1, T0 + 200)
     found = manifest_of(opened("MZ1"), early, back)
@@ -179,14 +180,14 @@ def test_nonsense_is_refused_whole(change):
 
 
 def test_known_and_late():
-    """What is known changes nothing, before and after the recording is complete."""
+    """A repeated report changes nothing, before and after the recording is complete."""
     _, ignored, _, late = _folded(dropped([batch(1)]))
     assert Ignored("dropped before") == ignored
     assert Ignored("in a complete recording") == late
 
 
 def test_thrown_away_for_long_stays_small():
-    """One stretch, however many records tell of it."""
+    """Any number of records about the same stretch make one entry."""
     fold = PartitionFold()
     fold.handle(opened("MZ1"), 0, T0)
     for number in range(1, 500):

@@ -24,7 +24,7 @@ def length(piece: SegmentTrack) -> int:
 
 @st.composite
 def recordings(draw) -> list[RecordingSegment]:
-    """Segments whose tracks may lie far apart."""
+    """Generate segments whose tracks may be far apart."""
     ends, made = [0, 0], []
     for index in range(draw(st.integers(1, 5))):
         parts = []
@@ -38,7 +38,8 @@ def recordings(draw) -> list[RecordingSegment]:
 @pytest.mark.parametrize("chunk", [64, interleave.CHUNK_BYTES])
 @given(recordings(), st.randoms(use_true_random=False))
 async def test_blocks_in_any_order_are_the_wav(chunk, segments, random):
-    """Also where silences are too long for one piece, and where some are written twice."""
+    """The blocks give the same file in any order, also if silences need several pieces, and if some
+    are written twice."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(file_layout, "CHUNK_BYTES", chunk)
         patch.setattr(interleave, "CHUNK_BYTES", chunk)

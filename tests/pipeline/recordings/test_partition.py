@@ -63,8 +63,8 @@ def _completed(world: World) -> dict[str, RecordingCompleted]:
 
 @given(stories())
 def test_audio_and_manifest_are_the_contract_s(story):
-    """A reader of contract and log who knows nothing of the fold finds every sample and every frame
-    where the manifest says; and what is told is what the manifest says."""
+    """An independent reader of contract and log finds every sample and every frame at the place in
+    the manifest, and the reports agree with the manifest."""
     world = _whole(story)
     found = _completed(world)
     assert story.frames.keys() == found.keys()
@@ -186,7 +186,7 @@ def test_no_frame_at_all_is_a_recording_too():
 
 
 def test_opened_by_its_first_batch():
-    """Where the opening is lost, the recording begins with the first batch and at its time."""
+    """If the opening is lost, the recording begins with the first batch, at its time."""
     batch = batch_of("MZ1", 3, FRAMES)
     _, effects = _fold(_message(batch, 7), _message(closed("MZ1"), 8))
     began, ended = effects
@@ -197,14 +197,14 @@ def test_opened_by_its_first_batch():
 
 
 def test_a_second_opening_is_ignored():
-    """The recording goes on as it was."""
+    """The recording continues unchanged."""
     _, effects = _fold(_message(opened("MZ1"), 0), _message(opened("MZ1", T0 + 5_000), 1))
     assert Ignored("opened before") == effects[-1]
 
 
 def test_only_earlier_epochs_of_the_gateway_die():
-    """The gateway's own streams of earlier epochs end; those of its present life, and of other
-    gateways, go on."""
+    """The gateway's own media streams of earlier epochs end. Those of its present process and of
+    other gateways continue."""
     fold, effects = _fold(
         _message(opened("MZ1"), 0),
         _message(GatewayStarted(GATEWAY, EPOCH, T0), 1),
@@ -237,8 +237,8 @@ def test_what_a_dead_gateway_took_with_it_is_counted(heard, back_after_ms, lost)
 
 
 def test_a_gateway_that_never_comes_back():
-    """Once the log has gone on for an hour without a word of it, a recording is complete as it is;
-    the record that shows it belongs to another media stream."""
+    """After an hour of log time without any record of the gateway, a recording is complete as it
+    is. The record that shows this may belong to another media stream."""
     records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES), opened("MZ2")]
     fold, _ = _fold(*(_message(record, n) for n, record in enumerate(records)))
     alive = GatewayAlive("gateway-1", 1, T0)
@@ -247,14 +247,14 @@ def test_a_gateway_that_never_comes_back():
     assert ["gateway-gone"] == [effect.reason for effect in own]
     assert "MZ1" == own[0].recording.stream_sid
     assert T0 + 500 == own[0].ended_at
-    assert own[0].at_end is None  # its gateway may come back with what it had
+    assert own[0].at_end is None  # its gateway may come back with unsent frames
     assert [] == fold.handle(batch_of("MZ2", 2, FRAMES), 5, T0 + 2 * SILENT_MS + 1)
 
 
 @pytest.mark.parametrize(("silent_ms", "lost"), [(999, None), (5_000, 269 + 268)])
 def test_a_socket_that_was_dead_before_it_was_dropped(silent_ms, lost):
-    """What it can have taken with it is told and counted; a socket that was heard to its end took
-    nothing that anybody could know of."""
+    """Frames that may have been lost with the socket are reported and counted. If the socket was
+    active until its end, no lost frames can be known."""
     end = replace(closed("MZ1"), reason="dropped", at=T0 + 500 + silent_ms)
     records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES), end]
     _, effects = _fold(*(_message(record, n) for n, record in enumerate(records)))
@@ -295,7 +295,7 @@ def test_a_malformed_batch_is_refused_whole(run):
 
 
 def test_a_record_that_does_not_belong_on_media_is_refused():
-    """It is told by its name."""
+    """The error names the type of the record."""
     _, (refused,) = _fold(_message(Tick(1), 0))
     assert Refused("unexpected-record", "a Tick on media") == refused
 

@@ -197,8 +197,8 @@ def test_dropped_batches_of_a_complete_recording():
 
 
 def test_a_checkpoint_of_an_earlier_version_keeps_its_names():
-    """A recording that was open while flexcapture was replaced goes on under its names, and its
-    batches are known by the highest number alone."""
+    """A recording that was open during an upgrade of flexcapture keeps its names, and its batches
+    are recognized by the highest number alone."""
     fold = PartitionFold()
     for message in log_of(opened("MZ1"), batch(1)):
         fold.handle(message.record, message.offset, message.at)
@@ -219,8 +219,9 @@ def test_a_checkpoint_of_an_earlier_version_keeps_its_names():
 
 @st.composite
 def late_logs(draw: st.DrawFn) -> list[Message]:
-    """One to three media streams, of one or two tasks and gateways, whose batches come in order but
-    in pieces that may be repeated, with closes and silences of any length between them."""
+    """Generate one to three media streams, of one or two tasks and gateways. Their batches come in
+    order, but in pieces that may be repeated, with closes and silences of any length between
+    them."""
     records: list[Any] = []
     gone = draw(st.sets(st.integers(1, 12), max_size=3))  # a batch is dropped, or sent, for good
     for sid in draw(st.lists(st.sampled_from(["MZ1", "MZ2"]), min_size=1, max_size=3)):

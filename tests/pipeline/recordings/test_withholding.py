@@ -1,4 +1,5 @@
-"""A stop is final: what was received two seconds after it is not in the audio, and not lost."""
+"""A stop is final: audio received two seconds after it is not in the recording, and does not count
+as lost."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -109,7 +110,7 @@ def test_silence_inside():
 
 
 def test_a_decision_that_the_log_has_late():
-    """What was folded in, and stored, before it came is withheld too."""
+    """Audio that was processed and stored before the decision arrived is withheld too."""
     records = [opened("MZ1"), *batches(1, 20), decided("stop", 5_000), closed("MZ1")]
     done, audio, _ = only(lived(records))
     assert (700, 300) == (done.received, done.withheld)
@@ -138,8 +139,8 @@ def test_decisions_on_other_calls_do_not_matter():
 
 
 def test_the_time_of_a_frame_is_when_the_gateway_received_it():
-    """Not when it reached the log, nor where it lies in the audio: what the network delivered 4 s
-    late was received after the stop."""
+    """The time of receipt counts, not the time in the log, nor the place in the audio: frames that
+    the network delivered 4 s late were received after the stop."""
     late = [batch(number, late_ms=4_000) for number in range(9, 12)]
     records = [opened("MZ1"), *batches(1, 8), decided("stop", 4_000), *late, closed("MZ1")]
     done, _, _ = only(lived(records))
@@ -147,7 +148,7 @@ def test_the_time_of_a_frame_is_when_the_gateway_received_it():
 
 
 def test_lost_frames_in_withheld_time_are_not_lost():
-    """What must not be recorded cannot be lost; what was lost before is."""
+    """Withheld frames cannot be lost; frames lost before are."""
     some = [each for each in batches(1, 20) if each.number not in (3, 17)]
     records = [opened("MZ1"), *some[:9], decided("stop", 5_000), *some[9:], closed("MZ1")]
     done, _, manifest = only(lived(records))
@@ -223,8 +224,9 @@ def stories(draw: st.DrawFn) -> list[Any]:
 
 
 def fates(records: Sequence[Any], margin: int) -> Iterator[tuple[bytes, bool]]:
-    """Each frame whose fate is clear by more than `margin` ms: its payload, and whether it may be
-    heard. By the words of the contract: from 2 s after a stop until the next record."""
+    """Yield each frame whose fate is certain by more than `margin` ms: its payload, and whether it
+    may be heard. By the contract, a frame must not be heard from 2 s after a stop until the next
+    record."""
     taken = sorted(
         ((r.at, r.decision) for r in records if isinstance(r, RecordingDecided)),
     )

@@ -30,7 +30,8 @@ class Side:
     left_out: list[tuple[int, int, str, int]] = field(default_factory=list)
     """Of each frame that is not: timestamp, size, why, offset of its record."""
     holes: list[tuple[int, int]] = field(default_factory=list)
-    """Of each hole: the sample where it ends, and how many of `dropped` were told by then."""
+    """For each hole: the sample at which it ends, and how many entries of `dropped` were reported
+    by then."""
     begun: bool = False
 
     def take(self, timestamp: int, payload: bytes, offset: int) -> None:
@@ -61,8 +62,8 @@ class Side:
         return frames_in(max((d[1] for d in self.dropped), default=0) - begin)
 
     def told_of(self, end: int) -> list[tuple[int, int, str]]:
-        """What was said to be thrown away before the audio went on after the hole that holds the
-        sample before `end`: nothing that is told later can be the reason for it."""
+        """Return the drops that were reported before the audio continued after the hole that
+        contains the sample before `end`. Later reports cannot be the reason for it."""
         known = (told for hole_end, told in self.holes if hole_end >= end)
         return self.dropped[: next(known, None)]
 
@@ -102,7 +103,7 @@ def _take(sides: Mapping[str, Side], record: MediaBatch, offset: int) -> None:
 
 
 def verify(wav: bytes, manifest: Mapping[str, Any], log: Sequence[tuple[int, Any]]) -> None:
-    """Raises `AssertionError` where WAV or manifest are not what the log says."""
+    """Raise `AssertionError` if WAV or manifest differ from the log."""
     sides = sides_of(log)
     _verify_audio(wav, manifest, sides)
     for track, side in sides.items():
@@ -170,7 +171,7 @@ def _lost(pieces: Sequence[Mapping[str, Any]], side: Side) -> Counter[str]:
             assert piece["samples"] >= JITTER
             begin, end = piece["at"], piece["at"] + piece["samples"]
             dropped = side.told_of(end)
-            for first, last, reason in dropped:  # what was thrown away there is told so
+            for first, last, reason in dropped:  # the frames dropped there are reported as such
                 inside = min(last, end) - max(first, begin)
                 covered = any(
                     r == piece["reason"] and min(e, end) - max(b, begin) > 0 for b, e, r in dropped

@@ -50,8 +50,9 @@ class World:
     quickly: int = 0
 
     def live(self, log: Sequence[Message], rounds: Iterable[tuple[int, bool]]) -> None:
-        """A process: takes up what is known, and reads the log in rounds of so many records, after
-        which it commits, where True having written checkpoints of everything."""
+        """Run a process. It resumes from the checkpoints and reads the log in rounds, given by
+        their number of records. It commits after each round; True: it writes checkpoints of
+        everything first."""
         fold = PartitionFold(decode(value) for value in self.checkpoints.values())
         start = fold.resume_offset(self.committed)
         unread = [message for message in log if message.offset >= start]
@@ -82,7 +83,8 @@ class World:
         self.live(log, [*last, (1000, False)])
 
     def _effects(self, fold: PartitionFold, message: Message) -> list[Effect]:
-        """As the recorder does: the quick way, and the other where that is not for this record."""
+        """Process a record as the recorder does: by the fast path if it applies, else by the
+        other."""
         regular = RegularReader().read(encode(message.record)) if self.quick else None
         effects = regular and fold.handle_regular(regular, message.offset, message.at)
         if effects is None:

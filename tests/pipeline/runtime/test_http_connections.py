@@ -65,7 +65,7 @@ def test_one_address_does_not_close_the_connections_of_another() -> None:
 
 @given(st.text() | st.ip_addresses().map(str))
 def test_only_ip_addresses_are_valid(text: str) -> None:
-    """What is valid has hexadecimal digits, points and colons only."""
+    """A valid address has only hexadecimal digits, points and colons."""
     found = valid_address(text)
     assert found is None or set(found) <= set("0123456789abcdef.:")
 

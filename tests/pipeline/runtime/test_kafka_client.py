@@ -70,7 +70,7 @@ class Connection:
         return answer
 
     def close(self, reason: Any = None) -> asyncio.Future[None]:
-        """Fail what waits, as aiokafka's connection does."""
+        """Fail the waiting requests, like aiokafka's connection."""
         self._open = False
         for answer in self._requests:
             if not answer.done():

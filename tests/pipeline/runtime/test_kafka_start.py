@@ -143,7 +143,8 @@ async def test_a_partition_without_a_leader_does_not_hold_a_role_up_for_ever() -
 
 
 async def test_refused_credentials_end_the_wait_and_silence_does_not() -> None:
-    """What a broker refuses does not get better; what does not answer may."""
+    """Refused credentials will not become valid, but a broker that does not answer may come
+    back."""
     silent = ClusterView(trouble="Kafka does not answer at x:1: refused")
     count, _, reasons = await attempts(FakeCluster(*[silent] * 100, view(WHOLE, WHOLE)))
     assert (100, {silent.trouble}) == (count, set(reasons))

@@ -68,7 +68,7 @@ def known(machine: Machine, ahead: int) -> LogClock:
 def test_setting_the_clock_of_the_machine_changes_nothing(
     ahead: int, steps: list[tuple[int, int]]
 ) -> None:
-    """The log's time passes as time does, and the correction says what was set."""
+    """The log's time passes evenly, and the correction equals the change of the machine's clock."""
     with pytest.MonkeyPatch.context() as patch:
         machine = Machine()
         patch.setattr(module, "time", machine)
@@ -150,7 +150,7 @@ class _Answer:
 
 @pytest.fixture
 def kafka(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> FakeKafka:
-    """A Kafka whose clock is right, with a machine whose clock the test chooses."""
+    """Return a Kafka with a correct clock, and a machine whose clock the test sets."""
     made = FakeKafka(machine)
 
     async def ensure_topics(*_: Any, **__: Any) -> None:

@@ -59,8 +59,8 @@ def test_what_is_no_trouble_passes() -> None:
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from(["a", "gateway.b"]))))
 def test_every_message_is_written_or_counted(events: list[tuple[float, str]]) -> None:
-    """Whatever comes when: what passed and what was left out is all of it, and no kind passes more
-    often than it may."""
+    """At any times, written and suppressed messages add up to all messages, and no kind is written
+    more often than allowed."""
     repetitions, passed, counted = Repetitions(), 0, 0
     events.sort()
     for now, name in events:

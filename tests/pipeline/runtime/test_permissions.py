@@ -1,4 +1,4 @@
-"""Which users of the machine may read what is written."""
+"""Access of the machine's users to written files."""
 
 import os
 import stat
@@ -37,7 +37,8 @@ def umask() -> Iterator[None]:
 
 @pytest.mark.parametrize(("mode", "umask"), [(0o600, 0o077), (0o640, 0o027), (0o660, 0o007)])
 def test_the_umask_is_made_of_the_mode(mode: int, umask: int) -> None:
-    """Others never get anything; who may read files may enter directories."""
+    """Other users never get access. The mode that allows reading files also allows entering
+    directories."""
     assert umask == umask_for(mode)
 
 
@@ -161,7 +162,7 @@ def test_up_closes_everything_below_its_directories(mode: int, others: int, tmp_
 
 
 def test_symbolic_links_below_a_directory_are_not_followed(tmp_path: Path) -> None:
-    """What they lead to may be anybody's; only a directory that is named itself may be a link."""
+    """A link may lead to any user's files, so it is followed only if it is named itself."""
     state, outside, volume = tmp_path / "state", tmp_path / "outside", tmp_path / "volume"
     for path in (state, outside, volume):
         path.mkdir()

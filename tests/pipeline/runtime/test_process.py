@@ -71,7 +71,7 @@ def test_sigterm_ends_a_role_that_starts(body: str) -> None:
 
 
 def test_a_role_that_is_ready_stops_by_itself() -> None:
-    """It is not cancelled: what it does on its way out is done, as long as that takes."""
+    """The role is not cancelled: its shutdown is completed, however long it takes."""
     body = """
     health.good("starting")
     await stop.wait()
@@ -84,5 +84,5 @@ def test_a_role_that_is_ready_stops_by_itself() -> None:
 
 
 def test_a_role_that_fails_is_a_failure() -> None:
-    """What it raises before SIGTERM is status 1."""
+    """An error before SIGTERM gives status 1."""
     assert 1 == run("raise RuntimeError('x')", terminations=0)[0]

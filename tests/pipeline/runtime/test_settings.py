@@ -1,4 +1,4 @@
-"""The settings: what is refused at the start, and how it is told."""
+"""The settings: refused values, and the errors for them."""
 
 from pathlib import Path
 
@@ -134,7 +134,7 @@ def test_twilio_is_reached_by_tls_or_on_this_machine(url: str) -> None:
     ("content", "told"), [(b"ann@example.com\nnonsense\n", "line 2: 'nonsense'"), (b"\xff", "read")]
 )
 def test_a_wrong_list_is_refused(content: bytes, told: str, tmp_path: Path) -> None:
-    """A list of monitored agents that cannot be taken is told before anything is started."""
+    """An invalid list of monitored agents is reported before anything is started."""
     path = tmp_path / "agents"
     path.write_bytes(content)
     with pytest.raises(SettingsError, match=f"^FLEXCAPTURE_MONITORED_AGENTS: .*{told}"):
@@ -157,7 +157,7 @@ def test_a_token_that_is_made_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is told of a wrong token is its name alone."""
+    """The error for a wrong token has only its name."""
     monkeypatch.setenv("FLEXCAPTURE_CONSOLE_TOKEN", "my secret")
     with pytest.raises(SettingsError) as refused:
         load(None)

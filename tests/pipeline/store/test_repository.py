@@ -69,7 +69,7 @@ def test_an_older_version_changes_nothing(repository: Repository) -> None:
 
 
 def test_recordings_and_decisions_are_never_taken_away(repository: Repository) -> None:
-    """A later version that knows no recording and another decision leaves what was there."""
+    """A later version with no recording and another decision leaves the earlier ones in place."""
     repository.save(CONTACT)
     late = ContactDecision(NOON + 40_000, "record", "again", 4)
     repository.save(
@@ -108,7 +108,7 @@ def test_writers_at_once_leave_one_whole_version(repository: Repository) -> None
 
 
 def test_an_unknown_contact_or_recording_is_none(repository: Repository) -> None:
-    """Nothing is found where nothing is."""
+    """A lookup of an unknown id returns None."""
     assert repository.contact("WT0") is None
     assert [] == repository.recordings_of_inum("1")
 

@@ -127,7 +127,7 @@ def test_entries_are_not_replaced(engine: Engine, statement: str) -> None:
 
 @pytest.mark.parametrize("position", [-1, 0])
 def test_a_position_that_stands_for_none_is_refused(sqlite_engine: Engine, position: int) -> None:
-    """On SQLite, where such an entry could be replaced, or would stop all later ones."""
+    """On SQLite such an entry could be replaced, or would block all later ones."""
     audit = AuditLog(sqlite_engine)
     with pytest.raises(SQLAlchemyError), sqlite_engine.begin() as connection:
         connection.execute(

@@ -43,7 +43,7 @@ def killed_amid(url: str) -> None:
 
 @pytest.mark.parametrize("kind", ["bucket", "directory"])
 async def test_killed_in_the_middle(kind, tmp_path, monkeypatch):
-    """What was there before is still there, or nothing; the next one is whole."""
+    """The previous object or none is there; the next upload is complete."""
     with running_bucket() as environment:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)

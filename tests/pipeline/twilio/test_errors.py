@@ -25,8 +25,8 @@ def test_a_start_that_is_repeated_is_no_failure(status: int, code: int | None, t
 
 @given(st.integers(0, 599), CODES)
 def test_errors_of_one_call_say_nothing_of_twilio(status: int, code: int | None) -> None:
-    """Only silence, overload, its own faults and refused credentials do; and what is waited for
-    is the same for start and stop."""
+    """Only silence, overload, Twilio's own faults and refused credentials do. Start and stop wait
+    in the same cases."""
     health = health_of_twilio(status, code)
 
     assert health in (Verdict.DONE, Verdict.BACK_OFF, Verdict.REFUSED)
@@ -36,7 +36,7 @@ def test_errors_of_one_call_say_nothing_of_twilio(status: int, code: int | None)
 
 
 def test_a_conflict_may_be_told_in_words() -> None:
-    """Where the number does not say so."""
+    """The message counts if the code does not show a conflict."""
     told = "A stream with this name already exists"
 
     assert Verdict.DONE == verdict_on_start(400, 21299, told)

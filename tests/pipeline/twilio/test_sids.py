@@ -1,4 +1,4 @@
-"""What is a SID, and what only looks like one."""
+"""Valid SIDs, and texts that resemble them."""
 
 import pytest
 from hypothesis import given

@@ -124,7 +124,7 @@ async def test_the_waveforms_show_who_spoke(visit: Visit) -> None:
 
 
 async def test_calls_in_progress_keep_themselves_true(visit: Visit) -> None:
-    """A call that begins appears, one that ends goes, with nobody reloading the page."""
+    """A call that begins appears, and one that ends disappears, without a reload of the page."""
     await visit.signed_in()
     rows = visit.page.locator("#calls tbody tr")
     await expect(rows).to_have_count(1)
@@ -150,7 +150,8 @@ async def test_the_search_pages_through_all(visit: Visit) -> None:
 
 
 async def test_missing_audio_is_found_by_capture(visit: Visit) -> None:
-    """The search lists a contact without audio, and its page says what is missing and why."""
+    """The search lists a contact without audio, and its page shows the missing time and the
+    reason."""
     page = visit.page
     gap = ContactGap(NOON, NOON + 30_000, "", "", "handshake-refused")
     visit.repository.save(numbered(9, capture="missing", gaps=(gap,), required_ms=30_000))

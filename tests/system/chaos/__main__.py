@@ -14,7 +14,7 @@ from tests.system.chaos.stage import staged
 
 
 async def run(options: Options, say: Say) -> Assessment:
-    """Plays, compares, tells."""
+    """Play the calls, compare the results with the model, and print the report."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker may be stopped
     async with directory_of(options) as (directory, went_well):
         say(f"seed {options.seed}; everything is under {directory}")

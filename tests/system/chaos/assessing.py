@@ -1,4 +1,4 @@
-"""The end of a run: reads the topics, asks the model, compares, and says what is wrong."""
+"""The end of a run: read the topics, run the model, compare, and return the differences."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -71,7 +71,7 @@ TOPICS = (
 
 @dataclass(slots=True)
 class Judged:
-    """One call's verdict, with what is needed to look into it."""
+    """One call's verdict, with the data to investigate it."""
 
     script: Script
     verdict: Verdict
@@ -83,8 +83,9 @@ class Judged:
 
 @dataclass(slots=True)
 class Assessment:
-    """`wrong`: what is wrong with the whole; `calls`: each call's verdict; `damages`: how often the
-    monitored list was damaged; `outages`: how often Twilio's API was away."""
+    """The result of a run. `wrong`: the differences that belong to no single call; `calls`: each
+    call's verdict; `damages`: how often the monitored list was damaged; `outages`: how often
+    Twilio's API was unavailable."""
 
     calls: list[Judged] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -108,7 +109,8 @@ async def assess(options: Options, played: Played) -> Assessment:
 
 
 class Assessor:
-    """Compares what was played with `told`, all that is on the topics, and with `audio`."""
+    """Compares the played calls with all records on the topics (`told`) and with the recordings
+    (`audio`)."""
 
     def __init__(
         self, options: Options, played: Played, told: Sequence[Told], audio: Mapping[str, bytes]
@@ -198,7 +200,7 @@ class Assessor:
     def _after_stops(
         self, ran: Sequence[MediaStream], contact: Mapping[str, Any], told: Sequence[Told]
     ) -> list[str]:
-        """What is wrong with what was sent after stops."""
+        """Return the mistakes about audio that was sent after stops."""
         records = [(t.record, t.at) for t in told]
         decided = [Decided(r.at, r.decision, at) for r, at in records
                    if isinstance(r, RecordingDecided)]  # fmt: skip

@@ -1,5 +1,5 @@
-"""Brokers of a chaos run's own, and what is done to them: killed, frozen, patched, most of them
-away at once."""
+"""The brokers of a chaos run, and their faults: they are killed, frozen, restarted one by one, and
+most of them are down at once."""
 
 import asyncio
 import signal
@@ -175,7 +175,7 @@ FAULTS: Mapping[str, Callable[[Brokers, int, Say], Awaitable[None]]] = {
     "patch": _patch,
     "lose-most": _lose_most,
 }
-"""What can be done to a cluster, by the name of the option."""
+"""The faults of a cluster, by the name of the option."""
 
 
 async def break_in_turn(

@@ -38,6 +38,6 @@ def as_handled(told: Sequence[Told]) -> list[Delivery]:
     found: list[Delivery] = []
     at = 0
     for place, _, one in sorted(places, key=lambda item: item[:2]):
-        at = max(at + 1, place[0])  # in this order, also where several have the same time
+        at = max(at + 1, place[0])  # in this order, even if several have the same time
         found.append((at, json.loads(one.record.body), one.record.arrived_at))
     return found

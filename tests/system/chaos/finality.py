@@ -1,7 +1,5 @@
-"""Whether a stop is final: what is sent after it is not heard, and its socket is closed.
-
-Pure; times are milliseconds since the epoch.
-"""
+"""Check that a stop is final: audio sent after it is not heard, and its socket is closed. Pure;
+times are milliseconds since the epoch."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,9 +35,9 @@ def counts(
     *,
     may_lose: bool,
 ) -> list[str]:
-    """Return what is wrong with the counts of a recording. `certainly`, `possibly`: when nothing
-    may be heard by the decisions that were known in time, and by all; `may_lose`: a gateway was
-    killed."""
+    """Return the mistakes in the counts of a recording. `certainly`, `possibly`: the periods in
+    which nothing may be heard, by the decisions that were known in time, and by all decisions;
+    `may_lose`: a gateway was killed."""
     frames = recording["frames"]
     ended = stream.ended_at or 0
     read = [at for at in stream.sent_at if stream.trouble is None or at < ended - DELAY_MS]
@@ -57,7 +55,7 @@ def counts(
 
 
 def audible(stream: MediaStream, audio: bytes, found: Sequence[Period]) -> list[str]:
-    """Return what is heard in a recording although it must not be."""
+    """Return the frames that are heard in a recording although they must not be."""
     try:
         samples = read_wav(audio).samples
     except NotWav as error:

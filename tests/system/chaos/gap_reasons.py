@@ -51,7 +51,7 @@ class Faults:
 
 
 def untrue(contact: Mapping[str, Any], faults: Faults) -> list[str]:
-    """Return what is wrong with the reasons of a contact's gaps."""
+    """Return the wrong reasons of a contact's gaps."""
     possible = faults.possible()
     wrong = [
         f"a gap for {gap['reason']}, which did not occur"

@@ -1,8 +1,6 @@
-"""Whether one call's media streams ran when they had to, and only then.
-
-Pure; times are milliseconds since the epoch. What had to run is the model's word (`truth`), when
-the pipeline could know it is `uptime`'s, what ran is the simulated Twilio's.
-"""
+"""Check that one call's media streams ran exactly when they had to. Pure; times are milliseconds
+since the epoch. The model says when they had to run (`truth`), `uptime` when the pipeline could
+know it, and the simulated Twilio when they ran."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,13 +13,14 @@ from tests.system.chaos.uptime import Span, moment, overlap, without
 STOP_MS = 2_000
 """A media stream may run for this after the pipeline could know that it must not."""
 START_MS = 3_000
-"""Where one must run, it begins within this, and begins again within this after it dropped."""
+"""The longest time until a required media stream begins, and until it begins again after it
+dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """`keep`: when a media stream might run; `begin`: when one had to be there, were it to be
-    begun. Both by what was on the topics at the time."""
+    """`keep`: when a media stream was allowed to run; `begin`: when one had to begin if there was
+    none. Both by the records on the topics at the time."""
 
     keep: tuple[Span, ...]
     begin: tuple[Span, ...]
@@ -29,9 +28,10 @@ class Demand:
 
 @dataclass(slots=True)
 class Verdict:
-    """What is wrong, and what was measured, in ms: how long media streams went on after it could be
-    known that they must not, and how long one was missing that could be known to be needed. Of the
-    `stops`, `prompt` came at a time when nothing was in the way."""
+    """The differences, and measurements in ms. `stops`: how long media streams continued after it
+    could be known that they must stop; `prompt`: how many of these stops came at a time without
+    faults; `missing`: how long a media stream was missing after it could be known that it was
+    required."""
 
     wrong: list[str] = field(default_factory=list)
     stops: list[int] = field(default_factory=list)
@@ -53,7 +53,7 @@ class Judge:
     verdict: Verdict = field(default_factory=Verdict)
 
     def judge(self, ran: Sequence[MediaStream]) -> Verdict:
-        """What is to be said of the streams that ran."""
+        """Return the verdict on the media streams that ran."""
         for stream in ran:
             self._of_stream(stream)
         self._at_once(ran)

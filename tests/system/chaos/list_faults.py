@@ -90,7 +90,7 @@ async def keep_damaging(monitored: DamagedList, every: float, random: Random, sa
 
 
 def is_entry(line: str) -> bool:
-    """Return whether a line of the list names anybody."""
+    """Return whether a line of the list is an entry."""
     return bool(line.strip()) and not line.startswith(("#", "!"))
 
 
@@ -102,7 +102,7 @@ def normal_form(text: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The real lists as versions for the model, and what is wrong with the published versions."""
+    """The real lists as versions for the model, and the differences from the published versions."""
 
     versions: list[ListVersion]
     wrong: list[str]

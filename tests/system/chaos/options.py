@@ -79,13 +79,13 @@ def add_brokers(parser: argparse.ArgumentParser) -> None:
         type=names,
         default=None,
         metavar="FAULT,...",
-        help=f"what is done to a cluster in turn (default: all), of {', '.join(BROKER_FAULTS)}",
+        help=f"faults of a cluster, in turn (default: all), of {', '.join(BROKER_FAULTS)}",
     )
     parser.add_argument("--broker-every", type=float, default=20.0, metavar="SECONDS")
 
 
 def check_brokers(parser: argparse.ArgumentParser, values: dict[str, Any]) -> None:
-    """Fill in the default for the faults of brokers, and refuse what does not fit."""
+    """Fill in the default for the faults of brokers, and refuse invalid combinations."""
     several = values["brokers"] > 1
     if values["broker_faults"] is None:
         values["broker_faults"] = BROKER_FAULTS if several else ()

@@ -1,4 +1,4 @@
-"""Calls drawn at random: who calls, who answers, for how long, and what becomes of the customer."""
+"""Random calls: their customers, agents and durations, and the customer's fate."""
 
 from random import Random
 
@@ -87,7 +87,7 @@ def internal(call: CallBuilder, random: Random) -> None:
 
 
 def abandoned(call: CallBuilder, random: Random) -> None:
-    """Given up before anybody answers"""
+    """The customer gives up before an agent answers"""
     call.inbound(random.choice(QUEUES))
     call.wait(random.randint(500, 4000))
     if random.random() < 0.5:

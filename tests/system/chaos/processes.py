@@ -26,8 +26,8 @@ Say = Callable[[str], None]
 
 
 class Processes:
-    """What endpoints.json tells of the processes, over time. `lives`: by ROLE-N; `known`: set once
-    it has been read."""
+    """The processes in endpoints.json over time. `lives`: by ROLE-N; `known`: set after the file
+    was first read."""
 
     def __init__(self, directory: Path, say: Say) -> None:
         self._file = directory / "endpoints.json"
@@ -79,7 +79,7 @@ class Processes:
 
 
 def started_at(pid: int) -> int | None:
-    """When the process was started (ms); None where there is none."""
+    """Return when the process was started (ms); None if there is no such process."""
     try:
         told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         uptime = float(Path("/proc/uptime").read_text().split()[0])

@@ -17,7 +17,7 @@ Say = Callable[[str], None]
 
 
 def report(options: Options, assessment: Assessment, unasked: list[str], say: Say) -> None:
-    """Prints the summary, and below it what is wrong."""
+    """Print the summary, and below it the differences."""
     calls = assessment.calls
     wrong = [call for call in calls if call.verdict.wrong]
     say(f"seed {options.seed}")

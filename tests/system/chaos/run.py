@@ -41,7 +41,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What was played, and what became of it. `sent`: how often each event went into Kinesis;
+    """The played calls and their results. `sent`: how often each event was put into Kinesis;
     `contacts`: by task SID; `refused`: the tasks on whose calls Twilio refused every start."""
 
     stage: Stage
@@ -61,7 +61,8 @@ class Played:
 
 
 class Sink(KinesisSink):
-    """Also counts what goes in: `sent`, how often each event; `rubbish`, what is none."""
+    """A sink that counts its records. `sent`: how often each event; `rubbish`: the records that are
+    no events."""
 
     def __init__(self, endpoint: str, region: str, name: str) -> None:
         super().__init__(endpoint, region, name)
@@ -81,8 +82,8 @@ class Sink(KinesisSink):
 
 @asynccontextmanager
 async def directory_of(options: Options) -> Any:
-    """Where the run keeps all it keeps; removed after it where it is a temporary one and the block
-    says that all went well, by calling what it is given."""
+    """Yield the directory of the run's files, and a function. A temporary directory is removed at
+    the end if the function was called, which means that the run succeeded."""
     made = options.directory is None
     directory = Path(tempfile.mkdtemp(prefix="flexcapture-chaos-")) if made else options.directory
     assert directory is not None

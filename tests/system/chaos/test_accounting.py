@@ -1,4 +1,4 @@
-"""The check of a contact's required time finds what it is there to find."""
+"""The check of a contact's required time finds each kind of mistake."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is heard, and what stays open, after a stop is found."""
+"""Audio that is heard after a stop, and sockets that stay open, are found."""
 
 import struct
 from array import array
@@ -53,7 +53,7 @@ def test_frames_that_a_closed_socket_did_not_take_are_excused() -> None:
 
 
 def test_what_is_heard_after_a_stop_is_found() -> None:
-    """Within what is known of when it was received."""
+    """Such audio is found as far as the times of receipt are known."""
     ran = stream(6_000)
     assert audible(ran, wav(ran, 3_100), PERIODS) == []
     assert audible(ran, wav(ran, 4_000), PERIODS)

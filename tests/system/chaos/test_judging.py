@@ -1,4 +1,4 @@
-"""The judge of media streams finds what it is there to find."""
+"""The judge of media streams finds each kind of mistake."""
 
 from dataclasses import replace
 from random import Random
@@ -18,7 +18,7 @@ ANSWERED, OVER = 1_400, 21_400
 
 @pytest.fixture(scope="module")
 def script() -> Script:
-    """A customer who is on the line from the first moment to 21.4 s."""
+    """Return a call whose customer is on the line from the first moment to 21.4 s."""
     call = CallBuilder(0, Account("AC1", "WS1"), Random(1), 1)
     conversation_begins(call)
     call.wait(20_000)
@@ -37,13 +37,13 @@ def ran(script: Script, begin: int, end: int | None, sid: str = "MZ1") -> MediaS
 def verdict(
     script: Script, *streams: MediaStream, wanted: Span, blocked: tuple[Span, ...] = ()
 ) -> Verdict:
-    """What is said of them where one is wanted for a time."""
+    """Return the verdict on media streams if one is required for a time."""
     demand = Demand((wanted,), (wanted,))
     return Judge(script, demand, blocked, blocked).judge(streams)
 
 
 def test_the_right_stream_at_the_right_time(script: Script) -> None:
-    """Nothing is wrong; what it took is measured."""
+    """There are no differences, and the delay is measured."""
     found = verdict(script, ran(script, 1_600, 10_100), wanted=Span(ANSWERED, 10_000))
     assert ([], [100], 1, [200]) == (found.wrong, found.stops, found.prompt, found.missing)
 
@@ -62,8 +62,8 @@ def test_one_that_goes_on(script: Script) -> None:
 
 
 def test_one_of_a_second_time(script: Script) -> None:
-    """What came after the first time was over is held against the second only; one that comes
-    between the two is held against the first."""
+    """A media stream that began after the first time had ended counts for the second only; one
+    between the two counts for the first."""
     demand = Demand((Span(ANSWERED, 4_000), Span(9_000, 15_000)), (Span(ANSWERED, 4_000),))
     right = Judge(script, demand, (), ()).judge([ran(script, 9_100, 15_100)])
     assert [100] == right.stops
@@ -72,7 +72,7 @@ def test_one_of_a_second_time(script: Script) -> None:
 
 
 def test_one_that_never_ends(script: Script) -> None:
-    """It is told."""
+    """A media stream that never ends is reported."""
     found = verdict(script, ran(script, 1_600, None), wanted=Span(ANSWERED, OVER))
     assert "MZ1 runs still" in found.wrong
 
@@ -84,7 +84,8 @@ def test_one_that_nobody_asked_for(script: Script) -> None:
 
 
 def test_none_where_one_must_be(script: Script) -> None:
-    """A missing one is told, and a hole between two of more than three seconds."""
+    """A missing media stream is reported, and so is a gap of more than three seconds between
+    two."""
     wanted = Span(ANSWERED, OVER)
     assert ["no media stream for 20000 ms, from 1400 on"] == verdict(script, wanted=wanted).wrong
     first = ran(script, 1_500, 5_000)

@@ -1,4 +1,4 @@
-"""Damages of the monitored list lose most of it, and what they change is found."""
+"""Damages of the monitored list remove most of it, and their effects are detected."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -12,7 +12,8 @@ def test_what_is_handled_at_one_time_has_an_order() -> None:
 
 
 def test_an_instant_is_where_it_begins_to_hold() -> None:
-    """What holds amid a heap may be acted on: from there the time for taking it back counts."""
+    """A decision that is true only within a batch of events may be acted on: the time to revert it
+    counts from there."""
     moments = [(_at(1), False), (_at(2), True), (_at(3), True), (_at(4), False), (_at(5), True)]
     assert [Span(2, 2), Span(5, 5)] == _instants(moments)
 

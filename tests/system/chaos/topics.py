@@ -1,4 +1,4 @@
-"""Reads whole topics, as anybody may who taps them."""
+"""Read whole topics, like any consumer."""
 
 import asyncio
 from collections.abc import Iterable
@@ -28,8 +28,8 @@ class Told:
 
 
 async def read(bootstrap_servers: str, topics: Iterable[Topic]) -> list[Told]:
-    """Everything that is committed on the topics, by time. Raises `TimeoutError` where the broker
-    falls silent before the end."""
+    """Return all committed records of the topics, by time. Raises `TimeoutError` if the broker
+    stops answering before the end."""
     settings = Settings(kafka_bootstrap_servers=bootstrap_servers)
     reader = consumer(settings)
     await reader.start()

@@ -18,7 +18,8 @@ WORDS = ("record", "stop")
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What must come of a call. `decisions`: `record`, `stop`, `do-not-record` as they are told."""
+    """The expected result of a call. `decisions`: `record`, `stop`, `do-not-record`, as they are
+    published."""
 
     story: Story
     demand: Demand
@@ -32,8 +33,8 @@ def truth(
     listed: Sequence[ListVersion],
     now: int,
 ) -> Truth | None:
-    """The call by what had been delivered at `now`; its decisions by what of it the pipeline had
-    handled, and when. None: it is no call."""
+    """Return the call by the events delivered at `now`, and its decisions by the events that the
+    pipeline had handled at each time; None if it is no call."""
     moments = [m for m in timeline(deliveries, task_sid, listed, [now]) if m.at <= now]
     if not moments or moments[-1].story is None:
         return None
@@ -47,7 +48,7 @@ def truth(
 
 
 def _spans(moments: Iterable[tuple[Moment, bool]]) -> tuple[Span, ...]:
-    """When it held; what holds at the last moment holds until then."""
+    """Return the spans in which it held. A state at the last moment holds until then."""
     spans: list[Span] = []
     since = None
     for moment, holds in moments:
@@ -66,8 +67,9 @@ def _apart(handled: Iterable[Delivery]) -> list[Delivery]:
 
 
 def _instants(moments: Iterable[tuple[Moment, bool]]) -> list[Span]:
-    """Where it began to hold. Events that come in a heap, after an outage, are handled one after
-    the other: what holds amid them may be acted on, and must be taken back at once."""
+    """Return when it began to hold. Events of a batch, after an outage, are handled one after
+    another. A state that holds only within the batch may be acted on, and must then be reverted at
+    once."""
     found, held = [], False
     for moment, holds in moments:
         if holds and not held:
@@ -77,8 +79,8 @@ def _instants(moments: Iterable[tuple[Moment, bool]]) -> list[Span]:
 
 
 def differences(truth: Truth, contact: Mapping[str, Any] | None, *, connected: bool) -> list[str]:
-    """Where the console's contact is not as the model says. `connected`: a media stream of the
-    customer's leg ran."""
+    """Return the differences of the console's contact from the model. `connected`: a media stream
+    of the customer's leg ran."""
     if contact is None:
         return ["no contact"]
     story = truth.story

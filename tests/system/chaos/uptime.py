@@ -33,8 +33,9 @@ class Life:
 
 
 def down(lives: Mapping[str, Sequence[Life]], until: int, up_ms: int = UP_MS) -> list[Span]:
-    """When not every process had been up for `up_ms`: from each death until so long after the next
-    start, or `until` where none followed. What was before the first start does not count."""
+    """Return the periods in which not every process had been up for `up_ms`: from each death until
+    that long after the next start, or until `until` if there was none. The time before the first
+    start does not count."""
     spans = []
     for told in lives.values():
         for life, following in zip(told, [*told[1:], None], strict=True):
@@ -44,8 +45,8 @@ def down(lives: Mapping[str, Sequence[Life]], until: int, up_ms: int = UP_MS) ->
 
 
 def moment(known_at: int, blocked: Iterable[Span], window_ms: int) -> int:
-    """From when on the pipeline could act on what is known since `known_at`: the first moment after
-    which nothing of `blocked` comes in between for `window_ms`."""
+    """Return the time from which the pipeline could act on facts known since `known_at`: the first
+    moment after which nothing in `blocked` occurs for `window_ms`."""
     at = known_at
     for span in sorted(blocked, key=lambda span: (span.begin, span.end)):
         if span.meets(Span(at, at + window_ms)):

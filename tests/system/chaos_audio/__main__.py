@@ -20,7 +20,7 @@ from tests.system.chaos_audio.run import Played, play
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was played, and how it came out."""
+    """The played calls, and their results."""
 
     played: Played
     assessment: Assessment
@@ -32,7 +32,7 @@ class Outcome:
 
 
 async def run(options: AudioOptions, say: Say) -> Outcome:
-    """Plays, compares, tells."""
+    """Play the calls, compare the results with the sent audio, and print the report."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker may be stopped
     pacer = Pacer()
     media = CodedMedia(pacer)

@@ -1,4 +1,4 @@
-"""The console API's recordings as its contract tells them, asked as any client would."""
+"""Check the console API's recordings against its contract, as a client."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ class Answer:
 
 
 class Client:
-    """Asks; what is not as it must be is added to `told`."""
+    """A client. It adds each violation of the contract to `told`."""
 
     def __init__(self, session: aiohttp.ClientSession, told: list[str]) -> None:
         self._session = session
@@ -53,11 +53,12 @@ def _session(endpoints: Endpoints) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(endpoints.console, headers=token)
 
 
-MISSING = "console: a recording that goes on was never seen"
+MISSING = "console: no recording of a call in progress was seen"
 
 
 async def while_recording(endpoints: Endpoints, task_sid: str, told: list[str]) -> None:
-    """Asks for the recording of a call that goes on: there is one, and no audio of it yet."""
+    """Check the recording of a call in progress: there is one, and its audio is not available
+    yet."""
     told.append(MISSING)
     async with _session(endpoints) as session:
         while True:
@@ -89,8 +90,8 @@ async def _going_on(client: Client, task_sid: str) -> Json | None:
 
 async def _open_recording(client: Client, recording: Json) -> None:
     path = f"/api/recordings/{recording['inum']}"
-    client.must("state while it goes on", "recording", recording["state"])
-    client.must("audio_url while it goes on", None, recording["audio_url"])
+    client.must("state during the call", "recording", recording["state"])
+    client.must("audio_url during the call", None, recording["audio_url"])
     alone = await client.get(path)
     client.must("an open recording", (200, recording["inum"]),
                 (alone.status, alone.json()["inum"]))  # fmt: skip

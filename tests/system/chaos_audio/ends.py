@@ -15,7 +15,7 @@ AROUND_KILL_MS = 2_000
 
 
 def ends(played: Played) -> list[str]:
-    """Return what is wrong with how the media streams ended."""
+    """Return the mistakes about the ends of media streams."""
     wrong: list[str] = []
     lives, until = played.processes.lives, max(played.hung_up.values(), default=0) + 60_000
     kafka = {name: each for name, each in lives.items() if name.startswith("kafka-")}
@@ -41,7 +41,7 @@ def _stopped_at(contact: Json | None) -> int | None:
 
 
 def too_late(coded: CodedStream, stopped_at: int | None, outages: Sequence[Span]) -> list[str]:
-    """Return what is wrong if a media stream ran for too long after the stop."""
+    """Return the mistake if a media stream ran for too long after the stop."""
     sid, ended_at = coded.media_stream.sid, coded.media_stream.ended_at
     if stopped_at is None or ended_at is None:
         return [f"{sid}: no stop was decided, or it runs still"]

@@ -1,4 +1,4 @@
-"""All recordings fetched and compared with what was sent, frame by frame."""
+"""Fetch all recordings and compare them with the sent audio, frame by frame."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ FRAME_MS = 20
 
 @dataclass(slots=True)
 class Assessment:
-    """By media stream, and what is wrong beside the frames."""
+    """The results by media stream, and the differences that are not about frames."""
 
     judgements: dict[str, Judgement] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
@@ -88,7 +88,7 @@ def _of_call(
 
 
 def _without_excuse(options: AudioOptions, played: Played, result: Assessment) -> list[str]:
-    """Where no gateway was killed, nothing may be lost, and every socket must go on."""
+    """Return the losses and the closed sockets. There must be none if no gateway was killed."""
     if not options.loses_nothing:
         return []
     told = []

@@ -21,16 +21,21 @@ SHARES = {
 
 @dataclass(frozen=True, slots=True)
 class AudioOptions:
-    """`calls` begin within `ramp` seconds, and each goes on for `seconds`. Of `kill` one role after
-    the other is killed, every `every` seconds, a fifth more or less; each `times` times, and no
-    call ends before (0: for as long as calls go on). The broker is stopped for `broker_down`
-    seconds once all calls are on (0: never). With several `brokers`, each of `broker_faults` is
-    done to them once, with about `broker_every` seconds before each, and no call ends before.
-    `processes`: how many of a role; `patience`: seconds that recordings may take to be complete
-    after the last call; `most_lost`: milliseconds that a killed gateway may take with it, the
-    broker being there or not. `silent`, `lossy` and `stubborn` are shares of the calls: with a
-    silence of 6 to 20 s in which nothing is sent, with messages that are numbered and lost on the
-    way, and with media streams that keep sending after they were stopped."""
+    """The options of a run.
+
+    - `calls` begin within `ramp` seconds, and each lasts `seconds`.
+    - The roles of `kill` are killed in turn, one every `every` seconds (plus or minus a fifth),
+      `times` times each, and no call ends before (0: while there are calls).
+    - The broker is stopped for `broker_down` seconds once all calls have begun (0: never). With
+      several `brokers`, each of `broker_faults` occurs once, about `broker_every` seconds after the
+      one before, and no call ends before.
+    - `processes`: how many of a role; `patience`: seconds from the last call until all recordings
+      must be complete; `most_lost`: milliseconds of audio that may be lost with a killed gateway,
+      with or without a broker.
+    - Shares of the calls: `silent`: with a silence of 6 to 20 s in which nothing is sent; `lossy`:
+      with messages that are numbered and then lost; `stubborn`: with media streams that keep
+      sending after a stop.
+    """
 
     calls: int = 200
     seconds: float = 90.0
@@ -57,7 +62,7 @@ class AudioOptions:
         return "gateway" not in self.kill
 
     def of_stage(self) -> Options:
-        """What the stage is told."""
+        """Return the options of the stage."""
         return Options(
             fail=0.0,
             broker_down=self.broker_down,

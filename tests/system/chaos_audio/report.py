@@ -12,7 +12,7 @@ TOLD = 20
 
 
 def report(options: AudioOptions, played: Played, result: Assessment, say: Say) -> None:
-    """The counts, and below them what is wrong."""
+    """Print the counts, and below them the differences."""
     sums = total(list(result.judgements.values()))
     lateness = played.lateness
     say(f"seed {options.seed}")

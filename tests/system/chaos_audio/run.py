@@ -40,9 +40,9 @@ ON_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What was played and what became of it. `contacts` by task SID; `hung_up`: when each call
-    was (ms), likewise; `console`: what the console told otherwise than its contract says;
-    `outages`: of a broker of the run's own."""
+    """The played calls and their results. `contacts`: by task SID; `hung_up`: when each call ended
+    (ms), by task SID; `console`: the console's violations of its contract; `outages`: of one of the
+    run's own brokers."""
 
     scripts: Sequence[Script]
     streams: Sequence[CodedStream]
@@ -146,8 +146,8 @@ async def _all_over(media: CodedMedia) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Going:
-    """What goes on while calls are played. `done`: set once nothing more is to be killed that was
-    to be killed so many times."""
+    """The tasks that run while calls are played. `done`: set once all planned kills have
+    happened."""
 
     options: AudioOptions
     stage: Stage

@@ -1,6 +1,6 @@
-"""`make chaos-bridge ARGS="..."`: the bridge's exactly-once promise, held against a Kinesis whose
-shards split and merge while bridge processes are killed, frozen and added. The exit status is 0
-only if it held."""
+"""`make chaos-bridge ARGS="..."`: test the bridge's exactly-once promise with a Kinesis whose
+shards split and merge, while bridge processes are killed, frozen and added. The exit status is 0
+only if the promise held."""
 
 import asyncio
 import logging

@@ -61,7 +61,7 @@ class Fleet:
         self.frozen += 1
 
     def wake(self, name: str) -> None:
-        """SIGCONT; nothing where it was killed meanwhile."""
+        """Send SIGCONT, unless the process was killed meanwhile."""
         if name in self.running:
             signal_all(self.running[name].pid, signal.SIGCONT)
         self.asleep.discard(name)

@@ -1,4 +1,4 @@
-"""What a read-committed consumer must have seen, held against what it saw. Pure."""
+"""Compare the records that a read-committed consumer must have seen with those it saw. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +12,8 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """What went into Kinesis, and where Kinesis says it put it: `number` is one event's, or, of
-    `rubbish`, a record's. The events of an array have one sequence number."""
+    """A record that was put into Kinesis, and its place according to Kinesis. `number`: of one
+    event, or of a record of `rubbish`. The events of an array have the same sequence number."""
 
     number: int
     key: str
@@ -36,8 +36,8 @@ class Seen:
 
 
 def problems(put: Sequence[Put], seen: Sequence[Seen], parents: Parents) -> list[str]:
-    """All that is wrong, in words; none if everything was seen once, from where it was put, and in
-    the order of each shard's lineage."""
+    """Return the mistakes; none if each record was seen once, from its place, and in the order of
+    each shard's lineage."""
     found = _counted("event", put, seen, rubbish=False)
     found += _counted("record of rubbish", put, seen, rubbish=True)
     found += _misplaced(put, seen)
@@ -78,7 +78,7 @@ def _misplaced(put: Sequence[Put], seen: Sequence[Seen]) -> list[str]:
         for each in seen
         if place.get((each.rubbish, each.number), at := _place_of(each)) != at
     ]
-    return [f"{_named(sorted(wrong))}: not from the place where Kinesis put it"] if wrong else []
+    return [f"{_named(sorted(wrong))}: not from the place that Kinesis returned"] if wrong else []
 
 
 def _place_of(seen: Seen) -> tuple[str, str, str]:

@@ -24,7 +24,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is one Kinesis record: some numbers of events, or one of rubbish."""
+    """One Kinesis record: the numbers of some events, or of one piece of rubbish."""
 
     key: str
     numbers: tuple[int, ...]

@@ -1,5 +1,5 @@
-"""A run: events and rubbish go in while shards split and merge and bridges come and go; what came
-out is compared."""
+"""A run: put events and rubbish while shards split and merge and bridges start and end. Then
+compare the output."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ from tests.system.chaos_bridge.watching import Watch
 
 STREAM = "flex-events"
 HELD_UP_S = 15.0
-"""For so long may a killed bridge hold up whoever reads committed records, at the very most."""
+"""The longest time for which a killed bridge may delay consumers of committed records."""
 
 QUIET_S = 60.0
 """Nothing came for so long, and not everything is there: it never will."""
@@ -48,8 +48,8 @@ class Run:
 
 
 async def play(options: Options, settings: Settings, logs: Path, say: Say) -> list[str]:
-    """Plays the run on the broker of `settings`, whose topics are empty: what is wrong. Call it in
-    the main thread."""
+    """Play the run on the broker of `settings`, whose topics must be empty. Return the mistakes.
+    Call this in the main thread."""
     await ensure_topics(settings, [CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS])
     local = LocalKinesis(chosen(["kinesis"], {}, [])["kinesis"], "us-east-1", STREAM)
     with kinesis_local.running(local, logs / "kinesis.log"):

@@ -1,4 +1,4 @@
-"""The judge finds what is wrong: a run that it lets pass was right."""
+"""The judge finds each kind of mistake: a run that it accepts was correct."""
 
 import pytest
 
@@ -52,5 +52,5 @@ def test_what_is_wrong_is_told(seen: list[Seen], wrong: str) -> None:
 
 
 def test_a_closed_shard_is_finished() -> None:
-    """One that is closed and has no finished checkpoint is told."""
+    """A closed shard without a finished checkpoint is reported."""
     assert ["s1 is closed and not finished"] == unfinished(["s0", "s1"], ["s0", "s2"])

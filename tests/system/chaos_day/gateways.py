@@ -99,7 +99,7 @@ class DayGateway:
 
     @property
     def is_behind(self) -> bool:
-        """Whether so much waits in memory that the day must not go on yet."""
+        """Return whether so much waits in memory that the day must pause."""
         return self._media.buffered > self.buffer_bytes // 2 and not self._spills.is_full
 
     @property

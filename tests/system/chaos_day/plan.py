@@ -29,7 +29,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class PlannedCall:
-    """A call whose audio goes to a gateway, from one minute to another."""
+    """A call with audio for a gateway, from one minute to another."""
 
     gateway: str
     begins: float
@@ -38,7 +38,7 @@ class PlannedCall:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The day. `spill_bytes`: of the gateway whose spill fills up."""
+    """The day. `spill_bytes`: the size limit of a gateway's spill."""
 
     minutes: float
     calls: tuple[PlannedCall, ...]
@@ -47,7 +47,7 @@ class Plan:
 
 
 FULL = "gateway-full"
-"""The gateway whose spill has room for a few minutes only."""
+"""The gateway with a spill for only a few minutes."""
 
 
 def whole_day(random: Random) -> Plan:

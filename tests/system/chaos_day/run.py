@@ -38,7 +38,7 @@ Say = Callable[[str], None]
 STEP_MS = 500
 IDLE_STEP_MS = 5_000
 TRAFFIC_MS = 30_000
-"""So often there is a record of other calls on each partition of `media`: log time goes on."""
+"""The interval of records of other calls on each partition of `media`, which advance log time."""
 ROLES = (Role.RECORDER, Role.CONSOLIDATOR)
 
 
@@ -127,7 +127,7 @@ class Day:
         )
 
     async def nudge(self) -> None:
-        """Write a tick's worth of log time to every partition, so that what waits for time ends."""
+        """Advance log time by one tick on every partition, so that waits for log time end."""
         self.clock.now += 30_000
         self._traffic_at = 0
         sender = producer(self.settings)
@@ -199,7 +199,7 @@ class Day:
         self._gateways[name] = gateway
 
     async def _catch_up(self, name: str) -> None:
-        """Hold the day's clock back while a gateway sends what it kept."""
+        """Slow down the day's clock while a gateway sends the batches that it kept."""
         async with asyncio.timeout(120):
             while self._gateways[name].waits:
                 self.clock.now += 20

@@ -22,7 +22,7 @@ from tests.system.chaos_day.calls import STEP_MS, DayCall
 
 FIRST_MS = 100
 HELD_MS = 2_000
-"""What a gateway that is killed may take with it beside what waits in its memory."""
+"""The frames that a killed gateway may lose in addition to those in its memory."""
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class OnTheLog:
 
 @dataclass(slots=True)
 class Verdict:
-    """Of all calls: frames by what became of them, and what is wrong."""
+    """The result of all calls: the numbers of frames by their fate, and the differences."""
 
     fates: Counter[str] = field(default_factory=Counter)
     supplements: int = 0
@@ -71,7 +71,7 @@ def _note(found: OnTheLog, record: MediaBatch | MediaDropped, number: int) -> No
 
 
 async def verify(settings: Settings, repository: Repository, calls: Sequence[DayCall]) -> Verdict:
-    """Compare what was sent with what is in the recordings."""
+    """Compare the sent audio with the recordings."""
     verdict = Verdict()
     log = await on_the_log(settings, calls)
     store = AudioStore.from_url(str(settings.recordings_url))

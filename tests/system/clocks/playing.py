@@ -26,8 +26,8 @@ SEED = 7
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of the calls. `health`: the answer of each role's health check at the end;
-    `inums`: of all recordings; `began`, `ended`: Unix time by a clock that is right."""
+    """The results of the calls. `health`: the answer of each role's health check at the end;
+    `inums`: of all recordings; `began`, `ended`: Unix time by a correct clock."""
 
     calls: Sequence[Mapping[str, Any]]
     health: Mapping[str, tuple[int, str]]
@@ -48,14 +48,14 @@ class Outcome:
 async def play(
     directory: Path, cases: Sequence[Case], skews: Mapping[str, float], terminal: Terminal
 ) -> Outcome:
-    """Play one call of each case, and return what came of them. `skews`: by how many seconds the
-    clock of a role is ahead (below 0: behind)."""
+    """Play one call of each case, and return the results. `skews`: by how many seconds each role's
+    clock is ahead (negative: behind)."""
     simulation = Simulation.fresh(SEED)
     demo = Demo(terminal, simulation, directory, cases, exit_after=True)
     began = time.time()
     async with TwilioRest(simulation.world, simulation.credentials, Faults()) as rest:
         settings = environment(demo.settings(rest.url)) | {"CLOCK_SKEWS": json.dumps(skews)}
-        async with PipelineProcess(directory, settings, demo.tell, COMMAND) as pipeline:
+        async with PipelineProcess(directory, settings, demo.show, COMMAND) as pipeline:
             endpoints = await pipeline.ready()
             await demo.run(pipeline)
             answers = await _answers(endpoints, directory)

@@ -1,4 +1,4 @@
-"""Every case of who is recorded, played through the whole pipeline by the program itself."""
+"""Every case of the recording policy, played by the program itself through the whole pipeline."""
 
 import json
 import subprocess

@@ -18,7 +18,7 @@ TOPICS = ("in", "ticks", "changelog")
 
 @given(st.sets(st.tuples(st.sampled_from(TOPICS), st.integers(0, 5))))
 def test_what_another_topic_has_is_lacking(assigned: set[tuple[str, int]]) -> None:
-    """With what is lacking, every topic has the same partitions; what is there is not lacking."""
+    """A topic lacks the partitions that another topic has beyond its own."""
     missing = lacking(assigned, TOPICS)
     whole = {number for _, number in assigned}
     for topic in TOPICS:

@@ -1,4 +1,4 @@
-"""The lease on partitions: who was asked, what was answered, and what may be written then."""
+"""The lease on partitions: requests to the coordinator, its answers, and the writes they allow."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Clock:
 
 @dataclass
 class Client:
-    """A connection to the broker: what it answers, and what reached it."""
+    """A connection to the broker, with its answers and the requests that reached it."""
 
     error_code: int = OK
     sent: list[Any] = field(default_factory=list)
@@ -69,7 +69,7 @@ async def test_it_holds_from_a_yes_for_its_time() -> None:
 
 @pytest.mark.parametrize("error_code", [UNKNOWN_MEMBER, ILLEGAL_GENERATION, FENCED_INSTANCE])
 async def test_who_is_no_member_any_more_never_is_again(error_code: int) -> None:
-    """Whatever comes later: what it has in hand is from before."""
+    """A process that has lost its membership never writes again: its results are from before."""
     ours = lease(Clock())
     ours.answered(100.0, OK)
     ours.answered(100.0, error_code)
@@ -88,7 +88,7 @@ async def test_who_was_never_let_in_loses_nothing() -> None:
 
 
 async def test_a_rebalance_prolongs_nothing() -> None:
-    """When it ends others take over; who is still at work when the lease runs out is too late."""
+    """A rebalance does not extend the lease: others take over when the rebalance ends."""
     clock = Clock()
     ours = lease(clock)
     ours.answered(100.0, OK)
@@ -103,7 +103,8 @@ async def test_a_rebalance_prolongs_nothing() -> None:
 
 
 async def test_a_broker_that_is_away_takes_nothing_away() -> None:
-    """What is to be written waits, and goes on when the coordinator says yes again."""
+    """Writes wait while the broker is unavailable, and continue once the coordinator confirms
+    again."""
     clock, client = Clock(), Client()
     ours = lease(clock)
     ours.answered(100.0, OK)
@@ -136,7 +137,7 @@ async def test_what_a_fenced_process_wants_to_write_is_not_written() -> None:
 
 
 async def test_what_writes_nothing_is_not_held_back() -> None:
-    """Metadata must go on, or the producer would never find the broker again."""
+    """Metadata requests are not held back: the producer needs them to find the broker again."""
     client = Client()
     producer = SimpleNamespace(client=client)
     guard(lease(Clock()), producer)  # type: ignore[arg-type]
@@ -167,7 +168,7 @@ async def test_the_consumer_s_own_talk_keeps_the_lease(
 
 
 async def test_losing_it_is_told_at_once() -> None:
-    """Also where nothing is to be written: the process ends."""
+    """Losing the membership ends the process even if nothing is to be written."""
     ours = lease(Clock())
     ours.answered(100.0, OK)
     waiting = asyncio.ensure_future(ours.lasts())

@@ -48,7 +48,7 @@ def consumer(kind: Any, acked: list[int], in_flight: list[int], gaps: list[range
 
 
 def reading_with(thread: Any) -> Any:
-    """A consumer whose thread is `thread`, in an app with one table."""
+    """Return a consumer with the given thread, in an app with one table."""
 
     class Tables:
         changelog_topics = frozenset({"changelog"})
@@ -114,7 +114,7 @@ async def test_holes_are_not_kept() -> None:
 
 
 def test_after_a_recovery_the_sources_wait_for_the_flow() -> None:
-    """Faust resumes them before it seeks: what is read in between is lost."""
+    """Faust resumes the sources before it seeks, so records read in between would be lost."""
     source, changelog = TP("cti.events", 3), TP("changelog", 3)
 
     ours = reading_with(Thread())
@@ -181,7 +181,7 @@ def test_how_long_a_fetch_waits_is_for_aiokafka_to_know() -> None:
 
 
 async def test_a_pause_that_ends_is_noticed_at_once() -> None:
-    """Faust sleeps for a second where no partition is active, whatever happens meanwhile."""
+    """Faust sleeps for a second if no partition is active, even if one becomes active meanwhile."""
     thread = Thread()
     ours = reading_with(thread)
     ours._active_partitions, ours._paused_partitions = set(), {PARTITION}
@@ -218,7 +218,7 @@ async def test_a_table_is_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("blocks", [False, True])
 async def test_what_is_taken_at_once_needs_no_task(blocks: bool) -> None:
-    """And what is not is waited for, or left, as Faust does it."""
+    """A coroutine that finishes at once needs no task; any other runs as a task, as in Faust."""
     taken: list[int] = []
     room, stop = asyncio.Event(), asyncio.Event()
 
@@ -298,7 +298,8 @@ async def test_nothing_is_committed_before_all_that_came_of_it_is_safe() -> None
 async def test_a_partition_that_is_not_safe_is_committed_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The others are committed now, and that one with the next commit, up to where it was then."""
+    """The other partitions are committed now; this one follows with the next commit, up to the same
+    offset."""
     safe = {1}
     committed: list[dict[TP, int]] = []
 
@@ -343,9 +344,9 @@ async def test_a_process_with_records_under_way_after_a_rebalance_ends(
 
 
 async def test_where_nothing_was_committed_reading_goes_back_to_the_beginning() -> None:
-    """What was fetched before a recovery and not handled is fetched again: to the committed offset,
-    or, where there is none yet, to the first. Faust leaves the position where the fetch had brought
-    it. The changelogs' positions are the recovery's."""
+    """After a recovery, reading restarts at the committed offset, or at the first record if there
+    is none. Faust leaves the position after the records fetched before. The recovery sets the
+    positions of changelogs."""
     fresh, started, changelog = (TP(name, 3) for name in ("fresh", "started", "changelog"))
     begun: list[TP] = []
 

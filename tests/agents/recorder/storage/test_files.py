@@ -63,7 +63,7 @@ def keeping_in(path: Path) -> FileKeeping:
 
 
 def stored(path: Path) -> dict[str, bytes]:
-    """What is in the directory."""
+    """Return the content of the directory."""
     return {
         str(file.relative_to(path)): file.read_bytes() for file in path.rglob("*") if file.is_file()
     }
@@ -71,7 +71,7 @@ def stored(path: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the story was recorded without any trouble."""
+    """Return the files of a recording without any failures."""
     return tmp_path_factory.mktemp("whole")
 
 
@@ -86,8 +86,8 @@ async def recorded(path: Path) -> RecordingCompleted:
 
 
 async def test_recorders_that_are_killed_at_every_segment(tmp_path, whole):
-    """Each goes on where the one before had come to, or a bit earlier: the same bytes, and nothing
-    left over."""
+    """Each recorder continues at the position of the one before, or slightly earlier: the bytes are
+    the same, and no other files remain."""
     done = await recorded(whole)
     work = story()
     cuts: list[SegmentCut] = of_kind(work, SegmentCut)
@@ -105,8 +105,8 @@ async def test_recorders_that_are_killed_at_every_segment(tmp_path, whole):
 
 @pytest.mark.parametrize("named", [0, 1, 2])
 async def test_a_recorder_that_is_killed_while_it_completes(tmp_path, whole, monkeypatch, named):
-    """Before the first file has its name, between the two, after both: who comes next tells the
-    same, and stores the same."""
+    """Killed before, between or after the renames of the two files: the next recorder reports and
+    stores the same."""
     done = await recorded(whole)
     work = story()
     (ended,) = of_kind(work, RecordingEnded)
@@ -130,7 +130,8 @@ async def test_a_recorder_that_is_killed_while_it_completes(tmp_path, whole, mon
 
 
 async def test_completed_by_another_recorder(tmp_path):
-    """The same is told again, from the manifest, and nothing is begun anew."""
+    """A recording that another recorder completed is reported from its manifest and not begun
+    again."""
     done = await recorded(tmp_path)
     before, work = stored(tmp_path), story()
     keeping = keeping_in(tmp_path)
@@ -142,7 +143,8 @@ async def test_completed_by_another_recorder(tmp_path):
 
 @pytest.mark.parametrize("key", [draft_key, entries_key])
 async def test_a_draft_that_is_lost_is_no_silence(tmp_path, key):
-    """It is not begun in its middle: nothing is complete, and it is told."""
+    """A recording whose draft is lost is not continued from its middle: it is not completed, and
+    the loss is reported."""
     work = story()
     cuts: list[SegmentCut] = of_kind(work, SegmentCut)
     (ended,) = of_kind(work, RecordingEnded)
@@ -192,8 +194,8 @@ async def test_a_full_disk_is_an_alarm_and_nothing_is_dropped(tmp_path, whole, m
 
 
 async def test_a_disk_that_cannot_sync(tmp_path, monkeypatch):
-    """No checkpoint says that anything is safe, and nobody asks again: what the disk then says
-    would be no proof."""
+    """After a failed sync no checkpoint is written and no retry is made: a later success would
+    prove nothing."""
     producer, asked = FakeProducer(), []
     effects = Effects(
         Settings(), Health(), AudioStore.from_url(tmp_path.as_uri()), producer, machine_clock

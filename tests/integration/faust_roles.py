@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from agents.faust_runner.runner import Output, Step
+from agents.faust_runner.core import Output, Step
 from pipeline.runtime.kafka import consumer, ensure_topics, producer
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
@@ -20,9 +20,9 @@ from schemas.topics import CALLS, Topic
 _PROCESS = """
 import asyncio, importlib
 from pipeline.runtime.process import run_role
-from pipeline.runtime.settings import Role, load
+from pipeline.runtime.settings import load
 role = importlib.import_module({module!r})
-asyncio.run(run_role(Role({role!r}), role.run, load(None)))
+asyncio.run(run_role({role!r}, role.run, load(None)))
 """
 
 

@@ -39,6 +39,8 @@ def found(module: str) -> tuple[str, RoleEntry]:
 
 
 def _imported(module: str) -> ModuleType:
+    if not all(part.isidentifier() for part in module.split(".")):
+        raise NoRole(f"{module!r} is no name of a module, as in `import`")
     if str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # last, so that it hides no module of ours
     try:
@@ -50,5 +52,3 @@ def _imported(module: str) -> ModuleType:
             f"there is no module {module}: give its name as in `import`, and run this in the "
             "directory of its package, or set PYTHONPATH"
         ) from error
-    except (ValueError, TypeError) as error:  # an empty or a relative name
-        raise NoRole(f"{module!r} is no name of a module: {error}") from error

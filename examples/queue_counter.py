@@ -1,6 +1,7 @@
 """Count the calls of each queue by the hour. docs/howto/add-a-role.md explains each part."""
 
 import asyncio
+from dataclasses import replace
 
 from agents.faust_runner.core import Output, Step
 from agents.faust_runner.role import RoleParts, RoleSpec
@@ -19,7 +20,7 @@ HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class QueueCount:
-    """Calls that came to a queue in an hour. As a call's state: its own part of that count."""
+    """The calls that came to a queue in an hour, or one of them."""
 
     queue: str
     hour: int
@@ -37,28 +38,28 @@ SPEC = RoleSpec(name="queue-counter", sources=(CALLS, PARTS), targets=(PARTS, CO
 
 
 class QueueCounterCore:
-    """The state of a task SID is the call's own part; that of `queue@hour` is the count."""
+    """The state of `queue@hour` is its count. The state of a task SID is the call's part of it."""
 
     def on_record(
         self, key: str, state: QueueCount | None, record: Call | QueueCount, now: int
     ) -> Step[QueueCount]:
-        """Send a call's part to its queue, or add a part to the queue's count."""
+        """Send a call to its first queue, once; add a call to the count."""
         if isinstance(record, Call):
             queue = value(record.facts, "queue")
-            if queue is None or (state is not None and state.queue == queue):
+            if queue is None or state is not None:
                 return Step(state)
             part = QueueCount(queue, now - now % HOUR_MS, (key,))
             return Step(part, (Output(PARTS, f"{queue}@{part.hour}", part),))
-        task_sids = {*record.task_sids, *(state.task_sids if state else ())}
-        count = QueueCount(record.queue, record.hour, tuple(sorted(task_sids)))
+        known = () if state is None else state.task_sids
+        count = replace(record, task_sids=tuple(sorted({*known, *record.task_sids})))
         return Step(state) if count == state else Step(count, (Output(COUNTS, key, count),))
 
     def on_tick(self, key: str, state: QueueCount, now: int) -> Step[QueueCount]:  # noqa: ARG002
-        """Forget what no record can change any more."""
+        """Forget an hour when all its calls are over."""
         return Step(state if now < self.wakes_at(state) else None)
 
     def wakes_at(self, state: QueueCount) -> int:
-        """Return a time (ms) after which the call, or each call of the hour, is over."""
+        """Return when to forget the state (ms). No call lasts for more than 24 hours."""
         return state.hour + 48 * HOUR_MS
 
 

@@ -145,7 +145,7 @@ class RoleProcess:
     def __init__(
         self, settings: Settings, role: str, module: str, instance: str, **more: str
     ) -> None:
-        self._code = _PROCESS.format(module=module, role=role)
+        self._arguments = ("-c", _PROCESS.format(module=module, role=role))
         self._environment = {
             "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS": str(settings.kafka_bootstrap_servers),
             "FLEXCAPTURE_TOPIC_PREFIX": settings.topic_prefix,
@@ -161,7 +161,7 @@ class RoleProcess:
     async def start(self) -> None:
         """Starts it; again, where it was killed."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", self._code, env=self._environment
+            sys.executable, *self._arguments, env=self._environment
         )
 
     def send(self, number: signal.Signals) -> None:
@@ -188,6 +188,14 @@ class RoleProcess:
         if self._process.returncode is None:
             self._process.send_signal(number)
         return await self._process.wait()
+
+
+class OwnRoleProcess(RoleProcess):
+    """A process of `flexcapture run`."""
+
+    def __init__(self, settings: Settings, module: str, instance: str) -> None:
+        super().__init__(settings, "", module, instance, NO_ENV_FILE="1")
+        self._arguments = ("-m", "cli.main", "run", module)
 
 
 @asynccontextmanager

@@ -1,17 +1,20 @@
 """The declaration of a Faust role."""
 
 from dataclasses import FrozenInstanceError
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
-from agents import consolidator, resolver, stream_manager, tracker
+import agents
 from agents.faust_runner.role import RoleSpec
 from pipeline.runtime.acls import ACCESS
 from pipeline.runtime.settings import Role
 from schemas.topics import CALLS, CONTACTS, DEAD_LETTERS, PROVISIONED, TICKS, WORKERS
 
-SPECS = [tracker.SPEC, resolver.SPEC, stream_manager.SPEC, consolidator.SPEC]
+_MODULES = [import_module(f"agents.{each.name}") for each in iter_modules(agents.__path__)]
+SPECS = [module.SPEC for module in _MODULES if hasattr(module, "SPEC")]
 
 
 def spec(**changes: Any) -> RoleSpec:
@@ -32,7 +35,8 @@ def test_a_role_may_do_what_it_declares(declared: RoleSpec) -> None:
 
 def test_no_two_roles_share_a_name() -> None:
     """The name is that of the group and of the table."""
-    assert len(SPECS) == len({declared.name for declared in SPECS})
+    names = sorted(declared.name for declared in SPECS)
+    assert ["consolidator", "resolver", "stream-manager", "tracker"] == names
 
 
 def test_the_runners_own_topics_are_added() -> None:

@@ -14,7 +14,9 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
-from agents.faust_runner.runner import Output, Partitions, Step, run_table_role
+from agents.faust_runner.core import Output, Step
+from agents.faust_runner.role import Partitions, RoleParts, RoleSpec
+from agents.faust_runner.runner import run_table_role
 from agents.policy_topic import reading_policy
 from pipeline.contacts.capture import PENDING
 from pipeline.contacts.contact import contact, is_settled, unmatched
@@ -48,6 +50,12 @@ GATHERING_S = 0.1
 """A call that begins or ends produces about a dozen versions of its contact within this time. They
 are fetched together, and one is saved. A fetch for each would cost the broker and this role more
 than the records are worth, at the moment when the call's media stream must be started."""
+SPEC = RoleSpec(
+    name=Role.CONSOLIDATOR,
+    sources=(CALLS, STREAM_EVENTS, RECORDINGS),
+    targets=(CONTACTS,),
+    gathering_s=GATHERING_S,
+)
 COUNT_S = 15.0
 """Interval (s) between two counts of recordings without a contact; each count queries the
 database."""
@@ -278,20 +286,13 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             async def count(_: Partitions) -> None:
                 await saver.count()
 
-            await run_table_role(
-                settings,
-                health,
-                stop,
-                role=Role.CONSOLIDATOR,
-                clock=clock,
-                sources=[CALLS, STREAM_EVENTS, RECORDINGS],
-                targets=[CONTACTS],
+            parts = RoleParts(
                 core=ContactsCore(reader.history),
                 effects=saver,
                 recall=saver.recall,
                 rules=lambda now: reader.history.at(now).version,
-                gathering_s=GATHERING_S,
-                companions=[follow, count],
+                companions=(follow, count),
             )
+            await run_table_role(settings, health, stop, SPEC, parts, clock=clock)
     finally:
         engine.dispose()

@@ -11,7 +11,9 @@ import asyncio
 
 from prometheus_client import Counter
 
-from agents.faust_runner.runner import Output, Refusal, Step, run_table_role
+from agents.faust_runner.core import Output, Refusal, Step
+from agents.faust_runner.role import RoleParts, RoleSpec
+from agents.faust_runner.runner import run_table_role
 from pipeline.calls.aliases import Resolved, TooManyWaiting, heard, taught, wakes_at
 from pipeline.calls.cloud_events import known_callback
 from pipeline.calls.identities import with_sighting
@@ -20,6 +22,12 @@ from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from schemas.records import CallAlias, CallAliasState, CtiEvent, Worker, WorkerSeen
 from schemas.topics import CALL_ALIASES, CTI_EVENTS, CTI_RESOLVED, WORKERS, WORKERS_SEEN
+
+SPEC = RoleSpec(
+    name=Role.RESOLVER,
+    sources=(CTI_EVENTS, CALL_ALIASES, WORKERS_SEEN),
+    targets=(CTI_RESOLVED, WORKERS),
+)
 
 RESOLVED = Counter("flexcapture_resolver_resolved_total", "Events with their task found")
 LET_GO = Counter(
@@ -88,13 +96,5 @@ def _step(found: Resolved) -> Step[Kept]:
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Run the resolver until `stop` is set."""
     async with log_clock(settings, health) as clock:
-        await run_table_role(
-            settings,
-            health,
-            stop,
-            role=Role.RESOLVER,
-            clock=clock,
-            sources=[CTI_EVENTS, CALL_ALIASES, WORKERS_SEEN],
-            targets=[CTI_RESOLVED, WORKERS],
-            core=ResolverCore(),
-        )
+        parts = RoleParts(core=ResolverCore())
+        await run_table_role(settings, health, stop, SPEC, parts, clock=clock)

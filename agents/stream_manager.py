@@ -7,7 +7,10 @@ import asyncio
 
 import structlog
 
-from agents.faust_runner.runner import Backlog, Output, Partitions, Step, run_table_role
+from agents.faust_runner.backlog import Backlog
+from agents.faust_runner.core import Output, Step
+from agents.faust_runner.role import Partitions, RoleParts, RoleSpec
+from agents.faust_runner.runner import run_table_role
 from agents.policy_publisher import PolicyPublisher
 from agents.policy_topic import PolicyReader, reading_policy
 from agents.policy_writer import TRANSACTIONAL_ID
@@ -46,6 +49,12 @@ from schemas.topics import (
 )
 
 log = structlog.get_logger(__name__)
+
+SPEC = RoleSpec(
+    name=Role.STREAM_MANAGER,
+    sources=(CALLS, STREAM_EVENTS),
+    targets=(STREAM_COMMANDS, STREAM_EVENTS, MEDIA, CTI_RESOLVED, CALL_ALIASES),
+)
 
 
 class StreamsCore:
@@ -191,17 +200,11 @@ async def _manage(
     async def publish(_: Partitions) -> None:
         await publisher.watch()
 
-    await run_table_role(
-        settings,
-        health,
-        stop,
-        role=Role.STREAM_MANAGER,
-        clock=clock,
-        sources=[CALLS, STREAM_EVENTS],
-        targets=[STREAM_COMMANDS, STREAM_EVENTS, MEDIA, CTI_RESOLVED, CALL_ALIASES],
+    parts = RoleParts(
         core=core,
         rules=lambda now: reader.history.at(now).version,
         broadcasts=core,
         backlog=backlog,
-        companions=[follow, publish],
+        companions=(follow, publish),
     )
+    await run_table_role(settings, health, stop, SPEC, parts, clock=clock)

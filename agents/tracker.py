@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 import structlog
 from prometheus_client import Counter
 
-from agents.faust_runner.runner import Output, Refusal, Step, run_table_role
+from agents.faust_runner.core import Output, Refusal, Step
+from agents.faust_runner.role import RoleParts, RoleSpec
+from agents.faust_runner.runner import run_table_role
 from agents.other_channels import OtherChannels
 from agents.ticking import Ticking
 from pipeline.calls.aliases import learned
@@ -50,6 +52,12 @@ from schemas.topics import (
 log = structlog.get_logger(__name__)
 
 Input = CtiEvent | LegContested | LegFetched
+
+SPEC = RoleSpec(
+    name=Role.TRACKER,
+    sources=(CTI_EVENTS, CTI_RESOLVED),
+    targets=(CALLS, CALL_ALIASES, WORKERS_SEEN, TICKS),
+)
 
 TICK_SECONDS = 1.0
 WRITTEN_MS = 10 * 60 * 1000
@@ -175,17 +183,9 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         async def ticking(owned: Callable[[], frozenset[int]]) -> None:
             await write_ticks(settings, owned, clock.seconds)
 
-        await run_table_role(
-            settings,
-            health,
-            stop,
-            role=Role.TRACKER,
-            clock=clock,
-            sources=[CTI_EVENTS, CTI_RESOLVED],
-            targets=[CALLS, CALL_ALIASES, WORKERS_SEEN, TICKS],
-            core=TrackerCore(settings.voice_channels, OtherChannels().report),
-            companions=[ticking],
-        )
+        core = TrackerCore(settings.voice_channels, OtherChannels().report)
+        parts = RoleParts(core=core, companions=(ticking,))
+        await run_table_role(settings, health, stop, SPEC, parts, clock=clock)
 
 
 async def write_ticks(

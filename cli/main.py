@@ -7,18 +7,19 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import structlog
 import uvloop
 
+from cli import own_role
 from cli.check_call import arguments as check_call_arguments
 from cli.dead_letters import arguments as dead_letter_arguments
 from cli.rebuild import arguments as rebuild_arguments
 from cli.recordings import arguments as recordings_arguments
-from cli.roles import ROLES
+from cli.roles import ROLES, RoleEntry
 from cli.topics import arguments as topics_arguments
 from pipeline.runtime.console_settings import new_console_token
 from pipeline.runtime.endpoints import NotRunning, settings_for
@@ -32,23 +33,8 @@ OK, FAILED, WRONG = 0, 1, 2
 DEFAULT_STATE_DIR = Path(".flexcapture")
 DEMO_STATE_DIR = Path(".flexcapture-demo")
 
-_ROLE_HELP: Mapping[Role, str] = {
-    Role.BRIDGE: "brings CTI events from Kinesis to Kafka",
-    Role.TRACKER: "keeps the state of every call",
-    Role.RESOLVER: "finds the task of events that carry a call SID only",
-    Role.STREAM_MANAGER: "decides which media streams run",
-    Role.TWILIO_ADAPTER: "starts and stops media streams at Twilio",
-    Role.GATEWAY: "takes the audio in over WebSockets",
-    Role.RECORDER: "writes the recordings",
-    Role.CONSOLIDATOR: "joins calls and recordings in the database",
-    Role.CONSOLE: "the web portal",
-}
-
 _LOCAL_PACKAGES = frozenset({"moto", "rich"})
 """Installed with the extra `local`; the image is without."""
-
-# Faust's code is tried on asyncio's loop only; these roles move many small packets.
-_ON_UVLOOP = frozenset({Role.BRIDGE, Role.TWILIO_ADAPTER, Role.GATEWAY, Role.RECORDER})
 
 
 def parser() -> argparse.ArgumentParser:
@@ -84,8 +70,9 @@ def parser() -> argparse.ArgumentParser:
     _add_policy(commands)
     topics_arguments.add(commands)
     check_call_arguments.add(commands)
+    own_role.add(commands)
     for role in Role:
-        command = commands.add_parser(role.value, help=f"one process: {_ROLE_HELP[role]}")
+        command = commands.add_parser(role.value, help=f"one process: {ROLES[role].summary}")
         if role is Role.BRIDGE:
             _add_replay(command)
         if role is Role.CONSOLE:
@@ -141,6 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "dead-letters": _dead_letters,
         "policy": _policy,
         "recordings": _recordings,
+        "run": _run,
         "topics": _topics,
         "twilio": _twilio,
         Role.BRIDGE: _bridge,
@@ -150,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if asked.command in commands:
             return commands[asked.command](asked)
         return _role(Role(asked.command), _load())
-    except SettingsError as error:
+    except (SettingsError, own_role.NoRole) as error:
         return _told(error, WRONG)
     except NotRunning as error:
         return _told(error, FAILED)
@@ -300,11 +288,21 @@ def _quiet() -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
+def _run(asked: argparse.Namespace) -> int:
+    settings = _load()
+    name, entry = own_role.found(asked.module)
+    return _process(name, entry, settings_for(settings, asked.state_dir, DEFAULT_STATE_DIR))
+
+
 def _role(role: Role, settings: Settings) -> int:
+    return _process(role, ROLES[role], settings)
+
+
+def _process(role: str, entry: RoleEntry, settings: Settings) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until the role has its own handler
     refuse_open_paths(settings)
-    work = run_role(role, ROLES[role](), settings)
-    loop_factory = uvloop.new_event_loop if role in _ON_UVLOOP else None
+    work = run_role(role, entry.load(), settings)
+    loop_factory = uvloop.new_event_loop if entry.on_uvloop else None
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:
             runner.run(work)
@@ -314,7 +312,7 @@ def _role(role: Role, settings: Settings) -> int:
     return OK
 
 
-def _failed(role: Role, error: Exception) -> int:
+def _failed(role: str, error: Exception) -> int:
     cause = root_cause(error)
     if isinstance(cause, SettingsError):
         return _told(cause, WRONG)

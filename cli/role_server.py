@@ -28,8 +28,8 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)  # `up` ends it, as it ends the ro
 tie(os.getppid())
 # If `up` was run by `python -m`, multiprocessing imports that module again in each fork.
 warnings.filterwarnings("ignore", "'cli.main' found in sys.modules", RuntimeWarning)
-for _load in ROLES.values():
-    _load()
+for _entry in ROLES.values():
+    _entry.load()
 gc.collect()
 gc.freeze()
 

@@ -1,6 +1,7 @@
 """The roles. Each is imported only when it is asked for, so that a role starts quickly."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from pipeline.runtime.process import RoleMain
 from pipeline.runtime.settings import Role
@@ -60,15 +61,31 @@ def _console() -> RoleMain:
     return run
 
 
-ROLES: Mapping[Role, Callable[[], RoleMain]] = {
-    Role.BRIDGE: _bridge,
-    Role.TRACKER: _tracker,
-    Role.RESOLVER: _resolver,
-    Role.STREAM_MANAGER: _stream_manager,
-    Role.TWILIO_ADAPTER: _twilio_adapter,
-    Role.GATEWAY: _gateway,
-    Role.RECORDER: _recorder,
-    Role.CONSOLIDATOR: _consolidator,
-    Role.CONSOLE: _console,
+@dataclass(frozen=True, slots=True)
+class RoleEntry:
+    """A role as the command line knows it.
+
+    - `summary`: what one process of it does, for the help.
+    - `load`: imports the role and returns its `run(settings, health, stop)`.
+    - `on_uvloop`: whether it runs on uvloop, for roles that move many small packets. Faust is
+      tested on asyncio's own loop only.
+    """
+
+    summary: str
+    load: Callable[[], RoleMain]
+    on_uvloop: bool = False
+
+
+ROLES: Mapping[Role, RoleEntry] = {
+    Role.BRIDGE: RoleEntry("brings CTI events from Kinesis to Kafka", _bridge, on_uvloop=True),
+    Role.TRACKER: RoleEntry("keeps the state of every call", _tracker),
+    Role.RESOLVER: RoleEntry("finds the task of events that carry a call SID only", _resolver),
+    Role.STREAM_MANAGER: RoleEntry("decides which media streams run", _stream_manager),
+    Role.TWILIO_ADAPTER: RoleEntry(
+        "starts and stops media streams at Twilio", _twilio_adapter, on_uvloop=True
+    ),
+    Role.GATEWAY: RoleEntry("takes the audio in over WebSockets", _gateway, on_uvloop=True),
+    Role.RECORDER: RoleEntry("writes the recordings", _recorder, on_uvloop=True),
+    Role.CONSOLIDATOR: RoleEntry("joins calls and recordings in the database", _consolidator),
+    Role.CONSOLE: RoleEntry("the web portal", _console),
 }
-"""Import a role and return its `run(settings, health, stop)`."""

@@ -95,6 +95,9 @@ EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
 """The ids of a record type's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1).
 Records with these ids are read into the current schema; new fields get their defaults."""
 
+OUR_IDS = range(0x46430000, 0x46440000)
+"""The ids of this repository's schemas, now and later. Other roles use other ids."""
+
 _HEADER = struct.Struct(">bI")
 
 
@@ -209,3 +212,29 @@ _READ_BY: dict[int, tuple[Schema, Schema | None]] = {
 another one."""
 _CLASSES: dict[str, Any] = {name: getattr(records, name) for name in SCHEMA_IDS}
 _FROM_PLAIN = {name: _record_reader(cls) for name, cls in _CLASSES.items()}
+
+
+def add_record(record: type, schema_id: int, schema: Mapping[str, Any]) -> None:
+    """Make `encode` and `decode` accept one more record type in this process, for a role that is
+    not in this repository.
+
+    - `record`: a dataclass with the fields of the schema, in the same order.
+    - `schema_id`: a 32-bit number outside `OUR_IDS`.
+    - `schema`: an Avro record with the name of the class, as parsed JSON.
+
+    Raises `ValueError` if a name or an id is taken or wrong. The schema is in no registry.
+    """
+    name = record.__name__
+    if name in _CLASSES or schema_id in _NAMES or schema_id in OUR_IDS:
+        raise ValueError(f"{name}: the name, or the id {schema_id:#010x}, is taken")
+    if name != schema["name"] or [f["name"] for f in schema["fields"]] != _field_names(record):
+        raise ValueError(f"{name}: the class and the schema differ in a name, or in their fields")
+    _WRITE_BY[name] = _HEADER.pack(0, schema_id), writer_of(schema)
+    _READ_BY[schema_id] = fastavro.parse_schema(_without_logical_types(schema)), None
+    _FROM_PLAIN[name] = _record_reader(record)
+    _CLASSES[name] = record
+    _NAMES[schema_id] = name
+
+
+def _field_names(record: Any) -> list[str]:
+    return [field.name for field in fields(record)]

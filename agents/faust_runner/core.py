@@ -3,7 +3,7 @@
 Everything else (topics, table, ticks, commits) is the same for all roles; see `runner.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from schemas.fast_dataclass import dataclass
@@ -88,6 +88,18 @@ class Core(Protocol[S]):
         """
         ...
 
+
+Effects = Callable[[str, Any, Step[Any]], Awaitable[None]]
+"""Carries out a step's effects outside Kafka, given the key, the state before, and the step.
+
+Must be safe to repeat, and must retry by itself. An exception ends the role.
+"""
+
+Recall = Callable[[str], Awaitable[Any]]
+"""Returns the state of a key that is not in the table, from outside Kafka; None if there is none.
+
+Must retry by itself. An exception ends the role.
+"""
 
 Rules = Callable[[int], int]
 """Return the version of the rules (the monitored list) in force at a time (ms)."""

@@ -6,19 +6,19 @@ as bytes, and its changelog restores them.
 
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from prometheus_client import Counter
 
-from agents.faust_runner.backlog import Backlog
 from agents.faust_runner.coalescing import Gathering
-from agents.faust_runner.core import Broadcasts, Core, Incoming, Output, Rules, Step
+from agents.faust_runner.core import Incoming, Output, Step
 from agents.faust_runner.dead_letters import DeadLetters
 from agents.faust_runner.decided import Decided
 from agents.faust_runner.metrics import BEHIND, EVENTS, HANDLING, KEYS, OUTPUTS
 from agents.faust_runner.outbox import Change, Outbox
+from agents.faust_runner.role import RoleParts
 from agents.faust_runner.sending import REFUSED, Sender, Sent, sent
 from agents.faust_runner.wakeups import Keys
 from schemas.codec import Undecodable, decode
@@ -27,18 +27,6 @@ from schemas.records import Tick
 from schemas.topics import CALL_PARTITIONS, Topic
 
 S = TypeVar("S")
-
-Effects = Callable[[str, Any, Step[Any]], Awaitable[None]]
-"""Carries out a step's effects outside Kafka, given the key, the state before, and the step.
-
-Must be safe to repeat, and must retry by itself. An exception ends the role.
-"""
-
-Recall = Callable[[str], Awaitable[Any]]
-"""Returns the state of a key that is not in the table, from outside Kafka; None if there is none.
-
-Must retry by itself. An exception ends the role.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +45,6 @@ class Handler(Generic[S]):
     - `topics` maps names with the prefix to names without it.
     - `settled(partition)` returns the log time (ms) up to which the partition's records, ticks
       aside, were handled.
-    - `rules` and `broadcasts` are the core's optional parts; `backlog` sees each record first.
     - `gathering_s` > 0: a step waits for this time (s) for later steps of its key, and only the
       last is carried out. For cores with outputs that contain the whole state.
     - `clock` is the log's clock (s since the epoch).
@@ -70,22 +57,17 @@ class Handler(Generic[S]):
         self,
         *,
         role: str,
-        core: Core[S],
+        parts: RoleParts[S],
         sender: Sender,
         outbox: Outbox,
         table: Any,
         topics: Mapping[str, str],
         prefixed: Callable[[str], str],
         settled: Callable[[int], float],
-        effects: Effects | None = None,
-        recall: Recall | None = None,
-        rules: Rules = lambda _: 0,
-        broadcasts: Broadcasts[S] | None = None,
-        backlog: Backlog | None = None,
         gathering_s: float = 0.0,
         clock: Callable[[], float],
     ) -> None:
-        self._core = core
+        self._core = parts.core
         self._sender = sender
         self._outbox = outbox
         self._table = table
@@ -94,11 +76,11 @@ class Handler(Generic[S]):
         self._prefixed = prefixed
         self._targets: dict[str, _Target] = {}
         self._settled = settled
-        self._effects = effects
-        self._recall = recall
-        self._rules = rules
-        self._broadcasts = broadcasts
-        self._backlog = backlog
+        self._effects = parts.effects
+        self._recall = parts.recall
+        self._rules = parts.rules
+        self._broadcasts = parts.broadcasts
+        self._backlog = parts.backlog
         self._clock = clock
         self._gathers = gathering_s > 0
         self._gathering: Gathering[Decided[S]] = Gathering(gathering_s, self._carry_out)

@@ -9,9 +9,8 @@ import asyncio
 import contextlib
 import gc
 import sys
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from typing import Any, TypeVar
 
 import structlog
 
@@ -19,41 +18,23 @@ from agents.faust_runner.adapter.app_factory import LEASE_SECONDS, faust_app
 from agents.faust_runner.adapter.assignment import watch_assignment
 from agents.faust_runner.adapter.fencing import Lease, guard
 from agents.faust_runner.adapter.watchdog import Progress, lasting, watch
-from agents.faust_runner.backlog import Backlog
-from agents.faust_runner.core import Broadcasts, Core, Incoming, Output, Refusal, Rules, Step
-from agents.faust_runner.handler import Effects, Handler, Recall
+from agents.faust_runner.core import Incoming
+from agents.faust_runner.handler import Handler
 from agents.faust_runner.outbox import BEHIND_SECONDS, Outbox, gather
+from agents.faust_runner.role import Companion, RoleParts, RoleSpec
 from agents.faust_runner.sending import Patient
 from agents.faust_runner.stuck import show_stuck
 from agents.process_end import end_process_soon
 from pipeline.runtime.kafka import know_topics, producer
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import LogClock
-from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
-from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, TICKS, Topic, changelog
-
-__all__ = [
-    "Backlog",
-    "Broadcasts",
-    "Companion",
-    "Core",
-    "Output",
-    "Partitions",
-    "Refusal",
-    "Step",
-    "run_table_role",
-]
+from schemas.topics import CALL_PARTITIONS
 
 log = structlog.get_logger(__name__)
 
 S = TypeVar("S")
-
-Partitions = Callable[[], frozenset[int]]
-"""The partitions that this process owns now; empty during a rebalance or a recovery."""
-
-Companion = Callable[[Partitions], Awaitable[None]]
-"""Work that runs beside the agent until it is cancelled. If it raises or returns, the role ends."""
 
 _STOP_SECONDS = 5.0
 _SWITCH_SECONDS = 0.001
@@ -68,141 +49,77 @@ async def run_table_role(
     settings: Settings,
     health: Health,
     stop: asyncio.Event,
+    spec: RoleSpec,
+    parts: RoleParts[S],
     *,
-    role: Role,
     clock: LogClock,
-    sources: Sequence[Topic],
-    targets: Sequence[Topic] = (),
-    core: Core[S],
-    effects: Effects | None = None,
-    recall: Recall | None = None,
-    rules: Rules = lambda _: 0,
-    broadcasts: Broadcasts[S] | None = None,
-    backlog: Backlog | None = None,
-    gathering_s: float = 0.0,
-    companions: Iterable[Companion] = (),
 ) -> None:
     """Run a role until `stop` is set.
 
-    Each record of `sources`, and each tick, is passed to `core`. The outputs of a step are
-    published on `targets`, its state is written to the role's table, and `effects` carries out what
-    happens outside Kafka.
-
-    - `recall` restores the state of a key that is no longer in the table.
-    - `rules` returns the version of the rules that `core` decides by at a time.
-    - `broadcasts` handles records that concern all keys of a partition.
-    - `backlog` sees each record before `core` does.
-    - `gathering_s` > 0: the broker collects records for this time (s) before it answers a fetch,
-      and of the steps of one key that arrive together only the last is carried out; see `Handler`.
-    - `clock` is the log's clock. Nothing is decided before it is measured.
+    Each record of the role's sources, and each tick, is passed to its core. The outputs of a step
+    are published on the targets, its state is written to the role's table, and the effects outside
+    Kafka are carried out. `clock` is the log's clock. Nothing is decided before it is measured.
 
     Health becomes good once the table is restored and the partitions are assigned. Raises if the
     role cannot continue: the caller must then end the process.
     """
-    table = changelog(role)
-    topics = [*sources, TICKS]
-    async with using_kafka(
-        settings,
-        health,
-        reads=[*topics, table],
-        writes=[*targets, DEAD_LETTERS, table],
-        group=role,
-    ):
+    async with using_kafka(settings, health, reads=spec.reads, writes=spec.writes, group=spec.name):
         # linger_ms=0: a record is sent at once unless a request is under way; then the records of
         # that time share the next request.
-        sender = producer(settings, client_id=f"{role}-{settings.instance or 'x'}", linger_ms=0)
+        client = f"{spec.name}-{settings.instance or 'x'}"
+        sender = producer(settings, client_id=client, linger_ms=0)
         # Faust's consumer runs in its own thread. With the default switch interval it would wait up
         # to 5 ms for the interpreter lock.
         sys.setswitchinterval(_SWITCH_SECONDS)
         await sender.start()
         try:
-            await know_topics(sender, settings, [*targets, DEAD_LETTERS, table])
+            await know_topics(sender, settings, spec.writes)
             await clock.settled(stop)
-            if stop.is_set():
-                return
-            running = _Running(
-                settings,
-                health=health,
-                role=role,
-                clock=clock,
-                topics=topics,
-                changelog=table,
-                sender=sender,
-                gathering_s=gathering_s,
-            )
-            await running.until(
-                stop,
-                _Brought(core, effects, recall, rules, broadcasts, backlog),
-                companions,
-            )
+            if not stop.is_set():
+                await _Running(settings, health, spec, clock, sender).until(stop, parts)
         finally:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(sender.stop(), _STOP_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class _Brought(Generic[S]):
-    """The parts that a role supplies; see `run_table_role`."""
-
-    core: Core[S]
-    effects: Effects | None
-    recall: Recall | None
-    rules: Rules
-    broadcasts: Broadcasts[S] | None
-    backlog: Backlog | None
 
 
 class _Running:
     """The parts of a running role, and their connections."""
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        health: Health,
-        role: Role,
-        clock: LogClock,
-        topics: Sequence[Topic],
-        changelog: Topic,
-        sender: Any,
-        gathering_s: float,
+        self, settings: Settings, health: Health, spec: RoleSpec, clock: LogClock, sender: Any
     ) -> None:
         self.settings = settings
         self.health = health
-        self.role = role
+        self.spec = spec
         self.clock = clock
-        self.topics = {settings.prefixed(t.name): t.name for t in topics}
+        self.topics = {settings.prefixed(topic.name): topic.name for topic in spec.inputs}
         self.producer = sender
-        self.gathers = gathering_s > 0
         self.sender = Patient(sender)
-        self.outbox = Outbox(self.sender, settings.prefixed(changelog.name))
-        self._assigned_together = (*self.topics, settings.prefixed(changelog.name))
+        table = settings.prefixed(spec.table.name)
+        self.outbox = Outbox(self.sender, table)
+        self._assigned_together = (*self.topics, table)
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.lease = Lease(LEASE_SECONDS)
         guard(self.lease, sender)
         self.app = faust_app(
             settings,
-            role,
+            spec.name,
             before_commit=self._safe,
             lease=self.lease,
-            gathering_s=gathering_s,
+            gathering_s=spec.gathering_s,
         )
         self.progress = Progress(self.app, tuple(self.topics))
         self.handler: Handler[Any] | None = None
 
-    async def until(
-        self,
-        stop: asyncio.Event,
-        brought: _Brought[S],
-        companions: Iterable[Companion],
-    ) -> None:
-        handler = self._declare(brought)
+    async def until(self, stop: asyncio.Event, parts: RoleParts[S]) -> None:
+        """Run the role with these parts until `stop` is set."""
+        handler = self._declare(parts)
         gather(self.producer, lambda: handler.behind > BEHIND_SECONDS)
         try:
             async with asyncio.TaskGroup() as tasks:
                 beside = [
                     tasks.create_task(lasting(name, work))
-                    for name, work in self._beside(handler, companions)
+                    for name, work in self._beside(handler, parts.companions)
                 ]
                 try:
                     await self._start(stop)
@@ -274,27 +191,22 @@ class _Running:
         if not self.failed.done():
             self.failed.set_exception(error)
 
-    def _declare(self, brought: _Brought[S]) -> Handler[S]:
+    def _declare(self, parts: RoleParts[S]) -> Handler[S]:
         """Declare the table and the agent; return the handler."""
         app = self.app
-        if brought.backlog is not None:
-            brought.backlog.followed = self.progress.followed
+        if parts.backlog is not None:
+            parts.backlog.followed = self.progress.followed
         table = app.Table("table", key_type=bytes, value_type=bytes, partitions=CALL_PARTITIONS)
         handler = Handler(
-            role=self.role,
-            core=brought.core,
+            role=self.spec.name,
+            parts=parts,
             sender=self.sender,
             outbox=self.outbox,
             table=table,
             topics=self.topics,
             prefixed=self.settings.prefixed,
             settled=self.progress.settled,
-            effects=brought.effects,
-            recall=brought.recall,
-            rules=brought.rules,
-            broadcasts=brought.broadcasts,
-            backlog=brought.backlog,
-            gathering_s=_TOGETHER_SECONDS if self.gathers else 0.0,
+            gathering_s=_TOGETHER_SECONDS if self.spec.gathering_s > 0 else 0.0,
             clock=self.clock.seconds,
         )
         self.handler = handler
@@ -323,7 +235,7 @@ class _Running:
             value_serializer="raw",
             allow_empty=True,
         )
-        app.agent(channel, name=f"{self.role}-agent", concurrency=1)(self._agent(handler))
+        app.agent(channel, name=f"{self.spec.name}-agent", concurrency=1)(self._agent(handler))
         return handler
 
     def _agent(self, handler: Handler[S]) -> Callable[[Any], Awaitable[None]]:

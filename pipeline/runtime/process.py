@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import structlog
 
-from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import STARTING, Health, serving_health, set_up_logs
 
 log = structlog.get_logger(__name__)
@@ -24,8 +24,8 @@ END_AFTER_S = 5.0
 """Limit after SIGTERM for a role that is still starting. Then its process ends in any case."""
 
 
-async def run_role(role: Role, main: RoleMain, settings: Settings) -> None:
-    """Run `main` until SIGTERM or SIGINT. Raise the errors of `main`.
+async def run_role(role: str, main: RoleMain, settings: Settings) -> None:
+    """Run `main` until SIGTERM or SIGINT. Raise the errors of `main`. `role`: its name in the log.
 
     A role that gets the signal before it is ready is cancelled. Its process ends with status 0
     within `END_AFTER_S`, even if a thread or a library does not end.

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DataError, OperationalError
 
 from agents import consolidator
 from agents.consolidator import SETTLED, ContactsCore, Saver
-from agents.faust_runner.runner import Output, Step
+from agents.faust_runner.core import Output, Step
 from pipeline.contacts.state import AWAITED_MS, KEPT_MS, Input, revision
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.telemetry import Health

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client import REGISTRY
 
-from agents.faust_runner.runner import Step
+from agents.faust_runner.core import Step
 from agents.stream_manager import StreamsCore
 from agents.stream_metrics import failed_start
 from pipeline.policy.monitored_list import PolicyHistory

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from agents.faust_runner.runner import Output, Refusal, Step
+from agents.faust_runner.core import Output, Refusal, Step
 from agents.resolver import ResolverCore
 from agents.tracker import CONTRADICTIONS, TrackerCore
 from pipeline.calls.aliases import MOST_WAITING, WAITING_MS

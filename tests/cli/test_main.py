@@ -14,7 +14,7 @@ from pipeline.runtime.settings import Role
 def test_each_role_can_be_run(role: Role) -> None:
     """Every role is a command, and its module has the coroutine that the command runs."""
     assert role == parser().parse_args([role.value]).command
-    assert iscoroutinefunction(ROLES[role]())
+    assert iscoroutinefunction(ROLES[role].load())
 
 
 @pytest.mark.parametrize(

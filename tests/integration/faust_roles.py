@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from agents.faust_runner.runner import Output, Step
+from agents.faust_runner.core import Output, Step
 from pipeline.runtime.kafka import consumer, ensure_topics, producer
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
@@ -20,9 +20,9 @@ from schemas.topics import CALLS, Topic
 _PROCESS = """
 import asyncio, importlib
 from pipeline.runtime.process import run_role
-from pipeline.runtime.settings import Role, load
+from pipeline.runtime.settings import load
 role = importlib.import_module({module!r})
-asyncio.run(run_role(Role({role!r}), role.run, load(None)))
+asyncio.run(run_role({role!r}, role.run, load(None)))
 """
 
 
@@ -146,7 +146,7 @@ class RoleProcess:
     def __init__(
         self, settings: Settings, role: str, module: str, instance: str, **more: str
     ) -> None:
-        self._code = _PROCESS.format(module=module, role=role)
+        self._arguments = ("-c", _PROCESS.format(module=module, role=role))
         self._environment = {
             "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS": str(settings.kafka_bootstrap_servers),
             "FLEXCAPTURE_TOPIC_PREFIX": settings.topic_prefix,
@@ -162,7 +162,7 @@ class RoleProcess:
     async def start(self) -> None:
         """Start the process, also again after it was killed."""
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", self._code, env=self._environment
+            sys.executable, *self._arguments, env=self._environment
         )
 
     def send(self, number: signal.Signals) -> None:
@@ -189,6 +189,14 @@ class RoleProcess:
         if self._process.returncode is None:
             self._process.send_signal(number)
         return await self._process.wait()
+
+
+class OwnRoleProcess(RoleProcess):
+    """A process of `flexcapture run`."""
+
+    def __init__(self, settings: Settings, module: str, instance: str) -> None:
+        super().__init__(settings, "", module, instance, NO_ENV_FILE="1")
+        self._arguments = ("-m", "cli.main", "run", module)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from agents.faust_runner.role import RoleParts, RoleSpec
 from agents.faust_runner.runner import run_table_role
 from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Role, Settings
@@ -20,14 +21,6 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         if step.state.event_id == "slow":
             await until(go.exists)
 
-    await run_table_role(
-        settings,
-        health,
-        stop,
-        role=Role.TRACKER,
-        clock=LogClock.of_machine(),
-        sources=[CTI_EVENTS],
-        targets=[CALLS],
-        core=Collecting(),
-        effects=effects,
-    )
+    spec = RoleSpec(name=Role.TRACKER, sources=(CTI_EVENTS,), targets=(CALLS,))
+    parts = RoleParts(core=Collecting(), effects=effects)
+    await run_table_role(settings, health, stop, spec, parts, clock=LogClock.of_machine())

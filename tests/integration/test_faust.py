@@ -10,6 +10,7 @@ import pytest
 
 from agents.faust_runner.adapter.transport import Consumer
 from agents.faust_runner.adapter.watchdog import Stuck
+from agents.faust_runner.role import RoleParts, RoleSpec
 from agents.faust_runner.runner import run_table_role
 from pipeline.runtime.kafka import ensure_topics, partition_of, producer
 from pipeline.runtime.log_clock import LogClock
@@ -39,17 +40,9 @@ def role(effects: Any = None) -> Main:
     """The smallest role."""
 
     async def main(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-        await run_table_role(
-            settings,
-            health,
-            stop,
-            role=Role.TRACKER,
-            clock=LogClock.of_machine(),
-            sources=[CTI_EVENTS],
-            targets=[CALLS],
-            core=Collecting(),
-            effects=effects,
-        )
+        spec = RoleSpec(name=Role.TRACKER, sources=(CTI_EVENTS,), targets=(CALLS,))
+        parts = RoleParts(core=Collecting(), effects=effects)
+        await run_table_role(settings, health, stop, spec, parts, clock=LogClock.of_machine())
 
     return main
 

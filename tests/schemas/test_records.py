@@ -6,12 +6,15 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import asdict, fields, is_dataclass
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import avro.io
 import avro.schema
 import fastavro
 import pytest
+from fastavro.schema import to_parsing_canonical_form
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +66,22 @@ def test_ids_are_for_good() -> None:
     assert PUBLISHED_IDS == {name: versions(name)[0] for name in PUBLISHED_IDS}
     every = [schema_id for name in SCHEMA_IDS for schema_id in versions(name)]
     assert len(every) == len(set(every))
+
+
+def test_an_id_means_one_schema() -> None:
+    """Records in a log for years are read by the id. A changed schema needs a new id: give it one,
+    and add its line to `fingerprints.json`. Documentation and defaults do not count."""
+    fingerprints = json.loads((Path(__file__).parent / "fingerprints.json").read_text())
+    assert fingerprints == {
+        f"{schema_id:#010x} {name}": _fingerprint(name, version)
+        for name in SCHEMA_IDS
+        for version, schema_id in enumerate(versions(name), start=1)
+    }
+
+
+def _fingerprint(name: str, version: int) -> str:
+    canonical = to_parsing_canonical_form(json.loads(schema_text(name, version)))
+    return sha256(canonical.encode()).hexdigest()[:16]
 
 
 def test_each_schema_has_an_id() -> None:

@@ -12,7 +12,7 @@ from agents.faust_runner.adapter.consumer_thread import Fetching
 from agents.faust_runner.adapter.fencing import Lease
 from agents.faust_runner.adapter.transport import App, Table, TableManager
 from pipeline.runtime.kafka_security import client_arguments
-from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.settings import Settings
 from schemas.topics import CALL_PARTITIONS
 
 _SESSION_SECONDS = 8.0
@@ -23,7 +23,7 @@ session."""
 
 def faust_app(
     settings: Settings,
-    role: Role,
+    role: str,
     *,
     before_commit: Callable[[Collection[int]], Awaitable[Collection[int]]],
     lease: Lease,

@@ -17,6 +17,7 @@ from agents.faust_runner.adapter.watchdog import Limits, Sight, Watchdog
 from agents.faust_runner.core import Incoming, Output, Refusal, Step
 from agents.faust_runner.handler import Handler
 from agents.faust_runner.outbox import Change, Outbox
+from agents.faust_runner.role import RoleParts
 from schemas.codec import decode, encode
 from schemas.records import CtiEvent, GatewayStarted, Tick
 from schemas.topics import CALLS
@@ -146,17 +147,19 @@ def setting(
     core = LastCore()
     handler: Handler[Any] = Handler(
         role="tracker",
-        core=core,
+        parts=RoleParts(
+            core=core,
+            effects=effects,
+            recall=recall,
+            rules=lambda now: now // RULES_HOLD_MS,
+            broadcasts=core,
+        ),
         sender=broker,
         outbox=outbox,
         table=table,
         topics={"p.cti.events": "cti.events", "p.ticks": "ticks"},
         prefixed=lambda name: f"p.{name}",
         settled=lambda _: settled[0],
-        effects=effects,
-        recall=recall,
-        rules=lambda now: now // RULES_HOLD_MS,
-        broadcasts=core,
         gathering_s=gathering_s,
         clock=clock,
     )

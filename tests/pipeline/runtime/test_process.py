@@ -9,6 +9,7 @@ _ROLE = """
 import asyncio, sys, threading, time
 import cli.main
 from cli.main import _role
+from cli.roles import RoleEntry
 from pipeline.runtime import process
 from pipeline.runtime.settings import Role, Settings
 
@@ -18,7 +19,7 @@ async def main(settings, health, stop):
     print("begun", flush=True)
     {body}
 
-cli.main.ROLES = {{Role.TRACKER: lambda: main}}
+cli.main.ROLES = {{Role.TRACKER: RoleEntry("", lambda: main)}}
 sys.exit(_role(Role.TRACKER, Settings()))
 """
 

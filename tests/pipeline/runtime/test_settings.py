@@ -6,7 +6,9 @@ import pytest
 
 from infra.up import check
 from pipeline.runtime.console_settings import new_console_token
-from pipeline.runtime.settings import SettingsError, load
+from pipeline.runtime.settings import PREFIX, Settings, SettingsError, load
+
+DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
 
 
 @pytest.mark.parametrize(
@@ -162,3 +164,13 @@ def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(SettingsError) as refused:
         load(None)
     assert "my secret" not in str(refused.value)
+
+
+def test_each_setting_is_documented() -> None:
+    """docs/settings.md has each variable. In a row of several, later names may be endings: `_X`."""
+    page = DOCS.read_text()
+    for name, field in Settings.model_fields.items():
+        words = name.upper().split("_")
+        endings = {f"`_{'_'.join(words[first:])}`" for first in range(1, len(words))}
+        is_there = f"`{PREFIX}{name.upper()}`" in page or any(end in page for end in endings)
+        assert field.validation_alias or is_there, name

@@ -382,3 +382,14 @@ def test_a_label_and_attributes_that_disagree_are_not_sure() -> None:
     story.participant("join", 300, leg_sid("c"), ParticipantLabel="customer")
     call = seen(story)
     assert (leg_sid("c"), False) == (call.customer_call_sid, call.customer_leg_is_sure)
+
+
+def test_a_leg_that_left_in_the_second_of_a_join_may_have_been_there() -> None:
+    """Callbacks are exact to the second: the label alone does not make the third leg the
+    customer's, so its leaving does not end the call."""
+    story = outbound().reservation("accepted", 600, "ann")
+    story.participant("join", 1_000, ANN, ParticipantLabel=worker_sid("ann"))
+    story.participant("join", 1_000, leg_sid("c"))
+    story.participant("join", 3_100, OUTSIDE, ParticipantLabel="customer")
+    story.participant("leave", 3_500, OUTSIDE).participant("leave", 3_800, leg_sid("c"))
+    assert (set(), None) == (sids(seen(story).legs)["customers"], seen(story).definitive_end)

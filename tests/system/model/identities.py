@@ -10,7 +10,8 @@
 6. The leg that the task named later is the customer's. Agents can write such names, so that it
    comes after the label.
 7. A leg that came in muted, or is labelled `supervisor`, is a supervisor's.
-8. A label `worker` or `agent`, a softphone, or the task's own word makes it a worker's.
+8. A label `worker` or `agent`, or the task's own word makes it a worker's: the only one's, if only
+   one ever accepted. So does a softphone, but as its name fits no worker, the worker is not known.
 
 Of the ways in which a leg may be the customer's only the strongest counts that fits any leg of the
 call: 2, 3, 5, 6.
@@ -150,7 +151,8 @@ def _at_last(leg: Traits, accepted: dict[str, int]) -> Identity:
     label = leg.label.lower()
     if "muted" in leg.flags or label == "supervisor":
         return Identity("supervisor")
-    softphone = leg.end.lower().startswith("client:")
-    if label in ("worker", "agent") or softphone or set(leg.roles) == {"worker"}:
+    if label in ("worker", "agent") or set(leg.roles) == {"worker"}:
         return Identity("worker", frozenset(accepted if len(accepted) == 1 else ()))
+    if leg.end.lower().startswith("client:"):
+        return Identity("worker")
     return Identity("unknown")

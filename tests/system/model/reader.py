@@ -27,7 +27,7 @@ from typing import Any
 
 from tests.system.model.legs import Leg, legs_of
 from tests.system.model.parts import Session, Story, Transfer
-from tests.system.model.presence import absences, left_at
+from tests.system.model.presence import absences, left_at, outsiders
 from tests.system.model.reading import Said, attributes, moment, number
 from tests.system.model.words import direction_of, extension_of, plain_user, text
 
@@ -78,7 +78,7 @@ class Reader:
         swept: bool,
     ) -> Story:
         direction = self.facts.get("direction")
-        answered = self._answered(legs, sessions)
+        answered = self._answered(legs)
         ringing = direction == "outbound" and not answered
         customers = [leg for leg in legs if leg.whose == "customer"]
         leg = customers[0].call_sid if len(customers) == 1 else None
@@ -283,14 +283,11 @@ class Reader:
             return "forming"
         return "active" if ended is None else "ended"
 
-    def _answered(self, legs: list[Leg], sessions: tuple[Session, ...]) -> bool:
-        """Somebody besides the workers was on the call. A leg without a party may be that of a
-        worker without a known leg."""
+    def _answered(self, legs: list[Leg]) -> bool:
+        """Somebody besides the workers was on the call."""
         if "joined" in self.facts or any(leg.whose == "customer" and leg.was_on for leg in legs):
             return True
-        workers = sum(s.started_at is not None for s in sessions)
-        workers -= sum(leg.whose == "worker" and leg.was_on for leg in legs)
-        return sum(leg.whose == "unknown" and leg.was_on for leg in legs) > max(0, workers)
+        return bool(outsiders(legs, self.reservations))
 
     def _refused(self, legs: list[Leg]) -> bool:
         others = [leg for leg in legs if leg.whose in ("customer", "unknown")]

@@ -100,7 +100,10 @@ class Reader:
             answered=answered,
             never_answered=ringing and self._refused(legs),
             sessions=sessions,
-            connections={s.reservation_sid: _connection(s, legs, ringing) for s in sessions},
+            connections={
+                s.reservation_sid: _connection(s, legs, ringing, self.facts.get("later"))
+                for s in sessions
+            },
             transfers=tuple(
                 Transfer(t["begun"], "over" in t) for t in self.transfers.values() if "begun" in t
             ),
@@ -317,14 +320,17 @@ def _first(exact: int | None, other: int | None) -> int | None:
     return exact if coarse else min(exact, other)
 
 
-def _connection(session: Session, legs: list[Leg], ringing: bool) -> str:
+def _connection(session: Session, legs: list[Leg], ringing: bool, named: str | None) -> str:
+    """The state of a worker's connection. `named`: the leg that the task named as the customer's
+    while a worker had it; its hold is shown, even if a label marks another leg."""
     if session.ended_at is not None:
         return "ended"
     if session.started_at is None:
         return "alerting"
     if ringing:
         return "ringing"
-    customers = [leg for leg in legs if leg.whose == "customer"]
+    others = [leg for leg in legs if leg.whose == "unknown" and leg.call_sid == named]
+    customers = [leg for leg in legs if leg.whose == "customer"] + others
     heard = customers or [leg for leg in legs if leg.whose == "unknown"]
     own = [leg for leg in legs if leg.whose == "worker" and session.reservation_sid in leg.owners]
     return "hold" if any(leg.is_held for leg in heard + own) else "active"

@@ -17,7 +17,7 @@ counts less than Twilio's own word, and only if it came into the conference, or 
 contradicts it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from pipeline.calls.claims import values_of
@@ -205,9 +205,18 @@ def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
     if len(marked) == 1 and not there:
         # Twilio's label against what attributes said late: Twilio is asked for the ends.
         return marked[0].call_sid, not has_joined or marked == later
-    if names.later is None:
-        return value(call.facts, "customer_call_sid"), False
-    return names.later, not there and has_joined
+    named = next(iter(_named_of_no_other(call, legs, names)), None)
+    return named, named == names.later and not there and has_joined
+
+
+def _named_of_no_other(call: Call, legs: Legs, names: _Names) -> Iterator[str]:
+    """The legs that the task named as the customer's, likeliest first, without those that are known
+    to be a worker's or a supervisor's."""
+    others = {leg.call_sid for leg, _ in legs.workers} | {leg.call_sid for leg in legs.supervisors}
+    stated = (fact.value for fact in values_of(call.facts, "customer_call_sid"))
+    for sid in (names.later, *stated):
+        if sid is not None and sid not in others:
+            yield sid
 
 
 def contested_legs(call: Call) -> dict[str, tuple[str, ...]]:

@@ -393,3 +393,12 @@ def test_a_leg_that_left_in_the_second_of_a_join_may_have_been_there() -> None:
     story.participant("join", 3_100, OUTSIDE, ParticipantLabel="customer")
     story.participant("leave", 3_500, OUTSIDE).participant("leave", 3_800, leg_sid("c"))
     assert (set(), None) == (sids(seen(story).legs)["customers"], seen(story).definitive_end)
+
+
+def test_an_agents_own_leg_is_not_named_as_the_customers() -> None:
+    """Attributes name the leg that its end shows to be the agent's; the contact names none."""
+    story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.call_status("answered", 300, ANN, To="client:ann_40example_2Ecom")
+    story.attributes["conference"] = {"participants": {"customer": ANN}}
+    call = seen(story.task("updated", 1_000))
+    assert (None, False) == (call.customer_call_sid, call.customer_leg_is_sure)

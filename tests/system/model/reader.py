@@ -80,17 +80,12 @@ class Reader:
         direction = self.facts.get("direction")
         answered = self._answered(legs)
         ringing = direction == "outbound" and not answered
-        customers = [leg for leg in legs if leg.whose == "customer"]
-        leg = customers[0].call_sid if len(customers) == 1 else None
-        if leg is None:
-            theirs = {leg.call_sid for leg in legs if leg.whose in ("worker", "supervisor")}
-            leg = next((named for named in self.named_legs if named not in theirs), None)
         return Story(
             task_sid=self.task_sid,
             state=self._state(ended),
             direction=direction,
             customer=None if direction == "internal" else self.facts.get("customer"),
-            customer_leg=leg,
+            customer_leg=self._customer_leg(legs),
             queue=self.facts.get("queue"),
             started_at=self.steps.get("created", min(s["at"] for s in self.said)),
             over_at=over,
@@ -100,15 +95,31 @@ class Reader:
             answered=answered,
             never_answered=ringing and self._refused(legs),
             sessions=sessions,
-            connections={
-                s.reservation_sid: _connection(s, legs, ringing, self.facts.get("later"))
-                for s in sessions
-            },
+            connections={s.reservation_sid: _connection(s, legs, ringing) for s in sessions},
             transfers=tuple(
                 Transfer(t["begun"], "over" in t) for t in self.transfers.values() if "begun" in t
             ),
             has_legs=bool(legs),
         )
+
+    def _customer_leg(self, legs: list[Leg]) -> str | None:
+        """The leg to stream: the task's first word, unless that leg is gone and another one is at
+        the customer's end; then that one; then the only one with a label; then the task's later
+        words, but for the legs of others."""
+        customers = [leg for leg in legs if leg.whose == "customer"]
+        at_end = [leg for leg in customers if leg.way == "end" and leg.was_on]
+        at_end = [leg for leg in at_end if leg.left_at is None] or at_end
+        first = [leg for leg in customers if leg.way == "named first"]
+        is_replaced = len(at_end) == 1 and all(leg.left_at is not None for leg in first)
+        if first and not is_replaced:
+            return first[0].call_sid
+        labelled = [leg for leg in customers if leg.way == "label"]
+        for found in (at_end, [] if at_end else labelled):
+            if len(found) == 1:
+                return found[0].call_sid
+        theirs = {leg.call_sid for leg in legs if leg.whose in ("worker", "supervisor")}
+        named = [self.facts.get("later"), *self.named_legs]
+        return next((sid for sid in named if sid and sid not in theirs), None)
 
     def _learn_facts(self) -> None:
         router = [s for s in self.said if s["subject"] in ("task", "reservation")]
@@ -244,7 +255,7 @@ class Reader:
         )
 
     def _over(self, legs: list[Leg]) -> int | None:
-        ends = [leg.left_at for leg in legs if leg.whose == "customer" and leg.left_at is not None]
+        ends = [] if (gone := _all_left(legs)) is None else [gone]
         ends += [self.steps["canceled"]] if "canceled" in self.steps else []
         conference = self.steps.get("conference-end")
         later = [steps.get("created", 0) for steps in self.reservations.values()]
@@ -298,6 +309,16 @@ class Reader:
         return gone or "canceled" in self.steps or any(leg.was_refused for leg in others)
 
 
+def _all_left(legs: list[Leg]) -> int | None:
+    """When the last of the customer's legs left. A leg that the task named late, and on which
+    nobody was, as far as is known, is not waited for."""
+    customers = [leg for leg in legs if leg.whose == "customer"]
+    known = [leg for leg in customers if leg.was_on or leg.way == "named first"]
+    if any(leg.left_at is None for leg in known):
+        return None
+    return max((at for leg in known or customers if (at := leg.left_at) is not None), default=None)
+
+
 def _list_lines(worker: dict[str, Any]) -> set[str]:
     """The lines of a list that name such a worker: e-mail address, user of the contact address,
     name, SID, team."""
@@ -320,17 +341,14 @@ def _first(exact: int | None, other: int | None) -> int | None:
     return exact if coarse else min(exact, other)
 
 
-def _connection(session: Session, legs: list[Leg], ringing: bool, named: str | None) -> str:
-    """The state of a worker's connection. `named`: the leg that the task named as the customer's
-    while a worker had it; its hold is shown, even if a label marks another leg."""
+def _connection(session: Session, legs: list[Leg], ringing: bool) -> str:
     if session.ended_at is not None:
         return "ended"
     if session.started_at is None:
         return "alerting"
     if ringing:
         return "ringing"
-    others = [leg for leg in legs if leg.whose == "unknown" and leg.call_sid == named]
-    customers = [leg for leg in legs if leg.whose == "customer"] + others
+    customers = [leg for leg in legs if leg.whose == "customer"]
     heard = customers or [leg for leg in legs if leg.whose == "unknown"]
     own = [leg for leg in legs if leg.whose == "worker" and session.reservation_sid in leg.owners]
     return "hold" if any(leg.is_held for leg in heard + own) else "active"

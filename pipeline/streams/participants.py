@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 
 from pipeline.calls.ends import NO_ENDS, Alike, LegEnds, alike
-from pipeline.calls.legs import CUSTOMER_LABEL, SUPERVISOR_LABEL
+from pipeline.calls.legs import CUSTOMER_LABEL, SUPERVISOR_LABEL, WORKER_LABELS
 from pipeline.streams.marks import NoLeg, Participant
 from schemas.fast_dataclass import dataclass
 from schemas.records import StartDuplicateStream, VerifyLeg
@@ -61,7 +61,10 @@ def without_ends(participants: Sequence[Participant], marks: Marks) -> tuple[str
     is_labelled = roles.count(_Role.CUSTOMER_BY_LABEL) == 1
     if is_labelled and (len(present) == 2 or _Role.UNKNOWN not in roles):
         return ()
-    asked = [p.call_sid for p in present if _label(p) not in marks.workers]
+    named = marks.workers
+    if len(present) > 1:
+        named -= WORKER_LABELS  # they name no worker: a customer's leg may have such a label
+    asked = [p.call_sid for p in present if _label(p) not in named]
     return tuple(asked[:MAX_FETCHED])
 
 

@@ -140,6 +140,8 @@ def test_sids_of_the_task_come_first() -> None:
         ([replace(ANN, label="worker"), ANN, replace(CUSTOMER, label="customer")], ()),
         ([BOSS, OUTSIDE, replace(CUSTOMER, label="customer")], ("CA-boss", "CA-out", "CA-cust")),
         ([replace(ANN, label="ann@example.com"), CUSTOMER], ("CA-cust",)),
+        ([replace(ANN, label="worker")], ()),
+        ([BOSS, replace(CUSTOMER, label="worker")], ("CA-boss", "CA-cust")),
         ([replace(BOSS, coaching=True), ANN], ("CA-ann",)),
     ],
 )

@@ -110,7 +110,8 @@ class Reader:
         at_end = [leg for leg in customers if leg.way == "end" and leg.was_on]
         at_end = [leg for leg in at_end if leg.left_at is None] or at_end
         first = [leg for leg in customers if leg.way == "named first"]
-        is_replaced = len(at_end) == 1 and all(leg.left_at is not None for leg in first)
+        is_gone = all(leg.left_at is not None for leg in first)
+        is_replaced = is_gone and len(at_end) == 1 and at_end[0].left_at is None
         if first and not is_replaced:
             return first[0].call_sid
         labelled = [leg for leg in customers if leg.way == "label"]

@@ -17,7 +17,7 @@ counts less than Twilio's own word, and only if it came into the conference, or 
 contradicts it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from pipeline.calls.claims import values_of
@@ -106,9 +106,15 @@ class _Sorting:
             or not own_ends(r).isdisjoint(persons)
         )
         if owners:
-            self.of_workers.append((leg, owners))
+            self.of_workers.append((leg, self._of_same_workers(owners)))
             self.own_ends.add(leg.call_sid)
         return bool(owners)
+
+    def _of_same_workers(self, owners: frozenset[str]) -> frozenset[str]:
+        """All reservations of the workers of these: a later one may not state the ends."""
+        named = [(r.sid, value(r.facts, "worker_sid")) for r in self.reservations]
+        workers = {worker for sid, worker in named if sid in owners and worker is not None}
+        return owners | {sid for sid, worker in named if worker in workers}
 
     def _put_by_label(self, leg: Leg, label: str) -> None:
         if label == CUSTOMER_LABEL:
@@ -200,23 +206,16 @@ def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
     if len(there) == 1:
         return there[0].call_sid, True
     marked = [leg for leg in legs.customers if _label(leg) == CUSTOMER_LABEL]
+    marked = [leg for leg in marked if left_at(leg) is None] or marked
     later = [leg for leg in legs.customers if leg.call_sid == names.later]
     has_joined = any("joined" in leg.milestones for leg in later)
     if len(marked) == 1 and not there:
         # Twilio's label against what attributes said late: Twilio is asked for the ends.
         return marked[0].call_sid, not has_joined or marked == later
-    named = next(iter(_named_of_no_other(call, legs, names)), None)
+    others = {leg.call_sid for leg in (*(leg for leg, _ in legs.workers), *legs.supervisors)}
+    stated = (names.later, *(fact.value for fact in values_of(call.facts, "customer_call_sid")))
+    named = next((sid for sid in stated if sid is not None and sid not in others), None)
     return named, named == names.later and not there and has_joined
-
-
-def _named_of_no_other(call: Call, legs: Legs, names: _Names) -> Iterator[str]:
-    """The legs that the task named as the customer's, likeliest first, without those that are known
-    to be a worker's or a supervisor's."""
-    others = {leg.call_sid for leg, _ in legs.workers} | {leg.call_sid for leg in legs.supervisors}
-    stated = (fact.value for fact in values_of(call.facts, "customer_call_sid"))
-    for sid in (names.later, *stated):
-        if sid is not None and sid not in others:
-            yield sid
 
 
 def contested_legs(call: Call) -> dict[str, tuple[str, ...]]:

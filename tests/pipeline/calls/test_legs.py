@@ -402,3 +402,24 @@ def test_an_agents_own_leg_is_not_named_as_the_customers() -> None:
     story.attributes["conference"] = {"participants": {"customer": ANN}}
     call = seen(story.task("updated", 1_000))
     assert (None, False) == (call.customer_call_sid, call.customer_leg_is_sure)
+
+
+def test_a_customer_who_is_called_again_is_on_the_leg_that_is_there() -> None:
+    """Only labels say so; the first leg is gone."""
+    story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.participant("join", 300, ANN, ParticipantLabel=worker_sid("ann"))
+    story.participant("join", 3_000, leg_sid("c"), ParticipantLabel="customer")
+    story.participant("leave", 9_000, leg_sid("c"))
+    story.participant("join", 20_000, leg_sid("c2"), ParticipantLabel="customer")
+    assert leg_sid("c2") == seen(story).customer_call_sid
+
+
+def test_a_workers_end_holds_for_each_reservation_of_the_worker() -> None:
+    """The second reservation came without attributes; the leg on which it was taken leaves."""
+    story = inbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.reservation("created", 9_000, "ann", name="again", worker_attributes="")
+    story.reservation("accepted", 10_000, "ann", name="again", worker_attributes="")
+    story.call_status("answered", 10_000, AGAIN, To="client:ann_40example_2Ecom")
+    story.participant("join", 10_000, AGAIN, ParticipantLabel=worker_sid("ann"))
+    story.participant("leave", 20_000, AGAIN)
+    assert [False, True] == [session.is_absent for session in seen(story).sessions]

@@ -2,8 +2,8 @@
 
 1. A leg that coaches is a supervisor's.
 2. The leg that the task named before a worker was asked for is the customer's.
-3. The leg's own end: the worker's address makes it the worker's, the task's customer's address the
-   customer's. Anonymous ends fit no party.
+3. The leg's own end: the worker's address makes it the worker's, in each of that worker's parts;
+   the task's customer's address the customer's. Anonymous ends fit no party.
 4. A label that names a worker (SID, address, name) makes it that worker's.
 5. Then the label `customer` means the customer, of a leg that did not come after customer and agent
    were both there. No other label does.
@@ -81,6 +81,8 @@ def _surely(leg: Traits, task: dict[str, Any], people: dict[str, dict[str, Any]]
     if same(leg.end, task.get("customer")):
         return Identity("customer", way="end")
     by_end = {sid for sid, facts in people.items() if same(leg.end, facts.get("contact_uri"))}
+    workers = {people[sid].get("worker_sid") for sid in by_end} - {None}
+    by_end |= {sid for sid, facts in people.items() if facts.get("worker_sid") in workers}
     by_label = {
         sid
         for sid, facts in people.items()

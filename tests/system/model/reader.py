@@ -104,8 +104,8 @@ class Reader:
 
     def _customer_leg(self, legs: list[Leg]) -> str | None:
         """The leg to stream: the task's first word, unless that leg is gone and another one is at
-        the customer's end; then that one; then the only one with a label; then the task's later
-        words, but for the legs of others."""
+        the customer's end; then that one; then the only one with a label, of those that
+        are there; then the task's later words, but for the legs of others."""
         customers = [leg for leg in legs if leg.whose == "customer"]
         at_end = [leg for leg in customers if leg.way == "end" and leg.was_on]
         at_end = [leg for leg in at_end if leg.left_at is None] or at_end
@@ -115,6 +115,7 @@ class Reader:
         if first and not is_replaced:
             return first[0].call_sid
         labelled = [leg for leg in customers if leg.way == "label"]
+        labelled = [leg for leg in labelled if leg.left_at is None] or labelled
         for found in (at_end, [] if at_end else labelled):
             if len(found) == 1:
                 return found[0].call_sid

@@ -115,7 +115,8 @@ def _came_after_both(
     parties = [found[o.call_sid].whose for o in before]
     owned = [f.owners for f in found.values() if f.whose == "worker"]
     lacking = len(agents.difference(*owned))
-    return bool(agents) and ("customer" in parties or parties.count("unknown") > lacking)
+    has_agent = bool(agents) or "worker" in parties
+    return has_agent and ("customer" in parties or parties.count("unknown") > lacking)
 
 
 def _came_before(other: Traits, leg: Traits) -> bool:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pipeline.calls.ends import NO_ENDS, leg_ends
-from pipeline.calls.legs import CUSTOMER_LABEL, ends_of
+from pipeline.calls.leg_facts import ends_of
+from pipeline.calls.legs import CUSTOMER_LABEL
 from pipeline.calls.presence import came_at, was_answered
 from pipeline.calls.view import ACTIVE, ENDED, INTERNAL, CallView
 from pipeline.calls.workers import own_ends, value

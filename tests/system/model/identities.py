@@ -65,7 +65,8 @@ def identities(
     if not ways:
         workers = [leg for leg in legs if found[leg.call_sid].whose == "worker"]
         open_ = [leg for leg in legs if not found[leg.call_sid].whose]
-        customers = _by_label(open_, workers, accepted, task) or _named(open_, task)
+        owners = {leg.call_sid: found[leg.call_sid].owners for leg in workers}
+        customers = _by_label(open_, workers, owners, accepted, task) or _named(open_, task)
     for leg in legs:
         if leg.call_sid in customers:
             found[leg.call_sid] = Identity("customer")
@@ -99,17 +100,21 @@ def _named(legs: Sequence[Traits], task: dict[str, Any]) -> list[str]:
 def _by_label(
     legs: Sequence[Traits],
     workers: Sequence[Traits],
+    owners: dict[str, frozenset[str]],
     accepted: dict[str, int],
     task: dict[str, Any],
 ) -> list[str]:
     """The leg that is the customer's by its label; of several the one that the task named, else
-    the first. `legs`: those without a party so far."""
-    last = {leg.call_sid: _at_last(leg, accepted).whose for leg in legs}
-    known = [*workers, *(leg for leg in legs if last[leg.call_sid] == "worker")]
-    others = [leg for leg in legs if last[leg.call_sid] == "unknown"]
+    the first. `legs`: those without a party so far; `owners`: the reservations of workers' legs."""
+    last = {leg.call_sid: _at_last(leg, accepted) for leg in legs}
+    known = [*workers, *(leg for leg in legs if last[leg.call_sid].whose == "worker")]
+    known_owners = [(leg, owners.get(leg.call_sid) or last[leg.call_sid].owners) for leg in known]
+    others = [leg for leg in legs if last[leg.call_sid].whose == "unknown"]
     labelled = [leg for leg in legs if leg.label.lower() == "customer"]
     named = task.get("later")
-    left = [leg for leg in labelled if not _came_after_both(leg, others, known, accepted, named)]
+    left = [
+        leg for leg in labelled if not _came_after_both(leg, others, known_owners, accepted, named)
+    ]
     if any(leg.call_sid == named for leg in left):
         return [str(named)]
     first = min((leg.came for leg in left if leg.came), default=None)
@@ -119,20 +124,21 @@ def _by_label(
 def _came_after_both(
     leg: Traits,
     others: Sequence[Traits],
-    workers: Sequence[Traits],
+    workers: Sequence[tuple[Traits, frozenset[str]]],
     accepted: dict[str, int],
     named: str | None,
 ) -> bool:
     """Whether customer and agent were there when the leg came. The customer is the leg `named`
-    later, or one without a party: as many of these may be agents' as there are agents without a
-    known leg."""
+    later, or one without a party: as many of these may be agents' as there are parts of agents
+    without a known leg. A leg that names an agent is a known one of each part of the agent."""
     if leg.came is None:
         return False
     others = [o for o in others if _counts(o, leg.came[0])]
-    agents = sum(at // _SECOND <= leg.came[0] for at in accepted.values())
-    placed = sum(_came_before(other, leg) for other in workers)
+    agents = {sid for sid, at in accepted.items() if at // _SECOND <= leg.came[0]}
+    unnamed = sum(not owners and _came_before(other, leg) for other, owners in workers)
+    lacking = len(agents.difference(*(owners for _, owners in workers))) - unnamed
     before = [other.call_sid for other in others if _came_before(other, leg)]
-    return agents > 0 and (named in before or len(before) > max(0, agents - placed))
+    return bool(agents) and (named in before or len(before) > max(0, lacking))
 
 
 def _came_before(other: Traits, leg: Traits) -> bool:

@@ -52,13 +52,13 @@ class _Role(Enum):
 
 
 def without_ends(participants: Sequence[Participant], marks: Marks) -> tuple[str, ...]:
-    """Return the legs of which the ends must be known to choose the customer's; none if SIDs and
-    labels decide."""
+    """Return the legs of which the ends must be known to choose the customer's; none if SIDs
+    decide, or labels that show a worker's leg and the customer's."""
     present = [p for p in participants if not p.coaching]
     roles = [_role(p, marks, NO_ENDS) for p in present]
     if roles.count(_Role.CUSTOMER_BY_SID) == 1:
         return ()
-    is_labelled = roles.count(_Role.CUSTOMER_BY_LABEL) == 1
+    is_labelled = roles.count(_Role.CUSTOMER_BY_LABEL) == 1 and _Role.WORKER in roles
     if is_labelled and (len(present) == 2 or _Role.UNKNOWN not in roles):
         return ()
     named = marks.workers

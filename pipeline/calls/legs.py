@@ -5,7 +5,8 @@ Evidence, strongest first (docs/decisions/0023). The first that fits decides:
 1. coaching: a supervisor;
 2. the SID that the task named before a worker was asked for: the customer;
 3. the person's end of the leg (`ends`): the customer's number or address, or the worker's own;
-4. the label `customer`, unless the leg joined while customer and worker were both present;
+4. the label `customer`, unless the leg joined while customer and worker were both present, or is at
+   another end than the customer, whose own leg is known;
 5. a label that names a worker;
 6. a SID that the task named as the worker's, or the label `worker` or `agent`;
 7. a Flex client: some worker or, if it joined muted, a supervisor;
@@ -17,16 +18,20 @@ counts less than Twilio's own word, and only if it came into the conference, or 
 contradicts it.
 """
 
-from collections.abc import Mapping
-from functools import lru_cache
-
 from pipeline.calls.claims import values_of
 from pipeline.calls.contested import is_contested_leg
-from pipeline.calls.ends import Alike, LegEnds, alike, end_of, leg_ends
+from pipeline.calls.ends import NO_ENDS, end_of
+from pipeline.calls.leg_facts import (
+    ends_of,
+    is_at_another_end,
+    is_client,
+    is_shown_late,
+    label_of,
+)
 from pipeline.calls.presence import came_at, created_at, is_there, left_at, was_answered
 from pipeline.calls.workers import marks, own_ends, value
 from schemas.fast_dataclass import dataclass
-from schemas.records import Call, Fact, Leg
+from schemas.records import Call, Leg
 
 CUSTOMER_LABEL = "customer"
 WORKER_LABELS = frozenset({"worker", "agent"})
@@ -89,7 +94,7 @@ class _Sorting:
         elif leg.call_sid == self.names.original:
             self.customers.append(leg)
         elif not self._put_by_ends(leg):
-            self._put_by_label(leg, _label(leg))
+            self._put_by_label(leg, label_of(leg))
 
     def _put_by_ends(self, leg: Leg) -> bool:
         persons, stated = ends_of(leg).persons, value(leg.facts, "owner")
@@ -107,9 +112,15 @@ class _Sorting:
             or not own_ends(r).isdisjoint(persons)
         )
         if owners:
-            self.of_workers.append((leg, owners))
+            self.of_workers.append((leg, self._of_same_workers(owners)))
             self.own_ends.add(leg.call_sid)
         return bool(owners)
+
+    def _of_same_workers(self, owners: frozenset[str]) -> frozenset[str]:
+        """All reservations of the workers of these: a later one may not state the ends."""
+        named = [(r.sid, value(r.facts, "worker_sid")) for r in self.reservations]
+        workers = {worker for sid, worker in named if sid in owners and worker is not None}
+        return owners | {sid for sid, worker in named if worker in workers}
 
     def _put_by_label(self, leg: Leg, label: str) -> None:
         if label == CUSTOMER_LABEL:
@@ -142,7 +153,8 @@ class _Sorting:
     def put_labelled(self) -> None:
         """Take the legs that their label alone shows to be the customer's, in order of joining."""
         for leg in sorted(self.labelled, key=lambda leg: (came_at(leg) or 0, leg.call_sid)):
-            into = self.rest if self._joined_a_call(leg) else self.customers
+            is_other = self._joined_a_call(leg) or self._is_elsewhere(leg)
+            into = self.rest if is_other else self.customers
             into.append(leg)
         self.customers.sort(key=_sid)
         self.rest.sort(key=_sid)
@@ -151,6 +163,13 @@ class _Sorting:
         """Whether the leg joined while customer and worker were both present."""
         at = came_at(leg)
         return at is not None and self._has_customer(at) and self._has_worker(at)
+
+    def _is_elsewhere(self, leg: Leg) -> bool:
+        """Whether the leg's end is not the customer's, and another leg is the customer's by its
+        end. A leg that was called in vain is no such leg: another number may have been called."""
+        at_end = [each for each in self.customers if each.call_sid in self.by_ends]
+        is_there = any(was_answered(each) or left_at(each) is None for each in at_end)
+        return is_there and is_at_another_end(leg, self.names.customer)
 
     def _has_customer(self, at: int) -> bool:
         if any(
@@ -200,52 +219,36 @@ def customer_leg(call: Call, legs: Legs) -> tuple[str | None, bool]:
         return names.original, True
     if len(there) == 1:
         return there[0].call_sid, True
-    marked = [leg for leg in legs.customers if _label(leg) == CUSTOMER_LABEL]
+    marked = [leg for leg in legs.customers if label_of(leg) == CUSTOMER_LABEL]
+    marked = [leg for leg in marked if left_at(leg) is None] or marked
     later = [leg for leg in legs.customers if leg.call_sid == names.later]
     has_joined = any("joined" in leg.milestones for leg in later)
     if len(marked) == 1 and not there:
-        # Twilio's label against what attributes said late: Twilio is asked for the ends.
-        return marked[0].call_sid, not has_joined or marked == later
-    if names.later is None:
-        return value(call.facts, "customer_call_sid"), False
+        # Twilio is asked for the ends if only the label speaks for the leg, or if the attributes
+        # said late that it is another.
+        is_sure = not is_only_labelled(marked[0], legs) and not has_joined
+        return marked[0].call_sid, is_sure or marked == later
+    others = {leg.call_sid for leg in (*(leg for leg, _ in legs.workers), *legs.supervisors)}
+    stated = (names.later, *(fact.value for fact in values_of(call.facts, "customer_call_sid")))
+    named = next((sid for sid in stated if sid is not None and sid not in others), None)
     is_shown = any(is_shown_late(leg, names.customer) for leg in later)
-    return names.later, not there and has_joined and is_shown
+    return named, named == names.later and not there and has_joined and is_shown
 
 
-def ends_of(leg: Leg) -> LegEnds:
-    """Return the ends of a leg, as far as events or Twilio gave them."""
-    return _ends(leg.facts)
-
-
-def is_shown_late(leg: Leg, customer: str | None) -> bool:
-    """Return whether a leg that attributes named late as the customer's may be streamed without a
-    look-up: its ends are known, and none is clearly another than `customer`, in normal form. A leg
-    without known ends may be the worker's own."""
-    persons = ends_of(leg).persons
-    if customer is None:
-        return bool(persons)
-    return any(alike(end, customer) is not Alike.OTHER for end in persons)
-
-
-def is_client(ends: LegEnds) -> bool:
-    """Return whether the person is at a Flex client."""
-    return any(end.startswith("client:") for end in ends.persons)
+def is_only_labelled(leg: Leg, legs: Legs) -> bool:
+    """Return whether the label alone speaks for the customer's leg, and its ends are not known or
+    speak against it: labels are free text, so the leg may be an agent's own, or a third party's."""
+    names = legs.names
+    if label_of(leg) != CUSTOMER_LABEL or names is None:
+        return False
+    if leg.call_sid in (names.original, names.later):
+        return False
+    return ends_of(leg) == NO_ENDS or is_at_another_end(leg, names.customer)
 
 
 def is_listener(leg: Leg) -> bool:
     """Return whether the leg joined to listen only: muted, or labelled as a supervisor's."""
-    return value(leg.facts, "joined_muted") == "true" or _label(leg).startswith(SUPERVISOR_LABEL)
-
-
-def _ends(facts: Mapping[str, Fact]) -> LegEnds:
-    return _leg_ends(value(facts, "from"), value(facts, "to"), value(facts, "call_direction"))
-
-
-_leg_ends = lru_cache(maxsize=4_096)(leg_ends)
-
-
-def _label(leg: Leg) -> str:
-    return (value(leg.facts, "label") or "").lower()
+    return value(leg.facts, "joined_muted") == "true" or label_of(leg).startswith(SUPERVISOR_LABEL)
 
 
 def _is_replaced(call_sid: str, legs: Legs) -> bool:

@@ -57,9 +57,10 @@ def left_at(leg: Leg) -> int | None:
 
 
 def is_there(leg: Leg, at: int) -> bool:
-    """Return whether the leg came before `at` (ms) and left after it, or not at all."""
+    """Return whether the leg came before `at` (ms) and left later, or not at all. Callbacks are
+    exact to the second: a leg that left in the same second counts as there."""
     came, left = came_at(leg), left_at(leg)
-    return came is not None and came < at and (left is None or left > at)
+    return came is not None and came < at and (left is None or left // _SECOND >= at // _SECOND)
 
 
 def is_held(leg: Leg) -> bool:

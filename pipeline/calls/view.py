@@ -8,9 +8,12 @@ expected. While an outside party is known to be on the call, it continues withou
 task is done. A sweep's end counts, as a definitive one, if there is no other.
 """
 
+from collections.abc import Iterable
+
 from pipeline.calls.channels import is_voice
 from pipeline.calls.legs import Legs, customer_leg, legs_of
 from pipeline.calls.presence import (
+    came_at,
     is_held,
     is_left,
     joined_at,
@@ -20,7 +23,7 @@ from pipeline.calls.presence import (
 from pipeline.calls.sessions import Session, earlier, sessions_of, task_done
 from pipeline.calls.workers import value
 from schemas.fast_dataclass import dataclass
-from schemas.records import Call, Connection, Transfer
+from schemas.records import Call, Connection, Leg, Transfer
 
 FORMING, ACTIVE, ENDED, IGNORED = "forming", "active", "ended", "ignored"
 INBOUND, OUTBOUND, INTERNAL = "inbound", "outbound", "internal"
@@ -188,16 +191,36 @@ def _state(call: Call, ended_at: int | None) -> str:
 def _answered(call: Call, legs: Legs, sessions: tuple[Session, ...]) -> bool:
     if "customer_joined" in call.facts or any(was_answered(leg) for leg in legs.customers):
         return True
-    return sum(map(was_answered, legs.unknown)) > unknown_of_workers(legs, sessions)
+    return bool(outside_parties(legs, sessions))
 
 
-def unknown_of_workers(legs: Legs, sessions: tuple[Session, ...]) -> int:
-    """Return how many of the legs that are not identified may be workers': one for each worker who
-    accepted and of whom no leg is known. A worker's second leg is no other worker's first."""
-    accepted = [s for s in sessions if s.started_at is not None]
-    answered = [owners for leg, owners in legs.workers if was_answered(leg)]
-    owned = sum(any(s.reservation_sid in owners for owners in answered) for s in accepted)
-    return max(0, len(accepted) - owned - sum(not owners for owners in answered))
+def outside_parties(legs: Legs, sessions: tuple[Session, ...]) -> tuple[Leg, ...]:
+    """Return the answered legs that are not identified and cannot be a worker's, in the order in
+    which they came. Each worker who accepted and of whom no leg is known in that session may have
+    one of the legs: one that came after the worker was asked for and left after the worker
+    accepted."""
+    lacking = [s for s in sessions if s.started_at is not None and not s.has_leg]
+    of_workers = [leg for leg, owners in legs.workers if not owners]
+    found: list[Leg] = []
+    for leg in (*_in_order(of_workers), *_in_order(legs.unknown)):
+        session = next((s for s in lacking if _may_be_of(s, leg)), None)
+        if session is not None:
+            lacking.remove(session)
+        elif leg not in of_workers:
+            found.append(leg)
+    return tuple(found)
+
+
+def _in_order(legs: Iterable[Leg]) -> list[Leg]:
+    answered = filter(was_answered, legs)
+    return sorted(answered, key=lambda leg: (came_at(leg) or 0, leg.call_sid))
+
+
+def _may_be_of(session: Session, leg: Leg) -> bool:
+    """Whether the leg came and left in the session's time. Callbacks are exact to the second."""
+    left = left_at(leg)
+    was_asked = session.created_at < (came_at(leg) or 0) + _SECOND
+    return was_asked and (left is None or left + _SECOND > (session.started_at or 0))
 
 
 def _refused(call: Call, legs: Legs) -> bool:

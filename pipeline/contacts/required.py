@@ -19,7 +19,7 @@ from pipeline.calls.view import (
     OUTBOUND,
     TRANSFER_ENDS,
     CallView,
-    unknown_of_workers,
+    outside_parties,
 )
 from pipeline.calls.workers import value
 from pipeline.contacts.spans import Span, common, normalized
@@ -72,9 +72,7 @@ def _outbound_answered(call: Call, seen: CallView) -> int | None:
         joined.append(fact.at)
     if joined:
         return min(joined)
-    workers = unknown_of_workers(seen.legs, seen.sessions)
-    unknown = sorted(_answer_times(seen.legs.unknown))
-    return unknown[workers] if len(unknown) > workers else None
+    return min(_answer_times(outside_parties(seen.legs, seen.sessions)), default=None)
 
 
 def _answer_times(legs: Iterable[Leg]) -> list[int]:

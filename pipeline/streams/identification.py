@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from pipeline.calls.ends import NO_ENDS, leg_ends
-from pipeline.calls.legs import CUSTOMER_LABEL, ends_of
+from pipeline.calls.leg_facts import ends_of
+from pipeline.calls.legs import CUSTOMER_LABEL, is_only_labelled
 from pipeline.calls.presence import came_at, was_answered
 from pipeline.calls.view import ACTIVE, ENDED, INTERNAL, CallView
 from pipeline.calls.workers import own_ends, value
@@ -120,15 +121,20 @@ def leg_fetched(
 
 
 def _candidates(seen: CallView, ends: frozenset[str]) -> tuple[Leg, ...]:
-    """The legs that may be a worker's: not identified, some Flex client's, joined muted, or named
-    as the customer's while the worker had the task. `ends`: of workers, as other calls stated
-    them."""
+    """The legs that may be a worker's: not identified, some Flex client's, joined muted, named
+    as the customer's while the worker had the task, or the customer's by a label alone. `ends`: of
+    workers, as other calls stated them."""
     later = seen.legs.names and seen.legs.names.later
     return (
         *(leg for leg in seen.legs.unknown if _may_be_at(leg, ends)),
         *(leg for leg, owners in seen.legs.workers if not owners),
         *(leg for leg in seen.legs.supervisors if value(leg.facts, "coaching") != "true"),
         *(leg for leg in seen.legs.customers if leg.call_sid == later and _is_only_named(leg)),
+        *(
+            leg
+            for leg in seen.legs.customers
+            if is_only_labelled(leg, seen.legs) and _may_be_at(leg, ends)
+        ),
     )
 
 

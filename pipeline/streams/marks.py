@@ -8,7 +8,8 @@ from enum import Enum
 from pipeline.calls import workers
 from pipeline.calls.ends import end_of
 from pipeline.calls.identities import Workers
-from pipeline.calls.legs import CUSTOMER_LABEL, WORKER_LABELS, is_shown_late
+from pipeline.calls.leg_facts import is_shown_late
+from pipeline.calls.legs import CUSTOMER_LABEL, WORKER_LABELS, is_only_labelled
 from pipeline.calls.view import CallView
 from schemas.records import Call, Leg
 
@@ -34,12 +35,14 @@ def worker_ends(call: Call, known: Workers, now: int) -> tuple[str, ...]:
 
 def customer_marks(seen: CallView, earlier_legs: Iterable[str] = ()) -> tuple[str, ...]:
     """Return the call SIDs and labels that mark a leg as the customer's; `earlier_legs`: call SIDs
-    that were streamed as the customer's before. A leg that attributes named late is left out."""
+    that were streamed as the customer's before. A leg that attributes named late is left out, and
+    one for which its label alone speaks."""
     sure = seen.customer_call_sid if seen.customer_leg_is_sure else None
     legs = [
         leg.call_sid
         for leg in seen.legs.customers
-        if "label" in leg.facts or ("joined" in leg.milestones and _is_shown(seen, leg))
+        if ("label" in leg.facts or ("joined" in leg.milestones and _is_shown(seen, leg)))
+        and not is_only_labelled(leg, seen.legs)
     ]
     return _lowered([CUSTOMER_LABEL, sure, *legs, *earlier_legs])
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 
 from pipeline.calls.ends import NO_ENDS, Alike, LegEnds, alike
-from pipeline.calls.legs import CUSTOMER_LABEL, SUPERVISOR_LABEL
+from pipeline.calls.legs import CUSTOMER_LABEL, SUPERVISOR_LABEL, WORKER_LABELS
 from pipeline.streams.marks import NoLeg, Participant
 from schemas.fast_dataclass import dataclass
 from schemas.records import StartDuplicateStream, VerifyLeg
@@ -52,16 +52,19 @@ class _Role(Enum):
 
 
 def without_ends(participants: Sequence[Participant], marks: Marks) -> tuple[str, ...]:
-    """Return the legs of which the ends must be known to choose the customer's; none if SIDs and
-    labels decide."""
+    """Return the legs of which the ends must be known to choose the customer's; none if SIDs
+    decide, or labels that show a worker's leg and the customer's."""
     present = [p for p in participants if not p.coaching]
     roles = [_role(p, marks, NO_ENDS) for p in present]
     if roles.count(_Role.CUSTOMER_BY_SID) == 1:
         return ()
-    is_labelled = roles.count(_Role.CUSTOMER_BY_LABEL) == 1
+    is_labelled = roles.count(_Role.CUSTOMER_BY_LABEL) == 1 and _Role.WORKER in roles
     if is_labelled and (len(present) == 2 or _Role.UNKNOWN not in roles):
         return ()
-    asked = [p.call_sid for p in present if _label(p) not in marks.workers]
+    named = marks.workers
+    if len(present) > 1:
+        named -= WORKER_LABELS  # they name no worker: a customer's leg may have such a label
+    asked = [p.call_sid for p in present if _label(p) not in named]
     return tuple(asked[:MAX_FETCHED])
 
 

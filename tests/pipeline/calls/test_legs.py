@@ -13,6 +13,7 @@ from pipeline.calls.lifetime import hear_fetched
 from pipeline.calls.merge import Folded, fold
 from pipeline.calls.view import CallView, view
 from pipeline.policy.decide import decide, published
+from pipeline.streams.marks import customer_marks
 from schemas.records import Call, CtiEvent, LegFetched
 from tests.examples import examples
 from tests.pipeline.calls.histories import (
@@ -113,7 +114,7 @@ def test_a_second_leg_labelled_customer_is_not_the_customer() -> None:
     story.participant("join", 9_000, leg_sid("c"), ParticipantLabel="customer")
     story.participant("join", 20_000, OUTSIDE, ParticipantLabel="customer")
     call = seen(story.participant("leave", 30_000, OUTSIDE))
-    assert (None, leg_sid("c"), True) == (
+    assert (None, leg_sid("c"), False) == (
         call.definitive_end,
         call.customer_call_sid,
         call.customer_leg_is_sure,
@@ -382,3 +383,92 @@ def test_a_label_and_attributes_that_disagree_are_not_sure() -> None:
     story.participant("join", 300, leg_sid("c"), ParticipantLabel="customer")
     call = seen(story)
     assert (leg_sid("c"), False) == (call.customer_call_sid, call.customer_leg_is_sure)
+
+
+def test_a_leg_that_left_in_the_second_of_a_join_may_have_been_there() -> None:
+    """Callbacks are exact to the second: the label alone does not make the third leg the
+    customer's, so its leaving does not end the call."""
+    story = outbound().reservation("accepted", 600, "ann")
+    story.participant("join", 1_000, ANN, ParticipantLabel=worker_sid("ann"))
+    story.participant("join", 1_000, leg_sid("c"))
+    story.participant("join", 3_100, OUTSIDE, ParticipantLabel="customer")
+    story.participant("leave", 3_500, OUTSIDE).participant("leave", 3_800, leg_sid("c"))
+    assert (set(), None) == (sids(seen(story).legs)["customers"], seen(story).definitive_end)
+
+
+def test_an_agents_own_leg_is_not_named_as_the_customers() -> None:
+    """Attributes name the leg that its end shows to be the agent's; the contact names none."""
+    story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.call_status("answered", 300, ANN, To="client:ann_40example_2Ecom")
+    story.attributes["conference"] = {"participants": {"customer": ANN}}
+    call = seen(story.task("updated", 1_000))
+    assert (None, False) == (call.customer_call_sid, call.customer_leg_is_sure)
+
+
+def test_a_customer_who_is_called_again_is_on_the_leg_that_is_there() -> None:
+    """Only labels say so; the first leg is gone."""
+    story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.participant("join", 300, ANN, ParticipantLabel=worker_sid("ann"))
+    story.participant("join", 3_000, leg_sid("c"), ParticipantLabel="customer")
+    story.participant("leave", 9_000, leg_sid("c"))
+    story.participant("join", 20_000, leg_sid("c2"), ParticipantLabel="customer")
+    assert leg_sid("c2") == seen(story).customer_call_sid
+
+
+def test_a_workers_end_holds_for_each_reservation_of_the_worker() -> None:
+    """The second reservation came without attributes; the leg on which it was taken leaves."""
+    story = inbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.reservation("created", 9_000, "ann", name="again", worker_attributes="")
+    story.reservation("accepted", 10_000, "ann", name="again", worker_attributes="")
+    story.call_status("answered", 10_000, AGAIN, To="client:ann_40example_2Ecom")
+    story.participant("join", 10_000, AGAIN, ParticipantLabel=worker_sid("ann"))
+    story.participant("leave", 20_000, AGAIN)
+    assert [False, True] == [session.is_absent for session in seen(story).sessions]
+
+
+def test_a_leg_that_only_its_label_identifies_is_not_sure_until_its_ends_are_known() -> None:
+    """Labels are free text: the agent's own leg may be labelled `customer`."""
+    story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.participant("join", 300, ANN, ParticipantLabel="customer")
+    call = seen(story)
+    assert (ANN, False) == (call.customer_call_sid, call.customer_leg_is_sure)
+    assert ANN.lower() not in customer_marks(call)
+    assert {ANN} == sids(seen(story, fetched(ANN, "client:ann_40example_2Ecom")).legs)["workers"]
+
+    for to, is_sure in [(CUSTOMER, True), ("(555) 000-1111", True), ("+15550009876", False)]:
+        call = seen(story, fetched(ANN, to))
+        assert (ANN, is_sure) == (call.customer_call_sid, call.customer_leg_is_sure)
+        assert (ANN.lower() in customer_marks(call)) == is_sure
+
+
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_a_label_does_not_outrank_the_end_of_the_customer_who_is_being_called(
+    is_answered: bool,
+) -> None:
+    """A third party that joins while the customer's leg rings may have the label `customer`."""
+    story = _called_beside_a_third_party()
+    if is_answered:
+        story.call_status("answered", 9_000, leg_sid("c"), To=CUSTOMER)
+        story.participant("join", 9_000, leg_sid("c"))
+    call = seen(story)
+    assert {leg_sid("c")} == sids(call.legs)["customers"]
+    assert {OUTSIDE} == sids(call.legs)["unknown"]
+    assert OUTSIDE.lower() not in customer_marks(call)
+    assert call.customer_call_sid == (leg_sid("c") if is_answered else None)
+
+
+def test_after_a_call_in_vain_the_label_decides() -> None:
+    """The agent calls the customer at another number."""
+    story = _called_beside_a_third_party()
+    story.call_status("completed", 7_000, leg_sid("c"), To=CUSTOMER, CallStatus="no-answer")
+    call = seen(story)
+    assert (OUTSIDE, None) == (call.customer_call_sid, call.definitive_end)
+    assert not call.customer_leg_is_sure  # Twilio is asked which legs there are
+
+
+def _called_beside_a_third_party() -> Story:
+    story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.participant("join", 300, ANN, ParticipantLabel=worker_sid("ann"))
+    story.call_status("ringing", 900, leg_sid("c"), To=CUSTOMER)
+    story.call_status("answered", 3_000, OUTSIDE, To="+15557770006")
+    return story.participant("join", 3_000, OUTSIDE, ParticipantLabel="customer")

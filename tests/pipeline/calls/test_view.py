@@ -330,6 +330,27 @@ def test_the_workers_own_unlabelled_leg_is_no_answer() -> None:
     assert ["active"] == states(story.participant("join", 8_000, leg_sid("c")))
 
 
+def test_an_unlabelled_leg_of_a_transfer_back_is_no_answer() -> None:
+    """The worker's labelled leg was in the first session; the second one has none yet."""
+    story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.participant("join", 1_000, ANN, ParticipantLabel=worker_sid("ann"))
+    story.participant("leave", 5_000, ANN)
+    story.reservation("created", 6_000, "ann", name="again")
+    story.reservation("accepted", 7_000, "ann", name="again")
+    assert not seen(story.participant("join", 8_000, leg_sid("again"))).answered
+    assert seen(story.participant("join", 9_000, leg_sid("c"))).answered
+
+
+def test_a_party_that_left_before_a_transfer_back_stays_an_answer() -> None:
+    """The leg was gone before the worker accepted again, so it cannot be the worker's."""
+    story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.participant("join", 1_000, ANN, ParticipantLabel=worker_sid("ann"))
+    story.participant("join", 3_000, leg_sid("c")).participant("leave", 5_000, leg_sid("c"))
+    assert seen(story).answered
+    story.reservation("created", 8_000, "ann", name="again")
+    assert seen(story.reservation("accepted", 9_000, "ann", name="again")).answered
+
+
 def test_an_outbound_call_that_nobody_answered() -> None:
     """The customer's leg ended busy: it is known that nobody was there."""
     story = outbound().reservation("accepted", 200, "ann")

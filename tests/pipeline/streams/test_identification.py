@@ -294,3 +294,25 @@ def test_an_answer_that_is_read_again_changes_nothing(repeat: int) -> None:
     for _ in range(repeat):
         manager.answer(5_100, question, "client:ann_40example_2Ecom")
     assert (call, state) == (manager.call, manager.state)
+
+
+def test_the_agents_own_leg_labelled_customer_is_not_streamed() -> None:
+    """A label is free text. The conference is asked for the customer's leg, and Twilio for the ends
+    of the agent's, so that its leaving is the agent's absence and not the call's end."""
+    story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
+    story.participant("join", 300, ANN, ParticipantLabel="customer")
+    manager = Manager().hear(story, 400)
+    [find] = manager.of(FindConference)
+    [start] = manager.listed(450, find).of(StartDuplicateStream)
+    assert start.call_sid is None
+    assert ANN.lower() not in start.customer_marks
+
+    [question] = manager.tick(300 + UNIDENTIFIED_MS + 500).of(FetchLeg)
+    assert ANN == question.call_sid
+    manager.answer(3_000, question, "client:ann_40example_2Ecom")
+    manager.hear(story.participant("join", 9_000, leg_sid("c")), 9_100)
+    manager.hear(story.participant("leave", 30_000, ANN), 30_100)
+    assert manager.call is not None
+    assert "active" == manager.call.state
+    [stop] = manager.of(RecordingDecided)
+    assert ("stop", True) == (stop.decision, "the leg of ann@example.com is gone" in stop.reason)

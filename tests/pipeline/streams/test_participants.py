@@ -136,10 +136,14 @@ def test_sids_of_the_task_come_first() -> None:
     ("participants", "expected"),
     [
         ([ANN, replace(CUSTOMER, label="customer")], ()),
-        ([BOSS, replace(CUSTOMER, label="customer")], ()),
+        ([BOSS, replace(CUSTOMER, label="customer")], ("CA-boss", "CA-cust")),
+        ([replace(BOSS, label="agent"), replace(CUSTOMER, label="customer")], ()),
+        ([replace(CUSTOMER, label="customer")], ("CA-cust",)),
         ([replace(ANN, label="worker"), ANN, replace(CUSTOMER, label="customer")], ()),
         ([BOSS, OUTSIDE, replace(CUSTOMER, label="customer")], ("CA-boss", "CA-out", "CA-cust")),
         ([replace(ANN, label="ann@example.com"), CUSTOMER], ("CA-cust",)),
+        ([replace(ANN, label="worker")], ()),
+        ([BOSS, replace(CUSTOMER, label="worker")], ("CA-boss", "CA-cust")),
         ([replace(BOSS, coaching=True), ANN], ("CA-ann",)),
     ],
 )
@@ -148,6 +152,14 @@ def test_ends_are_asked_for_only_if_nothing_else_decides(
 ) -> None:
     """A request for each leg; the usual conference, with labels, needs none."""
     assert without_ends(participants, MARKS) == expected
+
+
+def test_an_agents_own_telephone_labelled_customer_is_not_streamed() -> None:
+    """The ends are asked for, since no label shows a worker's leg."""
+    phone = Participant("CA-phone", "customer", "connected")
+    assert without_ends([phone, CUSTOMER], MARKS) == ("CA-phone", "CA-cust")
+    assert chosen(phone, CUSTOMER, phone=TO_AGENT, cust=TO_CUSTOMER) == CUSTOMER
+    assert chosen(phone, phone=TO_AGENT) is NoLeg.NOBODY
 
 
 _ENDS = st.sampled_from([NO_ENDS, TO_CUSTOMER, TO_AGENT, TO_OUTSIDE, TO_BOSS])

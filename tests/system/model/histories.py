@@ -99,13 +99,9 @@ class Run:
 
 @st.composite
 def runs(draw: st.DrawFn) -> Run:
-    """Textbook calls, delivered late, out of order and repeatedly, and any calls, delivered in
-    order. While events of an unusual call are late, product and model may guess differently."""
-    textbook = draw(st.booleans())
-    scene = draw(calls(textbook=textbook))
-    late = st.sampled_from(
-        [0] * 12 + [30, 400, 1_500, 6_000, 30, 400, 1_500, LATE] if textbook else [0]
-    )
+    """Calls of any kind, delivered late, out of order and repeatedly."""
+    scene = draw(calls(textbook=draw(st.booleans())))
+    late = st.sampled_from([0] * 12 + [30, 400, 1_500, 6_000, 30, 400, 1_500, LATE])
     came = [
         (arrived + draw(late), number, event, arrived)
         for number, (event, arrived) in enumerate(scene.known)

@@ -2,18 +2,19 @@
 
 1. A leg that coaches is a supervisor's.
 2. The leg that the task named before a worker was asked for is the customer's.
-3. The leg's own end: the worker's address makes it the worker's, the task's customer's address the
-   customer's. Anonymous ends fit no party.
+3. The leg's own end: the worker's address makes it the worker's, in each of that worker's parts;
+   the task's customer's address the customer's. Anonymous ends fit no party.
 4. A label that names a worker (SID, address, name) makes it that worker's.
 5. Then the label `customer` means the customer, of a leg that did not come after customer and agent
    were both there. No other label does.
 6. The leg that the task named later is the customer's. Agents can write such names, so that it
    comes after the label.
 7. A leg that came in muted, or is labelled `supervisor`, is a supervisor's.
-8. A label `worker` or `agent`, a softphone, or the task's own word makes it a worker's.
+8. A label `worker` or `agent`, or the task's own word makes it a worker's: the only one's, if only
+   one ever accepted. So does a softphone, but as its name fits no worker, the worker is not known.
 
-Of the ways in which a leg may be the customer's only the strongest counts that fits any leg of the
-call: 2, 3, 5, 6.
+Several legs may be the customer's. Those labelled `customer` are judged in the order in which they
+came: what comes while a customer's leg and an agent are there is not the customer's.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,6 @@ from tests.system.model.ends import same
 from tests.system.model.words import marks_of
 
 _SECOND = 1_000
-_STRENGTH = ("named first", "end")
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,11 @@ class Traits:
 @dataclass(frozen=True)
 class Identity:
     """The party of a leg: customer, worker, supervisor or unknown; `owners`: the worker's
-    reservations."""
+    reservations; `way`: the customer's by which rule (named first, end, label, named later)."""
 
     whose: str = ""
     owners: frozenset[str] = frozenset()
+    way: str = ""
 
 
 def identities(
@@ -60,17 +61,15 @@ def identities(
     """The party of each leg, by call SID. `task`, `people`: the facts of the task and of each
     reservation's worker; `accepted`: when reservations were accepted (ms)."""
     found = {leg.call_sid: _surely(leg, task, people) for leg in legs}
-    ways = [way for way in _STRENGTH if any(f.whose == way for f in found.values())]
-    customers = [sid for sid, f in found.items() if ways and f.whose == ways[0]]
-    if not ways:
-        workers = [leg for leg in legs if found[leg.call_sid].whose == "worker"]
-        open_ = [leg for leg in legs if not found[leg.call_sid].whose]
-        customers = _by_label(open_, workers, accepted, task) or _named(open_, task)
+    labelled: list[Traits] = []
     for leg in legs:
-        if leg.call_sid in customers:
-            found[leg.call_sid] = Identity("customer")
-        elif found[leg.call_sid].whose not in ("worker", "supervisor"):
-            found[leg.call_sid] = _at_last(leg, accepted)
+        if not found[leg.call_sid].whose and leg.label.lower() == "customer":
+            labelled.append(leg)
+        elif not found[leg.call_sid].whose:
+            found[leg.call_sid] = _at_last(leg, accepted, task)
+    for leg in sorted(labelled, key=lambda leg: (leg.came or (0, 0, 0, ""), leg.call_sid)):
+        is_third = _came_after_both(leg, legs, found, accepted, task)
+        found[leg.call_sid] = Identity("unknown") if is_third else Identity("customer", way="label")
     return found
 
 
@@ -78,10 +77,12 @@ def _surely(leg: Traits, task: dict[str, Any], people: dict[str, dict[str, Any]]
     if "coaching" in leg.flags:
         return Identity("supervisor")
     if leg.call_sid == task.get("original"):
-        return Identity("named first")
+        return Identity("customer", way="named first")
     if same(leg.end, task.get("customer")):
-        return Identity("end")
+        return Identity("customer", way="end")
     by_end = {sid for sid, facts in people.items() if same(leg.end, facts.get("contact_uri"))}
+    workers = {people[sid].get("worker_sid") for sid in by_end} - {None}
+    by_end |= {sid for sid, facts in people.items() if facts.get("worker_sid") in workers}
     by_label = {
         sid
         for sid, facts in people.items()
@@ -92,47 +93,30 @@ def _surely(leg: Traits, task: dict[str, Any], people: dict[str, dict[str, Any]]
     return Identity()
 
 
-def _named(legs: Sequence[Traits], task: dict[str, Any]) -> list[str]:
-    return [leg.call_sid for leg in legs if leg.call_sid == task.get("later")]
-
-
-def _by_label(
-    legs: Sequence[Traits],
-    workers: Sequence[Traits],
-    accepted: dict[str, int],
-    task: dict[str, Any],
-) -> list[str]:
-    """The leg that is the customer's by its label; of several the one that the task named, else
-    the first. `legs`: those without a party so far."""
-    last = {leg.call_sid: _at_last(leg, accepted).whose for leg in legs}
-    known = [*workers, *(leg for leg in legs if last[leg.call_sid] == "worker")]
-    others = [leg for leg in legs if last[leg.call_sid] == "unknown"]
-    labelled = [leg for leg in legs if leg.label.lower() == "customer"]
-    named = task.get("later")
-    left = [leg for leg in labelled if not _came_after_both(leg, others, known, accepted, named)]
-    if any(leg.call_sid == named for leg in left):
-        return [str(named)]
-    first = min((leg.came for leg in left if leg.came), default=None)
-    return [leg.call_sid for leg in left if leg.came in (None, first)]
-
-
 def _came_after_both(
     leg: Traits,
-    others: Sequence[Traits],
-    workers: Sequence[Traits],
+    legs: Sequence[Traits],
+    found: dict[str, Identity],
     accepted: dict[str, int],
-    named: str | None,
+    task: dict[str, Any],
 ) -> bool:
-    """Whether customer and agent were there when the leg came. The customer is the leg `named`
-    later, or one without a party: as many of these may be agents' as there are agents without a
-    known leg."""
+    """Whether customer and agent were there when the leg came. The customer may be on a leg without
+    a party: as many of these may be agents' as there are parts of agents without a known leg. A leg
+    that names an agent is a known one of each part of the agent."""
     if leg.came is None:
         return False
-    others = [o for o in others if _counts(o, leg.came[0])]
-    agents = sum(at // _SECOND <= leg.came[0] for at in accepted.values())
-    placed = sum(_came_before(other, leg) for other in workers)
-    before = [other.call_sid for other in others if _came_before(other, leg)]
-    return agents > 0 and (named in before or len(before) > max(0, agents - placed))
+    agents = {sid for sid, at in accepted.items() if at // _SECOND <= leg.came[0]}
+    before = [o for o in legs if _came_before(o, leg) and _is_there(o, leg.came[0])]
+    before += [
+        o
+        for o in legs
+        if o.call_sid == task.get("original") and o not in before and _is_there(o, leg.came[0])
+    ]
+    parties = [found[o.call_sid].whose for o in before]
+    owned = [f.owners for f in found.values() if f.whose == "worker"]
+    lacking = len(agents.difference(*owned))
+    has_agent = bool(agents) or "worker" in parties
+    return has_agent and ("customer" in parties or parties.count("unknown") > lacking)
 
 
 def _came_before(other: Traits, leg: Traits) -> bool:
@@ -140,17 +124,23 @@ def _came_before(other: Traits, leg: Traits) -> bool:
     return other.came is not None and leg.came is not None and other.came[0] < leg.came[0]
 
 
-def _counts(other: Traits, second: int) -> bool:
-    """Whether the other leg is there at that time, or was the customer's by its label."""
-    there = other.left_at is None or other.left_at // _SECOND >= second
-    return there or other.label.lower() == "customer"
+def _is_there(other: Traits, second: int) -> bool:
+    return other.left_at is None or other.left_at // _SECOND >= second
 
 
-def _at_last(leg: Traits, accepted: dict[str, int]) -> Identity:
+def _at_last(leg: Traits, accepted: dict[str, int], task: dict[str, Any]) -> Identity:
     label = leg.label.lower()
+    worker = label in ("worker", "agent") or set(leg.roles) == {"worker"}
+    if leg.call_sid == task.get("later") and not worker and not _is_softphone(leg):
+        return Identity("customer", way="named later")
     if "muted" in leg.flags or label == "supervisor":
         return Identity("supervisor")
-    softphone = leg.end.lower().startswith("client:")
-    if label in ("worker", "agent") or softphone or set(leg.roles) == {"worker"}:
+    if worker:
         return Identity("worker", frozenset(accepted if len(accepted) == 1 else ()))
+    if _is_softphone(leg):
+        return Identity("worker")
     return Identity("unknown")
+
+
+def _is_softphone(leg: Traits) -> bool:
+    return leg.end.lower().startswith("client:")

@@ -15,8 +15,9 @@ _SECOND = 1_000
 @dataclass(frozen=True)
 class Leg:
     """A leg. `whose`: customer, worker, supervisor or unknown; `owners`: the reservations of the
-    worker whose it is, by its names. `in_since` None: it is not in the conference;
-    `left_at` None: it is not gone; `traits`: the statements about it."""
+    worker whose it is, by its names; `way`: by which rule it is the customer's.
+    `in_since` None: it is not in the conference; `left_at` None: it is not gone;
+    `traits`: the statements about it."""
 
     call_sid: str
     whose: str
@@ -28,6 +29,7 @@ class Leg:
     is_held: bool
     was_refused: bool
     traits: Traits
+    way: str = ""
 
     def part_of(self, created: dict[str, int]) -> str | None:
         """The worker's part that the leg belongs to: of several parts of his the last one that he
@@ -51,7 +53,7 @@ def legs_of(said: list[Said], task: dict[str, Any], people: dict[str, dict[str, 
 
 
 def _owned(leg: Leg, identity: Identity) -> Leg:
-    return replace(leg, whose=identity.whose, owners=identity.owners)
+    return replace(leg, whose=identity.whose, owners=identity.owners, way=identity.way)
 
 
 def _accepted(said: list[Said]) -> dict[str, int]:

@@ -33,14 +33,35 @@ def absences(sid: str, legs: Sequence[Leg], reservations: Steps) -> tuple[tuple[
     return tuple(found)
 
 
+def outsiders(legs: Sequence[Leg], reservations: Steps) -> list[Leg]:
+    """The legs without a party on which somebody was who is no worker, in order of coming. A
+    worker who accepted, and of whom no leg is known in that part, may be on one of them, if it
+    came after the worker was asked for, and was there when the worker accepted, or later."""
+    accepted = [r for r, steps in reservations.items() if "accepted" in steps]
+    asked = {r: reservations[r].get("created", min(reservations[r].values())) for r in accepted}
+    without = [r for r in accepted if not _own(r, legs, reservations)]
+    without.sort(key=lambda r: (asked[r], r))
+    found = []
+    for whose in ("worker", "unknown"):
+        some = [leg for leg in legs if leg.whose == whose and leg.was_on and not leg.owners]
+        for leg in sorted(some, key=lambda leg: (leg.came_at or 0, leg.call_sid)):
+            fits = [r for r in without if _fits(leg, asked[r], reservations[r]["accepted"])]
+            if fits:
+                without.remove(fits[0])
+            elif whose == "unknown":
+                found.append(leg)
+    return found
+
+
+def _fits(leg: Leg, asked: int, accepted: int) -> bool:
+    came = leg.came_at or 0
+    return came + _SECOND > asked and (leg.left_at is None or leg.left_at + _SECOND > accepted)
+
+
 def _own(sid: str, legs: Sequence[Leg], reservations: Steps) -> list[Leg]:
-    """The legs of the worker in this part. A leg that names no worker belongs to the only worker of
-    the call, if it is the only such leg."""
+    """The legs of the worker in this part."""
     accepted = [r for r, steps in reservations.items() if "accepted" in steps]
     created = {r: reservations[r].get("created", min(reservations[r].values())) for r in accepted}
-    workers = [leg for leg in legs if leg.whose == "worker"]
-    own = [leg for leg in workers if leg.part_of(created) == sid]
-    if len(workers) == len(accepted) == 1 and not workers[0].owners:
-        own = workers
+    own = [leg for leg in legs if leg.whose == "worker" and leg.part_of(created) == sid]
     started = reservations[sid]["accepted"]
     return [leg for leg in own if leg.left_at is None or leg.left_at + _SECOND > started]

@@ -27,7 +27,7 @@ from typing import Any
 
 from tests.system.model.legs import Leg, legs_of
 from tests.system.model.parts import Session, Story, Transfer
-from tests.system.model.presence import absences, left_at
+from tests.system.model.presence import absences, left_at, outsiders
 from tests.system.model.reading import Said, attributes, moment, number
 from tests.system.model.words import direction_of, extension_of, plain_user, text
 
@@ -78,19 +78,14 @@ class Reader:
         swept: bool,
     ) -> Story:
         direction = self.facts.get("direction")
-        answered = self._answered(legs, sessions)
+        answered = self._answered(legs)
         ringing = direction == "outbound" and not answered
-        customers = [leg for leg in legs if leg.whose == "customer"]
-        leg = customers[0].call_sid if len(customers) == 1 else None
-        if leg is None:
-            theirs = {leg.call_sid for leg in legs if leg.whose in ("worker", "supervisor")}
-            leg = next((named for named in self.named_legs if named not in theirs), None)
         return Story(
             task_sid=self.task_sid,
             state=self._state(ended),
             direction=direction,
             customer=None if direction == "internal" else self.facts.get("customer"),
-            customer_leg=leg,
+            customer_leg=self._customer_leg(legs),
             queue=self.facts.get("queue"),
             started_at=self.steps.get("created", min(s["at"] for s in self.said)),
             over_at=over,
@@ -106,6 +101,27 @@ class Reader:
             ),
             has_legs=bool(legs),
         )
+
+    def _customer_leg(self, legs: list[Leg]) -> str | None:
+        """The leg to stream: the task's first word, unless that leg is gone and another one is at
+        the customer's end; then that one; then the only one with a label, of those that
+        are there; then the task's later words, but for the legs of others."""
+        customers = [leg for leg in legs if leg.whose == "customer"]
+        at_end = [leg for leg in customers if leg.way == "end" and leg.was_on]
+        at_end = [leg for leg in at_end if leg.left_at is None] or at_end
+        first = [leg for leg in customers if leg.way == "named first"]
+        is_gone = all(leg.left_at is not None for leg in first)
+        is_replaced = is_gone and len(at_end) == 1 and at_end[0].left_at is None
+        if first and not is_replaced:
+            return first[0].call_sid
+        labelled = [leg for leg in customers if leg.way == "label"]
+        labelled = [leg for leg in labelled if leg.left_at is None] or labelled
+        for found in (at_end, [] if at_end else labelled):
+            if len(found) == 1:
+                return found[0].call_sid
+        theirs = {leg.call_sid for leg in legs if leg.whose in ("worker", "supervisor")}
+        named = [self.facts.get("later"), *self.named_legs]
+        return next((sid for sid in named if sid and sid not in theirs), None)
 
     def _learn_facts(self) -> None:
         router = [s for s in self.said if s["subject"] in ("task", "reservation")]
@@ -254,7 +270,7 @@ class Reader:
         )
 
     def _over(self, legs: list[Leg]) -> int | None:
-        ends = [leg.left_at for leg in legs if leg.whose == "customer" and leg.left_at is not None]
+        ends = [] if (gone := _all_left(legs)) is None else [gone]
         ends += [self.steps["canceled"]] if "canceled" in self.steps else []
         conference = self.steps.get("conference-end")
         later = [steps.get("created", 0) for steps in self.reservations.values()]
@@ -296,19 +312,26 @@ class Reader:
             return "forming"
         return "active" if ended is None else "ended"
 
-    def _answered(self, legs: list[Leg], sessions: tuple[Session, ...]) -> bool:
-        """Somebody besides the workers was on the call. A leg without a party may be that of a
-        worker without a known leg."""
+    def _answered(self, legs: list[Leg]) -> bool:
+        """Somebody besides the workers was on the call."""
         if "joined" in self.facts or any(leg.whose == "customer" and leg.was_on for leg in legs):
             return True
-        workers = sum(s.started_at is not None for s in sessions)
-        workers -= sum(leg.whose == "worker" and leg.was_on for leg in legs)
-        return sum(leg.whose == "unknown" and leg.was_on for leg in legs) > max(0, workers)
+        return bool(outsiders(legs, self.reservations))
 
     def _refused(self, legs: list[Leg]) -> bool:
         others = [leg for leg in legs if leg.whose in ("customer", "unknown")]
         gone = any(leg.whose == "customer" and leg.left_at is not None for leg in others)
         return gone or "canceled" in self.steps or any(leg.was_refused for leg in others)
+
+
+def _all_left(legs: list[Leg]) -> int | None:
+    """When the last of the customer's legs left. A leg that the task named late, and on which
+    nobody was, as far as is known, is not waited for."""
+    customers = [leg for leg in legs if leg.whose == "customer"]
+    known = [leg for leg in customers if leg.was_on or leg.way == "named first"]
+    if any(leg.left_at is None for leg in known):
+        return None
+    return max((at for leg in known or customers if (at := leg.left_at) is not None), default=None)
 
 
 def _list_lines(worker: dict[str, Any]) -> set[str]:

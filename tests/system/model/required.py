@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from tests.system.model.legs import Leg, legs_of
 from tests.system.model.parts import Session, Story, Transfer
+from tests.system.model.presence import outsiders
 from tests.system.model.reader import Reader
 from tests.system.model.reading import attributes
 from tests.system.model.story import Known, said_of
@@ -106,10 +107,7 @@ def _evidence(reader: Reader, story: Story, opened_at: int | None) -> int | None
     seen = _answered(legs, "customer") + _mentioned_in_conference(reader)
     if seen:
         return min(seen)
-    # Agents come first: the one unknown leg more than there may be agents' is the customer's.
-    agents = sum(s.started_at is not None for s in story.sessions)
-    agents -= len(_answered(legs, "worker"))
-    others = _answered(legs, "unknown")[max(0, agents) :]
+    others = [leg.came_at for leg in outsiders(legs, reader.reservations) if leg.came_at]
     return others[0] if others else opened_at
 
 

@@ -29,10 +29,7 @@ from pipeline.calls.view import (
     TRANSFER_ENDS,
     CallView,
 )
-from pipeline.policy.monitored_list import (
-    PolicyHistory,
-    is_excluded,
-)
+from pipeline.policy.monitored_list import PolicyHistory, is_excluded
 from schemas.records import RecordingPolicy, Transfer
 
 BRIDGE_MS = 1_000

@@ -20,7 +20,6 @@ from pipeline.streams.state import (
     find,
     is_live,
     is_over,
-    may_be_held,
     new_stream,
     newest_generation,
     put,
@@ -150,31 +149,27 @@ def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:
     """The state without what is on gateways that are gone, as far as this process has heard. What
     was given up so is stopped again where its gateway is heard after all, and still holds it."""
     for media_stream in state.media_streams:
-        if media_stream.gateway is None or not may_be_held(media_stream):
+        if media_stream.gateway is None or media_stream.closed:
             continue
         match gateways.fate(media_stream.gateway, media_stream.epoch, media_stream.opened_at):
             case Fate.REPLACED:
                 state = put(state, media_stream, stopped(media_stream, REPLACED, closed=True))
             case Fate.SILENT | Fate.STALE as fate:
                 reason = SILENT if fate is Fate.SILENT else STALE
-                after = put(state, media_stream, _given_up(media_stream, reason, now))
+                gone = _given_up(media_stream, reason, now)
+                if is_over(gone) and _is_long_over(state, now):
+                    gone = replace(gone, closed=True)  # no gateway is expected to report its end
+                after = put(state, media_stream, gone)
                 state = _ended(after, media_stream, now, wait=0)
-                sid, ended_at = media_stream.stream_sid, state.ended_at
-                if sid is not None and ended_at is not None and now >= ended_at + ATTENTIVE_MS:
-                    state = _without_report(state, sid)
             case Fate.ALIVE if is_over(media_stream):
                 again = replace(media_stream, state=STOPPING)
                 state = put(state, media_stream, to_stop(again, again.reason, now))
     return state
 
 
-def _without_report(state: CallStreams, stream_sid: str) -> CallStreams:
-    """Return the state in which no gateway is expected to report the end of that media stream, if
-    it is over."""
-    own = _by_sid(state, stream_sid)
-    if own is None or not is_over(own):
-        return state
-    return put(state, own, replace(own, closed=True))
+def _is_long_over(state: CallStreams, now: int) -> bool:
+    """Return whether the call ended `ATTENTIVE_MS` ago or earlier."""
+    return state.ended_at is not None and now >= state.ended_at + ATTENTIVE_MS
 
 
 def _given_up(media_stream: ManagedStream, reason: str, now: int) -> ManagedStream:

@@ -23,13 +23,7 @@ from pipeline.streams.conference_search import (
 )
 from pipeline.streams.decided import with_decision
 from pipeline.streams.gateway_liveness import Gateways
-from pipeline.streams.gateway_reports import (
-    buried,
-    closed,
-    gateway_started,
-    opened,
-    reported,
-)
+from pipeline.streams.gateway_reports import buried, closed, gateway_started, opened, reported
 from pipeline.streams.identification import (
     FETCH,
     fetched,
@@ -160,9 +154,9 @@ def _is_lost_beginning(state: CallStreams, record: Own) -> bool:
 
 def is_at_rest(state: CallStreams) -> bool:
     """Whether nothing is left to do for the call but to forget it."""
-    is_idle = all(map(is_over, state.media_streams)) and not is_asking(state)
-    is_idle = is_idle and not any(map(may_be_held, state.media_streams))
-    return state.ended_at is not None and is_idle
+    if state.ended_at is None or is_asking(state):
+        return False
+    return all(is_over(each) and not may_be_held(each) for each in state.media_streams)
 
 
 def forgotten_at(state: CallStreams) -> int:

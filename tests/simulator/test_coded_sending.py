@@ -209,7 +209,7 @@ async def test_a_socket_that_is_closed_is_not_opened_again(code: int) -> None:
 
 
 async def test_a_gateway_that_is_gone_is_trouble() -> None:
-    """Nobody listens."""
+    """No process listens on the port."""
 
     async def handle(ws: ServerConnection) -> None:
         with pytest.raises(ConnectionClosed):

@@ -282,7 +282,7 @@ def test_ageing_does_not_depend_on_when_it_is_looked_at(
 def test_a_state_has_nothing_due_before_it_wakes(
     events: list[CtiEvent], count: int, after: int
 ) -> None:
-    """So nobody needs to ask it earlier; and once it is asked, it wakes later or is gone."""
+    """So no earlier question is needed; once it is asked, it wakes later or is gone."""
     state = kept(events[: count + 1])
     assert state is not None
     wakes = wakes_at(state)

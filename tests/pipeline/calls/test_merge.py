@@ -109,7 +109,7 @@ def test_an_arrival_on_the_log_counts_as_an_arrival() -> None:
 
 
 def test_a_stream_callback_tells_of_its_media_stream_and_of_no_leg() -> None:
-    """Its leg is somebody's already, or nobody's: it makes no participant."""
+    """A leg that belongs to a participant already, or to none, makes no new participant."""
     story = inbound().stream_status("started", 3_000, stream_sid("1"), leg_sid("x"))
     story.stream_status("error", 9_000, stream_sid("1"), leg_sid("x"), StreamError="31930")
     created, *callbacks = story.events

@@ -61,7 +61,7 @@ def talking() -> Story:
 
 
 def test_a_call_without_reservation_is_forming() -> None:
-    """Nobody is on it yet; the customer is known from the attributes."""
+    """No party is on it yet; the customer is known from the attributes."""
     call = seen(inbound())
     assert ("forming", "inbound", CUSTOMER) == (call.state, call.direction, call.customer)
     assert CUSTOMER_LEG == call.customer_call_sid
@@ -352,7 +352,7 @@ def test_a_party_that_left_before_a_transfer_back_stays_an_answer() -> None:
 
 
 def test_an_outbound_call_that_nobody_answered() -> None:
-    """The customer's leg ended busy: it is known that nobody was there."""
+    """The customer's leg ended busy: so no customer was on the call."""
     story = outbound().reservation("accepted", 200, "ann")
     story.call_status("completed", 9_000, leg_sid("c"), CallStatus="busy")
     assert (False, True) == (seen(story).answered, seen(story).never_answered)
@@ -374,7 +374,7 @@ def test_a_call_between_workers_is_internal_and_has_no_customer(attributes: dict
 
 
 def test_a_supervisor_is_no_session_and_no_answer() -> None:
-    """A coaching participant listens; one without a reservation is nobody's part."""
+    """A coaching participant listens; one without a reservation belongs to no session."""
     story = outbound().reservation("accepted", 200, "ann").participant("join", 400, ANN)
     story.participant("join", 900, leg_sid("boss"), Coaching="true")
     assert ["ringing"] == states(story)

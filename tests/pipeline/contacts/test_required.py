@@ -176,8 +176,8 @@ def test_an_agent_who_does_not_answer_is_not_waited_for_longer_than_ten_minutes(
 def test_a_transfer_under_way_is_required_for_a_second(
     milestones: dict[str, int], end: int
 ) -> None:
-    """Ann began a transfer and left; nobody is being called yet. When the task is done, no transfer
-    is awaited any more."""
+    """Ann began a transfer and left; no other party is being called yet. When the task is
+    done, no transfer is awaited any more."""
     begun = Transfer("TT1", {}, {"initiated": NOON + 29_900})
     made = derived(replace(call(ANN, **milestones), transfers=(begun,)))
     assert [(2_000, end)] == spans(made)

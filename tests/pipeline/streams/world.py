@@ -355,7 +355,7 @@ class World:
     # Peace
 
     def calm(self) -> None:
-        """From now on nobody is cut off or hurried, and somebody takes media streams."""
+        """From now on no process is cut off or hurried, and a gateway accepts media streams."""
         self.hurried.on = False
         for gateway in self.gateways.values():
             gateway.heard = True

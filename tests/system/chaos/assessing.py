@@ -32,7 +32,7 @@ from simulator.twilio_rest import Trouble
 from simulator.world import MediaStream
 from tests.system.chaos.accounting import accounting
 from tests.system.chaos.audio_after_stops import audio_after_stops
-from tests.system.chaos.deliveries import as_handled, deliveries
+from tests.system.chaos.deliveries import as_handled, deliveries, listed_only
 from tests.system.chaos.finality import (
     CLOSED_MS,
     Decided,
@@ -157,7 +157,10 @@ class Assessor:
         ran = self._played.ran(script)
         told = [t for key in (script.task_sid, *script.legs) for t in self._by_key[key]]
         told.sort(key=lambda one: one.at)
-        model = truth(script.task_sid, deliveries(told), as_handled(told), self._listed, self._now)
+        legs = listed_only(told)
+        events = deliveries(told, legs)
+        handled, now = as_handled(told), self._now
+        model = truth(script.task_sid, events, handled, self._listed, now, legs=legs)
         if model is None:
             return Judged(script, Verdict(["no event of it is on cti.events"]), None, ran, told)
         verdict = self._streams(script, model, ran)
@@ -230,10 +233,12 @@ class Assessor:
 
     def _required(self, task_sid: str, told: Sequence[Told]) -> list[tuple[int, int]]:
         """When the call had to be recorded, by all of its events."""
-        events = [(event, arrived_at) for _, event, arrived_at in deliveries(told)]
+        legs = listed_only(told)
+        events = [(event, arrived_at) for _, event, arrived_at in deliveries(told, legs)]
         opened = [t.record.at for t in told if isinstance(t.record, MediaStreamOpened)]
         opened += [t.record.started_at for t in told if isinstance(t.record, RecordingStarted)]
-        return required(events, task_sid, self._listed, self._now, min(opened, default=None))
+        opened_at = min(opened, default=None)
+        return required(events, task_sid, self._listed, self._now, opened_at, legs=legs)
 
 
 def _last_version(model: Truth, told: Sequence[Told]) -> list[str]:

@@ -1,7 +1,7 @@
 """A call's events, in the orders in which the model needs them. Pure."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from schemas.records import Call, CtiEvent
 from schemas.topics import CTI_EVENTS, CTI_RESOLVED
@@ -9,12 +9,24 @@ from tests.system.chaos.topics import Told
 from tests.system.model.verdicts import Delivery
 
 
-def deliveries(told: Sequence[Told]) -> list[Delivery]:
-    """Return the events as they lay on `cti.events`, each at the time of its record."""
+def listed_only(told: Sequence[Told]) -> frozenset[str]:
+    """Return the call SIDs that events of the task never name. The pipeline learned from Twilio's
+    lists that the legs are the call's: events of them are on `cti.resolved`."""
+    events = [t for t in told if isinstance(t.record, CtiEvent)]
+    of_task = [t for t in events if t.topic == CTI_EVENTS.name and t.record.task_sid is not None]
+    named = "".join(t.record.body for t in of_task)
+    resolved = {t.record.call_sid for t in events if t.topic == CTI_RESOLVED.name}
+    return frozenset(sid for sid in resolved if sid is not None and sid not in named)
+
+
+def deliveries(told: Sequence[Told], legs: Collection[str] = ()) -> list[Delivery]:
+    """Return the events as they lay on `cti.events`, each at the time of its record; the events of
+    `legs` (call SIDs) as they lay on `cti.resolved`: only then the pipeline knew whose they are."""
     return [
         (t.at, json.loads(t.record.body), t.record.arrived_at)
         for t in told
-        if t.topic == CTI_EVENTS.name
+        if isinstance(t.record, CtiEvent)
+        and t.topic == (CTI_RESOLVED if t.record.call_sid in legs else CTI_EVENTS).name
     ]
 
 

@@ -3,7 +3,7 @@
 Pure; times are milliseconds since the epoch, of Kafka's records.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,18 +32,21 @@ def truth(
     handled: Sequence[Delivery],
     listed: Sequence[ListVersion],
     now: int,
+    *,
+    legs: Collection[str] = (),
 ) -> Truth | None:
     """Return the call by the events delivered at `now`, and its decisions by the events that the
-    pipeline had handled at each time; None if it is no call."""
-    moments = [m for m in timeline(deliveries, task_sid, listed, [now]) if m.at <= now]
+    pipeline had handled at each time; None if it is no call. `legs`: as in `deliveries`."""
+    moments = [m for m in timeline(deliveries, task_sid, listed, [now], legs) if m.at <= now]
     if not moments or moments[-1].story is None:
         return None
-    passing = timeline(_apart(handled), task_sid, listed, [now])
+    passing = timeline(_apart(handled), task_sid, listed, [now], legs)
     keep = _spans((m, m.verdict.record) for m in moments)
     instants = _instants((m, m.verdict.record) for m in passing)
     keep = tuple(joined([*keep, *instants]))
     begin = _spans((m, m.verdict.begins) for m in moments)
-    decisions = tuple(word for _, word, _ in told(timeline(handled, task_sid, listed, [now])))
+    published = told(timeline(handled, task_sid, listed, [now], legs))
+    decisions = tuple(word for _, word, _ in published)
     return Truth(moments[-1].story, Demand(keep, begin), decisions)
 
 

@@ -7,7 +7,7 @@ happened yet at that moment. The verdict is computed naively: at every time that
 at every deadline that may follow from one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from tests.system.model.legs import Leg, legs_of
@@ -26,10 +26,13 @@ def required(
     versions: Sequence[ListVersion],
     until: int,
     opened_at: int | None = None,
+    *,
+    legs: Collection[str] = (),
 ) -> list[tuple[int, int]]:
     """The spans (ms) in which the call had to be recorded, by time. `until` ends those of a call
-    that is not over; `opened_at`: when a media stream of it was first opened, if one was."""
-    said = said_of(known, task_sid)
+    that is not over; `opened_at`: when a media stream of it was first opened, if one was.
+    `legs`: call SIDs that only Twilio's lists show to be the call's."""
+    said = said_of(known, task_sid, legs)
     if not said:
         return []
     reader = Reader(task_sid, said)

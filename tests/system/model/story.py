@@ -5,7 +5,7 @@ story's order, walks it through, and starts from scratch each time: slow, and si
 believed. `story` tells the call, `tests/system/model/verdicts.py` who is recorded.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from tests.system.model.parts import Session, Story, Transfer
@@ -19,11 +19,14 @@ Known = tuple[dict[str, Any], int]
 """A CloudEvent as it is in JSON, and when it arrived (ms)."""
 
 
-def story(known: Iterable[Known], task_sid: str, now: int = 0) -> Story | None:
+def story(
+    known: Iterable[Known], task_sid: str, now: int = 0, legs: Collection[str] = ()
+) -> Story | None:
     """The call of the task, by all that is known of it at `now` (ms), in whatever order and however
     often; None: nothing is. Events of other tasks are passed over; one that names a call leg only
-    counts if the leg is this call's."""
-    said = said_of(known, task_sid)
+    counts if the leg is this call's. `legs`: call SIDs that only Twilio's lists show to be the
+    call's."""
+    said = said_of(known, task_sid, legs)
     return None if not said else Reader(task_sid, said).told(now)
 
 
@@ -33,7 +36,7 @@ def task_sids(known: Iterable[Known]) -> set[str]:
     return {said["task"] for said in found if said is not None and said["task"] is not None}
 
 
-def said_of(known: Iterable[Known], task_sid: str) -> list[Said]:
+def said_of(known: Iterable[Known], task_sid: str, legs: Collection[str] = ()) -> list[Said]:
     """What the events say of this task, each event once, in the order of time."""
     once: dict[str, Said] = {}
     for event, at in sorted(known, key=lambda k: (k[1], str(k[0]))):
@@ -41,8 +44,8 @@ def said_of(known: Iterable[Known], task_sid: str) -> list[Said]:
         if said is not None:
             once.setdefault(said["id"], said)
     own = [s for s in once.values() if s["task"] == task_sid]
-    legs = {leg for s in own for leg in _legs_named(s)}
-    own += [s for s in once.values() if s["task"] is None and s["leg"] in legs]
+    named = {*legs, *(leg for s in own for leg in _legs_named(s))}
+    own += [s for s in once.values() if s["task"] is None and s["leg"] in named]
     return sorted(own, key=lambda s: (s["at"], s["number"] or 0, s["id"]))
 
 

@@ -4,7 +4,7 @@ From the specification's "who is recorded" and the two rules for transfers. Ever
 anew from the deliveries: what came when.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,10 +171,11 @@ def timeline(
     task_sid: str,
     versions: Sequence[ListVersion],
     moments: Iterable[int] = (),
+    legs: Collection[str] = (),
 ) -> list[Moment]:
     """What holds after each delivery, at each of `moments`, and wherever the passing of time or a
     version of the list may change it; in the order of time. A moment is after what was delivered
-    at the same time."""
+    at the same time. `legs`: as in `story`."""
     deliveries = sorted(deliveries, key=lambda d: d[0])
     ahead = {*moments, *(at for at, _, _ in deliveries), *(v.holds_from for v in versions)}
     known_from = min((at for at, _, _ in deliveries), default=0)
@@ -184,7 +185,8 @@ def timeline(
     while ahead:
         at = min(ahead)
         ahead.remove(at)
-        told = story([(e, arrived) for t, e, arrived in deliveries if t <= at], task_sid, at)
+        known = [(e, arrived) for t, e, arrived in deliveries if t <= at]
+        told = story(known, task_sid, at, legs)
         if told is None or any(s.is_on for s in told.sessions):
             alone_since = None
         elif alone_since is None:

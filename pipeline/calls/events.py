@@ -79,7 +79,7 @@ def _task_router(
     stated = payload.get("timestamp")
     if millis(stated) is None:
         stated = data.get("timestamp")
-    at = refined(stated, event.time) or event.arrived_at
+    at = refined(stated, event.time, event.arrived_at)
     stamp = Stamp(at, event.event_id)
     scope, _, step = name.partition(".")
     milestones = {step: at} if scope == "task" and not step.startswith("transfer-") else {}
@@ -197,7 +197,7 @@ def _known_legs(facts: Mapping[str, Fact], stamp: Stamp) -> tuple[Leg, ...]:
 
 
 def _callback(event: CtiEvent, name: str, parameters: Mapping[str, Any]) -> Call | Silent:
-    at = refined(parameters.get("Timestamp"), event.time) or event.arrived_at
+    at = refined(parameters.get("Timestamp"), event.time, event.arrived_at)
     stamp = Stamp(at, event.event_id)
     if name in CONFERENCE_CALLBACKS:
         return _conference_callback(event, name, parameters, stamp)

@@ -19,6 +19,7 @@ _FRACTION = re.compile(r"[0-9][.,][0-9]")
 _MAX_CHARACTERS = 64
 _AT_LEAST_MS = 100_000_000_000  # as seconds the year 5138, as milliseconds March 1973
 _EARLIEST = 946_684_800_000  # the year 2000
+_MINUTE = 60_000
 _LATEST = 4_102_444_800_000  # the year 2100
 
 
@@ -39,14 +40,28 @@ def millis(value: Any) -> int | None:
     return _of_number(_number(text)) if _NUMBER.fullmatch(text) else _of_text(text)
 
 
-def refined(value: Any, fine: int | None) -> int | None:
-    """Return the time in `value`; if it has whole seconds only, and `fine` lies in the same second,
-    `fine`. `fine` too if `value` is no time."""
+def refined(value: Any, fine: int | None, arrived_at: int) -> int:
+    """Return the time in `value` (ms), made finer by other times of the event.
+
+    A time with whole seconds only: `fine`, the event's own time, if it lies in the same second. A
+    time without seconds: `fine` or `arrived_at`, the first that lies in the same minute and is not
+    the minute's beginning. If `value` is no time: `fine`, else `arrived_at`.
+    """
     coarse = millis(value)
-    if coarse is None or fine is None:
-        return fine if coarse is None else coarse
-    same_second = coarse // 1000 == fine // 1000
-    return fine if same_second and coarse % 1000 == 0 and not _has_fraction(value) else coarse
+    if coarse is None:
+        return arrived_at if fine is None else fine
+    if _has_no_seconds(value):
+        finer = (at for at in (fine, arrived_at) if at is not None and at % _MINUTE)
+        return next((at for at in finer if at // _MINUTE == coarse // _MINUTE), coarse)
+    if fine is None or coarse % 1000 or coarse // 1000 != fine // 1000:
+        return coarse
+    return coarse if _has_fraction(value) else fine
+
+
+def _has_no_seconds(value: Any) -> bool:
+    """Whether `value`, which is a time, ends with the minute. Only ISO 8601 allows it."""
+    found = _ISO.fullmatch(value.strip()) if isinstance(value, str) else None
+    return found is not None and found[6] is None
 
 
 def _has_fraction(value: Any) -> bool:

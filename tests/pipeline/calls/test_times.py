@@ -97,6 +97,10 @@ def test_millis(value: Any, ms: int | None) -> None:
         ("2026-11-23T06:37:00.000Z", AT + 700, AT),
         ("2026-11-23T06:37:00,000Z", AT + 700, AT),
         ("2026-11-23T06:37Z", AT + 700, AT + 700),
+        ("2026-11-23T06:37Z", AT + 59_999, AT + 59_999),
+        ("2026-11-23T06:37Z", AT + 60_000, AT + 5_300),
+        ("2026-11-23T06:37Z", AT, AT + 5_300),
+        ("2026-11-23t06:37", None, AT + 5_300),
         (str(AT // 1000), AT + 700, AT + 700),
         (AT, AT + 700, AT),
         (str(AT), AT + 700, AT),
@@ -104,11 +108,15 @@ def test_millis(value: Any, ms: int | None) -> None:
         (None, AT + 700, AT + 700),
         ("20261123", AT + 700, AT + 700),
         ("2026-11-23T06:37:00Z", None, AT),
+        ("tomorrow", None, AT + 5_300),
     ],
 )
 def test_refined(value: Any, fine: int | None, ms: int) -> None:
-    """Whole seconds take the event's milliseconds within the same second; told ones stay."""
-    assert ms == refined(value, fine)
+    """Whole seconds take the event's milliseconds within the same second; stated ones stay. A time
+    without seconds takes those of the event's time or arrival within the same minute."""
+    assert ms == refined(value, fine, AT + 5_300)
+    if value == "2026-11-23T06:37Z":
+        assert refined(value, None, AT + 60_000) == AT
 
 
 FIRST, LAST = 946_684_800_000, 4_102_444_799_999
@@ -119,7 +127,7 @@ def test_a_value_is_a_plausible_time_or_none(value: Any) -> None:
     """Nothing fails, and no time is off by centuries."""
     found = millis(value)
     assert found is None or FIRST <= found <= LAST
-    refined(value, 5)
+    refined(value, 5, 70_000)
 
 
 @given(

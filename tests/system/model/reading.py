@@ -112,11 +112,17 @@ def _of_callback(
 
 
 def _at(stamp: Any, event: dict[str, Any], arrived_at: int) -> int:
-    """The event's own time. A stamp of whole seconds is made finer by the envelope's time, where
-    that lies in the same second."""
+    """The event's own time. A stamp of whole seconds is made finer by the envelope's time, if that
+    lies in the same second; one without seconds, by the envelope's or the arrival's, if that lies
+    in the same minute."""
     own, envelope = moment(stamp), moment(event.get("time"))
     if own is None:
         return envelope or arrived_at
+    if isinstance(stamp, str) and re.fullmatch(r"[^:]*[Tt ]\d\d:\d\d(Z|z|[+-]\d\d:\d\d)?", stamp):
+        for finer in (envelope or 0, arrived_at):
+            if finer % 60_000 and finer // 60_000 == own // 60_000:
+                return finer
+        return own
     whole = own % 1000 == 0 and "." not in str(stamp)
     return envelope if whole and envelope and envelope // 1000 == own // 1000 else own
 

@@ -85,7 +85,7 @@ def test_the_bridge_makes_the_event_of_the_json() -> None:
 
 
 def test_the_event_makes_the_change_that_the_call_shows() -> None:
-    """Ann's reservation was accepted at the time at which her connection began."""
+    """Ann's reservation was accepted at the time at which the connection began."""
     change = delta(_event())
     assert isinstance(change, Call)
     (connection,) = _block("Call")["connections"]

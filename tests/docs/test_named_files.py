@@ -16,7 +16,16 @@ _TEST = re.compile(r"`(test_\w+)`")
 _LINK = re.compile(r"\]\((?!#|\w+:)([^)#\s]+)")
 _MODULES = re.compile(r"`([\w/]+)/`:? \(([^)]*)\)")
 _SECTION = re.compile(r"(docs/[\w/-]+\.md),\s+\"([^\"]+)\"")
-MADE = frozenset({"agents/NAME.py", "schemas/avro/earlier/CallAlias.1.avsc"})
+MADE = frozenset(
+    {
+        "agents/NAME.py",
+        "schemas/avro/earlier/CallAlias.1.avsc",
+        "infra/deploy/monitored-agents.txt",
+        "infra/deploy/secrets",
+        "infra/deploy/secrets/tls.pem",
+        "infra/deploy/secrets/twilio-auth-token",
+    }
+)
 """Files that a reader of a page makes."""
 
 
@@ -38,11 +47,19 @@ PAGES = [path for path in _files() if path.suffix == ".md" and path.name != "CHA
 
 
 @cache
+def _tests() -> frozenset[str]:
+    modules = (p for p in _files() if p.parts[0] == "tests" and p.name.startswith("test_"))
+    text = "".join((ROOT / path).read_text() for path in modules)
+    return frozenset(re.findall(r"^(?:async )?def (test_\w+)\(", text, re.MULTILINE))
+
+
+@cache
 def _path() -> re.Pattern[str]:
     tops = "|".join(sorted({re.escape(path.parts[0]) for path in _files() if len(path.parts) > 1}))
     return re.compile(rf"(?<![\w./:*-])(?:{tops})/[\w./*-]*\w", re.ASCII)
 
 
+@cache
 def _exists(name: str) -> bool:
     """A decision may be named by its number, a module without `.py`."""
     if re.fullmatch(r"docs/decisions/\d{4}", name):
@@ -79,10 +96,7 @@ def test_each_link_leads_to_a_file(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=str)
 def test_each_test_that_a_page_names_exists(page: Path) -> None:
     """A page says which test fails, or shows, something."""
-    modules = (p for p in _files() if p.parts[0] == "tests" and p.name.startswith("test_"))
-    tests = "".join((ROOT / path).read_text() for path in modules)
-    names = set(_TEST.findall((ROOT / page).read_text()))
-    assert set() == {name for name in names if f"def {name}(" not in tests}
+    assert set() == set(_TEST.findall((ROOT / page).read_text())) - _tests()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -112,3 +126,11 @@ def test_each_section_that_a_page_names_exists(page: Path) -> None:
     for name, section in _SECTION.findall((ROOT / page).read_text()):
         titles = re.findall(r"^#+ (.+)$", (ROOT / name).read_text(), re.MULTILINE)
         assert " ".join(section.split()) in titles
+
+
+def test_the_overview_lists_each_page() -> None:
+    """docs/README.md; decisions have an index of their own."""
+    pages = {page.name for page in PAGES if page.parent == Path("docs")} - {"README.md"}
+    assert pages <= set(_LINK.findall((ROOT / "docs" / "README.md").read_text()))
+    linked = set(_LINK.findall((ROOT / "README.md").read_text()))
+    assert {"CONTRIBUTING.md", "docs/README.md", "SECURITY.md"} <= linked

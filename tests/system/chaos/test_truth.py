@@ -1,6 +1,6 @@
 """What the model's word is made of for the judge."""
 
-from tests.system.chaos.truth import _apart, _instants
+from tests.system.chaos.truth import _apart, _instants, sequences
 from tests.system.chaos.uptime import Span
 from tests.system.model.verdicts import Moment
 
@@ -16,6 +16,14 @@ def test_an_instant_is_where_it_begins_to_hold() -> None:
     counts from there."""
     moments = [(_at(1), False), (_at(2), True), (_at(3), True), (_at(4), False), (_at(5), True)]
     assert [Span(2, 2), Span(5, 5)] == _instants(moments)
+
+
+def test_what_a_list_changes_and_an_event_reverts_at_once_may_be_absent() -> None:
+    """A change of the list takes effect within five seconds. All other decisions are exact."""
+    published = [(1_000, "record"), (5_999, "stop"), (7_000, "record"), (9_000, "stop")]
+    assert sequences(published, {1_000}) == {("record", "stop") * 2, ("record", "stop")}
+    assert sequences(published, {999, 6_000}) == {("record", "stop") * 2}
+    assert sequences([(1_000, "record"), (6_000, "stop")], {1_000}) == {("record", "stop")}
 
 
 def _at(at: int) -> Moment:

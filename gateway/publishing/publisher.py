@@ -105,11 +105,6 @@ class Publisher:
         buffer = self._lanes.room.filled()
         return buffer if self._pager is None else max(buffer, self._pager.filled())
 
-    @property
-    def buffered(self) -> int:
-        """Bytes in memory that Kafka has not acknowledged."""
-        return self._lanes.room.used
-
     def has_room(self, topic: str, key: bytes) -> bool:
         """Return whether `publish` would accept a batch for this key now."""
         return self._lanes.has_room(self._lanes.of_key(topic, key), BATCH_BYTES, STALLED_S)

@@ -105,14 +105,9 @@ class Malformed(ValueError):
         self.invalid_sids = invalid_sids
 
 
-def classify(raw: bytes) -> list[Element]:
-    """The elements of a Kinesis record's bytes (one CloudEvent in JSON, or an array of them), in
-    their order."""
-    return list(elements(raw))
-
-
 def elements(raw: bytes) -> Iterator[Element]:
-    """As `classify`, one after the other: an array may hold very many."""
+    """Yield the elements of a Kinesis record's bytes (one CloudEvent in JSON, or an array of them)
+    in their order."""
     if raw.startswith(AGGREGATED):
         yield Unreadable("aggregated", _AGGREGATED_DETAIL, raw)
         return

@@ -65,13 +65,6 @@ class LogClock:
         self._estimate = OffsetEstimate()
         self._offset: int | None = None
 
-    @classmethod
-    def of_machine(cls) -> "LogClock":
-        """Return a settled clock that follows the machine's clock."""
-        clock = cls()
-        clock.follow_machine()
-        return clock
-
     def now(self) -> int:
         """Return the time, ms since the epoch."""
         if self._offset is None:

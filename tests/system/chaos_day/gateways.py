@@ -100,7 +100,7 @@ class DayGateway:
     @property
     def is_behind(self) -> bool:
         """Return whether so much waits in memory that the day must pause."""
-        return self._media.buffered > self.buffer_bytes // 2 and not self._spills.is_full
+        return self._media._lanes.room.used > self.buffer_bytes // 2 and not self._spills.is_full
 
     @property
     def waits(self) -> bool:

@@ -9,17 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client import Gauge
 
+from agents.metrics import STUCK_SECONDS
 from agents.process_end import end_process_soon
 from pipeline.runtime.telemetry import Health
 
 log = structlog.get_logger(__name__)
-
-STUCK = Gauge(
-    "flexcapture_stuck_seconds",
-    "Time for which waiting work has made no progress, 0 while it does; the process ends at 150",
-)
 
 
 class StuckWork(RuntimeError):
@@ -71,7 +66,7 @@ async def end_if_stuck(
     while True:
         what, moved = look()
         seconds = movement.see(loop.time(), waits=bool(what), moved=moved)
-        STUCK.set(seconds)
+        STUCK_SECONDS.set(seconds)
         if seconds < limits.bad:
             health.good("stuck")
         else:

@@ -9,9 +9,9 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError, ProducerFenced
-from prometheus_client import Gauge
 
 from bridge.kinesis_reader import Batch
+from bridge.metrics import BEHIND_MS, READ_AT_SECONDS
 from bridge.unavailable import KinesisUnavailable, StreamAbsent
 from pipeline.kinesis.messages import Limits, Message, Portion, portions
 from pipeline.kinesis.period import ALWAYS, Period
@@ -21,14 +21,6 @@ from schemas.records import BridgeCheckpoint
 
 log = structlog.get_logger(__name__)
 
-_behind = Gauge(
-    "flexcapture_bridge_behind_ms", "How far reading is behind the shard's tip (ms)", ["shard"]
-)
-_read_at = Gauge(
-    "flexcapture_bridge_read_at_seconds",
-    "When the shard was last read, or given to this process if it was not yet (log time, s)",
-    ["shard"],
-)
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 5.0
@@ -112,8 +104,8 @@ class ShardCarrier:
     async def run(self) -> End:
         """Copy the shard until nothing is left to do. Every failure is retried."""
         shard = self._place.shard_id
-        _read_at.labels(shard).set(self._world.now() / 1000)
-        _behind.labels(shard).set(0)
+        READ_AT_SECONDS.labels(shard).set(self._world.now() / 1000)
+        BEHIND_MS.labels(shard).set(0)
         try:
             while not self.stop.is_set():
                 try:
@@ -128,8 +120,8 @@ class ShardCarrier:
             self._world.health.good(self._name)
             # The next stream of the name may already copy a shard of the same name.
             with suppress(KeyError):
-                _behind.remove(shard)
-                _read_at.remove(shard)
+                BEHIND_MS.remove(shard)
+                READ_AT_SECONDS.remove(shard)
 
     async def _take_over(self) -> End:
         """Take the shard over and copy it. Raise if it has to be taken over anew."""
@@ -220,8 +212,8 @@ class ShardCarrier:
 
     def _note(self, batch: Batch | None) -> None:
         if batch is not None:
-            _behind.labels(self._place.shard_id).set(batch.behind_ms)
-            _read_at.labels(self._place.shard_id).set(self._world.now() / 1000)
+            BEHIND_MS.labels(self._place.shard_id).set(batch.behind_ms)
+            READ_AT_SECONDS.labels(self._place.shard_id).set(self._world.now() / 1000)
 
     async def _still_there(self) -> bool:
         while not self.stop.is_set():

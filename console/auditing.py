@@ -4,11 +4,11 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import structlog
-from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from console.metrics import ACTIONS
 from console.visitor import Visitor, visitor_of
 from console.wrong_tokens import Refusal
 from pipeline.store.audit import Action, AuditEntry, AuditLog
@@ -18,9 +18,6 @@ log = structlog.get_logger(__name__)
 
 SAME_PLAYBACK_MS = 10 * 60 * 1000
 _MAX_PLAYBACKS = 10_000
-_ACTIONS = Counter(
-    "flexcapture_console_actions", "Entries written to the audit table, by action", ["action"]
-)
 
 Key = tuple[str, ...]
 
@@ -81,7 +78,7 @@ class Auditor:
 
     async def _append(self, entry: AuditEntry) -> None:
         await run_in_threadpool(self._log.append, entry)
-        _ACTIONS.labels(entry.action).inc()
+        ACTIONS.labels(entry.action).inc()
 
 
 def audio_action(request: Request) -> Action:

@@ -11,10 +11,10 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from prometheus_client import Counter
 
 from gateway.admission.decisions import RecordingDecisions
 from gateway.epochs_in_log import beginnings_of
+from gateway.metrics import DECISIONS_READ
 from gateway.sessions import Session
 from pipeline.runtime.kafka import GATHERED_BYTES, consumer, end_offsets
 from pipeline.runtime.settings import Settings
@@ -32,8 +32,6 @@ sockets are closed 3 s after them."""
 POLL_MS = 5_000
 RETRY_S = 1.0
 STOP_S = 2.0
-
-DECISIONS = Counter("flexcapture_gateway_decisions_read", "Recording decisions read")
 
 
 class DecisionFollower:
@@ -116,7 +114,7 @@ class DecisionFollower:
             return
         match event:
             case RecordingDecided():
-                DECISIONS.inc()
+                DECISIONS_READ.inc()
                 self._decisions.decided(event, record.partition, self._clock())
             case GatewayAlive(self._started.gateway, self._started.epoch, at):
                 self._decisions.read_up_to(record.partition, at)

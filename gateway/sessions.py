@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 import structlog
-from prometheus_client import Counter, Gauge
 
 from gateway.admission.decisions import RecordingDecisions
 from gateway.media.observation import StreamObserver
@@ -22,9 +21,17 @@ from gateway.media.protocol import (
     SendPing,
     State,
 )
+from gateway.metrics import (
+    BATCHES,
+    BATCHES_DROPPED,
+    FRAMES,
+    FRAMES_INVALID,
+    MEDIA_STREAMS_CLOSED,
+    MEDIA_STREAMS_OPENED,
+    VIOLATIONS,
+)
 from gateway.publishing.dropped_batches import Dropped
 from gateway.publishing.publisher import Publisher
-from gateway.publishing.writer import DROPPED
 from pipeline.runtime.telemetry import count_invalid_sids
 from pipeline.twilio.check_tasks import is_check_task
 from pipeline.twilio.tickets import Ticket
@@ -35,23 +42,7 @@ log = structlog.get_logger(__name__)
 MAX_ENDED = 100_000
 """Number of ended media streams of which the last batch number is remembered."""
 
-CONNECTIONS = Gauge("flexcapture_gateway_connections", "Open sockets after their handshake")
-REFUSED = Counter(
-    "flexcapture_gateway_handshakes_refused", "Handshakes refused, by reason", ["reason"]
-)
-FRAMES = Counter("flexcapture_gateway_frames", "Frames received, by track", ["track"])
 _FRAMES = {track: FRAMES.labels(track) for track in ("inbound", "outbound")}
-INVALID = Counter(
-    "flexcapture_gateway_frames_invalid", "Frames that could not be used, by fault", ["why"]
-)
-BATCHES = Counter("flexcapture_gateway_batches", "Batches handed to the publisher")
-OPENED = Counter("flexcapture_gateway_media_streams_opened", "Media streams begun")
-CLOSED = Counter(
-    "flexcapture_gateway_media_streams_closed", "Media streams ended, by reason", ["reason"]
-)
-VIOLATIONS = Counter(
-    "flexcapture_gateway_violations", "Sockets closed with 1008, by reason", ["why"]
-)
 
 
 @dataclass(slots=True, eq=False)
@@ -194,7 +185,7 @@ class Sessions:
         session.stream = opened.task_sid, opened.stream_sid
         self._running.add(session.stream)
         self.decisions.opened(session, opened.task_sid, opened.at)
-        OPENED.inc()
+        MEDIA_STREAMS_OPENED.inc()
         self._publish_both(replace(opened, clock_correction_ms=self._correction()))
         log.info(
             "media stream opened",
@@ -228,7 +219,7 @@ class Sessions:
 
     def _drop(self, session: Session, batch: MediaBatch, key: bytes) -> None:
         reason = self._publisher.why_full
-        DROPPED.labels(reason).inc()
+        BATCHES_DROPPED.labels(reason).inc()
         session.batches_dropped += 1
         if session.dropped is not None and session.dropped.reason != reason:
             self._tell_dropped(session, key)
@@ -251,7 +242,7 @@ class Sessions:
             closed = replace(closed, detail="; ".join(filter(None, (closed.detail, dropped))))
         self.decisions.ended(session, closed.task_sid)
         self._note_last_number((closed.task_sid, closed.stream_sid), closed.batches)
-        CLOSED.labels(closed.reason).inc()
+        MEDIA_STREAMS_CLOSED.labels(closed.reason).inc()
         self._publish_both(closed)
         if session.observer is not None:
             observed = session.observer.observed(closed)
@@ -283,5 +274,5 @@ class Sessions:
 
     def _count_unusable(self, session: Session) -> None:
         for why, count in session.protocol.unusable.items():
-            INVALID.labels(why).inc(count - session.unusable_told.get(why, 0))
+            FRAMES_INVALID.labels(why).inc(count - session.unusable_told.get(why, 0))
             session.unusable_told[why] = count

@@ -13,12 +13,12 @@ from functools import partial
 import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
-from prometheus_client import Counter, Gauge
 
 from agents.recorder.checkpoints import read_checkpoints
 from agents.recorder.effects import Effects, GivenUp
 from agents.recorder.held import HeldPartitions
 from agents.recorder.lag import Lag, committed_offset, timestamps
+from agents.recorder.metrics import OPEN_RECORDINGS, RECORDS_READ
 from agents.recorder.reading import PartitionInWork, media_consumer
 from agents.recorder.storage.storage import drop_left_overs
 from agents.recorder.watch import RecorderWatch
@@ -39,8 +39,6 @@ from schemas.topics import DEAD_LETTERS, MEDIA, RECORDER_CHECKPOINTS, RECORDINGS
 
 log = structlog.get_logger(__name__)
 
-RECORDS = Counter("flexcapture_recorder_records_total", "Records read from media")
-OPEN = Gauge("flexcapture_recorder_open_recordings", "Recordings that this process is assembling")
 
 POLL_MS = 200
 POLL_RECORDS = 2_000
@@ -212,14 +210,14 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 last = records[-1]
                 self._lag.read(tp, records[0].offset, last.offset, last.timestamp)
                 work += self._partitions[tp.partition].read(self._regular, records)
-                RECORDS.inc(len(records))
+                RECORDS_READ.inc(len(records))
         await self._effects.carry_out(work)
         self._hold_late()
         for number, what in self._effects.broken().items():
             position = self._partitions.pop(number).position
             self._held.stall(number, what, asyncio.get_running_loop().time(), position)
             self._known.discard(number)
-        OPEN.set(sum(len(p.fold.open_recordings) for p in self._partitions.values()))
+        OPEN_RECORDINGS.set(sum(len(p.fold.open_recordings) for p in self._partitions.values()))
         if asyncio.get_running_loop().time() - self._committed_at >= COMMIT_EVERY_S:
             await self._commit(STALLED_MS)
             self._hold_late()

@@ -13,12 +13,12 @@ from typing import Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, TCPConnector
-from prometheus_client import Counter, Gauge, Histogram
 from twilio.base.exceptions import TwilioException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
+from agents.twilio_adapter.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT
 from pipeline.lenient_json import Unreadable, loads
 from pipeline.runtime.telemetry import count_invalid_sids
 from pipeline.streams.marks import FetchedCall, Participant
@@ -37,14 +37,6 @@ KEPT_OPEN_S = 45.0
 trips. Shorter than the 60 s after which load balancers close idle connections."""
 DNS_S = 300
 MAX_PAGES = 20
-
-REQUESTS = Counter(
-    "flexcapture_twilio_requests", "Requests to Twilio's API", ["request", "outcome"]
-)
-REQUEST_SECONDS = Histogram(
-    "flexcapture_twilio_request_seconds", "How long Twilio took to answer", ["request"]
-)
-IN_FLIGHT = Gauge("flexcapture_twilio_requests_in_flight", "Requests that Twilio has not answered")
 
 
 class TwilioError(Exception):
@@ -233,7 +225,7 @@ class TwilioApi:
     ) -> dict[str, Any]:
         number = self._begin_request()
         try:
-            with IN_FLIGHT.track_inprogress(), REQUEST_SECONDS.labels(request).time():
+            with REQUESTS_IN_FLIGHT.track_inprogress(), REQUEST_SECONDS.labels(request).time():
                 answer = await self._exchange(method, uri, values)
         except TwilioError as error:
             REQUESTS.labels(request, str(error.code or error.status)).inc()

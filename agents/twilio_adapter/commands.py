@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
-from prometheus_client import Counter, Histogram
 
 from agents.twilio_adapter.attempt import (
     Effort,
@@ -21,6 +20,7 @@ from agents.twilio_adapter.attempt import (
 from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.conference_lookup import ConferenceFinder
 from agents.twilio_adapter.leg_lookup import ConferenceApi, Legs
+from agents.twilio_adapter.metrics import COMMAND_SECONDS, COMMANDS_ANSWERED, RETRIES
 from agents.twilio_adapter.request_gate import Gate
 from agents.twilio_adapter.turns import NoTurn
 from agents.twilio_adapter.verification import LegFetcher, LegVerifier
@@ -51,15 +51,6 @@ log = structlog.get_logger(__name__)
 
 LEAST_STOP_MS = 5_000
 """A stop is tried for at least this long, even if it begins after it has expired."""
-
-RETRIES = Counter("flexcapture_twilio_retries", "Requests that were repeated", ["command", "why"])
-ANSWERS = Counter("flexcapture_twilio_commands", "Commands answered", ["command", "outcome"])
-LATENCY = Histogram(
-    "flexcapture_twilio_command_seconds",
-    "Time from a command's issue to its answer",
-    ["command"],
-    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10, 30, 60),
-)
 
 
 class Api(ConferenceApi, Protocol):
@@ -97,8 +88,8 @@ class Commands:
         count_invalid_sids(invalid)
         answer = await self._answered(command, lane)
         self._answers.put(command.command_id, answer)
-        ANSWERS.labels(answer.command, answer.outcome).inc()
-        LATENCY.labels(answer.command).observe(max(0, answer.at - command.issued_at) / 1000)
+        COMMANDS_ANSWERED.labels(answer.command, answer.outcome).inc()
+        COMMAND_SECONDS.labels(answer.command).observe(max(0, answer.at - command.issued_at) / 1000)
         log.info(
             "command answered",
             command_id=answer.command_id,

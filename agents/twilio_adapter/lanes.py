@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import Gauge
-
+from agents.twilio_adapter.metrics import COMMANDS_UNDER_WAY
 from pipeline.streams.offset_tracker import Unfinished
 from schemas.records import (
     FetchLeg,
@@ -21,8 +20,6 @@ from schemas.records import (
     StreamCommand,
     VerifyLeg,
 )
-
-UNDER_WAY = Gauge("flexcapture_twilio_commands_under_way", "Commands not answered yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +246,7 @@ class Lanes:
 
     def _look(self) -> None:
         under_way = sum(map(len, self._unfinished.values()))
-        UNDER_WAY.set(under_way)
+        COMMANDS_UNDER_WAY.set(under_way)
         if under_way < self._most:
             self._room.set()
         else:

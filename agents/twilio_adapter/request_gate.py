@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from prometheus_client import Enum, Gauge
 
 from agents.twilio_adapter.account import AccountProbe, AccountState
 from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.metrics import REQUESTS_WAITING, TWILIO_STATE
 from agents.twilio_adapter.turns import Caller, NoTurn, Turn, Urgency
 from pipeline.runtime.telemetry import Health
 from pipeline.twilio import circuit_breaker
@@ -34,14 +34,6 @@ PROBE_ROOM = 2
 """How many of the concurrent requests are reserved for probes, so that they go out even if all
 others hang."""
 
-STATE = Enum(
-    "flexcapture_twilio_state",
-    "Trouble with Twilio: none, failing, refused (the credentials)",
-    states=[trouble.value for trouble in Trouble],
-)
-WAITING = Gauge(
-    "flexcapture_twilio_requests_waiting", "Requests to Twilio that wait for their turn"
-)
 
 _PROBLEMS = {
     Trouble.FAILING: "Twilio fails or does not answer ({}); commands wait while it is probed",
@@ -133,7 +125,7 @@ class Gate:
             turn = self._next_probe() if passage is Passage.PROBE else self._next()
             if turn is not None:
                 self._grant(turn, passage, now)
-        WAITING.set(len(self._waiting))
+        REQUESTS_WAITING.set(len(self._waiting))
         self._set_timer(now)
 
     def _next(self) -> Turn | None:
@@ -269,7 +261,7 @@ class Gate:
             return
         if after.trouble is Trouble.REFUSED:
             self._refused_at = asyncio.get_running_loop().time()
-        STATE.state(after.trouble.value)
+        TWILIO_STATE.state(after.trouble.value)
         if after.trouble is Trouble.NONE:
             log.info("Twilio answers again")
             self._health.good("twilio")

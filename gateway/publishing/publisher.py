@@ -14,10 +14,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from gateway.metrics import BUFFERED_BYTES
 from gateway.publishing.lanes import Lane, Lanes
 from gateway.publishing.spill import Spills
 from gateway.publishing.spooler import STALLED_S, Pager
-from gateway.publishing.writer import BUFFERED, Writer
+from gateway.publishing.writer import Writer
 from pipeline.media.regular import written
 from schemas import codec
 from schemas.records import MediaBatch
@@ -70,7 +71,7 @@ class Publisher:
         lane.outbox.put(topic, key, value, at=self._clock(), partition=lane.partition)
         self._writer.empty.clear()
         self._writer.make_ready(lane)
-        BUFFERED.set(self._lanes.room.used)
+        BUFFERED_BYTES.set(self._lanes.room.used)
         return True
 
     def waiting_for(self) -> float:

@@ -9,8 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 import structlog
-from prometheus_client import Counter, Gauge
 
+from gateway.metrics import SPILL_BYTES, SPILL_FAILURES, SPILLED_BYTES
 from gateway.publishing.lanes import Lane
 from gateway.publishing.send_queue import Item
 from gateway.publishing.spill import Spill, Spills
@@ -25,10 +25,6 @@ less."""
 CHUNK_BYTES = 4 * 1024 * 1024
 PAUSE_S = 0.05
 AFTER_FAILURE_S = 1.0
-
-SPILLED = Counter("flexcapture_gateway_spilled_bytes", "Bytes moved to the spill on disk")
-ON_DISK = Gauge("flexcapture_gateway_spill_bytes", "Bytes of the spill's files")
-FAILURES = Counter("flexcapture_gateway_spill_failures", "Writes to the spill that failed")
 
 
 class Pager:
@@ -75,7 +71,7 @@ class Pager:
             busy = False
             for lane in self._lanes():
                 busy |= await self._step(lane)
-            ON_DISK.set(self._spills.size)
+            SPILL_BYTES.set(self._spills.size)
             if not busy:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PAUSE_S):
@@ -156,12 +152,12 @@ class Pager:
         try:
             await asyncio.to_thread(self._spill(lane).write, items)
         except OSError as error:
-            FAILURES.inc()
+            SPILL_FAILURES.inc()
             self.trouble = f"{self._spills} cannot be written: {error.strerror}"
             log.warning("cannot write the spill", error=repr(error))
             return False
         self.trouble = None
-        SPILLED.inc(sum(len(item.value) for item in items))
+        SPILLED_BYTES.inc(sum(len(item.value) for item in items))
         return True
 
     async def _read(self, lane: Lane) -> bool:

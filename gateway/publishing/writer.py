@@ -14,8 +14,14 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
-from prometheus_client import Counter, Gauge, Histogram
 
+from gateway.metrics import (
+    BATCHES_DROPPED,
+    BUFFERED_BYTES,
+    PUBLISH_SECONDS,
+    RECORDS_PUBLISHED,
+    RECORDS_REFUSED,
+)
 from gateway.publishing.lanes import Lane, Lanes
 from gateway.publishing.refused_records import FINAL_ERRORS, REASON, substitute
 from gateway.publishing.send_queue import Item
@@ -24,24 +30,6 @@ from pipeline.runtime.eager import Unfinished, begin
 log = structlog.get_logger(__name__)
 
 _RETRY_S = (0.2, 0.5, 1.0, 2.0)
-
-PUBLISHED = Counter(
-    "flexcapture_gateway_records_published", "Records acknowledged by Kafka", ["topic"]
-)
-DROPPED = Counter(
-    "flexcapture_gateway_batches_dropped", "Batches of audio dropped, by reason", ["reason"]
-)
-PUBLISH_SECONDS = Histogram(
-    "flexcapture_gateway_publish_seconds",
-    "From the cut of a record to Kafka's acknowledgement",
-    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
-)
-REFUSED_RECORDS = Counter(
-    "flexcapture_gateway_records_refused", "Records that Kafka refused for good", ["type"]
-)
-BUFFERED = Gauge(
-    "flexcapture_gateway_buffered_bytes", "Bytes in memory that Kafka has not acknowledged"
-)
 
 
 class Writer:
@@ -187,7 +175,7 @@ class Writer:
     def _refuse(self, lane: Lane, item: Item, error: BaseException) -> Item | None:
         """Drop an item in flight. Return its substitute, None if it has none."""
         kind, value = substitute(item.value)
-        REFUSED_RECORDS.labels(kind).inc()
+        RECORDS_REFUSED.labels(kind).inc()
         log.error(
             "Kafka refuses a record for good; it is dropped",
             topic=item.topic,
@@ -198,7 +186,7 @@ class Writer:
             lane.outbox.delivered(item.number)
             lane.suspects.discard(item.number)
             return None
-        DROPPED.labels(REASON).inc()
+        BATCHES_DROPPED.labels(REASON).inc()
         return lane.outbox.substitute(item.number, value)
 
     def _answered(self, lane: Lane, item: Item, answer: asyncio.Future[Any]) -> None:
@@ -222,10 +210,10 @@ class Writer:
         lane.suspects.discard(item.number)
         if lane.outbox.delivered(item.number) is None:
             return
-        PUBLISHED.labels(item.topic).inc()
+        RECORDS_PUBLISHED.labels(item.topic).inc()
         self.acknowledged_at = self._clock()
         PUBLISH_SECONDS.observe(self.acknowledged_at - item.put_at)
-        BUFFERED.set(self._lanes.room.used)
+        BUFFERED_BYTES.set(self._lanes.room.used)
         if not lane.outbox:
             self._note_if_empty()
 

@@ -13,7 +13,7 @@ import structlog
 
 from gateway.admission.admission import Admission, Entrance, Refused
 from gateway.admission.signature import Verdict
-from gateway.sessions import REFUSED
+from gateway.metrics import HANDSHAKES_REFUSED
 from gateway.sockets.connection import Connection, Got
 from gateway.sockets.handshakes import HandshakeReports
 from gateway.sockets.pending_handshakes import Door
@@ -72,7 +72,7 @@ class Reception:
         """Close the sockets past their deadline. Call it often."""
         for connection in self._door.overdue(time.monotonic()):
             if connection.websocket.phase is Phase.HANDSHAKE:
-                REFUSED.labels("no-handshake").inc()
+                HANDSHAKES_REFUSED.labels("no-handshake").inc()
             self._gone(connection)
 
     def close(self) -> None:
@@ -110,13 +110,13 @@ class Reception:
 
     def _came(self, accepted: socket.socket, address: str) -> None:
         if len(self._door) + self._count() >= self._most:
-            REFUSED.labels("too-many-sockets").inc()
+            HANDSHAKES_REFUSED.labels("too-many-sockets").inc()
             accepted.close()
             return
         connection = Connection(accepted)
         turned_away = self._door.came(connection, address, time.monotonic())
         if turned_away is not None:
-            REFUSED.labels("too-many-at-the-door").inc()
+            HANDSHAKES_REFUSED.labels("too-many-at-the-door").inc()
             self._gone(turned_away)
         asyncio.get_running_loop().add_reader(accepted.fileno(), self._read, connection)
 
@@ -160,7 +160,7 @@ class Reception:
 
     def _refused(self, connection: Connection, why: str) -> None:
         if connection in self._door:
-            REFUSED.labels(why).inc()
+            HANDSHAKES_REFUSED.labels(why).inc()
             self._door.refused(connection, time.monotonic())
             if not connection.send():
                 self._gone(connection)

@@ -11,7 +11,8 @@ import structlog
 
 from gateway.admission.admission import Admission
 from gateway.media.protocol import CloseSocket, SendPing
-from gateway.sessions import CONNECTIONS, Sessions
+from gateway.metrics import CONNECTIONS
+from gateway.sessions import Sessions
 from gateway.sockets.connection import CLOSE_MS, Connection, Got
 from gateway.sockets.turns import CYCLE_S, TURNS, Turns
 from gateway.sockets.websocket import Phase

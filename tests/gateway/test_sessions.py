@@ -6,7 +6,7 @@ from typing import Any
 from gateway import sessions as sessions_module
 from gateway.media.protocol import CloseSocket, SendPing
 from gateway.sessions import Sessions
-from pipeline.runtime.telemetry import INVALID_SIDS
+from pipeline.runtime.metrics import INVALID_SIDS
 from pipeline.twilio.sids import SidKind
 from schemas.records import (
     DroppedTrack,

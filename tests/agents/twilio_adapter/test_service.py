@@ -18,8 +18,9 @@ from agents.twilio_adapter.request_gate import Gate
 from agents.twilio_adapter.service import Adapter
 from pipeline.calls.ends import end_of
 from pipeline.runtime.log_clock import LogClock, machine_clock
+from pipeline.runtime.metrics import INVALID_SIDS
 from pipeline.runtime.settings import Settings, SettingsError, load
-from pipeline.runtime.telemetry import INVALID_SIDS, Health
+from pipeline.runtime.telemetry import Health
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import find_command_id, stream_name
 from pipeline.twilio.tickets import verified

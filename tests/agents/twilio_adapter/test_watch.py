@@ -11,8 +11,9 @@ from agents.stuck_work import end_if_stuck
 from agents.twilio_adapter import client
 from agents.twilio_adapter.client import TwilioApi, TwilioError
 from agents.twilio_adapter.lanes import CallLane, Item, Lanes
+from agents.twilio_adapter.metrics import LAG_RECORDS, LAG_SECONDS
 from agents.twilio_adapter.service import Adapter
-from agents.twilio_adapter.watch import LAG_RECORDS, LAG_SECONDS, AdapterWatch, Publishing
+from agents.twilio_adapter.watch import AdapterWatch, Publishing
 from pipeline.runtime import kafka
 from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Settings

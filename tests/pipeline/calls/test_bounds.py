@@ -144,7 +144,7 @@ def test_an_offer_that_comes_again_after_it_went_is_no_news() -> None:
 
 
 def test_a_task_that_is_offered_for_hours_stays_small() -> None:
-    """Thousands of offers, legs that nobody answered, long values: far below what Kafka takes."""
+    """Thousands of offers, unanswered legs, long values: far below what Kafka takes."""
     story = inbound()
     attributes = '{"full_name": "' + "x" * 100_000 + '", "email": "A@x.y"}'
     for number in range(650):

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from agents.other_channels import FURTHER, IGNORED_CALLS, MAX_CHANNELS, OtherChannels
+from agents.metrics import IGNORED_CALLS
+from agents.other_channels import FURTHER, MAX_CHANNELS, OtherChannels
 from agents.tracker import TrackerCore
+from agents.tracker_metrics import TrackerMetrics
 from cli.rebuild.comparison import Folding
 from pipeline.calls.channels import VOICE_CHANNELS
 from pipeline.calls.view import ACTIVE, IGNORED, view
@@ -33,9 +35,11 @@ def story(channel: str | None, attributes: dict[str, Any]) -> Story:
 def tracked(found: Story, channels: frozenset[str], reported: list[str] | None = None) -> Call:
     """The call after its events; `reported`: takes the channels that are reported."""
     noted = [] if reported is None else reported
-    core, state = TrackerCore(channels, noted.append), None
+    core, metrics, state = TrackerCore(channels), TrackerMetrics(noted.append), None
     for event in found.events:
-        state = core.on_record(TASK, state, event, event.arrived_at).state
+        step = core.on_record(TASK, state, event, event.arrived_at)
+        metrics.observe(TASK, state, event, step, event.arrived_at)
+        state = step.state
     assert isinstance(state, Call)
     return state
 

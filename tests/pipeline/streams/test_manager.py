@@ -147,7 +147,7 @@ def test_a_call_is_forgotten_hours_after_its_end() -> None:
 
 
 def test_a_stream_of_an_unknown_call_is_stopped() -> None:
-    """A gateway took in what nobody here asked for."""
+    """The manager asked for no such stream."""
     opened = MediaStreamOpened("MZ9", CUSTOMER_LEG, TASK, None, 3, "g1", 1, T)
     told = on_record(TASK, None, opened, HISTORY, T).told
 

@@ -23,7 +23,6 @@ from agents.metrics import (
     UNMATCHED_RECORDINGS,
 )
 from agents.policy_topic import reading_policy
-from pipeline.contacts.capture import PENDING
 from pipeline.contacts.contact import contact, is_settled, unmatched
 from pipeline.contacts.state import (
     AWAITED_MS,
@@ -46,6 +45,7 @@ from pipeline.store.startup import ready
 from pipeline.twilio.check_tasks import is_check_task
 from schemas.codec import decode, encode
 from schemas.records import Contact, ContactRecording, ContactState
+from schemas.states import CaptureState
 from schemas.topics import CALLS, CONTACTS, POLICY, RECORDINGS, STREAM_EVENTS, WORKERS
 
 log = structlog.get_logger(__name__)
@@ -127,10 +127,10 @@ class ContactsCore:
         """Forget the state: the records that it still waits for are no longer expected. If the
         contact's capture is still pending, publish a last version, computed for the time when that
         became certain."""
-        if state.capture != PENDING:
+        if state.capture != CaptureState.PENDING:
             return Step(None)
         last = contact(state, self._history, state.latest_at + AWAITED_MS)
-        if last is None or last.capture == PENDING:
+        if last is None or last.capture == CaptureState.PENDING:
             return Step(None)
         revised = replace(last, revision=last.revision + 1, updated_at=now)
         return Step(None, (Output(CONTACTS, state.task_sid, revised),))
@@ -252,7 +252,10 @@ class Saver:
 
 def _count_final(before: ContactState | None, made: Contact) -> None:
     """Count a contact when its capture becomes final, and when a final capture changes."""
-    if not made.in_progress and made.capture not in (PENDING, before and before.capture):
+    if not made.in_progress and made.capture not in (
+        CaptureState.PENDING,
+        before and before.capture,
+    ):
         CONTACTS_FINAL.labels(made.capture).inc()
 
 

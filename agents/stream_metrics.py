@@ -18,7 +18,6 @@ from pipeline.policy import decide
 from pipeline.streams.conference_search import has_no_conference
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.reconcile import NEVER_REACHED
-from pipeline.streams.state import FAILED, RUNNING
 from pipeline.streams.verification import CONTRADICTED, VERIFY, is_unverified
 from pipeline.twilio.check_tasks import is_check_task
 from schemas.records import (
@@ -27,6 +26,7 @@ from schemas.records import (
     MediaStreamChanged,
     RecordingDecided,
 )
+from schemas.states import StreamState
 from schemas.topics import MEDIA
 
 LONGEST_TICK_MS = 5_000
@@ -64,7 +64,7 @@ class StreamMetrics:
         """Add the time since the call's last tick if a media stream should have been running and
         was not. `now`: the tick's time (ms); `state`: the state before it."""
         self._note_unverified(key, state, now)
-        streamed = any(stream.state == RUNNING for stream in state.media_streams)
+        streamed = any(stream.state == StreamState.RUNNING for stream in state.media_streams)
         if not state.desired or streamed or has_no_conference(state):
             self._unstreamed_at.pop(key, None)
             return
@@ -103,7 +103,7 @@ class StreamMetrics:
                         UNDECIDABLE_CALLS.inc()
                 case MediaStreamChanged() as changed:
                     STREAM_RECORDS.labels("MediaStreamChanged", changed.state).inc()
-                    if changed.state == FAILED and changed.reason == NEVER_REACHED:
+                    if changed.state == StreamState.FAILED and changed.reason == NEVER_REACHED:
                         FAILED_STARTS.labels("never-reached-gateway").inc()
                 case other:
                     STREAM_RECORDS.labels(type(other).__name__, "").inc()

@@ -16,9 +16,9 @@ from agents.other_channels import OtherChannels
 from pipeline.calls.channels import names_call
 from pipeline.calls.claims import new_contradictions
 from pipeline.calls.lifetime import Kept
-from pipeline.calls.view import IGNORED
 from pipeline.calls.workers import value
 from schemas.records import Call
+from schemas.states import CallState
 from schemas.topics import CALLS
 
 REPEATED = "repeated"
@@ -64,4 +64,4 @@ class TrackerMetrics:
 
 
 def _is_ignored_call(call: Call | None) -> bool:
-    return call is not None and call.state == IGNORED and names_call(call)
+    return call is not None and call.state == CallState.IGNORED and names_call(call)

@@ -19,7 +19,7 @@ from gateway.media.protocol import (
     MediaSocket,
     Output,
     SendPing,
-    State,
+    SocketState,
 )
 from gateway.metrics import (
     BATCHES,
@@ -175,7 +175,7 @@ class Sessions:
     def _watch_test(self, session: Session, now: int) -> CloseSocket | SendPing | None:
         """Ping the other side of a test call, and end one that is too long."""
         assert session.observer is not None
-        if session.protocol.state is not State.RUNNING:
+        if session.protocol.state is not SocketState.RUNNING:
             return None
         if (why := session.observer.why_over(now)) is not None:
             return self._carry_out(session, session.protocol.not_to_be_recorded(now, why))

@@ -3,9 +3,9 @@
 from agents.twilio_adapter.attempt import Effort
 from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.request_gate import Gate
-from pipeline.calls.view import INBOUND
 from pipeline.twilio.errors import Verdict
 from schemas.records import StartDuplicateStream, StreamCommand
+from schemas.states import Direction
 
 MOST_REFUSALS = 2
 """A command is answered `failed` after this many refusals that are not refusals of the account."""
@@ -37,7 +37,7 @@ def _is_gone(command: StreamCommand) -> bool:
     """
     if not isinstance(command, StartDuplicateStream) or command.call_sid is None:
         return False
-    return command.direction == INBOUND
+    return command.direction == Direction.INBOUND
 
 
 def pause_for(effort: Effort, *, is_gone: bool) -> float:

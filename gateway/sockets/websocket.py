@@ -7,7 +7,7 @@ never holds part of one, and `frames.py` can parse the data after that frame.
 
 import http
 import logging
-from enum import Enum
+from enum import StrEnum
 
 from websockets.frames import BINARY, CLOSE, CONT, TEXT, Close, Frame
 from websockets.http11 import Request
@@ -26,7 +26,7 @@ _QUIET = logging.getLogger("flexcapture.websockets")
 _QUIET.setLevel(logging.CRITICAL)  # faults of strangers are counted; they must not fill the log
 
 
-class Phase(Enum):
+class Phase(StrEnum):
     """The phase of a WebSocket. ENDED: it was refused, has failed, or is closed by both sides; no
     received bytes are read any more."""
 

@@ -24,10 +24,7 @@ from pipeline.calls.sessions import Session, earlier, sessions_of, task_done
 from pipeline.calls.workers import value
 from schemas.fast_dataclass import dataclass
 from schemas.records import Call, Connection, Leg, Transfer
-
-FORMING, ACTIVE, ENDED, IGNORED = "forming", "active", "ended", "ignored"
-INBOUND, OUTBOUND, INTERNAL = "inbound", "outbound", "internal"
-ALERTING, RINGING, ON, HOLD = "alerting", "ringing", "active", "hold"
+from schemas.states import CallState, ConnectionState, Direction
 
 SWEPT = "swept"
 """The milestone of a call that was closed because its end never came."""
@@ -49,7 +46,7 @@ class CallView:
     """
 
     task_sid: str
-    state: str
+    state: CallState
     direction: str | None
     customer: str | None
     customer_call_sid: str | None
@@ -86,7 +83,7 @@ def view(call: Call) -> CallView:
         task_sid=call.task_sid,
         state=_state(call, ended_at),
         direction=direction,
-        customer=None if direction == INTERNAL else value(call.facts, "customer"),
+        customer=None if direction == Direction.INTERNAL else value(call.facts, "customer"),
         customer_call_sid=leg,
         customer_leg_is_sure=leg_is_sure,
         queue=value(call.facts, "queue"),
@@ -94,10 +91,11 @@ def view(call: Call) -> CallView:
         definitive_end=end,
         ended_at=ended_at,
         answered=answered,
-        never_answered=direction == OUTBOUND and not answered and _refused(call, legs),
+        never_answered=direction == Direction.OUTBOUND and not answered and _refused(call, legs),
         sessions=sessions,
         connections=tuple(
-            _connection(s, legs, ringing=direction == OUTBOUND and not answered) for s in sessions
+            _connection(s, legs, ringing=direction == Direction.OUTBOUND and not answered)
+            for s in sessions
         ),
         transfers=call.transfers,
         pending_transfer=transferring,
@@ -180,12 +178,12 @@ def _is_pending(transfer: Transfer, sessions: tuple[Session, ...]) -> bool:
     return not any(s.created_at >= begun and s.started_at is not None for s in sessions)
 
 
-def _state(call: Call, ended_at: int | None) -> str:
+def _state(call: Call, ended_at: int | None) -> CallState:
     if not is_voice(call.facts):
-        return IGNORED
+        return CallState.IGNORED
     if not call.reservations and "canceled" not in call.milestones:
-        return FORMING
-    return ACTIVE if ended_at is None else ENDED
+        return CallState.FORMING
+    return CallState.ACTIVE if ended_at is None else CallState.ENDED
 
 
 def _answered(call: Call, legs: Legs, sessions: tuple[Session, ...]) -> bool:
@@ -239,14 +237,14 @@ def _connection(session: Session, legs: Legs, *, ringing: bool) -> Connection:
     )
 
 
-def _connection_state(session: Session, legs: Legs, *, ringing: bool) -> str:
+def _connection_state(session: Session, legs: Legs, *, ringing: bool) -> ConnectionState:
     if session.ended_at is not None:
-        return ENDED
+        return ConnectionState.ENDED
     if session.started_at is None:
-        return ALERTING
+        return ConnectionState.ALERTING
     if ringing:
-        return RINGING
+        return ConnectionState.RINGING
     own = [leg for leg, owners in legs.workers if session.reservation_sid in owners]
     # Of a leg that nobody knows it may be the customer's hold, if his is not known.
     held = any(is_held(leg) for leg in (*(legs.customers or legs.unknown), *own))
-    return HOLD if held else ON
+    return ConnectionState.HOLD if held else ConnectionState.ACTIVE

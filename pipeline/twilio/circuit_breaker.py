@@ -11,10 +11,10 @@ answer closes it.
 """
 
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 
 
-class Trouble(Enum):
+class Trouble(StrEnum):
     """The trouble with the service."""
 
     NONE = "none"
@@ -22,7 +22,7 @@ class Trouble(Enum):
     REFUSED = "refused"  # it refuses the credentials
 
 
-class Passage(Enum):
+class Passage(StrEnum):
     """Whether a request may go out now."""
 
     FREE = "free"  # it may

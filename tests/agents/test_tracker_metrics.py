@@ -15,8 +15,8 @@ from agents.metrics import (
 from agents.tracker import TrackerCore
 from agents.tracker_metrics import TrackerMetrics
 from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, LONGEST_MS, Kept
-from pipeline.calls.view import ENDED
 from schemas.records import CtiEvent
+from schemas.states import CallState
 from tests.agents.counted import CountedCore
 from tests.pipeline.calls.histories import T0, TASK, Story, inbound
 
@@ -82,7 +82,7 @@ def test_an_event_without_content_is_counted_with_its_reason() -> None:
 
 def test_ticks_count_a_sweep_and_a_forgotten_call() -> None:
     """Each once; the last tick, which drops the mark, counts nothing."""
-    swept, forgotten, versions = CALLS_SWEPT, CALLS_FORGOTTEN, CALL_VERSIONS.labels(ENDED)
+    swept, forgotten, versions = CALLS_SWEPT, CALLS_FORGOTTEN, CALL_VERSIONS.labels(CallState.ENDED)
     before = number(swept), number(forgotten), number(versions)
     counted = Counted()
     counted.take(*inbound().reservation("accepted", 20, "ann").events)

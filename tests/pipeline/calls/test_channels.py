@@ -12,11 +12,12 @@ from agents.tracker import TrackerCore
 from agents.tracker_metrics import TrackerMetrics
 from cli.rebuild.comparison import Folding
 from pipeline.calls.channels import VOICE_CHANNELS
-from pipeline.calls.view import ACTIVE, IGNORED, view
+from pipeline.calls.view import view
 from pipeline.policy.decide import decide
 from pipeline.policy.monitored_list import PolicyHistory
 from schemas.codec import decode, encode
 from schemas.records import Call, RecordingPolicy
+from schemas.states import CallState
 from tests.pipeline.calls.histories import CUSTOMER_LEG, TASK, Story
 
 EVERYBODY = PolicyHistory.of([RecordingPolicy(1, 0, 0, ("*",), True, True)])
@@ -65,7 +66,7 @@ def test_a_call_is_a_task_of_a_voice_channel(
 ) -> None:
     """What the tracker decides, every later reader of the record sees and decides by."""
     call = decode(encode(tracked(story(channel, CALL), frozenset(channels))))
-    assert (ACTIVE if is_call else IGNORED) == call.state == view(call).state
+    assert (CallState.ACTIVE if is_call else CallState.IGNORED) == call.state == view(call).state
     decision = decide(view(call), EVERYBODY, call.latest_event_at)
     assert is_call == decision.record
 
@@ -104,7 +105,7 @@ def test_a_call_in_another_channel_is_reported_once(
     reported: list[str] = []
     tracked(story("custom1", attributes).task("updated", 2_000), VOICE_CHANNELS, reported)
     assert ["custom1"] * is_reported == reported
-    assert tracked(story("voice", attributes), VOICE_CHANNELS, reported).state != IGNORED
+    assert tracked(story("voice", attributes), VOICE_CHANNELS, reported).state != CallState.IGNORED
     assert ["custom1"] * is_reported == reported
 
 
@@ -139,4 +140,4 @@ def test_a_rebuilt_state_knows_the_channels() -> None:
     for event in found.events:
         folding.take(TASK.encode(), encode(event), event.arrived_at)
     assert tracked(found, channels) == folding.states[TASK] == folding.ahead().states[TASK]
-    assert ACTIVE == tracked(found, channels).state
+    assert CallState.ACTIVE == tracked(found, channels).state

@@ -19,8 +19,8 @@ from gateway.media.protocol import (
     MediaSocket,
     Output,
     SendPing,
-    SocketState,
 )
+from gateway.media.socket_state import SocketState
 from gateway.metrics import (
     BATCHES,
     BATCHES_DROPPED,

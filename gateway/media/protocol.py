@@ -1,8 +1,5 @@
 """One Media Streams socket, without the socket (Sans-I/O).
 
-    waiting --start--> running --stop, lost, violation, no media, not to be recorded--> done
-       \\------------- lost, violation, no start -----------/
-
 The shell feeds text messages (`receive`), control frames (`heard`) and the passing of time
 (`tick`), and says when the socket is gone (`lost`). Each answers with what to do, in order: records
 to publish on the call's key, `SendPing`, and `CloseSocket`. Once the socket is to be closed nothing
@@ -11,7 +8,6 @@ more comes out. No method raises.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from gateway.media.batching import Batcher, Identity
 from gateway.media.messages import (
@@ -25,6 +21,7 @@ from gateway.media.messages import (
     Stop,
     parse,
 )
+from gateway.media.socket_state import SocketState
 from pipeline.twilio.check_tasks import is_check_task
 from pipeline.twilio.sids import SidKind
 from pipeline.twilio.tickets import Ticket
@@ -61,14 +58,6 @@ Output = MediaStreamOpened | MediaBatch | MediaStreamClosed | SendPing | CloseSo
 
 LastNumbers = Mapping[tuple[str, str], int]
 """By task SID and stream SID: the number of the last batch of a media stream that ended."""
-
-
-class SocketState(StrEnum):
-    """The state of a socket."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
 
 
 class MediaSocket:

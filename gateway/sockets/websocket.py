@@ -15,6 +15,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from gateway.sockets.frames import plain_texts, whole_frame
+from pipeline.transitions import Transition
 
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_REQUEST_BYTES = 16 * 1024
@@ -33,6 +34,14 @@ class Phase(StrEnum):
     HANDSHAKE = "handshake"
     OPEN = "open"
     ENDED = "ended"
+
+
+PHASE_TRANSITIONS = (
+    Transition(None, Phase.HANDSHAKE, "a connection is accepted"),
+    Transition(Phase.HANDSHAKE, Phase.OPEN, "the request is accepted"),
+    Transition(Phase.HANDSHAKE, Phase.ENDED, "the request is refused, or no HTTP"),
+    Transition(Phase.OPEN, Phase.ENDED, "closed by both sides, or a protocol error"),
+)
 
 
 class WebSocket:

@@ -13,6 +13,8 @@ answer closes it.
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from pipeline.transitions import Transition
+
 
 class Trouble(StrEnum):
     """The trouble with the service."""
@@ -20,6 +22,16 @@ class Trouble(StrEnum):
     NONE = "none"
     FAILING = "failing"  # it does not answer, or is overloaded or broken
     REFUSED = "refused"  # it refuses the credentials
+
+
+BREAKER_TRANSITIONS = (
+    Transition(None, Trouble.NONE, ""),
+    Transition(Trouble.NONE, Trouble.FAILING, "several callers failed in a row"),
+    Transition(Trouble.NONE, Trouble.REFUSED, "the credentials were refused"),
+    Transition(Trouble.FAILING, Trouble.REFUSED, "the credentials were refused"),
+    Transition(Trouble.FAILING, Trouble.NONE, "an answer"),
+    Transition(Trouble.REFUSED, Trouble.NONE, "an answer"),
+)
 
 
 class Passage(StrEnum):

@@ -12,7 +12,8 @@ from gateway.media.observation import (
     PING_EVERY_MS,
     StreamObserver,
 )
-from gateway.media.protocol import CloseSocket, MediaSocket, SocketState
+from gateway.media.protocol import CloseSocket, MediaSocket
+from gateway.media.socket_state import SocketState
 from pipeline.twilio.check_tasks import check_task_sid
 from pipeline.twilio.tickets import Ticket
 from schemas.codec import decode, encode

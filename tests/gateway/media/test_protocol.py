@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.media.protocol import CloseSocket, MediaSocket, SendPing, SocketState
+from gateway.media.protocol import CloseSocket, MediaSocket, SendPing
+from gateway.media.socket_state import SocketState
 from pipeline.media.batch import frames
 from pipeline.twilio.tickets import Ticket
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened, Run

@@ -17,7 +17,8 @@ from pipeline.kinesis.messages import Limits
 from pipeline.kinesis.pacing import LIVE_SHARE, REPLAY_SHARE, Share
 from pipeline.kinesis.period import ALWAYS, Period
 from pipeline.kinesis.shard_ref import LIVE, Incarnation, Place
-from pipeline.runtime.settings import LATEST, PREFIX, TRIM_HORIZON, Settings, SettingsError
+from pipeline.runtime.setting_values import LATEST, TRIM_HORIZON
+from pipeline.runtime.settings import PREFIX, Settings, SettingsError
 from pipeline.times import moment, rfc3339
 from schemas.records import BridgePeriod
 from schemas.topics import BRIDGE_CHECKPOINTS

@@ -22,7 +22,8 @@ from infra.supervisor.supervisor import CannotStart, Supervisor
 from pipeline.policy.monitored_list import parse_list
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.permissions import named_paths, set_umask, tighten, tighten_tree
-from pipeline.runtime.settings import PREFIX, Settings, SettingsError, listen_address
+from pipeline.runtime.setting_values import listen_address
+from pipeline.runtime.settings import PREFIX, Settings, SettingsError
 from pipeline.runtime.telemetry import set_up_logs
 from pipeline.runtime.twilio_credentials import cannot_record
 from pipeline.store.database import open_database

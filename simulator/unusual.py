@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from simulator.audio import Voice
 from simulator.building import CALLED, CallBuilder
+from simulator.part import Part
 from simulator.people import Agent
 from simulator.script import Json, LegEnds, LegStatus, Script
-from simulator.stage import Part
 
 MOST_REQUESTS = 8
 """How many requests about a task are allowed in 20 s while it has no conference."""

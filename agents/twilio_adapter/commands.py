@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import (
     Effort,
     Knowledge,
@@ -17,7 +18,6 @@ from agents.twilio_adapter.attempt import (
     Remembered,
     without_invalid_sids,
 )
-from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.conference_lookup import ConferenceFinder
 from agents.twilio_adapter.leg_lookup import ConferenceApi, Legs
 from agents.twilio_adapter.metrics import COMMAND_SECONDS, COMMANDS_ANSWERED, RETRIES

@@ -1,8 +1,8 @@
 """Ask Twilio whether it lists a conference for a task. The stream manager decides when to ask again
 (`pipeline/streams/conference_search.py`)."""
 
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import Effort
-from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.leg_lookup import Legs
 from agents.twilio_adapter.request_gate import Gate
 from agents.twilio_adapter.turns import NoTurn

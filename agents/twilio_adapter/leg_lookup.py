@@ -4,8 +4,8 @@ API, if no event named them."""
 from collections.abc import Sequence
 from typing import Protocol
 
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import Effort, Remembered
-from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.request_gate import Gate
 from pipeline.calls.ends import leg_ends
 from pipeline.streams.marks import FetchedCall, NoLeg, Participant

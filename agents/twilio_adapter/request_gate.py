@@ -15,7 +15,7 @@ from typing import TypeVar
 import structlog
 
 from agents.twilio_adapter.account import AccountProbe, AccountState
-from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.metrics import REQUESTS_WAITING, TWILIO_STATE
 from agents.twilio_adapter.turns import Caller, NoTurn, Turn, Urgency
 from pipeline.runtime.telemetry import Health

@@ -9,8 +9,8 @@ asked again, the stream manager decides (`pipeline/streams/verification`, `ident
 from collections.abc import Sequence
 from dataclasses import replace
 
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import Effort
-from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.leg_lookup import Legs
 from agents.twilio_adapter.turns import NoTurn
 from pipeline.calls.ends import leg_ends

@@ -1,7 +1,7 @@
 """How long a command waits before its request to Twilio is repeated."""
 
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import Effort
-from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.request_gate import Gate
 from pipeline.twilio.errors import Verdict
 from schemas.records import StartDuplicateStream, StreamCommand

@@ -13,7 +13,7 @@ import stamina
 import structlog
 from aiokafka.errors import KafkaError
 
-from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.answers import TwilioError
 from cli.check_call.account import LONGEST_CALL_S, CheckApi
 from cli.check_call.course import CallFailed, CheckCall
 from cli.check_call.findings import findings, needs_change, problem_of

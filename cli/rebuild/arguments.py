@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.runtime.settings import Settings, SettingsError, checked_recordings_url
+from pipeline.runtime.setting_values import checked_recordings_url
+from pipeline.runtime.settings import Settings, SettingsError
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pipeline.runtime.forwarded import ForwardedMiddleware
 from pipeline.runtime.http_connections import OpenConnections
 from pipeline.runtime.metrics import HTTP_CONNECTIONS_CLOSED
-from pipeline.runtime.settings import listen_address
+from pipeline.runtime.setting_values import listen_address
 
 HEAD_SECONDS = 10.0
 """Time limit from the connection, or from an answer, to the end of the next request's head."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.commands import Commands
 from agents.twilio_adapter.lanes import CallLane, Item
 from agents.twilio_adapter.request_gate import Gate

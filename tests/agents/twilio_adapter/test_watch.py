@@ -9,7 +9,8 @@ from aiokafka import TopicPartition
 
 from agents.stuck_work import end_if_stuck
 from agents.twilio_adapter import client
-from agents.twilio_adapter.client import TwilioApi, TwilioError
+from agents.twilio_adapter.answers import TwilioError
+from agents.twilio_adapter.client import TwilioApi
 from agents.twilio_adapter.lanes import CallLane, Item, Lanes
 from agents.twilio_adapter.metrics import LAG_RECORDS, LAG_SECONDS
 from agents.twilio_adapter.service import Adapter

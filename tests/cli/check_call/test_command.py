@@ -8,7 +8,7 @@ from typing import Any, Self
 import pytest
 from pydantic import SecretStr
 
-from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.answers import TwilioError
 from cli.check_call import account, command, course
 from cli.check_call.account import CheckApi, answered
 from cli.check_call.command import Asked, Refused, explained

@@ -179,7 +179,7 @@ def test_a_write_that_fails_leaves_nothing_half_done(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(spill_module, "_write_all", full)
+        patch.setattr(spill_module, "write_all", full)
         with pytest.raises(OSError, match="No space"):
             spill.write([second])
     spill.write([second])

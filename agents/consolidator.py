@@ -136,7 +136,7 @@ class ContactsCore:
         return Step(None, (Output(CONTACTS, state.task_sid, revised),))
 
 
-class Contacts(Protocol):
+class ContactStore(Protocol):
     """The part of `Repository` that is used here. The methods block."""
 
     def save(self, contact: Contact, state: bytes | None = None) -> bool:
@@ -163,7 +163,7 @@ class Contacts(Protocol):
 class Saver:
     """Saves and recalls contacts; retries while the database does not answer."""
 
-    def __init__(self, contacts: Contacts, health: Health, stop: asyncio.Event) -> None:
+    def __init__(self, contacts: ContactStore, health: Health, stop: asyncio.Event) -> None:
         self._contacts = contacts
         self._health = health
         self._stop = stop

@@ -15,7 +15,7 @@ from dataclasses import replace
 import structlog
 
 from agents.metrics import POLICY_DIFFERS, POLICY_HELD_BACK
-from agents.policy_file import Entries, PolicyFile, Unreadable
+from agents.policy_file import Entries, PolicyFile, UnreadableList
 from agents.policy_topic import PolicyReader
 from agents.policy_writer import PolicyWriter, is_in_force
 from pipeline.policy.list_changes import Content, HeldBack, Plan, plan
@@ -104,7 +104,7 @@ class PolicyPublisher:
         match found:
             case None:
                 return False
-            case Unreadable(why):
+            case UnreadableList(why):
                 self._wanted = None
                 self._alarm(f"{why}; the last good list stays in force")
                 return True

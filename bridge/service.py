@@ -16,7 +16,7 @@ from bridge.jobs import CLOCK_ERROR_MS, Desk, Errand, check_start, live
 from bridge.kinesis_reader import DEFAULT_STREAM, Kinesis, ShardReader
 from bridge.leases import Leases, group_of
 from bridge.metrics import SHARDS, SHARDS_READABLE
-from bridge.shard_carrier import End, ShardCarrier, World
+from bridge.shard_carrier import CarrierWorld, CarryEnd, ShardCarrier
 from bridge.topic_limits import topic_limits
 from bridge.transactions import ShardWriter
 from bridge.unavailable import KinesisUnavailable, StreamAbsent
@@ -114,7 +114,7 @@ class Bridge:
         self._period: tuple[Incarnation, Period] | None = None
         self._listed: tuple[lineage.Shard, ...] = ()
         self._carriers: dict[Place, tuple[ShardCarrier, asyncio.Task[None]]] = {}
-        self._world = World(
+        self._world = CarrierWorld(
             instance=settings.instance,
             health=health,
             settled=self.leases.settled.wait,
@@ -234,7 +234,7 @@ class Bridge:
 
     async def _carry(self, place: Place, carrier: ShardCarrier) -> None:
         try:
-            if await carrier.run() is End.FINISHED:
+            if await carrier.run() is CarryEnd.FINISHED:
                 await self.checkpoints.caught_up(checkpoint_partition(place))
         finally:
             del self._carriers[place]

@@ -24,7 +24,7 @@ from bridge.metrics import (
     EVENTS_TRIMMED,
     TRANSACTIONS,
 )
-from pipeline.kinesis.messages import Limits, Message
+from pipeline.kinesis.messages import Message, SizeLimits
 from pipeline.kinesis.shard_ref import Place
 from pipeline.runtime.kafka import BATCH_BYTES, partition_of, producer
 from pipeline.runtime.settings import Settings
@@ -62,7 +62,7 @@ def written() -> tuple[int, int]:
 class ShardWriter:
     """The transactional producer of one place. Start it before you read the checkpoint."""
 
-    def __init__(self, settings: Settings, place: Place, limits: Limits) -> None:
+    def __init__(self, settings: Settings, place: Place, limits: SizeLimits) -> None:
         self._settings = settings
         self._place = place
         self._topics = {

@@ -19,7 +19,7 @@ from schemas.records import ContactRecording
 from schemas.states import RecordingState
 
 
-class Api:
+class ConsoleApi:
     """The API's endpoints, which read a repository and a recordings store."""
 
     def __init__(self, repository: Repository, objects: Objects, auditor: Auditor) -> None:

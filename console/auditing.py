@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from console.metrics import ACTIONS
 from console.visitor import Visitor, visitor_of
-from console.wrong_tokens import Refusal
+from console.wrong_tokens import TokenRefusal
 from pipeline.store.audit import Action, AuditEntry, AuditLog
 from schemas.records import ContactRecording
 
@@ -64,7 +64,7 @@ class Auditor:
         await self._append(_of_audio(visitor, action, recording))
         self._playbacks.note(key, visitor.at)
 
-    async def note_refusal(self, address: str, refusal: Refusal, where: str, now: int) -> None:
+    async def note_refusal(self, address: str, refusal: TokenRefusal, where: str, now: int) -> None:
         """Log and record a wrong token. If the entry cannot be written, only log that."""
         if not refusal.is_noted:
             return

@@ -7,7 +7,7 @@ _ONE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ByteRange:
     """The bytes from `start` up to, not including, `end`."""
 
     start: int
@@ -18,7 +18,7 @@ class UnsatisfiableError(ValueError):
     """The range lies outside of the object."""
 
 
-def wanted_span(header: str | None, size: int) -> Span | None:
+def wanted_span(header: str | None, size: int) -> ByteRange | None:
     """Return the part of `size` bytes that a `Range` header asks for. Return None for all of them:
     there is no header, it is invalid, or it has several ranges, which a server may answer with the
     whole object. Raise `UnsatisfiableError`."""
@@ -29,11 +29,11 @@ def wanted_span(header: str | None, size: int) -> Span | None:
         length = int(match[2])
         if length == 0 or size == 0:
             raise UnsatisfiableError
-        return Span(max(0, size - length), size)
+        return ByteRange(max(0, size - length), size)
     start = int(match[1])
     last = int(match[2]) if match[2] else size - 1
     if match[2] and last < start:
         return None  # an invalid range is ignored
     if start >= size:
         raise UnsatisfiableError
-    return Span(start, min(last, size - 1) + 1)
+    return ByteRange(start, min(last, size - 1) + 1)

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from gateway.admission.decisions import RecordingDecisions
 from gateway.epochs_in_log import beginnings_of
 from gateway.metrics import DECISIONS_READ
-from gateway.sessions import Session
+from gateway.sessions import MediaSession
 from pipeline.runtime.kafka import GATHERED_BYTES, consumer, end_offsets
 from pipeline.runtime.settings import Settings
 from schemas import codec
@@ -45,7 +45,7 @@ class DecisionFollower:
     def __init__(
         self,
         settings: Settings,
-        decisions: RecordingDecisions[Session],
+        decisions: RecordingDecisions[MediaSession],
         started: GatewayStarted,
         clock: Callable[[], int],
         replaced_by: Callable[[int], None],

@@ -21,7 +21,7 @@ from gateway.decision_reader import DecisionFollower
 from gateway.epoch import begin_epoch, in_use, is_reserved
 from gateway.publishing.outlets import Outlets, is_cut_off, show_kafka
 from gateway.publishing.publisher import Publisher
-from gateway.sessions import Sessions
+from gateway.sessions import MediaSessions
 from gateway.sockets.handshakes import HandshakeReports
 from gateway.sockets.listener import BACKLOG, Reception
 from gateway.sockets.poller import Sockets
@@ -172,7 +172,7 @@ class Gateway:
         self._drain_s = settings.gateway_drain_seconds
         self.outlets = outlets
         self.started = started
-        sessions = Sessions(
+        sessions = MediaSessions(
             outlets.media,
             outlets.events,
             media_topic=settings.prefixed(MEDIA.name),

@@ -46,7 +46,7 @@ _FRAMES = {track: FRAMES.labels(track) for track in ("inbound", "outbound")}
 
 
 @dataclass(slots=True, eq=False)
-class Session:
+class MediaSession:
     """A socket's protocol, and the shell's state for it."""
 
     protocol: MediaSocket
@@ -60,7 +60,7 @@ class Session:
     unusable_told: dict[str, int] = field(default_factory=dict)
 
 
-class Sessions:
+class MediaSessions:
     """All sessions of this process.
 
     `publisher` sends the records of `media`. `events` sends those of `stream.events`, which must
@@ -91,9 +91,9 @@ class Sessions:
         self._account_sid = account_sid
         self._running: set[tuple[str, str]] = set()
         self._last_numbers: OrderedDict[tuple[str, str], int] = OrderedDict()
-        self.decisions: RecordingDecisions[Session] = RecordingDecisions()
+        self.decisions: RecordingDecisions[MediaSession] = RecordingDecisions()
 
-    def open(self, now: int, ticket: Ticket | None = None) -> Session:
+    def open(self, now: int, ticket: Ticket | None = None) -> MediaSession:
         """A socket was opened, with that ticket. `lost` must follow in the end."""
         protocol = MediaSocket(
             self._instance,
@@ -104,10 +104,10 @@ class Sessions:
             last_numbers=self._last_numbers,
         )
         is_test = ticket is not None and is_check_task(ticket.task_sid)
-        return Session(protocol, observer=StreamObserver(now) if is_test else None)
+        return MediaSession(protocol, observer=StreamObserver(now) if is_test else None)
 
     def receive(
-        self, session: Session, texts: Sequence[str | bytes], now: int
+        self, session: MediaSession, texts: Sequence[str | bytes], now: int
     ) -> CloseSocket | SendPing | None:
         """Text messages came. Returns what to do with the socket, if anything."""
         if session.observer is not None:
@@ -116,33 +116,33 @@ class Sessions:
         how = self._carry_out(session, outputs) if outputs else None
         return how if session.observer is None else how or self._watch_test(session, now)
 
-    def heard(self, session: Session, now: int) -> None:
+    def heard(self, session: MediaSession, now: int) -> None:
         """A ping or a pong came."""
         session.protocol.heard(now)
         if session.observer is not None:
             session.observer.heard()
 
-    def received_binary(self, session: Session, now: int) -> CloseSocket | SendPing | None:
+    def received_binary(self, session: MediaSession, now: int) -> CloseSocket | SendPing | None:
         """Handle a binary message, which Twilio never sends. Return how to close the socket."""
         return self._carry_out(session, session.protocol.violated("binary message", now))
 
-    def tick(self, session: Session, now: int) -> CloseSocket | SendPing | None:
+    def tick(self, session: MediaSession, now: int) -> CloseSocket | SendPing | None:
         """Handle the passing of time. Return the action on the socket, if any."""
         outputs = session.protocol.tick(now)
         how = self._carry_out(session, outputs) if outputs else None
         return how if session.observer is None else how or self._watch_test(session, now)
 
-    def end_not_to_be_recorded(self, now: int) -> dict[Session, CloseSocket | SendPing]:
+    def end_not_to_be_recorded(self, now: int) -> dict[MediaSession, CloseSocket | SendPing]:
         """End the media streams of calls that must not be recorded, once they are due. Return how
         to close their sockets."""
-        ended: dict[Session, CloseSocket | SendPing] = {}
+        ended: dict[MediaSession, CloseSocket | SendPing] = {}
         for session, reason in self.decisions.overdue(now):
             how = self._carry_out(session, session.protocol.not_to_be_recorded(now, reason))
             if how is not None:
                 ended[session] = how
         return ended
 
-    def lost(self, session: Session, now: int, reason: str, detail: str) -> None:
+    def lost(self, session: MediaSession, now: int, reason: str, detail: str) -> None:
         """Handle the loss of the socket: publish the rest of its media stream."""
         self._carry_out(session, session.protocol.lost(now, reason, detail))
         self._count_unusable(session)
@@ -151,7 +151,7 @@ class Sessions:
             self._running.discard(session.stream)
 
     def _carry_out(
-        self, session: Session, outputs: Iterable[Output]
+        self, session: MediaSession, outputs: Iterable[Output]
     ) -> CloseSocket | SendPing | None:
         how: CloseSocket | SendPing | None = None
         for output in outputs:
@@ -172,7 +172,7 @@ class Sessions:
             VIOLATIONS.labels(how.reason).inc()
         return how
 
-    def _watch_test(self, session: Session, now: int) -> CloseSocket | SendPing | None:
+    def _watch_test(self, session: MediaSession, now: int) -> CloseSocket | SendPing | None:
         """Ping the other side of a test call, and end one that is too long."""
         assert session.observer is not None
         if session.protocol.state is not SocketState.RUNNING:
@@ -181,7 +181,7 @@ class Sessions:
             return self._carry_out(session, session.protocol.not_to_be_recorded(now, why))
         return SendPing() if session.observer.wants_ping(now) else None
 
-    def _begin(self, session: Session, opened: MediaStreamOpened) -> None:
+    def _begin(self, session: MediaSession, opened: MediaStreamOpened) -> None:
         session.stream = opened.task_sid, opened.stream_sid
         self._running.add(session.stream)
         self.decisions.opened(session, opened.task_sid, opened.at)
@@ -195,13 +195,13 @@ class Sessions:
             generation=opened.generation,
         )
 
-    def _refuse_second(self, session: Session) -> CloseSocket:
+    def _refuse_second(self, session: MediaSession) -> CloseSocket:
         """Refuse a second socket with the same task and stream SID; the first one stays."""
         session.protocol.forget()
         VIOLATIONS.labels("stream runs already").inc()
         return CloseSocket(POLICY_VIOLATION, "stream runs already")
 
-    def _publish_batch(self, session: Session, batch: MediaBatch) -> None:
+    def _publish_batch(self, session: MediaSession, batch: MediaBatch) -> None:
         for track in batch.tracks:
             _FRAMES[track.track].inc(sum(run.frames for run in track.runs))
         BATCHES.inc()
@@ -217,7 +217,7 @@ class Sessions:
         if not self._publisher.publish(self._media_topic, key, batch, droppable=True):
             self._drop(session, batch, key)
 
-    def _drop(self, session: Session, batch: MediaBatch, key: bytes) -> None:
+    def _drop(self, session: MediaSession, batch: MediaBatch, key: bytes) -> None:
         reason = self._publisher.why_full
         BATCHES_DROPPED.labels(reason).inc()
         session.batches_dropped += 1
@@ -228,14 +228,14 @@ class Sessions:
         else:
             session.dropped.add(batch)
 
-    def _tell_dropped(self, session: Session, key: bytes) -> None:
+    def _tell_dropped(self, session: MediaSession, key: bytes) -> None:
         """Publish the record of the dropped batches, in their place: before any later record of the
         media stream."""
         if session.dropped is not None:
             self._publisher.publish(self._media_topic, key, session.dropped.record())
             session.dropped = None
 
-    def _end(self, session: Session, closed: MediaStreamClosed) -> None:
+    def _end(self, session: MediaSession, closed: MediaStreamClosed) -> None:
         self._tell_dropped(session, closed.task_sid.encode())
         if session.batches_dropped:
             dropped = f"{session.batches_dropped} batches dropped: {self._publisher.why_full}"
@@ -272,7 +272,7 @@ class Sessions:
         self._publisher.publish(self._media_topic, key, record)
         self._events.publish(self._events_topic, key, record)
 
-    def _count_unusable(self, session: Session) -> None:
+    def _count_unusable(self, session: MediaSession) -> None:
         for why, count in session.protocol.unusable.items():
             FRAMES_INVALID.labels(why).inc(count - session.unusable_told.get(why, 0))
             session.unusable_told[why] = count

@@ -10,11 +10,11 @@ from simulator.people import Agent, in_queue
 from simulator.required import RequiredRecordings
 from simulator.script import (
     AgentListed,
+    DialledEnds,
     Expectation,
     HoldChanged,
     Json,
     LegChanged,
-    LegEnds,
     LegStatus,
     Line,
     Script,
@@ -67,7 +67,9 @@ class CallBuilder:
     def inbound(self, queue: str) -> None:
         """A customer calls and waits in `queue`."""
         self._stage.queue = queue
-        self._customer_leg = self._stage.leg(LegStatus.IN_PROGRESS, LegEnds(self._phone, CALLED))
+        self._customer_leg = self._stage.leg(
+            LegStatus.IN_PROGRESS, DialledEnds(self._phone, CALLED)
+        )
         self._stage.attributes = {
             "call_sid": self._customer_leg,
             "from": self._phone,
@@ -289,9 +291,9 @@ class CallBuilder:
 
     def _agent_in(self, part: Part) -> None:
         caller = self._phone if self._direction == "inbound" else CALLED
-        ends = LegEnds(caller, part.agent.contact_uri, DIALLED)
+        ends = DialledEnds(caller, part.agent.contact_uri, DIALLED)
         self._stage.leg(LegStatus.IN_PROGRESS, ends, part.call_sid)
         self._stage.join(part.call_sid, self._stage.label(part), part.agent.voice)
 
     def _dialled_leg(self, called: str, status: LegStatus = LegStatus.IN_PROGRESS) -> str:
-        return self._stage.leg(status, LegEnds(CALLED, called, DIALLED))
+        return self._stage.leg(status, DialledEnds(CALLED, called, DIALLED))

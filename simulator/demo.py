@@ -131,7 +131,7 @@ class Demo:
     ) -> None:
         self._terminal = terminal
         self._simulation = simulation
-        self._monitored = MonitoredList(state_dir / "monitored-agents.txt")
+        self._monitored = DemoList(state_dir / "monitored-agents.txt")
         self._result = state_dir / RESULT_FILE
         self._cases = cases
         self._exit_after = exit_after
@@ -209,7 +209,7 @@ class Demo:
                 await player.play(played, simulation.random)
 
 
-class MonitoredList:
+class DemoList:
     """The file of the monitored agents, rewritten for each run."""
 
     def __init__(self, path: Path) -> None:

@@ -24,7 +24,7 @@ class LegStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LegEnds:
+class DialledEnds:
     """The two ends of a leg and its direction, as `Calls/{CA}.json` shows them."""
 
     caller: str = ""
@@ -38,7 +38,7 @@ class LegBegan:
 
     call_sid: str
     status: LegStatus
-    ends: LegEnds = LegEnds()
+    ends: DialledEnds = DialledEnds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ Action = (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ScriptStep:
     """An action and its time."""
 
     at: int
@@ -195,7 +195,7 @@ class Script:
     task_sid: str
     customer_call_sid: str | None
     legs: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[ScriptStep, ...]
     line: Line
     begins_at: int
     ends_at: int

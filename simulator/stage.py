@@ -17,18 +17,18 @@ from simulator.script import (
     Action,
     ConferenceBegan,
     ConferenceEnded,
+    DialledEnds,
     EventSent,
     Expectation,
     Json,
     LegBegan,
     LegChanged,
-    LegEnds,
     LegStatus,
     Line,
     ParticipantJoined,
     ParticipantLeft,
     Script,
-    Step,
+    ScriptStep,
 )
 from simulator.sids import Sids
 from simulator.unlike import NONE, Unlike
@@ -56,7 +56,7 @@ class Stage:
         self.attributes: Json = {}
         self.sids = Sids(random)
         self.task_sid = self.sids.new("WT")
-        self.steps: list[Step] = []
+        self.steps: list[ScriptStep] = []
         self.legs: list[str] = []
         self.open_legs: list[str] = []
         self._account = account
@@ -75,7 +75,7 @@ class Stage:
 
     def do(self, action: Action) -> None:
         """Add `action` at the present time."""
-        self.steps.append(Step(self.now, action))
+        self.steps.append(ScriptStep(self.now, action))
 
     def later(self, milliseconds: int, deed: Callable[[], None]) -> None:
         """Run `deed`, whose steps happen some time from now. The cursor stays."""
@@ -83,7 +83,7 @@ class Stage:
         deed()
         self.now = now
 
-    def leg(self, status: LegStatus, ends: LegEnds, call_sid: str | None = None) -> str:
+    def leg(self, status: LegStatus, ends: DialledEnds, call_sid: str | None = None) -> str:
         """Begin a call leg. Return its SID."""
         call_sid = call_sid or self.sids.new("CA")
         self.legs.append(call_sid)

@@ -17,7 +17,7 @@ from agents.twilio_adapter.metrics import STARTED_WITHOUT_SOCKET
 from pipeline.runtime.kafka import IDLE_FETCH_MS, consumer, end_offsets
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
-from pipeline.streams.arrivals import Arrivals, Missing
+from pipeline.streams.arrivals import Arrivals, MissingSocket
 from schemas.codec import Undecodable, decode, versions
 from schemas.records import (
     CommandAnswered,
@@ -159,7 +159,7 @@ async def _seek_back(
         source.seek(partition, end if first is None else first.offset)
 
 
-def _text(missing: Missing) -> str:
+def _text(missing: MissingSocket) -> str:
     refused = f" (handshakes refused: {', '.join(missing.refusals)})" if missing.refusals else ""
     were = "media stream was" if missing.count == 1 else "media streams were"
     return (

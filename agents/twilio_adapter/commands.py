@@ -19,9 +19,9 @@ from agents.twilio_adapter.attempt import (
     without_invalid_sids,
 )
 from agents.twilio_adapter.conference_lookup import ConferenceFinder
-from agents.twilio_adapter.leg_lookup import ConferenceApi, Legs
+from agents.twilio_adapter.leg_lookup import ConferenceApi, LegLookup
 from agents.twilio_adapter.metrics import COMMAND_SECONDS, COMMANDS_ANSWERED, RETRIES
-from agents.twilio_adapter.request_gate import Gate
+from agents.twilio_adapter.request_gate import RequestGate
 from agents.twilio_adapter.turns import NoTurn
 from agents.twilio_adapter.verification import LegFetcher, LegVerifier
 from agents.twilio_adapter.waits import pause_for, wait_after
@@ -31,7 +31,7 @@ from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name
 from pipeline.twilio.errors import (
     ALREADY_STARTED,
-    Verdict,
+    ErrorVerdict,
     is_outcome_known,
     verdict_on_start,
     verdict_on_stop,
@@ -66,12 +66,14 @@ class Commands:
     """Carries out commands. `public_url`: the URL that Twilio streams to; `now`: the log's clock
     (ms), which also gave the times at which commands were issued and expire."""
 
-    def __init__(self, api: Api, gate: Gate, public_url: str, now: Callable[[], int]) -> None:
+    def __init__(
+        self, api: Api, gate: RequestGate, public_url: str, now: Callable[[], int]
+    ) -> None:
         self._api = api
         self._gate = gate
         self._public_url = public_url
         self._now = now
-        self._legs = Legs(api, gate)
+        self._legs = LegLookup(api, gate)
         self._verifier = LegVerifier(self._legs)
         self._finder = ConferenceFinder(self._legs, gate)
         self._fetcher = LegFetcher(self._legs)
@@ -142,7 +144,7 @@ class Commands:
             except TwilioError as error:
                 effort.failed(error)
                 verdict = verdict_on_start(error.status, error.code)
-                leg = None if verdict is Verdict.LOOK_UP_AGAIN else leg
+                leg = None if verdict is ErrorVerdict.LOOK_UP_AGAIN else leg
                 wait = wait_after(self._gate, error, verdict, effort)
             if wait is None:
                 return effort.answer("failed")
@@ -200,7 +202,7 @@ class Commands:
             sid = await self._gate.ask(effort, request)
         except TwilioError as error:
             verdict = verdict_on_start(error.status, error.code, error.message, repeated=repeated)
-            if verdict is not Verdict.DONE:
+            if verdict is not ErrorVerdict.DONE:
                 if not repeated and is_outcome_known(error.status):
                     self._knowledge.refused(command, leg)
                 raise
@@ -270,7 +272,7 @@ class Commands:
         try:
             await self._gate.ask(effort, request)
         except TwilioError as error:
-            if verdict_on_stop(error.status, error.code) is not Verdict.DONE:
+            if verdict_on_stop(error.status, error.code) is not ErrorVerdict.DONE:
                 raise
             effort.went("gone already")
         else:

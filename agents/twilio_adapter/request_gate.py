@@ -21,7 +21,7 @@ from agents.twilio_adapter.turns import Caller, NoTurn, Turn, Urgency
 from pipeline.runtime.telemetry import Health
 from pipeline.twilio import circuit_breaker
 from pipeline.twilio.circuit_breaker import CLOSED, Breaker, Passage, Trouble
-from pipeline.twilio.errors import Verdict, health_of_twilio
+from pipeline.twilio.errors import ErrorVerdict, health_of_twilio
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ _PROBLEMS = {
 }
 
 
-class Gate:
+class RequestGate:
     """All requests of a process go through one gate. `most`: how many may be under way at once;
     `check_account`: sends Twilio a request that belongs to no call, and raises `TwilioError`;
     `jitter`: returns a random number from 0 to 1."""
@@ -93,7 +93,7 @@ class Gate:
         try:
             return await self._ask(caller, request)
         except TwilioError as error:
-            if health_of_twilio(error.status, error.code) is Verdict.REFUSED:
+            if health_of_twilio(error.status, error.code) is ErrorVerdict.REFUSED:
                 await self._check_refusal(caller.name, error)
             raise
 
@@ -198,9 +198,9 @@ class Gate:
     def _judge(self, turn: Turn, error: TwilioError) -> None:
         assert turn.sent_at is not None
         match health_of_twilio(error.status, error.code):
-            case Verdict.REFUSED:
+            case ErrorVerdict.REFUSED:
                 pass  # `ask` checks the account after the request has left the gate
-            case Verdict.BACK_OFF:
+            case ErrorVerdict.BACK_OFF:
                 self._failed(turn, error)
             case _:
                 self._answered(turn.sent_at)
@@ -223,7 +223,7 @@ class Gate:
         if self.is_refused:
             return
         state = await self._account.state()
-        if state.verdict is Verdict.BACK_OFF:
+        if state.verdict is ErrorVerdict.BACK_OFF:
             self._become(circuit_breaker.refused(self._breaker, caller, _now()), error)
         self._take_in(state)
 
@@ -236,9 +236,9 @@ class Gate:
         self._take_in(await self._account.state())
 
     def _take_in(self, state: AccountState) -> None:
-        if state.verdict is Verdict.DONE:
+        if state.verdict is ErrorVerdict.DONE:
             self._answered(state.sent_at)
-        elif state.verdict is Verdict.REFUSED:
+        elif state.verdict is ErrorVerdict.REFUSED:
             self._become(circuit_breaker.account_refused(self._breaker, _now()), state.error)
         self._look()
 

@@ -15,7 +15,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from gateway.metrics import BUFFERED_BYTES
-from gateway.publishing.lanes import Lane, Lanes
+from gateway.publishing.lanes import PublishLane, PublishLanes
 from gateway.publishing.spill import Spills
 from gateway.publishing.spooler import STALLED_S, Pager
 from gateway.publishing.writer import Writer
@@ -44,7 +44,7 @@ class Publisher:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._lanes = Lanes(limit, spills, clock)
+        self._lanes = PublishLanes(limit, spills, clock)
         self._writer = Writer(make_producer, self._lanes, clock)
         wake = self._writer.make_ready
         self._pager = (
@@ -146,7 +146,7 @@ class Publisher:
         """Make `run` end."""
         self._stopping.set()
 
-    def _lane(self, topic: str, key: bytes | None, partition: int | None) -> Lane:
+    def _lane(self, topic: str, key: bytes | None, partition: int | None) -> PublishLane:
         lanes = self._lanes
         return lanes.of_key(topic, key) if partition is None else lanes.at(topic, partition)
 

@@ -31,7 +31,7 @@ class Item:
     put_at: float
 
 
-class Outbox:
+class SendQueue:
     """A queue that keeps its items until they are delivered, also after they were taken.
 
     `room`: counts the bytes of values in memory, for all partitions' queues. `paged_last`: the

@@ -22,7 +22,7 @@ from gateway.metrics import (
     RECORDS_PUBLISHED,
     RECORDS_REFUSED,
 )
-from gateway.publishing.lanes import Lane, Lanes
+from gateway.publishing.lanes import PublishLane, PublishLanes
 from gateway.publishing.refused_records import FINAL_ERRORS, REASON, substitute
 from gateway.publishing.send_queue import Item
 from pipeline.runtime.eager import Unfinished, begin
@@ -39,19 +39,19 @@ class Writer:
     def __init__(
         self,
         make_producer: Callable[[], AIOKafkaProducer],
-        lanes: Lanes,
+        lanes: PublishLanes,
         clock: Callable[[], float],
     ) -> None:
         self._make_producer = make_producer
         self._lanes = lanes
         self._clock = clock
-        self._ready: dict[Lane, None] = {}
+        self._ready: dict[PublishLane, None] = {}
         self._wake = asyncio.Event()
         self._failure: BaseException | None = None
         self.empty = asyncio.Event()
         self.acknowledged_at: float | None = None
 
-    def make_ready(self, lane: Lane) -> None:
+    def make_ready(self, lane: PublishLane) -> None:
         """Note that the lane may have records to send."""
         if lane.sending is None:
             self._ready[lane] = None
@@ -116,7 +116,7 @@ class Writer:
         if not self._lanes:
             self.empty.set()
 
-    def _send_in_task(self, lane: Lane, sending: Coroutine[Any, Any, None]) -> None:
+    def _send_in_task(self, lane: PublishLane, sending: Coroutine[Any, Any, None]) -> None:
         """Run `sending` in a task. Nothing else of the lane is sent until it is done."""
         del self._ready[lane]
         task = lane.sending = asyncio.create_task(sending)
@@ -131,7 +131,7 @@ class Writer:
 
         task.add_done_callback(done)
 
-    def _send(self, producer: AIOKafkaProducer, lane: Lane, item: Item) -> None:
+    def _send(self, producer: AIOKafkaProducer, lane: PublishLane, item: Item) -> None:
         """Hand an item to the producer; if that has to wait, continue in a task."""
         try:
             begun = begin(self._hand_over(producer, lane, item))
@@ -142,7 +142,7 @@ class Writer:
             self._send_in_task(lane, _ended(begun))
 
     async def _hand_over(
-        self, producer: AIOKafkaProducer, lane: Lane, item: Item
+        self, producer: AIOKafkaProducer, lane: PublishLane, item: Item
     ) -> asyncio.Future[Any] | None:
         """Hand an item to the producer and return the future of its answer. Return None if the
         item was not taken: the item, or its substitute, is then the next one to send."""
@@ -162,7 +162,7 @@ class Writer:
             return answer
         return None
 
-    async def _send_alone(self, producer: AIOKafkaProducer, lane: Lane, item: Item) -> None:
+    async def _send_alone(self, producer: AIOKafkaProducer, lane: PublishLane, item: Item) -> None:
         """Send an item in a producer batch of its own, so that a refusal can only concern this
         record."""
         while len(lane.outbox.in_flight()) > 1:
@@ -172,7 +172,7 @@ class Writer:
         if answer is not None:
             await asyncio.wait([answer])
 
-    def _refuse(self, lane: Lane, item: Item, error: BaseException) -> Item | None:
+    def _refuse(self, lane: PublishLane, item: Item, error: BaseException) -> Item | None:
         """Drop an item in flight. Return its substitute, None if it has none."""
         kind, value = substitute(item.value)
         RECORDS_REFUSED.labels(kind).inc()
@@ -189,7 +189,7 @@ class Writer:
         BATCHES_DROPPED.labels(REASON).inc()
         return lane.outbox.substitute(item.number, value)
 
-    def _answered(self, lane: Lane, item: Item, answer: asyncio.Future[Any]) -> None:
+    def _answered(self, lane: PublishLane, item: Item, answer: asyncio.Future[Any]) -> None:
         lane.moved.set()
         error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
         if error is not None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from gateway.admission.admission import Admission, Refused
+from gateway.admission.admission import Admission, HandshakeDenied
 from gateway.admission.refusals import Refusals
 from gateway.metrics import TICKET_SECONDS_OFF
 from gateway.publishing.publisher import Publisher
@@ -29,7 +29,7 @@ class HandshakeReports:
         if admission.ticket is not None:
             TICKET_SECONDS_OFF.set(0)
 
-    def refused(self, refused: Refused) -> None:
+    def refused(self, refused: HandshakeDenied) -> None:
         """Count a refused handshake. If its ticket is genuine, its call is not recorded: publish
         that, up to `MAX_REPORTS` times a second."""
         now = time.monotonic()

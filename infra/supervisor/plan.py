@@ -41,7 +41,7 @@ def instances(settings: Settings) -> list[tuple[Role, int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ProcessPlan:
     """The addresses of all services, and the programs to run with their environments."""
 
     settings: Settings

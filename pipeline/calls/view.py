@@ -20,7 +20,7 @@ from pipeline.calls.presence import (
     left_at,
     was_answered,
 )
-from pipeline.calls.sessions import Session, earlier, sessions_of, task_done
+from pipeline.calls.sessions import CallSession, earlier, sessions_of, task_done
 from pipeline.calls.workers import value
 from schemas.fast_dataclass import dataclass
 from schemas.records import Call, Connection, Leg, Transfer
@@ -57,7 +57,7 @@ class CallView:
     ended_at: int | None
     answered: bool
     never_answered: bool
-    sessions: tuple[Session, ...]
+    sessions: tuple[CallSession, ...]
     connections: tuple[Connection, ...]
     transfers: tuple[Transfer, ...]
     pending_transfer: bool
@@ -154,7 +154,7 @@ def _customer_left_at(legs: Legs) -> int | None:
 
 
 def _soft_end(
-    call: Call, sessions: tuple[Session, ...], legs: Legs, transferring: bool
+    call: Call, sessions: tuple[CallSession, ...], legs: Legs, transferring: bool
 ) -> int | None:
     # A worker who is absent may come back: the reservation is open.
     if any(session.ended_at is None or session.is_absent for session in sessions):
@@ -171,7 +171,7 @@ def _soft_end(
     return done
 
 
-def _is_pending(transfer: Transfer, sessions: tuple[Session, ...]) -> bool:
+def _is_pending(transfer: Transfer, sessions: tuple[CallSession, ...]) -> bool:
     begun = transfer.milestones.get("initiated")
     if begun is None or any(name in transfer.milestones for name in TRANSFER_ENDS):
         return False
@@ -186,13 +186,13 @@ def _state(call: Call, ended_at: int | None) -> CallState:
     return CallState.ACTIVE if ended_at is None else CallState.ENDED
 
 
-def _answered(call: Call, legs: Legs, sessions: tuple[Session, ...]) -> bool:
+def _answered(call: Call, legs: Legs, sessions: tuple[CallSession, ...]) -> bool:
     if "customer_joined" in call.facts or any(was_answered(leg) for leg in legs.customers):
         return True
     return bool(outside_parties(legs, sessions))
 
 
-def outside_parties(legs: Legs, sessions: tuple[Session, ...]) -> tuple[Leg, ...]:
+def outside_parties(legs: Legs, sessions: tuple[CallSession, ...]) -> tuple[Leg, ...]:
     """Return the answered legs that are not identified and cannot be a worker's, in the order in
     which they came. Each worker who accepted and of whom no leg is known in that session may have
     one of the legs: one that came after the worker was asked for and left after the worker
@@ -214,7 +214,7 @@ def _in_order(legs: Iterable[Leg]) -> list[Leg]:
     return sorted(answered, key=lambda leg: (came_at(leg) or 0, leg.call_sid))
 
 
-def _may_be_of(session: Session, leg: Leg) -> bool:
+def _may_be_of(session: CallSession, leg: Leg) -> bool:
     """Whether the leg came and left in the session's time. Callbacks are exact to the second."""
     left = left_at(leg)
     was_asked = session.created_at < (came_at(leg) or 0) + _SECOND
@@ -227,7 +227,7 @@ def _refused(call: Call, legs: Legs) -> bool:
     return over or "canceled" in call.milestones or bool(statuses & _NOT_ANSWERED)
 
 
-def _connection(session: Session, legs: Legs, *, ringing: bool) -> Connection:
+def _connection(session: CallSession, legs: Legs, *, ringing: bool) -> Connection:
     return Connection(
         reservation_sid=session.reservation_sid,
         extension=session.extension,
@@ -237,7 +237,7 @@ def _connection(session: Session, legs: Legs, *, ringing: bool) -> Connection:
     )
 
 
-def _connection_state(session: Session, legs: Legs, *, ringing: bool) -> ConnectionState:
+def _connection_state(session: CallSession, legs: Legs, *, ringing: bool) -> ConnectionState:
     if session.ended_at is not None:
         return ConnectionState.ENDED
     if session.started_at is None:

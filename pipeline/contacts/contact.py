@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.calls import view as calls
 from pipeline.calls.claims import contradictions
-from pipeline.calls.sessions import Session as WorkerSession
+from pipeline.calls.sessions import CallSession as WorkerSession
 from pipeline.calls.view import CallView
 from pipeline.calls.workers import value
 from pipeline.contacts.capture import capture_of

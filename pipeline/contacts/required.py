@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.calls.presence import was_answered
-from pipeline.calls.sessions import Session, task_done
+from pipeline.calls.sessions import CallSession, task_done
 from pipeline.calls.view import TRANSFER_ENDS, CallView, outside_parties
 from pipeline.calls.workers import value
 from pipeline.contacts.spans import Span, common, normalized
@@ -101,7 +101,7 @@ def _attended(seen: CallView) -> tuple[Span, ...]:
     return normalized(span for session in seen.sessions for span in _presence(session))
 
 
-def _presence(session: Session) -> Iterator[Span]:
+def _presence(session: CallSession) -> Iterator[Span]:
     """The time in which the worker was on the call: without the absences."""
     since = session.started_at
     if since is None:
@@ -141,7 +141,7 @@ def _moments(
     return sorted(found | set(history.changes(min(found), last)))
 
 
-def _deadlines(session: Session) -> Iterator[int]:
+def _deadlines(session: CallSession) -> Iterator[int]:
     """Yield the times between which a session that is not open can keep a recording running: the
     worker is being called, or has just left."""
     yield session.created_at
@@ -173,13 +173,13 @@ def _view_at(call: Call, seen: CallView, at: int) -> CallView:
     )
 
 
-def _first_time(session: Session) -> int:
+def _first_time(session: CallSession) -> int:
     if session.started_at is None:
         return session.created_at
     return min(session.created_at, session.started_at)
 
 
-def _session_at(session: Session, at: int) -> Session:
+def _session_at(session: CallSession, at: int) -> CallSession:
     if (session.ended_at or _FOREVER) <= at:
         return session
     gone = next((gone for gone, back in session.absences if gone <= at < back), None)

@@ -19,7 +19,7 @@ counts: the result depends on the call's summary, the versions of the list and `
 
 from dataclasses import dataclass
 
-from pipeline.calls.sessions import Session
+from pipeline.calls.sessions import CallSession
 from pipeline.calls.view import TRANSFER_ENDS, CallView
 from pipeline.policy.monitored_list import PolicyHistory, is_excluded
 from schemas.records import RecordingPolicy, Transfer
@@ -219,11 +219,11 @@ def _has_reservation(view: CallView, transfer: Transfer) -> bool:
     return any(s.created_at >= begun for s in view.sessions)
 
 
-def _is_pending(session: Session, now: int) -> bool:
+def _is_pending(session: CallSession, now: int) -> bool:
     return session.is_pending and now < session.created_at + PENDING_LIMIT_MS
 
 
-def _started(session: Session) -> int:
+def _started(session: CallSession) -> int:
     return session.started_at or 0
 
 

@@ -42,7 +42,7 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WatchdogLimits:
     """How long (s) each condition may last.
 
     `rebalancing` includes the table's recovery. `unanswered` is long because a new process could do
@@ -59,7 +59,7 @@ class Limits:
 class Watchdog:
     """Decides from observations whether the process is stuck. Pure."""
 
-    def __init__(self, first: Sight, limits: Limits = Limits()) -> None:
+    def __init__(self, first: Sight, limits: WatchdogLimits = WatchdogLimits()) -> None:
         self._limits = limits
         self._steady = first.at
         self._moved = first.at

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.faust_runner.adapter.transport import committable
-from agents.faust_runner.adapter.watchdog import Limits, Sight, Watchdog
+from agents.faust_runner.adapter.watchdog import Sight, Watchdog, WatchdogLimits
 from agents.faust_runner.core import Incoming, Observe, Output, Refusal, Step
 from agents.faust_runner.handler import Handler
 from agents.faust_runner.outbox import Change, Outbox
@@ -508,7 +508,7 @@ FIRST = Sight(at=0.0, rebalancing=False, busy=False, lag=0, handled=0, committed
 
 
 def _told(*sights: Sight) -> list[str | None]:
-    dog = Watchdog(FIRST, Limits(rebalancing=120, silent=30, uncommitted=60))
+    dog = Watchdog(FIRST, WatchdogLimits(rebalancing=120, silent=30, uncommitted=60))
     return [dog.see(sight) for sight in sights]
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from gateway.publishing.room import Room
-from gateway.publishing.send_queue import Item, Outbox
+from gateway.publishing.send_queue import Item, SendQueue
 from tests.examples import examples
 
 
@@ -16,7 +16,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.room = Room(100)
-        self.outbox = Outbox(self.room)
+        self.outbox = SendQueue(self.room)
         self.sizes: dict[int, int] = {}
         self.waiting: list[int] = []
         self.in_flight: list[int] = []

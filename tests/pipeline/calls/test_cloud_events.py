@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.calls.cloud_events import Readable, Swallowed, Unreadable, elements
+from pipeline.calls.cloud_events import Readable, Swallowed, UnreadableEvent, elements
 
 TASK = "WT" + "0123456789abcdef" * 2
 CALL = "CA" + "0123456789ABCDEF" * 2
@@ -78,7 +78,7 @@ def test_an_array_gives_its_elements_in_order() -> None:
     """Webhooks post arrays; rubbish among them spoils only itself."""
     good = json.loads(raw(data={"payload": {"task_sid": TASK}}))
     kinds = [type(element) for element in elements(json.dumps([good, 7, good]).encode())]
-    assert [Readable, Unreadable, Readable] == kinds
+    assert [Readable, UnreadableEvent, Readable] == kinds
 
 
 @pytest.mark.parametrize("event_type", ["com.twilio.taskrouter.task.painted", "org.other.thing"])
@@ -118,7 +118,7 @@ def test_unknown_types_are_readable_whatever_they_hold(event_type: str, data: An
 def test_rubbish_is_unreadable_with_its_reason(data: bytes, reason: str) -> None:
     """And keeps its bytes."""
     [element] = elements(data)
-    assert isinstance(element, Unreadable)
+    assert isinstance(element, UnreadableEvent)
     assert (reason, data) == (element.reason, element.original)
 
 
@@ -143,4 +143,4 @@ JSON = st.recursive(
 def test_nothing_ever_fails(data: bytes) -> None:
     """Whatever the bytes, each element is one of the three."""
     for element in elements(data):
-        assert isinstance(element, Readable | Swallowed | Unreadable)
+        assert isinstance(element, Readable | Swallowed | UnreadableEvent)

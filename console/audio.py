@@ -9,9 +9,8 @@ from typing import Protocol
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from console.conditions import none_match_fails
 from console.peaks import HEADER_BYTES, Peaks, find_samples
-from console.ranges import ByteRange, UnsatisfiableError, wanted_span
+from console.ranges import ByteRange, UnsatisfiableError, none_match_fails, wanted_span
 from schemas.records import ContactRecording
 
 PIECE_BYTES = 256 * 1024

@@ -25,13 +25,13 @@ from gateway.sessions import MediaSessions
 from gateway.sockets.handshakes import HandshakeReports
 from gateway.sockets.listener import BACKLOG, Reception
 from gateway.sockets.poller import Sockets
+from pipeline.runtime.eager import first_of
 from pipeline.runtime.kafka import producer
 from pipeline.runtime.kafka_watch import keep_using_kafka, until_usable
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.setting_values import listen_address
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
-from pipeline.runtime.waiting import first_of
 from schemas.records import GatewayAlive, GatewayStarted
 from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
 

@@ -23,7 +23,7 @@ from simulator.people import MONITORED_LIST
 from simulator.pipeline_process import PipelineDied, PipelineProcess, environment
 from simulator.player import Played, Player
 from simulator.result import ENV_FILE, RESULT_FILE, write_private, write_result
-from simulator.sids import Sids
+from simulator.script import Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.unlike import NONE, OTHERWISE, UnknownName, Unlike, parsed
 from simulator.unusual_tasks import CONFIGURED_CHANNEL

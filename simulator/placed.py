@@ -16,8 +16,7 @@ from xml.etree import ElementTree as ET
 from simulator.audio import Voice
 from simulator.events import rfc2822
 from simulator.media import clock
-from simulator.script import Json, LegStatus, Line
-from simulator.sids import Sids
+from simulator.script import Json, LegStatus, Line, Sids
 from simulator.world import ENDED, ApiError, World, WorldLeg, not_found
 
 INVALID_TO: Mapping[str, tuple[int, str]] = {

@@ -12,8 +12,7 @@ from simulator.console import ConsoleError
 from simulator.disorder import disordered
 from simulator.events import test_event
 from simulator.media import clock
-from simulator.script import AgentListed, EventSent, Json, Script, ScriptStep
-from simulator.sids import Sids
+from simulator.script import AgentListed, EventSent, Json, Script, ScriptStep, Sids
 from simulator.verify import began_after, differences, settled
 from simulator.world import World, WorldLeg
 

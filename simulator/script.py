@@ -7,6 +7,7 @@ shows, the voices, and the contact that the product must create.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from random import Random
 from typing import Any
 
 from simulator.audio import Voice
@@ -200,3 +201,14 @@ class Script:
     begins_at: int
     ends_at: int
     expectation: Expectation
+
+
+@dataclass(frozen=True, slots=True)
+class Sids:
+    """Generates SIDs. The same `random` gives the same SIDs."""
+
+    random: Random
+
+    def new(self, kind: str) -> str:
+        """Return a new SID. `kind`: its two letters, such as `CA` for a call."""
+        return f"{kind}{self.random.getrandbits(128):032x}"

@@ -29,8 +29,8 @@ from simulator.script import (
     ParticipantLeft,
     Script,
     ScriptStep,
+    Sids,
 )
-from simulator.sids import Sids
 from simulator.unlike import NONE, Unlike
 
 _PARTICIPANT = {"Hold": "false", "Muted": "false", "Coaching": "false"}

@@ -32,8 +32,7 @@ from simulator.resources import (
     media_stream_resource,
     participant_resource,
 )
-from simulator.script import Json
-from simulator.sids import Sids
+from simulator.script import Json, Sids
 from simulator.unlike import Unlike
 from simulator.world import ApiError, Conference, MediaStream, World, not_found
 

@@ -24,8 +24,8 @@ from simulator.script import (
     Line,
     ParticipantJoined,
     ParticipantLeft,
+    Sids,
 )
-from simulator.sids import Sids
 from simulator.unlike import NONE, Unlike
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})

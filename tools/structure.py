@@ -17,7 +17,11 @@ MIGRATIONS = "pipeline/store/migrations/"
 def python_files() -> list[Path]:
     """Return the Python files in git that exist, relative to `ROOT`, in order."""
     listed = subprocess.run(
-        ["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["git", "ls-files", "*.py"],  # noqa: S607
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return sorted(path for name in listed.stdout.split() if (ROOT / (path := Path(name))).exists())
 
@@ -66,6 +70,6 @@ def has_logic(source: str) -> bool:
     return bool(function_lengths(source))
 
 
-def test_of(module: Path) -> Path:
+def expected_test(module: Path) -> Path:
     """Return the path of the test module that belongs to a module."""
     return Path("tests") / module.parent / f"test_{module.name}"

@@ -5,8 +5,8 @@ import sys
 
 from aiokafka.errors import KafkaError
 
+from cli.rebuild.arguments import print_list
 from cli.rebuild.calls import CallsReport, RebuildRefused, rebuild_tracker
-from cli.rebuild.output import print_list
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
-from cli.rebuild.output import print_list
+from cli.rebuild.arguments import print_list
 from cli.rebuild.recordings import Chosen, NothingToRead, RecordingsReport, rebuild_recordings
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings

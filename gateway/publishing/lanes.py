@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from gateway.publishing.room import Room
-from gateway.publishing.send_queue import SendQueue
+from gateway.publishing.send_queue import Room, SendQueue
 from gateway.publishing.spill import Spills
 from pipeline.runtime.kafka import partition_of
 from schemas.topics import CALL_PARTITIONS

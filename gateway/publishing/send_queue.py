@@ -15,8 +15,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from gateway.publishing.room import Room
-
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -29,6 +27,23 @@ class Item:
     value: bytes
     partition: int | None
     put_at: float
+
+
+class Room:
+    """`limit` and `used` are bytes. The queues add to `used` and subtract from it themselves."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+    def filled(self) -> float:
+        """Return the used share of the limit; 1 or more if the limit is reached."""
+        return self.used / self.limit
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit is reached."""
+        return self.used >= self.limit
 
 
 class SendQueue:

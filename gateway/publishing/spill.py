@@ -16,8 +16,7 @@ from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 
-from gateway.publishing.room import Room
-from gateway.publishing.send_queue import Item
+from gateway.publishing.send_queue import Item, Room
 from gateway.publishing.spill_files import (
     FILE_BYTES,
     SpillFile,

@@ -19,11 +19,11 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 from prometheus_client import REGISTRY
 
 from pipeline.log_time import Measurement, OffsetEstimate
+from pipeline.runtime.eager import first_of
 from pipeline.runtime.kafka import ensure_topics, producer
 from pipeline.runtime.metrics import CLOCK_SKEW
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.telemetry import Health
-from pipeline.runtime.waiting import first_of
 from schemas.codec import encode
 from schemas.records import ClockProbe
 from schemas.topics import CLOCK

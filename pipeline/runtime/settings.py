@@ -41,7 +41,7 @@ from pipeline.runtime.setting_values import (
     checked_twilio_url,
     empty_as_unset,
 )
-from pipeline.twilio.numbers import e164
+from pipeline.twilio.sids import e164
 
 PREFIX = "FLEXCAPTURE_"
 

@@ -17,8 +17,7 @@ from simulator.placed import (
     number_of,
     program_of,
 )
-from simulator.script import LegStatus
-from simulator.sids import Sids
+from simulator.script import LegStatus, Sids
 from simulator.world import ApiError, World
 
 TWIML = '<Response><Say>one two</Say><Pause length="2"/><Say>three</Say></Response>'

@@ -14,8 +14,7 @@ from simulator.events import Account, iso
 from simulator.media import clock
 from simulator.player import PATIENCE_MS, CallProgress, Played, Player
 from simulator.result import RESULT_FILE, write_private, write_result
-from simulator.script import EventSent, Json
-from simulator.sids import Sids
+from simulator.script import EventSent, Json, Sids
 from simulator.view import Board, live_table, print_result
 from simulator.world import World
 

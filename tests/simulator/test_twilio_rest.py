@@ -27,8 +27,8 @@ from simulator.script import (
     Line,
     ParticipantJoined,
     ParticipantLeft,
+    Sids,
 )
-from simulator.sids import Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.world import World
 

@@ -30,8 +30,8 @@ from simulator.script import (
     LegChanged,
     LegStatus,
     ParticipantJoined,
+    Sids,
 )
-from simulator.sids import Sids
 from simulator.surplus import counted, surplus
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.unlike import NONE, OTHERWISE, UnknownName, Unlike, parsed

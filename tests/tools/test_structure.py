@@ -10,13 +10,13 @@ from pathlib import Path
 from tools.structure import (
     ROOT,
     classes_of,
+    expected_test,
     function_lengths,
     has_logic,
     lines_of,
     product_modules,
     public_classes,
     python_files,
-    test_of,
 )
 
 MAX_LINES = 300
@@ -56,7 +56,7 @@ def test_a_public_class_name_stands_for_one_class() -> None:
 def test_each_module_with_logic_has_a_test_module_of_its_name() -> None:
     """`tests/a/b/test_c.py` for `a/b/c.py`."""
     modules = [path for path in product_modules() if has_logic((ROOT / path).read_text())]
-    lacking = [str(path) for path in modules if not (ROOT / test_of(path)).exists()]
+    lacking = [str(path) for path in modules if not (ROOT / expected_test(path)).exists()]
     assert EXCEPTIONS["without a test module"] == sorted(lacking)
 
 
@@ -67,4 +67,4 @@ def test_the_facts_are_read_from_the_syntax() -> None:
     assert [2] == function_lengths(source)
     assert has_logic(source)
     assert not has_logic("X = 1\n")
-    assert Path("tests/a/b/test_c.py") == test_of(Path("a/b/c.py"))
+    assert Path("tests/a/b/test_c.py") == expected_test(Path("a/b/c.py"))

@@ -22,7 +22,7 @@ from schemas.records import GatewayAlive, HandshakeRefused
 from simulator import placed
 from simulator.media import Credentials
 from simulator.placed import BUSY, OWN_NUMBER
-from simulator.sids import Sids
+from simulator.script import Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.world import World
 

@@ -4,8 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.publishing.room import Room
-from gateway.publishing.send_queue import Item, SendQueue
+from gateway.publishing.send_queue import Item, Room, SendQueue
 from tests.examples import examples
 
 

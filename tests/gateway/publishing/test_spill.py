@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.publishing import spill as spill_module
-from gateway.publishing.room import Room
-from gateway.publishing.send_queue import Item
+from gateway.publishing.send_queue import Item, Room
 from gateway.publishing.spill import Spill, SpillInUse, Spills
 from pipeline.runtime.kafka import partition_of
 from tests.examples import examples

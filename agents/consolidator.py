@@ -11,14 +11,18 @@ from dataclasses import replace
 from typing import Protocol, TypeVar, cast, get_args
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
 from agents.faust_runner.core import Output, Step
 from agents.faust_runner.role import Partitions, RoleParts, RoleSpec
 from agents.faust_runner.runner import run_table_role
+from agents.metrics import (
+    CONTACT_SAVE_SECONDS,
+    CONTACTS_FINAL,
+    CONTACTS_SAVED,
+    UNMATCHED_RECORDINGS,
+)
 from agents.policy_topic import reading_policy
-from pipeline.contacts.capture import PENDING
 from pipeline.contacts.contact import contact, is_settled, unmatched
 from pipeline.contacts.state import (
     AWAITED_MS,
@@ -41,6 +45,7 @@ from pipeline.store.startup import ready
 from pipeline.twilio.check_tasks import is_check_task
 from schemas.codec import decode, encode
 from schemas.records import Contact, ContactRecording, ContactState
+from schemas.states import CaptureState
 from schemas.topics import CALLS, CONTACTS, POLICY, RECORDINGS, STREAM_EVENTS, WORKERS
 
 log = structlog.get_logger(__name__)
@@ -65,21 +70,6 @@ SETTLED = -1
 T = TypeVar("T")
 
 _INPUTS: tuple[type, ...] = get_args(Input)
-
-SAVED = Counter("flexcapture_contacts_saved", "Versions of contacts", ["outcome"])
-SAVING = Histogram(
-    "flexcapture_contact_save_seconds",
-    "Time to save a version of a contact",
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
-)
-FINAL = Counter(
-    "flexcapture_contacts_final",
-    "Ended contacts with complete recordings, by capture; counted again if it changes",
-    ["capture"],
-)
-UNMATCHED = Gauge(
-    "flexcapture_unmatched_recordings", "Recordings in the database that belong to no contact"
-)
 
 
 class ContactsCore:
@@ -137,16 +127,16 @@ class ContactsCore:
         """Forget the state: the records that it still waits for are no longer expected. If the
         contact's capture is still pending, publish a last version, computed for the time when that
         became certain."""
-        if state.capture != PENDING:
+        if state.capture != CaptureState.PENDING:
             return Step(None)
         last = contact(state, self._history, state.latest_at + AWAITED_MS)
-        if last is None or last.capture == PENDING:
+        if last is None or last.capture == CaptureState.PENDING:
             return Step(None)
         revised = replace(last, revision=last.revision + 1, updated_at=now)
         return Step(None, (Output(CONTACTS, state.task_sid, revised),))
 
 
-class Contacts(Protocol):
+class ContactStore(Protocol):
     """The part of `Repository` that is used here. The methods block."""
 
     def save(self, contact: Contact, state: bytes | None = None) -> bool:
@@ -173,7 +163,7 @@ class Contacts(Protocol):
 class Saver:
     """Saves and recalls contacts; retries while the database does not answer."""
 
-    def __init__(self, contacts: Contacts, health: Health, stop: asyncio.Event) -> None:
+    def __init__(self, contacts: ContactStore, health: Health, stop: asyncio.Event) -> None:
         self._contacts = contacts
         self._health = health
         self._stop = stop
@@ -200,7 +190,7 @@ class Saver:
         """Count the recordings without a contact every `COUNT_S` seconds until cancelled."""
         while True:
             with contextlib.suppress(SQLAlchemyError):  # saving reports a failing database
-                UNMATCHED.set(await asyncio.to_thread(self._contacts.count_unmatched))
+                UNMATCHED_RECORDINGS.set(await asyncio.to_thread(self._contacts.count_unmatched))
             await asyncio.sleep(COUNT_S)
 
     async def recall(self, key: str) -> ContactState | None:
@@ -213,15 +203,15 @@ class Saver:
     async def _save(self, made: Contact, state: bytes | None) -> bool:
         """Save a version of a contact; return whether it is now the latest."""
         try:
-            with SAVING.time():
+            with CONTACT_SAVE_SECONDS.time():
                 fresh = await self._insisting(lambda: self._contacts.save(made, state))
         except (DataError, IntegrityError):
             # A retry would not help. The contact is on `contacts`; the role continues with the
             # others.
             log.exception("contact refused by the database", task_sid=made.task_sid)
-            SAVED.labels("refused").inc()
+            CONTACTS_SAVED.labels("refused").inc()
             return False
-        SAVED.labels("saved" if fresh else "older").inc()
+        CONTACTS_SAVED.labels("saved" if fresh else "older").inc()
         return fresh
 
     async def _save_unmatched(
@@ -235,7 +225,7 @@ class Saver:
             )
         except (DataError, IntegrityError):
             log.exception("recordings refused by the database", task_sid=task_sid)
-            SAVED.labels("refused").inc()
+            CONTACTS_SAVED.labels("refused").inc()
 
     async def _insisting(self, work: Callable[[], T]) -> T:
         while True:
@@ -244,7 +234,7 @@ class Saver:
             except (DataError, IntegrityError):
                 raise
             except SQLAlchemyError as error:
-                SAVED.labels("failed").inc()
+                CONTACTS_SAVED.labels("failed").inc()
                 self._health.bad("database", f"no answer ({type(error).__name__})")
                 log.warning("no answer from the database; retrying", error=type(error).__name__)
                 await self._rest()
@@ -262,8 +252,11 @@ class Saver:
 
 def _count_final(before: ContactState | None, made: Contact) -> None:
     """Count a contact when its capture becomes final, and when a final capture changes."""
-    if not made.in_progress and made.capture not in (PENDING, before and before.capture):
-        FINAL.labels(made.capture).inc()
+    if not made.in_progress and made.capture not in (
+        CaptureState.PENDING,
+        before and before.capture,
+    ):
+        CONTACTS_FINAL.labels(made.capture).inc()
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:

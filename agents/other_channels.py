@@ -1,19 +1,14 @@
 """Calls in task channels that are not recorded: counted, and logged once a channel."""
 
 import structlog
-from prometheus_client import Counter
+
+from agents.metrics import IGNORED_CALLS
 
 log = structlog.get_logger(__name__)
 
 MAX_CHANNELS = 50
 """Further channels are counted together."""
 FURTHER = "further channels"
-
-IGNORED_CALLS = Counter(
-    "flexcapture_tracker_ignored_calls",
-    "Tasks with a call or a conference in a channel that FLEXCAPTURE_VOICE_CHANNELS does not name",
-    ["channel"],
-)
 
 
 class OtherChannels:

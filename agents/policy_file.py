@@ -13,7 +13,7 @@ AGREE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableList:
     """The file cannot be read or has invalid lines. `why`: a text for people."""
 
     why: str
@@ -37,7 +37,7 @@ class PolicyFile:
         self._since = 0.0
         self._parsed = MonitoredList((), ())
 
-    async def read(self) -> Entries | Unreadable | None:
+    async def read(self) -> Entries | UnreadableList | None:
         """Return the current entries, or why there are none. Return None while a new text has
         invalid lines."""
         if self._path is None:
@@ -50,14 +50,14 @@ class PolicyFile:
                 self._data = data
         except (OSError, UnicodeDecodeError) as error:
             self._data = None
-            return Unreadable(f"{self._path} cannot be read: {error}")
+            return UnreadableList(f"{self._path} cannot be read: {error}")
         agreed = self._clock() - self._since >= AGREE_S
         if not self._parsed.bad:
             return Entries(self._parsed.entries, agreed)
         if not agreed:
             return None
         wrong = "; ".join(str(line) for line in self._parsed.bad[:5])
-        return Unreadable(f"{self._path}: {wrong}")
+        return UnreadableList(f"{self._path}: {wrong}")
 
 
 def _parsed(data: bytes) -> MonitoredList:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
-from prometheus_client import Gauge
 
-from agents.policy_file import Entries, PolicyFile, Unreadable
+from agents.metrics import POLICY_DIFFERS, POLICY_HELD_BACK
+from agents.policy_file import Entries, PolicyFile, UnreadableList
 from agents.policy_topic import PolicyReader
 from agents.policy_writer import PolicyWriter, is_in_force
 from pipeline.policy.list_changes import Content, HeldBack, Plan, plan
@@ -38,14 +38,6 @@ NAMED = 3
 """The greatest number of entries that a health reason names."""
 SUMMARY = 1_000
 """The greatest number of entries in each list of a `PolicyHeldBack`."""
-
-HELD_BACK = Gauge(
-    "flexcapture_policy_held_back_entries",
-    "Entries whose removal from the monitored list is held back",
-)
-DIFFERS = Gauge(
-    "flexcapture_policy_differs", "1 while the monitored list's file and the list in force differ"
-)
 
 
 class PolicyPublisher:
@@ -112,7 +104,7 @@ class PolicyPublisher:
         match found:
             case None:
                 return False
-            case Unreadable(why):
+            case UnreadableList(why):
                 self._wanted = None
                 self._alarm(f"{why}; the last good list stays in force")
                 return True
@@ -181,7 +173,7 @@ class PolicyPublisher:
             if self._instance in self._reader.held_back or self._held is not None:
                 await self._writer.announce(self._instance, None)
             self._held = None
-            HELD_BACK.set(0)
+            POLICY_HELD_BACK.set(0)
             return
         base = self._reader.history.base.version
         if self._held is not None and (self._held.hash, self._held.base) == (self._hash, base):
@@ -202,7 +194,7 @@ class PolicyPublisher:
         )
         await self._writer.announce(self._instance, held)
         self._held = held
-        HELD_BACK.set(held.lost_entries)
+        POLICY_HELD_BACK.set(held.lost_entries)
 
     def _compare(self, wanted: Content) -> None:
         """Set health: bad while a loss is held back, or if the list in force has differed for too
@@ -210,10 +202,10 @@ class PolicyPublisher:
         history = self._reader.history
         if is_in_force(wanted, 0, history):
             self._differs_since = None
-            DIFFERS.set(0)
+            POLICY_DIFFERS.set(0)
             self._health.good("monitored-list")
             return
-        DIFFERS.set(1)
+        POLICY_DIFFERS.set(1)
         if self._differs_since is None:
             self._differs_since = self._clock()
         if self._held is not None and not self._failure:

@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Mapping
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from prometheus_client import Gauge
 
+from agents.metrics import EMAILS_SHARED, POLICY_VERSION, REUSED_POLICY_VERSIONS, WORKERS_RENAMED
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.kafka import consumer
 from pipeline.runtime.settings import Settings
@@ -28,16 +28,6 @@ HELD_BACK_KEY = "held-back:"
 """Prefix of a `PolicyHeldBack`'s key; the stream manager's instance follows."""
 ACCEPTED_KEY = "accepted:"
 """Prefix of a `PolicyAccepted`'s key; the content hash follows."""
-
-VERSION = Gauge("flexcapture_policy_version", "Latest known version of the monitored list")
-REUSED = Gauge(
-    "flexcapture_policy_reused_versions",
-    "Version numbers of `policy` that were published again with other content, or are damaged",
-)
-RENAMED = Gauge("flexcapture_workers_renamed", "Workers seen with more than one e-mail address")
-SHARED = Gauge(
-    "flexcapture_worker_emails_shared", "E-mail addresses seen with more than one worker"
-)
 
 
 class PolicyReader:
@@ -112,9 +102,9 @@ class PolicyReader:
                     self._next_offset = record.offset + 1
                 self._take((record.key or b"").decode(errors="replace"), record.value)
         if batches:
-            VERSION.set(self.history.latest.version)
-            RENAMED.set(self.history.workers.renamed)
-            SHARED.set(self.history.workers.shared_emails)
+            POLICY_VERSION.set(self.history.latest.version)
+            WORKERS_RENAMED.set(self.history.workers.renamed)
+            EMAILS_SHARED.set(self.history.workers.shared_emails)
             self._report()
 
     def _take(self, key: str, value: bytes | None) -> None:
@@ -139,7 +129,7 @@ class PolicyReader:
 
     def _report(self) -> None:
         history = self.history
-        REUSED.set(len(history.reused) + len(history.damaged))
+        REUSED_POLICY_VERSIONS.set(len(history.reused) + len(history.damaged))
         problem = ""
         if history.damaged and history.damaged[-1] > history.last_number:
             problem = f"version {history.damaged[-1]} is damaged and was left out: change the list"

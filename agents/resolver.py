@@ -8,12 +8,12 @@ writes the names in reservations to `workers.seen`; the resolver writes all name
 """
 
 import asyncio
-
-from prometheus_client import Counter
+from typing import Any
 
 from agents.faust_runner.core import Output, Refusal, Step
 from agents.faust_runner.role import RoleParts, RoleSpec
 from agents.faust_runner.runner import run_table_role
+from agents.metrics import EVENTS_LET_GO, EVENTS_RESOLVED
 from pipeline.calls.aliases import Resolved, TooManyWaiting, heard, taught, wakes_at
 from pipeline.calls.cloud_events import known_callback
 from pipeline.calls.identities import with_sighting
@@ -27,11 +27,6 @@ SPEC = RoleSpec(
     name=Role.RESOLVER,
     sources=(CTI_EVENTS, CALL_ALIASES, WORKERS_SEEN),
     targets=(CTI_RESOLVED, WORKERS),
-)
-
-RESOLVED = Counter("flexcapture_resolver_resolved_total", "Events with their task found")
-LET_GO = Counter(
-    "flexcapture_resolver_let_go_total", "Events dropped because their task was never found"
 )
 
 
@@ -71,7 +66,6 @@ class ResolverCore:
         """Forget a leg after its time. Workers are kept."""
         if isinstance(state, Worker) or now < wakes_at(state):
             return Step(state)
-        LET_GO.inc(len(state.waiting))
         return Step(None)
 
     def wakes_at(self, state: Kept) -> int | None:
@@ -87,14 +81,20 @@ def _worker_step(key: str, state: Worker | None, seen: WorkerSeen, now: int) -> 
 
 
 def _step(found: Resolved) -> Step[Kept]:
-    RESOLVED.inc(len(found.passed_on))
     events = (Output(CTI_RESOLVED, e.task_sid or "", e) for e in found.passed_on)
     contested = (Output(CTI_RESOLVED, each.task_sid, each) for each in found.contested)
     return Step(found.state, (*events, *contested))
 
 
+def count(_key: str, before: Kept | None, _record: Any, step: Step[Kept], _now: int) -> None:
+    """Count the events that a step passes on or drops."""
+    EVENTS_RESOLVED.inc(sum(isinstance(output.record, CtiEvent) for output in step.outputs))
+    if isinstance(before, CallAliasState) and step.state is None:
+        EVENTS_LET_GO.inc(len(before.waiting))
+
+
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     """Run the resolver until `stop` is set."""
     async with log_clock(settings, health) as clock:
-        parts = RoleParts(core=ResolverCore())
+        parts = RoleParts(core=ResolverCore(), observe=count)
         await run_table_role(settings, health, stop, SPEC, parts, clock=clock)

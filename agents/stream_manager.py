@@ -64,7 +64,6 @@ class StreamsCore:
         self._history = history
         self._backlog = backlog
         self._gateways = Gateways()
-        self._metrics = StreamMetrics()
 
     def on_record(
         self, key: str, state: CallStreams | None, record: object, now: int
@@ -75,9 +74,7 @@ class StreamsCore:
         match record:
             case MediaStreamOpened() | MediaStreamClosed():
                 self._gateways.heard(record.gateway, record.epoch)
-            case CommandAnswered():
-                self._metrics.answered(record)
-            case Call():
+            case CommandAnswered() | Call():
                 pass
             case RecordingDecided() | MediaStreamChanged() if state is not None:
                 again = manager.on_own(state, record, self._history, gateways=self._gateways)
@@ -103,7 +100,6 @@ class StreamsCore:
         """Time passed."""
         if self.hears(state):
             self._gateways.ticked(now)
-        self._metrics.ticked(key, state, now)
         following = manager.on_tick(
             state, self._history, now, gateways=self._gateways, hasty=self._is_hasty()
         )
@@ -119,7 +115,6 @@ class StreamsCore:
         return self._step(key, following)
 
     def _step(self, key: str, following: manager.Next) -> Step[CallStreams]:
-        self._metrics.published(following)
         outputs = [output for told in following.told for output in _outputs(key, told)]
         return Step(following.state, tuple(outputs))
 
@@ -204,6 +199,7 @@ async def _manage(
         core=core,
         rules=lambda now: reader.history.at(now).version,
         broadcasts=core,
+        observe=StreamMetrics().observe,
         backlog=backlog,
         companions=(follow, publish),
     )

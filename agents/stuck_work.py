@@ -5,21 +5,17 @@ and the records that wait for it expire unread. Another process may have a disk 
 """
 
 import asyncio
+import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client import Gauge
 
-from agents.process_end import end_process_soon
+from agents.metrics import STUCK_SECONDS
 from pipeline.runtime.telemetry import Health
 
 log = structlog.get_logger(__name__)
-
-STUCK = Gauge(
-    "flexcapture_stuck_seconds",
-    "Time for which waiting work has made no progress, 0 while it does; the process ends at 150",
-)
 
 
 class StuckWork(RuntimeError):
@@ -71,7 +67,7 @@ async def end_if_stuck(
     while True:
         what, moved = look()
         seconds = movement.see(loop.time(), waits=bool(what), moved=moved)
-        STUCK.set(seconds)
+        STUCK_SECONDS.set(seconds)
         if seconds < limits.bad:
             health.good("stuck")
         else:
@@ -81,3 +77,11 @@ async def end_if_stuck(
             (end or end_process_soon)()
             raise StuckWork(what)
         await asyncio.sleep(limits.look_every)
+
+
+def end_process_soon(status: int = 1) -> None:
+    """End this process in 3 s with `status`, even if an app or a thread does not stop. Otherwise it
+    would keep the process alive, and the role would not be restarted."""
+    timer = threading.Timer(3.0, os._exit, (status,))
+    timer.daemon = True
+    timer.start()

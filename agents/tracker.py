@@ -10,16 +10,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 import structlog
-from prometheus_client import Counter
 
 from agents.faust_runner.core import Output, Refusal, Step
 from agents.faust_runner.role import RoleParts, RoleSpec
 from agents.faust_runner.runner import run_table_role
-from agents.other_channels import OtherChannels
 from agents.ticking import Ticking
+from agents.tracker_metrics import REPEATED, TrackerMetrics
 from pipeline.calls.aliases import learned
-from pipeline.calls.channels import VOICE_CHANNELS, names_call
-from pipeline.calls.claims import new_contradictions
+from pipeline.calls.channels import VOICE_CHANNELS
 from pipeline.calls.events import Silent
 from pipeline.calls.identities import Named, sightings
 from pipeline.calls.lifetime import (
@@ -33,8 +31,6 @@ from pipeline.calls.lifetime import (
     remaining,
     wakes_at,
 )
-from pipeline.calls.view import IGNORED
-from pipeline.calls.workers import value
 from pipeline.runtime.kafka import know_topics, producer
 from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import Role, Settings
@@ -64,32 +60,14 @@ WRITTEN_MS = 10 * 60 * 1000
 """The same names of a worker are written once in this time: they hardly ever change."""
 MAX_WRITTEN = 50_000
 
-SILENT = Counter("flexcapture_tracker_ignored_total", "Events that say nothing", ["reason"])
-REPEATED = Counter("flexcapture_tracker_repeated_total", "Events that changed nothing")
-VERSIONS = Counter("flexcapture_tracker_versions_total", "Versions of calls", ["state"])
-SWEPT = Counter("flexcapture_tracker_swept_total", "Calls closed because their end never came")
-CONTRADICTIONS = Counter(
-    "flexcapture_tracker_contradictions",
-    "Attributes of a task or worker that were changed to contradict what they said first; the "
-    "first holds",
-    ["fact"],
-)
-FORGOTTEN = Counter("flexcapture_tracker_forgotten_total", "Calls whose state was dropped")
-
 
 class TrackerCore:
     """The state of a key is its call, or the mark of a forgotten one; every new version is
     published, and so are its legs and the names of its workers. `voice_channels`: lower-case names
-    of task channels; `report_ignored`: is called with the name of another channel once for each of
-    its tasks that has a call."""
+    of task channels."""
 
-    def __init__(
-        self,
-        voice_channels: frozenset[str] = VOICE_CHANNELS,
-        report_ignored: Callable[[str], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, voice_channels: frozenset[str] = VOICE_CHANNELS) -> None:
         self._voice_channels = voice_channels
-        self._report_ignored = report_ignored
         self._written: dict[tuple[str, tuple[Named, ...]], int] = {}
 
     def on_record(self, key: str, state: Kept | None, record: Input, now: int) -> Step[Kept]:
@@ -103,17 +81,12 @@ class TrackerCore:
         outputs = _versions(key, left.versions)
         match self._heard(left.state, record, now):
             case Silent(reason=reason):
-                SILENT.labels(reason).inc()
-                return Step(state)
+                return Step(state, ignored=reason)
             case TooLate(detail=detail):
                 return Step(left.state, outputs, Refusal("too-late", detail))
             case Heard(state=after, news=news):
                 if news is None:
-                    REPEATED.inc()
-                    return Step(after, outputs)
-                self._look_at_channel(_call(left.state), news)
-                for each in new_contradictions(_call(left.state), news):
-                    CONTRADICTIONS.labels(each.name).inc()
+                    return Step(after, outputs, ignored=REPEATED)
                 told = (
                     *_versions(key, (news,)),
                     *_aliases(left.state, news),
@@ -127,10 +100,6 @@ class TrackerCore:
         if isinstance(record, LegContested):
             return hear_contested(state, record, now)
         return hear(state, record, now, self._voice_channels)
-
-    def _look_at_channel(self, before: Call | None, after: Call) -> None:
-        if _is_ignored_call(after) and not _is_ignored_call(before):
-            self._report_ignored(value(after.facts, "channel") or "")
 
     def _sightings(self, before: Kept | None, after: Call, now: int) -> tuple[Output, ...]:
         """Return the new names of the call's workers, unless this process wrote them lately."""
@@ -147,9 +116,6 @@ class TrackerCore:
     def on_tick(self, key: str, state: Kept, now: int) -> Step[Kept]:
         """Sweeps a call that has no end, forgets what no event can reach any more."""
         left = aged(state, now)
-        SWEPT.inc(len(left.versions))
-        if isinstance(state, Call) and not isinstance(left.state, Call):
-            FORGOTTEN.inc()
         return Step(left.state, _versions(key, left.versions))
 
     def wakes_at(self, state: Kept) -> int | None:
@@ -157,13 +123,7 @@ class TrackerCore:
         return wakes_at(state)
 
 
-def _is_ignored_call(call: Call | None) -> bool:
-    return call is not None and call.state == IGNORED and names_call(call)
-
-
 def _versions(key: str, calls: Sequence[Call]) -> tuple[Output, ...]:
-    for call in calls:
-        VERSIONS.labels(call.state).inc()
     return tuple(Output(CALLS, key, call) for call in calls)
 
 
@@ -183,8 +143,8 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         async def ticking(owned: Callable[[], frozenset[int]]) -> None:
             await write_ticks(settings, owned, clock.seconds)
 
-        core = TrackerCore(settings.voice_channels, OtherChannels().report)
-        parts = RoleParts(core=core, companions=(ticking,))
+        core = TrackerCore(settings.voice_channels)
+        parts = RoleParts(core=core, observe=TrackerMetrics().observe, companions=(ticking,))
         await run_table_role(settings, health, stop, SPEC, parts, clock=clock)
 
 

@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaProducer
 
 from benchmarks.calls import kinesis_records
 from bridge.kinesis_reader import Batch
-from bridge.shard_carrier import Reader, ShardCarrier, World, Writer
+from bridge.shard_carrier import BatchWriter, CarrierWorld, Reader, ShardCarrier
 from bridge.transactions import ShardWriter
-from pipeline.kinesis.messages import KinesisRecord, Limits, Message
+from pipeline.kinesis.messages import KinesisRecord, Message, SizeLimits
 from pipeline.kinesis.shard_ref import Incarnation, Place
 from pipeline.runtime.kafka import partition_of, producer
 from pipeline.runtime.log_clock import machine_clock
@@ -84,13 +84,13 @@ class BareWriter:
         await self._producer.stop()
 
 
-def make_world(settings: Settings, records: Sequence[KinesisRecord], bare: bool) -> World:
+def make_world(settings: Settings, records: Sequence[KinesisRecord], bare: bool) -> CarrierWorld:
     """Return a world with one shard and no other process."""
 
     async def settled() -> None: ...
 
-    async def limits() -> Limits:
-        return Limits()
+    async def limits() -> SizeLimits:
+        return SizeLimits()
 
     async def checkpoint(_: Place) -> BridgeCheckpoint | None:
         return None
@@ -101,10 +101,10 @@ def make_world(settings: Settings, records: Sequence[KinesisRecord], bare: bool)
     async def incarnation() -> Incarnation:
         return _PLACE.incarnation
 
-    def writer(place: Place, limits: Limits) -> Writer:
+    def writer(place: Place, limits: SizeLimits) -> BatchWriter:
         return BareWriter(settings) if bare else ShardWriter(settings, place, limits)
 
-    return World(
+    return CarrierWorld(
         instance="bench",
         health=Health(),
         settled=settled,

@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 
 from benchmarks.load import Load
-from benchmarks.local import BenchmarkFailed, Local, Running, child, role
+from benchmarks.local import BenchmarkFailed, Local, RunningPipeline, child, role
 from benchmarks.rows import Row
 from infra.ports import chosen
 from pipeline.runtime.kafka import consumer
@@ -74,7 +74,7 @@ def _product(here: Local, seconds: float) -> tuple[float, int]:
     return rate, int(told["frames"]) - asyncio.run(_on_kafka(here, prefix))
 
 
-def _frames(gateway: Running) -> float:
+def _frames(gateway: RunningPipeline) -> float:
     return gateway.counted("flexcapture_gateway_frames_total")
 
 

@@ -14,7 +14,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer
 
 from benchmarks.kinesis import BareReader, Putter
-from benchmarks.local import BenchmarkFailed, Local, Running, emulator, role
+from benchmarks.local import BenchmarkFailed, Local, RunningPipeline, emulator, role
 from benchmarks.rows import Row, percentile
 from infra.local.kinesis import LocalKinesis
 from pipeline.runtime.kafka import consumer, ensure_topics
@@ -45,7 +45,7 @@ def run(here: Local, quick: bool) -> list[Row]:
     return [_row(50, waits, floor, 130), _row(99, waits, floor, 280)]
 
 
-def _carries(bridge: Running) -> bool:
+def _carries(bridge: RunningPipeline) -> bool:
     return bridge.counted("flexcapture_bridge_reads_total", result="ok") >= 10
 
 

@@ -15,7 +15,7 @@ from benchmarks.rows import Row, percentile
 from simulator.building import CallBuilder
 from simulator.cases import scripts
 from simulator.console import Console, Endpoints
-from simulator.demo import MonitoredList, Simulation
+from simulator.demo import DemoList, Simulation
 from simulator.media import clock
 from simulator.openings import conversation_begins
 from simulator.pipeline_process import PipelineDied, PipelineProcess, environment
@@ -94,7 +94,7 @@ async def _measured(state_dir: Path, calls: int) -> Waits:
             "TWILIO_ACCOUNT_SID": credentials.account_sid,
             "TWILIO_AUTH_TOKEN": credentials.auth_token,
             "TWILIO_API_URL": rest.url,
-            "MONITORED_AGENTS": str(MonitoredList(state_dir / "agents.txt").path),
+            "MONITORED_AGENTS": str(DemoList(state_dir / "agents.txt").path),
         }
         async with PipelineProcess(state_dir, environment(settings), lambda _: None) as pipeline:
             async with asyncio.timeout(READY_S):
@@ -115,7 +115,7 @@ async def _played(simulation: Simulation, endpoints: Endpoints, calls: int) -> W
         async with asyncio.TaskGroup() as group:
             for script in made:
                 of = waits if script in counted else Waits()
-                group.create_task(Caller(simulation, putter, console, of).call(script))
+                group.create_task(LatencyCaller(simulation, putter, console, of).call(script))
         reader.stop()
         await reading
     for script in counted:
@@ -127,7 +127,7 @@ async def _played(simulation: Simulation, endpoints: Endpoints, calls: int) -> W
     return waits
 
 
-class Caller:
+class LatencyCaller:
     """Plays one call, and waits for its results."""
 
     def __init__(

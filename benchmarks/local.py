@@ -88,7 +88,7 @@ def local() -> Iterator[Local]:
             yield here
 
 
-class Running:
+class RunningPipeline:
     """A running process. `http`: the address of its /healthz and /metrics, if it has one."""
 
     def __init__(self, process: "subprocess.Popen[str]", log_file: Path, http: str | None) -> None:
@@ -183,7 +183,7 @@ def _without_os_error(done: Callable[[], bool]) -> bool:
 @contextmanager
 def role(
     here: Local, name: Role, settings: Mapping[str, str], more: Mapping[str, str] | None = None
-) -> Iterator[Running]:
+) -> Iterator[RunningPipeline]:
     """Run a role of the product in its own process, as `flexcapture ROLE` does. `more`: variables
     that are not our settings."""
     http = f"127.0.0.1:{chosen(['http'], {}, [])['http']}"
@@ -205,7 +205,7 @@ def emulator(here: Local) -> Iterator[LocalKinesis]:
 @contextmanager
 def child(
     here: Local, module: str, arguments: object, settings: Mapping[str, str]
-) -> Iterator[Running]:
+) -> Iterator[RunningPipeline]:
     """Run `benchmarks.MODULE` in its own process, with its arguments as one JSON text."""
     command = [sys.executable, "-m", f"benchmarks.{module}", json.dumps(arguments)]
     with _process(here, module, command, environment(settings), None) as started:
@@ -215,7 +215,7 @@ def child(
 @contextmanager
 def _process(
     here: Local, name: str, command: Sequence[str], variables: Mapping[str, str], http: str | None
-) -> Iterator[Running]:
+) -> Iterator[RunningPipeline]:
     log_file = here.directory / f"{name}.log"
     with log_file.open("ab") as log:
         process = subprocess.Popen(
@@ -228,7 +228,7 @@ def _process(
             start_new_session=True,
         )
     try:
-        yield Running(process, log_file, http)
+        yield RunningPipeline(process, log_file, http)
         process.terminate()
         process.wait(STOP_S)
     except subprocess.TimeoutExpired:

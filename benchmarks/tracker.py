@@ -6,7 +6,7 @@ import time
 from benchmarks.calls import kinesis_records
 from benchmarks.local import Local, child, role
 from benchmarks.rows import Row
-from pipeline.kinesis.messages import Limits, messages_of
+from pipeline.kinesis.messages import SizeLimits, messages_of
 from pipeline.kinesis.shard_ref import Place
 from pipeline.runtime.kafka import ensure_topics, producer
 from pipeline.runtime.settings import Role
@@ -46,7 +46,7 @@ async def _filled(here: Local, prefix: str, count: int) -> int:
     now, place, sent = time.time_ns() // 1_000_000, Place("bench", 0, "shard-0"), 0
     try:
         for record in kinesis_records(count, now):
-            for message in messages_of(place, record, Limits(), now):
+            for message in messages_of(place, record, SizeLimits(), now):
                 if message.topic == CTI_EVENTS.name:
                     await writer.send(settings.prefixed(message.topic), message.value, message.key)
                     sent += 1

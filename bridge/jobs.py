@@ -12,12 +12,13 @@ from typing import Protocol
 from bridge.checkpoints import Checkpoints, checkpoint_partition
 from bridge.leases import Leases
 from bridge.transactions import ShardWriter
-from pipeline.kinesis.lineage import Plan
-from pipeline.kinesis.messages import Limits
+from pipeline.kinesis.lineage import ShardPlan
+from pipeline.kinesis.messages import SizeLimits
 from pipeline.kinesis.pacing import LIVE_SHARE, REPLAY_SHARE, Share
 from pipeline.kinesis.period import ALWAYS, Period
 from pipeline.kinesis.shard_ref import LIVE, Incarnation, Place
-from pipeline.runtime.settings import LATEST, PREFIX, TRIM_HORIZON, Settings, SettingsError
+from pipeline.runtime.setting_values import LATEST, TRIM_HORIZON
+from pipeline.runtime.settings import PREFIX, Settings, SettingsError
 from pipeline.times import moment, rfc3339
 from schemas.records import BridgePeriod
 from schemas.topics import BRIDGE_CHECKPOINTS
@@ -52,7 +53,7 @@ class Errand(Protocol):
         """Return the period of the stream to read. None: another process has to write it; ask
         again after the next checkpoint. Raise Kafka's errors, and `SettingsError`."""
 
-    def is_done(self, plan: Plan, incarnation: Incarnation) -> bool:
+    def is_done(self, plan: ShardPlan, incarnation: Incarnation) -> bool:
         """Whether all work is done. Raise `ReplayFailed`."""
 
 
@@ -94,7 +95,7 @@ class Live:
     def _begins_at(self) -> int:
         return self.asked_at if self.start == LATEST else moment(self.start)
 
-    def is_done(self, plan: Plan, incarnation: Incarnation) -> bool:  # noqa: ARG002 - never
+    def is_done(self, plan: ShardPlan, incarnation: Incarnation) -> bool:  # noqa: ARG002 - never
         """Return False: the live bridge has no end."""
         return False
 
@@ -110,7 +111,7 @@ class Replay:
     found: Period | None = None
     """The period that is replayed, once it is known."""
     _of: Incarnation | None = None
-    _plan: Plan | None = None
+    _plan: ShardPlan | None = None
     _checkpoints: Checkpoints | None = None
 
     async def period(self, desk: Desk, incarnation: Incarnation) -> Period | None:
@@ -127,7 +128,7 @@ class Replay:
             )
         return self.found
 
-    def is_done(self, plan: Plan, incarnation: Incarnation) -> bool:
+    def is_done(self, plan: ShardPlan, incarnation: Incarnation) -> bool:
         """See `Errand`. True once every shard is copied to the period's end."""
         if self._of is not None and incarnation != self._of:
             raise ReplayFailed("the Kinesis stream was deleted and created again meanwhile")
@@ -155,7 +156,7 @@ async def agreed(desk: Desk, place: Place, wanted: Callable[[], Period]) -> Peri
     write the one that `wanted` returns. Raise `TimeoutError` or `KafkaError`."""
     # The order matters, as with a shard. 1: fence all other writers of this period. 2: then read
     # their records, which cannot change any more.
-    writer = ShardWriter(desk.settings, place, Limits())
+    writer = ShardWriter(desk.settings, place, SizeLimits())
     try:
         await writer.start()
         await desk.checkpoints.caught_up(checkpoint_partition(place))

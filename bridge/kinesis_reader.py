@@ -17,8 +17,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
-from prometheus_client import Counter
 
+from bridge.metrics import READS
 from bridge.unavailable import (
     KinesisUnavailable,
     StreamAbsent,
@@ -44,7 +44,6 @@ _THROTTLED = frozenset(
 )
 _STALE_ITERATOR = frozenset({"ExpiredIteratorException"})
 
-_reads = Counter("flexcapture_bridge_reads_total", "GetRecords calls by how they ended", ["result"])
 
 T = TypeVar("T")
 
@@ -200,10 +199,10 @@ class ShardReader:
                 answer = await call(self._executor, self._get)
             except KinesisUnavailable as error:
                 if not self._overcome(error):
-                    _reads.labels("failed").inc()
+                    READS.labels("failed").inc()
                     raise
             else:
-                _reads.labels("ok").inc()
+                READS.labels("ok").inc()
                 size = sum(len(record["Data"]) for record in answer["Records"])
                 self._pace = self._pace.answered(time.monotonic(), size)
                 return self._batch(answer)
@@ -234,11 +233,11 @@ class ShardReader:
         """Whether the read may be repeated at once. Sets when, and with which iterator."""
         code = code_of(error.__cause__)
         if code in _STALE_ITERATOR:
-            _reads.labels("expired").inc()
+            READS.labels("expired").inc()
             self._iterator = None
             return True
         if code in _THROTTLED:
-            _reads.labels("throttled").inc()
+            READS.labels("throttled").inc()
             self._pace = self._pace.refused(time.monotonic(), random.random())  # noqa: S311
             return True
         self._iterator = None

@@ -9,14 +9,14 @@ from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
-from prometheus_client import Gauge
 
 from bridge.checkpoint_cleanup import Retirement
 from bridge.checkpoints import Blocked, Checkpoints, checkpoint_partition
 from bridge.jobs import CLOCK_ERROR_MS, Desk, Errand, check_start, live
 from bridge.kinesis_reader import DEFAULT_STREAM, Kinesis, ShardReader
 from bridge.leases import Leases, group_of
-from bridge.shard_carrier import End, ShardCarrier, World
+from bridge.metrics import SHARDS, SHARDS_READABLE
+from bridge.shard_carrier import CarrierWorld, CarryEnd, ShardCarrier
 from bridge.topic_limits import topic_limits
 from bridge.transactions import ShardWriter
 from bridge.unavailable import KinesisUnavailable, StreamAbsent
@@ -36,12 +36,6 @@ LIST_SECONDS = 5.0
 RETRY_SECONDS = 1.0
 STOP_SECONDS = 5.5
 SWITCH_SECONDS = 0.0005
-
-_readable = Gauge(
-    "flexcapture_bridge_shards_readable",
-    "Shards that must be copied now, by any process, as this one sees it",
-)
-_shards = Gauge("flexcapture_bridge_shards", "Shards copied by this process")
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -120,7 +114,7 @@ class Bridge:
         self._period: tuple[Incarnation, Period] | None = None
         self._listed: tuple[lineage.Shard, ...] = ()
         self._carriers: dict[Place, tuple[ShardCarrier, asyncio.Task[None]]] = {}
-        self._world = World(
+        self._world = CarrierWorld(
             instance=settings.instance,
             health=health,
             settled=self.leases.settled.wait,
@@ -217,10 +211,10 @@ class Bridge:
                 task = group.create_task(self._carry(place, carrier), name=place.key)
                 self._carriers[place] = carrier, task
             self._carriers[place][0].closed = shard.closed
-        _shards.set(len(self._carriers))
+        SHARDS.set(len(self._carriers))
 
     def _wanted(self) -> tuple[Period, dict[Place, lineage.Shard]]:
-        _readable.set(0)
+        SHARDS_READABLE.set(0)
         if self._incarnation is None or self._period is None:
             return ALWAYS, {}
         of, period = self._period
@@ -228,7 +222,7 @@ class Bridge:
             return ALWAYS, {}
         finished = self.checkpoints.finished(self._incarnation, self._name)
         plan = lineage.plan(self._listed, finished)
-        _readable.set(len(plan.readable))
+        SHARDS_READABLE.set(len(plan.readable))
         self.done = self._errand.is_done(plan, self._incarnation)
         places = {self._place(s.shard_id): s for s in self._listed if s.shard_id in plan.readable}
         return period, {p: s for p, s in places.items() if self.leases.has(p)}
@@ -240,7 +234,7 @@ class Bridge:
 
     async def _carry(self, place: Place, carrier: ShardCarrier) -> None:
         try:
-            if await carrier.run() is End.FINISHED:
+            if await carrier.run() is CarryEnd.FINISHED:
                 await self.checkpoints.caught_up(checkpoint_partition(place))
         finally:
             del self._carriers[place]

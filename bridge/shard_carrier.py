@@ -9,11 +9,11 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError, ProducerFenced
-from prometheus_client import Gauge
 
 from bridge.kinesis_reader import Batch
+from bridge.metrics import BEHIND_MS, READ_AT_SECONDS
 from bridge.unavailable import KinesisUnavailable, StreamAbsent
-from pipeline.kinesis.messages import Limits, Message, Portion, portions
+from pipeline.kinesis.messages import Message, Portion, SizeLimits, portions
 from pipeline.kinesis.period import ALWAYS, Period
 from pipeline.kinesis.shard_ref import Incarnation, Place
 from pipeline.runtime.telemetry import Health
@@ -21,14 +21,6 @@ from schemas.records import BridgeCheckpoint
 
 log = structlog.get_logger(__name__)
 
-_behind = Gauge(
-    "flexcapture_bridge_behind_ms", "How far reading is behind the shard's tip (ms)", ["shard"]
-)
-_read_at = Gauge(
-    "flexcapture_bridge_read_at_seconds",
-    "When the shard was last read, or given to this process if it was not yet (log time, s)",
-    ["shard"],
-)
 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 5.0
@@ -53,7 +45,7 @@ class Reader(Protocol):
         """Release the reader."""
 
 
-class Writer(Protocol):
+class BatchWriter(Protocol):
     """The interface of `ShardWriter`."""
 
     async def start(self) -> None:
@@ -66,7 +58,7 @@ class Writer(Protocol):
         """Release the writer."""
 
 
-class End(Enum):
+class CarryEnd(Enum):
     """Why the copying of a shard ended."""
 
     FINISHED = "it is closed or its period is over, and it is read to its end"
@@ -75,15 +67,15 @@ class End(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class CarrierWorld:
     """The functions of the bridge that a shard calls."""
 
     instance: str
     health: Health
     settled: Callable[[], Coroutine[Any, Any, object]]
     """Returns once the leases are certain."""
-    limits: Callable[[], Awaitable[Limits]]
-    writer: Callable[[Place, Limits], Writer]
+    limits: Callable[[], Awaitable[SizeLimits]]
+    writer: Callable[[Place, SizeLimits], BatchWriter]
     checkpoint: Callable[[Place], Awaitable[BridgeCheckpoint | None]]
     """Returns the place's checkpoint, up to date with all that was committed before the call."""
     reader: Callable[[Place, str | None, int | None], Awaitable[Reader]]
@@ -98,7 +90,7 @@ class World:
 class ShardCarrier:
     """Copies one shard. Call `run`; set `stop` to end it between two transactions."""
 
-    def __init__(self, world: World, place: Place, period: Period = ALWAYS) -> None:
+    def __init__(self, world: CarrierWorld, place: Place, period: Period = ALWAYS) -> None:
         self.stop = asyncio.Event()
         self.closed = False
         """Whether ListShards shows the shard as closed. The caller keeps it up to date."""
@@ -109,11 +101,11 @@ class ShardCarrier:
         self._name = f"shard {place.shard_id}"
         self._log = log.bind(shard=place.shard_id, place=place.key)
 
-    async def run(self) -> End:
+    async def run(self) -> CarryEnd:
         """Copy the shard until nothing is left to do. Every failure is retried."""
         shard = self._place.shard_id
-        _read_at.labels(shard).set(self._world.now() / 1000)
-        _behind.labels(shard).set(0)
+        READ_AT_SECONDS.labels(shard).set(self._world.now() / 1000)
+        BEHIND_MS.labels(shard).set(0)
         try:
             while not self.stop.is_set():
                 try:
@@ -123,19 +115,19 @@ class ShardCarrier:
                 else:
                     self._log.info("shard ended", why=end.value)
                     return end
-            return End.STOPPED
+            return CarryEnd.STOPPED
         finally:
             self._world.health.good(self._name)
             # The next stream of the name may already copy a shard of the same name.
             with suppress(KeyError):
-                _behind.remove(shard)
-                _read_at.remove(shard)
+                BEHIND_MS.remove(shard)
+                READ_AT_SECONDS.remove(shard)
 
-    async def _take_over(self) -> End:
+    async def _take_over(self) -> CarryEnd:
         """Take the shard over and copy it. Raise if it has to be taken over anew."""
         await self._unless_stopped(self._world.settled())
         if self.stop.is_set():
-            return End.STOPPED
+            return CarryEnd.STOPPED
         limits = await self._world.limits()
         writer = self._world.writer(self._place, limits)
         try:
@@ -144,13 +136,15 @@ class ShardCarrier:
             await writer.start()
             checkpoint = await self._world.checkpoint(self._place)
             if checkpoint is not None and checkpoint.finished:
-                return End.FINISHED
+                return CarryEnd.FINISHED
             self._log.info("shard taken over", after=checkpoint and checkpoint.sequence_number)
             return await self._carry(writer, limits, checkpoint)
         finally:
             await writer.close()
 
-    async def _carry(self, writer: Writer, limits: Limits, found: BridgeCheckpoint | None) -> End:
+    async def _carry(
+        self, writer: BatchWriter, limits: SizeLimits, found: BridgeCheckpoint | None
+    ) -> CarryEnd:
         checkpoint = found or self._beginning()
         begins_at = self._period.begins_at
         reader = await self._world.reader(self._place, checkpoint.sequence_number, begins_at)
@@ -163,14 +157,14 @@ class ShardCarrier:
                     checkpoint = self._at(checkpoint, portion)
                     await writer.write(portion.messages, checkpoint)
                     if self.stop.is_set():
-                        return End.STOPPED
+                        return CarryEnd.STOPPED
                 self._works()
                 at_tip = self.closed and not batch.records and batch.behind_ms == 0
                 empty_reads = empty_reads + 1 if at_tip else 0
                 if self._is_read(batch) or empty_reads >= EMPTY_READS_AT_END:
                     await writer.write((), replace(checkpoint, finished=True, at=self._world.now()))
-                    return End.FINISHED
-            return End.STOPPED if self.stop.is_set() else End.GONE
+                    return CarryEnd.FINISHED
+            return CarryEnd.STOPPED if self.stop.is_set() else CarryEnd.GONE
         finally:
             reader.close()
 
@@ -220,8 +214,8 @@ class ShardCarrier:
 
     def _note(self, batch: Batch | None) -> None:
         if batch is not None:
-            _behind.labels(self._place.shard_id).set(batch.behind_ms)
-            _read_at.labels(self._place.shard_id).set(self._world.now() / 1000)
+            BEHIND_MS.labels(self._place.shard_id).set(batch.behind_ms)
+            READ_AT_SECONDS.labels(self._place.shard_id).set(self._world.now() / 1000)
 
     async def _still_there(self) -> bool:
         while not self.stop.is_set():

@@ -2,13 +2,13 @@
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from pipeline.kinesis.messages import Limits
+from pipeline.kinesis.messages import SizeLimits
 from pipeline.runtime.kafka import MAX_REQUEST_BYTES, admin_client
 from pipeline.runtime.settings import Settings
 from schemas.topics import CTI_EVENTS, DEAD_LETTERS
 
 
-async def topic_limits(settings: Settings) -> Limits:
+async def topic_limits(settings: Settings) -> SizeLimits:
     """Return the topics' limits. Ask again at each take-over: topic settings can change."""
     topics = [settings.prefixed(t.name) for t in (CTI_EVENTS, DEAD_LETTERS)]
     admin = admin_client(settings, 4_000)
@@ -27,4 +27,4 @@ async def topic_limits(settings: Settings) -> Limits:
         if entry[0] == "max.message.bytes"
     }
     # Without the ACL DescribeConfigs nothing is known: assume the limit that we create topics with.
-    return Limits(*(takes.get(topic, MAX_REQUEST_BYTES) for topic in topics))
+    return SizeLimits(*(takes.get(topic, MAX_REQUEST_BYTES) for topic in topics))

@@ -17,7 +17,14 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter
 
 from bridge.checkpoints import checkpoint_partition
-from pipeline.kinesis.messages import Limits, Message
+from bridge.metrics import (
+    DEAD_LETTERS_OF_CALLS,
+    DEAD_LETTERS_WRITTEN,
+    EVENTS,
+    EVENTS_TRIMMED,
+    TRANSACTIONS,
+)
+from pipeline.kinesis.messages import Message, SizeLimits
 from pipeline.kinesis.shard_ref import Place
 from pipeline.runtime.kafka import BATCH_BYTES, partition_of, producer
 from pipeline.runtime.settings import Settings
@@ -35,22 +42,6 @@ next check: every 10 s by default. Both together stay below 15 s."""
 _WRITE_SECONDS = 4.0  # less than _TRANSACTION_MS
 _STOP_SECONDS = 2.0
 
-_events = Counter("flexcapture_bridge_events_total", "Events written to cti.events")
-_dead_letters = Counter(
-    "flexcapture_bridge_dead_letters_total", "Dead letters written, by reason", ["reason"]
-)
-_dead_letters_of_calls = Counter(
-    "flexcapture_bridge_dead_letters_of_calls_total",
-    "Dead letters with the SID of one task in their bytes: events that are missing in a call",
-)
-_trimmed = Counter(
-    "flexcapture_bridge_trimmed_total",
-    "Events too large for Kafka, written without the fields that no call needs",
-)
-_transactions = Counter(
-    "flexcapture_bridge_transactions_total", "Transactions, by outcome", ["outcome"]
-)
-
 
 @lru_cache(maxsize=16_384)
 def _event_partition(key: bytes) -> int:
@@ -65,13 +56,13 @@ def written() -> tuple[int, int]:
         samples = (sample for metric in counter.collect() for sample in metric.samples)
         return int(sum(s.value for s in samples if s.name.endswith("_total")))
 
-    return total(_events), total(_dead_letters)
+    return total(EVENTS), total(DEAD_LETTERS_WRITTEN)
 
 
 class ShardWriter:
     """The transactional producer of one place. Start it before you read the checkpoint."""
 
-    def __init__(self, settings: Settings, place: Place, limits: Limits) -> None:
+    def __init__(self, settings: Settings, place: Place, limits: SizeLimits) -> None:
         self._settings = settings
         self._place = place
         self._topics = {
@@ -104,17 +95,17 @@ class ShardWriter:
             async with asyncio.timeout(_WRITE_SECONDS):
                 await self._write(messages, checkpoint)
         except BaseException:
-            _transactions.labels("aborted").inc()
+            TRANSACTIONS.labels("aborted").inc()
             raise
-        _transactions.labels("committed").inc()
+        TRANSACTIONS.labels("committed").inc()
         for message in messages:
             count_invalid_sids(message.invalid_sids)
-            _trimmed.inc(message.is_trimmed)
+            EVENTS_TRIMMED.inc(message.is_trimmed)
             if message.reason is None:
-                _events.inc()
+                EVENTS.inc()
             else:
-                _dead_letters.labels(message.reason).inc()
-                _dead_letters_of_calls.inc(message.task_sid is not None)
+                DEAD_LETTERS_WRITTEN.labels(message.reason).inc()
+                DEAD_LETTERS_OF_CALLS.inc(message.task_sid is not None)
 
     async def _write(
         self, messages: tuple[Message, ...], checkpoint: BridgeCheckpoint | BridgePeriod

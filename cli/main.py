@@ -203,12 +203,12 @@ def _rebuild_tracker(settings: Settings, asked: argparse.Namespace) -> int:
 
 
 def _rebuild_recordings(settings: Settings, asked: argparse.Namespace) -> int:
-    from cli.rebuild.recordings import Asked
+    from cli.rebuild.recordings import Chosen
     from cli.rebuild.recordings_command import rebuild
     from infra.local.offline_kafka import reachable_kafka
 
     stores = rebuild_arguments.stores(settings, asked, DEFAULT_STATE_DIR)
-    part = Asked(asked.since or None, asked.until, asked.task_sid)
+    part = Chosen(asked.since or None, asked.until, asked.task_sid)
     with reachable_kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
         return rebuild(reachable, part, stores.target, stores.own)
 

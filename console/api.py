@@ -16,9 +16,10 @@ from console.views import Json, call_json, contact_json, recording_json
 from pipeline.store.repository import Repository
 from pipeline.store.search import StoredRecording
 from schemas.records import ContactRecording
+from schemas.states import RecordingState
 
 
-class Api:
+class ConsoleApi:
     """The API's endpoints, which read a repository and a recordings store."""
 
     def __init__(self, repository: Repository, objects: Objects, auditor: Auditor) -> None:
@@ -143,7 +144,7 @@ def _recordings_json(found: Iterable[StoredRecording]) -> list[Json]:
 
 
 def _complete(recording: ContactRecording, key: str | None) -> str:
-    if recording.state != "complete" or key is None:
+    if recording.state != RecordingState.COMPLETE or key is None:
         raise HTTPException(409, f"recording {recording.inum} is not complete yet")
     return key
 

@@ -19,7 +19,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from console.administration import Administration
-from console.api import Api
+from console.api import ConsoleApi
 from console.audio import Objects
 from console.auditing import Auditor
 from console.body import BodyMiddleware
@@ -61,7 +61,7 @@ def make_app(
     handlers = _error_handlers(templates)
     app = Starlette(
         routes=[
-            *Api(repository, objects, auditor).routes(),
+            *ConsoleApi(repository, objects, auditor).routes(),
             *Pages(repository, templates).routes(),
             *SignIn(gate, auditor, templates).routes(),
             *Administration(sessions, audit_log, auditor, templates).routes(),

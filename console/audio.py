@@ -9,9 +9,8 @@ from typing import Protocol
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from console.conditions import none_match_fails
 from console.peaks import HEADER_BYTES, Peaks, find_samples
-from console.ranges import Span, UnsatisfiableError, wanted_span
+from console.ranges import ByteRange, UnsatisfiableError, none_match_fails, wanted_span
 from schemas.records import ContactRecording
 
 PIECE_BYTES = 256 * 1024
@@ -66,7 +65,7 @@ async def audio_response(
     except UnsatisfiableError:
         headers = {"Content-Range": f"bytes */{size}", "Accept-Ranges": "bytes"}
         return JSONResponse({"error": "the range lies outside of the audio"}, 416, headers)
-    part = span or Span(0, size)
+    part = span or ByteRange(0, size)
     headers["Content-Length"] = str(part.end - part.start)
     if span is not None:
         headers["Content-Range"] = f"bytes {span.start}-{span.end - 1}/{size}"
@@ -76,7 +75,7 @@ async def audio_response(
     return StreamingResponse(_pieces(objects, key, part), status, headers, "audio/wav")
 
 
-async def _pieces(objects: Objects, key: str, span: Span) -> AsyncIterator[bytes]:
+async def _pieces(objects: Objects, key: str, span: ByteRange) -> AsyncIterator[bytes]:
     for at in range(span.start, span.end, PIECE_BYTES):
         yield await objects.get_range(key, at, min(at + PIECE_BYTES, span.end))
 
@@ -104,7 +103,7 @@ class Waveforms:
         size = await self._objects.size(key)
         samples = find_samples(await self._objects.get_range(key, 0, min(size, HEADER_BYTES)), size)
         peaks = Peaks((samples.end - samples.start) // 2, BUCKETS)
-        async for piece in _pieces(self._objects, key, Span(samples.start, samples.end)):
+        async for piece in _pieces(self._objects, key, ByteRange(samples.start, samples.end)):
             # In a thread, because the audio of a day takes half a minute of CPU time.
             await asyncio.to_thread(peaks.feed, piece)
         return Waveform(peaks.left, peaks.right)

@@ -4,13 +4,13 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import structlog
-from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from console.metrics import ACTIONS
 from console.visitor import Visitor, visitor_of
-from console.wrong_tokens import Refusal
+from console.wrong_tokens import TokenRefusal
 from pipeline.store.audit import Action, AuditEntry, AuditLog
 from schemas.records import ContactRecording
 
@@ -18,9 +18,6 @@ log = structlog.get_logger(__name__)
 
 SAME_PLAYBACK_MS = 10 * 60 * 1000
 _MAX_PLAYBACKS = 10_000
-_ACTIONS = Counter(
-    "flexcapture_console_actions", "Entries written to the audit table, by action", ["action"]
-)
 
 Key = tuple[str, ...]
 
@@ -67,7 +64,7 @@ class Auditor:
         await self._append(_of_audio(visitor, action, recording))
         self._playbacks.note(key, visitor.at)
 
-    async def note_refusal(self, address: str, refusal: Refusal, where: str, now: int) -> None:
+    async def note_refusal(self, address: str, refusal: TokenRefusal, where: str, now: int) -> None:
         """Log and record a wrong token. If the entry cannot be written, only log that."""
         if not refusal.is_noted:
             return
@@ -81,7 +78,7 @@ class Auditor:
 
     async def _append(self, entry: AuditEntry) -> None:
         await run_in_threadpool(self._log.append, entry)
-        _ACTIONS.labels(entry.action).inc()
+        ACTIONS.labels(entry.action).inc()
 
 
 def audio_action(request: Request) -> Action:

@@ -6,10 +6,11 @@ from typing import TypeVar
 
 from console.times import parse_rfc3339
 from pipeline.store.search import BadCursorError, Filters, read_cursor
+from schemas.states import CaptureState
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
-CAPTURES = ("complete", "partial", "missing", "not-required", "pending")
+CAPTURES = tuple(CaptureState)
 _SEARCH = (
     "agent", "customer", "call_sid", "task_sid", "from", "to", "q", "capture", "withheld", "limit",
     "cursor",

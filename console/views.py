@@ -12,6 +12,7 @@ from schemas.records import (
     ContactGap,
     ContactRecording,
 )
+from schemas.states import RecordingState
 
 Json = dict[str, Any]
 
@@ -95,7 +96,7 @@ def recording_path(recording: ContactRecording) -> str:
 
 def recording_json(recording: ContactRecording, task_sid: str) -> Json:
     """Return a RECORDING of the task."""
-    is_audible = recording.state == "complete" and not recording.withheld_because
+    is_audible = recording.state == RecordingState.COMPLETE and not recording.withheld_because
     return {
         "inum": recording.inum,
         "recording_id": recording.recording_id,

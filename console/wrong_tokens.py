@@ -28,7 +28,7 @@ class _Address:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class TokenRefusal:
     """The answer to a wrong token. `network`: the client's address or network. `attempt` counts
     from 1. `delay_s`: None if too many answers are being delayed; answer 429 at once then."""
 
@@ -51,19 +51,19 @@ class WrongTokens:
     _addresses: OrderedDict[str, _Address] = field(default_factory=OrderedDict)
     _delayed: int = 0
 
-    def refuse(self, address: str, now: int) -> Refusal:
+    def refuse(self, address: str, now: int) -> TokenRefusal:
         """Count a wrong token at `now` (ms). Call `answered` once it has been answered."""
         network = network_of(address)
         entry = self._entry(network)
         entry.attempts = 1 if now - entry.last_at > FORGET_MS else entry.attempts + 1
         entry.last_at = now
         if entry.delayed >= MAX_DELAYED_OF_ADDRESS or self._delayed >= MAX_DELAYED:
-            return Refusal(network, entry.attempts, None)
+            return TokenRefusal(network, entry.attempts, None)
         entry.delayed += 1
         self._delayed += 1
-        return Refusal(network, entry.attempts, _delay(entry.attempts))
+        return TokenRefusal(network, entry.attempts, _delay(entry.attempts))
 
-    def answered(self, refusal: Refusal) -> None:
+    def answered(self, refusal: TokenRefusal) -> None:
         """Note that the answer is no longer being delayed."""
         if refusal.delay_s is None:
             return

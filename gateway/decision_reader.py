@@ -11,11 +11,11 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from prometheus_client import Counter
 
 from gateway.admission.decisions import RecordingDecisions
 from gateway.epochs_in_log import beginnings_of
-from gateway.sessions import Session
+from gateway.metrics import DECISIONS_READ
+from gateway.sessions import MediaSession
 from pipeline.runtime.kafka import GATHERED_BYTES, consumer, end_offsets
 from pipeline.runtime.settings import Settings
 from schemas import codec
@@ -33,8 +33,6 @@ POLL_MS = 5_000
 RETRY_S = 1.0
 STOP_S = 2.0
 
-DECISIONS = Counter("flexcapture_gateway_decisions_read", "Recording decisions read")
-
 
 class DecisionFollower:
     """Reads decisions until it is cancelled.
@@ -47,7 +45,7 @@ class DecisionFollower:
     def __init__(
         self,
         settings: Settings,
-        decisions: RecordingDecisions[Session],
+        decisions: RecordingDecisions[MediaSession],
         started: GatewayStarted,
         clock: Callable[[], int],
         replaced_by: Callable[[int], None],
@@ -116,7 +114,7 @@ class DecisionFollower:
             return
         match event:
             case RecordingDecided():
-                DECISIONS.inc()
+                DECISIONS_READ.inc()
                 self._decisions.decided(event, record.partition, self._clock())
             case GatewayAlive(self._started.gateway, self._started.epoch, at):
                 self._decisions.read_up_to(record.partition, at)

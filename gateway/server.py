@@ -10,27 +10,28 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
-from typing import Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer
 
 from gateway.admission.admission import Entrance
+from gateway.announcing import Announcer, announced, broadcast
 from gateway.configured import entrance_of, show_missing, spills_of
 from gateway.decision_reader import DecisionFollower
 from gateway.epoch import begin_epoch, in_use, is_reserved
 from gateway.publishing.outlets import Outlets, is_cut_off, show_kafka
 from gateway.publishing.publisher import Publisher
-from gateway.sessions import Sessions
+from gateway.sessions import MediaSessions
 from gateway.sockets.handshakes import HandshakeReports
 from gateway.sockets.listener import BACKLOG, Reception
 from gateway.sockets.poller import Sockets
+from pipeline.runtime.eager import first_of
 from pipeline.runtime.kafka import producer
 from pipeline.runtime.kafka_watch import keep_using_kafka, until_usable
 from pipeline.runtime.log_clock import LogClock, log_clock
-from pipeline.runtime.settings import Settings, listen_address
+from pipeline.runtime.setting_values import listen_address
+from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
-from pipeline.runtime.waiting import first_of
 from schemas.records import GatewayAlive, GatewayStarted
 from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
 
@@ -38,8 +39,6 @@ log = structlog.get_logger(__name__)
 
 WATCH_S = 0.1
 ALIVE_S = 2.0
-ANNOUNCED_S = 5
-"""How many seconds a starting gateway waits for partitions that take no records."""
 CLOSE_S = 1.5
 FLUSH_S = 2.0
 FULL = 0.9
@@ -54,27 +53,6 @@ become batches, and are no garbage."""
 
 _READS = (STREAM_EVENTS,)
 _WRITES = (MEDIA, STREAM_EVENTS)
-
-
-class Announcer(Protocol):
-    """The methods of `Publisher` that an announcement uses."""
-
-    def publish(
-        self,
-        topic: str,
-        key: bytes | None,
-        record: GatewayStarted | GatewayAlive,
-        *,
-        partition: int | None = None,
-    ) -> bool:
-        """Put a record into the buffer; see `Publisher.publish`."""
-
-    async def flushed(self, seconds: float) -> bool:
-        """Wait at most `seconds`. Return whether all records are acknowledged."""
-
-    @property
-    def was_heard(self) -> bool:
-        """Whether Kafka has ever acknowledged a record."""
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -165,46 +143,13 @@ async def opened(
     #    would refuse. The acknowledgement also shows that Kafka takes records.
     # 4. Accept sockets.
     media, events = topics
-    _broadcast(outlets.media, media, started)
+    broadcast(outlets.media, media, started)
     listening = gateway.bound(listen)
-    if not await _announced(outlets.events, events, started, stop, patience_s):
+    if not await announced(outlets.events, events, started, stop, patience_s):
         listening.close()
         return False
     gateway.reception.accept_from(listening)
     return True
-
-
-async def _announced(
-    publisher: Announcer,
-    topic: str,
-    started: GatewayStarted,
-    stop: asyncio.Event,
-    patience_s: float,
-) -> bool:
-    """Return True once every partition has acknowledged the announcement, or after `patience_s`
-    seconds; False if `stop` is set first.
-
-    If Kafka takes other records, the wait ends after `ANNOUNCED_S` seconds: a partition without a
-    leader gets the announcement later, before any other record.
-    """
-    _broadcast(publisher, topic, started)
-    tries = 0
-    while not await publisher.flushed(1):
-        if stop.is_set():
-            return False
-        tries += 1
-        if publisher.was_heard and tries >= ANNOUNCED_S:
-            log.warning("some partitions have not taken the announcement: they get it later")
-            return True
-        if tries >= patience_s:
-            log.warning("Kafka is away: media streams are accepted, and their audio is buffered")
-            return True
-    return True
-
-
-def _broadcast(publisher: Announcer, topic: str, record: GatewayStarted | GatewayAlive) -> None:
-    for partition in range(CALL_PARTITIONS):
-        publisher.publish(topic, None, record, partition=partition)
 
 
 class Gateway:
@@ -227,7 +172,7 @@ class Gateway:
         self._drain_s = settings.gateway_drain_seconds
         self.outlets = outlets
         self.started = started
-        sessions = Sessions(
+        sessions = MediaSessions(
             outlets.media,
             outlets.events,
             media_topic=settings.prefixed(MEDIA.name),

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 import structlog
-from prometheus_client import Counter, Gauge
 
 from gateway.admission.decisions import RecordingDecisions
 from gateway.media.observation import StreamObserver
@@ -20,11 +19,19 @@ from gateway.media.protocol import (
     MediaSocket,
     Output,
     SendPing,
-    State,
+)
+from gateway.media.socket_state import SocketState
+from gateway.metrics import (
+    BATCHES,
+    BATCHES_DROPPED,
+    FRAMES,
+    FRAMES_INVALID,
+    MEDIA_STREAMS_CLOSED,
+    MEDIA_STREAMS_OPENED,
+    VIOLATIONS,
 )
 from gateway.publishing.dropped_batches import Dropped
 from gateway.publishing.publisher import Publisher
-from gateway.publishing.writer import DROPPED
 from pipeline.runtime.telemetry import count_invalid_sids
 from pipeline.twilio.check_tasks import is_check_task
 from pipeline.twilio.tickets import Ticket
@@ -35,27 +42,11 @@ log = structlog.get_logger(__name__)
 MAX_ENDED = 100_000
 """Number of ended media streams of which the last batch number is remembered."""
 
-CONNECTIONS = Gauge("flexcapture_gateway_connections", "Open sockets after their handshake")
-REFUSED = Counter(
-    "flexcapture_gateway_handshakes_refused", "Handshakes refused, by reason", ["reason"]
-)
-FRAMES = Counter("flexcapture_gateway_frames", "Frames received, by track", ["track"])
 _FRAMES = {track: FRAMES.labels(track) for track in ("inbound", "outbound")}
-INVALID = Counter(
-    "flexcapture_gateway_frames_invalid", "Frames that could not be used, by fault", ["why"]
-)
-BATCHES = Counter("flexcapture_gateway_batches", "Batches handed to the publisher")
-OPENED = Counter("flexcapture_gateway_media_streams_opened", "Media streams begun")
-CLOSED = Counter(
-    "flexcapture_gateway_media_streams_closed", "Media streams ended, by reason", ["reason"]
-)
-VIOLATIONS = Counter(
-    "flexcapture_gateway_violations", "Sockets closed with 1008, by reason", ["why"]
-)
 
 
 @dataclass(slots=True, eq=False)
-class Session:
+class MediaSession:
     """A socket's protocol, and the shell's state for it."""
 
     protocol: MediaSocket
@@ -69,7 +60,7 @@ class Session:
     unusable_told: dict[str, int] = field(default_factory=dict)
 
 
-class Sessions:
+class MediaSessions:
     """All sessions of this process.
 
     `publisher` sends the records of `media`. `events` sends those of `stream.events`, which must
@@ -100,9 +91,9 @@ class Sessions:
         self._account_sid = account_sid
         self._running: set[tuple[str, str]] = set()
         self._last_numbers: OrderedDict[tuple[str, str], int] = OrderedDict()
-        self.decisions: RecordingDecisions[Session] = RecordingDecisions()
+        self.decisions: RecordingDecisions[MediaSession] = RecordingDecisions()
 
-    def open(self, now: int, ticket: Ticket | None = None) -> Session:
+    def open(self, now: int, ticket: Ticket | None = None) -> MediaSession:
         """A socket was opened, with that ticket. `lost` must follow in the end."""
         protocol = MediaSocket(
             self._instance,
@@ -113,10 +104,10 @@ class Sessions:
             last_numbers=self._last_numbers,
         )
         is_test = ticket is not None and is_check_task(ticket.task_sid)
-        return Session(protocol, observer=StreamObserver(now) if is_test else None)
+        return MediaSession(protocol, observer=StreamObserver(now) if is_test else None)
 
     def receive(
-        self, session: Session, texts: Sequence[str | bytes], now: int
+        self, session: MediaSession, texts: Sequence[str | bytes], now: int
     ) -> CloseSocket | SendPing | None:
         """Text messages came. Returns what to do with the socket, if anything."""
         if session.observer is not None:
@@ -125,33 +116,33 @@ class Sessions:
         how = self._carry_out(session, outputs) if outputs else None
         return how if session.observer is None else how or self._watch_test(session, now)
 
-    def heard(self, session: Session, now: int) -> None:
+    def heard(self, session: MediaSession, now: int) -> None:
         """A ping or a pong came."""
         session.protocol.heard(now)
         if session.observer is not None:
             session.observer.heard()
 
-    def received_binary(self, session: Session, now: int) -> CloseSocket | SendPing | None:
+    def received_binary(self, session: MediaSession, now: int) -> CloseSocket | SendPing | None:
         """Handle a binary message, which Twilio never sends. Return how to close the socket."""
         return self._carry_out(session, session.protocol.violated("binary message", now))
 
-    def tick(self, session: Session, now: int) -> CloseSocket | SendPing | None:
+    def tick(self, session: MediaSession, now: int) -> CloseSocket | SendPing | None:
         """Handle the passing of time. Return the action on the socket, if any."""
         outputs = session.protocol.tick(now)
         how = self._carry_out(session, outputs) if outputs else None
         return how if session.observer is None else how or self._watch_test(session, now)
 
-    def end_not_to_be_recorded(self, now: int) -> dict[Session, CloseSocket | SendPing]:
+    def end_not_to_be_recorded(self, now: int) -> dict[MediaSession, CloseSocket | SendPing]:
         """End the media streams of calls that must not be recorded, once they are due. Return how
         to close their sockets."""
-        ended: dict[Session, CloseSocket | SendPing] = {}
+        ended: dict[MediaSession, CloseSocket | SendPing] = {}
         for session, reason in self.decisions.overdue(now):
             how = self._carry_out(session, session.protocol.not_to_be_recorded(now, reason))
             if how is not None:
                 ended[session] = how
         return ended
 
-    def lost(self, session: Session, now: int, reason: str, detail: str) -> None:
+    def lost(self, session: MediaSession, now: int, reason: str, detail: str) -> None:
         """Handle the loss of the socket: publish the rest of its media stream."""
         self._carry_out(session, session.protocol.lost(now, reason, detail))
         self._count_unusable(session)
@@ -160,7 +151,7 @@ class Sessions:
             self._running.discard(session.stream)
 
     def _carry_out(
-        self, session: Session, outputs: Iterable[Output]
+        self, session: MediaSession, outputs: Iterable[Output]
     ) -> CloseSocket | SendPing | None:
         how: CloseSocket | SendPing | None = None
         for output in outputs:
@@ -181,20 +172,20 @@ class Sessions:
             VIOLATIONS.labels(how.reason).inc()
         return how
 
-    def _watch_test(self, session: Session, now: int) -> CloseSocket | SendPing | None:
+    def _watch_test(self, session: MediaSession, now: int) -> CloseSocket | SendPing | None:
         """Ping the other side of a test call, and end one that is too long."""
         assert session.observer is not None
-        if session.protocol.state is not State.RUNNING:
+        if session.protocol.state is not SocketState.RUNNING:
             return None
         if (why := session.observer.why_over(now)) is not None:
             return self._carry_out(session, session.protocol.not_to_be_recorded(now, why))
         return SendPing() if session.observer.wants_ping(now) else None
 
-    def _begin(self, session: Session, opened: MediaStreamOpened) -> None:
+    def _begin(self, session: MediaSession, opened: MediaStreamOpened) -> None:
         session.stream = opened.task_sid, opened.stream_sid
         self._running.add(session.stream)
         self.decisions.opened(session, opened.task_sid, opened.at)
-        OPENED.inc()
+        MEDIA_STREAMS_OPENED.inc()
         self._publish_both(replace(opened, clock_correction_ms=self._correction()))
         log.info(
             "media stream opened",
@@ -204,13 +195,13 @@ class Sessions:
             generation=opened.generation,
         )
 
-    def _refuse_second(self, session: Session) -> CloseSocket:
+    def _refuse_second(self, session: MediaSession) -> CloseSocket:
         """Refuse a second socket with the same task and stream SID; the first one stays."""
         session.protocol.forget()
         VIOLATIONS.labels("stream runs already").inc()
         return CloseSocket(POLICY_VIOLATION, "stream runs already")
 
-    def _publish_batch(self, session: Session, batch: MediaBatch) -> None:
+    def _publish_batch(self, session: MediaSession, batch: MediaBatch) -> None:
         for track in batch.tracks:
             _FRAMES[track.track].inc(sum(run.frames for run in track.runs))
         BATCHES.inc()
@@ -226,9 +217,9 @@ class Sessions:
         if not self._publisher.publish(self._media_topic, key, batch, droppable=True):
             self._drop(session, batch, key)
 
-    def _drop(self, session: Session, batch: MediaBatch, key: bytes) -> None:
+    def _drop(self, session: MediaSession, batch: MediaBatch, key: bytes) -> None:
         reason = self._publisher.why_full
-        DROPPED.labels(reason).inc()
+        BATCHES_DROPPED.labels(reason).inc()
         session.batches_dropped += 1
         if session.dropped is not None and session.dropped.reason != reason:
             self._tell_dropped(session, key)
@@ -237,21 +228,21 @@ class Sessions:
         else:
             session.dropped.add(batch)
 
-    def _tell_dropped(self, session: Session, key: bytes) -> None:
+    def _tell_dropped(self, session: MediaSession, key: bytes) -> None:
         """Publish the record of the dropped batches, in their place: before any later record of the
         media stream."""
         if session.dropped is not None:
             self._publisher.publish(self._media_topic, key, session.dropped.record())
             session.dropped = None
 
-    def _end(self, session: Session, closed: MediaStreamClosed) -> None:
+    def _end(self, session: MediaSession, closed: MediaStreamClosed) -> None:
         self._tell_dropped(session, closed.task_sid.encode())
         if session.batches_dropped:
             dropped = f"{session.batches_dropped} batches dropped: {self._publisher.why_full}"
             closed = replace(closed, detail="; ".join(filter(None, (closed.detail, dropped))))
         self.decisions.ended(session, closed.task_sid)
         self._note_last_number((closed.task_sid, closed.stream_sid), closed.batches)
-        CLOSED.labels(closed.reason).inc()
+        MEDIA_STREAMS_CLOSED.labels(closed.reason).inc()
         self._publish_both(closed)
         if session.observer is not None:
             observed = session.observer.observed(closed)
@@ -281,7 +272,7 @@ class Sessions:
         self._publisher.publish(self._media_topic, key, record)
         self._events.publish(self._events_topic, key, record)
 
-    def _count_unusable(self, session: Session) -> None:
+    def _count_unusable(self, session: MediaSession) -> None:
         for why, count in session.protocol.unusable.items():
-            INVALID.labels(why).inc(count - session.unusable_told.get(why, 0))
+            FRAMES_INVALID.labels(why).inc(count - session.unusable_told.get(why, 0))
             session.unusable_told[why] = count

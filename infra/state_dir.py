@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.runtime.console_settings import new_console_token
 
 
-class InUse(RuntimeError):
+class StateDirInUse(RuntimeError):
     """Another `flexcapture up` uses the directory. The text contains its pid."""
 
 
@@ -30,14 +30,16 @@ class StateDir:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Create the directory and lock it during the block. The lock ends with the process, even
-        if that is killed. Raises `InUse`."""
+        if that is killed. Raises `StateDirInUse`."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.logs.mkdir(exist_ok=True)
         with (self.path / "lock").open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise InUse(f"{self.path} is in use by pid {_holder(self.path / 'lock')}") from None
+                raise StateDirInUse(
+                    f"{self.path} is in use by pid {_holder(self.path / 'lock')}"
+                ) from None
             lock.truncate(0)
             lock.write(f"{os.getpid()}\n")
             lock.flush()

@@ -15,14 +15,15 @@ from infra.local.downloads import MissingTool
 from infra.local.kafka_cluster import broker_count, local_cluster
 from infra.other_users import other_users
 from infra.ports import free_before, is_free, kept_ports
-from infra.state_dir import InUse, StateDir
+from infra.state_dir import StateDir, StateDirInUse
 from infra.supervisor.fork_server import ForkServer
-from infra.supervisor.plan import Plan, RoleCommand, port_names
+from infra.supervisor.plan import ProcessPlan, RoleCommand, port_names
 from infra.supervisor.supervisor import CannotStart, Supervisor
 from pipeline.policy.monitored_list import parse_list
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.permissions import named_paths, set_umask, tighten, tighten_tree
-from pipeline.runtime.settings import PREFIX, Settings, SettingsError, listen_address
+from pipeline.runtime.setting_values import listen_address
+from pipeline.runtime.settings import PREFIX, Settings, SettingsError
 from pipeline.runtime.telemetry import set_up_logs
 from pipeline.runtime.twilio_credentials import cannot_record
 from pipeline.store.database import open_database
@@ -63,7 +64,7 @@ def main(
         return OK
     except SettingsError as error:
         return _told(str(error), WRONG)
-    except InUse as error:
+    except StateDirInUse as error:
         return _told(str(error), IN_USE)
     except (CannotStart, MissingTool, RegistryError, OSError, RuntimeError) as error:
         return _told(str(error), FAILED)
@@ -149,7 +150,7 @@ def _hold_and_run(
         configured = [settings.gateway_listen, settings.console_listen]
         avoid = [listen_address(listen)[1] for listen in configured if listen]
         token = settings.console_token
-        plan = Plan(
+        plan = ProcessPlan(
             settings,
             state_dir.path,
             kept_ports(state_dir.path / "ports.json", port_names(settings, brokers), avoid),
@@ -165,14 +166,14 @@ def _hold_and_run(
     return OK
 
 
-def _kafka_commands(plan: Plan) -> list[list[str]]:
+def _kafka_commands(plan: ProcessPlan) -> list[list[str]]:
     if not plan.local_kafka:
         return []
     return local_cluster(plan.directory, plan.ports, plan.brokers).prepare()
 
 
 async def _supervise(
-    plan: Plan,
+    plan: ProcessPlan,
     state_dir: StateDir,
     kafka_commands: list[list[str]],
     start: ForkServer | RoleCommand,
@@ -194,13 +195,13 @@ async def _supervise(
     _say("stopped")
 
 
-def _token_place(plan: Plan) -> str:
+def _token_place(plan: ProcessPlan) -> str:
     if plan.settings.console_token:
         return f"as in {PREFIX}CONSOLE_TOKEN"
     return f"in {plan.directory / 'console-token'}"
 
 
-def warnings(plan: Plan, users: Sequence[str]) -> Iterator[str]:
+def warnings(plan: ProcessPlan, users: Sequence[str]) -> Iterator[str]:
     """Yield what the operator must know at the start. `users`: other people with an account on this
     machine."""
     settings = plan.settings

@@ -5,12 +5,12 @@ move keys to other partitions, and break the order of the records of every runni
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 CALL_PARTITIONS = 24
 
 TIMESTAMP_TYPE = "message.timestamp.type"
-LOG_APPEND_TIME, CREATE_TIME = "LogAppendTime", "CreateTime"
+LOG_APPEND_TIME = "LogAppendTime"
 MIN_IN_SYNC = "min.insync.replicas"
 
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -47,11 +47,6 @@ class Topic:
             "unclean.leader.election.enable": "false",
             **self.extra,
         }
-
-    def with_original_timestamps(self) -> "Topic":
-        """Return the topic with the timestamps of producers, for mirrored or derived topics and for
-        simulated time."""
-        return replace(self, extra={**self.extra, TIMESTAMP_TYPE: CREATE_TIME})
 
     def _kept(self) -> dict[str, str]:
         if self.retention_ms is None:

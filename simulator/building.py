@@ -5,24 +5,24 @@ from random import Random
 
 from simulator.audio import Voice
 from simulator.events import Account
+from simulator.part import WRAP_UP_MS, Part
 from simulator.people import Agent, in_queue
 from simulator.required import RequiredRecordings
 from simulator.script import (
     AgentListed,
+    DialledEnds,
     Expectation,
     HoldChanged,
     Json,
     LegChanged,
-    LegEnds,
     LegStatus,
     Line,
     Script,
 )
-from simulator.stage import Part, Stage
+from simulator.stage import Stage
 from simulator.unlike import NONE, Unlike
 
 START_SLACK_MS = 5000
-WRAP_UP_MS = 1200
 CALLED = "+15550001000"
 DIALLED = "outbound-api"
 FOREIGN = "another call's leg"
@@ -43,7 +43,6 @@ class CallBuilder:
         self.number = number
         self.line = Line()
         self.random = random
-        self._begins_at = begins_at
         self._stage = Stage(begins_at, account, random, unlike)
         self._phone = self._end = f"+1555{random.randrange(10**7):07d}"
         self._customer_label: str | None = "customer"
@@ -68,7 +67,9 @@ class CallBuilder:
     def inbound(self, queue: str) -> None:
         """A customer calls and waits in `queue`."""
         self._stage.queue = queue
-        self._customer_leg = self._stage.leg(LegStatus.IN_PROGRESS, LegEnds(self._phone, CALLED))
+        self._customer_leg = self._stage.leg(
+            LegStatus.IN_PROGRESS, DialledEnds(self._phone, CALLED)
+        )
         self._stage.attributes = {
             "call_sid": self._customer_leg,
             "from": self._phone,
@@ -217,7 +218,7 @@ class CallBuilder:
         """The agent leaves the call; all others stay."""
         part.left_at = self._stage.now
         self._stage.drop(part.call_sid)
-        self._wrap_up(part)
+        self._stage.wrap_up(part)
 
     def hang_up(self) -> None:
         """The remaining parties hang up, which ends the call."""
@@ -231,7 +232,7 @@ class CallBuilder:
         for part in self._parts:
             if part.left_at is None:
                 part.left_at = self._stage.now
-                self._wrap_up(part)
+                self._stage.wrap_up(part)
         self._stage.later(80, lambda: self._stage.task("wrapup", "wrapping"))
         done = {"task_completed_reason": "completed"}
         self._stage.later(WRAP_UP_MS + 50, lambda: self._stage.task("completed", "completed", done))
@@ -278,18 +279,7 @@ class CallBuilder:
             tuple(part.expected() for part in self._parts),
             tuple(self._required.complete),
         )
-        return Script(
-            case,
-            title,
-            stage.task_sid,
-            self._customer_leg,
-            tuple(stage.legs),
-            tuple(sorted(stage.steps, key=lambda step: step.at)),
-            self.line,
-            self._begins_at,
-            stage.now,
-            expectation,
-        )
+        return stage.script(case, title, self._customer_leg, self.line, expectation)
 
     def _customers_leg(self) -> str:
         assert self._customer_leg is not None
@@ -301,15 +291,9 @@ class CallBuilder:
 
     def _agent_in(self, part: Part) -> None:
         caller = self._phone if self._direction == "inbound" else CALLED
-        ends = LegEnds(caller, part.agent.contact_uri, DIALLED)
+        ends = DialledEnds(caller, part.agent.contact_uri, DIALLED)
         self._stage.leg(LegStatus.IN_PROGRESS, ends, part.call_sid)
         self._stage.join(part.call_sid, self._stage.label(part), part.agent.voice)
 
     def _dialled_leg(self, called: str, status: LegStatus = LegStatus.IN_PROGRESS) -> str:
-        return self._stage.leg(status, LegEnds(CALLED, called, DIALLED))
-
-    def _wrap_up(self, part: Part) -> None:
-        self._stage.later(60, lambda: self._stage.reservation(part, "wrapup", "wrapping"))
-        self._stage.later(
-            WRAP_UP_MS, lambda: self._stage.reservation(part, "completed", "wrapping")
-        )
+        return self._stage.leg(status, DialledEnds(CALLED, called, DIALLED))

@@ -23,7 +23,7 @@ from simulator.people import MONITORED_LIST
 from simulator.pipeline_process import PipelineDied, PipelineProcess, environment
 from simulator.player import Played, Player
 from simulator.result import ENV_FILE, RESULT_FILE, write_private, write_result
-from simulator.sids import Sids
+from simulator.script import Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.unlike import NONE, OTHERWISE, UnknownName, Unlike, parsed
 from simulator.unusual_tasks import CONFIGURED_CHANNEL
@@ -131,7 +131,7 @@ class Demo:
     ) -> None:
         self._terminal = terminal
         self._simulation = simulation
-        self._monitored = MonitoredList(state_dir / "monitored-agents.txt")
+        self._monitored = DemoList(state_dir / "monitored-agents.txt")
         self._result = state_dir / RESULT_FILE
         self._cases = cases
         self._exit_after = exit_after
@@ -209,7 +209,7 @@ class Demo:
                 await player.play(played, simulation.random)
 
 
-class MonitoredList:
+class DemoList:
     """The file of the monitored agents, rewritten for each run."""
 
     def __init__(self, path: Path) -> None:

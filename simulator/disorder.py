@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from simulator.script import EventSent, Step
+from simulator.script import EventSent, ScriptStep
 
 LATEST_MS = 1000
 DELIVERY_MS = (20, 90)
@@ -25,8 +25,8 @@ class Disorder:
 
 
 def disordered(
-    steps: Sequence[Step], random: Random, disorder: Disorder | None = None
-) -> tuple[Step, ...]:
+    steps: Sequence[ScriptStep], random: Random, disorder: Disorder | None = None
+) -> tuple[ScriptStep, ...]:
     """Return the steps with a delivery delay added to each event, in order of time. Some events are
     late, and some are repeated (with the same event id). Other steps keep their times."""
     disorder = disorder or Disorder()
@@ -37,11 +37,13 @@ def disordered(
     return tuple(sorted(moved, key=lambda step: step.at))
 
 
-def _delivered(step: Step, sent: EventSent, random: Random, disorder: Disorder) -> list[Step]:
+def _delivered(
+    step: ScriptStep, sent: EventSent, random: Random, disorder: Disorder
+) -> list[ScriptStep]:
     delay = random.randint(*DELIVERY_MS)
     if not sent.prompt and random.random() < disorder.late_share:
         delay = random.randint(DELIVERY_MS[1], disorder.latest_ms)
-    delivered = [Step(step.at + delay, sent)]
+    delivered = [ScriptStep(step.at + delay, sent)]
     if random.random() < disorder.repeated_share:
-        delivered.append(Step(step.at + delay + random.randint(0, disorder.latest_ms), sent))
+        delivered.append(ScriptStep(step.at + delay + random.randint(0, disorder.latest_ms), sent))
     return delivered

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from simulator.script import Json
-from simulator.sids import Sids
+from simulator.script import Json, Sids
 
 TASKROUTER = "com.twilio.taskrouter."
 VOICE = "com.twilio.voice.status-callback."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from simulator.world import TwilioError
+from simulator.world import ApiError
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Stumble:
     the answer or of the drop."""
 
     kind: str
-    refusal: TwilioError | None = None
+    refusal: ApiError | None = None
     carried_out: bool = False
     answered: bool = True
     after_s: float = 0.0
@@ -33,7 +33,7 @@ def refused(status: int, code: int, message: str, *, carried_out: bool = False) 
     """Return a failure with an error as its answer. `carried_out`: the request takes effect all the
     same."""
     kind = f"{status} after the effect" if carried_out else str(status)
-    return Stumble(kind, TwilioError(status, code, message), carried_out)
+    return Stumble(kind, ApiError(status, code, message), carried_out)
 
 
 TOO_MANY_REQUESTS = refused(429, 20429, "Too Many Requests")

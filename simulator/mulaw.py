@@ -21,13 +21,6 @@ def encoded_sample(sample: int) -> int:
     return ~(sign | segment << 4 | mantissa) & 0xFF
 
 
-def decoded_sample(byte: int) -> int:
-    """Return the signed 16-bit sample of a mu-law byte."""
-    bits = ~byte & 0xFF
-    magnitude = (((bits & 0x0F) << 3) + BIAS << (bits >> 4 & 0x07)) - BIAS
-    return -magnitude if bits & 0x80 else magnitude
-
-
 def encoded(samples: Iterable[int]) -> bytes:
     """Return the mu-law bytes of signed 16-bit samples."""
     return bytes(encoded_sample(sample) for sample in samples)

@@ -1,8 +1,8 @@
 """The beginnings that several simulated calls share."""
 
 from simulator.building import CallBuilder
+from simulator.part import Part
 from simulator.people import ANN, SUPPORT, Agent
-from simulator.stage import Part
 
 
 def conversation_begins(call: CallBuilder, on_it: tuple[Agent, ...] = (ANN,)) -> Part:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from simulator.script import Json
-from simulator.world import TwilioError
+from simulator.world import ApiError
 
 DEFAULT_PAGE_SIZE, LARGEST_PAGE = 50, 1000
 ABSOLUTE = "https://api.twilio.com"
@@ -46,5 +46,5 @@ def paged(
 def _number(query: dict[str, str], name: str, default: int) -> int:
     text = query.get(name, str(default))
     if not text.isdigit():
-        raise TwilioError(400, 20001, f"Invalid {name}: {text!r}")
+        raise ApiError(400, 20001, f"Invalid {name}: {text!r}")
     return int(text)

@@ -16,9 +16,8 @@ from xml.etree import ElementTree as ET
 from simulator.audio import Voice
 from simulator.events import rfc2822
 from simulator.media import clock
-from simulator.script import Json, LegStatus, Line
-from simulator.sids import Sids
-from simulator.world import ENDED, Leg, TwilioError, World, not_found
+from simulator.script import Json, LegStatus, Line, Sids
+from simulator.world import ENDED, ApiError, World, WorldLeg, not_found
 
 INVALID_TO: Mapping[str, tuple[int, str]] = {
     "+15005550001": (21217, "Phone number does not appear to be valid"),
@@ -38,10 +37,10 @@ Begin = Callable[[Coroutine[Any, Any, None]], object]
 
 
 @dataclass(slots=True)
-class PlacedCall:
+class ApiCall:
     """A call that was placed. `program`: the voices to play, each with its duration in seconds."""
 
-    leg: Leg
+    leg: WorldLeg
     to: str
     caller: str
     program: list[tuple[Voice, float]]
@@ -63,55 +62,55 @@ class PlacedCalls:
     def __init__(self, world: World, sids: Sids, numbers: tuple[str, ...] = (OWN_NUMBER,)) -> None:
         self._world, self._sids = world, sids
         self.numbers = numbers
-        self.calls: dict[str, PlacedCall] = {}
+        self.calls: dict[str, ApiCall] = {}
 
-    def place(self, form: Mapping[str, str], begin: Begin) -> PlacedCall:
-        """Place a call. `begin` runs its coroutine in the background. Raises `TwilioError`."""
+    def place(self, form: Mapping[str, str], begin: Begin) -> ApiCall:
+        """Place a call. `begin` runs its coroutine in the background. Raises `ApiError`."""
         to, caller = form.get("To", ""), form.get("From", "")
         self._check_numbers(to, caller)
         for name in ("Timeout", "TimeLimit"):
             if not form.get(name, "60").isdecimal():
-                raise TwilioError(400, 20001, f"Invalid {name}: {form[name]!r}")
+                raise ApiError(400, 20001, f"Invalid {name}: {form[name]!r}")
         twiml = form.get("Twiml", "")
         if not twiml:
-            raise TwilioError(400, 21205, "Url parameter is required")
+            raise ApiError(400, 21205, "Url parameter is required")
         if len(twiml) > MAX_TWIML:
-            raise TwilioError(400, 21620, "Twiml is too long")
+            raise ApiError(400, 21620, "Twiml is too long")
         sid = self._sids.new("CA")
-        leg = self._world.legs[sid] = Leg(sid, LegStatus.RINGING, sid, Line(), clock())
-        call = self.calls[sid] = PlacedCall(leg, to, caller, program_of(twiml))
+        leg = self._world.legs[sid] = WorldLeg(sid, LegStatus.RINGING, sid, Line(), clock())
+        call = self.calls[sid] = ApiCall(leg, to, caller, program_of(twiml))
         self._world.monologues[sid] = call.heard
         limit = min(int(form.get("TimeLimit", "14400")), 14_400)
         begin(self._play(call, int(form.get("Timeout", "60")), limit))
         return call
 
-    def end(self, call_sid: str, status: str) -> PlacedCall:
-        """End a call, `completed` or `canceled`. Raises `TwilioError`."""
+    def end(self, call_sid: str, status: str) -> ApiCall:
+        """End a call, `completed` or `canceled`. Raises `ApiError`."""
         if (call := self.calls.get(call_sid)) is None:
             raise not_found(f"/Calls/{call_sid}.json")
         if status not in ("completed", "canceled"):
-            raise TwilioError(400, 21218, f"Invalid Status: {status!r}")
+            raise ApiError(400, 21218, f"Invalid Status: {status!r}")
         if call.leg.status in ENDED:
-            raise TwilioError(400, 21220, "Call is not in-progress. Cannot redirect.")
+            raise ApiError(400, 21220, "Call is not in-progress. Cannot redirect.")
         if status == "completed" or call.leg.status is LegStatus.RINGING:
             _finish(call, "completed" if call.answered_at else "canceled")
         return call
 
     def _check_numbers(self, to: str, caller: str) -> None:
         if not to:
-            raise TwilioError(400, 21201, "No 'To' number is specified")
+            raise ApiError(400, 21201, "No 'To' number is specified")
         if not caller:
-            raise TwilioError(400, 21213, "No 'From' number is specified")
+            raise ApiError(400, 21213, "No 'From' number is specified")
         if to in INVALID_TO:
-            raise TwilioError(400, *INVALID_TO[to])
+            raise ApiError(400, *INVALID_TO[to])
         if not _E164.fullmatch(to):
-            raise TwilioError(400, 21211, f"Invalid 'To' Phone Number: {to}")
+            raise ApiError(400, 21211, f"Invalid 'To' Phone Number: {to}")
         if not _E164.fullmatch(caller):
-            raise TwilioError(400, 21212, f"Invalid 'From' Phone Number: {caller}")
+            raise ApiError(400, 21212, f"Invalid 'From' Phone Number: {caller}")
         if caller not in self.numbers:
-            raise TwilioError(400, 21210, f"'From' phone number not verified: {caller}")
+            raise ApiError(400, 21210, f"'From' phone number not verified: {caller}")
 
-    async def _play(self, call: PlacedCall, timeout: int, limit: int) -> None:
+    async def _play(self, call: ApiCall, timeout: int, limit: int) -> None:
         call.status = "ringing"
         if call.to == BUSY:
             return _finish(call, "busy")
@@ -127,7 +126,7 @@ class PlacedCalls:
         return None
 
 
-async def _passed(call: PlacedCall, seconds: float) -> bool:
+async def _passed(call: ApiCall, seconds: float) -> bool:
     """Return whether the call ended within the time."""
     try:
         async with asyncio.timeout(seconds):
@@ -137,7 +136,7 @@ async def _passed(call: PlacedCall, seconds: float) -> bool:
     return True
 
 
-def _finish(call: PlacedCall, status: str) -> None:
+def _finish(call: ApiCall, status: str) -> None:
     call.status, call.leg.ended_at = status, clock()
     call.leg.status = LegStatus.COMPLETED if call.answered_at else LegStatus.NO_ANSWER
     call.over.set()
@@ -162,7 +161,7 @@ def program_of(twiml: str) -> list[tuple[Voice, float]]:
     return program
 
 
-def call_of(call: PlacedCall, account_sid: str) -> Json:
+def call_of(call: ApiCall, account_sid: str) -> Json:
     """Return the call as the REST API shows it."""
     ended_at, answered_at = call.leg.ended_at, call.answered_at
     lasted = None if ended_at is None else (ended_at - (answered_at or ended_at)) // 1000

@@ -12,10 +12,9 @@ from simulator.console import ConsoleError
 from simulator.disorder import disordered
 from simulator.events import test_event
 from simulator.media import clock
-from simulator.script import AgentListed, EventSent, Json, Script, Step
-from simulator.sids import Sids
+from simulator.script import AgentListed, EventSent, Json, Script, ScriptStep, Sids
 from simulator.verify import began_after, differences, settled
-from simulator.world import Leg, World
+from simulator.world import World, WorldLeg
 
 PATIENCE_MS = 20_000
 POLL_S = 0.25
@@ -41,7 +40,7 @@ class Contacts(Protocol):
         """Return the audio at a path."""
 
 
-class Progress(StrEnum):
+class CallProgress(StrEnum):
     """The progress of a call."""
 
     WAITING = "waiting"
@@ -61,7 +60,7 @@ class Played:
     """
 
     script: Script
-    progress: Progress = Progress.WAITING
+    progress: CallProgress = CallProgress.WAITING
     contact: Json | None = None
     began_after: int | None = None
     settled_after: int | None = None
@@ -70,7 +69,7 @@ class Played:
     @property
     def done(self) -> bool:
         """Whether it has been judged."""
-        return self.progress in (Progress.RIGHT, Progress.WRONG)
+        return self.progress in (CallProgress.RIGHT, CallProgress.WRONG)
 
 
 class Player:
@@ -89,7 +88,7 @@ class Player:
                 steps = disordered(played.script.steps, random)
                 group.create_task(self._call(played, steps))
 
-    async def act(self, script: Script, steps: Sequence[Step]) -> None:
+    async def act(self, script: Script, steps: Sequence[ScriptStep]) -> None:
         """Play the steps at their times, without any checks."""
         for step in steps:
             await asyncio.sleep((step.at - clock()) / 1000)
@@ -103,18 +102,18 @@ class Player:
         await self._sink.put_bytes(b"this is not JSON")
         await self._sink.put_bytes(b'{"specversion": "1.0", "id": 7, "type": ["wrong"]}')
 
-    async def _call(self, played: Played, steps: Sequence[Step]) -> None:
+    async def _call(self, played: Played, steps: Sequence[ScriptStep]) -> None:
         script = played.script
         await asyncio.sleep((script.begins_at - clock()) / 1000)
-        played.progress = Progress.ON
+        played.progress = CallProgress.ON
         await self.act(script, [step for step in steps if step.at <= script.ends_at])
-        played.progress = Progress.CHECKING
+        played.progress = CallProgress.CHECKING
         async with asyncio.TaskGroup() as group:
             late = [step for step in steps if step.at > script.ends_at]
             group.create_task(self.act(script, late))
             group.create_task(self._judge(played))
 
-    async def _carry_out(self, script: Script, step: Step) -> None:
+    async def _carry_out(self, script: Script, step: ScriptStep) -> None:
         match step.action:
             case EventSent(event, record=None):
                 await self._sink.put(event)
@@ -135,11 +134,11 @@ class Player:
             now = clock()
             if not found:
                 played.settled_after = now - ends_at
-                played.progress = Progress.RIGHT
+                played.progress = CallProgress.RIGHT
                 return
             if now - ends_at > PATIENCE_MS:
                 played.differences = found
-                played.progress = Progress.WRONG
+                played.progress = CallProgress.WRONG
                 return
             await asyncio.sleep(POLL_S)
 
@@ -166,5 +165,5 @@ class Player:
             if recording["audio_url"]
         }
 
-    def _legs(self, script: Script) -> list[Leg]:
+    def _legs(self, script: Script) -> list[WorldLeg]:
         return [self._world.legs[sid] for sid in script.legs if sid in self._world.legs]

@@ -3,13 +3,13 @@
 from simulator.events import rfc2822
 from simulator.media import clock
 from simulator.script import Json, LegStatus
-from simulator.world import Conference, Leg, MediaStream, Participant
+from simulator.world import Conference, MediaStream, WorldLeg, WorldParticipant
 
 API = "/2010-04-01"
 PARTICIPANT_STATUS = {LegStatus.RINGING: "ringing", LegStatus.IN_PROGRESS: "connected"}
 
 
-def call_resource(leg: Leg, account_sid: str) -> Json:
+def call_resource(leg: WorldLeg, account_sid: str) -> Json:
     """Return a call leg with its ends, as `Calls/{CA}.json` answers."""
     path = f"{API}/Accounts/{account_sid}/Calls/{leg.sid}"
     ended = None if leg.ended_at is None else rfc2822(leg.ended_at)
@@ -71,7 +71,7 @@ def conference_resource(conference: Conference, account_sid: str) -> Json:
 
 
 def participant_resource(
-    conference: Conference, participant: Participant, status: LegStatus, account_sid: str
+    conference: Conference, participant: WorldParticipant, status: LegStatus, account_sid: str
 ) -> Json:
     """Return a participant of a conference. `status`: of its leg. The leg's ends are not part of
     the resource."""

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from simulator.player import Played, Progress
+from simulator.player import CallProgress, Played
 from simulator.script import Json
 
 RESULT_FILE = "demo-result.json"
@@ -33,7 +33,7 @@ def _row(played: Played) -> Json:
         "case": script.case,
         "title": script.title,
         "task_sid": script.task_sid,
-        "right": played.progress is Progress.RIGHT,
+        "right": played.progress is CallProgress.RIGHT,
         "began_after_ms": played.began_after,
         "settled_after_ms": played.settled_after,
         "differences": played.differences,

@@ -7,6 +7,7 @@ shows, the voices, and the contact that the product must create.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from random import Random
 from typing import Any
 
 from simulator.audio import Voice
@@ -24,7 +25,7 @@ class LegStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class LegEnds:
+class DialledEnds:
     """The two ends of a leg and its direction, as `Calls/{CA}.json` shows them."""
 
     caller: str = ""
@@ -38,7 +39,7 @@ class LegBegan:
 
     call_sid: str
     status: LegStatus
-    ends: LegEnds = LegEnds()
+    ends: DialledEnds = DialledEnds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ Action = (
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ScriptStep:
     """An action and its time."""
 
     at: int
@@ -195,8 +196,19 @@ class Script:
     task_sid: str
     customer_call_sid: str | None
     legs: tuple[str, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[ScriptStep, ...]
     line: Line
     begins_at: int
     ends_at: int
     expectation: Expectation
+
+
+@dataclass(frozen=True, slots=True)
+class Sids:
+    """Generates SIDs. The same `random` gives the same SIDs."""
+
+    random: Random
+
+    def new(self, kind: str) -> str:
+        """Return a new SID. `kind`: its two letters, such as `CA` for a call."""
+        return f"{kind}{self.random.getrandbits(128):032x}"

@@ -5,65 +5,35 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from random import Random
 
 from simulator import events
 from simulator.audio import Voice
 from simulator.envelopes import as_written
 from simulator.events import Account
+from simulator.part import WRAP_UP_MS, Part
 from simulator.people import Agent
 from simulator.script import (
     Action,
     ConferenceBegan,
     ConferenceEnded,
+    DialledEnds,
     EventSent,
-    ExpectedSession,
+    Expectation,
     Json,
     LegBegan,
     LegChanged,
-    LegEnds,
     LegStatus,
+    Line,
     ParticipantJoined,
     ParticipantLeft,
-    Step,
+    Script,
+    ScriptStep,
+    Sids,
 )
-from simulator.sids import Sids
 from simulator.unlike import NONE, Unlike
 
 _PARTICIPANT = {"Hold": "false", "Muted": "false", "Coaching": "false"}
-
-
-@dataclass(slots=True)
-class Part:
-    """One agent's part of a call that is being built."""
-
-    agent: Agent
-    reservation_sid: str
-    worker_sid: str
-    queue: str
-    call_sid: str
-    monitored: bool | None
-    transfer: Json = field(default_factory=dict)
-    accepted_at: int | None = None
-    left_at: int | None = None
-    gone_at: int | None = None
-    """When the agent's last leg left, if the reservation stayed open."""
-    version: int = 0
-    rewritten: Json = field(default_factory=dict)
-    """Attributes that the agent's browser has changed."""
-
-    def expected(self) -> ExpectedSession:
-        """Return the session that this part must result in. It must have ended."""
-        assert self.left_at is not None
-        monitored = self.monitored if self.accepted_at else False
-        return ExpectedSession(
-            self.reservation_sid,
-            self.agent.email.lower(),
-            monitored,
-            self.accepted_at,
-            self.left_at if self.gone_at is None else self.gone_at,
-        )
 
 
 class Stage:
@@ -75,7 +45,7 @@ class Stage:
     def __init__(
         self, begins_at: int, account: Account, random: Random, unlike: frozenset[Unlike] = NONE
     ) -> None:
-        self.now = begins_at
+        self.now = self._begins_at = begins_at
         self.unlike = unlike
         self.callbacks = Unlike.CONFERENCE_CALLBACKS not in unlike
         self.call_callbacks = True
@@ -86,7 +56,7 @@ class Stage:
         self.attributes: Json = {}
         self.sids = Sids(random)
         self.task_sid = self.sids.new("WT")
-        self.steps: list[Step] = []
+        self.steps: list[ScriptStep] = []
         self.legs: list[str] = []
         self.open_legs: list[str] = []
         self._account = account
@@ -105,7 +75,7 @@ class Stage:
 
     def do(self, action: Action) -> None:
         """Add `action` at the present time."""
-        self.steps.append(Step(self.now, action))
+        self.steps.append(ScriptStep(self.now, action))
 
     def later(self, milliseconds: int, deed: Callable[[], None]) -> None:
         """Run `deed`, whose steps happen some time from now. The cursor stays."""
@@ -113,7 +83,7 @@ class Stage:
         deed()
         self.now = now
 
-    def leg(self, status: LegStatus, ends: LegEnds, call_sid: str | None = None) -> str:
+    def leg(self, status: LegStatus, ends: DialledEnds, call_sid: str | None = None) -> str:
         """Begin a call leg. Return its SID."""
         call_sid = call_sid or self.sids.new("CA")
         self.legs.append(call_sid)
@@ -274,6 +244,26 @@ class Stage:
             **parameters,
         }
         self._send(events.conference_event(self._account, self.sids, name, self.now, parameters))
+
+    def wrap_up(self, part: Part) -> None:
+        """The part's reservation ends a moment later: first in wrap-up, then completed."""
+        self.later(60, lambda: self.reservation(part, "wrapup", "wrapping"))
+        self.later(WRAP_UP_MS, lambda: self.reservation(part, "completed", "wrapping"))
+
+    def script(
+        self,
+        case: str,
+        title: str,
+        customer_leg: str | None,
+        line: Line,
+        expectation: Expectation,
+    ) -> Script:
+        """Return the call as it was played, with its steps in order of time."""
+        steps = tuple(sorted(self.steps, key=lambda step: step.at))
+        return Script(
+            case, title, self.task_sid, customer_leg, tuple(self.legs), steps, line,
+            self._begins_at, self.now, expectation,
+        )  # fmt: skip
 
     def _taskrouter(self, name: str, payload: Json, prompt: bool) -> None:
         event = events.taskrouter_event(self._account, self.sids, name, self.now, payload)

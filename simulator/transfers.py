@@ -2,8 +2,8 @@
 
 from simulator.building import CallBuilder
 from simulator.openings import conversation_begins
+from simulator.part import Part
 from simulator.people import ANN, BEN, SUE, SUPPORT, UGO, UMA, Agent
-from simulator.stage import Part
 
 
 def cold_to_monitored(call: CallBuilder) -> None:

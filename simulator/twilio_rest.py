@@ -32,10 +32,9 @@ from simulator.resources import (
     media_stream_resource,
     participant_resource,
 )
-from simulator.script import Json
-from simulator.sids import Sids
+from simulator.script import Json, Sids
 from simulator.unlike import Unlike
-from simulator.world import Conference, MediaStream, TwilioError, World, not_found
+from simulator.world import ApiError, Conference, MediaStream, World, not_found
 
 OPENED_WITHIN_S, AFTER_OPENING_S = 1.0, 0.25
 Sender = Callable[[World, MediaStream, Credentials], Coroutine[Any, Any, None]]
@@ -63,7 +62,7 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ApiTrouble:
     """A request that failed. `kind`: how; `began_at`, `ended_at`: ms."""
 
     method: str
@@ -74,7 +73,7 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ApiRefusal:
     """A request that was answered with an error, at `at` (ms)."""
 
     method: str
@@ -105,8 +104,8 @@ class TwilioRest:
         self._stack = AsyncExitStack()
         self.url = ""
         self.requests = 0
-        self.troubles: list[Trouble] = []
-        self.refusals: list[Refusal] = []
+        self.troubles: list[ApiTrouble] = []
+        self.refusals: list[ApiRefusal] = []
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -163,15 +162,15 @@ class TwilioRest:
                 return await self._stumbles(stumble, request, handler)
             self._count(request)
             return await handler(request)
-        except TwilioError as error:
+        except ApiError as error:
             self.refusals.append(
-                Refusal(request.method, request.path, error.status, error.code, clock())
+                ApiRefusal(request.method, request.path, error.status, error.code, clock())
             )
             return _refusal(error)
         except web.HTTPNotFound:
             return _refusal(not_found(request.path))
         except web.HTTPMethodNotAllowed:
-            return _refusal(TwilioError(405, 20004, "Method not allowed"))
+            return _refusal(ApiError(405, 20004, "Method not allowed"))
 
     async def _stumbles(
         self,
@@ -186,7 +185,7 @@ class TwilioRest:
                 answer = await handler(request)
             await asyncio.sleep(stumble.after_s)
         finally:
-            trouble = Trouble(request.method, request.path, stumble.kind, began_at, clock())
+            trouble = ApiTrouble(request.method, request.path, stumble.kind, began_at, clock())
             self.troubles.append(trouble)
         if stumble.refusal is not None:
             raise stumble.refusal
@@ -199,7 +198,7 @@ class TwilioRest:
         right = "Basic " + base64.b64encode(f"{account}:{token}".encode()).decode()
         given = request.headers.get("Authorization", "")
         if not hmac.compare_digest(right.encode(), given.encode()):
-            raise TwilioError(401, 20003, "Authenticate")
+            raise ApiError(401, 20003, "Authenticate")
         if request.match_info.get("account", account) != account:
             raise not_found(request.path)
 
@@ -250,7 +249,7 @@ class TwilioRest:
     async def _conferences(self, request: web.Request) -> web.Response:
         status = request.query.get("Status")
         if status is not None and status not in CONFERENCE_STATUSES:
-            raise TwilioError(400, 20001, f"Invalid Status: {status!r}")
+            raise ApiError(400, 20001, f"Invalid Status: {status!r}")
         found = [c for c in self._world.conferences.values() if _matches(c, request)]
         found.sort(key=lambda conference: conference.began_at, reverse=True)
         account = self._credentials.account_sid
@@ -282,7 +281,7 @@ def _matches(conference: Conference, request: web.Request) -> bool:
     return name in (None, conference.friendly_name) and status_fits
 
 
-def _refusal(error: TwilioError) -> web.Response:
+def _refusal(error: ApiError) -> web.Response:
     body = {
         "code": error.code,
         "message": error.message,

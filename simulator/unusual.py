@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from simulator.audio import Voice
 from simulator.building import CALLED, CallBuilder
+from simulator.part import Part
 from simulator.people import Agent
-from simulator.script import Json, LegEnds, LegStatus, Script
-from simulator.stage import Part
+from simulator.script import DialledEnds, Json, LegStatus, Script
 
 MOST_REQUESTS = 8
 """How many requests about a task are allowed in 20 s while it has no conference."""
@@ -92,7 +92,7 @@ class UnusualCall(CallBuilder):
         part.call_sid = self._stage.sids.new("CA")
         address = part.agent.contact_uri
         ends = self.random.choice(
-            (LegEnds(CALLED, address, "outbound-api"), LegEnds(address, CALLED, "inbound"))
+            (DialledEnds(CALLED, address, "outbound-api"), DialledEnds(address, CALLED, "inbound"))
         )
         self._stage.leg(LegStatus.IN_PROGRESS, ends, part.call_sid)
         self._stage.join(part.call_sid, None, part.agent.voice)

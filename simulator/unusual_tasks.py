@@ -1,8 +1,8 @@
 """Tasks that are not ordinary calls, and events that strict parsers refuse."""
 
 from simulator.openings import conversation_begins
+from simulator.part import Part
 from simulator.people import ANN, SUPPORT
-from simulator.stage import Part
 from simulator.unusual import UnusualCall
 from simulator.writing import odd_text, odd_times
 

@@ -12,7 +12,7 @@ from simulator.expected import ExpectedAudio, expected_audio, inum_suffix
 from simulator.script import ExpectedRecording, ExpectedSession, Json, Script
 from simulator.surplus import counted, surplus
 from simulator.wav import NotWav, read_wav
-from simulator.world import Leg, MediaStream
+from simulator.world import MediaStream, WorldLeg
 
 SESSION_TOLERANCE_MS = 1500
 STOP_SLACK_MS = 4500
@@ -26,7 +26,7 @@ LOST_FRAME_MS = 10
 
 def differences(
     script: Script,
-    legs: Sequence[Leg],
+    legs: Sequence[WorldLeg],
     contact: Json | None,
     audio: Mapping[str, bytes],
     requests: Sequence[int] = (),
@@ -62,7 +62,7 @@ def settled(script: Script, contact: Json | None) -> bool:
     )
 
 
-def began_after(script: Script, legs: Sequence[Leg]) -> int | None:
+def began_after(script: Script, legs: Sequence[WorldLeg]) -> int | None:
     """Return the ms from the moment when recording must begin until media arrived; None if nothing
     must be recorded, or no media arrived."""
     began = [s.began_at for leg in legs for s in leg.media_streams if s.began_at is not None]
@@ -75,7 +75,7 @@ def milliseconds(text: str | None) -> int | None:
     return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
-def _streams(script: Script, legs: Sequence[Leg], ran: Sequence[MediaStream]) -> list[str]:
+def _streams(script: Script, legs: Sequence[WorldLeg], ran: Sequence[MediaStream]) -> list[str]:
     wanted = script.expectation.recordings
     found = _compared("media streams", len(wanted), len(ran))
     found += [

@@ -9,18 +9,18 @@ from rich.console import Console as Terminal
 from rich.table import Table
 from rich.text import Text
 
-from simulator.player import Played, Progress
+from simulator.player import CallProgress, Played
 from simulator.script import Json
 from simulator.world import World
 
 FRAME_LINES = 7
 WIDE = 100
 STYLES = {
-    Progress.WAITING: "dim",
-    Progress.ON: "cyan",
-    Progress.CHECKING: "yellow",
-    Progress.RIGHT: "green",
-    Progress.WRONG: "bold red",
+    CallProgress.WAITING: "dim",
+    CallProgress.ON: "cyan",
+    CallProgress.CHECKING: "yellow",
+    CallProgress.RIGHT: "green",
+    CallProgress.WRONG: "bold red",
 }
 
 
@@ -44,7 +44,7 @@ def live_table(board: Board, world: World, height: int) -> Table:
     table.add_column("media", no_wrap=True)
     for name in ("sent", "received", "lost"):
         table.add_column(name, justify="right", no_wrap=True)
-    begun = [one for one in board.played if one.progress is not Progress.WAITING]
+    begun = [one for one in board.played if one.progress is not CallProgress.WAITING]
     if len(begun) > height - FRAME_LINES:
         begun = [one for one in begun if not one.done]
     for played in begun:
@@ -54,7 +54,7 @@ def live_table(board: Board, world: World, height: int) -> Table:
 
 
 def _caption(board: Board) -> str:
-    waiting = sum(one.progress is Progress.WAITING for one in board.played)
+    waiting = sum(one.progress is CallProgress.WAITING for one in board.played)
     done = sum(one.done for one in board.played)
     return (
         f"{waiting} calls to come, {done} done; "
@@ -141,7 +141,7 @@ def print_result(terminal: Terminal, played: Sequence[Played]) -> None:
         for difference in one.differences:
             text = f"{one.script.title} ({one.script.task_sid}): {difference}"
             terminal.print(text, style="red", markup=False, highlight=False)
-    right = sum(one.progress is Progress.RIGHT for one in played)
+    right = sum(one.progress is CallProgress.RIGHT for one in played)
     terminal.print(f"{right} of {len(played)} calls came out as they must.", highlight=False)
 
 

@@ -9,7 +9,7 @@ from rich.live import Live
 
 from simulator.console import Console, ConsoleError, Endpoints
 from simulator.events import iso
-from simulator.player import Played, Progress
+from simulator.player import CallProgress, Played
 from simulator.view import Board, frames, live_table
 from simulator.world import World
 
@@ -67,7 +67,7 @@ async def _redraw(terminal: Terminal, board: Board, world: World) -> None:
 
 async def _lines(terminal: Terminal, board: Board) -> None:
     """Print a line whenever a call reaches its next stage."""
-    shown: dict[str, Progress] = {}
+    shown: dict[str, CallProgress] = {}
     try:
         while True:
             _print_changes(terminal, board, shown)
@@ -76,10 +76,10 @@ async def _lines(terminal: Terminal, board: Board) -> None:
         _print_changes(terminal, board, shown)
 
 
-def _print_changes(terminal: Terminal, board: Board, shown: dict[str, Progress]) -> None:
+def _print_changes(terminal: Terminal, board: Board, shown: dict[str, CallProgress]) -> None:
     for played in board.played:
         sid, progress = played.script.task_sid, played.progress
-        if shown.get(sid, Progress.WAITING) is not progress:
+        if shown.get(sid, CallProgress.WAITING) is not progress:
             shown[sid] = progress
             received, lost = frames(played)
             counts = f" ({received} frames, {lost} lost)" if received else ""

@@ -16,16 +16,16 @@ from simulator.script import (
     Action,
     ConferenceBegan,
     ConferenceEnded,
+    DialledEnds,
     HoldChanged,
     LegBegan,
     LegChanged,
-    LegEnds,
     LegStatus,
     Line,
     ParticipantJoined,
     ParticipantLeft,
+    Sids,
 )
-from simulator.sids import Sids
 from simulator.unlike import NONE, Unlike
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -36,7 +36,7 @@ MOST_PARAMETER_CHARACTERS = 500
 ENDED = frozenset({LegStatus.COMPLETED, LegStatus.NO_ANSWER})
 
 
-class TwilioError(Exception):
+class ApiError(Exception):
     """A refusal in Twilio's form: HTTP status, code, message."""
 
     def __init__(self, status: int, code: int, message: str) -> None:
@@ -44,13 +44,13 @@ class TwilioError(Exception):
         self.status, self.code, self.message = status, code, message
 
 
-def not_found(path: str) -> TwilioError:
+def not_found(path: str) -> ApiError:
     """Return the refusal for a resource that does not exist."""
-    return TwilioError(404, 20404, f"The requested resource {path} was not found")
+    return ApiError(404, 20404, f"The requested resource {path} was not found")
 
 
 @dataclass(slots=True)
-class Participant:
+class WorldParticipant:
     """A leg in a conference."""
 
     call_sid: str
@@ -69,7 +69,7 @@ class Conference:
     friendly_name: str
     began_at: int
     in_progress: bool = True
-    participants: dict[str, Participant] = field(default_factory=dict)
+    participants: dict[str, WorldParticipant] = field(default_factory=dict)
 
 
 class StreamStatus(StrEnum):
@@ -109,7 +109,7 @@ class MediaStream:
 
 
 @dataclass(slots=True)
-class Leg:
+class WorldLeg:
     """A call leg with its media streams. `attempts`: how many starts were requested, refused ones
     included."""
 
@@ -121,7 +121,7 @@ class Leg:
     ended_at: int | None = None
     media_streams: list[MediaStream] = field(default_factory=list)
     attempts: int = 0
-    ends: LegEnds = field(default_factory=LegEnds)
+    ends: DialledEnds = field(default_factory=DialledEnds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class World:
         self._sids = sids
         self.unlike = unlike
         self.monologues: dict[str, Callable[[], Voice]] = {}
-        self.legs: dict[str, Leg] = {}
+        self.legs: dict[str, WorldLeg] = {}
         self.conferences: dict[str, Conference] = {}
         self.refusing: set[str] = set()
         self.requests: dict[str, list[int]] = {}
@@ -154,7 +154,7 @@ class World:
         begins. Events and the monitored list are not part of the world."""
         match action:
             case LegBegan(call_sid, status, ends):
-                leg = Leg(call_sid, status, seed, line or Line(), now, ends=ends)
+                leg = WorldLeg(call_sid, status, seed, line or Line(), now, ends=ends)
                 self.legs[call_sid] = leg
             case LegChanged(call_sid, status):
                 leg = self.legs[call_sid]
@@ -163,7 +163,7 @@ class World:
             case ConferenceBegan(conference_sid, name):
                 self.conferences[conference_sid] = Conference(conference_sid, name, now)
             case ParticipantJoined(conference_sid, call_sid, label, voice, coaching, muted):
-                self.conferences[conference_sid].participants[call_sid] = Participant(
+                self.conferences[conference_sid].participants[call_sid] = WorldParticipant(
                     call_sid, label, voice, coaching, muted=muted
                 )
             case ParticipantLeft(conference_sid, call_sid):
@@ -187,7 +187,7 @@ class World:
                 return Scene(me.voice, self._heard_by(me, conference))
         return Scene(Voice.CUSTOMER, Voice.HOLD_MUSIC)
 
-    def _heard_by(self, me: Participant, conference: Conference) -> Voice:
+    def _heard_by(self, me: WorldParticipant, conference: Conference) -> Voice:
         if me.hold:
             return Voice.HOLD_MUSIC
         for other in conference.participants.values():
@@ -198,34 +198,34 @@ class World:
         return Voice.HOLD_MUSIC
 
     def start_media_stream(self, call_sid: str, form: Mapping[str, str], now: int) -> MediaStream:
-        """Carry out a Start Stream request. Raises `TwilioError` if Twilio would refuse it."""
+        """Carry out a Start Stream request. Raises `ApiError` if Twilio would refuse it."""
         if (leg := self.legs.get(call_sid)) is None:
             raise not_found(f"/Calls/{call_sid}/Streams.json")
         leg.attempts += 1
         url, track = form.get("Url", ""), form.get("Track", "inbound_track")
         _check_url(url)
         if track not in TRACKS:
-            raise TwilioError(400, 20001, f"Invalid Track: {track!r}")
+            raise ApiError(400, 20001, f"Invalid Track: {track!r}")
         if not self._takes_start(leg):
-            raise TwilioError(400, 21220, "Call is not in-progress. Cannot start a stream.")
+            raise ApiError(400, 21220, "Call is not in-progress. Cannot start a stream.")
         if call_sid in self.refusing:
-            raise TwilioError(400, 20001, "Media streams are not allowed on this call")
+            raise ApiError(400, 20001, "Media streams are not allowed on this call")
         sid = self._sids.new("MZ")
         name = form.get("Name") or sid
         running = [s for s in leg.media_streams if s.status is StreamStatus.IN_PROGRESS]
         if Unlike.SAME_NAME not in self.unlike and any(name == s.name for s in running):
-            raise TwilioError(409, 21299, f"A stream named {name!r} exists on this call")
+            raise ApiError(409, 21299, f"A stream named {name!r} exists on this call")
         if sum(TRACKS[other.track] for other in running) + TRACKS[track] > self._most_tracks():
-            raise TwilioError(400, 21298, "Too many tracks are streamed on this call")
+            raise ApiError(400, 21298, "Too many tracks are streamed on this call")
         started = MediaStream(sid, call_sid, name, url, track, _parameters(form), now)
         leg.media_streams.append(started)
         return started
 
     def stop_media_stream(self, call_sid: str, sid_or_name: str, status: str) -> MediaStream:
         """Carry out a Stop Stream request. A media stream that has ended is not found. Raises
-        `TwilioError`."""
+        `ApiError`."""
         if status != "stopped":
-            raise TwilioError(400, 20001, f"Invalid Status: {status!r}")
+            raise ApiError(400, 20001, f"Invalid Status: {status!r}")
         leg = self.legs.get(call_sid)
         if leg is not None and leg.status in ENDED:
             raise self._over(f"/Calls/{call_sid}/Streams/{sid_or_name}.json")
@@ -237,7 +237,7 @@ class World:
                 return media_stream
         raise not_found(f"/Calls/{call_sid}/Streams/{sid_or_name}.json")
 
-    def _takes_start(self, leg: Leg) -> bool:
+    def _takes_start(self, leg: WorldLeg) -> bool:
         if leg.status is LegStatus.RINGING:
             return Unlike.START_WHILE_RINGING in self.unlike
         return leg.status is LegStatus.IN_PROGRESS
@@ -245,10 +245,10 @@ class World:
     def _most_tracks(self) -> int:
         return FEW_TRACKS if Unlike.TRACK_LIMIT in self.unlike else MOST_TRACKS
 
-    def _over(self, path: str) -> TwilioError:
+    def _over(self, path: str) -> ApiError:
         """Return the refusal of a stop after the call's end."""
         if Unlike.STOP_AFTER_END in self.unlike:
-            return TwilioError(400, 21220, "Call is not in-progress. Cannot stop a stream.")
+            return ApiError(400, 21220, "Call is not in-progress. Cannot stop a stream.")
         return not_found(path)
 
 
@@ -256,9 +256,9 @@ def _check_url(url: str) -> None:
     parts = urlsplit(url)
     secure = parts.scheme == "wss" and bool(parts.hostname)
     if not secure and not (parts.scheme == "ws" and parts.hostname in LOOPBACK_HOSTS):
-        raise TwilioError(400, 21217, f"Url must be a wss:// URL: {url!r}")
+        raise ApiError(400, 21217, f"Url must be a wss:// URL: {url!r}")
     if "?" in url or "#" in url:
-        raise TwilioError(400, 21217, "Url must not have a query string")
+        raise ApiError(400, 21217, "Url must not have a query string")
 
 
 def _parameters(form: Mapping[str, str]) -> dict[str, str]:
@@ -267,6 +267,6 @@ def _parameters(form: Mapping[str, str]) -> dict[str, str]:
         if (name := form.get(f"Parameter{number}.Name")) is not None:
             value = form.get(f"Parameter{number}.Value", "")
             if len(name) + len(value) > MOST_PARAMETER_CHARACTERS:
-                raise TwilioError(400, 20001, f"Parameter{number} is too long")
+                raise ApiError(400, 20001, f"Parameter{number} is too long")
             parameters[name] = value
     return parameters

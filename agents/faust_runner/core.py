@@ -52,11 +52,14 @@ class Step(Generic[S]):
     - `outputs`: the records to publish, in this order.
     - `refused`: why the core does not accept the record, or None. State and outputs are valid all
       the same. A step of a tick is never refused.
+    - `ignored`: why the record told the core nothing new, as a short fixed word for metrics, or
+      None.
     """
 
     state: S | None
     outputs: tuple[Output, ...] = ()
     refused: Refusal | None = None
+    ignored: str | None = None
 
 
 class Core(Protocol[S]):
@@ -103,6 +106,12 @@ Must retry by itself. An exception ends the role.
 
 Rules = Callable[[int], int]
 """Return the version of the rules (the monitored list) in force at a time (ms)."""
+
+
+Observe = Callable[[str, Any, Any, Step[Any], int], None]
+"""Counts a step of the core, so that a core counts nothing itself. Called once for each step,
+before it is carried out, with the key, the state before, the record (None: a tick), the step, and
+`now` (ms). After a crash a step may be counted again."""
 
 
 class Broadcasts(Protocol[S]):

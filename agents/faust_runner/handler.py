@@ -80,6 +80,7 @@ class Handler(Generic[S]):
         self._recall = parts.recall
         self._rules = parts.rules
         self._broadcasts = parts.broadcasts
+        self._observe = parts.observe
         self._backlog = parts.backlog
         self._clock = clock
         self._gathers = gathering_s > 0
@@ -175,6 +176,8 @@ class Handler(Generic[S]):
         before = self._keys[incoming.partition].states.get(key)
         try:
             step: Step[S] = ask(key, before, record, now)
+            if self._observe is not None:
+                self._observe(key, before, record, step, now)
             decided = Decided.of(incoming, key, before, step)
         except Exception as error:  # noqa: BLE001 - a core's error must not stop the others
             await self._dead_letters.give_up(incoming, "core-failed", error)

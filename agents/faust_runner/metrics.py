@@ -18,3 +18,10 @@ BEHIND = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 60),
 )
 KEYS = Gauge("flexcapture_table_keys", "Keys in the table")
+LAG_RECORDS = Gauge(
+    "flexcapture_lag_records", "Records not yet handled, in this process's partitions"
+)
+WAITING_PARTITIONS = Gauge(
+    "flexcapture_waiting_partitions",
+    "Partitions with results that Kafka does not accept",
+)

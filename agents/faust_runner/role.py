@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from agents.faust_runner.backlog import Backlog
-from agents.faust_runner.core import Broadcasts, Core, Effects, Recall, Rules
+from agents.faust_runner.core import Broadcasts, Core, Effects, Observe, Recall, Rules
 from schemas.topics import CALL_PARTITIONS, DEAD_LETTERS, TICKS, Topic, changelog
 
 S = TypeVar("S")
@@ -84,6 +84,7 @@ class RoleParts(Generic[S]):
     - `recall` restores the state of a key that is no longer in the table.
     - `rules` returns the version of the rules that `core` decides by at a time.
     - `broadcasts` handles records that concern all keys of a partition.
+    - `observe` counts the steps of `core`.
     - `backlog` sees each record before `core` does.
     - `companions` run beside the agent.
     """
@@ -93,5 +94,6 @@ class RoleParts(Generic[S]):
     recall: Recall | None = None
     rules: Rules = lambda _: 0
     broadcasts: Broadcasts[S] | None = None
+    observe: Observe | None = None
     backlog: Backlog | None = None
     companions: tuple[Companion, ...] = ()

@@ -24,7 +24,7 @@ from agents.faust_runner.outbox import BEHIND_SECONDS, Outbox, gather
 from agents.faust_runner.role import Companion, RoleParts, RoleSpec
 from agents.faust_runner.sending import Patient
 from agents.faust_runner.stuck import show_stuck
-from agents.process_end import end_process_soon
+from agents.stuck_work import end_process_soon
 from pipeline.runtime.kafka import know_topics, producer
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import LogClock

@@ -3,23 +3,17 @@
 import asyncio
 from collections.abc import Callable, Collection
 
-from prometheus_client import Gauge
-
+from agents.faust_runner.metrics import WAITING_PARTITIONS
 from pipeline.runtime.telemetry import Health
 
 LOOK_SECONDS = 2.0
-
-WAITING = Gauge(
-    "flexcapture_waiting_partitions",
-    "Partitions with results that Kafka does not accept",
-)
 
 
 async def show_stuck(health: Health, stuck: Callable[[], Collection[int]]) -> None:
     """Warn while there are such partitions. Never returns."""
     while True:
         numbers = sorted(stuck())
-        WAITING.set(len(numbers))
+        WAITING_PARTITIONS.set(len(numbers))
         if numbers:
             names = ", ".join(map(str, numbers))
             health.warn(

@@ -3,7 +3,6 @@ safe."""
 
 import asyncio
 import contextlib
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -11,18 +10,18 @@ from typing import Any, TypeVar, assert_never
 
 import structlog
 from aiokafka import AIOKafkaProducer, ConsumerRecord
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaTimeoutError
 
 from agents.recorder.late import LatePartitions
 from agents.recorder.metrics import (
     BEGAN,
-    FAILURES,
     FINISHING,
     IGNORED,
     REFUSED,
     SEGMENTS,
     count_completed,
 )
+from agents.recorder.retry import GivenUp, Retry
 from agents.recorder.storage.files import keeping_of
 from agents.recorder.work import Work, by_partition, in_turn, of_streams
 from pipeline.dead_letters import dead_letter
@@ -50,23 +49,13 @@ GONE = (FileNotFoundError, BrokenSegments)
 """Errors of a store that lacks a part of an unfinished recording."""
 
 CONCURRENCY = 16
-FIRST_DELAY_S = 0.2
-LONGEST_DELAY_S = 5.0
-KAFKA_PATIENCE_S = 120.0
-
 T = TypeVar("T")
-
-
-class GivenUp(Exception):
-    """The work was not carried out, because the process ends or loses its partitions."""
 
 
 class Effects:
     """Carries out effects.
 
-    If the store or Kafka fails, it retries and sets health to bad; once `giving_up` is set, it
-    raises `GivenUp` instead. `moved` counts completed attempts, failed ones too. `now` is the log's
-    clock (ms).
+    If the store or Kafka fails, it retries as `retry` does. `now` is the log's clock (ms).
 
     A partition for which Kafka is slow is `late`: its current work continues in a task, and its
     later work waits. The other partitions are not delayed.
@@ -80,18 +69,15 @@ class Effects:
         producer: AIOKafkaProducer,
         now: Callable[[], int],
     ) -> None:
-        self.giving_up = asyncio.Event()
+        self.retry = Retry(health)
         self._now = now
         self._settings = settings
-        self._health = health
         self._producer = producer
-        self._keeping = keeping_of(store, self._move)
+        self._keeping = keeping_of(store, self.retry.move)
         self._unsafe: dict[str, tuple[int, RecorderCheckpoint]] = {}
-        self._failing: dict[str, int] = {"recordings-store": 0, "kafka": 0}
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._broken: dict[int, str] = {}
         self._late = LatePartitions()
-        self.moved = 0
 
     async def carry_out(self, work: Iterable[Work]) -> None:
         """Return when everything is stored and acknowledged, with three exceptions.
@@ -136,7 +122,7 @@ class Effects:
         `settle` counts, and its records must be read again.
         """
         await self._keeping.sync()  # first the audio, then the checkpoints that refer to it
-        self._move()
+        self.retry.move()
         due: defaultdict[int, list[Checkpoint]] = defaultdict(list)
         for name, (partition, checkpoint) in list(self._unsafe.items()):
             if partition not in self._late:
@@ -165,28 +151,6 @@ class Effects:
 
         groups = {n: [(n, key) for key in keys] for n, keys in gone.items() if n not in self._late}
         await self._apart(delete, groups)
-
-    async def persist(self, action: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of `action`; retry while the store or Kafka fails, as `Effects`
-        describes."""
-        delay, began, failing = FIRST_DELAY_S, time.monotonic(), ""
-        try:
-            while True:
-                try:
-                    return await action()
-                except (StoreError, KafkaError) as error:
-                    if (
-                        isinstance(error, KafkaError)
-                        and time.monotonic() - began > KAFKA_PATIENCE_S
-                    ):
-                        raise
-                    failing = self._failed(error, failing)
-                if await _is_set_within(self.giving_up, delay):
-                    raise GivenUp
-                delay = min(2 * delay, LONGEST_DELAY_S)
-        finally:
-            self._move()
-            self._works_again(failing)
 
     async def _each(self, action: Callable[[T], Awaitable[None]], items: Iterable[T]) -> None:
         """Carry out an action for the items, at most `CONCURRENCY` at a time."""
@@ -218,7 +182,7 @@ class Effects:
     async def _store(self, group: Sequence[Work]) -> None:
         cuts = [item.effect for item in group if isinstance(item.effect, SegmentCut)]
         try:
-            await self.persist(lambda: self._keeping.store(cuts))
+            await self.retry.persist(lambda: self._keeping.store(cuts))
         except GONE as error:
             if len(own := of_streams(group)) == 1:
                 self._note_broken(group[0].message, cuts[0].recording, error)
@@ -254,7 +218,9 @@ class Effects:
         #    end. 4. Delete the segments. A process that is killed between two steps does the same
         #    again.
         try:
-            done = await self.persist(lambda: self._keeping.complete(ended, message.partition))
+            done = await self.retry.persist(
+                lambda: self._keeping.complete(ended, message.partition)
+            )
         except GONE as error:
             self._note_broken(message, ended.recording, error)
             return
@@ -295,39 +261,10 @@ class Effects:
         self, topic: Topic, key: bytes | None, value: bytes | None, **more: Any
     ) -> None:
         name = self._settings.prefixed(topic.name)
-        await self.persist(lambda: self._acknowledged(name, value=value, key=key, **more))
+        await self.retry.persist(lambda: self._acknowledged(name, value=value, key=key, **more))
 
     async def _acknowledged(self, name: str, **record: Any) -> None:
         while True:
             with contextlib.suppress(KafkaTimeoutError):  # no room for that partition yet
                 await self._producer.send_and_wait(name, **record)
                 return
-
-    def _move(self) -> None:
-        self.moved += 1
-
-    def _failed(self, error: StoreError | KafkaError, failing: str) -> str:
-        self._move()
-        where = "kafka" if isinstance(error, KafkaError) else "recordings-store"
-        FAILURES.labels(where).inc()
-        self._health.bad(where, f"cannot write: {error}")
-        log.error("cannot write; retrying", where=where, error=str(error))
-        if where != failing:
-            self._works_again(failing)
-            self._failing[where] += 1
-        return where
-
-    def _works_again(self, failing: str) -> None:
-        if failing:
-            self._failing[failing] -= 1
-            if not self._failing[failing]:
-                self._health.good(failing)
-
-
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

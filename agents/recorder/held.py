@@ -2,23 +2,14 @@
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from prometheus_client import Gauge
 
 from agents.recorder.lag import committed_offset
+from agents.recorder.metrics import HELD_PARTITIONS, STALLED_PARTITIONS
 from pipeline.runtime.telemetry import Health
 
 log = structlog.get_logger(__name__)
 
 RETRY_S = 20.0
-
-STALLED = Gauge(
-    "flexcapture_recorder_stalled_partitions",
-    "Partitions stopped because an unfinished recording lacks stored parts",
-)
-HELD = Gauge(
-    "flexcapture_recorder_held_partitions",
-    "Partitions that wait because Kafka does not accept the recorder's records for them",
-)
 
 
 class HeldPartitions:
@@ -55,7 +46,7 @@ class HeldPartitions:
         self._consumer.pause(TopicPartition(self._topic, number))
         log.warning("a partition is paused", partition=number, why=why)
         self.health.warn(_name(number), f"{why}: its recordings wait, nothing is lost")
-        HELD.set(len(self._held))
+        HELD_PARTITIONS.set(len(self._held))
 
     def read_on(self, number: int) -> None:
         """Resume a held partition."""
@@ -64,7 +55,7 @@ class HeldPartitions:
         self._consumer.resume(partition)
         log.info("a partition is read again", partition=number)
         self.health.clear_warning(_name(number))
-        HELD.set(len(self._held))
+        HELD_PARTITIONS.set(len(self._held))
 
     def stall(self, number: int, what: str, now: float, position: int) -> None:
         """Pause a partition at `now` (s), read up to `position`, because of missing files that only
@@ -76,7 +67,7 @@ class HeldPartitions:
             f"stopped, nothing is dropped: {what}; restore the files, or list the losses without "
             f"them: flexcapture recordings restart --partition {number}",
         )
-        STALLED.set(len(self._stalled))
+        STALLED_PARTITIONS.set(len(self._stalled))
 
     async def retry(self, now: float) -> list[int]:
         """Read the stalled partitions that were tried 20 s ago again, from the committed offset.
@@ -99,7 +90,7 @@ class HeldPartitions:
             del self._retried[number]
             self.health.good(_name(number))
             log.info("a stopped partition is recorded again", partition=number)
-            STALLED.set(len(self._stalled))
+            STALLED_PARTITIONS.set(len(self._stalled))
 
     def clear(self) -> None:
         """Forget all partitions: they were given away, or start again."""
@@ -110,8 +101,8 @@ class HeldPartitions:
         self._stalled.clear()
         self._retried.clear()
         self._held.clear()
-        STALLED.set(0)
-        HELD.set(0)
+        STALLED_PARTITIONS.set(0)
+        HELD_PARTITIONS.set(0)
 
 
 def _name(number: int) -> str:

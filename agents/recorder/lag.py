@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from prometheus_client import Counter, Gauge
 
+from agents.recorder.metrics import EXPIRED_RECORDS, LAG_RECORDS, LAG_SECONDS, RETENTION_USED
 from pipeline.runtime import kafka
 from pipeline.runtime.settings import Settings
 from schemas.topics import MEDIA
@@ -16,21 +16,6 @@ from schemas.topics import MEDIA
 log = structlog.get_logger(__name__)
 
 ANSWER_SECONDS = 5.0
-LAG_RECORDS = Gauge(
-    "flexcapture_recorder_lag_records", "Records of media that this process has not read yet"
-)
-LAG_SECONDS = Gauge(
-    "flexcapture_recorder_lag_seconds",
-    "Age of the oldest record that this process has not read yet, 0 if there is none",
-)
-RETENTION_USED = Gauge(
-    "flexcapture_recorder_retention_used_ratio",
-    "Age of the oldest unread record divided by media's retention; at 1 audio is deleted unread",
-)
-EXPIRED = Counter(
-    "flexcapture_recorder_expired_records_total",
-    "Records of media that were deleted before they were read",
-)
 
 
 @dataclass(slots=True)
@@ -53,7 +38,7 @@ class Lag:
         records before them have expired: offsets of `media` have no other gaps."""
         expected, _ = self._places.get(tp.partition, (first, 0))
         if first > expected:
-            EXPIRED.inc(first - expected)
+            EXPIRED_RECORDS.inc(first - expected)
             log.error(
                 "audio expired unread", partition=tp.partition, records=first - expected, at=first
             )

@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from agents.twilio_adapter.client import TwilioError
-from pipeline.twilio.errors import Verdict, health_of_twilio
+from agents.twilio_adapter.answers import TwilioError
+from pipeline.twilio.errors import ErrorVerdict, health_of_twilio
 
 FRESH_S = 1.0
 """An answer applies to refusals within this time after the check was sent."""
@@ -22,7 +22,7 @@ class AccountState:
     """The result of a check. `verdict`: DONE: Twilio serves the account; REFUSED: it does not;
     BACK_OFF: unknown. `sent_at`: when the check was sent, seconds of the loop's clock."""
 
-    verdict: Verdict
+    verdict: ErrorVerdict
     sent_at: float
     error: TwilioError | None = None
 
@@ -50,7 +50,7 @@ class AccountProbe:
             async with asyncio.timeout(TIMEOUT_S):
                 await self._request()
         except TimeoutError:
-            return AccountState(Verdict.BACK_OFF, sent_at)
+            return AccountState(ErrorVerdict.BACK_OFF, sent_at)
         except TwilioError as error:
             return AccountState(health_of_twilio(error.status, error.code), sent_at, error)
-        return AccountState(Verdict.DONE, sent_at)
+        return AccountState(ErrorVerdict.DONE, sent_at)

@@ -12,12 +12,12 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
-from prometheus_client import Counter
 
+from agents.twilio_adapter.metrics import STARTED_WITHOUT_SOCKET
 from pipeline.runtime.kafka import IDLE_FETCH_MS, consumer, end_offsets
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
-from pipeline.streams.arrivals import Arrivals, Missing
+from pipeline.streams.arrivals import Arrivals, MissingSocket
 from schemas.codec import Undecodable, decode, versions
 from schemas.records import (
     CommandAnswered,
@@ -34,10 +34,6 @@ LOOK_BACK_MS = 120_000
 repeated, and its media stream may have arrived before."""
 RETRY_S = 1.0
 
-WITHOUT_SOCKET = Counter(
-    "flexcapture_started_without_socket",
-    "Media streams that Twilio started and that reached no gateway within 10 s",
-)
 
 _WANTED = frozenset(
     schema_id.to_bytes(4, "big")
@@ -80,7 +76,7 @@ class ArrivalWatch:
         """Update the health and the count of missing media streams. `read_until`: the time up to
         which all reports have been read; None: unknown."""
         if read_until is not None:
-            WITHOUT_SOCKET.inc(self._arrivals.expire(read_until))
+            STARTED_WITHOUT_SOCKET.inc(self._arrivals.expire(read_until))
         missing = self._arrivals.missing(now)
         if missing is None:
             self._health.good("gateway")
@@ -163,7 +159,7 @@ async def _seek_back(
         source.seek(partition, end if first is None else first.offset)
 
 
-def _text(missing: Missing) -> str:
+def _text(missing: MissingSocket) -> str:
     refused = f" (handshakes refused: {', '.join(missing.refusals)})" if missing.refusals else ""
     were = "media stream was" if missing.count == 1 else "media streams were"
     return (

@@ -8,21 +8,19 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, TCPConnector
-from prometheus_client import Counter, Gauge, Histogram
 from twilio.base.exceptions import TwilioException
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
 
-from pipeline.lenient_json import Unreadable, loads
-from pipeline.runtime.telemetry import count_invalid_sids
+from agents.twilio_adapter.answers import TwilioError, checked_answer, sid_of, text_of, unix_seconds
+from agents.twilio_adapter.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT
 from pipeline.streams.marks import FetchedCall, Participant
-from pipeline.twilio.sids import SidKind, is_invalid, valid_sid
+from pipeline.twilio.sids import SidKind
 from pipeline.twilio.tickets import NONCE_BYTES, issued, url_with
 
 log = logging.getLogger(__name__)
@@ -37,28 +35,6 @@ KEPT_OPEN_S = 45.0
 trips. Shorter than the 60 s after which load balancers close idle connections."""
 DNS_S = 300
 MAX_PAGES = 20
-
-REQUESTS = Counter(
-    "flexcapture_twilio_requests", "Requests to Twilio's API", ["request", "outcome"]
-)
-REQUEST_SECONDS = Histogram(
-    "flexcapture_twilio_request_seconds", "How long Twilio took to answer", ["request"]
-)
-IN_FLIGHT = Gauge("flexcapture_twilio_requests_in_flight", "Requests that Twilio has not answered")
-
-
-class TwilioError(Exception):
-    """A request failed. `status`: HTTP status, 0 if there was no answer; `code`: Twilio's own code,
-    or None; `retry_after`: the seconds that Twilio asks to wait, 0 if it did not ask."""
-
-    def __init__(
-        self, status: int, code: int | None, message: str, retry_after: float = 0.0
-    ) -> None:
-        super().__init__(f"{status} {code or '-'}: {message}")
-        self.status = status
-        self.code = code
-        self.message = message
-        self.retry_after = retry_after
 
 
 class _HttpClient(AsyncHttpClient):  # type: ignore[misc]
@@ -168,7 +144,7 @@ class TwilioApi:
             form |= {f"Parameter{number}.Name": key, f"Parameter{number}.Value": value}
         uri = self._uri("Calls", call_sid, "Streams")
         answer = await self._request("start", "POST", uri, form)
-        return _sid(answer, "sid", SidKind.MEDIA_STREAM)
+        return sid_of(answer, "sid", SidKind.MEDIA_STREAM)
 
     async def stop_stream(self, call_sid: str, sid_or_name: str) -> None:
         """Stop the leg's media stream that has this SID or name."""
@@ -180,7 +156,7 @@ class TwilioApi:
         query = {"FriendlyName": friendly_name, "Status": "in-progress"}
         uri = self._uri("Conferences")
         found = await self._pages("conferences", uri, query, "conferences")
-        return [sid for item in found if (sid := _sid(item, "sid", SidKind.CONFERENCE))]
+        return [sid for item in found if (sid := sid_of(item, "sid", SidKind.CONFERENCE))]
 
     async def check_account(self) -> None:
         """Send a request that belongs to no call: if it is refused, so is the account."""
@@ -193,20 +169,20 @@ class TwilioApi:
         return [
             Participant(
                 call_sid=call_sid,
-                label=_text(item, "label"),
-                status=_text(item, "status"),
+                label=text_of(item, "label"),
+                status=text_of(item, "status"),
                 coaching=item.get("coaching") in (True, "true"),
-                joined_at=_seconds(_text(item, "date_created")),
+                joined_at=unix_seconds(text_of(item, "date_created")),
                 muted=item.get("muted") in (True, "true"),
             )
             for item in found
-            if (call_sid := _sid(item, "call_sid", SidKind.CALL))
+            if (call_sid := sid_of(item, "call_sid", SidKind.CALL))
         ]
 
     async def call(self, call_sid: str) -> FetchedCall:
         """Return the ends and the direction of a leg, whether it is in progress or not."""
         answer = await self._request("call", "GET", self._uri("Calls", call_sid), {})
-        return FetchedCall(*(_text(answer, name) or None for name in ("from", "to", "direction")))
+        return FetchedCall(*(text_of(answer, name) or None for name in ("from", "to", "direction")))
 
     def _uri(self, *segments: str) -> str:
         path = "/".join(map(_quoted, (self._account, *segments)))
@@ -221,7 +197,7 @@ class TwilioApi:
         for _ in range(MAX_PAGES):
             page = answer.get(key)
             items += [i for i in page if isinstance(i, dict)] if isinstance(page, list) else []
-            following = _absolute(_text(answer, "next_page_uri"))
+            following = _absolute(text_of(answer, "next_page_uri"))
             path = urlsplit(uri).path
             if urlsplit(following).path not in (path, urlsplit(self._base_url).path + path):
                 break
@@ -233,7 +209,7 @@ class TwilioApi:
     ) -> dict[str, Any]:
         number = self._begin_request()
         try:
-            with IN_FLIGHT.track_inprogress(), REQUEST_SECONDS.labels(request).time():
+            with REQUESTS_IN_FLIGHT.track_inprogress(), REQUEST_SECONDS.labels(request).time():
                 answer = await self._exchange(method, uri, values)
         except TwilioError as error:
             REQUESTS.labels(request, str(error.code or error.status)).inc()
@@ -262,7 +238,7 @@ class TwilioApi:
             raise TwilioError(0, None, f"no answer within {self._timeout_s:g} s") from None
         except (ClientError, OSError, ValueError, TwilioException) as error:
             raise TwilioError(0, None, repr(error)) from error
-        return _checked(response)
+        return checked_answer(response)
 
 
 def _quoted(segment: str) -> str:
@@ -276,47 +252,3 @@ def _quoted(segment: str) -> str:
 def _absolute(uri: str) -> str:
     """Return a `next_page_uri` with its host, which the v2010 API leaves out."""
     return uri if uri.startswith(("http://", "https://")) else API + uri
-
-
-def _checked(response: Response) -> dict[str, Any]:
-    """Return the JSON object of a response, {} if it is none. Raises `TwilioError` if the status
-    is no success."""
-    status = int(response.status_code)
-    try:
-        body = loads(response.text)
-    except Unreadable:
-        body = None
-    answer: dict[str, Any] = body if isinstance(body, dict) else {}
-    if 200 <= status < 300:
-        return answer
-    code = answer.get("code")
-    message = _text(answer, "message") or "no message"
-    valid_code = code if isinstance(code, int) and not isinstance(code, bool) else None
-    raise TwilioError(status, valid_code, message[:300], _retry_after(response))
-
-
-def _retry_after(response: Response) -> float:
-    """Return the seconds of the Retry-After header; 0 if it is missing or a date."""
-    text = str((response.headers or {}).get("Retry-After", "")).strip()
-    return float(text) if text.isdecimal() and len(text) < 6 else 0.0
-
-
-def _text(item: Mapping[str, Any], key: str) -> str:
-    value = item.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _sid(item: Mapping[str, Any], key: str, kind: SidKind) -> str | None:
-    """Return the SID under the key; an invalid one counts as absent."""
-    value = item.get(key)
-    if is_invalid(kind, value):
-        count_invalid_sids([kind])
-    return valid_sid(kind, value)
-
-
-def _seconds(date: str) -> float:
-    """Return the Unix time of an RFC 2822 date; 0 if the text is not one."""
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return 0.0

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
-from prometheus_client import Counter, Histogram
 
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import (
     Effort,
     Knowledge,
@@ -18,10 +18,10 @@ from agents.twilio_adapter.attempt import (
     Remembered,
     without_invalid_sids,
 )
-from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.conference_lookup import ConferenceFinder
-from agents.twilio_adapter.leg_lookup import ConferenceApi, Legs
-from agents.twilio_adapter.request_gate import Gate
+from agents.twilio_adapter.leg_lookup import ConferenceApi, LegLookup
+from agents.twilio_adapter.metrics import COMMAND_SECONDS, COMMANDS_ANSWERED, RETRIES
+from agents.twilio_adapter.request_gate import RequestGate
 from agents.twilio_adapter.turns import NoTurn
 from agents.twilio_adapter.verification import LegFetcher, LegVerifier
 from agents.twilio_adapter.waits import pause_for, wait_after
@@ -31,7 +31,7 @@ from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name
 from pipeline.twilio.errors import (
     ALREADY_STARTED,
-    Verdict,
+    ErrorVerdict,
     is_outcome_known,
     verdict_on_start,
     verdict_on_stop,
@@ -52,15 +52,6 @@ log = structlog.get_logger(__name__)
 LEAST_STOP_MS = 5_000
 """A stop is tried for at least this long, even if it begins after it has expired."""
 
-RETRIES = Counter("flexcapture_twilio_retries", "Requests that were repeated", ["command", "why"])
-ANSWERS = Counter("flexcapture_twilio_commands", "Commands answered", ["command", "outcome"])
-LATENCY = Histogram(
-    "flexcapture_twilio_command_seconds",
-    "Time from a command's issue to its answer",
-    ["command"],
-    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10, 30, 60),
-)
-
 
 class Api(ConferenceApi, Protocol):
     """The part of Twilio's API that commands use: see `client.TwilioApi`."""
@@ -75,12 +66,14 @@ class Commands:
     """Carries out commands. `public_url`: the URL that Twilio streams to; `now`: the log's clock
     (ms), which also gave the times at which commands were issued and expire."""
 
-    def __init__(self, api: Api, gate: Gate, public_url: str, now: Callable[[], int]) -> None:
+    def __init__(
+        self, api: Api, gate: RequestGate, public_url: str, now: Callable[[], int]
+    ) -> None:
         self._api = api
         self._gate = gate
         self._public_url = public_url
         self._now = now
-        self._legs = Legs(api, gate)
+        self._legs = LegLookup(api, gate)
         self._verifier = LegVerifier(self._legs)
         self._finder = ConferenceFinder(self._legs, gate)
         self._fetcher = LegFetcher(self._legs)
@@ -97,8 +90,8 @@ class Commands:
         count_invalid_sids(invalid)
         answer = await self._answered(command, lane)
         self._answers.put(command.command_id, answer)
-        ANSWERS.labels(answer.command, answer.outcome).inc()
-        LATENCY.labels(answer.command).observe(max(0, answer.at - command.issued_at) / 1000)
+        COMMANDS_ANSWERED.labels(answer.command, answer.outcome).inc()
+        COMMAND_SECONDS.labels(answer.command).observe(max(0, answer.at - command.issued_at) / 1000)
         log.info(
             "command answered",
             command_id=answer.command_id,
@@ -151,7 +144,7 @@ class Commands:
             except TwilioError as error:
                 effort.failed(error)
                 verdict = verdict_on_start(error.status, error.code)
-                leg = None if verdict is Verdict.LOOK_UP_AGAIN else leg
+                leg = None if verdict is ErrorVerdict.LOOK_UP_AGAIN else leg
                 wait = wait_after(self._gate, error, verdict, effort)
             if wait is None:
                 return effort.answer("failed")
@@ -209,7 +202,7 @@ class Commands:
             sid = await self._gate.ask(effort, request)
         except TwilioError as error:
             verdict = verdict_on_start(error.status, error.code, error.message, repeated=repeated)
-            if verdict is not Verdict.DONE:
+            if verdict is not ErrorVerdict.DONE:
                 if not repeated and is_outcome_known(error.status):
                     self._knowledge.refused(command, leg)
                 raise
@@ -279,7 +272,7 @@ class Commands:
         try:
             await self._gate.ask(effort, request)
         except TwilioError as error:
-            if verdict_on_stop(error.status, error.code) is not Verdict.DONE:
+            if verdict_on_stop(error.status, error.code) is not ErrorVerdict.DONE:
                 raise
             effort.went("gone already")
         else:

@@ -1,23 +1,23 @@
 """Ask Twilio whether it lists a conference for a task. The stream manager decides when to ask again
 (`pipeline/streams/conference_search.py`)."""
 
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import Effort
-from agents.twilio_adapter.client import TwilioError
-from agents.twilio_adapter.leg_lookup import Legs
-from agents.twilio_adapter.request_gate import Gate
+from agents.twilio_adapter.leg_lookup import LegLookup
+from agents.twilio_adapter.request_gate import RequestGate
 from agents.twilio_adapter.turns import NoTurn
 from agents.twilio_adapter.waits import wait_after
 from pipeline.streams.command_results import FIND_FAILED, LISTED, NO_CONFERENCE
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.verification import UNKNOWN
-from pipeline.twilio.errors import Verdict, verdict_on_start
+from pipeline.twilio.errors import ErrorVerdict, verdict_on_start
 from schemas.records import CommandAnswered
 
 
 class ConferenceFinder:
     """Answers `FindConference`."""
 
-    def __init__(self, legs: Legs, gate: Gate) -> None:
+    def __init__(self, legs: LegLookup, gate: RequestGate) -> None:
         self._legs = legs
         self._gate = gate
 
@@ -42,5 +42,5 @@ class ConferenceFinder:
 
     def _wait_after(self, error: TwilioError, effort: Effort) -> float | None:
         verdict = verdict_on_start(error.status, error.code)
-        is_trouble = verdict in (Verdict.BACK_OFF, Verdict.REFUSED)
+        is_trouble = verdict in (ErrorVerdict.BACK_OFF, ErrorVerdict.REFUSED)
         return wait_after(self._gate, error, verdict, effort) if is_trouble else None

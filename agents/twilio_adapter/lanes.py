@@ -10,9 +10,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import Gauge
-
-from pipeline.streams.offset_tracker import Unfinished
+from agents.twilio_adapter.metrics import COMMANDS_UNDER_WAY
+from pipeline.streams.offset_tracker import UnfinishedOffsets
 from schemas.records import (
     FetchLeg,
     FindConference,
@@ -22,11 +21,9 @@ from schemas.records import (
     VerifyLeg,
 )
 
-UNDER_WAY = Gauge("flexcapture_twilio_commands_under_way", "Commands not answered yet")
-
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class CommandItem:
     """A command and its position on `stream.commands`."""
 
     command: StreamCommand
@@ -41,13 +38,13 @@ class CallLane:
     included."""
 
     def __init__(self, beside: Mapping[str, "CallLane"] | None = None) -> None:
-        self.items: deque[Item] = deque()
-        self.current: Item | None = None
+        self.items: deque[CommandItem] = deque()
+        self.current: CommandItem | None = None
         self._beside = beside if beside is not None else {"": self}
         self._came = asyncio.Event()
         self._overtaken = False
 
-    def put(self, item: Item) -> None:
+    def put(self, item: CommandItem) -> None:
         """Add a command, and notify all lanes of the call."""
         self.items.append(item)
         for lane in self._beside.values():
@@ -58,7 +55,7 @@ class CallLane:
         stream, or a newer start."""
         return self._overtaken or any(_overtakes(other, command) for other in self._others())
 
-    def take(self) -> Item:
+    def take(self) -> CommandItem:
         """Make the next command the current one, and return it."""
         self._came.clear()
         self._overtaken = False
@@ -138,7 +135,7 @@ class Lanes:
         self._most = most
         self._calls: dict[str, dict[str, CallLane]] = {}
         self._running: dict[asyncio.Task[None], int] = {}
-        self._unfinished: dict[int, Unfinished] = {}
+        self._unfinished: dict[int, UnfinishedOffsets] = {}
         self._room = asyncio.Event()
         self._room.set()
 
@@ -146,7 +143,7 @@ class Lanes:
         """Return once another command may be added."""
         await self._room.wait()
 
-    def put(self, item: Item) -> None:
+    def put(self, item: CommandItem) -> None:
         """Add a command. The commands of a partition must be added in the order of their offsets.
         Ignore a command that was added before."""
         if not self._begin(item.partition, item.offset, item.at):
@@ -225,7 +222,7 @@ class Lanes:
             task.cancel()
 
     def _begin(self, partition: int, offset: int, at: int = 0) -> bool:
-        return self._unfinished.setdefault(partition, Unfinished()).begin(offset, at)
+        return self._unfinished.setdefault(partition, UnfinishedOffsets()).begin(offset, at)
 
     async def _run(self, task_sid: str, key: str, lane: CallLane) -> None:
         while lane.items:
@@ -249,7 +246,7 @@ class Lanes:
 
     def _look(self) -> None:
         under_way = sum(map(len, self._unfinished.values()))
-        UNDER_WAY.set(under_way)
+        COMMANDS_UNDER_WAY.set(under_way)
         if under_way < self._most:
             self._room.set()
         else:

@@ -4,13 +4,13 @@ API, if no event named them."""
 from collections.abc import Sequence
 from typing import Protocol
 
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import Effort, Remembered
-from agents.twilio_adapter.client import TwilioError
-from agents.twilio_adapter.request_gate import Gate
+from agents.twilio_adapter.request_gate import RequestGate
 from pipeline.calls.ends import leg_ends
 from pipeline.streams.marks import FetchedCall, NoLeg, Participant
 from pipeline.streams.participants import customer_leg, marks_in, without_ends
-from pipeline.twilio.errors import Verdict, verdict_on_start
+from pipeline.twilio.errors import ErrorVerdict, verdict_on_start
 from schemas.records import StartDuplicateStream, VerifyLeg
 
 
@@ -22,10 +22,10 @@ class ConferenceApi(Protocol):
     async def call(self, call_sid: str) -> FetchedCall: ...
 
 
-class Legs:
+class LegLookup:
     """Looks legs up. Each function raises `TwilioError` and `NoTurn`."""
 
-    def __init__(self, api: ConferenceApi, gate: Gate) -> None:
+    def __init__(self, api: ConferenceApi, gate: RequestGate) -> None:
         self._api = api
         self._gate = gate
         self._calls: Remembered[str, FetchedCall] = Remembered()
@@ -85,7 +85,7 @@ class Legs:
             try:
                 known = await self._gate.ask(effort, lambda: self._api.call(call_sid))
             except TwilioError as error:
-                if verdict_on_start(error.status, error.code) is not Verdict.LOOK_UP_AGAIN:
+                if verdict_on_start(error.status, error.code) is not ErrorVerdict.LOOK_UP_AGAIN:
                     raise
                 return FetchedCall()
             self._calls.put(call_sid, known)

@@ -13,15 +13,15 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
-from prometheus_client import Enum, Gauge
 
 from agents.twilio_adapter.account import AccountProbe, AccountState
-from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.answers import TwilioError
+from agents.twilio_adapter.metrics import REQUESTS_WAITING, TWILIO_STATE
 from agents.twilio_adapter.turns import Caller, NoTurn, Turn, Urgency
 from pipeline.runtime.telemetry import Health
 from pipeline.twilio import circuit_breaker
 from pipeline.twilio.circuit_breaker import CLOSED, Breaker, Passage, Trouble
-from pipeline.twilio.errors import Verdict, health_of_twilio
+from pipeline.twilio.errors import ErrorVerdict, health_of_twilio
 
 log = structlog.get_logger(__name__)
 
@@ -34,14 +34,6 @@ PROBE_ROOM = 2
 """How many of the concurrent requests are reserved for probes, so that they go out even if all
 others hang."""
 
-STATE = Enum(
-    "flexcapture_twilio_state",
-    "Trouble with Twilio: none, failing, refused (the credentials)",
-    states=[trouble.value for trouble in Trouble],
-)
-WAITING = Gauge(
-    "flexcapture_twilio_requests_waiting", "Requests to Twilio that wait for their turn"
-)
 
 _PROBLEMS = {
     Trouble.FAILING: "Twilio fails or does not answer ({}); commands wait while it is probed",
@@ -53,7 +45,7 @@ _PROBLEMS = {
 }
 
 
-class Gate:
+class RequestGate:
     """All requests of a process go through one gate. `most`: how many may be under way at once;
     `check_account`: sends Twilio a request that belongs to no call, and raises `TwilioError`;
     `jitter`: returns a random number from 0 to 1."""
@@ -101,7 +93,7 @@ class Gate:
         try:
             return await self._ask(caller, request)
         except TwilioError as error:
-            if health_of_twilio(error.status, error.code) is Verdict.REFUSED:
+            if health_of_twilio(error.status, error.code) is ErrorVerdict.REFUSED:
                 await self._check_refusal(caller.name, error)
             raise
 
@@ -133,7 +125,7 @@ class Gate:
             turn = self._next_probe() if passage is Passage.PROBE else self._next()
             if turn is not None:
                 self._grant(turn, passage, now)
-        WAITING.set(len(self._waiting))
+        REQUESTS_WAITING.set(len(self._waiting))
         self._set_timer(now)
 
     def _next(self) -> Turn | None:
@@ -206,9 +198,9 @@ class Gate:
     def _judge(self, turn: Turn, error: TwilioError) -> None:
         assert turn.sent_at is not None
         match health_of_twilio(error.status, error.code):
-            case Verdict.REFUSED:
+            case ErrorVerdict.REFUSED:
                 pass  # `ask` checks the account after the request has left the gate
-            case Verdict.BACK_OFF:
+            case ErrorVerdict.BACK_OFF:
                 self._failed(turn, error)
             case _:
                 self._answered(turn.sent_at)
@@ -231,7 +223,7 @@ class Gate:
         if self.is_refused:
             return
         state = await self._account.state()
-        if state.verdict is Verdict.BACK_OFF:
+        if state.verdict is ErrorVerdict.BACK_OFF:
             self._become(circuit_breaker.refused(self._breaker, caller, _now()), error)
         self._take_in(state)
 
@@ -244,9 +236,9 @@ class Gate:
         self._take_in(await self._account.state())
 
     def _take_in(self, state: AccountState) -> None:
-        if state.verdict is Verdict.DONE:
+        if state.verdict is ErrorVerdict.DONE:
             self._answered(state.sent_at)
-        elif state.verdict is Verdict.REFUSED:
+        elif state.verdict is ErrorVerdict.REFUSED:
             self._become(circuit_breaker.account_refused(self._breaker, _now()), state.error)
         self._look()
 
@@ -269,7 +261,7 @@ class Gate:
             return
         if after.trouble is Trouble.REFUSED:
             self._refused_at = asyncio.get_running_loop().time()
-        STATE.state(after.trouble.value)
+        TWILIO_STATE.state(after.trouble.value)
         if after.trouble is Trouble.NONE:
             log.info("Twilio answers again")
             self._health.good("twilio")

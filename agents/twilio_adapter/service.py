@@ -22,8 +22,8 @@ from agents.stuck_work import end_if_stuck
 from agents.twilio_adapter.arrivals import ArrivalWatch
 from agents.twilio_adapter.client import TwilioApi
 from agents.twilio_adapter.commands import Commands
-from agents.twilio_adapter.lanes import CallLane, Item, Lanes
-from agents.twilio_adapter.request_gate import Gate
+from agents.twilio_adapter.lanes import CallLane, CommandItem, Lanes
+from agents.twilio_adapter.request_gate import RequestGate
 from agents.twilio_adapter.watch import AdapterWatch, Publishing
 from pipeline.dead_letters import dead_letter
 from pipeline.runtime.kafka import IDLE_FETCH_MS, consumer, producer
@@ -79,7 +79,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         await clock.settled(stop)
         if stop.is_set():
             return
-        gate = Gate(settings.twilio_concurrency, health, api.check_account)
+        gate = RequestGate(settings.twilio_concurrency, health, api.check_account)
         commands = Commands(api, gate, public_url, clock.now)
         await Adapter(settings, commands, health, clock, api.overdue).run(stop)
 
@@ -199,7 +199,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
             self._lanes.take_aside(partition, record.offset, giving_up)
             return
         if isinstance(command, StreamCommand):
-            self._lanes.put(Item(command, partition, record.offset, record.timestamp))
+            self._lanes.put(CommandItem(command, partition, record.offset, record.timestamp))
         else:
             self._lanes.skip(partition, record.offset)
 

@@ -9,9 +9,9 @@ asked again, the stream manager decides (`pipeline/streams/verification`, `ident
 from collections.abc import Sequence
 from dataclasses import replace
 
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import Effort
-from agents.twilio_adapter.client import TwilioError
-from agents.twilio_adapter.leg_lookup import Legs
+from agents.twilio_adapter.leg_lookup import LegLookup
 from agents.twilio_adapter.turns import NoTurn
 from pipeline.calls.ends import leg_ends
 from pipeline.streams.marks import FetchedCall, Participant
@@ -26,7 +26,7 @@ FETCHED = "done"
 class LegVerifier:
     """Answers `VerifyLeg`."""
 
-    def __init__(self, legs: Legs) -> None:
+    def __init__(self, legs: LegLookup) -> None:
         self._legs = legs
 
     async def verify(self, command: VerifyLeg, effort: Effort) -> CommandAnswered:
@@ -68,7 +68,7 @@ class LegVerifier:
 class LegFetcher:
     """Answers `FetchLeg`."""
 
-    def __init__(self, legs: Legs) -> None:
+    def __init__(self, legs: LegLookup) -> None:
         self._legs = legs
 
     async def fetch(self, command: FetchLeg, effort: Effort) -> CommandAnswered:

@@ -1,11 +1,11 @@
 """How long a command waits before its request to Twilio is repeated."""
 
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import Effort
-from agents.twilio_adapter.client import TwilioError
-from agents.twilio_adapter.request_gate import Gate
-from pipeline.calls.view import INBOUND
-from pipeline.twilio.errors import Verdict
+from agents.twilio_adapter.request_gate import RequestGate
+from pipeline.twilio.errors import ErrorVerdict
 from schemas.records import StartDuplicateStream, StreamCommand
+from schemas.states import Direction
 
 MOST_REFUSALS = 2
 """A command is answered `failed` after this many refusals that are not refusals of the account."""
@@ -13,18 +13,20 @@ MOST_RETRY_AFTER_S = 10.0
 """The longest Retry-After of Twilio that is respected."""
 
 
-def wait_after(gate: Gate, error: TwilioError, verdict: Verdict, effort: Effort) -> float | None:
+def wait_after(
+    gate: RequestGate, error: TwilioError, verdict: ErrorVerdict, effort: Effort
+) -> float | None:
     """Return the seconds to wait before the request is repeated; None: repeating it is of no use.
     During an outage or a refusal of the whole account, the gate makes requests wait."""
-    if verdict is Verdict.REFUSED:
+    if verdict is ErrorVerdict.REFUSED:
         if gate.is_refused:
             return 0.0  # the account is refused: the request waits at the gate
         effort.refusals += 1
         return effort.asking.delay() if effort.refusals < MOST_REFUSALS else None
-    if verdict is Verdict.BACK_OFF:
+    if verdict is ErrorVerdict.BACK_OFF:
         wait = effort.resting.delay() if gate.is_free else 0.0
         return max(wait, min(error.retry_after, MOST_RETRY_AFTER_S))
-    if verdict in (Verdict.ASK_AGAIN, Verdict.LOOK_UP_AGAIN):
+    if verdict in (ErrorVerdict.ASK_AGAIN, ErrorVerdict.LOOK_UP_AGAIN):
         return pause_for(effort, is_gone=_is_gone(effort.command))
     return None
 
@@ -37,7 +39,7 @@ def _is_gone(command: StreamCommand) -> bool:
     """
     if not isinstance(command, StartDuplicateStream) or command.call_sid is None:
         return False
-    return command.direction == INBOUND
+    return command.direction == Direction.INBOUND
 
 
 def pause_for(effort: Effort, *, is_gone: bool) -> float:

@@ -7,22 +7,15 @@ from contextlib import contextmanager
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
-from prometheus_client import Gauge
 
 from agents.twilio_adapter.lanes import Lanes
+from agents.twilio_adapter.metrics import LAG_RECORDS, LAG_SECONDS
 from pipeline.runtime import kafka
 from pipeline.runtime.telemetry import Health
 
 LAG_EVERY_S = 5.0
 ANSWER_SECONDS = 5.0
 SLOW_S = 10.0
-
-LAG_RECORDS = Gauge(
-    "flexcapture_twilio_lag_records", "Commands of this process's partitions that are not answered"
-)
-LAG_SECONDS = Gauge(
-    "flexcapture_twilio_lag_seconds", "Age of the oldest command under way, 0 if there is none"
-)
 
 
 class Publishing:

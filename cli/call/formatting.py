@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from cli.call.versions import Known, Logged, Version
+from cli.call.versions import KnownVersions, Logged, Version
 from pipeline.calls.claims import Contradiction, contradictions, is_contradiction
 from pipeline.calls.workers import value
 from pipeline.contacts.state import open_recordings
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 _PREFIX = "com.twilio."
 
 
-def as_json(latest: Known, every: Iterable[Version] | None, at: int | None) -> Json:
+def as_json(latest: KnownVersions, every: Iterable[Version] | None, at: int | None) -> Json:
     """Return the whole answer. `every`: all versions, if they were requested. Times are RFC 3339 in
     UTC with milliseconds, or null."""
     state = latest.known
@@ -58,7 +58,7 @@ def _version(version: Version) -> Json:
     }
 
 
-def _recordings(latest: Known) -> list[Any]:
+def _recordings(latest: KnownVersions) -> list[Any]:
     begun = open_recordings(latest.known)
     return sorted([*latest.known.completed, *begun], key=lambda r: (r.started_at, r.inum))
 
@@ -76,7 +76,7 @@ def _plain(value: Any, name: str = "") -> Any:
     return rfc3339(value) if is_time else value
 
 
-def as_text(latest: Known, every: Iterable[Version] | None, at: int | None) -> str:
+def as_text(latest: KnownVersions, every: Iterable[Version] | None, at: int | None) -> str:
     """Return the same as text for people."""
     parts = [_heading(latest.version.call)]
     if every is not None:
@@ -164,7 +164,7 @@ def _steps(milestones: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {rfc3339(at)}" for name, at in ordered) or "-"
 
 
-def _decision_lines(latest: Known) -> Iterator[str]:
+def _decision_lines(latest: KnownVersions) -> Iterator[str]:
     decisions = latest.known.decisions
     for decision in decisions:
         mark = "  (in force)" if decision is decisions[-1] else ""
@@ -176,7 +176,7 @@ def _decision_lines(latest: Known) -> Iterator[str]:
         yield "  none"
 
 
-def _stream_lines(latest: Known) -> Iterator[str]:
+def _stream_lines(latest: KnownVersions) -> Iterator[str]:
     for each in latest.known.media_streams:
         sid = each.stream_sid or "no stream SID yet"
         name = each.name or "not ours"
@@ -185,7 +185,7 @@ def _stream_lines(latest: Known) -> Iterator[str]:
         yield "  none"
 
 
-def _recording_lines(latest: Known) -> Iterator[str]:
+def _recording_lines(latest: KnownVersions) -> Iterator[str]:
     found = _recordings(latest)
     for each in found:
         state = "being recorded"
@@ -196,7 +196,7 @@ def _recording_lines(latest: Known) -> Iterator[str]:
         yield "  none"
 
 
-def _dead_letter_lines(latest: Known) -> Iterator[str]:
+def _dead_letter_lines(latest: KnownVersions) -> Iterator[str]:
     for each in latest.dead_letters:
         detail = " ".join(each.record.detail.split())
         yield f"  {rfc3339(each.at)}  {each.record.reason}: {detail}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from cli.call.versions import Known, Logged, Version, held, known, versions
+from cli.call.versions import KnownVersions, Logged, Version, held, known, versions
 from pipeline.runtime.kafka import partition_of
 from pipeline.runtime.log_reader import Log, Progress
 from pipeline.runtime.settings import Settings
@@ -29,7 +29,7 @@ class History:
     that was known then."""
 
     versions: tuple[Version, ...]
-    latest: Known
+    latest: KnownVersions
 
 
 async def read_history(

@@ -32,7 +32,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownVersions:
     """The state of a call at a moment: its version at that time, and its decisions, media streams
     and recordings. `known`: without the call itself, which is in `version`; `dead_letters`: the
     records that name the call and could not be processed, in the order of the log."""
@@ -62,7 +62,7 @@ def held(all_of_them: Iterable[Version], at: int) -> Version | None:
     return next((v for v in reversed(tuple(all_of_them)) if v.at <= at), None)
 
 
-def known(version: Version, others: Iterable[Logged[object]]) -> Known:
+def known(version: Version, others: Iterable[Logged[object]]) -> KnownVersions:
     """Return the version with the content of the other records."""
     state = empty(version.call.task_sid)
     dead: list[Logged[DeadLetter]] = []
@@ -71,4 +71,4 @@ def known(version: Version, others: Iterable[Logged[object]]) -> Known:
             dead.append(Logged(entry.at, entry.record))
         if isinstance(entry.record, _INPUTS) and not isinstance(entry.record, Call):
             state = fold(state, entry.record, entry.at)  # type: ignore[arg-type]
-    return Known(version, state, tuple(dead))
+    return KnownVersions(version, state, tuple(dead))

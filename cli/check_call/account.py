@@ -7,9 +7,10 @@ from typing import Any
 
 import stamina
 
-from agents.twilio_adapter.client import TwilioApi, TwilioError
+from agents.twilio_adapter.answers import TwilioError
+from agents.twilio_adapter.client import TwilioApi
 from cli.check_call.observations import Answer
-from pipeline.twilio.errors import TOO_MANY, Verdict, health_of_twilio
+from pipeline.twilio.errors import TOO_MANY, ErrorVerdict, health_of_twilio
 from pipeline.twilio.sids import SidKind, valid_sid
 
 ATTEMPTS = 5
@@ -114,7 +115,7 @@ def _is_passing(error: Exception, *, safe: bool) -> bool:
         return False
     if error.status in TOO_MANY or error.code in TOO_MANY:
         return True
-    return safe and health_of_twilio(error.status, error.code) is Verdict.BACK_OFF
+    return safe and health_of_twilio(error.status, error.code) is ErrorVerdict.BACK_OFF
 
 
 def _can_call(row: dict[str, Any]) -> bool:

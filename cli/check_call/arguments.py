@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pipeline.twilio.numbers import e164
+from pipeline.twilio.sids import e164
 
 
 def add(commands: Any) -> None:

@@ -13,7 +13,7 @@ import stamina
 import structlog
 from aiokafka.errors import KafkaError
 
-from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.answers import TwilioError
 from cli.check_call.account import LONGEST_CALL_S, CheckApi
 from cli.check_call.course import CallFailed, CheckCall
 from cli.check_call.findings import findings, needs_change, problem_of
@@ -52,7 +52,7 @@ class Asked:
     in_json: bool
 
 
-class Refused(Exception):
+class CheckCallRefused(Exception):
     """The operator did not agree; `status` is the exit status."""
 
     def __init__(self, text: str, status: int) -> None:
@@ -72,7 +72,7 @@ def run(settings: Settings, asked: Asked) -> int:
         )
     try:
         result = asyncio.run(_interruptible(settings, asked))
-    except Refused as refused:
+    except CheckCallRefused as refused:
         return _failed(str(refused), refused.status)
     except LookupError as error:
         return _failed(str(error))
@@ -97,8 +97,8 @@ async def _interruptible(settings: Settings, asked: Asked) -> Result:
 
 
 async def checked(settings: Settings, asked: Asked) -> Result:
-    """Place the call and return the result. Raises `SettingsError`, `Refused`, `LookupError`,
-    `KafkaError` and `TwilioError` if none was placed."""
+    """Place the call and return the result. Raises `SettingsError`, `CheckCallRefused`,
+    `LookupError`, `KafkaError` and `TwilioError` if none was placed."""
     account, credentials, url = _needed(settings)
     secret = settings.ticket_secrets[0]
     task_sid, seen = check_task_sid(os.urandom(NONCE_BYTES)), Observations()
@@ -165,7 +165,7 @@ async def _caller(api: CheckApi, settings: Settings, asked: Asked) -> str:
 
 
 async def _agree(asked: Asked, caller: str) -> None:
-    """State the cost, and ask. Raises `Refused`."""
+    """State the cost, and ask. Raises `CheckCallRefused`."""
     _say(
         f"This places one call from {caller} to {asked.to}, of half a minute, at most "
         f"{LONGEST_CALL_S} s, and streams it with up to three media streams. Twilio charges the "
@@ -176,7 +176,7 @@ async def _agree(asked: Asked, caller: str) -> None:
         return
     print("Place the call? [y/N] ", end="", file=sys.stderr, flush=True)
     if (await _line()).strip().lower() not in ("y", "yes"):
-        raise Refused("no call was placed", FAILED)
+        raise CheckCallRefused("no call was placed", FAILED)
 
 
 async def _line() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from cli.check_call.observations import Observations
 from cli.check_call.verdicts import NO_AUDIO, Judged, Status, differs, holds, not_seen
-from pipeline.twilio.errors import CALL_NOT_IN_PROGRESS, NOT_FOUND, Verdict, verdict_on_start
+from pipeline.twilio.errors import CALL_NOT_IN_PROGRESS, NOT_FOUND, ErrorVerdict, verdict_on_start
 
 LATE_ANSWER_MS = 150
 
@@ -28,7 +28,7 @@ def _start_while_ringing(seen: Observations) -> Judged:
     if answer.code == CALL_NOT_IN_PROGRESS:
         return holds("a start while the leg rings is refused with 21220")
     verdict = verdict_on_start(answer.status, answer.code, answer.message)
-    if verdict in (Verdict.LOOK_UP_AGAIN, Verdict.ASK_AGAIN, Verdict.BACK_OFF):
+    if verdict in (ErrorVerdict.LOOK_UP_AGAIN, ErrorVerdict.ASK_AGAIN, ErrorVerdict.BACK_OFF):
         return differs(f"a start while the leg rings is refused with {answer.codes}")
     return Status.CHANGE, f"a start while the leg rings is refused with {answer.codes}"
 
@@ -40,7 +40,7 @@ def _same_name(seen: Observations) -> Judged:
     if not answer.is_success:
         known = verdict_on_start(answer.status, answer.code, answer.message, repeated=True)
         found = f"a second start under the name is refused with {answer.codes}"
-        return holds(found) if known is Verdict.DONE else (Status.CHANGE, found)
+        return holds(found) if known is ErrorVerdict.DONE else (Status.CHANGE, found)
     is_same = seen.first is not None and answer.sid == seen.first.sid
     return differs(
         "a second start under the name answers with the media stream that runs"

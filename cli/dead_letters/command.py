@@ -10,9 +10,9 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from bridge.topic_limits import topic_limits
 from cli.dead_letters.formatting import as_json, as_text, line
-from cli.dead_letters.letter import Asked, Letter
+from cli.dead_letters.letter import Letter, LetterFilter
 from cli.dead_letters.reader import read_letters
-from cli.dead_letters.retrying import COMES_BACK, Retry, StillBad, retry_of
+from cli.dead_letters.retrying import COMES_BACK, LetterRetry, StillBad, retry_of
 from cli.dead_letters.writer import RetryWriter
 from pipeline.runtime.kafka import ensure_topics
 from pipeline.runtime.log_clock import log_time
@@ -39,7 +39,9 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
 
 def _list(settings: Settings, asked: argparse.Namespace) -> int:
     letters = asyncio.run(read_letters(settings, asked.since))
-    wanted = Asked(reason=asked.reason, since=asked.since, task_sid=asked.task_sid).of(letters)
+    wanted = LetterFilter(reason=asked.reason, since=asked.since, task_sid=asked.task_sid).of(
+        letters
+    )
     shown = wanted[-asked.limit :]
     if asked.json:
         print(json.dumps([as_json(each) for each in shown], indent=2, ensure_ascii=False))
@@ -55,7 +57,7 @@ def _list(settings: Settings, asked: argparse.Namespace) -> int:
 
 def _show(settings: Settings, asked: argparse.Namespace) -> int:
     letters = asyncio.run(read_letters(settings, partitions=_partitions([asked.id])))
-    for letter in Asked(ids=[asked.id]).of(letters):
+    for letter in LetterFilter(ids=[asked.id]).of(letters):
         if asked.raw:
             sys.stdout.buffer.write(letter.record.original)
             sys.stdout.buffer.flush()
@@ -84,14 +86,16 @@ async def _put_back(
 ) -> int:
     partitions = _partitions(asked.ids) if asked.ids else None
     letters = await read_letters(settings, asked.since, partitions)
-    wanted = Asked(frozenset(asked.ids), asked.reason, asked.since, asked.task_sid).of(letters)
+    wanted = LetterFilter(frozenset(asked.ids), asked.reason, asked.since, asked.task_sid).of(
+        letters
+    )
     chosen, left = _chosen(wanted, asked)
     limits = await topic_limits(settings)
     still_bad = 0
     now = await log_time(settings)
     for letter in chosen:
         plan = retry_of(letter, settings.topic_prefix, limits, now)
-        if isinstance(plan, Retry) and writer is not None:
+        if isinstance(plan, LetterRetry) and writer is not None:
             await writer.write(letter, plan, now)
         still_bad += isinstance(plan, StillBad)
         print(f"{letter.name}  {_outcome(plan, dry=writer is None)}", flush=True)
@@ -120,7 +124,7 @@ def _chosen(wanted: Sequence[Letter], asked: argparse.Namespace) -> tuple[list[L
     return chosen, "".join(f"; {count} {what}" for what, count in counts.items() if count)
 
 
-def _outcome(plan: Retry | StillBad, *, dry: bool) -> str:
+def _outcome(plan: LetterRetry | StillBad, *, dry: bool) -> str:
     if isinstance(plan, StillBad):
         return f"still bad: {plan.why}"
     if not plan.puts:

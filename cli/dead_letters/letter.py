@@ -32,7 +32,7 @@ def key_of(letter: Letter) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LetterFilter:
     """The filter of a command. None, or no IDs: all."""
 
     ids: Collection[LetterId] = ()

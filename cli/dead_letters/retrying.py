@@ -11,8 +11,8 @@ from pipeline.kinesis.messages import (
     ARRIVED_AT_HEADER,
     CONNECTOR,
     KinesisRecord,
-    Limits,
     Message,
+    SizeLimits,
     messages_of,
 )
 from pipeline.kinesis.shard_ref import Place
@@ -37,7 +37,7 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
+class LetterRetry:
     """The letter can be put back: write these records. There are none if its events are not
     used."""
 
@@ -56,14 +56,14 @@ class StillBad:
     why: str
 
 
-def retry_of(letter: Letter, prefix: str, limits: Limits, now: int) -> Retry | StillBad:
+def retry_of(letter: Letter, prefix: str, limits: SizeLimits, now: int) -> LetterRetry | StillBad:
     """Return the result of a retry of `letter`. `prefix`: that of the topics."""
     if letter.record.role == CONNECTOR:
         return _from_kinesis(letter, limits, now)
     return _from_topic(letter, prefix)
 
 
-def _from_kinesis(letter: Letter, limits: Limits, now: int) -> Retry | StillBad:
+def _from_kinesis(letter: Letter, limits: SizeLimits, now: int) -> LetterRetry | StillBad:
     record = letter.record
     header = letter.headers.get(ARRIVED_AT_HEADER, b"").decode(errors="replace")
     arrived_at = int(header) if header.isdecimal() else record.at
@@ -75,10 +75,10 @@ def _from_kinesis(letter: Letter, limits: Limits, now: int) -> Retry | StillBad:
     if messages and len(bad) == len(messages):
         return StillBad(f"{bad[0].reason}: {_detail(bad[0])}")
     # If an array could not be read as a whole, some elements may be bad: new dead letters.
-    return Retry(tuple(Put(message) for message in messages))
+    return LetterRetry(tuple(Put(message) for message in messages))
 
 
-def _from_topic(letter: Letter, prefix: str) -> Retry | StillBad:
+def _from_topic(letter: Letter, prefix: str) -> LetterRetry | StillBad:
     record = letter.record
     name = record.origin.removeprefix(prefix)
     topic = next((each for each in ALL if each.name == name), None)
@@ -95,7 +95,7 @@ def _from_topic(letter: Letter, prefix: str) -> Retry | StillBad:
     if type(found).__name__ not in topic.records:
         return StillBad(f"wrong-type: a {type(found).__name__} does not belong on {name}")
     message = Message(name, record.key, record.original, [])
-    return Retry((Put(message, int(record.part)),))
+    return LetterRetry((Put(message, int(record.part)),))
 
 
 def _detail(message: Message) -> str:

@@ -6,7 +6,7 @@ import asyncio
 from aiokafka import AIOKafkaProducer
 
 from cli.dead_letters.letter import Letter, key_of
-from cli.dead_letters.retrying import Put, Retry
+from cli.dead_letters.retrying import LetterRetry, Put
 from pipeline.runtime.kafka import TRANSACTION_TIMEOUT_MS, producer
 from pipeline.runtime.settings import Settings
 from schemas.codec import encode
@@ -36,7 +36,7 @@ class RetryWriter:
         async with asyncio.timeout(_START_SECONDS):
             await self._producer.start()
 
-    async def write(self, letter: Letter, retry: Retry, now: int) -> None:
+    async def write(self, letter: Letter, retry: LetterRetry, now: int) -> None:
         """Write the records with the mark, or nothing. Raise `TimeoutError` or `KafkaError`; then
         the outcome is not known, and this writer must not be used any more."""
         async with asyncio.timeout(_WRITE_SECONDS):
@@ -60,7 +60,7 @@ class RetryWriter:
         )
         return future
 
-    async def _mark(self, letter: Letter, retry: Retry, now: int) -> "asyncio.Future[object]":
+    async def _mark(self, letter: Letter, retry: LetterRetry, now: int) -> "asyncio.Future[object]":
         partition, offset = letter.id
         mark = DeadLetterRetried(
             partition, offset, letter.record.at, now, retry.outcome, len(retry.puts)

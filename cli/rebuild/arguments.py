@@ -1,12 +1,13 @@
 """The arguments of `flexcapture rebuild`."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.runtime.settings import Settings, SettingsError, checked_recordings_url
+from pipeline.runtime.setting_values import checked_recordings_url
+from pipeline.runtime.settings import Settings, SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +63,15 @@ def stores(settings: Settings, asked: argparse.Namespace, default: Path) -> Stor
     if target.rstrip("/") == own.rstrip("/"):
         raise SettingsError(f"--to {asked.to} is the recordings store itself; use another place")
     return Stores(target, own)
+
+
+_SHOWN = 20
+
+
+def print_list(what: str, lines: Sequence[str]) -> None:
+    """Print the number of lines, a heading, and the first lines; nothing if there are none."""
+    if lines:
+        print(f"{len(lines)}: {what}")
+        print("".join(f"  {line}\n" for line in lines[:_SHOWN]), end="")
+        if len(lines) > _SHOWN:
+            print(f"  and {len(lines) - _SHOWN} more")

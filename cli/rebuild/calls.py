@@ -19,7 +19,7 @@ from cli.rebuild.comparison import (
     Folding,
     Published,
     Rebuilt,
-    Verdict,
+    TableVerdict,
     compared,
     rebuilt,
     wanted_keys,
@@ -39,12 +39,12 @@ _MEMBERSHIP_S = 10.0
 """Longer than the session of a member that ended without leaving the group (`faust_runner`)."""
 
 
-class Refused(RuntimeError):
+class RebuildRefused(RuntimeError):
     """The table must not be changed now. The text gives the reason and what to do."""
 
 
 @dataclass(slots=True)
-class Report:
+class CallsReport:
     """The result of a rebuild. The lists hold keys, each with an explanation."""
 
     same: int = 0
@@ -54,10 +54,10 @@ class Report:
     doubts: list[str] = field(default_factory=list)
 
 
-async def rebuild_tracker(settings: Settings, *, check: bool, progress: Progress) -> Report:
+async def rebuild_tracker(settings: Settings, *, check: bool, progress: Progress) -> CallsReport:
     """Rebuild the table, or with `check` only compare it with the correct states.
 
-    Raises `Refused` while a tracker is running, or if a needed topic does not exist.
+    Raises `RebuildRefused` while a tracker is running, or if a needed topic does not exist.
     """
     if not check:
         await ensure_topics(settings, [_TABLE, CTI_RESOLVED])
@@ -81,15 +81,15 @@ class _Rebuilding:
     writer: AIOKafkaProducer | None
     admin: AIOKafkaAdminClient
     now: int
-    report: Report = field(default_factory=Report)
+    report: CallsReport = field(default_factory=CallsReport)
     spans: dict[str, list[Span]] = field(default_factory=dict)
 
-    async def all_partitions(self) -> Report:
+    async def all_partitions(self) -> CallsReport:
         """Rebuild every partition, one after another."""
         present = set(await self.admin.list_topics())
         needed = {self.settings.prefixed(t.name) for t in (CTI_EVENTS, CALLS)}
         if missing := sorted(needed - present):
-            raise Refused(f"there is no topic {missing[0]} in this Kafka")
+            raise RebuildRefused(f"there is no topic {missing[0]} in this Kafka")
         await self._no_tracker(patience_s=_MEMBERSHIP_S)
         for topic in (*_EVENTS, CALLS, _TABLE):
             if self.settings.prefixed(topic.name) in present:
@@ -159,13 +159,13 @@ class _Rebuilding:
         """Return the topic's partition, or nothing if the topic does not exist."""
         return self.spans.get(topic.name, [])[number : number + 1]
 
-    def _note(self, key: str, made: Rebuilt, verdict: Verdict) -> None:
+    def _note(self, key: str, made: Rebuilt, verdict: TableVerdict) -> None:
         if made.doubt is not None:
             self.report.doubts.append(f"{key}: {made.doubt}")
         match verdict:
-            case Verdict.SAME:
+            case TableVerdict.SAME:
                 self.report.same += 1
-            case Verdict.BEHIND:
+            case TableVerdict.BEHIND:
                 self.report.behind += 1
             case _:
                 self.report.differences.append(f"{key}: {_IN_WORDS[verdict]}")
@@ -193,7 +193,7 @@ class _Rebuilding:
         begun = time.monotonic()
         while (members := await self._members(begun + _COORDINATOR_S)) != []:
             if members and time.monotonic() >= begun + patience_s:
-                raise Refused(
+                raise RebuildRefused(
                     f"the tracker runs: group {self._group} has the member(s) "
                     f"{', '.join(members)}. Stop it first (`flexcapture up` runs one too)"
                 )
@@ -219,9 +219,9 @@ class _Rebuilding:
 
 
 _IN_WORDS = {
-    Verdict.MISSING: "is not in the table",
-    Verdict.EXTRA: "is in the table but should not be",
-    Verdict.OTHER: "has another value in the table",
+    TableVerdict.MISSING: "is not in the table",
+    TableVerdict.EXTRA: "is in the table but should not be",
+    TableVerdict.OTHER: "has another value in the table",
 }
 
 

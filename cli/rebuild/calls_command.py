@@ -5,8 +5,8 @@ import sys
 
 from aiokafka.errors import KafkaError
 
-from cli.rebuild.calls import Refused, Report, rebuild_tracker
-from cli.rebuild.output import print_list
+from cli.rebuild.arguments import print_list
+from cli.rebuild.calls import CallsReport, RebuildRefused, rebuild_tracker
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings
 
@@ -16,7 +16,7 @@ def rebuild(settings: Settings, *, check: bool) -> int:
     be changed, Kafka cannot be read, or a check finds differences."""
     try:
         report = asyncio.run(rebuild_tracker(settings, check=check, progress=Told()))
-    except (Refused, KafkaError, OSError) as error:
+    except (RebuildRefused, KafkaError, OSError) as error:
         print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
         return 1
     print_list("these calls differed", report.differences)
@@ -25,7 +25,7 @@ def rebuild(settings: Settings, *, check: bool) -> int:
     return 1 if check and report.differences else 0
 
 
-def summary(report: Report, *, check: bool) -> str:
+def summary(report: CallsReport, *, check: bool) -> str:
     """Return the last line of the output."""
     held = (
         f"{report.same + report.behind} calls are correct in the table, "

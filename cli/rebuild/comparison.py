@@ -169,7 +169,7 @@ def _content(call: Call) -> Call:
     )
 
 
-class Verdict(Enum):
+class TableVerdict(Enum):
     """How a table's value for a key compares with the correct one."""
 
     SAME = auto()
@@ -181,22 +181,22 @@ class Verdict(Enum):
 
 def compared(
     key: bytes, table: bytes | None, committed: Kept | None, wanted: Kept | None, now: int
-) -> Verdict:
+) -> TableVerdict:
     """Compare the table's value for a key with the correct one. `table`: the value in the
     changelog; `committed` and `wanted` as in `rebuilt`."""
     if table == (None if wanted is None else encode(wanted)):
-        return Verdict.SAME
+        return TableVerdict.SAME
     if table is None:
-        return Verdict.BEHIND if committed is None else Verdict.MISSING
+        return TableVerdict.BEHIND if committed is None else TableVerdict.MISSING
     try:
         name, held = key.decode(), decode(table)
     except (Undecodable, ValueError):
-        return Verdict.EXTRA if wanted is None else Verdict.OTHER
+        return TableVerdict.EXTRA if wanted is None else TableVerdict.OTHER
     if isinstance(held, Call | ForgottenCall) and older(name, held, now) == wanted:
-        return Verdict.SAME  # it has only grown older
+        return TableVerdict.SAME  # it has only grown older
     if isinstance(held, Call) and isinstance(wanted, Call):
-        return Verdict.BEHIND if _catches_up(held, committed, wanted) else Verdict.OTHER
-    return Verdict.EXTRA if wanted is None else Verdict.OTHER
+        return TableVerdict.BEHIND if _catches_up(held, committed, wanted) else TableVerdict.OTHER
+    return TableVerdict.EXTRA if wanted is None else TableVerdict.OTHER
 
 
 def _catches_up(held: Call, committed: Kept | None, wanted: Call) -> bool:

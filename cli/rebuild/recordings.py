@@ -58,7 +58,7 @@ class NothingToRead(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Chosen:
     """The part of the log to read (log times in ms, `until` exclusive; None: no limit) and the call
     (None: all calls)."""
 
@@ -68,7 +68,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Report:
+class RecordingsReport:
     """The result of a rebuild. The lists hold a line for each recording."""
 
     made: int = 0
@@ -80,17 +80,17 @@ class Report:
 
 async def rebuild_recordings(
     settings: Settings,
-    asked: Asked,
+    asked: Chosen,
     target: AudioStore,
     progress: Progress,
     compare: AudioStore | None = None,
-) -> Report:
+) -> RecordingsReport:
     """Make in `target` the recordings that began and ended in that part of the log. With `compare`,
     compare each with the recording in that store, and delete it from `target` again.
 
     Raises `NothingToRead`, `StoreError`, and aiokafka's errors if Kafka cannot be reached.
     """
-    log, report = Log(settings, progress), Report()
+    log, report = Log(settings, progress), RecordingsReport()
     await log.start()
     try:
         if not await log.has(MEDIA):
@@ -107,7 +107,7 @@ async def rebuild_recordings(
     return report
 
 
-def _partitions(asked: Asked) -> range:
+def _partitions(asked: Chosen) -> range:
     if asked.task_sid is None:
         return range(CALL_PARTITIONS)
     only = partition_of(asked.task_sid.encode(), CALL_PARTITIONS)
@@ -118,10 +118,10 @@ def _partitions(asked: Asked) -> range:
 class _Partition:
     """The fold of one partition and the recordings made from it. `start`: the first offset read."""
 
-    asked: Asked
+    asked: Chosen
     target: AudioStore
     compare: AudioStore | None
-    report: Report
+    report: RecordingsReport
     number: int
     start: int
     _keeping: Keeping = field(init=False)

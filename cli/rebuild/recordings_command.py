@@ -7,14 +7,14 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
-from cli.rebuild.output import print_list
-from cli.rebuild.recordings import Asked, NothingToRead, Report, rebuild_recordings
+from cli.rebuild.arguments import print_list
+from cli.rebuild.recordings import Chosen, NothingToRead, RecordingsReport, rebuild_recordings
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings
 from pipeline.store.audio import AudioStore
 
 
-def rebuild(settings: Settings, asked: Asked, target: str | None, recordings: str | None) -> int:
+def rebuild(settings: Settings, asked: Chosen, target: str | None, recordings: str | None) -> int:
     """Make recordings again in the store `target` (a URL), or if that is None, compare them with
     the store `recordings`. Return the exit status: 0; 1 if the log or the store cannot be used, or
     a comparison finds differences."""
@@ -31,8 +31,8 @@ def rebuild(settings: Settings, asked: Asked, target: str | None, recordings: st
 
 
 async def _rebuilt(
-    settings: Settings, asked: Asked, target: str | None, recordings: str | None
-) -> Report:
+    settings: Settings, asked: Chosen, target: str | None, recordings: str | None
+) -> RecordingsReport:
     progress = Told()
     if target is not None:
         return await rebuild_recordings(settings, asked, AudioStore.from_url(target), progress)
@@ -43,7 +43,7 @@ async def _rebuilt(
         return await rebuild_recordings(settings, asked, made, progress, kept)
 
 
-def summary(report: Report, *, checked: bool) -> str:
+def summary(report: RecordingsReport, *, checked: bool) -> str:
     """Return the last line of the output."""
     text = f"{report.made} recordings were made"
     if checked:

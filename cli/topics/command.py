@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from pipeline.cluster.topic_checks import Finding, remedy
+from pipeline.cluster.topic_checks import TopicFinding, remedy
 from pipeline.cluster.view import ClusterView, missing, other_counts
 from pipeline.runtime import kafka_topics
 from pipeline.runtime.kafka_cluster import Cluster
@@ -84,7 +84,7 @@ async def _examine(
     topics: Mapping[str, Topic],
     *,
     changing: bool,
-) -> list[Finding]:
+) -> list[TopicFinding]:
     """Print the problems of the existing topics, correct them if `changing`, and return those that
     remain."""
     present = {n: topics[n] for n in topics if n not in set(missing(view, topics))}
@@ -96,7 +96,9 @@ async def _examine(
     found = kafka_topics.examined(view, present, configs, factor)
     wrong = other_counts(view, {name: topic.partitions for name, topic in present.items()})
     miscounted = [
-        Finding(name, f"{count} partitions, not {topics[name].partitions}", "", "", loses_data=True)
+        TopicFinding(
+            name, f"{count} partitions, not {topics[name].partitions}", "", "", loses_data=True
+        )
         for name, count in wrong.items()
     ]
     fixable = [finding for finding in found if finding.setting]
@@ -111,7 +113,7 @@ async def _examine(
 
 
 def _verdict(
-    settings: Settings, found: Sequence[Finding], absent: Sequence[str], *, changing: bool
+    settings: Settings, found: Sequence[TopicFinding], absent: Sequence[str], *, changing: bool
 ) -> int:
     fixable = [finding for finding in found if finding.setting]
     if fixable and not changing:

@@ -26,7 +26,7 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class HandshakeDenied:
     """A handshake that is refused. `ticket`: the one it showed, if that is genuine; `seconds_off`:
     by how much its time was off, as of `Ticket.seconds_off`; `signed_form`: the form of the public
     URL that was signed, if that is known."""
@@ -117,7 +117,7 @@ class Entrance:
 
     def judge(
         self, path: str, signatures: Sequence[str], *, full: bool = False
-    ) -> Admission | Refused:
+    ) -> Admission | HandshakeDenied:
         """Decide on a handshake for `path` with these signature headers. `full`: there is no space
         for the audio of another media stream."""
         segment = segment_of(self._public_url, path)
@@ -129,26 +129,30 @@ class Entrance:
         if verdict is not Verdict.ACCEPTED:
             diagnosis = _diagnosis(verdict, shown, ticket)
             form = self._signed_form(path, signatures) if diagnosis is Verdict.WRONG_URL else ""
-            return Refused(diagnosis, ticket, signed_form=form)
+            return HandshakeDenied(diagnosis, ticket, signed_form=form)
         if full:
-            return Refused(Verdict.FULL, ticket)
+            return HandshakeDenied(Verdict.FULL, ticket)
         if not segment:
-            return Admission(None) if self._customer_streams else Refused(Verdict.NO_TICKET)
+            return Admission(None) if self._customer_streams else HandshakeDenied(Verdict.NO_TICKET)
         return self._judge_ticket(ticket)
 
     def _signed_form(self, path: str, signatures: Sequence[str]) -> str:
         return signed_form(self._auth_tokens, self._public_url, path, signatures) or ""
 
-    def _judge_ticket(self, ticket: Ticket | None) -> Admission | Refused:
+    def _judge_ticket(self, ticket: Ticket | None) -> Admission | HandshakeDenied:
         if ticket is None:
-            return Refused(Verdict.TICKET_FORGED)
+            return HandshakeDenied(Verdict.TICKET_FORGED)
         now = self._clock()
         off = 0.0 if now is None else ticket.seconds_off(now)
         if off:
             late = off > 0
-            return Refused(Verdict.TICKET_EXPIRED if late else Verdict.TICKET_AHEAD, ticket, off)
+            return HandshakeDenied(
+                Verdict.TICKET_EXPIRED if late else Verdict.TICKET_AHEAD,
+                ticket,
+                off,
+            )
         if not self._used.use(ticket, now):
-            return Refused(Verdict.TICKET_USED, ticket)
+            return HandshakeDenied(Verdict.TICKET_USED, ticket)
         return Admission(ticket)
 
 

@@ -55,7 +55,10 @@ class Refusals:
     def refused(self, verdict: Verdict, now: float, *, genuine: bool) -> None:
         """Count a refused handshake, if it indicates a lost call. `genuine`: it showed a genuine
         ticket."""
-        if not genuine and verdict not in (Verdict.WRONG_SIGNATURE, Verdict.WRONG_TOKEN):
+        if not genuine and verdict not in (
+            Verdict.WRONG_SIGNATURE,
+            Verdict.WRONG_TOKEN,
+        ):
             return
         if now - self._refused_at > WINDOW_S:
             self._count = 0

@@ -1,8 +1,5 @@
 """One Media Streams socket, without the socket (Sans-I/O).
 
-    waiting --start--> running --stop, lost, violation, no media, not to be recorded--> done
-       \\------------- lost, violation, no start -----------/
-
 The shell feeds text messages (`receive`), control frames (`heard`) and the passing of time
 (`tick`), and says when the socket is gone (`lost`). Each answers with what to do, in order: records
 to publish on the call's key, `SendPing`, and `CloseSocket`. Once the socket is to be closed nothing
@@ -11,7 +8,6 @@ more comes out. No method raises.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 
 from gateway.media.batching import Batcher, Identity
 from gateway.media.messages import (
@@ -25,6 +21,7 @@ from gateway.media.messages import (
     Stop,
     parse,
 )
+from gateway.media.socket_state import SocketState
 from pipeline.twilio.check_tasks import is_check_task
 from pipeline.twilio.sids import SidKind
 from pipeline.twilio.tickets import Ticket
@@ -63,14 +60,6 @@ LastNumbers = Mapping[tuple[str, str], int]
 """By task SID and stream SID: the number of the last batch of a media stream that ended."""
 
 
-class State(Enum):
-    """The state of a socket."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-
-
 class MediaSocket:
     """The protocol's state for one socket.
 
@@ -102,13 +91,13 @@ class MediaSocket:
         self._ticked_at = now
         self._batcher: Batcher | None = None
         self._identity: Identity | None = None
-        self.state = State.WAITING
+        self.state = SocketState.WAITING
         self.unusable: dict[str, int] = {}
         self.invalid_sids: tuple[SidKind, ...] = ()
 
     def receive(self, texts: Iterable[str | bytes], now: int) -> Sequence[Output]:
         """Text messages arrived at `now` (ms, the log's clock as the gateway knows it)."""
-        if self.state is State.DONE:
+        if self.state is SocketState.DONE:
             return ()
         self.heard(now)
         batcher = self._batcher
@@ -128,9 +117,12 @@ class MediaSocket:
 
     def tick(self, now: int) -> Sequence[Output]:
         """Time has passed; call it at least every 0.1 s for batches to be cut in time."""
-        if self._batcher is not None and self.state is State.RUNNING:
+        if self._batcher is not None and self.state is SocketState.RUNNING:
             return (*self._batcher.tick(now), *self._watch_silence(now))
-        if self.state is State.WAITING and not 0 <= now - self._opened_at <= START_DEADLINE_MS:
+        if (
+            self.state is SocketState.WAITING
+            and not 0 <= now - self._opened_at <= START_DEADLINE_MS
+        ):
             return self.violated("no start", now)
         return ()
 
@@ -141,25 +133,25 @@ class MediaSocket:
     def not_to_be_recorded(self, now: int, reason: str) -> Sequence[Output]:
         """End the media stream, because it was decided, for this reason, not to record its call."""
         outputs = self._ended(now, "not-to-be-recorded", reason)
-        self.state = State.DONE
+        self.state = SocketState.DONE
         return (*outputs, CloseSocket(NORMAL_CLOSURE, "not to be recorded"))
 
     def lost(self, now: int, reason: str, detail: str) -> Sequence[Output]:
         """Note that the socket is closed. `reason`: "dropped" by the other side or the network, or
         "drained" by ourselves. Return nothing if the media stream had ended before."""
         outputs = self._ended(now, reason, detail)
-        self.state = State.DONE
+        self.state = SocketState.DONE
         return outputs
 
     def violated(self, reason: str, now: int) -> Sequence[Output]:
         """The other side did what no media stream does; also for what the shell alone can see."""
         outputs = self._ended(now, "protocol-error", reason)
-        self.state = State.DONE
+        self.state = SocketState.DONE
         return (*outputs, CloseSocket(POLICY_VIOLATION, reason))
 
     def forget(self) -> None:
         """Nothing more comes out: the media stream that began here is not to be."""
-        self.state = State.DONE
+        self.state = SocketState.DONE
 
     def _handle(self, message: Message, now: int) -> Sequence[Output]:
         match message:
@@ -183,7 +175,7 @@ class MediaSocket:
         if self._batcher is not None:
             self._batcher.pass_over(sequence)
         outputs = self._ended(now, STOP, "")
-        self.state = State.DONE
+        self.state = SocketState.DONE
         return (*outputs, CloseSocket(NORMAL_CLOSURE, STOP))
 
     def _watch_silence(self, now: int) -> Sequence[Output]:
@@ -201,7 +193,7 @@ class MediaSocket:
             return ()
         silence = f"nothing for {(now - self._heard_at) // 1000} s, and no answer to a ping"
         outputs = self._ended(now, "no-media", silence)
-        self.state = State.DONE
+        self.state = SocketState.DONE
         return (*outputs, CloseSocket(INTERNAL_ERROR, "no media"))
 
     def _is_ours(self, stream_sid: str | None) -> bool:
@@ -252,7 +244,7 @@ class MediaSocket:
             epoch=self._epoch,
         )
         last = self._last_numbers.get((task_sid, start.stream_sid), 0)
-        self._identity, self.state = who, State.RUNNING
+        self._identity, self.state = who, SocketState.RUNNING
         self._batcher = Batcher(who, last_number=last, sequence=start.sequence)
         self._ticked_at = now
         self.heard(now)
@@ -260,7 +252,7 @@ class MediaSocket:
 
     def _ended(self, now: int, reason: str, detail: str) -> list[Output]:
         """The rest of the audio and the media stream's end, if it runs."""
-        if self._batcher is None or self._identity is None or self.state is State.DONE:
+        if self._batcher is None or self._identity is None or self.state is SocketState.DONE:
             return []
         rest = self._batcher.cut()
         closed = _closed(self._identity, self._batcher, now, reason, self._with_ignored(detail))

@@ -2,18 +2,13 @@
 
 from typing import Generic, NamedTuple, TypeVar
 
-from prometheus_client import Gauge
-
+from gateway.metrics import STALLED_PARTITIONS
 from gateway.publishing.publisher import Publisher
 from pipeline.runtime.telemetry import Health
 from schemas.topics import CALL_PARTITIONS
 
 STALLED_S = 10
 
-STALLED = Gauge(
-    "flexcapture_gateway_stalled_partitions",
-    "Partitions of media and stream.events with a record unacknowledged for 10 s",
-)
 
 Outlet_co = TypeVar("Outlet_co", covariant=True)
 
@@ -57,4 +52,4 @@ def show_kafka(health: Health, outlets: Outlets[Publisher]) -> None:
         )
     else:
         health.clear_warning("kafka-partitions")
-    STALLED.set(len(stalled))
+    STALLED_PARTITIONS.set(len(stalled))

@@ -14,10 +14,11 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from gateway.publishing.lanes import Lane, Lanes
+from gateway.metrics import BUFFERED_BYTES
+from gateway.publishing.lanes import PublishLane, PublishLanes
 from gateway.publishing.spill import Spills
 from gateway.publishing.spooler import STALLED_S, Pager
-from gateway.publishing.writer import BUFFERED, Writer
+from gateway.publishing.writer import Writer
 from pipeline.media.regular import written
 from schemas import codec
 from schemas.records import MediaBatch
@@ -43,7 +44,7 @@ class Publisher:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._lanes = Lanes(limit, spills, clock)
+        self._lanes = PublishLanes(limit, spills, clock)
         self._writer = Writer(make_producer, self._lanes, clock)
         wake = self._writer.make_ready
         self._pager = (
@@ -70,7 +71,7 @@ class Publisher:
         lane.outbox.put(topic, key, value, at=self._clock(), partition=lane.partition)
         self._writer.empty.clear()
         self._writer.make_ready(lane)
-        BUFFERED.set(self._lanes.room.used)
+        BUFFERED_BYTES.set(self._lanes.room.used)
         return True
 
     def waiting_for(self) -> float:
@@ -104,11 +105,6 @@ class Publisher:
         are not droppable can make it exceed 1 a little."""
         buffer = self._lanes.room.filled()
         return buffer if self._pager is None else max(buffer, self._pager.filled())
-
-    @property
-    def buffered(self) -> int:
-        """Bytes in memory that Kafka has not acknowledged."""
-        return self._lanes.room.used
 
     def has_room(self, topic: str, key: bytes) -> bool:
         """Return whether `publish` would accept a batch for this key now."""
@@ -150,7 +146,7 @@ class Publisher:
         """Make `run` end."""
         self._stopping.set()
 
-    def _lane(self, topic: str, key: bytes | None, partition: int | None) -> Lane:
+    def _lane(self, topic: str, key: bytes | None, partition: int | None) -> PublishLane:
         lanes = self._lanes
         return lanes.of_key(topic, key) if partition is None else lanes.at(topic, partition)
 

@@ -15,8 +15,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from gateway.publishing.room import Room
-
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -31,7 +29,24 @@ class Item:
     put_at: float
 
 
-class Outbox:
+class Room:
+    """`limit` and `used` are bytes. The queues add to `used` and subtract from it themselves."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+
+    def filled(self) -> float:
+        """Return the used share of the limit; 1 or more if the limit is reached."""
+        return self.used / self.limit
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the limit is reached."""
+        return self.used >= self.limit
+
+
+class SendQueue:
     """A queue that keeps its items until they are delivered, also after they were taken.
 
     `room`: counts the bytes of values in memory, for all partitions' queues. `paged_last`: the

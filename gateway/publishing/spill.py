@@ -11,36 +11,26 @@ Blocking: call from a thread, one call at a time.
 """
 
 import fcntl
-import struct
-import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 
-from gateway.publishing.room import Room
-from gateway.publishing.send_queue import Item
+from gateway.publishing.send_queue import Item, Room
+from gateway.publishing.spill_files import (
+    FILE_BYTES,
+    SpillFile,
+    items_from,
+    known_file,
+    write_all,
+    written,
+)
 from pipeline.runtime.kafka import partition_of
 from schemas.topics import CALL_PARTITIONS
-
-FILE_BYTES = 8 * 1024 * 1024
-_HEADER = struct.Struct(">IQdiHHI")
-"""CRC-32 of everything after it, number, put at, partition (-1: none), lengths of topic, key
-(0xffff: none) and value. Topic, key and value follow."""
-_CRC_BYTES = 4
-_NO_KEY = 0xFFFF
 
 
 class SpillInUse(RuntimeError):
     """Another process uses the directory. The text says what to do."""
-
-
-@dataclass(slots=True)
-class _File:
-    path: Path
-    first: int
-    last: int
-    size: int
 
 
 class Spills:
@@ -132,12 +122,12 @@ class Spill:
     def __init__(self, directory: Path, room: Room) -> None:
         self._directory = directory
         self._room = room
-        self._files: list[_File] = []
+        self._files: list[SpillFile] = []
         for path in sorted(directory.glob("*.spill")):
             if _is_number(path.stem):
-                self._take_on(_known(path))
+                self._take_on(known_file(path))
         self._writing: FileIO | None = None
-        self._reading: tuple[_File, int] | None = None
+        self._reading: tuple[SpillFile, int] | None = None
         self.left_over = self.last
         self._room.used += self.size
 
@@ -160,11 +150,11 @@ class Spill:
         items = list(items)
         if not items:
             return
-        data = b"".join(map(_written, items))
+        data = b"".join(map(written, items))
         file = self._file_for(items[0].number)
         assert self._writing is not None
         try:
-            _write_all(self._writing, data)
+            write_all(self._writing, data)
         except OSError:
             self._abandon(file)
             raise
@@ -180,7 +170,7 @@ class Spill:
                     return []
                 self._reading = self._files[0], 0
             file, start = self._reading
-            items, end = _items(file, start, most)
+            items, end = items_from(file, start, most)
             self._reading = file, end
             if items:
                 return items
@@ -208,24 +198,24 @@ class Spill:
             self._writing.close()
             self._writing = None
 
-    def _take_on(self, file: _File) -> None:
+    def _take_on(self, file: SpillFile) -> None:
         if file.last >= file.first:
             self._files.append(file)
         else:
             file.path.unlink()
 
-    def _file_for(self, number: int) -> _File:
+    def _file_for(self, number: int) -> SpillFile:
         if self._writing is not None and self._files[-1].size < FILE_BYTES:
             return self._files[-1]
         if self._writing is not None:
             self._writing.close()
         self._directory.mkdir(exist_ok=True)
-        file = _File(self._directory / f"{number:020}.spill", number, number - 1, 0)
+        file = SpillFile(self._directory / f"{number:020}.spill", number, number - 1, 0)
         self._writing = FileIO(file.path, "w")
         self._files.append(file)
         return file
 
-    def _abandon(self, file: _File) -> None:
+    def _abandon(self, file: SpillFile) -> None:
         """Cut off an incomplete write, and close the file: the next write uses a new one."""
         assert self._writing is not None
         try:
@@ -233,74 +223,3 @@ class Spill:
         finally:
             self._writing.close()
             self._writing = None
-
-
-def _write_all(target: FileIO, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[target.write(rest) :]
-
-
-def _known(path: Path) -> _File:
-    """Return a file that an earlier process left, up to its last complete item."""
-    file = _File(path, int(path.stem), int(path.stem) - 1, path.stat().st_size)
-    end = 0
-    while True:
-        items, end = _items(file, end, FILE_BYTES)
-        if not items:
-            return file
-        file.last = items[-1].number
-
-
-def _written(item: Item) -> bytes:
-    topic, key = item.topic.encode(), item.key or b""
-    partition = -1 if item.partition is None else item.partition
-    key_size = _NO_KEY if item.key is None else len(key)
-    head = _HEADER.pack(
-        0, item.number, item.put_at, partition, len(topic), key_size, len(item.value)
-    )[_CRC_BYTES:]
-    body = b"".join((head, topic, key, item.value))
-    return zlib.crc32(body).to_bytes(_CRC_BYTES) + body
-
-
-def _items(file: _File, start: int, most: int) -> tuple[list[Item], int]:
-    """Return the complete items from `start` on, and the position after them. They have about
-    `most` bytes; at least one item is returned if there is one."""
-    items: list[Item] = []
-    with file.path.open("rb") as source:
-        source.seek(start)
-        data = source.read(most)
-        position = 0
-        while (found := _item(data, position)) is not None:
-            item, position = found
-            items.append(item)
-        if not items and len(data) == most:  # the item is larger than `most`
-            data += source.read()
-            if (found := _item(data, 0)) is not None:
-                return [found[0]], start + found[1]
-    return items, start + position
-
-
-def _item(data: bytes, position: int) -> tuple[Item, int] | None:
-    """Return the item at `position` and the position after it; None if no complete one is there."""
-    body = position + _HEADER.size
-    if body > len(data):
-        return None
-    crc, number, put_at, partition, topic_size, key_size, value_size = _HEADER.unpack_from(
-        data, position
-    )
-    has_key = key_size != _NO_KEY
-    key_at = body + topic_size
-    value_at = key_at + (key_size if has_key else 0)
-    end = value_at + value_size
-    if end > len(data) or zlib.crc32(memoryview(data)[position + _CRC_BYTES : end]) != crc:
-        return None
-    item = Item(
-        number,
-        data[body:key_at].decode(),
-        data[key_at:value_at] if has_key else None,
-        data[value_at:end],
-        None if partition < 0 else partition,
-        put_at,
-    )
-    return item, end

@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 import structlog
-from prometheus_client import Counter, Gauge
 
-from gateway.publishing.lanes import Lane
+from gateway.metrics import SPILL_BYTES, SPILL_FAILURES, SPILLED_BYTES
+from gateway.publishing.lanes import PublishLane
 from gateway.publishing.send_queue import Item
 from gateway.publishing.spill import Spill, Spills
 
@@ -26,10 +26,6 @@ CHUNK_BYTES = 4 * 1024 * 1024
 PAUSE_S = 0.05
 AFTER_FAILURE_S = 1.0
 
-SPILLED = Counter("flexcapture_gateway_spilled_bytes", "Bytes moved to the spill on disk")
-ON_DISK = Gauge("flexcapture_gateway_spill_bytes", "Bytes of the spill's files")
-FAILURES = Counter("flexcapture_gateway_spill_failures", "Writes to the spill that failed")
-
 
 class Pager:
     """Owns the spill. `lanes`: returns the partitions' queues. `memory`: size of the buffer in
@@ -37,11 +33,11 @@ class Pager:
 
     def __init__(
         self,
-        lanes: Callable[[], Sequence[Lane]],
+        lanes: Callable[[], Sequence[PublishLane]],
         spills: Spills,
         memory: int,
         clock: Callable[[], float],
-        wake: Callable[[Lane], None],
+        wake: Callable[[PublishLane], None],
     ) -> None:
         self._lanes = lanes
         self._spills = spills
@@ -75,7 +71,7 @@ class Pager:
             busy = False
             for lane in self._lanes():
                 busy |= await self._step(lane)
-            ON_DISK.set(self._spills.size)
+            SPILL_BYTES.set(self._spills.size)
             if not busy:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(PAUSE_S):
@@ -93,7 +89,7 @@ class Pager:
         """Make `run` end."""
         self._stopping.set()
 
-    async def _step(self, lane: Lane) -> bool:
+    async def _step(self, lane: PublishLane) -> bool:
         """Page the lane out and in as needed. Return whether there may be more to do at once."""
         outbox = lane.outbox
         if not outbox.is_paging and self._is_due(lane):
@@ -110,13 +106,13 @@ class Pager:
             await asyncio.to_thread(spill.forget, outbox.first_needed())
         return busy
 
-    def _spill(self, lane: Lane) -> Spill:
+    def _spill(self, lane: PublishLane) -> Spill:
         return self._spills.of(lane.topic, lane.partition)
 
-    def _is_due(self, lane: Lane) -> bool:
+    def _is_due(self, lane: PublishLane) -> bool:
         return self._is_stalled(lane) or self._is_too_much(lane)
 
-    def _is_too_much(self, lane: Lane) -> bool:
+    def _is_too_much(self, lane: PublishLane) -> bool:
         """Return whether the lane has more bytes in flight and waiting than its share."""
         ahead = lane.outbox.ahead
         if ahead * len(self._lanes()) <= self._most_ahead:
@@ -124,11 +120,11 @@ class Pager:
         sizes = [size for each in self._lanes() if (size := each.outbox.ahead)]
         return sum(sizes) > self._most_ahead and ahead * len(sizes) >= sum(sizes)
 
-    def _is_stalled(self, lane: Lane) -> bool:
+    def _is_stalled(self, lane: PublishLane) -> bool:
         oldest = lane.outbox.oldest()
         return oldest is not None and self._clock() - oldest > STALLED_S
 
-    async def _begin(self, lane: Lane) -> None:
+    async def _begin(self, lane: PublishLane) -> None:
         log.warning(
             "Kafka does not take records: they go to disk",
             topic=lane.topic,
@@ -139,7 +135,7 @@ class Pager:
         lane.outbox.page()
         await self._written(lane, in_flight)
 
-    async def _write(self, lane: Lane) -> bool:
+    async def _write(self, lane: PublishLane) -> bool:
         if self._spills.is_full:
             return False
         items = lane.outbox.leave(self._chunk)
@@ -152,19 +148,19 @@ class Pager:
         await asyncio.sleep(AFTER_FAILURE_S)
         return False
 
-    async def _written(self, lane: Lane, items: list[Item]) -> bool:
+    async def _written(self, lane: PublishLane, items: list[Item]) -> bool:
         try:
             await asyncio.to_thread(self._spill(lane).write, items)
         except OSError as error:
-            FAILURES.inc()
+            SPILL_FAILURES.inc()
             self.trouble = f"{self._spills} cannot be written: {error.strerror}"
             log.warning("cannot write the spill", error=repr(error))
             return False
         self.trouble = None
-        SPILLED.inc(sum(len(item.value) for item in items))
+        SPILLED_BYTES.inc(sum(len(item.value) for item in items))
         return True
 
-    async def _read(self, lane: Lane) -> bool:
+    async def _read(self, lane: PublishLane) -> bool:
         outbox = lane.outbox
         if not outbox.has_paged or self._is_too_much(lane):
             return False
@@ -187,7 +183,7 @@ class Pager:
         self._wake(lane)
         return True
 
-    async def _keep_rest(self, lane: Lane) -> None:
+    async def _keep_rest(self, lane: PublishLane) -> None:
         if lane.outbox:
             if not lane.outbox.is_paging:
                 await self._begin(lane)

@@ -14,9 +14,15 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError
-from prometheus_client import Counter, Gauge, Histogram
 
-from gateway.publishing.lanes import Lane, Lanes
+from gateway.metrics import (
+    BATCHES_DROPPED,
+    BUFFERED_BYTES,
+    PUBLISH_SECONDS,
+    RECORDS_PUBLISHED,
+    RECORDS_REFUSED,
+)
+from gateway.publishing.lanes import PublishLane, PublishLanes
 from gateway.publishing.refused_records import FINAL_ERRORS, REASON, substitute
 from gateway.publishing.send_queue import Item
 from pipeline.runtime.eager import Unfinished, begin
@@ -24,24 +30,6 @@ from pipeline.runtime.eager import Unfinished, begin
 log = structlog.get_logger(__name__)
 
 _RETRY_S = (0.2, 0.5, 1.0, 2.0)
-
-PUBLISHED = Counter(
-    "flexcapture_gateway_records_published", "Records acknowledged by Kafka", ["topic"]
-)
-DROPPED = Counter(
-    "flexcapture_gateway_batches_dropped", "Batches of audio dropped, by reason", ["reason"]
-)
-PUBLISH_SECONDS = Histogram(
-    "flexcapture_gateway_publish_seconds",
-    "From the cut of a record to Kafka's acknowledgement",
-    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
-)
-REFUSED_RECORDS = Counter(
-    "flexcapture_gateway_records_refused", "Records that Kafka refused for good", ["type"]
-)
-BUFFERED = Gauge(
-    "flexcapture_gateway_buffered_bytes", "Bytes in memory that Kafka has not acknowledged"
-)
 
 
 class Writer:
@@ -51,19 +39,19 @@ class Writer:
     def __init__(
         self,
         make_producer: Callable[[], AIOKafkaProducer],
-        lanes: Lanes,
+        lanes: PublishLanes,
         clock: Callable[[], float],
     ) -> None:
         self._make_producer = make_producer
         self._lanes = lanes
         self._clock = clock
-        self._ready: dict[Lane, None] = {}
+        self._ready: dict[PublishLane, None] = {}
         self._wake = asyncio.Event()
         self._failure: BaseException | None = None
         self.empty = asyncio.Event()
         self.acknowledged_at: float | None = None
 
-    def make_ready(self, lane: Lane) -> None:
+    def make_ready(self, lane: PublishLane) -> None:
         """Note that the lane may have records to send."""
         if lane.sending is None:
             self._ready[lane] = None
@@ -128,7 +116,7 @@ class Writer:
         if not self._lanes:
             self.empty.set()
 
-    def _send_in_task(self, lane: Lane, sending: Coroutine[Any, Any, None]) -> None:
+    def _send_in_task(self, lane: PublishLane, sending: Coroutine[Any, Any, None]) -> None:
         """Run `sending` in a task. Nothing else of the lane is sent until it is done."""
         del self._ready[lane]
         task = lane.sending = asyncio.create_task(sending)
@@ -143,7 +131,7 @@ class Writer:
 
         task.add_done_callback(done)
 
-    def _send(self, producer: AIOKafkaProducer, lane: Lane, item: Item) -> None:
+    def _send(self, producer: AIOKafkaProducer, lane: PublishLane, item: Item) -> None:
         """Hand an item to the producer; if that has to wait, continue in a task."""
         try:
             begun = begin(self._hand_over(producer, lane, item))
@@ -154,7 +142,7 @@ class Writer:
             self._send_in_task(lane, _ended(begun))
 
     async def _hand_over(
-        self, producer: AIOKafkaProducer, lane: Lane, item: Item
+        self, producer: AIOKafkaProducer, lane: PublishLane, item: Item
     ) -> asyncio.Future[Any] | None:
         """Hand an item to the producer and return the future of its answer. Return None if the
         item was not taken: the item, or its substitute, is then the next one to send."""
@@ -174,7 +162,7 @@ class Writer:
             return answer
         return None
 
-    async def _send_alone(self, producer: AIOKafkaProducer, lane: Lane, item: Item) -> None:
+    async def _send_alone(self, producer: AIOKafkaProducer, lane: PublishLane, item: Item) -> None:
         """Send an item in a producer batch of its own, so that a refusal can only concern this
         record."""
         while len(lane.outbox.in_flight()) > 1:
@@ -184,10 +172,10 @@ class Writer:
         if answer is not None:
             await asyncio.wait([answer])
 
-    def _refuse(self, lane: Lane, item: Item, error: BaseException) -> Item | None:
+    def _refuse(self, lane: PublishLane, item: Item, error: BaseException) -> Item | None:
         """Drop an item in flight. Return its substitute, None if it has none."""
         kind, value = substitute(item.value)
-        REFUSED_RECORDS.labels(kind).inc()
+        RECORDS_REFUSED.labels(kind).inc()
         log.error(
             "Kafka refuses a record for good; it is dropped",
             topic=item.topic,
@@ -198,10 +186,10 @@ class Writer:
             lane.outbox.delivered(item.number)
             lane.suspects.discard(item.number)
             return None
-        DROPPED.labels(REASON).inc()
+        BATCHES_DROPPED.labels(REASON).inc()
         return lane.outbox.substitute(item.number, value)
 
-    def _answered(self, lane: Lane, item: Item, answer: asyncio.Future[Any]) -> None:
+    def _answered(self, lane: PublishLane, item: Item, answer: asyncio.Future[Any]) -> None:
         lane.moved.set()
         error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
         if error is not None:
@@ -222,10 +210,10 @@ class Writer:
         lane.suspects.discard(item.number)
         if lane.outbox.delivered(item.number) is None:
             return
-        PUBLISHED.labels(item.topic).inc()
+        RECORDS_PUBLISHED.labels(item.topic).inc()
         self.acknowledged_at = self._clock()
         PUBLISH_SECONDS.observe(self.acknowledged_at - item.put_at)
-        BUFFERED.set(self._lanes.room.used)
+        BUFFERED_BYTES.set(self._lanes.room.used)
         if not lane.outbox:
             self._note_if_empty()
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 from enum import Enum
 
 from gateway.media.protocol import CloseSocket
-from gateway.sessions import Session
+from gateway.sessions import MediaSession
 from gateway.sockets.websocket import WebSocket
 
 READ_BYTES = 64 * 1024
@@ -27,7 +27,7 @@ class Got(Enum):
     END = "end"
 
 
-class Connection:
+class SocketConnection:
     """A socket, its WebSocket, and, once that is open, the session on it.
 
     `closing_at`: the time (ms) at which the socket is closed even if the peer has not closed it;
@@ -42,7 +42,7 @@ class Connection:
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = accepted
         self.websocket = WebSocket()
-        self.session: Session | None = None
+        self.session: MediaSession | None = None
         self.closing_at: int | None = None
 
     def fileno(self) -> int:

@@ -3,18 +3,12 @@
 import time
 from collections.abc import Callable
 
-from prometheus_client import Gauge
-
-from gateway.admission.admission import Admission, Refused
+from gateway.admission.admission import Admission, HandshakeDenied
 from gateway.admission.refusals import Refusals
+from gateway.metrics import TICKET_SECONDS_OFF
 from gateway.publishing.publisher import Publisher
 from pipeline.runtime.telemetry import Health
 from schemas.records import GatewayStarted, HandshakeRefused
-
-SECONDS_OFF = Gauge(
-    "flexcapture_gateway_ticket_seconds_off",
-    "Seconds by which the last ticket's time was off: > 0 expired, < 0 from the future, 0 valid",
-)
 
 
 class HandshakeReports:
@@ -33,15 +27,15 @@ class HandshakeReports:
         """Count an accepted handshake."""
         self._refusals.accepted(time.monotonic())
         if admission.ticket is not None:
-            SECONDS_OFF.set(0)
+            TICKET_SECONDS_OFF.set(0)
 
-    def refused(self, refused: Refused) -> None:
+    def refused(self, refused: HandshakeDenied) -> None:
         """Count a refused handshake. If its ticket is genuine, its call is not recorded: publish
         that, up to `MAX_REPORTS` times a second."""
         now = time.monotonic()
         self._refusals.refused(refused.verdict, now, genuine=refused.ticket is not None)
         if refused.seconds_off:
-            SECONDS_OFF.set(refused.seconds_off)
+            TICKET_SECONDS_OFF.set(refused.seconds_off)
         if refused.ticket is not None and self._refusals.may_report(now):
             record = HandshakeRefused(
                 task_sid=refused.ticket.task_sid,

@@ -11,10 +11,10 @@ from typing import assert_never
 
 import structlog
 
-from gateway.admission.admission import Admission, Entrance, Refused
+from gateway.admission.admission import Admission, Entrance, HandshakeDenied
 from gateway.admission.signature import Verdict
-from gateway.sessions import REFUSED
-from gateway.sockets.connection import Connection, Got
+from gateway.metrics import HANDSHAKES_REFUSED
+from gateway.sockets.connection import Got, SocketConnection
 from gateway.sockets.handshakes import HandshakeReports
 from gateway.sockets.pending_handshakes import Door
 from gateway.sockets.websocket import Phase, Refusal
@@ -27,7 +27,7 @@ SPARE_FILES = 128
 """File descriptors reserved for everything but Media Streams sockets."""
 REST_S = 0.5
 
-LetIn = Callable[[Connection, Admission, list[bytes]], None]
+LetIn = Callable[[SocketConnection, Admission, list[bytes]], None]
 """Takes over a socket after its handshake, with the messages that came right after that."""
 
 
@@ -49,7 +49,7 @@ class Reception:
         self._reports = reports
         self._count = count
         self._is_full = is_full
-        self._door: Door[Connection] = Door()
+        self._door: Door[SocketConnection] = Door()
         self._most = _most_files() - SPARE_FILES
         self._listening: socket.socket | None = None
 
@@ -72,7 +72,7 @@ class Reception:
         """Close the sockets past their deadline. Call it often."""
         for connection in self._door.overdue(time.monotonic()):
             if connection.websocket.phase is Phase.HANDSHAKE:
-                REFUSED.labels("no-handshake").inc()
+                HANDSHAKES_REFUSED.labels("no-handshake").inc()
             self._gone(connection)
 
     def close(self) -> None:
@@ -110,17 +110,17 @@ class Reception:
 
     def _came(self, accepted: socket.socket, address: str) -> None:
         if len(self._door) + self._count() >= self._most:
-            REFUSED.labels("too-many-sockets").inc()
+            HANDSHAKES_REFUSED.labels("too-many-sockets").inc()
             accepted.close()
             return
-        connection = Connection(accepted)
+        connection = SocketConnection(accepted)
         turned_away = self._door.came(connection, address, time.monotonic())
         if turned_away is not None:
-            REFUSED.labels("too-many-at-the-door").inc()
+            HANDSHAKES_REFUSED.labels("too-many-at-the-door").inc()
             self._gone(turned_away)
         asyncio.get_running_loop().add_reader(accepted.fileno(), self._read, connection)
 
-    def _read(self, connection: Connection) -> None:
+    def _read(self, connection: SocketConnection) -> None:
         got, _ = connection.read()
         match got:
             case Got.NOTHING:
@@ -138,12 +138,12 @@ class Reception:
         elif websocket.phase is Phase.ENDED:
             self._refused(connection, "no-handshake")
 
-    def _answer(self, connection: Connection) -> None:
+    def _answer(self, connection: SocketConnection) -> None:
         request = connection.websocket.request
         assert request is not None
         signatures = request.headers.get_all("X-Twilio-Signature")
         judged = self._entrance.judge(request.path, signatures, full=self._is_full())
-        if isinstance(judged, Refused):
+        if isinstance(judged, HandshakeDenied):
             self._reports.refused(judged)
             connection.websocket.answer(_refusal(judged.verdict))
             self._refused(connection, judged.verdict.value)
@@ -158,18 +158,18 @@ class Reception:
             self._leave(connection)
             self._let_in(connection, judged, texts)
 
-    def _refused(self, connection: Connection, why: str) -> None:
+    def _refused(self, connection: SocketConnection, why: str) -> None:
         if connection in self._door:
-            REFUSED.labels(why).inc()
+            HANDSHAKES_REFUSED.labels(why).inc()
             self._door.refused(connection, time.monotonic())
             if not connection.send():
                 self._gone(connection)
 
-    def _leave(self, connection: Connection) -> None:
+    def _leave(self, connection: SocketConnection) -> None:
         asyncio.get_running_loop().remove_reader(connection.fileno())
         self._door.left(connection)
 
-    def _gone(self, connection: Connection) -> None:
+    def _gone(self, connection: SocketConnection) -> None:
         self._leave(connection)
         connection.end()
 

@@ -11,8 +11,9 @@ import structlog
 
 from gateway.admission.admission import Admission
 from gateway.media.protocol import CloseSocket, SendPing
-from gateway.sessions import CONNECTIONS, Sessions
-from gateway.sockets.connection import CLOSE_MS, Connection, Got
+from gateway.metrics import CONNECTIONS
+from gateway.sessions import MediaSessions
+from gateway.sockets.connection import CLOSE_MS, Got, SocketConnection
 from gateway.sockets.turns import CYCLE_S, TURNS, Turns
 from gateway.sockets.websocket import Phase
 
@@ -25,10 +26,10 @@ class Sockets:
     """All sockets of this process with their sessions. `idle` is set while there are none. `clock`
     returns log time in ms."""
 
-    def __init__(self, sessions: Sessions, clock: Callable[[], int]) -> None:
+    def __init__(self, sessions: MediaSessions, clock: Callable[[], int]) -> None:
         self._sessions = sessions
         self._clock = clock
-        self._turns: Turns[Connection] = Turns()
+        self._turns: Turns[SocketConnection] = Turns()
         self.idle = asyncio.Event()
         self.idle.set()
         self._busy = asyncio.Event()
@@ -36,7 +37,9 @@ class Sockets:
     def __len__(self) -> int:
         return len(self._turns)
 
-    def let_in(self, connection: Connection, admission: Admission, texts: list[bytes]) -> None:
+    def let_in(
+        self, connection: SocketConnection, admission: Admission, texts: list[bytes]
+    ) -> None:
         """Take over a socket after its handshake. `texts`: messages that came right after that."""
         now = self._clock()
         connection.session = self._sessions.open(now, admission.ticket)
@@ -82,14 +85,14 @@ class Sockets:
         for connection in self._turns:
             self._end(connection, self._clock())
 
-    def _take(self, connection: Connection, now: int) -> None:
+    def _take(self, connection: SocketConnection, now: int) -> None:
         try:
             self._read(connection, now)
         except Exception:  # a bug must not end the other sockets too
             log.exception("socket failed")
             self._end(connection, now)
 
-    def _read(self, connection: Connection, now: int) -> None:
+    def _read(self, connection: SocketConnection, now: int) -> None:
         got, texts = connection.read()
         if got is Got.END:
             self._end(connection, now)
@@ -103,7 +106,7 @@ class Sockets:
         elif connection.is_overdue(now):
             self._end(connection, now)
 
-    def _received(self, connection: Connection, texts: list[bytes], now: int) -> None:
+    def _received(self, connection: SocketConnection, texts: list[bytes], now: int) -> None:
         session, websocket = connection.session, connection.websocket
         assert session is not None
         if websocket.heard:
@@ -120,14 +123,14 @@ class Sockets:
             connection.closing_at = now + CLOSE_MS
             self._sessions.lost(session, now, *connection.how_it_ended())
 
-    def _act(self, connection: Connection, how: CloseSocket | SendPing, now: int) -> None:
+    def _act(self, connection: SocketConnection, how: CloseSocket | SendPing, now: int) -> None:
         if connection.closing_at is not None:
             return
         sent = connection.ping() if isinstance(how, SendPing) else connection.close(how, now)
         if not sent:
             self._end(connection, now)
 
-    def _end(self, connection: Connection, now: int) -> None:
+    def _end(self, connection: SocketConnection, now: int) -> None:
         if connection not in self._turns:
             return
         assert connection.session is not None

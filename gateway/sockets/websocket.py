@@ -7,7 +7,7 @@ never holds part of one, and `frames.py` can parse the data after that frame.
 
 import http
 import logging
-from enum import Enum
+from enum import StrEnum
 
 from websockets.frames import BINARY, CLOSE, CONT, TEXT, Close, Frame
 from websockets.http11 import Request
@@ -15,6 +15,7 @@ from websockets.protocol import OPEN
 from websockets.server import ServerProtocol
 
 from gateway.sockets.frames import plain_texts, whole_frame
+from pipeline.transitions import Transition
 
 MAX_MESSAGE_BYTES = 64 * 1024
 MAX_REQUEST_BYTES = 16 * 1024
@@ -26,13 +27,21 @@ _QUIET = logging.getLogger("flexcapture.websockets")
 _QUIET.setLevel(logging.CRITICAL)  # faults of strangers are counted; they must not fill the log
 
 
-class Phase(Enum):
+class Phase(StrEnum):
     """The phase of a WebSocket. ENDED: it was refused, has failed, or is closed by both sides; no
     received bytes are read any more."""
 
     HANDSHAKE = "handshake"
     OPEN = "open"
     ENDED = "ended"
+
+
+PHASE_TRANSITIONS = (
+    Transition(None, Phase.HANDSHAKE, "a connection is accepted"),
+    Transition(Phase.HANDSHAKE, Phase.OPEN, "the request is accepted"),
+    Transition(Phase.HANDSHAKE, Phase.ENDED, "the request is refused, or no HTTP"),
+    Transition(Phase.OPEN, Phase.ENDED, "closed by both sides, or a protocol error"),
+)
 
 
 class WebSocket:

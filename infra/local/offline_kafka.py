@@ -9,7 +9,7 @@ from pathlib import Path
 
 from infra.local.kafka_cluster import broker_count, local_cluster, port_names, running_cluster
 from infra.ports import free_before, kept_ports
-from infra.state_dir import InUse, StateDir
+from infra.state_dir import StateDir, StateDirInUse
 from pipeline.runtime.endpoints import settings_for
 from pipeline.runtime.kafka import wait_for_kafka
 from pipeline.runtime.settings import Settings
@@ -40,7 +40,7 @@ def reachable_kafka(settings: Settings, asked: Path | None, default: Path) -> It
     try:
         with StateDir(directory).held():
             yield from _started(settings, directory)
-    except InUse:
+    except StateDirInUse:
         yield settings_for(settings, asked, default)
 
 

@@ -16,7 +16,8 @@ from infra.supervisor.child import Program
 from infra.supervisor.fork_server import ForkServer
 from pipeline.runtime.role_settings import environment_of, settings_of
 from pipeline.runtime.secret_settings import FILE_SUFFIX, several
-from pipeline.runtime.settings import PREFIX, Role, Settings, listen_address
+from pipeline.runtime.setting_values import listen_address
+from pipeline.runtime.settings import PREFIX, Role, Settings
 from schemas.registry import without_credentials
 
 KINESIS_STREAM = "flex-events"
@@ -40,7 +41,7 @@ def instances(settings: Settings) -> list[tuple[Role, int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ProcessPlan:
     """The addresses of all services, and the programs to run with their environments."""
 
     settings: Settings

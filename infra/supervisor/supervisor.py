@@ -12,7 +12,7 @@ from infra.state_dir import StateDir
 from infra.supervisor.child import Child, Program
 from infra.supervisor.fork_server import CannotFork, ForkServer
 from infra.supervisor.health_probe import health_of
-from infra.supervisor.plan import Plan, RoleCommand
+from infra.supervisor.plan import ProcessPlan, RoleCommand
 from infra.supervisor.warm import all_usable
 from pipeline.runtime.http_server import serving
 from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
@@ -40,7 +40,7 @@ class Supervisor:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: ProcessPlan,
         state_dir: StateDir,
         kafka_commands: Sequence[Sequence[str]],
         start: ForkServer | RoleCommand,

@@ -12,11 +12,11 @@ showed the leg in the conference counts most: the others are informed whenever t
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pipeline.calls.view import IGNORED
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.codec import decode, encode
 from schemas.fast_dataclass import dataclass
 from schemas.records import Call, CallAlias, CallAliasState, CtiEvent, Fact, LegContested
+from schemas.states import CallState
 
 WAITING_MS = 4 * 60 * 60 * 1000
 """How long events wait for their task, counted from the latest of their leg."""
@@ -34,9 +34,9 @@ _FACTS = ("customer_call_sid", "customer_joined", "worker_call_sid")
 
 def learned(before: Call | None, after: Call) -> tuple[CallAlias, ...]:
     """The aliases that a version of a call tells and the version before it did not."""
-    if after.state == IGNORED:
+    if after.state == CallState.IGNORED:
         return ()
-    if before is None or before.state == IGNORED:
+    if before is None or before.state == CallState.IGNORED:
         known: frozenset[str] = frozenset()
         listed = known
     elif before.legs is after.legs and _told(before.facts) == _told(after.facts):

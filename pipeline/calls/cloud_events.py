@@ -83,7 +83,7 @@ class Swallowed:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableEvent:
     """For the dead letters: a short fixed reason, what was wrong, and the bytes as they came (of
     an array, the bytes of the element written again). `invalid_sids` as of `Readable`."""
 
@@ -93,7 +93,7 @@ class Unreadable:
     invalid_sids: tuple[SidKind, ...] = ()
 
 
-Element = Readable | Swallowed | Unreadable
+Element = Readable | Swallowed | UnreadableEvent
 
 
 class Malformed(ValueError):
@@ -105,28 +105,23 @@ class Malformed(ValueError):
         self.invalid_sids = invalid_sids
 
 
-def classify(raw: bytes) -> list[Element]:
-    """The elements of a Kinesis record's bytes (one CloudEvent in JSON, or an array of them), in
-    their order."""
-    return list(elements(raw))
-
-
 def elements(raw: bytes) -> Iterator[Element]:
-    """As `classify`, one after the other: an array may hold very many."""
+    """Yield the elements of a Kinesis record's bytes (one CloudEvent in JSON, or an array of them)
+    in their order."""
     if raw.startswith(AGGREGATED):
-        yield Unreadable("aggregated", _AGGREGATED_DETAIL, raw)
+        yield UnreadableEvent("aggregated", _AGGREGATED_DETAIL, raw)
         return
     try:
         found = lenient_json.read(raw)
     except lenient_json.Unreadable as error:
-        yield Unreadable("not-json", str(error), raw)
+        yield UnreadableEvent("not-json", str(error), raw)
         return
     document = found.value
     if not isinstance(document, list):
         body = raw if found.is_strict else lenient_json.written(document)
         yield _element(document, body, raw)
     elif not document:
-        yield Unreadable("wrong-type", "an array of no events", raw)
+        yield UnreadableEvent("wrong-type", "an array of no events", raw)
     else:
         for item in document:
             body = lenient_json.written(item)
@@ -182,7 +177,7 @@ def _element(document: Any, body: bytes, original: bytes) -> Element:
     try:
         return _read(document, body)
     except Malformed as error:
-        return Unreadable(error.reason, str(error), original, error.invalid_sids)
+        return UnreadableEvent(error.reason, str(error), original, error.invalid_sids)
 
 
 def _read(document: Any, body: bytes) -> Element:

@@ -12,11 +12,12 @@ from pipeline.calls.channels import VOICE_CHANNELS, is_voice
 from pipeline.calls.events import Silent, delta
 from pipeline.calls.fields import MAX_TEXT_CHARACTERS, version
 from pipeline.calls.merge import LONGEST_MS, folded, sweep_at, swept
-from pipeline.calls.view import ACTIVE, FORMING, SWEPT, view
+from pipeline.calls.view import SWEPT, view
 from pipeline.lenient_json import loads
 from pipeline.times import rfc3339
 from schemas.fast_dataclass import dataclass
 from schemas.records import Call, CtiEvent, Fact, ForgottenCall, Leg, LegContested, LegFetched
+from schemas.states import CallState
 
 FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000
 """Twilio retries an event for up to 4 hours; so long an ended call is kept."""
@@ -121,7 +122,7 @@ def aged(state: Kept, now: int) -> Aged:
     versions: tuple[Call, ...] = ()
     if now < wakes_at(state):
         return Aged(state)
-    if isinstance(state, Call) and state.state == ACTIVE:
+    if isinstance(state, Call) and state.state == CallState.ACTIVE:
         state = swept(state, now)
         versions = (state,)
     if isinstance(state, Call) and now >= (due := _forgotten_at(state)):
@@ -144,7 +145,7 @@ def wakes_at(state: Kept) -> int:
     """When the next thing is due that time does to a call (ms)."""
     if isinstance(state, ForgottenCall):
         return state.forgotten_at + MARKED_MS
-    if state.state == ACTIVE:
+    if state.state == CallState.ACTIVE:
         return max(sweep_at(state), state.latest_arrival_at + QUIET_MS)
     return _forgotten_at(state)
 
@@ -155,7 +156,7 @@ def _forgotten_at(call: Call) -> int:
     over. A sweep counts as an event. An event time a day after its arrival is none."""
     latest_event = min(call.latest_event_at, call.latest_arrival_at + LONGEST_MS)
     latest = max(latest_event, call.latest_arrival_at, call.milestones.get(SWEPT, 0))
-    return latest + FORGOTTEN_AFTER_MS + (LONGEST_MS if call.state == FORMING else 0)
+    return latest + FORGOTTEN_AFTER_MS + (LONGEST_MS if call.state == CallState.FORMING else 0)
 
 
 def _after_the_end(mark: ForgottenCall, said: Call) -> Heard | TooLate:

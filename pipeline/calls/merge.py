@@ -15,7 +15,7 @@ from typing import TypeVar
 from pipeline.calls.bounds import bounded, bounded_legs, bounded_reservations
 from pipeline.calls.claims import FIRST_HOLDS, SEPARATOR, put_claim
 from pipeline.calls.events import Silent, delta
-from pipeline.calls.view import ACTIVE, SWEPT, derived
+from pipeline.calls.view import SWEPT, derived
 from schemas.fast_dataclass import dataclass
 from schemas.records import (
     Call,
@@ -26,6 +26,7 @@ from schemas.records import (
     Reservation,
     Transfer,
 )
+from schemas.states import CallState
 
 _Party = TypeVar("_Party", Reservation, Transfer, Leg, ReportedStream)
 
@@ -90,7 +91,7 @@ def settled(call: Call) -> Call:
         return derived(call)
     told = {name: at for name, at in call.milestones.items() if name != SWEPT}
     without = derived(replace(call, milestones=told))
-    if without.state != ACTIVE:
+    if without.state != CallState.ACTIVE:
         return without
     return derived(replace(call, milestones={**told, SWEPT: sweep_at(call)}))
 

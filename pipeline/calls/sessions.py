@@ -25,7 +25,7 @@ _SECOND = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class CallSession:
     """One worker's part of the call. `started_at` None: not accepted (yet). `list_words`: the lines
     of the monitored list that name the worker or the team, by all that the reservation
     stated.
@@ -59,14 +59,16 @@ class Session:
         return self.started_at is None and self.ended_at is None
 
 
-def sessions_of(call: Call, legs: Legs, end: int | None) -> tuple[Session, ...]:
+def sessions_of(call: Call, legs: Legs, end: int | None) -> tuple[CallSession, ...]:
     """Return the sessions in order of creation. `end`: the definitive end of the call (ms)."""
     known = presences(call.reservations, legs.workers)
     sessions = [_session(r, known.get(r.sid, NO_LEGS), end, call) for r in call.reservations]
     return tuple(sorted(sessions, key=lambda s: (s.created_at, s.reservation_sid)))
 
 
-def _session(reservation: Reservation, presence: Presence, end: int | None, call: Call) -> Session:
+def _session(
+    reservation: Reservation, presence: Presence, end: int | None, call: Call
+) -> CallSession:
     started = reservation.milestones.get("accepted")
     created = created_at(reservation)
     over = min(
@@ -79,7 +81,7 @@ def _session(reservation: Reservation, presence: Presence, end: int | None, call
         ended = task_done(call)
     if ended is not None:
         ended = max(ended, created if started is None else started)
-    return Session(
+    return CallSession(
         reservation_sid=reservation.sid,
         worker_sid=value(reservation.facts, "worker_sid"),
         extension=extension(reservation.facts),

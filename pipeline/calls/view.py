@@ -20,14 +20,11 @@ from pipeline.calls.presence import (
     left_at,
     was_answered,
 )
-from pipeline.calls.sessions import Session, earlier, sessions_of, task_done
+from pipeline.calls.sessions import CallSession, earlier, sessions_of, task_done
 from pipeline.calls.workers import value
 from schemas.fast_dataclass import dataclass
 from schemas.records import Call, Connection, Leg, Transfer
-
-FORMING, ACTIVE, ENDED, IGNORED = "forming", "active", "ended", "ignored"
-INBOUND, OUTBOUND, INTERNAL = "inbound", "outbound", "internal"
-ALERTING, RINGING, ON, HOLD = "alerting", "ringing", "active", "hold"
+from schemas.states import CallState, ConnectionState, Direction
 
 SWEPT = "swept"
 """The milestone of a call that was closed because its end never came."""
@@ -49,7 +46,7 @@ class CallView:
     """
 
     task_sid: str
-    state: str
+    state: CallState
     direction: str | None
     customer: str | None
     customer_call_sid: str | None
@@ -60,7 +57,7 @@ class CallView:
     ended_at: int | None
     answered: bool
     never_answered: bool
-    sessions: tuple[Session, ...]
+    sessions: tuple[CallSession, ...]
     connections: tuple[Connection, ...]
     transfers: tuple[Transfer, ...]
     pending_transfer: bool
@@ -86,7 +83,7 @@ def view(call: Call) -> CallView:
         task_sid=call.task_sid,
         state=_state(call, ended_at),
         direction=direction,
-        customer=None if direction == INTERNAL else value(call.facts, "customer"),
+        customer=None if direction == Direction.INTERNAL else value(call.facts, "customer"),
         customer_call_sid=leg,
         customer_leg_is_sure=leg_is_sure,
         queue=value(call.facts, "queue"),
@@ -94,10 +91,11 @@ def view(call: Call) -> CallView:
         definitive_end=end,
         ended_at=ended_at,
         answered=answered,
-        never_answered=direction == OUTBOUND and not answered and _refused(call, legs),
+        never_answered=direction == Direction.OUTBOUND and not answered and _refused(call, legs),
         sessions=sessions,
         connections=tuple(
-            _connection(s, legs, ringing=direction == OUTBOUND and not answered) for s in sessions
+            _connection(s, legs, ringing=direction == Direction.OUTBOUND and not answered)
+            for s in sessions
         ),
         transfers=call.transfers,
         pending_transfer=transferring,
@@ -156,7 +154,7 @@ def _customer_left_at(legs: Legs) -> int | None:
 
 
 def _soft_end(
-    call: Call, sessions: tuple[Session, ...], legs: Legs, transferring: bool
+    call: Call, sessions: tuple[CallSession, ...], legs: Legs, transferring: bool
 ) -> int | None:
     # A worker who is absent may come back: the reservation is open.
     if any(session.ended_at is None or session.is_absent for session in sessions):
@@ -173,28 +171,28 @@ def _soft_end(
     return done
 
 
-def _is_pending(transfer: Transfer, sessions: tuple[Session, ...]) -> bool:
+def _is_pending(transfer: Transfer, sessions: tuple[CallSession, ...]) -> bool:
     begun = transfer.milestones.get("initiated")
     if begun is None or any(name in transfer.milestones for name in TRANSFER_ENDS):
         return False
     return not any(s.created_at >= begun and s.started_at is not None for s in sessions)
 
 
-def _state(call: Call, ended_at: int | None) -> str:
+def _state(call: Call, ended_at: int | None) -> CallState:
     if not is_voice(call.facts):
-        return IGNORED
+        return CallState.IGNORED
     if not call.reservations and "canceled" not in call.milestones:
-        return FORMING
-    return ACTIVE if ended_at is None else ENDED
+        return CallState.FORMING
+    return CallState.ACTIVE if ended_at is None else CallState.ENDED
 
 
-def _answered(call: Call, legs: Legs, sessions: tuple[Session, ...]) -> bool:
+def _answered(call: Call, legs: Legs, sessions: tuple[CallSession, ...]) -> bool:
     if "customer_joined" in call.facts or any(was_answered(leg) for leg in legs.customers):
         return True
     return bool(outside_parties(legs, sessions))
 
 
-def outside_parties(legs: Legs, sessions: tuple[Session, ...]) -> tuple[Leg, ...]:
+def outside_parties(legs: Legs, sessions: tuple[CallSession, ...]) -> tuple[Leg, ...]:
     """Return the answered legs that are not identified and cannot be a worker's, in the order in
     which they came. Each worker who accepted and of whom no leg is known in that session may have
     one of the legs: one that came after the worker was asked for and left after the worker
@@ -216,7 +214,7 @@ def _in_order(legs: Iterable[Leg]) -> list[Leg]:
     return sorted(answered, key=lambda leg: (came_at(leg) or 0, leg.call_sid))
 
 
-def _may_be_of(session: Session, leg: Leg) -> bool:
+def _may_be_of(session: CallSession, leg: Leg) -> bool:
     """Whether the leg came and left in the session's time. Callbacks are exact to the second."""
     left = left_at(leg)
     was_asked = session.created_at < (came_at(leg) or 0) + _SECOND
@@ -229,7 +227,7 @@ def _refused(call: Call, legs: Legs) -> bool:
     return over or "canceled" in call.milestones or bool(statuses & _NOT_ANSWERED)
 
 
-def _connection(session: Session, legs: Legs, *, ringing: bool) -> Connection:
+def _connection(session: CallSession, legs: Legs, *, ringing: bool) -> Connection:
     return Connection(
         reservation_sid=session.reservation_sid,
         extension=session.extension,
@@ -239,14 +237,14 @@ def _connection(session: Session, legs: Legs, *, ringing: bool) -> Connection:
     )
 
 
-def _connection_state(session: Session, legs: Legs, *, ringing: bool) -> str:
+def _connection_state(session: CallSession, legs: Legs, *, ringing: bool) -> ConnectionState:
     if session.ended_at is not None:
-        return ENDED
+        return ConnectionState.ENDED
     if session.started_at is None:
-        return ALERTING
+        return ConnectionState.ALERTING
     if ringing:
-        return RINGING
+        return ConnectionState.RINGING
     own = [leg for leg, owners in legs.workers if session.reservation_sid in owners]
     # Of a leg that nobody knows it may be the customer's hold, if his is not known.
     held = any(is_held(leg) for leg in (*(legs.customers or legs.unknown), *own))
-    return HOLD if held else ON
+    return ConnectionState.HOLD if held else ConnectionState.ACTIVE

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.calls.view import OUTBOUND, CallView
+from pipeline.calls.view import CallView
 from pipeline.contacts.gaps import captured_ms, gaps
 from pipeline.contacts.reasons import with_reasons
 from pipeline.contacts.required import required
@@ -11,16 +11,14 @@ from pipeline.contacts.state import AWAITED_MS, awaited, brought_nothing
 from pipeline.policy.monitored_list import PolicyHistory
 from schemas.fast_dataclass import dataclass
 from schemas.records import Call, ContactGap, ContactRecording, ContactState
-
-COMPLETE, PARTIAL, MISSING = "complete", "partial", "missing"
-NOT_REQUIRED, PENDING = "not-required", "pending"
+from schemas.states import CaptureState, Direction
 
 
 @dataclass(frozen=True, slots=True)
 class Capture:
     """A contact's `capture`, `required_ms`, `captured_ms` and `gaps`."""
 
-    capture: str
+    capture: CaptureState
     required_ms: int
     captured_ms: int
     gaps: tuple[ContactGap, ...]
@@ -44,7 +42,7 @@ def capture_of(
     is_given_up = now - state.latest_at >= AWAITED_MS
     audible = [r for r in recordings if not r.withheld_because]
     heard = [r for r in audible if r.duration_ms is not None or not is_given_up]
-    rang_only = seen.direction == OUTBOUND and brought_nothing(state)
+    rang_only = seen.direction == Direction.OUTBOUND and brought_nothing(state)
     streamed_at = None if rang_only else _streamed_at(state, recordings)
     spans = required(call, seen, history, streamed_at, now)
     found = gaps(spans, heard, now)
@@ -54,14 +52,16 @@ def capture_of(
     return Capture(_outcome(wanted, captured, found, is_open=is_open), wanted, captured, found)
 
 
-def _outcome(required: int, captured: int, found: Sequence[ContactGap], *, is_open: bool) -> str:
+def _outcome(
+    required: int, captured: int, found: Sequence[ContactGap], *, is_open: bool
+) -> CaptureState:
     if required == 0:
-        return NOT_REQUIRED
+        return CaptureState.NOT_REQUIRED
     if is_open:
-        return PENDING
+        return CaptureState.PENDING
     if not found:
-        return COMPLETE
-    return MISSING if captured == 0 else PARTIAL
+        return CaptureState.COMPLETE
+    return CaptureState.MISSING if captured == 0 else CaptureState.PARTIAL
 
 
 def _streamed_at(state: ContactState, recordings: Sequence[ContactRecording]) -> int | None:

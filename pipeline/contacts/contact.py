@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.calls import view as calls
 from pipeline.calls.claims import contradictions
-from pipeline.calls.sessions import Session as WorkerSession
+from pipeline.calls.sessions import CallSession as WorkerSession
 from pipeline.calls.view import CallView
 from pipeline.calls.workers import value
 from pipeline.contacts.capture import capture_of
@@ -24,13 +24,13 @@ from schemas.records import (
     ContactStream,
     Session,
 )
+from schemas.states import CallState, ConnectionState, Direction, Outcome, StreamState
 
 MAX_PARTS = 2_000
 """The most sessions, connections and call SIDs of a contact, so that it fits into one record. Of
 sessions and connections the latest are kept."""
 MAX_CONTRADICTIONS = 100
 """The most contradictions that are shown: the earliest."""
-ANSWERED, ABANDONED, UNANSWERED = "answered", "abandoned", "unanswered"
 
 
 def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | None:
@@ -40,22 +40,22 @@ def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | 
     if call is None:
         return None
     seen = calls.view(call)
-    if seen.state not in (calls.ACTIVE, calls.ENDED):
+    if seen.state not in (CallState.ACTIVE, CallState.ENDED):
         return None
     stretches = [_stretches(session, history, now) for session in seen.sessions]
     sessions = tuple(map(_session, seen.sessions, stretches))
     recordings = recordings_of(state, _watched(seen, stretches))
     captured = capture_of(state, call, seen, recordings, history=history, now=now)
-    active = seen.state == calls.ACTIVE
+    active = seen.state == CallState.ACTIVE
     return Contact(
         contact_id=state.task_sid,
         task_sid=state.task_sid,
-        direction=seen.direction or calls.INBOUND,
+        direction=seen.direction or Direction.INBOUND,
         customer=seen.customer,
         queue=seen.queue,
         started_at=seen.started_at,
         ended_at=seen.ended_at,
-        state="active" if active else "ended",
+        state=CallState.ACTIVE if active else CallState.ENDED,
         outcome=_outcome(state, call, seen),
         sessions=sessions[-MAX_PARTS:],
         recordings=recordings,
@@ -94,7 +94,8 @@ def is_settled(made: Contact | None) -> bool:
     """Return whether no later version of the monitored list can change the contact: the call is
     over, or no worker has accepted it yet."""
     return made is not None and (
-        made.state == "ended" or all(session.started_at is None for session in made.sessions)
+        made.state == CallState.ENDED
+        or all(session.started_at is None for session in made.sessions)
     )
 
 
@@ -124,23 +125,23 @@ def _watched(seen: CallView, stretches: Sequence[tuple[Stretch, ...]]) -> list[W
     ]
 
 
-def _outcome(state: ContactState, call: Call, seen: CallView) -> str | None:
-    over = seen.state == calls.ENDED
+def _outcome(state: ContactState, call: Call, seen: CallView) -> Outcome | None:
+    over = seen.state == CallState.ENDED
     if any(session.started_at is not None for session in seen.sessions):
-        if seen.direction != calls.INTERNAL and not _has_leg(state, call):
-            return UNANSWERED if over else None  # a callback, or voicemail
+        if seen.direction != Direction.INTERNAL and not _has_leg(state, call):
+            return Outcome.UNANSWERED if over else None  # a callback, or voicemail
         is_silent = brought_nothing(state)
         is_connected = state.connected and not is_silent
-        if seen.direction != calls.OUTBOUND or seen.answered or is_connected:
-            return ANSWERED
+        if seen.direction != Direction.OUTBOUND or seen.answered or is_connected:
+            return Outcome.ANSWERED
         # Outbound, and nothing shows that the called party answered.
         if seen.never_answered or state.unconnected or is_silent or _is_waiting(state):
-            return UNANSWERED if over else None
-        return ANSWERED if over else None
+            return Outcome.UNANSWERED if over else None
+        return Outcome.ANSWERED if over else None
     if not over:
         return None
-    inbound = seen.direction in (None, calls.INBOUND)
-    return ABANDONED if inbound and "canceled" in call.milestones else UNANSWERED
+    inbound = seen.direction in (None, Direction.INBOUND)
+    return Outcome.ABANDONED if inbound and "canceled" in call.milestones else Outcome.UNANSWERED
 
 
 def _has_leg(state: ContactState, call: Call) -> bool:
@@ -153,12 +154,14 @@ def _has_leg(state: ContactState, call: Call) -> bool:
 def _is_waiting(state: ContactState) -> bool:
     """Whether a media stream is wanted of a leg that has not come yet, as far as is known: Twilio
     has not answered."""
-    return any(m.state in ("starting", "stopping") for m in state.media_streams)
+    return any(m.state in (StreamState.STARTING, StreamState.STOPPING) for m in state.media_streams)
 
 
 def _connections(state: ContactState, seen: CallView) -> tuple[ContactConnection, ...]:
     # A media stream of an outbound call shows that it was answered sooner than any event does.
-    told = {calls.RINGING: calls.ON} if state.connected else {}
+    told: dict[str, str] = {}
+    if state.connected:
+        told = {ConnectionState.RINGING: ConnectionState.ACTIVE}
     return tuple(
         ContactConnection(connection.extension, told.get(connection.state, connection.state))
         for connection in seen.connections

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pipeline.contacts.match import Watched, extension_at, extensions_during
 from pipeline.contacts.state import complete_recordings, open_recordings
 from schemas.records import ContactRecording, ContactState, RecordingCompleted, RecordingStarted
+from schemas.states import RecordingState
 
 LEG_CONTRADICTED = "leg-contradicted"
 """Why a recording is withheld: Twilio says that its leg belongs to another call."""
@@ -36,7 +37,7 @@ def _complete(recording: RecordingCompleted, watched: Sequence[Watched]) -> Cont
         stream_sid=recording.stream_sid,
         extension=extension_at(watched, start),
         extensions=extensions_during(watched, start, end),
-        state="complete",
+        state=RecordingState.COMPLETE,
         started_at=start,
         duration_ms=recording.duration_ms,
         received=recording.received,
@@ -62,7 +63,7 @@ def _open(recording: RecordingStarted, watched: Sequence[Watched]) -> ContactRec
         stream_sid=recording.stream_sid,
         extension=extension_at(watched, recording.started_at),
         extensions=extensions_during(watched, recording.started_at, None),
-        state="recording",
+        state=RecordingState.RECORDING,
         started_at=recording.started_at,
         duration_ms=None,
         received=0,

@@ -11,21 +11,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.calls.presence import was_answered
-from pipeline.calls.sessions import Session, task_done
-from pipeline.calls.view import (
-    ACTIVE,
-    ENDED,
-    INBOUND,
-    OUTBOUND,
-    TRANSFER_ENDS,
-    CallView,
-    outside_parties,
-)
+from pipeline.calls.sessions import CallSession, task_done
+from pipeline.calls.view import TRANSFER_ENDS, CallView, outside_parties
 from pipeline.calls.workers import value
 from pipeline.contacts.spans import Span, common, normalized
 from pipeline.policy.decide import BRIDGE_MS, PENDING_LIMIT_MS, decide
 from pipeline.policy.monitored_list import PolicyHistory
 from schemas.records import Call, Leg, Transfer
+from schemas.states import CallState, Direction
 
 _FOREVER = 1 << 62
 
@@ -39,19 +32,19 @@ def required(
     opened (ms), None if there was none. `now` (ms) ends the required time of an active call.
     """
     since = evidence(call, seen, streamed_at)
-    if since is None or seen.state not in (ACTIVE, ENDED):
+    if since is None or seen.state not in (CallState.ACTIVE, CallState.ENDED):
         return ()
-    until = now if seen.state == ACTIVE else _FOREVER
+    until = now if seen.state == CallState.ACTIVE else _FOREVER
     return common(_recorded(call, seen, history), ((since, max(since, until)),))
 
 
 def evidence(call: Call, seen: CallView, streamed_at: int | None) -> int | None:
     """Return the time (ms) of the first evidence that there is a customer's leg; None if there is
     no evidence."""
-    if seen.direction == OUTBOUND:
+    if seen.direction == Direction.OUTBOUND:
         answered = _outbound_answered(call, seen)
         return streamed_at if answered is None else answered
-    if seen.direction != INBOUND:
+    if seen.direction != Direction.INBOUND:
         return None
     if value(call.facts, "customer_call_sid") is not None:
         return seen.started_at
@@ -108,7 +101,7 @@ def _attended(seen: CallView) -> tuple[Span, ...]:
     return normalized(span for session in seen.sessions for span in _presence(session))
 
 
-def _presence(session: Session) -> Iterator[Span]:
+def _presence(session: CallSession) -> Iterator[Span]:
     """The time in which the worker was on the call: without the absences."""
     since = session.started_at
     if since is None:
@@ -144,11 +137,11 @@ def _moments(
     if not found or not attended:
         return ()
     # After the last of these times, only a new version of the list changes an active call.
-    last = max(found) if seen.state == ENDED else _FOREVER
+    last = max(found) if seen.state == CallState.ENDED else _FOREVER
     return sorted(found | set(history.changes(min(found), last)))
 
 
-def _deadlines(session: Session) -> Iterator[int]:
+def _deadlines(session: CallSession) -> Iterator[int]:
     """Yield the times between which a session that is not open can keep a recording running: the
     worker is being called, or has just left."""
     yield session.created_at
@@ -172,7 +165,7 @@ def _view_at(call: Call, seen: CallView, at: int) -> CallView:
     is_over = end is not None or _reached(task_done(call), at) is not None
     return replace(
         seen,
-        state=ENDED if is_over else ACTIVE,
+        state=CallState.ENDED if is_over else CallState.ACTIVE,
         definitive_end=end,
         ended_at=_reached(seen.ended_at, at),
         sessions=tuple(_session_at(s, at) for s in seen.sessions if _first_time(s) <= at),
@@ -180,13 +173,13 @@ def _view_at(call: Call, seen: CallView, at: int) -> CallView:
     )
 
 
-def _first_time(session: Session) -> int:
+def _first_time(session: CallSession) -> int:
     if session.started_at is None:
         return session.created_at
     return min(session.created_at, session.started_at)
 
 
-def _session_at(session: Session, at: int) -> Session:
+def _session_at(session: CallSession, at: int) -> CallSession:
     if (session.ended_at or _FOREVER) <= at:
         return session
     gone = next((gone for gone, back in session.absences if gone <= at < back), None)

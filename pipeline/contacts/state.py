@@ -8,7 +8,7 @@ a replay from the topics it is at least as great at every later record, because 
 So the database never returns to an older version.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import TypeVar
@@ -29,6 +29,7 @@ from schemas.records import (
     RecordingDecided,
     RecordingStarted,
 )
+from schemas.states import StreamState
 
 Input = (
     Call
@@ -56,7 +57,13 @@ MAX_MEDIA_STREAMS = 500
 latest. A state, and the contact made from it, must fit into one record of 4 MB. Earlier recordings
 stay in the database."""
 
-_LIFE = {"starting": 0, "running": 1, "stopping": 2, "stopped": 3, "failed": 3}
+_LIFE: Mapping[str, int] = {
+    StreamState.STARTING: 0,
+    StreamState.RUNNING: 1,
+    StreamState.STOPPING: 2,
+    StreamState.STOPPED: 3,
+    StreamState.FAILED: 3,
+}
 _NOT_CONNECTED_CODES = frozenset({21220, 404, 20404})
 _NOT_CONNECTED = frozenset(
     reason.value for reason in (NoLeg.NO_CONFERENCE, NoLeg.NOBODY, NoLeg.RINGING, NoLeg.UNSURE)
@@ -165,7 +172,7 @@ def _taken(state: ContactState, record: Input) -> ContactState:
 
 def _with_media_stream(state: ContactState, changed: MediaStreamChanged) -> ContactState:
     streams = _added(state.media_streams, changed, _stream_key, keep=_life)
-    connected = state.connected or changed.state == "running"
+    connected = state.connected or changed.state == StreamState.RUNNING
     return replace(state, media_streams=streams[-MAX_MEDIA_STREAMS:], connected=connected)
 
 

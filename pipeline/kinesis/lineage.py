@@ -28,7 +28,7 @@ class Shard:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ShardPlan:
     """The listed shards; each is in exactly one of the three sets."""
 
     readable: frozenset[str]
@@ -36,7 +36,7 @@ class Plan:
     done: frozenset[str]
 
 
-def plan(shards: Iterable[Shard], finished: AbstractSet[str]) -> Plan:
+def plan(shards: Iterable[Shard], finished: AbstractSet[str]) -> ShardPlan:
     """Return which of `shards` may be read. `finished`: ids of shards read to their end."""
     by_id = {shard.shard_id: shard for shard in shards}
     done = frozenset(by_id.keys() & finished)
@@ -46,7 +46,7 @@ def plan(shards: Iterable[Shard], finished: AbstractSet[str]) -> Plan:
         if any(parent in by_id and parent not in finished for parent in shard.parents)
     )
     waiting = held_up - done
-    return Plan(frozenset(by_id) - done - waiting, waiting, done)
+    return ShardPlan(frozenset(by_id) - done - waiting, waiting, done)
 
 
 def is_after(sequence_number: str, position: str | None) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.calls.cloud_events import Element, Readable, Swallowed, Unreadable, elements
+from pipeline.calls.cloud_events import Element, Readable, Swallowed, UnreadableEvent, elements
 from pipeline.calls.trimming import trimmed
 from pipeline.dead_letters import Headers, dead_letter, task_of
 from pipeline.kinesis.shard_ref import Place
@@ -42,7 +42,7 @@ class KinesisRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SizeLimits:
     """The largest messages that the topics accept, and the size of a transaction, in bytes."""
 
     event_bytes: int = 4 * 1024 * 1024
@@ -84,7 +84,7 @@ class Portion:
 
 
 def portions(
-    place: Place, records: Iterable[KinesisRecord], limits: Limits, now: int, carried: int = 0
+    place: Place, records: Iterable[KinesisRecord], limits: SizeLimits, now: int, carried: int = 0
 ) -> Iterator[Portion]:
     """Yield the messages of all `records` in order, divided so that no transaction is too large.
 
@@ -110,24 +110,24 @@ def portions(
         yield Portion(tuple(messages), last)
 
 
-def messages_of(place: Place, record: KinesisRecord, limits: Limits, now: int) -> list[Message]:
+def messages_of(place: Place, record: KinesisRecord, limits: SizeLimits, now: int) -> list[Message]:
     """Return the messages of one Kinesis record: none, one, or one for each element of an array."""
     found = _elements(place, record, limits, now)
     return [message for _, message in found if message is not None]
 
 
 def _elements(
-    place: Place, record: KinesisRecord, limits: Limits, now: int
+    place: Place, record: KinesisRecord, limits: SizeLimits, now: int
 ) -> Iterator[tuple[int, Message | None]]:
     """Yield the record's elements, numbered, each with its message. Of the unreadable ones only the
     first get a dead letter each. The rest share one, numbered as one more element.
 
     Never raise: no content of a record may block its shard.
     """
-    unreadable: list[Unreadable] = []
+    unreadable: list[UnreadableEvent] = []
     index = 0
     for index, element in enumerate(_elements_of(record.data)):
-        if isinstance(element, Unreadable):
+        if isinstance(element, UnreadableEvent):
             unreadable.append(element)
             if len(unreadable) > MOST_LETTERS:
                 yield index, None
@@ -141,21 +141,23 @@ def _elements_of(raw: bytes) -> Iterator[Element]:
     try:
         yield from elements(raw)
     except Exception as error:  # noqa: BLE001 - our defect must not block the shard
-        yield Unreadable("defect", repr(error), raw)
+        yield UnreadableEvent("defect", repr(error), raw)
 
 
-def _together(rest: Sequence[Unreadable]) -> Unreadable:
+def _together(rest: Sequence[UnreadableEvent]) -> UnreadableEvent:
     detail = f"{len(rest)} more elements of the same array, the first of them: {rest[0].detail}"
-    return Unreadable(rest[0].reason, detail, b"[" + b",".join(e.original for e in rest) + b"]")
+    return UnreadableEvent(
+        rest[0].reason, detail, b"[" + b",".join(e.original for e in rest) + b"]"
+    )
 
 
 def _message_or_dead_letter(
-    place: Place, record: KinesisRecord, element: Element, limits: Limits, now: int
+    place: Place, record: KinesisRecord, element: Element, limits: SizeLimits, now: int
 ) -> Message | None:
     try:
         return _message(place, record, element, limits, now)
     except Exception as error:  # noqa: BLE001 - our defect must not block the shard
-        unreadable = Unreadable("defect", repr(error), record.data)
+        unreadable = UnreadableEvent("defect", repr(error), record.data)
         return _dead(place, record, unreadable, limits, now, exception=type(error).__name__)
 
 
@@ -163,12 +165,12 @@ def _message(
     place: Place,
     record: KinesisRecord,
     element: Element,
-    limits: Limits,
+    limits: SizeLimits,
     now: int,
 ) -> Message | None:
     if isinstance(element, Swallowed):
         return None
-    if isinstance(element, Unreadable):
+    if isinstance(element, UnreadableEvent):
         return _dead(place, record, element, limits, now)
     value = encode(_event(place, record, element))
     key = element.key.encode()
@@ -179,7 +181,7 @@ def _message(
         headers = [(TRIMMED_HEADER, str(smaller.original_bytes).encode())]
     if len(value) + len(key) + _RECORD_OVERHEAD > limits.event_bytes:
         detail = f"{size} bytes on Kafka; the limit is {limits.event_bytes}"
-        too_large = Unreadable("too-large", detail, element.body.encode())
+        too_large = UnreadableEvent("too-large", detail, element.body.encode())
         return _dead(place, record, too_large, limits, now)
     return Message(CTI_EVENTS.name, key, value, headers, invalid_sids=element.invalid_sids)
 
@@ -203,8 +205,8 @@ def _event(place: Place, record: KinesisRecord, element: Readable) -> CtiEvent:
 def _dead(
     place: Place,
     record: KinesisRecord,
-    what: Unreadable,
-    limits: Limits,
+    what: UnreadableEvent,
+    limits: SizeLimits,
     now: int,
     *,
     exception: str = "",

@@ -12,7 +12,7 @@ class MalformedBatch(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class AudioFrame:
     """One frame: the track it came on, its timestamp in ms of media time, its mu-law samples."""
 
     track: str
@@ -52,7 +52,7 @@ def run_audio(track: TrackBatch) -> Iterator[tuple[Run, bytes]]:
         start = end
 
 
-def frames(batch: MediaBatch) -> Iterator[Frame]:
+def frames(batch: MediaBatch) -> Iterator[AudioFrame]:
     """Yield each frame with its bytes: track after track, in order of arrival within a track.
 
     Raise `MalformedBatch` at the first track that is not valid.
@@ -61,5 +61,5 @@ def frames(batch: MediaBatch) -> Iterator[Frame]:
         check(track)
         start = 0
         for timestamp, size in frames_of(track.runs):
-            yield Frame(track.track, timestamp, track.audio[start : start + size])
+            yield AudioFrame(track.track, timestamp, track.audio[start : start + size])
             start += size

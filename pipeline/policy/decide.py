@@ -19,18 +19,11 @@ counts: the result depends on the call's summary, the versions of the list and `
 
 from dataclasses import dataclass
 
-from pipeline.calls.sessions import Session
-from pipeline.calls.view import (
-    ENDED,
-    IGNORED,
-    INBOUND,
-    INTERNAL,
-    OUTBOUND,
-    TRANSFER_ENDS,
-    CallView,
-)
+from pipeline.calls.sessions import CallSession
+from pipeline.calls.view import TRANSFER_ENDS, CallView
 from pipeline.policy.monitored_list import PolicyHistory, is_excluded
 from schemas.records import RecordingPolicy, Transfer
+from schemas.states import CallState, Direction
 
 BRIDGE_MS = 1_000
 """How long after the last monitored worker left a transfer may still be taking shape."""
@@ -97,7 +90,7 @@ def decide(
         reason=reason,
         policy_version=policy.version,
         settled=_is_settled(view, history, now, kind),
-        over=view.state == ENDED,
+        over=view.state == CallState.ENDED,
     )
 
 
@@ -135,15 +128,15 @@ def _not_recorded(decision: Decision) -> str:
 def _never(view: CallView, policy: RecordingPolicy) -> tuple[str, str] | None:
     """Return the reason why the call is not recorded, whatever its workers are; None: there is
     none."""
-    if view.state == IGNORED:
+    if view.state == CallState.IGNORED:
         return "unknown", "not a voice call"
     if view.direction is None:
         return NO_DIRECTION, "direction not known"
-    if view.direction == INTERNAL:
+    if view.direction == Direction.INTERNAL:
         return "internal", "internal call"
-    if view.direction == INBOUND and not policy.record_inbound:
+    if view.direction == Direction.INBOUND and not policy.record_inbound:
         return "direction", "inbound calls are not recorded"
-    if view.direction == OUTBOUND and not policy.record_outbound:
+    if view.direction == Direction.OUTBOUND and not policy.record_outbound:
         return "direction", "outbound calls are not recorded"
     if view.definitive_end is not None:
         return "ended", "no end within 24 hours" if view.swept else "call ended"
@@ -158,7 +151,7 @@ def _by_workers(
     if monitored := [s for s in active if history.is_monitored(s, now)]:
         first = min(monitored, key=_started)
         return "monitored", f"monitored agent {first.extension or 'unknown'} is active"
-    if active or view.state == ENDED:
+    if active or view.state == CallState.ENDED:
         return None
     bridge = _bridging(view, history, now, alone_since)
     return None if bridge is None else ("bridging", bridge)
@@ -226,18 +219,18 @@ def _has_reservation(view: CallView, transfer: Transfer) -> bool:
     return any(s.created_at >= begun for s in view.sessions)
 
 
-def _is_pending(session: Session, now: int) -> bool:
+def _is_pending(session: CallSession, now: int) -> bool:
     return session.is_pending and now < session.created_at + PENDING_LIMIT_MS
 
 
-def _started(session: Session) -> int:
+def _started(session: CallSession) -> int:
     return session.started_at or 0
 
 
 def _is_settled(view: CallView, history: PolicyHistory, now: int, kind: str) -> bool:
     if kind == NO_DIRECTION:
         # No further events of a call that is over are waited for.
-        accepted_by = now if view.state == ENDED else now - DIRECTION_MS
+        accepted_by = now if view.state == CallState.ENDED else now - DIRECTION_MS
         return any(
             s.started_at is not None
             and s.started_at <= accepted_by
@@ -246,7 +239,7 @@ def _is_settled(view: CallView, history: PolicyHistory, now: int, kind: str) -> 
             )
             for s in view.sessions
         )
-    return kind != "unknown" and (view.state == ENDED or _anybody_accepted(view))
+    return kind != "unknown" and (view.state == CallState.ENDED or _anybody_accepted(view))
 
 
 def _anybody_accepted(view: CallView) -> bool:

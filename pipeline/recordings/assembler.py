@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from pipeline.media.batch import MalformedBatch, check, check_runs
-from pipeline.media.regular import MOST_FRAMES, STEP_MS, RegularBatch
+from pipeline.media.regular import RegularBatch
 from pipeline.media.runs import SAMPLES_PER_MS
 from pipeline.media.wav import MAX_SAMPLES
 from pipeline.recordings.keys import recording_of
 from pipeline.recordings.lost_ranges import START
 from pipeline.recordings.received_at import ReceiveClock
 from pipeline.recordings.recording import Batches, batches_of
+from pipeline.recordings.timestamps import LAST_REGULAR_MS, MAX_TIMESTAMP_MS, check_timestamps
 from pipeline.recordings.track import TrackAssembler
 from schemas.records import (
     ClockPoint,
@@ -36,10 +37,6 @@ SEGMENT_BYTES = 160_000
 """10 s of both tracks."""
 
 MAX_SEGMENT_RUNS = 1_000
-MAX_TIMESTAMP_MS = 25 * 60 * 60 * 1000
-"""No call lasts longer. A greater timestamp is invalid, and would mean hours of silence."""
-_LAST_REGULAR_MS = MAX_TIMESTAMP_MS - MOST_FRAMES * STEP_MS
-"""A regular batch that begins no later has no timestamp above `MAX_TIMESTAMP_MS`."""
 
 
 UNKNOWN = -1
@@ -119,7 +116,7 @@ class Assembler:
             batch.number != self._batches.last + self._gathered + 1
             or batch.inbound_timestamp - origin != inbound.goes_on_at
             or batch.outbound_timestamp - origin != outbound.goes_on_at
-            or max(batch.inbound_timestamp, batch.outbound_timestamp) > _LAST_REGULAR_MS
+            or max(batch.inbound_timestamp, batch.outbound_timestamp) > LAST_REGULAR_MS
         ):
             return False
         inbound.gather(batch.inbound)
@@ -157,7 +154,7 @@ class Assembler:
             raise MalformedBatch(f"batches {d.first_number} to {d.last_number}: {d.reason!r}")
         for track in d.tracks:
             check_runs(track.runs)
-            _check_timestamps(track.runs)
+            check_timestamps(track.runs)
         if d.last_number <= self.batches.last:
             return False
         self._number(self.batches.with_dropped(d.first_number, d.last_number))
@@ -291,13 +288,7 @@ class Assembler:
 
     def _check(self, batch: TrackBatch) -> None:
         check(batch)
-        _check_timestamps(batch.runs)
+        check_timestamps(batch.runs)
         end = max(self._tracks[batch.track].end, MAX_TIMESTAMP_MS * SAMPLES_PER_MS)
         if end + len(batch.audio) > MAX_SAMPLES:
             raise MalformedBatch("more audio than a WAV file can hold")
-
-
-def _check_timestamps(runs: tuple[Run, ...]) -> None:
-    for run in runs:
-        if run.timestamp + (run.frames - 1) * run.step > MAX_TIMESTAMP_MS:
-            raise MalformedBatch(f"a timestamp of more than 25 h in {run}")

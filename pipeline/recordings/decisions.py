@@ -23,7 +23,7 @@ MAX_DECISIONS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class DecisionPeriod:
     """A time in which no audio may be kept: from `begin_at` (ms), before `end_at` (None: without
     end), because of `decision`."""
 
@@ -32,10 +32,10 @@ class Period:
     decision: RecorderDecision
 
 
-def periods(decisions: Iterable[RecorderDecision]) -> tuple[Period, ...]:
+def periods(decisions: Iterable[RecorderDecision]) -> tuple[DecisionPeriod, ...]:
     """Return the times in which the decisions on a call withhold audio, ascending. A decision may
     occur twice."""
-    found: list[Period] = []
+    found: list[DecisionPeriod] = []
     held: RecorderDecision | None = None
     for decision in sorted(set(decisions), key=_in_order):
         if decision.decision == RECORD:
@@ -46,9 +46,9 @@ def periods(decisions: Iterable[RecorderDecision]) -> tuple[Period, ...]:
     return (*found, *_period(held, None))
 
 
-def _period(held: RecorderDecision | None, end_at: int | None) -> Iterator[Period]:
+def _period(held: RecorderDecision | None, end_at: int | None) -> Iterator[DecisionPeriod]:
     if held is not None and (end_at is None or end_at > held.at + GRACE_MS):
-        yield Period(held.at + GRACE_MS, end_at, held)
+        yield DecisionPeriod(held.at + GRACE_MS, end_at, held)
 
 
 def _in_order(decision: RecorderDecision) -> tuple[int, int]:

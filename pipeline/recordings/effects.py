@@ -1,6 +1,6 @@
 """The effects that the fold over a partition of `media` returns, and the recorder carries out."""
 
-from pipeline.recordings.decisions import Period
+from pipeline.recordings.decisions import DecisionPeriod
 from pipeline.recordings.recording import Batches, Recording
 from pipeline.recordings.trailing_loss import AtEnd
 from schemas.fast_dataclass import dataclass
@@ -35,7 +35,7 @@ class WithheldSpan:
 
     first: int
     last: int
-    period: Period
+    period: DecisionPeriod
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ MOST_STRETCHES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Hole:
+class LostRange:
     """`samples` of silence in place of `lost` frames, which are missing for `reason`."""
 
     samples: int
@@ -35,7 +35,7 @@ class Hole:
 
 def holes(
     begin: int, end: int, dropped: Iterable[DroppedStretch], otherwise: str
-) -> tuple[Hole, ...]:
+) -> tuple[LostRange, ...]:
     """Return the hole between two samples of a track, in parts; none if it is only jitter.
 
     `dropped` (ascending) may lie anywhere. The rest of the hole is missing for the reason
@@ -96,12 +96,12 @@ def _joined(parts: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
     return joined
 
 
-def _counted(begin: int, parts: Sequence[tuple[int, str]]) -> Iterable[Hole]:
+def _counted(begin: int, parts: Sequence[tuple[int, str]]) -> Iterable[LostRange]:
     at = counted = 0
     whole = frames_in(parts[-1][0] - begin)
     for number, (end, reason) in enumerate(parts, 1):
         so_far = (
             whole if number == len(parts) else min(whole, round((end - begin) / SAMPLES_PER_FRAME))
         )
-        yield Hole(end - begin - at, so_far - counted, reason)
+        yield LostRange(end - begin - at, so_far - counted, reason)
         at, counted = end - begin, so_far

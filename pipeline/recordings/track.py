@@ -17,7 +17,7 @@ from pipeline.recordings.lost_ranges import (
     NOT_RECEIVED,
     NOT_SENT,
     START,
-    Hole,
+    LostRange,
     beyond,
     holes,
     stretches,
@@ -219,11 +219,11 @@ class TrackAssembler:
         """Return the silence before frames: its samples, the frames lost in it, and the reason. If
         it has several reasons, add the earlier parts as runs of their own."""
         begin = piece.at - piece.silence
-        found: list[Hole] = []
+        found: list[LostRange] = []
         if not piece.lost:  # the track's first frame, which is late if earlier ones were dropped
             due = self._dropped[0].first if self._dropped else piece.at
             begin = due if piece.at - due >= JITTER_SAMPLES else piece.at
-            found.append(Hole(begin, 0, START))
+            found.append(LostRange(begin, 0, START))
         found += holes(begin, piece.at, self._dropped, self._otherwise)
         silent = [hole for hole in found if hole.samples]
         for hole in silent:

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 
 from pipeline.media.runs import SAMPLES_PER_MS
 from pipeline.recordings.assembler import Assembler
-from pipeline.recordings.lost_ranges import BATCH_MISSING, NOT_RECEIVED, Hole, holes, with_stretches
+from pipeline.recordings.lost_ranges import (
+    BATCH_MISSING,
+    NOT_RECEIVED,
+    LostRange,
+    holes,
+    with_stretches,
+)
 from schemas.records import DroppedStretch, MediaStreamClosed, RecorderTrack
 
 DROPPED = "dropped"
@@ -46,7 +52,7 @@ class Missing:
     """The missing part of a track, from sample `at` on: one hole after the other."""
 
     at: int
-    holes: tuple[Hole, ...]
+    holes: tuple[LostRange, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.media.runs import SAMPLES_PER_MS
-from pipeline.recordings.decisions import Period
+from pipeline.recordings.decisions import DecisionPeriod
 from pipeline.recordings.effects import RecordingEnded, Withheld, WithheldSpan
 from pipeline.recordings.received_at import samples_between
 from schemas.records import ClockPoint, RecorderTrack
@@ -22,7 +22,7 @@ Range = tuple[int, int]
 
 
 def spans_of(
-    withheld: Iterable[Period], clock: Sequence[ClockPoint], samples: int
+    withheld: Iterable[DecisionPeriod], clock: Sequence[ClockPoint], samples: int
 ) -> tuple[WithheldSpan, ...]:
     """Return the spans of a recording of `samples` samples in these periods, ascending."""
     return tuple(

@@ -5,6 +5,7 @@ the call itself. Use this only for coroutines that do not use the task they run 
 `asyncio.timeout` does.
 """
 
+import asyncio
 import types
 from collections.abc import Coroutine, Generator
 from functools import partial
@@ -51,3 +52,13 @@ def _rest(begun: Any, pending: Any) -> Generator[Any, None, Any]:
             pending = step()
         except StopIteration as ended:
             return ended.value
+
+
+async def first_of(*events: asyncio.Event) -> None:
+    """Return once one of the events is set."""
+    waiting = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()

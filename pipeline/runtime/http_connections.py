@@ -16,7 +16,7 @@ MAX_CONNECTIONS = 500
 MAX_CONNECTIONS_OF_ADDRESS = 100
 
 
-class Connection(Protocol):
+class HttpConnection(Protocol):
     """An open connection."""
 
     @property
@@ -34,13 +34,13 @@ class OpenConnections:
     carry many clients, so only the total limit applies to them."""
 
     trusted_proxies: Sequence[str] = ()
-    _networks: dict[Connection, str] = field(default_factory=dict)
+    _networks: dict[HttpConnection, str] = field(default_factory=dict)
     _counts: Counter[str] = field(default_factory=Counter)
 
     def __len__(self) -> int:
         return len(self._networks)
 
-    def add(self, connection: Connection) -> Connection | None:
+    def add(self, connection: HttpConnection) -> HttpConnection | None:
         """Add a connection. Return the one to close if there are too many: the oldest one without a
         request, of its address if that has too many, else of all. It may be the new one itself."""
         network = "" if self._is_proxy(connection.address) else network_of(connection.address)
@@ -53,7 +53,7 @@ class OpenConnections:
             surplus = _oldest_idle(self._networks)
         return surplus
 
-    def remove(self, connection: Connection) -> None:
+    def remove(self, connection: HttpConnection) -> None:
         """Remove a connection, if it is there: it is closed."""
         if (network := self._networks.pop(connection, None)) is not None:
             self._counts[network] -= 1
@@ -68,5 +68,5 @@ class OpenConnections:
         return any(found in ip_network(each, strict=False) for each in self.trusted_proxies)
 
 
-def _oldest_idle(connections: Iterable[Connection]) -> Connection | None:
+def _oldest_idle(connections: Iterable[HttpConnection]) -> HttpConnection | None:
     return next((each for each in connections if not each.is_answering), None)

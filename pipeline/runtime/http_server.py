@@ -7,24 +7,19 @@ from contextlib import asynccontextmanager, contextmanager
 
 import h11
 import uvicorn
-from prometheus_client import Counter
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipeline.runtime.forwarded import ForwardedMiddleware
 from pipeline.runtime.http_connections import OpenConnections
-from pipeline.runtime.settings import listen_address
+from pipeline.runtime.metrics import HTTP_CONNECTIONS_CLOSED
+from pipeline.runtime.setting_values import listen_address
 
 HEAD_SECONDS = 10.0
 """Time limit from the connection, or from an answer, to the end of the next request's head."""
 BACKLOG = 256
 """asyncio accepts this many connections at once before it hands any of them over. With the limit
 of open connections it must stay below the usual limit of 1,024 open files."""
-CLOSED = Counter(
-    "flexcapture_http_connections_closed",
-    "HTTP connections without a request that were closed: late (10 s) or surplus",
-    ["reason"],
-)
 
 
 class _Server(uvicorn.Server):
@@ -95,7 +90,7 @@ class _Protocol(H11Protocol):
 
     def drop(self, reason: str) -> None:
         """Close a connection without a request: with an answer if part of one was sent."""
-        CLOSED.labels(reason).inc()
+        HTTP_CONNECTIONS_CLOSED.labels(reason).inc()
         self.open_connections.remove(self)
         if self.conn.our_state is h11.IDLE and self.conn.trailing_data[0]:
             self._refuse(408, b"Request Timeout", "The request did not arrive in time.")

@@ -20,7 +20,8 @@ from aiokafka.errors import (
 from pipeline.cluster.view import ClusterView, PartitionView, TopicView
 from pipeline.runtime.kafka_protocol import TopicMetadata
 from pipeline.runtime.kafka_security import client_arguments
-from pipeline.runtime.settings import PREFIX, Settings, SettingsError, listen_address
+from pipeline.runtime.setting_values import listen_address
+from pipeline.runtime.settings import PREFIX, Settings, SettingsError
 
 LOOK_SECONDS = 2.5
 """A broker that needs longer to answer counts as away."""

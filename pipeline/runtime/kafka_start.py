@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorization
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.group import HeartbeatRequest
 
-from pipeline.cluster.topic_checks import Finding, refusal, remedy
+from pipeline.cluster.topic_checks import TopicFinding, refusal, remedy
 from pipeline.cluster.view import (
     LACKS,
     ClusterView,
@@ -216,7 +216,7 @@ def _miscounted(wrong: Mapping[str, int], partitions: Mapping[str, int]) -> str:
     )
 
 
-def _warn(found: Iterable[Finding], servers: str) -> None:
+def _warn(found: Iterable[TopicFinding], servers: str) -> None:
     harmless = [finding for finding in found if not finding.loses_data]
     if harmless:
         log.warning(

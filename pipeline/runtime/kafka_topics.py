@@ -21,7 +21,7 @@ from aiokafka.protocol.admin import (
     DescribeConfigsRequest,
 )
 
-from pipeline.cluster.topic_checks import Finding, findings
+from pipeline.cluster.topic_checks import TopicFinding, findings
 from pipeline.cluster.view import ClusterView, Needs, lacks, replication
 from pipeline.runtime.kafka_cluster import Cluster
 from pipeline.runtime.settings import Settings, SettingsError
@@ -112,7 +112,7 @@ async def described(cluster: Cluster, names: Sequence[str], node: int | None = N
 
 def examined(
     view: ClusterView, topics: Mapping[str, Topic], configs: Described, wanted_replicas: int
-) -> list[Finding]:
+) -> list[TopicFinding]:
     """Return the problems of the described topics. `topics`: by name with the prefix."""
     return [
         finding
@@ -137,7 +137,7 @@ def min_in_sync_of(view: ClusterView, needs: Needs, configs: Described) -> dict[
     }
 
 
-async def alter(cluster: Cluster, found: Sequence[Finding], configs: Described) -> None:
+async def alter(cluster: Cluster, found: Sequence[TopicFinding], configs: Described) -> None:
     """Change the settings in the findings, and return once every broker knows the change; the
     topics' other settings stay. Raise `KafkaError` if Kafka refuses, `TimeoutError` if a broker
     does not follow, and the errors of `Cluster.ask`."""

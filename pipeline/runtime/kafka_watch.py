@@ -4,21 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 
-from prometheus_client import Gauge
+from prometheus_client import REGISTRY
 
 from pipeline.cluster.view import Needs, denied, impaired, unusable
 from pipeline.runtime.kafka_cluster import Cluster
 from pipeline.runtime.kafka_start import Preparation, needs_of
+from pipeline.runtime.metrics import KAFKA_USABLE
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.state_log import Lasting
 from pipeline.runtime.telemetry import Health
 from schemas.topics import Topic
 
-USABLE = Gauge(
-    "flexcapture_kafka_usable",
-    "1 while this process can use Kafka: brokers answer, its topics can be read and written",
-)
-USABLE.set(1)  # until a problem is known
+REGISTRY.register(KAFKA_USABLE)
+KAFKA_USABLE.set(1)  # until a problem is known
 
 REASON = "brokers"
 """The name of the reason, and of the warning, in a role's health."""
@@ -117,13 +115,13 @@ async def _waited_for(
     said = Lasting("waiting for Kafka", "Kafka can be used")
     while (why := await preparation.attempt(cluster)) is not None:
         health.bad(REASON, why.reason)
-        USABLE.set(0)
+        KAFKA_USABLE.set(0)
         if why.pause >= _AGAIN_S:  # a short pause means that it is over in a moment
             said.lasts(loop.time(), why.reason)
         await asyncio.sleep(why.pause)
     said.ends()
     health.good(REASON)
-    USABLE.set(1)
+    KAFKA_USABLE.set(1)
     return preparation.needs
 
 
@@ -137,7 +135,7 @@ async def _watch(cluster: Cluster, health: Health, needs: Needs) -> None:
         lacking = denied(view, needs)
         problem = "; ".join(lacking) if lacking else unusable(view, needs)
         verdict = usability.see(loop.time(), problem)
-        USABLE.set(verdict is None)
+        KAFKA_USABLE.set(verdict is None)
         if verdict is not None:
             health.bad(REASON, verdict)
             said.lasts(loop.time(), verdict)

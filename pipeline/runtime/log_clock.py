@@ -16,13 +16,14 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
-from prometheus_client import Gauge
+from prometheus_client import REGISTRY
 
 from pipeline.log_time import Measurement, OffsetEstimate
+from pipeline.runtime.eager import first_of
 from pipeline.runtime.kafka import ensure_topics, producer
+from pipeline.runtime.metrics import CLOCK_SKEW
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.telemetry import Health
-from pipeline.runtime.waiting import first_of
 from schemas.codec import encode
 from schemas.records import ClockProbe
 from schemas.topics import CLOCK
@@ -42,10 +43,7 @@ COMMAND_S = 5.0
 """How long an operator's command waits for a measurement."""
 JUMP_MS = 1_000
 
-SKEW = Gauge(
-    "flexcapture_clock_skew_seconds",
-    "How far this machine's clock is ahead of Kafka's, which all deadlines use (s); < 0: behind",
-)
+REGISTRY.register(CLOCK_SKEW)
 
 
 def machine_clock() -> int:
@@ -64,13 +62,6 @@ class LogClock:
         self.on_jump: list[Callable[[int], None]] = []
         self._estimate = OffsetEstimate()
         self._offset: int | None = None
-
-    @classmethod
-    def of_machine(cls) -> "LogClock":
-        """Return a settled clock that follows the machine's clock."""
-        clock = cls()
-        clock.follow_machine()
-        return clock
 
     def now(self) -> int:
         """Return the time, ms since the epoch."""
@@ -227,7 +218,7 @@ class Prober:
     def _report(self) -> None:
         correction = self._clock.correction()
         assert correction is not None
-        SKEW.set(-correction / 1000)
+        CLOCK_SKEW.set(-correction / 1000)
         if abs(correction) > SKEW_S * 1000:
             name = self._settings.instance or "this process"
             self._note(skew_reason(name, correction))

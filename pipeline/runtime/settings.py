@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -25,14 +24,26 @@ from pipeline.runtime.secret_settings import (
     secrets_from_files,
     several,
 )
-from pipeline.times import moment
-from pipeline.twilio.numbers import e164
-from pipeline.twilio.sids import SidKind, valid_sid
-from schemas.registry import without_credentials
+from pipeline.runtime.setting_values import (
+    TRIM_HORIZON,
+    checked_account,
+    checked_channels,
+    checked_endpoint,
+    checked_file_mode,
+    checked_gateway_url,
+    checked_listen,
+    checked_prefix,
+    checked_recordings_url,
+    checked_registry_url,
+    checked_servers,
+    checked_signed_url,
+    checked_start,
+    checked_twilio_url,
+    empty_as_unset,
+)
+from pipeline.twilio.sids import e164
 
 PREFIX = "FLEXCAPTURE_"
-TRIM_HORIZON, LATEST = "trim-horizon", "latest"
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Role(StrEnum):
@@ -53,117 +64,6 @@ class SettingsError(ValueError):
     """A setting is missing or wrong; the text names it and says what would be right."""
 
 
-def listen_address(text: str) -> tuple[str, int]:
-    """`host:port` apart; IPv6 hosts in brackets. Raises `ValueError`."""
-    match = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^:\s/]+)):(\d{1,5})", text.strip())
-    if match is None or int(match[3]) > 65535:
-        raise ValueError(f"{text!r} is not host:port, as in 0.0.0.0:8080")
-    return match[1] or match[2], int(match[3])
-
-
-def _checked_listen(text: str) -> str:
-    listen_address(text)
-    return text.strip()
-
-
-def _checked_http_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{text!r} is not an http:// or https:// URL")
-    return text.rstrip("/")
-
-
-def _checked_twilio_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
-        raise ValueError(
-            f"{text!r} would send the credentials in clear text; it must be https://, or http:// "
-            "to a loopback host"
-        )
-    return _checked_http_url(text)
-
-
-def _checked_registry_url(text: str) -> str:
-    """Check the URL without repeating the password that may be in it."""
-    parts = urlsplit(text)
-    has_credentials = parts.username is not None or parts.password is not None
-    if parts.scheme == "http" and has_credentials and parts.hostname not in LOOPBACK_HOSTS:
-        raise ValueError(
-            "it would send the user name and the password in clear text; it must be https://, or "
-            "http:// to a loopback host"
-        )
-    _checked_http_url(without_credentials(text))
-    return text.rstrip("/")
-
-
-def _checked_servers(text: str) -> str:
-    for server in text.split(","):
-        try:
-            _, port = listen_address(server)
-        except ValueError:
-            port = 0
-        if not port:
-            raise ValueError(f"{server!r} is not host:port; several are parted by commas")
-    return text
-
-
-def _checked_endpoint(text: str | None) -> str | None:
-    return None if text is None else _checked_http_url(text)
-
-
-def _checked_gateway_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.query or parts.fragment:
-        raise ValueError(f"{text!r} has a query or fragment; Twilio takes neither")
-    if parts.scheme == "wss" and parts.hostname:
-        return text
-    if parts.scheme == "ws" and parts.hostname in LOOPBACK_HOSTS:
-        return text
-    raise ValueError(f"{text!r} is not wss://..., nor ws:// to a loopback host")
-
-
-def _checked_signed_url(text: str) -> str:
-    parts = urlsplit(text)
-    is_url = parts.scheme in ("wss", "ws", "https", "http") and bool(parts.hostname)
-    if not is_url or parts.query or parts.fragment:
-        raise ValueError(f"{text!r} is not a wss:// or https:// URL without a query")
-    return text
-
-
-def checked_recordings_url(text: str) -> str:
-    """The URL of a store. Raises `ValueError`, which says what would be right."""
-    parts = urlsplit(text)
-    if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
-        return text
-    if parts.scheme == "s3" and parts.netloc:
-        return text
-    raise ValueError(f"{text!r} is neither file:///directory nor s3://bucket/prefix")
-
-
-def _checked_prefix(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]{0,100}", text):
-        raise ValueError(f"{text!r} may hold only letters, digits, '.', '_' and '-'")
-    return text
-
-
-def _checked_account(text: str) -> str:
-    if (sid := valid_sid(SidKind.ACCOUNT, text)) is None:
-        raise ValueError(f"{text!r} is not an account SID: AC and 32 hexadecimal digits")
-    return sid
-
-
-def _checked_start(text: str) -> str:
-    if text not in (TRIM_HORIZON, LATEST):
-        try:
-            moment(text)
-        except ValueError:
-            raise ValueError(
-                f"it must be {TRIM_HORIZON}, {LATEST} or a time, RFC 3339 with an offset, as in "
-                "2026-01-31T12:00:00Z"
-            ) from None
-    return text
-
-
 def _processes(text: Any) -> Any:
     if not isinstance(text, str):
         return text
@@ -180,34 +80,9 @@ def _processes(text: Any) -> Any:
     return counts
 
 
-def _file_mode(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    if text not in ("0600", "0640", "0660"):
-        raise ValueError("it must be 0600 (the owner), 0640 or 0660 (the group too)")
-    return int(text, 8)
-
-
-def _channels(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    names = [name.strip() for name in text.split(",")]
-    for name in names:
-        if not re.fullmatch(r"[^\s;|\"']{1,64}", name):
-            raise ValueError(
-                f"{name!r} is no unique name of a task channel; several are parted by commas, as "
-                "in voice,custom1"
-            )
-    return frozenset(name.lower() for name in names)
-
-
-def _empty_as_unset(value: Any) -> Any:
-    return None if value == "" else value
-
-
 _IN_WORDS = {"bool_parsing": "must be true or false"}
 
-Listen = Annotated[str, AfterValidator(_checked_listen)]
+Listen = Annotated[str, AfterValidator(checked_listen)]
 
 
 class Settings(BaseSettings):
@@ -215,7 +90,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", env_ignore_empty=True)
 
-    kafka_bootstrap_servers: Annotated[str, AfterValidator(_checked_servers)] | None = None
+    kafka_bootstrap_servers: Annotated[str, AfterValidator(checked_servers)] | None = None
     kafka_security_protocol: str = Field(
         "PLAINTEXT", pattern="^(PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)$"
     )
@@ -230,28 +105,28 @@ class Settings(BaseSettings):
     kafka_ssl_keyfile: Path | None = None
     kafka_ssl_key_password: SecretStr | None = None
     kafka_replication_factor: int = Field(0, ge=0, le=9)
-    topic_prefix: Annotated[str, AfterValidator(_checked_prefix)] = ""
+    topic_prefix: Annotated[str, AfterValidator(checked_prefix)] = ""
 
     instance: str = Field("", pattern=r"^[A-Za-z0-9._-]{0,100}$")
     http_listen: Listen | None = None
     state_dir: Path | None = None
-    file_mode: Annotated[int, BeforeValidator(_file_mode)] = 0o600
+    file_mode: Annotated[int, BeforeValidator(checked_file_mode)] = 0o600
 
     kinesis_stream: str | None = Field(None, pattern=r"^[a-zA-Z0-9_.-]{1,128}$")
-    kinesis_start: Annotated[str, AfterValidator(_checked_start)] = TRIM_HORIZON
+    kinesis_start: Annotated[str, AfterValidator(checked_start)] = TRIM_HORIZON
 
-    twilio_account_sid: Annotated[str, AfterValidator(_checked_account)] | None = None
+    twilio_account_sid: Annotated[str, AfterValidator(checked_account)] | None = None
     twilio_auth_token: SecretStr | None = None
     twilio_api_key_sid: str | None = Field(None, pattern="^SK[0-9a-fA-F]{32}$")
     twilio_api_key_secret: SecretStr | None = None
     ticket_secret: Annotated[SecretStr, AfterValidator(checked_ticket_secret)] | None = None
-    twilio_api_url: Annotated[str, AfterValidator(_checked_twilio_url)] | None = None
+    twilio_api_url: Annotated[str, AfterValidator(checked_twilio_url)] | None = None
     check_call_from: Annotated[str, AfterValidator(e164)] | None = None
     twilio_concurrency: int = Field(32, ge=1, le=1000)
 
     gateway_listen: Listen | None = None
-    gateway_public_url: Annotated[str, AfterValidator(_checked_gateway_url)] | None = None
-    gateway_signed_url: Annotated[str, AfterValidator(_checked_signed_url)] | None = None
+    gateway_public_url: Annotated[str, AfterValidator(checked_gateway_url)] | None = None
+    gateway_signed_url: Annotated[str, AfterValidator(checked_signed_url)] | None = None
     gateway_reuse_port: bool = False
     gateway_customer_streams: bool = False
     gateway_check_seconds: float = Field(3.0, ge=0, le=60)
@@ -261,13 +136,15 @@ class Settings(BaseSettings):
 
     monitored_agents: Path | None = None
     list_shrink_seconds: float = Field(300.0, ge=0, le=7 * 24 * 3600)
-    voice_channels: Annotated[frozenset[str], NoDecode, BeforeValidator(_channels)] = VOICE_CHANNELS
+    voice_channels: Annotated[frozenset[str], NoDecode, BeforeValidator(checked_channels)] = (
+        VOICE_CHANNELS
+    )
     record_inbound: bool = True
     record_outbound: bool = True
 
     database_url: str | None = None
     recordings_url: Annotated[str, AfterValidator(checked_recordings_url)] | None = None
-    schema_registry_url: Annotated[str, AfterValidator(_checked_registry_url)] | None = None
+    schema_registry_url: Annotated[str, AfterValidator(checked_registry_url)] | None = None
 
     processes: Annotated[dict[Role, int], NoDecode, BeforeValidator(_processes)] = Field(
         default_factory=dict
@@ -278,7 +155,7 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
     aws_endpoint_url_kinesis: Annotated[
-        str | None, BeforeValidator(_empty_as_unset), AfterValidator(_checked_endpoint)
+        str | None, BeforeValidator(empty_as_unset), AfterValidator(checked_endpoint)
     ] = Field(None, validation_alias="AWS_ENDPOINT_URL_KINESIS")
     aws_region: str | None = Field(None, validation_alias="AWS_REGION")
     aws_default_region: str | None = Field(None, validation_alias="AWS_DEFAULT_REGION")

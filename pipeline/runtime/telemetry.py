@@ -1,6 +1,7 @@
 """Logs, metrics, and the HTTP server on which every role reports its state.
 
-Metrics are prometheus_client's, defined next to the code that counts, and named `flexcapture_...`.
+Metrics are prometheus_client's, declared in the `metrics.py` of each package, and named
+`flexcapture_...`.
 """
 
 import logging
@@ -9,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -17,11 +18,8 @@ from starlette.routing import Route
 
 from pipeline.runtime.http_server import serving
 from pipeline.runtime.log_limits import LimitedHandler
+from pipeline.runtime.metrics import INVALID_SIDS
 from pipeline.twilio.sids import SidKind
-
-INVALID_SIDS = Counter(
-    "flexcapture_invalid_sids", "SIDs of the wrong form, treated as absent, by kind", ["kind"]
-)
 
 
 def count_invalid_sids(kinds: Iterable[SidKind]) -> None:

@@ -31,6 +31,7 @@ from pipeline.store.models import (
 )
 from pipeline.store.search import searched_text
 from schemas.records import Contact, ContactRecording
+from schemas.states import RecordingState
 
 Row = dict[str, Any]
 
@@ -98,7 +99,7 @@ answer that the leg belongs to another call."""
 
 def _upsert_recording(statement: Any) -> Insert:
     new = statement.excluded
-    is_complete = RecordingRow.state == "complete"
+    is_complete = RecordingRow.state == RecordingState.COMPLETE
     columns = {column.name: column for column in RecordingRow.__table__.columns}
     changes: dict[str, Any] = {
         name: case((is_complete, column), else_=new[name])
@@ -119,7 +120,7 @@ def _delete_legacy() -> Delete:
     return delete(RecordingRow).where(
         RecordingRow.task_sid == bindparam("owner"),
         RecordingRow.recording_id == bindparam("legacy"),
-        RecordingRow.state != "complete",
+        RecordingRow.state != RecordingState.COMPLETE,
     )
 
 

@@ -21,7 +21,7 @@ V = TypeVar("V")
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingSocket:
     """Media streams that Twilio started and that reached no gateway, with the reasons of the
     handshakes that a gateway refused, if any."""
 
@@ -97,7 +97,7 @@ class Arrivals:
         for key, start in self._pending.items():
             self._pending[key] = replace(start, due_at=now + ARRIVAL_MS)
 
-    def missing(self, now: int) -> Missing | None:
+    def missing(self, now: int) -> MissingSocket | None:
         """Return what did not arrive: none of it if a media stream arrived after its start, or if
         it has been reported for `REPORTED_MS`."""
         self._missing = {
@@ -107,7 +107,9 @@ class Arrivals:
         }
         if not self._missing:
             return None
-        return Missing(len(self._missing), _distinct(self._refusals.get(k) for k in self._missing))
+        return MissingSocket(
+            len(self._missing), _distinct(self._refusals.get(k) for k in self._missing)
+        )
 
 
 def _remember(memory: dict[Key, V], key: Key, value: V) -> None:

@@ -4,24 +4,10 @@ from dataclasses import replace
 
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import start_command_id, stop_command_id
-from pipeline.streams.state import (
-    ANSWERED,
-    BACKING_OFF,
-    FAILED,
-    QUIET,
-    REPEATED,
-    SENT,
-    STARTING,
-    back_off_ms,
-    failed,
-    is_over,
-    put,
-    stopped,
-    to_stop,
-    was_streamed,
-)
+from pipeline.streams.state import back_off_ms, failed, is_over, put, stopped, to_stop, was_streamed
 from pipeline.twilio.errors import CALL_NOT_IN_PROGRESS, NOT_FOUND
 from schemas.records import CallStreams, CommandAnswered, ManagedStream
+from schemas.states import StreamPhase, StreamState
 
 LISTED, NO_CONFERENCE = "listed", "no-conference"
 """Outcomes: Twilio lists a conference for the task, or none, so that there is no leg to ask for."""
@@ -52,7 +38,7 @@ def answered(
         if own.attempt and event.command_id == start_command_id(task, own.generation, own.attempt):
             told = _start_answered(state, own, event, now, inbound=inbound)
             after = put(state, own, told)
-            is_failure = own.state == STARTING and told.state == FAILED
+            is_failure = own.state == StreamState.STARTING and told.state == StreamState.FAILED
             return failed(after, now) if is_failure and told.due_at is not None else after
         stop_id = stop_command_id(task, own.generation, own.stream_sid, own.stop_attempt)
         if own.stop_attempt and event.command_id == stop_id:
@@ -64,10 +50,10 @@ def _start_answered(
     state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int, *, inbound: bool
 ) -> ManagedStream:
     told = _with_sids(own, event)
-    if own.state == STARTING and own.phase in (SENT, REPEATED):
+    if own.state == StreamState.STARTING and own.phase in (StreamPhase.SENT, StreamPhase.REPEATED):
         if event.outcome == "done":
             wait = OPENING_MS if event.stream_sid else CONFLICT_MS
-            return replace(told, phase=ANSWERED, due_at=now + wait)
+            return replace(told, phase=StreamPhase.ANSWERED, due_at=now + wait)
         return _not_started(state, own, event, now, inbound=inbound)
     if is_over(own) and not own.closed and told.stream_sid != own.stream_sid:
         # It was started after all: the stop found nothing.
@@ -100,11 +86,11 @@ def _not_started(
         wait = 1_000
     elif own.attempt >= MAX_ATTEMPTS:
         # Maybe it's the name: stop what may be there, take another.
-        own = replace(own, state=FAILED)
+        own = replace(own, state=StreamState.FAILED)
         return to_stop(own, f"failed: Twilio refused it ({event.detail})", now)
     else:
         wait = max(back_off_ms(own.attempt + 1), 1_000)
-    return replace(own, phase=BACKING_OFF, due_at=now + wait)
+    return replace(own, phase=StreamPhase.BACKING_OFF, due_at=now + wait)
 
 
 def _is_of_earlier_call(state: CallStreams, own: ManagedStream, event: CommandAnswered) -> bool:
@@ -119,7 +105,9 @@ def _is_of_earlier_call(state: CallStreams, own: ManagedStream, event: CommandAn
 
 def _never_there(own: ManagedStream, reason: str) -> ManagedStream:
     """The same, failed: nothing was started, so nothing must be stopped."""
-    return replace(own, state=FAILED, reason=reason, phase=QUIET, due_at=None)
+    return replace(
+        own, state=StreamState.FAILED, reason=reason, phase=StreamPhase.QUIET, due_at=None
+    )
 
 
 def _asking_pause_ms(state: CallStreams, own: ManagedStream, event: CommandAnswered) -> int:
@@ -132,12 +120,12 @@ def _asking_pause_ms(state: CallStreams, own: ManagedStream, event: CommandAnswe
 
 
 def _stop_answered(own: ManagedStream, event: CommandAnswered, now: int) -> ManagedStream:
-    if own.phase not in (SENT, REPEATED):
+    if own.phase not in (StreamPhase.SENT, StreamPhase.REPEATED):
         return own
     if event.outcome != "done":
         wait = max(back_off_ms(own.stop_attempt), 500)
-        return replace(own, phase=BACKING_OFF, due_at=now + wait)
+        return replace(own, phase=StreamPhase.BACKING_OFF, due_at=now + wait)
     if own.opened_at is None or own.closed:
         return stopped(own, own.reason, closed=False)
     wait = max(back_off_ms(own.stop_attempt), CLOSING_MS)
-    return replace(own, phase=ANSWERED, due_at=now + wait)
+    return replace(own, phase=StreamPhase.ANSWERED, due_at=now + wait)

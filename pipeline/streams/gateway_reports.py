@@ -10,12 +10,6 @@ from pipeline.streams.command_results import OPENING_MS
 from pipeline.streams.gateway_liveness import Fate, Gateways
 from pipeline.streams.names import MAX_GENERATION
 from pipeline.streams.state import (
-    ANSWERED,
-    FAILED,
-    QUIET,
-    RUNNING,
-    STARTING,
-    STOPPING,
     back_off_ms,
     find,
     is_live,
@@ -34,6 +28,7 @@ from schemas.records import (
     MediaStreamOpened,
     ReportedStream,
 )
+from schemas.states import StreamPhase, StreamState
 
 YOUNG_MS = 10_000
 """A media stream that ends before this counts as a failure."""
@@ -80,11 +75,11 @@ def opened(state: CallStreams, event: MediaStreamOpened, now: int) -> CallStream
     if own is None and newest < event.generation <= MAX_GENERATION:
         # Started before a crash after which nothing is known of it any more. Whether it may go on,
         # and why, is decided as for any other.
-        found = new_stream(event.generation, STARTING, "", now)
+        found = new_stream(event.generation, StreamState.STARTING, "", now)
         if any(map(is_live, state.media_streams)):
             found = to_stop(found, TOO_MANY, now)
     else:
-        found = to_stop(new_stream(0, STOPPING, TOO_MANY, now), TOO_MANY, now)
+        found = to_stop(new_stream(0, StreamState.STOPPING, TOO_MANY, now), TOO_MANY, now)
     return replace(state, media_streams=(*state.media_streams, _arrived(found, event, now)))
 
 
@@ -98,10 +93,10 @@ def _arrived(own: ManagedStream, event: MediaStreamOpened, now: int) -> ManagedS
         epoch=event.epoch,
         opened_at=now,
     )
-    if own.state == STARTING:
-        return replace(known, state=RUNNING, phase=QUIET, due_at=None)
+    if own.state == StreamState.STARTING:
+        return replace(known, state=StreamState.RUNNING, phase=StreamPhase.QUIET, due_at=None)
     # It must not run any more: whatever stop was sent may have come before it was there.
-    return to_stop(replace(known, state=STOPPING), own.reason, now)
+    return to_stop(replace(known, state=StreamState.STOPPING), own.reason, now)
 
 
 def closed(state: CallStreams, event: MediaStreamClosed, now: int) -> CallStreams:
@@ -134,7 +129,10 @@ def gateway_started(state: CallStreams, event: GatewayStarted, now: int) -> Call
         ):
             gone = stopped(media_stream, REPLACED, closed=True)
             state = put(state, media_stream, gone)
-        elif media_stream.state == STARTING and media_stream.phase == ANSWERED:
+        elif (
+            media_stream.state == StreamState.STARTING
+            and media_stream.phase == StreamPhase.ANSWERED
+        ):
             state = put(state, media_stream, _hoped_for(media_stream, now))
     return state
 
@@ -162,7 +160,7 @@ def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:
                 after = put(state, media_stream, gone)
                 state = _ended(after, media_stream, now, wait=0)
             case Fate.ALIVE if is_over(media_stream):
-                again = replace(media_stream, state=STOPPING)
+                again = replace(media_stream, state=StreamState.STOPPING)
                 state = put(state, media_stream, to_stop(again, again.reason, now))
     return state
 
@@ -177,7 +175,7 @@ def _given_up(media_stream: ManagedStream, reason: str, now: int) -> ManagedStre
     is all that can be had."""
     if is_live(media_stream):
         return to_stop(media_stream, reason, now)
-    if media_stream.phase == ANSWERED:
+    if media_stream.phase == StreamPhase.ANSWERED:
         return stopped(media_stream, media_stream.reason, closed=False)
     return media_stream
 
@@ -201,11 +199,11 @@ def _reported_over(
     if not is_stop:
         fact = report.facts.get("error")
         why = f"Twilio reports an error{f' ({fact.value})' if fact else ''}"
-    if own.state == STARTING:
-        over = to_stop(replace(own, state=FAILED), f"failed: {why}", now)
+    if own.state == StreamState.STARTING:
+        over = to_stop(replace(own, state=StreamState.FAILED), f"failed: {why}", now)
     elif is_stop:
         over = to_stop(own, f"ended: {why}", now + REPORT_MS)
-        over = replace(over, phase=ANSWERED)
+        over = replace(over, phase=StreamPhase.ANSWERED)
     else:  # of an error it is not told whether the media stream goes on
         over = to_stop(own, f"ended: {why}", now)
     return _ended(put(state, own, over), own, now, wait=AFTER_STOP_MS if is_stop else 0)

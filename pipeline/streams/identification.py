@@ -14,11 +14,12 @@ from pipeline.calls.ends import NO_ENDS, leg_ends
 from pipeline.calls.leg_facts import ends_of
 from pipeline.calls.legs import CUSTOMER_LABEL, is_only_labelled
 from pipeline.calls.presence import came_at, was_answered
-from pipeline.calls.view import ACTIVE, ENDED, INTERNAL, CallView
+from pipeline.calls.view import CallView
 from pipeline.calls.workers import own_ends, value
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.names import fetch_command_id
 from schemas.records import Call, CallStreams, CommandAnswered, FetchLeg, Leg, LegFetch, LegFetched
+from schemas.states import CallState, Direction
 
 FETCH = "fetch"
 """The `command` of an answer to a `FetchLeg`."""
@@ -38,7 +39,10 @@ MAX_LEGS = 20
 def unidentified(seen: CallView, history: PolicyHistory, now: int) -> tuple[str, ...]:
     """Return the legs that must be identified at `now` (ms) to know if a monitored worker is in the
     call."""
-    if seen.state not in (ACTIVE, ENDED) or seen.direction == INTERNAL:
+    if (
+        seen.state not in (CallState.ACTIVE, CallState.ENDED)
+        or seen.direction == Direction.INTERNAL
+    ):
         return ()
     lacking = [
         s

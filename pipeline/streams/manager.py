@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from pipeline.calls.merge import LONGEST_MS
-from pipeline.calls.view import INBOUND, CallView, view
+from pipeline.calls.view import CallView, view
 from pipeline.policy import decide
 from pipeline.policy.decide import Decision
 from pipeline.policy.monitored_list import PolicyHistory
@@ -59,6 +59,7 @@ from schemas.records import (
     RecordingDecided,
     StreamCommand,
 )
+from schemas.states import CallState, Direction
 
 FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
@@ -177,7 +178,7 @@ def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStre
         return fetched(state, answer, now)
     if answer.command == FIND:
         return found(state, answer, now)
-    inbound = state.call is not None and _seen(state.call)[1].direction == INBOUND
+    inbound = state.call is not None and _seen(state.call)[1].direction == Direction.INBOUND
     after = answered(state, answer, now, inbound=inbound)
     if after is not state and answer.outcome == NO_CONFERENCE:
         return conference_gone(after, now)
@@ -215,7 +216,7 @@ def _settled(
         call, derived = _seen(after.call)
         after = reported(after, call.media_streams, now)
         after = replace(after, alone_since=_alone_since(after, derived, now))
-        ended = derived.state in ("ended", "ignored")
+        ended = derived.state in (CallState.ENDED, CallState.IGNORED)
         if now >= call.latest_event_at + LONGEST_MS:
             # History that is brought in once more: a call that goes on has events, or is swept.
             ended, demand = True, replace(demand, reason="stopped: the call is long over")

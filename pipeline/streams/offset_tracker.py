@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 
-class Unfinished:
+class UnfinishedOffsets:
     """The offsets of one partition that are being handled.
 
     `begin` is called for each record in the order of the partition, `finish` in any order; then

@@ -10,11 +10,6 @@ from dataclasses import dataclass, replace
 from pipeline.streams.command_results import OPENING_MS
 from pipeline.streams.names import start_command_id, stop_command_id, stream_name
 from pipeline.streams.state import (
-    ANSWERED,
-    FAILED,
-    REPEATED,
-    SENT,
-    STARTING,
     failed,
     is_live,
     is_over,
@@ -30,6 +25,7 @@ from schemas.records import (
     StartDuplicateStream,
     StopDuplicateStream,
 )
+from schemas.states import StreamPhase, StreamState
 
 START_EXPIRY_MS = 30_000
 PROBE_EXPIRY_MS = 5_000
@@ -78,14 +74,14 @@ def reconcile(
     commands: list[Command] = []
     for before in state.media_streams:
         after = _unwanted(before, demand, now, patient=patient)
-        if is_live(before) and after.state == FAILED:
+        if is_live(before) and after.state == StreamState.FAILED:
             state = failed(state, now)
         after, command = _due(state, after, demand, now)
         streams.append(after)
         commands += [command] if command else []
     wanted = demand.desired and demand.begins and not any(map(is_live, streams))
     if wanted and now >= state.not_before:
-        first = new_stream(newest_generation(state) + 1, STARTING, demand.reason, now)
+        first = new_stream(newest_generation(state) + 1, StreamState.STARTING, demand.reason, now)
         first, command = _attempt(state, first, demand, now)
         streams.append(first)
         commands.append(command)
@@ -137,8 +133,8 @@ def _unwanted(
         return media_stream
     if not demand.desired:
         return to_stop(media_stream, demand.reason, now)
-    if media_stream.phase == ANSWERED and _is_due(media_stream, now) and not patient:
-        gone = replace(media_stream, state=FAILED)
+    if media_stream.phase == StreamPhase.ANSWERED and _is_due(media_stream, now) and not patient:
+        gone = replace(media_stream, state=StreamState.FAILED)
         return to_stop(gone, NEVER_REACHED, now)
     return media_stream if media_stream.reason else replace(media_stream, reason=demand.reason)
 
@@ -151,17 +147,19 @@ def _due(
         return _attempt(state, media_stream, demand, now)
     if not _is_due(media_stream, now):
         return media_stream, None
-    if media_stream.phase == SENT:
+    if media_stream.phase == StreamPhase.SENT:
         return _repeat(state, media_stream, demand)
-    if media_stream.state != STARTING:
+    if media_stream.state != StreamState.STARTING:
         return _next_stop(state.task_sid, media_stream, now)
-    if media_stream.phase == ANSWERED:
+    if media_stream.phase == StreamPhase.ANSWERED:
         return media_stream, None  # patience
     return _attempt(state, media_stream, demand, now)
 
 
 def _leg_is_another(media_stream: ManagedStream, demand: Demand) -> bool:
-    asked = media_stream.state == STARTING and media_stream.phase != ANSWERED
+    asked = (
+        media_stream.state == StreamState.STARTING and media_stream.phase != StreamPhase.ANSWERED
+    )
     return asked and demand.call_sid not in (None, media_stream.call_sid)
 
 
@@ -173,14 +171,14 @@ def _repeat(
     state: CallStreams, media_stream: ManagedStream, demand: Demand
 ) -> tuple[ManagedStream, Command]:
     """The same command once more, and the time until its answer must be there."""
-    if media_stream.state == STARTING:
+    if media_stream.state == StreamState.STARTING:
         lasting = _start_expiry_ms(state, media_stream)
         command: Command = _start(state, media_stream, demand)
     else:
         lasting = STOP_EXPIRY_MS
         command = _stop(state.task_sid, media_stream)
     due_at = media_stream.issued_at + lasting + GRACE_MS
-    return replace(media_stream, phase=REPEATED, due_at=due_at), command
+    return replace(media_stream, phase=StreamPhase.REPEATED, due_at=due_at), command
 
 
 def _attempt(
@@ -195,7 +193,7 @@ def _attempt(
         attempt=media_stream.attempt + 1,
         issued_at=now,
         due_at=now + REPEAT_MS,
-        phase=SENT,
+        phase=StreamPhase.SENT,
     )
     return tried, _start(state, tried, demand)
 
@@ -232,7 +230,7 @@ def _next_stop(
         stop_attempt=media_stream.stop_attempt + 1,
         issued_at=now,
         due_at=now + REPEAT_MS,
-        phase=SENT,
+        phase=StreamPhase.SENT,
     )
     return tried, _stop(task_sid, tried)
 

@@ -19,21 +19,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from schemas.records import CallStreams, ManagedStream
-
-STARTING, RUNNING, STOPPING, STOPPED, FAILED = (
-    "starting",
-    "running",
-    "stopping",
-    "stopped",
-    "failed",
-)
-SENT, REPEATED, ANSWERED, BACKING_OFF, QUIET = (
-    "sent",
-    "repeated",
-    "answered",
-    "backing-off",
-    "quiet",
-)
+from schemas.states import StreamPhase, StreamState
 
 MAX_BACK_OFF_MS = 15_000
 
@@ -63,7 +49,7 @@ def unknown_call(task_sid: str) -> CallStreams:
     )
 
 
-def new_stream(generation: int, state: str, reason: str, now: int) -> ManagedStream:
+def new_stream(generation: int, state: StreamState, reason: str, now: int) -> ManagedStream:
     """A media stream of which nothing else is known."""
     return ManagedStream(
         generation=generation,
@@ -78,7 +64,7 @@ def new_stream(generation: int, state: str, reason: str, now: int) -> ManagedStr
         stop_attempt=0,
         issued_at=now,
         due_at=None,
-        phase=QUIET,
+        phase=StreamPhase.QUIET,
         opened_at=None,
         closed=False,
     )
@@ -86,12 +72,15 @@ def new_stream(generation: int, state: str, reason: str, now: int) -> ManagedStr
 
 def is_live(media_stream: ManagedStream) -> bool:
     """Whether it runs, or is on its way to."""
-    return media_stream.state in (STARTING, RUNNING)
+    return media_stream.state in (StreamState.STARTING, StreamState.RUNNING)
 
 
 def is_over(media_stream: ManagedStream) -> bool:
     """Whether nothing more is expected of it."""
-    return media_stream.due_at is None and media_stream.state in (STOPPED, FAILED)
+    return media_stream.due_at is None and media_stream.state in (
+        StreamState.STOPPED,
+        StreamState.FAILED,
+    )
 
 
 def may_be_held(media_stream: ManagedStream) -> bool:
@@ -113,12 +102,12 @@ def was_streamed(state: CallStreams, call_sid: str | None) -> bool:
 
 def stopped(media_stream: ManagedStream, reason: str, *, closed: bool) -> ManagedStream:
     """The same, ended; `reason` counts where none was told before."""
-    state = FAILED if media_stream.state == FAILED else STOPPED
+    state = StreamState.FAILED if media_stream.state == StreamState.FAILED else StreamState.STOPPED
     return replace(
         media_stream,
         state=state,
         reason=reason if is_live(media_stream) else media_stream.reason,
-        phase=QUIET,
+        phase=StreamPhase.QUIET,
         due_at=None,
         closed=media_stream.closed or closed,
     )
@@ -126,8 +115,10 @@ def stopped(media_stream: ManagedStream, reason: str, *, closed: bool) -> Manage
 
 def to_stop(media_stream: ManagedStream, reason: str, now: int) -> ManagedStream:
     """The same, to be stopped at once; one that failed stays a failed one."""
-    state = FAILED if media_stream.state == FAILED else STOPPING
-    return replace(media_stream, state=state, reason=reason, phase=BACKING_OFF, due_at=now)
+    state = StreamState.FAILED if media_stream.state == StreamState.FAILED else StreamState.STOPPING
+    return replace(
+        media_stream, state=state, reason=reason, phase=StreamPhase.BACKING_OFF, due_at=now
+    )
 
 
 def failed(state: CallStreams, now: int) -> CallStreams:

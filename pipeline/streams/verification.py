@@ -20,10 +20,11 @@ from pipeline.calls.contested import Contested, conference_signs, contested_legs
 from pipeline.calls.view import CallView
 from pipeline.streams.names import verify_command_id
 from pipeline.streams.reconcile import Demand
-from pipeline.streams.state import ANSWERED, RUNNING, is_live, to_stop
+from pipeline.streams.state import is_live, to_stop
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.fast_dataclass import dataclass
 from schemas.records import Call, CallAlias, CallStreams, CommandAnswered, LegCheck, VerifyLeg
+from schemas.states import StreamPhase, StreamState
 
 PENDING, CONFIRMED, CONTRADICTED, UNKNOWN = "pending", "confirmed", "contradicted", "unknown"
 MOVED = "moved"
@@ -200,7 +201,9 @@ def _streamed(state: CallStreams) -> dict[str, int]:
     return {
         m.call_sid: m.generation
         for m in state.media_streams
-        if m.call_sid and is_live(m) and (m.state == RUNNING or m.phase == ANSWERED)
+        if m.call_sid
+        and is_live(m)
+        and (m.state == StreamState.RUNNING or m.phase == StreamPhase.ANSWERED)
     }
 
 

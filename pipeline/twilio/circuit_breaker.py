@@ -11,10 +11,12 @@ answer closes it.
 """
 
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
+
+from pipeline.transitions import Transition
 
 
-class Trouble(Enum):
+class Trouble(StrEnum):
     """The trouble with the service."""
 
     NONE = "none"
@@ -22,7 +24,17 @@ class Trouble(Enum):
     REFUSED = "refused"  # it refuses the credentials
 
 
-class Passage(Enum):
+BREAKER_TRANSITIONS = (
+    Transition(None, Trouble.NONE, ""),
+    Transition(Trouble.NONE, Trouble.FAILING, "several callers failed in a row"),
+    Transition(Trouble.NONE, Trouble.REFUSED, "the credentials were refused"),
+    Transition(Trouble.FAILING, Trouble.REFUSED, "the credentials were refused"),
+    Transition(Trouble.FAILING, Trouble.NONE, "an answer"),
+    Transition(Trouble.REFUSED, Trouble.NONE, "an answer"),
+)
+
+
+class Passage(StrEnum):
     """Whether a request may go out now."""
 
     FREE = "free"  # it may

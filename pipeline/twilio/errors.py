@@ -5,7 +5,7 @@ import re
 from enum import Enum
 
 
-class Verdict(Enum):
+class ErrorVerdict(Enum):
     """The reaction to a request that failed."""
 
     DONE = "done"  # the requested state exists already
@@ -31,7 +31,7 @@ _THERE_ALREADY = re.compile(r"already|duplicate|conflict|in use|not unique", re.
 
 def verdict_on_start(
     status: int, code: int | None, message: str = "", *, repeated: bool = False
-) -> Verdict:
+) -> ErrorVerdict:
     """Return the reaction to a failed Start Stream request, or to a failed lookup for one.
 
     `status`: HTTP status (0: no answer); `code`: Twilio's code; `repeated`: a media stream of the
@@ -41,29 +41,29 @@ def verdict_on_start(
     message that says so, and any answer that would otherwise mean FAILED to a repeated request.
     """
     if code == CALL_NOT_IN_PROGRESS:
-        return Verdict.ASK_AGAIN
+        return ErrorVerdict.ASK_AGAIN
     if status == 409:
-        return Verdict.DONE
+        return ErrorVerdict.DONE
     if _is(NOT_FOUND, status, code):
-        return Verdict.LOOK_UP_AGAIN
+        return ErrorVerdict.LOOK_UP_AGAIN
     verdict = _common(status, code)
-    if verdict is Verdict.FAILED and (repeated or _THERE_ALREADY.search(message)):
-        return Verdict.DONE
+    if verdict is ErrorVerdict.FAILED and (repeated or _THERE_ALREADY.search(message)):
+        return ErrorVerdict.DONE
     return verdict
 
 
-def verdict_on_stop(status: int, code: int | None) -> Verdict:
+def verdict_on_stop(status: int, code: int | None) -> ErrorVerdict:
     """Return the reaction to a failed Stop Stream request. If the media stream or the call no
     longer exists, the stop has succeeded."""
     if code == CALL_NOT_IN_PROGRESS or _is(NOT_FOUND, status, code):
-        return Verdict.DONE
+        return ErrorVerdict.DONE
     return _common(status, code)
 
 
-def _common(status: int, code: int | None) -> Verdict:
+def _common(status: int, code: int | None) -> ErrorVerdict:
     if status in {0, 408} or status >= 500 or _is(TOO_MANY, status, code):
-        return Verdict.BACK_OFF
-    return Verdict.REFUSED if _is(UNAUTHORISED, status, code) else Verdict.FAILED
+        return ErrorVerdict.BACK_OFF
+    return ErrorVerdict.REFUSED if _is(UNAUTHORISED, status, code) else ErrorVerdict.FAILED
 
 
 def is_outcome_known(status: int) -> bool:
@@ -72,11 +72,11 @@ def is_outcome_known(status: int) -> bool:
     return 300 <= status < 500 and status != 408
 
 
-def health_of_twilio(status: int, code: int | None) -> Verdict:
+def health_of_twilio(status: int, code: int | None) -> ErrorVerdict:
     """Return the meaning of a failed request for Twilio itself: BACK_OFF, REFUSED, or DONE if
     Twilio works."""
     verdict = _common(status, code)
-    return Verdict.DONE if verdict is Verdict.FAILED else verdict
+    return ErrorVerdict.DONE if verdict is ErrorVerdict.FAILED else verdict
 
 
 def _is(kind: frozenset[int], status: int, code: int | None) -> bool:

@@ -4,7 +4,7 @@ Task attributes, parameters of media streams and answers over the network are no
 So `valid_sid` checks each SID that comes from outside. An invalid one counts as absent, so that no
 other text can become a part of a request's path, or a key. White space around a SID makes it
 invalid. Upper-case digits, which Twilio does not write, are valid and stay as they are: two SIDs
-that differ only in case are different SIDs.
+that differ only in case are different SIDs. Telephone numbers are checked here too.
 """
 
 import re
@@ -75,3 +75,17 @@ def invalid_in(values: Mapping[str, Any], names: Mapping[str, SidKind]) -> tuple
         for name, kind in names.items()
         if values.get(name) not in (None, "") and sid_in(values, name, kind) is None
     )
+
+
+_E164 = re.compile(r"\+[1-9]\d{6,14}", re.ASCII)
+
+
+_PUNCTUATION = re.compile(r"[\s().-]")
+
+
+def e164(text: str) -> str:
+    """Return the number, as `+15550100200`, without spaces and punctuation. Raises `ValueError`."""
+    plain = _PUNCTUATION.sub("", text)
+    if not _E164.fullmatch(plain):
+        raise ValueError(f"{text!r} is not a number such as +15550100200")
+    return plain

@@ -14,18 +14,24 @@ from dataclasses import dataclass
 from simulator.coded.frames import Code, codes_in, payload
 from simulator.coded.judgement import Judgement
 from simulator.coded.manifest import (
-    End,
+    EndOfStream,
     Track,
-    Withheld,
+    WithheldFrames,
     contradictions,
     end_of,
     reason_of,
     track_of,
     withheld_of,
 )
-from simulator.coded.reasons import Turn, reason_at, untrue
-from simulator.coded.sent import CodedStream, Fate
-from simulator.coded.withheld import Period, gaps_of, heard_too_late, periods, withheld_too_early
+from simulator.coded.reasons import SpeechTurn, reason_at, untrue
+from simulator.coded.sent import CodedStream, FrameFate
+from simulator.coded.withheld import (
+    WithheldPeriod,
+    gaps_of,
+    heard_too_late,
+    periods,
+    withheld_too_early,
+)
 from simulator.expected import SILENCE, TRACKS, ExpectedTrack, SentFrame
 from simulator.script import Json
 from simulator.wav import NotWav, read_wav
@@ -47,7 +53,7 @@ class _Found:
     name: str
     track: ExpectedTrack
     missing: list[tuple[int, SentFrame]]
-    turns: list[Turn]
+    turns: list[SpeechTurn]
     heard_at: list[float]
 
 
@@ -58,9 +64,9 @@ class _Claims:
     did not close the media stream."""
 
     track: Track
-    end: End | None
-    withheld: tuple[Withheld, ...]
-    gaps: Sequence[Period]
+    end: EndOfStream | None
+    withheld: tuple[WithheldFrames, ...]
+    gaps: Sequence[WithheldPeriod]
     has_died: bool
 
 
@@ -104,7 +110,7 @@ def judge(
     return judgement
 
 
-def _claims(manifest: Json, name: str, gaps: Sequence[Period]) -> _Claims:
+def _claims(manifest: Json, name: str, gaps: Sequence[WithheldPeriod]) -> _Claims:
     ended = manifest.get("ended", {}).get("reason", "")
     return _Claims(
         track_of(manifest, name),
@@ -119,13 +125,13 @@ def _found(coded: CodedStream, name: str, side: bytes) -> _Found:
     found = _Found(name, ExpectedTrack(), [], [], [])
     track = found.track
     for number, timestamp, fate in coded.fates():
-        if fate is not Fate.SENT:
-            found.turns.append(Turn(timestamp, fate, recorded=False))
+        if fate is not FrameFate.SENT:
+            found.turns.append(SpeechTurn(timestamp, fate, recorded=False))
             continue
         sent = SentFrame(name, timestamp, payload(coded.number, name, number))
         at = track.begins(timestamp)
         recorded = at is not None and side[at : at + len(sent.payload)] == sent.payload
-        found.turns.append(Turn(timestamp, fate, recorded))
+        found.turns.append(SpeechTurn(timestamp, fate, recorded))
         if recorded:
             track.place(timestamp, sent.payload)
             found.heard_at.append(coded.sent_at(number))
@@ -174,7 +180,7 @@ def _judge_missing(
     coded: CodedStream,
     found: _Found,
     claims: _Claims,
-    spans: Sequence[Period],
+    spans: Sequence[WithheldPeriod],
 ) -> None:
     """Account for the frames of a track that are not in the audio."""
     at_end, withheld_at = 0, []
@@ -198,7 +204,9 @@ def _judge_missing(
     judgement.lost_at_end = max(judgement.lost_at_end, at_end)
 
 
-def _is_unread(coded: CodedStream, number: int, spans: Sequence[Period], *, has_died: bool) -> bool:
+def _is_unread(
+    coded: CodedStream, number: int, spans: Sequence[WithheldPeriod], *, has_died: bool
+) -> bool:
     """Return whether a frame must not be heard and was sent when the gateway may no longer have
     read the socket."""
     if not any(period.is_certain(coded.sent_at(number)) for period in spans):
@@ -207,7 +215,7 @@ def _is_unread(coded: CodedStream, number: int, spans: Sequence[Period], *, has_
     return has_died or (closed is not None and coded.turned_at[number] > closed - UNREAD_S)
 
 
-def _is_in_gap(sent_at: float, gaps: Sequence[Period]) -> bool:
+def _is_in_gap(sent_at: float, gaps: Sequence[WithheldPeriod]) -> bool:
     """Return whether a frame was sent in a gap of its contact. The manifest does not list frames
     that a gateway received after a silence before it died: it counts from the last recorded frame
     on."""
@@ -226,7 +234,7 @@ def _judge_manifest(judgement: Judgement, name: str, found: _Found, claim: Track
     judgement.wrong += _compared(f"{name}: samples", len(track.audio), claim.samples)
     reasons = untrue(found.turns, claim.holes)[:MOST_UNTRUE]
     judgement.wrong += [f"{name}: {text}" for text in reasons]
-    silent = (turn for turn in found.turns if turn.fate is Fate.NEVER_MADE)
+    silent = (turn for turn in found.turns if turn.fate is FrameFate.NEVER_MADE)
     judgement.silent.update(
         reason_at(turn, claim.holes) or "outside the recording" for turn in silent
     )

@@ -34,7 +34,7 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class EndOfStream:
     """The frames missing after the audio, until media time `until_ms`. `frames`: at most how many,
     of both tracks; `holes`: by track, if the manifest lists the tracks separately."""
 
@@ -45,7 +45,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Withheld:
+class WithheldFrames:
     """A span of samples, from `at` to `end`, that must not be heard. `frames`: how many frames of
     each track begin in it."""
 
@@ -59,10 +59,10 @@ class Withheld:
         return self.at - EARLY_SAMPLES <= timestamp * SAMPLES_PER_MS < self.end - EARLY_SAMPLES
 
 
-def withheld_of(manifest: Json) -> tuple[Withheld, ...]:
+def withheld_of(manifest: Json) -> tuple[WithheldFrames, ...]:
     """Return the withheld spans. Raises `KeyError`, `TypeError` if the manifest is invalid."""
     return tuple(
-        Withheld(span["at"], span["at"] + span["samples"], span["frames"])
+        WithheldFrames(span["at"], span["at"] + span["samples"], span["frames"])
         for span in manifest.get("withheld", ())
     )
 
@@ -93,14 +93,14 @@ def track_of(manifest: Json, name: str) -> Track:
     return Track(received, left_out, end, tuple(holes), tuple(broken))
 
 
-def end_of(manifest: Json) -> End | None:
+def end_of(manifest: Json) -> EndOfStream | None:
     """Return the frames that may be missing at the end, or None."""
     lost = manifest.get("lost_at_end")
     if not lost:
         return None
     tracks = lost.get("tracks")
     holes = tracks and {name: tuple(map(_hole, each)) for name, each in tracks.items()}
-    return End(lost["frames"], lost["until_ms"], lost["reason"], holes)
+    return EndOfStream(lost["frames"], lost["until_ms"], lost["reason"], holes)
 
 
 def contradictions(manifest: Json) -> list[str]:
@@ -115,7 +115,7 @@ def contradictions(manifest: Json) -> list[str]:
     return wrong
 
 
-def reason_of(timestamp: int, name: str, track: Track, end: End | None) -> str | None:
+def reason_of(timestamp: int, name: str, track: Track, end: EndOfStream | None) -> str | None:
     """Return the reason why the frame with this timestamp is missing on the track `name`; None if
     the manifest does not list it."""
     at = timestamp * SAMPLES_PER_MS

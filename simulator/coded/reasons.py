@@ -8,18 +8,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from simulator.coded.manifest import Hole
-from simulator.coded.sent import Fate
+from simulator.coded.sent import FrameFate
 from simulator.expected import FRAME_SAMPLES, JITTER_SAMPLES, SAMPLES_PER_MS
 
 NOT_SENT, NOT_RECEIVED = "not-sent", "not-received"
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class SpeechTurn:
     """A frame's turn on a track. `recorded`: the frame is in the audio."""
 
     timestamp: int
-    fate: Fate
+    fate: FrameFate
     recorded: bool
 
     @property
@@ -32,11 +32,11 @@ class Turn:
 class _Gap:
     """The turns between two recorded frames, or after the last one (`is_last`)."""
 
-    turns: list[Turn] = field(default_factory=list)
+    turns: list[SpeechTurn] = field(default_factory=list)
     is_last: bool = True
 
 
-def untrue(turns: Iterable[Turn], holes: Sequence[Hole]) -> list[str]:
+def untrue(turns: Iterable[SpeechTurn], holes: Sequence[Hole]) -> list[str]:
     """Return the reasons that are wrong. `turns`: all turns of a track, in order; `holes`: the
     track's holes in the manifest."""
     wrong: list[str] = []
@@ -44,12 +44,12 @@ def untrue(turns: Iterable[Turn], holes: Sequence[Hole]) -> list[str]:
         wrong += [
             f"{turn.fate.value} at {turn.timestamp} ms, and lost as {NOT_SENT}"
             for turn in gap.turns
-            if turn.fate is not Fate.NEVER_MADE and reason_at(turn, holes) == NOT_SENT
+            if turn.fate is not FrameFate.NEVER_MADE and reason_at(turn, holes) == NOT_SENT
         ]
         fates = {turn.fate for turn in gap.turns}
-        if gap.is_last or Fate.SENT in fates:
+        if gap.is_last or FrameFate.SENT in fates:
             continue
-        expected = NOT_SENT if fates == {Fate.NEVER_MADE} else NOT_RECEIVED
+        expected = NOT_SENT if fates == {FrameFate.NEVER_MADE} else NOT_RECEIVED
         wrong += [
             f"{turn.fate.value} at {turn.timestamp} ms, and lost as {reason}, expected {expected}"
             for turn in gap.turns
@@ -58,7 +58,7 @@ def untrue(turns: Iterable[Turn], holes: Sequence[Hole]) -> list[str]:
     return wrong
 
 
-def _gaps(turns: Iterable[Turn]) -> Iterator[_Gap]:
+def _gaps(turns: Iterable[SpeechTurn]) -> Iterator[_Gap]:
     """Yield the missing turns after each recorded frame, if there are any."""
     gap: _Gap | None = None
     for turn in turns:
@@ -74,7 +74,7 @@ def _gaps(turns: Iterable[Turn]) -> Iterator[_Gap]:
         yield gap
 
 
-def reason_at(turn: Turn, holes: Iterable[Hole]) -> str | None:
+def reason_at(turn: SpeechTurn, holes: Iterable[Hole]) -> str | None:
     """Return the reason of the hole at the frame's place; None if there is no hole."""
     slack = JITTER_SAMPLES // 2
     for hole in holes:

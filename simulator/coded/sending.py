@@ -26,7 +26,7 @@ from simulator.coded.sent import CodedStream
 from simulator.expected import TRACKS
 from simulator.media import OPEN_TIMEOUT_S, Credentials, clock, signature, started, timestamps
 from simulator.script import Json, LegStatus
-from simulator.world import Leg, MediaStream, StreamStatus, World
+from simulator.world import MediaStream, StreamStatus, World, WorldLeg
 
 SEND_BUFFER_BYTES = 32 * 1024
 """The kernel's buffer for each socket: about a second of audio. Frames in it are not dropped."""
@@ -80,7 +80,7 @@ class _Lasting:
     """A function that returns whether a media stream still runs. `over_at`: when it should have
     ended, by `time.monotonic`."""
 
-    leg: Leg
+    leg: WorldLeg
     media_stream: MediaStream
     over_at: float | None = None
 

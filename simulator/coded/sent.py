@@ -14,7 +14,7 @@ from simulator.script import Line
 from simulator.world import MediaStream
 
 
-class Fate(Enum):
+class FrameFate(Enum):
     """Whether a turn's frames were sent on the socket."""
 
     SENT = "sent"
@@ -50,21 +50,21 @@ class CodedStream:
         unsent = {*line.silent, *line.lost, *self.thrown_away} if self.turns else ()
         return len(TRACKS) * (self.turns - sum(number in turns for number in unsent))
 
-    def fates(self) -> Iterator[tuple[int, int, "Fate"]]:
+    def fates(self) -> Iterator[tuple[int, int, "FrameFate"]]:
         """Yield number, timestamp and fate of each turn's frames, in order."""
         away = set(self.thrown_away)
         for number, timestamp in enumerate(islice(timestamps(self.media_stream.sid), self.turns)):
             if number in away or number in self.line.lost:
-                yield number, timestamp, Fate.LOST_BEFORE
+                yield number, timestamp, FrameFate.LOST_BEFORE
             elif number in self.line.silent:
-                yield number, timestamp, Fate.NEVER_MADE
+                yield number, timestamp, FrameFate.NEVER_MADE
             else:
-                yield number, timestamp, Fate.SENT
+                yield number, timestamp, FrameFate.SENT
 
     def sent(self, track: str) -> Iterator[tuple[int, SentFrame]]:
         """Yield the frames that were sent on a track with their numbers, in order."""
         for number, timestamp, fate in self.fates():
-            if fate is Fate.SENT:
+            if fate is FrameFate.SENT:
                 yield number, SentFrame(track, timestamp, payload(self.number, track, number))
 
     def sent_at(self, number: int) -> float:

@@ -20,7 +20,7 @@ DELAY_MS = 1_500
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class WithheldPeriod:
     """A period in which nothing may be heard, or a gap of a contact: from `begin` on, and before
     `end` (None: without end)."""
 
@@ -40,10 +40,10 @@ class Period:
         )
 
 
-def periods(decisions: Iterable[Json]) -> list[Period]:
+def periods(decisions: Iterable[Json]) -> list[WithheldPeriod]:
     """Return the periods in which nothing may be heard, by a contact's decisions (with `at` and
     `decision`)."""
-    found: list[Period] = []
+    found: list[WithheldPeriod] = []
     begin: int | None = None
     for decision in sorted(decisions, key=lambda each: str(each["at"])):
         at = _ms(decision["at"])
@@ -51,18 +51,18 @@ def periods(decisions: Iterable[Json]) -> list[Period]:
             begin = at + GRACE_MS if begin is None else begin
             continue
         if begin is not None and begin < at:
-            found.append(Period(begin, at))
+            found.append(WithheldPeriod(begin, at))
         begin = None
-    return [*found, Period(begin, None)] if begin is not None else found
+    return [*found, WithheldPeriod(begin, None)] if begin is not None else found
 
 
-def gaps_of(contact: Json | None) -> list[Period]:
+def gaps_of(contact: Json | None) -> list[WithheldPeriod]:
     """Return the gaps of a contact."""
     gaps = contact["gaps"] if contact else ()
-    return [Period(_ms(gap["from"]), _ms(gap["to"])) for gap in gaps]
+    return [WithheldPeriod(_ms(gap["from"]), _ms(gap["to"])) for gap in gaps]
 
 
-def heard_too_late(heard_at: Iterable[float], found: Sequence[Period]) -> list[str]:
+def heard_too_late(heard_at: Iterable[float], found: Sequence[WithheldPeriod]) -> list[str]:
     """Return the mistakes about frames that are heard. `heard_at`: when each was sent."""
     late = [at for at in heard_at if any(period.is_certain(at) for period in found)]
     if not late:
@@ -70,7 +70,7 @@ def heard_too_late(heard_at: Iterable[float], found: Sequence[Period]) -> list[s
     return [f"{len(late)} frames must not be heard but are, the last one sent at {max(late):.0f}"]
 
 
-def withheld_too_early(withheld_at: Iterable[float], found: Sequence[Period]) -> list[str]:
+def withheld_too_early(withheld_at: Iterable[float], found: Sequence[WithheldPeriod]) -> list[str]:
     """Return the mistakes about withheld frames. `withheld_at`: when each was sent."""
     early = [at for at in withheld_at if not any(period.is_possible(at) for period in found)]
     if not early:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from sqlalchemy.exc import DataError, OperationalError
 
-from agents import consolidator
+from agents import consolidator, metrics
 from agents.consolidator import SETTLED, ContactsCore, Saver
 from agents.faust_runner.core import Output, Step
 from pipeline.contacts.state import AWAITED_MS, KEPT_MS, Input, revision
@@ -302,10 +302,10 @@ async def test_recordings_that_the_database_refuses_hold_nothing_up() -> None:
     """They are logged and counted, and the step is done."""
     database = Database(DataError("INSERT", {}, Exception("too long")))
     step = ContactsCore(HISTORY).on_record(TASK, None, completed(1, 0, 9), NOON)
-    before = consolidator.SAVED.labels("refused")._value.get()
+    before = metrics.CONTACTS_SAVED.labels("refused")._value.get()
     await Saver(database, Health(), asyncio.Event())(TASK, None, step)
     assert {} == database.unmatched
-    assert before + 1 == consolidator.SAVED.labels("refused")._value.get()
+    assert before + 1 == metrics.CONTACTS_SAVED.labels("refused")._value.get()
 
 
 async def test_recordings_without_a_contact_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -314,10 +314,10 @@ async def test_recordings_without_a_contact_are_counted(monkeypatch: pytest.Monk
     database = Database(AWAY)
     database.unmatched = {TASK: ["1", "2"]}
     counting = asyncio.ensure_future(Saver(database, Health(), asyncio.Event()).count())
-    while consolidator.UNMATCHED._value.get() != 2:  # noqa: ASYNC110 - a thread says it
+    while metrics.UNMATCHED_RECORDINGS._value.get() != 2:  # noqa: ASYNC110 - a thread says it
         await asyncio.sleep(0)
     database.unmatched.clear()
-    while consolidator.UNMATCHED._value.get() != 0:  # noqa: ASYNC110
+    while metrics.UNMATCHED_RECORDINGS._value.get() != 0:  # noqa: ASYNC110
         await asyncio.sleep(0)
     counting.cancel()
     await asyncio.wait([counting])
@@ -325,7 +325,7 @@ async def test_recordings_without_a_contact_are_counted(monkeypatch: pytest.Monk
 
 def finals() -> dict[str, float]:
     names = ("complete", "missing", "partial", "not-required")
-    return {name: consolidator.FINAL.labels(name)._value.get() for name in names}
+    return {name: metrics.CONTACTS_FINAL.labels(name)._value.get() for name in names}
 
 
 async def test_a_contact_is_counted_when_its_capture_is_final() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from obstore.store import MemoryStore
 
 from agents import stuck_work
-from agents.recorder import late, service
+from agents.recorder import late, recorder
 from agents.stuck_work import Limits, Movement, StuckWork, end_if_stuck
 from pipeline.recordings import assembler
 from pipeline.runtime import kafka
@@ -46,7 +46,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka, "end_offsets", no_end_offsets)
     monkeypatch.setattr(assembler, "SEGMENT_BYTES", 1_600)
     monkeypatch.setattr(late, "PATIENCE_S", 0.05)
-    monkeypatch.setattr(service, "COMMIT_EVERY_S", 0.0)
+    monkeypatch.setattr(recorder, "COMMIT_EVERY_S", 0.0)
 
 
 class SlowProducer:
@@ -136,11 +136,11 @@ async def test_a_partition_that_kafka_does_not_take_holds_no_other_back(
     stop, health = asyncio.Event(), Health()
     producer = SlowProducer(topics, b"WT1", 3)
     feed = Feed(producer, stop, health)
-    monkeypatch.setattr(service, "read_checkpoints", no_checkpoints)
+    monkeypatch.setattr(recorder, "read_checkpoints", no_checkpoints)
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: feed)
     effects = effects_on(store, producer, health)  # type: ignore[arg-type]
     async with asyncio.timeout(20):
-        await service.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
+        await recorder.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
     assert ["MZ2"] == feed.done_meanwhile
     assert feed.first_meanwhile < 12
     assert {"MZ1", "MZ2"} == set(producer.completed())
@@ -165,12 +165,12 @@ async def test_checkpoints_without_a_leader_hold_no_other_partition_back(
     ) -> dict[int, list[RecorderCheckpoint]]:
         return {n: [] for n in partitions if n != 3 or producer.elected.is_set()}
 
-    monkeypatch.setattr(service, "READ_AGAIN_S", 0.0)
-    monkeypatch.setattr(service, "read_checkpoints", checkpoints)
+    monkeypatch.setattr(recorder, "READ_AGAIN_S", 0.0)
+    monkeypatch.setattr(recorder, "read_checkpoints", checkpoints)
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: feed)
     effects = effects_on(store, producer, health)  # type: ignore[arg-type]
     async with asyncio.timeout(20):
-        await service.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
+        await recorder.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
     assert ["MZ2"] == feed.done_meanwhile
     assert {"MZ1", "MZ2"} == set(producer.completed())
     assert any("checkpoints" in warning for warning in feed.warnings)
@@ -185,7 +185,7 @@ async def test_a_disk_that_hangs_turns_health_bad_and_ends_the_process(
     monkeypatch.setattr(Drafts, "sync", lambda *_: hangs.wait())
     monkeypatch.setattr(stuck_work, "end_process_soon", ended.set)
     monkeypatch.setattr("agents.recorder.watch.LONG_ROUND_S", 0.05)
-    monkeypatch.setattr(service, "read_checkpoints", no_checkpoints)
+    monkeypatch.setattr(recorder, "read_checkpoints", no_checkpoints)
     store, health = AudioStore.from_url(tmp_path.as_uri()), Health()
     producer = SlowProducer(set(), b"", 3)
     feed = Feed(producer, asyncio.Event(), health)
@@ -193,7 +193,7 @@ async def test_a_disk_that_hangs_turns_health_bad_and_ends_the_process(
     effects = effects_on(store, producer, health)  # type: ignore[arg-type]
     limits = Limits(bad=0.2, end=0.6, look_every=0.05)
     running = asyncio.create_task(
-        service.Recorder(Settings(), store, effects, LogClock(), limits).run(
+        recorder.Recorder(Settings(), store, effects, LogClock(), limits).run(
             health, asyncio.Event()
         )
     )

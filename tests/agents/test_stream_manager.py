@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 
 from agents.faust_runner.core import Step
 from agents.stream_manager import StreamsCore
-from agents.stream_metrics import failed_start
+from agents.stream_metrics import StreamMetrics, failed_start
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.manager import FORGET_MS
 from schemas.codec import encode
@@ -24,6 +24,7 @@ from schemas.records import (
     StopDuplicateStream,
 )
 from schemas.topics import MEDIA, STREAM_COMMANDS, STREAM_EVENTS, Topic
+from tests.agents.counted import CountedCore
 from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, later, reservation
 
 T = 1_000_000
@@ -32,6 +33,10 @@ ACTIVE = reservation(ANN, created=T, accepted=T)
 
 def _core() -> StreamsCore:
     return StreamsCore(PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)]))
+
+
+def _counted_core() -> CountedCore:
+    return CountedCore(_core(), StreamMetrics().observe)
 
 
 def _running() -> CallStreams:
@@ -133,7 +138,7 @@ def _counted(name: str, **labels: str) -> float:
 
 def test_time_without_a_running_media_stream_is_counted() -> None:
     """From the decision until a gateway has it; a pause in the ticks counts for five seconds."""
-    core = _core()
+    core = _counted_core()
     state = core.on_record(TASK, None, call(ACTIVE), T).state
     assert state is not None
     before = _counted("unstreamed_seconds")
@@ -142,7 +147,7 @@ def test_time_without_a_running_media_stream_is_counted() -> None:
         assert state is not None
     assert pytest.approx(before + 7.0) == _counted("unstreamed_seconds")
 
-    core, running = _core(), _running()
+    core, running = _counted_core(), _running()
     before = _counted("unstreamed_seconds")
     core.on_tick(TASK, running, T + 1_000)
     assert before == _counted("unstreamed_seconds")
@@ -171,13 +176,13 @@ def test_a_start_that_failed_is_counted_by_kind(
     )  # fmt: skip
     assert kind == failed_start(answer)
     before = _counted("failed_starts", kind=str(kind))
-    _core().on_record(TASK, _running(), answer, T)
+    _counted_core().on_record(TASK, _running(), answer, T)
     assert before + (kind is not None) == _counted("failed_starts", kind=str(kind))
 
 
 def test_a_start_that_never_reached_a_gateway_is_counted() -> None:
     """Twilio says that it started, and no gateway has it after five seconds."""
-    core = _core()
+    core = _counted_core()
     step = core.on_record(TASK, None, call(ACTIVE), T)
     [start] = [o.record for o in step.outputs if isinstance(o.record, StartDuplicateStream)]
     done = CommandAnswered(
@@ -193,7 +198,7 @@ def test_a_start_that_never_reached_a_gateway_is_counted() -> None:
 
 def test_a_call_whose_direction_stays_unknown_is_decided_by_a_tick_and_counted() -> None:
     """Five seconds after the monitored agent accepted; as soon as it is known, it is recorded."""
-    core = _core()
+    core = _counted_core()
     unknown = call(ACTIVE, direction=None)
     state = core.on_record(TASK, None, unknown, T).state
     assert state is not None

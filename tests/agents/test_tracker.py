@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from agents.faust_runner.core import Output, Refusal, Step
-from agents.resolver import ResolverCore
-from agents.tracker import CONTRADICTIONS, TrackerCore
+from agents.metrics import EVENTS_LET_GO, EVENTS_RESOLVED
+from agents.resolver import ResolverCore, count
+from agents.tracker import TrackerCore
 from pipeline.calls.aliases import MOST_WAITING, WAITING_MS
 from pipeline.calls.contested import Contested, contested_legs
 from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, MARKED_MS
@@ -21,6 +22,7 @@ from schemas.records import (
     WorkerSeen,
 )
 from schemas.topics import CALL_ALIASES, CALLS, CTI_RESOLVED, WORKERS, WORKERS_SEEN, Topic
+from tests.agents.counted import CountedCore
 from tests.pipeline.calls.histories import CUSTOMER_LEG, T0, TASK, Story, inbound, worker_sid
 
 ALIAS = CallAlias(CUSTOMER_LEG, TASK, T0)
@@ -127,6 +129,22 @@ def test_the_resolver_publishes_under_the_task() -> None:
     assert () == core.on_record(CUSTOMER_LEG, told.state, ALIAS, T0 + 2).outputs
 
 
+def test_the_resolver_counts_events_passed_on_and_dropped() -> None:
+    """A leg's alias passes on the events that waited; a leg forgotten without it drops them."""
+    core, others = CountedCore(ResolverCore(), count), "CA" + "8" * 32
+    passed_on, dropped = EVENTS_RESOLVED._value.get(), EVENTS_LET_GO._value.get()
+    state = core.on_record(CUSTOMER_LEG, None, callback(), T0).state
+    state = core.on_record(CUSTOMER_LEG, state, ALIAS, T0 + 1).state
+    core.on_record(CUSTOMER_LEG, state, callback(1), T0 + 2)
+    assert passed_on + 2 == EVENTS_RESOLVED._value.get()
+
+    waiting = core.on_record(others, None, replace(callback(), call_sid=others), T0).state
+    core.on_tick(others, waiting, T0 + WAITING_MS - 1)
+    assert dropped == EVENTS_LET_GO._value.get()
+    core.on_tick(others, waiting, T0 + WAITING_MS)
+    assert dropped + 1 == EVENTS_LET_GO._value.get()
+
+
 def test_the_resolver_refuses_what_finds_no_room() -> None:
     """An event that finds no space becomes a dead letter; waiting events stay."""
     core = ResolverCore()
@@ -184,17 +202,6 @@ def test_the_resolver_gathers_the_names_of_a_worker() -> None:
     assert Step(after.state) == core.on_tick(ann, after.state, T0 + 10**12)
 
 
-def test_contradictions_are_counted_once() -> None:
-    """An attribute that is rewritten, and repeated by every later event, counts once."""
-    counter = CONTRADICTIONS.labels("direction")
-    before = counter._value.get()
-    story = inbound()
-    story.attributes = story.attributes | {"internal": True}
-    story.task("updated", 1_000).task("updated", 2_000)
-    tracked(story.events)
-    assert counter._value.get() == before + 1
-
-
 def test_a_leg_that_another_task_names_is_told_in_both_calls() -> None:
     """The resolver informs both tasks; the tracker keeps it with the leg, once."""
     core, other = ResolverCore(), "WT" + "b" * 32
@@ -208,8 +215,9 @@ def test_a_leg_that_another_task_names_is_told_in_both_calls() -> None:
     assert isinstance(after.state, Call)
     assert {CUSTOMER_LEG: Contested(named=(other,))} == contested_legs(after.state)
     assert call.revision + 1 == after.state.revision
-    assert Step(after.state) == TrackerCore().on_record(TASK, after.state, told, T0 + 9)
-    assert Step(None) == TrackerCore().on_record(TASK, None, told, T0 + 9)
+    again = TrackerCore().on_record(TASK, after.state, told, T0 + 9)
+    assert Step(after.state, ignored="repeated") == again
+    assert TrackerCore().on_record(TASK, None, told, T0 + 9).state is None
 
 
 def test_the_ends_of_a_leg_are_a_version_of_the_call() -> None:

@@ -17,7 +17,7 @@ from agents.tracker import TrackerCore
 from agents.twilio_adapter.client import TwilioApi
 from agents.twilio_adapter.commands import Commands
 from agents.twilio_adapter.lanes import CallLane
-from agents.twilio_adapter.request_gate import Gate
+from agents.twilio_adapter.request_gate import RequestGate
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.telemetry import Health
 from schemas.records import (
@@ -106,7 +106,7 @@ async def _carried_out(commands: list[StreamCommand], answer: Mapping[str, Any])
     async with TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, None, clock=time.time) as api:
         await api._http.close()
         api._http._session = wire  # type: ignore[assignment]
-        gate = Gate(8, Health(), api.check_account)
+        gate = RequestGate(8, Health(), api.check_account)
         adapter = Commands(api, gate, "wss://g.example/media", virtual_ms)
         for number, command in enumerate(commands):
             now = virtual_ms()

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from bridge.kinesis_reader import Batch
-from bridge.shard_carrier import World
+from bridge.shard_carrier import CarrierWorld
 from bridge.unavailable import KinesisUnavailable, StreamAbsent
-from pipeline.kinesis.messages import KinesisRecord, Limits, Message
+from pipeline.kinesis.messages import KinesisRecord, Message, SizeLimits
 from pipeline.kinesis.shard_ref import Incarnation, Place
 from pipeline.runtime.log_clock import machine_clock
 from pipeline.runtime.telemetry import Health
@@ -104,14 +104,14 @@ class FakeKinesis:
     endless: bool = False
 
 
-def world(kafka: FakeKafka, kinesis: FakeKinesis, fate: Fate, health: Health) -> World:
-    """A `World` of fakes, in which no pause takes time."""
+def world(kafka: FakeKafka, kinesis: FakeKinesis, fate: Fate, health: Health) -> CarrierWorld:
+    """A `CarrierWorld` of fakes, in which no pause takes time."""
 
     async def settled() -> None:
         await asyncio.sleep(0)
 
-    async def limits() -> Limits:
-        return Limits(portion_messages=1)
+    async def limits() -> SizeLimits:
+        return SizeLimits(portion_messages=1)
 
     async def checkpoint(place: Place) -> BridgeCheckpoint | None:
         found = kafka.checkpoints.get(place.key)
@@ -128,7 +128,7 @@ def world(kafka: FakeKafka, kinesis: FakeKinesis, fate: Fate, health: Health) ->
         return kinesis.incarnation
 
     pause: Callable[[float], Awaitable[object]] = lambda _: asyncio.sleep(0)  # noqa: E731
-    return World(
+    return CarrierWorld(
         instance="bridge-0",
         health=health,
         settled=settled,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.shard_carrier import End, ShardCarrier
+from bridge.shard_carrier import CarryEnd, ShardCarrier
 from pipeline.kinesis.messages import KinesisRecord
 from pipeline.kinesis.shard_ref import Incarnation, Place
 from pipeline.runtime.telemetry import Health
@@ -53,7 +53,7 @@ def test_whatever_fails_each_event_is_written_once(script: list[str]) -> None:
     the shard is finished at the end, healthy."""
     kafka, health = FakeKafka(), Health()
     carrier = ShardCarrier(world(kafka, kinesis(), fate_of(script), health), PLACE)
-    assert End.FINISHED is asyncio.run(carrier.run())
+    assert CarryEnd.FINISHED is asyncio.run(carrier.run())
     assert list(range(COUNT)) == numbers(kafka)
     checkpoint = kafka.checkpoints[PLACE.key]
     assert (True, str(len(HELD)), 0) == (
@@ -94,9 +94,9 @@ def test_a_stop_is_between_transactions(reads: int) -> None:
 
     first = ShardCarrier(world(kafka, kinesis(), fate, Health()), PLACE)
     ended = asyncio.run(first.run())
-    if ended is End.STOPPED:
+    if ended is CarryEnd.STOPPED:
         second = ShardCarrier(world(kafka, kinesis(), fate_of([]), Health()), PLACE)
-        assert End.FINISHED is asyncio.run(second.run())
+        assert CarryEnd.FINISHED is asyncio.run(second.run())
     assert list(range(COUNT)) == numbers(kafka)
 
 
@@ -105,7 +105,7 @@ def test_a_closed_shard_that_never_says_so_is_finished() -> None:
     kafka = FakeKafka()
     carrier = ShardCarrier(world(kafka, kinesis(endless=True), fate_of([]), Health()), PLACE)
     carrier.closed = True
-    assert End.FINISHED is asyncio.run(carrier.run())
+    assert CarryEnd.FINISHED is asyncio.run(carrier.run())
     assert list(range(COUNT)) == numbers(kafka)
     assert kafka.checkpoints[PLACE.key].finished
 
@@ -117,7 +117,7 @@ def test_another_incarnation_is_not_read_on() -> None:
         other.incarnation = now
         script = ["", "", "before"]  # the first read fails
         carrier = ShardCarrier(world(kafka, other, fate_of(script), Health()), PLACE)
-        assert End.GONE is asyncio.run(carrier.run())
+        assert CarryEnd.GONE is asyncio.run(carrier.run())
         assert [] == numbers(kafka)
 
 
@@ -126,5 +126,5 @@ def test_a_finished_shard_is_not_read_again() -> None:
     kafka = FakeKafka()
     for _ in range(2):
         carrier = ShardCarrier(world(kafka, kinesis(), fate_of([]), Health()), PLACE)
-        assert End.FINISHED is asyncio.run(carrier.run())
+        assert CarryEnd.FINISHED is asyncio.run(carrier.run())
     assert list(range(COUNT)) == numbers(kafka)

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 
 from console.auditing import SAME_PLAYBACK_MS, Playbacks
 from console.checks import bearer_token, is_from_own_page, is_host, own_path, sign_in_path
-from console.conditions import none_match_fails
+from console.ranges import none_match_fails
 from console.sessions import ABSOLUTE_MS, IDLE_MS, expires_at, is_valid
 from console.wrong_tokens import (
     FORGET_MS,

@@ -20,7 +20,7 @@ from console.account import (
 )
 from console.parameters import BadParameterError, read_search, read_unmatched
 from console.peaks import NotAWavError, Peaks, find_samples
-from console.ranges import Span, UnsatisfiableError, wanted_span
+from console.ranges import ByteRange, UnsatisfiableError, wanted_span
 from console.timeline import LABEL, WIDTH, time_line
 from console.times import lasting, parse_rfc3339, rfc3339
 from pipeline.media.wav import header
@@ -60,7 +60,7 @@ def test_what_is_no_single_range_asks_for_all(text: str | None) -> None:
 
 def test_a_suffix_longer_than_all_is_all() -> None:
     """The last 200 of 100 bytes are the 100."""
-    assert Span(0, 100) == wanted_span("bytes=-200", 100)
+    assert ByteRange(0, 100) == wanted_span("bytes=-200", 100)
 
 
 @given(st.binary(max_size=600), st.lists(st.integers(0, 600), max_size=6), st.integers(1, 40))

@@ -5,8 +5,8 @@ from typing import Any
 
 from gateway import sessions as sessions_module
 from gateway.media.protocol import CloseSocket, SendPing
-from gateway.sessions import Sessions
-from pipeline.runtime.telemetry import INVALID_SIDS
+from gateway.sessions import MediaSessions
+from pipeline.runtime.metrics import INVALID_SIDS
 from pipeline.twilio.sids import SidKind
 from schemas.records import (
     DroppedTrack,
@@ -41,8 +41,8 @@ class FakePublisher:
         return True
 
 
-def sessions_on(publisher: FakePublisher) -> Sessions:
-    return Sessions(
+def sessions_on(publisher: FakePublisher) -> MediaSessions:
+    return MediaSessions(
         publisher,
         publisher,
         media_topic="p.media",

@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from infra.state_dir import InUse, StateDir, write_private
+from infra.state_dir import StateDir, StateDirInUse, write_private
 
 
 def test_a_second_holder_is_told_the_first(tmp_path: Path) -> None:
     """While the directory is held, another is refused with the holder's pid; afterwards not."""
     state_dir = StateDir(tmp_path / "state")
-    with state_dir.held(), pytest.raises(InUse, match=f"pid {os.getpid()}"), state_dir.held():
+    with (
+        state_dir.held(),
+        pytest.raises(StateDirInUse, match=f"pid {os.getpid()}"),
+        state_dir.held(),
+    ):
         pass
     with state_dir.held():
         pass

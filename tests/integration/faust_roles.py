@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer
 
 from agents.faust_runner.core import Output, Step
 from pipeline.runtime.kafka import consumer, ensure_topics, producer
+from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
 from schemas.codec import decode, encode
@@ -42,6 +43,13 @@ class Collecting:
 
     def wakes_at(self, state: CtiEvent) -> int | None:
         return None
+
+
+def settled_clock() -> LogClock:
+    """Return a settled clock that follows the machine's clock."""
+    clock = LogClock()
+    clock.follow_machine()
+    return clock
 
 
 def event(event_id: str, key: str = "WT1", body: str = "{}") -> CtiEvent:

@@ -26,8 +26,7 @@ from schemas.topics import STREAM_COMMANDS
 from simulator.console import summed
 from simulator.media import Credentials
 from simulator.pipeline_process import environment
-from simulator.script import LegBegan, LegStatus
-from simulator.sids import Sids
+from simulator.script import LegBegan, LegStatus, Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.world import MediaStream, World
 from tests.integration.faust_roles import until

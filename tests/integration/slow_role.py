@@ -6,11 +6,10 @@ from typing import Any
 
 from agents.faust_runner.role import RoleParts, RoleSpec
 from agents.faust_runner.runner import run_table_role
-from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from schemas.topics import CALLS, CTI_EVENTS
-from tests.integration.faust_roles import Collecting, until
+from tests.integration.faust_roles import Collecting, settled_clock, until
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -23,4 +22,4 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
 
     spec = RoleSpec(name=Role.TRACKER, sources=(CTI_EVENTS,), targets=(CALLS,))
     parts = RoleParts(core=Collecting(), effects=effects)
-    await run_table_role(settings, health, stop, spec, parts, clock=LogClock.of_machine())
+    await run_table_role(settings, health, stop, spec, parts, clock=settled_clock())

@@ -26,8 +26,7 @@ from simulator.kinesis import KinesisSink
 from simulator.media import Credentials, clock
 from simulator.openings import conversation_begins
 from simulator.player import Player
-from simulator.script import Json
-from simulator.sids import Sids
+from simulator.script import Json, Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.world import World
 from tests.integration.acl_requests import CreateAcls, creation

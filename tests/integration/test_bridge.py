@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from bridge.checkpoints import Checkpoints, checkpoint_partition
 from bridge.transactions import ShardWriter
 from infra.local.kinesis import LocalKinesis
-from pipeline.kinesis.messages import Limits
+from pipeline.kinesis.messages import SizeLimits
 from pipeline.kinesis.shard_ref import Place
 from pipeline.runtime.kafka import ensure_topics, producer
 from schemas import topics
@@ -171,7 +171,7 @@ async def test_a_checkpoint_behind_an_open_transaction_is_waited_for(bridges: Br
         try:
             await other.begin_transaction()
             await other.send_and_wait(topic, b"", b"other", partition=checkpoint_partition(place))
-            writer = ShardWriter(settings, place, Limits())
+            writer = ShardWriter(settings, place, SizeLimits())
             await writer.start()
             await writer.write((), checkpoint)
             await writer.close()
@@ -221,7 +221,7 @@ async def test_a_fenced_writer_writes_nothing(bridges: Bridges) -> None:
     settings = bridges.settings
     place = Place("flex-events", 1, "shardId-0")
     checkpoint = BridgeCheckpoint("live", "flex-events", 1, "shardId-0", "7", False, 1, 2, "a")
-    old, new = (ShardWriter(settings, place, Limits()) for _ in range(2))
+    old, new = (ShardWriter(settings, place, SizeLimits()) for _ in range(2))
     await old.start()
     await old.write((), checkpoint)
     await new.start()

@@ -12,6 +12,7 @@ from schemas.codec import encode
 from schemas.topics import CALLS, RECORDINGS, STREAM_EVENTS, Topic
 from tests.cli.call.test_history import a_history
 from tests.conftest import SettingsFor
+from tests.kafka_topics import with_original_timestamps
 from tests.pipeline.contacts.records import NOON, TASK, changed, completed, decided, started
 
 pytestmark = pytest.mark.integration
@@ -22,7 +23,7 @@ HOUR = 3_600_000
 
 async def put(settings: Settings, topic: Topic, *records: tuple[int, object]) -> None:
     """Records with their log times, among those of another call."""
-    await ensure_topics(settings, [topic.with_original_timestamps()])
+    await ensure_topics(settings, [with_original_timestamps(topic)])
     sender = producer(settings)
     await sender.start()
     try:

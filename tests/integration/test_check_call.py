@@ -15,8 +15,7 @@ from cli.check_call.report import Result
 from cli.check_call.verdicts import Status
 from simulator import placed
 from simulator.placed import BUSY
-from simulator.script import ConferenceBegan
-from simulator.sids import Sids
+from simulator.script import ConferenceBegan, Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.unlike import NONE, Unlike
 from simulator.world import World

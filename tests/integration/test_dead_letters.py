@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bridge.topic_limits import topic_limits
-from cli.dead_letters.letter import Asked
+from cli.dead_letters.letter import LetterFilter
 from cli.dead_letters.reader import read_letters
-from cli.dead_letters.retrying import Retry, retry_of
+from cli.dead_letters.retrying import LetterRetry, retry_of
 from cli.dead_letters.writer import RetryWriter
 from cli.main import main
 from pipeline.dead_letters import dead_letter
@@ -124,9 +124,9 @@ def test_retry_puts_back_once(settings: Settings, capsys: pytest.CaptureFixture[
 async def _die_before_the_commit(settings: Settings) -> None:
     """A retry that is killed with its transaction open."""
     await ensure_topics(settings, [topics.DEAD_LETTERS_RETRIED])
-    (letter,) = Asked(ids=[(3, 1)]).of(await read_letters(settings))
+    (letter,) = LetterFilter(ids=[(3, 1)]).of(await read_letters(settings))
     plan = retry_of(letter, settings.topic_prefix, await topic_limits(settings), 1)
-    assert isinstance(plan, Retry)
+    assert isinstance(plan, LetterRetry)
     writer = RetryWriter(settings)
     await writer.start()
     await writer._producer.begin_transaction()

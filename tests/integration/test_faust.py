@@ -13,7 +13,6 @@ from agents.faust_runner.adapter.watchdog import Stuck
 from agents.faust_runner.role import RoleParts, RoleSpec
 from agents.faust_runner.runner import run_table_role
 from pipeline.runtime.kafka import ensure_topics, partition_of, producer
-from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from schemas.codec import encode
@@ -28,6 +27,7 @@ from tests.integration.faust_roles import (
     publish,
     reading,
     role_running,
+    settled_clock,
     until,
 )
 
@@ -42,7 +42,7 @@ def role(effects: Any = None) -> Main:
     async def main(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         spec = RoleSpec(name=Role.TRACKER, sources=(CTI_EVENTS,), targets=(CALLS,))
         parts = RoleParts(core=Collecting(), effects=effects)
-        await run_table_role(settings, health, stop, spec, parts, clock=LogClock.of_machine())
+        await run_table_role(settings, health, stop, spec, parts, clock=settled_clock())
 
     return main
 

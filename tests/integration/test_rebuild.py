@@ -7,7 +7,7 @@ import pytest
 
 from agents import tracker
 from cli.rebuild import calls
-from cli.rebuild.calls import Refused, Report, rebuild_tracker
+from cli.rebuild.calls import CallsReport, RebuildRefused, rebuild_tracker
 from cli.rebuild.calls_command import rebuild as rebuild_command
 from pipeline.runtime.kafka import ensure_topics, partition_of, producer
 from pipeline.runtime.log_reader import Log
@@ -90,11 +90,11 @@ async def handled(settings: Settings, count: int) -> list[Call]:
         return await calls.until(lambda seen: len(seen) >= count)
 
 
-async def checked(settings: Settings) -> Report:
+async def checked(settings: Settings) -> CallsReport:
     return await rebuild_tracker(settings, check=True, progress=lambda *_: None)
 
 
-async def rebuilt(settings: Settings) -> Report:
+async def rebuilt(settings: Settings) -> CallsReport:
     return await rebuild_tracker(settings, check=False, progress=lambda *_: None)
 
 
@@ -188,11 +188,11 @@ async def test_a_running_tracker_is_left_alone(
     Kafka without our topics."""
     monkeypatch.setattr(calls, "_MEMBERSHIP_S", 0.0)
     settings = settings_for(prefix)
-    with pytest.raises(Refused, match=r"no topic .*calls"):
+    with pytest.raises(RebuildRefused, match=r"no topic .*calls"):
         await checked(settings)
     await ensure_topics(settings, [CTI_EVENTS, CALLS])
     async with role_running(tracker.run, settings_for(prefix, instance="tracker-0")):
-        with pytest.raises(Refused, match=r"tracker-0.*flexcapture up"):
+        with pytest.raises(RebuildRefused, match=r"tracker-0.*flexcapture up"):
             await rebuilt(settings)
 
 

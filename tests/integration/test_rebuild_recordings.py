@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from aiokafka import TopicPartition
 
-from cli.rebuild.recordings import Asked
+from cli.rebuild.recordings import Chosen
 from cli.rebuild.recordings_command import rebuild
 from pipeline.runtime import kafka as clients
 from pipeline.runtime.settings import Settings
@@ -97,23 +97,23 @@ async def test_the_same_recordings_again(settings_for, prefix, tmp_path, monkeyp
         before, live = await offsets(settings), tree(kept)
         assert 8 == len(live)
         again = tmp_path / "again"
-        told = await run(Asked(), again.as_uri(), None)
+        told = await run(Chosen(), again.as_uri(), None)
         assert "4 recordings were made; 1 do not end." in told
         assert SIDS[4] in told
         assert live == tree(again)
         assert {key.partition("/")[0] for key in live} == set(names(again))
-        assert "4 recordings are the same, 0 are not" in await run(Asked(), None, kept.as_uri())
+        assert "4 recordings are the same, 0 are not" in await run(Chosen(), None, kept.as_uri())
         late = tmp_path / "late"
-        told = await run(Asked(since=int(time.time() * 1000) + 1), late.as_uri(), None)
+        told = await run(Chosen(since=int(time.time() * 1000) + 1), late.as_uri(), None)
         assert told.startswith("0 recordings were made")
         assert {} == tree(late)
         with running_bucket() as environment:
             for name, value in environment.items():
                 monkeypatch.setenv(name, value)
-            await run(Asked(), f"s3://{BUCKET}/again", None)
-            assert "4 recordings are the same" in await run(Asked(), None, f"s3://{BUCKET}/again")
+            await run(Chosen(), f"s3://{BUCKET}/again", None)
+            assert "4 recordings are the same" in await run(Chosen(), None, f"s3://{BUCKET}/again")
         damage(kept)
-        told = await run(Asked(), None, kept.as_uri(), status=1)
+        told = await run(Chosen(), None, kept.as_uri(), status=1)
         assert "its audio differs in the recordings store" in told
         assert before == await offsets(settings)
         await media.gateway_started(EPOCH + 1)
@@ -132,7 +132,7 @@ async def test_what_begins_before_the_log_that_is_read(settings_for, prefix, tmp
         await media.send(one, at=since)
         target = tmp_path / "again"
         assert 0 == await asyncio.to_thread(
-            rebuild, settings, Asked(since=since), target.as_uri(), None
+            rebuild, settings, Chosen(since=since), target.as_uri(), None
         )
         told = capsys.readouterr().out
         assert "1 recordings were made; 1 begin too early." in told
@@ -151,7 +151,7 @@ async def test_one_call_up_to_a_time(settings_for, prefix, tmp_path, capsys):
                 mine = [replace(each, task_sid=task) for each in (*records, closed(sid))]
                 await media.send(mine[:-1], at=begins_at + number, key=task)
                 await media.send(mine[-1:], at=begins_at + 1_000 + 60_000 * later, key=task)
-        asked = Asked(since=begins_at, until=begins_at + 30_000, task_sid=TASK)
+        asked = Chosen(since=begins_at, until=begins_at + 30_000, task_sid=TASK)
         target = tmp_path / "again"
         assert 0 == await asyncio.to_thread(rebuild, settings, asked, target.as_uri(), None)
     told = capsys.readouterr().out
@@ -176,7 +176,7 @@ async def test_killed_in_the_middle(settings_for, prefix, tmp_path, capsys):
         assert -signal.SIGKILL == await process.wait()
         assert len(SIDS) > len(list(again.rglob("*.json")))
         for target in (again, whole):
-            assert 0 == await asyncio.to_thread(rebuild, settings, Asked(), target.as_uri(), None)
+            assert 0 == await asyncio.to_thread(rebuild, settings, Chosen(), target.as_uri(), None)
             assert "5 recordings were made." in capsys.readouterr().out
     assert tree(whole) == tree(again)
     assert sorted(names(whole)) == sorted(names(again))
@@ -196,5 +196,5 @@ async def rebuilding(settings: Settings, target: Path) -> asyncio.subprocess.Pro
 
 def test_no_log(settings_for, prefix, tmp_path, capsys):
     """A missing topic `media` is reported."""
-    assert 1 == rebuild(settings_for(prefix), Asked(), tmp_path.as_uri(), None)
+    assert 1 == rebuild(settings_for(prefix), Chosen(), tmp_path.as_uri(), None)
     assert "there is no topic" in capsys.readouterr().err

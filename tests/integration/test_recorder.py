@@ -29,6 +29,7 @@ from schemas.records import (
 )
 from schemas.topics import ALL, CALL_PARTITIONS, DEAD_LETTERS, MEDIA, RECORDINGS
 from tests.buckets import BUCKET, running_bucket
+from tests.kafka_topics import with_original_timestamps
 from tests.pipeline.recordings.logs import (
     EPOCH,
     GATEWAY,
@@ -131,7 +132,7 @@ class Media:
 async def on_media(settings: Settings) -> AsyncIterator[Media]:
     """The topics, and a `Media` that is connected."""
     # Tests say when their records were written.
-    topics = [topic.with_original_timestamps() for topic in ALL]
+    topics = [with_original_timestamps(topic) for topic in ALL]
     await clients.ensure_topics(settings, topics)
     media = Media(settings)
     await media.producer.start()

@@ -7,6 +7,7 @@ from agents.recorder.lag import first_unread, timestamps
 from pipeline.runtime import kafka as clients
 from pipeline.runtime.settings import Role
 from schemas.topics import MEDIA
+from tests.kafka_topics import with_original_timestamps
 
 pytestmark = pytest.mark.integration
 
@@ -16,7 +17,7 @@ NOW = 1_790_000_000_000
 async def test_the_first_unread_record_of_each_partition_is_found(settings_for, prefix):
     """From the committed offset, or the first record that is left; large records too."""
     settings = settings_for(prefix)
-    await clients.ensure_topics(settings, [MEDIA.with_original_timestamps()])
+    await clients.ensure_topics(settings, [with_original_timestamps(MEDIA)])
     topic = settings.prefixed(MEDIA.name)
     tps = [TopicPartition(topic, number) for number in range(4)]
     producer = clients.producer(settings)

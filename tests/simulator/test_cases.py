@@ -19,8 +19,8 @@ from simulator.script import (
     LegChanged,
     LegStatus,
     Script,
+    Sids,
 )
-from simulator.sids import Sids
 from simulator.world import World
 from tests.examples import examples
 

@@ -17,8 +17,7 @@ from simulator.coded.pacing import SLOTS, Pacer
 from simulator.coded.sending import CodedMedia
 from simulator.expected import TRACKS, SentFrame
 from simulator.media import Credentials
-from simulator.script import LegBegan, LegChanged, LegStatus, Line
-from simulator.sids import Sids
+from simulator.script import LegBegan, LegChanged, LegStatus, Line, Sids
 from simulator.world import MediaStream, World
 
 CREDENTIALS = Credentials("AC" + "a" * 32, "secret")

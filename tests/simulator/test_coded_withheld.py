@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from simulator.coded.withheld import (
     CLOCK_MS,
     DELAY_MS,
-    Period,
+    WithheldPeriod,
     heard_too_late,
     periods,
     withheld_too_early,
@@ -26,9 +26,9 @@ def decisions(*decided: tuple[int, str]) -> list[dict[str, str]]:
 def test_two_seconds_after_a_stop_nothing_may_be_heard() -> None:
     """Until the next `record`, or for good; a stop that is taken back within 2 s withholds
     nothing."""
-    assert periods(decisions((1_000, "record"), (5_000, "stop"))) == [Period(7_000, None)]
+    assert periods(decisions((1_000, "record"), (5_000, "stop"))) == [WithheldPeriod(7_000, None)]
     again = decisions((5_000, "stop"), (9_000, "record"), (20_000, "do-not-record"))
-    assert periods(again) == [Period(7_000, 9_000), Period(22_000, None)]
+    assert periods(again) == [WithheldPeriod(7_000, 9_000), WithheldPeriod(22_000, None)]
     assert periods(decisions((5_000, "stop"), (6_000, "record"))) == []
     assert periods([]) == []
 
@@ -48,7 +48,7 @@ def test_periods_are_those_of_each_moment(decided: list[tuple[int, str]]) -> Non
 
 def test_frames_on_the_wrong_side_are_found() -> None:
     """Mistakes are found as far as the times of receipt are known."""
-    found = [Period(7_000, None)]
+    found = [WithheldPeriod(7_000, None)]
     assert heard_too_late([6_900, 7_000 + CLOCK_MS - 1], found) == []
     assert len(heard_too_late([7_000 + CLOCK_MS], found)) == 1
     assert withheld_too_early([7_000 - DELAY_MS, 9_000], found) == []

@@ -11,15 +11,14 @@ from simulator.placed import (
     BUSY,
     OWN_NUMBER,
     UNANSWERED,
-    PlacedCall,
+    ApiCall,
     PlacedCalls,
     call_of,
     number_of,
     program_of,
 )
-from simulator.script import LegStatus
-from simulator.sids import Sids
-from simulator.world import TwilioError, World
+from simulator.script import LegStatus, Sids
+from simulator.world import ApiError, World
 
 TWIML = '<Response><Say>one two</Say><Pause length="2"/><Say>three</Say></Response>'
 FORM = {"To": "+15550100200", "From": OWN_NUMBER, "Twiml": TWIML}
@@ -46,7 +45,7 @@ def _calls() -> PlacedCalls:
 )
 def test_wrong_requests_are_refused(change: dict[str, str], code: int) -> None:
     """Numbers that are missing, wrong or another account's, and documents: with Twilio's code."""
-    with pytest.raises(TwilioError) as refused:
+    with pytest.raises(ApiError) as refused:
         _calls().place(FORM | change, lambda course: course.close())
     assert (400, code) == (refused.value.status, refused.value.code)
 
@@ -58,7 +57,7 @@ def test_a_document_is_a_program() -> None:
     assert [] == program_of("<Response>")
 
 
-async def _placed(to: str, **form: str) -> tuple[PlacedCalls, PlacedCall]:
+async def _placed(to: str, **form: str) -> tuple[PlacedCalls, ApiCall]:
     calls = _calls()
     async with asyncio.TaskGroup() as group:
         call = calls.place(FORM | {"To": to} | form, group.create_task)
@@ -75,9 +74,9 @@ async def test_a_call_is_answered_and_ends(monkeypatch: pytest.MonkeyPatch) -> N
     assert ("completed", LegStatus.COMPLETED) == (call.status, call.leg.status)
     shown = call_of(call, "AC1")
     assert ("0", "outbound-api") == (shown["duration"], shown["direction"])
-    with pytest.raises(TwilioError, match="21220"):
+    with pytest.raises(ApiError, match="21220"):
         calls.end(call.leg.sid, "completed")
-    with pytest.raises(TwilioError, match="20404"):
+    with pytest.raises(ApiError, match="20404"):
         calls.end("CA" + "9" * 32, "completed")
 
 
@@ -94,7 +93,7 @@ async def test_a_call_is_ended() -> None:
     async with asyncio.TaskGroup() as group:
         call = calls.place(FORM, group.create_task)
         await asyncio.sleep(0)
-        with pytest.raises(TwilioError, match="21218"):
+        with pytest.raises(ApiError, match="21218"):
             calls.end(call.leg.sid, "paused")
         calls.end(call.leg.sid, "completed")
     assert "canceled" == call.status

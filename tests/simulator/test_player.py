@@ -12,10 +12,9 @@ from simulator.cases import abandoned, scripts
 from simulator.console import ConsoleError
 from simulator.events import Account, iso
 from simulator.media import clock
-from simulator.player import PATIENCE_MS, Played, Player, Progress
+from simulator.player import PATIENCE_MS, CallProgress, Played, Player
 from simulator.result import RESULT_FILE, write_private, write_result
-from simulator.script import EventSent, Json
-from simulator.sids import Sids
+from simulator.script import EventSent, Json, Sids
 from simulator.view import Board, live_table, print_result
 from simulator.world import World
 
@@ -91,7 +90,7 @@ async def test_a_right_call_is_told_right(tmp_path: Path) -> None:
     await player.play([played], Random(1))
     sent = {s.action.event["id"] for s in played.script.steps if isinstance(s.action, EventSent)}
     assert sent == {event["id"] for event in sink.events}
-    assert (Progress.RIGHT, []) == (played.progress, played.differences)
+    assert (CallProgress.RIGHT, []) == (played.progress, played.differences)
     assert "1 of 1 calls came out as they must." in _shown(played, world)
     write_result(tmp_path / RESULT_FILE, [played])
     (row,) = json.loads((tmp_path / RESULT_FILE).read_text())["calls"]
@@ -104,7 +103,7 @@ async def test_a_wrong_call_is_told_wrong() -> None:
     wrong = _contact(played) | {"outcome": "answered"}
     player = Player(world, FakeSink(), FakeConsole(wrong, failures=0), lambda line: None)
     await player.play([played], Random(1))
-    assert Progress.WRONG is played.progress
+    assert CallProgress.WRONG is played.progress
     assert ["outcome: 'answered', expected 'abandoned'"] == played.differences
     assert "0 of 1 calls" in _shown(played, world)
 

@@ -19,16 +19,16 @@ from simulator.media import Credentials
 from simulator.paging import paged
 from simulator.script import (
     ConferenceBegan,
+    DialledEnds,
     Json,
     LegBegan,
     LegChanged,
-    LegEnds,
     LegStatus,
     Line,
     ParticipantJoined,
     ParticipantLeft,
+    Sids,
 )
-from simulator.sids import Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.world import World
 
@@ -45,7 +45,7 @@ def _world() -> World:
     world.apply(
         LegBegan(LEG, LegStatus.IN_PROGRESS), 0, seed="call", line=Line(range(5, 8), range(9, 10))
     )
-    ends = LegEnds("+15550001000", "client:ann_40example_2Ecom", "outbound-api")
+    ends = DialledEnds("+15550001000", "client:ann_40example_2Ecom", "outbound-api")
     world.apply(LegBegan(WORKER_LEG, LegStatus.IN_PROGRESS, ends), 0, seed=TASK)
     world.apply(LegBegan(RINGING_LEG, LegStatus.RINGING), 0)
     world.apply(ConferenceBegan(CONFERENCE, TASK), 0)

@@ -30,12 +30,12 @@ from simulator.script import (
     LegChanged,
     LegStatus,
     ParticipantJoined,
+    Sids,
 )
-from simulator.sids import Sids
 from simulator.surplus import counted, surplus
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.unlike import NONE, OTHERWISE, UnknownName, Unlike, parsed
-from simulator.world import MediaStream, TwilioError, World
+from simulator.world import ApiError, MediaStream, World
 
 CREDENTIALS = Credentials("AC" + "a" * 32, "secret")
 LEG, WORKER_LEG, RINGING_LEG = "CA" + "1" * 32, "CA" + "2" * 32, "CA" + "3" * 32
@@ -234,19 +234,19 @@ def test_starts_and_stops_both_ways() -> None:
     """A ringing leg, a name that runs, a third and fourth track, a stop after the end."""
     usual, other = _world(), _world(frozenset(Unlike))
     form = {"Url": URL, "Name": "one", "Track": "both_tracks"}
-    with pytest.raises(TwilioError, match="21220"):
+    with pytest.raises(ApiError, match="21220"):
         usual.start_media_stream(RINGING_LEG, form, 0)
     assert "one" == other.start_media_stream(RINGING_LEG, form, 0).name
     usual.start_media_stream(LEG, form, 0)
-    with pytest.raises(TwilioError, match="409"):
+    with pytest.raises(ApiError, match="409"):
         usual.start_media_stream(LEG, form, 0)
     usual.start_media_stream(LEG, form | {"Name": "two"}, 0)
     other.start_media_stream(LEG, form, 0)
-    with pytest.raises(TwilioError, match="Too many tracks"):
+    with pytest.raises(ApiError, match="Too many tracks"):
         other.start_media_stream(LEG, form | {"Name": "two"}, 0)
     for world, code in ((usual, "20404"), (other, "21220")):
         world.apply(LegChanged(LEG, LegStatus.COMPLETED), 1)
-        with pytest.raises(TwilioError, match=code):
+        with pytest.raises(ApiError, match=code):
             world.stop_media_stream(LEG, "one", "stopped")
 
 

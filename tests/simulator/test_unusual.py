@@ -12,10 +12,10 @@ from simulator import unusual_legs, unusual_tasks
 from simulator.cases import CASES, PLAIN, scripts
 from simulator.events import Account
 from simulator.script import (
+    DialledEnds,
     EventSent,
     Json,
     LegBegan,
-    LegEnds,
     ParticipantJoined,
     ParticipantLeft,
     Script,
@@ -36,7 +36,7 @@ def _actions(script: Script, kind: type) -> Sequence[Any]:
     return [step.action for step in script.steps if isinstance(step.action, kind)]
 
 
-def _ends(script: Script) -> dict[str, LegEnds]:
+def _ends(script: Script) -> dict[str, DialledEnds]:
     return {began.call_sid: began.ends for began in _actions(script, LegBegan)}
 
 

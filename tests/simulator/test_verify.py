@@ -16,7 +16,7 @@ from simulator.script import Json, LegStatus, Line, Script
 from simulator.unusual_legs import page_reload
 from simulator.unusual_tasks import other_channel, voicemail
 from simulator.verify import differences, milliseconds, settled
-from simulator.world import Leg, MediaStream, StreamStatus
+from simulator.world import MediaStream, StreamStatus, WorldLeg
 from tests.examples import examples
 
 ACCOUNT = Account("AC" + "0" * 32, "WS" + "1" * 32)
@@ -52,8 +52,8 @@ def _media_stream(script: Script, number: int) -> MediaStream:
     )
 
 
-def _legs(script: Script) -> list[Leg]:
-    legs = [Leg(sid, LegStatus.COMPLETED, "seed", Line(), BEGIN) for sid in script.legs]
+def _legs(script: Script) -> list[WorldLeg]:
+    legs = [WorldLeg(sid, LegStatus.COMPLETED, "seed", Line(), BEGIN) for sid in script.legs]
     for leg in legs:
         if leg.sid == script.customer_call_sid:
             numbers = range(len(script.expectation.recordings))
@@ -84,7 +84,7 @@ def _recording(script: Script, media_stream: MediaStream, extensions: tuple[str,
     }
 
 
-def _contact(script: Script, legs: list[Leg]) -> Json:
+def _contact(script: Script, legs: list[WorldLeg]) -> Json:
     expected = script.expectation
     streams = [stream for leg in legs for stream in leg.media_streams]
     required = sum(each.ends_at - each.begins_at for each in expected.recordings)
@@ -123,7 +123,7 @@ def _wav(samples: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(chunks) + len(samples) + 4) + b"WAVE" + chunks + samples
 
 
-def _audio(legs: list[Leg]) -> dict[str, bytes]:
+def _audio(legs: list[WorldLeg]) -> dict[str, bytes]:
     streams = [stream for leg in legs for stream in leg.media_streams]
     return {_inum(stream): _wav(expected_audio(stream.sent).samples) for stream in streams}
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from agents.faust_runner.adapter import consumer_thread, transport
 from agents.faust_runner.adapter.consumer_thread import Fetching
 from agents.faust_runner.adapter.fencing import Lease
-from agents.faust_runner.adapter.transport import App, Table, TableManager
+from agents.faust_runner.adapter.tables import Table, TableManager
+from agents.faust_runner.adapter.transport import App
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.settings import Settings
 from schemas.topics import CALL_PARTITIONS

@@ -30,7 +30,7 @@ class Fetching:
         return cls(round(seconds * 1000), GATHERED_BYTES)
 
 
-class Worker(WorkerThread):  # type: ignore[misc]
+class FetchWorker(WorkerThread):  # type: ignore[misc]
     """The consumer's thread. A daemon, so that it does not keep the process alive if it hangs."""
 
     def __init__(self, service: Any, **options: Any) -> None:
@@ -41,7 +41,7 @@ class Worker(WorkerThread):  # type: ignore[misc]
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Creates the consumer with the same settings as our other consumers."""
 
-    Worker = Worker
+    FetchWorker = FetchWorker
 
     def _create_worker_consumer(self, _transport: Any) -> aiokafka.AIOKafkaConsumer:
         app = self.app

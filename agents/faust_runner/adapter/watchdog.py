@@ -11,12 +11,11 @@ from math import inf
 from typing import Any, Protocol
 
 from aiokafka import TopicPartition
-from prometheus_client import Gauge
+
+from agents.faust_runner.metrics import LAG_RECORDS
 
 _LOOK_SECONDS = 2.0
 _ANSWER_SECONDS = 8.0
-
-LAG = Gauge("flexcapture_lag_records", "Records not yet handled, in this process's partitions")
 
 
 class Stuck(RuntimeError):
@@ -43,7 +42,7 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class WatchdogLimits:
     """How long (s) each condition may last.
 
     `rebalancing` includes the table's recovery. `unanswered` is long because a new process could do
@@ -60,7 +59,7 @@ class Limits:
 class Watchdog:
     """Decides from observations whether the process is stuck. Pure."""
 
-    def __init__(self, first: Sight, limits: Limits = Limits()) -> None:
+    def __init__(self, first: Sight, limits: WatchdogLimits = WatchdogLimits()) -> None:
         self._limits = limits
         self._steady = first.at
         self._moved = first.at
@@ -214,7 +213,7 @@ async def _lag(progress: Progress) -> int | None:
         return None
     except Exception:  # noqa: BLE001 - no answer, for whatever reason
         return None
-    LAG.set(lag)
+    LAG_RECORDS.set(lag)
     return lag
 
 

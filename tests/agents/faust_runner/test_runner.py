@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.faust_runner.adapter.transport import committable
-from agents.faust_runner.adapter.watchdog import Limits, Sight, Watchdog
-from agents.faust_runner.core import Incoming, Output, Refusal, Step
+from agents.faust_runner.adapter.watchdog import Sight, Watchdog, WatchdogLimits
+from agents.faust_runner.core import Incoming, Observe, Output, Refusal, Step
 from agents.faust_runner.handler import Handler
 from agents.faust_runner.outbox import Change, Outbox
 from agents.faust_runner.role import RoleParts
@@ -134,10 +134,12 @@ class Setting:
 
 def setting(
     broker: Broker | None = None,
+    *,
     effects: Callable[..., Any] | None = None,
     recall: Callable[..., Any] | None = None,
     gathering_s: float = 0.0,
     clock: Callable[[], float] = time.time,
+    observe: Observe | None = None,
 ) -> Setting:
     """On an empty table."""
     broker = broker or Broker()
@@ -153,6 +155,7 @@ def setting(
             recall=recall,
             rules=lambda now: now // RULES_HOLD_MS,
             broadcasts=core,
+            observe=observe,
         ),
         sender=broker,
         outbox=outbox,
@@ -363,6 +366,27 @@ async def test_effects_come_before_the_table_and_what_they_raise_gets_out() -> N
     assert {} == here.table
 
 
+async def test_each_step_is_observed_once_with_the_state_before_it() -> None:
+    """Records, broadcasts and ticks, refused ones too; not a record that the core fails on."""
+    seen: list[tuple[Any, ...]] = []
+
+    def observe(key: str, before: Any, record: Any, step: Step[Any], now: int) -> None:
+        refused = None if step.refused is None else step.refused.reason
+        seen.append((key, before and before.event_id, type(record).__name__, refused, now))
+
+    here = setting(observe=observe)
+    for event in ("one", "bad", "late"):
+        await here.handler.handle(incoming(cti(event)))
+    await here.handler.handle(incoming(GatewayStarted("g1", 1, 5), key=None))
+    await here.handler.handle(tick(2_000))
+    assert [
+        ("WT1", None, "CtiEvent", None, 1_000),
+        ("WT1", "one", "CtiEvent", "too-late", 1_000),
+        ("WT1", "one", "GatewayStarted", None, 1_000),
+        ("WT1", "told g1", "NoneType", None, 2_000),
+    ] == seen
+
+
 async def test_a_key_that_the_table_does_not_have_is_recalled() -> None:
     """A missing key is recalled once; the record continues from the recalled state, and a tick may
     drop it again."""
@@ -484,7 +508,7 @@ FIRST = Sight(at=0.0, rebalancing=False, busy=False, lag=0, handled=0, committed
 
 
 def _told(*sights: Sight) -> list[str | None]:
-    dog = Watchdog(FIRST, Limits(rebalancing=120, silent=30, uncommitted=60))
+    dog = Watchdog(FIRST, WatchdogLimits(rebalancing=120, silent=30, uncommitted=60))
     return [dog.see(sight) for sight in sights]
 
 

@@ -13,8 +13,9 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError
 from obstore.store import MemoryStore
 
-from agents.recorder import effects, service
-from agents.recorder.effects import Effects, GivenUp
+from agents.recorder import recorder, retry
+from agents.recorder.effects import Effects
+from agents.recorder.retry import GivenUp
 from agents.recorder.storage.files import keeping_of
 from agents.recorder.storage.storage import drop_left_overs, store_recording, store_segment
 from agents.recorder.work import Work
@@ -48,8 +49,8 @@ FRAMES = [Frame("inbound", 100 + 20 * n, payload(n, 160)) for n in range(50)]
 @pytest.fixture(autouse=True)
 def _small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assembler, "SEGMENT_BYTES", 1_600)
-    monkeypatch.setattr(effects, "FIRST_DELAY_S", 0.001)
-    monkeypatch.setattr(effects, "LONGEST_DELAY_S", 0.001)
+    monkeypatch.setattr(retry, "FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(retry, "LONGEST_DELAY_S", 0.001)
 
 
 @pytest.fixture(params=["objects", "files"])
@@ -241,7 +242,7 @@ async def test_kafka_away_for_a_while():
 
 async def test_kafka_away_for_too_long(monkeypatch):
     """The process ends if Kafka is unavailable for too long; its supervisor restarts it."""
-    monkeypatch.setattr(effects, "KAFKA_PATIENCE_S", -1.0)
+    monkeypatch.setattr(retry, "KAFKA_PATIENCE_S", -1.0)
     producer = FakeProducer(failures=iter([TopicAuthorizationFailedError()]))
     with pytest.raises(ExceptionGroup) as raised:
         await effects_on(AudioStore(MemoryStore()), producer, Health()).carry_out(story())
@@ -253,7 +254,7 @@ async def test_giving_up():
     health = Health()
     store = FailingStore(10**9, lambda: None)
     effects = effects_on(store, FakeProducer(), health)
-    store.asked = effects.giving_up.set
+    store.asked = effects.retry.giving_up.set
     async with asyncio.timeout(10):
         with pytest.raises(GivenUp):
             await effects.carry_out(story())
@@ -376,11 +377,11 @@ async def test_what_comes_right_after_a_rebalance_is_recorded(monkeypatch):
     stop, producer, store = asyncio.Event(), FakeProducer(), AudioStore(MemoryStore())
     consumer = FakeConsumer(messages, stop)
 
-    monkeypatch.setattr(service, "read_checkpoints", no_checkpoints)
+    monkeypatch.setattr(recorder, "read_checkpoints", no_checkpoints)
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: consumer)
     effects = effects_on(store, producer, Health())
     async with asyncio.timeout(10):
-        await service.Recorder(Settings(), store, effects, LogClock()).run(Health(), stop)
+        await recorder.Recorder(Settings(), store, effects, LogClock()).run(Health(), stop)
     told = [type(record) for topic, record in producer.sent if topic == "t.recordings"]
     assert [RecordingStarted, RecordingCompleted] == told
 
@@ -398,11 +399,11 @@ async def test_what_is_gone_stops_its_own_partition_only(monkeypatch, tmp_path):
     stop, health, producer = asyncio.Event(), Health(), FakeProducer()
     consumer = Rounds(rounds, stop, tmp_path / draft_key(whose("MZ1")), health)
 
-    monkeypatch.setattr(service, "read_checkpoints", no_checkpoints)
+    monkeypatch.setattr(recorder, "read_checkpoints", no_checkpoints)
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: consumer)
     effects = effects_on(store, producer, health)
     async with asyncio.timeout(10):
-        await service.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
+        await recorder.Recorder(Settings(), store, effects, LogClock()).run(health, stop)
     done = [r.stream_sid for _, r in producer.sent if isinstance(r, RecordingCompleted)]
     assert ["MZ2"] == done
     assert [first] == consumer.paused

@@ -10,7 +10,8 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from agents.recorder.held import HeldPartitions
-from agents.recorder.lag import LAG_RECORDS, LAG_SECONDS, RETENTION_USED, Lag
+from agents.recorder.lag import Lag
+from agents.recorder.metrics import LAG_RECORDS, LAG_SECONDS, RETENTION_USED
 from agents.recorder.watch import RecorderWatch
 from pipeline.runtime import kafka
 from tests.virtual_time import virtually

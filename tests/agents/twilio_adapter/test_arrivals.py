@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from agents.twilio_adapter.arrivals import WITHOUT_SOCKET, ArrivalWatch
+from agents.twilio_adapter.arrivals import ArrivalWatch
+from agents.twilio_adapter.metrics import STARTED_WITHOUT_SOCKET
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.streams.arrivals import ARRIVAL_MS
@@ -51,13 +52,13 @@ class Scene:
 def test_a_start_without_a_socket_turns_health_red() -> None:
     """It says what to check, is counted, and is green with the next one that arrives."""
     scene = Scene()
-    counted = WITHOUT_SOCKET._value.get()
+    counted = STARTED_WITHOUT_SOCKET._value.get()
     scene.watch.answered(ANSWER)
     assert "1 media stream was started and reached no gateway" in scene.due()["gateway"]
     assert "FLEXCAPTURE_GATEWAY_PUBLIC_URL" in scene.health.reasons["gateway"]
     scene.watch.take(replace(OPENED, generation=2), scene.now + 20_000)
     assert {} == scene.due(20_000)
-    assert 1 == WITHOUT_SOCKET._value.get() - counted
+    assert 1 == STARTED_WITHOUT_SOCKET._value.get() - counted
 
 
 def test_the_reasons_of_refused_handshakes_are_shown() -> None:

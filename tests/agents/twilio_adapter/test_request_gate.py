@@ -9,10 +9,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.commands import Commands
-from agents.twilio_adapter.lanes import CallLane, Item
-from agents.twilio_adapter.request_gate import Gate
+from agents.twilio_adapter.lanes import CallLane, CommandItem
+from agents.twilio_adapter.request_gate import RequestGate
 from pipeline.runtime.telemetry import Health
 from pipeline.streams.marks import FetchedCall, Participant
 from schemas.records import (
@@ -127,7 +127,9 @@ class Scene:
     lanes: dict[str, CallLane] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        gate = Gate(self.concurrency, self.health, self.twilio.check_account, jitter=lambda: 0.5)
+        gate = RequestGate(
+            self.concurrency, self.health, self.twilio.check_account, jitter=lambda: 0.5
+        )
         self.commands = Commands(self.twilio, gate, URL, virtual_ms)
 
     async def does(self, command: StreamCommand) -> CommandAnswered:
@@ -464,7 +466,7 @@ def test_a_start_that_waits_for_its_turn_gives_way_to_its_stop() -> None:
         await asyncio.sleep(3)
         waiting = tasks.create_task(scene.does(_start(77)))
         await asyncio.sleep(0)
-        scene.lanes[sid("WT", 77)].put(Item(_stop(77), 0, 1))
+        scene.lanes[sid("WT", 77)].put(CommandItem(_stop(77), 0, 1))
         assert "superseded" == (await waiting).outcome
         scene.twilio.ill = ""
 
@@ -481,7 +483,7 @@ def test_a_hanging_start_does_not_hold_up_its_stop() -> None:
         hanging = tasks.create_task(scene.does(_start(1)))
         await asyncio.sleep(1.5)
         came = virtual_ms()
-        scene.lanes[sid("WT", 1)].put(Item(_stop(1), 0, 1))
+        scene.lanes[sid("WT", 1)].put(CommandItem(_stop(1), 0, 1))
         assert "superseded" == (await hanging).outcome
         assert virtual_ms() - came <= 1_000
 

@@ -13,13 +13,14 @@ from aiokafka.errors import KafkaTimeoutError
 
 from agents.twilio_adapter.client import TwilioApi
 from agents.twilio_adapter.commands import Commands
-from agents.twilio_adapter.lanes import CallLane, Item, Lanes
-from agents.twilio_adapter.request_gate import Gate
+from agents.twilio_adapter.lanes import CallLane, CommandItem, Lanes
+from agents.twilio_adapter.request_gate import RequestGate
 from agents.twilio_adapter.service import Adapter
 from pipeline.calls.ends import end_of
 from pipeline.runtime.log_clock import LogClock, machine_clock
+from pipeline.runtime.metrics import INVALID_SIDS
 from pipeline.runtime.settings import Settings, SettingsError, load
-from pipeline.runtime.telemetry import INVALID_SIDS, Health
+from pipeline.runtime.telemetry import Health
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import find_command_id, stream_name
 from pipeline.twilio.tickets import verified
@@ -92,7 +93,7 @@ class Scene:
 
     def put(self, command: StreamCommand) -> None:
         """A further command of the call arrives."""
-        self.lane.put(Item(command, 0, 1))
+        self.lane.put(CommandItem(command, 0, 1))
 
 
 @asynccontextmanager
@@ -105,7 +106,9 @@ async def _scene(token: str = TOKEN, timeout_s: float = 5.0) -> AsyncIterator[Sc
     ):
         twilio.calls[LEG] = "in-progress"
         yield Scene(
-            twilio, Commands(api, Gate(8, health, api.check_account), URL, machine_clock), health
+            twilio,
+            Commands(api, RequestGate(8, health, api.check_account), URL, machine_clock),
+            health,
         )
 
 
@@ -464,7 +467,7 @@ async def test_a_stop_by_a_fresh_process_finds_the_name(scene: Scene) -> None:
     async with TwilioApi(
         ACCOUNT, (ACCOUNT, TOKEN), TOKEN, scene.twilio.url, clock=time.time
     ) as api:
-        fresh = Commands(api, Gate(8, Health(), api.check_account), URL, machine_clock)
+        fresh = Commands(api, RequestGate(8, Health(), api.check_account), URL, machine_clock)
         answer = await fresh.carry_out(_stop(call_sid=None, name=None), CallLane())
 
     assert "done" == answer.outcome
@@ -601,7 +604,7 @@ async def test_a_fault_of_ours_ends_the_command_only() -> None:
     async def check() -> None:
         return
 
-    commands = Commands(Broken(), Gate(8, Health(), check), URL, machine_clock)  # type: ignore[arg-type]
+    commands = Commands(Broken(), RequestGate(8, Health(), check), URL, machine_clock)  # type: ignore[arg-type]
 
     assert "failed" == (await commands.carry_out(_start(), CallLane())).outcome
     assert "failed" == (await commands.carry_out(_stop(), CallLane())).outcome
@@ -683,11 +686,11 @@ async def test_commands_of_a_media_stream_keep_their_order_and_others_do_not_wai
     script = Script()
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         lanes = Lanes(tasks, script.carry_out, most=10)
-        lanes.put(Item(_start(task_sid="A", command_id="a1"), 0, 10))
-        lanes.put(Item(_stop(task_sid="A", command_id="a2"), 0, 11))
-        lanes.put(Item(_start(task_sid="B", command_id="b1"), 0, 12))
+        lanes.put(CommandItem(_start(task_sid="A", command_id="a1"), 0, 10))
+        lanes.put(CommandItem(_stop(task_sid="A", command_id="a2"), 0, 11))
+        lanes.put(CommandItem(_start(task_sid="B", command_id="b1"), 0, 12))
         surplus = _stop(task_sid="A", command_id="a3", generation=0, stream_sid="MZ9")
-        lanes.put(Item(surplus, 0, 13))
+        lanes.put(CommandItem(surplus, 0, 13))
         await script.until(lambda: {"a1", "b1", "a3"} == set(script.begun))
         await script.let("b1")
         await script.let("a3")
@@ -710,10 +713,10 @@ async def test_a_newer_start_overtakes_even_when_it_is_over_first() -> None:
 
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         lanes = Lanes(tasks, carry_out, most=10)
-        lanes.put(Item(old, 0, 10))
+        lanes.put(CommandItem(old, 0, 10))
         await script.until(lambda: "a1" in script.begun)
         newer = _start(task_sid="A", command_id="a2", generation=2, issued_at=old.issued_at + 1)
-        lanes.put(Item(newer, 0, 11))
+        lanes.put(CommandItem(newer, 0, 11))
         await script.let("a2")
         assert lanes_of["a1"].is_overtaken(old)
         assert not lanes_of["a2"].is_overtaken(newer)
@@ -726,13 +729,13 @@ async def test_partitions_that_are_lost_leave_nothing_behind() -> None:
     script = Script()
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         lanes = Lanes(tasks, script.carry_out, most=10)
-        lanes.put(Item(_start(task_sid="A", command_id="a1"), 0, 10))
-        lanes.put(Item(_start(task_sid="B", command_id="b1"), 1, 20))
+        lanes.put(CommandItem(_start(task_sid="A", command_id="a1"), 0, 10))
+        lanes.put(CommandItem(_start(task_sid="B", command_id="b1"), 1, 20))
         await script.until(lambda: 2 == len(script.begun))
-        lanes.put(Item(_start(task_sid="C", command_id="c1"), 0, 11))
+        lanes.put(CommandItem(_start(task_sid="C", command_id="c1"), 0, 11))
         await lanes.keep({1})
         assert {1: 20} == lanes.committable()
-        lanes.put(Item(_start(task_sid="C", command_id="c1"), 0, 11))
+        lanes.put(CommandItem(_start(task_sid="C", command_id="c1"), 0, 11))
         await script.until(lambda: "c1" in script.begun)
         await script.let("b1")
         await script.let("c1")
@@ -746,12 +749,12 @@ async def test_a_rebalance_that_leaves_us_a_partition_disturbs_nothing() -> None
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         lanes = Lanes(tasks, script.carry_out, most=10)
         for offset, name in enumerate("ABC", 10):
-            lanes.put(Item(_start(task_sid=name, command_id=name), 0, offset))
+            lanes.put(CommandItem(_start(task_sid=name, command_id=name), 0, offset))
         await script.until(lambda: 3 == len(script.begun))
         await script.let("B")
         await lanes.keep({0})
         for offset, name in enumerate("ABCD", 10):
-            lanes.put(Item(_start(task_sid=name, command_id=name), 0, offset))
+            lanes.put(CommandItem(_start(task_sid=name, command_id=name), 0, offset))
         await script.until(lambda: "D" in script.begun)
         assert ["A", "B", "C", "D"] == script.begun
         assert {0: 10} == lanes.committable()

@@ -11,7 +11,7 @@ import pytest
 from agents.twilio_adapter.client import TwilioApi
 from agents.twilio_adapter.commands import Commands
 from agents.twilio_adapter.lanes import CallLane
-from agents.twilio_adapter.request_gate import Gate
+from agents.twilio_adapter.request_gate import RequestGate
 from pipeline.runtime.log_clock import machine_clock
 from pipeline.runtime.telemetry import Health
 from schemas.records import CommandAnswered, VerifyLeg
@@ -52,7 +52,7 @@ async def commands() -> AsyncIterator[tuple[TwilioDouble, Commands]]:
         TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, twilio.url, clock=time.time) as api,
         asyncio.timeout(20),
     ):
-        gate = Gate(8, health, api.check_account)
+        gate = RequestGate(8, health, api.check_account)
         yield twilio, Commands(api, gate, "wss://g.example/media", machine_clock)
 
 

@@ -9,10 +9,12 @@ from aiokafka import TopicPartition
 
 from agents.stuck_work import end_if_stuck
 from agents.twilio_adapter import client
-from agents.twilio_adapter.client import TwilioApi, TwilioError
-from agents.twilio_adapter.lanes import CallLane, Item, Lanes
+from agents.twilio_adapter.answers import TwilioError
+from agents.twilio_adapter.client import TwilioApi
+from agents.twilio_adapter.lanes import CallLane, CommandItem, Lanes
+from agents.twilio_adapter.metrics import LAG_RECORDS, LAG_SECONDS
 from agents.twilio_adapter.service import Adapter
-from agents.twilio_adapter.watch import LAG_RECORDS, LAG_SECONDS, AdapterWatch, Publishing
+from agents.twilio_adapter.watch import AdapterWatch, Publishing
 from pipeline.runtime import kafka
 from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Settings
@@ -63,15 +65,15 @@ def test_lag_and_work_that_does_not_move_are_seen(ends: dict[TopicPartition, int
                 tasks.create_task(watch.measure_lag()),
                 tasks.create_task(end_if_stuck(watch.look, health)),
             ]
-            lanes.put(Item(stop(1), 3, 20, at=4_000))
+            lanes.put(CommandItem(stop(1), 3, 20, at=4_000))
             ends[TopicPartition("stream.commands", 3)] = 23
             await asyncio.sleep(6)
             assert LAG_RECORDS._value.get() == 3
             assert LAG_SECONDS._value.get() == 5
             await asyncio.sleep(24)
             assert "wait to be read" in health.reasons["stuck"]
-            lanes.put(Item(stop(2), 3, 21, at=5_000))
-            lanes.put(Item(stop(3), 3, 22, at=6_000))
+            lanes.put(CommandItem(stop(2), 3, 21, at=5_000))
+            lanes.put(CommandItem(stop(3), 3, 22, at=6_000))
             await asyncio.sleep(6)
             assert not health.reasons
             done.set()
@@ -132,7 +134,7 @@ async def test_a_dead_letter_without_a_leader_holds_no_command_back() -> None:
     async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
         lanes = adapter._lanes = Lanes(tasks, carry_out, 100)
         adapter._take(3, Record())
-        lanes.put(Item(stop(1), 3, 8))
+        lanes.put(CommandItem(stop(1), 3, 8))
         while not carried_out:  # noqa: ASYNC110 - they have no event
             await asyncio.sleep(0)
         assert lanes.committable() == {3: 7}

@@ -8,10 +8,10 @@ from typing import Any, Self
 import pytest
 from pydantic import SecretStr
 
-from agents.twilio_adapter.client import TwilioError
+from agents.twilio_adapter.answers import TwilioError
 from cli.check_call import account, command, course
 from cli.check_call.account import CheckApi, answered
-from cli.check_call.command import Asked, Refused, explained
+from cli.check_call.command import Asked, CheckCallRefused, explained
 from cli.check_call.course import CallFailed, CheckCall
 from cli.check_call.observations import Observations
 from cli.check_call.tap import Tap
@@ -22,7 +22,7 @@ from schemas.records import GatewayAlive, HandshakeRefused
 from simulator import placed
 from simulator.media import Credentials
 from simulator.placed import BUSY, OWN_NUMBER
-from simulator.sids import Sids
+from simulator.script import Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.world import World
 
@@ -188,7 +188,7 @@ async def test_the_cost_is_stated_before_the_question(
         return "nonsense\n"
 
     monkeypatch.setattr(command, "_line", no)
-    with pytest.raises(Refused, match="no call was placed"):
+    with pytest.raises(CheckCallRefused, match="no call was placed"):
         await command._agree(Asked(TO, None, is_agreed=False, in_json=False), OWN_NUMBER)
     assert "[y/N]" in capsys.readouterr().err
 

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.dead_letters.letter import Asked, Letter, is_of
-from cli.dead_letters.retrying import NOTHING_TO_WRITE, Retry, StillBad, retry_of
-from pipeline.kinesis.messages import ARRIVED_AT_HEADER, CONNECTOR, KinesisRecord, Limits
+from cli.dead_letters.letter import Letter, LetterFilter, is_of
+from cli.dead_letters.retrying import NOTHING_TO_WRITE, LetterRetry, StillBad, retry_of
+from pipeline.kinesis.messages import ARRIVED_AT_HEADER, CONNECTOR, KinesisRecord, SizeLimits
 from pipeline.kinesis.messages import messages_of as bridged
 from pipeline.kinesis.shard_ref import Place
 from schemas.codec import decode, encode
 from schemas.records import CtiEvent, DeadLetter, DeadLetterRetried, Tick
 
-LIMITS = Limits()
+LIMITS = SizeLimits()
 PREFIX = "own."
 EVENT = b'{"id":"EV1","type":"com.example.new","source":"s"}'
 
@@ -31,7 +31,7 @@ def letter(
     return Letter((3, 14), 1_000, headers or {}, record)
 
 
-def retried(from_topic: Letter) -> Retry | StillBad:
+def retried(from_topic: Letter) -> LetterRetry | StillBad:
     """What putting it back means."""
     return retry_of(from_topic, PREFIX, LIMITS, 5_000)
 
@@ -43,7 +43,7 @@ def test_what_can_be_read_now_is_written_as_the_bridge_would(arrived_at: int) ->
     found = retried(letter(EVENT, headers=headers))
     place = Place("flex-events", 0, "shardId-3")
     expected = bridged(place, KinesisRecord("17", arrived_at, EVENT), LIMITS, 5_000)
-    assert isinstance(found, Retry)
+    assert isinstance(found, LetterRetry)
     assert [(message, None) for message in expected] == [
         (put.message, put.partition) for put in found.puts
     ]
@@ -52,7 +52,7 @@ def test_what_can_be_read_now_is_written_as_the_bridge_would(arrived_at: int) ->
 def test_without_the_header_it_arrived_when_it_was_given_up() -> None:
     """Letters of before have no arrival time: the bridge gave them up as soon as they came."""
     found = retried(letter(EVENT))
-    assert isinstance(found, Retry)
+    assert isinstance(found, LetterRetry)
     event: CtiEvent = decode(found.puts[0].message.value)
     assert ("EV1", 900, "17") == (event.event_id, event.arrived_at, event.sequence_number)
 
@@ -69,14 +69,14 @@ def test_a_test_event_says_nothing() -> None:
     """It is put back with nothing to write."""
     test_event = b'{"id":"EVt","type":"com.twilio.eventstreams.test-event","data":{}}'
     found = retried(letter(test_event))
-    assert isinstance(found, Retry)
+    assert isinstance(found, LetterRetry)
     assert NOTHING_TO_WRITE == found.outcome
 
 
 def test_of_an_array_the_bad_ones_are_dead_letters_of_their_own() -> None:
     """The readable ones are events; each other is a dead letter."""
     found = retried(letter(orjson.dumps([orjson.loads(EVENT), 7])))
-    assert isinstance(found, Retry)
+    assert isinstance(found, LetterRetry)
     assert ["cti.events", "cti.dead-letters"] == [put.message.topic for put in found.puts]
 
 
@@ -85,7 +85,7 @@ def test_what_came_from_a_topic_goes_back_as_it_was() -> None:
     value = encode(CtiEvent("EV1", "s", "t", 1, 2, "WT1", None, "{}", "k", "shard", "1"))
     where: dict[str, Any] = {"origin": "own.cti.events", "part": "7", "position": "3"}
     found = retried(letter(value, "flexcapture-tracker", **where))
-    assert isinstance(found, Retry)
+    assert isinstance(found, LetterRetry)
     (put,) = found.puts
     assert ("cti.events", 7) == (put.message.topic, put.partition)
     assert (b"WT1", value) == (put.message.key, put.message.value)
@@ -121,8 +121,8 @@ def test_a_mark_is_of_the_letter_that_lay_there_then() -> None:
 def test_those_asked_for_are_in_order_of_time(times: list[int], since: int) -> None:
     """Oldest first, none before `since`."""
     letters = [Letter((0, n), at, {}, letter(EVENT).record) for n, at in enumerate(times)]
-    found = Asked(since=since).of(letters)
+    found = LetterFilter(since=since).of(letters)
     assert sorted(at for at in times if at >= since) == [each.at for each in found]
-    assert () == Asked(reason="other").of(letters)
-    assert () == Asked(task_sid="WT1").of(letters)
-    assert {0} >= {each.id[1] for each in Asked(ids=[(0, 0)]).of(letters)}
+    assert () == LetterFilter(reason="other").of(letters)
+    assert () == LetterFilter(task_sid="WT1").of(letters)
+    assert {0} >= {each.id[1] for each in LetterFilter(ids=[(0, 0)]).of(letters)}

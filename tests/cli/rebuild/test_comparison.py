@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.tracker import TrackerCore
-from cli.rebuild.comparison import Folding, Published, Verdict, compared, is_within, rebuilt
+from cli.rebuild.comparison import Folding, Published, TableVerdict, compared, is_within, rebuilt
 from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, MARKED_MS, Kept
 from pipeline.calls.merge import LONGEST_MS
 from schemas.codec import encode
@@ -80,7 +80,7 @@ def test_a_stopped_tracker_has_the_same_state(
     assert doubt is None
     assert (tracker.state and encode(tracker.state)) == (state and encode(state))
     table = tracker.state and encode(tracker.state)
-    assert Verdict.SAME is compared(KEY, table, told, state, now)
+    assert TableVerdict.SAME is compared(KEY, table, told, state, now)
 
 
 @settings(max_examples=examples(80), deadline=None)
@@ -101,7 +101,7 @@ def test_a_killed_tracker_goes_on_without_going_back(
     assert doubt is None
     assert is_within(tracker.state, state)
     verdict = compared(KEY, table, told, state, T0 + len(events))
-    assert verdict in (Verdict.SAME, Verdict.BEHIND)
+    assert verdict in (TableVerdict.SAME, TableVerdict.BEHIND)
     again = Tracker()
     again.state = state
     for event, at in came[committed:]:
@@ -167,7 +167,7 @@ def test_time_goes_on_while_nobody_runs() -> None:
     later = T0 + FORGOTTEN_AFTER_MS + 60_000
     told, state, _ = made(events, len(events), tracker, later)
     assert isinstance(state, ForgottenCall)
-    assert Verdict.SAME is compared(KEY, table, told, state, later)
+    assert TableVerdict.SAME is compared(KEY, table, told, state, later)
     assert made(events, len(events), tracker, later + MARKED_MS)[1] is None
     going_on = Tracker()
     for event, at in events[:-1]:
@@ -186,9 +186,11 @@ def test_what_is_wrong_in_a_table_is_seen() -> None:
     told, wanted, _ = made(events, len(events), tracker, T0)
     assert isinstance(wanted, Call)
     earlier, (other, _) = tracker.published[0][0], tracker.published[1]
-    assert Verdict.MISSING is compared(KEY, None, told, wanted, T0)
-    assert Verdict.OTHER is compared(KEY, b"\x00", told, wanted, T0)
-    assert Verdict.OTHER is compared(KEY, encode(earlier), told, wanted, T0)
-    assert Verdict.OTHER is compared(KEY, encode(replace(wanted, revision=1)), told, wanted, T0)
-    assert Verdict.EXTRA is compared(b"\xff", encode(other), None, None, T0)
-    assert Verdict.EXTRA is compared(KEY, encode(wanted), None, None, T0)
+    assert TableVerdict.MISSING is compared(KEY, None, told, wanted, T0)
+    assert TableVerdict.OTHER is compared(KEY, b"\x00", told, wanted, T0)
+    assert TableVerdict.OTHER is compared(KEY, encode(earlier), told, wanted, T0)
+    assert TableVerdict.OTHER is compared(
+        KEY, encode(replace(wanted, revision=1)), told, wanted, T0
+    )
+    assert TableVerdict.EXTRA is compared(b"\xff", encode(other), None, None, T0)
+    assert TableVerdict.EXTRA is compared(KEY, encode(wanted), None, None, T0)

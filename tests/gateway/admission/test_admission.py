@@ -5,7 +5,7 @@ import os
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admission.admission import Admission, Entrance, Refused, UsedTickets
+from gateway.admission.admission import Admission, Entrance, HandshakeDenied, UsedTickets
 from gateway.admission.signature import Verdict, signature
 from pipeline.log_time import Measurement, OffsetEstimate
 from pipeline.twilio.tickets import issued, verified
@@ -27,13 +27,13 @@ class Clock:
 
 def handshake(
     entrance: Entrance, segment: str, *, token: str = TOKEN, url: str = URL, full: bool = False
-) -> Admission | Refused:
+) -> Admission | HandshakeDenied:
     """A handshake that Twilio signed, with this token for this URL."""
     tail = f"/{segment}" if segment else ""
     return entrance.judge(f"/media{tail}", [signature(token, url + tail)], full=full)
 
 
-def verdict(judged: Admission | Refused) -> Verdict:
+def verdict(judged: Admission | HandshakeDenied) -> Verdict:
     return Verdict.ACCEPTED if isinstance(judged, Admission) else judged.verdict
 
 
@@ -68,9 +68,11 @@ def test_a_ticket_opens_one_socket_within_a_minute(tmp_path):
 def test_what_is_no_ticket_opens_nothing():
     """Though Twilio signed it."""
     entrance = Entrance([TOKEN], URL, UsedTickets(None), ticket_secrets=[TOKEN], clock=Clock())
-    assert Refused(Verdict.NO_TICKET) == handshake(entrance, "")
-    assert Refused(Verdict.TICKET_FORGED) == handshake(entrance, "something")
-    assert Refused(Verdict.WRONG_SIGNATURE) == entrance.judge("/media/x", [signature(TOKEN, URL)])
+    assert HandshakeDenied(Verdict.NO_TICKET) == handshake(entrance, "")
+    assert HandshakeDenied(Verdict.TICKET_FORGED) == handshake(entrance, "something")
+    assert HandshakeDenied(Verdict.WRONG_SIGNATURE) == entrance.judge(
+        "/media/x", [signature(TOKEN, URL)]
+    )
 
 
 def test_a_refusal_says_which_setting_is_wrong():
@@ -80,19 +82,19 @@ def test_a_refusal_says_which_setting_is_wrong():
     text, foreign = ticket(clock), ticket(clock, token="another token")
     genuine = verified([TOKEN], text)
     assert genuine is not None
-    assert Refused(Verdict.WRONG_TOKEN) == handshake(here, foreign, token="another token")
+    assert HandshakeDenied(Verdict.WRONG_TOKEN) == handshake(here, foreign, token="another token")
     elsewhere = "wss://elsewhere.example.com/media"
-    assert Refused(Verdict.WRONG_URL, genuine) == handshake(here, text, url=elsewhere)
+    assert HandshakeDenied(Verdict.WRONG_URL, genuine) == handshake(here, text, url=elsewhere)
     other_path = here.judge(f"/other/{text}", [signature(TOKEN, f"wss://h/other/{text}")])
-    assert Refused(Verdict.WRONG_URL, genuine) == other_path
-    assert Refused(Verdict.WRONG_PATH) == here.judge("/other/x", ["signed"])
-    assert Refused(Verdict.UNSIGNED, genuine) == here.judge(f"/media/{text}", [])
-    assert Refused(Verdict.UNSIGNED) == here.judge("/media/x", [])
+    assert HandshakeDenied(Verdict.WRONG_URL, genuine) == other_path
+    assert HandshakeDenied(Verdict.WRONG_PATH) == here.judge("/other/x", ["signed"])
+    assert HandshakeDenied(Verdict.UNSIGNED, genuine) == here.judge(f"/media/{text}", [])
+    assert HandshakeDenied(Verdict.UNSIGNED) == here.judge("/media/x", [])
     issued_at = clock.now
     clock.now = genuine.expires_at + 5.0
-    assert Refused(Verdict.TICKET_EXPIRED, genuine, 5.0) == handshake(here, text)
+    assert HandshakeDenied(Verdict.TICKET_EXPIRED, genuine, 5.0) == handshake(here, text)
     clock.now = genuine.expires_at - 200.0
-    assert Refused(Verdict.TICKET_AHEAD, genuine, -20.0) == handshake(here, text)
+    assert HandshakeDenied(Verdict.TICKET_AHEAD, genuine, -20.0) == handshake(here, text)
     clock.now = issued_at
     assert Verdict.ACCEPTED is verdict(handshake(here, text)), "no refusal used it up"
 
@@ -103,7 +105,7 @@ def test_a_refusal_names_the_form_of_the_url_that_was_signed():
     entrance = Entrance([TOKEN], URL, UsedTickets(None), ticket_secrets=[TOKEN], clock=clock)
     text = ticket(clock)
     refused = handshake(entrance, text, url=form)
-    assert Refused(Verdict.WRONG_URL, verified([TOKEN], text), signed_form=form) == refused
+    assert HandshakeDenied(Verdict.WRONG_URL, verified([TOKEN], text), signed_form=form) == refused
     tolerant = Entrance(
         [TOKEN], URL, UsedTickets(None), ticket_secrets=[TOKEN], signed_url=form, clock=clock
     )
@@ -116,8 +118,10 @@ def test_without_room_a_ticket_is_not_used_up():
     clock = Clock()
     entrance = Entrance([TOKEN], URL, UsedTickets(None), ticket_secrets=[TOKEN], clock=clock)
     text = ticket(clock)
-    assert Refused(Verdict.FULL, verified([TOKEN], text)) == handshake(entrance, text, full=True)
-    assert Refused(Verdict.UNSIGNED) == entrance.judge("/media/x", [], full=True)
+    assert HandshakeDenied(Verdict.FULL, verified([TOKEN], text)) == handshake(
+        entrance, text, full=True
+    )
+    assert HandshakeDenied(Verdict.UNSIGNED) == entrance.judge("/media/x", [], full=True)
     assert Verdict.ACCEPTED is verdict(handshake(entrance, text))
 
 
@@ -132,7 +136,7 @@ def test_the_bare_url_is_an_option():
         clock=Clock(),
     )
     assert Admission(None) == handshake(entrance, "")
-    assert Refused(Verdict.TICKET_FORGED) == handshake(entrance, "something")
+    assert HandshakeDenied(Verdict.TICKET_FORGED) == handshake(entrance, "something")
 
 
 def test_used_tickets_are_forgotten_when_they_are_worth_nothing(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.admission.decisions import RecordingDecisions
 from gateway.decision_reader import DecisionFollower
-from gateway.sessions import Session
+from gateway.sessions import MediaSession
 from pipeline.runtime.settings import Settings
 from schemas.codec import encode
 from schemas.records import GatewayAlive, GatewayStarted, RecordingDecided
@@ -28,7 +28,7 @@ class Record:
 
 def follower(replaced_by: list[int]) -> DecisionFollower:
     """Of the gateway with epoch 100."""
-    decisions: RecordingDecisions[Session] = RecordingDecisions()
+    decisions: RecordingDecisions[MediaSession] = RecordingDecisions()
     return DecisionFollower(Settings(), decisions, STARTED, lambda: 1, replaced_by.append)
 
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.admission.admission import Admission, Refused
+from gateway.admission.admission import Admission, HandshakeDenied
 from gateway.admission.refusals import MAX_REPORTS, REMEDIES, Refusals
 from gateway.admission.signature import Verdict
 from gateway.publishing.publisher import Publisher
@@ -20,7 +20,11 @@ TICKET = Ticket("AC1", "CA1", "WT1", 3, 1_700_000_060, "00")
 def test_a_stranger_is_no_reason_to_warn():
     """Anyone can knock without a signature."""
     refusals = Refusals()
-    for verdict in (Verdict.UNSIGNED, Verdict.WRONG_PATH, Verdict.NO_TICKET):
+    for verdict in (
+        Verdict.UNSIGNED,
+        Verdict.WRONG_PATH,
+        Verdict.NO_TICKET,
+    ):
         refusals.refused(verdict, 10.0, genuine=False)
     assert refusals.warning(10.0) is None
 
@@ -90,8 +94,8 @@ def test_a_refused_handshake_with_a_genuine_ticket_is_published_for_its_task():
     """With leg, generation and reason; one without is not."""
     events = FakeEvents()
     reports = reports_on(events)
-    reports.refused(Refused(Verdict.WRONG_SIGNATURE))
-    reports.refused(Refused(Verdict.TICKET_EXPIRED, TICKET, 12.5))
+    reports.refused(HandshakeDenied(Verdict.WRONG_SIGNATURE))
+    reports.refused(HandshakeDenied(Verdict.TICKET_EXPIRED, TICKET, 12.5))
     record = HandshakeRefused("WT1", "CA1", 3, "gateway-0", 7, 5, "ticket-expired")
     assert [("stream.events", b"WT1", record)] == events.records
 
@@ -101,7 +105,7 @@ def test_reports_are_bounded():
     events = FakeEvents()
     reports = reports_on(events)
     for _ in range(5 * MAX_REPORTS):
-        reports.refused(Refused(Verdict.TICKET_USED, TICKET))
+        reports.refused(HandshakeDenied(Verdict.TICKET_USED, TICKET))
     assert MAX_REPORTS <= len(events.records) <= 2 * MAX_REPORTS
     refusals = Refusals()
     assert MAX_REPORTS == sum(refusals.may_report(50.5) for _ in range(500))
@@ -111,7 +115,7 @@ def test_reports_are_bounded():
 def test_the_warning_is_shown_and_the_next_accepted_handshake_clears_it():
     """The process stays healthy all the while."""
     health, reports = Health(), reports_on(FakeEvents())
-    reports.refused(Refused(Verdict.WRONG_TOKEN))
+    reports.refused(HandshakeDenied(Verdict.WRONG_TOKEN))
     reports.show(health)
     assert "wrong-token" in health.warnings["handshakes"]
     assert {} == health.reasons

@@ -12,7 +12,8 @@ from gateway.media.observation import (
     PING_EVERY_MS,
     StreamObserver,
 )
-from gateway.media.protocol import CloseSocket, MediaSocket, State
+from gateway.media.protocol import CloseSocket, MediaSocket
+from gateway.media.socket_state import SocketState
 from pipeline.twilio.check_tasks import check_task_sid
 from pipeline.twilio.tickets import Ticket
 from schemas.codec import decode, encode
@@ -96,4 +97,4 @@ def test_only_a_ticket_opens_the_media_stream_of_a_test_call():
     ticket = Ticket(ACCOUNT, CALL, TEST, 1, 60, "00")
     allowed = MediaSocket("g", 1, ACCOUNT, 0, ticket=ticket)
     allowed.receive([_start(TEST)], 1)
-    assert State.RUNNING is allowed.state
+    assert SocketState.RUNNING is allowed.state

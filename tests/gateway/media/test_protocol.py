@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.media.protocol import CloseSocket, MediaSocket, SendPing, State
+from gateway.media.protocol import CloseSocket, MediaSocket, SendPing
+from gateway.media.socket_state import SocketState
 from pipeline.media.batch import frames
 from pipeline.twilio.tickets import Ticket
 from schemas.records import MediaBatch, MediaStreamClosed, MediaStreamOpened, Run
@@ -42,7 +43,7 @@ def test_a_whole_stream():
     assert [MediaStreamOpened(STREAM, CALL, TASK, "fc-1", 2, "gateway-0", 7, T0)] == list(
         protocol.receive([start()], T0)
     )
-    assert State.RUNNING is protocol.state
+    assert SocketState.RUNNING is protocol.state
     for number in range(3):
         frame = media("inbound", str(119 + 20 * number), bytes([number]) * 160, str(4 + number))
         assert [] == list(protocol.receive([frame], T0 + 20 * number))
@@ -74,7 +75,7 @@ def test_what_is_no_stream_of_ours_is_closed_with_1008(messages, reason):
     protocol = fresh()
     outputs = [output for text in messages for output in protocol.receive([text], T0)]
     assert [CloseSocket(1008, reason)] == outputs
-    assert State.DONE is protocol.state
+    assert SocketState.DONE is protocol.state
     assert [] == list(protocol.lost(T0, "dropped", ""))
 
 
@@ -206,7 +207,7 @@ def test_a_silent_stream_stays_while_there_are_signs_of_life(sign):
             protocol.heard(start_at + 5_950)
         else:
             protocol.receive([texts[sign]], start_at + 5_950)
-    assert State.RUNNING is protocol.state
+    assert SocketState.RUNNING is protocol.state
     protocol.receive([media("inbound", "120000", bytes(160))], T0 + 120_000)
     assert 120_000 == list(frames(protocol.lost(T0 + 120_000, "dropped", "")[0]))[-1].timestamp
 

@@ -147,9 +147,9 @@ async def test_what_kafka_does_not_take_goes_to_disk_and_follows_in_order(tmp_pa
     spills = Spills(tmp_path, 10**6)
     async with writing(producer, limit=2_000, spills=spills) as publisher:
         for at in range(1_000):
-            await until(lambda: publisher.buffered < 1_500)
+            await until(lambda: publisher._lanes.room.used < 1_500)
             assert publisher.publish("ticks", None, Tick(at), droppable=True)
-        assert publisher.buffered < 2_000 < spills.size
+        assert publisher._lanes.room.used < 2_000 < spills.size
         takes = True
         assert await publisher.flushed(20)
         await until(lambda: not spills.size)
@@ -270,7 +270,7 @@ async def test_another_record_that_kafka_refuses_for_good_is_dropped():
         for number in range(5):
             publisher.publish("t", b"k", Tick(number))
         assert await publisher.flushed(5)
-        assert 0 == publisher.buffered
+        assert 0 == publisher._lanes.room.used
     assert [2] == second.sent
     assert [3, 4] == third.sent
 

@@ -4,8 +4,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from gateway.publishing.room import Room
-from gateway.publishing.send_queue import Item, Outbox
+from gateway.publishing.send_queue import Item, Room, SendQueue
 from tests.examples import examples
 
 
@@ -16,7 +15,7 @@ class OutboxMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.room = Room(100)
-        self.outbox = Outbox(self.room)
+        self.outbox = SendQueue(self.room)
         self.sizes: dict[int, int] = {}
         self.waiting: list[int] = []
         self.in_flight: list[int] = []

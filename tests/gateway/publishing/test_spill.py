@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.publishing import spill as spill_module
-from gateway.publishing.room import Room
-from gateway.publishing.send_queue import Item
+from gateway.publishing.send_queue import Item, Room
 from gateway.publishing.spill import Spill, SpillInUse, Spills
 from pipeline.runtime.kafka import partition_of
 from tests.examples import examples
@@ -179,7 +178,7 @@ def test_a_write_that_fails_leaves_nothing_half_done(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(spill_module, "_write_all", full)
+        patch.setattr(spill_module, "write_all", full)
         with pytest.raises(OSError, match="No space"):
             spill.write([second])
     spill.write([second])

@@ -1,5 +1,6 @@
 """A WebSocket's bytes, sent by websockets' own client protocol, cut as the network likes."""
 
+import http
 from itertools import pairwise
 
 import pytest
@@ -12,7 +13,8 @@ from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
 from gateway.sockets.frames import plain_texts
-from gateway.sockets.websocket import MAX_MESSAGE_BYTES, Phase, WebSocket
+from gateway.sockets.websocket import MAX_MESSAGE_BYTES, PHASE_TRANSITIONS, Phase, WebSocket
+from pipeline.transitions import may_follow
 from tests.examples import examples
 
 
@@ -36,6 +38,40 @@ def cut(data: bytes, places: list[float]) -> list[bytes]:
     """The data in pieces."""
     at = sorted({round(place * len(data)) for place in places} | {0, len(data)})
     return [data[a:b] for a, b in pairwise(at)]
+
+
+REQUEST = (
+    b"GET /media HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+PIECES = st.sampled_from([REQUEST, b"GET / HTTP/1.1\r\n\r\n", b"\x89\x80abcd", b"\x88\x80abcd"])
+
+
+@given(st.lists(PIECES | st.binary(max_size=20), max_size=6), st.booleans())
+def test_each_transition_is_in_the_table(pieces: list[bytes], is_refused: bool) -> None:
+    """Whatever bytes come, and whether the request is accepted or not."""
+    websocket = WebSocket()
+    passed = [None, websocket.phase]
+    for piece in pieces:
+        websocket.receive(piece)
+        passed.append(websocket.phase)
+        if websocket.request is not None and websocket.phase is Phase.HANDSHAKE:
+            refusal = (http.HTTPStatus.NOT_FOUND, "") if is_refused else None
+            websocket.answer(refusal)
+            passed.append(websocket.phase)
+    assert all(may_follow(PHASE_TRANSITIONS, a, b) for a, b in pairwise(passed) if b is not None)
+
+
+def test_each_row_of_the_table_happens() -> None:
+    """It has none that a WebSocket never makes."""
+    refused, (websocket, client) = WebSocket(), opened()
+    made = {(None, refused.phase), (refused.phase, websocket.phase)}
+    refused.receive(b"\x00\r\n\r\n")
+    made.add((Phase.HANDSHAKE, refused.phase))
+    client.send_close(1000)
+    websocket.receive(b"".join(client.data_to_send()))
+    made.add((Phase.OPEN, websocket.phase))
+    assert {(t.before, t.after) for t in PHASE_TRANSITIONS} == made
 
 
 texts = st.text(max_size=40) | st.integers(0, 70_000).map(lambda n: "x" * min(n, 65_536))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import make_url
 
 from infra.supervisor.fork_server import ForkServer
-from infra.supervisor.plan import Plan, port_names, reachable
+from infra.supervisor.plan import ProcessPlan, port_names, reachable
 from pipeline.runtime.settings import Role, Settings
 
 HOME = {"PATH": "/bin", "FLEXCAPTURE_KAFKA_SECURITY_PROTOCOL": "SSL"}
@@ -19,14 +19,14 @@ FORKED = ForkServer("cli.role_server")
 COUNTS = st.dictionaries(st.sampled_from(list(Role)), st.integers(1, 4))
 
 
-def plan(environment: dict[str, str] | None = None, **settings: Any) -> Plan:
+def plan(environment: dict[str, str] | None = None, **settings: Any) -> ProcessPlan:
     """A plan in /state with ports from 1000 on."""
     made = Settings(**settings)
     ports = {name: 1000 + number for number, name in enumerate(port_names(made))}
-    return Plan(made, Path("/state"), ports, "token", environment or HOME)
+    return ProcessPlan(made, Path("/state"), ports, "token", environment or HOME)
 
 
-def environment_of(made: Plan, name: str) -> dict[str, str]:
+def environment_of(made: ProcessPlan, name: str) -> dict[str, str]:
     """The environment of the process called ROLE-N."""
     [program] = [p for p in made.programs(FORKED) if p.name == name]
     return dict(program.environment)

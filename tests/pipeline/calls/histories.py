@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from pipeline.calls.cloud_events import Readable, classify
+from pipeline.calls.cloud_events import Readable, elements
 from schemas.records import CtiEvent
 
 T0 = 1_790_000_000_000
@@ -67,7 +67,7 @@ def leg_sid(name: str) -> str:
 
 def event(body: dict[str, Any], arrived_at: int) -> CtiEvent:
     """The record that the bridge makes of a CloudEvent."""
-    [element] = classify(json.dumps(body).encode())
+    [element] = elements(json.dumps(body).encode())
     assert isinstance(element, Readable), element
     return CtiEvent(
         event_id=element.event_id,

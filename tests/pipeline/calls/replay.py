@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.calls.aliases import learned
-from pipeline.calls.cloud_events import Readable, classify
+from pipeline.calls.cloud_events import Readable, elements
 from pipeline.calls.merge import Folded, fold
 from pipeline.calls.view import CallView, view
 from pipeline.policy.decide import Decision, decide
@@ -18,7 +18,7 @@ from tests.system.model.verdicts import ListVersion
 
 def record(event: dict[str, Any], arrived_at: int) -> CtiEvent:
     """The record that the bridge makes of a CloudEvent."""
-    [element] = classify(json.dumps(event).encode())
+    [element] = elements(json.dumps(event).encode())
     assert isinstance(element, Readable), element
     return CtiEvent(
         event_id=element.event_id,

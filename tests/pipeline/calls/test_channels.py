@@ -6,15 +6,18 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from agents.other_channels import FURTHER, IGNORED_CALLS, MAX_CHANNELS, OtherChannels
+from agents.metrics import IGNORED_CALLS
+from agents.other_channels import FURTHER, MAX_CHANNELS, OtherChannels
 from agents.tracker import TrackerCore
+from agents.tracker_metrics import TrackerMetrics
 from cli.rebuild.comparison import Folding
 from pipeline.calls.channels import VOICE_CHANNELS
-from pipeline.calls.view import ACTIVE, IGNORED, view
+from pipeline.calls.view import view
 from pipeline.policy.decide import decide
 from pipeline.policy.monitored_list import PolicyHistory
 from schemas.codec import decode, encode
 from schemas.records import Call, RecordingPolicy
+from schemas.states import CallState
 from tests.pipeline.calls.histories import CUSTOMER_LEG, TASK, Story
 
 EVERYBODY = PolicyHistory.of([RecordingPolicy(1, 0, 0, ("*",), True, True)])
@@ -33,9 +36,11 @@ def story(channel: str | None, attributes: dict[str, Any]) -> Story:
 def tracked(found: Story, channels: frozenset[str], reported: list[str] | None = None) -> Call:
     """The call after its events; `reported`: takes the channels that are reported."""
     noted = [] if reported is None else reported
-    core, state = TrackerCore(channels, noted.append), None
+    core, metrics, state = TrackerCore(channels), TrackerMetrics(noted.append), None
     for event in found.events:
-        state = core.on_record(TASK, state, event, event.arrived_at).state
+        step = core.on_record(TASK, state, event, event.arrived_at)
+        metrics.observe(TASK, state, event, step, event.arrived_at)
+        state = step.state
     assert isinstance(state, Call)
     return state
 
@@ -61,7 +66,7 @@ def test_a_call_is_a_task_of_a_voice_channel(
 ) -> None:
     """What the tracker decides, every later reader of the record sees and decides by."""
     call = decode(encode(tracked(story(channel, CALL), frozenset(channels))))
-    assert (ACTIVE if is_call else IGNORED) == call.state == view(call).state
+    assert (CallState.ACTIVE if is_call else CallState.IGNORED) == call.state == view(call).state
     decision = decide(view(call), EVERYBODY, call.latest_event_at)
     assert is_call == decision.record
 
@@ -100,7 +105,7 @@ def test_a_call_in_another_channel_is_reported_once(
     reported: list[str] = []
     tracked(story("custom1", attributes).task("updated", 2_000), VOICE_CHANNELS, reported)
     assert ["custom1"] * is_reported == reported
-    assert tracked(story("voice", attributes), VOICE_CHANNELS, reported).state != IGNORED
+    assert tracked(story("voice", attributes), VOICE_CHANNELS, reported).state != CallState.IGNORED
     assert ["custom1"] * is_reported == reported
 
 
@@ -135,4 +140,4 @@ def test_a_rebuilt_state_knows_the_channels() -> None:
     for event in found.events:
         folding.take(TASK.encode(), encode(event), event.arrived_at)
     assert tracked(found, channels) == folding.states[TASK] == folding.ahead().states[TASK]
-    assert ACTIVE == tracked(found, channels).state
+    assert CallState.ACTIVE == tracked(found, channels).state

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.calls.cloud_events import Readable, Swallowed, Unreadable, classify
+from pipeline.calls.cloud_events import Readable, Swallowed, UnreadableEvent, elements
 
 TASK = "WT" + "0123456789abcdef" * 2
 CALL = "CA" + "0123456789ABCDEF" * 2
@@ -24,16 +24,16 @@ def raw(**fields: Any) -> bytes:
 def test_a_task_event_is_keyed_by_its_task() -> None:
     """Its body is the whole event, as it came."""
     data = raw(time="2026-11-23T06:37:00.123Z", data={"payload": {"task_sid": TASK}})
-    assert [
-        Readable("EV1", "/x", CREATED, 1_795_415_820_123, TASK, None, data.decode())
-    ] == classify(data)
+    assert [Readable("EV1", "/x", CREATED, 1_795_415_820_123, TASK, None, data.decode())] == list(
+        elements(data)
+    )
 
 
 def test_a_callback_is_keyed_by_the_conferences_name() -> None:
     """Flex names the conference by the task's SID, in any case of its digits."""
     name = "WT" + TASK[2:].upper()
     parameters = {"FriendlyName": name, "CallSid": CALL}
-    [event] = classify(raw(type=JOINED, data={"request": {"parameters": parameters}}))
+    [event] = elements(raw(type=JOINED, data={"request": {"parameters": parameters}}))
     assert isinstance(event, Readable)
     assert (name, name, CALL) == (event.key, event.task_sid, event.call_sid)
 
@@ -41,8 +41,8 @@ def test_a_callback_is_keyed_by_the_conferences_name() -> None:
 def test_a_callback_of_no_task_is_keyed_by_its_call_else_its_source() -> None:
     """A conference may have another name."""
     named = {"FriendlyName": "my conference", "CallSid": CALL}
-    [event] = classify(raw(type=JOINED, data={"request": {"parameters": named}}))
-    [bare] = classify(raw(type=JOINED, data={"request": {"parameters": {}}}))
+    [event] = elements(raw(type=JOINED, data={"request": {"parameters": named}}))
+    [bare] = elements(raw(type=JOINED, data={"request": {"parameters": {}}}))
     assert isinstance(event, Readable)
     assert isinstance(bare, Readable)
     assert (CALL, "/x") == (event.key, bare.key)
@@ -52,7 +52,7 @@ def test_a_callback_of_a_media_stream_is_keyed_by_its_call() -> None:
     """It names no task, though the stream's name may hold one: its task is for the resolver."""
     parameters = {"CallSid": CALL, "StreamSid": "MZ1", "StreamName": f"{TASK}.{CALL}.1"}
     kind = "com.twilio.voice.status-callback.stream.updated"
-    [event] = classify(raw(type=kind, data={"request": {"parameters": parameters}}))
+    [event] = elements(raw(type=kind, data={"request": {"parameters": parameters}}))
     assert isinstance(event, Readable)
     assert (CALL, None, CALL) == (event.key, event.task_sid, event.call_sid)
 
@@ -60,28 +60,32 @@ def test_a_callback_of_a_media_stream_is_keyed_by_its_call() -> None:
 def test_voice_insights_are_keyed_by_their_call() -> None:
     """They name it without a callback's parameters; what is no call SID names none."""
     summary = "com.twilio.voice.insights.call-summary.complete"
-    events = [classify(raw(type=summary, data={"call_sid": sid}))[0] for sid in (CALL, "other", 7)]
+    events = [
+        element
+        for sid in (CALL, "other", 7)
+        for element in elements(raw(type=summary, data={"call_sid": sid}))
+    ]
     assert [CALL, "/x", "/x"] == [e.key for e in events if isinstance(e, Readable)]
 
 
 def test_the_test_event_is_swallowed() -> None:
     """It says nothing of any call."""
     data = raw(type="com.twilio.eventstreams.test-event", data={"test_id": "1"})
-    assert [Swallowed("EV1")] == classify(data)
+    assert [Swallowed("EV1")] == list(elements(data))
 
 
 def test_an_array_gives_its_elements_in_order() -> None:
     """Webhooks post arrays; rubbish among them spoils only itself."""
     good = json.loads(raw(data={"payload": {"task_sid": TASK}}))
-    kinds = [type(element) for element in classify(json.dumps([good, 7, good]).encode())]
-    assert [Readable, Unreadable, Readable] == kinds
+    kinds = [type(element) for element in elements(json.dumps([good, 7, good]).encode())]
+    assert [Readable, UnreadableEvent, Readable] == kinds
 
 
 @pytest.mark.parametrize("event_type", ["com.twilio.taskrouter.task.painted", "org.other.thing"])
 @pytest.mark.parametrize("data", [None, 5, {"payload": 3}, {"request": []}])
 def test_unknown_types_are_readable_whatever_they_hold(event_type: str, data: Any) -> None:
     """They are published, ignored and counted."""
-    [event] = classify(raw(type=event_type, data=data))
+    [event] = elements(raw(type=event_type, data=data))
     assert isinstance(event, Readable)
     assert "/x" == event.key
 
@@ -113,15 +117,15 @@ def test_unknown_types_are_readable_whatever_they_hold(event_type: str, data: An
 )
 def test_rubbish_is_unreadable_with_its_reason(data: bytes, reason: str) -> None:
     """And keeps its bytes."""
-    [element] = classify(data)
-    assert isinstance(element, Unreadable)
+    [element] = elements(data)
+    assert isinstance(element, UnreadableEvent)
     assert (reason, data) == (element.reason, element.original)
 
 
 @pytest.mark.parametrize("time", [None, 7, "soon", [], "9999-12-31T23:59:59Z"])
 def test_an_odd_time_is_none(time: Any) -> None:
     """The time may be missing or odd."""
-    [event] = classify(raw(time=time, data={"payload": {"task_sid": TASK}}))
+    [event] = elements(raw(time=time, data={"payload": {"task_sid": TASK}}))
     assert isinstance(event, Readable)
     assert event.time in (None, 7_000)
 
@@ -138,5 +142,5 @@ JSON = st.recursive(
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_nothing_ever_fails(data: bytes) -> None:
     """Whatever the bytes, each element is one of the three."""
-    for element in classify(data):
-        assert isinstance(element, Readable | Swallowed | Unreadable)
+    for element in elements(data):
+        assert isinstance(element, Readable | Swallowed | UnreadableEvent)

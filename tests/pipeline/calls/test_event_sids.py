@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.calls.cloud_events import Readable, Unreadable, classify
+from pipeline.calls.cloud_events import Readable, UnreadableEvent, elements
 from pipeline.calls.events import Silent, delta
 from pipeline.calls.merge import Folded, fold
-from pipeline.kinesis.messages import KinesisRecord, Limits, messages_of
+from pipeline.kinesis.messages import KinesisRecord, SizeLimits, messages_of
 from pipeline.kinesis.shard_ref import Place
 from pipeline.twilio.sids import SidKind
 from schemas.records import Call
@@ -100,8 +100,8 @@ def test_a_callback_of_no_party_says_nothing(hostile: str) -> None:
 @pytest.mark.parametrize("hostile", ["WT1", f"{TASK}/../x", TASK[:-1], f" {TASK}"])
 def test_an_event_of_no_task_is_unreadable_and_counted(hostile: str) -> None:
     """As one without a task SID is."""
-    [element] = classify(_created(task_sid=hostile))
-    assert isinstance(element, Unreadable)
+    [element] = elements(_created(task_sid=hostile))
+    assert isinstance(element, UnreadableEvent)
     assert ("missing-field", (SidKind.TASK,)) == (element.reason, element.invalid_sids)
 
 
@@ -117,7 +117,7 @@ def test_keys_stay_as_they_are() -> None:
             "type": kind,
             "data": {"request": {"parameters": parameters}},
         }
-        [element] = classify(json.dumps(body).encode())
+        [element] = elements(json.dumps(body).encode())
         assert isinstance(element, Readable)
         keys.append(element.key)
     assert [CUSTOMER_LEG, "/x"] == keys
@@ -128,14 +128,14 @@ def test_the_bridge_is_told_what_to_count() -> None:
     place = Place("flex-events", 0, "shardId-0")
     events = [_created(task_attributes=json.dumps({"call_sid": "x"})), _created(task_sid="WT1")]
     record = KinesisRecord("1", 1, b"[" + b",".join(events) + b"]")
-    found = messages_of(place, record, Limits(), 1)
+    found = messages_of(place, record, SizeLimits(), 1)
 
     assert [(SidKind.CALL,), (SidKind.TASK,)] == [message.invalid_sids for message in found]
 
 
 def invalid_in(attributes: dict[str, Any]) -> tuple[SidKind, ...]:
     """What is reported of an event with these task attributes."""
-    [element] = classify(_created(task_attributes=json.dumps(attributes)))
+    [element] = elements(_created(task_attributes=json.dumps(attributes)))
     assert isinstance(element, Readable)
     return tuple(sorted(element.invalid_sids))
 

@@ -22,11 +22,12 @@ from pipeline.calls.lifetime import (
     wakes_at,
 )
 from pipeline.calls.merge import LONGEST_MS, SWEEP
-from pipeline.calls.view import ACTIVE, ENDED, view
+from pipeline.calls.view import view
 from pipeline.policy.decide import decide, published
 from pipeline.policy.monitored_list import PolicyHistory
 from schemas.codec import decode, encode
 from schemas.records import Call, CtiEvent, ForgottenCall
+from schemas.states import CallState
 from tests.examples import examples
 from tests.pipeline.calls.histories import (
     CUSTOMER_LEG,
@@ -112,7 +113,7 @@ def test_a_call_without_an_end_is_closed_24_hours_after_its_first_event() -> Non
     assert (SWEEP, f"sweep:{TASK}") == (version.cause_type, version.cause_event_id)
     assert (T0 + LONGEST_MS + 700, call.revision + 1) == (version.cause_at, version.revision)
     seen = view(version)
-    assert (ENDED, T0 + LONGEST_MS) == (version.state, seen.ended_at)
+    assert (CallState.ENDED, T0 + LONGEST_MS) == (version.state, seen.ended_at)
     assert [T0 + LONGEST_MS] == [session.ended_at for session in seen.sessions]
     decision = decide(seen, PolicyHistory(), T0 + LONGEST_MS + 700)
     assert ("stop", "stopped: no end within 24 hours") == published(decision, "record")
@@ -163,7 +164,7 @@ def test_what_is_no_end_does_not_reopen_a_swept_call() -> None:
 
     assert isinstance(found, Heard)
     assert found.news is not None
-    assert (ENDED, T0 + LONGEST_MS) == (found.news.state, view(found.news).ended_at)
+    assert (CallState.ENDED, T0 + LONGEST_MS) == (found.news.state, view(found.news).ended_at)
 
 
 def test_a_call_is_not_swept_amid_a_history_that_is_brought_in() -> None:
@@ -321,8 +322,8 @@ def test_every_call_that_goes_on_is_over_after_its_sweep() -> None:
     story = running().participant("join", 3_000, leg_sid("x"))
     story.reservation("wrapup", 9_000, "ann").task("transfer-initiated", 9_500)
     call = call_after(story.events)
-    assert ACTIVE == call.state
+    assert CallState.ACTIVE == call.state
 
     [version] = aged(call, T0 + LONGEST_MS).versions
 
-    assert ENDED == version.state
+    assert CallState.ENDED == version.state

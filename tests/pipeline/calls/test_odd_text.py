@@ -14,7 +14,13 @@ from pipeline.calls.trimming import TRIMMED
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import empty
 from pipeline.contacts.state import fold as contact_fold
-from pipeline.kinesis.messages import TRIMMED_HEADER, KinesisRecord, Limits, Message, messages_of
+from pipeline.kinesis.messages import (
+    TRIMMED_HEADER,
+    KinesisRecord,
+    Message,
+    SizeLimits,
+    messages_of,
+)
 from pipeline.kinesis.shard_ref import Place
 from pipeline.policy.monitored_list import NOBODY, PolicyHistory
 from pipeline.store.sanitize import storable
@@ -69,7 +75,7 @@ def event(task_attributes: Any, worker_attributes: Any, **more: Any) -> dict[str
             "data": {"payload": payload}}  # fmt: skip
 
 
-def carried(raw: bytes, limits: Limits = Limits()) -> Message:  # noqa: B008 - a value
+def carried(raw: bytes, limits: SizeLimits = SizeLimits()) -> Message:  # noqa: B008 - a value
     """What becomes of a Kinesis record."""
     (message,) = messages_of(PLACE, KinesisRecord("1", AT, raw), limits, AT)
     assert len(message.value) + len(message.key or b"") < limits.event_bytes
@@ -141,7 +147,7 @@ def test_a_trimmed_event_says_so() -> None:
     """In a header, and in its body."""
     task = attributes('"' + "x" * 9_000 + '"', direction="inbound", call_sid=LEG)
     raw = json.dumps(event(task, {})).encode()
-    message = carried(raw, Limits(event_bytes=8_000))
+    message = carried(raw, SizeLimits(event_bytes=8_000))
     assert message.is_trimmed
     assert str(len(raw)).encode() == dict(message.headers)[TRIMMED_HEADER]
     assert len(raw) == orjson.loads(decode(message.value).body)[TRIMMED]
@@ -194,7 +200,7 @@ def test_a_trimmed_event_says_the_same_of_the_call(
     stated = [json.dumps(each) if as_text else each
               for each in ({**padding, **task}, {**padding, **worker})]  # fmt: skip
     raw = json.dumps(event(*stated)).encode()
-    small = carried(raw, Limits(event_bytes=19_000))
+    small = carried(raw, SizeLimits(event_bytes=19_000))
     assert small.is_trimmed
     assert _said(carried(raw)) == _said(small)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.calls.merge import Folded, fold
-from pipeline.calls.sessions import Session, earlier
+from pipeline.calls.sessions import CallSession, earlier
 from pipeline.calls.view import CallView, view
 from schemas.records import Call
 from tests.pipeline.calls.histories import (
@@ -417,7 +417,7 @@ def test_a_session_tells_team_and_queue() -> None:
     """The policy looks at them."""
     session = seen(talking()).sessions[0]
     assert (
-        Session(
+        CallSession(
             reservation_sid=reservation_sid("ann"),
             worker_sid=worker_sid("ann"),
             extension="ann@example.com",

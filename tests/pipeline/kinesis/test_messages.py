@@ -4,7 +4,7 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.kinesis.messages import KinesisRecord, Limits, messages_of, portions
+from pipeline.kinesis.messages import KinesisRecord, SizeLimits, messages_of, portions
 from pipeline.kinesis.shard_ref import Place
 from schemas.codec import decode
 from schemas.records import CtiEvent, DeadLetter
@@ -41,7 +41,7 @@ payloads = st.one_of(
     st.just(TEST_EVENT),
 )
 limits = st.builds(
-    Limits,
+    SizeLimits,
     event_bytes=st.integers(1_000, 2_000),
     dead_letter_bytes=st.integers(17_000, 20_000),
     portion_bytes=st.integers(1, 2_000),
@@ -51,7 +51,7 @@ limits = st.builds(
 
 @settings(deadline=None)
 @given(st.lists(payloads, max_size=20), limits)
-def test_portions_hold_everything_in_order(data: list[bytes], limits: Limits) -> None:
+def test_portions_hold_everything_in_order(data: list[bytes], limits: SizeLimits) -> None:
     """Cut however small, the messages are those of each record, in order; the last portion ends
     with the last record; no portion is bigger than allowed unless it is one message."""
     records = numbered(data)
@@ -68,7 +68,7 @@ def test_portions_hold_everything_in_order(data: list[bytes], limits: Limits) ->
 @settings(deadline=None)
 @given(st.lists(payloads, min_size=1, max_size=12), limits, st.data())
 def test_portions_go_on_where_one_ended(
-    data: list[bytes], limits: Limits, chosen: st.DataObject
+    data: list[bytes], limits: SizeLimits, chosen: st.DataObject
 ) -> None:
     """After any portion the rest can be divided in another way: exactly the remaining messages
     follow."""
@@ -76,14 +76,14 @@ def test_portions_go_on_where_one_ended(
     cut = list(portions(PLACE, records, limits, NOW))
     n = chosen.draw(st.integers(0, len(cut) - 1))
     reached = max((int(p.last.sequence_number) for p in cut[: n + 1] if p.last), default=0)
-    other = Limits(limits.event_bytes, limits.dead_letter_bytes, portion_messages=3)
+    other = SizeLimits(limits.event_bytes, limits.dead_letter_bytes, portion_messages=3)
     rest = portions(PLACE, records[reached:], other, NOW, cut[n].elements)
     assert [m for p in cut[n + 1 :] for m in p.messages] == [m for p in rest for m in p.messages]
 
 
 @settings(deadline=None)
 @given(st.lists(payloads, max_size=20), limits)
-def test_every_message_fits_its_topic(data: list[bytes], limits: Limits) -> None:
+def test_every_message_fits_its_topic(data: list[bytes], limits: SizeLimits) -> None:
     """Whatever comes in: no message is too big for Kafka, and each can be decoded."""
     for each in numbered(data):
         for message in messages_of(PLACE, each, limits, NOW):
@@ -100,7 +100,7 @@ def test_every_message_fits_its_topic(data: list[bytes], limits: Limits) -> None
 
 def test_an_event_carries_its_place() -> None:
     """Stream, shard, sequence number and arrival are the record's; the body is all of it."""
-    (message,) = messages_of(PLACE, record(7, event(1, "a")), Limits(), NOW)
+    (message,) = messages_of(PLACE, record(7, event(1, "a")), SizeLimits(), NOW)
     found = decode(message.value)
     assert (b"/test/a", CTI_EVENTS.name) == (message.key, message.topic)
     assert ("flex-events", "shardId-000000000000", "7", 1_700_000_000_007) == (
@@ -116,7 +116,7 @@ def test_what_kafka_does_not_take_is_dead_lettered_with_its_size() -> None:
     """An event above the topic's limit becomes a dead letter with its size, and with as much of the
     original as fits."""
     body = event(1, "a", padding=900_000)
-    small = Limits(event_bytes=800_000, dead_letter_bytes=600_000)
+    small = SizeLimits(event_bytes=800_000, dead_letter_bytes=600_000)
     (message,) = messages_of(PLACE, record(1, body), small, NOW)
     letter = decode(message.value)
     assert ("too-large", DEAD_LETTERS.name) == (letter.reason, message.topic)
@@ -127,14 +127,14 @@ def test_what_kafka_does_not_take_is_dead_lettered_with_its_size() -> None:
 
 def test_the_test_event_leaves_nothing_but_is_passed() -> None:
     """Twilio's test event has no message; the portion still ends behind it."""
-    (portion,) = portions(PLACE, [record(4, TEST_EVENT)], Limits(), NOW)
+    (portion,) = portions(PLACE, [record(4, TEST_EVENT)], SizeLimits(), NOW)
     assert ((), record(4, TEST_EVENT)) == (portion.messages, portion.last)
 
 
 def test_a_long_array_is_cut_between_its_events() -> None:
     """A record of very many events is several transactions, none of them too big to go through."""
     array = b"[" + b",".join(event(n, "a") for n in range(10)) + b"]"
-    cut = list(portions(PLACE, [record(1, array)], Limits(portion_messages=4), NOW))
+    cut = list(portions(PLACE, [record(1, array)], SizeLimits(portion_messages=4), NOW))
     assert [4, 4, 2] == [len(portion.messages) for portion in cut]
     assert [(None, 4), (None, 8), (record(1, array), 0)] == [(p.last, p.elements) for p in cut]
 
@@ -143,7 +143,7 @@ def test_rubbish_by_the_thousand_is_not_dead_lettered_by_the_thousand() -> None:
     """Of an array's unreadable elements the first hundred have a dead letter each, the rest share
     one, which can be put back as an array; its readable events are events."""
     array = b"[" + b"7," * 5_000 + event(1, "a") + b"]"
-    *letters, last = messages_of(PLACE, record(1, array), Limits(), NOW)
+    *letters, last = messages_of(PLACE, record(1, array), SizeLimits(), NOW)
     assert [CTI_EVENTS.name] == [m.topic for m in letters if m.reason is None]
     assert 101 == len(letters)
     found = decode(last.value)
@@ -153,7 +153,7 @@ def test_rubbish_by_the_thousand_is_not_dead_lettered_by_the_thousand() -> None:
 
 def test_aggregated_records_say_so() -> None:
     """What the Kinesis Producer Library packs is dead-lettered with what to do about it."""
-    (message,) = messages_of(PLACE, record(1, b"\xf3\x89\x9a\xc2\x0a\x01k"), Limits(), NOW)
+    (message,) = messages_of(PLACE, record(1, b"\xf3\x89\x9a\xc2\x0a\x01k"), SizeLimits(), NOW)
     letter = decode(message.value)
     assert "aggregated" == letter.reason
     assert "AggregationEnabled" in letter.detail

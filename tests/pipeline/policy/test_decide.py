@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.calls.sessions import Session
+from pipeline.calls.sessions import CallSession
 from pipeline.calls.view import view
 from pipeline.policy.decide import Decision, decide, is_news, published
 from pipeline.policy.monitored_list import (
@@ -107,7 +107,7 @@ def test_before_the_first_version_nobody_is_monitored() -> None:
 
 def test_monitored_between_looks_at_every_version_in_the_meantime() -> None:
     """On the list for a moment between accepting and leaving is enough; before or after is not."""
-    session = Session("WRann", None, ANN, None, None, 0, 0, None)
+    session = CallSession("WRann", None, ANN, None, None, 0, 0, None)
     history = PolicyHistory.of(
         [_policy(at=0), _policy(ANN, version=2, at=100), _policy(version=3, at=200)]
     )
@@ -120,7 +120,7 @@ def test_monitored_between_looks_at_every_version_in_the_meantime() -> None:
 
 def test_a_version_that_another_replaces_at_once_was_never_in_force() -> None:
     """Two versions that take effect in the same millisecond: only the later one ever holds."""
-    session = Session("WRann", None, ANN, None, None, 0, 0, None)
+    session = CallSession("WRann", None, ANN, None, None, 0, 0, None)
     history = PolicyHistory.of(
         [_policy(at=0), _policy(ANN, version=2, at=100), _policy(version=3, at=100)]
     )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pipeline.log_time import Measurement
 from pipeline.runtime import log_clock as module
 from pipeline.runtime.log_clock import LogClock, log_clock, log_time, skew_reason
+from pipeline.runtime.metrics import CLOCK_SKEW
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.telemetry import Health
 from schemas.codec import decode
@@ -177,7 +178,7 @@ async def test_the_log_clock_is_measured_and_skew_is_reported(kafka: FakeKafka, 
         assert abs(clock.now() - T0 - ahead) <= 1
         assert {} == health.reasons
         warning = health.warnings.get("clock", "")
-    assert abs(module.SKEW._value.get() + ahead / 1000) < 0.01
+    assert abs(CLOCK_SKEW._value.get() + ahead / 1000) < 0.01
     side = "behind" if ahead > 0 else "ahead of"
     assert (
         "" if not ahead else f"gateway-7 is {abs(ahead) / 1000:.1f} s {side} Kafka's"

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.streams import arrivals
-from pipeline.streams.arrivals import ARRIVAL_MS, REPORTED_MS, Arrivals, Missing
+from pipeline.streams.arrivals import ARRIVAL_MS, REPORTED_MS, Arrivals, MissingSocket
 
 T = 1_000_000
 ONE, TWO = "WT1", "WT2"
@@ -21,8 +21,8 @@ def test_a_start_that_is_not_followed_by_a_report_is_missing_after_ten_seconds()
     before = expired(seen, T + ARRIVAL_MS - 1), seen.missing(T + ARRIVAL_MS - 1)
     at = T + ARRIVAL_MS
     assert (0, None) == before
-    assert (1, Missing(1, ())) == (expired(seen, at), seen.missing(at))
-    assert (0, Missing(1, ())) == (expired(seen, at + 1), seen.missing(at + 1))
+    assert (1, MissingSocket(1, ())) == (expired(seen, at), seen.missing(at))
+    assert (0, MissingSocket(1, ())) == (expired(seen, at + 1), seen.missing(at + 1))
 
 
 def test_it_is_reported_until_a_later_one_arrives() -> None:
@@ -89,7 +89,7 @@ def test_refused_handshakes_are_named() -> None:
     seen.refused(ONE, 4, "ticket-expired")
     expired(seen, T + ARRIVAL_MS)
     names = ("other", "ticket-expired", "wrong-signature")
-    assert Missing(4, names) == seen.missing(T + 20_000)
+    assert MissingSocket(4, names) == seen.missing(T + 20_000)
 
 
 def test_nothing_is_judged_while_reports_cannot_be_read() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.stream_metrics import UNSTREAMED, StreamMetrics
+from agents.metrics import UNSTREAMED_SECONDS
+from agents.stream_metrics import StreamMetrics
 from pipeline.streams.conference_search import (
     ANSWER_MS,
     EARLY_MS,
@@ -123,12 +124,12 @@ def test_time_without_a_conference_is_not_unstreamed_time() -> None:
     """There is no call that must be recorded."""
     search, metrics = Search(), StreamMetrics()
     search.see()
-    before = UNSTREAMED._value.get()
+    before = UNSTREAMED_SECONDS._value.get()
     for _ in range(10):
         search.tick()
         assert search.state is not None
         metrics.ticked(TASK, search.state, search.now)
-    assert before == UNSTREAMED._value.get()
+    assert before == UNSTREAMED_SECONDS._value.get()
 
 
 @settings(max_examples=examples(60), deadline=None)

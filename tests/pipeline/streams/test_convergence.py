@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pipeline.streams.state import is_live
+from pipeline.streams.transitions import STREAM_TRANSITIONS
 from schemas.codec import decode, encode
 from tests.examples import examples
 from tests.pipeline.streams.world import SOURCES, Deed, World
 
+TRANSITIONS = {(t.before, t.after) for t in STREAM_TRANSITIONS}
 SETTLING_TICKS = 75
 """Ticks after which all is as it should be: the longest pause (60 s) and a few commands."""
 REST_TICKS = 40
@@ -149,6 +151,10 @@ class AnythingGoes(RuleBasedStateMachine):
         state = self.world.state
         if state is not None:
             assert sum(map(is_live, state.media_streams)) <= (1 if state.desired else 0)
+
+    @invariant()
+    def each_transition_is_in_the_table(self) -> None:
+        assert self.world.transitions <= TRANSITIONS
 
     def teardown(self) -> None:
         world = self.world

@@ -3,7 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.streams.gateway_liveness import FORGET_MS, SILENT_MS, STALE_AFTER_MS, Fate, Gateways
+from pipeline.streams.gateway_liveness import (
+    FORGET_MS,
+    SILENT_MS,
+    STALE_AFTER_MS,
+    Fate,
+    Gateways,
+)
 
 T = 1_000_000
 
@@ -46,7 +52,10 @@ def test_a_later_life_ends_the_earlier_one() -> None:
     gateways.heard("g1", 2)
     gateways.heard("g1", 1)
 
-    assert (Fate.REPLACED, Fate.ALIVE) == (gateways.fate("g1", 1), gateways.fate("g1", 2))
+    assert (Fate.REPLACED, Fate.ALIVE) == (
+        gateways.fate("g1", 1),
+        gateways.fate("g1", 2),
+    )
 
 
 def test_what_a_replaced_life_took_in_later_runs_all_the_same() -> None:
@@ -59,7 +68,12 @@ def test_what_a_replaced_life_took_in_later_runs_all_the_same() -> None:
 
     limit = T + STALE_AFTER_MS
     fates = [gateways.fate("g1", 7, since) for since in (None, T - 1, limit, limit + 1)]
-    assert [Fate.REPLACED, Fate.REPLACED, Fate.REPLACED, Fate.STALE] == fates
+    assert [
+        Fate.REPLACED,
+        Fate.REPLACED,
+        Fate.REPLACED,
+        Fate.STALE,
+    ] == fates
     assert Fate.ALIVE == gateways.fate("g1", 9, limit + 1)
 
 

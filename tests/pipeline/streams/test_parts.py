@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from pipeline.calls.view import view
 from pipeline.streams.marks import worker_marks
 from pipeline.streams.names import stop_command_id, stream_name
-from pipeline.streams.offset_tracker import Unfinished
-from pipeline.twilio.errors import Verdict, verdict_on_start, verdict_on_stop
+from pipeline.streams.offset_tracker import UnfinishedOffsets
+from pipeline.twilio.errors import ErrorVerdict, verdict_on_start, verdict_on_stop
 from schemas.records import Reservation
 from tests.pipeline.streams.calls import call, facts
 
@@ -26,7 +26,7 @@ def test_a_workers_address_is_known_in_all_its_spellings() -> None:
 def test_the_smallest_unfinished_offset_is_committed(offsets: list[int], random: object) -> None:
     """Whatever the order in which records are finished, and whatever gaps the offsets have."""
     offsets.sort()
-    unfinished = Unfinished()
+    unfinished = UnfinishedOffsets()
     for offset in offsets:
         unfinished.begin(offset)
     left = list(offsets)
@@ -39,22 +39,22 @@ def test_the_smallest_unfinished_offset_is_committed(offsets: list[int], random:
 
 def test_nothing_begun_is_nothing_to_commit() -> None:
     """No offset is better than a wrong one."""
-    assert Unfinished().committable is None
+    assert UnfinishedOffsets().committable is None
 
 
 @given(st.sampled_from([0, 408, 429, 500, 502, 503, 504]))
 def test_overload_and_silence_are_repeated(status: int) -> None:
     """Start and stop alike."""
-    assert Verdict.BACK_OFF == verdict_on_start(status, None) == verdict_on_stop(status, None)
+    assert ErrorVerdict.BACK_OFF == verdict_on_start(status, None) == verdict_on_stop(status, None)
 
 
 def test_twilio_errors_mean_what_they_say() -> None:
     """A ringing leg, a leg that is gone, a wrong token, a wrong request."""
-    assert Verdict.ASK_AGAIN == verdict_on_start(400, 21220)
-    assert Verdict.LOOK_UP_AGAIN == verdict_on_start(404, 20404)
-    assert Verdict.REFUSED == verdict_on_start(401, 20003) == verdict_on_stop(403, None)
-    assert Verdict.FAILED == verdict_on_start(400, 21203)
-    assert Verdict.DONE == verdict_on_stop(404, None) == verdict_on_stop(400, 21220)
+    assert ErrorVerdict.ASK_AGAIN == verdict_on_start(400, 21220)
+    assert ErrorVerdict.LOOK_UP_AGAIN == verdict_on_start(404, 20404)
+    assert ErrorVerdict.REFUSED == verdict_on_start(401, 20003) == verdict_on_stop(403, None)
+    assert ErrorVerdict.FAILED == verdict_on_start(400, 21203)
+    assert ErrorVerdict.DONE == verdict_on_stop(404, None) == verdict_on_stop(400, 21220)
 
 
 def test_names_and_ids_tell_media_streams_apart() -> None:

@@ -109,6 +109,7 @@ class World:
     commands: deque[Command] = field(default_factory=deque)
     issued: list[StartDuplicateStream | StopDuplicateStream] = field(default_factory=list)
     asked: list[VerifyLeg | FindConference] = field(default_factory=list)
+    transitions: set[tuple[str | None, str]] = field(default_factory=set)
     told: list[MediaStreamChanged] = field(default_factory=list)
     decided: list[RecordingDecided] = field(default_factory=list)
     sockets: dict[str, Socket] = field(default_factory=dict)
@@ -221,6 +222,7 @@ class World:
 
     def _take(self, step: Step[CallStreams]) -> None:
         self.changed = self.changed or step.state is not self.state
+        self.transitions |= transitions(self.state, step.state)
         self.state = step.state
         self.saved.append((len(self.handled), self.state))
         for told in (output.record for output in step.outputs if output.topic is not MEDIA):
@@ -380,6 +382,21 @@ class World:
     def media_streams(self) -> tuple[ManagedStream, ...]:
         """The media streams that the manager knows."""
         return () if self.state is None else self.state.media_streams
+
+
+def transitions(
+    before: CallStreams | None, after: CallStreams | None
+) -> set[tuple[str | None, str]]:
+    """Return the state before (None: a new media stream) and the state after of each media stream
+    whose state changed."""
+    known = {_identity(m): m.state for m in before.media_streams} if before else {}
+    now = {_identity(m): m.state for m in after.media_streams} if after else {}
+    return {(known.get(key), state) for key, state in now.items() if known.get(key) != state}
+
+
+def _identity(media_stream: ManagedStream) -> tuple[int, str | None]:
+    generation = media_stream.generation
+    return generation, None if generation else media_stream.stream_sid
 
 
 def _told(command: FindConference | VerifyLeg, outcome: str, now: int) -> CommandAnswered:

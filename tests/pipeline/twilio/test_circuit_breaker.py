@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.transitions import may_follow
 from pipeline.twilio.circuit_breaker import (
+    BREAKER_TRANSITIONS,
     CALLERS,
     CLOSED,
     FIRST_MS,
@@ -150,3 +152,40 @@ def test_only_refusals_of_several_callers_stand_for_the_account(
             breaker = refused(breaker, caller, 0)
             in_a_row.add(caller)
         assert (len(in_a_row) >= REFUSED_CALLERS) == (breaker.trouble is Trouble.REFUSED)
+
+
+OPERATIONS = st.sampled_from(["answered", "failed", "refused", "account refused", "probed"])
+
+
+@given(st.lists(st.tuples(OPERATIONS, st.sampled_from(CALLS)), max_size=60))
+def test_each_transition_is_in_the_table(operations: list[tuple[str, str]]) -> None:
+    """Whatever is noted, in whatever order."""
+    breaker = CLOSED
+    for now, (operation, caller) in enumerate(operations):
+        before = breaker.trouble
+        match operation:
+            case "answered":
+                breaker = answered(breaker)
+            case "failed":
+                breaker = failed(breaker, caller, now, 0.5)
+            case "refused":
+                breaker = refused(breaker, caller, now)
+            case "account refused":
+                breaker = account_refused(breaker, now)
+            case _:
+                breaker = probed(breaker, now, 0.5)
+        assert may_follow(BREAKER_TRANSITIONS, before, breaker.trouble)
+
+
+def test_each_row_of_the_table_happens() -> None:
+    """It has none that the breaker never makes."""
+    failing, out = _failing(), account_refused(CLOSED, 0)
+    made = {
+        (None, CLOSED.trouble),
+        (CLOSED.trouble, failing.trouble),
+        (CLOSED.trouble, out.trouble),
+        (failing.trouble, account_refused(failing, 0).trouble),
+        (failing.trouble, answered(failing).trouble),
+        (out.trouble, answered(out).trouble),
+    }
+    assert {(t.before, t.after) for t in BREAKER_TRANSITIONS} == made

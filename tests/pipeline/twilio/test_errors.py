@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.streams.offset_tracker import Unfinished
+from pipeline.streams.offset_tracker import UnfinishedOffsets
 from pipeline.twilio.errors import (
-    Verdict,
+    ErrorVerdict,
     health_of_twilio,
     is_outcome_known,
     verdict_on_start,
@@ -20,7 +20,7 @@ def test_a_start_that_is_repeated_is_no_failure(status: int, code: int | None, t
     """Whatever fault Twilio finds with a name it was asked for before: it may be there."""
     verdict = verdict_on_start(status, code, text, repeated=True)
 
-    assert Verdict.FAILED != verdict
+    assert ErrorVerdict.FAILED != verdict
 
 
 @given(st.integers(0, 599), CODES)
@@ -29,19 +29,23 @@ def test_errors_of_one_call_say_nothing_of_twilio(status: int, code: int | None)
     in the same cases."""
     health = health_of_twilio(status, code)
 
-    assert health in (Verdict.DONE, Verdict.BACK_OFF, Verdict.REFUSED)
+    assert health in (ErrorVerdict.DONE, ErrorVerdict.BACK_OFF, ErrorVerdict.REFUSED)
     if code not in (21220, 20404) and status not in (404, 409):
-        assert (health is Verdict.BACK_OFF) == (verdict_on_stop(status, code) is Verdict.BACK_OFF)
-        assert (health is Verdict.REFUSED) == (verdict_on_start(status, code) is Verdict.REFUSED)
+        assert (health is ErrorVerdict.BACK_OFF) == (
+            verdict_on_stop(status, code) is ErrorVerdict.BACK_OFF
+        )
+        assert (health is ErrorVerdict.REFUSED) == (
+            verdict_on_start(status, code) is ErrorVerdict.REFUSED
+        )
 
 
 def test_a_conflict_may_be_told_in_words() -> None:
     """The message counts if the code does not show a conflict."""
     told = "A stream with this name already exists"
 
-    assert Verdict.DONE == verdict_on_start(400, 21299, told)
-    assert Verdict.DONE == verdict_on_start(409, None)
-    assert Verdict.FAILED == verdict_on_start(400, 21299, "Invalid Url")
+    assert ErrorVerdict.DONE == verdict_on_start(400, 21299, told)
+    assert ErrorVerdict.DONE == verdict_on_start(409, None)
+    assert ErrorVerdict.FAILED == verdict_on_start(400, 21299, "Invalid Url")
 
 
 def test_what_was_not_answered_may_have_happened() -> None:
@@ -53,7 +57,7 @@ def test_what_was_not_answered_may_have_happened() -> None:
 @given(st.lists(st.integers(0, 30), max_size=60))
 def test_what_is_read_again_is_not_begun_again(offsets: list[int]) -> None:
     """Only an offset beyond all before it counts as new."""
-    unfinished, begun = Unfinished(), list[int]()
+    unfinished, begun = UnfinishedOffsets(), list[int]()
     for offset in offsets:
         if unfinished.begin(offset):
             begun.append(offset)

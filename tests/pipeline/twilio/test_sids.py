@@ -1,10 +1,10 @@
-"""Valid SIDs, and texts that resemble them."""
+"""Valid SIDs, and texts that resemble them; telephone numbers."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.twilio.sids import PREFIXES, SidKind, invalid_in, is_invalid, sid_in, valid_sid
+from pipeline.twilio.sids import PREFIXES, SidKind, e164, invalid_in, is_invalid, sid_in, valid_sid
 
 KINDS = st.sampled_from(SidKind)
 DIGITS = st.text("0123456789abcdefABCDEF", min_size=32, max_size=32)
@@ -63,3 +63,16 @@ def test_each_invalid_one_is_reported() -> None:
     names = {"a": SidKind.CALL, "b": SidKind.CALL, "c": SidKind.TASK, "d": SidKind.TASK}
     values = {"a": "x", "b": "CA" + "0" * 32, "c": 7}
     assert (SidKind.CALL, SidKind.TASK) == invalid_in(values, names)
+
+
+@pytest.mark.parametrize("text", ["+15550100200", "+1 555 010-0200", "+1 (555) 010.0200"])
+def test_a_number_loses_its_punctuation(text):
+    """However it is written."""
+    assert "+15550100200" == e164(text)
+
+
+@pytest.mark.parametrize("text", ["", "5550100", "+0123456789", "+1555", "client:x", "+१२३४५६७८९"])
+def test_anything_else_is_no_number(text):
+    """No country code, too short, another address, digits of another script."""
+    with pytest.raises(ValueError, match="is not a number"):
+        e164(text)

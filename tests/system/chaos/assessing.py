@@ -28,7 +28,7 @@ from schemas.topics import (
 )
 from simulator.media import clock
 from simulator.script import Json, Script
-from simulator.twilio_rest import Trouble
+from simulator.twilio_rest import ApiTrouble
 from simulator.world import MediaStream
 from tests.system.chaos.accounting import accounting
 from tests.system.chaos.audio_after_stops import audio_after_stops
@@ -254,7 +254,7 @@ def _last_version(model: Truth, told: Sequence[Told]) -> list[str]:
     return wrong
 
 
-def _hangs(script: Script, troubles: Sequence[Trouble]) -> list[Span]:
+def _hangs(script: Script, troubles: Sequence[ApiTrouble]) -> list[Span]:
     """When Twilio kept requests about this call waiting."""
     names = (*script.legs, script.task_sid)
     return [

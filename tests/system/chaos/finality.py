@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from simulator.coded.withheld import DELAY_MS, GRACE_MS, Period, periods
+from simulator.coded.withheld import DELAY_MS, GRACE_MS, WithheldPeriod, periods
 from simulator.events import iso
 from simulator.expected import SAMPLES_PER_MS, SILENCE, TRACKS
 from simulator.wav import NotWav, read_wav
@@ -18,7 +18,7 @@ LOG_MS = 1_000
 """How far apart two records must be for their order to be certain, on different topics."""
 
 
-def certain(stream: MediaStream, found: Sequence[Period]) -> list[int]:
+def certain(stream: MediaStream, found: Sequence[WithheldPeriod]) -> list[int]:
     """Return the numbers of the frames that were certainly received when nothing may be heard."""
     return [
         number
@@ -30,8 +30,8 @@ def certain(stream: MediaStream, found: Sequence[Period]) -> list[int]:
 def counts(
     stream: MediaStream,
     recording: Mapping[str, Any],
-    certainly: Sequence[Period],
-    possibly: Sequence[Period],
+    certainly: Sequence[WithheldPeriod],
+    possibly: Sequence[WithheldPeriod],
     *,
     may_lose: bool,
 ) -> list[str]:
@@ -54,7 +54,7 @@ def counts(
     return wrong
 
 
-def audible(stream: MediaStream, audio: bytes, found: Sequence[Period]) -> list[str]:
+def audible(stream: MediaStream, audio: bytes, found: Sequence[WithheldPeriod]) -> list[str]:
     """Return the frames that are heard in a recording although they must not be."""
     try:
         samples = read_wav(audio).samples
@@ -72,7 +72,7 @@ def audible(stream: MediaStream, audio: bytes, found: Sequence[Period]) -> list[
 
 def open_sockets(
     ran: Sequence[MediaStream],
-    found: Sequence[Period],
+    found: Sequence[WithheldPeriod],
     outages: Sequence[Span],
     bound: int = CLOSED_MS,
 ) -> list[str]:
@@ -90,7 +90,7 @@ def open_sockets(
     return wrong
 
 
-def of_contact(contact: Mapping[str, Any] | None) -> list[Period]:
+def of_contact(contact: Mapping[str, Any] | None) -> list[WithheldPeriod]:
     """Return when nothing of a contact may be heard, by its decisions."""
     return periods(contact["decisions"]) if contact else []
 
@@ -104,14 +104,14 @@ class Decided:
     written_at: int
 
 
-def known(decided: Iterable[Decided], completed_at: int) -> list[Period]:
+def known(decided: Iterable[Decided], completed_at: int) -> list[WithheldPeriod]:
     """Return when nothing may be heard of a recording that was complete at that time: a decision
     that came later changes it no more."""
     in_time = [each for each in decided if each.written_at < completed_at - LOG_MS]
     return periods({"at": iso(each.at), "decision": each.decision} for each in in_time)
 
 
-def from_log(decided: Iterable[Decided]) -> list[Period]:
+def from_log(decided: Iterable[Decided]) -> list[WithheldPeriod]:
     """Return when nothing may be heard, by when each decision was on the log."""
     return periods(
         {"at": iso(max(each.at, each.written_at)), "decision": each.decision} for each in decided

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from simulator.twilio_rest import Refusal, Trouble
+from simulator.twilio_rest import ApiRefusal, ApiTrouble
 from simulator.world import MediaStream
 from tests.system.chaos.uptime import Span
 
@@ -27,8 +27,8 @@ class Faults:
     when a process that decides or starts was not there, for which there is no reason of its own."""
 
     is_refused: bool
-    refusals: Sequence[Refusal]
-    troubles: Sequence[Trouble]
+    refusals: Sequence[ApiRefusal]
+    troubles: Sequence[ApiTrouble]
     ran: Sequence[MediaStream]
     gateway_died: bool
     was_cut_off: bool
@@ -70,13 +70,13 @@ def untrue(contact: Mapping[str, Any], faults: Faults) -> list[str]:
     return wrong
 
 
-def _was_refused(gap: Mapping[str, Any], refusals: Iterable[Refusal]) -> bool:
+def _was_refused(gap: Mapping[str, Any], refusals: Iterable[ApiRefusal]) -> bool:
     """Whether Twilio refused a start within the gap."""
     span = _span(gap)
     return any(_is_genuine(r) and span.begin <= r.at < span.end for r in refusals)
 
 
-def _is_genuine(refusal: Refusal) -> bool:
+def _is_genuine(refusal: ApiRefusal) -> bool:
     """Whether Twilio did not want to, rather than could not."""
     return 400 <= refusal.status < 500 and refusal.status not in UNREACHABLE
 

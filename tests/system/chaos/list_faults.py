@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from schemas.records import RecordingPolicy
-from simulator.demo import MonitoredList
+from simulator.demo import DemoList
 from simulator.media import clock
 from tests.system.chaos.uptime import Span, moment
 from tests.system.model.verdicts import ListVersion
@@ -30,7 +30,7 @@ class RealList:
     since: int
 
 
-class DamagedList(MonitoredList):
+class DamagedList(DemoList):
     """The file of the monitored list, which can be damaged and restored. `history`: the real lists;
     `damages`: when the file was not whole."""
 

@@ -5,9 +5,9 @@ from random import Random
 from simulator.building import CallBuilder
 from simulator.cases import PLAIN
 from simulator.events import Account
+from simulator.part import Part
 from simulator.people import ANN, BEN, CLAIMS, CLEO, LEGAL, SUE, SUPPORT, UGO, UMA
 from simulator.script import Script
-from simulator.stage import Part
 
 AGENTS = (ANN, BEN, CLEO, UMA, UGO)
 QUEUES = (SUPPORT, SUPPORT, SUPPORT, CLAIMS, LEGAL)

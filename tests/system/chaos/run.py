@@ -18,7 +18,7 @@ from simulator.faults import Outages
 from simulator.kinesis import KinesisSink
 from simulator.media import clock
 from simulator.player import Player
-from simulator.script import Json, Script, Step
+from simulator.script import Json, Script, ScriptStep
 from simulator.world import MediaStream
 from tests.system.chaos.brokers import Brokers, keep_breaking
 from tests.system.chaos.list_faults import keep_damaging
@@ -168,7 +168,7 @@ async def _outage(brokers: Brokers, after: float, seconds: float, say: Say) -> N
 async def _all_calls(player: Player, calls: Sequence[Script], seed: int, say: Say) -> None:
     done = 0
 
-    async def one(script: Script, steps: Sequence[Step]) -> None:
+    async def one(script: Script, steps: Sequence[ScriptStep]) -> None:
         nonlocal done
         await player.act(script, steps)
         done += 1

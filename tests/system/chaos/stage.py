@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from simulator.console import Endpoints
-from simulator.demo import MonitoredList, Simulation
+from simulator.demo import DemoList, Simulation
 from simulator.faults import Outages, Stumbling
 from simulator.media import clock, send_media_stream
 from simulator.pipeline_process import PipelineProcess, environment
@@ -92,7 +92,7 @@ def _settings(
     options: Options,
     simulation: Simulation,
     rest: TwilioRest,
-    monitored: MonitoredList,
+    monitored: DemoList,
     brokers: Brokers | None,
 ) -> dict[str, str]:
     credentials = simulation.credentials

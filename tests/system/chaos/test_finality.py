@@ -4,13 +4,13 @@ import struct
 from array import array
 from dataclasses import replace
 
-from simulator.coded.withheld import Period
+from simulator.coded.withheld import WithheldPeriod
 from simulator.expected import TRACKS, SentFrame, expected_audio
 from simulator.world import MediaStream
 from tests.system.chaos.finality import Decided, audible, counts, from_log, known, open_sockets
 from tests.system.chaos.uptime import Span
 
-PERIODS = [Period(3_000, None)]
+PERIODS = [WithheldPeriod(3_000, None)]
 
 
 def stream(end: int, trouble: str | None = None) -> MediaStream:
@@ -67,7 +67,7 @@ def test_a_socket_that_stays_open_is_found() -> None:
     assert open_sockets([stream(9_000)], PERIODS, [Span(2_000, 4_000)]) == []
     late = replace(stream(9_000), began_at=4_000)
     assert open_sockets([late], PERIODS, []) == []
-    assert open_sockets([stream(60_000)], [Period(3_000, 5_000)], []) == []
+    assert open_sockets([stream(60_000)], [WithheldPeriod(3_000, 5_000)], []) == []
 
 
 def test_a_decision_that_came_after_the_recording_was_complete_changes_nothing() -> None:
@@ -75,7 +75,7 @@ def test_a_decision_that_came_after_the_recording_was_complete_changes_nothing()
     decided = [Decided(500, "record", 600), Decided(1_000, "stop", 9_000)]
     assert known(decided, 20_000) == PERIODS
     assert known(decided, 9_500) == []
-    assert from_log(decided) == [Period(11_000, None)]
+    assert from_log(decided) == [WithheldPeriod(11_000, None)]
     ran = stream(6_000)
     assert counts(ran, recording(600, 0), [], PERIODS, may_lose=False) == []
     assert counts(ran, recording(300, 300), [], PERIODS, may_lose=False) == []

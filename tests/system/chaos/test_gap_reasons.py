@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from simulator.events import iso
-from simulator.twilio_rest import Refusal, Trouble
+from simulator.twilio_rest import ApiRefusal, ApiTrouble
 from simulator.world import MediaStream
 from tests.system.chaos.gap_reasons import Faults, untrue
 from tests.system.chaos.uptime import Span
@@ -26,8 +26,8 @@ def contact(*reasons: str, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("reason", "occurred"),
     [
-        ("twilio-refused", {"refusals": [Refusal("POST", "/x", 400, 20001, 1)]}),
-        ("twilio-unreachable", {"troubles": [Trouble("POST", "/x", "500", 1, 2)]}),
+        ("twilio-refused", {"refusals": [ApiRefusal("POST", "/x", 400, 20001, 1)]}),
+        ("twilio-unreachable", {"troubles": [ApiTrouble("POST", "/x", "500", 1, 2)]}),
         ("gateway-died", {"gateway_died": True}),
         ("gateway-cut-off", {"was_cut_off": True}),
         ("socket-dropped", {"ran": [replace(STREAM, began_at=1, trouble="dropped")]}),
@@ -49,14 +49,14 @@ def test_a_gap_without_a_reason_needs_a_process_that_was_not_there() -> None:
 
 def test_being_too_busy_is_no_refusal() -> None:
     """Status 429 means that Twilio could not be reached."""
-    busy = replace(NOTHING, refusals=[Refusal("POST", "/x", 429, 20429, 1)])
+    busy = replace(NOTHING, refusals=[ApiRefusal("POST", "/x", 429, 20429, 1)])
     assert len(untrue(contact("twilio-refused"), busy)) == 1
 
 
 def test_a_call_that_twilio_refused_is_missing_for_that_reason() -> None:
     """Nothing of it is captured, and a gap in which a start was refused has no other reason. If the
     events came too late, no start was asked for."""
-    asked = [Refusal("POST", "/x", 400, 20001, 3_000)]
+    asked = [ApiRefusal("POST", "/x", 400, 20001, 3_000)]
     refused = replace(NOTHING, is_refused=True, refusals=asked)
     assert untrue(contact("twilio-refused"), refused) == []
     assert untrue(contact(capture="not-required"), refused) == []

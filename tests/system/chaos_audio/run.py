@@ -20,7 +20,7 @@ from simulator.media import clock
 from simulator.openings import conversation_begins
 from simulator.player import Player
 from simulator.script import Json, Script
-from simulator.world import Leg
+from simulator.world import WorldLeg
 from tests.system.chaos.brokers import Brokers, break_in_turn
 from tests.system.chaos.processes import Processes
 from tests.system.chaos.stage import Say, Stage
@@ -135,7 +135,7 @@ async def _call(player: Player, script: Script, done: asyncio.Event) -> None:
     await player.act(script, [replace(step, at=step.at + late) for step in end])
 
 
-def _hung_up(script: Script, legs: Mapping[str, Leg]) -> int:
+def _hung_up(script: Script, legs: Mapping[str, WorldLeg]) -> int:
     leg = legs[script.customer_call_sid or ""]
     return leg.ended_at or clock()
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
-from gateway.sessions import Session
+from gateway.sessions import MediaSession
 from pipeline.calls.view import derived
 from schemas.records import Call, Fact, RecordingDecided, Reservation
 from simulator.coded.frames import text
@@ -29,7 +29,7 @@ class DayCall:
     call_sid: str
     stream_sid: str
     sent: int = 0
-    session: Session | None = None
+    session: MediaSession | None = None
     is_over: bool = False
     _sequence: int = 1
     _frames: int = field(default=0)

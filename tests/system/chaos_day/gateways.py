@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from gateway.publishing.publisher import Publisher
 from gateway.publishing.spill import Spills
-from gateway.sessions import Sessions
+from gateway.sessions import MediaSessions
 from schemas.records import GatewayStarted
 from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
 
@@ -69,7 +69,7 @@ class DayGateway:
     prefix: str
     spill_bytes: int = SPILL_BYTES
     buffer_bytes: int = BUFFER_BYTES
-    sessions: Sessions = field(init=False)
+    sessions: MediaSessions = field(init=False)
     _media: Publisher = field(init=False)
     _events: Publisher = field(init=False)
     _spills: Spills = field(init=False)
@@ -81,7 +81,7 @@ class DayGateway:
         options: dict[str, Any] = {"limit": self.buffer_bytes, "clock": self.clock.seconds}
         self._media = Publisher(lambda: self.line, spills=self._spills, **options)  # type: ignore[arg-type,return-value]
         self._events = Publisher(lambda: self.line, **options)  # type: ignore[arg-type,return-value]
-        self.sessions = Sessions(
+        self.sessions = MediaSessions(
             self._media,
             self._events,
             media_topic=self.prefix + MEDIA.name,
@@ -100,7 +100,7 @@ class DayGateway:
     @property
     def is_behind(self) -> bool:
         """Return whether so much waits in memory that the day must pause."""
-        return self._media.buffered > self.buffer_bytes // 2 and not self._spills.is_full
+        return self._media._lanes.room.used > self.buffer_bytes // 2 and not self._spills.is_full
 
     @property
     def waits(self) -> bool:

@@ -22,6 +22,7 @@ from pipeline.runtime.settings import Role, Settings
 from schemas.codec import encode
 from schemas.records import RecordingDecided, RecordingPolicy
 from schemas.topics import ALL, CALL_PARTITIONS, CALLS, MEDIA, POLICY, STREAM_EVENTS, Topic
+from tests.kafka_topics import with_original_timestamps
 from tests.system.chaos_day.calls import DayCall
 from tests.system.chaos_day.gateways import (
     BUFFER_BYTES,
@@ -73,7 +74,7 @@ class Day:
     async def play(self) -> None:
         """Play the day; return when gateways have nothing left to send."""
         # The day's log has its own time, which is in the records.
-        topics = [topic.with_original_timestamps() for topic in ALL]
+        topics = [with_original_timestamps(topic) for topic in ALL]
         await ensure_topics(self.settings, topics)
         self._sender = producer(self.settings)
         await self._sender.start()

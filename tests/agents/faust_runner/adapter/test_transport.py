@@ -18,7 +18,8 @@ from intervaltree import IntervalTree
 from agents.faust_runner.adapter.app_factory import faust_app
 from agents.faust_runner.adapter.consumer_thread import ConsumerThread, Fetching
 from agents.faust_runner.adapter.fencing import Fenced, Lease
-from agents.faust_runner.adapter.transport import Consumer, TableManager
+from agents.faust_runner.adapter.tables import TableManager
+from agents.faust_runner.adapter.transport import Consumer
 from agents.faust_runner.outbox import BrokenOutbox
 from pipeline.runtime.settings import Role, Settings
 

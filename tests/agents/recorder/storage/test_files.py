@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.recorder import effects
+from agents.recorder import retry
 from agents.recorder.effects import Effects
 from agents.recorder.storage.files import FileKeeping
 from agents.recorder.storage.storage import drop_left_overs
@@ -47,8 +47,8 @@ NAMES = [key(whose("MZ1")) for key in (audio_key, manifest_key)]
 @pytest.fixture(autouse=True)
 def _small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(assembler, "SEGMENT_BYTES", 1_600)
-    monkeypatch.setattr(effects, "FIRST_DELAY_S", 0.001)
-    monkeypatch.setattr(effects, "LONGEST_DELAY_S", 0.001)
+    monkeypatch.setattr(retry, "FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(retry, "LONGEST_DELAY_S", 0.001)
 
 
 class Killed(Exception):

@@ -7,10 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulator.audio import FRAME_BYTES, Voice, frame, number_of
-from simulator.mulaw import decoded_sample, encoded, encoded_sample
+from simulator.mulaw import BIAS, encoded, encoded_sample
 from simulator.wav import NotWav, Wav, read_wav
 
 SAMPLES = st.integers(-32768, 32767)
+
+
+def decoded_sample(byte: int) -> int:
+    """Return the signed 16-bit sample of a mu-law byte."""
+    bits = ~byte & 0xFF
+    magnitude = (((bits & 0x0F) << 3) + BIAS << (bits >> 4 & 0x07)) - BIAS
+    return -magnitude if bits & 0x80 else magnitude
 
 
 @given(SAMPLES)

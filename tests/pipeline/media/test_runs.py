@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.media.batch import Frame, MalformedBatch, check, frames, run_audio
+from pipeline.media.batch import AudioFrame, MalformedBatch, check, frames, run_audio
 from pipeline.media.runs import frames_of, runs_of
 from schemas.records import MediaBatch, Run, TrackBatch
 
@@ -53,8 +53,8 @@ def test_a_run_holds_no_gap():
 def test_a_batch_gives_its_frames_back(inbound, outbound):
     """Track after track, in order of arrival, each with its own bytes."""
     batch = batch_of(inbound=inbound, outbound=outbound)
-    expected = [Frame("inbound", t, p) for t, p in inbound]
-    expected += [Frame("outbound", t, p) for t, p in outbound]
+    expected = [AudioFrame("inbound", t, p) for t, p in inbound]
+    expected += [AudioFrame("outbound", t, p) for t, p in outbound]
     assert expected == list(frames(batch))
     for track in batch.tracks:
         assert track.audio == b"".join(audio for _, audio in run_audio(track))

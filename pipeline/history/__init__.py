@@ -1,1 +1,0 @@
-"""The history of a call, read back from the topics: its state as known at any moment."""

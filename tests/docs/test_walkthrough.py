@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.calls.events import delta
-from pipeline.kinesis.messages import KinesisRecord, Limits, messages_of
+from pipeline.kinesis.messages import KinesisRecord, SizeLimits, messages_of
 from pipeline.kinesis.shard_ref import Place
 from pipeline.recordings.keys import audio_key, inum, recording_id
 from pipeline.recordings.recording import Recording
@@ -69,7 +69,7 @@ def _event() -> CtiEvent:
     place = Place(shown["kinesis_stream"], 0, shown["shard_id"])
     raw = json.dumps(_block("CloudEvent")).encode()
     record = KinesisRecord(shown["sequence_number"], shown["arrived_at"], raw)
-    (message,) = messages_of(place, record, Limits(), 0)
+    (message,) = messages_of(place, record, SizeLimits(), 0)
     decoded: CtiEvent = decode(message.value)
     assert decoded.body.encode() == raw
     return decoded

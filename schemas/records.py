@@ -206,6 +206,7 @@ class CallAliasState:
     waiting: tuple[bytes, ...]
     other_task_sids: tuple[str, ...] = ()
     listed_task_sids: tuple[str, ...] = ()
+    listed_at: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -774,6 +775,7 @@ class LegCheck:
     signs: int = 0
     first_attempt: int = 0
     asked_at_once: tuple[int, ...] = ()
+    listed_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

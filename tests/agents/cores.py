@@ -14,7 +14,7 @@ from agents.resolver import ResolverCore
 from agents.stream_manager import StreamsCore
 from agents.tracker import TrackerCore
 from agents.twilio_adapter.client import TwilioError
-from agents.twilio_adapter.commands import Commands
+from agents.twilio_adapter.commands import Api, Commands
 from agents.twilio_adapter.lanes import CallLane, Item, Lanes
 from agents.twilio_adapter.request_gate import Gate
 from pipeline.policy.monitored_list import PolicyHistory
@@ -140,10 +140,12 @@ class Published:
 
 @dataclass
 class Cores:
-    """All roles, one process each. `chance`: chooses which of the waiting keys is handled next, so
-    that only the order within a key is certain; None: all in order. `published`: all records."""
+    """All roles, one process each. `api`: takes the place of `twilio`; `chance`: chooses which of
+    the waiting keys is handled next, so that only the order within a key is certain; None: all in
+    order. `published`: all records."""
 
     tasks: asyncio.TaskGroup
+    api: Api | None = None
     twilio: TwilioInMemory = field(default_factory=TwilioInMemory)
     chance: Random | None = None
     published: list[Published] = field(default_factory=list)
@@ -151,7 +153,7 @@ class Cores:
 
     def __post_init__(self) -> None:
         gate = Gate(8, Health(), self._check)
-        self._adapter = Commands(self.twilio, gate, "wss://g.example/media", now_ms)
+        self._adapter = Commands(self.api or self.twilio, gate, "wss://g.example/media", now_ms)
         self._tracker, self._resolver = TrackerCore(), ResolverCore()
         self._manager = StreamsCore(EVERYONE)
         self._waiting: dict[tuple[str, str], deque[Any]] = {}
@@ -221,7 +223,6 @@ class Cores:
         self._take(role, key, core.on_record(key, self.states.get((role, key)), record, now_ms()))
 
     def _take(self, role: str, key: str, step: Step[Any]) -> None:
-        assert step.refused is None, step.refused
         self.states[role, key] = step.state
         for output in step.outputs:
             self.publish(output.topic, output.key, output.record)
@@ -241,9 +242,7 @@ class Cores:
         self.publish(STREAM_EVENTS, command.task_sid, answer)
         for gone in before.keys() - self.twilio.streams.keys():
             self._closed(gone, answer, before[gone][0])
-        if answer.command == "start" and answer.outcome == "done":
-            assert answer.stream_sid is not None
-            assert answer.call_sid is not None
+        if answer.command == "start" and answer.stream_sid and answer.call_sid:
             opened = MediaStreamOpened(
                 answer.stream_sid, answer.call_sid, answer.task_sid, answer.name,
                 answer.generation, "g1", 1, now_ms(),
@@ -259,10 +258,10 @@ class Cores:
 
 
 @asynccontextmanager
-async def running(chance: Random | None = None) -> AsyncIterator[Cores]:
-    """Run all roles until the block ends. `chance`: see `Cores`."""
+async def running(chance: Random | None = None, *, api: Api | None = None) -> AsyncIterator[Cores]:
+    """Run all roles until the block ends. `chance`, `api`: see `Cores`."""
     async with asyncio.TaskGroup() as tasks:
-        cores = Cores(tasks, chance=chance)
+        cores = Cores(tasks, api, chance=chance)
         yield cores
         await cores.lanes.end(0)
 

@@ -36,6 +36,9 @@ class Contacts(Protocol):
     async def contact(self, task_sid: str) -> Json | None:
         """Return the contact of a task."""
 
+    async def withheld(self, task_sid: str) -> Sequence[Json]:
+        """Return the recordings of a task with a withheld one."""
+
     async def bytes(self, path: str) -> bytes:
         """Return the audio at a path."""
 
@@ -87,6 +90,8 @@ class Player:
             for played in calls:
                 steps = disordered(played.script.steps, random)
                 group.create_task(self._call(played, steps))
+                if (beside := played.script.beside) is not None:
+                    group.create_task(self.act(beside, disordered(beside.steps, random)))
 
     async def act(self, script: Script, steps: Sequence[ScriptStep]) -> None:
         """Play the steps at their times, without any checks."""
@@ -143,19 +148,29 @@ class Player:
             await asyncio.sleep(POLL_S)
 
     async def _differences(self, played: Played) -> list[str]:
-        script = played.script
         try:
-            played.contact = await self._console.contact(script.task_sid)
-            waited = clock() - script.ends_at > PATIENCE_MS
-            if not settled(script, played.contact) and not waited:
-                return ["not settled"]
-            audio = await self._audio(played.contact)
-            requests = self._world.requests.get(script.task_sid, ())
-            return differences(script, self._legs(script), played.contact, audio, requests)
+            played.contact = await self._console.contact(played.script.task_sid)
+            found = await self._compared(played.script, played.contact)
+            if (beside := played.script.beside) is not None:
+                contact = await self._console.contact(beside.task_sid)
+                others = await self._compared(beside, contact)
+                found += [f"the other call: {each}" for each in others]
         except ConsoleError as error:
             return [str(error)]
         except (KeyError, TypeError, ValueError) as error:
             return [f"the console's answer violates its contract: {error!r}"]
+        return found
+
+    async def _compared(self, script: Script, contact: Json | None) -> list[str]:
+        waited = clock() - script.ends_at > PATIENCE_MS
+        if not settled(script, contact) and not waited:
+            return ["not settled"]
+        withheld: Sequence[Json] = ()
+        if script.expectation.foreign_leg is not None:
+            withheld = await self._console.withheld(script.task_sid)
+        audio = await self._audio(contact)
+        requests = self._world.requests.get(script.task_sid, ())
+        return differences(script, self._legs(script), contact, audio, requests, withheld=withheld)
 
     async def _audio(self, contact: Json | None) -> dict[str, bytes]:
         recordings = contact["recordings"] if contact else []
@@ -166,4 +181,5 @@ class Player:
         }
 
     def _legs(self, script: Script) -> list[WorldLeg]:
-        return [self._world.legs[sid] for sid in script.legs if sid in self._world.legs]
+        sids = [*script.legs, *filter(None, [script.expectation.foreign_leg])]
+        return [self._world.legs[sid] for sid in sids if sid in self._world.legs]

@@ -161,7 +161,8 @@ class ExpectedRecording:
 class Expectation:
     """The contact that a call must result in. `is_contact` False: it must not result in one.
     `most_requests`: how many REST requests about the task Twilio may get within 20 s of the first
-    one; None: any number."""
+    one; None: any number. `foreign_leg`: the leg of another call, which the task names: a media
+    stream of it must be stopped at once, and nothing of it may be heard."""
 
     direction: str
     customer: str | None
@@ -171,6 +172,7 @@ class Expectation:
     recordings: tuple[ExpectedRecording, ...]
     is_contact: bool = True
     most_requests: int | None = None
+    foreign_leg: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """A whole call. `legs`: all call SIDs in it; `ends_at`: when the last party hangs up."""
+    """A whole call. `legs`: all call SIDs in it; `ends_at`: when the last party hangs up;
+    `beside`: another call that belongs to the case, and is played and checked with this one."""
 
     case: str
     title: str
@@ -201,6 +204,7 @@ class Script:
     begins_at: int
     ends_at: int
     expectation: Expectation
+    beside: "Script | None" = None
 
 
 @dataclass(frozen=True, slots=True)

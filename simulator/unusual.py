@@ -3,12 +3,15 @@ label, tasks without a call, and other task channels."""
 
 from collections.abc import Callable
 from dataclasses import replace
+from random import Random
 
 from simulator.audio import Voice
 from simulator.building import CALLED, CallBuilder
+from simulator.events import Account
 from simulator.part import Part
 from simulator.people import Agent
 from simulator.script import DialledEnds, Json, LegStatus, Script
+from simulator.unlike import NONE, Unlike
 
 MOST_REQUESTS = 8
 """How many requests about a task are allowed in 20 s while it has no conference."""
@@ -17,10 +20,43 @@ LABELS = ("external", "external party", "transfer-target", "caller", "customer")
 
 
 class UnusualCall(CallBuilder):
-    """A call of any kind. `is_contact`, `most_requests`: see `Expectation`."""
+    """A call of any kind. `is_contact`, `most_requests`, `foreign_leg`: see `Expectation`."""
 
     is_contact = True
     most_requests: int | None = None
+    foreign_leg: str | None = None
+
+    def __init__(
+        self,
+        begins_at: int,
+        account: Account,
+        random: Random,
+        number: int,
+        unlike: frozenset[Unlike] = NONE,
+    ) -> None:
+        super().__init__(begins_at, account, random, number, unlike)
+        self._account = account
+        self._beside: UnusualCall | None = None
+
+    # Another call.
+
+    def another_call(self) -> "UnusualCall":
+        """Begin another call now. It is played and checked together with this one."""
+        stage = self._stage
+        self._beside = UnusualCall(stage.now, self._account, self.random, self.number, stage.unlike)
+        return self._beside
+
+    def names_leg_of(self, other: "UnusualCall", queue: str) -> None:
+        """A flow creates a task that names the customer's leg of the other call as its own."""
+        self.foreign_leg = other.customer_leg
+        self._stage.queue = queue
+        self._stage.attributes = {
+            "call_sid": self.foreign_leg,
+            "from": self._phone,
+            "caller": self._phone,
+            "direction": "inbound",
+        }
+        self._stage.task("created", "pending")
 
     # Ends and labels.
 
@@ -122,6 +158,11 @@ class UnusualCall(CallBuilder):
         """The customer's number as the attributes state it."""
         return self._phone
 
+    @property
+    def customer_leg(self) -> str:
+        """The customer's leg, once there is one."""
+        return self._customers_leg()
+
     def leg_of(self, part: Part) -> str:
         """Return the agent's present leg."""
         return part.call_sid
@@ -130,6 +171,10 @@ class UnusualCall(CallBuilder):
         """Return the call that was built, with its steps in order of time."""
         script = super().script(case, title)
         expectation = replace(
-            script.expectation, is_contact=self.is_contact, most_requests=self.most_requests
+            script.expectation,
+            is_contact=self.is_contact,
+            most_requests=self.most_requests,
+            foreign_leg=self.foreign_leg,
         )
-        return replace(script, expectation=expectation)
+        beside = None if self._beside is None else self._beside.script(case, title)
+        return replace(script, expectation=expectation, beside=beside)

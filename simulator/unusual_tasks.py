@@ -1,8 +1,8 @@
 """Tasks that are not ordinary calls, and events that strict parsers refuse."""
 
-from simulator.openings import conversation_begins
+from simulator.openings import conversation_begins, dialled
 from simulator.part import Part
-from simulator.people import ANN, SUPPORT
+from simulator.people import ANN, BEN, SUPPORT
 from simulator.unusual import UnusualCall
 from simulator.writing import odd_text, odd_times
 
@@ -94,6 +94,29 @@ def times_in_any_notation(call: UnusualCall) -> None:
     call.hang_up()
 
 
+def leg_of_another_call(call: UnusualCall) -> None:
+    """Names the leg of a call that only Twilio's list shows"""
+    other = call.another_call()
+    other.without_callbacks()
+    other.without_call_callbacks()
+    dialled(other)
+    other.wait(400)
+    other.rings(listed=False)
+    other.wait(1000)
+    other.answered()
+    other.records(ANN)
+    call.wait(3500)
+    call.names_leg_of(other, SUPPORT)
+    call.wait(300)
+    ben = call.offer(BEN)
+    call.wait(700)
+    call.accept(ben)
+    call.wait(6000)
+    call.hang_up()
+    other.wait(9000)
+    other.hang_up()
+
+
 def _taken_callback(call: UnusualCall) -> Part:
     call.task_without_call(
         SUPPORT,
@@ -115,6 +138,7 @@ def _taken(call: UnusualCall) -> Part:
 
 TASKS = (
     callback_called,
+    leg_of_another_call,
     callback,
     voicemail,
     inbound_with_outbound_to,

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from simulator.expected import ExpectedAudio, expected_audio, inum_suffix
+from simulator.foreign_leg import foreign_leg_differences, streams_of
 from simulator.script import ExpectedRecording, ExpectedSession, Json, Script
 from simulator.surplus import counted, surplus
 from simulator.wav import NotWav, read_wav
@@ -30,10 +31,19 @@ def differences(
     contact: Json | None,
     audio: Mapping[str, bytes],
     requests: Sequence[int] = (),
+    *,
+    withheld: Sequence[Json] = (),
 ) -> list[str]:
     """Return the differences from the expected result. `audio`: the bytes at each recording's
-    `audio_url`, by INUM; `requests`: the times of the requests to Twilio about the task (ms)."""
-    every = sorted((s for leg in legs for s in leg.media_streams), key=lambda s: s.requested_at)
+    `audio_url`, by INUM; `requests`: the times of the requests to Twilio about the task (ms);
+    `withheld`: the recordings, if some are withheld, as the console shows them on request."""
+    every = streams_of(script, legs)
+    if (foreign_leg := script.expectation.foreign_leg) is not None:
+        if contact is None:
+            return ["no contact"]
+        found = _facts(script, contact)
+        found += _sessions(script.expectation.sessions, contact["sessions"])
+        return found + foreign_leg_differences(foreign_leg, every, contact, withheld)
     ran = counted(every)
     found = _streams(script, legs, ran) + _too_long(every)
     found += _requests(script.expectation.most_requests, requests)
@@ -65,7 +75,7 @@ def settled(script: Script, contact: Json | None) -> bool:
 def began_after(script: Script, legs: Sequence[WorldLeg]) -> int | None:
     """Return the ms from the moment when recording must begin until media arrived; None if nothing
     must be recorded, or no media arrived."""
-    began = [s.began_at for leg in legs for s in leg.media_streams if s.began_at is not None]
+    began = [s.began_at for s in streams_of(script, legs) if s.began_at is not None]
     wanted = script.expectation.recordings
     return min(began) - wanted[0].begins_at if began and wanted else None
 

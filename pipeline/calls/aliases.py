@@ -6,12 +6,16 @@ the same events come out under the task; only what waits too long, or is too muc
 
 Attributes can name a leg of another call. So several tasks may name one leg: each gets its events,
 so that no task takes them from another, and each is informed of the others. A task of which Twilio
-showed the leg in the conference counts most: the others are informed whenever there is such a task.
+showed the leg in the conference counts most: the others are informed whenever it shows the leg
+there, for a leg can move to another conference and back. Of the tasks that name the leg, only some
+are kept. A task that is not kept is informed each time that it names the leg.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pipeline.calls.claims import MAX_LATEST
+from pipeline.calls.presence import latest_join
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.codec import decode, encode
 from schemas.fast_dataclass import dataclass
@@ -27,26 +31,33 @@ come within 4."""
 
 MOST_WAITING = 64
 MAX_OTHERS = 4
+MAX_LISTED = MAX_LATEST + 1
+"""So many tasks with the leg in their conference are kept: `MAX_LATEST` that a task is informed of,
+and that task itself."""
 _MOST_BYTES = 2 * 1024 * 1024  # a state is one record: it must fit into 4 MB
 
 _FACTS = ("customer_call_sid", "customer_joined", "worker_call_sid")
 
 
 def learned(before: Call | None, after: Call) -> tuple[CallAlias, ...]:
-    """The aliases that a version of a call tells and the version before it did not."""
+    """Return the aliases that a version of a call shows and the version before it did not. A leg
+    that comes into the conference again is shown again."""
     if after.state == CallState.IGNORED:
         return ()
-    if before is None or before.state == CallState.IGNORED:
-        known: frozenset[str] = frozenset()
-        listed = known
-    elif before.legs is after.legs and _told(before.facts) == _told(after.facts):
-        return ()
-    else:
+    known: frozenset[str] = frozenset()
+    listed: Mapping[str, int] = {}
+    if before is not None and before.state != CallState.IGNORED:
+        if before.legs is after.legs and _told(before.facts) == _told(after.facts):
+            return ()
         known, listed = _call_sids(before), _joined(before)
     joined = _joined(after)
-    new = sorted((_call_sids(after) - known) | (joined - listed))
-    legs = (sid for sid in new if valid_sid(SidKind.CALL, sid))
-    return tuple(CallAlias(sid, after.task_sid, after.cause_at, sid in joined) for sid in legs)
+    new = {sid for sid, at in joined.items() if at > listed.get(sid, -1)}
+    legs = sorted((_call_sids(after) - known) | new)
+    return tuple(
+        CallAlias(sid, after.task_sid, joined.get(sid, after.cause_at), sid in joined)
+        for sid in legs
+        if valid_sid(SidKind.CALL, sid)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ def heard(
     """An event of the leg came at `now` (ms)."""
     known = _touched(state or _nothing(call_sid), now)
     if known.task_sid is not None:
-        tasks = (known.task_sid, *known.other_task_sids)
+        tasks = dict.fromkeys((known.task_sid, *known.other_task_sids, *known.listed_task_sids))
         return Resolved(known, tuple(replace(event, task_sid=task) for task in tasks))
     others = [decode(data) for data in known.waiting]
     if any((other.event_id, other.body) == (event.event_id, event.body) for other in others):
@@ -86,39 +97,62 @@ def heard(
 def taught(call_sid: str, state: CallAliasState | None, alias: CallAlias, now: int) -> Resolved:
     """A task named the leg, or Twilio showed it in the task's conference, at `now` (ms). Of further
     tasks that name it the first `MAX_OTHERS` are kept; of those with the leg in their conference,
-    the latest. Any further task is informed of those that are kept."""
+    the latest `MAX_LISTED`."""
     known = _touched(state or _nothing(call_sid), now)
     if known.task_sid is not None:
         return _also_named(known, alias)
     waiting = tuple(replace(decode(data), task_sid=alias.task_sid) for data in known.waiting)
-    listed = (alias.task_sid,) if alias.listed else ()
-    named = replace(
-        known, task_sid=alias.task_sid, told_at=alias.at, waiting=(), listed_task_sids=listed
-    )
-    return Resolved(named, waiting)
+    named = replace(known, task_sid=alias.task_sid, told_at=alias.at, waiting=())
+    return Resolved(_with_listed(named, alias), waiting)
 
 
 def _also_named(known: CallAliasState, alias: CallAlias) -> Resolved:
-    task, others, listed = alias.task_sid, known.other_task_sids, known.listed_task_sids
+    """Inform a task that is not kept of the others, and the others of what is new of the task."""
+    task, others, listed = alias.task_sid, known.other_task_sids, listed_at(known)
     named = dict.fromkeys((known.task_sid or "", *others, *listed))
     is_new = task not in named
-    is_newly_listed = alias.listed and task not in listed
-    if not is_new and not is_newly_listed:
-        return Resolved(known)
     is_kept = is_new and len(others) < MAX_OTHERS
-    at = max(alias.at, known.told_at)
+    after = replace(known, other_task_sids=(*others, task)) if is_kept else known
+    after = _with_listed(after, alias)
+    is_shown = listed_at(after).get(task) != listed.get(task)
     contested: list[LegContested] = []
-    for each in named:
-        if each != task and (is_kept or is_newly_listed):
-            contested.append(LegContested(known.call_sid, each, task, at, alias.listed))
-        if each != task and is_new:
-            contested.append(LegContested(known.call_sid, task, each, at, each in listed))
-    after = replace(
-        known,
-        other_task_sids=(*others, task) if is_kept else others,
-        listed_task_sids=(*listed, task)[-MAX_OTHERS:] if is_newly_listed else listed,
-    )
+    for other in named:
+        if other == task:
+            continue
+        if is_kept or is_shown:
+            contested.append(_contested(after, alias, other, task))
+        if is_new:
+            contested.append(_contested(after, alias, task, other))
     return Resolved(known if after == known else after, (), tuple(contested))
+
+
+def _contested(state: CallAliasState, alias: CallAlias, task: str, other: str) -> LegContested:
+    """The record that informs `task` of `other`."""
+    shown_at = listed_at(state).get(other)
+    if shown_at is None:
+        return LegContested(state.call_sid, task, other, max(alias.at, state.told_at))
+    return LegContested(state.call_sid, task, other, shown_at, listed=True)
+
+
+def listed_at(state: CallAliasState) -> dict[str, int]:
+    """Return the tasks of which Twilio showed the leg in the conference, the latest last, each with
+    when it did so last (ms): 0 in a state that has no times."""
+    times = state.listed_at or (0,) * len(state.listed_task_sids)
+    return dict(zip(state.listed_task_sids, times, strict=True))
+
+
+def _with_listed(state: CallAliasState, alias: CallAlias) -> CallAliasState:
+    """The state with the task of an alias among those with the leg in their conference."""
+    known = listed_at(state)
+    if not alias.listed or alias.at <= known.get(alias.task_sid, -1):
+        return state
+    times = [(at, task) for task, at in {**known, alias.task_sid: alias.at}.items()]
+    latest = sorted(times)[-MAX_LISTED:]
+    return replace(
+        state,
+        listed_task_sids=tuple(task for _, task in latest),
+        listed_at=tuple(at for at, _ in latest),
+    )
 
 
 def wakes_at(state: CallAliasState) -> int:
@@ -138,9 +172,10 @@ def _call_sids(call: Call) -> frozenset[str]:
     return frozenset({leg.call_sid for leg in call.legs} | _told(call.facts))
 
 
-def _joined(call: Call) -> frozenset[str]:
-    """The legs that came into the call's conference: no attribute says so."""
-    return frozenset(leg.call_sid for leg in call.legs if "joined" in leg.milestones)
+def _joined(call: Call) -> dict[str, int]:
+    """The legs that came into the call's conference, each with when it did so last, as far as is
+    known (ms): no attribute says so."""
+    return {leg.call_sid: at for leg in call.legs if (at := latest_join(leg)) is not None}
 
 
 def _told(facts: Mapping[str, Fact]) -> set[str]:

@@ -9,6 +9,9 @@ Theory: a fact with its contradictions is a map from value to its earliest stamp
 earliest stamp of each value, so it is commutative, associative and idempotent. Only the
 `MAX_CLAIMS` earliest values are kept; ranks of values only ever fall, so that any order of events
 keeps the same ones.
+
+Of some facts (`LATEST_HOLDS`) the latest statement holds, and a value may be stated again later.
+They are kept in the same way, with the latest stamp of each of the `MAX_LATEST` latest values.
 """
 
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -21,13 +24,19 @@ FIRST_HOLDS = frozenset(
         "direction", "customer", "customer_call_sid",  # of the task
         "customer_joined", "worker_call_sid",  # of the task's conference
         "extension", "contact_uri", "full_name", "worker_name", "team",  # of a reservation's worker
-        "role", "other_task", "listed_task",  # of a leg
+        "role", "other_task",  # of a leg
     }
 )  # fmt: skip
 """The names of such facts. Each belongs to one kind of object."""
 
+LATEST_HOLDS = frozenset({"listed_task"})
+"""Likewise, of a leg."""
+
 MAX_CLAIMS = 10
 """How many values of one fact are kept at most."""
+
+MAX_LATEST = 4
+"""The same for a fact of which the latest statement holds."""
 
 SEPARATOR = "="
 """Between name and value, in the name under which a contradiction is kept."""
@@ -57,13 +66,15 @@ def has_contradictions(facts: Mapping[str, Fact]) -> bool:
 
 def is_claim(name: str) -> bool:
     """Return whether facts of this name are merged by `put_claim`."""
-    return name in FIRST_HOLDS or SEPARATOR in name
+    return name in FIRST_HOLDS or SEPARATOR in name or name in LATEST_HOLDS
 
 
 def put_claim(facts: MutableMapping[str, Fact], name: str, fact: Fact) -> bool:
     """Merge one value of a fact into `facts`; return whether anything changed. `name` may be that
     of a contradiction."""
     name = name.partition(SEPARATOR)[0]
+    if name in LATEST_HOLDS:
+        return _put_latest(facts, name, fact)
     first = facts.get(name)
     if first is None:
         facts[name] = fact
@@ -88,6 +99,8 @@ def values_of(facts: Mapping[str, Fact], name: str) -> tuple[Fact, ...]:
     first = facts.get(name)
     if first is None:
         return ()
+    if name in LATEST_HOLDS:
+        return tuple(sorted((first, *_others(facts, name)), key=_stamp, reverse=True))
     return (first, *_others(facts, name)) if has_contradictions(facts) else (first,)
 
 
@@ -153,6 +166,21 @@ def _bound(facts: MutableMapping[str, Fact], name: str, put: str) -> bool:
     surplus = f"{name}{SEPARATOR}{others[-1].value}"
     del facts[surplus]
     return surplus != put
+
+
+def _put_latest(facts: MutableMapping[str, Fact], name: str, fact: Fact) -> bool:
+    known = values_of(facts, name)
+    if any(each.value == fact.value and _stamp(each) >= _stamp(fact) for each in known):
+        return False
+    others = [each for each in known if each.value != fact.value]
+    kept = tuple(sorted((*others, fact), key=_stamp, reverse=True)[:MAX_LATEST])
+    if kept == known:
+        return False
+    for each in known:
+        facts.pop(f"{name}{SEPARATOR}{each.value}", None)
+    facts[name] = kept[0]
+    facts.update({f"{name}{SEPARATOR}{each.value}": each for each in kept[1:]})
+    return True
 
 
 def _stamp(fact: Fact) -> tuple[int, int, str, str]:

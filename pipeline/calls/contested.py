@@ -12,10 +12,12 @@ from schemas.records import Call, Leg
 @dataclass(frozen=True, slots=True)
 class Contested:
     """Other tasks with the same leg. `listed`: those of which Twilio showed the leg in the
-    conference; `named`: those whose attributes name it."""
+    conference, the latest first; `named`: those whose attributes name it; `listed_at`: when Twilio
+    showed it in the latest of them (ms), 0 for none."""
 
     listed: tuple[str, ...] = ()
     named: tuple[str, ...] = ()
+    listed_at: int = 0
 
     @property
     def task_sids(self) -> tuple[str, ...]:
@@ -25,14 +27,17 @@ class Contested:
 
 def contested_legs(call: Call) -> dict[str, Contested]:
     """Return the legs of the call that other tasks have too, with those tasks."""
-    return {
-        leg.call_sid: Contested(
-            tuple(fact.value for fact in values_of(leg.facts, "listed_task")),
-            tuple(fact.value for fact in values_of(leg.facts, "other_task")),
-        )
-        for leg in call.legs
-        if is_contested_leg(leg)
-    }
+    return {leg.call_sid: _contested(leg) for leg in call.legs if is_contested_leg(leg)}
+
+
+def _contested(leg: Leg) -> Contested:
+    listed = values_of(leg.facts, "listed_task")
+    named = values_of(leg.facts, "other_task")
+    return Contested(
+        tuple(fact.value for fact in listed),
+        tuple(fact.value for fact in named),
+        listed[0].at if listed else 0,
+    )
 
 
 def is_contested_leg(leg: Leg) -> bool:

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import TypeVar
 
 from pipeline.calls.bounds import bounded, bounded_legs, bounded_reservations
-from pipeline.calls.claims import FIRST_HOLDS, SEPARATOR, put_claim
+from pipeline.calls.claims import FIRST_HOLDS, LATEST_HOLDS, SEPARATOR, put_claim
 from pipeline.calls.events import Silent, delta
 from pipeline.calls.view import SWEPT, derived
 from schemas.fast_dataclass import dataclass
@@ -153,8 +153,9 @@ def _facts(a: Mapping[str, Fact], b: Mapping[str, Fact]) -> Mapping[str, Fact]:
     merged: dict[str, Fact] | None = None
     for name, fact in b.items():
         known = a.get(name)
-        if name in FIRST_HOLDS or SEPARATOR in name:
-            if known is not None and known.value == fact.value and not _is_newer(known, fact):
+        is_first = name in FIRST_HOLDS
+        if is_first or SEPARATOR in name or name in LATEST_HOLDS:
+            if is_first and known and known.value == fact.value and not _is_newer(known, fact):
                 continue
             claims = dict(a) if merged is None else merged
             merged = claims if put_claim(claims, name, fact) else merged

@@ -47,6 +47,13 @@ def joined_at(leg: Leg) -> int | None:
     return presence.at if presence is not None and presence.value == "joined" else None
 
 
+def latest_join(leg: Leg) -> int | None:
+    """Return when the leg came into the conference for the last time, as far as is known: of one
+    that is gone, the first time. None: it never came."""
+    first, latest = leg.milestones.get("joined"), joined_at(leg)
+    return first if latest is None else latest
+
+
 def left_at(leg: Leg) -> int | None:
     """Return when the leg left for the last time; None while it is there."""
     presence, completed = leg.facts.get("presence"), leg.milestones.get("completed")

@@ -37,9 +37,9 @@ from pipeline.streams.reconcile import Command, Demand, changes, reconcile
 from pipeline.streams.state import find, is_over, may_be_held, unknown_call
 from pipeline.streams.verification import (
     VERIFY,
+    aliases_in,
     foreign_legs,
     found_in_conference,
-    listed_legs,
     questions,
     verified,
     without_own_legs,
@@ -106,7 +106,7 @@ def on_record(
             after = _answered(before, record, now)
         case GatewayStarted():
             after = gateway_started(before, record, now)
-    known: tuple[Told, ...] = (*listed_legs(record), *_fetched(before, record, history, now))
+    known: tuple[Told, ...] = (*aliases_in(record), *_fetched(before, record, history, now))
     if after is before:
         return Next(state, known)
     following = _settled(before, after, history, now, gateways, hasty=hasty)

@@ -11,7 +11,9 @@ has these results:
 - *unknown*: there is no conference yet, or Twilio does not answer. It is asked again, after 1 s,
   2 s, and so on up to 30 s, while the leg is streamed, and at once if the evidence changes.
 
-A leg that is confirmed is asked about again only if Twilio shows it in another task's conference.
+A leg that is confirmed is asked about again only if Twilio shows it in another task's conference,
+or shows it there again. A leg that the adapter finds in the task's conference after it had moved to
+another one, or had been contradicted, is confirmed from then on.
 """
 
 from dataclasses import replace
@@ -45,7 +47,7 @@ MAX_LEGS = 20
 AT_ONCE_MS = 60_000
 MAX_AT_ONCE = 5
 """In `AT_ONCE_MS`, so many questions about a leg are asked at once because of what attributes say,
-or of what comes into the task's conference."""
+of what comes into the task's conference, or of another conference that had the leg before."""
 
 _FINAL = (CONTRADICTED, MOVED)
 
@@ -89,15 +91,22 @@ def verified(state: CallStreams, answer: CommandAnswered, now: int) -> CallStrea
     return _put(state, replace(check, result=result, due_at=now + pause))
 
 
-def listed_legs(answer: object) -> tuple[CallAlias, ...]:
-    """Return the aliases of the legs that Twilio listed in the task's conference: so each other
-    task that names one of them is informed. None if it is no answer to a command."""
+def aliases_in(answer: object) -> tuple[CallAlias, ...]:
+    """Return the aliases that follow from an answer to a command. None if it is no such answer.
+
+    - The legs that Twilio listed in the task's conference: so each other task that names one of
+      them is informed.
+    - The leg of which the answer is `unknown`: so this task is informed of other tasks that have
+      come to be known since it named the leg, even if too many tasks name it.
+    """
     if not isinstance(answer, CommandAnswered):
         return ()
-    legs = answer.listed_call_sids[:MAX_LEGS]
+    legs = [(call_sid, True) for call_sid in answer.listed_call_sids[:MAX_LEGS]]
+    if (answer.command, answer.outcome) == (VERIFY, UNKNOWN) and answer.call_sid is not None:
+        legs.append((answer.call_sid, False))
     return tuple(
-        CallAlias(call_sid, answer.task_sid, answer.at, listed=True)
-        for call_sid in legs
+        CallAlias(call_sid, answer.task_sid, answer.at, is_listed)
+        for call_sid, is_listed in legs
         if valid_sid(SidKind.CALL, call_sid) is not None
     )
 
@@ -106,13 +115,22 @@ def found_in_conference(
     before: CallStreams, state: CallStreams, answer: CommandAnswered, now: int
 ) -> CallStreams:
     """Take in that a start was done on a leg that the command did not name: the adapter found it in
-    the task's conference."""
-    if answer.outcome != "done" or answer.call_sid is None:
+    the task's conference, maybe not for the first time."""
+    leg = answer.call_sid
+    if answer.outcome != "done" or leg is None or _has(before, answer) or not _has(state, answer):
         return state
-    named = {m.call_sid for m in before.media_streams if m.generation == answer.generation}
-    if answer.call_sid in named or _check_of(state, answer.call_sid) is not None:
-        return state
-    return _put(state, LegCheck(answer.call_sid, CONFIRMED, 0, now, None, ()))
+    check = _check_of(state, leg)
+    if check is None:
+        return _put(state, LegCheck(leg, CONFIRMED, 0, now, None, ()))
+    return _put(state, replace(check, result=CONFIRMED, since=now, due_at=None))
+
+
+def _has(state: CallStreams, answer: CommandAnswered) -> bool:
+    """Whether the media stream that the answer is about is one on the answer's leg."""
+    return any(
+        m.generation == answer.generation and m.call_sid == answer.call_sid and is_live(m)
+        for m in state.media_streams
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +186,9 @@ def _asked(check: LegCheck, known: Evidence, now: int) -> LegCheck | None:
         return None
     lately = tuple(at for at in check.asked_at_once if at > now - AT_ONCE_MS)
     is_listed_elsewhere = not set(known.contested.listed) <= set(check.listed_task_sids)
-    if is_listed_elsewhere or (len(lately) < MAX_AT_ONCE and _is_news(check, known)):
+    is_listed_again = known.contested.listed_at > check.listed_at
+    is_news = is_listed_again or _is_news(check, known)
+    if is_listed_elsewhere or (len(lately) < MAX_AT_ONCE and is_news):
         at_once = (*lately, now)[-MAX_AT_ONCE:]
         check = replace(check, first_attempt=check.attempt, asked_at_once=at_once)
     elif check.due_at is None or now < check.due_at:
@@ -192,6 +212,7 @@ def _with_evidence(check: LegCheck, known: Evidence) -> LegCheck:
         check,
         other_task_sids=known.contested.task_sids,
         listed_task_sids=known.contested.listed,
+        listed_at=known.contested.listed_at,
         signs=known.signs,
     )
 

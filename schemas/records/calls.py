@@ -109,6 +109,7 @@ class CallAliasState:
     waiting: tuple[bytes, ...]
     other_task_sids: tuple[str, ...] = ()
     listed_task_sids: tuple[str, ...] = ()
+    listed_at: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,7 @@ class LegCheck:
     signs: int = 0
     first_attempt: int = 0
     asked_at_once: tuple[int, ...] = ()
+    listed_at: int = 0
 
 
 @dataclass(frozen=True, slots=True)

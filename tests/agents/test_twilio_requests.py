@@ -1,68 +1,40 @@
 """Which requests can reach Twilio at all: whatever events, commands and answers say, only those of
 the account's own calls and conferences."""
 
-import json
-import re
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from yarl import URL
 
-from agents.stream_manager import StreamsCore
-from agents.tracker import TrackerCore
-from agents.twilio_adapter.client import TwilioApi
 from agents.twilio_adapter.commands import Commands
 from agents.twilio_adapter.lanes import CallLane
 from agents.twilio_adapter.request_gate import RequestGate
-from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.telemetry import Health
 from schemas.records import (
-    Call,
-    CallStreams,
+    CallAlias,
     CommandAnswered,
     CtiEvent,
+    FetchLeg,
     FindConference,
-    RecordingPolicy,
+    LegContested,
+    LegFetched,
+    MediaStreamOpened,
     StartDuplicateStream,
     StopDuplicateStream,
     StreamCommand,
     VerifyLeg,
 )
-from schemas.topics import STREAM_COMMANDS
-from tests.agents.twilio_double import ACCOUNT, TOKEN
+from schemas.topics import CALL_ALIASES, CTI_EVENTS, CTI_RESOLVED, STREAM_EVENTS
+from tests.agents.cores import Published, running
+from tests.agents.wire import ANSWERS, TEXTS, Wire, only_allowed, wired
 from tests.examples import examples
 from tests.pipeline.calls.histories import CUSTOMER_LEG, T0, TASK, Story
-from tests.pipeline.streams.calls import listed
 from tests.virtual_time import virtual_ms, virtually
 
-SID = "[0-9a-fA-F]{32}"
-ALLOWED = re.compile(
-    f"/2010-04-01/Accounts/{ACCOUNT}/"
-    f"(Calls/CA{SID}\\.json|Calls/CA{SID}/Streams(/[^/?#]+)?\\.json"
-    f"|Conferences\\.json|Conferences/CF{SID}/Participants\\.json)"
-)
-POLICY = PolicyHistory.of([RecordingPolicy(1, 0, 0, ("*",), True, True)])
-
-HOSTILE = st.sampled_from(
-    [
-        f"{CUSTOMER_LEG}.json?Status=completed&x=",
-        "../Messages.json?To=%2B15550100&Body=x",
-        f"../../AC{'f' * 32}/Calls/{CUSTOMER_LEG}",
-        "..",
-        ".",
-        "%2e%2e/Messages",
-        f"{CUSTOMER_LEG}#",
-        f"{CUSTOMER_LEG}\\..\\Messages",
-        CUSTOMER_LEG,
-        "CF" + "a" * 32,
-        "WT" + "b" * 32,
-        "",
-    ]
-)
+STATUSES = st.sampled_from([200, 200, 200, 201, 404, 400, 401, 429, 503])
 REWRITES: list[dict[str, Any]] = [
     {},
     {"internal": True},
@@ -70,42 +42,11 @@ REWRITES: list[dict[str, Any]] = [
     {"direction": "outbound", "outbound_to": "../Messages.json"},
     {"conference": {"participants": {"customer": "CA" + "e" * 32, "worker": CUSTOMER_LEG}}},
 ]
-TEXTS = HOSTILE | st.text(max_size=40)
-
-
-@dataclass
-class Wire:
-    """In the place of the connections: notes each request as it would go out, and answers."""
-
-    answer: Mapping[str, Any]
-    asked: list[tuple[str, URL]] = field(default_factory=list)
-
-    def request(self, method: str, url: str, **options: Any) -> "Wire":
-        parsed = URL(url)
-        self.asked.append((method, parsed))
-        return self
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        return
-
-    async def read(self) -> bytes:
-        return json.dumps(self.answer).encode()
-
-    status = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-    async def close(self) -> None:
-        """As a session is closed."""
 
 
 async def _carried_out(commands: list[StreamCommand], answer: Mapping[str, Any]) -> Wire:
-    wire = Wire(answer)
-    async with TwilioApi(ACCOUNT, (ACCOUNT, TOKEN), TOKEN, None, clock=time.time) as api:
-        await api._http.close()
-        api._http._session = wire  # type: ignore[assignment]
+    wire = Wire([(200, answer)])
+    async with wired(wire) as api:
         gate = RequestGate(8, Health(), api.check_account)
         adapter = Commands(api, gate, "wss://g.example/media", virtual_ms)
         for number, command in enumerate(commands):
@@ -115,19 +56,14 @@ async def _carried_out(commands: list[StreamCommand], answer: Mapping[str, Any])
     return wire
 
 
-def _only_allowed(wire: Wire) -> None:
-    for method, url in wire.asked:
-        assert (url.scheme, url.host, url.user) == ("https", "api.twilio.com", None)
-        assert ALLOWED.fullmatch(url.raw_path), (method, url)
-        posts = method == "POST"
-        assert posts == ("/Streams" in url.raw_path)
-
-
 @st.composite
 def _commands(draw: st.DrawFn) -> StreamCommand:
     task = draw(st.just(TASK) | TEXTS)
     call_sid = draw(st.none() | TEXTS)
-    kind = draw(st.sampled_from(["start", "stop", "verify", "find"]))
+    kind = draw(st.sampled_from(["start", "stop", "verify", "find", "fetch"]))
+    if kind == "fetch":
+        ends = tuple(draw(st.lists(TEXTS, max_size=2)))
+        return FetchLeg("", task, call_sid or "", 0, T0, T0, ends)
     if kind == "find":
         return FindConference("", task, 1, T0, T0)
     if kind == "verify":
@@ -144,27 +80,6 @@ def _commands(draw: st.DrawFn) -> StreamCommand:
     )  # fmt: skip
 
 
-ANSWERS = st.fixed_dictionaries(
-    {
-        "sid": TEXTS,
-        "conferences": st.lists(st.fixed_dictionaries({"sid": TEXTS}), max_size=2),
-        "participants": st.lists(
-            st.fixed_dictionaries({"call_sid": TEXTS, "label": TEXTS}), max_size=3
-        ),
-        "next_page_uri": st.none()
-        | TEXTS
-        | st.sampled_from(
-            [
-                "/2010-04-01/Accounts.json",
-                "https://api.twilio.com/2010-04-01/Accounts/x/Messages.json",
-                "//elsewhere.example.com/2010-04-01/x.json",
-                "https://elsewhere.example.com/Conferences.json",
-            ]
-        ),
-    }
-)
-
-
 @settings(max_examples=examples(60), deadline=None)
 @given(st.lists(_commands(), min_size=1, max_size=3), ANSWERS)
 def test_no_command_and_no_answer_reaches_anything_else(
@@ -172,7 +87,7 @@ def test_no_command_and_no_answer_reaches_anything_else(
 ) -> None:
     """No SIDs in commands or answers lead to requests for other resources, even if the answers are
     forged."""
-    _only_allowed(virtually(_carried_out(commands, answer)))
+    only_allowed(virtually(_carried_out(commands, answer)))
 
 
 @st.composite
@@ -199,49 +114,65 @@ def _hostile_events(draw: st.DrawFn) -> list[CtiEvent]:
     return list(draw(st.permutations(story.events)))
 
 
-def _commanded(events: list[CtiEvent]) -> list[StreamCommand]:
-    """The commands that tracker and stream manager make of the events; each start is answered."""
-    tracker, manager = TrackerCore(), StreamsCore(POLICY)
-    call: Any = None
-    state: CallStreams | None = None
-    commands: list[StreamCommand] = []
-    for event in events:
-        step = tracker.on_record(TASK, call, event, event.arrived_at)
-        call = step.state
-        waiting: list[object] = [o.record for o in step.outputs if isinstance(o.record, Call)]
-        for record in waiting:
-            decided = manager.on_record(TASK, state, record, T0 + 61_000)
-            state = decided.state
-            for output in decided.outputs:
-                if output.topic is STREAM_COMMANDS:
-                    commands.append(output.record)
-                    waiting += _answer(output.record)
-    return commands
+_LEGS = st.just(CUSTOMER_LEG) | TEXTS
+_OUTCOMES = st.sampled_from(
+    ["done", "failed", "expired", "listed", "no-conference", "unknown", "confirmed",
+     "contradicted", "moved"]
+)  # fmt: skip
 
 
-def _answer(command: StreamCommand) -> list[object]:
-    if isinstance(command, StopDuplicateStream):
-        return []
-    if isinstance(command, FindConference):
-        return [listed(command, T0 + 61_000)]
-    if isinstance(command, VerifyLeg):
-        return [
-            CommandAnswered(
-                command.command_id, TASK, command.generation, "verify", "unknown",
-                command.call_sid, None, None, None, "", 1, T0 + 61_000,
-            )
-        ]  # fmt: skip
-    return [
-        CommandAnswered(
-            command.command_id, TASK, command.generation, "start", "done", command.call_sid,
-            "../Messages", "name", None, "", 1, T0 + 61_000,
-        )
-    ]  # fmt: skip
+@st.composite
+def _records(draw: st.DrawFn) -> Published:
+    """Return a record of another role, with arbitrary SIDs, under the task's key or a leg's."""
+    at, leg = T0 + 3_000, draw(_LEGS)
+    generation = draw(st.integers(0, 2))
+    match draw(st.sampled_from(["contested", "alias", "fetched", "opened", "answered"])):
+        case "contested":
+            contested = LegContested(leg, TASK, draw(TEXTS), at, draw(st.booleans()))
+            return Published(at, CTI_RESOLVED, TASK, contested)
+        case "alias":
+            return Published(at, CALL_ALIASES, leg, CallAlias(leg, draw(TEXTS), at, listed=True))
+        case "fetched":
+            fetched = LegFetched(leg, TASK, draw(TEXTS), draw(TEXTS), "inbound", "", None, at)
+            return Published(at, CTI_RESOLVED, TASK, fetched)
+        case "opened":
+            opened = MediaStreamOpened(draw(TEXTS), leg, TASK, draw(TEXTS), generation, "g1", 1, at)
+            return Published(at, STREAM_EVENTS, TASK, opened)
+        case _:
+            command = draw(st.sampled_from(["start", "stop", "find", "verify", "fetch"]))
+            number = f"{TASK}:{generation or 1}"
+            answered = CommandAnswered(
+                f"{command}:{number}:1", TASK, generation, command, draw(_OUTCOMES), leg,
+                draw(TEXTS), draw(TEXTS), None, "", 1, at, listed_call_sids=(draw(TEXTS),),
+            )  # fmt: skip
+            return Published(at, STREAM_EVENTS, TASK, answered)
+
+
+async def _played(wire: Wire, records: Sequence[Published], chance: Random) -> None:
+    async with wired(wire) as api, running(chance, api=api) as cores:
+        for each in records:
+            cores.publish(each.topic, each.key, each.record)
+            await cores.advance(500)
+        await cores.advance(3_000)
 
 
 @settings(max_examples=examples(40), deadline=None)
-@given(_hostile_events())
-def test_no_events_reach_anything_else(events: list[CtiEvent]) -> None:
-    """Through tracker, stream manager and adapter, in any order."""
-    nothing: Mapping[str, Any] = {"conferences": [], "participants": []}
-    _only_allowed(virtually(_carried_out(_commanded(events), nothing)))
+@given(
+    _hostile_events(),
+    st.lists(_records(), max_size=4),
+    st.lists(st.tuples(STATUSES, ANSWERS), min_size=1, max_size=5),
+    st.randoms(use_true_random=False),
+)
+def test_no_events_reach_anything_else(
+    events: list[CtiEvent],
+    records: list[Published],
+    answers: list[tuple[int, Mapping[str, Any]]],
+    chance: Random,
+) -> None:
+    """Through tracker, resolver, stream manager and adapter, in any order, also if records of other
+    roles and Twilio's answers are forged."""
+    told = [Published(e.arrived_at, CTI_EVENTS, TASK, e) for e in events] + records
+    chance.shuffle(told)
+    wire = Wire(answers)
+    virtually(_played(wire, told, chance))
+    only_allowed(wire)

@@ -48,6 +48,9 @@ class FakeConsole:
             raise ConsoleError("not yet")
         return self.told
 
+    async def withheld(self, task_sid: str) -> list[Json]:
+        return []
+
     async def bytes(self, path: str) -> bytes:
         raise ConsoleError(path)
 

@@ -89,8 +89,9 @@ def _contact(script: Script, legs: list[WorldLeg]) -> Json:
     streams = [stream for leg in legs for stream in leg.media_streams]
     required = sum(each.ends_at - each.begins_at for each in expected.recordings)
     lost = 10 * sum(expected_audio(stream.sent).lost for stream in streams)
+    is_missing = expected.foreign_leg is not None
     return {
-        "capture": "complete" if required else "not-required",
+        "capture": "missing" if is_missing else "complete" if required else "not-required",
         "required_ms": required,
         "captured_ms": required - 100 * len(streams) - lost,
         "gaps": [],

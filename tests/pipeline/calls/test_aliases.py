@@ -164,6 +164,17 @@ def test_of_several_tasks_that_name_a_leg_each_gets_its_events(
     assert sorted(contested) == sorted(permutations(order, 2))
 
 
+def test_a_task_with_the_leg_in_its_conference_gets_its_events() -> None:
+    """Also if as many tasks name the leg as are kept: no task takes them from the call that has
+    it."""
+    others = [CallAlias(LEG, f"WT{n}", T0) for n in range(MAX_OTHERS + 1)]
+    state, _ = told([*others, CallAlias(LEG, TASK, T0, listed=True)])
+    heard_of = heard(LEG, state, callback(1), T0 + 99)
+    assert isinstance(heard_of, Resolved)
+    assert (TASK, "EV1") in meant(heard_of.passed_on)
+    assert len(heard_of.passed_on) == len(others) + 1
+
+
 def test_no_more_than_some_tasks_may_name_a_leg() -> None:
     """The first keep it, so that what is kept of a leg stays small."""
     state, _ = told(CallAlias(LEG, f"WT{n}", n) for n in range(50))
@@ -174,7 +185,7 @@ def test_no_more_than_some_tasks_may_name_a_leg() -> None:
 @settings(max_examples=examples(80), deadline=None)
 @given(histories())
 def test_each_leg_of_a_call_is_told_once(events: list[CtiEvent]) -> None:
-    """As soon as a version knows it, and once more if it comes into the conference later."""
+    """As soon as a version knows it, and each time that it comes into the conference later."""
     call: Call | None = None
     aliases: list[CallAlias] = []
     for event in events:
@@ -183,13 +194,30 @@ def test_each_leg_of_a_call_is_told_once(events: list[CtiEvent]) -> None:
             aliases += learned(call, after.call)
             call = after.call
     assert call is not None
-    told_once = [(alias.call_sid, alias.listed) for alias in aliases]
-    assert sorted(set(told_once)) == sorted(told_once)
-    sids = {alias.call_sid for alias in aliases}
-    joined = {leg.call_sid for leg in call.legs if "joined" in leg.milestones}
-    assert joined == {alias.call_sid for alias in aliases if alias.listed}
-    assert {leg.call_sid for leg in call.legs} <= set(sids)
+    legs = {leg.call_sid: leg for leg in call.legs}
+    named = [alias.call_sid for alias in aliases if not alias.listed]
+    assert sorted(set(named)) == sorted(named)
+    for sid, leg in legs.items():
+        times = [alias.at for alias in aliases if alias.listed and alias.call_sid == sid]
+        assert sorted(set(times)) == times
+        assert bool(times) == ("joined" in leg.milestones)
+    assert legs.keys() <= {alias.call_sid for alias in aliases}
     assert {call.task_sid} >= {alias.task_sid for alias in aliases}
+
+
+def test_a_leg_that_comes_back_into_the_conference_is_told_again() -> None:
+    """With the time at which it came. An earlier time says nothing new."""
+    story = inbound()
+    for step, at in (("join", 1_000), ("leave", 5_000), ("join", 9_000), ("join", 7_000)):
+        story.participant(step, at, CUSTOMER_LEG)
+    call: Call | None = None
+    shown: list[tuple[int, bool]] = []
+    for event in story.events:
+        after = fold(call, event)
+        assert isinstance(after, Folded)
+        shown += [(alias.at - T0, alias.listed) for alias in learned(call, after.call)]
+        call = after.call
+    assert shown == [(0, False), (1_000, True), (9_000, True)]
 
 
 def test_legs_that_the_task_names_are_told() -> None:

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from pipeline.streams.manager import Next, on_record, on_tick
 from pipeline.streams.verification import (
+    AT_ONCE_MS,
     FOREIGN_LEG,
     MAX_AT_ONCE,
     MAX_PAUSE_MS,
@@ -40,6 +41,15 @@ def started(version: Call | None = None, leg: str = CUSTOMER_LEG) -> Next:
     """A call whose start Twilio has answered, on that leg."""
     first = on_record(TASK, None, version or call(ACTIVE), HISTORY, T)
     return on_record(TASK, first.state, answer("start", 1, 1, "done", leg), HISTORY, T + 100)
+
+
+def found_there() -> Next:
+    """A call without a named leg: the adapter found one in the task's conference."""
+    unnamed = call(ACTIVE, direction="outbound", customer_call_sid=None)
+    first = on_record(TASK, None, unnamed, HISTORY, T)
+    [find] = [told for told in first.told if isinstance(told, FindConference)]
+    state = on_record(TASK, first.state, listed(find, T + 50), HISTORY, T + 50).state
+    return on_record(TASK, state, answer("start", 1, 1, "done", FOUND), HISTORY, T + 100)
 
 
 def answer(what: str, generation: int, attempt: int, outcome: str, leg: str) -> CommandAnswered:
@@ -136,8 +146,7 @@ def test_a_question_without_an_answer_is_asked_again() -> None:
 
 def test_a_leg_that_the_adapter_found_in_the_conference_is_confirmed() -> None:
     """Nothing more is asked."""
-    unnamed = call(ACTIVE, direction="outbound", customer_call_sid=None)
-    step = started(unnamed, leg=FOUND)
+    step = found_there()
     assert questions(step) == []
     assert step.state is not None
     assert [(c.call_sid, c.result) for c in step.state.legs] == [(FOUND, "confirmed")]
@@ -240,8 +249,83 @@ def test_a_confirmed_leg_that_moved_to_another_call_is_stopped_and_its_recording
 def test_what_twilio_lists_in_the_conference_is_written_for_other_tasks() -> None:
     """Each leg with a valid SID, also if the answer changes nothing here."""
     told = replace(
-        answer("verify", 1, 1, "unknown", CUSTOMER_LEG), listed_call_sids=(FOUND, "junk")
+        answer("verify", 1, 1, "confirmed", CUSTOMER_LEG), listed_call_sids=(FOUND, "junk")
     )
     step = on_record(TASK, started().state, told, HISTORY, T + 200)
     aliases = [t for t in step.told if isinstance(t, CallAlias)]
     assert aliases == [CallAlias(FOUND, TASK, T, listed=True)]
+
+
+def test_a_leg_about_which_nothing_is_known_is_named_again() -> None:
+    """So the task is informed of other tasks that came to be known since it named the leg."""
+    for attempt, outcome in enumerate(("unknown", "confirmed", "contradicted"), start=1):
+        step = verified(started().state, outcome, T + 200)
+        named = [told for told in step.told if isinstance(told, CallAlias)]
+        is_named = attempt == 1
+        assert named == [CallAlias(CUSTOMER_LEG, TASK, T, listed=False)] * is_named
+
+
+def shown(version: Call, at: int) -> Call:
+    """The next version of the call: Twilio showed the leg in the other task's conference then."""
+    fact = Fact(OTHER_TASK, 0, at, "c")
+    return later(version, legs=(Leg(CUSTOMER_LEG, {"listed_task": fact}, {}),))
+
+
+def test_a_leg_that_comes_into_the_other_conference_again_is_asked_about_again() -> None:
+    """At once, but only so often in a minute; and then as soon as that is over."""
+    opened = MediaStreamOpened("MZ1", CUSTOMER_LEG, TASK, None, 1, "g1", 1, T + 150)
+    state = on_record(TASK, started().state, opened, HISTORY, T + 150).state
+    state = verified(state, "confirmed", T + 200).state
+    version, asked, now = call(ACTIVE), 0, T + 300
+    for _ in range(MAX_AT_ONCE + 3):
+        now += 1_000
+        version = shown(version, now)
+        step = on_record(TASK, state, version, HISTORY, now)
+        asked += len(questions(step))
+        state = verified(step.state, "confirmed", now, asked + 1).state
+    assert asked == MAX_AT_ONCE
+
+    assert state is not None
+    assert questions(on_tick(state, HISTORY, T + 1_300 + AT_ONCE_MS - 1)) == []
+    [question] = questions(on_tick(state, HISTORY, T + 1_300 + AT_ONCE_MS))
+    assert question.was_confirmed
+
+
+def test_a_leg_that_came_back_is_confirmed_and_may_move_again() -> None:
+    """The adapter finds it in the task's conference. The question after it has another id than all
+    that were asked before."""
+    state = verified(started().state, "confirmed", T + 200).state
+    step = on_record(TASK, state, shown(call(ACTIVE), T + 250), HISTORY, T + 300)
+    step = verified(step.state, "moved", T + 400, 2)
+    [find] = [told for told in step.told if isinstance(told, FindConference)]
+    step = on_record(TASK, step.state, listed(find, T + 450), HISTORY, T + 450)
+    found = answer("start", 2, 1, "done", CUSTOMER_LEG)
+    step = on_record(TASK, step.state, found, HISTORY, T + 500)
+    assert step.state is not None
+    assert [check.result for check in step.state.legs] == ["confirmed"]
+
+    version = shown(later(call(ACTIVE)), T + 600)
+    step = on_record(TASK, step.state, version, HISTORY, T + 600)
+    [question] = questions(step)
+    assert question.command_id.endswith(":3")
+    moved = verified(step.state, "moved", T + 700, 3)
+    [stop] = [told for told in moved.told if isinstance(told, StopDuplicateStream)]
+    assert (stop.generation, stop.reason) == (2, MOVED_LEG)
+
+
+def test_an_answer_to_a_start_that_is_over_confirms_nothing() -> None:
+    """It comes again after the leg has moved to another call."""
+    state = found_there().state
+    step = on_record(TASK, state, shown_of(FOUND), HISTORY, T + 300)
+    told = answer("verify", 1, 1, "moved", FOUND)
+    state = on_record(TASK, step.state, told, HISTORY, T + 400).state
+    again = on_record(TASK, state, answer("start", 1, 1, "done", FOUND), HISTORY, T + 500).state
+    assert again is not None
+    assert [check.result for check in again.legs] == ["moved"]
+
+
+def shown_of(leg: str) -> Call:
+    """A later version of the call without a named leg: Twilio showed this leg elsewhere."""
+    unnamed = call(ACTIVE, direction="outbound", customer_call_sid=None)
+    fact = Fact(OTHER_TASK, 0, T + 250, "c")
+    return later(unnamed, legs=(Leg(leg, {"listed_task": fact}, {"joined": T}),))

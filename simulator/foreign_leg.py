@@ -4,7 +4,7 @@ at once, and its recordings must be withheld. Pure."""
 from collections.abc import Sequence
 
 from simulator.script import Json, Script
-from simulator.world import WorldLeg, MediaStream
+from simulator.world import MediaStream, WorldLeg
 
 MOST_STREAMED_MS = 4500
 """How long a media stream of a leg of another call may run: Twilio is asked about the leg, and 2 s

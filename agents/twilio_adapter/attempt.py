@@ -62,6 +62,10 @@ class BackOff:
         self._next = min(self.most, self._next * self.factor) if self._next else self.first
         return self._next * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
 
+    def reset(self) -> None:
+        """Begin with the first delay again."""
+        self._next = 0.0
+
 
 class Lane(Protocol):
     """The call's other commands, as far as they matter to the command being carried out."""
@@ -147,8 +151,10 @@ class Effort:
         self.code, self.detail = error.code or error.status or None, str(error)
 
     def went(self, detail: str) -> None:
-        """Note that the last request did not fail."""
+        """Note that the last request did not fail. Twilio answers: the next error is a new one, and
+        its repetition waits for the shortest time."""
         self.code, self.detail = None, detail
+        self.resting.reset()
 
     def believed(self, detail: str, error: TwilioError) -> None:
         """Note that the last request failed in a way that suggests that an earlier one succeeded.

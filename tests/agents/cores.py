@@ -15,8 +15,8 @@ from agents.stream_manager import StreamsCore
 from agents.tracker import TrackerCore
 from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.commands import Api, Commands
-from agents.twilio_adapter.lanes import CallLane, Item, Lanes
-from agents.twilio_adapter.request_gate import Gate
+from agents.twilio_adapter.lanes import CallLane, CommandItem, Lanes
+from agents.twilio_adapter.request_gate import RequestGate
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.telemetry import Health
 from pipeline.streams.marks import FetchedCall, Participant
@@ -152,7 +152,7 @@ class Cores:
     states: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        gate = Gate(8, Health(), self._check)
+        gate = RequestGate(8, Health(), self._check)
         self._adapter = Commands(self.api or self.twilio, gate, "wss://g.example/media", now_ms)
         self._tracker, self._resolver = TrackerCore(), ResolverCore()
         self._manager = StreamsCore(EVERYONE)
@@ -216,7 +216,7 @@ class Cores:
         if topic in (CALLS.name, STREAM_EVENTS.name):
             self._step("manager", self._manager, key, record)
         if topic == STREAM_COMMANDS.name:
-            self.lanes.put(Item(record, 0, self._commands, now_ms()))
+            self.lanes.put(CommandItem(record, 0, self._commands, now_ms()))
             self._commands += 1
 
     def _step(self, role: str, core: Any, key: str, record: Any) -> None:

@@ -8,7 +8,7 @@ from simulator.expected import SentFrame
 from simulator.foreign_leg import MOST_STREAMED_MS, foreign_leg_differences, streams_of
 from simulator.script import EventSent, Json, LegStatus, Line, Script
 from simulator.unusual_tasks import leg_of_another_call
-from simulator.world import Leg, MediaStream, StreamStatus
+from simulator.world import MediaStream, StreamStatus, WorldLeg
 
 ACCOUNT = Account("AC" + "0" * 32, "WS" + "1" * 32)
 BEGIN = 1_700_000_000_000
@@ -66,7 +66,7 @@ def test_each_of_the_two_calls_has_its_own_media_streams() -> None:
     made = script()
     assert made.beside is not None
     own, other = stream(made.task_sid), stream(made.beside.task_sid)
-    legs = [Leg(LEG, LegStatus.IN_PROGRESS, "seed", Line(), BEGIN, media_streams=[other, own])]
+    legs = [WorldLeg(LEG, LegStatus.IN_PROGRESS, "seed", Line(), BEGIN, media_streams=[other, own])]
     assert streams_of(made, legs) == [own]
     assert streams_of(made.beside, legs) == [other]
 

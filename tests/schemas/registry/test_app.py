@@ -310,7 +310,9 @@ def test_no_request_is_an_internal_error(
     method: str, path: list[str], parameters: Mapping[str, str], body: bytes
 ) -> None:
     """Whatever is asked, the answer is JSON, and an error has the registry's form."""
-    url = "/" + "/".join(quote(piece, safe="%:", errors="replace") for piece in path)
+    url = "http://testserver/" + "/".join(
+        quote(piece, safe="%:", errors="replace") for piece in path
+    )
     answer = CLIENT.request(method, url, params=parameters, content=body)
     _check(method, answer)
 

@@ -68,18 +68,18 @@ class _Reading:
 
     async def _partitions(self) -> list[TopicPartition]:
         found = []
+        present = await self._kafka.topics()
         for topic in self._asked.topics:
             name = self._settings.prefixed(topic.name)
-            if name not in await self._kafka.topics():
+            if name not in present:
                 raise LookupError(f"there is no topic {name} in this Kafka")
-            numbers = self._numbers(topic, len(self._kafka.partitions_for_topic(name) or ()))
-            found += [TopicPartition(name, number) for number in numbers]
+            found += [TopicPartition(name, number) for number in self._numbers(topic)]
         return found
 
-    def _numbers(self, topic: Topic, count: int) -> Sequence[int]:
+    def _numbers(self, topic: Topic) -> Sequence[int]:
         if self._asked.task_sid is None or not topic.is_keyed_by_task:
-            return range(count)
-        return [partition_of(self._asked.task_sid.encode(), count)]
+            return range(topic.partitions)
+        return [partition_of(self._asked.task_sid.encode(), topic.partitions)]
 
     async def _limits(
         self, partitions: Sequence[TopicPartition]

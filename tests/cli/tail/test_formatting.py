@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.tail.decoding import decoded, is_of_task
@@ -16,6 +16,7 @@ from cli.tail.main_fields import MAIN_FIELDS
 from schemas import codec, records, topics
 from schemas.codec import SCHEMA_IDS, encode
 from schemas.records import DeadLetter, RecordingDecided
+from tests.examples import examples
 from tests.schemas.avro_values import values_of
 
 NOON = 1_769_860_800_000
@@ -81,6 +82,7 @@ def test_a_tombstone_is_a_deletion() -> None:
     assert str(as_line(shown)).endswith(f"{TASK}  -  deleted")
 
 
+@settings(max_examples=examples(30))
 @given(record=GENERATED, key=st.none() | st.binary(max_size=12))
 def test_any_record_is_one_line(record: Any, key: bytes | None) -> None:
     """Whatever a record holds, its line has nothing that a terminal would carry out, and its JSON

@@ -36,12 +36,8 @@ def test_all_records_come_in_order(data: st.DataObject, times: list[list[int]]) 
             order.finish(partition)
             del left[partition]
         found += order.ready()
-    for log in logs:
-        assert (
-            log == [record for record in found if record.partition == log[0].partition]
-            if log
-            else True
-        )
+    for partition, log in enumerate(logs):
+        assert log == [record for record in found if record.partition == partition]
     assert sum(map(len, logs)) == len(found)
     if all(each == sorted(each) for each in times):
         assert sorted(r.timestamp for r in found) == [r.timestamp for r in found]

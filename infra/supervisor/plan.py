@@ -17,7 +17,7 @@ from infra.supervisor.fork_server import ForkServer
 from pipeline.runtime.role_settings import environment_of, settings_of
 from pipeline.runtime.secret_settings import FILE_SUFFIX, several
 from pipeline.runtime.settings import PREFIX, Role, Settings, listen_address
-from schemas.registry import without_credentials
+from schemas.registry.client import without_credentials
 
 KINESIS_STREAM = "flex-events"
 GATEWAY_PATH = "/media"

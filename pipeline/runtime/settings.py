@@ -28,7 +28,7 @@ from pipeline.runtime.secret_settings import (
 from pipeline.times import moment
 from pipeline.twilio.numbers import e164
 from pipeline.twilio.sids import SidKind, valid_sid
-from schemas.registry import without_credentials
+from schemas.registry.client import without_credentials
 
 PREFIX = "FLEXCAPTURE_"
 TRIM_HORIZON, LATEST = "trim-horizon", "latest"

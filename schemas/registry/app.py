@@ -15,12 +15,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from schemas.registry.catalog import (
-    COMPATIBILITY,
     MODE,
     Catalog,
     Refused,
     Version,
-    full_incompatibilities,
+    conflicts,
 )
 from schemas.registry.client import CONTENT_TYPE
 from schemas.registry.request_body import SchemaRequest, schema_request
@@ -107,8 +106,11 @@ class _Registry:
         return _page(request, self._catalog.subjects(request.query_params.get("subjectPrefix", "")))
 
     def versions(self, request: Request) -> Any:
-        found = self._catalog.versions(request.path_params["subject"])
-        return [] if _is_set(request, "deletedOnly") else _page(request, [v.number for v in found])
+        found = self._catalog.every_version(request.path_params["subject"])
+        listed = not _is_set(request, "deletedOnly")
+        others = not listed or _is_set(request, "deleted")
+        wanted = [v.number for v in found if (listed if v.is_listed else others)]
+        return _page(request, wanted)
 
     def version(self, request: Request) -> Any:
         return _described(self._version(request))
@@ -122,7 +124,8 @@ class _Registry:
 
     def config(self, request: Request) -> Any:
         self._check_configured(request, 40408, "compatibility")
-        return {"compatibilityLevel": COMPATIBILITY}
+        subject = request.path_params.get("subject", "")
+        return {"compatibilityLevel": self._catalog.compatibility(subject)}
 
     def mode(self, request: Request) -> Any:
         self._check_configured(request, 40409, "mode")
@@ -149,7 +152,7 @@ class _Registry:
             others = [self._version(request)]
         messages = ["the schema is not Avro"]
         if wanted.schema is not None:
-            messages = full_incompatibilities(wanted.schema, others)
+            messages = conflicts(wanted.schema, others)
         verbose = {"messages": messages} if _is_set(request, "verbose") else {}
         return {"is_compatible": not messages, **verbose}
 

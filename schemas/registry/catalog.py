@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from schemas.codec import SCHEMA_IDS, schema_text, versions
 from schemas.registry.avro_schemas import AvroSchema, parse
 from schemas.registry.compatibility import incompatibilities
+from schemas.registry.subjects import BACKWARD_TRANSITIVE, FULL_TRANSITIVE, Subject
 
-COMPATIBILITY = "FULL_TRANSITIVE"
-"""The rule for changed schemas (`tests/schemas` checks it): each version of a record can be read
-with the schema of any other."""
+COMPATIBILITY = FULL_TRANSITIVE
+"""The compatibility of subjects that have no other (`tests/schemas` checks it)."""
 MODE = "READONLY"
 _DEFAULT_CONTEXT = ":.:"
 _NUMBER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
@@ -34,39 +33,30 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a subject."""
+    """One version of a subject. `is_listed`: False for the schema of a record type in a union."""
 
     subject: str
     number: int
     schema_id: int
-    name: str
-
-    @property
-    def text(self) -> str:
-        """The schema in JSON."""
-        return schema_text(self.name, self.number)
+    text: str
+    compatibility: str
+    is_listed: bool
 
     @property
     def schema(self) -> AvroSchema:
         """The parsed schema."""
-        return _parsed(self.name, self.number)
+        return _parsed(self.text)
 
 
 class Catalog:
-    """The schemas of these subjects. `subjects`: the name of the record type of each."""
+    """The schemas of these subjects."""
 
-    def __init__(self, subjects: Mapping[str, str]) -> None:
-        self._versions = {
-            subject: tuple(
-                Version(subject, number, schema_id, name)
-                for number, schema_id in enumerate(versions(name), 1)
-            )
-            for subject, name in sorted(subjects.items())
-        }
+    def __init__(self, subjects: Mapping[str, Subject]) -> None:
+        self._versions = {name: _of(name, subjects[name]) for name in sorted(subjects)}
         self._by_id: dict[int, list[Version]] = {}
         for each in self.all():
             self._by_id.setdefault(each.schema_id, []).append(each)
-        self.max_id = max(SCHEMA_IDS.values())
+        self.max_id = max(self._by_id)
 
     def subjects(self, prefix: str = "") -> list[str]:
         """Return the subjects that begin with `prefix`; `:*:` is any prefix."""
@@ -74,12 +64,16 @@ class Catalog:
         return [subject for subject in self._versions if subject.startswith(wanted)]
 
     def all(self, prefix: str = "", *, latest_only: bool = False) -> list[Version]:
-        """Return the versions of the subjects that begin with `prefix`."""
-        found = [self._versions[subject] for subject in self.subjects(prefix)]
+        """Return the listed versions of the subjects that begin with `prefix`."""
+        found = [self.versions(subject) for subject in self.subjects(prefix)]
         return [each for every in found for each in (every[-1:] if latest_only else every)]
 
     def versions(self, subject: str) -> Sequence[Version]:
-        """Return the versions of a subject, oldest first."""
+        """Return the listed versions of a subject, oldest first."""
+        return [each for each in self.every_version(subject) if each.is_listed]
+
+    def every_version(self, subject: str) -> Sequence[Version]:
+        """Return all versions of a subject, in the order of their numbers."""
         plain = _plain(subject)
         if plain not in self._versions:
             raise Refused(404, 40401, f"Subject '{subject}' not found.")
@@ -89,8 +83,13 @@ class Catalog:
         """Whether there is such a subject."""
         return _plain(subject) in self._versions
 
+    def compatibility(self, subject: str) -> str:
+        """Return the compatibility of a subject, or the general one if there is no such subject."""
+        found = self._versions.get(_plain(subject))
+        return COMPATIBILITY if found is None else found[0].compatibility
+
     def version(self, subject: str, asked: str) -> Version:
-        """Return a subject's version by its number, or the last for `latest` and `-1`."""
+        """Return a subject's version by its number, or the last listed one for `latest`, `-1`."""
         number = -1 if asked == "latest" else _number(asked)
         if number is None or number == 0 or number < -1 or number >= 2**31:
             raise Refused(
@@ -99,14 +98,16 @@ class Catalog:
                 f"The specified version '{asked}' is not a valid version id. Allowed values are "
                 'between [1, 2^31-1] and the string "latest"',
             )
-        found = self.versions(subject)
-        if number > len(found):
-            raise Refused(404, 40402, f"Version {asked} not found.")
-        return found[number - 1 if number > 0 else -1]
+        if number < 0:
+            return self.versions(subject)[-1]
+        for each in self.every_version(subject):
+            if each.number == number:
+                return each
+        raise Refused(404, 40402, f"Version {asked} not found.")
 
     def by_id(self, asked: str, subject: str | None = None) -> list[Version]:
-        """Return the versions that have an id, of one subject if it is given. For an unknown id,
-        raise `Refused`."""
+        """Return the listed versions that have an id, of one subject if it is given. For an unknown
+        id, raise `Refused`."""
         found = self._by_id.get(_number(asked) or 0)
         if found is None:
             raise Refused(404, 40403, f"Schema {asked} not found")
@@ -118,21 +119,31 @@ class Catalog:
         return next(
             (
                 each
-                for each in reversed(self.versions(subject))
+                for each in reversed(self.every_version(subject))
                 if each.schema.canonical(with_docs=with_docs) == wanted
             ),
             None,
         )
 
 
-def full_incompatibilities(schema: AvroSchema, others: Sequence[Version]) -> list[str]:
-    """Return why a schema is not compatible with others in both directions."""
+def _of(name: str, subject: Subject) -> tuple[Version, ...]:
+    found = [
+        Version(name, each.number, each.schema_id, each.text, subject.compatibility, is_listed)
+        for versions, is_listed in ((subject.versions, True), (subject.members, False))
+        for each in versions
+    ]
+    return tuple(sorted(found, key=lambda version: version.number))
+
+
+def conflicts(schema: AvroSchema, others: Sequence[Version]) -> list[str]:
+    """Return why a schema cannot be the next version of a subject with the versions `others`."""
     found = []
     for other in others:
         newer = incompatibilities(schema, other.schema)
-        older = incompatibilities(other.schema, schema)
         found += [f"cannot read version {other.number}: {why}" for why in newer]
-        found += [f"cannot be read with version {other.number}: {why}" for why in older]
+        if other.compatibility != BACKWARD_TRANSITIVE:
+            older = incompatibilities(other.schema, schema)
+            found += [f"cannot be read with version {other.number}: {why}" for why in older]
     return found
 
 
@@ -146,5 +157,5 @@ def _number(text: str) -> int | None:
 
 
 @cache
-def _parsed(name: str, number: int) -> AvroSchema:
-    return parse(schema_text(name, number))
+def _parsed(text: str) -> AvroSchema:
+    return parse(text)

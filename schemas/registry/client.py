@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from schemas.codec import SCHEMA_IDS, schema_text, versions
 from schemas.registry.avro_schemas import without_docs
-from schemas.registry.subjects import subjects
+from schemas.registry.subjects import SchemaVersion, subjects
 
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 _SECONDS = 10.0
@@ -28,18 +27,20 @@ def register(url: str, topic_prefix: str) -> None:
     Raise `RegistryError`, also if one of our ids has another schema.
     """
     present = set(_asked(url, "GET", "/subjects"))
-    for subject, name in subjects(topic_prefix).items():
-        path = f"/subjects/{quote(subject, safe='')}/versions"
-        there = set(_asked(url, "GET", path)) if subject in present else set()
-        for version in range(1, 1 + len(versions(name))):
-            if version not in there:
-                _import(url, subject, name, version)
-    for name in SCHEMA_IDS:
-        for version, number in enumerate(versions(name), 1):
-            if not _is_ours(url, name, version):
-                raise RegistryError(
-                    f"the schema registry has no {name}, or another schema, under id {number}"
-                )
+    found = subjects(topic_prefix)
+    for name, subject in found.items():
+        path = f"/subjects/{quote(name, safe='')}/versions"
+        there = set(_asked(url, "GET", path)) if name in present else set()
+        for version in subject.versions:
+            if version.number not in there:
+                _import(url, name, version)
+    ours = {v.schema_id: (s.schema, v) for s in found.values() for v in s.versions}
+    for schema, version in ours.values():
+        if not _is_ours(url, version):
+            raise RegistryError(
+                f"the schema registry has no {schema}, or another schema, under id "
+                f"{version.schema_id}"
+            )
 
 
 def without_credentials(url: str) -> str:
@@ -48,24 +49,23 @@ def without_credentials(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _is_ours(url: str, name: str, version: int) -> bool:
+def _is_ours(url: str, version: SchemaVersion) -> bool:
     try:
-        found = _asked(url, "GET", f"/schemas/ids/{versions(name)[version - 1]}")
+        found = _asked(url, "GET", f"/schemas/ids/{version.schema_id}")
     except RegistryError as error:
         if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code == 404:
             return False
         raise
-    ours = json.loads(schema_text(name, version))
+    ours = json.loads(version.text)
     return bool(without_docs(json.loads(found["schema"])) == without_docs(ours))
 
 
-def _import(url: str, subject: str, name: str, version: int) -> None:
+def _import(url: str, subject: str, version: SchemaVersion) -> None:
     path = quote(subject, safe="")
-    number = versions(name)[version - 1]
-    schema = {"schemaType": "AVRO", "schema": schema_text(name, version), "id": number}
+    schema = {"schemaType": "AVRO", "schema": version.text, "id": version.schema_id}
     _asked(url, "PUT", f"/mode/{path}?force=true", {"mode": "IMPORT"})
     try:
-        _asked(url, "POST", f"/subjects/{path}/versions", {**schema, "version": version})
+        _asked(url, "POST", f"/subjects/{path}/versions", {**schema, "version": version.number})
     finally:
         _asked(url, "PUT", f"/mode/{path}", {"mode": "READWRITE"})
 

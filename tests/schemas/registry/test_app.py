@@ -37,17 +37,15 @@ def test_each_id_is_served(client: TestClient, name: str, number: int) -> None:
 
 
 def test_each_topic_has_its_subjects(client: TestClient) -> None:
-    """Every topic's records are found by topic and record; the only record also as the value;
-    every record also by its name."""
+    """Every topic's records are found by topic, by topic and record, and by the record's name."""
     told = client.get("/subjects").json()
     for topic in topics.ALL:
         for name in topic.records:
             assert f"p.{topic.name}-flexcapture.{name}" in told
-        assert (f"p.{topic.name}-value" in told) == (len(topic.records) == 1)
+        assert f"p.{topic.name}-value" in told
     assert {f"flexcapture.{name}" for name in SCHEMA_IDS} < set(told)
     for subject in told:
-        name = served_subjects("p.")[subject]
-        expected = [*range(1, 1 + len(versions(name)))]
+        expected = [version.number for version in served_subjects("p.")[subject].versions]
         assert expected == client.get(f"/subjects/{subject}/versions").json()
 
 
@@ -89,6 +87,8 @@ def test_where_an_id_is_used(client: TestClient) -> None:
         ("/schemas/types", ["AVRO"]),
         ("/config", {"compatibilityLevel": "FULL_TRANSITIVE"}),
         ("/config/p.calls-value", {"compatibilityLevel": "FULL_TRANSITIVE"}),
+        ("/config/:.:p.media-value", {"compatibilityLevel": "BACKWARD_TRANSITIVE"}),
+        ("/config/p.media-flexcapture.MediaBatch", {"compatibilityLevel": "FULL_TRANSITIVE"}),
         ("/config/none?defaultToGlobal=true", {"compatibilityLevel": "FULL_TRANSITIVE"}),
         ("/mode", {"mode": "READONLY"}),
         ("/mode/p.calls-value", {"mode": "READONLY"}),
@@ -111,16 +111,18 @@ def test_all_schemas_are_listed(client: TestClient) -> None:
     """`/schemas` has every version of every subject, or the latest of each."""
     every = client.get("/schemas").json()
     subjects = served_subjects("p.")
-    assert sum(len(versions(name)) for name in subjects.values()) == len(every)
+    assert sum(len(subject.versions) for subject in subjects.values()) == len(every)
     latest = client.get("/schemas?latestOnly=true&subjectPrefix=:*:").json()
-    assert [SCHEMA_IDS[subjects[each["subject"]]] for each in latest] == [v["id"] for v in latest]
+    expected = [subjects[each["subject"]].versions[-1].schema_id for each in latest]
+    assert expected == [each["id"] for each in latest]
     assert sorted(subjects) == [each["subject"] for each in latest]
 
 
 def test_the_greatest_id_is_given_on_request(client: TestClient) -> None:
     """`fetchMaxId` adds the greatest id, as clients that check ids want it."""
     told = client.get(f"/schemas/ids/{SCHEMA_IDS['Tick']}?fetchMaxId=true").json()
-    assert {"schema": schema_text("Tick"), "maxId": max(SCHEMA_IDS.values())} == told
+    greatest = max(each["id"] for each in client.get("/schemas").json())
+    assert {"schema": schema_text("Tick"), "maxId": greatest} == told
 
 
 @pytest.mark.parametrize(
@@ -269,6 +271,37 @@ def test_each_record_type_keeps_the_announced_rule(client: TestClient) -> None:
             path = f"/compatibility/subjects/flexcapture.{name}/versions?verbose=true"
             told = client.post(path, json={"schema": schema_text(name, number)}).json()
             assert {"is_compatible": True, "messages": []} == told, (name, number)
+
+
+def test_the_types_of_a_union_are_found_but_not_listed(client: TestClient) -> None:
+    """The schema of each record type has a version of its own there, with the id of the type. Lists
+    show it with `deleted`, like a version that was deleted."""
+    subject = "/subjects/p.recordings-value"
+    union = client.get(f"{subject}/versions/latest").json()
+    for name, version in (("RecordingStarted", 1), ("RecordingCompleted", 2)):
+        schema = schema_text(name, version)
+        found = client.post(subject, json={"schema": schema}).json()
+        assert versions(name)[version - 1] == found["id"]
+        assert found == client.get(f"{subject}/versions/{found['version']}").json()
+        registered = client.post(f"{subject}/versions", json={"schema": schema}).json()
+        assert found["id"] == registered["id"]
+    assert [1] == [union["version"]] == client.get(f"{subject}/versions").json()
+    assert [1, 2, 3, 4, 5] == client.get(f"{subject}/versions?deleted=true").json()
+    assert [2, 3, 4, 5] == client.get(f"{subject}/versions?deletedOnly=true").json()
+    path = f"/schemas/ids/{SCHEMA_IDS['RecordingCompleted']}/subjects"
+    assert "p.recordings-value" not in client.get(path).json()
+
+
+def test_a_union_may_get_another_type(client: TestClient) -> None:
+    """It is compatible with the versions before it; a union that lacks a type of theirs is not."""
+    path = "/compatibility/subjects/p.media-value/versions?verbose=true"
+    union = json.loads(client.get("/subjects/p.media-value/versions/latest").json()["schema"])
+    longer = [*union, json.loads(schema_text("Tick"))]
+    told = client.post(path, json={"schema": json.dumps(longer)}).json()
+    assert {"is_compatible": True, "messages": []} == told
+    told = client.post(path, json={"schema": json.dumps(union[:-1])}).json()
+    assert not told["is_compatible"]
+    assert all("RecordingDecided" in message for message in told["messages"])
 
 
 PIECES = [

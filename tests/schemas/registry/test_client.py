@@ -17,7 +17,7 @@ def test_all_is_registered_once() -> None:
     """An empty registry gets every subject under our ids; one that has them is not written to."""
     with foreign_registry({}) as (url, writes):
         client.register(url, "p.")
-        expected = [subject for subject, name in subjects("p.").items() for _ in versions(name)]
+        expected = [name for name, subject in subjects("p.").items() for _ in subject.versions]
         assert expected == writes
         writes.clear()
         client.register(url, "p.")

@@ -19,24 +19,33 @@ from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerialize
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from schemas import codec, topics
-from schemas.codec import SCHEMA_IDS, encode, schema_text
+from schemas.codec import SCHEMA_IDS, encode, schema_text, versions
 from schemas.registry.app import app
 from schemas.topics import Topic
 
 RECORDS = [(topic, name) for topic in topics.ALL for name in topic.records]
-ONE_TYPE = [(topic, name) for topic, name in RECORDS if len(topic.records) == 1]
+IN_UNIONS = [(topic, name) for topic, name in RECORDS if len(topic.records) > 1]
 STRATEGIES: list[tuple[Callable[..., Any], Topic, str]] = [
-    *[(topic_subject_name_strategy, *each) for each in ONE_TYPE],
+    *[(topic_subject_name_strategy, *each) for each in RECORDS],
     *[(topic_record_subject_name_strategy, *each) for each in RECORDS],
     *[(record_subject_name_strategy, *each) for each in RECORDS],
 ]
-MODES: list[Callable[[str], dict[str, Any]]] = [
+MODES: list[Callable[[int], dict[str, Any]]] = [
     lambda _: {},
     lambda _: {"auto.register.schemas": False},
     lambda _: {"auto.register.schemas": False, "normalize.schemas": True},
     lambda _: {"auto.register.schemas": False, "use.latest.version": True},
-    lambda name: {"auto.register.schemas": False, "use.schema.id": SCHEMA_IDS[name]},
+    lambda schema_id: {"auto.register.schemas": False, "use.schema.id": schema_id},
 ]
+"""Settings of a serializer, by the id of the schema to write with."""
+LATEST = MODES[3]
+WRITES = [
+    (mode, strategy, topic, name)
+    for mode in MODES
+    for strategy, topic, name in STRATEGIES
+    if (mode, strategy) != (LATEST, topic_subject_name_strategy) or len(topic.records) == 1
+]
+"""The latest version for a topic with several record types is a union: see below."""
 
 
 @pytest.fixture(scope="module")
@@ -95,32 +104,81 @@ def test_every_record_is_read(client: SchemaRegistryClient, topic: Topic, name: 
     assert fields == found.keys()
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("strategy", "topic", "name"), STRATEGIES)
+@pytest.mark.parametrize(("mode", "strategy", "topic", "name"), WRITES)
 def test_every_record_is_written(
     client: SchemaRegistryClient,
-    mode: Callable[[str], dict[str, Any]],
+    mode: Callable[[int], dict[str, Any]],
     strategy: Callable[..., Any],
     topic: Topic,
     name: str,
 ) -> None:
     """A serializer finds our schema by its subject, and writes the bytes that we write."""
     context = SerializationContext(f"p.{topic.name}", MessageField.VALUE)
-    settings = {"subject.name.strategy": strategy, **mode(name)}
+    settings = {"subject.name.strategy": strategy, **mode(SCHEMA_IDS[name])}
     written = _written(name)
     reader = AvroDeserializer(client, conf={"subject.name.strategy": strategy})
     serializer = AvroSerializer(client, schema_text(name), conf=settings)
     assert written == serializer(reader(written, context), context)
 
 
-@pytest.mark.parametrize("topic", [topics.CALLS, topics.CONTACTS])
-def test_a_deserializer_may_read_into_the_latest_version(
-    client: SchemaRegistryClient, topic: Topic
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("topic", "name"), IN_UNIONS)
+def test_every_record_is_written_with_its_union(
+    client: SchemaRegistryClient, mode: Callable[[int], dict[str, Any]], topic: Topic, name: str
 ) -> None:
-    """`use.latest.version` of a deserializer finds the subject of a topic with one record type."""
+    """With the TopicNameStrategy, a topic with several record types has one subject. We and
+    Confluent's deserializer read what a serializer writes with the union."""
+    context = SerializationContext(f"p.{topic.name}", MessageField.VALUE)
+    latest = client.get_latest_version(f"p.{topic.name}-value")
+    assert latest.schema is not None
+    assert latest.schema_id is not None
+    text = latest.schema.schema_str
+    serializer = AvroSerializer(client, text, conf=mode(latest.schema_id))
+    plain = AvroDeserializer(client)(_written(name), context)
+    written = serializer((f"flexcapture.{name}", plain), context)
+    assert written is not None
+    assert b"\0" + latest.schema_id.to_bytes(4) == written[:5]
+    assert codec.decode(_written(name)) == codec.decode(written)
+    assert plain == AvroDeserializer(client)(written, context)
+
+
+@pytest.mark.parametrize(("topic", "name"), RECORDS)
+def test_a_deserializer_may_read_into_the_latest_version(
+    client: SchemaRegistryClient, topic: Topic, name: str
+) -> None:
+    """`use.latest.version` of a deserializer finds the topic's subject: its record type, or the
+    union of its types."""
     context = SerializationContext(f"p.{topic.name}", MessageField.VALUE)
     reader = AvroDeserializer(client, conf={"use.latest.version": True})
-    assert reader(_written(topic.records[0]), context)
+    assert AvroDeserializer(client)(_written(name), context) == reader(_written(name), context)
+
+
+@pytest.mark.parametrize(("topic", "name"), IN_UNIONS)
+def test_a_deserializer_may_read_into_a_union(
+    client: SchemaRegistryClient, topic: Topic, name: str
+) -> None:
+    """A deserializer that has the union reads records that have the schema of their type."""
+    context = SerializationContext(f"p.{topic.name}", MessageField.VALUE)
+    latest = client.get_latest_version(f"p.{topic.name}-value")
+    assert latest.schema is not None
+    reader = AvroDeserializer(client, latest.schema.schema_str)
+    assert AvroDeserializer(client)(_written(name), context) == reader(_written(name), context)
+
+
+def test_earlier_records_are_read_into_the_union(client: SchemaRegistryClient) -> None:
+    """A record of an earlier version of a type in a union becomes one of the current version."""
+    context = SerializationContext("p.media", MessageField.VALUE)
+    fields = _plain(json.loads(schema_text("MediaStreamOpened", 1)), {})
+    subject = {"subject.name.strategy": topic_record_subject_name_strategy}
+    schema = schema_text("MediaStreamOpened", 1)
+    written = AvroSerializer(client, schema, conf=subject)(fields, context)
+    assert written is not None
+    assert versions("MediaStreamOpened")[0].to_bytes(4) == written[1:5]
+    reader = AvroDeserializer(client, conf={"use.latest.version": True})
+    found = reader(written, context)
+    assert isinstance(found, dict)
+    assert found["clock_correction_ms"] is None
+    assert "clock_correction_ms" not in fields
 
 
 def test_a_new_schema_is_refused(client: SchemaRegistryClient) -> None:

@@ -20,6 +20,7 @@ from cli.dead_letters import arguments as dead_letter_arguments
 from cli.rebuild import arguments as rebuild_arguments
 from cli.recordings import arguments as recordings_arguments
 from cli.roles import ROLES, RoleEntry
+from cli.tail import arguments as tail_arguments
 from cli.topics import arguments as topics_arguments
 from pipeline.runtime.console_settings import new_console_token
 from pipeline.runtime.endpoints import NotRunning, settings_for
@@ -69,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     recordings_arguments.add(commands)
     _add_policy(commands)
     topics_arguments.add(commands)
+    tail_arguments.add(commands, _moment, _task_sid)
     check_call_arguments.add(commands)
     own_role.add(commands)
     for role in Role:
@@ -129,6 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "policy": _policy,
         "recordings": _recordings,
         "run": _run,
+        "tail": _tail,
         "topics": _topics,
         "twilio": _twilio,
         Role.BRIDGE: _bridge,
@@ -265,6 +268,14 @@ def _recordings(asked: argparse.Namespace) -> int:
     directory = (asked.state_dir or settings.state_dir or DEFAULT_STATE_DIR).absolute()
     url = settings.recordings_url or (directory / "recordings").as_uri()
     return run(reachable, url, asked.partition, yes=asked.yes)
+
+
+def _tail(asked: argparse.Namespace) -> int:
+    from cli.tail.command import run
+
+    _quiet()
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    return run(settings, asked)
 
 
 def _topics(asked: argparse.Namespace) -> int:

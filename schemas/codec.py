@@ -20,6 +20,7 @@ from fastavro.types import Schema
 
 from schemas import records
 from schemas.avro_writer import writer_of
+from schemas.unions import UNION_VERSIONS
 
 AVRO_DIR = Path(__file__).parent / "avro"
 
@@ -127,22 +128,37 @@ def encode(record: Any) -> bytes:
 
 
 def decode(data: bytes | None) -> Any:
-    """Return the record in `data`, an instance of a class of `records`. Raise `Undecodable`."""
+    """Return the record in `data`, an instance of a class of `records`. It may have been written
+    with its own schema, or with the union of a topic. Raise `Undecodable`."""
     if data is None or len(data) < _HEADER.size:
         raise Undecodable("no wire format header")
     magic, schema_id = _HEADER.unpack_from(data)
     if magic != 0:
         raise Undecodable(f"first byte is {magic}, should be 0")
+    body = io.BytesIO(data)
+    body.seek(_HEADER.size)
+    if schema_id in _UNION_MEMBERS:
+        schema_id = _member(schema_id, body)
     name = _NAMES.get(schema_id)
     if name is None:
         raise Undecodable(f"unknown schema id {schema_id:#010x}")
-    body = io.BytesIO(data)
-    body.seek(_HEADER.size)
     try:
         plain = fastavro.schemaless_reader(body, *_READ_BY[schema_id])
         return _FROM_PLAIN[name](plain)
     except Exception as error:  # with invalid bytes fastavro can raise any exception
         raise Undecodable(f"not a {name}: {error!r}") from error
+
+
+def _member(union_id: int, body: io.BytesIO) -> int:
+    """Read the index at the start of a union's body. Return the id of that member's schema."""
+    members = _UNION_MEMBERS[union_id]
+    try:
+        index = fastavro.schemaless_reader(body, "long", None)
+    except Exception as error:  # with invalid bytes fastavro can raise any exception
+        raise Undecodable(f"no index after the union id {union_id:#010x}: {error!r}") from error
+    if not isinstance(index, int) or not 0 <= index < len(members):
+        raise Undecodable(f"the union {union_id:#010x} has no type {index}")
+    return members[index]
 
 
 def _without_logical_types(schema: Any) -> Any:
@@ -200,6 +216,12 @@ _WRITE_BY = {
 }
 _SCHEMAS = {name: _parsed(name) for name in SCHEMA_IDS}
 _NAMES = {schema_id: name for name in SCHEMA_IDS for schema_id in versions(name)}
+_UNION_MEMBERS: Mapping[int, tuple[int, ...]] = {
+    union.schema_id: tuple(versions(name)[n - 1] for name, n in union.members.items())
+    for each in UNION_VERSIONS.values()
+    for union in each
+}
+"""By the id of a union: the ids of the schemas of its record types, in its order."""
 _READ_BY: dict[int, tuple[Schema, Schema | None]] = {
     **{SCHEMA_IDS[name]: (_SCHEMAS[name], None) for name in SCHEMA_IDS},
     **{

@@ -37,6 +37,12 @@ class Topic:
     retention_ms: int | None = 30 * _DAY_MS
     extra: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def is_keyed_by_task(self) -> bool:
+        """Whether all records of a task that have a key of their own are on the task's partition,
+        under its SID."""
+        return self.key.startswith("task SID")
+
     def config(self) -> dict[str, str]:
         """Return the topic's settings under Kafka's names."""
         return {

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings as hypothesis_settings
 from testcontainers.kafka import KafkaContainer
 from xdist.remote import Producer
@@ -85,6 +86,14 @@ def _no_settings_of_ours() -> Iterator[None]:
                 patch.delenv(name)
         logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Commands configure the logs of their process: tests must not inherit that."""
+    before = structlog.get_config()
+    yield
+    structlog.configure(**before)
 
 
 SLOW_FILES = ("test_up.py", "test_acls.py", "test_start.py", "test_broker_outages.py")

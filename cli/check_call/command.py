@@ -64,6 +64,7 @@ def run(settings: Settings, asked: Asked) -> int:
     """The command. Return the exit status: 0 if all that the call shows holds, or differs without
     need for a change; 1 if something failed or must be changed; 2 for wrong usage or settings."""
     # The standard output is for the result alone.
+    structlog.reset_defaults()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     stamina.instrumentation.set_on_retry_hooks(())
     if not asked.is_agreed and not sys.stdin.isatty():

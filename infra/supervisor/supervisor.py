@@ -18,7 +18,9 @@ from pipeline.runtime.http_server import serving
 from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
 from pipeline.runtime.settings import Role, SettingsError
 from pipeline.runtime.twilio_credentials import missing_for_requests
-from schemas import registry, topics
+from schemas import topics
+from schemas.registry.app import app as registry_app
+from schemas.registry.client import RegistryError, register
 
 _KAFKA_SECONDS = 60.0
 _SLOW_SECONDS = 120.0
@@ -75,7 +77,7 @@ class Supervisor:
         async with AsyncExitStack() as stack:
             stack.callback(self._state_dir.remove_endpoints)
             if self._plan.registry_listen:
-                app = registry.app(self._plan.settings.topic_prefix)
+                app = registry_app(self._plan.settings.topic_prefix)
                 await stack.enter_async_context(serving(self._plan.registry_listen, app))
             async with asyncio.TaskGroup() as group:
                 await self._run(group, stop)
@@ -185,8 +187,8 @@ class Supervisor:
 
     async def _register(self, url: str) -> None:
         try:
-            await asyncio.to_thread(registry.register, url, self._plan.settings.topic_prefix)
-        except registry.RegistryError as error:
+            await asyncio.to_thread(register, url, self._plan.settings.topic_prefix)
+        except RegistryError as error:
             raise CannotStart(str(error)) from error
 
     async def _roles_ready(self) -> None:

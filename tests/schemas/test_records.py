@@ -29,6 +29,8 @@ from schemas.codec import (
     schema_text,
     versions,
 )
+from schemas.registry.union_schema import union_text
+from schemas.unions import UNION_VERSIONS
 from tests.examples import examples
 from tests.schemas.avro_values import values_of
 
@@ -72,15 +74,21 @@ def test_an_id_means_one_schema() -> None:
     """Records in a log for years are read by the id. A changed schema needs a new id: give it one,
     and add its line to `fingerprints.json`. Documentation and defaults do not count."""
     fingerprints = json.loads((Path(__file__).parent / "fingerprints.json").read_text())
-    assert fingerprints == {
-        f"{schema_id:#010x} {name}": _fingerprint(name, version)
+    of_records = {
+        f"{schema_id:#010x} {name}": _fingerprint(schema_text(name, version))
         for name in SCHEMA_IDS
         for version, schema_id in enumerate(versions(name), start=1)
     }
+    of_unions = {
+        f"{union.schema_id:#010x} {topic}": _fingerprint(union_text(union))
+        for topic, unions in UNION_VERSIONS.items()
+        for union in unions
+    }
+    assert fingerprints == of_records | of_unions
 
 
-def _fingerprint(name: str, version: int) -> str:
-    canonical = to_parsing_canonical_form(json.loads(schema_text(name, version)))
+def _fingerprint(schema: str) -> str:
+    canonical = to_parsing_canonical_form(json.loads(schema))
     return sha256(canonical.encode()).hexdigest()[:16]
 
 

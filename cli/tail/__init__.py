@@ -1,0 +1,1 @@
+"""`flexcapture tail`: print the records of topics, decoded."""

@@ -1,0 +1,87 @@
+"""The arguments of `flexcapture tail`."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from schemas.topics import PROVISIONED, Topic
+
+BEGINNING = "beginning"
+
+
+class WrongUsage(ValueError):
+    """The arguments contradict one another, or name no topic. The text gives the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class TailRequest:
+    """The records to read.
+
+    `since`, `until`: log times in ms, `until` exclusive; None: no limit. `only_new`: start at the
+    present end. `follow`: continue with new records.
+    """
+
+    topics: tuple[Topic, ...]
+    task_sid: str | None = None
+    since: int | None = None
+    until: int | None = None
+    only_new: bool = False
+    follow: bool = False
+
+
+def add(commands: Any, moment: Callable[[str], int], task_sid: Callable[[str], str]) -> None:
+    """Add the command to `commands`. The two callables parse an argument's text."""
+
+    def start(text: str) -> int | str:
+        return text if text == BEGINNING else moment(text)
+
+    tail = commands.add_parser(
+        "tail",
+        help="the records of topics, decoded",
+        description="Prints the records of topics, decoded and in the order of time: all that are "
+        "kept, or with --follow the new ones until it is stopped.",
+    )
+    tail.add_argument("topics", nargs="+", metavar="TOPIC", help="name without the prefix")
+    tail.add_argument("--task-sid", type=task_sid, metavar="SID", help="only records of that call")
+    tail.add_argument(
+        "--from", dest="start", type=start, metavar="TIME",
+        help=f"start at this log time, or at `{BEGINNING}` (default: {BEGINNING}; with --follow: "
+        "now). RFC 3339 with an offset, or epoch milliseconds",
+    )  # fmt: skip
+    tail.add_argument("--until", type=moment, metavar="TIME", help="end before this log time")
+    tail.add_argument("-f", "--follow", action="store_true", help="continue with new records")
+    form = tail.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one JSON object a line, all fields")
+    form.add_argument(
+        "--table", action="store_true", help="one line a record, main fields (the default)"
+    )
+    tail.add_argument("--state-dir", type=Path, metavar="DIR", help="state directory of `up`")
+
+
+def asked_of(arguments: argparse.Namespace, topic_prefix: str) -> TailRequest:
+    """Return what the parsed arguments ask for. Raise `WrongUsage`."""
+    start, until = arguments.start, arguments.until
+    since = start if isinstance(start, int) else None
+    if since is not None and until is not None and until <= since:
+        raise WrongUsage("--until must be later than --from")
+    return TailRequest(
+        topics=_topics(arguments.topics, topic_prefix),
+        task_sid=arguments.task_sid,
+        since=since,
+        until=until,
+        only_new=arguments.follow and start is None,
+        follow=arguments.follow,
+    )
+
+
+def _topics(names: Sequence[str], topic_prefix: str) -> tuple[Topic, ...]:
+    """Return the named topics, each once. A name may have the prefix."""
+    known = {topic.name: topic for topic in PROVISIONED}
+    known |= {topic_prefix + topic.name: topic for topic in PROVISIONED}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        every = ", ".join(topic.name for topic in PROVISIONED)
+        raise WrongUsage(f"no such topic: {', '.join(unknown)}. The topics are: {every}")
+    return tuple({known[name].name: known[name] for name in names}.values())

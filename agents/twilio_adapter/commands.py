@@ -18,7 +18,6 @@ from agents.twilio_adapter.attempt import (
     Remembered,
     without_invalid_sids,
 )
-from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.conference_lookup import ConferenceFinder
 from agents.twilio_adapter.leg_lookup import ConferenceApi, Legs
 from agents.twilio_adapter.request_gate import Gate
@@ -26,6 +25,7 @@ from agents.twilio_adapter.turns import NoTurn
 from agents.twilio_adapter.verification import LegFetcher, LegVerifier
 from agents.twilio_adapter.waits import pause_for, wait_after
 from pipeline.runtime.telemetry import count_invalid_sids
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.streams.command_results import NO_CONFERENCE
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name

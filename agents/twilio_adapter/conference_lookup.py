@@ -2,11 +2,11 @@
 (`pipeline/streams/conference_search.py`)."""
 
 from agents.twilio_adapter.attempt import Effort
-from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.leg_lookup import Legs
 from agents.twilio_adapter.request_gate import Gate
 from agents.twilio_adapter.turns import NoTurn
 from agents.twilio_adapter.waits import wait_after
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.streams.command_results import FIND_FAILED, LISTED, NO_CONFERENCE
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.verification import UNKNOWN

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from agents.twilio_adapter.attempt import Effort, Remembered
-from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.request_gate import Gate
 from pipeline.calls.ends import leg_ends
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.streams.marks import FetchedCall, NoLeg, Participant
 from pipeline.streams.participants import customer_leg, marks_in, without_ends
 from pipeline.twilio.errors import Verdict, verdict_on_start

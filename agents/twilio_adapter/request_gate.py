@@ -16,9 +16,9 @@ import structlog
 from prometheus_client import Enum, Gauge
 
 from agents.twilio_adapter.account import AccountProbe, AccountState
-from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.turns import Caller, NoTurn, Turn, Urgency
 from pipeline.runtime.telemetry import Health
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio import circuit_breaker
 from pipeline.twilio.circuit_breaker import CLOSED, Breaker, Passage, Trouble
 from pipeline.twilio.errors import Verdict, health_of_twilio

@@ -1,9 +1,9 @@
 """How long a command waits before its request to Twilio is repeated."""
 
 from agents.twilio_adapter.attempt import Effort
-from agents.twilio_adapter.client import TwilioError
 from agents.twilio_adapter.request_gate import Gate
 from pipeline.calls.view import INBOUND
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.errors import Verdict
 from schemas.records import StartDuplicateStream, StreamCommand
 

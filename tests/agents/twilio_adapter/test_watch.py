@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 
 from agents.stuck_work import end_if_stuck
 from agents.twilio_adapter import client
-from agents.twilio_adapter.client import TwilioApi, TwilioError
+from agents.twilio_adapter.client import TwilioApi
 from agents.twilio_adapter.lanes import CallLane, Item, Lanes
 from agents.twilio_adapter.service import Adapter
 from agents.twilio_adapter.watch import LAG_RECORDS, LAG_SECONDS, AdapterWatch, Publishing
@@ -17,6 +17,7 @@ from pipeline.runtime import kafka
 from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
+from pipeline.runtime.twilio_http import TwilioError
 from schemas.records import StopDuplicateStream
 from tests.agents.twilio_double import ACCOUNT, TOKEN
 from tests.virtual_time import virtually

@@ -30,7 +30,8 @@ class AdminApi:
     """One account's administrative APIs; `async with` opens and closes it. All methods raise
     `TwilioError`, after requests that can be repeated were repeated.
 
-    `dates`: called with the time of each answer by Twilio's clock (Unix time, s).
+    `attempts`: how often a request is sent at most; `dates`: called with the time of each answer by
+    Twilio's clock (Unix time, s).
     """
 
     def __init__(
@@ -38,13 +39,16 @@ class AdminApi:
         account_sid: str,
         credentials: tuple[str, str],
         base_url: str | None,
+        *,
         timeout_s: float = REQUEST_S,
+        attempts: int = ATTEMPTS,
         dates: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.account_sid = account_sid
         self._user, self._password = credentials
         self._base_url = base_url
         self._timeout_s = timeout_s
+        self._attempts = attempts
         self._dates = dates
 
     async def __aenter__(self) -> Self:
@@ -105,7 +109,7 @@ class AdminApi:
         answer: dict[str, Any] = {}
         async for attempt in stamina.retry_context(
             on=lambda error: is_passing(error, is_safe=is_safe),
-            attempts=ATTEMPTS,
+            attempts=self._attempts,
             timeout=None,
             wait_initial=PAUSE_S[0],
             wait_max=PAUSE_S[1],
@@ -145,7 +149,7 @@ def is_passing(error: Exception, *, is_safe: bool) -> bool:
 
 def account_of(settings: Settings) -> tuple[str, tuple[str, str]]:
     """Return the account SID and the credentials. Raises `SettingsError` if they are not set."""
-    account = settings.need("twilio_account_sid", "the account to set up")
+    account = settings.need("twilio_account_sid", "SID of the account, AC...")
     if (credentials := settings.rest_credentials) is None:
         raise SettingsError(
             "FLEXCAPTURE_TWILIO_AUTH_TOKEN is not set (or FLEXCAPTURE_TWILIO_API_KEY_SID and "

@@ -20,7 +20,7 @@ Deliver = Callable[[Json, Json], Awaitable[None]]
 
 
 async def not_delivered(_: Json, __: Json) -> None:
-    """Deliver nothing, like a sink whose role Twilio cannot assume."""
+    """Deliver nothing, as if Twilio could not assume the sink's role."""
 
 
 @dataclass(slots=True)

@@ -20,7 +20,7 @@ MIN_SECRET = 4
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check. `meaning`: what it shows, for docs/doctor.md."""
+    """A check. `meaning`: of the status `ok`, for docs/doctor.md."""
 
     name: str
     meaning: str

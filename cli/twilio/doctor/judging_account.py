@@ -53,14 +53,23 @@ def account(facts: Facts) -> Outcome:
 
 def auth_token(facts: Facts) -> Outcome:
     """Judge the auth token, with which Twilio signs handshakes."""
-    if isinstance(facts.account, Trouble):
-        return not_checked(NO_ACCOUNT)
-    if (trouble := facts.account.auth_token) is None:
+    found = _usable(facts)
+    if not isinstance(found, AccountFacts):
+        return found
+    if (trouble := found.auth_token) is None:
         return ok("the auth token is the account's")
     if trouble.status == 0:
         return not_checked(trouble.why)
     remedy = f"set {_TOKEN} to the account's primary auth token, also if there is an API key"
     return failure(f"{trouble.why}: gateways would refuse every media stream", remedy)
+
+
+def refuses_token(facts: Facts) -> bool:
+    """Return whether Twilio refuses the auth token, or the credentials altogether."""
+    if isinstance(facts.account, Trouble):
+        return False
+    troubles = (facts.account.rest, facts.account.auth_token)
+    return any(each is not None and each.status in (401, 403) for each in troubles)
 
 
 def api_rights(facts: Facts) -> Outcome:
@@ -93,6 +102,8 @@ def sink(facts: Facts) -> Outcome:
         return not_checked(found.sinks.why)
     name = facts.kinesis.name
     best = best_of(_leading(found.sinks, facts))
+    if best is None and isinstance(facts.kinesis.stream, Trouble):
+        return not_checked(f"there is no Kinesis stream {name} to look for")
     if best is None:
         return failure(f"no sink leads to the Kinesis stream {name}", SETUP)
     if not best.is_active:

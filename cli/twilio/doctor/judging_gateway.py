@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 from cli.twilio.doctor.facts import Facts, GatewayFacts
+from cli.twilio.doctor.judging_account import refuses_token
 from cli.twilio.doctor.results import Outcome, Trouble, failure, not_checked, ok, warning
 
 _DAY_MS = 24 * 60 * 60 * 1_000
@@ -118,6 +119,8 @@ def signed_handshake(facts: Facts) -> Outcome:
         return not_checked(found.signed.why)
     if found.signed == 101:
         return ok("a signed handshake is accepted with 101")
+    if refuses_token(facts):
+        return not_checked("Twilio refuses the auth token with which it was signed")
     return failure(
         f"a signed handshake is answered {found.signed}, not 101: Twilio's are too",
         "gateways need this FLEXCAPTURE_TWILIO_AUTH_TOKEN, FLEXCAPTURE_TICKET_SECRET and "

@@ -31,7 +31,9 @@ async def fetched(fact: Awaitable[T], seconds: float = FACT_S) -> T | Trouble:
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
         return Trouble(f"{type(cause).__name__}: {_first_line(cause)}")
-    except (KinesisUnavailable, SettingsError, LookupError) as error:
+    except SettingsError as error:
+        return Trouble(_first_line(error), is_unset="is not set" in str(error))
+    except (KinesisUnavailable, LookupError) as error:
         return Trouble(_first_line(error))
     except (KafkaError, OSError, ValueError) as error:
         return Trouble(f"{type(error).__name__}: {_first_line(error)}")

@@ -78,6 +78,8 @@ def replication(facts: Facts) -> Outcome:
 def database(facts: Facts) -> Outcome:
     """Judge whether the database takes, gives back and deletes a probe."""
     if isinstance(facts.database, Trouble):
+        if facts.database.is_unset:
+            return not_checked(facts.database.why)
         remedy = "check FLEXCAPTURE_DATABASE_URL, the server, its disk, and the user's rights"
         return failure(facts.database.why, remedy)
     return ok(f"{facts.database}: a probe was written, read and deleted")
@@ -86,6 +88,8 @@ def database(facts: Facts) -> Outcome:
 def recordings_store(facts: Facts) -> Outcome:
     """Judge whether the recordings store takes, gives back and deletes a probe."""
     if isinstance(facts.store, Trouble):
+        if facts.store.is_unset:
+            return not_checked(facts.store.why)
         remedy = (
             "check FLEXCAPTURE_RECORDINGS_URL, the mount or bucket, its free space, and the rights "
             "to put, get and delete"

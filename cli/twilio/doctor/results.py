@@ -23,10 +23,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A fact that could not be fetched. `status`: of the HTTP answer, 0 if there was none."""
+    """A fact that could not be fetched. `status`: of the HTTP answer, 0 if there was none;
+    `is_unset`: because a setting is not set."""
 
     why: str
     status: int = 0
+    is_unset: bool = False
 
 
 def ok(detail: str) -> Outcome:

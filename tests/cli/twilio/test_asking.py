@@ -32,14 +32,16 @@ from cli.twilio.doctor.asking_storage import database_probe, list_facts, store_p
 from cli.twilio.doctor.checks import Result, results
 from cli.twilio.doctor.facts import AccountFacts, Facts, KinesisFacts
 from cli.twilio.doctor.results import Status, Trouble
+from cli.twilio.kinesis import KinesisStream
 from gateway.admission.admission import Admission, Entrance, UsedTickets
 from pipeline.runtime.settings import Settings
 from pipeline.store.database import migrate, open_database
 from pipeline.twilio.event_streams import WANTED_TYPES
 from simulator.twilio_rest import TwilioRest
-from tests.cli.twilio.accounts import CREDENTIALS, SINK, account, settings_of
+from tests.cli.twilio.accounts import CREDENTIALS, SINK, STREAM_ARN, account, settings_of
 
 TOKEN = CREDENTIALS.auth_token
+STREAM = KinesisStream(STREAM_ARN, "ACTIVE", 168, 1)
 KEY = (CREDENTIALS.account_sid, TOKEN)
 
 
@@ -118,7 +120,7 @@ FAULTS: list[tuple[Any, str]] = [
 async def _of_account(rest: TwilioRest, **changes: Any) -> list[Result]:
     settings = settings_of(rest, **changes)
     found = await account_facts(settings, CREDENTIALS.account_sid, settings.rest_credentials or KEY)
-    return results(Facts(round(time.time() * 1000), found, KinesisFacts("flex-events")))
+    return results(Facts(round(time.time() * 1000), found, KinesisFacts("flex-events", STREAM)))
 
 
 async def test_a_healthy_account() -> None:

@@ -1,4 +1,4 @@
-"""Set-up creates what is missing, once, however often it runs and wherever it was stopped."""
+"""Set-up creates the missing parts, once, however often it runs and wherever it was stopped."""
 
 import asyncio
 import json

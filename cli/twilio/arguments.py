@@ -10,6 +10,12 @@ def add(commands: Any) -> None:
     """Add the command to a subparser."""
     twilio = commands.add_parser("twilio", help="the Twilio account")
     actions = twilio.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for action in (*_add_setup(actions), _add_doctor(actions)):
+        action.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to use")
+    check_call_arguments.add(actions)
+
+
+def _add_setup(actions: Any) -> tuple[Any, Any]:
     setup = actions.add_parser(
         "setup",
         help="create the Event Streams sink and its subscription",
@@ -27,6 +33,10 @@ def add(commands: Any) -> None:
     teardown.add_argument("--yes", action="store_true", help="do not ask on a terminal")
     for action in (setup, teardown):
         action.add_argument("--dry-run", action="store_true", help="print the steps, do nothing")
+    return setup, teardown
+
+
+def _add_doctor(actions: Any) -> Any:
     doctor = actions.add_parser(
         "doctor",
         help="check every link from Twilio to the recordings store",
@@ -39,6 +49,4 @@ def add(commands: Any) -> None:
         "--metrics", type=Path, metavar="FILE",
         help="also write the result there, for the textfile collector of Prometheus' node exporter",
     )  # fmt: skip
-    for action in (setup, teardown, doctor):
-        action.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to use")
-    check_call_arguments.add(actions)
+    return doctor

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -36,25 +37,27 @@ async def account_facts(
         refused = await fetched(api.check_account())
         if refused is not None:
             return AccountFacts(rest=refused)
-        requests = SinkRequests(api)
-        asked = (
-            fetched(requests.sinks()),
-            fetched(requests.subscriptions()),
-            fetched(requests.types()),
-            fetched(_alerts(api)),
-            fetched(_workers(api, settings.twilio_workspace_sid)),
-            _token_trouble(settings, account_sid, credentials),
-        )
-        sinks, subscriptions, types, alerts, workers, token = await asyncio.gather(*asked)
+        found = await _asked(api, settings, credentials)
+    return replace(found, skew_ms=min(skews, key=abs, default=None))
+
+
+async def _asked(api: AdminApi, settings: Settings, credentials: tuple[str, str]) -> AccountFacts:
+    requests = SinkRequests(api)
+    sinks, subscriptions, types, alerts, workers, token = await asyncio.gather(
+        fetched(requests.sinks()),
+        fetched(requests.subscriptions()),
+        fetched(requests.types()),
+        fetched(_alerts(api)),
+        fetched(_workers(api, settings.twilio_workspace_sid)),
+        _token_trouble(settings, api.account_sid, credentials),
+    )
     return AccountFacts(
-        rest=None,
         auth_token=token,
         sinks=sinks,
         subscriptions=subscriptions,
         offered=types if isinstance(types, Trouble) else frozenset(types),
         alerts=alerts,
         workers=workers,
-        skew_ms=min(skews, key=abs, default=None),
     )
 
 

@@ -15,13 +15,13 @@ import structlog
 import uvloop
 
 from cli import own_role
-from cli.check_call import arguments as check_call_arguments
 from cli.dead_letters import arguments as dead_letter_arguments
 from cli.rebuild import arguments as rebuild_arguments
 from cli.recordings import arguments as recordings_arguments
 from cli.roles import ROLES, RoleEntry
 from cli.tail import arguments as tail_arguments
 from cli.topics import arguments as topics_arguments
+from cli.twilio import arguments as twilio_arguments
 from pipeline.runtime.console_settings import new_console_token
 from pipeline.runtime.endpoints import NotRunning, settings_for
 from pipeline.runtime.permissions import PRIVATE_UMASK, refuse_open_paths, set_umask
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     _add_policy(commands)
     topics_arguments.add(commands)
     tail_arguments.add(commands, _moment, _task_sid)
-    check_call_arguments.add(commands)
+    twilio_arguments.add(commands)
     own_role.add(commands)
     for role in Role:
         command = commands.add_parser(role.value, help=f"one process: {ROLES[role].summary}")
@@ -287,11 +287,15 @@ def _topics(asked: argparse.Namespace) -> int:
 
 
 def _twilio(asked: argparse.Namespace) -> int:
-    from cli.check_call.command import Asked, run
-
     _quiet()
-    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
-    return run(settings, Asked(asked.to, asked.caller, asked.yes, asked.json))
+    if asked.action == "check-call":
+        from cli.check_call.command import Asked, run
+
+        settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+        return run(settings, Asked(asked.to, asked.caller, asked.yes, asked.json))
+    from cli.twilio.command import run_action
+
+    return run_action(_load(), asked, DEFAULT_STATE_DIR)
 
 
 def _quiet() -> None:

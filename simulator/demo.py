@@ -13,8 +13,10 @@ from random import Random
 
 from rich.console import Console as Terminal
 
+from simulator.admin_rest import Administration
 from simulator.cases import CASES, Case, playable, scripts
 from simulator.console import Console, Endpoints
+from simulator.delivery import into_kinesis, workers_of_people
 from simulator.events import Account
 from simulator.kinesis import KinesisSink
 from simulator.lock import InUse, held
@@ -105,6 +107,8 @@ async def _run(
     demo = Demo(terminal, simulation, state_dir, cases, exit_after)
     faults = Faults(too_many_requests=1, unavailable=1)
     async with TwilioRest(simulation.world, simulation.credentials, faults) as rest:
+        demo.administration = rest.administration
+        rest.administration.workers = workers_of_people()
         settings = demo.settings(rest.url)
         write_private(
             state_dir / ENV_FILE, {n: v for n, v in settings.items() if n.startswith("TWILIO_")}
@@ -136,6 +140,8 @@ class Demo:
         self._cases = cases
         self._exit_after = exit_after
         self._starting = True
+        self.administration: Administration | None = None
+        """Of the simulated Twilio: its test events reach Kinesis once the pipeline is ready."""
 
     def settings(self, rest_url: str) -> dict[str, str]:
         """Return the settings of the pipeline, without the prefix of their names."""
@@ -166,6 +172,9 @@ class Demo:
             self._terminal.print(f"The pipeline was not ready within {READY_S:.0f} s.")
             return 1
         self._starting = False
+        if self.administration is not None:
+            deliver = into_kinesis(endpoints.kinesis, endpoints.kinesis_region)
+            self.administration.deliver = deliver
         played = self._script()
         await self._play(played, endpoints)
         print_result(self._terminal, played)

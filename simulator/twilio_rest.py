@@ -1,6 +1,7 @@
 """The part of Twilio's REST API that a recorder needs, over HTTP on a loopback port.
 
-It starts and stops media streams, and lists conferences, participants and call legs. Basic
+It starts and stops media streams, and lists conferences, participants and call legs; the
+administrative APIs are in `admin_rest`. Basic
 authentication, paging and errors are like Twilio's. The answers come from the `World`. A task of
 this double sends each started media stream. Requests about a task are counted in the `World`,
 except those that a fault refuses.
@@ -18,6 +19,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from simulator.admin_rest import Administration, AdminRest
 from simulator.envelopes import as_listed
 from simulator.faults import TOO_MANY_REQUESTS, UNAVAILABLE, Stumble, Stumbles
 from simulator.media import Credentials, clock, send_media_stream
@@ -97,6 +99,8 @@ class TwilioRest:
     ) -> None:
         self._send = send
         self.placed = PlacedCalls(world, Sids(SystemRandom()))
+        self.administration = Administration.fresh(Sids(SystemRandom()))
+        self._admin = AdminRest(self.administration, credentials.account_sid)
         self._world = world
         self._credentials = credentials
         self._faults = faults
@@ -147,6 +151,7 @@ class TwilioRest:
         application.router.add_get(
             conferences + "/{conference}/Participants.json", self._participants
         )
+        self._admin.add_routes(application)
         return application
 
     @web.middleware
@@ -158,6 +163,7 @@ class TwilioRest:
         self.requests += 1
         try:
             self._check_account(request)
+            self._admin.check(request)
             if (stumble := self._faults.next()) is not None:
                 return await self._stumbles(stumble, request, handler)
             self._count(request)

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from agents.twilio_adapter.answers import TwilioError
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.errors import ErrorVerdict, health_of_twilio
 
 FRESH_S = 1.0

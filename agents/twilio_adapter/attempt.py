@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
-from agents.twilio_adapter.answers import TwilioError
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.streams.conference_search import FIND
 from pipeline.streams.identification import FETCH
 from pipeline.streams.marks import Participant

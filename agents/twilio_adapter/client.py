@@ -1,87 +1,30 @@
 """The few requests of Twilio's REST API that media streams need, with plain values as results.
 
-This is the only module that sends requests to Twilio. Each function sends one request (or one per
-page) and raises `TwilioError`. The caller decides whether to repeat it.
+Each function sends one request (or one per page) and raises `TwilioError`. The caller decides
+whether to repeat it.
 """
 
-import logging
 import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
-from aiohttp import BasicAuth, ClientError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientError
 from twilio.base.exceptions import TwilioException
-from twilio.http import AsyncHttpClient
-from twilio.http.response import Response
 from twilio.rest import Client
 
-from agents.twilio_adapter.answers import TwilioError, checked_answer, sid_of, text_of, unix_seconds
+from agents.twilio_adapter.answers import sid_of, text_of, unix_seconds
 from agents.twilio_adapter.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT
+from pipeline.runtime.twilio_http import API, TwilioError, TwilioHttpClient, checked
 from pipeline.streams.marks import FetchedCall, Participant
 from pipeline.twilio.sids import SidKind
 from pipeline.twilio.tickets import NONCE_BYTES, issued, url_with
 
-log = logging.getLogger(__name__)
-
-API = "https://api.twilio.com"
 REQUEST_TIMEOUT_S = 5.0
-CONNECT_TIMEOUT_S = 2.0
 OVERDUE_S = 2.0
 """A request that is still under way this long after its time-out counts as hung."""
-KEPT_OPEN_S = 45.0
-"""How long an idle connection is kept for the next request: a new one costs two or three round
-trips. Shorter than the 60 s after which load balancers close idle connections."""
-DNS_S = 300
 MAX_PAGES = 20
-
-
-class _HttpClient(AsyncHttpClient):  # type: ignore[misc]
-    """Replaces the HTTP client of Twilio's library: it can use another base URL, keeps connections
-    open, and does not log every header. Create it inside the running loop, and close it."""
-
-    def __init__(self, base_url: str, timeout_s: float) -> None:
-        super().__init__(log, is_async=True)
-        base = urlsplit(base_url)
-        self._scheme, self._netloc, self._path = base.scheme, base.netloc, base.path.rstrip("/")
-        connector = TCPConnector(limit=0, keepalive_timeout=KEPT_OPEN_S, ttl_dns_cache=DNS_S)
-        timeout = ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
-        self._session = ClientSession(connector=connector, timeout=timeout)
-
-    async def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: Mapping[str, str] | None = None,
-        data: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        auth: tuple[str, str] | None = None,
-        timeout: float | None = None,  # noqa: ARG002 - the session has one
-        allow_redirects: bool = False,
-    ) -> Response:
-        """Send one request and return its response. Raises aiohttp's errors."""
-        async with self._session.request(
-            method,
-            self._moved(url),
-            params=params or None,
-            data=data or None,
-            headers=headers,
-            auth=BasicAuth(*auth) if auth else None,
-            allow_redirects=allow_redirects,
-        ) as answer:
-            body = await answer.read()
-            return Response(answer.status, body.decode(errors="replace"), answer.headers)
-
-    def _moved(self, url: str) -> str:
-        parts = urlsplit(url)
-        path = parts.path if parts.path.startswith(self._path + "/") else self._path + parts.path
-        return urlunsplit((self._scheme, self._netloc, path, parts.query, ""))
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._session.close()
 
 
 class TwilioApi:
@@ -113,7 +56,7 @@ class TwilioApi:
         self._under_way: dict[int, float] = {}
 
     async def __aenter__(self) -> Self:
-        self._http = _HttpClient(self._base_url, self._timeout_s)
+        self._http = TwilioHttpClient(self._base_url, self._timeout_s)
         self._client = Client(
             self._user, self._password, account_sid=self._account, http_client=self._http
         )
@@ -238,7 +181,7 @@ class TwilioApi:
             raise TwilioError(0, None, f"no answer within {self._timeout_s:g} s") from None
         except (ClientError, OSError, ValueError, TwilioException) as error:
             raise TwilioError(0, None, repr(error)) from error
-        return checked_answer(response)
+        return checked(response)
 
 
 def _quoted(segment: str) -> str:

@@ -9,7 +9,6 @@ from typing import Protocol
 
 import structlog
 
-from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import (
     Effort,
     Knowledge,
@@ -26,6 +25,7 @@ from agents.twilio_adapter.turns import NoTurn
 from agents.twilio_adapter.verification import LegFetcher, LegVerifier
 from agents.twilio_adapter.waits import pause_for, wait_after
 from pipeline.runtime.telemetry import count_invalid_sids
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.streams.command_results import NO_CONFERENCE
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import stream_name

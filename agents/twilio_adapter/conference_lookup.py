@@ -1,12 +1,12 @@
 """Ask Twilio whether it lists a conference for a task. The stream manager decides when to ask again
 (`pipeline/streams/conference_search.py`)."""
 
-from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import Effort
 from agents.twilio_adapter.leg_lookup import LegLookup
 from agents.twilio_adapter.request_gate import RequestGate
 from agents.twilio_adapter.turns import NoTurn
 from agents.twilio_adapter.waits import wait_after
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.streams.command_results import FIND_FAILED, LISTED, NO_CONFERENCE
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.verification import UNKNOWN

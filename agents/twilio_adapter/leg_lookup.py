@@ -4,10 +4,10 @@ API, if no event named them."""
 from collections.abc import Sequence
 from typing import Protocol
 
-from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import Effort, Remembered
 from agents.twilio_adapter.request_gate import RequestGate
 from pipeline.calls.ends import leg_ends
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.streams.marks import FetchedCall, NoLeg, Participant
 from pipeline.streams.participants import customer_leg, marks_in, without_ends
 from pipeline.twilio.errors import ErrorVerdict, verdict_on_start

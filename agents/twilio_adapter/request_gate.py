@@ -15,10 +15,10 @@ from typing import TypeVar
 import structlog
 
 from agents.twilio_adapter.account import AccountProbe, AccountState
-from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.metrics import REQUESTS_WAITING, TWILIO_STATE
 from agents.twilio_adapter.turns import Caller, NoTurn, Turn, Urgency
 from pipeline.runtime.telemetry import Health
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio import circuit_breaker
 from pipeline.twilio.circuit_breaker import CLOSED, Breaker, Passage, Trouble
 from pipeline.twilio.errors import ErrorVerdict, health_of_twilio

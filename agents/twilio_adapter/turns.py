@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-from agents.twilio_adapter.answers import TwilioError
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.circuit_breaker import Breaker
 
 Urgency = tuple[int, int]

@@ -9,11 +9,11 @@ asked again, the stream manager decides (`pipeline/streams/verification`, `ident
 from collections.abc import Sequence
 from dataclasses import replace
 
-from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import Effort
 from agents.twilio_adapter.leg_lookup import LegLookup
 from agents.twilio_adapter.turns import NoTurn
 from pipeline.calls.ends import leg_ends
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.streams.marks import FetchedCall, Participant
 from pipeline.streams.verification import CONFIRMED, CONTRADICTED, MOVED, UNKNOWN
 from pipeline.twilio.sids import SidKind, valid_sid

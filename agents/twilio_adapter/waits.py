@@ -1,8 +1,8 @@
 """How long a command waits before its request to Twilio is repeated."""
 
-from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import Effort
 from agents.twilio_adapter.request_gate import RequestGate
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.errors import ErrorVerdict
 from schemas.records import StartDuplicateStream, StreamCommand
 from schemas.states import Direction

@@ -7,9 +7,9 @@ from typing import Any
 
 import stamina
 
-from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.client import TwilioApi
 from cli.check_call.observations import Answer
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.errors import TOO_MANY, ErrorVerdict, health_of_twilio
 from pipeline.twilio.sids import SidKind, valid_sid
 

@@ -1,4 +1,4 @@
-"""The arguments of `flexcapture twilio`."""
+"""The arguments of `flexcapture twilio check-call`."""
 
 import argparse
 from pathlib import Path
@@ -7,10 +7,8 @@ from typing import Any
 from pipeline.twilio.sids import e164
 
 
-def add(commands: Any) -> None:
-    """Add the command to a subparser."""
-    twilio = commands.add_parser("twilio", help="the Twilio account")
-    actions = twilio.add_subparsers(dest="action", required=True, metavar="ACTION")
+def add(actions: Any) -> None:
+    """Add the command to the subparser of `flexcapture twilio`."""
     check = actions.add_parser(
         "check-call",
         help="one test call that shows which assumptions about Twilio hold",

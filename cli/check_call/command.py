@@ -13,7 +13,6 @@ import stamina
 import structlog
 from aiokafka.errors import KafkaError
 
-from agents.twilio_adapter.answers import TwilioError
 from cli.check_call.account import LONGEST_CALL_S, CheckApi
 from cli.check_call.course import CallFailed, CheckCall
 from cli.check_call.findings import findings, needs_change, problem_of
@@ -23,6 +22,7 @@ from cli.check_call.tap import Tap, tapped
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.telemetry import Health
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.check_tasks import NONCE_BYTES, check_task_sid
 
 OK, FAILED, WRONG = 0, 1, 2

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from agents.twilio_adapter.answers import TwilioError
 from cli.check_call.account import RING_S, CheckApi, PlacedCall, answered
 from cli.check_call.observations import Answer, Observations
 from cli.check_call.tap import Tap
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.streams.names import stream_name
 
 POLL_S = 0.4

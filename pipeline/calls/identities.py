@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from pipeline.calls.claims import has_contradictions, values_of
 from pipeline.calls.ends import client_end
-from pipeline.calls.workers import contact_ends, contact_user, value
+from pipeline.calls.workers import contact_ends, contact_user, value, worker_facts
 from schemas.records import Call, Fact, Reservation, Worker, WorkerIdentity, WorkerSeen
 
 EMAIL, CONTACT, NAME = "email", "contact", "name"
@@ -48,6 +48,15 @@ def list_words(reservation: Reservation) -> frozenset[str]:
     if team is not None:
         teams = _values(reservation.facts, "team")
     return _list_words(worker and worker.value, names_in(reservation), teams)
+
+
+def words_of_worker(worker_sid: str, friendly_name: str, attributes: object) -> frozenset[str]:
+    """Return the lines of the monitored list, in normal form, that name a worker as TaskRouter
+    lists it. `attributes`: JSON as text, or an object; anything else says nothing."""
+    facts = worker_facts(attributes)
+    names = _plain_names(facts["extension"], facts["contact_uri"], friendly_name or None)
+    team = facts["team"]
+    return _list_words(worker_sid, names, () if team is None else (team,))
 
 
 def sightings(before: Call | None, after: Call) -> tuple[WorkerSeen, ...]:

@@ -60,7 +60,15 @@ _OWN: Mapping[Role, frozenset[str]] = {
 }
 OF_UP = frozenset({"PROCESSES", "SCHEMA_REGISTRY_URL"})
 """Only `up` itself needs these."""
-OF_COMMANDS = frozenset({"CHECK_CALL_FROM"})
+OF_COMMANDS = frozenset(
+    {
+        "CHECK_CALL_FROM",
+        "TWILIO_WORKSPACE_SID",
+        "EVENT_STREAMS_ROLE_ARN",
+        "EVENT_STREAMS_EXTERNAL_ID",
+        "EVENT_STREAMS_PRINCIPAL",
+    }
+)
 """Only commands of an operator need these."""
 _WITH_AWS = frozenset({Role.BRIDGE, Role.RECORDER, Role.CONSOLE})
 """Roles that reach Kinesis or S3 with boto3's own settings."""

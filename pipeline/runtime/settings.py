@@ -122,6 +122,15 @@ class Settings(BaseSettings):
     ticket_secret: Annotated[SecretStr, AfterValidator(checked_ticket_secret)] | None = None
     twilio_api_url: Annotated[str, AfterValidator(checked_twilio_url)] | None = None
     check_call_from: Annotated[str, AfterValidator(e164)] | None = None
+    twilio_workspace_sid: str | None = Field(None, pattern="^WS[0-9a-fA-F]{32}$")
+    event_streams_role_arn: str | None = Field(
+        None, pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}$"
+    )
+    event_streams_external_id: str | None = Field(None, pattern=r"^[A-Za-z0-9+=,.@:/_-]{2,1224}$")
+    event_streams_principal: str = Field(
+        "arn:aws:iam::177261743968:root",
+        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:[A-Za-z0-9/+=,.@_-]+$",
+    )
     twilio_concurrency: int = Field(32, ge=1, le=1000)
 
     gateway_listen: Listen | None = None

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.attempt import BackOff, Effort
 from agents.twilio_adapter.lanes import CallLane
+from pipeline.runtime.twilio_http import TwilioError
 from schemas.records import FindConference
 
 COMMAND = FindConference("find:WT1:1", "WT1", 1, 0, 10_000)

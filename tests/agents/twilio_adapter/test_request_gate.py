@@ -9,11 +9,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.commands import Commands
 from agents.twilio_adapter.lanes import CallLane, CommandItem
 from agents.twilio_adapter.request_gate import RequestGate
 from pipeline.runtime.telemetry import Health
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.streams.marks import FetchedCall, Participant
 from schemas.records import (
     CommandAnswered,

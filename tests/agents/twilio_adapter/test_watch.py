@@ -9,7 +9,6 @@ from aiokafka import TopicPartition
 
 from agents.stuck_work import end_if_stuck
 from agents.twilio_adapter import client
-from agents.twilio_adapter.answers import TwilioError
 from agents.twilio_adapter.client import TwilioApi
 from agents.twilio_adapter.lanes import CallLane, CommandItem, Lanes
 from agents.twilio_adapter.metrics import LAG_RECORDS, LAG_SECONDS
@@ -19,6 +18,7 @@ from pipeline.runtime import kafka
 from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
+from pipeline.runtime.twilio_http import TwilioError
 from schemas.records import StopDuplicateStream
 from tests.agents.twilio_double import ACCOUNT, TOKEN
 from tests.virtual_time import virtually

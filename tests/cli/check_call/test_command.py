@@ -8,7 +8,6 @@ from typing import Any, Self
 import pytest
 from pydantic import SecretStr
 
-from agents.twilio_adapter.answers import TwilioError
 from cli.check_call import account, command, course
 from cli.check_call.account import CheckApi, answered
 from cli.check_call.command import Asked, CheckCallRefused, explained
@@ -17,6 +16,7 @@ from cli.check_call.observations import Observations
 from cli.check_call.tap import Tap
 from cli.main import main
 from pipeline.runtime.settings import Settings, SettingsError
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.check_tasks import check_task_sid
 from schemas.records import GatewayAlive, HandshakeRefused
 from simulator import placed

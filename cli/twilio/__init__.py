@@ -1,0 +1,1 @@
+"""`flexcapture twilio`: the commands for the Twilio account."""

@@ -1,0 +1,52 @@
+"""The arguments of `flexcapture twilio`."""
+
+from pathlib import Path
+from typing import Any
+
+from cli.check_call import arguments as check_call_arguments
+
+
+def add(commands: Any) -> None:
+    """Add the command to a subparser."""
+    twilio = commands.add_parser("twilio", help="the Twilio account")
+    actions = twilio.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for action in (*_add_setup(actions), _add_doctor(actions)):
+        action.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to use")
+    check_call_arguments.add(actions)
+
+
+def _add_setup(actions: Any) -> tuple[Any, Any]:
+    setup = actions.add_parser(
+        "setup",
+        help="create the Event Streams sink and its subscription",
+        description="Creates the missing parts and leaves alone the right ones: an Event Streams "
+        "sink for the Kinesis stream, validated with a test event, and a subscription with the "
+        "event types that the pipeline reads. Prints the AWS side as text, or creates it with "
+        "--aws. It can be stopped and run again. Exit status: 0 all is right, 1 a step failed, 2 "
+        "wrong usage or settings.",
+    )
+    setup.add_argument(
+        "--aws", action="store_true", help="create the Kinesis stream and the role with boto3"
+    )
+    teardown = actions.add_parser("teardown", help="remove the parts that setup created")
+    teardown.add_argument("--aws", action="store_true", help="remove the role that --aws created")
+    teardown.add_argument("--yes", action="store_true", help="do not ask on a terminal")
+    for action in (setup, teardown):
+        action.add_argument("--dry-run", action="store_true", help="print the steps, do nothing")
+    return setup, teardown
+
+
+def _add_doctor(actions: Any) -> Any:
+    doctor = actions.add_parser(
+        "doctor",
+        help="check every link from Twilio to the recordings store",
+        description="Checks every link from Twilio to the recordings store and prints the remedies "
+        "(docs/doctor.md). It changes nothing but its probes. Exit status: 0 no check failed, 1 a "
+        "check failed, 2 wrong usage or settings.",
+    )
+    doctor.add_argument("--json", action="store_true", help="as JSON")
+    doctor.add_argument(
+        "--metrics", type=Path, metavar="FILE",
+        help="also write the result there, for the textfile collector of Prometheus' node exporter",
+    )  # fmt: skip
+    return doctor

@@ -1,0 +1,133 @@
+"""Fetches the facts about the account at Twilio. I/O."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from cli.twilio.api import LARGEST_PAGE, MONITOR, TASKROUTER, AdminApi
+from cli.twilio.doctor.asking import fetched
+from cli.twilio.doctor.facts import AccountFacts, Alert, ListedWorker
+from cli.twilio.doctor.results import Trouble
+from cli.twilio.sinks import SinkRequests
+from pipeline.calls.identities import words_of_worker
+from pipeline.runtime.log_clock import machine_clock
+from pipeline.runtime.settings import Settings
+from pipeline.times import utc
+from pipeline.twilio.sids import SidKind, valid_sid
+
+ALERTS_MS = 24 * 60 * 60 * 1000
+ATTEMPTS = 3
+_LEVELS = ("error", "warning")
+
+
+async def account_facts(
+    settings: Settings, account_sid: str, credentials: tuple[str, str]
+) -> AccountFacts:
+    """Return the facts. Nothing is changed at Twilio."""
+    skews: list[int] = []
+
+    def note(there: float) -> None:
+        # The header has whole seconds, cut off: the middle of the second is the best guess.
+        skews.append(machine_clock() - round(there * 1000) - 500)
+
+    url = settings.twilio_api_url
+    async with AdminApi(account_sid, credentials, url, attempts=ATTEMPTS, dates=note) as api:
+        refused = await fetched(api.check_account())
+        if refused is not None:
+            return AccountFacts(rest=refused)
+        found = await _asked(api, settings, credentials)
+    return replace(found, skew_ms=min(skews, key=abs, default=None))
+
+
+async def _asked(api: AdminApi, settings: Settings, credentials: tuple[str, str]) -> AccountFacts:
+    requests = SinkRequests(api)
+    sinks, subscriptions, types, alerts, workers, token = await asyncio.gather(
+        fetched(requests.sinks()),
+        fetched(requests.subscriptions()),
+        fetched(requests.types()),
+        fetched(_alerts(api)),
+        fetched(_workers(api, settings.twilio_workspace_sid)),
+        _token_trouble(settings, api.account_sid, credentials),
+    )
+    return AccountFacts(
+        auth_token=token,
+        sinks=sinks,
+        subscriptions=subscriptions,
+        offered=types if isinstance(types, Trouble) else frozenset(types),
+        alerts=alerts,
+        workers=workers,
+    )
+
+
+async def _token_trouble(
+    settings: Settings, account_sid: str, credentials: tuple[str, str]
+) -> Trouble | None:
+    """Return why the auth token is not the account's; None if it is."""
+    if not settings.auth_tokens:
+        return Trouble("FLEXCAPTURE_TWILIO_AUTH_TOKEN is not set", 401)
+    own = (account_sid, settings.auth_tokens[0])
+    if own == credentials:
+        return None  # a request was accepted with it
+    async with AdminApi(account_sid, own, settings.twilio_api_url, attempts=ATTEMPTS) as api:
+        return await fetched(api.check_account())
+
+
+async def _alerts(api: AdminApi) -> list[Alert]:
+    end = machine_clock()
+    period = {"StartDate": _iso(end - ALERTS_MS), "EndDate": _iso(end + 60_000)}
+    found: dict[str, Alert] = {}
+    for level in _LEVELS:
+        query = {"LogLevel": level, "PageSize": LARGEST_PAGE, **period}
+        for row in await api.rows(f"{MONITOR}/Alerts", "alerts", query):
+            alert = alert_of(row)
+            found[alert.sid] = alert
+    return list(found.values())
+
+
+def alert_of(row: Mapping[str, Any]) -> Alert:
+    """Return the alert in an answer."""
+    code = str(row.get("error_code") or "")
+    at = _millis(row.get("date_generated")) or _millis(row.get("date_created"))
+    return Alert(
+        str(row.get("sid", "")),
+        int(code) if code.isdecimal() else 0,
+        at,
+        str(row.get("alert_text") or ""),
+    )
+
+
+async def _workers(api: AdminApi, workspace_sid: str | None) -> list[ListedWorker]:
+    """Return the workers of a workspace, or of all. Raises `TwilioError`."""
+    if workspace_sid is None:
+        rows = await api.rows(f"{TASKROUTER}/Workspaces", "workspaces")
+        workspaces = [str(row.get("sid", "")) for row in rows]
+    else:
+        workspaces = [workspace_sid]
+    found: list[ListedWorker] = []
+    for each in workspaces:
+        url = f"{TASKROUTER}/Workspaces/{each}/Workers"
+        rows = await api.rows(url, "workers", {"PageSize": LARGEST_PAGE})
+        found += [worker for row in rows if (worker := worker_of(row)) is not None]
+    return found
+
+
+def worker_of(row: Mapping[str, Any]) -> ListedWorker | None:
+    """Return the worker in an answer; None if it has no SID."""
+    sid = valid_sid(SidKind.WORKER, row.get("sid"))
+    if sid is None:
+        return None
+    name = str(row.get("friendly_name") or "")
+    return ListedWorker(sid, name or sid, words_of_worker(sid, name, row.get("attributes")))
+
+
+def _iso(at: int) -> str:
+    return utc(at).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _millis(text: object) -> int:
+    try:
+        return round(datetime.fromisoformat(str(text)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return 0

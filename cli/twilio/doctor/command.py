@@ -1,0 +1,122 @@
+"""`flexcapture twilio doctor`: fetches the facts, judges them, and prints the results."""
+
+import asyncio
+import json
+import logging
+import sys
+from pathlib import Path
+
+import stamina
+import structlog
+
+from cli.twilio.api import account_of
+from cli.twilio.doctor.asking import fetched
+from cli.twilio.doctor.asking_account import account_facts
+from cli.twilio.doctor.asking_gateway import gateway_facts
+from cli.twilio.doctor.asking_kafka import has_checkpoints, kafka_facts
+from cli.twilio.doctor.asking_kinesis import kinesis_facts
+from cli.twilio.doctor.asking_storage import database_probe, list_facts, store_probe
+from cli.twilio.doctor.checks import Result, results
+from cli.twilio.doctor.facts import AccountFacts, Facts, GatewayFacts, KafkaFacts, KinesisFacts
+from cli.twilio.doctor.report import as_json, as_metrics, as_text, failed
+from cli.twilio.doctor.results import Trouble
+from cli.twilio.target import Target
+from pipeline.runtime.log_clock import machine_clock
+from pipeline.runtime.secret_settings import SECRETS
+from pipeline.runtime.settings import Settings, SettingsError
+
+OK, FAILED = 0, 1
+ALL_S = 60.0
+"""The longest time for all facts of Twilio, of Kafka, or of the gateways and Kinesis."""
+
+
+def run_doctor(target: Target, *, in_json: bool, metrics: Path | None) -> int:
+    """Check everything and print the results. Return the exit status: 1 if a check failed."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    stamina.instrumentation.set_on_retry_hooks(())
+    logging.disable(logging.CRITICAL)  # the results say it
+    try:
+        found = asyncio.run(diagnosed(target))
+    finally:
+        logging.disable(logging.NOTSET)
+    print(json.dumps(as_json(found), indent=2) if in_json else as_text(found), flush=True)
+    if metrics is not None and (why := _written(metrics, as_metrics(found, machine_clock()))):
+        print(f"flexcapture: {why}", file=sys.stderr, flush=True)
+        return FAILED
+    return FAILED if failed(found) else OK
+
+
+async def diagnosed(target: Target) -> list[Result]:
+    """Return the results of all checks, without any secret."""
+    facts = await all_facts(target)
+    return results(facts, _secrets(target.settings))
+
+
+async def all_facts(target: Target) -> Facts:
+    """Return all facts. Each that cannot be fetched is `Trouble`."""
+    settings = target.settings
+    account, kafka, database, store, monitored = await asyncio.gather(
+        fetched(_account(settings), ALL_S),
+        _kafka_and_what_needs_it(target),
+        fetched(database_probe(settings)),
+        fetched(store_probe(settings)),
+        list_facts(settings),
+    )
+    kafka_found, kinesis, gateway = kafka
+    return Facts(
+        now=machine_clock(),
+        account=account,
+        kinesis=kinesis,
+        gateway=gateway,
+        kafka=kafka_found,
+        database=database,
+        store=store,
+        monitored=monitored,
+    )
+
+
+async def _account(settings: Settings) -> AccountFacts | Trouble:
+    try:
+        account_sid, credentials = account_of(settings)
+    except SettingsError as error:
+        return Trouble(str(error))
+    return await account_facts(settings, account_sid, credentials)
+
+
+async def _kafka_and_what_needs_it(
+    target: Target,
+) -> tuple[KafkaFacts | Trouble, KinesisFacts, GatewayFacts]:
+    """Kafka first: its clock is that of tickets, and the bridge's checkpoints are in it."""
+    settings = target.settings
+    kafka = await fetched(kafka_facts(settings), ALL_S)
+    skew_ms = 0 if isinstance(kafka, Trouble) else kafka.skew_ms or 0
+    kinesis, gateway = await asyncio.gather(
+        kinesis_facts(target.kinesis, settings, has_checkpoints=has_checkpoints(settings, kafka)),
+        gateway_facts(settings, (machine_clock() - skew_ms) / 1000),
+    )
+    return kafka, kinesis, gateway
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """Return all secrets in the settings, the passwords in URLs too."""
+    found = [*settings.auth_tokens, *settings.ticket_secrets]
+    for name in SECRETS:
+        value = getattr(settings, name)
+        if hasattr(value, "get_secret_value"):
+            found.append(value.get_secret_value())
+        elif value:
+            found.append(str(value))
+            credentials = str(value).partition("://")[2].rpartition("@")[0]
+            found.append(credentials.partition(":")[2])
+    return sorted(filter(None, found), key=len, reverse=True)
+
+
+def _written(path: Path, text: str) -> str | None:
+    """Write the file by renaming, so that it is whole at any time. Return why that failed."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text)
+        partial.replace(path)
+    except OSError as error:
+        return f"{path} cannot be written: {error}"
+    return None

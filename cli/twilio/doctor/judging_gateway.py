@@ -1,0 +1,145 @@
+"""Judgements about the public URL, by which Twilio reaches the gateways. Pure."""
+
+from urllib.parse import urlsplit
+
+from cli.twilio.doctor.facts import Facts, GatewayFacts
+from cli.twilio.doctor.judging_account import refuses_token
+from cli.twilio.doctor.results import Outcome, Trouble, failure, not_checked, ok, warning
+
+_DAY_MS = 24 * 60 * 60 * 1_000
+EXPIRY_WARNING_DAYS = 14
+_URL = "FLEXCAPTURE_GATEWAY_PUBLIC_URL"
+_NO_NAME = "the public URL's host is not known"
+_UNREACHED = "no gateway is reached"
+OLD_TLS = ("SSL", "TLSv1.0", "TLSv1.1")
+
+
+def gateway_dns(facts: Facts) -> Outcome:
+    """Judge the public URL's host name."""
+    gateway = facts.gateway
+    if gateway.url is None:
+        return failure(f"{_URL} is not set", f"set {_URL} to wss://YOUR_HOST/media")
+    host = urlsplit(gateway.url).hostname
+    if isinstance(gateway.addresses, Trouble):
+        remedy = f"create a DNS record for the host, or correct {_URL}"
+        return failure(f"{host} has no address: {gateway.addresses.why}", remedy)
+    return ok(f"{host} is {', '.join(gateway.addresses)}")
+
+
+def gateway_certificate(facts: Facts) -> Outcome:
+    """Judge the certificate: trusted, for this host, and not about to expire."""
+    found = _named(facts)
+    if not isinstance(found, GatewayFacts):
+        return found
+    tls = found.tls
+    if tls is None:
+        return _of_plain(found)
+    if isinstance(tls, Trouble):
+        if not is_of_certificate(tls.why):
+            return not_checked(tls.why)
+        remedy = "renew it, with the full chain; Twilio accepts certificates of public authorities"
+        return failure(f"the certificate is refused: {tls.why}", remedy)
+    days = (tls.expires_at - facts.now) / _DAY_MS
+    if days < EXPIRY_WARNING_DAYS:
+        return warning(f"the certificate expires in {days:.0f} days", "renew it")
+    return ok(f"the certificate is trusted, and expires in {days:.0f} days")
+
+
+def gateway_tls(facts: Facts) -> Outcome:
+    """Judge the TLS version."""
+    found = _named(facts)
+    if not isinstance(found, GatewayFacts):
+        return found
+    tls = found.tls
+    if tls is None:
+        return _of_plain(found)
+    if isinstance(tls, Trouble):
+        if is_of_certificate(tls.why):
+            return not_checked("the certificate is refused")
+        remedy = "let the load balancer listen there with TLS 1.2 or later, and open the firewall"
+        return failure(f"no TLS connection: {tls.why}", remedy)
+    if tls.version.startswith(OLD_TLS) or tls.version == "TLSv1":
+        return failure(f"{tls.version}; Twilio wants TLS 1.2 or later", "allow TLS 1.2 and 1.3")
+    return ok(tls.version)
+
+
+def is_of_certificate(why: str) -> bool:
+    """Return whether a TLS handshake failed because of the certificate."""
+    return "certificate" in why.lower()
+
+
+def load_balancer(facts: Facts) -> Outcome:
+    """Judge whether a handshake passes the load balancer to a gateway."""
+    found = _named(facts)
+    if not isinstance(found, GatewayFacts):
+        return found
+    if isinstance(found.tls, Trouble):
+        return not_checked("there is no TLS connection")
+    status = found.unsigned
+    if isinstance(status, Trouble):
+        remedy = "check that gateways and load balancer run, and that the firewall is open"
+        return failure(f"a handshake is not answered: {status.why}", remedy)
+    if status in (101, 403):
+        return ok("handshakes reach a gateway")
+    return failure(f"a handshake is answered {status}", _remedy_of(status))
+
+
+def _remedy_of(status: int) -> str:
+    if status in (502, 503, 504):
+        return "the load balancer has no healthy gateway: check /healthz of the gateways"
+    if status in (301, 302, 307, 308):
+        return "the load balancer redirects: Twilio follows no redirect; use the final URL"
+    if status == 404:
+        return f"the load balancer has no route for the path of {_URL}"
+    return (
+        "the load balancer must pass WebSocket handshakes of HTTP/1.1 unchanged, with the headers "
+        "Upgrade and Connection (infra/deploy/haproxy.cfg)"
+    )
+
+
+def signature_required(facts: Facts) -> Outcome:
+    """Judge whether a handshake without a signature is refused."""
+    found = _reached(facts)
+    if not isinstance(found, GatewayFacts):
+        return found
+    if found.unsigned == 403:
+        return ok("a handshake without a signature is refused with 403")
+    return failure(
+        "a handshake without a signature is accepted: anyone can open sockets",
+        f"{_URL} must lead to the gateways of flexcapture",
+    )
+
+
+def signed_handshake(facts: Facts) -> Outcome:
+    """Judge whether a handshake that is signed as Twilio's is accepted."""
+    found = _reached(facts)
+    if not isinstance(found, GatewayFacts):
+        return found
+    if isinstance(found.signed, Trouble):
+        return not_checked(found.signed.why)
+    if found.signed == 101:
+        return ok("a signed handshake is accepted with 101")
+    if refuses_token(facts):
+        return not_checked("Twilio refuses the auth token with which it was signed")
+    return failure(
+        f"a signed handshake is answered {found.signed}, not 101: Twilio's are too",
+        "gateways need this FLEXCAPTURE_TWILIO_AUTH_TOKEN, FLEXCAPTURE_TICKET_SECRET and "
+        f"{_URL}; no proxy may remove X-Twilio-Signature or change the path; see the check "
+        "`clocks`",
+    )
+
+
+def _of_plain(found: GatewayFacts) -> Outcome:
+    return ok(f"no TLS: {found.url} is on this machine, for tests")
+
+
+def _named(facts: Facts) -> GatewayFacts | Outcome:
+    gateway = facts.gateway
+    if gateway.url is None or isinstance(gateway.addresses, Trouble):
+        return not_checked(_NO_NAME)
+    return gateway
+
+
+def _reached(facts: Facts) -> GatewayFacts | Outcome:
+    gateway = facts.gateway
+    return gateway if gateway.unsigned in (101, 403) else not_checked(_UNREACHED)

@@ -1,0 +1,51 @@
+"""The result of a check. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """The status of a link."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A judgement: the status, the observation, and the remedy (empty if none is needed)."""
+
+    status: Status
+    detail: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A fact that could not be fetched. `status`: of the HTTP answer, 0 if there was none;
+    `is_unset`: because a setting is not set."""
+
+    why: str
+    status: int = 0
+    is_unset: bool = False
+
+
+def ok(detail: str) -> Outcome:
+    """Return that the link is right."""
+    return Outcome(Status.OK, detail)
+
+
+def warning(detail: str, remedy: str) -> Outcome:
+    """Return that the link works and needs attention."""
+    return Outcome(Status.WARNING, detail, remedy)
+
+
+def failure(detail: str, remedy: str) -> Outcome:
+    """Return that the link does not work."""
+    return Outcome(Status.FAILURE, detail, remedy)
+
+
+def not_checked(because: str) -> Outcome:
+    """Return that another check shows the cause."""
+    return warning(f"not checked: {because}", "correct the checks that failed, then repeat this")

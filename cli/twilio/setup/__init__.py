@@ -1,0 +1,1 @@
+"""`flexcapture twilio setup` and `teardown`: the Event Streams sink and its subscription."""

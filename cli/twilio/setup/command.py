@@ -1,0 +1,177 @@
+"""`flexcapture twilio setup` and `flexcapture twilio teardown`."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import stamina
+from botocore.exceptions import BotoCoreError, ClientError
+
+from bridge.unavailable import KinesisUnavailable
+from cli.twilio.api import AdminApi, account_of
+from cli.twilio.kinesis import KinesisAccess, SinkTestReader, described, in_thread
+from cli.twilio.setup import aws
+from cli.twilio.setup.aws_side import (
+    AwsSide,
+    all_text,
+    default_role_arn,
+    derived_external_id,
+    unknown_stream_arn,
+)
+from cli.twilio.setup.by_hand import by_hand
+from cli.twilio.setup.steps import SetupFailed, Steps, existing_sink, tear_down
+from cli.twilio.sinks import SinkRequests
+from cli.twilio.target import Target
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.twilio_http import TwilioError
+from pipeline.twilio.event_streams import Sink
+
+OK, FAILED = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The command line's wishes. `with_aws`: the AWS side is created or removed too."""
+
+    is_dry_run: bool = False
+    with_aws: bool = False
+    is_agreed: bool = True
+
+
+def run_setup(target: Target, asked: Asked) -> int:
+    """Create the missing parts. Return the exit status: 0 if all is right, 1 if a step failed; run
+    it again then. Raise `SettingsError`."""
+    return _run(lambda: set_up(target, asked))
+
+
+def run_teardown(target: Target, asked: Asked) -> int:
+    """Remove the parts that `setup` created. Return the exit status as `run_setup` does. Raise
+    `SettingsError`."""
+    if not asked.is_agreed and not asked.is_dry_run and not _agrees():
+        return _failed("nothing was removed")
+    return _run(lambda: remove(target, asked))
+
+
+async def set_up(target: Target, asked: Asked) -> None:
+    """Make sink and subscription right, and print the steps that remain. Raises `TwilioError`,
+    `SetupFailed` and `KinesisUnavailable`."""
+    account, credentials = account_of(target.settings)
+    async with AdminApi(account, credentials, target.settings.twilio_api_url) as api:
+        requests = SinkRequests(api)
+        sinks = await requests.sinks()
+        if asked.with_aws:
+            await in_thread(
+                lambda: aws.create_stream(target.kinesis, _say, is_dry_run=asked.is_dry_run)
+            )
+        side, trouble = await _side(target, account, credentials, sinks)
+        sink = existing_sink(sinks, side)
+        _check_role(target.settings, sink)
+        if asked.with_aws:
+            await _create_role(target.kinesis, side, is_dry_run=asked.is_dry_run)
+        elif sink is None or not sink.is_active or asked.is_dry_run:
+            _say(all_text(side))
+        if trouble is not None and not asked.is_dry_run:
+            raise trouble
+        await Steps(
+            requests, side, SinkTestReader(target.kinesis), _say, is_dry_run=asked.is_dry_run
+        ).run(sink)
+    _say("\n" + by_hand(target.settings.gateway_public_url))
+
+
+async def remove(target: Target, asked: Asked) -> None:
+    """Delete subscription, sink and, with AWS, the role. Raises the errors of `set_up`."""
+    account, credentials = account_of(target.settings)
+    async with AdminApi(account, credentials, target.settings.twilio_api_url) as api:
+        requests = SinkRequests(api)
+        side, _ = await _side(target, account, credentials, await requests.sinks())
+        await tear_down(requests, side, _say, is_dry_run=asked.is_dry_run)
+    if asked.with_aws:
+        await in_thread(
+            lambda: aws.delete_role(
+                target.kinesis.client("iam"), side, _say, is_dry_run=asked.is_dry_run
+            )
+        )
+
+
+async def _side(
+    target: Target, account: str, credentials: tuple[str, str], sinks: list[Sink]
+) -> tuple[AwsSide, KinesisUnavailable | None]:
+    """Return the AWS side, and why the Kinesis stream cannot be described, if it cannot."""
+    settings, name, trouble = target.settings, target.kinesis.kinesis_stream, None
+    try:
+        arn = (await described(target.kinesis)).arn
+    except KinesisUnavailable as error:
+        arn, trouble = unknown_stream_arn(target.kinesis.region, name), error
+    secret = next(iter(settings.ticket_secrets), credentials[1])
+    known = AwsSide(
+        arn,
+        settings.event_streams_role_arn or default_role_arn(arn),
+        settings.event_streams_external_id or derived_external_id(secret, account, name),
+        settings.event_streams_principal,
+    )
+    sink = existing_sink(sinks, known)
+    if sink is None:
+        return known, trouble
+    external_id = settings.event_streams_external_id or sink.external_id or known.external_id
+    role_arn = settings.event_streams_role_arn or sink.role_arn or known.role_arn
+    return AwsSide(sink.arn or arn, role_arn, external_id, known.principal), trouble
+
+
+def _check_role(settings: Settings, sink: Sink | None) -> None:
+    """Raise `SetupFailed` if the existing sink has another role than the configured one."""
+    role_arn = settings.event_streams_role_arn
+    if sink is not None and role_arn and sink.role_arn and sink.role_arn != role_arn:
+        raise SetupFailed(
+            f"sink {sink.sid} has the role {sink.role_arn}, not FLEXCAPTURE_EVENT_STREAMS_ROLE_ARN "
+            f"({role_arn}), and Twilio cannot change it: run `flexcapture twilio teardown` first"
+        )
+
+
+async def _create_role(access: KinesisAccess, side: AwsSide, *, is_dry_run: bool) -> None:
+    if not side.is_known and not is_dry_run:
+        return  # the Kinesis stream is out of reach, which is reported
+    await in_thread(
+        lambda: aws.create_role(access.client("iam"), side, _say, is_dry_run=is_dry_run)
+    )
+
+
+def _run(work: Callable[[], Awaitable[None]]) -> int:
+    stamina.instrumentation.set_on_retry_hooks(())
+
+    async def run() -> None:
+        await work()
+
+    try:
+        asyncio.run(run())
+    except TwilioError as error:
+        return _failed(f"Twilio: {error}{_meaning(error)}")
+    except SetupFailed as error:
+        return _failed(str(error))
+    except KinesisUnavailable as error:
+        return _failed(f"AWS: {error}. This command can be run again")
+    except (ClientError, BotoCoreError) as error:
+        return _failed(f"AWS: {error}. This command can be run again")
+    return OK
+
+
+def _meaning(error: TwilioError) -> str:
+    if error.status in (401, 403):
+        return " (the credentials are not those of the account, or lack the rights for it)"
+    return "" if error.status else " (check the network, then run this command again)"
+
+
+def _agrees() -> bool:
+    if not sys.stdin.isatty():
+        return True
+    print("Without the sink no event arrives, and nothing is recorded. Remove it? [y/N] ", end="")
+    return input().strip().lower() in ("y", "yes")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _failed(what: str) -> int:
+    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
+    return FAILED

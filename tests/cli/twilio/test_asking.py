@@ -1,0 +1,371 @@
+"""How doctor fetches its facts: from the simulated Twilio, from a gateway behind TLS, from a
+database and a store; and that it changes nothing."""
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
+from sqlalchemy import inspect
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+
+from cli.twilio import api as administrative_api
+from cli.twilio.doctor import asking_gateway
+from cli.twilio.doctor.asking import fetched
+from cli.twilio.doctor.asking_account import account_facts
+from cli.twilio.doctor.asking_gateway import gateway_facts
+from cli.twilio.doctor.asking_storage import database_probe, list_facts, store_probe
+from cli.twilio.doctor.checks import Result, results
+from cli.twilio.doctor.facts import AccountFacts, Facts, KinesisFacts
+from cli.twilio.doctor.results import Status, Trouble
+from cli.twilio.kinesis import KinesisStream
+from gateway.admission.admission import Admission, Entrance, UsedTickets
+from pipeline.runtime.settings import Settings
+from pipeline.store.database import migrate, open_database
+from pipeline.twilio.event_streams import WANTED_TYPES
+from simulator.twilio_rest import TwilioRest
+from tests.cli.twilio.accounts import CREDENTIALS, SINK, STREAM_ARN, account, settings_of
+
+TOKEN = CREDENTIALS.auth_token
+STREAM = KinesisStream(STREAM_ARN, "ACTIVE", 168, 1)
+KEY = (CREDENTIALS.account_sid, TOKEN)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(administrative_api, "PAUSE_S", (0.01, 0.02))
+    monkeypatch.setattr(asking_gateway, "STEP_S", 60.0)  # the machine may be busy
+
+
+def _not_ok(found: list[Result], *names: str) -> dict[str, Status]:
+    """The status of those of the named checks that are not ok."""
+    return {e.name: e.status for e in found if e.name in names and e.status is not Status.OK}
+
+
+def _healthy(rest: TwilioRest) -> None:
+    """Sink, subscription and workers are as they must be."""
+    state = rest.administration
+    state.workers = [("ann", json.dumps({"email": "ann@example.com"})), ("Ben", "no JSON")]
+    form = {
+        "Description": ["d"],
+        "SinkType": ["kinesis"],
+        "SinkConfiguration": [json.dumps(SINK)],
+    }
+    sink = state.streams.create_sink(form)
+    sink.status = "active"
+    types = [json.dumps({"type": name, "schema_version": 1}) for name in WANTED_TYPES]
+    state.streams.subscribe({"Description": ["d"], "SinkSid": [sink.sid], "Types": types})
+
+
+ACCOUNT_CHECKS = (
+    "account", "auth-token", "api-rights", "sink", "subscription", "event-alerts", "media-alerts",
+    "clocks",
+)  # fmt: skip
+
+
+def _sink_failed(rest: TwilioRest) -> None:
+    next(iter(rest.administration.streams.sinks.values())).status = "failed"
+
+
+def _type_missing(rest: TwilioRest) -> None:
+    del next(iter(rest.administration.streams.subscriptions.values())).types[WANTED_TYPES[3]]
+
+
+def _no_subscription(rest: TwilioRest) -> None:
+    rest.administration.streams.subscriptions.clear()
+
+
+def _no_sink(rest: TwilioRest) -> None:
+    rest.administration.streams.subscriptions.clear()
+    rest.administration.streams.sinks.clear()
+
+
+def _event_alert(rest: TwilioRest) -> None:
+    rest.administration.alert(91303, "dropped", datetime.now(UTC))
+
+
+def _media_alert(rest: TwilioRest) -> None:
+    rest.administration.alert(31920, "no 101", datetime.now(UTC))
+
+
+def _no_right(rest: TwilioRest) -> None:
+    rest.administration.denied.add("taskrouter")
+
+
+FAULTS: list[tuple[Any, str]] = [
+    (_no_sink, "sink"),
+    (_sink_failed, "sink"),
+    (_no_subscription, "subscription"),
+    (_type_missing, "subscription"),
+    (_event_alert, "event-alerts"),
+    (_media_alert, "media-alerts"),
+    (_no_right, "api-rights"),
+]
+
+
+async def _of_account(rest: TwilioRest, **changes: Any) -> list[Result]:
+    settings = settings_of(rest, **changes)
+    found = await account_facts(settings, CREDENTIALS.account_sid, settings.rest_credentials or KEY)
+    return results(Facts(round(time.time() * 1000), found, KinesisFacts("flex-events", STREAM)))
+
+
+async def test_a_healthy_account() -> None:
+    """All checks of the account are ok; workers are listed with their words."""
+    async with account() as rest:
+        _healthy(rest)
+        assert {} == _not_ok(await _of_account(rest), *ACCOUNT_CHECKS)
+        found = await account_facts(settings_of(rest), CREDENTIALS.account_sid, KEY)
+    assert not isinstance(found.workers, Trouble)
+    assert [
+        {"worker:ann", "ann", "ann@example.com", "worker:ann@example.com"},
+        {"worker:ben", "ben"},
+    ] == [{word for word in worker.words if not word.startswith("wk")} for worker in found.workers]
+
+
+@pytest.mark.parametrize(("plant", "name"), FAULTS)
+async def test_faults_of_the_account(plant: Any, name: str) -> None:
+    """Each is found over HTTP, and is the only failure."""
+    async with account() as rest:
+        _healthy(rest)
+        plant(rest)
+        found = _not_ok(await _of_account(rest), *ACCOUNT_CHECKS)
+    assert [name] == [each for each, status in found.items() if status is Status.FAILURE]
+
+
+async def test_wrong_credentials() -> None:
+    """A wrong token is a failure of the account; with an API key, of the token alone."""
+    async with account() as rest:
+        wrong = await _of_account(rest, twilio_auth_token=SecretStr("wrong"))
+        assert Status.FAILURE is _not_ok(wrong, "account")["account"]
+        settings = settings_of(rest, twilio_auth_token=SecretStr("wrong"))
+        found = await account_facts(settings, CREDENTIALS.account_sid, KEY)
+    assert None is found.rest
+    assert found.auth_token is not None
+    assert 401 == found.auth_token.status
+
+
+async def test_an_account_that_does_not_answer() -> None:
+    """The cause is in the detail, and other checks say that they were not made."""
+    async with account() as rest:
+        settings = settings_of(rest)
+    found = await account_facts(settings, CREDENTIALS.account_sid, KEY)
+    assert isinstance(found, AccountFacts)
+    assert found.rest is not None
+    assert 0 == found.rest.status
+
+
+def _certificate(directory: Path, host: str = "127.0.0.1", days: float = 60) -> ssl.SSLContext:
+    """A context with a certificate that signs itself; `ca.pem` is the authority to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+    now = datetime.now(UTC)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))])
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=90))
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(names, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    (directory / "ca.pem").write_bytes(built.public_bytes(pem))
+    (directory / "key.pem").write_bytes(private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "ca.pem", directory / "key.pem")
+    return context
+
+
+@asynccontextmanager
+async def _gateway(
+    context: ssl.SSLContext | None, *, token: str = TOKEN, status: int = 0, opens: bool = False
+) -> AsyncIterator[str]:
+    """A gateway's admission behind a port. `status`: the answer to every handshake; `opens`: takes
+    every handshake."""
+    entrance: list[Entrance] = []
+
+    def judged(connection: ServerConnection, request: Request) -> Response | None:
+        if status:
+            return connection.respond(HTTPStatus(status), "")
+        given = request.headers.get_all("X-Twilio-Signature")
+        if opens or isinstance(entrance[0].judge(request.path, given), Admission):
+            return None
+        return connection.respond(HTTPStatus.FORBIDDEN, "")
+
+    async def wait_closed(socket: ServerConnection) -> None:
+        await socket.wait_closed()
+
+    async with serve(wait_closed, "127.0.0.1", 0, ssl=context, process_request=judged) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        url = f"{'ws' if context is None else 'wss'}://127.0.0.1:{port}/media"
+        entrance.append(
+            Entrance([token], url, UsedTickets(None), ticket_secrets=[token], clock=time.time)
+        )
+        yield url
+
+
+GATEWAY_CHECKS = (
+    "gateway-dns", "gateway-tls", "gateway-certificate", "load-balancer", "signature-required",
+    "signed-handshake",
+)  # fmt: skip
+
+
+async def _of_gateway(url: str) -> dict[str, Status]:
+    settings = Settings(
+        twilio_account_sid=CREDENTIALS.account_sid,
+        twilio_auth_token=SecretStr(TOKEN),
+        gateway_public_url=url,
+    )
+    found = await gateway_facts(settings, time.time())
+    return _not_ok(results(Facts(round(time.time() * 1000), gateway=found)), *GATEWAY_CHECKS)
+
+
+def _failures(found: dict[str, Status]) -> list[str]:
+    return [name for name, status in found.items() if status is Status.FAILURE]
+
+
+@pytest.fixture
+def _trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+
+@pytest.mark.usefixtures("_trusted")
+async def test_a_gateway_behind_tls(tmp_path: Path) -> None:
+    """A good certificate, 403 without a signature, 101 with one."""
+    async with _gateway(_certificate(tmp_path)) as url:
+        assert {} == await _of_gateway(url)
+
+
+async def test_a_gateway_on_loopback() -> None:
+    """`ws://` is accepted for tests."""
+    async with _gateway(None) as url:
+        assert {} == await _of_gateway(url)
+
+
+@pytest.mark.usefixtures("_trusted")
+@pytest.mark.parametrize(("host", "days"), [("127.0.0.1", -1), ("192.0.2.1", 60)])
+async def test_wrong_certificates(tmp_path: Path, host: str, days: float) -> None:
+    """Expired, or of another host."""
+    async with _gateway(_certificate(tmp_path, host, days)) as url:
+        assert ["gateway-certificate"] == _failures(await _of_gateway(url))
+
+
+async def test_an_untrusted_certificate(tmp_path: Path) -> None:
+    """One that no authority has issued."""
+    async with _gateway(_certificate(tmp_path)) as url:
+        assert ["gateway-certificate"] == _failures(await _of_gateway(url))
+
+
+@pytest.mark.usefixtures("_trusted")
+async def test_a_certificate_that_expires_soon(tmp_path: Path) -> None:
+    """A warning."""
+    async with _gateway(_certificate(tmp_path, days=5)) as url:
+        assert {"gateway-certificate": Status.WARNING} == await _of_gateway(url)
+
+
+@pytest.mark.parametrize(
+    ("how", "name"),
+    [
+        ({"status": 503}, "load-balancer"),
+        ({"status": 404}, "load-balancer"),
+        ({"token": "another token"}, "signed-handshake"),
+        ({"opens": True}, "signature-required"),
+    ],
+)
+async def test_wrong_gateways(how: dict[str, Any], name: str) -> None:
+    """No gateway behind the balancer, another token, and one that takes everything."""
+    async with _gateway(None, **how) as url:
+        assert [name] == _failures(await _of_gateway(url))
+
+
+async def test_nothing_at_the_public_url() -> None:
+    """No address; nothing that listens."""
+    assert ["gateway-dns"] == _failures(await _of_gateway("wss://nowhere.invalid/media"))
+    async with _gateway(None) as url:
+        pass
+    assert ["load-balancer"] == _failures(await _of_gateway(url))
+    assert ["gateway-tls"] == _failures(await _of_gateway(url.replace("ws:", "wss:")))
+
+
+async def test_a_silent_peer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that accepts and says nothing costs a limited time."""
+    monkeypatch.setattr(asking_gateway, "STEP_S", 1.0)
+    server = await asyncio.start_server(lambda _, __: None, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        found = await _of_gateway(f"ws://127.0.0.1:{port}/media")
+    assert ["load-balancer"] == _failures(found)
+
+
+def _names(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()}
+
+
+async def test_probe_of_the_database(tmp_path: Path) -> None:
+    """Nothing of the probe remains; a missing file is not created; a wrong one is a failure."""
+    url = f"sqlite:///{tmp_path}/flexcapture.db"
+    settings = Settings(database_url=url)
+    absent = await fetched(database_probe(settings))
+    assert isinstance(absent, Trouble)
+    assert "does not exist" in absent.why
+    assert set() == _names(tmp_path)
+    engine = open_database(url)
+    migrate(engine)
+    before = inspect(engine).get_table_names()
+    assert "sqlite" == await fetched(database_probe(settings))
+    assert before == inspect(engine).get_table_names()
+    engine.dispose()
+    (tmp_path / "text.db").write_text("no database at all, but some text that is long enough")
+    wrong = await fetched(database_probe(Settings(database_url=f"sqlite:///{tmp_path}/text.db")))
+    assert isinstance(wrong, Trouble)
+
+
+async def test_an_unreachable_database_is_named_without_its_password() -> None:
+    """The text is of one line."""
+    url = "postgresql://user:hunter22@127.0.0.1:1/none"
+    found = await fetched(database_probe(Settings(database_url=url)))
+    assert isinstance(found, Trouble)
+    assert "hunter22" not in found.why
+    assert "\n" not in found.why
+
+
+async def test_probe_of_the_store(tmp_path: Path) -> None:
+    """Nothing of the probe remains; a missing directory is not created."""
+    settings = Settings(recordings_url=tmp_path.as_uri())
+    assert "file" == await fetched(store_probe(settings))
+    assert {".partial"} == _names(tmp_path)  # the store's own
+    absent = Settings(recordings_url=(tmp_path / "absent").as_uri())
+    found = await fetched(store_probe(absent))
+    assert isinstance(found, Trouble)
+    assert "mounted" in found.why
+    assert {".partial"} == _names(tmp_path)  # the store's own
+
+
+async def test_the_list_is_read_as_it_is(tmp_path: Path) -> None:
+    """Entries in normal form, and wrong lines; a missing file has a reason."""
+    path = tmp_path / "list"
+    path.write_text("ANN@example.com\nnonsense here\n")
+    found = await list_facts(Settings(monitored_agents=path))
+    assert (("ann@example.com",), 1) == (found.entries, len(found.bad))
+    absent = await list_facts(Settings(monitored_agents=tmp_path / "absent"))
+    assert "cannot be read" in absent.why

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,14 +11,17 @@ from cli.derive.network import TICK_MS, Changes, Derived, Network
 from cli.derive.policy import ChangedHistory, ChangedRules
 from cli.derive.roles import ROLES, chosen, live_records, targets
 from pipeline.calls.channels import VOICE_CHANNELS
+from pipeline.contacts.state import AWAITED_MS, KEPT_MS
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.settings import Role
 from pipeline.streams.decided import seen_call
 from schemas.codec import encode
 from schemas.records import Call, Contact, RecordingDecided
-from schemas.topics import CTI_EVENTS, MEDIA, POLICY, STREAM_COMMANDS
+from schemas.topics import CALLS, CTI_EVENTS, MEDIA, POLICY, STREAM_COMMANDS, STREAM_EVENTS
 from tests.examples import examples
+from tests.pipeline.calls.histories import inbound
 from tests.pipeline.calls.replay import Product, history, record
+from tests.pipeline.contacts.records import NOON, call, decided, reservation
 from tests.system.model.histories import Run, runs
 from tests.system.model.scene import TASK
 
@@ -163,3 +167,49 @@ def test_live_records_are_those_that_no_chosen_role_makes() -> None:
     assert "RecordingDecided" in alone["stream.events"]
     tracker = live_records(chosen([Role.TRACKER]))
     assert {"CtiEvent", "LegContested", "LegFetched"} == tracker["cti.resolved"]
+
+
+def test_a_forgotten_contact_is_recalled() -> None:
+    """A record that comes days later is added to the contact, also in another process, as the live
+    role does with the state in the database. After a time the state is dropped for good."""
+    past = PolicyHistory()
+    end = call(reservation(1, "ann", created=0, accepted=1_000, wrapup=9_000), completed=9_500)
+
+    def derive_call() -> Network:
+        derivation = Network(chosen([Role.CONSOLIDATOR]), past, VOICE_CHANNELS)
+        derivation.advance(NOON)
+        derivation.take(CALLS.name, end.task_sid, end, NOON)
+        derivation.advance(NOON + KEPT_MS + 1_000)
+        return derivation
+
+    derivation = derive_call()
+    states = derivation.changes().states
+    assert None not in states.values()
+    again = Network(chosen([Role.CONSOLIDATOR]), past, VOICE_CHANNELS)
+    kept = [(*place, value) for place, value in states.items() if value is not None]
+    again.restore(derivation.clock or 0, kept)
+    for each in (derivation, again):
+        late = NOON + KEPT_MS + 5_000
+        each.advance(late)
+        each.take(STREAM_EVENTS.name, end.task_sid, decided(500, "record"), late)
+        [contact] = [d.record for d in each.changes().records]
+        assert 1 == len(contact.sessions) == len(contact.decisions)
+
+    derivation = derive_call()
+    derivation.changes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cli.derive.network.TICK_MS", 3_600_000)
+        derivation.advance(NOON + 2 * AWAITED_MS + 3_600_000)
+    assert {("consolidator", end.task_sid): None} == derivation.changes().states
+
+
+def test_what_a_role_does_not_accept_is_counted() -> None:
+    """The others continue, as with the live role's dead letters."""
+    derivation = Network(chosen([Role.TRACKER]), PolicyHistory(), VOICE_CHANNELS)
+    [event] = inbound().events
+    derivation.advance(NOON)
+    derivation.take(CTI_EVENTS.name, "WT" + "9" * 32, event, NOON)
+    assert 1 == derivation.failures.count
+    assert "tracker: WT9" in derivation.failures.examples[0]
+    derivation.take(CTI_EVENTS.name, event.task_sid or "", event, NOON)
+    assert [CALLS.name] == [d.topic.name for d in derivation.changes().records][:1]

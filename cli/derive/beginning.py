@@ -101,7 +101,7 @@ class Run:
 async def begun(
     live: Settings, target: Settings, asked: Asked, sources: Sources, past: History
 ) -> Run:
-    """Begin the derivation, or load what was written of it."""
+    """Begin the derivation, or load its written part."""
     network = Network(asked.roles, past.versions, live.voice_channels)
     known = await read_progress(target)
     if known is None:

@@ -1,4 +1,4 @@
-"""Compare what was derived of a call with what is live. Pure.
+"""Compare the derived records of calls with the live ones. Pure.
 
 Revisions, causes and log times of arrival depend on the order in which records were handled, so
 they are left out. A live decision is made when its record has come through the pipeline, or at the
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from pipeline.calls.view import SWEPT
+from pipeline.contacts.reasons import LATE_EVENTS
 from schemas.records import Call, Contact, RecordingDecided
 
 TICK_MS = 2_000
@@ -97,7 +98,9 @@ class Comparison:
             self.after += 1
             return
         found = tuple(compared(live, derived, limits.topics))
-        real = tuple(each for each in found if not is_within_tick(each))
+        real = tuple(
+            each for each in found if not is_within_tick(each) and not is_late(each, found)
+        )
         if real:
             self.different[key] = real
             self.kinds.update({each.kind for each in real})
@@ -146,6 +149,15 @@ def is_within_tick(difference: Difference) -> bool:
         return where.endswith(f"[{SWEPT}]")  # all other times of a call are those of events
     name = where.rpartition(".")[2]
     return name == "at" or name.endswith(("_at", "_ms"))
+
+
+def is_late(difference: Difference, others: Iterable[Difference]) -> bool:
+    """Return whether a gap's reason differs only because a decision differs by a tick: a decision
+    that comes a second late makes the reason of the gap before it `late-events`."""
+    if difference.kind != f"{CONTACTS}.gaps.reason":
+        return False
+    moved = any(d.kind == f"{CONTACTS}.decisions.at" and is_within_tick(d) for d in others)
+    return moved and LATE_EVENTS in (difference.live, difference.derived)
 
 
 def _order(call: Call) -> tuple[int, int]:

@@ -27,7 +27,7 @@ _DELETE_MS = 30_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What there is of a derivation: topics, the one that marks the prefix last, and groups."""
+    """The topics of a derivation, the one that marks the prefix last, and its groups."""
 
     topics: tuple[str, ...]
     groups: tuple[str, ...]

@@ -1,7 +1,8 @@
 """Merge the records of several partitions by log time. Pure.
 
-The order depends on the records alone, not on how they were fetched: the partition whose next
-record has the least log time comes first; of two with the same time, the one with the lower rank.
+The order depends on the records alone, not on how they were fetched: of the partitions' next
+records the one with the least log time comes first; of two with the same time, the one of the lower
+rank.
 So a merge that begins at the positions of an earlier one continues its order.
 """
 
@@ -67,7 +68,7 @@ class Merge(Generic[P, R]):
             self._list(partition)
 
     def starved(self) -> Sequence[P]:
-        """Return the partitions whose next record is needed to continue."""
+        """Return the partitions of which the next record is needed to continue."""
         return [each for each, source in self._sources.items() if source.is_starved]
 
     def waiting(self, partition: P) -> int:

@@ -34,7 +34,7 @@ class Derived:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What is to be written: the derived records in order, and the encoded states of changed keys
+    """The part to be written: the derived records in order, and the encoded states of changed keys
     (None: forgotten), by the name of the role and the key."""
 
     records: tuple[Derived, ...]
@@ -161,7 +161,7 @@ class Network:
             self.clock = at
 
     def changes(self) -> Changes:
-        """Remove and return what is to be written. The caller may stop the derivation after this
+        """Remove and return the changes to write. The caller may stop the derivation after this
         only at a tick, or at its end."""
         self._settle()
         records, self._records = tuple(self._records), []

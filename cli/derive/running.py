@@ -1,4 +1,4 @@
-"""`flexcapture derive`: read the live topics, run the roles, write what they make. I/O.
+"""`flexcapture derive`: read the live topics, run the roles, write their records. I/O.
 
 The written portions end at ticks, so a stopped derivation continues as if it had not been stopped:
 states, positions and derived records are of the same tick.
@@ -125,7 +125,7 @@ class _Running:
         return self.taken >= PORTION or self.at.network.pending >= _PENDING or self.stop.is_set()
 
     async def _follow(self) -> None:
-        """Take in what has come since, except the newest."""
+        """Take in the records that have come since, except the newest."""
         now = time.time_ns() // 1_000_000 - _MARGIN_MS
         ends = not_before(self.positions, await self.sources.ends())
         self.at.progress = replace(self.at.progress, ends=ends)

@@ -185,9 +185,9 @@ async def killed_after(live: Settings, arguments: Sequence[str], word: str, time
 
 
 async def test_derived_is_live_also_after_five_kills(live: Settings) -> None:
-    """What is derived equals live. With five SIGKILLs, in transactions and between them, each
-    derived record is the same, once. With one rule changed, only calls that it concerns differ,
-    in decisions and what follows from them."""
+    """The derived calls equal the live ones. With five SIGKILLs, in transactions and between them,
+    each derived record is the same, once. With one rule changed, only calls that it concerns
+    differ, in decisions and their consequences."""
     await lived(live)
     report = await derived(live, "a")
     assert report.progress.finished
@@ -241,9 +241,9 @@ async def test_source_timestamps_are_kept(live: Settings) -> None:
 
 
 async def test_it_follows_and_is_dropped(live: Settings) -> None:
-    """A finished derivation takes in what has come since; with other arguments it is refused. A
-    prefix with a pipeline's topics is refused. `drop` deletes topics and groups of the prefix and
-    nothing else."""
+    """A finished derivation takes in the records that have come since; with other arguments it is
+    refused. A prefix with a pipeline's topics is refused. `drop` deletes topics and groups of the
+    prefix and nothing else."""
     await lived(live, 2)
     first = await derived(live, "a")
     again = await derived(live, "a")

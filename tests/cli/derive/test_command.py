@@ -84,7 +84,7 @@ def test_it_has_no_credentials_of_twilio() -> None:
 
 
 def test_rules_are_changed_in_every_version(tmp_path: Path) -> None:
-    """What is not changed stays as it was, version by version; a changed list holds from the
+    """All else stays as it was, version by version; a changed list holds from the
     beginning on."""
     path = tmp_path / "list"
     path.write_text("Bob@example.com\nteam:Gold\n")

@@ -9,7 +9,7 @@ from cli.derive.comparison import Comparison, Difference, Known, Limits, is_with
 from pipeline.calls.view import SWEPT
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import empty, fold
-from schemas.records import Call, Contact
+from schemas.records import Call, Contact, ContactGap
 from tests.pipeline.contacts.records import HISTORY, NOON, call, decided, reservation
 
 LIMITS = Limits(0, NOON + 3_600_000, ("calls", "decisions", "contacts"))
@@ -127,3 +127,18 @@ def test_kinds_leave_out_indexes() -> None:
     assert "contacts.decisions.at" == Difference("contacts.decisions[12].at", 1, 2).kind
     assert "calls.facts.value" == Difference("calls.facts[from].value", 1, 2).kind
     assert "decisions" == Difference("decisions", (), ()).kind
+
+
+def test_a_gap_may_be_late_by_a_tick() -> None:
+    """A decision a tick later can make a gap late; with the decisions at the same time, the
+    reason is a difference."""
+    first = made(version(), decided(1_000, "record"))
+    gap = ContactGap(1_000, 9_000, "", "", "late-events")
+    late = replace(first.decisions[0], at=first.decisions[0].at + 900)
+    live = replace(first, decisions=(late,), gaps=(gap,))
+    derived = replace(first, gaps=(replace(gap, reason="unknown"),))
+    limits = replace(LIMITS, topics=("contacts",))
+    assert 1 == compared(known(version(), live), known(version(), derived), limits).within_tick
+    live = replace(live, decisions=first.decisions)
+    found = compared(known(version(), live), known(version(), derived), limits)
+    assert {"contacts.gaps.reason": 1} == dict(found.kinds)

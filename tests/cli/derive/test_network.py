@@ -86,7 +86,7 @@ def test_derived_calls_and_decisions_are_the_live_ones(run: Run) -> None:
 @SOME
 @given(some_runs, st.data())
 def test_a_killed_derivation_comes_to_the_same(run: Run, data: st.DataObject) -> None:
-    """At any ticks the process is killed, and another continues with what was written."""
+    """At any ticks the process is killed, and another continues with the written states."""
     past = history(run.versions)
     seconds = [at // TICK_MS for at, _, _ in run.deliveries]
     count = len(seconds)

@@ -145,6 +145,7 @@ def as_json(prefix: str, progress: DerivationProgress, found: Comparison) -> dic
         "calls": {
             "equal": found.equal,
             "within_tick": found.within_tick,
+            "within_lag": found.within_lag,
             "different": len(found.different),
             "began_before": found.before,
             "changed_after": found.after,
@@ -166,7 +167,8 @@ def as_json(prefix: str, progress: DerivationProgress, found: Comparison) -> dic
 def as_text(found: Comparison) -> list[str]:
     """Return the comparison as lines: a summary, the fields, and the first calls that differ."""
     head = (
-        f"{found.equal + found.within_tick} calls are equal ({found.within_tick} but for a tick), "
+        f"{found.same} calls are equal ({found.within_tick} but for a tick, {found.within_lag} "
+        f"but for the {found.longest_lag_ms / 1000:.1f} s that the live pipeline was behind), "
         f"{len(found.different)} differ; set aside: {found.before} began before the derivation, "
         f"{found.after} changed after it"
     )

@@ -1,8 +1,7 @@
 """`flexcapture derive compare`: read both sides, one partition at a time. I/O; it only reads."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import Callable
 
 from cli.derive.beginning import Refused
 from cli.derive.comparison import CALLS, CONTACTS, DECISIONS, Comparison, Known, Limits
@@ -68,22 +67,14 @@ async def _partition(
     log: Log, number: int, made: tuple[str, ...], since: int | None
 ) -> defaultdict[str, Known]:
     found: defaultdict[str, Known] = defaultdict(Known)
-    for name in made:
-        topic, kind = _COMPARED[name]
-        if await log.has(topic):
-            async for key, record in _records(log, topic, kind, number, since):
-                found[key].take(record)
-    return found
-
-
-async def _records(
-    log: Log, topic: Topic, kind: str, number: int, since: int | None
-) -> AsyncIterator[tuple[str, Any]]:
-    wanted = ids_of([kind])
-    async for record in log.read(await log.span(topic, number, since=since)):
+    compared = [_COMPARED[name] for name in made]
+    present = [topic for topic, _ in compared if await log.has(topic)]
+    wanted = ids_of(kind for _, kind in compared)
+    async for record in log.read_all([await log.span(t, number, since=since) for t in present]):
         if record.key is None or record.value is None or record.value[1:5] not in wanted:
             continue
         try:
-            yield record.key.decode(), decode(record.value)
+            found[record.key.decode()].take(decode(record.value), record.timestamp)
         except (Undecodable, UnicodeDecodeError):
             continue  # the live roles pass such a record over, with a dead letter
+    return found

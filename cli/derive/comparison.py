@@ -3,11 +3,12 @@
 Revisions, causes and log times of arrival depend on the order in which records were handled, so
 they are left out. A live decision is made when its record has come through the pipeline, or at the
 next tick; the derived one at the record's own log time. So of such times a difference of up to
-`TICK_MS` is set aside.
+`TICK_MS` is set aside. If the live pipeline was behind when it handled the call, its decisions are
+later by as much; that is set aside too, and counted separately.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
@@ -43,11 +44,14 @@ class Known:
     call: Call | None = None
     decisions: dict[tuple[int, str], RecordingDecided] = field(default_factory=dict)
     contact: Contact | None = None
+    published: dict[str, int] = field(default_factory=dict)
+    """By the event that caused a version of the call: the log time (ms) of its first version."""
 
-    def take(self, record: object) -> None:
-        """Take in a record, in the order of the log."""
+    def take(self, record: object, at: int = 0) -> None:
+        """Take in a record, in the order of the log. `at`: its log time (ms)."""
         match record:
             case Call():
+                self.published.setdefault(record.cause_event_id, at)
                 if self.call is None or _order(record) >= _order(self.call):
                     self.call = record
             case RecordingDecided():
@@ -78,12 +82,15 @@ class Limits:
 
 @dataclass(slots=True)
 class Comparison:
-    """The result. `within_tick`: calls that differ only by so little; `different`: the others that
+    """The result. `within_tick`: calls that differ only by so little; `within_lag`: only by as
+    much as the live pipeline was behind, `longest_lag_ms` at most; `different`: the others that
     differ, by key. `before` and `after`: calls set aside (see `Limits`). `kinds`: how many calls
     differ in a kind of field."""
 
     equal: int = 0
     within_tick: int = 0
+    within_lag: int = 0
+    longest_lag_ms: int = 0
     before: int = 0
     after: int = 0
     different: dict[str, tuple[Difference, ...]] = field(default_factory=dict)
@@ -98,16 +105,35 @@ class Comparison:
             self.after += 1
             return
         found = tuple(compared(live, derived, limits.topics))
-        real = tuple(
-            each for each in found if not is_within_tick(each) and not is_late(each, found)
-        )
-        if real:
+        lag = lag_ms(live, derived)
+        if not found:
+            self.equal += 1
+        elif not beyond(found, TICK_MS):
+            self.within_tick += 1
+        elif real := beyond(found, TICK_MS + lag):
             self.different[key] = real
             self.kinds.update({each.kind for each in real})
-        elif found:
-            self.within_tick += 1
         else:
-            self.equal += 1
+            self.within_lag += 1
+            self.longest_lag_ms = max(self.longest_lag_ms, lag)
+
+    @property
+    def same(self) -> int:
+        """The number of calls that do not really differ."""
+        return self.equal + self.within_tick + self.within_lag
+
+
+def lag_ms(live: Known, derived: Known) -> int:
+    """Return how far (ms) the live pipeline was behind at most when it published a version of the
+    call: the derived version by the same event has the log time of the event."""
+    both = live.published.keys() & derived.published.keys()
+    return max((live.published[each] - derived.published[each] for each in both), default=0)
+
+
+def beyond(found: Sequence[Difference], allowed_ms: int) -> tuple[Difference, ...]:
+    """Return the differences that are more than such a difference of times, or its consequence."""
+    moved = any(d.kind == f"{CONTACTS}.decisions.at" and is_within(d, allowed_ms) for d in found)
+    return tuple(d for d in found if not is_within(d, allowed_ms) and not (moved and _is_late(d)))
 
 
 def compared(live: Known, derived: Known, topics: Iterable[str]) -> Iterator[Difference]:
@@ -140,10 +166,10 @@ def differences(where: str, live: Any, derived: Any) -> Iterator[Difference]:
         yield Difference(where, live, derived)
 
 
-def is_within_tick(difference: Difference) -> bool:
-    """Return whether two times, or durations, differ by so little that it is set aside."""
+def is_within(difference: Difference, allowed_ms: int) -> bool:
+    """Return whether two times of the log's clock, or durations, differ by so little."""
     live, derived, where = difference.live, difference.derived, difference.where
-    if not (isinstance(live, int) and isinstance(derived, int)) or abs(live - derived) > TICK_MS:
+    if not (isinstance(live, int) and isinstance(derived, int)) or abs(live - derived) > allowed_ms:
         return False
     if where.startswith(f"{CALLS}."):
         return where.endswith(f"[{SWEPT}]")  # all other times of a call are those of events
@@ -151,13 +177,10 @@ def is_within_tick(difference: Difference) -> bool:
     return name == "at" or name.endswith(("_at", "_ms"))
 
 
-def is_late(difference: Difference, others: Iterable[Difference]) -> bool:
-    """Return whether a gap's reason differs only because a decision differs by a tick: a decision
-    that comes a second late makes the reason of the gap before it `late-events`."""
-    if difference.kind != f"{CONTACTS}.gaps.reason":
-        return False
-    moved = any(d.kind == f"{CONTACTS}.decisions.at" and is_within_tick(d) for d in others)
-    return moved and LATE_EVENTS in (difference.live, difference.derived)
+def _is_late(difference: Difference) -> bool:
+    """Return whether it is the reason of a gap that a decision made late: a second decides."""
+    is_reason = difference.kind == f"{CONTACTS}.gaps.reason"
+    return is_reason and LATE_EVENTS in (difference.live, difference.derived)
 
 
 def _order(call: Call) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """`flexcapture derive drop`: delete a derivation's topics, and the groups of its readers. I/O."""
 
+import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -75,6 +76,7 @@ async def drop(target: Settings, found: Found) -> tuple[str, ...]:
         await cluster.look([], ask_all=True)
         for names in ([name for name in found.topics if name != marker], [marker]):
             await _delete_topics(cluster, names)
+    await _gone(target, found.topics)
     return await _delete_groups(target, found.groups)
 
 
@@ -85,6 +87,18 @@ async def _delete_topics(cluster: Cluster, names: Sequence[str]) -> None:
     for name, code in response.topic_error_codes:
         if code not in (NoError.errno, UnknownTopicOrPartitionError.errno):
             raise for_code(code)(f"topic {name}")
+
+
+async def _gone(target: Settings, topics: Collection[str]) -> None:
+    """Return once the cluster lists none of the topics. Raise `TimeoutError` if that takes long."""
+    admin = admin_client(target)
+    try:
+        await admin.start()
+        async with asyncio.timeout(_DELETE_MS / 1000):
+            while not set(topics).isdisjoint(await admin.list_topics()):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+    finally:
+        await admin.close()
 
 
 async def _delete_groups(target: Settings, groups: Sequence[str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.derive.comparison import Comparison, Difference, Known, Limits, is_within_tick
+from cli.derive.comparison import TICK_MS, Comparison, Difference, Known, Limits, is_within
 from pipeline.calls.view import SWEPT
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import empty, fold
@@ -119,7 +119,7 @@ def test_calls_that_reach_beyond_the_derivation_are_set_aside() -> None:
 )
 def test_times_of_events_must_be_equal(where: str, live: Any, derived: Any, is_aside: bool) -> None:
     """Only times that come from log times may differ by a tick."""
-    assert is_aside == is_within_tick(Difference(where, live, derived))
+    assert is_aside == is_within(Difference(where, live, derived), TICK_MS)
 
 
 def test_kinds_leave_out_indexes() -> None:
@@ -142,3 +142,13 @@ def test_a_gap_may_be_late_by_a_tick() -> None:
     live = replace(live, decisions=first.decisions)
     found = compared(known(version(), live), known(version(), derived), limits)
     assert {"contacts.gaps.reason": 1} == dict(found.kinds)
+
+
+def test_a_live_pipeline_that_was_behind_decided_later() -> None:
+    """As much later as its version of the call was published after the event; not more."""
+    derived = known(decided(1_000, "record"))
+    derived.take(version(), NOON)
+    for lag, field in ((10_000, "within_lag"), (1_000, "different")):
+        live = known(decided(9_000, "record"))
+        live.take(version(), NOON + lag)
+        assert getattr(compared(live, derived), field)

@@ -16,6 +16,7 @@ import uvloop
 
 from cli import own_role
 from cli.dead_letters import arguments as dead_letter_arguments
+from cli.derive import arguments as derive_arguments
 from cli.rebuild import arguments as rebuild_arguments
 from cli.recordings import arguments as recordings_arguments
 from cli.roles import ROLES, RoleEntry
@@ -66,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_call(commands)
     rebuild_arguments.add(commands, _moment, _task_sid)
+    derive_arguments.add(commands, _moment)
     dead_letter_arguments.add(commands, _moment, _positive)
     recordings_arguments.add(commands)
     _add_policy(commands)
@@ -128,6 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "call": _call,
         "rebuild": _rebuild,
         "dead-letters": _dead_letters,
+        "derive": _derive,
         "policy": _policy,
         "recordings": _recordings,
         "run": _run,
@@ -214,6 +217,18 @@ def _rebuild_recordings(settings: Settings, asked: argparse.Namespace) -> int:
     part = Chosen(asked.since or None, asked.until, asked.task_sid)
     with reachable_kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
         return rebuild(reachable, part, stores.target, stores.own)
+
+
+def _derive(asked: argparse.Namespace) -> int:
+    from cli.derive.command import run
+    from infra.local.offline_kafka import reachable_kafka
+
+    _quiet()
+    settings = _load()
+    derive_arguments.checked(asked, settings)
+    with reachable_kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
+        derive_arguments.checked(asked, reachable)
+        return run(reachable, asked)
 
 
 def _bridge(asked: argparse.Namespace) -> int:

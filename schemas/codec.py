@@ -67,6 +67,7 @@ SCHEMA_IDS: Mapping[str, int] = {
     "FindConference": 0x4643011A,
     "FetchLeg": 0x46430114,
     "LegFetched": 0x46430115,
+    "DerivationProgress": 0x46430150,
 }
 """The current schema's id of each record type; records are written with it."""
 

@@ -215,6 +215,11 @@ class PolicyHistory:
         return self._versions[-1] if self._versions else NOBODY
 
     @property
+    def versions(self) -> tuple[RecordingPolicy, ...]:
+        """Every version, in the order in which they take effect."""
+        return tuple(self._versions)
+
+    @property
     def last_number(self) -> int:
         """The greatest version number so far, 0 if there is none."""
         return max(self._by_number, default=0)

@@ -3,7 +3,7 @@ I/O."""
 
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,28 +98,41 @@ class Log:
 
     async def read(self, wanted: Span) -> AsyncIterator[Any]:
         """Yield the records of the span, in order."""
-        if wanted.start >= wanted.end:
+        async for record in self.read_all([wanted]):
+            yield record
+
+    async def read_all(self, spans: Iterable[Span]) -> AsyncIterator[Any]:
+        """Yield the records of spans of different partitions, each span's in order."""
+        left = {span.partition: span for span in spans if span.start < span.end}
+        if not left:
             return
         # A new consumer for each read: after a change of its assignment, a consumer may never stop
         # (aiokafka then swallows the fetcher's cancellation).
         kafka = consumer(self._settings, fetch_max_wait_ms=10)
         try:
             await kafka.start()
-            kafka.assign([wanted.partition])
-            kafka.seek(wanted.partition, wanted.start)
-            async for record in self._read(kafka, wanted):
-                yield record
+            kafka.assign(list(left))
+            for partition, span in left.items():
+                kafka.seek(partition, span.start)
+            while left:
+                async for record in self._read(kafka, left):
+                    yield record
         finally:
             await kafka.stop()
 
-    async def _read(self, kafka: AIOKafkaConsumer, wanted: Span) -> AsyncIterator[Any]:
-        position = wanted.start
-        while position < wanted.end:
-            batch = await kafka.getmany(wanted.partition, timeout_ms=_POLL_MS)
-            for record in batch.get(wanted.partition, ()):
-                if record.offset < wanted.end:
+    async def _read(
+        self, kafka: AIOKafkaConsumer, left: dict[TopicPartition, Span]
+    ) -> AsyncIterator[Any]:
+        """Yield the records of one fetch, and remove the spans that are read from `left`."""
+        batches = await kafka.getmany(*left, timeout_ms=_POLL_MS)
+        for partition, records in batches.items():
+            for record in records:
+                if record.offset < left[partition].end:
                     yield record
+        for partition, span in tuple(left.items()):
             # After the last record there may be offsets without records: marks of transactions.
-            position = await kafka.position(wanted.partition)
-            done = min(position, wanted.end) - wanted.start
-            self._progress(wanted.name, done, wanted.end - wanted.start)
+            position = await kafka.position(partition)
+            if position >= span.end:
+                del left[partition]
+            done = min(position, span.end) - span.start
+            self._progress(span.name, done, span.end - span.start)

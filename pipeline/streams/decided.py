@@ -1,10 +1,44 @@
 """The decision of a call in its state, and its record. Pure."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
+from pipeline.calls.merge import LONGEST_MS
+from pipeline.calls.view import CallView, view
 from pipeline.policy import decide
 from pipeline.policy.decide import Decision
-from schemas.records import CallStreams, RecordingDecided
+from pipeline.policy.monitored_list import PolicyHistory
+from schemas.codec import decode
+from schemas.records import Call, CallStreams, RecordingDecided
+from schemas.states import CallState
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The state of a call after it was decided whether it is recorded.
+
+    `decision`: None if the call's latest event is older than any call lasts. `is_over`: nothing
+    more is to be recorded. `published`: the record of the decision, if it is news.
+    """
+
+    state: CallStreams
+    decision: Decision | None
+    is_over: bool
+    published: tuple[RecordingDecided, ...] = ()
+
+
+def judged(
+    state: CallStreams, call: Call, seen: CallView, history: PolicyHistory, now: int
+) -> Judged:
+    """Decide whether the call is recorded at `now` (ms). `call` is the latest version, `seen` its
+    view."""
+    state = replace(state, alone_since=_alone_since(state, seen, now))
+    if now >= call.latest_event_at + LONGEST_MS:
+        # History that is brought in once more: a call that continues has events, or is swept.
+        return Judged(state, None, is_over=True)
+    decision = decide.decide(seen, history, now, state.alone_since)
+    after, published = with_decision(state, decision, now)
+    return Judged(after, decision, seen.state in (CallState.ENDED, CallState.IGNORED), published)
 
 
 def with_decision(
@@ -33,3 +67,18 @@ def with_decision(
         policy_version=decision.policy_version,
     )
     return after, (decided,)
+
+
+@lru_cache(maxsize=2_048)
+def seen_call(data: bytes) -> tuple[Call, CallView]:
+    """Return an encoded version of a call, and its view."""
+    # A call at rest is looked at on every tick: it is decoded once.
+    call = decode(data)
+    assert isinstance(call, Call)
+    return call, view(call)
+
+
+def _alone_since(state: CallStreams, seen: CallView, now: int) -> int | None:
+    if any(s.started_at is not None and s.ended_at is None for s in seen.sessions):
+        return None
+    return now if state.alone_since is None else state.alone_since

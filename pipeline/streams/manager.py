@@ -3,10 +3,8 @@ media streams, to decisions and commands. Pure; `agents/stream_manager.py` carri
 """
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
-from pipeline.calls.merge import LONGEST_MS
-from pipeline.calls.view import CallView, view
+from pipeline.calls.view import CallView
 from pipeline.policy import decide
 from pipeline.policy.decide import Decision
 from pipeline.policy.monitored_list import PolicyHistory
@@ -21,7 +19,7 @@ from pipeline.streams.conference_search import (
     signs_of_call,
     without_gone_leg,
 )
-from pipeline.streams.decided import with_decision
+from pipeline.streams.decided import judged, seen_call
 from pipeline.streams.gateway_liveness import Gateways
 from pipeline.streams.gateway_reports import buried, closed, gateway_started, opened, reported
 from pipeline.streams.identification import (
@@ -44,7 +42,7 @@ from pipeline.streams.verification import (
     verified,
     without_own_legs,
 )
-from schemas.codec import decode, encode
+from schemas.codec import encode
 from schemas.records import (
     Call,
     CallAlias,
@@ -59,7 +57,7 @@ from schemas.records import (
     RecordingDecided,
     StreamCommand,
 )
-from schemas.states import CallState, Direction
+from schemas.states import Direction
 
 FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
@@ -178,7 +176,7 @@ def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStre
         return fetched(state, answer, now)
     if answer.command == FIND:
         return found(state, answer, now)
-    inbound = state.call is not None and _seen(state.call)[1].direction == Direction.INBOUND
+    inbound = state.call is not None and seen_call(state.call)[1].direction == Direction.INBOUND
     after = answered(state, answer, now, inbound=inbound)
     if after is not state and answer.outcome == NO_CONFERENCE:
         return conference_gone(after, now)
@@ -194,7 +192,7 @@ def _fetched(
     """The record for the tracker, once for each time that the answer is read."""
     if not isinstance(record, CommandAnswered) or record.command != FETCH or state.call is None:
         return ()
-    found = leg_fetched(_seen(state.call)[0], record, history, now)
+    found = leg_fetched(seen_call(state.call)[0], record, history, now)
     return () if found is None else (found,)
 
 
@@ -213,17 +211,13 @@ def _settled(
     unknown: tuple[str, ...] = ()
     ended = True
     if after.call is not None:
-        call, derived = _seen(after.call)
-        after = reported(after, call.media_streams, now)
-        after = replace(after, alone_since=_alone_since(after, derived, now))
-        ended = derived.state in (CallState.ENDED, CallState.IGNORED)
-        if now >= call.latest_event_at + LONGEST_MS:
-            # History that is brought in once more: a call that goes on has events, or is swept.
-            ended, demand = True, replace(demand, reason="stopped: the call is long over")
+        call, derived = seen_call(after.call)
+        found = judged(reported(after, call.media_streams, now), call, derived, history, now)
+        after, decided, ended = found.state, found.published, found.is_over
+        if found.decision is None:
+            demand = replace(demand, reason="stopped: the call is long over")
         else:
-            decision = decide.decide(derived, history, now, after.alone_since)
-            after, decided = with_decision(after, decision, now)
-            demand = _demand(after, call, derived, decision)
+            demand = _demand(after, call, derived, found.decision)
             unknown = unidentified(derived, history, now)
             if demand.desired or unknown:
                 demand = replace(
@@ -236,7 +230,7 @@ def _settled(
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
     after, commands = _streamed(after, demand, now, gateways)
-    known = None if after.call is None else _seen(after.call)[0]
+    known = None if after.call is None else seen_call(after.call)[0]
     after, questions_ = questions(after, demand, known, now)
     after, asked = fetches(after, unknown, (*demand.worker_ends, *demand.customer_ends), now)
     if after == before:
@@ -250,18 +244,12 @@ def _streamed(
 ) -> tuple[CallStreams, tuple[Command | FindConference, ...]]:
     """Move the media streams towards the demand. Nothing is started without a leg to ask for, or a
     conference to look for one in."""
-    signs = 0 if state.call is None else signs_of_call(_seen(state.call)[0])
+    signs = 0 if state.call is None else signs_of_call(seen_call(state.call)[0])
     demand = without_gone_leg(state, demand)
     state, finds = searched(state, demand, signs, now)
     demand = replace(demand, begins=demand.begins and not is_leg_unknown(state, demand))
     state, commands = reconcile(state, demand, now, gateways.steady_since)
     return state, (*finds, *commands)
-
-
-def _alone_since(state: CallStreams, derived: CallView, now: int) -> int | None:
-    if any(s.started_at is not None and s.ended_at is None for s in derived.sessions):
-        return None
-    return now if state.alone_since is None else state.alone_since
 
 
 def _demand(state: CallStreams, call: Call, seen: CallView, decision: Decision) -> Demand:
@@ -283,11 +271,3 @@ def _demand(state: CallStreams, call: Call, seen: CallView, decision: Decision) 
         worker_marks=worker_marks(call, seen),
         customer_marks=tuple(m for m in marks if m not in {f.lower() for f in foreign}),
     )
-
-
-@lru_cache(maxsize=2_048)
-def _seen(data: bytes) -> tuple[Call, CallView]:
-    # A call at rest is looked at on every tick: it is decoded once.
-    call = decode(data)
-    assert isinstance(call, Call)
-    return call, view(call)

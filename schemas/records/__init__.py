@@ -40,6 +40,7 @@ from schemas.records.events import (
     CtiEvent,
     DeadLetter,
     DeadLetterRetried,
+    DerivationProgress,
     Tick,
 )
 from schemas.records.media import (
@@ -115,6 +116,7 @@ __all__ = [
     "CtiEvent",
     "DeadLetter",
     "DeadLetterRetried",
+    "DerivationProgress",
     "DroppedStretch",
     "DroppedTrack",
     "Fact",

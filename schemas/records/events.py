@@ -1,5 +1,7 @@
 """CTI events from Kinesis, the bridge's bookkeeping, dead letters, and the clock."""
 
+from collections.abc import Mapping
+
 from schemas.fast_dataclass import dataclass
 
 
@@ -95,3 +97,22 @@ class DeadLetterRetried:
     at: int
     outcome: str
     records: int
+
+
+@dataclass(frozen=True, slots=True)
+class DerivationProgress:
+    """How far a derivation has come. Written in the same transaction as the derived records."""
+
+    roles: tuple[str, ...]
+    since: int | None
+    until: int | None
+    rules: str
+    complete_from: int
+    positions: Mapping[str, int]
+    ends: Mapping[str, int]
+    clock: int
+    ends_at: int
+    finished: bool
+    taken: int
+    written: int
+    refused: int

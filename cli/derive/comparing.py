@@ -1,0 +1,80 @@
+"""`flexcapture derive compare`: read both sides, one partition at a time. I/O; it only reads."""
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from cli.derive.beginning import Refused
+from cli.derive.comparison import CALLS, CONTACTS, DECISIONS, Comparison, Known, Limits
+from cli.derive.sources import ids_of
+from cli.derive.topics import PROGRESS
+from cli.derive.writer import read_progress
+from pipeline.runtime.log_reader import Log
+from pipeline.runtime.settings import Settings
+from schemas import topics
+from schemas.codec import Undecodable, decode
+from schemas.records import DerivationProgress
+from schemas.topics import CALL_PARTITIONS, Topic
+
+Shown = Callable[[str, int, int], None]
+"""See `log_reader.Progress`."""
+
+_COMPARED: dict[str, tuple[Topic, str]] = {
+    CALLS: (topics.CALLS, "Call"),
+    DECISIONS: (topics.STREAM_EVENTS, "RecordingDecided"),
+    CONTACTS: (topics.CONTACTS, "Contact"),
+}
+_MADE_BY = {"tracker": CALLS, "stream-manager": DECISIONS, "consolidator": CONTACTS}
+
+
+async def compare(
+    live: Settings, target: Settings, shown: Shown
+) -> tuple[DerivationProgress, Comparison]:
+    """Compare a derivation with the live topics. Raise `Refused` if there is none with the prefix
+    of `target`, or nothing is derived yet; and the errors of aiokafka."""
+    progress = await needed_progress(target)
+    made = tuple(_MADE_BY[role] for role in progress.roles if role in _MADE_BY)
+    limits = Limits(progress.complete_from, progress.clock, made)
+    found = Comparison()
+    sides = Log(live, shown), Log(target, shown)
+    try:
+        for side in sides:
+            await side.start()
+        for number in range(CALL_PARTITIONS):
+            there, here = [await _partition(s, number, made, progress.since) for s in sides]
+            for key in sorted({*there, *here}):
+                found.add(key, there[key], here[key], limits)
+    finally:
+        for side in sides:
+            await side.stop()
+    return progress, found
+
+
+async def needed_progress(target: Settings) -> DerivationProgress:
+    """Return the progress of the derivation. Raise `Refused` if there is none."""
+    log = Log(target, lambda *_: None)
+    try:
+        await log.start()
+        exists = await log.has(PROGRESS)
+    finally:
+        await log.stop()
+    progress = await read_progress(target) if exists else None
+    if progress is None:
+        raise Refused(f"there is no derivation with the prefix {target.topic_prefix}")
+    return progress
+
+
+async def _partition(
+    log: Log, number: int, made: tuple[str, ...], since: int | None
+) -> defaultdict[str, Known]:
+    found: defaultdict[str, Known] = defaultdict(Known)
+    compared = [_COMPARED[name] for name in made]
+    present = [topic for topic, _ in compared if await log.has(topic)]
+    wanted = ids_of(kind for _, kind in compared)
+    async for record in log.read_all([await log.span(t, number, since=since) for t in present]):
+        if record.key is None or record.value is None or record.value[1:5] not in wanted:
+            continue
+        try:
+            found[record.key.decode()].take(decode(record.value), record.timestamp)
+        except (Undecodable, UnicodeDecodeError):
+            continue  # the live roles pass such a record over, with a dead letter
+    return found

@@ -1,0 +1,81 @@
+"""The stream manager's decisions without its media streams: no command follows from them. Pure.
+
+Decisions depend on the call's versions, the monitored list and the time alone. So they can be made
+again from the log, with another list or other rules, without Twilio.
+"""
+
+from dataclasses import dataclass, replace
+
+from pipeline.policy.monitored_list import PolicyHistory
+from pipeline.streams.decided import judged, seen_call
+from pipeline.streams.identification import FETCH, leg_fetched
+from pipeline.streams.manager import forgotten_at
+from pipeline.streams.state import unknown_call
+from pipeline.streams.verification import aliases_in
+from schemas.codec import encode
+from schemas.records import (
+    Call,
+    CallAlias,
+    CallStreams,
+    CommandAnswered,
+    LegFetched,
+    RecordingDecided,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The state that follows (the same object: unchanged; None: forget the call), and the decisions
+    to publish."""
+
+    state: CallStreams | None
+    published: tuple[RecordingDecided, ...] = ()
+
+
+def on_call(
+    task_sid: str, state: CallStreams | None, call: Call, history: PolicyHistory, now: int
+) -> Decisions:
+    """Take in a version of the call that came at `now` (ms, log time)."""
+    before = state or unknown_call(task_sid)
+    if call.revision <= before.revision:
+        return Decisions(state)
+    after = replace(before, call=encode(call), revision=call.revision)
+    return _decided(before, after, history, max(now, before.seen_at))
+
+
+def on_tick(state: CallStreams, history: PolicyHistory, now: int) -> Decisions:
+    """Decide again at `now` (ms, log time), or forget a call that is over."""
+    if now < state.seen_at:
+        return Decisions(state)
+    if state.ended_at is not None:
+        return Decisions(None if now >= forgotten_at(state) else state)
+    return _decided(state, state, history, now)
+
+
+def learned_from(
+    state: CallStreams | None, answer: CommandAnswered, history: PolicyHistory, now: int
+) -> tuple[CallAlias | LegFetched, ...]:
+    """Return the records that the stream manager makes of the adapter's answer at `now` (ms, log
+    time): the legs in the task's conference, and the ends of a leg."""
+    found = None
+    if answer.command == FETCH and state is not None and state.call is not None:
+        found = leg_fetched(seen_call(state.call)[0], answer, history, now)
+    return (*aliases_in(answer), *(() if found is None else (found,)))
+
+
+def wakes_at(state: CallStreams) -> int:
+    """Return the time (ms) of the tick at which the call must be looked at again: every tick, until
+    it is over."""
+    return 0 if state.ended_at is None else forgotten_at(state)
+
+
+def _decided(
+    before: CallStreams, after: CallStreams, history: PolicyHistory, now: int
+) -> Decisions:
+    assert after.call is not None
+    found = judged(after, *seen_call(after.call), history, now)
+    ended_at = (after.ended_at or now) if found.is_over else None
+    after = replace(found.state, ended_at=ended_at)
+    if after == before:
+        return Decisions(before)
+    return Decisions(replace(after, seen_at=now), found.published)

@@ -117,9 +117,35 @@ def consumer(settings: Settings, *topics: str, **overrides: Any) -> AIOKafkaCons
         arguments["group_instance_id"] = settings.instance
     made = AIOKafkaConsumer(*topics, **arguments | overrides)
     leave_hung_brokers(made._client)  # noqa: SLF001
+    _stop_to_the_end(made)
     if overrides.get("group_id"):
         _assign_known_topics(made)
     return made
+
+
+def _stop_to_the_end(made: AIOKafkaConsumer) -> None:
+    """Let `stop` close everything, also if a fetch has just failed.
+
+    aiokafka cancels a fetch that waits to be repeated, awaits it, and then fails with its
+    `CancelledError`, before it closes the connections. The caller would take that for its own
+    cancellation.
+    """
+    stop = made.stop
+
+    async def stopped() -> None:
+        try:
+            await stop()
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            fetches = tuple(getattr(made._fetcher, "_pending_tasks", ()))  # noqa: SLF001
+            for fetch in fetches:
+                fetch.cancel()
+            await asyncio.gather(*fetches, return_exceptions=True)
+            await made._client.close()  # noqa: SLF001
+
+    made.stop = stopped
 
 
 def _assign_known_topics(made: AIOKafkaConsumer) -> None:

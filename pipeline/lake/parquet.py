@@ -76,7 +76,7 @@ def footer(tail: bytes) -> Footer:
     try:
         facts: Mapping[bytes, bytes] = pq.read_metadata(io.BytesIO(_MAGIC + tail)).metadata or {}
         start, end = (int(facts[f"{_PREFIX}{n}_offset".encode()]) for n in ("start", "end"))
-    except (pa.ArrowException, KeyError, ValueError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise NotOurs(f"no footer of a lander: {error!r}") from error
     if end <= start:
         raise NotOurs(f"the file would begin at {start} and end at {end}")

@@ -1,6 +1,6 @@
 """The lander: writes topics to the lake, as Parquet files in which each record is once.
 
-What is landed is decided by the lake alone (docs/decisions/0030). The offsets that it commits only
+The lake alone decides what is landed (docs/decisions/0030). The offsets that it commits only
 show its progress: after a kill, a rebalance or a pause it continues at the end of each partition's
 last file.
 """

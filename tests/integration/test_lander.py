@@ -140,7 +140,7 @@ async def test_landers_that_are_killed_land_each_record_once(
     settings_for: SettingsFor, prefix: str, tmp_path: Path, kafka: str
 ) -> None:
     """Three landers are killed one after the other every second, while records arrive, and one is
-    paused for so long that others have its partitions; then it continues with what it had read."""
+    paused until others have its partitions; then it continues with the records that it had read."""
     settings, lake = settings_for(prefix), tmp_path / "lake"
     sent = await filled(settings, range(6_000))
     with roles(tmp_path, kafka, prefix, LAKE_URL=lake.as_uri()) as started:

@@ -140,12 +140,12 @@ def test_no_column_of_ours_hides_a_field() -> None:
 
 
 def test_audio_is_not_landed() -> None:
-    """The lake has what is known of calls, and no sound."""
+    """No topic with sound is landed."""
     assert MEDIA not in LANDED
 
 
 def test_a_new_version_adds_columns() -> None:
-    """Structs get the fields of both, at any depth; what does not go together is refused."""
+    """Structs get the fields of both, at any depth; types that do not fit are refused."""
     old = arrow_type(record(a="int", b={"type": "map", "values": record("In", x="string")}))
     new = arrow_type(
         record(a="long", b={"type": "map", "values": record("In", y="string")}, c="int")

@@ -67,7 +67,7 @@ def test_files_take_all_records_in_order(days: list[int], start: int) -> None:
 
 
 def test_another_landers_file_may_end_earlier_or_later() -> None:
-    """What it has is dropped here; if it has more than was read, reading continues behind it."""
+    """Its records are dropped here; if it has more than was read, reading continues behind it."""
     partition = opened(0, 0, 0, 1)
     assert not partition.landed(2, 5.0)
     assert [2] == [record.offset for record in partition.next_file().records]
@@ -89,7 +89,7 @@ def test_a_claimed_day_holds() -> None:
         opened(1, start=5, claimed=0).next_file()
     except LogDiffers:
         return
-    raise AssertionError("a file that ends where it begins")
+    raise AssertionError("a file that ends at its beginning")
 
 
 @given(

@@ -11,7 +11,7 @@ from importlib import import_module
 from benchmarks.local import BenchmarkFailed, Local, directory, local
 from benchmarks.rows import Row, table
 
-ON_A_BROKER = ("gateway", "steady", "recorder", "tracker", "bridge", "hop")
+ON_A_BROKER = ("gateway", "steady", "recorder", "tracker", "bridge", "hop", "lander")
 ON_THEIR_OWN = ("latency", "pipeline")
 NAMES = (*ON_A_BROKER, *ON_THEIR_OWN)
 

@@ -61,6 +61,12 @@ def _console() -> RoleMain:
     return run
 
 
+def _lander() -> RoleMain:
+    from agents.lander.service import run
+
+    return run
+
+
 @dataclass(frozen=True, slots=True)
 class RoleEntry:
     """A role as the command line knows it.
@@ -88,4 +94,5 @@ ROLES: Mapping[Role, RoleEntry] = {
     Role.RECORDER: RoleEntry("writes the recordings", _recorder, on_uvloop=True),
     Role.CONSOLIDATOR: RoleEntry("joins calls and recordings in the database", _consolidator),
     Role.CONSOLE: RoleEntry("the web portal", _console),
+    Role.LANDER: RoleEntry("writes topics as Parquet files", _lander, on_uvloop=True),
 }

@@ -162,6 +162,33 @@ def _member(union_id: int, body: io.BytesIO) -> int:
     return members[index]
 
 
+def id_of(data: bytes) -> int | None:
+    """Return the schema id in wire format; None: the bytes are not in wire format."""
+    if len(data) < _HEADER.size or data[0] != 0:
+        return None
+    return int.from_bytes(data[1 : _HEADER.size])
+
+
+def decode_as_written(data: bytes) -> tuple[str, dict[str, Any]]:
+    """Return the record's type and its fields as the schema has them that it was written with:
+    maps, lists and numbers, times in ms. Raise `Undecodable`. For readers of many versions."""
+    schema_id = id_of(data)
+    if schema_id is None:
+        raise Undecodable("no wire format header")
+    body = io.BytesIO(data)
+    body.seek(_HEADER.size)
+    if schema_id in _UNION_MEMBERS:
+        schema_id = _member(schema_id, body)
+    name = _NAMES.get(schema_id)
+    if name is None:
+        raise Undecodable(f"unknown schema id {schema_id:#010x}")
+    try:
+        plain = fastavro.schemaless_reader(body, _READ_BY[schema_id][0], None)
+    except Exception as error:  # with invalid bytes fastavro can raise any exception
+        raise Undecodable(f"not a {name}: {error!r}") from error
+    return name, plain
+
+
 def _without_logical_types(schema: Any) -> Any:
     """Return the schema with times as plain integers. The bytes are the same and faster to read."""
     if isinstance(schema, dict):

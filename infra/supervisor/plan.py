@@ -36,8 +36,9 @@ def port_names(settings: Settings, brokers: int = 1) -> list[str]:
 
 
 def instances(settings: Settings) -> list[tuple[Role, int]]:
-    """Return every process, by role and number."""
-    return [(role, n) for role in Role for n in range(settings.processes.get(role, 1))]
+    """Return every process, by role and number. There is no lander without a lake."""
+    roles = [role for role in Role if role is not Role.LANDER or settings.lake_url is not None]
+    return [(role, n) for role in roles for n in range(settings.processes.get(role, 1))]
 
 
 @dataclass(frozen=True, slots=True)

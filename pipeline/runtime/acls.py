@@ -113,6 +113,9 @@ ACCESS: Mapping[Role, Access] = {
         Role.CONSOLIDATOR, (CALLS, STREAM_EVENTS, RECORDINGS, POLICY, WORKERS), (CONTACTS,)
     ),
     Role.CONSOLE: Access(),
+    Role.LANDER: Access(
+        (CTI_EVENTS, CALLS, STREAM_EVENTS, RECORDINGS, CONTACTS), group=Role.LANDER.value
+    ),
 }
 
 

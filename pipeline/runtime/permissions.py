@@ -62,9 +62,10 @@ def named_paths(settings: Settings) -> Iterator[tuple[str, Path]]:
         yield f"{PREFIX}STATE_DIR", settings.state_dir
     if settings.gateway_spill_dir is not None:
         yield f"{PREFIX}GATEWAY_SPILL_DIR", settings.gateway_spill_dir
-    parts = urlsplit(settings.recordings_url or "")
-    if parts.scheme == "file":
-        yield f"{PREFIX}RECORDINGS_URL", Path(unquote(parts.path))
+    for name in ("recordings_url", "lake_url"):
+        parts = urlsplit(getattr(settings, name) or "")
+        if parts.scheme == "file":
+            yield f"{PREFIX}{name.upper()}", Path(unquote(parts.path))
     if (database := _SQLITE.match(settings.database_url or "")) is not None:
         for suffix in DATABASE_SUFFIXES:
             yield f"{PREFIX}DATABASE_URL", Path(unquote(database[1]) + suffix)

@@ -57,6 +57,7 @@ _OWN: Mapping[Role, frozenset[str]] = {
     Role.CONSOLE: frozenset(
         {"DATABASE_URL", "RECORDINGS_URL", "CONSOLE_LISTEN", "CONSOLE_TOKEN", "TRUSTED_PROXIES"}
     ),
+    Role.LANDER: frozenset({"LAKE_URL", "LAKE_FILE_SECONDS", "LAKE_FILE_BYTES"}),
 }
 OF_UP = frozenset({"PROCESSES", "SCHEMA_REGISTRY_URL"})
 """Only `up` itself needs these."""
@@ -70,7 +71,7 @@ OF_COMMANDS = frozenset(
     }
 )
 """Only commands of an operator need these."""
-_WITH_AWS = frozenset({Role.BRIDGE, Role.RECORDER, Role.CONSOLE})
+_WITH_AWS = frozenset({Role.BRIDGE, Role.RECORDER, Role.CONSOLE, Role.LANDER})
 """Roles that reach Kinesis or S3 with boto3's own settings."""
 
 

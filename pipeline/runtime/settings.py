@@ -58,6 +58,7 @@ class Role(StrEnum):
     RECORDER = "recorder"
     CONSOLIDATOR = "consolidator"
     CONSOLE = "console"
+    LANDER = "lander"
 
 
 class SettingsError(ValueError):
@@ -153,6 +154,9 @@ class Settings(BaseSettings):
 
     database_url: str | None = None
     recordings_url: Annotated[str, AfterValidator(checked_recordings_url)] | None = None
+    lake_url: Annotated[str, AfterValidator(checked_recordings_url)] | None = None
+    lake_file_seconds: float = Field(300.0, ge=1, le=24 * 3600)
+    lake_file_bytes: int = Field(64 * 1024**2, ge=1024**2, le=1024**3)
     schema_registry_url: Annotated[str, AfterValidator(checked_registry_url)] | None = None
 
     processes: Annotated[dict[Role, int], NoDecode, BeforeValidator(_processes)] = Field(

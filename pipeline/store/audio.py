@@ -1,4 +1,5 @@
-"""The store of audio and manifests: a directory (`file:///...`) or a bucket (`s3://...`).
+"""The store of audio and manifests, and of the lake: a directory (`file:///...`) or a bucket
+(`s3://...`).
 
 An object appears whole or not at all, and survives a power cut once `put` has returned. In a
 directory, a temporary file is synced and renamed, and then its directory is synced. (obstore's own
@@ -15,7 +16,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
 from pipeline.store.files import Directory, write_all
@@ -57,6 +58,21 @@ class AudioStore:
                 await obstore.put_async(self._objects, key, data)
             else:
                 await asyncio.to_thread(self.files.write, key, (data,))
+
+    async def put_new(self, key: str, data: bytes) -> bool:
+        """Store `data` under `key`, unless there is an object. Return whether it was stored; it is
+        durable on return. Of several writers one succeeds. If the answer of a bucket is lost, False
+        may mean that this very call has stored it."""
+        with as_store_error(missing=True):
+            if self.files is not None:
+                return await asyncio.to_thread(self.files.write_new, key, (data,))
+            with contextlib.suppress(AlreadyExistsError):
+                # A multipart upload would replace an object.
+                await obstore.put_async(
+                    self._objects, key, data, mode="create", use_multipart=False
+                )
+                return True
+        return False
 
     async def put_chunks(self, key: str, chunks: AsyncIterable[bytes | bytearray]) -> None:
         """Store the pieces that `chunks` yields, in order, as one object, without holding all of it
@@ -112,10 +128,11 @@ class AudioStore:
             with as_store_error(), contextlib.suppress(FileNotFoundError):
                 await obstore.delete_async(self._objects, key)
 
-    async def list(self, prefix: str) -> AsyncIterator[str]:
-        """Yield the keys below the directory `prefix`, in no order."""
+    async def list(self, prefix: str, after: str | None = None) -> AsyncIterator[str]:
+        """Yield the keys below the directory `prefix`, in no order. `after`: only those that sort
+        behind this key."""
         with as_store_error():
-            async for metas in obstore.list(self._objects, prefix):
+            async for metas in obstore.list(self._objects, prefix, offset=after):
                 for meta in metas:
                     yield meta["path"]
 

@@ -26,6 +26,20 @@ class Directory:
         with self.written(chunks) as partial:
             self.rename([(partial, key)])
 
+    def write_new(self, key: str, chunks: Iterable[bytes | bytearray]) -> bool:
+        """Write a file, unless there is one. Return whether it was written."""
+        target = self.root / key
+        with self.written(chunks) as partial:
+            self.make_directory(target.parent)
+            try:
+                os.link(partial, target)  # unlike a rename, this replaces nothing
+            except FileExistsError:
+                is_new = False
+            else:
+                is_new = True
+            sync_directory(target.parent)  # the other writer may not have synced the name yet
+        return is_new
+
     @contextmanager
     def written(self, chunks: Iterable[bytes | bytearray]) -> Iterator[Path]:
         """Yield the path of a synced file without its final name. `rename` it in the block;

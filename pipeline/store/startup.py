@@ -35,18 +35,19 @@ async def ready(engine: Engine, health: Health, stop: asyncio.Event) -> bool:
     return False
 
 
-async def opened_store(url: str, health: Health) -> AudioStore:
-    """Return the recordings store at `url` once it can be opened (a directory may be on a volume
-    that is not mounted yet). Meanwhile `health` has the reason."""
-    said = Lasting("waiting for the recordings store", "the recordings store can be used")
+async def opened_store(url: str, health: Health, name: str = "recordings-store") -> AudioStore:
+    """Return the store at `url` once it can be opened (a directory may be on a volume that is not
+    mounted yet). Meanwhile `health` has the reason, under `name`."""
+    called = name.replace("-", " ")
+    said = Lasting(f"waiting for the {called}", f"the {called} can be used")
     while True:
         try:
             store = AudioStore.from_url(url)
         except StoreError as error:
-            health.bad("recordings-store", f"cannot be opened: {error}")
+            health.bad(name, f"cannot be opened: {error}")
             said.lasts(time.monotonic(), str(error))
             await asyncio.sleep(RETRY_S)
         else:
             said.ends()
-            health.good("recordings-store")
+            health.good(name)
             return store

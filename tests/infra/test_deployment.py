@@ -129,7 +129,7 @@ def test_the_image_keeps_its_directories_to_its_user() -> None:
     """State and recordings are made with a mode that shuts others out; volumes inherit it."""
     dockerfile = (INFRA / "Dockerfile").read_text().replace("\\\n", " ")
     [made] = [line for line in dockerfile.splitlines() if "install -d -m 0700" in line]
-    for directory in ("recordings", "state"):
+    for directory in ("recordings", "lake", "state"):
         assert f"/var/lib/flexcapture/{directory}" in made
     assert "mkdir" not in dockerfile
 

@@ -35,7 +35,7 @@ def environment_of(made: ProcessPlan, name: str) -> dict[str, str]:
 @given(COUNTS)
 def test_each_process_has_its_own_name_and_address(counts: dict[Role, int]) -> None:
     """As many processes of each role as asked, 1 by default; no two share a name or an address."""
-    programs = plan(processes=counts).programs(FORKED)
+    programs = plan(processes=counts, lake_url="file:///lake").programs(FORKED)
     assert {role: counts.get(role, 1) for role in Role} == {
         role: sum(p.role == role for p in programs) for role in Role
     }
@@ -45,7 +45,7 @@ def test_each_process_has_its_own_name_and_address(counts: dict[Role, int]) -> N
 @given(COUNTS)
 def test_endpoints_name_every_process(counts: dict[Role, int]) -> None:
     """endpoints.json holds what the contract says, as JSON, a dead process without a pid."""
-    made = plan(processes=counts)
+    made = plan(processes=counts, lake_url="file:///lake")
     told = made.endpoints(7, [(p, None) for p in made.programs(FORKED)])
     assert told == json.loads(json.dumps(told))
     assert (7, "token", "us-east-1", "flex-events") == (
@@ -66,6 +66,17 @@ def test_the_console_shows_its_health_on_a_port_of_its_own() -> None:
     assert "http://127.0.0.1:80" == made.endpoints(1, [])["console"]
     assert {"console-0-http", "console-1-http", "console-1"} <= set(made.used_ports())
     assert "console-0" not in made.used_ports()
+
+
+def test_a_lander_runs_only_with_a_lake() -> None:
+    """Without FLEXCAPTURE_LAKE_URL there is none, however many are asked for; with it there is one,
+    which gets the setting."""
+    for settings in ({}, {"processes": {Role.LANDER: 2}}):
+        assert Role.LANDER not in {p.role for p in plan(**settings).programs(FORKED)}
+    made = plan({**HOME, "FLEXCAPTURE_LAKE_URL": "s3://lake/x"}, lake_url="s3://lake/x")
+    assert [0] == [p.number for p in made.programs(FORKED) if p.role is Role.LANDER]
+    assert "s3://lake/x" == environment_of(made, "lander-0")["FLEXCAPTURE_LAKE_URL"]
+    assert "FLEXCAPTURE_LAKE_URL" not in environment_of(made, "recorder-0")
 
 
 def test_gateways_share_one_port() -> None:

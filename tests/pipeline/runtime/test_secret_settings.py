@@ -118,7 +118,8 @@ def test_a_role_gets_no_secret_that_it_does_not_need(role: Role) -> None:
     for name, roles in SECRET_OF.items():
         expected = role in roles
         assert expected == (PREFIX + name in got) == (f"{PREFIX}{name}_FILE" in got)
-    assert ("AWS_SECRET_ACCESS_KEY" in got) == (role in {Role.BRIDGE, Role.RECORDER, Role.CONSOLE})
+    with_aws = {Role.BRIDGE, Role.RECORDER, Role.CONSOLE, Role.LANDER}
+    assert ("AWS_SECRET_ACCESS_KEY" in got) == (role in with_aws)
     assert "/bin" == got["PATH"]
     assert f"{PREFIX}KAFKA_SASL_PASSWORD" in got
 

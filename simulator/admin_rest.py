@@ -23,7 +23,7 @@ async def not_delivered(_: Json, __: Json) -> None:
 
 
 @dataclass(slots=True)
-class Administration:
+class AdminApis:
     """The contents of an account's administrative APIs. `workers`: friendly name and attributes
     (JSON as text) of each; `alerts`: as the API shows them; `denied`: the APIs that these
     credentials may not use (`events`, `taskrouter`, `monitor`)."""
@@ -37,7 +37,7 @@ class Administration:
     deliver: Deliver = not_delivered
 
     @classmethod
-    def fresh(cls, sids: Sids) -> "Administration":
+    def fresh(cls, sids: Sids) -> "AdminApis":
         """Return an account without sinks, workers and alerts."""
         return cls(sids, EventStreams(sids), sids.new("WS"))
 
@@ -60,7 +60,7 @@ class Administration:
 class AdminRest:
     """Handles the requests."""
 
-    def __init__(self, state: Administration, account_sid: str) -> None:
+    def __init__(self, state: AdminApis, account_sid: str) -> None:
         self._state, self._account = state, account_sid
 
     def add_routes(self, application: web.Application) -> None:

@@ -13,7 +13,7 @@ from random import Random
 
 from rich.console import Console as Terminal
 
-from simulator.admin_rest import Administration
+from simulator.admin_rest import AdminApis
 from simulator.cases import CASES, Case, playable, scripts
 from simulator.console import Console, Endpoints
 from simulator.delivery import into_kinesis, workers_of_people
@@ -140,7 +140,7 @@ class Demo:
         self._cases = cases
         self._exit_after = exit_after
         self._starting = True
-        self.administration: Administration | None = None
+        self.administration: AdminApis | None = None
         """Of the simulated Twilio: its test events reach Kinesis once the pipeline is ready."""
 
     def settings(self, rest_url: str) -> dict[str, str]:

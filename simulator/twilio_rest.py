@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from simulator.admin_rest import Administration, AdminRest
+from simulator.admin_rest import AdminApis, AdminRest
 from simulator.envelopes import as_listed
 from simulator.faults import TOO_MANY_REQUESTS, UNAVAILABLE, Stumble, Stumbles
 from simulator.media import Credentials, clock, send_media_stream
@@ -99,7 +99,7 @@ class TwilioRest:
     ) -> None:
         self._send = send
         self.placed = PlacedCalls(world, Sids(SystemRandom()))
-        self.administration = Administration.fresh(Sids(SystemRandom()))
+        self.administration = AdminApis.fresh(Sids(SystemRandom()))
         self._admin = AdminRest(self.administration, credentials.account_sid)
         self._world = world
         self._credentials = credentials

@@ -6,7 +6,7 @@ import structlog
 
 from agents.lander.metrics import ADOPTED, FAILURES, FILE_BYTES, FILES, LANDED_RECORDS, UNDECODED
 from pipeline.lake.agreement import FileVanished, agree
-from pipeline.lake.columns import Table
+from pipeline.lake.columns import LakeTable
 from pipeline.lake.layout import LANDED, PartitionRef
 from pipeline.lake.parquet import Encoded, encoded
 from pipeline.lake.partition import Closing, NextFile, Partition
@@ -48,7 +48,7 @@ class Landing:
         self._lake = lake
         self._names = {settings.prefixed(topic.name): topic.name for topic in LANDED}
         self._tables = {
-            (name := settings.prefixed(topic.name)): Table(topic, name) for topic in LANDED
+            (name := settings.prefixed(topic.name)): LakeTable(topic, name) for topic in LANDED
         }
         self._requests = asyncio.Semaphore(REQUESTS)
         self._encoding = asyncio.Lock()  # it needs a whole core, and memory

@@ -20,7 +20,7 @@ from agents.stuck_work import LIMITS, end_if_stuck
 from agents.stuck_work import Limits as StuckLimits
 from pipeline.lake.agreement import ClaimedForAnotherDay
 from pipeline.lake.layout import LANDED, PartitionRef
-from pipeline.lake.partition import Closing, Limits, LogDiffers, Partition, to_read
+from pipeline.lake.partition import Closing, FileLimits, LogDiffers, Partition, to_read
 from pipeline.runtime import kafka
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.settings import Role, Settings
@@ -69,7 +69,7 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     ) -> None:
         self._landing = landing
         self._health = health
-        self._limits = Limits(settings.lake_file_bytes, settings.lake_file_seconds)
+        self._limits = FileLimits(settings.lake_file_bytes, settings.lake_file_seconds)
         self._stuck_limits = stuck_limits
         self._consumer: AIOKafkaConsumer = kafka.consumer(
             settings,

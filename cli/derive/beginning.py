@@ -18,12 +18,12 @@ from schemas.records import DerivationProgress
 from schemas.topics import POLICY, PROVISIONED, WORKERS
 
 
-class Refused(RuntimeError):
+class DeriveRefused(RuntimeError):
     """The derivation cannot be made as asked. The text gives the reason and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DeriveRequest:
     """What to derive. `since`, `until`: log times (ms) or None; see `flexcapture derive`."""
 
     roles: tuple[DerivedRole, ...]
@@ -34,7 +34,7 @@ class Asked:
 
 
 async def claim(target: Settings) -> None:
-    """Mark the prefix as a derivation's. Raise `Refused` if it is a pipeline's."""
+    """Mark the prefix as a derivation's. Raise `DeriveRefused` if it is a pipeline's."""
     admin = admin_client(target)
     try:
         await admin.start()
@@ -44,12 +44,12 @@ async def claim(target: Settings) -> None:
     names = (target.prefixed(topic.name) for topic in PROVISIONED)
     found = next((name for name in names if name in present), None)
     if found is not None and target.prefixed(PROGRESS.name) not in present:
-        raise Refused(f"topic {found} is not of a derivation: choose another prefix")
+        raise DeriveRefused(f"topic {found} is not of a derivation: choose another prefix")
     await ensure_topics(target, [PROGRESS])
 
 
 @asynccontextmanager
-async def sources_of(live: Settings, asked: Asked) -> AsyncIterator[Sources]:
+async def sources_of(live: Settings, asked: DeriveRequest) -> AsyncIterator[Sources]:
     """Yield the live topics that the roles read, connected."""
     sources = Sources(live, live_records(asked.roles))
     try:
@@ -62,22 +62,22 @@ async def sources_of(live: Settings, asked: Asked) -> AsyncIterator[Sources]:
 @asynccontextmanager
 async def history_of(
     live: Settings, rules: ChangedRules, sources: Sources
-) -> AsyncIterator["History"]:
+) -> AsyncIterator["LiveHistory"]:
     """Yield the versions of the live list, with the changed rules, and the names of the workers."""
     if not await sources.has(POLICY):
-        yield History(ChangedHistory(rules), None)
+        yield LiveHistory(ChangedHistory(rules), None)
         return
     reader = PolicyReader(live, with_workers=await sources.has(WORKERS))
     reader.history = ChangedHistory(rules)
     try:
         await reader.start()
-        yield History(reader.history, reader)
+        yield LiveHistory(reader.history, reader)
     finally:
         await reader.stop()
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class LiveHistory:
     """The versions of the monitored list, which grow when `catch_up` reads new ones."""
 
     versions: PolicyHistory
@@ -90,7 +90,7 @@ class History:
 
 
 @dataclass(slots=True)
-class Run:
+class DerivationRun:
     """A derivation under way."""
 
     network: Network
@@ -99,8 +99,8 @@ class Run:
 
 
 async def begun(
-    live: Settings, target: Settings, asked: Asked, sources: Sources, past: History
-) -> Run:
+    live: Settings, target: Settings, asked: DeriveRequest, sources: Sources, past: LiveHistory
+) -> DerivationRun:
     """Begin the derivation, or load its written part."""
     network = Network(asked.roles, past.versions, live.voice_channels)
     known = await read_progress(target)
@@ -108,7 +108,7 @@ async def begun(
         progress = await _beginning(asked, sources)
     else:
         if (why := _differs(known, asked)) is not None:
-            raise Refused(
+            raise DeriveRefused(
                 f"{target.topic_prefix} was derived with {why}: repeat that, choose another "
                 "prefix, or drop it with `flexcapture derive drop`"
             )
@@ -120,10 +120,10 @@ async def begun(
     )
     sources.begin(progress.positions)
     sources.extend(progress.ends)
-    return Run(network, progress, total)
+    return DerivationRun(network, progress, total)
 
 
-async def _beginning(asked: Asked, sources: Sources) -> DerivationProgress:
+async def _beginning(asked: DeriveRequest, sources: Sources) -> DerivationProgress:
     ends_at = await _ends_at(asked, sources)  # before the ends: no later record is older
     positions = await sources.beginnings(asked.since)
     return DerivationProgress(
@@ -144,7 +144,7 @@ async def _beginning(asked: Asked, sources: Sources) -> DerivationProgress:
 
 
 async def _continued(
-    known: DerivationProgress, asked: Asked, sources: Sources
+    known: DerivationProgress, asked: DeriveRequest, sources: Sources
 ) -> DerivationProgress:
     """Return the progress to continue with: an unfinished run keeps its ends; after a finished one
     the records are derived that have come since."""
@@ -158,7 +158,7 @@ async def _continued(
     return replace(known, positions=positions, ends=ends, ends_at=ends_at, finished=False)
 
 
-async def _ends_at(asked: Asked, sources: Sources) -> int:
+async def _ends_at(asked: DeriveRequest, sources: Sources) -> int:
     """Return the log time up to which deadlines are handled: that of the last tick, for the live
     roles have not seen a later time."""
     last = await sources.last_tick()
@@ -170,7 +170,7 @@ def not_before(positions: Mapping[str, int], ends: Mapping[str, int]) -> dict[st
     return {name: max(positions[name], end) for name, end in ends.items()}
 
 
-def _differs(known: DerivationProgress, asked: Asked) -> str | None:
+def _differs(known: DerivationProgress, asked: DeriveRequest) -> str | None:
     """Return the arguments of the derivation that are not those asked for now, or None."""
     was = {
         "--roles": ",".join(known.roles),

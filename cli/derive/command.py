@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from cli.derive import dropping
-from cli.derive.beginning import Asked, Refused
+from cli.derive.beginning import DeriveRefused, DeriveRequest
 from cli.derive.comparing import compare
 from cli.derive.comparison import Comparison
 from cli.derive.policy import ChangedRules
@@ -48,7 +48,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
                 return _derive(live, target, asked)
     except ProducerFenced:
         return _failed("another process derives or drops this prefix now; this one has ended")
-    except (Refused, NoSource, KafkaError, TimeoutError, OSError) as error:
+    except (DeriveRefused, NoSource, KafkaError, TimeoutError, OSError) as error:
         return _failed(str(error) or type(error).__name__)
 
 
@@ -63,7 +63,7 @@ _KEPT = frozenset({"topic_prefix", "instance", "voice_channels", "file_mode", "l
 
 
 def _derive(live: Settings, target: Settings, asked: argparse.Namespace) -> int:
-    wanted = Asked(
+    wanted = DeriveRequest(
         chosen(asked.roles), asked.since, asked.until, asked.follow, changed_rules(asked)
     )
     report = asyncio.run(_until_stopped(live, target, wanted))
@@ -76,12 +76,12 @@ def _derive(live: Settings, target: Settings, asked: argparse.Namespace) -> int:
     return OK
 
 
-async def _until_stopped(live: Settings, target: Settings, wanted: Asked) -> Report:
+async def _until_stopped(live: Settings, target: Settings, wanted: DeriveRequest) -> Report:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    return await derive(live, target, wanted, Shown(), stop)
+    return await derive(live, target, wanted, ProgressLine(), stop)
 
 
 def changed_rules(asked: argparse.Namespace) -> ChangedRules:
@@ -99,7 +99,7 @@ def changed_rules(asked: argparse.Namespace) -> ChangedRules:
     return ChangedRules(entries, switches[asked.record_inbound], switches[asked.record_outbound])
 
 
-class Shown:
+class ProgressLine:
     """Prints the progress to standard error, at most every 2 s."""
 
     def __init__(self) -> None:

@@ -3,8 +3,15 @@
 from collections import defaultdict
 from collections.abc import Callable
 
-from cli.derive.beginning import Refused
-from cli.derive.comparison import CALLS, CONTACTS, DECISIONS, Comparison, Known, Limits
+from cli.derive.beginning import DeriveRefused
+from cli.derive.comparison import (
+    CALLS,
+    CONTACTS,
+    DECISIONS,
+    Comparison,
+    ComparisonLimits,
+    KnownRecords,
+)
 from cli.derive.sources import ids_of
 from cli.derive.topics import PROGRESS
 from cli.derive.writer import read_progress
@@ -15,7 +22,7 @@ from schemas.codec import Undecodable, decode
 from schemas.records import DerivationProgress
 from schemas.topics import CALL_PARTITIONS, Topic
 
-Shown = Callable[[str, int, int], None]
+ProgressLine = Callable[[str, int, int], None]
 """See `log_reader.Progress`."""
 
 _COMPARED: dict[str, tuple[Topic, str]] = {
@@ -27,13 +34,13 @@ _MADE_BY = {"tracker": CALLS, "stream-manager": DECISIONS, "consolidator": CONTA
 
 
 async def compare(
-    live: Settings, target: Settings, shown: Shown
+    live: Settings, target: Settings, shown: ProgressLine
 ) -> tuple[DerivationProgress, Comparison]:
-    """Compare a derivation with the live topics. Raise `Refused` if there is none with the prefix
-    of `target`, or nothing is derived yet; and the errors of aiokafka."""
+    """Compare a derivation with the live topics. Raise `DeriveRefused` if there is none with the
+    prefix of `target`, or nothing is derived yet; and the errors of aiokafka."""
     progress = await needed_progress(target)
     made = tuple(_MADE_BY[role] for role in progress.roles if role in _MADE_BY)
-    limits = Limits(progress.complete_from, progress.clock, made)
+    limits = ComparisonLimits(progress.complete_from, progress.clock, made)
     found = Comparison()
     sides = Log(live, shown), Log(target, shown)
     try:
@@ -50,7 +57,7 @@ async def compare(
 
 
 async def needed_progress(target: Settings) -> DerivationProgress:
-    """Return the progress of the derivation. Raise `Refused` if there is none."""
+    """Return the progress of the derivation. Raise `DeriveRefused` if there is none."""
     log = Log(target, lambda *_: None)
     try:
         await log.start()
@@ -59,14 +66,14 @@ async def needed_progress(target: Settings) -> DerivationProgress:
         await log.stop()
     progress = await read_progress(target) if exists else None
     if progress is None:
-        raise Refused(f"there is no derivation with the prefix {target.topic_prefix}")
+        raise DeriveRefused(f"there is no derivation with the prefix {target.topic_prefix}")
     return progress
 
 
 async def _partition(
     log: Log, number: int, made: tuple[str, ...], since: int | None
-) -> defaultdict[str, Known]:
-    found: defaultdict[str, Known] = defaultdict(Known)
+) -> defaultdict[str, KnownRecords]:
+    found: defaultdict[str, KnownRecords] = defaultdict(KnownRecords)
     compared = [_COMPARED[name] for name in made]
     present = [topic for topic, _ in compared if await log.has(topic)]
     wanted = ids_of(kind for _, kind in compared)

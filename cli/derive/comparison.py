@@ -37,7 +37,7 @@ class Difference:
 
 
 @dataclass(slots=True)
-class Known:
+class KnownRecords:
     """All that is known of one call, live or derived: the latest version of the call, the decisions
     by their time and content, and the latest version of the contact."""
 
@@ -71,7 +71,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ComparisonLimits:
     """Calls that are set aside: those with an event before `complete_from`, and those that changed
     after `clock` (log times, ms). `topics`: what was derived: CALLS, DECISIONS, CONTACTS."""
 
@@ -84,8 +84,8 @@ class Limits:
 class Comparison:
     """The result. `within_tick`: calls that differ only by so little; `within_lag`: only by as
     much as the live pipeline was behind, `longest_lag_ms` at most; `different`: the others that
-    differ, by key. `before` and `after`: calls set aside (see `Limits`). `kinds`: how many calls
-    differ in a kind of field."""
+    differ, by key. `before` and `after`: calls set aside (see `ComparisonLimits`). `kinds`:
+    how many calls differ in a kind of field."""
 
     equal: int = 0
     within_tick: int = 0
@@ -96,7 +96,9 @@ class Comparison:
     different: dict[str, tuple[Difference, ...]] = field(default_factory=dict)
     kinds: Counter[str] = field(default_factory=Counter)
 
-    def add(self, key: str, live: Known, derived: Known, limits: Limits) -> None:
+    def add(
+        self, key: str, live: KnownRecords, derived: KnownRecords, limits: ComparisonLimits
+    ) -> None:
         """Compare one call."""
         if _first_at(live, derived) < limits.complete_from:
             self.before += 1
@@ -123,7 +125,7 @@ class Comparison:
         return self.equal + self.within_tick + self.within_lag
 
 
-def lag_ms(live: Known, derived: Known) -> int:
+def lag_ms(live: KnownRecords, derived: KnownRecords) -> int:
     """Return how far (ms) the live pipeline was behind at most when it published a version of the
     call: the derived version by the same event has the log time of the event."""
     both = live.published.keys() & derived.published.keys()
@@ -136,7 +138,9 @@ def beyond(found: Sequence[Difference], allowed_ms: int) -> tuple[Difference, ..
     return tuple(d for d in found if not is_within(d, allowed_ms) and not (moved and _is_late(d)))
 
 
-def compared(live: Known, derived: Known, topics: Iterable[str]) -> Iterator[Difference]:
+def compared(
+    live: KnownRecords, derived: KnownRecords, topics: Iterable[str]
+) -> Iterator[Difference]:
     """Yield the fields of a call that differ."""
     for topic in topics:
         match topic:
@@ -188,7 +192,7 @@ def _order(call: Call) -> tuple[int, int]:
     return call.latest_arrival_at, call.revision
 
 
-def _first_at(live: Known, derived: Known) -> int:
+def _first_at(live: KnownRecords, derived: KnownRecords) -> int:
     firsts = [known.call.first_event_at for known in (live, derived) if known.call is not None]
     return min(firsts, default=1 << 62)
 
@@ -205,5 +209,5 @@ def _lasting(contact: Contact | None) -> Contact | None:
     return None if contact is None else replace(contact, revision=0, updated_at=0)
 
 
-def _in_order(known: Known) -> tuple[RecordingDecided, ...]:
+def _in_order(known: KnownRecords) -> tuple[RecordingDecided, ...]:
     return tuple(known.decisions[place] for place in sorted(known.decisions))

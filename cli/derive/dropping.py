@@ -35,7 +35,7 @@ class Found:
 
 
 async def find(target: Settings) -> Found:
-    """Return the topics and groups of a derivation. Raise `Refused` if there is none with the
+    """Return the topics and groups of a derivation. Raise `DeriveRefused` if there is none with the
     prefix of `target`, and the errors of aiokafka."""
     await needed_progress(target)
     admin = admin_client(target)

@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar
 P = TypeVar("P", bound=Hashable)
 
 
-class Placed(Protocol):
+class MergedRecord(Protocol):
     """A record of a partition. `timestamp`: log time in ms."""
 
     @property
@@ -24,7 +24,7 @@ class Placed(Protocol):
     def timestamp(self) -> int: ...
 
 
-R = TypeVar("R", bound=Placed)
+R = TypeVar("R", bound=MergedRecord)
 
 
 @dataclass(slots=True)

@@ -85,7 +85,7 @@ class DecisionsCore:
         return decisions.wakes_at(state)
 
 
-def _step(key: str, found: decisions.Decisions) -> Step[CallStreams]:
+def _step(key: str, found: decisions.DecisionStep) -> Step[CallStreams]:
     return Step(
         found.state, tuple(Output(STREAM_EVENTS, key, decided) for decided in found.published)
     )

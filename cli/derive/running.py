@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cli.derive.beginning import (
-    Asked,
-    History,
-    Run,
+    DerivationRun,
+    DeriveRequest,
+    LiveHistory,
     begun,
     claim,
     history_of,
@@ -51,12 +51,12 @@ class Report:
 
 
 async def derive(
-    live: Settings, target: Settings, asked: Asked, shown: Progress, stop: asyncio.Event
+    live: Settings, target: Settings, asked: DeriveRequest, shown: Progress, stop: asyncio.Event
 ) -> Report:
     """Derive, or continue a derivation, until its end or `stop`.
 
     `live`: settings with the prefix of the live topics; `target`: with the derivation's prefix.
-    Raise `Refused`, `NoSource`, `SettingsError`, and the errors of aiokafka.
+    Raise `DeriveRefused`, `NoSource`, `SettingsError`, and the errors of aiokafka.
     """
     await claim(target)
     await ensure_topics(target, all_topics(targets(asked.roles)))
@@ -73,11 +73,11 @@ async def derive(
 
 @dataclass(slots=True)
 class _Running:
-    asked: Asked
+    asked: DeriveRequest
     sources: Sources
-    past: History
+    past: LiveHistory
     writer: DerivationWriter
-    at: Run
+    at: DerivationRun
     shown: Progress
     stop: asyncio.Event
     positions: dict[str, int] = field(default_factory=dict)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from cli.twilio.doctor.command import run_doctor
-from cli.twilio.setup.command import Asked, run_setup, run_teardown
+from cli.twilio.setup.command import SetupRequest, run_setup, run_teardown
 from cli.twilio.target import target_of
 from pipeline.runtime.settings import Settings
 
@@ -16,5 +16,5 @@ def run_action(settings: Settings, asked: argparse.Namespace, default: Path) -> 
     if asked.action == "doctor":
         return run_doctor(target, in_json=asked.json, metrics=asked.metrics)
     if asked.action == "setup":
-        return run_setup(target, Asked(asked.dry_run, asked.aws))
-    return run_teardown(target, Asked(asked.dry_run, asked.aws, asked.yes))
+        return run_setup(target, SetupRequest(asked.dry_run, asked.aws))
+    return run_teardown(target, SetupRequest(asked.dry_run, asked.aws, asked.yes))

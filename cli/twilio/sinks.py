@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cli.twilio.api import EVENTS, AdminApi
 from pipeline.twilio.event_streams import (
     KINESIS,
-    Sink,
+    EventSink,
     Subscription,
     newest_version,
     sink_of,
@@ -21,15 +21,17 @@ class SinkRequests:
 
     api: AdminApi
 
-    async def sinks(self) -> list[Sink]:
+    async def sinks(self) -> list[EventSink]:
         """Return all sinks."""
         return [sink_of(item) for item in await self.api.rows(f"{EVENTS}/Sinks", "sinks")]
 
-    async def sink(self, sid: str) -> Sink:
+    async def sink(self, sid: str) -> EventSink:
         """Return a sink."""
         return sink_of(await self.api.get(f"{EVENTS}/Sinks/{sid}"))
 
-    async def create(self, description: str, arn: str, role_arn: str, external_id: str) -> Sink:
+    async def create(
+        self, description: str, arn: str, role_arn: str, external_id: str
+    ) -> EventSink:
         """Create a sink for a Kinesis stream."""
         configuration = {"arn": arn, "role_arn": role_arn, "external_id": external_id}
         form = {

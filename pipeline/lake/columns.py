@@ -107,7 +107,7 @@ def union(one: pa.DataType, other: pa.DataType) -> pa.DataType:
     raise ValueError(f"no type for both {one} and {other}")
 
 
-class Table:
+class LakeTable:
     """The table of a topic. `name`: the topic's name in Kafka, with the prefix."""
 
     def __init__(self, topic: Topic, name: str) -> None:

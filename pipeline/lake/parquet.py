@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.lake.columns import Table
+from pipeline.lake.columns import LakeTable
 from pipeline.lake.layout import PartitionRef
 from pipeline.lake.partition import NextFile
 
@@ -41,7 +41,7 @@ class Encoded:
     undecoded: int
 
 
-def encoded(table: Table, partition: PartitionRef, file: NextFile) -> Encoded:
+def encoded(table: LakeTable, partition: PartitionRef, file: NextFile) -> Encoded:
     """Return the file. It takes about 70 us of processor time a record of a large type."""
     out = pa.BufferOutputStream()
     facts = {

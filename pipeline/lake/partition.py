@@ -40,7 +40,7 @@ class Closing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class FileLimits:
     """The size (bytes, see `size_of`) and the age (s) at which a file is closed."""
 
     size: int
@@ -99,7 +99,7 @@ class Partition:
                 self.position = record.offset + 1
         self._count()
 
-    def due(self, now: float, limits: Limits) -> Closing | None:
+    def due(self, now: float, limits: FileLimits) -> Closing | None:
         """Return why the next file must be closed now, or None.
 
         A file is closed at `limits.age`, but the first ones after a start much earlier: each at
@@ -153,7 +153,7 @@ def size_of(record: LogRecord) -> int:
     return len(record.key or b"") + len(record.value or b"") + RECORD_BYTES
 
 
-def to_read(sizes: Mapping[K, int], unread: Collection[K], limits: Limits) -> list[K] | None:
+def to_read(sizes: Mapping[K, int], unread: Collection[K], limits: FileLimits) -> list[K] | None:
     """Return the partitions to read now; None: all.
 
     - `sizes`: the bytes that wait in memory, for each partition.

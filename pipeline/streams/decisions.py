@@ -24,7 +24,7 @@ from schemas.records import (
 
 
 @dataclass(frozen=True, slots=True)
-class Decisions:
+class DecisionStep:
     """The state that follows (the same object: unchanged; None: forget the call), and the decisions
     to publish."""
 
@@ -34,21 +34,21 @@ class Decisions:
 
 def on_call(
     task_sid: str, state: CallStreams | None, call: Call, history: PolicyHistory, now: int
-) -> Decisions:
+) -> DecisionStep:
     """Take in a version of the call that came at `now` (ms, log time)."""
     before = state or unknown_call(task_sid)
     if call.revision <= before.revision:
-        return Decisions(state)
+        return DecisionStep(state)
     after = replace(before, call=encode(call), revision=call.revision)
     return _decided(before, after, history, max(now, before.seen_at))
 
 
-def on_tick(state: CallStreams, history: PolicyHistory, now: int) -> Decisions:
+def on_tick(state: CallStreams, history: PolicyHistory, now: int) -> DecisionStep:
     """Decide again at `now` (ms, log time), or forget a call that is over."""
     if now < state.seen_at:
-        return Decisions(state)
+        return DecisionStep(state)
     if state.ended_at is not None:
-        return Decisions(None if now >= forgotten_at(state) else state)
+        return DecisionStep(None if now >= forgotten_at(state) else state)
     return _decided(state, state, history, now)
 
 
@@ -71,11 +71,11 @@ def wakes_at(state: CallStreams) -> int:
 
 def _decided(
     before: CallStreams, after: CallStreams, history: PolicyHistory, now: int
-) -> Decisions:
+) -> DecisionStep:
     assert after.call is not None
     found = judged(after, *seen_call(after.call), history, now)
     ended_at = (after.ended_at or now) if found.is_over else None
     after = replace(found.state, ended_at=ended_at)
     if after == before:
-        return Decisions(before)
-    return Decisions(replace(after, seen_at=now), found.published)
+        return DecisionStep(before)
+    return DecisionStep(replace(after, seen_at=now), found.published)

@@ -37,7 +37,7 @@ def description_of(kinesis_stream: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Sink:
+class EventSink:
     """A sink as the API shows it. `arn`, `role_arn`, `external_id`: of its configuration, empty if
     that is not shown."""
 
@@ -65,14 +65,14 @@ class Subscription:
     types: Mapping[str, int]
 
 
-def sink_of(item: Mapping[str, Any]) -> Sink:
+def sink_of(item: Mapping[str, Any]) -> EventSink:
     """Return the sink in an answer."""
     configuration = item.get("sink_configuration")
     if isinstance(configuration, str):
         configuration = _object(configuration)
     shown = configuration if isinstance(configuration, dict) else {}
     texts = (_text(shown, name) for name in ("arn", "role_arn", "external_id"))
-    return Sink(
+    return EventSink(
         _text(item, "sid"),
         _text(item, "description"),
         _text(item, "sink_type").lower(),
@@ -91,14 +91,14 @@ def subscription_of(
     )
 
 
-def is_ours(sink: Sink, kinesis_stream: str, arn: str) -> bool:
+def is_ours(sink: EventSink, kinesis_stream: str, arn: str) -> bool:
     """Return whether set-up made the sink for this Kinesis stream. `arn`: of the Kinesis stream,
     empty if it is not known."""
     is_other = bool(arn and sink.arn and sink.arn != arn)
     return sink.description == description_of(kinesis_stream) and not is_other
 
 
-def leads_to(sink: Sink, kinesis_stream: str, arn: str) -> bool:
+def leads_to(sink: EventSink, kinesis_stream: str, arn: str) -> bool:
     """Return whether events of the sink arrive in this Kinesis stream, whatever made the sink."""
     if sink.sink_type not in (KINESIS, ""):
         return False
@@ -109,7 +109,7 @@ def leads_to(sink: Sink, kinesis_stream: str, arn: str) -> bool:
     return sink.description == description_of(kinesis_stream)
 
 
-def best_of(sinks: Sequence[Sink]) -> Sink | None:
+def best_of(sinks: Sequence[EventSink]) -> EventSink | None:
     """Return the sink to use of several: an active one, else one that can become active."""
     order = {ACTIVE: 0, VALIDATING: 1, INITIALIZED: 2}
     return min(sinks, key=lambda sink: (order.get(sink.status, 3), sink.sid), default=None)

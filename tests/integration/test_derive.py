@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agents import consolidator, resolver, stream_manager, tracker
-from cli.derive.beginning import Asked, Refused
+from cli.derive.beginning import DeriveRefused, DeriveRequest
 from cli.derive.comparing import compare
 from cli.derive.comparison import Comparison
 from cli.derive.dropping import find
@@ -132,8 +132,8 @@ def under(live: Settings, name: str) -> Settings:
     return live.model_copy(update={"topic_prefix": f"{live.topic_prefix}{name}."})
 
 
-async def derived(live: Settings, name: str, asked: Asked | None = None) -> Report:
-    wanted = asked or Asked(ALL_ROLES)
+async def derived(live: Settings, name: str, asked: DeriveRequest | None = None) -> Report:
+    wanted = asked or DeriveRequest(ALL_ROLES)
     nothing = asyncio.Event()
     return await derive(live, under(live, name), wanted, lambda *_: None, nothing)
 
@@ -218,7 +218,7 @@ async def test_derived_is_live_also_after_five_kills(live: Settings) -> None:
     assert {at for *_, at in whole[CALLS.name]} <= await log_times(live, CTI_EVENTS)
 
     rules = ChangedRules(record_outbound=False)
-    await derived(live, "c", Asked(ALL_ROLES, rules=rules))
+    await derived(live, "c", DeriveRequest(ALL_ROLES, rules=rules))
     changed = await compared(live, "c")
     monitored = [n for n in range(CALLS_PLAYED) if is_outbound(n) and n % 2]
     unmonitored = [n for n in range(CALLS_PLAYED) if is_outbound(n) and not n % 2]
@@ -239,14 +239,14 @@ async def test_it_follows_and_is_dropped(live: Settings) -> None:
     first = await derived(live, "a")
     again = await derived(live, "a")
     assert first.progress.written == again.progress.written
-    with pytest.raises(Refused, match="--roles"):
-        await derived(live, "a", Asked(chosen([Role.TRACKER])))
-    with pytest.raises(Refused, match="not of a derivation"):
-        await derive(live, live, Asked(ALL_ROLES), lambda *_: None, asyncio.Event())
+    with pytest.raises(DeriveRefused, match="--roles"):
+        await derived(live, "a", DeriveRequest(chosen([Role.TRACKER])))
+    with pytest.raises(DeriveRefused, match="not of a derivation"):
+        await derive(live, live, DeriveRequest(ALL_ROLES), lambda *_: None, asyncio.Event())
 
     stop = asyncio.Event()
     following = asyncio.create_task(
-        derive(live, under(live, "a"), Asked(ALL_ROLES, follow=True), lambda *_: None, stop)
+        derive(live, under(live, "a"), DeriveRequest(ALL_ROLES, follow=True), lambda *_: None, stop)
     )
     async with reading(under(live, "a"), CALLS) as versions:
         await play_more(live)
@@ -279,7 +279,7 @@ async def test_it_follows_and_is_dropped(live: Settings) -> None:
     assert live.prefixed(CALLS.name) in names
     assert target.prefixed("mine") not in groups
     assert live.prefixed(Role.TRACKER) in groups
-    with pytest.raises(Refused, match="no derivation"):
+    with pytest.raises(DeriveRefused, match="no derivation"):
         await find(target)
 
 

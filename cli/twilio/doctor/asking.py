@@ -1,4 +1,4 @@
-"""How facts are fetched: each within its time, each error as `Trouble`. I/O."""
+"""How facts are fetched: each within its time, each error as `CheckTrouble`. I/O."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.exc import SQLAlchemyError
 
 from bridge.unavailable import KinesisUnavailable
-from cli.twilio.doctor.results import Trouble
+from cli.twilio.doctor.results import CheckTrouble
 from pipeline.runtime.settings import SettingsError
 from pipeline.runtime.twilio_http import TwilioError
 
@@ -19,24 +19,24 @@ MAX_TEXT = 300
 T = TypeVar("T")
 
 
-async def fetched(fact: Awaitable[T], seconds: float = FACT_S) -> T | Trouble:
+async def fetched(fact: Awaitable[T], seconds: float = FACT_S) -> T | CheckTrouble:
     """Return the fact, or why it could not be fetched."""
     try:
         async with asyncio.timeout(seconds):
             return await fact
     except TwilioError as error:
-        return Trouble(str(error), error.status)
+        return CheckTrouble(str(error), error.status)
     except TimeoutError as error:
-        return Trouble(_first_line(error) or f"no answer within {seconds:g} s")
+        return CheckTrouble(_first_line(error) or f"no answer within {seconds:g} s")
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
-        return Trouble(f"{type(cause).__name__}: {_first_line(cause)}")
+        return CheckTrouble(f"{type(cause).__name__}: {_first_line(cause)}")
     except SettingsError as error:
-        return Trouble(_first_line(error), is_unset="is not set" in str(error))
+        return CheckTrouble(_first_line(error), is_unset="is not set" in str(error))
     except (KinesisUnavailable, LookupError) as error:
-        return Trouble(_first_line(error))
+        return CheckTrouble(_first_line(error))
     except (KafkaError, OSError, ValueError) as error:
-        return Trouble(f"{type(error).__name__}: {_first_line(error)}")
+        return CheckTrouble(f"{type(error).__name__}: {_first_line(error)}")
 
 
 def _first_line(error: object) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from cli.twilio.api import LARGEST_PAGE, MONITOR, TASKROUTER, AdminApi
 from cli.twilio.doctor.asking import fetched
 from cli.twilio.doctor.facts import AccountFacts, Alert, ListedWorker
-from cli.twilio.doctor.results import Trouble
+from cli.twilio.doctor.results import CheckTrouble
 from cli.twilio.sinks import SinkRequests
 from pipeline.calls.identities import words_of_worker
 from pipeline.runtime.log_clock import machine_clock
@@ -55,7 +55,7 @@ async def _asked(api: AdminApi, settings: Settings, credentials: tuple[str, str]
         auth_token=token,
         sinks=sinks,
         subscriptions=subscriptions,
-        offered=types if isinstance(types, Trouble) else frozenset(types),
+        offered=types if isinstance(types, CheckTrouble) else frozenset(types),
         alerts=alerts,
         workers=workers,
     )
@@ -63,10 +63,10 @@ async def _asked(api: AdminApi, settings: Settings, credentials: tuple[str, str]
 
 async def _token_trouble(
     settings: Settings, account_sid: str, credentials: tuple[str, str]
-) -> Trouble | None:
+) -> CheckTrouble | None:
     """Return why the auth token is not the account's; None if it is."""
     if not settings.auth_tokens:
-        return Trouble("FLEXCAPTURE_TWILIO_AUTH_TOKEN is not set", 401)
+        return CheckTrouble("FLEXCAPTURE_TWILIO_AUTH_TOKEN is not set", 401)
     own = (account_sid, settings.auth_tokens[0])
     if own == credentials:
         return None  # a request was accepted with it

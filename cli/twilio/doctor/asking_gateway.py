@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from cli.twilio.doctor.asking import fetched
 from cli.twilio.doctor.facts import GatewayFacts, TlsFacts
-from cli.twilio.doctor.results import Trouble
+from cli.twilio.doctor.results import CheckTrouble
 from gateway.admission.signature import signature
 from pipeline.runtime.settings import Settings
 from pipeline.twilio import check_tasks, tickets
@@ -33,20 +33,20 @@ async def gateway_facts(settings: Settings, now: float) -> GatewayFacts:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
     addresses = await fetched(_addresses(host, port), STEP_S)
-    if isinstance(addresses, Trouble):
+    if isinstance(addresses, CheckTrouble):
         return GatewayFacts(url, addresses)
     tls = await fetched(_tls(host, port), STEP_S) if parts.scheme == "wss" else None
-    if isinstance(tls, Trouble):
+    if isinstance(tls, CheckTrouble):
         return GatewayFacts(url, addresses, tls)
     unsigned = await fetched(handshake(url, {}), STEP_S)
     signed = await _signed(settings, url, now)
     return GatewayFacts(url, addresses, tls, unsigned, signed)
 
 
-async def _signed(settings: Settings, url: str, now: float) -> int | Trouble:
+async def _signed(settings: Settings, url: str, now: float) -> int | CheckTrouble:
     account = settings.twilio_account_sid
     if account is None or not settings.auth_tokens or not settings.ticket_secrets:
-        return Trouble("the auth token or the ticket secret is not set")
+        return CheckTrouble("the auth token or the ticket secret is not set")
     call_sid = "CA" + os.urandom(16).hex()
     task_sid = check_tasks.check_task_sid(os.urandom(check_tasks.NONCE_BYTES))
     nonce = os.urandom(tickets.NONCE_BYTES)

@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from cli.twilio.doctor.asking import fetched
 from cli.twilio.doctor.facts import KafkaFacts
-from cli.twilio.doctor.results import Trouble
+from cli.twilio.doctor.results import CheckTrouble
 from pipeline.cluster.view import ClusterView, missing, other_counts, replication
 from pipeline.runtime import kafka_topics
 from pipeline.runtime.kafka import consumer
@@ -51,10 +51,10 @@ async def kafka_facts(settings: Settings) -> KafkaFacts:
     )
 
 
-def has_checkpoints(settings: Settings, facts: KafkaFacts | Trouble) -> bool:
+def has_checkpoints(settings: Settings, facts: KafkaFacts | CheckTrouble) -> bool:
     """Return whether the topic of the bridge's checkpoints exists."""
     name = settings.prefixed(BRIDGE_CHECKPOINTS.name)
-    return not isinstance(facts, Trouble) and name not in facts.missing
+    return not isinstance(facts, CheckTrouble) and name not in facts.missing
 
 
 def _replicas(view: ClusterView, present: Mapping[str, Topic]) -> int:
@@ -75,9 +75,11 @@ async def _skew(settings: Settings, present: Mapping[str, Topic]) -> int | None:
     return None if correction is None else -correction
 
 
-async def _last_event(settings: Settings, present: Mapping[str, Topic]) -> int | Trouble | None:
+async def _last_event(
+    settings: Settings, present: Mapping[str, Topic]
+) -> int | CheckTrouble | None:
     if settings.prefixed(CTI_EVENTS.name) not in present:
-        return Trouble("there is no topic of events")
+        return CheckTrouble("there is no topic of events")
     return await fetched(_newest(settings), LAST_S)
 
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from bridge.checkpoints import Checkpoints
 from cli.twilio.doctor.asking import fetched
 from cli.twilio.doctor.facts import KinesisFacts, ShardLag
-from cli.twilio.doctor.results import Trouble
+from cli.twilio.doctor.results import CheckTrouble
 from cli.twilio.kinesis import KinesisAccess, described, in_thread
 from pipeline.kinesis.shard_ref import Place
 from pipeline.runtime.log_clock import machine_clock
@@ -20,7 +20,7 @@ from pipeline.runtime.settings import Settings
 
 MAX_SHARDS = 64
 MAX_READS = 5
-_NO_BRIDGE = Trouble("the topic of the bridge's checkpoints cannot be read")
+_NO_BRIDGE = CheckTrouble("the topic of the bridge's checkpoints cannot be read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ async def kinesis_facts(
 ) -> KinesisFacts:
     """Return the facts. `has_checkpoints`: the topic of the checkpoints exists."""
     stream = await fetched(described(access))
-    lags: list[ShardLag] | Trouble = _NO_BRIDGE
-    if has_checkpoints and not isinstance(stream, Trouble):
+    lags: list[ShardLag] | CheckTrouble = _NO_BRIDGE
+    if has_checkpoints and not isinstance(stream, CheckTrouble):
         lags = await fetched(_lags(access, settings))
-    elif isinstance(stream, Trouble):
-        lags = Trouble("the Kinesis stream cannot be read")
+    elif isinstance(stream, CheckTrouble):
+        lags = CheckTrouble("the Kinesis stream cannot be read")
     is_local = urlsplit(access.endpoint or "").hostname in LOOPBACK_HOSTS
     return KinesisFacts(access.kinesis_stream, stream, lags, is_local)
 

@@ -11,7 +11,7 @@ from cli.twilio.doctor import (
     judging_storage,
 )
 from cli.twilio.doctor.facts import Facts
-from cli.twilio.doctor.results import Outcome, Status
+from cli.twilio.doctor.results import CheckOutcome, CheckStatus
 
 HIDDEN = "***"
 MIN_SECRET = 4
@@ -24,15 +24,15 @@ class Check:
 
     name: str
     meaning: str
-    judge: Callable[[Facts], Outcome]
+    judge: Callable[[Facts], CheckOutcome]
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckResult:
     """The outcome of a check."""
 
     name: str
-    status: Status
+    status: CheckStatus
     detail: str
     remedy: str
 
@@ -66,18 +66,18 @@ CHECKS = (
 )
 
 
-def results(facts: Facts, secrets: Iterable[str] = ()) -> list[Result]:
+def results(facts: Facts, secrets: Iterable[str] = ()) -> list[CheckResult]:
     """Return the result of every check. `secrets` do not occur in it."""
     hidden = [secret for secret in secrets if len(secret) >= MIN_SECRET]
     return [_hiding(_result(check, facts), hidden) for check in CHECKS]
 
 
-def _result(check: Check, facts: Facts) -> Result:
+def _result(check: Check, facts: Facts) -> CheckResult:
     outcome = check.judge(facts)
-    return Result(check.name, outcome.status, outcome.detail, outcome.remedy)
+    return CheckResult(check.name, outcome.status, outcome.detail, outcome.remedy)
 
 
-def _hiding(result: Result, secrets: list[str]) -> Result:
+def _hiding(result: CheckResult, secrets: list[str]) -> CheckResult:
     detail, remedy = result.detail, result.remedy
     for secret in secrets:
         detail, remedy = detail.replace(secret, HIDDEN), remedy.replace(secret, HIDDEN)

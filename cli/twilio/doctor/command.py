@@ -16,10 +16,10 @@ from cli.twilio.doctor.asking_gateway import gateway_facts
 from cli.twilio.doctor.asking_kafka import has_checkpoints, kafka_facts
 from cli.twilio.doctor.asking_kinesis import kinesis_facts
 from cli.twilio.doctor.asking_storage import database_probe, list_facts, store_probe
-from cli.twilio.doctor.checks import Result, results
+from cli.twilio.doctor.checks import CheckResult, results
 from cli.twilio.doctor.facts import AccountFacts, Facts, GatewayFacts, KafkaFacts, KinesisFacts
 from cli.twilio.doctor.report import as_json, as_metrics, as_text, failed
-from cli.twilio.doctor.results import Trouble
+from cli.twilio.doctor.results import CheckTrouble
 from cli.twilio.target import Target
 from pipeline.runtime.log_clock import machine_clock
 from pipeline.runtime.secret_settings import SECRETS
@@ -46,14 +46,14 @@ def run_doctor(target: Target, *, in_json: bool, metrics: Path | None) -> int:
     return FAILED if failed(found) else OK
 
 
-async def diagnosed(target: Target) -> list[Result]:
+async def diagnosed(target: Target) -> list[CheckResult]:
     """Return the results of all checks, without any secret."""
     facts = await all_facts(target)
     return results(facts, _secrets(target.settings))
 
 
 async def all_facts(target: Target) -> Facts:
-    """Return all facts. Each that cannot be fetched is `Trouble`."""
+    """Return all facts. Each that cannot be fetched is `CheckTrouble`."""
     settings = target.settings
     account, kafka, database, store, monitored = await asyncio.gather(
         fetched(_account(settings), ALL_S),
@@ -75,21 +75,21 @@ async def all_facts(target: Target) -> Facts:
     )
 
 
-async def _account(settings: Settings) -> AccountFacts | Trouble:
+async def _account(settings: Settings) -> AccountFacts | CheckTrouble:
     try:
         account_sid, credentials = account_of(settings)
     except SettingsError as error:
-        return Trouble(str(error))
+        return CheckTrouble(str(error))
     return await account_facts(settings, account_sid, credentials)
 
 
 async def _kafka_and_what_needs_it(
     target: Target,
-) -> tuple[KafkaFacts | Trouble, KinesisFacts, GatewayFacts]:
+) -> tuple[KafkaFacts | CheckTrouble, KinesisFacts, GatewayFacts]:
     """Kafka first: its clock is that of tickets, and the bridge's checkpoints are in it."""
     settings = target.settings
     kafka = await fetched(kafka_facts(settings), ALL_S)
-    skew_ms = 0 if isinstance(kafka, Trouble) else kafka.skew_ms or 0
+    skew_ms = 0 if isinstance(kafka, CheckTrouble) else kafka.skew_ms or 0
     kinesis, gateway = await asyncio.gather(
         kinesis_facts(target.kinesis, settings, has_checkpoints=has_checkpoints(settings, kafka)),
         gateway_facts(settings, (machine_clock() - skew_ms) / 1000),

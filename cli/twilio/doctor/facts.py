@@ -1,15 +1,15 @@
-"""The facts that the checks judge. `Trouble`: the fact could not be fetched. Times are ms since the
-epoch."""
+"""The facts that the checks judge. `CheckTrouble`: the fact could not be fetched. Times are ms
+since the epoch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cli.twilio.doctor.results import Trouble
+from cli.twilio.doctor.results import CheckTrouble
 from cli.twilio.kinesis import KinesisStream
 from pipeline.cluster.topic_checks import TopicFinding
-from pipeline.twilio.event_streams import Sink, Subscription
+from pipeline.twilio.event_streams import EventSink, Subscription
 
-UNASKED = Trouble("it was not asked for")
+UNASKED = CheckTrouble("it was not asked for")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class AccountFacts:
     """The account at Twilio. `rest`, `auth_token`: why the credentials are refused, None if they
     are accepted; `skew_ms`: this machine's clock minus Twilio's."""
 
-    rest: Trouble | None = None
-    auth_token: Trouble | None = None
-    sinks: Sequence[Sink] | Trouble = UNASKED
-    subscriptions: Sequence[Subscription] | Trouble = UNASKED
-    offered: frozenset[str] | Trouble = UNASKED
-    alerts: Sequence[Alert] | Trouble = UNASKED
-    workers: Sequence[ListedWorker] | Trouble = UNASKED
+    rest: CheckTrouble | None = None
+    auth_token: CheckTrouble | None = None
+    sinks: Sequence[EventSink] | CheckTrouble = UNASKED
+    subscriptions: Sequence[Subscription] | CheckTrouble = UNASKED
+    offered: frozenset[str] | CheckTrouble = UNASKED
+    alerts: Sequence[Alert] | CheckTrouble = UNASKED
+    workers: Sequence[ListedWorker] | CheckTrouble = UNASKED
     skew_ms: int | None = None
 
 
@@ -61,8 +61,8 @@ class KinesisFacts:
     """The Kinesis stream. `is_local`: an emulator on this machine."""
 
     name: str
-    stream: KinesisStream | Trouble = UNASKED
-    lags: Sequence[ShardLag] | Trouble = UNASKED
+    stream: KinesisStream | CheckTrouble = UNASKED
+    lags: Sequence[ShardLag] | CheckTrouble = UNASKED
     is_local: bool = False
 
 
@@ -80,10 +80,10 @@ class GatewayFacts:
     status of a handshake without a signature, and with one."""
 
     url: str | None = None
-    addresses: Sequence[str] | Trouble = UNASKED
-    tls: TlsFacts | Trouble | None = UNASKED
-    unsigned: int | Trouble = UNASKED
-    signed: int | Trouble = UNASKED
+    addresses: Sequence[str] | CheckTrouble = UNASKED
+    tls: TlsFacts | CheckTrouble | None = UNASKED
+    unsigned: int | CheckTrouble = UNASKED
+    signed: int | CheckTrouble = UNASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class KafkaFacts:
     partitions: Mapping[str, int] = field(default_factory=dict)
     replicas: int = 0
     skew_ms: int | None = None
-    last_event_at: int | Trouble | None = UNASKED
+    last_event_at: int | CheckTrouble | None = UNASKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +116,10 @@ class Facts:
     `now`: the time of this machine."""
 
     now: int
-    account: AccountFacts | Trouble = UNASKED
+    account: AccountFacts | CheckTrouble = UNASKED
     kinesis: KinesisFacts = field(default_factory=lambda: KinesisFacts(""))
     gateway: GatewayFacts = field(default_factory=GatewayFacts)
-    kafka: KafkaFacts | Trouble = UNASKED
-    database: str | Trouble = UNASKED
-    store: str | Trouble = UNASKED
+    kafka: KafkaFacts | CheckTrouble = UNASKED
+    database: str | CheckTrouble = UNASKED
+    store: str | CheckTrouble = UNASKED
     monitored: ListFacts = field(default_factory=ListFacts)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 from cli.twilio.doctor.facts import AccountFacts, Alert, Facts
-from cli.twilio.doctor.results import Outcome, Trouble, failure, not_checked, ok, warning
+from cli.twilio.doctor.results import CheckOutcome, CheckTrouble, failure, not_checked, ok, warning
 from pipeline.times import rfc3339
-from pipeline.twilio.event_streams import Sink, best_of, leads_to, missing_types, surplus_types
+from pipeline.twilio.event_streams import EventSink, best_of, leads_to, missing_types, surplus_types
 
 SETUP = "run `flexcapture twilio setup`"
 _TOKEN = "FLEXCAPTURE_TWILIO_AUTH_TOKEN"  # noqa: S105 - a name
@@ -33,9 +33,9 @@ _MEANINGS = {
 }
 
 
-def account(facts: Facts) -> Outcome:
+def account(facts: Facts) -> CheckOutcome:
     """Judge the credentials of the REST API."""
-    if isinstance(facts.account, Trouble):
+    if isinstance(facts.account, CheckTrouble):
         return failure(
             facts.account.why,
             f"set FLEXCAPTURE_TWILIO_ACCOUNT_SID and {_TOKEN} (or an API key)",
@@ -51,7 +51,7 @@ def account(facts: Facts) -> Outcome:
     return failure(f"Twilio's API does not answer: {trouble.why}", "check the network to Twilio")
 
 
-def auth_token(facts: Facts) -> Outcome:
+def auth_token(facts: Facts) -> CheckOutcome:
     """Judge the auth token, with which Twilio signs handshakes."""
     found = _usable(facts)
     if not isinstance(found, AccountFacts):
@@ -66,13 +66,13 @@ def auth_token(facts: Facts) -> Outcome:
 
 def refuses_token(facts: Facts) -> bool:
     """Return whether Twilio refuses the auth token, or the credentials altogether."""
-    if isinstance(facts.account, Trouble):
+    if isinstance(facts.account, CheckTrouble):
         return False
     troubles = (facts.account.rest, facts.account.auth_token)
     return any(each is not None and each.status in (401, 403) for each in troubles)
 
 
-def api_rights(facts: Facts) -> Outcome:
+def api_rights(facts: Facts) -> CheckOutcome:
     """Judge the rights of the credentials for each administrative API."""
     found = _usable(facts)
     if not isinstance(found, AccountFacts):
@@ -82,7 +82,7 @@ def api_rights(facts: Facts) -> Outcome:
         "TaskRouter": found.workers,
         "Monitor": found.alerts,
     }
-    troubles = {name: fact for name, fact in by_api.items() if isinstance(fact, Trouble)}
+    troubles = {name: fact for name, fact in by_api.items() if isinstance(fact, CheckTrouble)}
     refused = [name for name, trouble in troubles.items() if trouble.status in (401, 403)]
     if refused:
         remedy = "give the API key the right to read these APIs, or use a main key"
@@ -93,16 +93,16 @@ def api_rights(facts: Facts) -> Outcome:
     return ok(f"they may use: {', '.join(by_api)}")
 
 
-def sink(facts: Facts) -> Outcome:
+def sink(facts: Facts) -> CheckOutcome:
     """Judge whether Twilio has an active sink for the Kinesis stream."""
     found = _usable(facts)
     if not isinstance(found, AccountFacts):
         return found
-    if isinstance(found.sinks, Trouble):
+    if isinstance(found.sinks, CheckTrouble):
         return not_checked(found.sinks.why)
     name = facts.kinesis.name
     best = best_of(_leading(found.sinks, facts))
-    if best is None and isinstance(facts.kinesis.stream, Trouble):
+    if best is None and isinstance(facts.kinesis.stream, CheckTrouble):
         return not_checked(f"there is no Kinesis stream {name} to look for")
     if best is None:
         return failure(f"no sink leads to the Kinesis stream {name}", SETUP)
@@ -111,29 +111,29 @@ def sink(facts: Facts) -> Outcome:
     return ok(f"sink {best.sid} is active")
 
 
-def subscription(facts: Facts) -> Outcome:
+def subscription(facts: Facts) -> CheckOutcome:
     """Judge whether all event types that the product reads are subscribed."""
     found = _usable(facts)
     if not isinstance(found, AccountFacts):
         return found
     for fact in (found.sinks, found.subscriptions):
-        if isinstance(fact, Trouble):
+        if isinstance(fact, CheckTrouble):
             return not_checked(fact.why)
-    assert not isinstance(found.sinks, Trouble)
-    assert not isinstance(found.subscriptions, Trouble)
+    assert not isinstance(found.sinks, CheckTrouble)
+    assert not isinstance(found.subscriptions, CheckTrouble)
     active = {each.sid for each in _leading(found.sinks, facts) if each.is_active}
     if not active:
         return not_checked("there is no active sink")
     types = [name for s in found.subscriptions if s.sink_sid in active for name in s.types]
     if not types:
         return failure("no subscription delivers events to the sink", SETUP)
-    offered = None if isinstance(found.offered, Trouble) else found.offered
+    offered = None if isinstance(found.offered, CheckTrouble) else found.offered
     if missing := missing_types(types, offered):
         return failure(f"event types are not subscribed: {', '.join(missing)}", SETUP)
     return _of_surplus(types)
 
 
-def _of_surplus(types: Sequence[str]) -> Outcome:
+def _of_surplus(types: Sequence[str]) -> CheckOutcome:
     repeated = len(types) - len(set(types))
     if repeated:
         return warning(
@@ -146,21 +146,21 @@ def _of_surplus(types: Sequence[str]) -> Outcome:
     return ok(f"{len(types) - len(surplus)} event types are subscribed{also}")
 
 
-def event_alerts(facts: Facts) -> Outcome:
+def event_alerts(facts: Facts) -> CheckOutcome:
     """Judge Twilio's alerts about the sink."""
     return _of_alerts(facts, EVENT_CODES, "docs/getting-started.md, step 3, and the role on AWS")
 
 
-def media_alerts(facts: Facts) -> Outcome:
+def media_alerts(facts: Facts) -> CheckOutcome:
     """Judge Twilio's alerts about media streams."""
     return _of_alerts(facts, MEDIA_CODES, "the load balancer, the gateways and their network")
 
 
-def _of_alerts(facts: Facts, codes: frozenset[int], place: str) -> Outcome:
+def _of_alerts(facts: Facts, codes: frozenset[int], place: str) -> CheckOutcome:
     found = _usable(facts)
     if not isinstance(found, AccountFacts):
         return found
-    if isinstance(found.alerts, Trouble):
+    if isinstance(found.alerts, CheckTrouble):
         return not_checked(found.alerts.why)
     alerts = [alert for alert in found.alerts if alert.code in codes]
     if not alerts:
@@ -179,14 +179,14 @@ def _counted(alerts: Sequence[Alert]) -> Iterator[str]:
         yield f"{number} x {code} ({meaning})"
 
 
-def _leading(sinks: Sequence[Sink], facts: Facts) -> list[Sink]:
+def _leading(sinks: Sequence[EventSink], facts: Facts) -> list[EventSink]:
     stream = facts.kinesis.stream
-    arn = "" if isinstance(stream, Trouble) else stream.arn
+    arn = "" if isinstance(stream, CheckTrouble) else stream.arn
     return [sink for sink in sinks if leads_to(sink, facts.kinesis.name, arn)]
 
 
-def _usable(facts: Facts) -> AccountFacts | Outcome:
+def _usable(facts: Facts) -> AccountFacts | CheckOutcome:
     """Return the account's facts, or the outcome if there are none."""
-    if isinstance(facts.account, Trouble) or facts.account.rest is not None:
+    if isinstance(facts.account, CheckTrouble) or facts.account.rest is not None:
         return not_checked(NO_ACCOUNT)
     return facts.account

@@ -1,7 +1,7 @@
 """Judgements about the way of events: the Kinesis stream, the bridge, the last event. Pure."""
 
 from cli.twilio.doctor.facts import Facts
-from cli.twilio.doctor.results import Outcome, Trouble, failure, not_checked, ok, warning
+from cli.twilio.doctor.results import CheckOutcome, CheckTrouble, failure, not_checked, ok, warning
 
 _SECOND, _HOUR = 1_000, 60 * 60 * 1_000
 LAG_WARNING_MS, LAG_FAILURE_MS = 60 * _SECOND, 600 * _SECOND
@@ -9,10 +9,10 @@ QUIET_MS = 24 * _HOUR
 MIN_RETENTION_HOURS = 48
 
 
-def kinesis_stream(facts: Facts) -> Outcome:
+def kinesis_stream(facts: Facts) -> CheckOutcome:
     """Judge the Kinesis stream itself."""
     kinesis = facts.kinesis
-    if isinstance(kinesis.stream, Trouble):
+    if isinstance(kinesis.stream, CheckTrouble):
         remedy = (
             "check AWS_REGION, FLEXCAPTURE_KINESIS_STREAM and the AWS credentials (`flexcapture "
             "twilio setup --dry-run` prints the permissions of the bridge)"
@@ -33,10 +33,10 @@ def kinesis_stream(facts: Facts) -> Outcome:
     return ok(f"{kinesis.name} is active and keeps records for {stream.retention_hours} h")
 
 
-def kinesis_lag(facts: Facts) -> Outcome:
+def kinesis_lag(facts: Facts) -> CheckOutcome:
     """Judge how far the bridge is behind."""
     lags = facts.kinesis.lags
-    if isinstance(lags, Trouble):
+    if isinstance(lags, CheckTrouble):
         return not_checked(lags.why)
     waiting = [each for each in lags if each.lag_ms]
     remedy = "check that `flexcapture bridge` runs and is healthy (its /healthz and its log)"
@@ -51,12 +51,12 @@ def kinesis_lag(facts: Facts) -> Outcome:
     return ok(f"the bridge is up to date, {len(lags)} shards")
 
 
-def last_event(facts: Facts) -> Outcome:
+def last_event(facts: Facts) -> CheckOutcome:
     """Judge the age of the last event on `cti.events`."""
-    if isinstance(facts.kafka, Trouble):
+    if isinstance(facts.kafka, CheckTrouble):
         return not_checked("Kafka cannot be asked")
     at = facts.kafka.last_event_at
-    if isinstance(at, Trouble):
+    if isinstance(at, CheckTrouble):
         return not_checked(at.why)
     remedy = (
         "place a call and repeat this; if nothing changes, see the checks `sink`, `subscription`, "

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 from cli.twilio.doctor.facts import Facts, GatewayFacts
 from cli.twilio.doctor.judging_account import refuses_token
-from cli.twilio.doctor.results import Outcome, Trouble, failure, not_checked, ok, warning
+from cli.twilio.doctor.results import CheckOutcome, CheckTrouble, failure, not_checked, ok, warning
 
 _DAY_MS = 24 * 60 * 60 * 1_000
 EXPIRY_WARNING_DAYS = 14
@@ -14,19 +14,19 @@ _UNREACHED = "no gateway is reached"
 OLD_TLS = ("SSL", "TLSv1.0", "TLSv1.1")
 
 
-def gateway_dns(facts: Facts) -> Outcome:
+def gateway_dns(facts: Facts) -> CheckOutcome:
     """Judge the public URL's host name."""
     gateway = facts.gateway
     if gateway.url is None:
         return failure(f"{_URL} is not set", f"set {_URL} to wss://YOUR_HOST/media")
     host = urlsplit(gateway.url).hostname
-    if isinstance(gateway.addresses, Trouble):
+    if isinstance(gateway.addresses, CheckTrouble):
         remedy = f"create a DNS record for the host, or correct {_URL}"
         return failure(f"{host} has no address: {gateway.addresses.why}", remedy)
     return ok(f"{host} is {', '.join(gateway.addresses)}")
 
 
-def gateway_certificate(facts: Facts) -> Outcome:
+def gateway_certificate(facts: Facts) -> CheckOutcome:
     """Judge the certificate: trusted, for this host, and not about to expire."""
     found = _named(facts)
     if not isinstance(found, GatewayFacts):
@@ -34,7 +34,7 @@ def gateway_certificate(facts: Facts) -> Outcome:
     tls = found.tls
     if tls is None:
         return _of_plain(found)
-    if isinstance(tls, Trouble):
+    if isinstance(tls, CheckTrouble):
         if not is_of_certificate(tls.why):
             return not_checked(tls.why)
         remedy = "renew it, with the full chain; Twilio accepts certificates of public authorities"
@@ -45,7 +45,7 @@ def gateway_certificate(facts: Facts) -> Outcome:
     return ok(f"the certificate is trusted, and expires in {days:.0f} days")
 
 
-def gateway_tls(facts: Facts) -> Outcome:
+def gateway_tls(facts: Facts) -> CheckOutcome:
     """Judge the TLS version."""
     found = _named(facts)
     if not isinstance(found, GatewayFacts):
@@ -53,7 +53,7 @@ def gateway_tls(facts: Facts) -> Outcome:
     tls = found.tls
     if tls is None:
         return _of_plain(found)
-    if isinstance(tls, Trouble):
+    if isinstance(tls, CheckTrouble):
         if is_of_certificate(tls.why):
             return not_checked("the certificate is refused")
         remedy = "let the load balancer listen there with TLS 1.2 or later, and open the firewall"
@@ -68,15 +68,15 @@ def is_of_certificate(why: str) -> bool:
     return "certificate" in why.lower()
 
 
-def load_balancer(facts: Facts) -> Outcome:
+def load_balancer(facts: Facts) -> CheckOutcome:
     """Judge whether a handshake passes the load balancer to a gateway."""
     found = _named(facts)
     if not isinstance(found, GatewayFacts):
         return found
-    if isinstance(found.tls, Trouble):
+    if isinstance(found.tls, CheckTrouble):
         return not_checked("there is no TLS connection")
     status = found.unsigned
-    if isinstance(status, Trouble):
+    if isinstance(status, CheckTrouble):
         remedy = "check that gateways and load balancer run, and that the firewall is open"
         return failure(f"a handshake is not answered: {status.why}", remedy)
     if status in (101, 403):
@@ -97,7 +97,7 @@ def _remedy_of(status: int) -> str:
     )
 
 
-def signature_required(facts: Facts) -> Outcome:
+def signature_required(facts: Facts) -> CheckOutcome:
     """Judge whether a handshake without a signature is refused."""
     found = _reached(facts)
     if not isinstance(found, GatewayFacts):
@@ -110,12 +110,12 @@ def signature_required(facts: Facts) -> Outcome:
     )
 
 
-def signed_handshake(facts: Facts) -> Outcome:
+def signed_handshake(facts: Facts) -> CheckOutcome:
     """Judge whether a handshake that is signed as Twilio's is accepted."""
     found = _reached(facts)
     if not isinstance(found, GatewayFacts):
         return found
-    if isinstance(found.signed, Trouble):
+    if isinstance(found.signed, CheckTrouble):
         return not_checked(found.signed.why)
     if found.signed == 101:
         return ok("a signed handshake is accepted with 101")
@@ -129,17 +129,17 @@ def signed_handshake(facts: Facts) -> Outcome:
     )
 
 
-def _of_plain(found: GatewayFacts) -> Outcome:
+def _of_plain(found: GatewayFacts) -> CheckOutcome:
     return ok(f"no TLS: {found.url} is on this machine, for tests")
 
 
-def _named(facts: Facts) -> GatewayFacts | Outcome:
+def _named(facts: Facts) -> GatewayFacts | CheckOutcome:
     gateway = facts.gateway
-    if gateway.url is None or isinstance(gateway.addresses, Trouble):
+    if gateway.url is None or isinstance(gateway.addresses, CheckTrouble):
         return not_checked(_NO_NAME)
     return gateway
 
 
-def _reached(facts: Facts) -> GatewayFacts | Outcome:
+def _reached(facts: Facts) -> GatewayFacts | CheckOutcome:
     gateway = facts.gateway
     return gateway if gateway.unsigned in (101, 403) else not_checked(_UNREACHED)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cli.twilio.doctor.facts import Facts, ListedWorker
-from cli.twilio.doctor.results import Outcome, Trouble, failure, not_checked, ok, warning
+from cli.twilio.doctor.results import CheckOutcome, CheckTrouble, failure, not_checked, ok, warning
 
 _SETTING = "FLEXCAPTURE_MONITORED_AGENTS"
 _NO_LIST = "the list has no entry"
@@ -11,7 +11,7 @@ _SHOWN = 10
 _OF_QUEUES = ("queue:", "!queue:")
 
 
-def monitored_list(facts: Facts) -> Outcome:
+def monitored_list(facts: Facts) -> CheckOutcome:
     """Judge the list's file."""
     found = facts.monitored
     if not found.path:
@@ -25,10 +25,10 @@ def monitored_list(facts: Facts) -> Outcome:
     return ok(f"{len(found.entries)} entries")
 
 
-def list_entries(facts: Facts) -> Outcome:
+def list_entries(facts: Facts) -> CheckOutcome:
     """Judge whether each entry names a worker of the account."""
     workers = _workers(facts)
-    if isinstance(workers, Outcome):
+    if isinstance(workers, CheckOutcome):
         return workers
     words = {word for worker in workers for word in worker.words}
     lost = [e for e in facts.monitored.entries if not _is_of_queue(e) and e not in words | {"*"}]
@@ -41,10 +41,10 @@ def list_entries(facts: Facts) -> Outcome:
     return ok(f"each entry matches one of {len(workers)} workers, or is of a queue")
 
 
-def unlisted_workers(facts: Facts) -> Outcome:
+def unlisted_workers(facts: Facts) -> CheckOutcome:
     """Judge whether each worker of the account is on the list."""
     workers = _workers(facts)
-    if isinstance(workers, Outcome):
+    if isinstance(workers, CheckOutcome):
         return workers
     entries = set(facts.monitored.entries)
     if "*" in entries:
@@ -63,12 +63,12 @@ def unlisted_workers(facts: Facts) -> Outcome:
     return ok(f"each of {len(workers)} workers matches an entry")
 
 
-def _workers(facts: Facts) -> Sequence[ListedWorker] | Outcome:
+def _workers(facts: Facts) -> Sequence[ListedWorker] | CheckOutcome:
     if not facts.monitored.entries:
         return not_checked(_NO_LIST)
-    if isinstance(facts.account, Trouble):
+    if isinstance(facts.account, CheckTrouble):
         return not_checked("the account cannot be asked")
-    if isinstance(facts.account.workers, Trouble):
+    if isinstance(facts.account.workers, CheckTrouble):
         return not_checked(facts.account.workers.why)
     return facts.account.workers
 

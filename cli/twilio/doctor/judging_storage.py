@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cli.twilio.doctor.facts import Facts
-from cli.twilio.doctor.results import Outcome, Trouble, failure, not_checked, ok, warning
+from cli.twilio.doctor.results import CheckOutcome, CheckTrouble, failure, not_checked, ok, warning
 
 _SECOND = 1_000
 SKEW_WARNING_MS, SKEW_FAILURE_MS = 2 * _SECOND, 60 * _SECOND
@@ -13,12 +13,12 @@ _SHOWN = 5
 APPLY = "run `flexcapture topics apply`"
 
 
-def clocks(facts: Facts) -> Outcome:
+def clocks(facts: Facts) -> CheckOutcome:
     """Judge this machine's clock against Kafka's and Twilio's. Twilio gives whole seconds."""
     skews: dict[str, int] = {}
-    if not isinstance(facts.kafka, Trouble) and facts.kafka.skew_ms is not None:
+    if not isinstance(facts.kafka, CheckTrouble) and facts.kafka.skew_ms is not None:
         skews["Kafka"] = facts.kafka.skew_ms
-    if not isinstance(facts.account, Trouble) and facts.account.skew_ms is not None:
+    if not isinstance(facts.account, CheckTrouble) and facts.account.skew_ms is not None:
         skews["Twilio"] = facts.account.skew_ms
     if not skews:
         return not_checked("neither Kafka nor Twilio states the time")
@@ -33,17 +33,17 @@ def clocks(facts: Facts) -> Outcome:
     return warning(text, remedy) if worst > SKEW_WARNING_MS else ok(text)
 
 
-def kafka(facts: Facts) -> Outcome:
+def kafka(facts: Facts) -> CheckOutcome:
     """Judge whether Kafka answers."""
-    if isinstance(facts.kafka, Trouble):
+    if isinstance(facts.kafka, CheckTrouble):
         remedy = "check FLEXCAPTURE_KAFKA_..., the brokers, and the network to them"
         return failure(facts.kafka.why, remedy)
     return ok(f"{facts.kafka.brokers} brokers answer")
 
 
-def topics(facts: Facts) -> Outcome:
+def topics(facts: Facts) -> CheckOutcome:
     """Judge the topics: all there, with the right partitions, retention and min ISR."""
-    if isinstance(facts.kafka, Trouble):
+    if isinstance(facts.kafka, CheckTrouble):
         return not_checked(_NO_KAFKA)
     found = facts.kafka
     if found.missing:
@@ -60,9 +60,9 @@ def topics(facts: Facts) -> Outcome:
     return ok("all topics are as they must be")
 
 
-def replication(facts: Facts) -> Outcome:
+def replication(facts: Facts) -> CheckOutcome:
     """Judge the number of replicas."""
-    if isinstance(facts.kafka, Trouble):
+    if isinstance(facts.kafka, CheckTrouble):
         return not_checked(_NO_KAFKA)
     replicas = facts.kafka.replicas
     if not replicas:
@@ -75,9 +75,9 @@ def replication(facts: Facts) -> Outcome:
     return ok(f"{replicas} replicas")
 
 
-def database(facts: Facts) -> Outcome:
+def database(facts: Facts) -> CheckOutcome:
     """Judge whether the database takes, gives back and deletes a probe."""
-    if isinstance(facts.database, Trouble):
+    if isinstance(facts.database, CheckTrouble):
         if facts.database.is_unset:
             return not_checked(facts.database.why)
         remedy = "check FLEXCAPTURE_DATABASE_URL, the server, its disk, and the user's rights"
@@ -85,9 +85,9 @@ def database(facts: Facts) -> Outcome:
     return ok(f"{facts.database}: a probe was written, read and deleted")
 
 
-def recordings_store(facts: Facts) -> Outcome:
+def recordings_store(facts: Facts) -> CheckOutcome:
     """Judge whether the recordings store takes, gives back and deletes a probe."""
-    if isinstance(facts.store, Trouble):
+    if isinstance(facts.store, CheckTrouble):
         if facts.store.is_unset:
             return not_checked(facts.store.why)
         remedy = (

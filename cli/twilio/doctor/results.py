@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """The status of a link."""
 
     OK = "ok"
@@ -13,16 +13,16 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CheckOutcome:
     """A judgement: the status, the observation, and the remedy (empty if none is needed)."""
 
-    status: Status
+    status: CheckStatus
     detail: str
     remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class CheckTrouble:
     """A fact that could not be fetched. `status`: of the HTTP answer, 0 if there was none;
     `is_unset`: because a setting is not set."""
 
@@ -31,21 +31,21 @@ class Trouble:
     is_unset: bool = False
 
 
-def ok(detail: str) -> Outcome:
+def ok(detail: str) -> CheckOutcome:
     """Return that the link is right."""
-    return Outcome(Status.OK, detail)
+    return CheckOutcome(CheckStatus.OK, detail)
 
 
-def warning(detail: str, remedy: str) -> Outcome:
+def warning(detail: str, remedy: str) -> CheckOutcome:
     """Return that the link works and needs attention."""
-    return Outcome(Status.WARNING, detail, remedy)
+    return CheckOutcome(CheckStatus.WARNING, detail, remedy)
 
 
-def failure(detail: str, remedy: str) -> Outcome:
+def failure(detail: str, remedy: str) -> CheckOutcome:
     """Return that the link does not work."""
-    return Outcome(Status.FAILURE, detail, remedy)
+    return CheckOutcome(CheckStatus.FAILURE, detail, remedy)
 
 
-def not_checked(because: str) -> Outcome:
+def not_checked(because: str) -> CheckOutcome:
     """Return that another check shows the cause."""
     return warning(f"not checked: {because}", "correct the checks that failed, then repeat this")

@@ -25,13 +25,13 @@ from cli.twilio.sinks import SinkRequests
 from cli.twilio.target import Target
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.twilio_http import TwilioError
-from pipeline.twilio.event_streams import Sink
+from pipeline.twilio.event_streams import EventSink
 
 OK, FAILED = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SetupRequest:
     """The command line's wishes. `with_aws`: the AWS side is created or removed too."""
 
     is_dry_run: bool = False
@@ -39,13 +39,13 @@ class Asked:
     is_agreed: bool = True
 
 
-def run_setup(target: Target, asked: Asked) -> int:
+def run_setup(target: Target, asked: SetupRequest) -> int:
     """Create the missing parts. Return the exit status: 0 if all is right, 1 if a step failed; run
     it again then. Raise `SettingsError`."""
     return _run(lambda: set_up(target, asked))
 
 
-def run_teardown(target: Target, asked: Asked) -> int:
+def run_teardown(target: Target, asked: SetupRequest) -> int:
     """Remove the parts that `setup` created. Return the exit status as `run_setup` does. Raise
     `SettingsError`."""
     if not asked.is_agreed and not asked.is_dry_run and not _agrees():
@@ -53,7 +53,7 @@ def run_teardown(target: Target, asked: Asked) -> int:
     return _run(lambda: remove(target, asked))
 
 
-async def set_up(target: Target, asked: Asked) -> None:
+async def set_up(target: Target, asked: SetupRequest) -> None:
     """Make sink and subscription right, and print the steps that remain. Raises `TwilioError`,
     `SetupFailed` and `KinesisUnavailable`."""
     account, credentials = account_of(target.settings)
@@ -79,7 +79,7 @@ async def set_up(target: Target, asked: Asked) -> None:
     _say("\n" + by_hand(target.settings.gateway_public_url))
 
 
-async def remove(target: Target, asked: Asked) -> None:
+async def remove(target: Target, asked: SetupRequest) -> None:
     """Delete subscription, sink and, with AWS, the role. Raises the errors of `set_up`."""
     account, credentials = account_of(target.settings)
     async with AdminApi(account, credentials, target.settings.twilio_api_url) as api:
@@ -95,7 +95,7 @@ async def remove(target: Target, asked: Asked) -> None:
 
 
 async def _side(
-    target: Target, account: str, credentials: tuple[str, str], sinks: list[Sink]
+    target: Target, account: str, credentials: tuple[str, str], sinks: list[EventSink]
 ) -> tuple[AwsSide, KinesisUnavailable | None]:
     """Return the AWS side, and why the Kinesis stream cannot be described, if it cannot."""
     settings, name, trouble = target.settings, target.kinesis.kinesis_stream, None
@@ -118,7 +118,7 @@ async def _side(
     return AwsSide(sink.arn or arn, role_arn, external_id, known.principal), trouble
 
 
-def _check_role(settings: Settings, sink: Sink | None) -> None:
+def _check_role(settings: Settings, sink: EventSink | None) -> None:
     """Raise `SetupFailed` if the existing sink has another role than the configured one."""
     role_arn = settings.event_streams_role_arn
     if sink is not None and role_arn and sink.role_arn and sink.role_arn != role_arn:

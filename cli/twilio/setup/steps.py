@@ -12,7 +12,7 @@ from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.errors import ErrorVerdict, health_of_twilio
 from pipeline.twilio.event_streams import (
     WANTED_TYPES,
-    Sink,
+    EventSink,
     Subscription,
     best_of,
     description_of,
@@ -62,7 +62,7 @@ class Steps:
         """The description of our sink and subscription."""
         return description_of(self.side.kinesis_stream)
 
-    async def run(self, sink: Sink | None) -> None:
+    async def run(self, sink: EventSink | None) -> None:
         """Make the sink and the subscription right. `sink`: the one that exists already."""
         offered = await self.requests.types()
         sink = await self._sink(sink)
@@ -70,7 +70,7 @@ class Steps:
             sink = await self._activate(sink)
         await self._subscribe(sink, offered)
 
-    async def _sink(self, sink: Sink | None) -> Sink | None:
+    async def _sink(self, sink: EventSink | None) -> EventSink | None:
         if sink is not None:
             self.say(f"exists: sink {sink.sid}, {sink.status}, {self.description!r}")
             return sink
@@ -81,7 +81,7 @@ class Steps:
         self.say(f"created: sink {sink.sid}, {self.description!r}, for {self.side.stream_arn}")
         return sink
 
-    async def _created(self) -> Sink:
+    async def _created(self) -> EventSink:
         """Create the sink. If Twilio may have created it without an answer, look before the
         request is repeated."""
         side = self.side
@@ -99,7 +99,7 @@ class Steps:
                 return sink
         raise AssertionError
 
-    async def _activate(self, sink: Sink) -> Sink:
+    async def _activate(self, sink: EventSink) -> EventSink:
         """Let Twilio send a test event, read it from the Kinesis stream, and validate the sink."""
         if self.is_dry_run:
             self.say(f"would test: sink {sink.sid}")
@@ -128,7 +128,7 @@ class Steps:
         self.say(f"validated: sink {sid}, by a test event read from the Kinesis stream")
         return True
 
-    async def _once_active(self, sid: str) -> Sink:
+    async def _once_active(self, sid: str) -> EventSink:
         for _ in range(round(ACTIVE_S / POLL_S)):
             sink = await self.requests.sink(sid)
             if sink.is_active:
@@ -136,7 +136,7 @@ class Steps:
             await asyncio.sleep(POLL_S)
         raise SetupFailed(f"sink {sid} is {sink.status}, not active: run this command again")
 
-    async def _subscribe(self, sink: Sink | None, offered: dict[str, str]) -> None:
+    async def _subscribe(self, sink: EventSink | None, offered: dict[str, str]) -> None:
         """Make the subscription have exactly the wanted types that the API offers."""
         for name in sorted(set(WANTED_TYPES) - set(offered)):
             self.say(f"not offered by this account: {name}")
@@ -161,7 +161,7 @@ class Steps:
                 raise SetupFailed(f"Twilio lists no schema version of {name}")
         return {name: newest[offered[name]] or 0 for name in names}
 
-    async def _create_subscription(self, sink: Sink | None, versions: dict[str, int]) -> None:
+    async def _create_subscription(self, sink: EventSink | None, versions: dict[str, int]) -> None:
         if sink is None or self.is_dry_run:
             self.say(f"would create: subscription with {len(versions)} event types")
             for name, version in versions.items():
@@ -170,7 +170,7 @@ class Steps:
         sid = await self._subscribed_once(sink, versions)
         self.say(f"created: subscription {sid} with {len(versions)} event types")
 
-    async def _subscribed_once(self, sink: Sink, versions: dict[str, int]) -> str:
+    async def _subscribed_once(self, sink: EventSink, versions: dict[str, int]) -> str:
         for attempt in range(CREATE_ATTEMPTS):
             try:
                 return await self.requests.subscribe(self.description, sink.sid, versions)
@@ -198,7 +198,7 @@ class Steps:
             self.say(f"{verb}remove: {name} from {ours.sid}")
 
 
-def existing_sink(sinks: list[Sink], side: AwsSide) -> Sink | None:
+def existing_sink(sinks: list[EventSink], side: AwsSide) -> EventSink | None:
     """Return the sink to use: ours, else an active one that leads to the Kinesis stream."""
     arn = side.stream_arn if side.is_known else ""
     ours = [sink for sink in sinks if is_ours(sink, side.kinesis_stream, arn)]

@@ -5,18 +5,25 @@ from typing import Any
 
 import pytest
 
-from cli.derive.comparison import TICK_MS, Comparison, Difference, Known, Limits, is_within
+from cli.derive.comparison import (
+    TICK_MS,
+    Comparison,
+    ComparisonLimits,
+    Difference,
+    KnownRecords,
+    is_within,
+)
 from pipeline.calls.view import SWEPT
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import empty, fold
 from schemas.records import Call, Contact, ContactGap
 from tests.pipeline.contacts.records import HISTORY, NOON, call, decided, reservation
 
-LIMITS = Limits(0, NOON + 3_600_000, ("calls", "decisions", "contacts"))
+LIMITS = ComparisonLimits(0, NOON + 3_600_000, ("calls", "decisions", "contacts"))
 
 
-def known(*records: object) -> Known:
-    found = Known()
+def known(*records: object) -> KnownRecords:
+    found = KnownRecords()
     for record in records:
         found.take(record)
     return found
@@ -36,7 +43,9 @@ def made(*records: Any) -> Contact:
     return found
 
 
-def compared(live: Known, derived: Known, limits: Limits = LIMITS) -> Comparison:
+def compared(
+    live: KnownRecords, derived: KnownRecords, limits: ComparisonLimits = LIMITS
+) -> Comparison:
     found = Comparison()
     found.add("WT1", live, derived, limits)
     return found

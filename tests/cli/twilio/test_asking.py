@@ -29,9 +29,9 @@ from cli.twilio.doctor.asking import fetched
 from cli.twilio.doctor.asking_account import account_facts
 from cli.twilio.doctor.asking_gateway import gateway_facts
 from cli.twilio.doctor.asking_storage import database_probe, list_facts, store_probe
-from cli.twilio.doctor.checks import Result, results
+from cli.twilio.doctor.checks import CheckResult, results
 from cli.twilio.doctor.facts import AccountFacts, Facts, KinesisFacts
-from cli.twilio.doctor.results import Status, Trouble
+from cli.twilio.doctor.results import CheckStatus, CheckTrouble
 from cli.twilio.kinesis import KinesisStream
 from gateway.admission.admission import Admission, Entrance, UsedTickets
 from pipeline.runtime.settings import Settings
@@ -51,9 +51,9 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking_gateway, "STEP_S", 60.0)  # the machine may be busy
 
 
-def _not_ok(found: list[Result], *names: str) -> dict[str, Status]:
+def _not_ok(found: list[CheckResult], *names: str) -> dict[str, CheckStatus]:
     """The status of those of the named checks that are not ok."""
-    return {e.name: e.status for e in found if e.name in names and e.status is not Status.OK}
+    return {e.name: e.status for e in found if e.name in names and e.status is not CheckStatus.OK}
 
 
 def _healthy(rest: TwilioRest) -> None:
@@ -117,7 +117,7 @@ FAULTS: list[tuple[Any, str]] = [
 ]
 
 
-async def _of_account(rest: TwilioRest, **changes: Any) -> list[Result]:
+async def _of_account(rest: TwilioRest, **changes: Any) -> list[CheckResult]:
     settings = settings_of(rest, **changes)
     found = await account_facts(settings, CREDENTIALS.account_sid, settings.rest_credentials or KEY)
     return results(Facts(round(time.time() * 1000), found, KinesisFacts("flex-events", STREAM)))
@@ -129,7 +129,7 @@ async def test_a_healthy_account() -> None:
         _healthy(rest)
         assert {} == _not_ok(await _of_account(rest), *ACCOUNT_CHECKS)
         found = await account_facts(settings_of(rest), CREDENTIALS.account_sid, KEY)
-    assert not isinstance(found.workers, Trouble)
+    assert not isinstance(found.workers, CheckTrouble)
     assert [
         {"worker:ann", "ann", "ann@example.com", "worker:ann@example.com"},
         {"worker:ben", "ben"},
@@ -143,14 +143,14 @@ async def test_faults_of_the_account(plant: Any, name: str) -> None:
         _healthy(rest)
         plant(rest)
         found = _not_ok(await _of_account(rest), *ACCOUNT_CHECKS)
-    assert [name] == [each for each, status in found.items() if status is Status.FAILURE]
+    assert [name] == [each for each, status in found.items() if status is CheckStatus.FAILURE]
 
 
 async def test_wrong_credentials() -> None:
     """A wrong token is a failure of the account; with an API key, of the token alone."""
     async with account() as rest:
         wrong = await _of_account(rest, twilio_auth_token=SecretStr("wrong"))
-        assert Status.FAILURE is _not_ok(wrong, "account")["account"]
+        assert CheckStatus.FAILURE is _not_ok(wrong, "account")["account"]
         settings = settings_of(rest, twilio_auth_token=SecretStr("wrong"))
         found = await account_facts(settings, CREDENTIALS.account_sid, KEY)
     assert None is found.rest
@@ -230,7 +230,7 @@ GATEWAY_CHECKS = (
 )  # fmt: skip
 
 
-async def _of_gateway(url: str) -> dict[str, Status]:
+async def _of_gateway(url: str) -> dict[str, CheckStatus]:
     settings = Settings(
         twilio_account_sid=CREDENTIALS.account_sid,
         twilio_auth_token=SecretStr(TOKEN),
@@ -240,8 +240,8 @@ async def _of_gateway(url: str) -> dict[str, Status]:
     return _not_ok(results(Facts(round(time.time() * 1000), gateway=found)), *GATEWAY_CHECKS)
 
 
-def _failures(found: dict[str, Status]) -> list[str]:
-    return [name for name, status in found.items() if status is Status.FAILURE]
+def _failures(found: dict[str, CheckStatus]) -> list[str]:
+    return [name for name, status in found.items() if status is CheckStatus.FAILURE]
 
 
 @pytest.fixture
@@ -280,7 +280,7 @@ async def test_an_untrusted_certificate(tmp_path: Path) -> None:
 async def test_a_certificate_that_expires_soon(tmp_path: Path) -> None:
     """A warning."""
     async with _gateway(_certificate(tmp_path, days=5)) as url:
-        assert {"gateway-certificate": Status.WARNING} == await _of_gateway(url)
+        assert {"gateway-certificate": CheckStatus.WARNING} == await _of_gateway(url)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ async def test_probe_of_the_database(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/flexcapture.db"
     settings = Settings(database_url=url)
     absent = await fetched(database_probe(settings))
-    assert isinstance(absent, Trouble)
+    assert isinstance(absent, CheckTrouble)
     assert "does not exist" in absent.why
     assert set() == _names(tmp_path)
     engine = open_database(url)
@@ -337,14 +337,14 @@ async def test_probe_of_the_database(tmp_path: Path) -> None:
     engine.dispose()
     (tmp_path / "text.db").write_text("no database at all, but some text that is long enough")
     wrong = await fetched(database_probe(Settings(database_url=f"sqlite:///{tmp_path}/text.db")))
-    assert isinstance(wrong, Trouble)
+    assert isinstance(wrong, CheckTrouble)
 
 
 async def test_an_unreachable_database_is_named_without_its_password() -> None:
     """The text is of one line."""
     url = "postgresql://user:hunter22@127.0.0.1:1/none"
     found = await fetched(database_probe(Settings(database_url=url)))
-    assert isinstance(found, Trouble)
+    assert isinstance(found, CheckTrouble)
     assert "hunter22" not in found.why
     assert "\n" not in found.why
 
@@ -356,7 +356,7 @@ async def test_probe_of_the_store(tmp_path: Path) -> None:
     assert {".partial"} == _names(tmp_path)  # the store's own
     absent = Settings(recordings_url=(tmp_path / "absent").as_uri())
     found = await fetched(store_probe(absent))
-    assert isinstance(found, Trouble)
+    assert isinstance(found, CheckTrouble)
     assert "mounted" in found.why
     assert {".partial"} == _names(tmp_path)  # the store's own
 

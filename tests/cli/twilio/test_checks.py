@@ -22,17 +22,17 @@ from cli.twilio.doctor.facts import (
     TlsFacts,
 )
 from cli.twilio.doctor.report import as_json, as_metrics, as_text, failed
-from cli.twilio.doctor.results import Status, Trouble
+from cli.twilio.doctor.results import CheckStatus, CheckTrouble
 from cli.twilio.kinesis import KinesisStream
 from pipeline.calls.identities import words_of_worker
 from pipeline.cluster.topic_checks import TopicFinding
-from pipeline.twilio.event_streams import WANTED_TYPES, Sink, Subscription
+from pipeline.twilio.event_streams import WANTED_TYPES, EventSink, Subscription
 from tests.cli.twilio.accounts import STREAM_ARN
 
 NOW = 1_800_000_000_000
 HOUR, DAY = 3_600_000, 86_400_000
 ANN = "ann@example.com"
-SINK = Sink("DG1", "made by hand", "kinesis", "active", STREAM_ARN, "role", "id")
+SINK = EventSink("DG1", "made by hand", "kinesis", "active", STREAM_ARN, "role", "id")
 STREAM = KinesisStream(STREAM_ARN, "ACTIVE", 168, 2)
 
 
@@ -108,13 +108,17 @@ def _subscribed(*types: str) -> tuple[Subscription, ...]:
 
 
 FAILURES: list[tuple[str, str, Plant]] = [
-    ("account", "refuses", _account(rest=Trouble("401 20003: Authenticate", 401))),
-    ("account", "not set", _facts(account=Trouble("FLEXCAPTURE_TWILIO_AUTH_TOKEN is not set"))),
-    ("account", "does not answer", _account(rest=Trouble("0 -: no answer within 10 s"))),
-    ("auth-token", "401", _account(auth_token=Trouble("401 20003: Authenticate", 401))),
-    ("api-rights", "Event Streams", _account(sinks=Trouble("403 20403: denied", 403))),
-    ("api-rights", "TaskRouter", _account(workers=Trouble("403 20403: denied", 403))),
-    ("api-rights", "Monitor", _account(alerts=Trouble("403 20403: denied", 403))),
+    ("account", "refuses", _account(rest=CheckTrouble("401 20003: Authenticate", 401))),
+    (
+        "account",
+        "not set",
+        _facts(account=CheckTrouble("FLEXCAPTURE_TWILIO_AUTH_TOKEN is not set")),
+    ),
+    ("account", "does not answer", _account(rest=CheckTrouble("0 -: no answer within 10 s"))),
+    ("auth-token", "401", _account(auth_token=CheckTrouble("401 20003: Authenticate", 401))),
+    ("api-rights", "Event Streams", _account(sinks=CheckTrouble("403 20403: denied", 403))),
+    ("api-rights", "TaskRouter", _account(workers=CheckTrouble("403 20403: denied", 403))),
+    ("api-rights", "Monitor", _account(alerts=CheckTrouble("403 20403: denied", 403))),
     ("sink", "no sink", _account(sinks=())),
     ("sink", "no sink", _account(sinks=(replace(SINK, arn=STREAM_ARN + "-2"),))),
     ("sink", "failed", _account(sinks=(replace(SINK, status="failed"),))),
@@ -123,36 +127,36 @@ FAILURES: list[tuple[str, str, Plant]] = [
     ("event-alerts", "91303", _account(alerts=(Alert("NO2", 91303, NOW - 1000, ""),))),
     ("event-alerts", "93104", _account(alerts=(Alert("NO2", 93104, 0, ""),))),
     ("media-alerts", "audio was thrown", _account(alerts=(Alert("NO2", 31930, NOW, ""),))),
-    ("kinesis-stream", "no such", _kinesis(stream=Trouble("no such stream"))),
+    ("kinesis-stream", "no such", _kinesis(stream=CheckTrouble("no such stream"))),
     ("kinesis-stream", "DELETING", _kinesis(stream=replace(STREAM, status="DELETING"))),
     ("kinesis-lag", "700 s", _kinesis(lags=(ShardLag("s", is_begun=True, lag_ms=700_000),))),
     ("kinesis-lag", "no bridge", _kinesis(lags=(ShardLag("s", is_begun=False, lag_ms=5),))),
     ("gateway-dns", "not set", _gateway(url=None)),
-    ("gateway-dns", "example.com", _gateway(addresses=Trouble("Name or service not known"))),
-    ("gateway-certificate", "expired", _gateway(tls=Trouble("SSL: certificate has expired"))),
-    ("gateway-tls", "refused", _gateway(tls=Trouble("ConnectionRefusedError: refused"))),
+    ("gateway-dns", "example.com", _gateway(addresses=CheckTrouble("Name or service not known"))),
+    ("gateway-certificate", "expired", _gateway(tls=CheckTrouble("SSL: certificate has expired"))),
+    ("gateway-tls", "refused", _gateway(tls=CheckTrouble("ConnectionRefusedError: refused"))),
     ("gateway-tls", "TLSv1.1", _gateway(tls=TlsFacts("TLSv1.1", NOW + 60 * DAY))),
     ("load-balancer", "503", _gateway(unsigned=503)),
     ("load-balancer", "404", _gateway(unsigned=404)),
     ("load-balancer", "301", _gateway(unsigned=301)),
-    ("load-balancer", "no answer", _gateway(unsigned=Trouble("no answer within 6 s"))),
+    ("load-balancer", "no answer", _gateway(unsigned=CheckTrouble("no answer within 6 s"))),
     ("signature-required", "anyone", _gateway(unsigned=101)),
     ("signed-handshake", "403", _gateway(signed=403)),
     ("clocks", "61.0 s ahead", _kafka(skew_ms=61_000)),
     ("clocks", "90.0 s behind Twilio", _account(skew_ms=-90_000)),
-    ("kafka", "no broker", _facts(kafka=Trouble("KafkaConnectionError: no broker"))),
+    ("kafka", "no broker", _facts(kafka=CheckTrouble("KafkaConnectionError: no broker"))),
     ("topics", "cti.events", _kafka(missing=("cti.events",))),
     ("topics", "12 partitions", _kafka(partitions={"media": 12})),
     ("topics", "min.insync", _kafka(findings=(_finding("min.insync.replicas", loses_data=True),))),
-    ("database", "refused", _facts(database=Trouble("OperationalError: refused"))),
-    ("recordings-store", "read-only", _facts(store=Trouble("StoreError: read-only"))),
+    ("database", "refused", _facts(database=CheckTrouble("OperationalError: refused"))),
+    ("recordings-store", "read-only", _facts(store=CheckTrouble("StoreError: read-only"))),
     ("monitored-list", "no list", _facts(monitored=ListFacts())),
     ("monitored-list", "cannot", _facts(monitored=ListFacts("/l", why="cannot be read"))),
     ("monitored-list", "line 3", _facts(monitored=ListFacts("/l", ("*",), bad=("line 3",)))),
     ("monitored-list", "empty", _facts(monitored=ListFacts("/list"))),
 ]
 WARNINGS: list[tuple[str, str, Plant]] = [
-    ("api-rights", "Monitor", _account(alerts=Trouble("503 -: unavailable", 503))),
+    ("api-rights", "Monitor", _account(alerts=CheckTrouble("503 -: unavailable", 503))),
     ("subscription", "more than once", _account(subscriptions=_subscribed(*WANTED_TYPES) * 2)),
     ("event-alerts", "91300", _account(alerts=(Alert("NO2", 91300, NOW - 2 * HOUR, ""),))),
     ("media-alerts", "31902", _account(alerts=(Alert("NO2", 31902, NOW - 2 * HOUR, ""),))),
@@ -173,7 +177,7 @@ WARNINGS: list[tuple[str, str, Plant]] = [
 def test_a_healthy_installation_is_ok() -> None:
     """Every check is ok, without a remedy."""
     found = results(HEALTHY)
-    assert [] == [each for each in found if each.status is not Status.OK or each.remedy]
+    assert [] == [each for each in found if each.status is not CheckStatus.OK or each.remedy]
     assert not failed(found)
 
 
@@ -182,12 +186,12 @@ def test_a_planted_fault_is_named(name: str, words: str, plant: Plant) -> None:
     """The one check that fails is the fault's, with a detail and a remedy. Checks that depend on it
     are warnings."""
     found = results(plant(HEALTHY))
-    failures = [each for each in found if each.status is Status.FAILURE]
+    failures = [each for each in found if each.status is CheckStatus.FAILURE]
     assert [name] == [each.name for each in failures], found
     assert words in failures[0].detail
     assert failures[0].remedy
     assert failed(found)
-    others = [each for each in found if each.status is Status.WARNING]
+    others = [each for each in found if each.status is CheckStatus.WARNING]
     assert all(each.detail.startswith("not checked") for each in others)
 
 
@@ -198,17 +202,17 @@ def test_a_planted_weakness_is_a_warning(name: str, words: str, plant: Plant) ->
     (warned,) = [
         each for each in found if not each.detail.startswith("not checked") and each.remedy
     ]
-    assert (name, Status.WARNING) == (warned.name, warned.status)
+    assert (name, CheckStatus.WARNING) == (warned.name, warned.status)
     assert words in warned.detail
     assert not failed(found)
 
 
 def test_a_setting_that_is_not_set_here_is_no_failure() -> None:
     """The command may run on a machine that has no rights on the database or the store."""
-    unset = Trouble("FLEXCAPTURE_DATABASE_URL is not set", is_unset=True)
+    unset = CheckTrouble("FLEXCAPTURE_DATABASE_URL is not set", is_unset=True)
     found = results(replace(HEALTHY, database=unset, store=unset))
-    not_ok = {each.name: each.status for each in found if each.status is not Status.OK}
-    assert {"database": Status.WARNING, "recordings-store": Status.WARNING} == not_ok
+    not_ok = {each.name: each.status for each in found if each.status is not CheckStatus.OK}
+    assert {"database": CheckStatus.WARNING, "recordings-store": CheckStatus.WARNING} == not_ok
 
 
 def test_every_check_is_planted() -> None:
@@ -221,12 +225,12 @@ def test_queues_and_stars_cover_workers() -> None:
     """With `*` or a queue, a worker without an entry is no finding."""
     for entries in (("*",), ("queue:claims",)):
         found = results(replace(HEALTHY, monitored=ListFacts("/l", entries)))
-        assert [] == [each for each in found if each.status is not Status.OK]
+        assert [] == [each for each in found if each.status is not CheckStatus.OK]
 
 
 def test_no_secret_is_shown() -> None:
     """Whatever an error's text contains."""
-    facts = replace(HEALTHY, database=Trouble("cannot reach postgresql://u:hunter22@db/x"))
+    facts = replace(HEALTHY, database=CheckTrouble("cannot reach postgresql://u:hunter22@db/x"))
     found = results(facts, ["hunter22", "", "x"])
     text = as_text(found) + json.dumps(as_json(found))
     assert "hunter22" not in text

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from pipeline.lake.agreement import ClaimedForAnotherDay, agree
-from pipeline.lake.columns import Table
+from pipeline.lake.columns import LakeTable
 from pipeline.lake.layout import PartitionRef
 from pipeline.lake.parquet import encoded
 from pipeline.lake.partition import NextFile, Partition
@@ -15,7 +15,7 @@ from schemas.topics import RECORDINGS
 
 DAY_MS = 86_400_000
 REF = PartitionRef("recordings", 7)
-TABLE = Table(RECORDINGS, REF.topic)
+TABLE = LakeTable(RECORDINGS, REF.topic)
 
 
 class Turn:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.lake.columns import META, TIME, Table, arrow_type, fields_of, union
+from pipeline.lake.columns import META, TIME, LakeTable, arrow_type, fields_of, union
 from pipeline.lake.layout import LANDED, PartitionRef
 from pipeline.lake.parquet import NotOurs, encoded, footer, footer_length
 from pipeline.lake.partition import NextFile
@@ -34,7 +34,7 @@ def landed(topic: Topic, *records: tuple[bytes | None, bytes | None]) -> pa.Tabl
     """Return records (key, value), landed as a file and read again."""
     logged = [Record(10 + n, 5_000, key, value) for n, (key, value) in enumerate(records)]
     file = NextFile(10, 10 + len(logged), 0, logged)
-    made = encoded(Table(topic, f"x.{topic.name}"), PartitionRef(f"x.{topic.name}", 3), file)
+    made = encoded(LakeTable(topic, f"x.{topic.name}"), PartitionRef(f"x.{topic.name}", 3), file)
     return pq.read_table(io.BytesIO(made.data))
 
 
@@ -164,7 +164,7 @@ def test_the_footer_has_the_offsets() -> None:
     """The end of the file is enough to read them; anything else is refused."""
     value = encode(CtiEvent("e", "s", "t", 1, 2, None, None, "{}", "k", "0", "1"))
     file = NextFile(7, 99, 0, [Record(7, 0, None, value)])
-    data = encoded(Table(CTI_EVENTS, "cti.events"), PartitionRef("cti.events", 0), file).data
+    data = encoded(LakeTable(CTI_EVENTS, "cti.events"), PartitionRef("cti.events", 0), file).data
     length = footer_length(data[-8:])
     assert length < len(data)
     assert (7, 99) == (footer(data[-length:]).start, footer(data[-length:]).end)

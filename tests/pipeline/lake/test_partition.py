@@ -7,14 +7,14 @@ from pipeline.lake.layout import PartitionRef, day_from, day_of, day_text, start
 from pipeline.lake.partition import (
     RECORD_BYTES,
     Closing,
-    Limits,
+    FileLimits,
     LogDiffers,
     Partition,
     to_read,
 )
 from tests.pipeline.lake.landers import DAY_MS, Record
 
-LIMITS = Limits(size=10 * RECORD_BYTES, age=300.0)
+LIMITS = FileLimits(size=10 * RECORD_BYTES, age=300.0)
 
 
 def opened(*days: int, start: int = 0, claimed: int | None = None) -> Partition:
@@ -44,7 +44,7 @@ def test_a_lander_that_is_killed_loses_no_more_than_half(killed: float, poll: fl
     while now < killed:
         partition.add([Record(offset, 0)], now)
         offset += 1
-        if partition.due(now, Limits(2**60, 300.0)):
+        if partition.due(now, FileLimits(2**60, 300.0)):
             partition.landed(partition.next_file().end, now)
             landed_at = now
         now += max(poll, killed / 2_000)

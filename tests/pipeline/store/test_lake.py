@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.lake.columns import Table
+from pipeline.lake.columns import LakeTable
 from pipeline.lake.layout import MARKER, PartitionRef
 from pipeline.lake.parquet import encoded
 from pipeline.lake.partition import NextFile
@@ -35,7 +35,7 @@ def store(
 
 def file(start: int, end: int) -> bytes:
     """Return a file without records."""
-    return encoded(Table(CALLS, "calls"), REF, NextFile(start, end, 0, [])).data
+    return encoded(LakeTable(CALLS, "calls"), REF, NextFile(start, end, 0, [])).data
 
 
 async def test_an_object_is_written_once(store: AudioStore) -> None:

@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
-# Tests run in two processes (tests/conftest.py); make test PROCESSES= runs them in one.
-PROCESSES ?= -n 2 --dist loadscope --no-loadscope-reorder
+# Tests run in three processes (tests/conftest.py), since most of them wait; make test PROCESSES= runs them in one.
+PROCESSES ?= -n 3 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help venv jars kinesis chromium promtool demo test chaos chaos-audio chaos-bridge chaos-day lint format bench clean

@@ -22,6 +22,7 @@ from schemas.codec import encode
 from schemas.records import CallAlias, GatewayStarted, RecordingDecided
 from schemas.topics import CALL_ALIASES, CONTACTS, STREAM_EVENTS
 from tests.conftest import SettingsFor
+from tests.kafka_topics import with_original_timestamps
 
 pytestmark = pytest.mark.integration
 
@@ -43,7 +44,7 @@ async def sender(
     """A producer for topics that keep its timestamps; the commands find their Kafka."""
     settings = settings_for(prefix)
     topics = [STREAM_EVENTS, CALL_ALIASES, CONTACTS]
-    await ensure_topics(settings, [topic.with_original_timestamps() for topic in topics])
+    await ensure_topics(settings, [with_original_timestamps(topic) for topic in topics])
     monkeypatch.setenv(
         "FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", settings.kafka_bootstrap_servers or ""
     )

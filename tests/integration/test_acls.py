@@ -158,7 +158,8 @@ def refusals(started: Roles) -> set[str]:
 def variables(
     started: Roles, secured: SecuredKafka, kinesis: LocalKinesis, role: str
 ) -> dict[str, str]:
-    """A role's own environment: its user, for the bridge Kinesis, for the adapter the gateway."""
+    """A role's own environment: its user, for the bridge Kinesis, for the adapter the
+    gateway, for the lander the lake."""
     if role == Role.CONSOLE:
         return {}
     own = {f"FLEXCAPTURE_{k}": v for k, v in secured.client_settings(role).items()}
@@ -166,6 +167,8 @@ def variables(
         own |= kinesis.environment()
     if role == Role.TWILIO_ADAPTER:
         own["FLEXCAPTURE_GATEWAY_PUBLIC_URL"] = f"ws://{started.listens['gateway-0']}/media"
+    if role == Role.LANDER:
+        own["FLEXCAPTURE_LAKE_URL"] = (started.directory / "lake").as_uri()
     return own
 
 

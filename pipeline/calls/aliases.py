@@ -19,7 +19,7 @@ from pipeline.calls.presence import latest_join
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.codec import decode, encode
 from schemas.fast_dataclass import dataclass
-from schemas.records import Call, CallAlias, CallAliasState, CtiEvent, Fact, LegContested
+from schemas.records import Call, CallAlias, CallAliasState, CtiEvent, Fact, Leg, LegContested
 from schemas.states import CallState
 
 WAITING_MS = 4 * 60 * 60 * 1000
@@ -44,18 +44,19 @@ def learned(before: Call | None, after: Call) -> tuple[CallAlias, ...]:
     that comes into the conference again is shown again."""
     if after.state == CallState.IGNORED:
         return ()
-    known: frozenset[str] = frozenset()
-    listed: Mapping[str, int] = {}
-    if before is not None and before.state != CallState.IGNORED:
-        if before.legs is after.legs and _told(before.facts) == _told(after.facts):
-            return ()
-        known, listed = _call_sids(before), _joined(before)
-    joined = _joined(after)
-    new = {sid for sid, at in joined.items() if at > listed.get(sid, -1)}
-    legs = sorted((_call_sids(after) - known) | new)
+    shown = before if before is not None and before.state != CallState.IGNORED else None
+    legs_before, told_before = ((), set()) if shown is None else (shown.legs, _told(shown.facts))
+    told = _told(after.facts)
+    if legs_before is after.legs and told == told_before:
+        return ()
+    known = {leg.call_sid: leg for leg in legs_before}
+    changed = [leg for leg in after.legs if known.get(leg.call_sid) is not leg]
+    joined = {leg.call_sid: at for leg in changed if (at := latest_join(leg)) is not None}
+    new = told.union(leg.call_sid for leg in changed) - known.keys() - told_before
+    new.update(sid for sid, at in joined.items() if _is_later(at, known.get(sid)))
     return tuple(
         CallAlias(sid, after.task_sid, joined.get(sid, after.cause_at), sid in joined)
-        for sid in legs
+        for sid in sorted(new)
         if valid_sid(SidKind.CALL, sid)
     )
 
@@ -168,14 +169,10 @@ def _touched(state: CallAliasState, now: int) -> CallAliasState:
     return state if now <= state.latest_at else replace(state, latest_at=now)
 
 
-def _call_sids(call: Call) -> frozenset[str]:
-    return frozenset({leg.call_sid for leg in call.legs} | _told(call.facts))
-
-
-def _joined(call: Call) -> dict[str, int]:
-    """The legs that came into the call's conference, each with when it did so last, as far as is
-    known (ms): no attribute says so."""
-    return {leg.call_sid: at for leg in call.legs if (at := latest_join(leg)) is not None}
+def _is_later(at: int, before: Leg | None) -> bool:
+    """Whether the leg had not yet come into the conference, or for the last time before `at`."""
+    known = None if before is None else latest_join(before)
+    return known is None or at > known
 
 
 def _told(facts: Mapping[str, Fact]) -> set[str]:

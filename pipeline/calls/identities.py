@@ -36,18 +36,18 @@ def names_in(reservation: Reservation) -> tuple[Named, ...]:
     if has_contradictions(facts):
         stated = {kind: _values(facts, name) for kind, name in _FACTS.items()}
         return tuple(n for kind, values in stated.items() for v in values for n in _named(kind, v))
-    email, uri, name = facts.get("extension"), facts.get("contact_uri"), facts.get("worker_name")
-    return _plain_names(email and email.value, uri and uri.value, name and name.value)
+    return _plain_names(*(value(facts, name) for name in _FACTS.values()))
 
 
 def list_words(reservation: Reservation) -> frozenset[str]:
     """Return the lines of the monitored list, in normal form, that name the reservation's worker or
     the worker's team; all that was stated in the reservation counts."""
-    worker, team = reservation.facts.get("worker_sid"), reservation.facts.get("team")
-    teams: tuple[str, ...] = ()
-    if team is not None:
-        teams = _values(reservation.facts, "team")
-    return _list_words(worker and worker.value, names_in(reservation), teams)
+    facts = reservation.facts
+    worker, team = value(facts, "worker_sid"), value(facts, "team")
+    if has_contradictions(facts):
+        return _list_words(worker, names_in(reservation), _values(facts, "team"))
+    names = _plain_names(*(value(facts, name) for name in _FACTS.values()))
+    return _list_words(worker, names, () if team is None else (team,))
 
 
 def words_of_worker(worker_sid: str, friendly_name: str, attributes: object) -> frozenset[str]:
@@ -141,10 +141,12 @@ class Workers:
 
 
 def _sighting(before: Reservation | None, after: Reservation, call: Call) -> WorkerSeen | None:
-    worker_sid = value(after.facts, "worker_sid")
-    if worker_sid is None or before is after:
+    if before is not None and before.facts is after.facts:
         return None
-    known = set() if before is None else set(names_in(before))
+    worker_sid = value(after.facts, "worker_sid")
+    if worker_sid is None:
+        return None
+    known = () if before is None else names_in(before)
     new = [named for named in names_in(after) if named not in known]
     if not new:
         return None

@@ -30,6 +30,9 @@ from schemas.states import CallState
 
 _Party = TypeVar("_Party", Reservation, Transfer, Leg, ReportedStream)
 
+_BY_SID, _BY_CALL_SID = attrgetter("sid"), attrgetter("call_sid")
+_BY_STREAM_SID = attrgetter("stream_sid")
+
 LONGEST_MS = 24 * 60 * 60 * 1000
 """A call may last so long."""
 
@@ -105,13 +108,13 @@ def _merged(a: Call, b: Call, cause: Call, revision: int, arrival: int) -> Call:
     """What both say; the very parts of `a` where `b` says nothing new of them."""
     reservations, more_offers = bounded_reservations(
         a.reservations,
-        _parties(a.reservations, b.reservations, attrgetter("sid")),
+        _parties(a.reservations, b.reservations, _BY_SID),
         known_more=a.more_offers,
         more=a.more_offers or b.more_offers,
     )
-    legs = _parties(a.legs, b.legs, attrgetter("call_sid"))
-    transfers = _parties(a.transfers, b.transfers, attrgetter("sid"))
-    streams = _parties(a.media_streams, b.media_streams, attrgetter("stream_sid"))
+    legs = _parties(a.legs, b.legs, _BY_CALL_SID)
+    transfers = _parties(a.transfers, b.transfers, _BY_SID)
+    streams = _parties(a.media_streams, b.media_streams, _BY_STREAM_SID)
     return Call(
         task_sid=a.task_sid,
         revision=revision,

@@ -37,8 +37,11 @@ def is_left(leg: Leg) -> bool:
 def came_at(leg: Leg) -> int | None:
     """Return when the leg first joined or was answered; if only its leaving is known, when it
     left."""
-    times = [at for name in ("joined", "answered") if (at := leg.milestones.get(name)) is not None]
-    return min(times) if times else left_at(leg)
+    joined, answered = leg.milestones.get("joined"), leg.milestones.get("answered")
+    if joined is None or answered is None:
+        first = answered if joined is None else joined
+        return left_at(leg) if first is None else first
+    return min(joined, answered)
 
 
 def joined_at(leg: Leg) -> int | None:
@@ -57,10 +60,9 @@ def latest_join(leg: Leg) -> int | None:
 def left_at(leg: Leg) -> int | None:
     """Return when the leg left for the last time; None while it is there."""
     presence, completed = leg.facts.get("presence"), leg.milestones.get("completed")
-    times = [] if completed is None else [completed]
-    if presence is not None and presence.value == "left":
-        times.append(presence.at)
-    return min(times, default=None)
+    if presence is None or presence.value != "left":
+        return completed
+    return presence.at if completed is None else min(completed, presence.at)
 
 
 def is_there(leg: Leg, at: int) -> bool:
@@ -82,8 +84,8 @@ def was_answered(leg: Leg) -> bool:
 
 def created_at(reservation: Reservation) -> int:
     """Return when the worker was first known to be asked for."""
-    milestones = reservation.milestones
-    return milestones.get("created", min(milestones.values(), default=0))
+    created = reservation.milestones.get("created")
+    return min(reservation.milestones.values(), default=0) if created is None else created
 
 
 def presences(
@@ -91,7 +93,10 @@ def presences(
 ) -> Mapping[str, Presence]:
     """Return the presence of each worker with an accepted reservation and a known leg, by
     reservation."""
-    accepted = sorted((r for r in reservations if "accepted" in r.milestones), key=created_at)
+    accepted = [r for r in reservations if "accepted" in r.milestones]
+    if not accepted:
+        return {}
+    accepted.sort(key=created_at)
     known: dict[str, list[Leg]] = {}
     for leg, owners in legs:
         owner = _owner(leg, owners, accepted)
@@ -105,6 +110,8 @@ def presences(
 
 
 def _presence(legs: Sequence[Leg]) -> Presence:
+    if len(legs) == 1:
+        return Presence(left_at(legs[0]))
     spans = sorted(map(_span, legs))
     until = max(left for _, left in spans)
     return Presence(None if until == _FOREVER else until, _holes(spans))

@@ -8,6 +8,9 @@ A worker is absent if all legs of the worker left while the reservation is open.
 the worker comes, the same session continues.
 """
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+
 from pipeline.calls.identities import list_words
 from pipeline.calls.legs import Legs
 from pipeline.calls.presence import NO_LEGS, Presence, created_at, presences
@@ -21,6 +24,8 @@ RESERVATION_ENDS = (
 TASK_ENDS = ("completed", "deleted", "system-deleted")
 """Milestones that end a task."""
 
+_ENDS_OF_RESERVATION = frozenset(RESERVATION_ENDS)
+_ENDS_OF_TASK = frozenset(TASK_ENDS)
 _SECOND = 1_000
 
 
@@ -71,9 +76,7 @@ def _session(
 ) -> CallSession:
     started = reservation.milestones.get("accepted")
     created = created_at(reservation)
-    over = min(
-        (at for n in RESERVATION_ENDS if (at := reservation.milestones.get(n))), default=None
-    )
+    over = _first_of(reservation.milestones, _ENDS_OF_RESERVATION)
     ended = earlier(over, presence.left_at)
     if end is not None and created <= end + _SECOND:
         over, ended = end, earlier(ended, end)
@@ -108,7 +111,14 @@ def _within(
 
 def task_done(call: Call) -> int | None:
     """Return when the task was done (ms), if it was."""
-    return min((at for name in TASK_ENDS if (at := call.milestones.get(name))), default=None)
+    return _first_of(call.milestones, _ENDS_OF_TASK)
+
+
+def _first_of(milestones: Mapping[str, int], names: AbstractSet[str]) -> int | None:
+    """The earliest of the milestones with these names."""
+    if milestones.keys().isdisjoint(names):  # as for most versions of a call
+        return None
+    return min((at for name, at in milestones.items() if name in names and at), default=None)
 
 
 def earlier(exact: int | None, coarse: int | None) -> int | None:

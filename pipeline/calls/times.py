@@ -50,7 +50,7 @@ def refined(value: Any, fine: int | None, arrived_at: int) -> int:
     coarse = millis(value)
     if coarse is None:
         return arrived_at if fine is None else fine
-    if _has_no_seconds(value):
+    if coarse % _MINUTE == 0 and _has_no_seconds(value):
         finer = (at for at in (fine, arrived_at) if at is not None and at % _MINUTE)
         return next((at for at in finer if at // _MINUTE == coarse // _MINUTE), coarse)
     if fine is None or coarse % 1000 or coarse // 1000 != fine // 1000:

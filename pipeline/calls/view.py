@@ -134,12 +134,16 @@ def _definitive_end(call: Call, legs: Legs) -> int | None:
     if (canceled := call.milestones.get("canceled")) is not None:
         ends.append(canceled)
     over = call.milestones.get("conference-end")
-    # Who is called, or joins, after a conference's end is called to another one.
-    later = [r.milestones.get("created", 0) for r in call.reservations]
-    later += [joined_at(leg) or 0 for leg in call.legs]
-    if over is not None and all(at <= over + _SECOND for at in later):
+    if over is not None and not _is_continued(call, over + _SECOND):
         ends.append(over)
     return min(ends, default=None)
+
+
+def _is_continued(call: Call, end: int) -> bool:
+    """Whether a worker was asked for, or a leg joined, after a conference's end: in another one."""
+    return any(r.milestones.get("created", 0) > end for r in call.reservations) or any(
+        (joined_at(leg) or 0) > end for leg in call.legs
+    )
 
 
 def _customer_left_at(legs: Legs) -> int | None:

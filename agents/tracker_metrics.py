@@ -25,6 +25,10 @@ REPEATED = "repeated"
 """Why the tracker ignored an event that changed nothing."""
 
 
+_VERSIONS = {state: CALL_VERSIONS.labels(state) for state in CallState}
+"""Looking a counter up by its label for each version costs more than counting."""
+
+
 class TrackerMetrics:
     """Counts steps. `report_ignored` is called with the name of another channel once for each of
     its tasks that has a call."""
@@ -43,7 +47,7 @@ class TrackerMetrics:
         """Count a step; `record` is None for a tick."""
         versions = [output.record for output in step.outputs if output.topic is CALLS]
         for call in versions:
-            CALL_VERSIONS.labels(call.state).inc()
+            _VERSIONS[call.state].inc()
         call_before = before if isinstance(before, Call) else None
         if record is None:
             CALLS_SWEPT.inc(len(versions))

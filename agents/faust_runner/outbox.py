@@ -99,6 +99,7 @@ class Outbox:
         self._waiting: deque[Change] = deque()
         self._lanes: dict[int, deque[Change]] = {}
         self._unsafe: Counter[int] = Counter()
+        self._pending = 0  # the sum of `_unsafe`
         self._news = asyncio.Event()
         self._moved = asyncio.Event()
         self._failure: BaseException | None = None
@@ -107,6 +108,7 @@ class Outbox:
         """Add a change; wait while too many are pending. Changes of a key keep their order."""
         self.check()
         self._unsafe[change.partition] += 1
+        self._pending += 1
         lane = self._lanes.get(change.partition)
         if lane is not None:
             lane.append(change)
@@ -161,12 +163,13 @@ class Outbox:
     def _is_full(self, partition: int) -> bool:
         if partition in self._lanes:
             return self._unsafe[partition] >= _LANE_ROOM
-        in_lanes = sum(self._unsafe[lane] for lane in self._lanes)
-        return self._unsafe.total() - in_lanes >= _ROOM
+        in_lanes = sum(self._unsafe[lane] for lane in self._lanes) if self._lanes else 0
+        return self._pending - in_lanes >= _ROOM
 
     def _safe(self, changes: Iterable[Change]) -> None:
         self._unsafe.subtract(change.partition for change in changes)
         self._unsafe += Counter()  # drops the zeros
+        self._pending = self._unsafe.total()
         self._tell()
 
     def _tell(self) -> None:
@@ -253,6 +256,11 @@ async def _overdue(answers: Iterable[tuple[int, asyncio.Future[Any]]]) -> frozen
     """Wait up to a second for the broker's answers; return the partitions with answers still
     pending."""
     pending = [(partition, answer) for partition, answer in answers if not answer.done()]
-    if pending:
-        await asyncio.wait([answer for _, answer in pending], timeout=PATIENCE_SECONDS)
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    # The latest first: the broker answers for many records together, so the others then mostly are
+    # done. A callback for each of them would cost more than this loop.
+    for _, answer in reversed(pending):
+        remaining = deadline - asyncio.get_running_loop().time()
+        if not answer.done() and remaining > 0:
+            await asyncio.wait([answer], timeout=remaining)
     return frozenset(partition for partition, answer in pending if not answer.done())

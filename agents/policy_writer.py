@@ -12,7 +12,7 @@ from pipeline.policy.list_changes import Content
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.policy.versions import key_of, parts_of
 from pipeline.runtime.kafka import producer
-from pipeline.runtime.settings import Settings
+from pipeline.runtime.settings import Role, Settings
 from schemas.codec import encode
 from schemas.records import PolicyHeldBack, RecordingPolicy
 from schemas.topics import POLICY
@@ -102,7 +102,7 @@ class PolicyWriter:
 
     @contextlib.asynccontextmanager
     async def _sending(self, **options: Any) -> Any:
-        sender = producer(self._settings, **options)
+        sender = producer(self._settings, source=Role.STREAM_MANAGER, **options)
         await sender.start()
         try:
             yield sender

@@ -155,7 +155,7 @@ async def write_ticks(
 ) -> None:
     """Writes a tick a second on each owned partition, on the whole second of the log's clock
     (`clock`, s since the epoch). Never returns."""
-    sender = producer(settings)
+    sender = producer(settings, source=Role.TRACKER)
     await sender.start()
     ticking = Ticking(sender, settings.prefixed(TICKS.name))
     try:

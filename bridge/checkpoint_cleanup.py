@@ -10,6 +10,7 @@ from bridge.jobs import Desk
 from pipeline.kinesis import lineage
 from pipeline.kinesis.shard_ref import Incarnation, Place
 from pipeline.runtime.kafka import producer
+from pipeline.runtime.settings import Role
 from schemas.records import BridgeCheckpoint, BridgePeriod
 from schemas.topics import BRIDGE_CHECKPOINTS
 
@@ -60,7 +61,7 @@ class Retirement:
         if not due:
             return
         topic = self._desk.settings.prefixed(BRIDGE_CHECKPOINTS.name)
-        async with producer(self._desk.settings) as sender:
+        async with producer(self._desk.settings, source=Role.BRIDGE) as sender:
             for place, record in due.items():
                 unread = isinstance(record, BridgeCheckpoint) and not record.finished
                 log.log(40 if unread else 20, "checkpoint deleted", key=place.key, unread=unread)

@@ -27,7 +27,7 @@ from bridge.metrics import (
 from pipeline.kinesis.messages import Message, SizeLimits
 from pipeline.kinesis.shard_ref import Place
 from pipeline.runtime.kafka import BATCH_BYTES, partition_of, producer
-from pipeline.runtime.settings import Settings
+from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import count_invalid_sids
 from schemas.codec import encode
 from schemas.records import BridgeCheckpoint, BridgePeriod
@@ -73,6 +73,7 @@ class ShardWriter:
         self._sent: list[asyncio.Future[object]] = []
         self._producer: AIOKafkaProducer = producer(
             settings,
+            source=Role.BRIDGE,
             transactional_id=settings.prefixed(place.transactional_id),
             transaction_timeout_ms=_TRANSACTION_MS,
             linger_ms=0,

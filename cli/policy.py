@@ -39,7 +39,7 @@ async def _accepted(settings: Settings) -> list[PolicyHeldBack]:
         async with reading_policy(settings) as reader:
             now = await log_time(settings)
             held = held_now(reader.held_back.values(), now)
-        sender = producer(settings)
+        sender = producer(settings, source="policy")
         await sender.start()
         try:
             topic = settings.prefixed(POLICY.name)

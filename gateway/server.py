@@ -30,7 +30,7 @@ from pipeline.runtime.kafka import producer
 from pipeline.runtime.kafka_watch import keep_using_kafka, until_usable
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.setting_values import listen_address
-from pipeline.runtime.settings import Settings
+from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from schemas.records import GatewayAlive, GatewayStarted
 from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
@@ -115,7 +115,7 @@ async def _serve(
 
 
 def _producer_for(settings: Settings) -> Callable[[], AIOKafkaProducer]:
-    return lambda: producer(settings, linger_ms=LINGER_MS)
+    return lambda: producer(settings, source=Role.GATEWAY, linger_ms=LINGER_MS)
 
 
 async def opened(

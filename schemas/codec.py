@@ -101,6 +101,8 @@ OUR_IDS = range(0x46430000, 0x46440000)
 """The ids of this repository's schemas, now and later. Other roles use other ids."""
 
 _HEADER = struct.Struct(">bI")
+HEADER_BYTES = _HEADER.size
+"""Bytes before the Avro body."""
 
 
 class Undecodable(ValueError):
@@ -118,6 +120,12 @@ def schema_text(name: str, version: int | None = None) -> str:
     latest = version is None or version == len(versions(name))
     path = AVRO_DIR / (f"{name}.avsc" if latest else f"earlier/{name}.{version}.avsc")
     return json.dumps(json.loads(path.read_text()), separators=(",", ":"))
+
+
+def writer_schema(schema_id: int) -> Schema | None:
+    """Return the parsed schema with this id, without logical types, or None if there is none."""
+    found = _READ_BY.get(schema_id)
+    return None if found is None else found[0]
 
 
 def encode(record: Any) -> bytes:

@@ -13,6 +13,8 @@ TIMESTAMP_TYPE = "message.timestamp.type"
 LOG_APPEND_TIME = "LogAppendTime"
 MIN_IN_SYNC = "min.insync.replicas"
 
+CHANGELOG_SUFFIX = "-table-changelog"
+
 _DAY_MS = 24 * 60 * 60 * 1000
 _MAX_RECORD_BYTES = 4 * 1024 * 1024
 _SEGMENTS = 12
@@ -83,7 +85,7 @@ def changelog(role: str) -> Topic:
         "segment.bytes": str(8 * 1024 * 1024),
         "min.cleanable.dirty.ratio": "0.1",
     }
-    return Topic(f"{role}-table-changelog", "task SID", (), retention_ms=None, extra=extra)
+    return Topic(f"{role}{CHANGELOG_SUFFIX}", "task SID", (), retention_ms=None, extra=extra)
 
 
 CTI_EVENTS = Topic("cti.events", "task SID, else call SID, else source", ("CtiEvent",))

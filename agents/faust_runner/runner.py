@@ -67,7 +67,7 @@ async def run_table_role(
         # linger_ms=0: a record is sent at once unless a request is under way; then the records of
         # that time share the next request.
         client = f"{spec.name}-{settings.instance or 'x'}"
-        sender = producer(settings, client_id=client, linger_ms=0)
+        sender = producer(settings, source=spec.name, client_id=client, linger_ms=0)
         # Faust's consumer runs in its own thread. With the default switch interval it would wait up
         # to 5 ms for the interpreter lock.
         sys.setswitchinterval(_SWITCH_SECONDS)

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any, Protocol
 
 import structlog
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     KafkaTimeoutError,
     MessageSizeTooLargeError,
@@ -20,6 +19,7 @@ from aiokafka.errors import (
 )
 
 from pipeline.runtime.eager import Unfinished, begin
+from pipeline.runtime.event_producer import EventProducer
 from pipeline.runtime.kafka import partition_of
 from schemas.fast_dataclass import dataclass
 
@@ -68,7 +68,7 @@ class Patient:
     """A sender that never blocks. Records wait here, in order and in one queue per partition, while
     the producer's buffer has no room for them."""
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
+    def __init__(self, producer: EventProducer) -> None:
         self._producer = producer
         self._queues: dict[_Place, deque[tuple[_Offer, asyncio.Future[Any]]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -151,7 +151,8 @@ class Patient:
     ) -> Any:
         while True:
             batch = self._producer.create_batch()
-            if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
+            every = self._producer.headers_of(topic, value, headers)
+            if batch.append(timestamp=None, key=key, value=value, headers=every) is None:
                 raise MessageSizeTooLargeError(f"a record of {len(value or b'')} bytes")
             batch.close()
             try:

@@ -44,7 +44,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             group=Role.RECORDER,
         ),
     ):
-        producer = kafka.producer(settings)
+        producer = kafka.producer(settings, source=Role.RECORDER)
         await producer.start()
         try:
             await clock.settled(stop)

@@ -113,7 +113,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set. Raises an error if Kafka can no longer be reached."""
         settings = self._settings
-        self._producer = producer(settings, linger_ms=0)
+        self._producer = producer(settings, source=Role.TWILIO_ADAPTER, linger_ms=0)
         group = settings.prefixed(Role.TWILIO_ADAPTER)
         self._consumer = consumer(settings, group_id=group, fetch_max_wait_ms=IDLE_FETCH_MS)
         await self._producer.start()

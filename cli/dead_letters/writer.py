@@ -26,6 +26,7 @@ class RetryWriter:
         self._settings = settings
         self._producer: AIOKafkaProducer = producer(
             settings,
+            source="dead-letters",
             transactional_id=settings.prefixed(TRANSACTIONAL_ID),
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
             linger_ms=0,

@@ -31,6 +31,7 @@ class DerivationWriter:
         self._settings = settings
         self._producer: AIOKafkaProducer = producer(
             settings,
+            source="derive",
             transactional_id=settings.prefixed(TRANSACTIONAL_ID),
             transaction_timeout_ms=_TRANSACTION_MS,
             linger_ms=5,

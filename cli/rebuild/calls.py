@@ -61,7 +61,7 @@ async def rebuild_tracker(settings: Settings, *, check: bool, progress: Progress
     """
     if not check:
         await ensure_topics(settings, [_TABLE, CTI_RESOLVED])
-    log, writer = Log(settings, progress), producer(settings)
+    log, writer = Log(settings, progress), producer(settings, source="rebuild")
     admin = admin_client(settings)
     try:
         for each in (log, writer, admin):

@@ -8,7 +8,7 @@ is lost, and the manifest counts it as `files-gone`.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from agents.recorder.checkpoints import read_checkpoints
 from agents.recorder.storage.files import keeping_of
@@ -16,6 +16,7 @@ from pipeline.recordings.beginnings import FirstKept, anew, frames_lost
 from pipeline.recordings.keys import checkpoint_key, inum, recording_of
 from pipeline.recordings.sources import source_of
 from pipeline.runtime import kafka
+from pipeline.runtime.event_producer import EventProducer
 from pipeline.runtime.settings import Settings
 from pipeline.store.audio import AudioStore
 from schemas.codec import Undecodable, decode, encode
@@ -72,19 +73,21 @@ async def restart(
     for each in broken:
         await keeping.clear(each.checkpoint)
     topic = settings.prefixed(RECORDER_CHECKPOINTS.name)
-    async with kafka.producer(settings) as producer:
+    async with kafka.producer(settings, source="recordings") as producer:
         for each in broken:
             await _replace(producer, topic, partition, each)
 
 
-async def _replace(producer: AIOKafkaProducer, topic: str, partition: int, broken: Broken) -> None:
+async def _replace(producer: EventProducer, topic: str, partition: int, broken: Broken) -> None:
     # Both records or none: in one batch. Among several checkpoints the one with the greatest offset
     # counts, so the old one must be deleted first.
     old = broken.checkpoint
     key = checkpoint_key(old)
     batch = producer.create_batch()
     batch.append(timestamp=None, key=key, value=None)
-    batch.append(timestamp=None, key=key, value=encode(anew(old, broken.kept)))
+    value = encode(anew(old, broken.kept))
+    headers = producer.headers_of(topic, value)
+    batch.append(timestamp=None, key=key, value=value, headers=headers)
     batch.close()
     await (await producer.send_batch(batch, topic, partition=partition))
 

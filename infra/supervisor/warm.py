@@ -23,7 +23,7 @@ async def all_usable(settings: Settings) -> None:
     ]
     async with consumer(settings) as reader:
         await reader.end_offsets(partitions)
-    async with producer(settings, transactional_id=settings.prefixed(_NAME)):
+    async with producer(settings, source="up", transactional_id=settings.prefixed(_NAME)):
         pass
     async with consumer(settings, settings.prefixed(TICKS.name), group_id=settings.prefixed(_NAME)):
         pass

@@ -18,6 +18,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 
+from pipeline.runtime.event_producer import EventProducer
 from pipeline.runtime.kafka_client import leave_hung_brokers
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.kafka_sender import keep_partitions_apart
@@ -48,8 +49,11 @@ _UNKNOWN_SECONDS = 10.0
 _AGAIN_SECONDS = 0.2
 
 
-def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
-    """Return a producer: idempotent, acks=all, murmur2 as all our producers. Not started."""
+def producer(settings: Settings, *, source: str = "", **overrides: Any) -> EventProducer:
+    """Return a producer: idempotent, acks=all, murmur2 as all our producers. Not started.
+
+    `source`: the role or command that writes, for the headers of its records.
+    """
     arguments: dict[str, Any] = {
         **client_arguments(settings),
         "enable_idempotence": True,
@@ -59,7 +63,7 @@ def producer(settings: Settings, **overrides: Any) -> AIOKafkaProducer:
         "max_batch_size": BATCH_BYTES,
         "request_timeout_ms": 10_000,
     }
-    made = AIOKafkaProducer(**arguments | overrides)
+    made = EventProducer(source, **arguments | overrides)
     leave_hung_brokers(made.client)
     _reuse_refused_sequences(made)
     if "transactional_id" not in overrides:

@@ -166,6 +166,7 @@ class Prober:
         await ensure_topics(self._settings, [CLOCK], only_writes=True)
         sender = producer(
             self._settings,
+            source="clock",
             enable_idempotence=False,
             acks=1,  # only the leader's clock is wanted, and a lost probe does no harm
             linger_ms=0,

@@ -149,10 +149,9 @@ async def written(settings: Settings) -> Written:
     await log.start()
     try:
         for topic in targets(ALL_ROLES):
-            found[topic.name] = [
-                (r.partition, r.key, r.value, r.timestamp)
-                async for r in log.read_all(await log.spans(topic))
-            ]
+            records = [r async for r in log.read_all(await log.spans(topic))]
+            assert {b"/flexcapture/derive"} >= {dict(r.headers)["ce_source"] for r in records}
+            found[topic.name] = [(r.partition, r.key, r.value, r.timestamp) for r in records]
             found[topic.name].sort(key=lambda r: r[0])  # stable: each partition keeps its order
     finally:
         await log.stop()

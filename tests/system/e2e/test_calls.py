@@ -3,12 +3,19 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
+from infra.local.offline_kafka import reachable_kafka
+from pipeline.runtime.settings import Settings
+from schemas.codec import decode
+from schemas.topics import ALL, CHANGELOGS
 from simulator.cases import CASES
 from simulator.result import RESULT_FILE
 
@@ -64,3 +71,59 @@ def test_other_users_of_the_machine_can_read_nothing(demo: DemoRun) -> None:
     kinds = {path.suffix for path in paths}
     assert {".wav", ".db", ".log"} <= kinds
     assert [] == [path for path in paths if path.stat().st_mode & 0o077]
+
+
+ATTRIBUTES = {"ce_specversion", "ce_id", "ce_source", "ce_type", "ce_time", "content-type"}
+
+
+def test_every_record_is_a_cloud_event(demo: DemoRun) -> None:
+    """Confluent's client finds the attributes in the headers of every record on every topic, once;
+    the type is that of the record. Changelogs have none."""
+    types, sources = set(), set()
+    with reachable_kafka(Settings(), demo.directory, demo.directory) as settings:
+        for message in _records(settings, [topic.name for topic in ALL]):
+            headers = message.headers() or []
+            value = message.value()
+            if value is None:
+                continue
+            found = dict(headers)
+            assert ATTRIBUTES <= found.keys(), message.topic()
+            assert len(found) == len(headers)
+            assert f"flexcapture.{type(decode(value)).__name__}".encode() == found["ce_type"]
+            types.add(found["ce_type"].removeprefix(b"flexcapture.").decode())
+            sources.add(found["ce_source"].removeprefix(b"/flexcapture/").decode())
+        changelogs = [topic.name for topic in CHANGELOGS]
+        assert {None} == {message.headers() for message in _records(settings, changelogs)}
+    writers = {"bridge", "tracker", "resolver", "stream-manager", "twilio-adapter", "clock"}
+    assert writers | {"gateway", "recorder", "consolidator"} == sources
+    assert {
+        "CtiEvent",
+        "Call",
+        "MediaBatch",
+        "GatewayAlive",
+        "Contact",
+        "RecorderCheckpoint",
+    } <= types
+
+
+def _records(settings: Settings, topics: list[str]) -> Iterator[Message]:
+    """Yield all records of these topics."""
+    configuration = {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "group.id": "reader",
+        "enable.partition.eof": True,
+    }
+    with closing(Consumer(configuration)) as reader:
+        known = reader.list_topics().topics
+        places = [(topic, number) for topic in topics for number in known[topic].partitions]
+        reader.assign([TopicPartition(*place, OFFSET_BEGINNING) for place in places])
+        while places:
+            message = reader.poll(1)
+            if message is None:
+                continue
+            error = message.error()
+            if error is None:
+                yield message
+                continue
+            assert KafkaError._PARTITION_EOF == error.code(), error
+            places.remove((message.topic(), message.partition()))

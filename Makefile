@@ -52,12 +52,13 @@ chaos-bridge: $(INSTALLED) jars kinesis  ## bridge 100,000 events while shards c
 chaos-day: $(INSTALLED) jars  ## play a day of log time while gateways are cut off and killed; check every frame; ARGS=--help
 	$(BIN)/python -m tests.system.chaos_day $(ARGS)
 
-lint: $(INSTALLED)  ## run ruff, mypy, import-linter and the count of unclear phrases
+lint: $(INSTALLED)  ## run ruff, mypy, import-linter, the count of unclear phrases, and check docs/reference
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.wording
+	$(BIN)/python -m tools.reference --check
 
 format: $(INSTALLED)  ## apply ruff's automatic fixes and formatting
 	$(BIN)/ruff check --fix .

@@ -18,9 +18,9 @@ from typing import Any
 import fastavro
 from fastavro.types import Schema
 
-from schemas import records
-from schemas.avro_writer import writer_of
-from schemas.unions import UNION_VERSIONS
+from . import records
+from .avro_writer import writer_of
+from .unions import UNION_VERSIONS
 
 AVRO_DIR = Path(__file__).parent / "avro"
 

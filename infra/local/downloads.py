@@ -3,9 +3,11 @@
 import fcntl
 import hashlib
 import shutil
+import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+_NPM_SECONDS = 300
 _CHECKOUT = Path(__file__).parent.parent.parent
 
 
@@ -42,6 +44,26 @@ def fetched(directory: Path, named_in: Iterable[Path], fetch: Callable[[Path], N
             shutil.rmtree(directory, ignore_errors=True)
             partial.rename(directory)
     return directory
+
+
+def npm_packages(directory: Path, named_in: Iterable[Path]) -> None:
+    """Create `directory` with the npm packages that package.json and its lock file name.
+
+    Blocks while npm runs. Raises `MissingTool` without npm, and `RuntimeError` with npm's output if
+    it fails.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        raise MissingTool("Node and npm are needed (Debian: apt install npm)")
+    directory.mkdir()
+    for path in named_in:
+        shutil.copy(path, directory)
+    done = subprocess.run(  # noqa: S603
+        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=directory, capture_output=True, text=True, check=False, timeout=_NPM_SECONDS,
+    )  # fmt: skip
+    if done.returncode != 0:
+        raise RuntimeError(f"npm could not install the packages:\n{done.stdout}{done.stderr}")
 
 
 def _mark_file(directory: Path) -> Path:

@@ -14,13 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from infra.local.downloads import MissingTool, fetched, kept
+from infra.local.downloads import MissingTool, fetched, kept, npm_packages
 from infra.local.kinesis import LocalKinesis
 from infra.ports import chosen
 from infra.supervisor.processes import signal_all, tied
 
 _NAMED_IN = [Path(__file__).with_name(name) for name in ("package.json", "package-lock.json")]
-_FETCH_SECONDS = 300
 CHANGE_TAKES = "200ms"
 """How long a change of a stream takes to become effective."""
 
@@ -37,19 +36,10 @@ def kinesis_local() -> Path:
 
 
 def _fetch(directory: Path) -> None:
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
+    if shutil.which("node") is None:
         raise MissingTool("Node and npm are needed for kinesis-local (Debian: apt install npm)")
     print("installing kinesis-local with npm (16 MB, once) ...", file=sys.stderr)
-    directory.mkdir()
-    for path in _NAMED_IN:
-        shutil.copy(path, directory)
-    done = subprocess.run(  # noqa: S603
-        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-        cwd=directory, capture_output=True, text=True, check=False, timeout=_FETCH_SECONDS,
-    )  # fmt: skip
-    if done.returncode != 0:
-        raise RuntimeError(f"npm could not install kinesis-local:\n{done.stdout}{done.stderr}")
+    npm_packages(directory, _NAMED_IN)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ integers, milliseconds since the Unix epoch (UTC). A module of this package has 
 subject; other packages import all of them from here.
 """
 
-from schemas.records.calls import (
+from .calls import (
     Call,
     CallAlias,
     CallAliasState,
@@ -21,7 +21,7 @@ from schemas.records.calls import (
     WorkerIdentity,
     WorkerSeen,
 )
-from schemas.records.contacts import (
+from .contacts import (
     Contact,
     ContactConnection,
     ContactContradiction,
@@ -33,7 +33,7 @@ from schemas.records.contacts import (
     GapCause,
     Session,
 )
-from schemas.records.events import (
+from .events import (
     BridgeCheckpoint,
     BridgePeriod,
     ClockProbe,
@@ -43,7 +43,7 @@ from schemas.records.events import (
     DerivationProgress,
     Tick,
 )
-from schemas.records.media import (
+from .media import (
     DroppedTrack,
     GatewayAlive,
     GatewayStarted,
@@ -58,8 +58,8 @@ from schemas.records.media import (
     SequenceBreak,
     TrackBatch,
 )
-from schemas.records.policy import PolicyAccepted, PolicyHeldBack, RecordingPolicy
-from schemas.records.recordings import (
+from .policy import PolicyAccepted, PolicyHeldBack, RecordingPolicy
+from .recordings import (
     BatchRange,
     ClockPoint,
     DroppedStretch,
@@ -74,7 +74,7 @@ from schemas.records.recordings import (
     SegmentTrack,
     TimestampStretch,
 )
-from schemas.records.streams import (
+from .streams import (
     CallStreams,
     CommandAnswered,
     ConferenceSearch,

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import field
 
-from schemas.fast_dataclass import dataclass
-from schemas.records.recordings import RecordingCompleted, RecordingStarted
-from schemas.records.streams import MediaStreamChanged, RecordingDecided
+from ..fast_dataclass import dataclass
+from .recordings import RecordingCompleted, RecordingStarted
+from .streams import MediaStreamChanged, RecordingDecided
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from schemas.fast_dataclass import dataclass
+from ..fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

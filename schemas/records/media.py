@@ -1,6 +1,6 @@
 """Audio and media streams as gateways report them."""
 
-from schemas.fast_dataclass import dataclass
+from ..fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

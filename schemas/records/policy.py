@@ -1,6 +1,6 @@
 """The monitored list."""
 
-from schemas.fast_dataclass import dataclass
+from ..fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

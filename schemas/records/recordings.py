@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import field
 
-from schemas.fast_dataclass import dataclass
+from ..fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Media streams as the stream manager and the Twilio adapter see them."""
 
-from schemas.fast_dataclass import dataclass
+from ..fast_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ PAGES = sorted(
 )
 _BLOCK = re.compile(r"^( *)```(.*)\n((?s:.*?))^\1```", re.MULTILINE)
 _COMMAND = re.compile(r"^\s*(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?flexcapture (.*)$")
-_METRIC = re.compile(r"\bflexcapture_[a-z_]+[a-z]\b")
+_METRIC = re.compile(r"\bflexcapture_(?!schemas\b)[a-z_]+[a-z]\b")
 _PACKAGES = ("agents", "bridge", "cli", "console", "gateway", "infra", "pipeline")
 
 

@@ -1,4 +1,4 @@
-"""Hypothesis strategies for whatever an Avro schema of ours can hold, as plain values."""
+"""Plain values of our Avro schemas: Hypothesis strategies for all, and one of each."""
 
 import json
 from typing import Any
@@ -43,3 +43,28 @@ def _of(schema: Any, named: dict[str, Any]) -> st.SearchStrategy[Any]:
             return st.dictionaries(TEXT, _of(schema["values"], named), max_size=3)
         case inner:
             return _of(inner, named)
+
+
+def filled(name: str, version: int | None = None) -> Any:
+    """A plain value of the record `name`, with something in every part of it."""
+    return _filled(json.loads(schema_text(name, version)), {})
+
+
+def _filled(schema: Any, named: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return _filled(schema[-1], named)
+    kind = schema if isinstance(schema, str) else schema["type"]
+    if kind in ("record", "enum"):
+        named[f"flexcapture.{schema['name']}"] = named[schema["name"]] = schema
+    match kind:
+        case "record":
+            return {field["name"]: _filled(field["type"], named) for field in schema["fields"]}
+        case "array":
+            return [_filled(schema["items"], named)]
+        case "map":
+            return {"k": _filled(schema["values"], named)}
+        case "enum":
+            return schema["symbols"][0]
+        case _ if kind in named:
+            return _filled(named[kind], named)
+    return {"long": 1_700_000_000_123, "int": 7, "boolean": True, "bytes": b"b"}.get(kind, "text")

@@ -22,6 +22,7 @@ from schemas import codec, topics
 from schemas.codec import SCHEMA_IDS, encode, schema_text, versions
 from schemas.registry.app import app
 from schemas.topics import Topic
+from tests.schemas.avro_values import filled
 
 RECORDS = [(topic, name) for topic in topics.ALL for name in topic.records]
 IN_UNIONS = [(topic, name) for topic, name in RECORDS if len(topic.records) > 1]
@@ -70,28 +71,7 @@ def client(url: str) -> Iterator[SchemaRegistryClient]:
 
 def _written(name: str) -> bytes:
     """A record in the bytes that are on its topic."""
-    return encode(codec._FROM_PLAIN[name](_plain(json.loads(schema_text(name)), {})))
-
-
-def _plain(schema: Any, named: dict[str, Any]) -> Any:
-    """A value of a schema, with something in every part of it."""
-    if isinstance(schema, list):
-        return _plain(schema[-1], named)
-    kind = schema if isinstance(schema, str) else schema["type"]
-    if kind in ("record", "enum"):
-        named[f"flexcapture.{schema['name']}"] = named[schema["name"]] = schema
-    match kind:
-        case "record":
-            return {field["name"]: _plain(field["type"], named) for field in schema["fields"]}
-        case "array":
-            return [_plain(schema["items"], named)]
-        case "map":
-            return {"k": _plain(schema["values"], named)}
-        case "enum":
-            return schema["symbols"][0]
-        case _ if kind in named:
-            return _plain(named[kind], named)
-    return {"long": 1_700_000_000_123, "int": 7, "boolean": True, "bytes": b"b"}.get(kind, "text")
+    return encode(codec._FROM_PLAIN[name](filled(name)))
 
 
 @pytest.mark.parametrize(("topic", "name"), RECORDS)
@@ -168,7 +148,7 @@ def test_a_deserializer_may_read_into_a_union(
 def test_earlier_records_are_read_into_the_union(client: SchemaRegistryClient) -> None:
     """A record of an earlier version of a type in a union becomes one of the current version."""
     context = SerializationContext("p.media", MessageField.VALUE)
-    fields = _plain(json.loads(schema_text("MediaStreamOpened", 1)), {})
+    fields = filled("MediaStreamOpened", 1)
     subject = {"subject.name.strategy": topic_record_subject_name_strategy}
     schema = schema_text("MediaStreamOpened", 1)
     written = AvroSerializer(client, schema, conf=subject)(fields, context)

@@ -151,6 +151,13 @@ CLOCK = Topic(
     partitions=3,
     retention_ms=_DAY_MS,
 )
+TWILIO_PERMITS = Topic(
+    "twilio.permits",
+    "none: it has no records, and its partitions are permits for requests",
+    (),
+    partitions=16,
+    retention_ms=_DAY_MS,
+)
 POLICY = Topic(
     "policy",
     "version, with -part from the second part on; held-back: and instance; accepted: and hash",
@@ -189,6 +196,7 @@ ALL = (
     CONTACTS,
     TICKS,
     CLOCK,
+    TWILIO_PERMITS,
     POLICY,
     BRIDGE_CHECKPOINTS,
     RECORDER_CHECKPOINTS,

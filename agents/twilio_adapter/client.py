@@ -16,10 +16,11 @@ from twilio.rest import Client
 
 from agents.twilio_adapter.answers import sid_of, text_of, unix_seconds
 from agents.twilio_adapter.metrics import REQUEST_SECONDS, REQUESTS, REQUESTS_IN_FLIGHT
-from pipeline.runtime.twilio_http import API, TwilioError, TwilioHttpClient, checked
+from pipeline.runtime.twilio_http import TwilioError, TwilioHttpClient, checked
 from pipeline.streams.marks import FetchedCall, Participant
 from pipeline.twilio.sids import SidKind
 from pipeline.twilio.tickets import NONCE_BYTES, issued, url_with
+from pipeline.twilio.urls import API
 
 REQUEST_TIMEOUT_S = 5.0
 OVERDUE_S = 2.0

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from cli.twilio.api import EVENTS, AdminApi
+from cli.twilio.api import AdminApi
 from pipeline.twilio.event_streams import (
     KINESIS,
     EventSink,
@@ -13,6 +13,7 @@ from pipeline.twilio.event_streams import (
     subscription_of,
     types_form,
 )
+from pipeline.twilio.urls import EVENTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,7 @@ class Settings(BaseSettings):
         pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:[A-Za-z0-9/+=,.@_-]+$",
     )
     twilio_concurrency: int = Field(32, ge=1, le=1000)
+    twilio_history_concurrency: int = Field(4, ge=1, le=16)
 
     gateway_listen: Listen | None = None
     gateway_public_url: Annotated[str, AfterValidator(checked_gateway_url)] | None = None

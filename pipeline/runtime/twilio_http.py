@@ -1,25 +1,19 @@
-"""HTTP under Twilio's client library, for all of Twilio's REST APIs.
-
-With a base URL, requests to every API are sent there: paths of `api.twilio.com` unchanged, those of
-another host after the first label of its name (`https://events.twilio.com/v1/Sinks` becomes
-`BASE/events/v1/Sinks`). Without one they are sent to hosts below `twilio.com` only, so that no link
-in an answer can lead the credentials elsewhere.
-"""
+"""HTTP under Twilio's client library, for all of Twilio's REST APIs. `pipeline/twilio/urls.py` says
+where requests are sent."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from aiohttp import BasicAuth, ClientSession, ClientTimeout, TCPConnector
 from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 
 from pipeline.lenient_json import Unreadable, loads
+from pipeline.twilio.urls import moved
 
 log = logging.getLogger(__name__)
 
-API = "https://api.twilio.com"
 CONNECT_TIMEOUT_S = 2.0
 KEPT_OPEN_S = 45.0
 """How long an idle connection is kept for the next request: a new one costs two or three round
@@ -84,26 +78,6 @@ class TwilioHttpClient(AsyncHttpClient):  # type: ignore[misc]
     async def close(self) -> None:
         """Close the connections."""
         await self._session.close()
-
-
-def moved(url: str, base_url: str | None) -> str:
-    """Return the URL to send a request to. `url`: Twilio's, or one that is below the base URL
-    already. Without a base URL, raises `ValueError` for a URL on any host that is not Twilio's."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    is_twilio = parts.scheme == "https" and host.endswith(".twilio.com") and "@" not in parts.netloc
-    if base_url is None:
-        if not is_twilio:
-            raise ValueError(f"{url!r} is not a URL of Twilio")
-        return url
-    base = urlsplit(base_url)
-    root, path = base.path.rstrip("/"), parts.path
-    label = host.partition(".")[0] if is_twilio else "api"
-    if label != "api":
-        path = f"{root}/{label}{path}"
-    elif not path.startswith(root + "/"):  # a relative `next_page_uri` may have it already
-        path = root + path
-    return urlunsplit((base.scheme, base.netloc, path, parts.query, ""))
 
 
 def _fields(values: Values | None) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from cli.twilio.api import LARGEST_PAGE, MONITOR, TASKROUTER, AdminApi
+from cli.twilio.api import AdminApi
 from cli.twilio.doctor.asking import fetched
 from cli.twilio.doctor.facts import AccountFacts, Alert, ListedWorker
 from cli.twilio.doctor.results import CheckTrouble
@@ -15,7 +15,9 @@ from pipeline.calls.identities import words_of_worker
 from pipeline.runtime.log_clock import machine_clock
 from pipeline.runtime.settings import Settings
 from pipeline.times import utc
+from pipeline.twilio.paging import LARGEST_PAGE
 from pipeline.twilio.sids import SidKind, valid_sid
+from pipeline.twilio.urls import MONITOR, TASKROUTER
 
 ALERTS_MS = 24 * 60 * 60 * 1000
 ATTEMPTS = 3
@@ -79,7 +81,7 @@ async def _alerts(api: AdminApi) -> list[Alert]:
     period = {"StartDate": _iso(end - ALERTS_MS), "EndDate": _iso(end + 60_000)}
     found: dict[str, Alert] = {}
     for level in _LEVELS:
-        query = {"LogLevel": level, "PageSize": LARGEST_PAGE, **period}
+        query = {"LogLevel": level, "PageSize": str(LARGEST_PAGE), **period}
         for row in await api.rows(f"{MONITOR}/Alerts", "alerts", query):
             alert = alert_of(row)
             found[alert.sid] = alert
@@ -108,7 +110,7 @@ async def _workers(api: AdminApi, workspace_sid: str | None) -> list[ListedWorke
     found: list[ListedWorker] = []
     for each in workspaces:
         url = f"{TASKROUTER}/Workspaces/{each}/Workers"
-        rows = await api.rows(url, "workers", {"PageSize": LARGEST_PAGE})
+        rows = await api.rows(url, "workers", {"PageSize": str(LARGEST_PAGE)})
         found += [worker for row in rows if (worker := worker_of(row)) is not None]
     return found
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import stamina
 import structlog
 
-from cli.twilio.api import account_of
 from cli.twilio.doctor.asking import fetched
 from cli.twilio.doctor.asking_account import account_facts
 from cli.twilio.doctor.asking_gateway import gateway_facts
@@ -24,6 +23,7 @@ from cli.twilio.target import Target
 from pipeline.runtime.log_clock import machine_clock
 from pipeline.runtime.secret_settings import SECRETS
 from pipeline.runtime.settings import Settings, SettingsError
+from pipeline.runtime.twilio_rest import account_of
 
 OK, FAILED = 0, 1
 ALL_S = 60.0

@@ -9,7 +9,7 @@ import stamina
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bridge.unavailable import KinesisUnavailable
-from cli.twilio.api import AdminApi, account_of
+from cli.twilio.api import AdminApi
 from cli.twilio.kinesis import KinesisAccess, SinkTestReader, described, in_thread
 from cli.twilio.setup import aws
 from cli.twilio.setup.aws_side import (
@@ -25,6 +25,7 @@ from cli.twilio.sinks import SinkRequests
 from cli.twilio.target import Target
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.twilio_http import TwilioError
+from pipeline.runtime.twilio_rest import account_of
 from pipeline.twilio.event_streams import EventSink
 
 OK, FAILED = 0, 1

@@ -27,6 +27,7 @@ from cli.twilio.setup.steps import SetupFailed, Steps, existing_sink, tear_down
 from cli.twilio.sinks import SinkRequests
 from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.event_streams import WANTED_TYPES, description_of
+from pipeline.twilio.urls import EVENTS
 from simulator.event_streams import EventStreams
 from simulator.faults import Stumble
 from simulator.script import Json
@@ -220,7 +221,7 @@ async def test_the_double_is_strict(path: str, form: dict[str, str | list[str]])
     """It refuses incomplete and wrong requests, as Twilio does."""
     async with account() as rest, api_of(rest) as api:
         with pytest.raises(TwilioError, match=r"40[04] 20"):
-            await api.post(f"{administrative_api.EVENTS}/{path}", form)
+            await api.post(f"{EVENTS}/{path}", form)
 
 
 async def test_the_double_wants_an_active_sink_and_known_types() -> None:
@@ -252,7 +253,7 @@ async def test_lists_of_several_pages_are_read_whole() -> None:
     async with account() as rest, api_of(rest) as api:
         for _ in range(7):
             _planted(rest.administration.streams, "d", SINK)
-        url = f"{administrative_api.EVENTS}/Sinks"
+        url = f"{EVENTS}/Sinks"
         assert 7 == len(await api.rows(url, "sinks", {"PageSize": "3"}))
 
 

@@ -1,41 +1,37 @@
-"""Requests are sent to Twilio's hosts only, or to the configured base URL."""
+"""Twilio's answers, and errors in them."""
 
 import pytest
+from twilio.http.response import Response
 
-from pipeline.runtime.twilio_http import moved
-
-BASE = "http://127.0.0.1:80"
-
-
-@pytest.mark.parametrize(
-    ("url", "base", "sent_to"),
-    [
-        ("https://api.twilio.com/2010-04-01/A.json", BASE, BASE + "/2010-04-01/A.json"),
-        ("https://events.twilio.com/v1/Sinks?a=b", BASE, BASE + "/events/v1/Sinks?a=b"),
-        ("https://taskrouter.twilio.com/v1/W", BASE + "/x", BASE + "/x/taskrouter/v1/W"),
-        (BASE + "/x/taskrouter/v1/W?Page=1", BASE + "/x", BASE + "/x/taskrouter/v1/W?Page=1"),
-        (BASE + "/events/v1/Sinks?Page=1", BASE, BASE + "/events/v1/Sinks?Page=1"),
-        ("https://api.twilio.com/x/2010-04-01/A", BASE + "/x", BASE + "/x/2010-04-01/A"),
-        ("https://evil.example/events/v1/Sinks", BASE, BASE + "/events/v1/Sinks"),
-        ("https://events.twilio.com/v1/Sinks", None, "https://events.twilio.com/v1/Sinks"),
-    ],
-)
-def test_hosts_are_mapped(url: str, base: str | None, sent_to: str) -> None:
-    """The first label of the host becomes a part of the path, except `api`."""
-    assert sent_to == moved(url, base)
+from pipeline.runtime.twilio_http import TwilioError, checked
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("text", "answer"), [('{"sid": "CA1"}', {"sid": "CA1"}), ("", {}), ("[1]", {}), ("<html>", {})]
+)
+def test_a_success_without_an_object_is_an_empty_answer(text: str, answer: dict[str, str]) -> None:
+    """A deletion has no body, and a proxy may answer with a page."""
+    assert answer == checked(Response(200, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "headers", "code", "message", "retry_after"),
     [
-        "https://evil.example/v1/Sinks",
-        "http://events.twilio.com/v1/Sinks",
-        "https://events.twilio.com@evil.example/v1",
-        "https://eviltwilio.com/v1",
-        "https://u:p@events.twilio.com/v1",
+        ('{"code": 20429, "message": "Too Many"}', {"Retry-After": "3"}, 20429, "Too Many", 3.0),
+        ('{"code": true, "message": 7}', {"Retry-After": "tomorrow"}, None, "no message", 0.0),
+        ("<html>", {}, None, "no message", 0.0),
     ],
 )
-def test_credentials_go_to_no_other_host(url: str) -> None:
-    """A link in an answer may name any host: the request is refused."""
-    with pytest.raises(ValueError, match="not a URL of Twilio"):
-        moved(url, None)
+def test_a_failure_is_an_error_with_twilios_code(
+    text: str, headers: dict[str, str], code: int | None, message: str, retry_after: float
+) -> None:
+    """What is no code or no message counts as absent."""
+    with pytest.raises(TwilioError) as raised:
+        checked(Response(429, text, headers))
+    error = raised.value
+    assert (429, code, message, retry_after) == (
+        error.status,
+        error.code,
+        error.message,
+        error.retry_after,
+    )

@@ -20,8 +20,8 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from schemas.codec import HEADER_BYTES, writer_schema
-from schemas.first_fields import FirstFields, first_fields
+from .codec import HEADER_BYTES, writer_schema
+from .first_fields import FirstFields, first_fields
 
 EventHeaders = list[tuple[str, bytes]]
 CONTENT_TYPE = "application/avro"

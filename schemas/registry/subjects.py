@@ -58,6 +58,8 @@ def subjects(topic_prefix: str) -> dict[str, Subject]:
     """Return the subjects by name. `topic_prefix`: of the topics."""
     found: dict[str, Subject] = {}
     for topic in ALL:
+        if not topic.records:  # the topic only has consumers, which share its partitions
+            continue
         name = f"{topic_prefix}{topic.name}"
         found |= {f"{name}-{NAMESPACE}.{record}": _of_record(record) for record in topic.records}
         found[f"{name}-value"] = _of_values(topic)

@@ -42,7 +42,7 @@ def test_each_topic_has_its_subjects(client: TestClient) -> None:
     for topic in topics.ALL:
         for name in topic.records:
             assert f"p.{topic.name}-flexcapture.{name}" in told
-        assert f"p.{topic.name}-value" in told
+        assert bool(topic.records) == (f"p.{topic.name}-value" in told)
     assert {f"flexcapture.{name}" for name in SCHEMA_IDS} < set(told)
     for subject in told:
         expected = [version.number for version in served_subjects("p.")[subject].versions]

@@ -28,6 +28,7 @@ CONTENT_TYPE = "application/avro"
 
 _ID_FIELDS: Mapping[str, tuple[str, ...]] = {
     "CtiEvent": ("event_id",),
+    "Call": ("task_sid", "revision"),
     "StartDuplicateStream": ("command_id",),
     "StopDuplicateStream": ("command_id",),
     "FindConference": ("command_id",),

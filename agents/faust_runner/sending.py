@@ -85,16 +85,19 @@ class Patient:
         """Queue a record, as `Sender.send` does."""
         if partition is None and key is not None:
             partition = partition_of(key, len(await self._producer.partitions_for(topic)))
-        offer: _Offer = partial(
-            self._offer, topic, value, key, partition, timestamp_ms=timestamp_ms, headers=headers
-        )
+        send = partial(self._producer.send, topic, value, key, partition, timestamp_ms, headers)
         place = topic, partition
+        offer: _Offer = send
         if place not in self._queues:
-            begun = begin(offer())
+            try:
+                begun = begin(send())
+            except KafkaTimeoutError:
+                begun = begin(self._offer(topic, send, send))
             if not isinstance(begun, Unfinished):
                 return begun
             self._begin_queue(place)
             offer = begun.finish
+        offer = partial(self._offer, topic, send, offer)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queues[place].append((offer, answer))
         return answer
@@ -117,16 +120,18 @@ class Patient:
             queue.popleft()
         del self._queues[place]
 
-    async def _offer(self, topic: str, *record: Any, **options: Any) -> asyncio.Future[Any]:
-        """Send a record once there is room. A time-out of `send` means that the producer did not
-        accept it."""
+    async def _offer(self, topic: str, send: _Offer, first: _Offer) -> asyncio.Future[Any]:
+        """Send a record once there is room. `first`: the first try, which may have begun already.
+        A time-out of `send` means that the producer did not accept the record."""
+        try:
+            return await first()
+        except KafkaTimeoutError:
+            log.warning("Kafka accepts no records; waiting", topic=topic)
         while True:
             try:
-                future: asyncio.Future[Any] = await self._producer.send(topic, *record, **options)
+                return await send()
             except KafkaTimeoutError:
                 log.warning("Kafka accepts no records; waiting", topic=topic)
-            else:
-                return future
 
     async def send_alone(
         self,

@@ -36,7 +36,13 @@ def names_in(reservation: Reservation) -> tuple[Named, ...]:
     if has_contradictions(facts):
         stated = {kind: _values(facts, name) for kind, name in _FACTS.items()}
         return tuple(n for kind, values in stated.items() for v in values for n in _named(kind, v))
-    return _plain_names(*(value(facts, name) for name in _FACTS.values()))
+    return _names_of(facts)
+
+
+def _names_of(facts: Mapping[str, Fact]) -> tuple[Named, ...]:
+    """The names in facts without contradictions."""
+    email, uri, name = facts.get("extension"), facts.get("contact_uri"), facts.get("worker_name")
+    return _plain_names(email and email.value, uri and uri.value, name and name.value)
 
 
 def list_words(reservation: Reservation) -> frozenset[str]:
@@ -46,8 +52,7 @@ def list_words(reservation: Reservation) -> frozenset[str]:
     worker, team = value(facts, "worker_sid"), value(facts, "team")
     if has_contradictions(facts):
         return _list_words(worker, names_in(reservation), _values(facts, "team"))
-    names = _plain_names(*(value(facts, name) for name in _FACTS.values()))
-    return _list_words(worker, names, () if team is None else (team,))
+    return _list_words(worker, _names_of(facts), () if team is None else (team,))
 
 
 def words_of_worker(worker_sid: str, friendly_name: str, attributes: object) -> frozenset[str]:

@@ -27,14 +27,10 @@ class Stamp:
         """Return a fact for each value that is there. `version`: None if the event has none. Such
         an event only adds: it comes before those with a version if the latest statement holds,
         and after them if the first one does, unless it is the first of its object (`is_first`)."""
-        last = NO_VERSION if version is None and not is_first else version or 0
+        number, event_id = version or 0, self.event_id[:_EVENT_ID_CHARACTERS]
+        last = NO_VERSION if version is None and not is_first else number
         return {
-            name: Fact(
-                value,
-                last if name in FIRST_HOLDS else version or 0,
-                self.at,
-                self.event_id[:_EVENT_ID_CHARACTERS],
-            )
+            name: Fact(value, last if name in FIRST_HOLDS else number, self.at, event_id)
             for name, value in values.items()
             if value is not None
         }

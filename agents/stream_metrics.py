@@ -103,7 +103,7 @@ class StreamMetrics:
                         UNDECIDABLE_CALLS.inc()
                 case MediaStreamChanged() as changed:
                     STREAM_RECORDS.labels("MediaStreamChanged", changed.state).inc()
-                    if changed.state == StreamState.FAILED and changed.reason == NEVER_REACHED:
+                    if changed.state == StreamState.FAILED and changed.reason == NEVER_REACHED.text:
                         FAILED_STARTS.labels("never-reached-gateway").inc()
                 case other:
                     STREAM_RECORDS.labels(type(other).__name__, "").inc()

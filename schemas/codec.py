@@ -29,22 +29,22 @@ SCHEMA_IDS: Mapping[str, int] = {
     "DeadLetter": 0x46430118,
     "Tick": 0x46430003,
     "RecordingPolicy": 0x46430060,
-    "Call": 0x46430061,
-    "StartDuplicateStream": 0x46430110,
-    "StopDuplicateStream": 0x46430007,
+    "Call": 0x46430168,
+    "StartDuplicateStream": 0x46430162,
+    "StopDuplicateStream": 0x46430163,
     "CommandAnswered": 0x46430130,
-    "RecordingDecided": 0x46430009,
-    "MediaStreamChanged": 0x4643000A,
+    "RecordingDecided": 0x46430160,
+    "MediaStreamChanged": 0x46430161,
     "MediaStreamOpened": 0x464300D0,
     "MediaBatch": 0x46430062,
     "MediaStreamClosed": 0x464300A0,
     "GatewayStarted": 0x4643000E,
     "RecordingStarted": 0x46430063,
-    "RecordingCompleted": 0x46430064,
+    "RecordingCompleted": 0x46430169,
     "Contact": 0x464300F1,
     "RecorderCheckpoint": 0x46430066,
-    "CallStreams": 0x46430140,
-    "ContactState": 0x464300F5,
+    "CallStreams": 0x46430167,
+    "ContactState": 0x4643016A,
     "BridgeCheckpoint": 0x46430040,
     "RecordingSegment": 0x46430052,
     "CallAlias": 0x46430134,
@@ -61,11 +61,11 @@ SCHEMA_IDS: Mapping[str, int] = {
     "ClockProbe": 0x464300D1,
     "Worker": 0x464300F2,
     "WorkerSeen": 0x464300F3,
-    "VerifyLeg": 0x46430133,
+    "VerifyLeg": 0x46430165,
     "LegContested": 0x46430135,
     "MediaStreamObserved": 0x46430120,
-    "FindConference": 0x4643011A,
-    "FetchLeg": 0x46430114,
+    "FindConference": 0x46430164,
+    "FetchLeg": 0x46430166,
     "LegFetched": 0x46430115,
     "DerivationProgress": 0x46430150,
 }
@@ -74,7 +74,7 @@ SCHEMA_IDS: Mapping[str, int] = {
 EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "DeadLetter": (0x46430002,),
     "RecordingPolicy": (0x46430004,),
-    "Call": (0x46430005, 0x4643001B),
+    "Call": (0x46430005, 0x4643001B, 0x46430061),
     "Contact": (0x46430011, 0x4643001C, 0x46430065),
     "RecorderCheckpoint": (0x46430012, 0x4643001F, 0x46430051, 0x46430053),
     "RecordingSegment": (0x46430016,),
@@ -82,17 +82,22 @@ EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "MediaBatch": (0x4643000C,),
     "MediaStreamClosed": (0x4643000D,),
     "RecordingStarted": (0x4643000F,),
-    "RecordingCompleted": (0x46430010,),
-    "ContactState": (0x46430014, 0x46430069),
-    "CallStreams": (0x46430013, 0x464300F4, 0x46430113, 0x46430119, 0x46430131),
-    "StartDuplicateStream": (0x46430006,),
-    "VerifyLeg": (0x464300F7, 0x46430111),
+    "RecordingCompleted": (0x46430010, 0x46430064),
+    "ContactState": (0x46430014, 0x46430069, 0x464300F5),
+    "CallStreams": (0x46430013, 0x464300F4, 0x46430113, 0x46430119, 0x46430131, 0x46430140),
+    "StartDuplicateStream": (0x46430006, 0x46430110),
+    "VerifyLeg": (0x464300F7, 0x46430111, 0x46430133),
     "CommandAnswered": (0x46430008, 0x46430112, 0x4643011B),
     "CallAliasState": (0x46430018, 0x464300F6, 0x46430132),
     "MediaStreamOpened": (0x4643000B,),
     "HandshakeRefused": (0x46430068,),
     "LegContested": (0x464300F8,),
     "CallAlias": (0x46430017,),
+    "RecordingDecided": (0x46430009,),
+    "MediaStreamChanged": (0x4643000A,),
+    "StopDuplicateStream": (0x46430007,),
+    "FindConference": (0x4643011A,),
+    "FetchLeg": (0x46430114,),
 }
 """The ids of a record type's earlier schemas (`avro/earlier/NAME.VERSION.avsc`, versions from 1).
 Records with these ids are read into the current schema; new fields get their defaults."""
@@ -139,6 +144,16 @@ def encode(record: Any) -> bytes:
 def decode(data: bytes | None) -> Any:
     """Return the record in `data`, an instance of a class of `records`. It may have been written
     with its own schema, or with the union of a topic. Raise `Undecodable`."""
+    name, schema_id, body = _begun(data)
+    try:
+        plain = fastavro.schemaless_reader(body, *_READ_BY[schema_id])
+        return _FROM_PLAIN[name](plain)
+    except Exception as error:  # with invalid bytes fastavro can raise any exception
+        raise Undecodable(f"not a {name}: {error!r}") from error
+
+
+def _begun(data: bytes | None) -> tuple[str, int, io.BytesIO]:
+    """Return the record type in `data`, the id of its schema, and the body from its fields on."""
     if data is None or len(data) < _HEADER.size:
         raise Undecodable("no wire format header")
     magic, schema_id = _HEADER.unpack_from(data)
@@ -151,11 +166,7 @@ def decode(data: bytes | None) -> Any:
     name = _NAMES.get(schema_id)
     if name is None:
         raise Undecodable(f"unknown schema id {schema_id:#010x}")
-    try:
-        plain = fastavro.schemaless_reader(body, *_READ_BY[schema_id])
-        return _FROM_PLAIN[name](plain)
-    except Exception as error:  # with invalid bytes fastavro can raise any exception
-        raise Undecodable(f"not a {name}: {error!r}") from error
+    return name, schema_id, body
 
 
 def _member(union_id: int, body: io.BytesIO) -> int:
@@ -180,16 +191,7 @@ def id_of(data: bytes) -> int | None:
 def decode_as_written(data: bytes) -> tuple[str, dict[str, Any]]:
     """Return the record's type and its fields as the schema has them that it was written with:
     maps, lists and numbers, times in ms. Raise `Undecodable`. For readers of many versions."""
-    schema_id = id_of(data)
-    if schema_id is None:
-        raise Undecodable("no wire format header")
-    body = io.BytesIO(data)
-    body.seek(_HEADER.size)
-    if schema_id in _UNION_MEMBERS:
-        schema_id = _member(schema_id, body)
-    name = _NAMES.get(schema_id)
-    if name is None:
-        raise Undecodable(f"unknown schema id {schema_id:#010x}")
+    name, schema_id, body = _begun(data)
     try:
         plain = fastavro.schemaless_reader(body, _READ_BY[schema_id][0], None)
     except Exception as error:  # with invalid bytes fastavro can raise any exception

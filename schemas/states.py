@@ -51,6 +51,52 @@ class StreamPhase(StrEnum):
     QUIET = "quiet"
 
 
+class ReasonCode(StrEnum):
+    """The reason of a decision, a command or a state of a media stream. docs/topics.md lists them
+    all. A code keeps its meaning; new ones may come."""
+
+    MONITORED_AGENT_ACTIVE = "monitored-agent-active"
+    TRANSFER_UNDER_WAY = "transfer-under-way"
+    LAST_MONITORED_AGENT_LEFT = "last-monitored-agent-left"
+    AGENT_LEG_GONE = "agent-leg-gone"
+    AGENT_OFF_LIST = "agent-off-list"
+    QUEUE_EXCLUDED = "queue-excluded"
+    NO_MONITORED_AGENT = "no-monitored-agent"
+    INTERNAL_CALL = "internal-call"
+    DIRECTION_NOT_RECORDED = "direction-not-recorded"
+    DIRECTION_UNKNOWN = "direction-unknown"
+    NOT_VOICE = "not-voice"
+    CALL_ENDED = "call-ended"
+    NO_END = "no-end-within-24-hours"
+
+    CALL_UNKNOWN = "call-unknown"
+    CALL_LONG_OVER = "call-long-over"
+    ONE_STREAM_TOO_MANY = "one-stream-too-many"
+    LEG_OF_ANOTHER_CALL = "leg-of-another-call"
+    LEG_MOVED = "leg-moved-to-another-call"
+    LEG_OF_AGENT = "leg-of-agent"
+    TWILIO_ENDED = "twilio-ended"
+    SOCKET_DROPPED = "socket-dropped"
+    GATEWAY_STOPPED = "gateway-stopped"
+    PROTOCOL_ERROR = "protocol-error"
+    NO_MEDIA = "no-media"
+    NOT_TO_BE_RECORDED = "not-to-be-recorded"
+    GATEWAY_ENDED = "gateway-ended"
+    GATEWAY_REPLACED = "gateway-replaced"
+    GATEWAY_STALE = "gateway-stale"
+    GATEWAY_SILENT = "gateway-silent"
+    TWILIO_REPORTED_STOP = "twilio-reported-stop"
+    TWILIO_REPORTED_ERROR = "twilio-reported-error"
+    NEVER_REACHED_GATEWAY = "never-reached-gateway"
+    LEG_NOT_IN_PROGRESS = "leg-not-in-progress"
+    NO_CONFERENCE = "no-conference"
+    TWILIO_REFUSED = "twilio-refused"
+
+    LEG_UNKNOWN = "leg-unknown"
+    LEG_UNCONFIRMED = "leg-unconfirmed"
+    LEG_UNIDENTIFIED = "leg-unidentified"
+
+
 class RecordingState(StrEnum):
     """The state of a contact's recording."""
 

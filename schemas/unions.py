@@ -33,6 +33,16 @@ UNION_VERSIONS: Mapping[str, tuple[UnionVersion, ...]] = {
                 "FetchLeg": 1,
             },
         ),
+        UnionVersion(
+            0x4643F020,
+            {
+                "StartDuplicateStream": 3,
+                "StopDuplicateStream": 2,
+                "FindConference": 2,
+                "VerifyLeg": 4,
+                "FetchLeg": 2,
+            },
+        ),
     ),
     "stream.events": (
         UnionVersion(
@@ -41,6 +51,20 @@ UNION_VERSIONS: Mapping[str, tuple[UnionVersion, ...]] = {
                 "CommandAnswered": 4,
                 "RecordingDecided": 1,
                 "MediaStreamChanged": 1,
+                "MediaStreamOpened": 2,
+                "MediaStreamClosed": 2,
+                "HandshakeRefused": 2,
+                "MediaStreamObserved": 1,
+                "GatewayStarted": 1,
+                "GatewayAlive": 1,
+            },
+        ),
+        UnionVersion(
+            0x4643F021,
+            {
+                "CommandAnswered": 4,
+                "RecordingDecided": 2,
+                "MediaStreamChanged": 2,
                 "MediaStreamOpened": 2,
                 "MediaStreamClosed": 2,
                 "HandshakeRefused": 2,
@@ -62,8 +86,22 @@ UNION_VERSIONS: Mapping[str, tuple[UnionVersion, ...]] = {
                 "RecordingDecided": 1,
             },
         ),
+        UnionVersion(
+            0x4643F022,
+            {
+                "MediaStreamOpened": 2,
+                "MediaBatch": 2,
+                "MediaDropped": 1,
+                "MediaStreamClosed": 2,
+                "GatewayStarted": 1,
+                "RecordingDecided": 2,
+            },
+        ),
     ),
-    "recordings": (UnionVersion(0x4643F005, {"RecordingStarted": 2, "RecordingCompleted": 2}),),
+    "recordings": (
+        UnionVersion(0x4643F005, {"RecordingStarted": 2, "RecordingCompleted": 2}),
+        UnionVersion(0x4643F023, {"RecordingStarted": 2, "RecordingCompleted": 3}),
+    ),
     "policy": (
         UnionVersion(0x4643F006, {"RecordingPolicy": 2, "PolicyHeldBack": 1, "PolicyAccepted": 1}),
     ),

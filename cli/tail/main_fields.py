@@ -16,7 +16,10 @@ MAIN_FIELDS: Mapping[str, tuple[str, ...]] = {
     "CallAlias": ("task_sid",),
     "WorkerSeen": ("task_sid", "identities"),
     "Worker": ("identities",),
-    "Call": ("revision", "state", "direction", "connections", "legs", "cause_type"),
+    "Call": (
+        "revision", "state", "direction", "customer", "queue", "agents", "connections", "legs",
+        "cause_type",
+    ),
     "StartDuplicateStream": _COMMAND,
     "StopDuplicateStream": ("stream_sid", *_COMMAND),
     "FindConference": ("generation", "expires_at"),

@@ -134,6 +134,11 @@ def _merged(a: Call, b: Call, cause: Call, revision: int, arrival: int) -> Call:
         connections=a.connections,
         media_streams=bounded(a.media_streams, streams),
         more_offers=more_offers,
+        queue=a.queue,
+        customer=a.customer,
+        agents=a.agents,
+        started_at=a.started_at,
+        ended_at=a.ended_at,
     )
 
 

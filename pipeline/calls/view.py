@@ -9,6 +9,7 @@ task is done. A sweep's end counts, as a definitive one, if there is no other.
 """
 
 from collections.abc import Iterable
+from operator import itemgetter
 
 from pipeline.calls.channels import is_voice
 from pipeline.calls.legs import Legs, customer_leg, legs_of
@@ -126,7 +127,20 @@ def derived(call: Call) -> Call:
         connections=seen.connections,
         media_streams=call.media_streams,
         more_offers=call.more_offers,
+        queue=seen.queue,
+        customer=seen.customer,
+        agents=_agents(seen.sessions),
+        started_at=seen.started_at,
+        ended_at=seen.ended_at,
     )
+
+
+def _agents(sessions: tuple[CallSession, ...]) -> tuple[str, ...]:
+    """Return the extensions of the agents who accepted, in the order of accepting, each once."""
+    found = [(s.started_at, s.extension) for s in sessions if s.started_at is not None]
+    if len(found) > 1:
+        found.sort(key=itemgetter(0))
+    return tuple(dict.fromkeys([extension for _, extension in found if extension is not None]))
 
 
 def _definitive_end(call: Call, legs: Legs) -> int | None:

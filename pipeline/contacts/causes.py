@@ -40,11 +40,11 @@ _BY_CLOSE_REASON = {
     "gateway-gone": GATEWAY_DIED,
 }
 _BY_CHANGE = {
-    NEVER_REACHED: NEVER_REACHED_GATEWAY,
-    REPLACED: GATEWAY_DIED,
-    SILENT: GATEWAY_CUT_OFF,
-    STALE: GATEWAY_DIED,
-    **{text: _BY_CLOSE_REASON[name] for name, text in ENDS.items() if name in _BY_CLOSE_REASON},
+    NEVER_REACHED.text: NEVER_REACHED_GATEWAY,
+    REPLACED.text: GATEWAY_DIED,
+    SILENT.text: GATEWAY_CUT_OFF,
+    STALE.text: GATEWAY_DIED,
+    **{why.text: _BY_CLOSE_REASON[n] for n, why in ENDS.items() if n in _BY_CLOSE_REASON},
 }
 
 

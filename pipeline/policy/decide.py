@@ -17,13 +17,14 @@ An agent is monitored if the list names the agent and the queue is not excluded.
 counts: the result depends on the call's summary, the versions of the list and `now`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipeline.calls.sessions import CallSession
 from pipeline.calls.view import TRANSFER_ENDS, CallView
 from pipeline.policy.monitored_list import PolicyHistory, is_excluded
 from schemas.records import RecordingPolicy, Transfer
-from schemas.states import CallState, Direction
+from schemas.states import CallState, Direction, ReasonCode
 
 BRIDGE_MS = 1_000
 """How long after the last monitored worker left a transfer may still be taking shape."""
@@ -45,8 +46,28 @@ NO_DIRECTION = "no-direction"
 NONE_MONITORED = "no monitored agent"
 LAST_LEFT = "last monitored agent left"
 
+NO_END = "no end within 24 hours"
+
 NOBODY_MONITORED = frozenset({"none", "absent", "off-list", "ended"})
 """Kinds of reasons that all mean, if nothing was recorded, that no monitored agent was there."""
+
+_CODES: Mapping[str, ReasonCode] = {
+    "monitored": ReasonCode.MONITORED_AGENT_ACTIVE,
+    "bridging": ReasonCode.TRANSFER_UNDER_WAY,
+    "ended": ReasonCode.CALL_ENDED,
+    "excluded": ReasonCode.QUEUE_EXCLUDED,
+    "off-list": ReasonCode.AGENT_OFF_LIST,
+    "none": ReasonCode.NO_MONITORED_AGENT,
+    "direction": ReasonCode.DIRECTION_NOT_RECORDED,
+    "absent": ReasonCode.AGENT_LEG_GONE,
+    "internal": ReasonCode.INTERNAL_CALL,
+    NO_DIRECTION: ReasonCode.DIRECTION_UNKNOWN,
+    "unknown": ReasonCode.NOT_VOICE,
+}
+"""By kind."""
+
+_Why = tuple[str, str, CallSession | None]
+"""Kind and text of a reason, and the session that it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +79,7 @@ class Decision:
     `reason` says it to a person.
     `begins` False: a running recording continues, but none begins (a transfer to another monitored
     worker is under way, and no worker is on the call yet).
+    `reservation_sid`: the reservation of the agent whom the reason is about; None: of none.
     `settled` False: it is too early to publish "not recorded"; `over`: the call is over, and its
     last published decision stays.
     """
@@ -69,6 +91,7 @@ class Decision:
     settled: bool = True
     begins: bool = True
     over: bool = False
+    reservation_sid: str | None = None
 
 
 def decide(
@@ -78,7 +101,7 @@ def decide(
     since which no worker is known to be on the call, if so. Deadlines count from it, because events
     may be late."""
     policy = history.at(now)
-    kind, reason = (
+    kind, reason, session = (
         _never(view, policy)
         or _by_workers(view, history, now, alone_since or 0)
         or _nobody(view, history, now)
@@ -91,6 +114,7 @@ def decide(
         policy_version=policy.version,
         settled=_is_settled(view, history, now, kind),
         over=view.state == CallState.ENDED,
+        reservation_sid=None if session is None else session.reservation_sid,
     )
 
 
@@ -102,6 +126,29 @@ def published(decision: Decision, last: str | None) -> tuple[str, str]:
     if last in (RECORD, STOP):
         return STOP, f"stopped: {_stopped(decision)}"
     return DO_NOT_RECORD, f"not recorded: {_not_recorded(decision)}"
+
+
+def reason_code(decision: Decision, told: str | None = None) -> ReasonCode:
+    """Return the code of the decision's reason, as it is published as `told`; None: it is not
+    published."""
+    if told == DO_NOT_RECORD and decision.kind in NOBODY_MONITORED:
+        return ReasonCode.NO_MONITORED_AGENT
+    if told == STOP and decision.reason == NONE_MONITORED:
+        return ReasonCode.LAST_MONITORED_AGENT_LEFT
+    return ReasonCode.NO_END if decision.reason == NO_END else _CODES[decision.kind]
+
+
+def reservation_of(decision: Decision, view: CallView) -> str | None:
+    """Return the reservation of the agent whom the decision's reason is about. If it is about none,
+    that of the first of the agents on the call, or of the last who left; None: no agent accepted.
+    """
+    if decision.reservation_sid is not None:
+        return decision.reservation_sid
+    accepted = [s for s in view.sessions if s.started_at is not None]
+    if on_call := [s for s in accepted if s.is_open]:
+        return min(on_call, key=_started).reservation_sid
+    last = max(accepted, key=lambda s: s.ended_at or 0, default=None)
+    return None if last is None else last.reservation_sid
 
 
 def is_news(decision: Decision, last: str | None, last_kind: str) -> bool:
@@ -125,56 +172,57 @@ def _not_recorded(decision: Decision) -> str:
     return NONE_MONITORED if decision.kind in NOBODY_MONITORED else decision.reason
 
 
-def _never(view: CallView, policy: RecordingPolicy) -> tuple[str, str] | None:
+def _never(view: CallView, policy: RecordingPolicy) -> _Why | None:
     """Return the reason why the call is not recorded, whatever its workers are; None: there is
     none."""
     if view.state == CallState.IGNORED:
-        return "unknown", "not a voice call"
+        return "unknown", "not a voice call", None
     if view.direction is None:
-        return NO_DIRECTION, "direction not known"
+        return NO_DIRECTION, "direction not known", None
     if view.direction == Direction.INTERNAL:
-        return "internal", "internal call"
+        return "internal", "internal call", None
     if view.direction == Direction.INBOUND and not policy.record_inbound:
-        return "direction", "inbound calls are not recorded"
+        return "direction", "inbound calls are not recorded", None
     if view.direction == Direction.OUTBOUND and not policy.record_outbound:
-        return "direction", "outbound calls are not recorded"
+        return "direction", "outbound calls are not recorded", None
     if view.definitive_end is not None:
-        return "ended", "no end within 24 hours" if view.swept else "call ended"
+        return "ended", NO_END if view.swept else "call ended", None
     return None
 
 
-def _by_workers(
-    view: CallView, history: PolicyHistory, now: int, alone_since: int
-) -> tuple[str, str] | None:
+def _by_workers(view: CallView, history: PolicyHistory, now: int, alone_since: int) -> _Why | None:
     """Return the reason, from the workers, to record the call; None: there is none."""
     active = [s for s in view.sessions if s.is_open]
     if monitored := [s for s in active if history.is_monitored(s, now)]:
         first = min(monitored, key=_started)
-        return "monitored", f"monitored agent {first.extension or 'unknown'} is active"
+        return "monitored", f"monitored agent {first.extension or 'unknown'} is active", first
     if active or view.state == CallState.ENDED:
         return None
     bridge = _bridging(view, history, now, alone_since)
-    return None if bridge is None else ("bridging", bridge)
+    return None if bridge is None else ("bridging", *bridge)
 
 
-def _nobody(view: CallView, history: PolicyHistory, now: int) -> tuple[str, str]:
+def _nobody(view: CallView, history: PolicyHistory, now: int) -> _Why:
     """Return the reason why no worker on the call is monitored."""
     policy = history.at(now)
     active = [s for s in view.sessions if s.is_open]
     for session in active:
         if history.is_listed(session, now) and is_excluded(policy, session.queue):
-            return "excluded", f"queue {session.queue} is excluded"
+            return "excluded", f"queue {session.queue} is excluded", session
     for session in active:
         if history.monitored_between(session, _started(session), now):
-            return "off-list", "no longer on the list"
+            return "off-list", "no longer on the list", session
     for session in view.sessions:
         if session.is_absent and history.is_monitored(session, now):
             who = session.extension or "unknown"
-            return "absent", f"{LAST_LEFT}: the leg of {who} is gone, the reservation is open"
-    return "none", NONE_MONITORED
+            told = f"{LAST_LEFT}: the leg of {who} is gone, the reservation is open"
+            return "absent", told, session
+    return "none", NONE_MONITORED, None
 
 
-def _bridging(view: CallView, history: PolicyHistory, now: int, alone_since: int) -> str | None:
+def _bridging(
+    view: CallView, history: PolicyHistory, now: int, alone_since: int
+) -> tuple[str, CallSession | None] | None:
     """Return the reason to continue the recording while no worker is on the call; None: it
     stops."""
     left = _last_left(view, history, now)
@@ -185,9 +233,9 @@ def _bridging(view: CallView, history: PolicyHistory, now: int, alone_since: int
         s for s in pending if history.is_monitored(s, now) and s.created_at <= left + BRIDGE_MS
     ]
     if awaited:
-        return f"monitored agent {awaited[0].extension or 'unknown'} is being called"
+        return f"monitored agent {awaited[0].extension or 'unknown'} is being called", awaited[0]
     if now < max(left, alone_since) + BRIDGE_MS and not pending and _unassigned(view, left):
-        return "transfer under way"
+        return "transfer under way", None
     return None
 
 

@@ -63,7 +63,8 @@ class RecordingEnded:
     are `spans`, call `pipeline.recordings.withholding.without_withheld` first. Then write audio and
     manifest, announce the recording, publish `checkpoint`, and drop the segments, in this order.
 
-    `origin`: the timestamp of sample 0 (ms of media time).
+    `origin`: the timestamp of sample 0 (ms of media time). `frames_at`: when the gateway received
+    the first and the last frame (ms, its clock); None: there is none.
     """
 
     recording: Recording
@@ -82,6 +83,7 @@ class RecordingEnded:
     origin: int = 0
     spans: tuple[WithheldSpan, ...] = ()
     withheld: Withheld = NOTHING_WITHHELD
+    frames_at: tuple[int | None, int | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)

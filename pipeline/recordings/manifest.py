@@ -61,6 +61,8 @@ def completed(ended: RecordingEnded, audio_bytes: int, audio_sha256: str) -> Rec
         withheld=ended.withheld.total,
         withheld_ms=ended.withheld.ms,
         silent_ms=_silent_ms(ended),
+        first_frame_at=ended.frames_at[0],
+        last_frame_at=ended.frames_at[1],
     )
 
 

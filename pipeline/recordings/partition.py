@@ -26,6 +26,7 @@ from pipeline.recordings.effects import (
 )
 from pipeline.recordings.keys import recording_of
 from pipeline.recordings.memory import Checkpoint, Memory
+from pipeline.recordings.received_at import frames_received_at
 from pipeline.recordings.recording import Recording
 from pipeline.recordings.sources import (
     GATEWAY_DIED,
@@ -54,8 +55,8 @@ from schemas.records import (
 )
 
 FAR_BEHIND = 50_000
-"""After this many records, a recording gets a new checkpoint even if it receives nothing, so that
-resuming it never reads more records than these."""
+"""After this many records, a recording that receives nothing gets a new checkpoint too: resuming it
+never reads more records."""
 
 
 class PartitionFold:
@@ -269,6 +270,7 @@ class PartitionFold:
         del self._open[source]
         self._dirty.pop(source, None)
         self._memory.complete.add(checkpoint)
+        tracks, points = assembler.tracks(), assembler.received_at
         return RecordingEnded(
             recording=recording,
             ended_at=reported.at if reported else assembler.last_at,
@@ -276,7 +278,7 @@ class PartitionFold:
             detail=closed.detail,
             last_offset=offset,
             samples=assembler.samples,
-            tracks=assembler.tracks(),
+            tracks=tracks,
             batches=assembler.batches.up_to(reported.batches if reported else 0),
             reported=reported,
             stored=stored,
@@ -284,7 +286,8 @@ class PartitionFold:
             checkpoint=checkpoint,
             at_end=at_end(assembler, closed),
             origin=max(0, assembler.origin),
-            spans=spans_of(periods(decisions), assembler.received_at, assembler.samples),
+            spans=spans_of(periods(decisions), points, assembler.samples),
+            frames_at=frames_received_at(tracks, points, recording.started_at),
         )
 
     def _of_stream(self, record: OfStream) -> list[Recording]:

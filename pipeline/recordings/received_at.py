@@ -6,10 +6,11 @@ audio. A point is added when they do not: after an interruption of the network, 
 clocks have drifted apart.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 from pipeline.media.runs import SAMPLES_PER_MS
-from schemas.records import ClockPoint
+from schemas.records import ClockPoint, RecorderTrack
 
 TOLERANCE_MS = 60
 """How far a batch may be from the pace of earlier ones: the gateway reads sockets every 40 ms."""
@@ -65,6 +66,31 @@ def samples_between(
         span = (first, last)
     if span is not None:
         yield span
+
+
+def frames_received_at(
+    tracks: Sequence[RecorderTrack], points: Sequence[ClockPoint], opened_at: int
+) -> tuple[int | None, int | None]:
+    """Return when the first and the last frame of the audio were received (ms, by the gateway's
+    clock), as exactly as the points say; None: there is no frame. `opened_at`: when the media
+    stream opened. No frame was received before that."""
+    begun = [track for track in tracks if track.seen]
+    if not begun or not points:
+        return None, None
+    first = min(track.seen[0].first for track in begun) * SAMPLES_PER_MS
+    last = max(track.end or 0 for track in begun)
+    after_first = bisect_right(points, first, key=_first_sample)
+    after_last = bisect_left(points, last, key=_first_sample)
+    first_at = max(_received_at(points[max(after_first - 1, 0)], first), opened_at)
+    return first_at, max(_received_at(points[max(after_last - 1, 0)], last), first_at)
+
+
+def _first_sample(point: ClockPoint) -> int:
+    return point.sample
+
+
+def _received_at(point: ClockPoint, sample: int) -> int:
+    return point.at + (sample - point.sample) // SAMPLES_PER_MS
 
 
 def _sample(point: ClockPoint, at: int) -> int:

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.names import start_command_id, stop_command_id
+from pipeline.streams.reasons import Reason, reason_of
 from pipeline.streams.state import back_off_ms, failed, is_over, put, stopped, to_stop, was_streamed
 from pipeline.twilio.errors import CALL_NOT_IN_PROGRESS, NOT_FOUND
 from schemas.records import CallStreams, CommandAnswered, ManagedStream
-from schemas.states import StreamPhase, StreamState
+from schemas.states import ReasonCode, StreamPhase, StreamState
 
 LISTED, NO_CONFERENCE = "listed", "no-conference"
 """Outcomes: Twilio lists a conference for the task, or none, so that there is no leg to ask for."""
@@ -22,7 +23,7 @@ CLOSING_MS = 2_000
 """A media stream that Twilio says it stopped has left its gateway within this."""
 MAX_ATTEMPTS = 3
 """A start that fails this often, and does not merely expire, gives its generation up."""
-GONE = "failed: Twilio does not find the leg in progress"
+GONE = Reason("failed: Twilio does not find the leg in progress", ReasonCode.LEG_NOT_IN_PROGRESS)
 """Why the media stream of a named leg failed."""
 MAX_ASKING_MS = 60_000
 """The longest pause between asking for a leg that was streamed before and is not there now."""
@@ -57,7 +58,7 @@ def _start_answered(
         return _not_started(state, own, event, now, inbound=inbound)
     if is_over(own) and not own.closed and told.stream_sid != own.stream_sid:
         # It was started after all: the stop found nothing.
-        return to_stop(told, own.reason, now)
+        return to_stop(told, reason_of(own), now)
     return told
 
 
@@ -76,7 +77,7 @@ def _not_started(
     state: CallStreams, own: ManagedStream, event: CommandAnswered, now: int, *, inbound: bool
 ) -> ManagedStream:
     if event.outcome == NO_CONFERENCE:
-        return _never_there(own, f"failed: {event.detail}")
+        return _never_there(own, Reason(f"failed: {event.detail}", ReasonCode.NO_CONFERENCE))
     if inbound and _is_of_earlier_call(state, own, event):
         return _never_there(own, GONE)
     if event.outcome == "expired":
@@ -87,7 +88,8 @@ def _not_started(
     elif own.attempt >= MAX_ATTEMPTS:
         # Maybe it's the name: stop what may be there, take another.
         own = replace(own, state=StreamState.FAILED)
-        return to_stop(own, f"failed: Twilio refused it ({event.detail})", now)
+        refused = f"failed: Twilio refused it ({event.detail})"
+        return to_stop(own, Reason(refused, ReasonCode.TWILIO_REFUSED), now)
     else:
         wait = max(back_off_ms(own.attempt + 1), 1_000)
     return replace(own, phase=StreamPhase.BACKING_OFF, due_at=now + wait)
@@ -103,10 +105,15 @@ def _is_of_earlier_call(state: CallStreams, own: ManagedStream, event: CommandAn
     return event.outcome == "expired" and event.attempts > 0 and gone and is_named
 
 
-def _never_there(own: ManagedStream, reason: str) -> ManagedStream:
+def _never_there(own: ManagedStream, reason: Reason) -> ManagedStream:
     """The same, failed: nothing was started, so nothing must be stopped."""
     return replace(
-        own, state=StreamState.FAILED, reason=reason, phase=StreamPhase.QUIET, due_at=None
+        own,
+        state=StreamState.FAILED,
+        reason=reason.text,
+        reason_code=reason.code,
+        phase=StreamPhase.QUIET,
+        due_at=None,
     )
 
 
@@ -126,6 +133,6 @@ def _stop_answered(own: ManagedStream, event: CommandAnswered, now: int) -> Mana
         wait = max(back_off_ms(own.stop_attempt), 500)
         return replace(own, phase=StreamPhase.BACKING_OFF, due_at=now + wait)
     if own.opened_at is None or own.closed:
-        return stopped(own, own.reason, closed=False)
+        return stopped(own, reason_of(own), closed=False)
     wait = max(back_off_ms(own.stop_attempt), CLOSING_MS)
     return replace(own, phase=StreamPhase.ANSWERED, due_at=now + wait)

@@ -25,6 +25,7 @@ from schemas.records import (
     ConferenceSearch,
     FindConference,
 )
+from schemas.states import ReasonCode
 
 FIND = "find"
 """The `command` of an answer to a `FindConference`."""
@@ -80,6 +81,10 @@ def searched(
         generation=newest_generation(state) + 1,
         issued_at=now,
         expires_at=now + EXPIRY_MS,
+        cause_event_id=state.cause_event_id,
+        reservation_sid=state.reservation_sid,
+        reason_code=ReasonCode.LEG_UNKNOWN,
+        decided_at=state.decided_at,
     )
     return replace(state, search=search), (question,)
 

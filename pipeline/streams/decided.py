@@ -37,17 +37,20 @@ def judged(
         # History that is brought in once more: a call that continues has events, or is swept.
         return Judged(state, None, is_over=True)
     decision = decide.decide(seen, history, now, state.alone_since)
-    after, published = with_decision(state, decision, now)
+    after, published = with_decision(state, decision, now, call, seen)
     return Judged(after, decision, seen.state in (CallState.ENDED, CallState.IGNORED), published)
 
 
 def with_decision(
-    state: CallStreams, decision: Decision, now: int
+    state: CallStreams, decision: Decision, now: int, call: Call, seen: CallView
 ) -> tuple[CallStreams, tuple[RecordingDecided, ...]]:
-    """Return the state with the decision of `now` (ms), and the record of it, if it is news."""
+    """Return the state with the decision of `now` (ms), and the record of it, if it is news.
+    `call`: the version of the call that it rests on, `seen`: its view."""
     if not decide.is_news(decision, state.decision, state.reason_kind):
         return state, ()
     told, reason = decide.published(decision, state.decision)
+    code = decide.reason_code(decision, told)
+    reservation_sid = decide.reservation_of(decision, seen)
     # Readers tell a call's decisions apart, and order them, by `at`. Records that Kafka appended
     # together have one timestamp, and may bring several decisions.
     at = now if state.decided_at is None else max(now, state.decided_at + 1)
@@ -57,6 +60,9 @@ def with_decision(
         decision=told,
         reason=reason,
         policy_version=decision.policy_version,
+        cause_event_id=call.cause_event_id,
+        reservation_sid=reservation_sid,
+        reason_code=code,
     )
     after = replace(
         state,
@@ -65,6 +71,9 @@ def with_decision(
         reason_kind=decision.kind,
         reason=reason,
         policy_version=decision.policy_version,
+        cause_event_id=call.cause_event_id,
+        reservation_sid=reservation_sid,
+        reason_code=code,
     )
     return after, (decided,)
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pipeline.streams.command_results import OPENING_MS
 from pipeline.streams.gateway_liveness import Fate, Gateways
 from pipeline.streams.names import MAX_GENERATION
+from pipeline.streams.reasons import NO_REASON, Reason, reason_of
 from pipeline.streams.state import (
     back_off_ms,
     find,
@@ -28,7 +29,7 @@ from schemas.records import (
     MediaStreamOpened,
     ReportedStream,
 )
-from schemas.states import StreamPhase, StreamState
+from schemas.states import ReasonCode, StreamPhase, StreamState
 
 YOUNG_MS = 10_000
 """A media stream that ends before this counts as a failure."""
@@ -45,21 +46,28 @@ ATTENTIVE_MS = 15 * 60_000
 """The end of a media stream on a silent gateway is expected for so long after the end of its call.
 A gateway that comes back later reads the decision and closes the socket itself."""
 
-TOO_MANY = "stopped: a media stream too many"
-ENDS: Mapping[str, str] = {
-    "stop": "ended: Twilio ended it",
-    "dropped": "ended: the socket was dropped",
-    "drained": "ended: its gateway was stopped",
-    "protocol-error": "ended: the socket did not keep to the protocol",
-    "no-media": "ended: no audio came, and its socket answered no ping",
-    "not-to-be-recorded": "ended: its gateway had last read that the call is not to be recorded",
+TOO_MANY = Reason("stopped: a media stream too many", ReasonCode.ONE_STREAM_TOO_MANY)
+ENDS: Mapping[str, Reason] = {
+    "stop": Reason("ended: Twilio ended it", ReasonCode.TWILIO_ENDED),
+    "dropped": Reason("ended: the socket was dropped", ReasonCode.SOCKET_DROPPED),
+    "drained": Reason("ended: its gateway was stopped", ReasonCode.GATEWAY_STOPPED),
+    "protocol-error": Reason(
+        "ended: the socket did not keep to the protocol", ReasonCode.PROTOCOL_ERROR
+    ),
+    "no-media": Reason(
+        "ended: no audio came, and its socket answered no ping", ReasonCode.NO_MEDIA
+    ),
+    "not-to-be-recorded": Reason(
+        "ended: its gateway had last read that the call is not to be recorded",
+        ReasonCode.NOT_TO_BE_RECORDED,
+    ),
 }
 """Why a media stream is over that should run, by the reason of its `MediaStreamClosed`."""
-REPLACED = "ended: its gateway died and started again"
+REPLACED = Reason("ended: its gateway died and started again", ReasonCode.GATEWAY_REPLACED)
 """Why a media stream ended: a later life of its gateway was reported."""
-STALE = "ended: its gateway had announced a later epoch"
+STALE = Reason("ended: its gateway had announced a later epoch", ReasonCode.GATEWAY_STALE)
 """Why a media stream ended: it runs, but on a gateway that counts as replaced."""
-SILENT = "ended: its gateway has not been heard for 10 s"
+SILENT = Reason("ended: its gateway has not been heard for 10 s", ReasonCode.GATEWAY_SILENT)
 """Why a media stream ended: its gateway may be cut off, or dead."""
 
 
@@ -75,7 +83,7 @@ def opened(state: CallStreams, event: MediaStreamOpened, now: int) -> CallStream
     if own is None and newest < event.generation <= MAX_GENERATION:
         # Started before a crash after which nothing is known of it any more. Whether it may go on,
         # and why, is decided as for any other.
-        found = new_stream(event.generation, StreamState.STARTING, "", now)
+        found = new_stream(event.generation, StreamState.STARTING, NO_REASON, now)
         if any(map(is_live, state.media_streams)):
             found = to_stop(found, TOO_MANY, now)
     else:
@@ -96,7 +104,7 @@ def _arrived(own: ManagedStream, event: MediaStreamOpened, now: int) -> ManagedS
     if own.state == StreamState.STARTING:
         return replace(known, state=StreamState.RUNNING, phase=StreamPhase.QUIET, due_at=None)
     # It must not run any more: whatever stop was sent may have come before it was there.
-    return to_stop(replace(known, state=StreamState.STOPPING), own.reason, now)
+    return to_stop(replace(known, state=StreamState.STOPPING), reason_of(own), now)
 
 
 def closed(state: CallStreams, event: MediaStreamClosed, now: int) -> CallStreams:
@@ -104,7 +112,7 @@ def closed(state: CallStreams, event: MediaStreamClosed, now: int) -> CallStream
     ended = _by_sid(state, event.stream_sid)
     if ended is None or ended.closed:
         return state
-    reason = ENDS.get(event.reason, f"ended: {event.reason}")
+    reason = ENDS.get(event.reason) or Reason(f"ended: {event.reason}", ReasonCode.GATEWAY_ENDED)
     after = put(state, ended, stopped(ended, reason, closed=True))
     return _ended(after, ended, now, wait=AFTER_STOP_MS if event.reason == "stop" else 0)
 
@@ -161,7 +169,7 @@ def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:
                 state = _ended(after, media_stream, now, wait=0)
             case Fate.ALIVE if is_over(media_stream):
                 again = replace(media_stream, state=StreamState.STOPPING)
-                state = put(state, media_stream, to_stop(again, again.reason, now))
+                state = put(state, media_stream, to_stop(again, reason_of(again), now))
     return state
 
 
@@ -170,13 +178,13 @@ def _is_long_over(state: CallStreams, now: int) -> bool:
     return state.ended_at is not None and now >= state.ended_at + ATTENTIVE_MS
 
 
-def _given_up(media_stream: ManagedStream, reason: str, now: int) -> ManagedStream:
+def _given_up(media_stream: ManagedStream, reason: Reason, now: int) -> ManagedStream:
     """Its gateway may live on, cut off, and hold it still: Twilio is asked to stop it, and its word
     is all that can be had."""
     if is_live(media_stream):
         return to_stop(media_stream, reason, now)
     if media_stream.phase == StreamPhase.ANSWERED:
-        return stopped(media_stream, media_stream.reason, closed=False)
+        return stopped(media_stream, reason_of(media_stream), closed=False)
     return media_stream
 
 
@@ -195,17 +203,18 @@ def _reported_over(
     state: CallStreams, own: ManagedStream, report: ReportedStream, now: int
 ) -> CallStreams:
     is_stop = "stopped" in report.milestones
-    why = "Twilio reports that it stopped"
+    why, code = "Twilio reports that it stopped", ReasonCode.TWILIO_REPORTED_STOP
     if not is_stop:
         fact = report.facts.get("error")
         why = f"Twilio reports an error{f' ({fact.value})' if fact else ''}"
+        code = ReasonCode.TWILIO_REPORTED_ERROR
     if own.state == StreamState.STARTING:
-        over = to_stop(replace(own, state=StreamState.FAILED), f"failed: {why}", now)
+        over = to_stop(replace(own, state=StreamState.FAILED), Reason(f"failed: {why}", code), now)
     elif is_stop:
-        over = to_stop(own, f"ended: {why}", now + REPORT_MS)
+        over = to_stop(own, Reason(f"ended: {why}", code), now + REPORT_MS)
         over = replace(over, phase=StreamPhase.ANSWERED)
     else:  # of an error it is not told whether the media stream goes on
-        over = to_stop(own, f"ended: {why}", now)
+        over = to_stop(own, Reason(f"ended: {why}", code), now)
     return _ended(put(state, own, over), own, now, wait=AFTER_STOP_MS if is_stop else 0)
 
 

@@ -19,7 +19,7 @@ from pipeline.calls.workers import own_ends, value
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.names import fetch_command_id
 from schemas.records import Call, CallStreams, CommandAnswered, FetchLeg, Leg, LegFetch, LegFetched
-from schemas.states import CallState, Direction
+from schemas.states import CallState, Direction, ReasonCode
 
 FETCH = "fetch"
 """The `command` of an answer to a `FetchLeg`."""
@@ -78,7 +78,7 @@ def fetches(
             before = LegFetch(call_sid, 0, now)
         if before is not None and _is_due(before, now):
             known[call_sid] = replace(before, attempt=before.attempt + 1, due_at=now + ANSWER_MS)
-            command = _command(state.task_sid, known[call_sid], now)
+            command = _command(state, known[call_sid], now)
             commands.append(replace(command, known_ends=known_ends))
     return replace(state, fetches=tuple(known.values())), tuple(commands)
 
@@ -168,12 +168,16 @@ def _is_due(fetch: LegFetch, now: int) -> bool:
     return is_open and now >= (fetch.due_at or 0)
 
 
-def _command(task_sid: str, fetch: LegFetch, now: int) -> FetchLeg:
+def _command(state: CallStreams, fetch: LegFetch, now: int) -> FetchLeg:
     return FetchLeg(
-        command_id=fetch_command_id(task_sid, fetch.call_sid, fetch.attempt),
-        task_sid=task_sid,
+        command_id=fetch_command_id(state.task_sid, fetch.call_sid, fetch.attempt),
+        task_sid=state.task_sid,
         call_sid=fetch.call_sid,
         generation=0,
         issued_at=now,
         expires_at=now + EXPIRY_MS,
+        cause_event_id=state.cause_event_id,
+        reservation_sid=state.reservation_sid,
+        reason_code=ReasonCode.LEG_UNIDENTIFIED,
+        decided_at=state.decided_at,
     )

@@ -31,6 +31,7 @@ from pipeline.streams.identification import (
     unidentified,
 )
 from pipeline.streams.marks import customer_ends, customer_marks, worker_ends, worker_marks
+from pipeline.streams.reasons import Reason, decision_reason
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
 from pipeline.streams.state import find, is_over, may_be_held, unknown_call
 from pipeline.streams.verification import (
@@ -57,11 +58,14 @@ from schemas.records import (
     RecordingDecided,
     StreamCommand,
 )
-from schemas.states import Direction
+from schemas.states import Direction, ReasonCode
 
 FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
 which would else publish a version of a call that is not known here any more."""
+
+UNKNOWN_CALL = Reason("stopped: the call is not known", ReasonCode.CALL_UNKNOWN)
+LONG_OVER = Reason("stopped: the call is long over", ReasonCode.CALL_LONG_OVER)
 
 Told = StreamCommand | LegFetched | CallAlias | RecordingDecided | MediaStreamChanged
 Seen = Call | CommandAnswered | MediaStreamOpened | MediaStreamClosed | GatewayStarted
@@ -137,12 +141,26 @@ def on_own(
     as in `on_record`; a media stream that was started is no longer hasty."""
     if record.at > state.seen_at:
         again = on_tick(state, history, record.at, gateways=gateways)
-        return again if record in again.told else Next(state)
+        return again if _was_told(record, again.told) else Next(state)
     if _is_lost_beginning(state, record):
         # A later version of the call was read first: that it is over has still to be told.
         after = replace(state, decision=decide.RECORD)
         return _settled(state, after, history, state.seen_at, gateways, hasty=True)
     return Next(state)
+
+
+def _was_told(record: Own, told: tuple[Told, ...]) -> bool:
+    """Whether the record is among those. One of an earlier release has no codes, nor what led to
+    it."""
+    if record.reason_code is not None:
+        return record in told
+    same = [each for each in told if isinstance(each, RecordingDecided | MediaStreamChanged)]
+    return record in [_without_cause(each) for each in same]
+
+
+def _without_cause(record: Own) -> Own:
+    record = replace(record, cause_event_id=None, reservation_sid=None, reason_code=None)
+    return replace(record, decided_at=None) if isinstance(record, MediaStreamChanged) else record
 
 
 def _is_lost_beginning(state: CallStreams, record: Own) -> bool:
@@ -180,7 +198,7 @@ def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStre
     after = answered(state, answer, now, inbound=inbound)
     if after is not state and answer.outcome == NO_CONFERENCE:
         return conference_gone(after, now)
-    own = find(after, lambda m: m.generation == answer.generation and m.reason == GONE)
+    own = find(after, lambda m: m.generation == answer.generation and m.reason == GONE.text)
     if after is not state and own is not None and own.call_sid is not None:
         return leg_gone(after, own.call_sid, now)
     return found_in_conference(state, after, answer, now)
@@ -206,7 +224,7 @@ def _settled(
     hasty: bool,
 ) -> Next:
     gateways = gateways or Gateways(steady_since=0)
-    demand = Demand(desired=False, reason="stopped: the call is not known", policy_version=0)
+    demand = Demand(desired=False, reason=UNKNOWN_CALL, policy_version=0)
     decided: tuple[RecordingDecided, ...] = ()
     unknown: tuple[str, ...] = ()
     ended = True
@@ -215,7 +233,7 @@ def _settled(
         found = judged(reported(after, call.media_streams, now), call, derived, history, now)
         after, decided, ended = found.state, found.published, found.is_over
         if found.decision is None:
-            demand = replace(demand, reason="stopped: the call is long over")
+            demand = replace(demand, reason=LONG_OVER)
         else:
             demand = _demand(after, call, derived, found.decision)
             unknown = unidentified(derived, history, now)
@@ -252,8 +270,12 @@ def _streamed(
     return state, (*finds, *commands)
 
 
+def _unpublished(decision: Decision) -> Reason:
+    return Reason(decision.reason, decide.reason_code(decision))
+
+
 def _demand(state: CallStreams, call: Call, seen: CallView, decision: Decision) -> Demand:
-    reason = state.reason or decision.reason
+    reason = decision_reason(state) if state.reason else _unpublished(decision)
     if not decision.record:
         return Demand(desired=False, reason=reason, policy_version=decision.policy_version)
     foreign = foreign_legs(state) | seen.legs.own_ends

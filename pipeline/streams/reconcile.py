@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.streams.command_results import OPENING_MS
 from pipeline.streams.names import start_command_id, stop_command_id, stream_name
+from pipeline.streams.reasons import Reason
 from pipeline.streams.state import (
     failed,
     is_live,
@@ -25,7 +26,7 @@ from schemas.records import (
     StartDuplicateStream,
     StopDuplicateStream,
 )
-from schemas.states import StreamPhase, StreamState
+from schemas.states import ReasonCode, StreamPhase, StreamState
 
 START_EXPIRY_MS = 30_000
 PROBE_EXPIRY_MS = 5_000
@@ -35,7 +36,9 @@ REPEAT_MS = 3_000
 """An unanswered command is sent once more after this, in case it was lost."""
 GRACE_MS = 2_000
 """What the answer to an expired command may take."""
-NEVER_REACHED = "failed: started, but never reached a gateway"
+NEVER_REACHED = Reason(
+    "failed: started, but never reached a gateway", ReasonCode.NEVER_REACHED_GATEWAY
+)
 """Why a media stream failed that Twilio says it started."""
 KEPT = 20
 """How many media streams that are over are remembered."""
@@ -49,7 +52,7 @@ class Demand:
     False: one that runs goes on, none is started."""
 
     desired: bool
-    reason: str
+    reason: Reason
     policy_version: int
     begins: bool = True
     call_sid: str | None = None
@@ -108,6 +111,10 @@ def changes(
             state=m.state,
             reason=m.reason,
             at=now,
+            cause_event_id=after.cause_event_id,
+            reservation_sid=after.reservation_sid,
+            reason_code=m.reason_code or None,
+            decided_at=after.decided_at,
         )
         for m in after.media_streams
         if known.get(_identity(m)) != _shown(m)
@@ -136,7 +143,9 @@ def _unwanted(
     if media_stream.phase == StreamPhase.ANSWERED and _is_due(media_stream, now) and not patient:
         gone = replace(media_stream, state=StreamState.FAILED)
         return to_stop(gone, NEVER_REACHED, now)
-    return media_stream if media_stream.reason else replace(media_stream, reason=demand.reason)
+    if media_stream.reason:
+        return media_stream
+    return replace(media_stream, reason=demand.reason.text, reason_code=demand.reason.code)
 
 
 def _due(
@@ -150,7 +159,7 @@ def _due(
     if media_stream.phase == StreamPhase.SENT:
         return _repeat(state, media_stream, demand)
     if media_stream.state != StreamState.STARTING:
-        return _next_stop(state.task_sid, media_stream, now)
+        return _next_stop(state, media_stream, now)
     if media_stream.phase == StreamPhase.ANSWERED:
         return media_stream, None  # patience
     return _attempt(state, media_stream, demand, now)
@@ -176,7 +185,7 @@ def _repeat(
         command: Command = _start(state, media_stream, demand)
     else:
         lasting = STOP_EXPIRY_MS
-        command = _stop(state.task_sid, media_stream)
+        command = _stop(state, media_stream)
     due_at = media_stream.issued_at + lasting + GRACE_MS
     return replace(media_stream, phase=StreamPhase.REPEATED, due_at=due_at), command
 
@@ -219,11 +228,15 @@ def _start(state: CallStreams, media_stream: ManagedStream, demand: Demand) -> S
         customer_marks=demand.customer_marks,
         worker_ends=demand.worker_ends,
         customer_ends=demand.customer_ends,
+        cause_event_id=state.cause_event_id,
+        reservation_sid=state.reservation_sid,
+        reason_code=m.reason_code or None,
+        decided_at=state.decided_at,
     )
 
 
 def _next_stop(
-    task_sid: str, media_stream: ManagedStream, now: int
+    state: CallStreams, media_stream: ManagedStream, now: int
 ) -> tuple[ManagedStream, StopDuplicateStream]:
     tried = replace(
         media_stream,
@@ -232,14 +245,14 @@ def _next_stop(
         due_at=now + REPEAT_MS,
         phase=StreamPhase.SENT,
     )
-    return tried, _stop(task_sid, tried)
+    return tried, _stop(state, tried)
 
 
-def _stop(task_sid: str, media_stream: ManagedStream) -> StopDuplicateStream:
+def _stop(state: CallStreams, media_stream: ManagedStream) -> StopDuplicateStream:
     m = media_stream
     return StopDuplicateStream(
-        command_id=stop_command_id(task_sid, m.generation, m.stream_sid, m.stop_attempt),
-        task_sid=task_sid,
+        command_id=stop_command_id(state.task_sid, m.generation, m.stream_sid, m.stop_attempt),
+        task_sid=state.task_sid,
         call_sid=m.call_sid,
         generation=m.generation,
         stream_sid=m.stream_sid,
@@ -247,6 +260,10 @@ def _stop(task_sid: str, media_stream: ManagedStream) -> StopDuplicateStream:
         issued_at=m.issued_at,
         expires_at=m.issued_at + STOP_EXPIRY_MS,
         reason=m.reason,
+        cause_event_id=state.cause_event_id,
+        reservation_sid=state.reservation_sid,
+        reason_code=m.reason_code or None,
+        decided_at=state.decided_at,
     )
 
 

@@ -18,6 +18,7 @@ Who changes it: `reports` (what gateways and Twilio report), `answers` (the adap
 from collections.abc import Callable
 from dataclasses import replace
 
+from pipeline.streams.reasons import Reason, reason_of
 from schemas.records import CallStreams, ManagedStream
 from schemas.states import StreamPhase, StreamState
 
@@ -49,12 +50,13 @@ def unknown_call(task_sid: str) -> CallStreams:
     )
 
 
-def new_stream(generation: int, state: StreamState, reason: str, now: int) -> ManagedStream:
+def new_stream(generation: int, state: StreamState, reason: Reason, now: int) -> ManagedStream:
     """A media stream of which nothing else is known."""
     return ManagedStream(
         generation=generation,
         state=state,
-        reason=reason,
+        reason=reason.text,
+        reason_code=reason.code,
         call_sid=None,
         stream_sid=None,
         name=None,
@@ -100,24 +102,31 @@ def was_streamed(state: CallStreams, call_sid: str | None) -> bool:
     )
 
 
-def stopped(media_stream: ManagedStream, reason: str, *, closed: bool) -> ManagedStream:
+def stopped(media_stream: ManagedStream, reason: Reason, *, closed: bool) -> ManagedStream:
     """The same, ended; `reason` counts where none was told before."""
     state = StreamState.FAILED if media_stream.state == StreamState.FAILED else StreamState.STOPPED
+    told = reason if is_live(media_stream) else reason_of(media_stream)
     return replace(
         media_stream,
         state=state,
-        reason=reason if is_live(media_stream) else media_stream.reason,
+        reason=told.text,
+        reason_code=told.code,
         phase=StreamPhase.QUIET,
         due_at=None,
         closed=media_stream.closed or closed,
     )
 
 
-def to_stop(media_stream: ManagedStream, reason: str, now: int) -> ManagedStream:
+def to_stop(media_stream: ManagedStream, reason: Reason, now: int) -> ManagedStream:
     """The same, to be stopped at once; one that failed stays a failed one."""
     state = StreamState.FAILED if media_stream.state == StreamState.FAILED else StreamState.STOPPING
     return replace(
-        media_stream, state=state, reason=reason, phase=StreamPhase.BACKING_OFF, due_at=now
+        media_stream,
+        state=state,
+        reason=reason.text,
+        reason_code=reason.code,
+        phase=StreamPhase.BACKING_OFF,
+        due_at=now,
     )
 
 

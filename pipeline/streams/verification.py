@@ -21,21 +21,22 @@ from dataclasses import replace
 from pipeline.calls.contested import Contested, conference_signs, contested_legs
 from pipeline.calls.view import CallView
 from pipeline.streams.names import verify_command_id
+from pipeline.streams.reasons import Reason
 from pipeline.streams.reconcile import Demand
 from pipeline.streams.state import is_live, to_stop
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.fast_dataclass import dataclass
 from schemas.records import Call, CallAlias, CallStreams, CommandAnswered, LegCheck, VerifyLeg
-from schemas.states import StreamPhase, StreamState
+from schemas.states import ReasonCode, StreamPhase, StreamState
 
 PENDING, CONFIRMED, CONTRADICTED, UNKNOWN = "pending", "confirmed", "contradicted", "unknown"
 MOVED = "moved"
 VERIFY = "verify"
 """The `command` of an answer to a `VerifyLeg`."""
 
-FOREIGN_LEG = "stopped: the leg belongs to another call"
-MOVED_LEG = "stopped: the leg moved to another call"
-OWN_LEG = "stopped: the leg is an agent's own"
+FOREIGN_LEG = Reason("stopped: the leg belongs to another call", ReasonCode.LEG_OF_ANOTHER_CALL)
+MOVED_LEG = Reason("stopped: the leg moved to another call", ReasonCode.LEG_MOVED)
+OWN_LEG = Reason("stopped: the leg is an agent's own", ReasonCode.LEG_OF_AGENT)
 EXPIRY_MS = 4_000
 """A question that is not answered within this is answered `unknown`."""
 ANSWER_MS = EXPIRY_MS + 2_000
@@ -170,6 +171,10 @@ def questions(
                 worker_ends=demand.worker_ends,
                 customer_ends=demand.customer_ends,
                 was_confirmed=check.result == CONFIRMED,
+                cause_event_id=state.cause_event_id,
+                reservation_sid=state.reservation_sid,
+                reason_code=ReasonCode.LEG_UNCONFIRMED,
+                decided_at=state.decided_at,
             )
         )
     return state, tuple(commands)
@@ -233,7 +238,7 @@ def without_own_legs(state: CallStreams, seen: CallView, now: int) -> CallStream
     return _without(state, seen.legs.own_ends, OWN_LEG, now)
 
 
-def _without(state: CallStreams, legs: frozenset[str], reason: str, now: int) -> CallStreams:
+def _without(state: CallStreams, legs: frozenset[str], reason: Reason, now: int) -> CallStreams:
     if not any(is_live(m) and m.call_sid in legs for m in state.media_streams):
         return state
     streams = tuple(

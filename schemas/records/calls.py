@@ -86,6 +86,11 @@ class Call:
     connections: tuple[Connection, ...]
     media_streams: tuple[ReportedStream, ...] = ()
     more_offers: bool = False
+    queue: str | None = None
+    customer: str | None = None
+    agents: tuple[str, ...] = ()
+    started_at: int | None = None
+    ended_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,8 @@ class RecordingCompleted:
     withheld: int = 0
     withheld_ms: int = 0
     silent_ms: int = 0
+    first_frame_at: int | None = None
+    last_frame_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

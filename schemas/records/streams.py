@@ -21,6 +21,10 @@ class StartDuplicateStream:
     customer_marks: tuple[str, ...]
     worker_ends: tuple[str, ...] = ()
     customer_ends: tuple[str, ...] = ()
+    cause_event_id: str | None = None
+    reservation_sid: str | None = None
+    reason_code: str | None = None
+    decided_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,10 @@ class StopDuplicateStream:
     issued_at: int
     expires_at: int
     reason: str
+    cause_event_id: str | None = None
+    reservation_sid: str | None = None
+    reason_code: str | None = None
+    decided_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,10 @@ class FindConference:
     generation: int
     issued_at: int
     expires_at: int
+    cause_event_id: str | None = None
+    reservation_sid: str | None = None
+    reason_code: str | None = None
+    decided_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,10 @@ class VerifyLeg:
     worker_ends: tuple[str, ...] = ()
     customer_ends: tuple[str, ...] = ()
     was_confirmed: bool = False
+    cause_event_id: str | None = None
+    reservation_sid: str | None = None
+    reason_code: str | None = None
+    decided_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +95,10 @@ class FetchLeg:
     issued_at: int
     expires_at: int
     known_ends: tuple[str, ...] = ()
+    cause_event_id: str | None = None
+    reservation_sid: str | None = None
+    reason_code: str | None = None
+    decided_at: int | None = None
 
 
 StreamCommand = StartDuplicateStream | StopDuplicateStream | FindConference | VerifyLeg | FetchLeg
@@ -132,6 +152,9 @@ class RecordingDecided:
     decision: str
     reason: str
     policy_version: int
+    cause_event_id: str | None = None
+    reservation_sid: str | None = None
+    reason_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +169,10 @@ class MediaStreamChanged:
     state: str
     reason: str
     at: int
+    cause_event_id: str | None = None
+    reservation_sid: str | None = None
+    reason_code: str | None = None
+    decided_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +194,7 @@ class ManagedStream:
     phase: str
     opened_at: int | None
     closed: bool
+    reason_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,3 +262,6 @@ class CallStreams:
     decided_at: int | None = None
     fetches: tuple[LegFetch, ...] = ()
     search: ConferenceSearch | None = None
+    cause_event_id: str | None = None
+    reservation_sid: str | None = None
+    reason_code: str = ""

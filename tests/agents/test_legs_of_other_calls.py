@@ -59,7 +59,7 @@ def assert_stopped(cores: Cores, tasks: list[str]) -> None:
     assert [cores.twilio.streamed(task) for task in tasks] == [[]] * len(tasks)
     for task in tasks:
         [(at, stop)] = cores.of(StopDuplicateStream, task)
-        assert stop.reason == FOREIGN_LEG
+        assert stop.reason == FOREIGN_LEG.text
         assert at - contradicted(cores, task) <= STOPPED_MS
     assert cores.twilio.streamed(task_sid(HONEST)) == [LEG]
     state: Any = cores.states["resolver", LEG]
@@ -158,7 +158,7 @@ def test_the_latest_of_many_conferences_is_asked_first() -> None:
             await cores.advance(3_000)
 
             [(_, stop)] = cores.of(StopDuplicateStream, task_sid(0))
-            assert stop.reason == FOREIGN_LEG
+            assert stop.reason == FOREIGN_LEG.text
             [(_, question)] = cores.of(VerifyLeg, task_sid(0))
             latest = of_tasks(range(1 + MAX_OTHER_TASKS, 1, -1))
             assert list(question.other_task_sids[:MAX_OTHER_TASKS]) == latest

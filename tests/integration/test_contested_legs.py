@@ -174,7 +174,7 @@ async def test_a_task_that_names_a_leg_that_only_twilios_list_shows_is_stopped(
             await pipeline.take(HOSTILE, NAMES_LEG)
         await pipeline.streamed(task_sid)
     contradicted = await pipeline.event(CommandAnswered, HOSTILE, "verify", "contradicted", LEG)
-    stopping = await pipeline.event(MediaStreamChanged, HOSTILE, "stopping", FOREIGN_LEG)
+    stopping = await pipeline.event(MediaStreamChanged, HOSTILE, "stopping", FOREIGN_LEG.text)
     assert stopping.at - contradicted.at <= 2_000
     await twilio.until_asked("stop")
     started = await pipeline.event(CommandAnswered, HOSTILE, "start", "done")

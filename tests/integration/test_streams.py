@@ -206,7 +206,7 @@ async def test_the_leg_of_another_call_is_stopped_once_twilio_says_whose_it_is(
         started = await bench.until(CommandAnswered, lambda r: r.outcome == "done")
         await bench.gateway_takes(started)
         verified = await bench.until(CommandAnswered, lambda r: r.command == "verify")
-        stopping = await bench.until(MediaStreamChanged, lambda r: r.reason == FOREIGN_LEG)
+        stopping = await bench.until(MediaStreamChanged, lambda r: r.reason == FOREIGN_LEG.text)
         await bench.gateway_loses(started)
         looked_up = bench.twilio.asked("conferences")
     assert ("contradicted", CUSTOMER_LEG) == (verified.outcome, verified.call_sid)

@@ -107,6 +107,7 @@ def test_the_time_of_a_call_is_that_of_the_event_behind_it() -> None:
         "task_sid": "WT1", "revision": 2, "cause_event_id": "EV1", "cause_type": "t",
         "cause_at": NOON, "first_event_at": 1, "latest_event_at": 2, "latest_arrival_at": 3,
         "facts": {}, "milestones": {}, "direction": "", "state": "", "more_offers": False,
+        "queue": None, "customer": None, "started_at": 4, "ended_at": 5,
     }  # fmt: skip
     assert b"2026-01-31T12:00:00.123Z" == headers(Call(**plain))["ce_time"]
 

@@ -98,6 +98,21 @@ def test_a_repeated_decision_counts_once() -> None:
     assert 1 == compared(twice, known(version(), decided(1_000, "record"))).equal
 
 
+def test_what_an_earlier_release_did_not_write_is_no_difference() -> None:
+    """Its calls have no flat fields, its decisions no codes. Of later ones they count; what led to
+    a decision never does, because it depends on the order of records."""
+    told = decided(1_000, "record")
+    coded = replace(told, reason_code="monitored-agent-active", reservation_sid="WR1")
+    flat = version(queue="sales", customer="+1", agents=("ann",), started_at=NOON, ended_at=NOON)
+    bare = replace(flat, queue=None, customer=None, agents=(), started_at=None, ended_at=None)
+    assert 1 == compared(known(bare, told), known(flat, coded)).equal
+    other = replace(coded, cause_event_id="EV7")
+    assert 1 == compared(known(flat, coded), known(flat, other)).equal
+    wrong = known(replace(flat, queue="help"), replace(coded, reservation_sid="WR2"))
+    kinds = dict(compared(known(flat, coded), wrong).kinds)
+    assert {"calls.queue": 1, "decisions.reservation_sid": 1} == kinds
+
+
 def test_calls_that_reach_beyond_the_derivation_are_set_aside() -> None:
     """Those that began before its first record, and those that changed after its end."""
     here = known(version())
@@ -124,6 +139,8 @@ def test_calls_that_reach_beyond_the_derivation_are_set_aside() -> None:
         (f"calls.milestones[{SWEPT}]", 5_000, 6_000, True),
         ("calls.milestones[created]", 5_000, 6_000, False),
         ("calls.first_event_at", 5_000, 6_000, False),
+        ("calls.ended_at", 5_000, 6_000, True),
+        ("calls.started_at", 5_000, 6_000, False),
     ],
 )
 def test_times_of_events_must_be_equal(where: str, live: Any, derived: Any, is_aside: bool) -> None:

@@ -45,7 +45,7 @@ def _folded(events: Sequence[CtiEvent], call: Call | None = None) -> Call:
 def _bare(call: Call) -> Call:
     return replace(
         call, revision=0, cause_event_id="", cause_type="", cause_at=0, direction=None, state="",
-        connections=(),
+        connections=(), queue=None, customer=None, agents=(), started_at=None, ended_at=None,
     )  # fmt: skip
 
 

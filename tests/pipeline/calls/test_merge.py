@@ -54,7 +54,8 @@ def test_merge_is_commutative_associative_and_idempotent(
     a, b, c = (plain(folded(events)) for events in (one, two, three))
 
     def bare(call: Call) -> Call:
-        return replace(call, direction=None, state="", connections=())
+        flat = {"queue": None, "customer": None, "started_at": None, "ended_at": None}
+        return replace(call, direction=None, state="", connections=(), agents=(), **flat)
 
     assert bare(merge(a, b)) == bare(merge(b, a))
     assert bare(merge(merge(a, b), c)) == bare(merge(a, merge(b, c)))
@@ -164,3 +165,18 @@ def test_an_unknown_type_says_nothing() -> None:
     assert Silent("unknown-type") == delta(
         replace(created, type="com.twilio.taskrouter.task.painted", body=odd)
     )
+
+
+@given(histories())
+@settings(max_examples=examples(100), deadline=None)
+def test_flat_fields_are_what_the_view_says(events: list[CtiEvent]) -> None:
+    """Queue, customer, beginning and end; agents are those who accepted, in the order of accepting,
+    each once."""
+    call = folded(events)
+    seen = view(call)
+    assert (seen.queue, seen.customer) == (call.queue, call.customer)
+    assert (seen.started_at, seen.ended_at) == (call.started_at, call.ended_at)
+    accepted = sorted(
+        (s for s in seen.sessions if s.started_at is not None), key=lambda s: s.started_at or 0
+    )
+    assert list(dict.fromkeys(s.extension for s in accepted if s.extension)) == list(call.agents)

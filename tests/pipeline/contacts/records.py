@@ -217,7 +217,7 @@ def histories(draw: st.DrawFn) -> list[Input]:
             | st.builds(refused_handshake, _times)
             | st.builds(
                 changed, st.just(9), st.just("failed"), _times,
-                reason=st.sampled_from([NEVER_REACHED, SILENT]),
+                reason=st.sampled_from([NEVER_REACHED.text, SILENT.text]),
             ),
             max_size=4,
         )

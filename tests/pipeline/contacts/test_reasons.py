@@ -67,12 +67,12 @@ def reasons(*records: Input) -> list[str]:
             (answered("expired", None, leg.value, at=33_000), "no-leg")
             for leg in NoLeg
         ),
-        (changed(1, "failed", 8_000, reason=NEVER_REACHED), "never-reached-gateway"),
+        (changed(1, "failed", 8_000, reason=NEVER_REACHED.text), "never-reached-gateway"),
         (refused_handshake(2_500), "handshake-refused"),
-        (changed(1, "stopped", 8_000, reason=REPLACED), "gateway-died"),
-        (changed(1, "stopping", 12_000, reason=SILENT), "gateway-cut-off"),
-        (changed(1, "stopped", 4_000, reason=ENDS["dropped"]), "socket-dropped"),
-        (changed(1, "stopped", 4_000, reason=ENDS["stop"]), "unknown"),
+        (changed(1, "stopped", 8_000, reason=REPLACED.text), "gateway-died"),
+        (changed(1, "stopping", 12_000, reason=SILENT.text), "gateway-cut-off"),
+        (changed(1, "stopped", 4_000, reason=ENDS["dropped"].text), "socket-dropped"),
+        (changed(1, "stopped", 4_000, reason=ENDS["stop"].text), "unknown"),
     ],
 )  # fmt: skip
 def test_why_a_call_has_no_audio(record: Input, reason: str) -> None:
@@ -83,7 +83,7 @@ def test_why_a_call_has_no_audio(record: Input, reason: str) -> None:
 def test_a_refused_handshake_explains_more_than_that_no_socket_came() -> None:
     """The stream manager says that the media stream never reached a gateway; a gateway knows
     better. A start that Twilio refused afterwards explains more still."""
-    told = [changed(1, "failed", 8_000, reason=NEVER_REACHED), refused_handshake(2_500)]
+    told = [changed(1, "failed", 8_000, reason=NEVER_REACHED.text), refused_handshake(2_500)]
     assert ["handshake-refused"] == reasons(DECIDED, *told)
     assert ["twilio-refused"] == reasons(DECIDED, *told, answered("failed", 20003, at=9_000))
 
@@ -112,7 +112,7 @@ def test_the_end_of_a_recording_explains_the_gap_after_it(ended: str, reason: st
 
 def test_a_gateway_that_was_cut_off_is_dead_once_it_was_started_again() -> None:
     """First it is only silent; the recording ends for certain when a later life is reported."""
-    silent = changed(1, "stopping", 310_000, reason=SILENT)
+    silent = changed(1, "stopping", 310_000, reason=SILENT.text)
     rest = completed(2, 311_000, 602_000)
     for ended, reason in (("gateway-died", "gateway-died"), ("gateway-gone", "gateway-cut-off")):
         first = completed(1, 2_300, 300_000, reason=ended)
@@ -142,7 +142,7 @@ def test_a_start_that_was_refused_because_the_media_stream_ran_already() -> None
     believed = answered("done", 20001, "already started (400 20001)", at=3_000)
     assert ["late-start"] == reasons(DECIDED, believed, completed(1, 12_000, 602_000))
     assert ["twilio-refused"] == reasons(DECIDED, believed)
-    never = changed(1, "failed", 8_000, reason=NEVER_REACHED)
+    never = changed(1, "failed", 8_000, reason=NEVER_REACHED.text)
     assert ["never-reached-gateway"] == reasons(DECIDED, believed, never)
 
 

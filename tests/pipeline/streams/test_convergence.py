@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pipeline.streams.state import is_live
 from pipeline.streams.transitions import STREAM_TRANSITIONS
 from schemas.codec import decode, encode
+from schemas.states import ReasonCode
 from tests.examples import examples
 from tests.pipeline.streams.world import SOURCES, Deed, World
 
@@ -163,6 +164,9 @@ class AnythingGoes(RuleBasedStateMachine):
         expected = 1 if world.wanted else 0
         assert expected == len(world.sockets), (world.sockets, world.media_streams)
         assert list(world.sockets) == world.of_state("running")
+        told = (*world.decided, *world.issued, *world.asked, *world.told)
+        assert {each.reason_code for each in told} <= set(ReasonCode)
+        assert {each.cause_event_id for each in told} <= {"e", None}
         if world.state is not None:
             self._is_at_rest()
 

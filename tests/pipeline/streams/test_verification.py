@@ -102,8 +102,8 @@ def test_only_a_contradiction_stops_the_media_stream() -> None:
     step = verified(started().state, "contradicted", T + 200)
 
     [stop] = [t for t in step.told if isinstance(t, StopDuplicateStream)]
-    assert (stop.stream_sid, stop.reason) == ("MZ1", FOREIGN_LEG)
-    assert FOREIGN_LEG in [t.reason for t in step.told if isinstance(t, MediaStreamChanged)]
+    assert (stop.stream_sid, stop.reason) == ("MZ1", FOREIGN_LEG.text)
+    assert FOREIGN_LEG.text in [t.reason for t in step.told if isinstance(t, MediaStreamChanged)]
     [find] = [t for t in step.told if isinstance(t, FindConference)]
     step = on_record(TASK, step.state, listed(find, T + 250), HISTORY, T + 250)
     [start] = [t for t in step.told if isinstance(t, StartDuplicateStream)]
@@ -243,7 +243,7 @@ def test_a_confirmed_leg_that_moved_to_another_call_is_stopped_and_its_recording
 
     moved = verified(step.state, "moved", T + 400, 2)
     [stop] = [t for t in moved.told if isinstance(t, StopDuplicateStream)]
-    assert stop.reason == MOVED_LEG
+    assert stop.reason == MOVED_LEG.text
 
 
 def test_what_twilio_lists_in_the_conference_is_written_for_other_tasks() -> None:
@@ -310,7 +310,7 @@ def test_a_leg_that_came_back_is_confirmed_and_may_move_again() -> None:
     assert question.command_id.endswith(":3")
     moved = verified(step.state, "moved", T + 700, 3)
     [stop] = [told for told in moved.told if isinstance(told, StopDuplicateStream)]
-    assert (stop.generation, stop.reason) == (2, MOVED_LEG)
+    assert (stop.generation, stop.reason) == (2, MOVED_LEG.text)
 
 
 def test_an_answer_to_a_start_that_is_over_confirms_nothing() -> None:

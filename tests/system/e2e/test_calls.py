@@ -1,21 +1,41 @@
 """Every case of the recording policy, played by the program itself through the whole pipeline."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow as pa
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 
 from infra.local.offline_kafka import reachable_kafka
 from pipeline.runtime.settings import Settings
 from schemas.codec import decode
-from schemas.topics import ALL, CHANGELOGS
+from schemas.records import (
+    Call,
+    CommandAnswered,
+    CtiEvent,
+    MediaStreamOpened,
+    RecordingCompleted,
+    RecordingDecided,
+    StartDuplicateStream,
+)
+from schemas.topics import (
+    ALL,
+    CALLS,
+    CHANGELOGS,
+    CTI_EVENTS,
+    RECORDINGS,
+    STREAM_COMMANDS,
+    STREAM_EVENTS,
+)
 from simulator.cases import CASES
 from simulator.result import RESULT_FILE
 
@@ -104,6 +124,47 @@ def test_every_record_is_a_cloud_event(demo: DemoRun) -> None:
         "Contact",
         "RecorderCheckpoint",
     } <= types
+
+
+TOPICS = (Path(__file__).parents[3] / "docs" / "topics.md").read_text()
+[JOIN] = re.findall("```sql\n(.*?)```", TOPICS, re.DOTALL)
+JOINED = (
+    CtiEvent, Call, RecordingDecided, StartDuplicateStream, CommandAnswered, MediaStreamOpened,
+    RecordingCompleted,
+)  # fmt: skip
+CLOCKS_MS = 1_000
+"""How far the clocks of two processes on one machine are apart at most, as they measure it."""
+
+
+def test_each_recording_joins_with_the_event_that_led_to_it(demo: DemoRun) -> None:
+    """By ids alone, with the query of docs/topics.md: each recording has exactly one way back from
+    its first frame to the event, in the order of time. Most of the events are acceptances."""
+    with reachable_kafka(Settings(), demo.directory, demo.directory) as settings:
+        tables = _tables(settings)
+    with duckdb.connect() as database:
+        for name, table in tables.items():
+            database.register(name, table)
+        joined = database.sql(JOIN).to_arrow_table().to_pylist()
+        recordings = {each["recording_id"] for each in tables["RecordingCompleted"].to_pylist()}
+    assert len(recordings) > 10
+    assert sorted(recordings) == sorted(each["recording_id"] for each in joined)
+    for each in joined:
+        assert each["decided_at"] <= each["opened_at"] + CLOCKS_MS
+        assert each["first_frame_at"] is None or each["opened_at"] <= each["first_frame_at"]
+    causes = [each["cause"].rpartition(".taskrouter.")[2] for each in joined]
+    assert causes.count("reservation.accepted") > len(causes) / 2
+
+
+def _tables(settings: Settings) -> dict[str, pa.Table]:
+    """Return the plain fields of the records of each of these types."""
+    found: dict[str, list[dict[str, Any]]] = {each.__name__: [] for each in JOINED}
+    topics = (CTI_EVENTS, CALLS, STREAM_COMMANDS, STREAM_EVENTS, RECORDINGS)
+    for message in _records(settings, [topic.name for topic in topics]):
+        record = decode(message.value())
+        if (rows := found.get(type(record).__name__)) is not None:
+            values = {field.name: getattr(record, field.name) for field in fields(record)}
+            rows.append({k: v for k, v in values.items() if isinstance(v, str | int | None)})
+    return {name: pa.Table.from_pylist(rows) for name, rows in found.items()}
 
 
 def _records(settings: Settings, topics: list[str]) -> Iterator[Message]:

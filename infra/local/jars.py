@@ -45,12 +45,21 @@ def java() -> str:
 
 
 def _fetch(directory: Path) -> None:
+    print("downloading Kafka's jars with Maven (54 MB, once) ...", file=sys.stderr)
+    download(POM, directory)
+
+
+def download(pom: Path, directory: Path) -> None:
+    """Download the jars that a pom.xml names, with all that they need.
+
+    Blocks while Maven runs. Raises `MissingTool` without Maven, and `RuntimeError` with Maven's
+    output if it fails.
+    """
     maven = shutil.which("mvn")
     if maven is None:
         raise MissingTool("Maven is needed to download Kafka (Debian: apt install maven)")
-    print("downloading Kafka's jars with Maven (54 MB, once) ...", file=sys.stderr)
     command = [
-        maven, "-q", "-B", "-f", str(POM), "dependency:copy-dependencies",
+        maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies",
         "-DincludeScope=runtime", f"-DoutputDirectory={directory}",
     ]  # fmt: skip
     done = subprocess.run(  # noqa: S603

@@ -10,6 +10,7 @@ import yaml
 from pipeline.runtime.acls import ACCESS
 from pipeline.runtime.settings import Role
 from schemas.codec import SCHEMA_IDS, schema_text
+from schemas.event_headers import CONTENT_TYPE
 from schemas.topics import ALL, Topic
 from tools.reference.example_run import load
 from tools.reference.model import ROOT, all_records
@@ -52,7 +53,7 @@ def document() -> dict[str, Any]:
             "description": " ".join(_ABOUT.split()),
             "license": {"name": product["license"]},
         },
-        "defaultContentType": "application/vnd.apache.avro",
+        "defaultContentType": CONTENT_TYPE,
         "servers": {"kafka": _server()},
         "channels": {topic.name: _channel(topic) for topic in ALL},
         "operations": {name: each for topic in ALL for name, each in _operations(topic).items()},
@@ -131,7 +132,8 @@ def _message(name: str) -> dict[str, Any]:
         "name": f"flexcapture.{name}",
         "title": name,
         "summary": info.doc,
-        "contentType": "application/vnd.apache.avro",
+        "contentType": CONTENT_TYPE,
+        "headers": _headers(name),
         "payload": {"schemaFormat": AVRO, "schema": json.loads(schema_text(name))},
         "bindings": {
             "kafka": {
@@ -148,3 +150,20 @@ def _message(name: str) -> dict[str, Any]:
     if example is not None:
         message["examples"] = [{"name": f"{name} of a run", "payload": example["value"]}]
     return message
+
+
+def _headers(name: str) -> dict[str, Any]:
+    """The headers of a record: those of a CloudEvent in binary mode."""
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "required": ["ce_specversion", "ce_type", "ce_source", "ce_id", "content-type"],
+        "properties": {
+            "ce_specversion": {**text, "const": "1.0"},
+            "ce_type": {**text, "const": f"flexcapture.{name}"},
+            "ce_source": {**text, "description": "the role or command, as /flexcapture/tracker"},
+            "ce_id": {**text, "description": "the same for the same record"},
+            "ce_time": {**text, "format": "date-time", "description": "when the event happened"},
+            "content-type": {**text, "const": CONTENT_TYPE},
+        },
+    }

@@ -7,6 +7,7 @@ from typing import Any
 from schemas.records import Call
 from schemas.topics import ALL, Topic
 from tools.reference.example_run import load
+from tools.reference.field_origins import ORIGINS
 from tools.reference.model import (
     FieldInfo,
     RecordInfo,
@@ -23,8 +24,8 @@ Written by `python -m tools.reference` from the Avro files, the classes and the 
 not edit this page.
 """
 _COLUMNS = """\
-| field | type | unit | null | allowed values | example | meaning |
-|---|---|---|---|---|---|---|
+| field | type | unit | null | allowed values | from | example | meaning |
+|---|---|---|---|---|---|---|---|
 """
 
 
@@ -58,10 +59,14 @@ Each topic's key, partitions, retention and records are below; how to read topic
 [asyncapi.yaml](asyncapi.yaml) (AsyncAPI 3.0). How records change between releases:
 [evolution.md](evolution.md). The examples: [example-run.json](example-run.json).
 
+Each record has the headers of a CloudEvent, by which readers can filter records without decoding
+them (docs/decisions/0033): `ce_type` is its name, as `flexcapture.Call`.
+
 - `null`: whether a value may be null. A new version of a schema may leave out a field with a
   default; readers then get the default.
 - `allowed values`: those that this release writes; `...` stands for more. Readers must accept
   others: later releases may add some.
+- `from`: the field of another record, or the message from outside, that the value is taken from.
 - `example`: a value from a run of `flexcapture demo`; empty if the run had none.
 - The fields of a list or map of records are in the section of that record.
 
@@ -131,6 +136,7 @@ def _row(field: FieldInfo, info: RecordInfo, example: Any) -> str:
         field.unit,
         _null(field),
         _values(field),
+        ORIGINS.get(f"{info.name}.{field.name}", ""),
         "" if field.record else _example(value_at(example, (*info.place, field.name))),
         field.doc.replace("|", "\\|"),
     ]

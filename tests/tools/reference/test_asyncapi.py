@@ -13,8 +13,10 @@ from jsonschema import Draft7Validator
 
 from infra.local.downloads import fetched, kept, npm_packages
 from pipeline.runtime.acls import ACCESS
-from schemas import topics
-from schemas.codec import SCHEMA_IDS
+from schemas import codec, topics
+from schemas.codec import SCHEMA_IDS, encode
+from schemas.event_headers import event_headers, source_of
+from tests.schemas.avro_values import filled
 from tools.reference.asyncapi import document, text
 from tools.reference.writers import written_by
 
@@ -103,6 +105,16 @@ def test_each_payload_is_an_avro_schema_with_its_id() -> None:
         fields = {field["name"] for field in parsed["fields"]}
         for example in message.get("examples", []):
             assert set() == example["payload"].keys() - fields
+
+
+def test_headers_are_those_that_are_written() -> None:
+    """Those of a record of each type fit the description of its headers."""
+    for name, message in document()["components"]["messages"].items():
+        value = encode(codec._FROM_PLAIN[name](filled(name)))
+        written = {key: text.decode() for key, text in event_headers(value, source_of("tracker"))}
+        assert written.keys() == message["headers"]["properties"].keys()
+        assert [] == [e.message for e in Draft7Validator(message["headers"]).iter_errors(written)]
+        assert f"flexcapture.{name}" == written["ce_type"]
 
 
 def test_each_role_sends_and_receives_what_its_permissions_allow() -> None:

@@ -10,6 +10,7 @@ import pytest
 from schemas import records, topics
 from schemas.codec import SCHEMA_IDS
 from tools.reference.__main__ import DIRECTORY, files, main, stale, write
+from tools.reference.field_origins import ORIGINS
 from tools.reference.model import all_records
 from tools.reference.pages import pages
 
@@ -61,6 +62,15 @@ def test_each_record_and_field_is_described_once() -> None:
         section = PAGES[f"{info.page}.md"].partition(f"\n## {info.name}\n")[2].partition("\n## ")[0]
         named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
         assert [field.name for field in fields(getattr(records, info.name))] == named
+
+
+def test_origins_are_of_fields_that_exist() -> None:
+    """So are the fields that they name."""
+    known = {f"{i.name}.{field.name}" for i in all_records().values() for field in i.fields}
+    named = {name for text in ORIGINS.values() for name in re.findall(r"`([A-Z]\w+\.\w+)`", text)}
+    assert len(named) > 50
+    assert set() == ({*ORIGINS} | named) - known
+    assert all(text in TEXT for text in ORIGINS.values())
 
 
 def test_each_topic_is_listed() -> None:

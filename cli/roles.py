@@ -101,5 +101,5 @@ ROLES: Mapping[Role, RoleEntry] = {
     Role.CONSOLIDATOR: RoleEntry("joins calls and recordings in the database", _consolidator),
     Role.CONSOLE: RoleEntry("the web portal", _console),
     Role.LANDER: RoleEntry("writes topics as Parquet files", _lander, on_uvloop=True),
-    Role.RETRIEVER: RoleEntry("fetches what is missing from Twilio's recordings", _retriever),
+    Role.RETRIEVER: RoleEntry("fetches missed audio from Twilio's recordings", _retriever),
 }

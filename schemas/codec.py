@@ -71,7 +71,6 @@ SCHEMA_IDS: Mapping[str, int] = {
     "RetrievalJob": 0x464301A4,
 }
 """The current schema's id of each record type; records are written with it."""
-
 EARLIER_IDS: Mapping[str, tuple[int, ...]] = {
     "DeadLetter": (0x46430002,),
     "RecordingPolicy": (0x46430004,),

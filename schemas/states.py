@@ -120,7 +120,7 @@ class RetrievalState(StrEnum):
 
 
 class RetrievalOutcome(StrEnum):
-    """What came of one of Twilio's recordings."""
+    """The result for one of Twilio's recordings."""
 
     STORED = "stored"
     REFUSED = "refused"

@@ -1,6 +1,6 @@
 """Twilio's own recordings of the conferences that were played, with two channels.
 
-Channel 1 is the first participant who joined, channel 2 is everyone else. A recording begins with
+Channel 1 is the first participant, channel 2 is everyone else. A recording begins with
 its first participant; Twilio states that to the second. It can be played once it was processed.
 """
 
@@ -20,7 +20,7 @@ SILENT_FRAME = bytes([SILENCE]) * FRAME_BYTES
 
 
 class RecordingQuirk(StrEnum):
-    """What is unusual about a conference's recording. NONE: Twilio has none."""
+    """A peculiarity of a conference's recording. NONE: Twilio has none."""
 
     MONO = "mono"
     DELETED = "deleted"
@@ -98,7 +98,7 @@ class RecordedConferences:
         return one, other
 
     def joined(self, conference_sid: str) -> list[tuple[str, int]]:
-        """Return who joined a conference, and when (ms), the first one first."""
+        """Return the participants of a conference, with the times (ms) of joining, in order."""
         found: dict[str, int] = {}
         for scene in self.world.journal.get(conference_sid, ()):
             for call_sid, _ in scene.voices:

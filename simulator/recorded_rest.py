@@ -37,7 +37,7 @@ class RecordedRest:
     """Handles the requests about the recordings of one account.
 
     `public_key`: the account's, for recordings that are encrypted; `without_ranges`: give whole
-    files only; `media_requests`: SIDs of the recordings whose audio was requested; `audio_sent`:
+    files only; `media_requests`: SIDs of recordings, for each request for audio; `audio_sent`:
     the files, by SID and number of channels.
     """
 

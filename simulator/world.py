@@ -127,7 +127,7 @@ class WorldLeg:
 @dataclass(frozen=True, slots=True)
 class ConferenceScene:
     """The audible voices in a conference from `at` (ms) on, by call SID, in the order in which they
-    joined. A participant who is not connected, is muted or on hold is not audible."""
+    joined. Participants that are not connected, muted or on hold are not audible."""
 
     at: int
     voices: tuple[tuple[str, Voice], ...]

@@ -1,4 +1,4 @@
-"""One attempt of a job: look the call's recordings up, fetch what is of use, announce it."""
+"""One attempt of a job: look the call's recordings up, fetch the useful ones, announce them."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,8 @@ GONE_STATUSES = frozenset({404, 410})
 
 @dataclass(frozen=True, slots=True)
 class AttemptParts:
-    """What an attempt works with. `deletes`: delete at Twilio what was stored and verified."""
+    """The surroundings of attempts. `deletes`: delete recordings at Twilio once they are stored and
+    verified."""
 
     settings: Settings
     health: Health

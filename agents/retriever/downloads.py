@@ -1,7 +1,7 @@
 """Download a recording of Twilio's to a local file, in ranges, and continue one that was begun.
 
 A range holds one of the installation's few request permits for a short time only. The file stays
-until it is stored: a retriever that was killed continues where it stopped.
+until it is stored: a retriever that was killed continues it.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ CarryOut = Callable[[str, Callable[[], Awaitable["DownloadedPart"]]], Awaitable[
 
 @dataclass(frozen=True, slots=True)
 class DownloadedPart:
-    """What one request brought: the bytes in the file now, and the size of the whole; None: the
+    """The result of one request: the bytes in the file now, and the size of the whole; None: the
     server does not say."""
 
     written: int

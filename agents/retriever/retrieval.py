@@ -1,4 +1,4 @@
-"""Fetch one of Twilio's recordings and store what must be kept of it as a recording of its own."""
+"""Fetch one of Twilio's recordings, and store its required time as a recording of its own."""
 
 import asyncio
 import hashlib

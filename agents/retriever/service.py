@@ -1,4 +1,4 @@
-"""The retriever: fetches from Twilio's recordings what had to be recorded and was not.
+"""The retriever: fetches audio that was missed from Twilio's own recordings.
 
 It is driven by `contacts` alone. Its progress is on `retrievals` (docs/recovery.md).
 """

@@ -1,4 +1,4 @@
-"""What the retriever asks Twilio: the recordings of a call, their audio, who joined first."""
+"""The retriever's requests: the recordings of a call, their audio, the first participant."""
 
 import asyncio
 from collections.abc import Iterable

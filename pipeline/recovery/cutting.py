@@ -35,8 +35,8 @@ def cut(started_at: int, samples: int, required: Sequence[Span], uncertain_ms: i
     """Return the part of a recording that must be kept; None: nothing.
 
     `started_at`: start of the recording (ms), which may be off by `uncertain_ms`. At each edge of
-    the required time inside the recording, so much is left out: to keep what must not be recorded
-    is worse than to lose what must.
+    the required time inside the recording, so much is left out: audio that must not be kept is
+    worse than audio that is lost.
     """
     whole = (started_at, started_at + samples // SAMPLES_PER_MS)
     kept = [

@@ -1,7 +1,7 @@
 """The retriever's job for a call: when it begins, waits, is done or fails. Pure.
 
 A job is a record on `retrievals`, and has all that is needed to carry it out. Any retriever can
-continue it. What was fetched once is in the job, so that no replay of contacts fetches it again.
+continue it. Its results are in it, so that no replay of contacts fetches a recording again.
 """
 
 from collections.abc import Iterable, Sequence

@@ -17,7 +17,7 @@ be known to a second only."""
 
 
 class Recovery(StrEnum):
-    """FLEXCAPTURE_RECOVERY: what is fetched from Twilio's own recordings."""
+    """FLEXCAPTURE_RECOVERY: which calls are fetched from Twilio's own recordings."""
 
     OFF = "off"
     MISSING = "missing"
@@ -34,7 +34,7 @@ class CaptureMode(StrEnum):
 
 
 def effective(recovery: Recovery, capture: CaptureMode) -> Recovery:
-    """Return what is fetched. With capture after the call, every call that must be recorded is."""
+    """Return the mode in force. With capture after the call, every required call is fetched."""
     return recovery if capture is CaptureMode.REALTIME else Recovery.ALL
 
 

@@ -143,8 +143,7 @@ def on_own(
     """The manager's own record, read again. It is no news but after a crash between telling it and
     keeping the state. Records that led to it come once more; a tick does not, so what one decided
     is decided again, as of then. Where that comes out otherwise, records did lead to it. `gateways`
-    as in `on_record`; a media stream that was started is no longer hasty. `starts`: whether this
-    process starts media streams at all."""
+    as in `on_record`; a started media stream is no longer hasty. `starts`: whether any is."""
     if record.at > state.seen_at:
         again = on_tick(state, history, record.at, gateways=gateways, hasty=not starts)
         return again if _was_told(record, again.told) else Next(state)

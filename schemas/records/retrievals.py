@@ -6,7 +6,7 @@ from .contacts import RequiredSpan
 
 @dataclass(frozen=True, slots=True)
 class RetrievedRecording:
-    """What came of one of Twilio's recordings."""
+    """The result for one of Twilio's recordings."""
 
     recording_sid: str
     part: int
@@ -19,8 +19,8 @@ class RetrievedRecording:
 
 @dataclass(frozen=True, slots=True)
 class RetrievalJob:
-    """The retriever's progress with one call: what it must fetch from Twilio's recordings, and what
-    came of it."""
+    """The retriever's progress with one call: the time that it must fetch from Twilio's recordings,
+    and the results."""
 
     task_sid: str
     state: str

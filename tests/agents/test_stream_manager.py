@@ -213,7 +213,7 @@ def test_a_call_whose_direction_stays_unknown_is_decided_by_a_tick_and_counted()
 
 
 def test_capture_after_the_call_decides_and_starts_nothing() -> None:
-    """Decisions are published as always, so that contacts say what had to be recorded. No media
+    """Decisions are published as always, so that contacts have their required time. No media
     stream is started and no conference is asked for, on records, ticks, or after a crash; the time
     without a media stream is not counted as a fault."""
     history = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)])

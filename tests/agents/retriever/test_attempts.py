@@ -1,5 +1,5 @@
-"""An attempt looks a call's recordings up, fetches what is of use, announces it, and says what
-came of it."""
+"""An attempt looks a call's recordings up, fetches the useful ones, announces them, and returns
+the results."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,7 @@ NOW = AT + 70_000
 
 
 class Producer:
-    """Keeps what is sent."""
+    """Keeps the records that are sent."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, RecordingCompleted, bytes]] = []

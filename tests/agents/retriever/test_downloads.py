@@ -1,4 +1,4 @@
-"""Downloads come in ranges, continue what was begun, and are complete or fail."""
+"""Downloads come in ranges, continue a part that exists, and are complete or fail."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -122,7 +122,7 @@ async def test_a_download_that_was_begun_is_continued(tmp_path: Path, ranges: bo
 
 
 async def test_a_file_of_another_length_is_begun_again(tmp_path: Path) -> None:
-    """What is longer than the recording does not belong to it."""
+    """A file that is longer than the recording does not belong to it."""
     server, path = FileServer(), tmp_path / "x"
     path.write_bytes(b"?" * (len(CONTENT) + 1))
     async with serving(server) as downloader:
@@ -141,7 +141,7 @@ async def test_a_connection_that_breaks_loses_nothing(tmp_path: Path, ranges: bo
 
 
 async def test_refusals_have_their_status_and_code(tmp_path: Path) -> None:
-    """16113 is told apart: the recording has one channel."""
+    """16113 is another error: the recording has one channel."""
     for status, body, kind in (
         (404, {"code": 20404, "message": "not found"}, TwilioError),
         (400, {"code": 16113, "message": "channels"}, NoSuchChannels),

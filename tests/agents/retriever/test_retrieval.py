@@ -36,8 +36,8 @@ async def manifest_of(at: Scene, contact: Contact) -> dict[str, object]:
 async def test_a_missed_call_is_stored_sample_by_sample(
     tmp_path: Path, customer_first: bool
 ) -> None:
-    """The customer is on the left, whoever joined first; the confidence is low, as nothing was
-    captured."""
+    """The customer is on the left, for either order of joining. The confidence is low, as nothing
+    was captured."""
     async with scene(tmp_path, customer_first=customer_first) as at:
         contact = missed()
         stored = await at.retrieval.carry_out(await at.order(contact))
@@ -75,7 +75,7 @@ async def test_captured_audio_shows_start_and_customer(
 
 
 async def test_only_required_time_is_kept(tmp_path: Path) -> None:
-    """What is outside of it is cut away, what is between becomes silence."""
+    """Time outside of it is cut away, time between becomes silence."""
     async with scene(tmp_path) as at:
         spans = ((5_000, 15_000), (25_000, 35_000))
         required = tuple(RequiredSpan(AT + start, AT + end) for start, end in spans)
@@ -136,7 +136,7 @@ async def test_one_channel_is_on_the_left(tmp_path: Path) -> None:
 
 
 async def test_an_encrypted_recording_needs_the_key(tmp_path: Path) -> None:
-    """With it the audio is stored as any other; without it the reason says what is missing."""
+    """With it the audio is stored as any other; without it the reason says so."""
     key = rsa.generate_private_key(65537, 2048)
     async with scene(tmp_path, keys=(key,)) as at:
         at.rest.recordings.public_key = key.public_key()

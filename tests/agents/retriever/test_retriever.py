@@ -123,7 +123,7 @@ async def test_killed_retrievers_fetch_each_call_once(
     settings_for: SettingsFor, prefix: str, tmp_path: Path
 ) -> None:
     """Two retrievers are killed in turn while they work, and started again. Each call is announced
-    with one recording, whole and right; calls whose audio is absent fail with their reason; a
+    with one recording, whole and right; calls with absent audio fail with their reason; a
     record that is no contact is a dead letter. Contacts that come again fetch nothing."""
     settings = settings_for(prefix)
     await kafka.ensure_topics(settings, PROVISIONED, 60)
@@ -173,7 +173,7 @@ async def check(
     jobs: dict[str, RetrievalJob],
     directory: Path,
 ) -> None:
-    """Each call has what it must have."""
+    """Check the result of each call."""
     absent = {c.task_sid for c in contacts[:3]}
     assert {"failed"} == {jobs[task].state for task in absent}
     assert {"status-absent"} == {jobs[task].reason for task in absent}

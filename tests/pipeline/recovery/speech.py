@@ -14,7 +14,7 @@ Samples = NDArray[np.int16]
 
 @dataclass(frozen=True)
 class Talk:
-    """Two people who take turns, as 16-bit samples."""
+    """Two people in conversation, as 16-bit samples."""
 
     customer: Samples
     agent: Samples

@@ -28,7 +28,7 @@ def compared(
     lost: float = 0,
     seed: int = 0,
 ) -> AlignmentResult | None:
-    """Compare parts of a call (ms each) whose stated distance is off by `off_ms`."""
+    """Compare parts of a call (ms each); their stated distance is off by `off_ms`."""
     sides = [cut_out(side, captured) for side in (call.customer, call.agent)]
     heard = np.array([envelope(with_lost_frames(mu_law(s), seed, lost)) for s in sides])
     channels = [

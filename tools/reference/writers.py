@@ -27,7 +27,9 @@ OF_SHARED_TOPICS: Mapping[str, tuple[Role, ...]] = {
     "MediaStreamClosed": (Role.GATEWAY,),
     "MediaStreamObserved": (Role.GATEWAY,),
     "MediaStreamOpened": (Role.GATEWAY,),
+    "RecordingCompleted": (Role.RECORDER, Role.RETRIEVER),
     "RecordingDecided": (Role.STREAM_MANAGER,),
+    "RecordingStarted": (Role.RECORDER,),
 }
 """The writers of records on topics that several roles write to."""
 

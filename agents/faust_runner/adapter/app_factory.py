@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
-from agents.faust_runner.adapter import consumer_thread, transport
+from agents.faust_runner.adapter import consumer_thread, tables, transport
 from agents.faust_runner.adapter.consumer_thread import Fetching
 from agents.faust_runner.adapter.fencing import Lease
 from agents.faust_runner.adapter.tables import Table, TableManager
@@ -34,7 +34,8 @@ def faust_app(
 ) -> App:
     """Return the app, not started. `gathering_s`: how long (s) the broker collects records before
     it answers a fetch; 0: it answers at once. `health` shows what Kafka does not answer."""
-    for noisy in ("faust", "mode", transport.__name__, consumer_thread.__name__):
+    own = (module.__name__ for module in (transport, consumer_thread, tables))
+    for noisy in ("faust", "mode", *own):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger(transport.__name__).addFilter(_misses_no_sensor)
     instance = settings.instance or f"{role}-{time.time_ns():x}"

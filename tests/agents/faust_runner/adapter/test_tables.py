@@ -1,6 +1,7 @@
 """The recovery of a table while Kafka does not answer, against Faust's own, which does it wrong."""
 
 import asyncio
+import logging
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -128,6 +129,12 @@ async def test_the_tables_are_restored_by_this_recovery(tmp_path: Path) -> None:
     made = TableManager(app_in(tmp_path), loop=asyncio.get_running_loop())
     assert type(made.recovery) is Recovery
     assert made.recovery is made.recovery
+
+
+async def test_a_recovery_is_as_silent_as_fausts_own(tmp_path: Path) -> None:
+    """Faust logs under the name of the class's module: each step, on 24 partitions."""
+    app_in(tmp_path)
+    assert logging.WARNING == logging.getLogger(Recovery.__module__).level
 
 
 class Joining:

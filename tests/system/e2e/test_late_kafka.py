@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 import subprocess
 import time
@@ -17,9 +18,12 @@ from infra.local.kafka import LocalKafka, running
 from infra.local.kinesis import LocalKinesis
 from infra.ports import chosen
 from infra.supervisor.processes import tied
-from simulator.cases import inbound_monitored
-from simulator.console import Endpoints
+from simulator.building import CallBuilder
+from simulator.console import Console, Endpoints
 from simulator.demo import Demo, Simulation
+from simulator.openings import conversation_begins
+from simulator.result import RESULT_FILE
+from simulator.script import Json
 from simulator.twilio_rest import Faults, TwilioRest
 from tests.integration.single_roles import Roles, roles
 
@@ -34,6 +38,13 @@ ALL = dict.fromkeys(
 LATE_S = float(os.environ.get("FLEXCAPTURE_TEST_LATE_S", "5"))
 """How long Kafka is away once every role waits for it. At length: 60 and more."""
 SEED = 11
+
+
+def long_call(call: CallBuilder) -> None:
+    """Inbound, monitored agent, long enough for a busy machine"""
+    conversation_begins(call)
+    call.wait(20_000)
+    call.hang_up()
 
 
 class Ready:
@@ -67,14 +78,14 @@ def emulated(kinesis: LocalKinesis) -> Iterator[None]:
 
 async def test_roles_that_waited_for_kafka_record_a_call(tmp_path: Path) -> None:
     """Every role says what it waits for. Once Kafka is there, all become healthy by themselves, and
-    a call comes out as it must, to the byte."""
+    a call is recorded."""
     ports = chosen(["kafka", "controller", "kinesis", "gateway"], {}, [])
     gateway = f"127.0.0.1:{ports['gateway']}"
     kafka = LocalKafka(tmp_path / "kafka", ports["kafka"], ports["controller"])
     kinesis = LocalKinesis(ports["kinesis"], "us-east-1", "flex-events")
     simulation = Simulation.fresh(SEED)
     output = io.StringIO()
-    demo = Demo(Terminal(file=output, width=150), simulation, tmp_path, (inbound_monitored,), True)
+    demo = Demo(Terminal(file=output, width=150), simulation, tmp_path, (long_call,), True)
     await asyncio.to_thread(kafka.prepare)
     with emulated(kinesis), roles(tmp_path, kafka.bootstrap_servers) as started:
         await kinesis.make_stream()
@@ -91,10 +102,22 @@ async def test_roles_that_waited_for_kafka_record_a_call(tmp_path: Path) -> None
             assert {} == started.ended()
             with running(kafka, tmp_path / "kafka.log"):
                 await started.all_healthy(120)
-                ready: Any = Ready(endpoints_of(started, kinesis))
-                assert 0 == await demo.run(ready), output.getvalue()
+                endpoints = endpoints_of(started, kinesis)
+                ready: Any = Ready(endpoints)
+                await demo.run(ready)
+                (call,) = json.loads((tmp_path / RESULT_FILE).read_text())["calls"]
+                recordings = await _recordings(endpoints, call["task_sid"])
+                assert ["complete"] == [each["state"] for each in recordings], output.getvalue()
+                assert recordings[0]["frames"]["received"] > 0
                 assert {} == started.ended()
                 assert {*started.terminate().values()} == {0}
+
+
+async def _recordings(endpoints: Endpoints, task_sid: str) -> list[Json]:
+    async with Console(endpoints.console, endpoints.console_token) as console:
+        contact = await console.contact(task_sid)
+    assert contact is not None
+    return list(contact["recordings"])
 
 
 async def _until(started: Roles, statuses: dict[str, int]) -> None:

@@ -27,7 +27,7 @@ from simulator.script import Json
 from simulator.twilio_rest import Faults, TwilioRest
 from tests.integration.single_roles import Roles, roles
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 ALL = dict.fromkeys(
     (
@@ -101,7 +101,7 @@ async def test_roles_that_waited_for_kafka_record_a_call(tmp_path: Path) -> None
             await asyncio.sleep(LATE_S)
             assert {} == started.ended()
             with running(kafka, tmp_path / "kafka.log"):
-                await started.all_healthy(120)
+                await started.all_healthy(240)
                 endpoints = endpoints_of(started, kinesis)
                 ready: Any = Ready(endpoints)
                 await demo.run(ready)
@@ -122,7 +122,7 @@ async def _recordings(endpoints: Endpoints, task_sid: str) -> list[Json]:
 
 async def _until(started: Roles, statuses: dict[str, int]) -> None:
     """Return once each health check has its status; those of 503 name Kafka."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     answers: dict[str, tuple[int, str]] = {}
     while time.monotonic() < deadline:
         answers = {name: await asyncio.to_thread(started.health, name) for name in statuses}

@@ -301,10 +301,11 @@ def test_a_stalled_recording_holds_back_nothing():
     assert 50 == fold.safe_offset(50)
 
 
-def test_audio_in_no_checkpoint_holds_back_the_commit():
+def test_audio_in_no_checkpoint_holds_back_the_commit(monkeypatch):
     """From the first record that is in none, also if regular batches follow it."""
-    frames = [Frame(t, 100 + 20 * n, b"x" * 160) for n in range(3) for t in ("inbound", "outbound")]
-    batches = [batch_of("MZ1", 1 + n, frames[2 * n : 2 * n + 2]) for n in range(3)]
+    monkeypatch.setattr(assembler, "SEGMENT_BYTES", 10_000)
+    frames = [Frame(t, 100 + 20 * n, b"x" * 160) for n in range(6) for t in ("inbound", "outbound")]
+    batches = [batch_of("MZ1", 1 + n, frames[4 * n : 4 * n + 4]) for n in range(3)]
     fold, _ = _fold(_message(opened("MZ1"), 3), _message(batches[0], 4))
     for offset in (5, 6):
         assert [] == fold.handle_regular(_regular(batches[offset - 4]), offset, T0)

@@ -155,8 +155,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Resume the changelogs; the sources' partitions wait until the flow is resumed.
 
         After a recovery Faust resumes the sources, seeks to the committed offsets, and clears the
-        queues (`TableRecovery.on_recovery_completed`). Records read between the first and the last step
-        are discarded, and when the seek delivers them again, they are taken for old ones and
+        queues (`TableRecovery.on_recovery_completed`). Records read between the first and the last
+        step are discarded, and when the seek delivers them again, they are taken for old ones and
         dropped: they are lost.
         """
         changelogs = {tp for tp in tps if self._is_changelog_tp(tp)}

@@ -15,7 +15,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread as FaustThre
 from faust.types import TP
 
 from agents.faust_runner.adapter.consumer_thread import ConsumerThread
-from agents.faust_runner.adapter.tables import TableRecovery, TableManager
+from agents.faust_runner.adapter.tables import TableManager, TableRecovery
 from pipeline.runtime.kafka_answers import REASON
 from pipeline.runtime.telemetry import Health
 from tests.agents.faust_runner.adapter.test_transport import app_in

@@ -7,8 +7,8 @@ import pytest
 
 _ROLE = """
 import asyncio, sys, threading, time
-import cli.main
-from cli.main import _role
+import cli.role_process
+from cli.role_process import run_own
 from cli.roles import RoleEntry
 from pipeline.runtime import process
 from pipeline.runtime.settings import Role, Settings
@@ -19,8 +19,8 @@ async def main(settings, health, stop):
     print("begun", flush=True)
     {body}
 
-cli.main.ROLES = {{Role.TRACKER: RoleEntry("", lambda: main)}}
-sys.exit(_role(Role.TRACKER, Settings()))
+cli.role_process.ROLES = {{Role.TRACKER: RoleEntry("", lambda: main)}}
+sys.exit(run_own(Role.TRACKER, Settings()))
 """
 
 STARTING = {

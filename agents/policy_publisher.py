@@ -7,12 +7,14 @@ other's versions again and again.
 
 import asyncio
 import os
+import random
 import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import structlog
+from aiokafka.errors import ProducerFenced
 
 from agents.metrics import POLICY_DIFFERS, POLICY_HELD_BACK
 from agents.policy_file import Entries, PolicyFile, UnreadableList
@@ -31,6 +33,8 @@ POLL_S = 0.25
 LOOKS_AT_TOPIC = 40
 """The topic's end is checked once in this many reads of the file."""
 RETRY_S = 1.0
+GROWS_S = 2.0
+MOST_PAUSE_S = 16.0
 PUBLISH_TIMEOUT_S = 20.0
 DIFFERS_S = 5.0
 """The file and the list in force may differ for this long before health turns bad."""
@@ -38,6 +42,16 @@ NAMED = 3
 """The greatest number of entries that a health reason names."""
 SUMMARY = 1_000
 """The greatest number of entries in each list of a `PolicyHeldBack`."""
+
+
+def fenced_pause(times: int, luck: float) -> float:
+    """Return the pause (s) after a publisher was fenced `times` times in a row.
+
+    Several stream managers publish the same list with one transactional id, and each that starts
+    fences the one before. On a slow cluster, publishers that all pause for the same time would
+    fence one another for ever. So the pauses differ and grow. `luck`: a random number from 0 to 1.
+    """
+    return RETRY_S + luck * min(MOST_PAUSE_S, GROWS_S * 2.0 ** min(times - 1, 8))
 
 
 class PolicyPublisher:
@@ -76,6 +90,7 @@ class PolicyPublisher:
         self._lost = False
         self._failure = ""
         self._retry_at = 0.0
+        self._fenced = 0
         if settings.monitored_agents is None:
             log.warning("FLEXCAPTURE_MONITORED_AGENTS is not set: no agent is monitored")
 
@@ -143,12 +158,14 @@ class PolicyPublisher:
                 await self._writer.publish(content, base, history, anew=self._lost)
                 await self._hold(planned.held_back)
         except Exception as error:  # noqa: BLE001 - after any error the last list stays in force
-            self._retry_at = self._clock() + RETRY_S
+            self._fenced = self._fenced + 1 if isinstance(error, ProducerFenced) else 0
+            pause = fenced_pause(self._fenced, random.random()) if self._fenced else RETRY_S  # noqa: S311
+            self._retry_at = self._clock() + pause
             if self._failure != repr(error):
                 self._failure = repr(error)
                 log.warning("policy not published; retrying", error=self._failure)
             return
-        self._failure, self._lost = "", False
+        self._failure, self._lost, self._fenced = "", False, 0
         self._planned_for = planned_for
         if planned.held_back is None:
             self._taken = wanted

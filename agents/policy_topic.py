@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from agents.metrics import EMAILS_SHARED, POLICY_VERSION, REUSED_POLICY_VERSIONS, WORKERS_RENAMED
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.runtime.kafka import consumer
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
 from schemas.codec import Undecodable, decode
@@ -28,16 +29,21 @@ HELD_BACK_KEY = "held-back:"
 """Prefix of a `PolicyHeldBack`'s key; the stream manager's instance follows."""
 ACCEPTED_KEY = "accepted:"
 """Prefix of a `PolicyAccepted`'s key; the content hash follows."""
+CATCH_UP_S = 30.0
+"""Limit of one attempt (s) to read the topic to its end. The next attempt continues there."""
 
 
 class PolicyReader:
-    """Reads the topic `policy`, and `workers` if `with_workers`. `history` grows as records
-    arrive."""
+    """Reads the topic `policy`, and `workers` if `with_workers`. `history` grows as records arrive.
+
+    With a `health`, the reader is a role's: it waits while Kafka does not answer. Without, it is a
+    command's: it raises."""
 
     def __init__(
         self, settings: Settings, health: Health | None = None, *, with_workers: bool = False
     ) -> None:
         self.history = PolicyHistory()
+        self._waits = health is not None
         self._health = health or Health()
         self._consumer: AIOKafkaConsumer = consumer(settings, fetch_max_wait_ms=200)
         self._partition = TopicPartition(settings.prefixed(POLICY.name), 0)
@@ -50,7 +56,10 @@ class PolicyReader:
 
     async def start(self) -> None:
         """Return once every version that is now on the topic is in `history`."""
-        await self._consumer.start()
+        if self._waits:
+            await until_answered(self._consumer.start, "reading the policy", self._health)
+        else:
+            await self._consumer.start()
         self._consumer.assign(self._partitions)
         await self._consumer.seek_to_beginning(*self._partitions)
         await self.catch_up()
@@ -61,6 +70,13 @@ class PolicyReader:
 
     async def catch_up(self) -> None:
         """Read to the topic's current end. Must not be called while `follow` runs."""
+        if not self._waits:
+            await self._catch_up()
+            return
+        what = f"the end of {', '.join(tp.topic for tp in self._partitions)}"
+        await until_answered(self._catch_up, what, self._health, attempt_s=CATCH_UP_S)
+
+    async def _catch_up(self) -> None:
         for partition, end in (await self._consumer.end_offsets(self._partitions)).items():
             while await self._consumer.position(partition) < end:
                 await self._read(timeout_ms=100)
@@ -150,7 +166,8 @@ class PolicyReader:
 async def reading_policy(
     settings: Settings, health: Health | None = None, *, with_workers: bool = False
 ) -> AsyncIterator[PolicyReader]:
-    """Yield a reader with a history that is complete as of now. The caller must run `follow`.
+    """Yield a reader with a history that is complete as of now. The caller must run `follow`. With
+    `health`, wait while Kafka does not answer; without, raise `KafkaError`.
 
     `health` turns bad (`policy`) if versions contradict each other. `with_workers`: also read the
     workers' names; the topic must exist.

@@ -42,6 +42,7 @@ class Checkpoints:
         self._positions: dict[int, int] = {}
         self._moved = asyncio.Condition()
         self._waiting = 0
+        self._started = False
         self._on_news = on_news
         self._tail: AIOKafkaConsumer = consumer(settings)
         # ListOffsets answers a read-committed consumer with the last *stable* offset. That may lie
@@ -50,8 +51,10 @@ class Checkpoints:
         self._ends: AIOKafkaConsumer = consumer(settings, isolation_level="read_uncommitted")
 
     async def start(self) -> None:
-        """Connect to Kafka."""
-        await self._tail.start()
+        """Connect to Kafka. May be called again after it failed."""
+        if not self._started:
+            await self._tail.start()
+            self._started = True
         await self._ends.start()
         partitions = range(BRIDGE_CHECKPOINTS.partitions)
         self._tail.assign([TopicPartition(self._topic, p) for p in partitions])

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -23,6 +23,7 @@ from bridge.unavailable import KinesisUnavailable, StreamAbsent
 from pipeline.kinesis import lineage
 from pipeline.kinesis.period import ALWAYS, Period
 from pipeline.kinesis.shard_ref import LIVE, Incarnation, Place, transactional_id
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import LogClock, log_clock, machine_clock
 from pipeline.runtime.settings import Settings
@@ -128,7 +129,10 @@ class Bridge:
 
     async def start(self) -> None:
         """Connect, and list the shards for the first time."""
-        await asyncio.gather(self.checkpoints.start(), self.leases.start(), self._look())
+        await until_answered(self.checkpoints.start, "reading the checkpoints", self._health)
+        await asyncio.gather(
+            until_answered(self.leases.start, "joining the group", self._health), self._look()
+        )
 
     async def close(self) -> None:
         """Disconnect."""
@@ -139,7 +143,7 @@ class Bridge:
         """Work until `stop` is set or the errand is done. Return once every shard has ended."""
         stopping = group.create_task(stop.wait(), name="stop")
         await _first(self.leases.settled.wait(), stopping)
-        await _first(self.checkpoints.readable(), stopping)
+        await _first(self._answered(self.checkpoints.readable), stopping)
         self._health.good("starting")
         while not stop.is_set():
             self._changed.clear()
@@ -235,10 +239,15 @@ class Bridge:
     async def _carry(self, place: Place, carrier: ShardCarrier) -> None:
         try:
             if await carrier.run() is CarryEnd.FINISHED:
-                await self.checkpoints.caught_up(checkpoint_partition(place))
+                partition = checkpoint_partition(place)
+                await self._answered(lambda: self.checkpoints.caught_up(partition))
         finally:
             del self._carriers[place]
             self._list_now()
+
+    async def _answered(self, read: Callable[[], Awaitable[None]]) -> None:
+        """Read checkpoints, however long Kafka or an open transaction takes."""
+        await until_answered(read, "the ends of the checkpoints", self._health, also=(Blocked,))
 
     async def _end(self) -> None:
         tasks = [task for _, task in self._carriers.values()]

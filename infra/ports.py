@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from infra.port_holders import holder_of
 from infra.state_dir import write_private
 
 # Below the kernel's range of ports for outgoing connections: a port that is free for a moment,
@@ -14,11 +15,14 @@ from infra.state_dir import write_private
 _CANDIDATES = range(20_000, 32_000)
 
 
-def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Return whether a server could listen on the port now."""
+def is_free(port: int, host: str = "127.0.0.1", *, shared: bool = False) -> bool:
+    """Return whether a server could listen on the port now. `shared`: other servers of this user
+    may listen on it too (SO_REUSEPORT)."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             probe.bind((host, port))
         except OSError:
@@ -53,10 +57,11 @@ def free_before(ports: Mapping[str, int], seconds: float) -> None:
     Raises `RuntimeError` with the ports that are still taken after `seconds`.
     """
     deadline = time.monotonic() + seconds
-    while taken := [f"{port} ({name})" for name, port in ports.items() if not is_free(port)]:
+    while taken := {name: port for name, port in ports.items() if not is_free(port)}:
         if time.monotonic() > deadline:
+            by = [f"port {port} ({name}) by {holder_of(port)}" for name, port in taken.items()]
             raise RuntimeError(
-                f"taken by another program: port {', '.join(taken)}. The ports of a state "
+                f"taken by another program: {', '.join(by)}. The ports of a state "
                 "directory are fixed; delete ports.json in it to have others chosen"
             )
         time.sleep(0.1)

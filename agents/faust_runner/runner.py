@@ -25,7 +25,9 @@ from agents.faust_runner.role import Companion, RoleParts, RoleSpec
 from agents.faust_runner.sending import Patient
 from agents.faust_runner.stuck import show_stuck
 from agents.stuck_work import end_process_soon
+from pipeline.runtime import kafka_answers, kafka_watch
 from pipeline.runtime.kafka import know_topics, producer
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Settings
@@ -71,9 +73,11 @@ async def run_table_role(
         # Faust's consumer runs in its own thread. With the default switch interval it would wait up
         # to 5 ms for the interpreter lock.
         sys.setswitchinterval(_SWITCH_SECONDS)
-        await sender.start()
         try:
-            await know_topics(sender, settings, spec.writes)
+            await until_answered(sender.start, "the producer's start", health)
+            await until_answered(
+                lambda: know_topics(sender, settings, spec.writes), "the topics to write", health
+            )
             await clock.settled(stop)
             if not stop.is_set():
                 await _Running(settings, health, spec, clock, sender).until(stop, parts)
@@ -106,6 +110,7 @@ class _Running:
             spec.name,
             before_commit=self._safe,
             lease=self.lease,
+            health=health,
             gathering_s=spec.gathering_s,
         )
         self.progress = Progress(self.app, tuple(self.topics))
@@ -175,7 +180,7 @@ class _Running:
         return [
             ("the outbox", self.outbox.run()),
             ("the coalescing of steps", handler.gather()),
-            ("the watchdog", watch(self.app, self.progress, handler)),
+            ("the watchdog", watch(self.app, self.progress, handler, self._is_kafka_away)),
             ("the agent", self._failure()),
             ("the lease", self.lease.lasts()),
             ("the health check", show_stuck(self.health, self.outbox.stuck)),
@@ -185,6 +190,9 @@ class _Running:
 
     async def _failure(self) -> None:
         await self.failed
+
+    def _is_kafka_away(self) -> bool:
+        return bool({kafka_answers.REASON, kafka_watch.REASON} & self.health.reasons.keys())
 
     def _fail(self, error: Exception) -> None:
         self.outbox.abandon(error)

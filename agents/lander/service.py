@@ -22,6 +22,7 @@ from pipeline.lake.agreement import ClaimedForAnotherDay
 from pipeline.lake.layout import LANDED, PartitionRef
 from pipeline.lake.partition import Closing, FileLimits, LogDiffers, Partition, to_read
 from pipeline.runtime import kafka
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
@@ -90,8 +91,8 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then land all that was read."""
         self._consumer.subscribe(list(self._landing.topics), listener=self)
-        await self._consumer.start()
         try:
+            await until_answered(self._consumer.start, "joining the group", self._health)
             self._health.good("starting")
             async with asyncio.TaskGroup() as tasks:
                 watching = tasks.create_task(

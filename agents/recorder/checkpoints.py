@@ -1,21 +1,29 @@
 """Read the checkpoints of recordings."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Collection
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from pipeline.recordings.memory import Checkpoint
 from pipeline.runtime import kafka
+from pipeline.runtime.kafka_answers import is_passing
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.state_log import Lasting
 from schemas.codec import decode
 from schemas.topics import RECORDER_CHECKPOINTS
 
+ATTEMPT_S = 30.0
+_SAID = Lasting("checkpoints cannot be read; trying again", "checkpoints can be read")
+
 
 async def read_checkpoints(
-    settings: Settings, partitions: Iterable[int]
+    settings: Settings, partitions: Collection[int]
 ) -> dict[int, list[Checkpoint]]:
     """Return the checkpoints of each partition: for each recording the one with the greatest
-    offset, and all decisions. A partition without a leader is left out.
+    offset, and all decisions. A partition without a leader is left out, and so are all of them if
+    Kafka does not answer.
 
     The greatest offset need not be in a recording's last record: a recorder that had lost the
     partition may have written once more.
@@ -23,10 +31,24 @@ async def read_checkpoints(
     Raises `Undecodable` for a checkpoint of an unknown type: without it, a running recording would
     begin again.
     """
+    now = asyncio.get_running_loop().time()
+    try:
+        async with asyncio.timeout(ATTEMPT_S):
+            found = await _read(settings, partitions)
+    except (KafkaError, OSError) as error:
+        if not is_passing(error):
+            raise
+        _SAID.lasts(now, repr(error))
+        return {}
+    _SAID.ends()
+    return found
+
+
+async def _read(settings: Settings, partitions: Collection[int]) -> dict[int, list[Checkpoint]]:
     topic = settings.prefixed(RECORDER_CHECKPOINTS.name)
     consumer = kafka.consumer(settings)
-    await consumer.start()
     try:
+        await consumer.start()
         asked = (TopicPartition(topic, partition) for partition in partitions)
         wanted = await kafka.with_leader(consumer, asked)
         found: dict[int, dict[bytes, Checkpoint]] = {tp.partition: {} for tp in wanted}

@@ -22,6 +22,7 @@ from agents.stuck_work import LIMITS, Limits, end_if_stuck
 from pipeline.media.regular import RegularReader
 from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.partition import PartitionFold
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
@@ -39,7 +40,7 @@ STALLED_MS = 30_000
 """If the records of a media stream wait this long, by the log's clock, for a segment to be cut, a
 checkpoint takes them in, so that they no longer hold back the committed offset."""
 READ_AGAIN_S = 5.0
-"""Interval between attempts to read checkpoints from partitions without a leader."""
+"""Interval between attempts to read checkpoints that could not be read."""
 HALF_WRITTEN_S = 24 * 60 * 60.0
 
 
@@ -86,8 +87,8 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         """Work until `stop` is set, then hand over."""
         self._held.health = health
         self._consumer.subscribe([self._settings.prefixed(MEDIA.name)], listener=self)
-        await self._consumer.start()
         try:
+            await until_answered(self._consumer.start, "joining the group", health)
             await self._effects.retry.persist(lambda: self._store.sweep(HALF_WRITTEN_S))
             health.good("starting")
             async with asyncio.TaskGroup() as tasks:
@@ -201,7 +202,9 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             if tp.partition in self._partitions:
                 continue
             if tp.partition not in self._known:
-                self._held.hold(tp.partition, records[0].offset, "its checkpoints have no leader")
+                self._held.hold(
+                    tp.partition, records[0].offset, "its checkpoints cannot be read yet"
+                )
                 rewound.add(tp)
                 continue
             fold = PartitionFold(self._checkpoints.pop(tp.partition, ()))

@@ -13,6 +13,7 @@ import structlog
 from agents.recorder.effects import Effects
 from agents.recorder.recorder import Recorder
 from pipeline.runtime import kafka
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import Role, Settings
@@ -45,8 +46,8 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         ),
     ):
         producer = kafka.producer(settings, source=Role.RECORDER)
-        await producer.start()
         try:
+            await until_answered(producer.start, "the producer's start", health)
             await clock.settled(stop)
             if stop.is_set():
                 return

@@ -27,6 +27,7 @@ from agents.twilio_adapter.request_gate import RequestGate
 from agents.twilio_adapter.watch import AdapterWatch, Publishing
 from pipeline.dead_letters import dead_letter
 from pipeline.runtime.kafka import IDLE_FETCH_MS, consumer, producer
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.settings import Role, Settings
@@ -116,8 +117,8 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         self._producer = producer(settings, source=Role.TWILIO_ADAPTER, linger_ms=0)
         group = settings.prefixed(Role.TWILIO_ADAPTER)
         self._consumer = consumer(settings, group_id=group, fetch_max_wait_ms=IDLE_FETCH_MS)
-        await self._producer.start()
         try:
+            await until_answered(self._producer.start, "the producer's start", self._health)
             await self._work(stop)
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures
@@ -129,7 +130,7 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
         async with asyncio.TaskGroup() as tasks:
             self._lanes = Lanes(tasks, self._carry_out, MOST_UNDER_WAY)
             watch = AdapterWatch(self._consumer, self._lanes, self._overdue, self._clock.now)
-            await self._consumer.start()
+            await until_answered(self._consumer.start, "joining the group", self._health)
             watching = tasks.create_task(end_if_stuck(watch.look, self._health))
             measuring = tasks.create_task(watch.measure_lag(), name="lag")
             reading = tasks.create_task(self._read(), name="read")

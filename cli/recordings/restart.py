@@ -52,7 +52,7 @@ async def find_broken(settings: Settings, store: AudioStore, partition: int) -> 
     `KafkaError`, `StoreError`, `NoCheckpoints`."""
     found = await read_checkpoints(settings, [partition])
     if partition not in found:
-        raise NoCheckpoints(f"partition {partition} of {RECORDER_CHECKPOINTS.name} has no leader")
+        raise NoCheckpoints(f"partition {partition} of {RECORDER_CHECKPOINTS.name} cannot be read")
     keeping = keeping_of(store)
     unfinished = [
         c for c in found[partition] if isinstance(c, RecorderCheckpoint) and c.closed_at is None

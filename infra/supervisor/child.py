@@ -8,29 +8,48 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from infra.port_holders import holder_of
+from infra.ports import is_free
 from infra.supervisor.fork_server import ForkServer
 from infra.supervisor.processes import signal_all, tied
+from pipeline.runtime.setting_values import listen_address
 
 _DELAYS = (0.0, 0.5, 1.0, 2.0, 3.0)
 _STEADY_SECONDS = 5.0
 _TAIL_LINES = 12
+_FREE_POLL_S = 0.2
+_FREE_SOON_S = 2.0
+"""A process that was just killed may hold its port for so long."""
+_SAY_TAKEN_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """The program that a child runs: a command, or a role that a fork server starts. `http`: the
-    address of its /healthz ("host:port"), or None."""
+    address of its /healthz ("host:port"), or None.
+
+    `listens`: the addresses ("host:port") on which it alone listens; `shared`: those that it shares
+    with other processes.
+    """
 
     role: str
     number: int
     start: tuple[str, ...] | ForkServer
     environment: Mapping[str, str]
     http: str | None = None
+    listens: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The process's name: ROLE-N."""
         return f"{self.role}-{self.number}"
+
+    def taken_ports(self) -> list[int]:
+        """Return the ports of its addresses on which another process listens."""
+        known = [*((address, False) for address in self.listens), *((a, True) for a in self.shared)]
+        asked = [(listen_address(address), shared) for address, shared in known]
+        return [port for (host, port), shared in asked if not is_free(port, host, shared=shared)]
 
 
 class Running(Protocol):
@@ -84,10 +103,14 @@ class Child:
 
     async def keep_running(self, stop: asyncio.Event) -> None:
         """Run the program until `stop` is set and the process has ended, by SIGTERM, or by SIGKILL
-        after `stop_seconds`. If cancelled, kill it at once."""
+        after `stop_seconds`. If cancelled, kill it at once. While another program holds one of its
+        ports, do not start it, and say who holds it."""
         failures = 0
         loop = asyncio.get_running_loop()
         while not stop.is_set():
+            await self._until_ports_are_free(stop)
+            if stop.is_set():
+                return
             began = loop.time()
             status = await self._run_once(stop)
             if stop.is_set():
@@ -97,6 +120,25 @@ class Child:
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await stop.wait()
+
+    async def _until_ports_are_free(self, stop: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        say_at = loop.time() + _FREE_SOON_S
+        said = False
+        while not stop.is_set() and (taken := self.program.taken_ports()):
+            if loop.time() >= say_at:
+                say_at, said = loop.time() + _SAY_TAKEN_EVERY_S, True
+                by = [f"port {port} is taken by {holder_of(port)}" for port in taken]
+                self._say(
+                    f"{self.program.name} cannot start: {', '.join(by)}. It starts once the port "
+                    "is free. The ports of a state directory are fixed: to have others chosen, "
+                    "stop `up` and delete ports.json in it"
+                )
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FREE_POLL_S):
+                    await stop.wait()
+        if said and not stop.is_set():
+            self._say(f"{self.program.name}: its ports are free again")
 
     async def _run_once(self, stop: asyncio.Event) -> int:
         process = await self._spawn()

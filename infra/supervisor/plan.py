@@ -115,6 +115,7 @@ class ProcessPlan:
                 start if isinstance(start, ForkServer) else tuple(start(role)),
                 self._role_environment(role, number),
                 self._http(role, number),
+                *self._listening(role, number),
             )
             for role, number in instances(self.settings)
         ]
@@ -153,6 +154,18 @@ class ProcessPlan:
     def _console_listen(self, number: int) -> str:
         configured = self.settings.console_listen if number == 0 else None
         return configured or self._local(f"{Role.CONSOLE}-{number}")
+
+    def _listening(self, role: Role, number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the addresses on which a process listens alone, and those that it shares."""
+        http = self._http(role, number)
+        if role is Role.CONSOLE:
+            return (http, self._console_listen(number)), ()
+        return (http,), (self.gateway_listen,) if role is Role.GATEWAY else ()
+
+    def broker_listens(self, number: int) -> tuple[str, ...]:
+        """Return the addresses on which a local broker listens."""
+        name = broker_names(self.brokers)[number]
+        return self._local(name), self._local(f"{name}-controller")
 
     def _http(self, role: Role, number: int) -> str:
         return self._local(_http_port(role, number))

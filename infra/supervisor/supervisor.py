@@ -25,6 +25,7 @@ from schemas.registry.client import RegistryError, register
 _KAFKA_SECONDS = 60.0
 _SLOW_SECONDS = 120.0
 _PROBE_SECONDS = 0.2
+_SAY_WAITING_EVERY_S = 60.0
 # The sum must be well under 20 s, the limit for stopping everything.
 _ROLE_STOP_SECONDS = 8.0
 _BACKING_STOP_SECONDS = 7.0
@@ -58,11 +59,17 @@ class Supervisor:
         self._kinesis = None
         environment = plan.backing_environment()
         self._brokers = [
-            self._child(Program("kafka", n, tuple(command), environment), _BACKING_STOP_SECONDS)
+            self._child(
+                Program("kafka", n, tuple(command), environment, listens=plan.broker_listens(n)),
+                _BACKING_STOP_SECONDS,
+            )
             for n, command in enumerate(kafka_commands)
         ]
         if plan.kinesis is not None:
-            program = Program("kinesis", 0, tuple(plan.kinesis.command()), environment)
+            program = Program(
+                "kinesis", 0, tuple(plan.kinesis.command()), environment,
+                listens=(f"127.0.0.1:{plan.kinesis.port}",),
+            )  # fmt: skip
             self._kinesis = self._child(program, _BACKING_STOP_SECONDS)
         self._roles = [self._child(p, _ROLE_STOP_SECONDS) for p in plan.programs(start)]
         self._start = start
@@ -141,6 +148,8 @@ class Supervisor:
             await self._register(plan.settings.schema_registry_url)
 
     async def _topics_made(self) -> Exception | None:
+        if not self._brokers:
+            return await self._outside_topics_made()
         settings = self._plan.shared_settings()
         try:
             async with asyncio.timeout(_KAFKA_SECONDS):
@@ -148,20 +157,35 @@ class Supervisor:
                     try:
                         await wait_for_kafka(settings, _KAFKA_SECONDS, len(self._brokers))
                         await ensure_topics(settings, topics.PROVISIONED)
-                        if self._brokers:
-                            await all_usable(settings)
+                        await all_usable(settings)
                     except (KafkaError, OSError):
                         await asyncio.sleep(_PROBE_SECONDS)
                     else:
                         return None
         except TimeoutError:
-            log = (
-                f"; last lines of its log:\n{self._brokers[0].log_tail()}" if self._brokers else ""
-            )
+            log = f"last lines of its log:\n{self._brokers[0].log_tail()}"
             where = self._plan.bootstrap_servers
-            return CannotStart(f"Kafka at {where} does not answer{log}")
+            return CannotStart(f"Kafka at {where} does not answer; {log}")
         except SettingsError as error:
             return error
+
+    async def _outside_topics_made(self) -> Exception | None:
+        """Wait for a Kafka that others run, however long it is away, as each role does."""
+        loop = asyncio.get_running_loop()
+        say_at = loop.time()
+        while True:
+            try:
+                await ensure_topics(self._plan.settings, topics.PROVISIONED)
+            except SettingsError as error:
+                return error
+            except (KafkaError, OSError) as error:
+                if loop.time() >= say_at:
+                    say_at = loop.time() + _SAY_WAITING_EVERY_S
+                    why = error.args[0] if error.args else repr(error)
+                    self._say(f"waiting for Kafka at {self._plan.bootstrap_servers}: {why}")
+                await asyncio.sleep(_PROBE_SECONDS)
+            else:
+                return None
 
     async def _warmed(self) -> Exception | None:
         if isinstance(self._start, ForkServer):

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import ProducerFenced, TopicAuthorizationFailedError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents import policy_publisher
 from agents.policy_publisher import DIFFERS_S, PolicyPublisher
 from agents.policy_topic import EFFECTIVE_AFTER_MS
 from agents.policy_writer import following_version, is_in_force
@@ -310,6 +311,28 @@ async def test_publishing_that_fails_turns_health_red(scene: Callable[..., Scene
     here.topic.refuses = None
     await here.passes(3)
     assert ((ANN, BOB), "") == (here.in_force, here.why)
+
+
+async def test_a_publisher_that_is_fenced_gives_way(
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another stream manager publishes the same list at the same time: each that begins ends the
+    attempt of the other."""
+    here, seen = scene(ANN), list[tuple[int, float]]()
+
+    def pause(times: int, luck: float) -> float:
+        seen.append((times, luck))
+        return 4.0
+
+    monkeypatch.setattr(policy_publisher, "fenced_pause", pause)
+    here.topic.refuses = ProducerFenced("a newer producer")
+    here.write(ANN, BOB)
+    await here.passes(10)
+    assert [1, 2, 3] == [times for times, _ in seen]
+    assert 3 == len({luck for _, luck in seen})
+    here.topic.refuses = None
+    await here.passes(5)
+    assert (ANN, BOB) == here.in_force
 
 
 async def test_processes_with_different_files_do_not_fight(

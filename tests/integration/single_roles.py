@@ -133,6 +133,11 @@ class Roles:
         found = {name: process.poll() for name, process in self.processes.items()}
         return {name: status for name, status in found.items() if status is not None}
 
+    def last_lines(self) -> str:
+        """Return the end of the logs of the processes that ended by themselves."""
+        logs = {name: self.log(name).read_text()[-6_000:] for name in self.ended()}
+        return "\n".join(f"{name}:\n{text}" for name, text in logs.items())
+
     async def all_healthy(self, seconds: float) -> None:
         """Return once every health check is true. Raises `AssertionError` with those that are
         not, or if a process ended."""
@@ -144,7 +149,7 @@ class Roles:
         try:
             async with asyncio.timeout(seconds):
                 while True:
-                    assert {} == self.ended()
+                    assert {} == self.ended(), self.last_lines()
                     looks = [asyncio.to_thread(self.health, name) for name in self.processes]
                     answers = dict(zip(self.processes, await asyncio.gather(*looks), strict=True))
                     if all(a[0] == status and text in a[1] for a in answers.values()):

@@ -150,7 +150,7 @@ async def test_roles_wait_for_kafka_and_say_so(tmp_path: Path) -> None:
     for name in started.processes:
         text = started.log(name).read_text()
         assert 1 <= text.count("waiting for Kafka") <= 2
-        assert 1 == text.count("Kafka cannot be used")
+        assert 1 <= text.count("Kafka cannot be used") <= 3  # one a minute, and for another reason
         assert len(text.splitlines()) < 200
 
 

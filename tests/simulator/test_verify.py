@@ -23,7 +23,7 @@ ACCOUNT = Account("AC" + "0" * 32, "WS" + "1" * 32)
 BEGIN = 1_700_000_000_000
 
 
-def _script(case: Case, seed: int = 1) -> Script:
+def script_of(case: Case, seed: int = 1) -> Script:
     return scripts([case], BEGIN, 0, ACCOUNT, seed)[0]
 
 
@@ -31,9 +31,10 @@ def _media_stream(script: Script, number: int) -> MediaStream:
     expected = script.expectation.recordings[number]
     assert script.customer_call_sid is not None
     random = Random(number)
+    lasted = expected.ends_at - expected.begins_at
     sent = [
         SentFrame(track, 120 + 20 * n, random.randbytes(160))
-        for n in range(20)
+        for n in range(lasted // 20)
         if n not in (4, 5)
         for track in ("inbound", "outbound")
     ]
@@ -52,7 +53,7 @@ def _media_stream(script: Script, number: int) -> MediaStream:
     )
 
 
-def _legs(script: Script) -> list[WorldLeg]:
+def legs_of(script: Script) -> list[WorldLeg]:
     legs = [WorldLeg(sid, LegStatus.COMPLETED, "seed", Line(), BEGIN) for sid in script.legs]
     for leg in legs:
         if leg.sid == script.customer_call_sid:
@@ -79,12 +80,12 @@ def _recording(script: Script, media_stream: MediaStream, extensions: tuple[str,
         "state": "complete",
         "started_at": iso(media_stream.began_at),
         "duration_ms": audio.duration_ms,
-        "frames": {"received": 36, "lost": 4, "duplicate": 0, "invalid": 0},
+        "frames": {"received": audio.received, "lost": 4, "duplicate": 0, "invalid": 0},
         "audio_url": "/audio",
     }
 
 
-def _contact(script: Script, legs: list[WorldLeg]) -> Json:
+def contact_of(script: Script, legs: list[WorldLeg]) -> Json:
     expected = script.expectation
     streams = [stream for leg in legs for stream in leg.media_streams]
     required = sum(each.ends_at - each.begins_at for each in expected.recordings)
@@ -124,7 +125,7 @@ def _wav(samples: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(chunks) + len(samples) + 4) + b"WAVE" + chunks + samples
 
 
-def _audio(legs: list[WorldLeg]) -> dict[str, bytes]:
+def audio_of(legs: list[WorldLeg]) -> dict[str, bytes]:
     streams = [stream for leg in legs for stream in leg.media_streams]
     return {_inum(stream): _wav(expected_audio(stream.sent).samples) for stream in streams}
 
@@ -134,10 +135,10 @@ def _audio(legs: list[WorldLeg]) -> dict[str, bytes]:
 @settings(max_examples=examples(5))
 def test_what_is_right_has_no_differences(case: Case, seed: int) -> None:
     """The contact that each case must give passes, if it must give one."""
-    script = _script(case, seed)
-    legs = _legs(script)
-    contact = _contact(script, legs) if script.expectation.is_contact else None
-    assert [] == differences(script, legs, contact, _audio(legs))
+    script = script_of(case, seed)
+    legs = legs_of(script)
+    contact = contact_of(script, legs) if script.expectation.is_contact else None
+    assert [] == differences(script, legs, contact, audio_of(legs))
     assert settled(script, contact)
 
 
@@ -211,82 +212,82 @@ SPOILS: list[Callable[[Json], Any]] = [
 @pytest.mark.parametrize("spoil", SPOILS, ids=lambda spoil: spoil.__name__)
 def test_what_is_wrong_is_told(spoil: Callable[[Json], Any]) -> None:
     """Each wrong value of the contact is a difference."""
-    script = _script(inbound_monitored)
-    legs = _legs(script)
-    contact = _contact(script, legs)
+    script = script_of(inbound_monitored)
+    legs = legs_of(script)
+    contact = contact_of(script, legs)
     spoil(contact)
-    assert [] != differences(script, legs, contact, _audio(legs))
+    assert [] != differences(script, legs, contact, audio_of(legs))
 
 
 def test_one_wrong_byte_of_audio_is_told() -> None:
     """A single sample that differs is found, with its place."""
-    script = _script(inbound_monitored)
-    legs = _legs(script)
-    audio = _audio(legs)
+    script = script_of(inbound_monitored)
+    legs = legs_of(script)
+    audio = audio_of(legs)
     ((inum, content),) = audio.items()
     audio[inum] = content[:-1] + bytes([content[-1] ^ 1])
-    (told,) = differences(script, legs, _contact(script, legs), audio)
+    (told,) = differences(script, legs, contact_of(script, legs), audio)
     assert "audio differs from" in told
     assert "right" in told
 
 
 def test_a_forbidden_media_stream_is_told() -> None:
     """An attempt to start a media stream on a call that must not be recorded is a difference."""
-    script = _script(inbound_unmonitored)
-    legs = _legs(script)
+    script = script_of(inbound_unmonitored)
+    legs = legs_of(script)
     legs[0].attempts = 1
-    (told,) = differences(script, legs, _contact(script, legs), {})
+    (told,) = differences(script, legs, contact_of(script, legs), {})
     assert "requested on" in told
 
 
 def test_a_contact_of_another_channel_is_told() -> None:
     """A task in a channel that carries no voice must not become a contact."""
-    script = _script(other_channel)
-    legs = _legs(script)
+    script = script_of(other_channel)
+    legs = legs_of(script)
     assert settled(script, None)
-    (told,) = differences(script, legs, _contact(script, legs), {})
+    (told,) = differences(script, legs, contact_of(script, legs), {})
     assert "no voice call" in told
 
 
 def test_too_many_requests_are_told() -> None:
     """Only the requests of the first 20 s count, and only if the case limits them."""
     for case, most in ((voicemail, 8), (other_channel, 0)):
-        script = _script(case)
-        legs = _legs(script)
-        contact = _contact(script, legs) if script.expectation.is_contact else None
+        script = script_of(case)
+        legs = legs_of(script)
+        contact = contact_of(script, legs) if script.expectation.is_contact else None
         times = [BEGIN + 100 * n for n in range(most)] + [BEGIN + 60_000] * bool(most)
         assert [] == differences(script, legs, contact, {}, times)
         (told,) = differences(script, legs, contact, {}, [*times, BEGIN + 19_000])
         assert f"{most + 1} requests" in told
-    script = _script(inbound_monitored)
-    legs = _legs(script)
-    assert [] == differences(script, legs, _contact(script, legs), _audio(legs), [BEGIN] * 99)
+    script = script_of(inbound_monitored)
+    legs = legs_of(script)
+    assert [] == differences(script, legs, contact_of(script, legs), audio_of(legs), [BEGIN] * 99)
 
 
 def test_media_streams_are_compared_in_the_order_of_their_starts() -> None:
     """Each of the two recordings of a call with a page reload is compared with its own part."""
-    script = _script(page_reload)
-    legs = _legs(script)
+    script = script_of(page_reload)
+    legs = legs_of(script)
     for leg in legs:
         leg.media_streams.reverse()
-    assert [] == differences(script, legs, _contact(script, legs), _audio(legs))
+    assert [] == differences(script, legs, contact_of(script, legs), audio_of(legs))
 
 
 def test_no_contact_is_told() -> None:
     """A call without contact is a difference."""
-    script = _script(inbound_unmonitored)
-    assert ["no contact"] == differences(script, _legs(script), None, {})
+    script = script_of(inbound_unmonitored)
+    assert ["no contact"] == differences(script, legs_of(script), None, {})
 
 
 def test_a_recording_that_was_not_required_is_told() -> None:
     """A call that must not be recorded has no required time."""
-    script = _script(inbound_unmonitored)
-    legs = _legs(script)
-    contact = _contact(script, legs) | {"capture": "complete", "required_ms": 5_000}
+    script = script_of(inbound_unmonitored)
+    legs = legs_of(script)
+    contact = contact_of(script, legs) | {"capture": "complete", "required_ms": 5_000}
     assert [] != differences(script, legs, contact, {})
 
 
 def test_a_pending_contact_is_not_settled() -> None:
     """Its recordings are complete, and another is still awaited."""
-    script = _script(inbound_monitored)
-    assert not settled(script, _contact(script, _legs(script)) | {"capture": "pending"})
+    script = script_of(inbound_monitored)
+    assert not settled(script, contact_of(script, legs_of(script)) | {"capture": "pending"})

@@ -7,13 +7,14 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 
-from agents.faust_runner.adapter import consumer_thread, transport
+from agents.faust_runner.adapter import consumer_thread, tables, transport
 from agents.faust_runner.adapter.consumer_thread import Fetching
 from agents.faust_runner.adapter.fencing import Lease
 from agents.faust_runner.adapter.tables import Table, TableManager
 from agents.faust_runner.adapter.transport import App
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
 from schemas.topics import CALL_PARTITIONS
 
 _SESSION_SECONDS = 8.0
@@ -28,11 +29,13 @@ def faust_app(
     *,
     before_commit: Callable[[Collection[int]], Awaitable[Collection[int]]],
     lease: Lease,
+    health: Health,
     gathering_s: float = 0.0,
 ) -> App:
     """Return the app, not started. `gathering_s`: how long (s) the broker collects records before
-    it answers a fetch; 0: it answers at once."""
-    for noisy in ("faust", "mode", transport.__name__, consumer_thread.__name__):
+    it answers a fetch; 0: it answers at once. `health` shows what Kafka does not answer."""
+    own = (module.__name__ for module in (transport, consumer_thread, tables))
+    for noisy in ("faust", "mode", *own):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger(transport.__name__).addFilter(_misses_no_sensor)
     instance = settings.instance or f"{role}-{time.time_ns():x}"
@@ -42,6 +45,7 @@ def faust_app(
         pipeline=settings,
         before_commit=before_commit,
         lease=lease,
+        health=health,
         fetching=Fetching.gathered(gathering_s) if gathering_s else Fetching(),
         broker=";".join(f"kafka://{server.strip()}" for server in servers),
         broker_client_id=instance,

@@ -1,6 +1,7 @@
 """The thread that runs Faust's consumer. It creates the consumer with our common settings, and
 loses no fetched records. `faust_transport` lists all corrections."""
 
+from time import monotonic
 from typing import Any
 
 import aiokafka
@@ -10,6 +11,7 @@ from mode.threads import WorkerThread
 from agents.faust_runner.adapter.fencing import keep
 from pipeline.runtime.kafka import GATHERED_BYTES, IDLE_FETCH_MS
 from pipeline.runtime.kafka import consumer as kafka_consumer
+from pipeline.runtime.kafka_answers import until_answered
 from schemas.fast_dataclass import dataclass
 
 RECOVERING_FETCH_MS = 20
@@ -42,6 +44,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Creates the consumer with the same settings as our other consumers."""
 
     FetchWorker = FetchWorker
+
+    async def on_start(self) -> None:
+        """Connect, however long Kafka is away."""
+        self._consumer = self._create_consumer(loop=self.thread_loop)
+        self.time_started = monotonic()
+        await until_answered(self._consumer.start, "joining the group", self.app.health)
 
     def _create_worker_consumer(self, _transport: Any) -> aiokafka.AIOKafkaConsumer:
         app = self.app

@@ -21,6 +21,10 @@ tests/agents/faust_runner/adapter/test_transport.py (T) or tests/integration/tes
   a_key_goes_with_its_partition)
 - An empty fetch is short during a recovery and long otherwise. (`resume_flow`,
   `on_partitions_revoked`; T: a_fetch_waits_for_short_until_a_recovery_is_over)
+- A recovery waits until Kafka answers. Faust's crashes the app if an offset has no answer within
+  the request time-out. If its own limit of the same length is over first, the recovery ends, and
+  nothing is read any more. (`ConsumerThread.on_start`, `Recovery`;
+  tests/agents/faust_runner/adapter/test_tables.py)
 - Three waits of one second are removed: a restarted process does nothing during them.
   (`_wait_next_records`, `_getmany`, `TableManager`; T: a_pause_that_ends_is_noticed_at_once,
   a_fetch_in_a_recovery_is_short, a_table_is_there_at_once)
@@ -46,6 +50,7 @@ from agents.faust_runner.adapter.consumer_thread import (
 from agents.faust_runner.adapter.fencing import Lease
 from pipeline.runtime.eager import Unfinished, begin
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
 
 _LOOKS_IN_A_REBALANCE = 5
 """How many times, one second each, a rebalance waits for pending results to become safe."""
@@ -254,6 +259,7 @@ class App(faust.App):  # type: ignore[misc]
     - `before_commit` is awaited before each offset commit with partitions, and returns those that
       may be committed.
     - `lease` follows the consumer's membership in the group.
+    - `health` shows what Kafka does not answer.
     - `fetching` says when the broker answers a fetch.
     """
 
@@ -264,12 +270,14 @@ class App(faust.App):  # type: ignore[misc]
         pipeline: Settings,
         before_commit: Callable[[Collection[int]], Awaitable[Collection[int]]],
         lease: Lease,
+        health: Health,
         fetching: Fetching,
         **options: Any,
     ) -> None:
         self.pipeline_settings = pipeline
         self.before_commit = before_commit
         self.lease = lease
+        self.health = health
         self.fetching = fetching
         super().__init__(app_id, **options)
 

@@ -5,7 +5,7 @@ the process looks healthy and does nothing. Only a new process helps.
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Protocol
@@ -164,14 +164,17 @@ class Progress:
         return sum(max(0, end - position) for position, end in places if position is not None)
 
 
-async def watch(app: Any, progress: Progress, handler: Busy) -> None:
-    """Check every two seconds. Raises `Stuck`, or the error that the app crashed with."""
+async def watch(
+    app: Any, progress: Progress, handler: Busy, is_away: Callable[[], bool] = lambda: False
+) -> None:
+    """Check every two seconds. Raises `Stuck`, or the error that the app crashed with. `is_away`:
+    whether Kafka is known not to answer, so that a rebalance or a recovery cannot end."""
     loop = asyncio.get_running_loop()
     dog: Watchdog | None = None
     while True:
         if app.crashed:
             raise Stuck(f"Faust crashed: {app.crash_reason!r}") from app.crash_reason
-        lag = await _lag(progress)
+        lag = None if is_away() else await _lag(progress)
         sight = Sight(
             at=loop.time(),
             rebalancing=bool(app.rebalancing) or bool(app.in_recovery),

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.faust_runner.adapter import watchdog
 from agents.faust_runner.adapter.transport import committable
 from agents.faust_runner.adapter.watchdog import Sight, Watchdog, WatchdogLimits
 from agents.faust_runner.core import Incoming, Observe, Output, Refusal, Step
@@ -586,3 +588,30 @@ async def test_how_far_a_role_is_behind_is_measured_by_the_log_clock() -> None:
     here = setting(clock=lambda: 12.5)
     await here.handler.handle(incoming(cti(), at=10_000))
     assert 2.5 == here.handler.behind
+
+
+@pytest.mark.parametrize(("is_away", "ended"), [(True, False), (False, True)])
+async def test_a_rebalance_may_last_as_long_as_kafka_is_away(
+    is_away: bool, ended: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot end before. A new process could do no more."""
+    looks = 0
+
+    async def soon(*_: Any) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == 5:
+            raise StopAsyncIteration
+
+    class Limited(Watchdog):
+        def __init__(self, first: Sight) -> None:
+            super().__init__(first, WatchdogLimits(rebalancing=0.0))
+
+    monkeypatch.setattr(watchdog, "_until", soon)
+    monkeypatch.setattr(watchdog, "Watchdog", Limited)
+    consumer = SimpleNamespace(started=False, commits=0)
+    app = SimpleNamespace(rebalancing=True, in_recovery=False, crashed=False, consumer=consumer)
+    handler = SimpleNamespace(busy_since=None)
+    progress = watchdog.Progress(app, ("cti.events", "ticks"))
+    with pytest.raises(watchdog.Stuck if ended else StopAsyncIteration):
+        await watchdog.watch(app, progress, handler, lambda: is_away)

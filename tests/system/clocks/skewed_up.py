@@ -1,5 +1,6 @@
 """`flexcapture up` in which the machines of some roles have wrong clocks:
-`python -m tests.system.clocks.skewed_up --state-dir DIR`, with CLOCK_SKEWS={"gateway": 600} (s)."""
+`python -m tests.system.clocks.skewed_up --state-dir DIR`, with CLOCK_SKEWS={"gateway": 600} (s).
+With CLOCK_TOOL=faketime all of the process sees the wrong clock, by libfaketime."""
 
 import json
 import os
@@ -18,6 +19,10 @@ def role_command(role: Role, skews: Mapping[str, float]) -> Sequence[str]:
     command = (sys.executable, "-m", "cli.main", role.value)
     if role.value not in skews:
         return command
+    if os.environ.get("CLOCK_TOOL") == "faketime":
+        # libfaketime would otherwise delay waits by the monotonic clock, which no machine's
+        # administrator can set.
+        return ("env", "DONT_FAKE_MONOTONIC=1", "faketime", "-f", f"{skews[role]:+g}s", *command)
     return ("env", f"PYTHONPATH={SKEWED}", f"CLOCK_SKEW_S={skews[role.value]}", *command)
 
 

@@ -22,6 +22,7 @@ from agents.faust_runner.adapter.tables import TableManager
 from agents.faust_runner.adapter.transport import Consumer
 from agents.faust_runner.outbox import BrokenOutbox
 from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.telemetry import Health
 
 PARTITION = TP("cti.events", 3)
 
@@ -86,7 +87,14 @@ async def all_of_them(partitions: Any) -> Any:
 def app_in(directory: Path, **options: Any) -> Any:
     """A tracker's app, not started."""
     settings = Settings(kafka_bootstrap_servers="localhost:1", state_dir=directory)
-    return faust_app(settings, Role.TRACKER, before_commit=all_of_them, lease=Lease(6.0), **options)
+    return faust_app(
+        settings,
+        Role.TRACKER,
+        before_commit=all_of_them,
+        lease=Lease(6.0),
+        health=Health(),
+        **options,
+    )
 
 
 def test_an_offset_in_flight_is_not_committed() -> None:

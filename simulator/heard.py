@@ -1,0 +1,36 @@
+"""For how long media streams were heard, by the clock and by their media. Pure.
+
+On a busy machine the simulator sends late. When the media stream then ends, the rest is never sent,
+and cannot be in any recording.
+"""
+
+from collections.abc import Sequence
+
+from simulator.audio import FRAME_MS
+from simulator.expected import expected_audio
+from simulator.world import MediaStream
+
+
+def overlap_ms(begin: int, end: int, ran: Sequence[MediaStream]) -> int:
+    """Return for how many ms of the time media streams ran. They must not overlap."""
+    return _shared(begin, end, [(each.began_at or 0, each.ended_at or 0) for each in ran])
+
+
+def sent_ms(begin: int, end: int, ran: Sequence[MediaStream]) -> int:
+    """Return for how many ms of the time media were sent. Times without frames, before the last
+    one, count as sent."""
+    return _shared(begin, end, [(each.began_at or 0, _sent_until(each)) for each in ran])
+
+
+def lost_on_the_way(media_stream: MediaStream) -> int:
+    """Return the number of frames that were created and not sent."""
+    return max(0, expected_audio(media_stream.sent).lost - media_stream.not_sent)
+
+
+def _sent_until(media_stream: MediaStream) -> int:
+    last = max((each.timestamp + FRAME_MS for each in media_stream.sent), default=0)
+    return min(media_stream.ended_at or 0, (media_stream.began_at or 0) + last)
+
+
+def _shared(begin: int, end: int, spans: Sequence[tuple[int, int]]) -> int:
+    return sum(max(0, min(end, until) - max(begin, since)) for since, until in spans)

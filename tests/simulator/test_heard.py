@@ -1,0 +1,72 @@
+"""How long a media stream was heard, and how much of it was sent."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulator.cases import inbound_monitored
+from simulator.events import iso
+from simulator.expected import SentFrame, expected_audio
+from simulator.heard import lost_on_the_way, overlap_ms, sent_ms
+from simulator.verify import differences
+from simulator.world import MediaStream
+from tests.simulator.test_verify import audio_of, contact_of, legs_of, script_of
+
+BEGAN = 1_700_000_000_000
+
+
+def media_stream(frames: int, lasted: int) -> MediaStream:
+    """A media stream of `lasted` ms on which so many frames of each track were sent."""
+    sent = [
+        SentFrame(track, 20 * n, bytes(160))
+        for n in range(frames)
+        for track in ("inbound", "outbound")
+    ]
+    return MediaStream(
+        "MZ1", "CA1", "name", "ws://x", "both_tracks", {}, BEGAN, began_at=BEGAN,
+        ended_at=BEGAN + lasted, sent=sent,
+    )  # fmt: skip
+
+
+@given(frames=st.integers(0, 300), lasted=st.integers(0, 8_000))
+def test_what_was_sent_is_the_media_up_to_the_end(frames: int, lasted: int) -> None:
+    """A sender in time sends all that the clock says; a late one only what its frames say."""
+    ran = [media_stream(frames, lasted)]
+    far = BEGAN - 5_000, BEGAN + 20_000
+    assert lasted == overlap_ms(*far, ran)
+    assert min(lasted, 20 * frames) == sent_ms(*far, ran)
+    assert 0 == sent_ms(BEGAN + lasted, BEGAN + 20_000, ran)
+
+
+def test_frames_lost_on_the_way_are_counted() -> None:
+    """Those that Twilio did not create are none of them."""
+    one = media_stream(100, 2_000)
+    one.sent = [each for each in one.sent if each.timestamp not in (40, 60)]
+    assert 4 == lost_on_the_way(one)
+    one.not_sent = 4
+    assert 0 == lost_on_the_way(one)
+
+
+def test_a_sender_that_was_late_is_no_mistake() -> None:
+    """A busy simulator had not sent the last two seconds when the media stream was stopped. They
+    are missing from the captured time, or are a gap. What it sent must be captured."""
+    script = script_of(inbound_monitored)
+    legs = legs_of(script)
+    contact = contact_of(script, legs)
+    (stream,) = [stream for leg in legs for stream in leg.media_streams]
+    assert stream.began_at is not None
+    assert stream.ended_at is not None
+    until = stream.ended_at - stream.began_at - 2_000
+    stream.sent = [each for each in stream.sent if each.timestamp < until]
+    (recording,) = contact["recordings"]
+    audio = expected_audio(stream.sent)
+    recording["frames"]["received"] = audio.received
+    recording["duration_ms"] = audio.duration_ms
+    contact["captured_ms"] -= 2_000
+    assert [] == differences(script, legs, contact, audio_of(legs))
+    end = iso(stream.ended_at)
+    gap = {"from": iso(stream.ended_at - 2_000), "to": end, "reason": "unknown"}
+    partial = contact | {"gaps": [gap], "capture": "partial"}
+    assert [] == differences(script, legs, partial, audio_of(legs))
+    contact["captured_ms"] -= 2_000
+    told = differences(script, legs, contact, audio_of(legs))
+    assert any("captured_ms" in each for each in told)

@@ -40,10 +40,12 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     recovery = effective(settings.recovery, settings.capture)
     POST_CALL.set(settings.capture is CaptureMode.POST_CALL)
     if recovery is Recovery.OFF:
+        health.good("starting")
         log.info("idle: nothing is retrieved", setting=f"{PREFIX}RECOVERY=off")
         await stop.wait()
         return
     if missing := missing_for_history(settings):
+        health.good("starting")
         health.bad("twilio", f"no recording can be fetched: set {missing}")
         log.error("no recording can be fetched", missing=missing)
         await stop.wait()

@@ -16,7 +16,7 @@ from tests.pipeline.recovery.test_decryption import pem
 
 async def stopped(settings: Settings) -> Health:
     """Run the role for a moment, without any Kafka; return its health."""
-    health, stop = Health(), asyncio.Event()
+    health, stop = Health(starting="not ready yet"), asyncio.Event()
     running = asyncio.create_task(run(settings, health, stop))
     await asyncio.sleep(0.05)
     assert not running.done()

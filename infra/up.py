@@ -19,9 +19,10 @@ from infra.local.kafka_cluster import broker_count, local_cluster
 from infra.other_users import other_users
 from infra.ports import free_before, is_free, kept_ports
 from infra.state_dir import StateDir, StateDirInUse
+from infra.supervisor.child import BackingCommands
 from infra.supervisor.fork_server import ForkServer
 from infra.supervisor.plan import LOAD_BALANCER, ProcessPlan, RoleCommand, port_names
-from infra.supervisor.supervisor import BackingCommands, CannotStart, Supervisor
+from infra.supervisor.supervisor import CannotStart, Supervisor
 from pipeline.policy.monitored_list import parse_list
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.permissions import named_paths, set_umask, tighten, tighten_tree

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,15 @@ class Program:
         known = [*((address, False) for address in self.listens), *((a, True) for a in self.shared)]
         asked = [(listen_address(address), shared) for address, shared in known]
         return [port for (host, port), shared in asked if not is_free(port, host, shared=shared)]
+
+
+@dataclass(frozen=True, slots=True)
+class BackingCommands:
+    """Commands of programs that are no roles. `kafka`: one for each local broker, none if Kafka is
+    external; `haproxy`: None without a load balancer."""
+
+    kafka: Sequence[Sequence[str]]
+    haproxy: Sequence[str] | None = None
 
 
 class Running(Protocol):

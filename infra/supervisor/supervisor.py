@@ -5,12 +5,11 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 from aiokafka.errors import KafkaError
 
 from infra.state_dir import StateDir
-from infra.supervisor.child import Child, Program
+from infra.supervisor.child import BackingCommands, Child, Program
 from infra.supervisor.fork_server import CannotFork, ForkServer
 from infra.supervisor.health_probe import health_of
 from infra.supervisor.plan import LOAD_BALANCER, ProcessPlan, RoleCommand
@@ -38,15 +37,6 @@ Say = Callable[[str], None]
 
 class CannotStart(RuntimeError):
     """A service that everything else needs did not start. The text gives the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class BackingCommands:
-    """Commands of programs that are no roles. `kafka`: one for each local broker, none if Kafka is
-    external; `haproxy`: None without a load balancer."""
-
-    kafka: Sequence[Sequence[str]]
-    haproxy: Sequence[str] | None = None
 
 
 class Supervisor:

@@ -15,7 +15,8 @@ ROTATION = ("bridge", "tracker", "resolver", "stream-manager", "twilio-adapter",
 class Options:
     """`calls` begin within `minutes`; of `kill` a role is killed every `every` seconds (0: never),
     a half more or less; `fail` is the share of Twilio's requests that fail; the broker is stopped
-    for `broker_down` seconds in the middle (0: never); `processes`: how many of a role; of the
+    for `broker_down` seconds in the middle (0: never); `processes`: how many of a role;
+    `load_balancer`: HAProxy is in front of the gateways; of the
     roles `extra` one more process joins now and then, and is killed for good; the monitored list's
     file is damaged every `list_every` seconds, and Twilio's API away for a while every `away_every`
     seconds (0: never); `refuse` is the share of calls on which Twilio refuses every start;
@@ -33,6 +34,7 @@ class Options:
     broker_faults: tuple[str, ...] = ()
     broker_every: float = 20.0
     processes: Mapping[str, int] = field(default_factory=dict)
+    load_balancer: bool = False
     extra: tuple[str, ...] = ()
     list_every: float = 0.0
     away_every: float = 0.0

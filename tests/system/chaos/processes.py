@@ -26,14 +26,15 @@ Say = Callable[[str], None]
 
 
 class Processes:
-    """The processes in endpoints.json over time. `lives`: by ROLE-N; `known`: set after the file
-    was first read."""
+    """The processes in endpoints.json over time. `lives`: by ROLE-N; `stopped`: the ids of those
+    that were asked to end; `known`: set after the file was first read."""
 
     def __init__(self, directory: Path, say: Say) -> None:
         self._file = directory / "endpoints.json"
         self._say = say
         self.lives: dict[str, list[Life]] = {}
         self.unasked: list[str] = []
+        self.stopped: set[int] = set()
         self.extra: list[Span] = []
         self.told: dict[str, Any] = {}
         self.known = asyncio.Event()
@@ -56,8 +57,11 @@ class Processes:
         lives = self.lives.setdefault(name, [])
         if lives and lives[-1].end is None and lives[-1].pid != pid:
             lives[-1] = replace(lives[-1], end=clock())
-            self.unasked.append(f"{name} ended by itself at {lives[-1].end}")
-            self._say(self.unasked[-1])
+            if lives[-1].pid in self.stopped:
+                self._say(f"{name} has ended")
+            else:
+                self.unasked.append(f"{name} ended by itself at {lives[-1].end}")
+                self._say(self.unasked[-1])
         if pid is not None and (not lives or lives[-1].pid != pid):
             lives.append(Life(pid, min(started_at(pid) or clock(), clock())))
 
@@ -76,6 +80,18 @@ class Processes:
             os.kill(life.pid, signal.SIGKILL)
         self.lives[name][-1] = replace(life, end=clock(), killed=True)
         self._say(f"killed {name}")
+
+    def drain(self, name: str) -> None:
+        """SIGTERM: the process ends once its work is done."""
+        life = self.lives[name][-1]
+        os.kill(life.pid, signal.SIGTERM)
+        self.stopped.add(life.pid)
+        self._say(f"draining {name}")
+
+    def reload(self, name: str) -> None:
+        """SIGUSR2: HAProxy reads its configuration again."""
+        os.kill(self.lives[name][-1].pid, signal.SIGUSR2)
+        self._say(f"reloading {name}")
 
 
 def started_at(pid: int) -> int | None:

@@ -13,7 +13,7 @@ from simulator.console import Endpoints
 from simulator.demo import DemoList, Simulation
 from simulator.faults import Outages, Stumbling
 from simulator.media import clock, send_media_stream
-from simulator.pipeline_process import PipelineProcess, environment
+from simulator.pipeline_process import UP, PipelineProcess, environment
 from simulator.twilio_rest import Sender, TwilioRest
 from tests.system.chaos.brokers import Brokers
 from tests.system.chaos.list_faults import DamagedList
@@ -63,7 +63,9 @@ async def staged(
                     log.write(f"{clock()} {line}\n")
                     log.flush()
 
-                async with PipelineProcess(state, environment(settings), tell) as pipeline:
+                command = (*UP, *(["--load-balancer"] if options.load_balancer else []))
+                process = PipelineProcess(state, environment(settings), tell, command)
+                async with process as pipeline:
                     endpoints = await _ready(pipeline)
                     say("the pipeline is up")
                     yield Stage(

@@ -11,6 +11,9 @@ from tests.system.chaos.options import Options, add_brokers, check_brokers, coun
 
 ROTATION = ("gateway", "recorder", "kafka")
 KILLED = frozenset(Role) | {"kafka", "kinesis"}
+BALANCED = frozenset({"load-balancer", "drain", "reload"})
+"""With a load balancer: it is killed; a gateway gets SIGTERM and lets its calls end; HAProxy reads
+its configuration again."""
 AROUND_OUTAGE_S = 20.0
 SHARES = {
     "silent": "share of calls with 6 to 20 s without frames",
@@ -29,6 +32,8 @@ class AudioOptions:
     - The broker is stopped for `broker_down` seconds once all calls have begun (0: never). With
       several `brokers`, each of `broker_faults` occurs once, about `broker_every` seconds after the
       one before, and no call ends before.
+    - `load_balancer`: HAProxy is in front of the gateways. Then `kill` may name `load-balancer`,
+      `drain` (a gateway is stopped, and lets its calls end) and `reload` (of HAProxy).
     - `processes`: how many of a role; `patience`: seconds from the last call until all recordings
       must be complete; `most_lost`: milliseconds of audio that may be lost with a killed gateway,
       with or without a broker.
@@ -48,6 +53,7 @@ class AudioOptions:
     broker_faults: tuple[str, ...] = ()
     broker_every: float = 20.0
     processes: Mapping[str, int] = field(default_factory=dict)
+    load_balancer: bool = False
     seed: int = 0
     patience: float = 90.0
     most_lost: int = 3_000
@@ -59,7 +65,7 @@ class AudioOptions:
     @property
     def loses_nothing(self) -> bool:
         """Whether there is no excuse for a lost frame."""
-        return "gateway" not in self.kill
+        return not {"gateway", "load-balancer"} & set(self.kill)
 
     def of_stage(self) -> Options:
         """Return the options of the stage."""
@@ -68,6 +74,7 @@ class AudioOptions:
             broker_down=self.broker_down,
             brokers=self.brokers,
             processes=self.processes,
+            load_balancer=self.load_balancer,
             seed=self.seed,
             directory=self.directory,
         )
@@ -86,6 +93,7 @@ def parsed(arguments: Sequence[str]) -> AudioOptions:
     parser.add_argument("--broker-down", type=float, default=0.0, metavar="SECONDS")
     add_brokers(parser)
     parser.add_argument("--processes", type=counts, default={}, metavar="ROLE=N,...")
+    parser.add_argument("--load-balancer", action="store_true", help="see --kill drain,reload")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--patience", type=float, default=own.patience, metavar="SECONDS")
     parser.add_argument("--most-lost", type=int, default=own.most_lost, metavar="MS")
@@ -105,7 +113,8 @@ def parsed(arguments: Sequence[str]) -> AudioOptions:
         parser.error("--silent, --lossy, --stubborn: from 0 to 1")
     if options.calls < 1:
         parser.error("--calls: at least 1")
-    if unknown := set(options.kill) - KILLED:
+    known = KILLED | BALANCED if options.load_balancer else KILLED
+    if unknown := set(options.kill) - known:
         parser.error(f"--kill: no such role: {', '.join(sorted(unknown))}")
     if options.broker_down and options.seconds < options.broker_down + AROUND_OUTAGE_S:
         parser.error(f"--seconds: at least {options.broker_down + AROUND_OUTAGE_S:g}, so that the "

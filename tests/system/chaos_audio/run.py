@@ -201,6 +201,14 @@ class _Going:
         brokers = self.stage.brokers
         if role == "kafka" and brokers is not None:
             await brokers.away(0, self.say)
+        elif role == "drain":
+            staying = self.processes.running("gateway")
+            fresh = [n for n in staying if self.processes.lives[n][-1].pid not in
+                     self.processes.stopped]  # fmt: skip
+            if fresh[1:]:
+                self.processes.drain(random.choice(fresh))
+        elif role == "reload":
+            self.processes.reload("load-balancer-0")
         elif names := self.processes.running(role):
             self.processes.kill(random.choice(names))
         else:

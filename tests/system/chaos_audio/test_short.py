@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from simulator.coded.judgement import total
-from tests.system.chaos_audio.__main__ import run
+from tests.haproxy import with_haproxy
+from tests.system.chaos_audio.__main__ import Outcome, run
 from tests.system.chaos_audio.options import AudioOptions
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
@@ -27,3 +28,33 @@ async def test_every_frame_is_recorded_or_told_lost(tmp_path: Path) -> None:
     assert sums.silent["not-sent"]
     assert sums.withheld
     assert {"kafka": 1, "recorder": 1, "gateway": 1} == outcome.played.kills
+
+
+@with_haproxy
+async def test_neither_draining_nor_reloading_splits_a_call(tmp_path: Path) -> None:
+    """Through HAProxy: while a gateway drains and HAProxy is reloaded, each call has one media
+    stream, every frame is in its place, and calls that begin later are streamed elsewhere."""
+    options = AudioOptions(
+        calls=12, seconds=8.0, ramp=6.0, kill=("drain", "reload"), every=3.0, times=1,
+        silent=0.2, lossy=0.2, stubborn=0.0, processes={"gateway": 2}, load_balancer=True,
+        seed=31, directory=tmp_path,
+    )  # fmt: skip
+    said: list[str] = []
+    outcome = await run(options, said.append)
+    assert outcome.holds, "\n".join(said)
+    assert any("draining gateway-" in line for line in said)
+    assert any("reloading load-balancer-0" in line for line in said)
+    assert [] == _tickets_in(tmp_path / "state" / "logs", outcome)
+
+
+def _tickets_in(logs: Path, outcome: Outcome) -> list[str]:
+    """Return the logs that hold the last segment of a media stream's URL."""
+    urls = [coded.media_stream.url for coded in outcome.played.streams]
+    tickets = {url.rpartition("/")[2] for url in urls}
+    assert len(tickets) == len(urls)
+    texts = {file.name: file.read_text(errors="replace") for file in logs.iterdir()}
+    assert (
+        " media/" in texts["load-balancer-0.log"]
+        or "gateways/gateway-" in texts["load-balancer-0.log"]
+    )
+    return [name for name, text in texts.items() if any(ticket in text for ticket in tickets)]

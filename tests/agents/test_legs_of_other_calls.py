@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from agents.twilio_adapter.verification import MAX_OTHER_TASKS
 from pipeline.calls.aliases import MAX_OTHERS
-from pipeline.streams.verification import CONTRADICTED, FOREIGN_LEG
+from pipeline.streams.verification import FOREIGN_LEG
 from schemas.records import CallAliasState, CommandAnswered, StopDuplicateStream, VerifyLeg
+from schemas.states import LegResult
 from schemas.topics import CTI_EVENTS
 from tests.agents.cores import (
     AGENT_URI,
@@ -50,7 +51,7 @@ def has_leg(cores: Cores, number: int) -> None:
 def contradicted(cores: Cores, task: str) -> int:
     """Return when the adapter's answer contradicted the task's leg (ms)."""
     answers = cores.of(CommandAnswered, task)
-    [at] = [at for at, a in answers if a.command == "verify" and a.outcome == CONTRADICTED]
+    [at] = [at for at, a in answers if a.command == "verify" and a.outcome == LegResult.CONTRADICTED]
     return at
 
 

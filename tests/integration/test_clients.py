@@ -16,11 +16,11 @@ from pipeline.runtime.settings import Settings
 from schemas import codec
 from schemas.codec import encode, schema_text
 from schemas.topics import ALL, CALLS, Topic
-from tests.integration.example_programs import call_versions, fill, finished, registry
+from tests.integration.example_programs import TIMEOUT, call_versions, fill, finished, registry
 from tests.schemas.avro_values import filled
 from tools.examples_environment import jars, python
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(TIMEOUT)]
 
 PREFIX = "clients."
 OF_ONE_TYPE = [topic for topic in ALL if len(topic.records) == 1]

@@ -18,6 +18,7 @@ from tests.conftest import SettingsFor
 from tests.integration.example_programs import (
     EXAMPLES,
     NUMBERS,
+    TIMEOUT,
     call_versions,
     fill,
     finished,
@@ -31,7 +32,7 @@ from tests.integration.test_lander import until_landed
 from tests.integration.test_tracker import task
 from tools.examples_environment import install_schemas, jars, python
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(TIMEOUT)]
 
 PREFIX = "examples."
 HEADER_DECIDES = """

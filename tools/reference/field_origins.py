@@ -25,6 +25,11 @@ ORIGINS: Mapping[str, str] = {
     "Call.first_event_at": "`CtiEvent.body`: the events' own times",
     "Call.latest_event_at": "`CtiEvent.body`: the events' own times",
     "Call.latest_arrival_at": "`CtiEvent.arrived_at`, Kafka timestamp of the event",
+    "Call.queue": "`Call.facts`: queue",
+    "Call.customer": "`Call.facts`: customer",
+    "Call.agents": "`Reservation.facts`: extension",
+    "Call.started_at": "`Call.milestones`: created, or `Call.first_event_at`",
+    "Call.ended_at": "`Call.milestones`, `Call.legs`",
     "Call.facts": "events of the task; see the table of keys",
     "Call.milestones": "events of the task; see the table of keys",
     "Call.reservations": "events `reservation.*`",
@@ -86,6 +91,8 @@ ORIGINS: Mapping[str, str] = {
     "RecordingCompleted.started_at": "`RecordingStarted.started_at`",
     "RecordingCompleted.received": "`TrackBatch.runs`",
     "RecordingCompleted.invalid": "`TrackBatch.invalid`",
+    "RecordingCompleted.first_frame_at": "`MediaBatch.at`, minus the time of the frames after it",
+    "RecordingCompleted.last_frame_at": "`MediaBatch.at`",
     "RecordingCompleted.reason": "`MediaStreamClosed.reason`",
     "RecordingCompleted.recording_id": "`RecordingStarted.recording_id`",
     "RecordingCompleted.lost_for": "`TrackBatch.breaks`, `MediaDropped.reason`",
@@ -134,3 +141,14 @@ ORIGINS: Mapping[str, str] = {
     "RecordingPolicy.record_outbound": "setting FLEXCAPTURE_RECORD_OUTBOUND",
     "DeadLetter.key": "key of the record that could not be processed",
 }
+
+OF_EVERY_RECORD: Mapping[str, str] = {
+    "cause_event_id": "`Call.cause_event_id`",
+    "decided_at": "`RecordingDecided.at`",
+}
+"""By the name of a field: its origin in every record that is not in `ORIGINS`."""
+
+
+def origin(record: str, field: str) -> str:
+    """Return the origin of a field, or empty text."""
+    return ORIGINS.get(f"{record}.{field}") or OF_EVERY_RECORD.get(field, "")

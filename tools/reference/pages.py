@@ -9,7 +9,7 @@ from typing import Any
 from schemas.call_keys import FACTS
 from schemas.topics import ALL, Topic
 from tools.reference.example_run import load
-from tools.reference.field_origins import ORIGINS
+from tools.reference.field_origins import origin
 from tools.reference.model import (
     KEYS,
     STATES,
@@ -152,7 +152,7 @@ def _row(field: FieldInfo, info: RecordInfo, example: Any) -> str:
         field.unit,
         _null(field),
         _values(field),
-        ORIGINS.get(f"{info.name}.{field.name}", ""),
+        origin(info.name, field.name),
         "" if field.record else _example(value_at(example, (*info.place, field.name))),
         field.doc.replace("|", "\\|"),
     ]

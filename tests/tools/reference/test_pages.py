@@ -10,7 +10,7 @@ import pytest
 from schemas import records, topics
 from schemas.codec import SCHEMA_IDS
 from tools.reference.__main__ import DIRECTORY, files, main, stale, write
-from tools.reference.field_origins import ORIGINS
+from tools.reference.field_origins import OF_EVERY_RECORD, ORIGINS, origin
 from tools.reference.model import KEYS, STATES, all_records
 from tools.reference.pages import pages
 
@@ -84,10 +84,14 @@ def test_each_enumeration_is_described() -> None:
 def test_origins_are_of_fields_that_exist() -> None:
     """So are the fields that they name."""
     known = {f"{i.name}.{field.name}" for i in all_records().values() for field in i.fields}
-    named = {name for text in ORIGINS.values() for name in re.findall(r"`([A-Z]\w+\.\w+)`", text)}
+    texts = [*ORIGINS.values(), *OF_EVERY_RECORD.values()]
+    named = {name for text in texts for name in re.findall(r"`([A-Z]\w+\.\w+)`", text)}
     assert len(named) > 50
     assert set() == ({*ORIGINS} | named) - known
-    assert all(text in TEXT for text in ORIGINS.values())
+    assert all(text in TEXT for text in texts)
+    assert {*OF_EVERY_RECORD} <= {name.partition(".")[2] for name in known}
+    assert "`CtiEvent.event_id`" == origin("Call", "cause_event_id")
+    assert "`Call.cause_event_id`" == origin("RecordingDecided", "cause_event_id")
 
 
 def test_each_topic_is_listed() -> None:

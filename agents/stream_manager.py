@@ -16,6 +16,7 @@ from agents.policy_topic import PolicyReader, reading_policy
 from agents.policy_writer import TRANSACTIONAL_ID
 from agents.stream_metrics import StreamMetrics
 from pipeline.policy.monitored_list import PolicyHistory
+from pipeline.recovery.wanted import CaptureMode
 from pipeline.runtime.kafka_watch import until_usable
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.settings import Role, Settings
@@ -58,11 +59,15 @@ SPEC = RoleSpec(
 
 
 class StreamsCore:
-    """The stream manager's core, as the runner wants it."""
+    """The stream manager's core, as the runner wants it. `starts`: whether media streams are
+    started; else it only decides, and stops those that an earlier setting started."""
 
-    def __init__(self, history: PolicyHistory, backlog: Backlog | None = None) -> None:
+    def __init__(
+        self, history: PolicyHistory, backlog: Backlog | None = None, *, starts: bool = True
+    ) -> None:
         self._history = history
         self._backlog = backlog
+        self._starts = starts
         self._gateways = Gateways()
 
     def on_record(
@@ -77,7 +82,9 @@ class StreamsCore:
             case CommandAnswered() | Call():
                 pass
             case RecordingDecided() | MediaStreamChanged() if state is not None:
-                again = manager.on_own(state, record, self._history, gateways=self._gateways)
+                again = manager.on_own(
+                    state, record, self._history, gateways=self._gateways, starts=self._starts
+                )
                 return self._step(key, again)
             case _:
                 return Step(state)
@@ -119,7 +126,9 @@ class StreamsCore:
         return Step(following.state, tuple(outputs))
 
     def _is_hasty(self) -> bool:
-        """Whether to start something now would be hasty."""
+        """Whether nothing may be started now."""
+        if not self._starts:
+            return True
         return self._backlog is not None and self._backlog.is_worked_off()
 
     def wakes_at(self, state: CallStreams) -> int | None:
@@ -187,7 +196,8 @@ async def _manage(
     await reader.catch_up()
     await _in_force(reader.history, clock)
     backlog = Backlog(clock.seconds)
-    core = StreamsCore(reader.history, backlog)
+    starts = settings.capture is not CaptureMode.POST_CALL
+    core = StreamsCore(reader.history, backlog, starts=starts)
 
     async def follow(_: Partitions) -> None:
         await reader.follow()
@@ -199,7 +209,7 @@ async def _manage(
         core=core,
         rules=lambda now: reader.history.at(now).version,
         broadcasts=core,
-        observe=StreamMetrics().observe,
+        observe=StreamMetrics(starts=starts).observe,
         backlog=backlog,
         companions=(follow, publish),
     )

@@ -44,9 +44,11 @@ for _kind in ("refused", "unreachable", "no-leg", "never-reached-gateway"):
 
 
 class StreamMetrics:
-    """Updates the metrics from the core's steps."""
+    """Updates the metrics from the core's steps. `starts`: whether media streams are started; else
+    the time without one is no fault, and is not counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, starts: bool = True) -> None:
+        self._starts = starts
         self._unstreamed_at: dict[str, int] = {}
         self._unverified_at: dict[str, int] = {}
 
@@ -55,7 +57,8 @@ class StreamMetrics:
     ) -> None:
         """Count a step; `record` is None for a tick. A test call is not counted."""
         if record is None and before is not None:
-            self.ticked(key, before, now)
+            if self._starts:
+                self.ticked(key, before, now)
         elif isinstance(record, CommandAnswered) and not is_check_task(key):
             self.answered(record)
         self._published(step)

@@ -67,6 +67,12 @@ def _lander() -> RoleMain:
     return run
 
 
+def _retriever() -> RoleMain:
+    from agents.retriever.service import run
+
+    return run
+
+
 @dataclass(frozen=True, slots=True)
 class RoleEntry:
     """A role as the command line knows it.
@@ -95,4 +101,5 @@ ROLES: Mapping[Role, RoleEntry] = {
     Role.CONSOLIDATOR: RoleEntry("joins calls and recordings in the database", _consolidator),
     Role.CONSOLE: RoleEntry("the web portal", _console),
     Role.LANDER: RoleEntry("writes topics as Parquet files", _lander, on_uvloop=True),
+    Role.RETRIEVER: RoleEntry("fetches missed audio from Twilio's recordings", _retriever),
 }

@@ -14,11 +14,18 @@ from quixstreams import Application, State
 from quixstreams.models import Deserializer, IgnoreMessage, SerializationContext
 
 
-class FlexcaptureDeserializer(Deserializer):  # type: ignore[misc]
-    """Decodes the records of flexcapture's topics."""
+class RecordsOf(Deserializer):  # type: ignore[misc]
+    """Decodes the records of one type, and passes over all others on the topic."""
 
-    def __call__(self, value: bytes, ctx: SerializationContext) -> Any:  # noqa: ARG002
-        """Return the record. One that cannot be decoded is passed over."""
+    def __init__(self, record_type: type) -> None:
+        super().__init__()
+        self._ce_type = f"flexcapture.{record_type.__name__}".encode()
+
+    def __call__(self, value: bytes, ctx: SerializationContext) -> Any:
+        """Return the record. The header says its type, so that most need not be decoded; records
+        of early releases have no header."""
+        if dict(ctx.headers or ()).get("ce_type", self._ce_type) != self._ce_type:
+            raise IgnoreMessage("a record of another type")
         try:
             return decode(value)
         except Undecodable as problem:
@@ -26,7 +33,7 @@ class FlexcaptureDeserializer(Deserializer):  # type: ignore[misc]
 
 
 def is_start(record: Any) -> bool:
-    """Whether the record decides to record; the topic has records of other types too."""
+    """Whether the record decides to record. One without a header may be of another type."""
     return isinstance(record, RecordingDecided) and record.decision == "record"
 
 
@@ -59,7 +66,7 @@ def main() -> None:
     events = app.topic(
         prefix + topics.STREAM_EVENTS.name,
         key_deserializer="str",
-        value_deserializer=FlexcaptureDeserializer(),
+        value_deserializer=RecordsOf(RecordingDecided),
     )
     starts = app.topic(f"{prefix}recording.starts", key_serializer="str", value_serializer="json")
     app.dataframe(events).filter(is_start).apply(counted, stateful=True).to_topic(starts)

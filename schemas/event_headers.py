@@ -53,6 +53,7 @@ _TIME_FIELDS: Mapping[str, tuple[str, ...]] = {
     "Contact": ("updated_at",),
     "RecordingPolicy": ("published_at",),
     "RecorderCheckpoint": ("last_at",),
+    "RetrievalJob": ("updated_at",),
 }
 """The fields with the time of a record (ms), the first that has a value. Of other types: `at`."""
 _ID_CHARACTERS = 200

@@ -104,6 +104,28 @@ class RecordingState(StrEnum):
     COMPLETE = "complete"
 
 
+class RecordingSource(StrEnum):
+    """The origin of a recording's audio."""
+
+    STREAM = "stream"
+    TWILIO_RECORDING = "twilio-recording"
+
+
+class RetrievalState(StrEnum):
+    """The state of a retrieval job."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class RetrievalOutcome(StrEnum):
+    """The result for one of Twilio's recordings."""
+
+    STORED = "stored"
+    REFUSED = "refused"
+
+
 class Outcome(StrEnum):
     """How the customer's attempt to reach a worker ended."""
 

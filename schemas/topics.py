@@ -179,6 +179,14 @@ RECORDER_CHECKPOINTS = Topic(
     ("RecorderCheckpoint", "RecorderDecision"),
     retention_ms=None,
 )
+RETRIEVALS = Topic(
+    "retrievals",
+    "task SID",
+    ("RetrievalJob",),
+    retention_ms=None,
+    # A retriever reads a whole partition first of all. Small segments are compacted sooner.
+    extra={"segment.bytes": str(1024 * 1024), "min.cleanable.dirty.ratio": "0.1"},
+)
 
 ALL = (
     CTI_EVENTS,
@@ -200,6 +208,7 @@ ALL = (
     POLICY,
     BRIDGE_CHECKPOINTS,
     RECORDER_CHECKPOINTS,
+    RETRIEVALS,
 )
 
 CHANGELOGS = tuple(map(changelog, ("tracker", "resolver", "stream-manager", "consolidator")))

@@ -101,6 +101,7 @@ UNION_VERSIONS: Mapping[str, tuple[UnionVersion, ...]] = {
     "recordings": (
         UnionVersion(0x4643F005, {"RecordingStarted": 2, "RecordingCompleted": 2}),
         UnionVersion(0x4643F023, {"RecordingStarted": 2, "RecordingCompleted": 3}),
+        UnionVersion(0x4643F1A0, {"RecordingStarted": 2, "RecordingCompleted": 4}),
     ),
     "policy": (
         UnionVersion(0x4643F006, {"RecordingPolicy": 2, "PolicyHeldBack": 1, "PolicyAccepted": 1}),

@@ -1,9 +1,9 @@
 """The audio of the simulated people: each voice of each call sings a melody of its own.
 
-Customers sing low, agents high, and outside parties in between. All frequencies are multiples of
-50 Hz, so a 20 ms frame holds whole waves and notes join without a click. The lowest bits of a
-frame's first 32 bytes encode its number, so all frames of a track differ and a misplaced frame can
-be detected.
+Customers sing low, agents high, and outside parties in between, some notes louder than others. All
+frequencies are multiples of 50 Hz, so a 20 ms frame holds whole waves and notes join without a
+click. The lowest bits of a frame's first 32 bytes encode its number, so all frames of a track
+differ and a misplaced frame can be detected.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,8 @@ SAMPLE_RATE = 8000
 NUMBER_BITS = 32
 NOTE_FRAMES = 12
 NOTES = 16
+LOUDNESS = (0.15, 0.4, 0.7, 1.0)
+"""The parts of its voice's loudness that a note may have."""
 
 
 class Voice(StrEnum):
@@ -63,9 +65,14 @@ def tone(frequency: int, loudness: int) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def melody(call: str, voice: Voice) -> tuple[int, ...]:
-    """Return the notes (Hz) that `voice` repeats in `call`."""
-    return tuple(Random(f"{call}/{voice}").choices(TIMBRES[voice].pitches, k=NOTES))  # noqa: S311
+def melody(call: str, voice: Voice) -> tuple[tuple[int, int], ...]:
+    """Return the notes that `voice` repeats in `call`: pitch (Hz) and loudness of each."""
+    timbre, random = TIMBRES[voice], Random(f"{call}/{voice}")  # noqa: S311
+    pitches = random.choices(timbre.pitches, k=NOTES)
+    parts = random.choices(LOUDNESS, k=NOTES)
+    return tuple(
+        (pitch, round(timbre.loudness * part)) for pitch, part in zip(pitches, parts, strict=True)
+    )
 
 
 def is_silent(voice: Voice, number: int) -> bool:
@@ -76,10 +83,8 @@ def is_silent(voice: Voice, number: int) -> bool:
 
 def frame(call: str, voice: Voice, number: int) -> bytes:
     """Return the 160 mu-law bytes of frame `number` (from 0) of `voice` in `call`."""
-    timbre = TIMBRES[voice]
     if not is_silent(voice, number):
-        note = melody(call, voice)[number // NOTE_FRAMES % NOTES]
-        sound = tone(note, timbre.loudness)
+        sound = tone(*melody(call, voice)[number // NOTE_FRAMES % NOTES])
     else:
         sound = bytes([SILENCE]) * FRAME_BYTES
     return numbered(sound, number)

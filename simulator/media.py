@@ -140,6 +140,7 @@ class _Sender:
 
     async def _frames(self) -> None:
         loop = asyncio.get_running_loop()
+        first = await self._next_frame()
         began = loop.time()
         line = self._leg.line
         for number, timestamp in enumerate(self._timestamps()):
@@ -149,11 +150,18 @@ class _Sender:
             if number in line.lost:
                 self._sequence += TRACKS[self._media_stream.track]
             elif number not in line.silent:
-                for track, voice in self._heard(scene, number):
+                for track, voice in self._heard(scene, first + number):
                     at = self._stamped(track, timestamp, number) + self._media_stream.rang_ms
-                    payload = frame(self._leg.seed, voice, number)
+                    payload = frame(self._leg.seed, voice, first + number)
                     await self._send_frame(SentFrame(track, at, payload))
             await asyncio.sleep(began + (number + 1) * FRAME_MS / 1000 - loop.time())
+
+    async def _next_frame(self) -> int:
+        """Wait for the beginning of the voices' next frame. Return its number: all media streams
+        and recordings of a call hear the same frame at the same time."""
+        since = clock() - self._world.origins.get(self._leg.seed, clock())
+        await asyncio.sleep(-since % FRAME_MS / 1000)
+        return -(-since // FRAME_MS)
 
     def _heard(self, scene: Scene, number: int) -> list[tuple[str, Voice]]:
         """Return the tracks for which a frame is sent, each with its voice."""

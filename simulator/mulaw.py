@@ -24,3 +24,10 @@ def encoded_sample(sample: int) -> int:
 def encoded(samples: Iterable[int]) -> bytes:
     """Return the mu-law bytes of signed 16-bit samples."""
     return bytes(encoded_sample(sample) for sample in samples)
+
+
+def decoded_sample(code: int) -> int:
+    """Return the signed 16-bit sample of a mu-law byte."""
+    plain = ~code & 0xFF
+    magnitude = ((plain & 0x0F) << 3) + BIAS << (plain >> 4 & 0x07)
+    return BIAS - magnitude if plain & 0x80 else magnitude - BIAS

@@ -26,6 +26,7 @@ from simulator.media import Credentials, clock, send_media_stream
 from simulator.paging import paged
 from simulator.placed import PlacedCalls, call_of
 from simulator.placed_rest import PlacedRest
+from simulator.recorded_rest import RecordedRest
 from simulator.resources import (
     API,
     call_resource,
@@ -101,6 +102,7 @@ class TwilioRest:
         self.placed = PlacedCalls(world, Sids(SystemRandom()))
         self.administration = AdminApis.fresh(Sids(SystemRandom()))
         self._admin = AdminRest(self.administration, credentials.account_sid)
+        self.recordings = RecordedRest(world, credentials.account_sid, self._page)
         self._world = world
         self._credentials = credentials
         self._faults = faults
@@ -151,6 +153,7 @@ class TwilioRest:
         application.router.add_get(
             conferences + "/{conference}/Participants.json", self._participants
         )
+        self.recordings.add_routes(application, f"{API}/Accounts/{{account}}")
         self._admin.add_routes(application)
         return application
 

@@ -125,6 +125,15 @@ class WorldLeg:
 
 
 @dataclass(frozen=True, slots=True)
+class ConferenceScene:
+    """The audible voices in a conference from `at` (ms) on, by call SID, in the order in which they
+    joined. Participants that are not connected, muted or on hold are not audible."""
+
+    at: int
+    voices: tuple[tuple[str, Voice], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """The voices on a leg's two tracks."""
 
@@ -137,7 +146,8 @@ class World:
 
     `refusing`: legs on which Twilio refuses every start of a media stream; `requests`: the times of
     the REST requests about each task; `unlike`: the assumptions that do not hold; `monologues`:
-    legs outside conferences, with the voices that they hear (`placed.py`).
+    legs outside conferences, with the voices that they hear (`placed.py`); `origins`: when the
+    voices of each call begin, by its seed; `journal`: all that was audible in each conference.
     """
 
     def __init__(self, sids: Sids, unlike: frozenset[Unlike] = NONE) -> None:
@@ -148,12 +158,15 @@ class World:
         self.conferences: dict[str, Conference] = {}
         self.refusing: set[str] = set()
         self.requests: dict[str, list[int]] = {}
+        self.origins: dict[str, int] = {}
+        self.journal: dict[str, list[ConferenceScene]] = {}
 
     def apply(self, action: Action, now: int, *, seed: str = "", line: Line | None = None) -> None:
         """Change the world by a script's action. `seed` and `line`: of the call, for a leg that
         begins. Events and the monitored list are not part of the world."""
         match action:
             case LegBegan(call_sid, status, ends):
+                self.origins.setdefault(seed, now)
                 leg = WorldLeg(call_sid, status, seed, line or Line(), now, ends=ends)
                 self.legs[call_sid] = leg
             case LegChanged(call_sid, status):
@@ -174,7 +187,21 @@ class World:
                 self.conferences[conference_sid].in_progress = False
                 self.conferences[conference_sid].participants.clear()
             case _:
-                pass
+                return
+        self._note(now)
+
+    def _note(self, now: int) -> None:
+        """Note what is audible in each conference, if that has changed."""
+        for conference in self.conferences.values():
+            voices = tuple(
+                (p.call_sid, p.voice)
+                for p in conference.participants.values()
+                if self.legs[p.call_sid].status is LegStatus.IN_PROGRESS
+                and not (p.coaching or p.muted or p.hold)
+            )
+            scenes = self.journal.setdefault(conference.sid, [])
+            if not scenes or scenes[-1].voices != voices:
+                scenes.append(ConferenceScene(now, voices))
 
     def scene(self, call_sid: str) -> Scene | None:
         """Return the voices on a leg now; None if it is not in progress."""

@@ -33,7 +33,7 @@ PATIENCE_SECONDS = 1.0
 
 BEHIND_SECONDS = 1.0
 """A role works through a backlog while its records are older than this (s)."""
-_GATHERING_SECONDS = 0.01
+_GATHERING_SECONDS = 0.1
 
 
 class BrokenOutbox(ConnectionError):
@@ -67,7 +67,7 @@ def gather(
     behind: Callable[[], bool],
     rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """From now on, pause for 10 ms after each produce request while the role is `behind`. The next
+    """From now on, pause for 100 ms after each produce request while the role is `behind`. The next
     request then holds more records: a request costs more than the records in it. Without a backlog
     there is no pause."""
     client = producer.client

@@ -7,8 +7,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from cli.derive.merging import Merge
 from cli.derive.roles import TOPICS
+from cli.log_merge import Merge
 from pipeline.runtime.kafka import consumer
 from pipeline.runtime.settings import Settings
 from schemas.codec import versions

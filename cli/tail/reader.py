@@ -6,9 +6,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from cli.log_merge import Merge
 from cli.tail.arguments import TailRequest
 from cli.tail.decoding import Shown, decoded, is_of_task
-from cli.tail.merging import TimeOrder
 from pipeline.runtime.kafka import consumer, partition_of
 from pipeline.runtime.settings import Settings
 from schemas.topics import Topic
@@ -113,24 +113,25 @@ class _Reading:
         newer: list[Any],
     ) -> AsyncIterator[Sequence[Any]]:
         """Yield the records before `ends`. Records after them that are read too go into `newer`."""
-        partitions = list(ends)
-        order: TimeOrder[Any] = TimeOrder(len(partitions))
-        unfinished = set(partitions)
+        merge: Merge[TopicPartition, Any] = Merge(starts)
+        merge.extend(ends)
+        unfinished = set(ends)
         while True:
             for partition in sorted(unfinished):
-                if max(starts[partition], await self._kafka.position(partition)) >= ends[partition]:
-                    order.finish(partitions.index(partition))
+                # There may be offsets without records: marks of transactions.
+                position = max(starts[partition], await self._kafka.position(partition))
+                merge.push(partition, (), position)
+                if position >= ends[partition]:
                     unfinished.discard(partition)
-            yield order.ready()
-            crowded = {p for n, p in enumerate(partitions) if order.count(n) >= _CROWDED}
-            self._read_only(unfinished - crowded if unfinished else set(partitions))
+            yield [record for _, record in merge.take()]
+            crowded = {each for each in ends if merge.waiting(each) >= _CROWDED}
+            self._read_only(unfinished - crowded if unfinished else set(ends))
             if not unfinished:
                 return
             found = await self._kafka.getmany(timeout_ms=_POLL_MS)
             for partition, records in found.items():
-                end = ends[partition]
-                order.add(partitions.index(partition), [r for r in records if r.offset < end])
-                newer += [r for r in records if r.offset >= end]
+                merge.push(partition, records, records[-1].offset + 1)
+                newer += [r for r in records if r.offset >= ends[partition]]
 
     def _read_only(self, wanted: set[TopicPartition]) -> None:
         paused = self._kafka.paused()

@@ -22,6 +22,7 @@ from schemas.records import (
     ContactRecording,
     ContactState,
     ContactStream,
+    RequiredSpan,
     Session,
 )
 from schemas.states import CallState, ConnectionState, Direction, Outcome, StreamState
@@ -73,6 +74,8 @@ def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | 
         capture=captured.capture,
         required_ms=captured.required_ms,
         captured_ms=captured.captured_ms,
+        required=tuple(RequiredSpan(*span) for span in captured.required[-MAX_PARTS:]),
+        customer_call_sids=_customer_legs(call, seen),
         contradictions=_contradictions(call),
     )
 
@@ -172,6 +175,12 @@ def _decisions(state: ContactState) -> tuple[ContactDecision, ...]:
     return tuple(
         ContactDecision(d.at, d.decision, d.reason, d.policy_version) for d in state.decisions
     )
+
+
+def _customer_legs(call: Call, seen: CallView) -> tuple[str, ...]:
+    found = {leg.call_sid for leg in seen.legs.customers}
+    found |= {value(call.facts, "customer_call_sid") or ""} - {""}
+    return tuple(sorted(found))[:MAX_PARTS]
 
 
 def _call_sids(

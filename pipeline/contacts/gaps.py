@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from pipeline.contacts.spans import Span, common, normalized, total, without
 from schemas.records import ContactGap, ContactRecording
+from schemas.states import RecordingSource
 
 EDGE_MS = 1_000
 """A shorter time at the beginning or the end of a required span is no gap."""
@@ -40,20 +41,23 @@ def captured_ms(required: Sequence[Span], recordings: Iterable[ContactRecording]
     """Return how much of the required time is in the audio (ms).
 
     Frames that were lost inside the audio count as not captured, unless Twilio did not send them or
-    a supplement covers that much of the recording. Withheld time counts as not captured as far as
-    it is longer than the part of the recording that was not required.
+    supplements and recordings fetched from Twilio cover that much of the recording. Withheld time
+    counts as not captured as far as it is longer than the part of the recording that was not
+    required.
     """
     known = list(recordings)
     covered = normalized(_span(recording, now) for recording in known)
     found = total(common(required, covered))
     supplements: dict[str, list[Span]] = {}
+    recovered = [_span(r, now) for r in known if r.source == RecordingSource.TWILIO_RECORDING]
     for recording in known:
         if recording.supplement_of:
             supplements.setdefault(recording.supplement_of, []).append(_span(recording, now))
     for recording in known:
         span = _span(recording, now)
         overlap = total(common((span,), required)) if span[0] < span[1] else 0
-        silent = _lost_ms(recording, span, supplements.get(recording.inum, []))
+        beside = [*supplements.get(recording.inum, []), *recovered]
+        silent = _lost_ms(recording, span, beside)
         silent += max(0, recording.withheld_ms - (span[1] - span[0] - overlap))
         found -= min(silent, overlap)
     return max(0, found)
@@ -88,8 +92,8 @@ def _gap(hole: Span, heard: Iterable[ContactRecording], now: int) -> ContactGap:
     )
 
 
-def _lost_ms(recording: ContactRecording, span: Span, supplements: Iterable[Span]) -> int:
-    """Return how much of the audio is silence for lost frames and not covered by supplements."""
+def _lost_ms(recording: ContactRecording, span: Span, others: Iterable[Span]) -> int:
+    """Return how much of the audio is silence for lost frames and not covered by the others."""
     lost = recording.lost - recording.lost_for.get(NOT_SENT, 0) - recording.lost_at_end
-    recovered = total(common((span,), normalized(supplements)))
+    recovered = total(common((span,), normalized(others)))
     return max(0, lost * LOST_FRAME_MS - recovered)

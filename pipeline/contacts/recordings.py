@@ -53,6 +53,7 @@ def _complete(recording: RecordingCompleted, watched: Sequence[Watched]) -> Cont
         withheld=recording.withheld,
         withheld_ms=recording.withheld_ms,
         silent_ms=recording.silent_ms,
+        source=recording.source,
     )
 
 

@@ -29,7 +29,7 @@ from schemas.records import (
     RecordingDecided,
     RecordingStarted,
 )
-from schemas.states import StreamState
+from schemas.states import RecordingSource, StreamState
 
 Input = (
     Call
@@ -137,10 +137,11 @@ def brought_nothing(state: ContactState) -> bool:
     If Twilio starts a media stream on a leg that rings, it says nothing about an answer; its first
     frame does.
     """
-    recorded = {recording.stream_sid for recording in state.completed}
+    streamed = [r for r in state.completed if r.source == RecordingSource.STREAM]
+    recorded = {recording.stream_sid for recording in streamed}
     if not recorded or open_recordings(state) or not recorded.issuperset(state.opened):
         return False
-    frames = (r.received + r.lost + r.withheld + r.invalid for r in state.completed)
+    frames = (r.received + r.lost + r.withheld + r.invalid for r in streamed)
     return not any(frames)
 
 
@@ -183,7 +184,9 @@ def _with_recording(
         started = _added(state.started, record, _recording_key)
         return replace(state, started=started[-MAX_RECORDINGS:], connected=True)
     completed = _added(state.completed, record, _recording_key)
-    return replace(state, completed=completed[-MAX_RECORDINGS:], connected=True)
+    # Twilio records a conference from its first participant on: that shows no answer.
+    connected = state.connected or record.source == RecordingSource.STREAM
+    return replace(state, completed=completed[-MAX_RECORDINGS:], connected=connected)
 
 
 def _with_call(state: ContactState, call: Call) -> ContactState:

@@ -21,6 +21,7 @@ from schemas.topics import (
     POLICY,
     RECORDER_CHECKPOINTS,
     RECORDINGS,
+    RETRIEVALS,
     STREAM_COMMANDS,
     STREAM_EVENTS,
     TICKS,
@@ -115,6 +116,9 @@ ACCESS: Mapping[Role, Access] = {
     Role.CONSOLE: Access(),
     Role.LANDER: Access(
         (CTI_EVENTS, CALLS, STREAM_EVENTS, RECORDINGS, CONTACTS), group=Role.LANDER.value
+    ),
+    Role.RETRIEVER: Access(
+        (CONTACTS, RETRIEVALS), (RECORDINGS, RETRIEVALS, DEAD_LETTERS), Role.RETRIEVER.value
     ),
 }
 

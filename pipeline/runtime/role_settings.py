@@ -22,7 +22,13 @@ _OWN: Mapping[Role, frozenset[str]] = {
     Role.TRACKER: frozenset({"VOICE_CHANNELS"}),
     Role.RESOLVER: frozenset(),
     Role.STREAM_MANAGER: frozenset(
-        {"MONITORED_AGENTS", "LIST_SHRINK_SECONDS", "RECORD_INBOUND", "RECORD_OUTBOUND"}
+        {
+            "MONITORED_AGENTS",
+            "LIST_SHRINK_SECONDS",
+            "RECORD_INBOUND",
+            "RECORD_OUTBOUND",
+            "CAPTURE",
+        }
     ),
     Role.TWILIO_ADAPTER: frozenset(
         {
@@ -58,6 +64,23 @@ _OWN: Mapping[Role, frozenset[str]] = {
         {"DATABASE_URL", "RECORDINGS_URL", "CONSOLE_LISTEN", "CONSOLE_TOKEN", "TRUSTED_PROXIES"}
     ),
     Role.LANDER: frozenset({"LAKE_URL", "LAKE_FILE_SECONDS", "LAKE_FILE_BYTES"}),
+    Role.RETRIEVER: frozenset(
+        {
+            "TWILIO_ACCOUNT_SID",
+            "TWILIO_AUTH_TOKEN",
+            "TWILIO_API_KEY_SID",
+            "TWILIO_API_KEY_SECRET",
+            "TWILIO_API_URL",
+            "TWILIO_HISTORY_CONCURRENCY",
+            "RECORDINGS_URL",
+            "CAPTURE",
+            "RECOVERY",
+            "RECOVERY_DELAY_SECONDS",
+            "RECOVERY_GIVE_UP_SECONDS",
+            "RECOVERY_DELETE",
+            "RECORDING_PRIVATE_KEY",
+        }
+    ),
 }
 OF_UP = frozenset({"PROCESSES", "SCHEMA_REGISTRY_URL"})
 """Only `up` itself needs these."""
@@ -72,7 +95,7 @@ OF_COMMANDS = frozenset(
     }
 )
 """Only commands of an operator need these."""
-_WITH_AWS = frozenset({Role.BRIDGE, Role.RECORDER, Role.CONSOLE, Role.LANDER})
+_WITH_AWS = frozenset({Role.BRIDGE, Role.RECORDER, Role.CONSOLE, Role.LANDER, Role.RETRIEVER})
 """Roles that reach Kinesis or S3 with boto3's own settings."""
 
 
@@ -95,7 +118,8 @@ def settings_of(role: Role, settings: Settings) -> frozenset[str]:
     token only in place of a secret that is not set."""
     own = _OWN[role]
     has_own = settings.twilio_api_key_secret is not None and settings.ticket_secret is not None
-    if role is Role.TWILIO_ADAPTER and has_own:
+    has_key = settings.twilio_api_key_secret is not None
+    if (role is Role.TWILIO_ADAPTER and has_own) or (role is Role.RETRIEVER and has_key):
         own -= {"TWILIO_AUTH_TOKEN"}
     return own | _COMMON
 

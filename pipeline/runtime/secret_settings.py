@@ -12,6 +12,7 @@ SECRETS = (
     "twilio_api_key_secret",
     "ticket_secret",
     "console_token",
+    "recording_private_key",
     "database_url",
     "schema_registry_url",
 )

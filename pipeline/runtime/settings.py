@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from pipeline.calls.channels import VOICE_CHANNELS
+from pipeline.recovery.wanted import CaptureMode, Recovery
 from pipeline.runtime.console_settings import checked_token, networks
 from pipeline.runtime.secret_settings import (
     SECRETS,
@@ -59,6 +60,7 @@ class Role(StrEnum):
     CONSOLIDATOR = "consolidator"
     CONSOLE = "console"
     LANDER = "lander"
+    RETRIEVER = "retriever"
 
 
 class SettingsError(ValueError):
@@ -155,6 +157,12 @@ class Settings(BaseSettings):
 
     database_url: str | None = None
     recordings_url: Annotated[str, AfterValidator(checked_recordings_url)] | None = None
+    capture: CaptureMode = CaptureMode.REALTIME
+    recovery: Recovery = Recovery.OFF
+    recovery_delay_seconds: float = Field(60.0, ge=0, le=24 * 3600)
+    recovery_give_up_seconds: float = Field(24 * 3600.0, ge=0, le=30 * 24 * 3600)
+    recovery_delete: bool = False
+    recording_private_key: SecretStr | None = None
     lake_url: Annotated[str, AfterValidator(checked_recordings_url)] | None = None
     lake_file_seconds: float = Field(300.0, ge=1, le=24 * 3600)
     lake_file_bytes: int = Field(64 * 1024**2, ge=1024**2, le=1024**3)

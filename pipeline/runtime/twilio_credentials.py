@@ -13,6 +13,15 @@ def missing_for_requests(settings: Settings) -> str:
     return " and ".join(_missing_for_requests(settings))
 
 
+def missing_for_history(settings: Settings) -> str:
+    """Return the settings that requests about calls that are over lack; empty if there are none."""
+    missing = [] if settings.twilio_account_sid else [f"{PREFIX}TWILIO_ACCOUNT_SID"]
+    if settings.twilio_api_key_secret is None and not settings.auth_tokens:
+        key = f"{PREFIX}TWILIO_API_KEY_SID and {PREFIX}TWILIO_API_KEY_SECRET"
+        missing.append(f"{_TOKEN} (or {key})")
+    return " and ".join(missing)
+
+
 def _missing_for_requests(settings: Settings) -> Iterator[str]:
     if settings.twilio_account_sid is None:
         yield f"{PREFIX}TWILIO_ACCOUNT_SID"

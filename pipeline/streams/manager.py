@@ -133,14 +133,19 @@ def on_tick(
 
 
 def on_own(
-    state: CallStreams, record: Own, history: PolicyHistory, *, gateways: Gateways | None = None
+    state: CallStreams,
+    record: Own,
+    history: PolicyHistory,
+    *,
+    gateways: Gateways | None = None,
+    starts: bool = True,
 ) -> Next:
     """The manager's own record, read again. It is no news but after a crash between telling it and
     keeping the state. Records that led to it come once more; a tick does not, so what one decided
     is decided again, as of then. Where that comes out otherwise, records did lead to it. `gateways`
-    as in `on_record`; a media stream that was started is no longer hasty."""
+    as in `on_record`; a started media stream is no longer hasty. `starts`: whether any is."""
     if record.at > state.seen_at:
-        again = on_tick(state, history, record.at, gateways=gateways)
+        again = on_tick(state, history, record.at, gateways=gateways, hasty=not starts)
         return again if _was_told(record, again.told) else Next(state)
     if _is_lost_beginning(state, record):
         # A later version of the call was read first: that it is over has still to be told.

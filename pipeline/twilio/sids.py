@@ -23,6 +23,7 @@ class SidKind(StrEnum):
     TASK = "task"
     RESERVATION = "reservation"
     WORKER = "worker"
+    RECORDING = "recording"
 
 
 PREFIXES: Mapping[SidKind, str] = {
@@ -33,6 +34,7 @@ PREFIXES: Mapping[SidKind, str] = {
     SidKind.TASK: "WT",
     SidKind.RESERVATION: "WR",
     SidKind.WORKER: "WK",
+    SidKind.RECORDING: "RE",
 }
 _PATTERNS = {
     kind: re.compile(f"{prefix}[0-9a-fA-F]{{32}}").fullmatch for kind, prefix in PREFIXES.items()

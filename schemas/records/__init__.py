@@ -31,6 +31,7 @@ from .contacts import (
     ContactState,
     ContactStream,
     GapCause,
+    RequiredSpan,
     Session,
 )
 from .events import (
@@ -74,6 +75,7 @@ from .recordings import (
     SegmentTrack,
     TimestampStretch,
 )
+from .retrievals import RetrievalJob, RetrievedRecording
 from .streams import (
     CallStreams,
     CommandAnswered,
@@ -153,7 +155,10 @@ __all__ = [
     "RecordingSegment",
     "RecordingStarted",
     "ReportedStream",
+    "RequiredSpan",
     "Reservation",
+    "RetrievalJob",
+    "RetrievedRecording",
     "Run",
     "SegmentTrack",
     "SequenceBreak",

@@ -102,6 +102,14 @@ class ContactGap:
 
 
 @dataclass(frozen=True, slots=True)
+class RequiredSpan:
+    """A time in which the call must be recorded."""
+
+    started_at: int
+    ended_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Contact:
     """A version of the consolidated contact, as shown by the console."""
 
@@ -128,6 +136,8 @@ class Contact:
     required_ms: int = 0
     captured_ms: int = 0
     contradictions: tuple[ContactContradiction, ...] = ()
+    required: tuple[RequiredSpan, ...] = ()
+    customer_call_sids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

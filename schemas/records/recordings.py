@@ -51,6 +51,7 @@ class RecordingCompleted:
     silent_ms: int = 0
     first_frame_at: int | None = None
     last_frame_at: int | None = None
+    source: str = "stream"
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,3 +210,30 @@ def test_a_call_whose_direction_stays_unknown_is_decided_by_a_tick_and_counted()
     known = later(call(ACTIVE), reservations=unknown.reservations)
     outputs = core.on_record(TASK, step.state, known, T + 6_000).outputs
     assert "record" in {getattr(o.record, "decision", None) for o in outputs}
+
+
+def test_capture_after_the_call_decides_and_starts_nothing() -> None:
+    """Decisions are published as always, so that contacts have their required time. No media
+    stream is started and no conference is asked for, on records, ticks, or after a crash; the time
+    without a media stream is not counted as a fault."""
+    history = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)])
+    core = StreamsCore(history, starts=False)
+    metrics = StreamMetrics(starts=False)
+    before = _counted("flexcapture_unstreamed_seconds_total")
+    step = core.on_record(TASK, None, call(ACTIVE), T)
+    published = [o.record for o in step.outputs]
+    state = step.state
+    decided = next(r for r in published if isinstance(r, RecordingDecided))
+    assert "record" == decided.decision
+    for at in range(T + 1_000, T + 60_000, 1_000):
+        assert state is not None
+        metrics.observe(TASK, state, None, step, at)
+        step = core.on_tick(TASK, state, at)
+        published += [o.record for o in step.outputs]
+        state = step.state
+    assert state is not None
+    published += [o.record for o in core.on_record(TASK, state, decided, T + 61_000).outputs]
+    forgotten = replace(state, decision=None, seen_at=T - 1)
+    published += [o.record for o in core.on_record(TASK, forgotten, decided, T).outputs]
+    assert {RecordingDecided} == set(map(type, published))
+    assert before == _counted("flexcapture_unstreamed_seconds_total")

@@ -13,7 +13,7 @@ import uvicorn
 from confluent_kafka import Consumer
 
 from pipeline.runtime.settings import Settings
-from schemas.records import Call, RecordingDecided
+from schemas.records import Call, GatewayAlive, RecordingDecided
 from schemas.registry.app import app
 from schemas.topics import CALLS, STREAM_EVENTS
 from tests.integration.faust_roles import publish
@@ -41,9 +41,12 @@ def decisions() -> list[RecordingDecided]:
 
 
 def fill(settings: Settings) -> None:
-    """Write the calls, then the decisions, to their topics."""
-    for topic, records in ((CALLS, call_versions()), (STREAM_EVENTS, decisions())):
-        asyncio.run(publish(settings, topic, [(each.task_sid, each) for each in records]))
+    """Write the calls, then the decisions with other records among them, to their topics."""
+    calls = [(each.task_sid, each) for each in call_versions()]
+    events = [(each.task_sid, each) for each in decisions()]
+    others = [("WT", GatewayAlive("g", 1, 1)), ("WT", b"not a record")]
+    for topic, records in ((CALLS, calls), (STREAM_EVENTS, [*others, *events])):
+        asyncio.run(publish(settings, topic, records))
 
 
 @contextmanager

@@ -34,6 +34,19 @@ from tools.examples_environment import install_schemas, jars, python
 pytestmark = pytest.mark.integration
 
 PREFIX = "examples."
+HEADER_DECIDES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import quix_agent
+from quixstreams.models import IgnoreMessage, MessageField, SerializationContext
+deserializer = quix_agent.RecordsOf(quix_agent.RecordingDecided)
+for name, kind in (("other", "GatewayAlive"), ("own", "RecordingDecided")):
+    headers = [("ce_type", b"flexcapture." + kind.encode())]
+    try:
+        deserializer(b"", SerializationContext("t", MessageField.VALUE, headers))
+    except IgnoreMessage as ignored:
+        print(name, str(ignored) == "a record of another type")
+"""
 DAY_MS = 24 * 60 * 60 * 1000
 
 
@@ -103,6 +116,12 @@ def test_the_quix_agent_counts_starts(stage: Stage, tmp_path: Path) -> None:
             stage.kafka, f"{PREFIX}recording.starts", lambda seen: counts(seen) == wanted, log
         )
     assert all(json.loads(value)["task_sid"].encode() == key for key, value in found)
+
+
+def test_the_quix_agent_decodes_only_records_of_its_type(stage: Stage) -> None:
+    """By the header: bytes that no schema fits are passed over unread."""
+    command = [str(python()), "-W", "ignore", "-c", HEADER_DECIDES, str(EXAMPLES)]
+    assert b"other True\nown False\n" == finished(command, stage.schemas)
 
 
 async def test_kafka_streams_joins_decisions_with_calls(

@@ -21,7 +21,7 @@ from simulator.envelopes import as_written
 from simulator.events import Account
 from simulator.expected import INBOUND, OUTBOUND
 from simulator.kinesis import Event, gathered
-from simulator.media import Credentials
+from simulator.media import Credentials, clock
 from simulator.script import (
     ConferenceBegan,
     EventSent,
@@ -128,6 +128,7 @@ async def _stage(*unlike: Unlike) -> AsyncIterator[Stage]:
 async def _played(*unlike: Unlike, frames: int = 60) -> Gateway:
     """A media stream of so many frames on a track, stopped by its name."""
     async with _stage(*unlike) as stage:
+        stage.world.origins = dict.fromkeys(stage.world.origins, clock())  # the voices begin now
         await stage.start()
         (stream,) = stage.world.legs[LEG].media_streams
         async with asyncio.timeout(10):

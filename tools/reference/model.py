@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas import records, states
+from schemas.call_keys import FACTS, MILESTONES
 from schemas.codec import SCHEMA_IDS, schema_text, versions
 from schemas.topics import ALL, Topic
 
@@ -23,7 +24,9 @@ NAMESPACE = "flexcapture."
 _VALUES = re.compile(r"(?:[a-z]+: )?((?:[a-z-]+, )*[a-z-]+ or [a-z-]+)(?=$|[;,.( ]*[;(.]| \()")
 _OPEN_VALUES = re.compile(r"(?:[a-z ,]+: )((?:[a-z-]+, )+\.\.\.)$")
 _COUNT = re.compile(r"\bnumber of (?!this |the |that |its )(?:[a-z]+ ){0,2}?([a-z]+s)\b")
-_STATES = [
+KEYS: Mapping[str, Mapping[str, Mapping[str, str]]] = {"facts": FACTS, "milestones": MILESTONES}
+"""The meaning of the keys of maps: by the name of the field, and by the record with the field."""
+STATES = [
     each for each in vars(states).values() if isinstance(each, type) and each.__module__ ==
     states.__name__ and issubclass(each, StrEnum)
 ]  # fmt: skip
@@ -111,11 +114,11 @@ class _Reading:
         return self._found[::-1]
 
     def _record(self, schema: Mapping[str, Any], place: tuple[str, ...]) -> None:
-        fields = tuple(self._field(field, place) for field in schema["fields"])
         name = _short(schema["name"])
+        fields = tuple(self._field(name, field, place) for field in schema["fields"])
         self._found.append(RecordInfo(name, schema.get("doc", ""), fields, self._owner, place))
 
-    def _field(self, field: Mapping[str, Any], place: tuple[str, ...]) -> FieldInfo:
+    def _field(self, owner: str, field: Mapping[str, Any], place: tuple[str, ...]) -> FieldInfo:
         branches = field["type"] if isinstance(field["type"], list) else [field["type"]]
         (kind,) = [each for each in branches if each != "null"]
         text, inner = self._type(kind, (*place, field["name"]))
@@ -127,7 +130,7 @@ class _Reading:
             nullable="null" in branches,
             default=json.dumps(field["default"]) if "default" in field else None,
             unit=_unit(field["name"], inner, doc),
-            values=self._enums.get(_short(name or ""), ()) or _listed(doc),
+            values=self._enums.get(_short(name or "")) or _values_of(owner, field["name"], doc),
             record=_short(name) if name and _short(name) not in self._enums else None,
             doc=doc,
         )
@@ -192,6 +195,20 @@ def _unit(name: str, inner: Mapping[str, Any], doc: str) -> str:
     return counted[1] if counted else ""
 
 
+def _values_of(owner: str, name: str, doc: str) -> tuple[str, ...]:
+    """Return the keys of a map, the values of the enumeration that the field is named after, or
+    the list in its description."""
+    keys = KEYS.get(name, {}).get(owner)
+    if keys is not None:
+        return tuple(keys)
+    if "_" in name:  # of one word, as `outcome`: several enumerations could be meant
+        named = "".join(word.capitalize() for word in name.split("_"))
+        for each in STATES:
+            if each.__name__ == named:
+                return tuple(each)
+    return _listed(doc)
+
+
 def _listed(doc: str) -> tuple[str, ...]:
     found = _VALUES.match(doc) or _OPEN_VALUES.match(doc)
     return (
@@ -201,7 +218,7 @@ def _listed(doc: str) -> tuple[str, ...]:
 
 def states_of(values: Sequence[str]) -> str | None:
     """Return the name of the enumeration in `schemas/states.py` with exactly these values."""
-    return next((each.__name__ for each in _STATES if {*values} == {*each}), None)
+    return next((each.__name__ for each in STATES if {*values} == {*each}), None)
 
 
 def value_at(example: Any, place: Sequence[str]) -> Any:

@@ -1,21 +1,25 @@
 """The pages of docs/reference: a table of each record's fields, and an index."""
 
+import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
-from schemas.records import Call
+from schemas.call_keys import FACTS
 from schemas.topics import ALL, Topic
 from tools.reference.example_run import load
 from tools.reference.field_origins import ORIGINS
 from tools.reference.model import (
+    KEYS,
+    STATES,
     FieldInfo,
     RecordInfo,
     all_records,
     states_of,
     value_at,
 )
-from tools.reference.writers import origins, writers
+from tools.reference.writers import origins, short, writers
 
 _DAY_MS = 24 * 60 * 60 * 1000
 _EXAMPLE_CHARACTERS = 40
@@ -26,6 +30,15 @@ not edit this page.
 _COLUMNS = """\
 | field | type | unit | null | allowed values | from | example | meaning |
 |---|---|---|---|---|---|---|---|
+"""
+
+
+_KEYS_HEAD = """\
+Keys of the maps, and the types of CTI events that gave them a value in the run, without
+`com.twilio.` and `taskrouter.`:
+
+| map | key | from | meaning |
+|---|---|---|---|
 """
 
 
@@ -73,7 +86,10 @@ them (docs/decisions/0033): `ce_type` is its name, as `flexcapture.Call`.
 | topic | key | partitions | kept | records |
 |---|---|---|---|---|
 """
-    return text + "".join(map(_topic_row, ALL)) + "\n## Records\n\n" + "".join(_record_rows())
+    return text + "".join(
+        (*map(_topic_row, ALL), "\n## Records\n\n", *_record_rows(), "\n## Enumerations\n\n",
+         "\n".join(map(_enumeration, STATES)))
+    )  # fmt: skip
 
 
 def _topic_row(topic: Topic) -> str:
@@ -109,10 +125,10 @@ def _page(page: str, infos: Sequence[RecordInfo]) -> str:
 def _section(info: RecordInfo) -> str:
     example = load()["records"].get(info.owner, {}).get("value")
     rows = "".join(_row(field, info, example) for field in info.fields)
-    parts = [f"## {info.name}", info.doc, _facts(info), _COLUMNS + rows]
-    if info.name == Call.__name__:
-        parts.append(_origins())
-    return "\n\n".join(parts)
+    parts = [f"## {info.name}", info.doc, _facts(info), _COLUMNS + rows.rstrip()]
+    if info.name in FACTS:
+        parts.append(_keys(info))
+    return "\n\n".join(parts).rstrip() + "\n"
 
 
 def _facts(info: RecordInfo) -> str:
@@ -149,11 +165,13 @@ def _null(field: FieldInfo) -> str:
 
 
 def _values(field: FieldInfo) -> str:
+    if field.name in KEYS and field.values:
+        return "keys: see below"
     named = ", ".join(value if value == "..." else f"`{value}`" for value in field.values)
     state = states_of(field.values) if field.values else None
-    if field.type.startswith("map of ") and named:
-        named = f"keys: {named}"
-    return f"{named} (`{state}`)" if state else named
+    if state is not None:
+        return f"[{state}](README.md#{state.lower()})"
+    return f"keys: {named}" if named and field.type.startswith("map of ") else named
 
 
 def _example(value: Any) -> str:
@@ -165,13 +183,30 @@ def _example(value: Any) -> str:
     return f"`{cut}`"
 
 
-def _origins() -> str:
+def _keys(info: RecordInfo) -> str:
+    """Describe the keys of `facts` and `milestones`."""
+    found = origins(load()["events"])
+    place = "".join(f"{step}." for step in info.place)
     rows = "".join(
-        f"| `{path}` | {', '.join(f'`{name}`' for name in names)} |\n"
-        for path, names in origins(load()["events"]).items()
+        f"| `{field}` | `{key}` | {_events(found.get(f'{place}{field}.{key}', ()))} | {meaning} |\n"
+        for field, of_record in KEYS.items()
+        for key, meaning in of_record[info.name].items()
     )
-    return (
-        "The keys of `facts` and `milestones`, and the types of CTI events that give them a value "
-        "in the run\n(without `com.twilio.` and `taskrouter.`):\n\n"
-        f"| key | events |\n|---|---|\n{rows}"
-    )
+    return f"{_KEYS_HEAD}{rows}"
+
+
+def _events(names: Sequence[str]) -> str:
+    """Name event types; if these are all of a kind that the run had, name the kind."""
+    every = [short(name) for name in load()["events"]]
+    found: dict[str, None] = {}
+    for name in names:
+        kind = f"{name.partition('.')[0]}."
+        same = [each for each in every if each.startswith(kind)]
+        is_all = len(same) > 1 and {*same} <= {*names}
+        found[f"all `{kind}*`" if is_all else f"`{name}`"] = None
+    return ", ".join(found)
+
+
+def _enumeration(each: type[StrEnum]) -> str:
+    what = " ".join((inspect.getdoc(each) or "").split())
+    return f"### {each.__name__}\n\n{what}\n\n{', '.join(f'`{value}`' for value in each)}\n"

@@ -27,7 +27,9 @@ OF_SHARED_TOPICS: Mapping[str, tuple[Role, ...]] = {
     "MediaStreamClosed": (Role.GATEWAY,),
     "MediaStreamObserved": (Role.GATEWAY,),
     "MediaStreamOpened": (Role.GATEWAY,),
+    "RecordingCompleted": (Role.RECORDER, Role.RETRIEVER),
     "RecordingDecided": (Role.STREAM_MANAGER,),
+    "RecordingStarted": (Role.RECORDER,),
 }
 """The writers of records on topics that several roles write to."""
 
@@ -73,7 +75,7 @@ def origins(events: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
         change = delta(CtiEvent(**fields))
         if isinstance(change, Call):
             for path in dict.fromkeys(_paths(asdict(change))):
-                found.setdefault(path, []).append(_short(name))
+                found.setdefault(path, []).append(short(name))
     return dict(sorted(found.items()))
 
 
@@ -86,5 +88,6 @@ def _paths(part: Mapping[str, Any], before: str = "") -> Iterator[str]:
                 yield from _paths(each, f"{before}{name}.")
 
 
-def _short(event_type: str) -> str:
+def short(event_type: str) -> str:
+    """Return the name of an event's type without what all have."""
     return event_type.removeprefix("com.twilio.").removeprefix("taskrouter.")

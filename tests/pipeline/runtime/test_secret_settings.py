@@ -102,8 +102,9 @@ def environment() -> dict[str, str]:
 
 
 SECRET_OF: dict[str, set[Role]] = {
-    "TWILIO_AUTH_TOKEN": {Role.TWILIO_ADAPTER, Role.GATEWAY},
-    "TWILIO_API_KEY_SECRET": {Role.TWILIO_ADAPTER},
+    "TWILIO_AUTH_TOKEN": {Role.TWILIO_ADAPTER, Role.GATEWAY, Role.RETRIEVER},
+    "TWILIO_API_KEY_SECRET": {Role.TWILIO_ADAPTER, Role.RETRIEVER},
+    "RECORDING_PRIVATE_KEY": {Role.RETRIEVER},
     "TICKET_SECRET": {Role.TWILIO_ADAPTER, Role.GATEWAY},
     "CONSOLE_TOKEN": {Role.CONSOLE},
     "DATABASE_URL": {Role.CONSOLIDATOR, Role.CONSOLE},
@@ -118,7 +119,7 @@ def test_a_role_gets_no_secret_that_it_does_not_need(role: Role) -> None:
     for name, roles in SECRET_OF.items():
         expected = role in roles
         assert expected == (PREFIX + name in got) == (f"{PREFIX}{name}_FILE" in got)
-    with_aws = {Role.BRIDGE, Role.RECORDER, Role.CONSOLE, Role.LANDER}
+    with_aws = {Role.BRIDGE, Role.RECORDER, Role.CONSOLE, Role.LANDER, Role.RETRIEVER}
     assert ("AWS_SECRET_ACCESS_KEY" in got) == (role in with_aws)
     assert "/bin" == got["PATH"]
     assert f"{PREFIX}KAFKA_SASL_PASSWORD" in got

@@ -3,6 +3,7 @@
 import pytest
 
 from schemas import states
+from schemas.call_keys import FACTS
 from tools.reference.model import FieldInfo, all_records, states_of, value_at
 
 
@@ -49,6 +50,8 @@ def test_allowed_values() -> None:
     assert ("inbound", "outbound") == field("TrackBatch", "track").values
     assert ("record", "stop", "do-not-record") == field("RecordingDecided", "decision").values
     assert "..." == field("DeadLetter", "reason").values[-1]
+    assert {*states.ReasonCode} == {*field("RecordingDecided", "reason_code").values}
+    assert tuple(FACTS["Leg"]) == field("Leg", "facts").values
     assert () == field("DeadLetter", "position").values  # "sequence number or offset that ..."
     assert () == field("Call", "cause_type").values
 

@@ -11,7 +11,7 @@ from schemas import records, topics
 from schemas.codec import SCHEMA_IDS
 from tools.reference.__main__ import DIRECTORY, files, main, stale, write
 from tools.reference.field_origins import ORIGINS
-from tools.reference.model import all_records
+from tools.reference.model import KEYS, STATES, all_records
 from tools.reference.pages import pages
 
 PAGES = pages()
@@ -60,8 +60,25 @@ def test_each_record_and_field_is_described_once() -> None:
     assert set(SCHEMA_IDS) <= set(sections)
     for info in all_records().values():
         section = PAGES[f"{info.page}.md"].partition(f"\n## {info.name}\n")[2].partition("\n## ")[0]
-        named = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+        table = section.partition("\nKeys of")[0]
+        named = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
         assert [field.name for field in fields(getattr(records, info.name))] == named
+
+
+def test_the_keys_of_maps_are_described() -> None:
+    """Each key of `facts` and `milestones`, with its meaning."""
+    for field, of_record in KEYS.items():
+        for record, keys in of_record.items():
+            section = PAGES["calls.md"].partition(f"\n## {record}\n")[2].partition("\n## ")[0]
+            rows = re.findall(rf"^\| `{field}` \| `(\S+)` \|.*\| (.*) \|$", section, re.MULTILINE)
+            assert list(keys.items()) == rows
+
+
+def test_each_enumeration_is_described() -> None:
+    """With all its values."""
+    for each in STATES:
+        section = PAGES["README.md"].partition(f"### {each.__name__}\n")[2].partition("\n### ")[0]
+        assert list(each) == re.findall(r"`([\w-]+)`", section.splitlines()[-1])
 
 
 def test_origins_are_of_fields_that_exist() -> None:
@@ -86,7 +103,7 @@ def test_links_lead_to_sections() -> None:
     found = 0
     for name, text in files().items():
         for page, section in re.findall(r"\]\((\w*\.?m?d?)#(\w+)\)", text):
-            titles = re.findall(r"^## (\w+)$", PAGES[page or name], re.MULTILINE)
+            titles = re.findall(r"^##+ (\w+)$", PAGES[page or name], re.MULTILINE)
             assert section in [title.lower() for title in titles]
             found += 1
     assert found > 100

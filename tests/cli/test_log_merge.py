@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.derive.merging import Merge
+from cli.log_merge import Merge
 
 
 @dataclass(frozen=True)

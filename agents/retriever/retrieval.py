@@ -1,0 +1,229 @@
+"""Fetch one of Twilio's recordings, and store its required time as a recording of its own."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from agents.retriever.audio import DeliveredFile, RecoveredFile, captured_sides, opened
+from agents.retriever.downloads import sha256_of
+from agents.retriever.twilio import TwilioRecordings
+from pipeline.contacts.spans import Span, common, total
+from pipeline.media.runs import SAMPLES_PER_MS
+from pipeline.recovery.alignment import (
+    SEARCH_MS,
+    TRUNCATED_MS,
+    AlignmentResult,
+    Confidence,
+    compare,
+    window,
+)
+from pipeline.recovery.cutting import cut
+from pipeline.recovery.sides import CustomerChannel, customer_channel
+from pipeline.recovery.sources import SourceRecording
+from pipeline.recovery.stored import (
+    Download,
+    Recovered,
+    announcement,
+    audio_key,
+    confidence,
+    manifest,
+    manifest_key,
+)
+from pipeline.recovery.wav_file import NotUsable
+from pipeline.store.audio import AudioStore
+from schemas.records import Contact, ContactRecording, RecordingCompleted
+from schemas.states import RecordingSource
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to fetch: a recording of Twilio's for a call, and the time of it to keep."""
+
+    contact: Contact
+    source: SourceRecording
+    part: int
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAudio:
+    """A stored recording to announce, and the confidence of its alignment."""
+
+    announcement: RecordingCompleted
+    confidence: str
+
+
+class Retrieval:
+    """Carries out orders. `directory`: for files that are being downloaded."""
+
+    def __init__(
+        self,
+        store: AudioStore,
+        twilio: TwilioRecordings,
+        directory: Path,
+        keys: Sequence[RSAPrivateKey],
+    ) -> None:
+        self._store = store
+        self._twilio = twilio
+        self._directory = directory
+        self._keys = tuple(keys)
+
+    async def stored_before(self, order: Order) -> StoredAudio | None:
+        """Return the recording if another retriever, or this one before it was killed, has stored
+        it. Raise `StoreError`."""
+        key = manifest_key(order.contact.task_sid, order.source, order.part)
+        try:
+            found = orjson.loads(await self._store.get(key))
+        except FileNotFoundError:
+            return None
+        return StoredAudio(announcement(found, key), found["alignment"]["confidence"])
+
+    async def carry_out(self, order: Order) -> StoredAudio:
+        """Fetch, decode, align, cut and store; return what to announce. Raise `NotUsable` if it can
+        never be used, `TwilioError` and `StoreError` if it may be possible later.
+
+        1. The audio is stored. 2. The manifest, unless there is one: the first decides. 3. Only
+        then is the downloaded file deleted.
+        """
+        if (before := await self.stored_before(order)) is not None:
+            self._clean_up(order)
+            return before
+        path = self._path(order)
+        size = await self._twilio.download(order.source, path)
+        try:
+            digest = await asyncio.to_thread(sha256_of, path)
+            encryption = order.source.encryption
+            delivered = await asyncio.to_thread(opened, path, encryption, self._keys)
+            download = Download(size, digest, encryption is not None)
+            stored = await self._store_recording(order, delivered, download)
+        except NotUsable:
+            self._clean_up(order)
+            raise
+        self._clean_up(order)
+        return stored
+
+    async def verify(self, stored: StoredAudio) -> bool:
+        """Return whether the store has the recording's audio, byte for byte. Raise `StoreError`."""
+        found = stored.announcement
+        digest = hashlib.sha256()
+        for at in range(0, found.audio_bytes, 8 << 20):
+            try:
+                piece = await self._store.get_range(
+                    found.audio, at, min(at + (8 << 20), found.audio_bytes)
+                )
+            except FileNotFoundError:
+                return False
+            digest.update(piece)
+        return digest.hexdigest() == found.audio_sha256
+
+    async def _store_recording(
+        self, order: Order, delivered: DeliveredFile, download: Download
+    ) -> StoredAudio:
+        recovered = await self._aligned(order, delivered, download)
+        file = RecoveredFile(delivered, recovered.cut, recovered.channel)
+        # The name of the audio has its hash, so it is made twice: for the hash, and to be stored.
+        async for _ in file.chunks():
+            pass
+        key = audio_key(recovered, file.sha256)
+        await self._store.put_chunks(key, file.chunks())
+        of_manifest = manifest_key(order.contact.task_sid, order.source, order.part)
+        if not await self._store.put_new(of_manifest, manifest(recovered, file.size, file.sha256)):
+            first = orjson.loads(await self._store.get(of_manifest))
+            if first["audio"]["key"] != key:
+                await self._store.delete([key])
+        found = orjson.loads(await self._store.get(of_manifest))
+        log.info(
+            "recording recovered",
+            task_sid=order.contact.task_sid,
+            recording_sid=order.source.sid,
+            confidence=str(confidence(recovered)),
+            shift_ms=recovered.started_at - order.source.started_at,
+            customer=str(recovered.channel.determined_by),
+        )
+        return StoredAudio(announcement(found, of_manifest), found["alignment"]["confidence"])
+
+    async def _aligned(
+        self, order: Order, delivered: DeliveredFile, download: Download
+    ) -> Recovered:
+        compared = await self._compared(order, delivered)
+        is_exact = compared is not None and compared.confidence is Confidence.HIGH
+        shift = compared.shift_ms if compared is not None and is_exact else TRUNCATED_MS
+        started_at = order.source.started_at + shift
+        kept = cut(
+            started_at,
+            delivered.layout.samples,
+            order.spans,
+            0 if is_exact else TRUNCATED_MS,
+        )
+        if kept is None:
+            raise NotUsable("nothing of it had to be recorded")
+        channel = await self._channel(order, delivered, compared)
+        return Recovered(
+            order.contact.task_sid, order.source, order.part, delivered.layout, download,
+            started_at, compared, channel, kept,
+        )  # fmt: skip
+
+    async def _channel(
+        self, order: Order, delivered: DeliveredFile, compared: AlignmentResult | None
+    ) -> CustomerChannel:
+        customer = None if compared is None else compared.customer
+        conference, first = order.source.conference_sid, None
+        if customer is None and conference is not None and delivered.layout.channels == 2:
+            first = await self._twilio.first_joined(conference)
+        return customer_channel(
+            order.contact, order.source, delivered.layout.channels, customer, first
+        )
+
+    async def _compared(self, order: Order, delivered: DeliveredFile) -> AlignmentResult | None:
+        source = order.source
+        ends_at = source.started_at + delivered.layout.samples // SAMPLES_PER_MS
+        around = (source.started_at - SEARCH_MS, ends_at + SEARCH_MS)
+        best = max(
+            (r for r in order.contact.recordings if _is_captured(r)),
+            key=lambda r: (_overlap(r, around), r.recording_id),
+            default=None,
+        )
+        if best is None or _overlap(best, around) == 0:
+            return None
+        try:
+            captured = await captured_sides(self._store, best, *around)
+        except FileNotFoundError:
+            return None  # deleted: then there is nothing to compare with
+        if captured is None:
+            return None
+        begins_at, sides = captured
+        first, part = await asyncio.to_thread(window, sides)
+        envelopes = await asyncio.to_thread(delivered.envelopes)
+        offset = begins_at + first - source.started_at
+        return await asyncio.to_thread(compare, part, envelopes, offset)
+
+    def _path(self, order: Order) -> Path:
+        return self._directory / f"{order.source.sid}.wav"
+
+    def _clean_up(self, order: Order) -> None:
+        for path in (self._path(order), self._path(order).with_suffix(".plain")):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+
+def _is_captured(recording: ContactRecording) -> bool:
+    return (
+        recording.source == RecordingSource.STREAM
+        and recording.audio is not None
+        and bool(recording.duration_ms)
+        and not recording.withheld_because
+    )
+
+
+def _overlap(recording: ContactRecording, around: Span) -> int:
+    span = (recording.started_at, recording.started_at + (recording.duration_ms or 0))
+    return total(common((span,), (around,)))

@@ -1,0 +1,263 @@
+"""Read contacts, keep the jobs that follow from them, and carry out those that are due."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import structlog
+from aiokafka import (
+    AIOKafkaConsumer,
+    AIOKafkaProducer,
+    ConsumerRebalanceListener,
+    ConsumerRecord,
+    TopicPartition,
+)
+from aiokafka.errors import KafkaError
+
+from agents.retriever.attempts import Attempts
+from agents.retriever.dead_letters import send_dead_letter
+from agents.retriever.jobs_log import Jobs, read_jobs, write_job
+from agents.retriever.metrics import JOBS, OLDEST_JOB
+from agents.stuck_work import LIMITS, Limits, end_if_stuck
+from pipeline.recovery.jobs import Timing, after_contact, is_expired
+from pipeline.recovery.wanted import Recovery
+from pipeline.runtime import kafka
+from pipeline.runtime.log_clock import LogClock
+from pipeline.runtime.settings import Role, Settings
+from pipeline.runtime.telemetry import Health
+from pipeline.twilio.check_tasks import is_check_task
+from schemas.codec import Undecodable, decode
+from schemas.records import Contact, RetrievalJob
+from schemas.states import RetrievalState
+from schemas.topics import CONTACTS
+
+log = structlog.get_logger(__name__)
+
+POLL_MS = 200
+POLL_RECORDS = 500
+READ_AGAIN_S = 5.0
+"""Interval between attempts to read jobs from partitions without a leader."""
+COMMIT_TIMEOUT_S = 5.0
+ATTEMPTS_AT_ONCE = 4
+
+
+class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """The loop: poll, fold contacts into jobs, write the jobs, commit, begin what is due.
+
+    Attempts run beside the loop, one for each call. Only their results are written by it.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        producer: AIOKafkaProducer,
+        attempts: Attempts,
+        clock: LogClock,
+        *,
+        recovery: Recovery,
+        timing: Timing,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self._settings = settings
+        self._producer = producer
+        self._attempts = attempts
+        self._clock = clock
+        self._recovery = recovery
+        self._timing = timing
+        self._limits = limits
+        self._consumer: AIOKafkaConsumer = kafka.consumer(
+            settings,
+            group_id=settings.prefixed(Role.RETRIEVER),
+            fetch_max_wait_ms=kafka.IDLE_FETCH_MS,
+        )
+        self._jobs: dict[int, Jobs] = {}
+        self._running: dict[str, asyncio.Task[RetrievalJob]] = {}
+        self._waiting: dict[TopicPartition, int] = {}
+        self._read_again_at = 0.0
+        self._lock = asyncio.Lock()
+        self._rebalances = 0
+        self._rebalancing = False
+        self._rounds = 0
+        self._working = False
+
+    async def run(self, health: Health, stop: asyncio.Event) -> None:
+        """Work until `stop` is set. Attempts under way are then given up; they are begun again."""
+        self._consumer.subscribe([self._settings.prefixed(CONTACTS.name)], listener=self)
+        await self._consumer.start()
+        try:
+            health.good("starting")
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(end_if_stuck(self._look, health, self._limits))
+                while not stop.is_set():
+                    await self._round()
+                watching.cancel()
+        finally:
+            await self._give_up()
+            await self._consumer.stop()
+
+    async def on_partitions_revoked(
+        self,
+        revoked: set[TopicPartition],  # noqa: ARG002  # always all partitions
+    ) -> None:
+        """Give up what is under way: another retriever continues it."""
+        self._rebalancing = True
+        async with self._lock:
+            self._rebalances += 1
+            await self._give_up()
+            self._let_go()
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Begin with the jobs of the partitions."""
+        async with self._lock:
+            self._rebalances += 1
+            self._rebalancing = False
+            self._let_go()
+        log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))
+
+    def _let_go(self) -> None:
+        self._jobs.clear()
+        self._waiting.clear()
+        self._read_again_at = 0.0
+
+    async def _give_up(self) -> None:
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+        self._running.clear()
+
+    async def _round(self) -> None:
+        messages = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
+        # Read after the call, not before: a rebalance during the call is completed in it, and the
+        # records that the call then returns are new and are not returned again.
+        rebalances = self._rebalances
+        async with self._lock:
+            if self._rebalancing or rebalances != self._rebalances:
+                return  # read before a rebalance: the partition's new owner reads it again
+            self._working = True
+            try:
+                await self._handle(messages)
+                self._rounds += 1
+            finally:
+                self._working = False
+        self._export()
+
+    async def _handle(self, messages: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
+        # 1. Know the jobs. 2. Write the jobs that contacts begin or change. 3. Only then commit.
+        # 4. Write the results of attempts. 5. Begin what is due.
+        await self._read_jobs()
+        offsets: dict[TopicPartition, int] = {}
+        for tp, records in messages.items():
+            if tp.partition not in self._jobs:
+                self._wait_for_leader(tp, records[0].offset)
+                continue
+            for record in records:
+                await self._take(tp.partition, record)
+            offsets[tp] = records[-1].offset + 1
+        await self._commit(offsets)
+        await self._finish()
+        self._begin()
+
+    async def _read_jobs(self) -> None:
+        missing = [tp.partition for tp in self._consumer.assignment()]
+        missing = [number for number in missing if number not in self._jobs]
+        now = asyncio.get_running_loop().time()
+        if not missing or now < self._read_again_at:
+            return
+        self._read_again_at = now + READ_AGAIN_S
+        for number, jobs in (await read_jobs(self._settings, missing)).items():
+            self._jobs[number] = jobs
+            for job in [j for j in jobs.values() if is_expired(j, self._clock.now())]:
+                await write_job(self._producer, self._settings, job.task_sid, None)
+                del jobs[job.task_sid]
+        for tp in [tp for tp in self._waiting if tp.partition in self._jobs]:
+            self._consumer.seek(tp, self._waiting.pop(tp))
+            self._consumer.resume(tp)
+
+    def _wait_for_leader(self, tp: TopicPartition, offset: int) -> None:
+        """Read the contacts from `offset` again, once the partition's jobs are known."""
+        self._consumer.pause(tp)
+        self._waiting.setdefault(tp, offset)
+
+    async def _take(self, partition: int, message: ConsumerRecord) -> None:
+        if message.value is None:
+            return
+        try:
+            contact = decode(message.value)
+        except Undecodable as error:
+            await send_dead_letter(
+                self._producer, self._settings, message, str(error), self._clock.now()
+            )
+            return
+        if not isinstance(contact, Contact) or is_check_task(contact.task_sid):
+            return
+        jobs = self._jobs[partition]
+        before = jobs.get(contact.task_sid)
+        after = after_contact(before, contact, self._recovery, self._timing, self._clock.now())
+        if after is not None:
+            await self._write(jobs, after)
+
+    async def _write(self, jobs: Jobs, job: RetrievalJob) -> None:
+        await write_job(self._producer, self._settings, job.task_sid, job)
+        jobs[job.task_sid] = job
+
+    async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
+        if not offsets:
+            return
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT_S):
+                await self._consumer.commit(offsets)
+        except (KafkaError, TimeoutError) as error:  # harmless: contacts are read again
+            log.info("offsets not committed", error=repr(error))
+
+    async def _finish(self) -> None:
+        """Write the results of attempts that have ended. Meanwhile the contact may have changed:
+        its latest version stays in a job that goes on."""
+        for task_sid, task in [(s, t) for s, t in self._running.items() if t.done()]:
+            del self._running[task_sid]
+            after = task.result()
+            jobs = next(jobs for jobs in self._jobs.values() if task_sid in jobs)
+            await self._write(jobs, _with_latest(after, jobs[task_sid]))
+
+    def _begin(self) -> None:
+        now = self._clock.now()
+        due = sorted((job.due_at, job.task_sid) for job in self._all() if _is_due(job, now))
+        for _, task_sid in due:
+            if len(self._running) >= ATTEMPTS_AT_ONCE:
+                return
+            if task_sid not in self._running:
+                job = next(jobs[task_sid] for jobs in self._jobs.values() if task_sid in jobs)
+                self._running[task_sid] = asyncio.create_task(
+                    self._attempts.attempt(job, now), name=f"retrieval {task_sid}"
+                )
+
+    def _all(self) -> Iterator[RetrievalJob]:
+        for jobs in self._jobs.values():
+            yield from jobs.values()
+
+    def _export(self) -> None:
+        waiting = [job for job in self._all() if job.state == RetrievalState.WAITING]
+        now = self._clock.now()
+        JOBS.set(len(waiting))
+        OLDEST_JOB.set(max((now - job.due_at for job in waiting), default=0) / 1000)
+
+    def _look(self) -> tuple[str, object]:
+        """Return a description of work that may hang, and a value that changes with progress."""
+        return "writing to Kafka" if self._working else "", self._rounds
+
+
+def _is_due(job: RetrievalJob, now: int) -> bool:
+    return job.state == RetrievalState.WAITING and job.due_at <= now
+
+
+def _with_latest(after: RetrievalJob, present: RetrievalJob) -> RetrievalJob:
+    """Return the result of an attempt. If a later version of the contact came meanwhile and the job
+    waits, it waits with that version."""
+    if after.state == RetrievalState.WAITING and present.revision > after.revision:
+        return replace(
+            after,
+            revision=present.revision,
+            contact=present.contact,
+            wanted=present.wanted,
+        )
+    return after

@@ -1,0 +1,186 @@
+"""The retriever's job for a call: when it begins, waits, is done or fails. Pure.
+
+A job is a record on `retrievals`, and has all that is needed to carry it out. Any retriever can
+continue it. Its results are in it, so that no replay of contacts fetches a recording again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from pipeline.contacts.spans import Span, normalized, total
+from pipeline.recovery.wanted import USEFUL_MS, Recovery, difference, recovered, required, wanted
+from schemas.codec import encode
+from schemas.records import Contact, RequiredSpan, RetrievalJob, RetrievedRecording
+from schemas.states import RetrievalOutcome, RetrievalState
+
+KEPT_MS = 45 * 24 * 60 * 60 * 1000
+"""How long a job that is over is kept. Twilio keeps what it knows of a deleted recording for 40
+days."""
+MAX_PAUSE_MS = 60 * 60 * 1000
+MIN_PAUSE_MS = 1_000
+MAX_RETRIEVED = 500
+"""The most results that a job keeps: the latest."""
+
+NO_RECORDING = "no-recording"
+NOT_READY = "not-ready"
+NOTHING_WANTED = "nothing-wanted"
+STORED = "stored"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When Twilio is asked: `delay_ms` after the end of the call, then ever more rarely, until
+    `give_up_ms` after the job began."""
+
+    delay_ms: int
+    give_up_ms: int
+
+
+def after_contact(
+    job: RetrievalJob | None, contact: Contact, recovery: Recovery, timing: Timing, now: int
+) -> RetrievalJob | None:
+    """Return the job as a version of the contact that was read at `now` (ms, log time) changes it;
+    None: it does not."""
+    if job is not None and contact.revision <= job.revision:
+        return None
+    spans = wanted(contact, recovery)
+    if job is None:
+        return _begun(contact, spans, timing, now) if spans else None
+    if job.state == RetrievalState.WAITING:
+        if not spans:
+            return _over(job, RetrievalState.DONE, NOTHING_WANTED, now)
+        return replace(
+            job,
+            revision=contact.revision,
+            contact=_encoded(contact),
+            wanted=_required_spans(spans),
+            updated_at=now,
+        )
+    if total(difference(spans, spans_of(job.wanted))) < USEFUL_MS:
+        return None  # it was asked for before
+    again = _begun(contact, spans, timing, now)
+    return replace(again, retrieved=job.retrieved)
+
+
+def after_attempt(
+    job: RetrievalJob,
+    found: Sequence[RetrievedRecording],
+    not_yet: Sequence[str],
+    timing: Timing,
+    now: int,
+) -> RetrievalJob:
+    """Return the job after its recordings were looked up at `now` (ms, log time). `found`: what
+    came of those that were tried; `not_yet`: the SIDs of those that may be ready later."""
+    kept = with_results(job, found)
+    stored = any(r.outcome == RetrievalOutcome.STORED for r in found)
+    is_late = now - job.since >= timing.give_up_ms
+    if not_yet:
+        reason = f"{NOT_READY}: {', '.join(not_yet)}"[:500]
+        return (
+            _over(kept, RetrievalState.FAILED, reason, now)
+            if is_late
+            else _waiting(kept, reason, timing, now)
+        )
+    if stored:
+        return _over(kept, RetrievalState.DONE, STORED, now)
+    if found:
+        reasons = dict.fromkeys(r.reason for r in found)
+        return _over(kept, RetrievalState.FAILED, "; ".join(reasons)[:500], now)
+    if is_late:
+        return _over(kept, RetrievalState.FAILED, NO_RECORDING, now)
+    return _waiting(kept, NO_RECORDING, timing, now)
+
+
+def after_failure(job: RetrievalJob, why: str, timing: Timing, now: int) -> RetrievalJob:
+    """Return the job after an attempt that failed for a reason that passes, such as Twilio or the
+    store being away. It is never given up."""
+    return _waiting(job, why[:500], timing, now)
+
+
+def with_results(job: RetrievalJob, found: Iterable[RetrievedRecording]) -> RetrievalJob:
+    """Return the job with results added; a later one of the same recording and part counts."""
+    by_key = {(r.recording_sid, r.part): r for r in (*job.retrieved, *found)}
+    return replace(job, retrieved=tuple(by_key.values())[-MAX_RETRIEVED:])
+
+
+def next_part(job: RetrievalJob, recording_sid: str) -> int:
+    """Return the number of the next retrieval of a recording: how many were stored before."""
+    return sum(
+        r.recording_sid == recording_sid and r.outcome == RetrievalOutcome.STORED
+        for r in job.retrieved
+    )
+
+
+def spans_to_keep(job: RetrievalJob, contact: Contact, stored: Iterable[Span]) -> tuple[Span, ...]:
+    """Return the time that the next recording must keep. `stored`: the time of those that this
+    attempt has stored.
+
+    The first recording keeps all required time, so that it can be heard as a whole. Later ones have
+    only what is still missing.
+    """
+    before = normalized([*recovered(contact), *stored])
+    if not before and not any(r.outcome == RetrievalOutcome.STORED for r in job.retrieved):
+        return required(contact)
+    return difference(spans_of(job.wanted), before)
+
+
+def is_expired(job: RetrievalJob, now: int) -> bool:
+    """Return whether a job that is over may be forgotten."""
+    return job.state != RetrievalState.WAITING and now - job.updated_at >= KEPT_MS
+
+
+def spans_of(spans: Iterable[RequiredSpan]) -> tuple[Span, ...]:
+    """Return the spans as pairs, normalized."""
+    return normalized((span.started_at, span.ended_at) for span in spans)
+
+
+def _required_spans(spans: Iterable[Span]) -> tuple[RequiredSpan, ...]:
+    return tuple(RequiredSpan(*span) for span in spans)
+
+
+def _begun(contact: Contact, spans: Sequence[Span], timing: Timing, now: int) -> RetrievalJob:
+    return RetrievalJob(
+        task_sid=contact.task_sid,
+        state=RetrievalState.WAITING,
+        since=now,
+        due_at=max(now, (contact.ended_at or now) + timing.delay_ms),
+        attempts=0,
+        reason="",
+        revision=contact.revision,
+        contact=_encoded(contact),
+        wanted=_required_spans(spans),
+        retrieved=(),
+        updated_at=now,
+    )
+
+
+def _encoded(contact: Contact) -> bytes:
+    """Return the contact without what a retrieval does not use: the job must fit into a record."""
+    lean = replace(
+        contact, sessions=(), decisions=(), connections=(), streams=(), contradictions=()
+    )
+    return encode(lean)
+
+
+def _waiting(job: RetrievalJob, reason: str, timing: Timing, now: int) -> RetrievalJob:
+    pause = max(timing.delay_ms, MIN_PAUSE_MS) << min(job.attempts, 20)
+    return replace(
+        job,
+        state=RetrievalState.WAITING,
+        due_at=now + min(pause, MAX_PAUSE_MS),
+        attempts=job.attempts + 1,
+        reason=reason,
+        updated_at=now,
+    )
+
+
+def _over(job: RetrievalJob, state: RetrievalState, reason: str, now: int) -> RetrievalJob:
+    return replace(
+        job,
+        state=state,
+        due_at=now,
+        attempts=job.attempts + 1,
+        reason=reason,
+        contact=b"",
+        updated_at=now,
+    )

@@ -1,0 +1,51 @@
+"""Which channel of a recording of Twilio's is the customer, if captured audio does not show it.
+Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pipeline.recovery.sources import SourceRecording
+from schemas.records import Contact
+from schemas.states import Direction
+
+
+class DeterminedBy(StrEnum):
+    """What shows which channel is the customer: the comparison with captured audio; the first
+    participant of the conference, who is on channel 1; the leg, whose own party is on channel 1;
+    the call's direction, by which the calling side joins first; a single channel has everything."""
+
+    AUDIO = "audio"
+    JOINED_FIRST = "joined-first"
+    LEG = "leg"
+    DIRECTION = "direction"
+    MONO = "mono"
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerChannel:
+    """The channel of the customer, from 0, and what shows it."""
+
+    number: int
+    determined_by: DeterminedBy
+
+
+def customer_channel(
+    contact: Contact,
+    source: SourceRecording,
+    channels: int,
+    compared: int | None,
+    first_joined: str | None,
+) -> CustomerChannel:
+    """Return the customer's channel. `channels`: of the audio; `compared`: the channel by
+    comparison, None: unknown; `first_joined`: the call SID of the conference's first participant,
+    None: unknown."""
+    if channels == 1:
+        return CustomerChannel(0, DeterminedBy.MONO)
+    if compared is not None:
+        return CustomerChannel(compared, DeterminedBy.AUDIO)
+    known = frozenset(contact.customer_call_sids)
+    if source.conference_sid is None and source.call_sid is not None and known:
+        return CustomerChannel(int(source.call_sid not in known), DeterminedBy.LEG)
+    if first_joined is not None and known:
+        return CustomerChannel(int(first_joined not in known), DeterminedBy.JOINED_FIRST)
+    return CustomerChannel(int(contact.direction == Direction.OUTBOUND), DeterminedBy.DIRECTION)

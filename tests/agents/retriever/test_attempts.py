@@ -1,0 +1,148 @@
+"""An attempt looks a call's recordings up, fetches the useful ones, announces them, and returns
+the results."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from agents.retriever.attempts import AttemptParts, Attempts
+from pipeline.recovery.jobs import Timing, after_contact
+from pipeline.recovery.wanted import Recovery
+from pipeline.runtime.settings import Settings
+from pipeline.store.audio import StoreError
+from schemas.codec import decode
+from schemas.records import RecordingCompleted, RetrievalJob
+from simulator.recorded import RecordingQuirk, RecordingStatus
+from tests.agents.retriever.scene import Scene, missed, scene
+from tests.pipeline.recovery.contacts_made import AT, TASK
+
+TIMING = Timing(delay_ms=1_000, give_up_ms=60_000)
+NOW = AT + 70_000
+
+
+class Producer:
+    """Keeps the records that are sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, RecordingCompleted, bytes]] = []
+
+    async def send_and_wait(self, topic: str, value: bytes, key: bytes) -> None:
+        """Keep a record."""
+        self.sent.append((topic, decode(value), key))
+
+
+def begun() -> RetrievalJob:
+    """Return the job of a call that was missed."""
+    job = after_contact(None, missed(), Recovery.MISSING, TIMING, NOW)
+    assert job is not None
+    return job
+
+
+def attempts_of(at: Scene, producer: Producer, *, deletes: bool = False) -> Attempts:
+    """Return attempts with these parts."""
+    parts: Any = (Settings(topic_prefix="p."), at.health, producer, at.twilio, at.retrieval)
+    return Attempts(AttemptParts(*parts, TIMING, deletes))
+
+
+async def test_a_missed_call_is_announced_and_its_job_is_done(tmp_path: Path) -> None:
+    """The announcement is on `recordings`, under the task."""
+    async with scene(tmp_path) as at:
+        producer = Producer()
+        job = await attempts_of(at, producer).attempt(begun(), NOW)
+        assert ("done", "stored", b"") == (job.state, job.reason, job.contact)
+        [(topic, announced, key)] = producer.sent
+        assert ("p.recordings", TASK.encode()) == (topic, key)
+        assert "twilio-recording" == announced.source
+        [result] = job.retrieved
+        assert (announced.recording_id, "low", False) == (
+            result.recording_id, result.confidence, result.deleted,
+        )  # fmt: skip
+        assert RecordingStatus.COMPLETED == at.recorded.all(NOW)[0].status
+
+
+async def test_a_verified_recording_may_be_deleted_at_twilio(tmp_path: Path) -> None:
+    """Only if the setting says so, and only after the store's copy was read back."""
+    async with scene(tmp_path) as at:
+        job = await attempts_of(at, Producer(), deletes=True).attempt(begun(), NOW)
+        assert job.retrieved[0].deleted
+        assert RecordingStatus.DELETED == at.recorded.all(NOW)[0].status
+    async with scene(tmp_path / "damaged") as at:
+
+        async def is_damaged(_: object) -> bool:
+            return False
+
+        at.retrieval.verify = is_damaged  # type: ignore[method-assign, assignment]
+        job = await attempts_of(at, Producer(), deletes=True).attempt(begun(), NOW)
+        assert not job.retrieved[0].deleted
+        assert RecordingStatus.COMPLETED == at.recorded.all(NOW)[0].status
+
+
+@pytest.mark.parametrize(
+    ("quirk", "state", "reason"),
+    [
+        (RecordingQuirk.NONE, "waiting", "no-recording"),
+        (RecordingQuirk.DELETED, "waiting", "no-recording"),
+        (RecordingQuirk.ABSENT, "failed", "status-absent"),
+        (RecordingQuirk.ENCRYPTED, "failed", "encrypted (public key CR"),
+    ],
+)
+async def test_a_call_without_usable_audio_has_its_reason(
+    tmp_path: Path, quirk: RecordingQuirk, state: str, reason: str
+) -> None:
+    """Nothing is announced. A deleted recording is not listed any more."""
+    async with scene(tmp_path) as at:
+        at.rest.recordings.public_key = rsa.generate_private_key(65537, 2048).public_key()
+        at.recorded.quirks[TASK] = quirk
+        producer = Producer()
+        job = await attempts_of(at, producer).attempt(begun(), NOW)
+        assert state == job.state
+        assert job.reason.startswith(reason)
+        assert [] == producer.sent
+
+
+async def test_a_recording_that_is_processed_is_awaited(tmp_path: Path) -> None:
+    """The job waits, and is done once Twilio has processed it."""
+    async with scene(tmp_path) as at:
+        at.recorded.processing_ms = 10**12
+        attempts = attempts_of(at, Producer())
+        waiting = await attempts.attempt(begun(), NOW)
+        assert "waiting" == waiting.state
+        assert waiting.reason.startswith("not-ready: RE")
+        at.recorded.processing_ms = 0
+        assert "done" == (await attempts.attempt(waiting, NOW)).state
+
+
+async def test_audio_that_was_deleted_meanwhile_is_refused(tmp_path: Path) -> None:
+    """It was listed, and is gone when it is fetched."""
+    async with scene(tmp_path) as at:
+        source = await at.source()
+        await at.twilio.delete(source.sid)
+
+        async def listed(*_: object) -> list[object]:
+            return [source]
+
+        at.twilio.of_call = listed  # type: ignore[method-assign, assignment]
+        job = await attempts_of(at, Producer()).attempt(begun(), NOW)
+        assert "failed" == job.state
+        assert job.reason.startswith("Twilio has no audio: 404")
+
+
+async def test_failures_that_pass_are_shown_and_tried_again(tmp_path: Path) -> None:
+    """A store or a Twilio that fails turns the health bad; the next success turns it good."""
+    async with scene(tmp_path) as at:
+        attempts = attempts_of(at, Producer())
+        carry_out = at.retrieval.carry_out
+
+        async def full(_: object) -> Any:
+            raise StoreError("no space left")
+
+        at.retrieval.carry_out = full  # type: ignore[method-assign, assignment]
+        job = await attempts.attempt(begun(), NOW)
+        assert ("waiting", "no space left", 1) == (job.state, job.reason, job.attempts)
+        assert {"recordings-store": "no space left"} == at.health.reasons
+        at.retrieval.carry_out = carry_out  # type: ignore[method-assign]
+        assert "done" == (await attempts.attempt(replace(job, due_at=NOW), NOW)).state
+        assert {} == at.health.reasons

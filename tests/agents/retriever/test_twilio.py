@@ -1,0 +1,53 @@
+"""What the retriever asks Twilio."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.runtime.twilio_http import TwilioError
+from simulator.recorded import RecordingQuirk
+from tests.agents.retriever.scene import CONFERENCE, scene
+from tests.pipeline.recovery.contacts_made import AT, CUSTOMER, TASK, WORKER
+
+
+async def test_recordings_of_conference_and_legs_are_each_listed_once(tmp_path: Path) -> None:
+    """The conference is found by the task SID; the customer's leg lists the same recording."""
+    async with scene(tmp_path) as at:
+        [found] = await at.twilio.of_call(TASK, [CUSTOMER, WORKER])
+        assert (CONFERENCE, AT, 40_000) == (
+            found.conference_sid, found.started_at, found.duration_ms,
+        )  # fmt: skip
+        assert [] == await at.twilio.of_call("WT" + "9" * 32, [WORKER])
+
+
+@pytest.mark.parametrize("customer_first", [True, False])
+async def test_who_joined_first_is_known(tmp_path: Path, customer_first: bool) -> None:
+    """By Conference Insights; an unknown conference has no answer."""
+    async with scene(tmp_path, customer_first=customer_first) as at:
+        expected = CUSTOMER if customer_first else WORKER
+        assert expected == await at.twilio.first_joined(CONFERENCE)
+        assert await at.twilio.first_joined("CF" + "9" * 32) is None
+
+
+async def test_a_mono_recording_is_asked_for_again_without_channels(tmp_path: Path) -> None:
+    """Error 16113. Twilio's list may say two channels all the same."""
+    async with scene(tmp_path) as at:
+        at.recorded.quirks[TASK] = RecordingQuirk.MONO
+        source = replace(await at.source(), channels=2)
+        path = tmp_path / "x.wav"
+        assert await at.twilio.download(source, path) == path.stat().st_size
+        assert at.rest.recordings.audio_sent[f"{source.sid}/1"] == path.read_bytes()
+        assert 16113 in {refusal.code for refusal in at.rest.refusals}
+
+
+async def test_audio_that_is_gone_is_an_error(tmp_path: Path) -> None:
+    """With the status that says so."""
+    async with scene(tmp_path) as at:
+        source = await at.source()
+        await at.twilio.delete(source.sid)
+        await at.twilio.delete("RE" + "9" * 32)  # no such recording: no error
+        with pytest.raises(TwilioError) as refused:
+            await at.twilio.download(source, tmp_path / "x.wav")
+        assert 404 == refused.value.status
+        assert [] == await at.twilio.of_call(TASK, [CUSTOMER])

@@ -1,0 +1,60 @@
+"""Only required time is kept of a recording; the rest is cut away or becomes silence."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.contacts.spans import normalized
+from pipeline.recovery.cutting import cut
+from tests.pipeline.recovery.contacts_made import AT
+
+SECONDS = st.integers(-5, 100).map(lambda s: s * 1000)
+SPANS = st.lists(st.tuples(SECONDS, SECONDS), max_size=4).map(
+    lambda spans: normalized((AT + a, AT + b) for a, b in spans)
+)
+
+
+@given(SPANS, st.integers(1, 60 * 8_000), st.sampled_from([0, 500]))
+def test_exactly_the_required_time_can_be_heard(
+    required: tuple[tuple[int, int], ...], samples: int, uncertain: int
+) -> None:
+    """Each sample is kept if its time is required; near an edge that may be up to `uncertain` off,
+    less is kept and never more."""
+    kept = cut(AT, samples, required, uncertain)
+    audible = [False] * samples
+    if kept is not None:
+        assert 0 <= kept.first < kept.last <= samples
+        audible[kept.first : kept.last] = [True] * kept.samples
+        for first, last in kept.silenced:
+            assert kept.first < first < last < kept.last
+            audible[first:last] = [False] * (last - first)
+        assert audible[kept.first]
+        assert audible[kept.last - 1]
+    for at in range(0, samples, 37):
+        time = AT + at // 8
+        is_required = any(start <= time < end for start, end in required)
+        assert not audible[at] or is_required
+        is_safe = any(
+            (start + uncertain <= time or start <= AT) and time < end - uncertain - 20
+            for start, end in required
+        )
+        long_enough = kept is not None and samples > 8 * (2 * uncertain + 20)
+        assert audible[at] or not (is_safe and long_enough)
+
+
+def test_an_uncertain_start_costs_half_a_second_at_each_edge_inside() -> None:
+    """At the recording's own beginning and end nothing is cut."""
+    inside = cut(AT, 60 * 8_000, ((AT + 10_000, AT + 20_000),), 500)
+    assert inside is not None
+    assert (10_500 * 8, 19_500 * 8) == (inside.first, inside.last)
+    whole = cut(AT, 60 * 8_000 + 3, ((AT - 1_000, AT + 90_000),), 500)
+    assert whole is not None
+    assert (0, 60 * 8_000 + 3, ()) == (whole.first, whole.last, whole.silenced)
+
+
+def test_time_without_an_agent_becomes_silence() -> None:
+    """Between two required spans, so that the audio keeps its time line."""
+    kept = cut(AT, 60 * 8_000, ((AT, AT + 10_000), (AT + 30_000, AT + 60_000)), 0)
+    assert kept is not None
+    assert ((10_000 * 8, 30_000 * 8),) == kept.silenced
+    assert 20_000 == kept.silenced_ms
+    assert cut(AT, 8_000, ((AT + 5_000, AT + 9_000),), 0) is None

@@ -1,0 +1,35 @@
+"""Loudness over time, in steps of 5 ms."""
+
+import numpy as np
+
+from pipeline.recovery.envelope import HOP_SAMPLES, SPEECH_LEVEL, envelope, mixed, speech_ms
+from tests.pipeline.recovery.speech import mu_law
+
+
+def tone(loudness: int, samples: int) -> np.ndarray:
+    """Return a square wave as mu-law: its RMS is its loudness."""
+    return mu_law(np.resize([loudness, -loudness], samples).astype(np.int16))
+
+
+def test_silence_is_zero_and_loud_is_more() -> None:
+    """A step is 40 samples; samples after the last whole step do not count."""
+    quiet, soft, loud = tone(0, 40), tone(300, 40), tone(8_000, 45)
+    found = envelope(np.concatenate([quiet, soft, loud]))
+    assert 3 == len(found)
+    assert 0 == found[0]
+    assert SPEECH_LEVEL < found[1] < found[2]
+
+
+def test_speech_is_on_either_side() -> None:
+    """Both at once count once."""
+    left = envelope(np.concatenate([tone(5_000, 4 * HOP_SAMPLES), tone(0, 8 * HOP_SAMPLES)]))
+    right = envelope(np.concatenate([tone(0, 2 * HOP_SAMPLES), tone(5_000, 4 * HOP_SAMPLES),
+                                     tone(20, 6 * HOP_SAMPLES)]))  # fmt: skip
+    assert 30 == speech_ms(np.array([left, right]))
+
+
+def test_a_mix_has_the_energy_of_both() -> None:
+    """Silence adds nothing."""
+    loud, silent = envelope(tone(4_000, 400)), envelope(tone(0, 400))
+    assert np.allclose(mixed(np.array([loud, silent])), loud)
+    assert np.all(mixed(np.array([loud, loud])) > loud)

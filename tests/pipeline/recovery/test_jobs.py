@@ -1,0 +1,155 @@
+"""A job begins with a contact, waits, and is done or fails; nothing is fetched twice."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.recovery.jobs import (
+    KEPT_MS,
+    MAX_PAUSE_MS,
+    Timing,
+    after_attempt,
+    after_contact,
+    after_failure,
+    is_expired,
+    next_part,
+    spans_of,
+    spans_to_keep,
+)
+from pipeline.recovery.wanted import Recovery
+from schemas.codec import decode
+from schemas.records import Contact, RetrievalJob, RetrievedRecording
+from tests.pipeline.recovery.contacts_made import AT, contact_with, recording_at
+
+TIMING = Timing(delay_ms=60_000, give_up_ms=86_400_000)
+MISSED = contact_with(gaps=((0, 60_000),))
+SID = "RE" + "1" * 32
+
+
+def begun(contact: Contact = MISSED, now: int = AT + 61_000) -> RetrievalJob:
+    """Return the job that a contact begins."""
+    job = after_contact(None, contact, Recovery.PARTIAL, TIMING, now)
+    assert job is not None
+    return job
+
+
+def stored(sid: str = SID, part: int = 0) -> RetrievedRecording:
+    """Return a recording that was stored."""
+    return RetrievedRecording(sid, part, "stored", "", "1-a", "high", False)
+
+
+def refused(reason: str) -> RetrievedRecording:
+    """Return a recording that could not be used."""
+    return RetrievedRecording(SID, 0, "refused", reason, "", "", False)
+
+
+def test_a_missed_call_begins_a_job_that_is_due_after_its_end() -> None:
+    """Twilio needs a while; a call that is over for long is due at once. The job has the contact,
+    so that another retriever can carry it out."""
+    job = begun()
+    assert ("waiting", AT + 60_000 + TIMING.delay_ms) == (job.state, job.due_at)
+    assert MISSED.required == decode(job.contact).required
+    assert AT + 10**9 == begun(now=AT + 10**9).due_at
+
+
+def test_a_contact_that_wants_nothing_begins_none() -> None:
+    """Nor does it change one that is over."""
+    fine = contact_with(capture="complete", revision=9)
+    assert after_contact(None, fine, Recovery.PARTIAL, TIMING, AT) is None
+    done = after_attempt(begun(), [stored()], [], TIMING, AT)
+    assert after_contact(done, fine, Recovery.PARTIAL, TIMING, AT) is None
+
+
+def test_a_later_version_changes_a_job_that_waits() -> None:
+    """Its wanted time is that of the latest version; an older version changes nothing."""
+    job = begun()
+    later = contact_with(gaps=((0, 30_000),), revision=5)
+    changed = after_contact(job, later, Recovery.PARTIAL, TIMING, AT + 62_000)
+    assert changed is not None
+    assert ((AT, AT + 30_000),) == spans_of(changed.wanted)
+    assert (job.due_at, job.since) == (changed.due_at, changed.since)
+    assert after_contact(changed, MISSED, Recovery.PARTIAL, TIMING, AT) is None
+    over = after_contact(
+        changed, contact_with(capture="complete", revision=6), Recovery.PARTIAL, TIMING, AT
+    )
+    assert over is not None
+    assert ("done", "nothing-wanted") == (over.state, over.reason)
+
+
+@given(st.integers(0, 50), st.integers(0, 10**7))
+def test_a_replay_of_contacts_begins_nothing_again(revision: int, later: int) -> None:
+    """Whatever version of the contact comes again: what was asked for once is not asked for
+    again, whether it was found or not."""
+    job = begun()
+    for over in (
+        after_attempt(job, [stored()], [], TIMING, AT),
+        after_attempt(job, [refused("mono")], [], TIMING, AT),
+        after_attempt(job, [], [], TIMING, AT + 10**9),
+    ):
+        assert "waiting" != over.state
+        again = replace(MISSED, revision=revision)
+        assert after_contact(over, again, Recovery.PARTIAL, TIMING, AT + later) is None
+
+
+def test_time_that_was_found_to_be_required_later_is_fetched_as_another_part() -> None:
+    """Late events can do that. The part keeps what is new only."""
+    done = after_attempt(begun(), [stored()], [], TIMING, AT)
+    first = recording_at(0, 60_000, "twilio-recording")
+    more = contact_with(
+        ((0, 60_000), (80_000, 95_000)), gaps=((80_000, 95_000),), recordings=(first,),
+        capture="partial", revision=7,
+    )  # fmt: skip
+    job = after_contact(done, more, Recovery.PARTIAL, TIMING, AT)
+    assert job is not None
+    assert ("waiting", 1) == (job.state, next_part(job, SID))
+    assert ((AT + 80_000, AT + 95_000),) == spans_to_keep(job, more, ())
+
+
+def test_the_first_recording_keeps_all_required_time() -> None:
+    """So it can be heard as a whole, although only a gap is wanted; a second one fills the rest."""
+    contact = contact_with(
+        ((0, 60_000),), gaps=((20_000, 60_000),), recordings=(recording_at(0, 20_000),),
+        capture="partial",
+    )  # fmt: skip
+    job = begun(contact)
+    assert ((AT, AT + 60_000),) == spans_to_keep(job, contact, ())
+    before = ((AT, AT + 50_000),)
+    assert ((AT + 50_000, AT + 60_000),) == spans_to_keep(job, contact, before)
+
+
+def test_a_call_without_recordings_is_looked_up_ever_more_rarely_and_given_up() -> None:
+    """A recording may appear late. After `give_up_ms` the job fails with its reason."""
+    job, now, pauses = begun(), AT + 120_000, []
+    while job.state == "waiting":
+        job = after_attempt(job, [], [], TIMING, now)
+        pauses.append(job.due_at - now)
+        now = max(job.due_at, now + 1)
+    assert ("failed", "no-recording") == (job.state, job.reason)
+    assert [60_000, 120_000, 240_000] == pauses[:3]
+    assert max(pauses) == MAX_PAUSE_MS
+    assert 20 < len(pauses) < 40
+
+
+def test_a_recording_that_is_processed_is_awaited() -> None:
+    """Also if another one was stored already."""
+    job = after_attempt(begun(), [stored()], ["RE" + "2" * 32], TIMING, AT + 70_000)
+    assert "waiting" == job.state
+    assert job.reason.startswith("not-ready: RE2")
+    late = after_attempt(job, [], ["RE" + "2" * 32], TIMING, AT + 10**9)
+    assert "failed" == late.state
+
+
+def test_a_failure_that_passes_is_never_given_up() -> None:
+    """Twilio may be away for days."""
+    job = after_failure(begun(), "503", TIMING, AT + 10**10)
+    assert ("waiting", "503", 1) == (job.state, job.reason, job.attempts)
+    assert decode(job.contact).task_sid == job.task_sid
+
+
+def test_jobs_that_are_over_expire() -> None:
+    """Those that wait do not."""
+    done = after_attempt(begun(), [stored()], [], TIMING, AT)
+    assert not is_expired(done, AT + KEPT_MS - 1)
+    assert is_expired(done, AT + KEPT_MS)
+    assert not is_expired(begun(), AT + 2 * KEPT_MS)

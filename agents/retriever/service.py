@@ -21,6 +21,7 @@ from pipeline.recovery.decryption import private_keys
 from pipeline.recovery.jobs import Timing
 from pipeline.recovery.wanted import CaptureMode, Recovery, effective
 from pipeline.runtime import kafka
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import PREFIX, Role, Settings, SettingsError
@@ -75,8 +76,8 @@ async def _retrieve(
         ClientSession() as session,
     ):
         producer = kafka.producer(settings, source=Role.RETRIEVER)
-        await producer.start()
         try:
+            await until_answered(producer.start, "the producer's start", health)
             await clock.settled(stop)
             if stop.is_set():
                 return

@@ -18,7 +18,7 @@ from pipeline.policy import decide
 from pipeline.streams.conference_search import has_no_conference
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.reconcile import NEVER_REACHED
-from pipeline.streams.verification import CONTRADICTED, VERIFY, is_unverified
+from pipeline.streams.verification import VERIFY, is_unverified
 from pipeline.twilio.check_tasks import is_check_task
 from schemas.records import (
     CallStreams,
@@ -26,7 +26,7 @@ from schemas.records import (
     MediaStreamChanged,
     RecordingDecided,
 )
-from schemas.states import StreamState
+from schemas.states import LegResult, StreamState
 from schemas.topics import MEDIA
 
 LONGEST_TICK_MS = 5_000
@@ -90,7 +90,7 @@ class StreamMetrics:
 
     def answered(self, answer: CommandAnswered) -> None:
         """Count a start that the adapter gave up, or a leg that belongs to another call."""
-        if answer.command == VERIFY and answer.outcome == CONTRADICTED:
+        if answer.command == VERIFY and answer.outcome == LegResult.CONTRADICTED:
             CONTRADICTED_LEGS.inc()
         if answer.command == "start" and (kind := failed_start(answer)) is not None:
             FAILED_STARTS.labels(kind).inc()

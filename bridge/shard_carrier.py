@@ -247,6 +247,9 @@ class ShardCarrier:
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
         """Return the result of `work`. If `stop` is set before, cancel it and return None."""
+        if self.stop.is_set():  # also if `work` is always done at once
+            work.close()
+            return None
         working = asyncio.ensure_future(work)
         stopping = asyncio.ensure_future(self.stop.wait())
         try:

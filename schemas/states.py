@@ -97,6 +97,25 @@ class ReasonCode(StrEnum):
     LEG_UNIDENTIFIED = "leg-unidentified"
 
 
+class RecordingDecision(StrEnum):
+    """Whether a call is recorded, as `RecordingDecided` states it. STOP: it was recorded so far."""
+
+    RECORD = "record"
+    STOP = "stop"
+    DO_NOT_RECORD = "do-not-record"
+
+
+class LegResult(StrEnum):
+    """Whether a streamed leg belongs to the call, as far as Twilio has answered. MOVED: it did, and
+    is in another call's conference now."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    CONTRADICTED = "contradicted"
+    MOVED = "moved"
+    UNKNOWN = "unknown"
+
+
 class RecordingState(StrEnum):
     """The state of a contact's recording."""
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 from testcontainers.kafka import KafkaContainer
 from xdist.remote import Producer
@@ -29,6 +30,15 @@ hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
 # `pytest --hypothesis-profile=long --timeout=0`: for a search by night
 hypothesis_settings.register_profile("long", max_examples=3_000, deadline=None)
+# Each mutation runs the tests anew: few examples, always the same, and none is made smaller.
+hypothesis_settings.register_profile(
+    "mutants",
+    max_examples=10,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 
 
 @pytest.fixture(scope="session")

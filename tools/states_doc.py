@@ -12,7 +12,7 @@ from typing import Any
 
 from gateway.media.socket_state import SOCKET_TRANSITIONS
 from gateway.sockets.websocket import PHASE_TRANSITIONS
-from pipeline.streams.transitions import STREAM_TRANSITIONS
+from pipeline.streams.transitions import DECISION_TRANSITIONS, LEG_TRANSITIONS, STREAM_TRANSITIONS
 from pipeline.transitions import Transition
 from pipeline.twilio.circuit_breaker import BREAKER_TRANSITIONS
 
@@ -37,7 +37,9 @@ class Machine:
 
 
 MACHINES = (
+    Machine("Decision on a call", "pipeline/streams/transitions.py", DECISION_TRANSITIONS),
     Machine("Media stream", "pipeline/streams/transitions.py", STREAM_TRANSITIONS),
+    Machine("Leg of a media stream", "pipeline/streams/transitions.py", LEG_TRANSITIONS),
     Machine("Circuit breaker of Twilio requests", "pipeline/twilio/circuit_breaker.py",
             BREAKER_TRANSITIONS),
     Machine("WebSocket in the gateway", "gateway/sockets/websocket.py", PHASE_TRANSITIONS),

@@ -9,9 +9,9 @@ from agents.twilio_adapter.waits import wait_after
 from pipeline.runtime.twilio_http import TwilioError
 from pipeline.streams.command_results import FIND_FAILED, LISTED, NO_CONFERENCE
 from pipeline.streams.marks import NoLeg
-from pipeline.streams.verification import UNKNOWN
 from pipeline.twilio.errors import ErrorVerdict, verdict_on_start
 from schemas.records import CommandAnswered
+from schemas.states import LegResult
 
 
 class ConferenceFinder:
@@ -38,7 +38,7 @@ class ConferenceFinder:
             else:
                 effort.went("listed" if is_listed else NoLeg.NO_CONFERENCE.value)
                 return effort.answer(LISTED if is_listed else NO_CONFERENCE)
-        return effort.answer(UNKNOWN)
+        return effort.answer(LegResult.UNKNOWN)
 
     def _wait_after(self, error: TwilioError, effort: Effort) -> float | None:
         verdict = verdict_on_start(error.status, error.code)

@@ -15,9 +15,9 @@ from agents.twilio_adapter.turns import NoTurn
 from pipeline.calls.ends import leg_ends
 from pipeline.runtime.twilio_http import TwilioError
 from pipeline.streams.marks import FetchedCall, Participant
-from pipeline.streams.verification import CONFIRMED, CONTRADICTED, MOVED, UNKNOWN
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.records import CommandAnswered, FetchLeg, VerifyLeg
+from schemas.states import LegResult
 
 MAX_OTHER_TASKS = 4
 FETCHED = "done"
@@ -35,20 +35,20 @@ class LegVerifier:
             outcome = await self._result(command, effort)
         except NoTurn as ended:
             effort.waited(ended.trouble)
-            outcome = UNKNOWN
+            outcome = LegResult.UNKNOWN
         except TwilioError as error:
             effort.failed(error)
-            outcome = UNKNOWN
+            outcome = LegResult.UNKNOWN
         return effort.answer(outcome, call_sid=command.call_sid)
 
-    async def _result(self, command: VerifyLeg, effort: Effort) -> str:
+    async def _result(self, command: VerifyLeg, effort: Effort) -> LegResult:
         if not _is_valid(command):
             effort.went("a SID in the command has the wrong form")
-            return UNKNOWN
+            return LegResult.UNKNOWN
         present = await self._legs.in_conference(effort)
         if _lists(present, command.call_sid):
             effort.went("the task's conference lists the leg")
-            return CONFIRMED
+            return LegResult.CONFIRMED
         # A lone leg may be an agent's, who is there before the customer.
         if (
             not command.was_confirmed
@@ -56,13 +56,13 @@ class LegVerifier:
             and isinstance(other := await self._legs.among(command, present, effort), str)
         ):
             effort.went(f"the customer in the task's conference is {other}")
-            return CONTRADICTED
+            return LegResult.CONTRADICTED
         for task_sid in command.other_task_sids[:MAX_OTHER_TASKS]:
             if _lists(await self._legs.in_conference(effort, task_sid), command.call_sid):
                 effort.went(f"the conference of task {task_sid} lists the leg")
-                return MOVED if command.was_confirmed else CONTRADICTED
+                return LegResult.MOVED if command.was_confirmed else LegResult.CONTRADICTED
         effort.went("no conference lists the leg")
-        return UNKNOWN
+        return LegResult.UNKNOWN
 
 
 class LegFetcher:
@@ -85,7 +85,7 @@ class LegFetcher:
             effort.waited(ended.trouble)
         except TwilioError as error:
             effort.failed(error)
-        outcome = FETCHED if label or found != FetchedCall() else UNKNOWN
+        outcome = FETCHED if label or found != FetchedCall() else LegResult.UNKNOWN
         return replace(
             effort.answer(outcome, call_sid=command.call_sid),
             call_from=found.calling,

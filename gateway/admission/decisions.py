@@ -13,8 +13,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from pipeline.policy.decide import DO_NOT_RECORD, STOP
 from schemas.records import RecordingDecided
+from schemas.states import RecordingDecision
 
 CLOSE_AFTER_MS = 3_000
 """Time after a decision in which Twilio may end the media stream in the regular way."""
@@ -109,7 +109,7 @@ class RecordingDecisions(Generic[Stream]):
         ]
 
     def _judge(self, stream: Stream, opened_at: int, latest: _Decision) -> None:
-        if latest.decision in (STOP, DO_NOT_RECORD):
+        if latest.decision in (RecordingDecision.STOP, RecordingDecision.DO_NOT_RECORD):
             self._ending[stream] = latest, opened_at
         else:
             self._ending.pop(stream, None)

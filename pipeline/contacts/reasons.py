@@ -32,8 +32,8 @@ from pipeline.contacts.causes import (
     TWILIO_UNREACHABLE,
     of_close_reason,
 )
-from pipeline.policy.decide import RECORD
 from schemas.records import ContactGap, GapCause, RecordingCompleted, RecordingDecided
+from schemas.states import RecordingDecision
 
 LATE_EVENTS = "late-events"
 LATE_START = "late-start"
@@ -93,7 +93,7 @@ def _ranked(reason: str) -> _Ranked:
 def _of_gap(gap: ContactGap, decided: Sequence[RecordingDecided]) -> set[_Ranked]:
     found = {_ranked(UNKNOWN)}
     in_force = [d.decision for d in decided if d.at < gap.started_at + SLACK_MS]
-    if in_force[-1:] != [RECORD]:
+    if in_force[-1:] != [RecordingDecision.RECORD]:
         found.add(_ranked(LATE_EVENTS))
     if gap.before:
         found.add(_ranked(LATE_START))

@@ -16,7 +16,7 @@ from typing import TypeVar
 from pipeline.calls.merge import merge
 from pipeline.contacts.causes import cause_of, with_cause
 from pipeline.streams.marks import NoLeg
-from pipeline.streams.verification import CONTRADICTED, VERIFY
+from pipeline.streams.verification import VERIFY
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
@@ -29,7 +29,7 @@ from schemas.records import (
     RecordingDecided,
     RecordingStarted,
 )
-from schemas.states import RecordingSource, StreamState
+from schemas.states import LegResult, RecordingSource, StreamState
 
 Input = (
     Call
@@ -217,7 +217,7 @@ def _with_cause(
 
 
 def _with_answer(state: ContactState, answer: CommandAnswered) -> ContactState:
-    if answer.command == VERIFY and answer.outcome == CONTRADICTED and answer.call_sid:
+    if answer.command == VERIFY and answer.outcome == LegResult.CONTRADICTED and answer.call_sid:
         foreign = sorted({*state.foreign_legs, answer.call_sid})
         return replace(state, foreign_legs=tuple(foreign)[-MAX_MEDIA_STREAMS:])
     if answer.command != "start":

@@ -24,7 +24,7 @@ from pipeline.calls.sessions import CallSession
 from pipeline.calls.view import TRANSFER_ENDS, CallView
 from pipeline.policy.monitored_list import PolicyHistory, is_excluded
 from schemas.records import RecordingPolicy, Transfer
-from schemas.states import CallState, Direction, ReasonCode
+from schemas.states import CallState, Direction, ReasonCode, RecordingDecision
 
 BRIDGE_MS = 1_000
 """How long after the last monitored worker left a transfer may still be taking shape."""
@@ -34,11 +34,6 @@ PENDING_LIMIT_MS = 10 * 60_000
 
 DIRECTION_MS = 5_000
 """The time after a monitored agent accepted in which the call's direction may become known."""
-
-RECORD = "record"
-STOP = "stop"
-DO_NOT_RECORD = "do-not-record"
-
 
 NO_DIRECTION = "no-direction"
 """The kind of reason of a call that may be internal: its direction is not known."""
@@ -118,22 +113,22 @@ def decide(
     )
 
 
-def published(decision: Decision, last: str | None) -> tuple[str, str]:
-    """Return the decision to publish after `last` (None: the first one): `record`, `stop` or
-    `do-not-record`, and the reason for a person."""
+def published(decision: Decision, last: str | None) -> tuple[RecordingDecision, str]:
+    """Return the decision to publish after `last` (None: the first one), and the reason for
+    a person."""
     if decision.record:
-        return RECORD, f"started: {decision.reason}"
-    if last in (RECORD, STOP):
-        return STOP, f"stopped: {_stopped(decision)}"
-    return DO_NOT_RECORD, f"not recorded: {_not_recorded(decision)}"
+        return RecordingDecision.RECORD, f"started: {decision.reason}"
+    if last in (RecordingDecision.RECORD, RecordingDecision.STOP):
+        return RecordingDecision.STOP, f"stopped: {_stopped(decision)}"
+    return RecordingDecision.DO_NOT_RECORD, f"not recorded: {_not_recorded(decision)}"
 
 
 def reason_code(decision: Decision, told: str | None = None) -> ReasonCode:
     """Return the code of the decision's reason, as it is published as `told`; None: it is not
     published."""
-    if told == DO_NOT_RECORD and decision.kind in NOBODY_MONITORED:
+    if told == RecordingDecision.DO_NOT_RECORD and decision.kind in NOBODY_MONITORED:
         return ReasonCode.NO_MONITORED_AGENT
-    if told == STOP and decision.reason == NONE_MONITORED:
+    if told == RecordingDecision.STOP and decision.reason == NONE_MONITORED:
         return ReasonCode.LAST_MONITORED_AGENT_LEFT
     return ReasonCode.NO_END if decision.reason == NO_END else _CODES[decision.kind]
 
@@ -154,14 +149,14 @@ def reservation_of(decision: Decision, view: CallView) -> str | None:
 def is_news(decision: Decision, last: str | None, last_kind: str) -> bool:
     """Return whether to publish the decision after one of `last` and `last_kind`."""
     if decision.record:
-        return last != RECORD and decision.begins
-    if last == RECORD:
+        return last != RecordingDecision.RECORD and decision.begins
+    if last == RecordingDecision.RECORD:
         return True
     if last is None:
         return decision.settled
     # What stopped stays stopped for the reason it stopped; other reasons come after the fact.
     same = decision.kind == last_kind or {decision.kind, last_kind} <= NOBODY_MONITORED
-    return last != STOP and decision.settled and not decision.over and not same
+    return last != RecordingDecision.STOP and decision.settled and not decision.over and not same
 
 
 def _stopped(decision: Decision) -> str:

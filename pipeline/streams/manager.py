@@ -58,7 +58,7 @@ from schemas.records import (
     RecordingDecided,
     StreamCommand,
 )
-from schemas.states import Direction, ReasonCode
+from schemas.states import Direction, ReasonCode, RecordingDecision
 
 FORGET_MS = 5 * 60 * 60_000
 """The state of a call that is over goes this long after it last changed: later than the tracker's,
@@ -149,7 +149,7 @@ def on_own(
         return again if _was_told(record, again.told) else Next(state)
     if _is_lost_beginning(state, record):
         # A later version of the call was read first: that it is over has still to be told.
-        after = replace(state, decision=decide.RECORD)
+        after = replace(state, decision=RecordingDecision.RECORD)
         return _settled(state, after, history, state.seen_at, gateways, hasty=True)
     return Next(state)
 
@@ -170,8 +170,8 @@ def _without_cause(record: Own) -> Own:
 
 def _is_lost_beginning(state: CallStreams, record: Own) -> bool:
     """Whether the first "record" of the call was told, and is not known here."""
-    begun = isinstance(record, RecordingDecided) and record.decision == decide.RECORD
-    return begun and state.decision in (None, decide.DO_NOT_RECORD)
+    begun = isinstance(record, RecordingDecided) and record.decision == RecordingDecision.RECORD
+    return begun and state.decision in (None, RecordingDecision.DO_NOT_RECORD)
 
 
 def is_at_rest(state: CallStreams) -> bool:

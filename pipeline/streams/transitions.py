@@ -1,7 +1,8 @@
-"""Transitions of a media stream, as other roles see them on `stream.events`. Pure."""
+"""Transitions of a call's decision, of its media streams as `stream.events` shows them, and of the
+check whether a leg belongs to the call. Pure."""
 
 from pipeline.transitions import Transition
-from schemas.states import StreamState
+from schemas.states import LegResult, RecordingDecision, StreamState
 
 STREAM_TRANSITIONS = (
     Transition(None, StreamState.STARTING, "the call must be recorded"),
@@ -19,3 +20,27 @@ STREAM_TRANSITIONS = (
 )
 """Transitions from one version of a call's state to the next. A version may take in a report and
 the decision that follows it, so that `starting` need not come first."""
+
+LEG_TRANSITIONS = (
+    Transition(None, LegResult.PENDING, "Twilio is asked about a leg that is streamed"),
+    Transition(None, LegResult.CONFIRMED, "the adapter found it in the task's conference"),
+    Transition(LegResult.PENDING, LegResult.CONFIRMED, "the task's conference lists it"),
+    Transition(LegResult.PENDING, LegResult.CONTRADICTED, "it belongs to another call"),
+    Transition(LegResult.PENDING, LegResult.UNKNOWN, "no conference lists it, or no answer"),
+    Transition(LegResult.UNKNOWN, LegResult.PENDING, "Twilio is asked again"),
+    Transition(LegResult.UNKNOWN, LegResult.CONFIRMED, "a late answer confirms it"),
+    Transition(LegResult.UNKNOWN, LegResult.CONTRADICTED, "a late answer contradicts it"),
+    Transition(LegResult.CONFIRMED, LegResult.CONTRADICTED, "an answer to a question from before"),
+    Transition(LegResult.CONFIRMED, LegResult.MOVED, "another task's conference lists it now"),
+    Transition(LegResult.CONTRADICTED, LegResult.CONFIRMED, "the adapter found it here after all"),
+    Transition(LegResult.MOVED, LegResult.CONFIRMED, "the adapter found it here again"),
+)
+
+DECISION_TRANSITIONS = (
+    Transition(None, RecordingDecision.RECORD, "a monitored agent is active"),
+    Transition(None, RecordingDecision.DO_NOT_RECORD, "no monitored agent is"),
+    Transition(RecordingDecision.DO_NOT_RECORD, RecordingDecision.RECORD, "an agent is active now"),
+    Transition(RecordingDecision.RECORD, RecordingDecision.STOP, "the last monitored agent left"),
+    Transition(RecordingDecision.STOP, RecordingDecision.RECORD, "an agent becomes active again"),
+)
+"""A decision may be published again with another reason."""

@@ -27,10 +27,8 @@ from pipeline.streams.state import is_live, to_stop
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.fast_dataclass import dataclass
 from schemas.records import Call, CallAlias, CallStreams, CommandAnswered, LegCheck, VerifyLeg
-from schemas.states import ReasonCode, StreamPhase, StreamState
+from schemas.states import LegResult, ReasonCode, StreamPhase, StreamState
 
-PENDING, CONFIRMED, CONTRADICTED, UNKNOWN = "pending", "confirmed", "contradicted", "unknown"
-MOVED = "moved"
 VERIFY = "verify"
 """The `command` of an answer to a `VerifyLeg`."""
 
@@ -50,7 +48,7 @@ MAX_AT_ONCE = 5
 """In `AT_ONCE_MS`, so many questions about a leg are asked at once because of what attributes say,
 of what comes into the task's conference, or of another conference that had the leg before."""
 
-_FINAL = (CONTRADICTED, MOVED)
+_FINAL = (LegResult.CONTRADICTED, LegResult.MOVED)
 
 
 def foreign_legs(state: CallStreams) -> frozenset[str]:
@@ -63,7 +61,7 @@ def is_unverified(state: CallStreams, now: int) -> bool:
     streamed = _streamed(state)
     return any(
         check.call_sid in streamed
-        and check.result not in (*_FINAL, CONFIRMED)
+        and check.result not in (*_FINAL, LegResult.CONFIRMED)
         and now >= check.since + UNVERIFIED_MS
         for check in state.legs
     )
@@ -76,19 +74,19 @@ def verified(state: CallStreams, answer: CommandAnswered, now: int) -> CallStrea
         return state
     asked = verify_command_id(state.task_sid, check.call_sid, check.attempt)
     is_open = check.due_at is not None and answer.command_id == asked
-    if answer.outcome in _FINAL and (check.result != CONFIRMED or is_open):
+    if answer.outcome in _FINAL and (check.result != LegResult.CONFIRMED or is_open):
         after = _put(state, replace(check, result=answer.outcome, due_at=None))
-        reason = MOVED_LEG if answer.outcome == MOVED else FOREIGN_LEG
+        reason = MOVED_LEG if answer.outcome == LegResult.MOVED else FOREIGN_LEG
         return _without(after, foreign_legs(after), reason, now)
     if not is_open:
         # An earlier answer confirms, but a question that later evidence led to stays open.
-        is_news = answer.outcome == CONFIRMED != check.result
-        return _put(state, replace(check, result=CONFIRMED)) if is_news else state
-    if answer.outcome == CONFIRMED:
-        return _put(state, replace(check, result=CONFIRMED, due_at=None))
+        is_news = answer.outcome == LegResult.CONFIRMED != check.result
+        return _put(state, replace(check, result=LegResult.CONFIRMED)) if is_news else state
+    if answer.outcome == LegResult.CONFIRMED:
+        return _put(state, replace(check, result=LegResult.CONFIRMED, due_at=None))
     tries = max(1, check.attempt - check.first_attempt)
     pause = min(1_000 << min(tries - 1, 10), MAX_PAUSE_MS)
-    result = CONFIRMED if check.result == CONFIRMED else UNKNOWN
+    result = LegResult.CONFIRMED if check.result == LegResult.CONFIRMED else LegResult.UNKNOWN
     return _put(state, replace(check, result=result, due_at=now + pause))
 
 
@@ -103,7 +101,10 @@ def aliases_in(answer: object) -> tuple[CallAlias, ...]:
     if not isinstance(answer, CommandAnswered):
         return ()
     legs = [(call_sid, True) for call_sid in answer.listed_call_sids[:MAX_LEGS]]
-    if (answer.command, answer.outcome) == (VERIFY, UNKNOWN) and answer.call_sid is not None:
+    if (answer.command, answer.outcome) == (
+        VERIFY,
+        LegResult.UNKNOWN,
+    ) and answer.call_sid is not None:
         legs.append((answer.call_sid, False))
     return tuple(
         CallAlias(call_sid, answer.task_sid, answer.at, is_listed)
@@ -122,8 +123,8 @@ def found_in_conference(
         return state
     check = _check_of(state, leg)
     if check is None:
-        return _put(state, LegCheck(leg, CONFIRMED, 0, now, None, ()))
-    return _put(state, replace(check, result=CONFIRMED, since=now, due_at=None))
+        return _put(state, LegCheck(leg, LegResult.CONFIRMED, 0, now, None, ()))
+    return _put(state, replace(check, result=LegResult.CONFIRMED, since=now, due_at=None))
 
 
 def _has(state: CallStreams, answer: CommandAnswered) -> bool:
@@ -170,7 +171,7 @@ def questions(
                 other_task_sids=known.contested.task_sids,
                 worker_ends=demand.worker_ends,
                 customer_ends=demand.customer_ends,
-                was_confirmed=check.result == CONFIRMED,
+                was_confirmed=check.result == LegResult.CONFIRMED,
                 cause_event_id=state.cause_event_id,
                 reservation_sid=state.reservation_sid,
                 reason_code=ReasonCode.LEG_UNCONFIRMED,
@@ -181,7 +182,7 @@ def questions(
 
 
 def _begun(call_sid: str, known: Evidence, now: int) -> LegCheck:
-    return _with_evidence(LegCheck(call_sid, PENDING, 1, now, now + ANSWER_MS, ()), known)
+    return _with_evidence(LegCheck(call_sid, LegResult.PENDING, 1, now, now + ANSWER_MS, ()), known)
 
 
 def _asked(check: LegCheck, known: Evidence, now: int) -> LegCheck | None:
@@ -198,7 +199,7 @@ def _asked(check: LegCheck, known: Evidence, now: int) -> LegCheck | None:
         check = replace(check, first_attempt=check.attempt, asked_at_once=at_once)
     elif check.due_at is None or now < check.due_at:
         return None
-    result = CONFIRMED if check.result == CONFIRMED else PENDING
+    result = LegResult.CONFIRMED if check.result == LegResult.CONFIRMED else LegResult.PENDING
     asked = replace(check, result=result, attempt=check.attempt + 1, due_at=now + ANSWER_MS)
     return _with_evidence(asked, known)
 
@@ -206,10 +207,10 @@ def _asked(check: LegCheck, known: Evidence, now: int) -> LegCheck | None:
 def _is_news(check: LegCheck, known: Evidence) -> bool:
     """Whether there is evidence that came after the latest question about the leg. An open question
     sees what has come into the task's conference."""
-    if check.result == CONFIRMED:
+    if check.result == LegResult.CONFIRMED:
         return False
     is_news_of_others = not set(known.contested.task_sids) <= set(check.other_task_sids)
-    return is_news_of_others or (check.result != PENDING and known.signs > check.signs)
+    return is_news_of_others or (check.result != LegResult.PENDING and known.signs > check.signs)
 
 
 def _with_evidence(check: LegCheck, known: Evidence) -> LegCheck:

@@ -27,6 +27,7 @@ class FakeKafka:
     epochs: dict[str, int] = field(default_factory=dict)
     log: list[Message] = field(default_factory=list)
     checkpoints: dict[str, BridgeCheckpoint] = field(default_factory=dict)
+    open_writers: int = 0
 
 
 class FakeWriter:
@@ -37,6 +38,7 @@ class FakeWriter:
         self._place = place
         self._fate = fate
         self._epoch = -1
+        kafka.open_writers += 1
 
     async def start(self) -> None:
         """A new epoch; may fail before or after it is taken."""
@@ -65,19 +67,19 @@ class FakeWriter:
             raise TimeoutError
 
     async def close(self) -> None:
-        """Nothing to do."""
+        """Release the writer."""
+        self._kafka.open_writers -= 1
 
 
 class FakeReader:
-    """A `Reader` of a list of records, two at a time."""
+    """A `Reader` of a stream's records, two at a time."""
 
-    def __init__(
-        self, records: list[KinesisRecord], position: str | None, fate: Fate, *, endless: bool
-    ) -> None:
-        self._records = records
+    def __init__(self, kinesis: "FakeKinesis", position: str | None, fate: Fate) -> None:
+        self._kinesis = kinesis
+        self._records = kinesis.records
         self._position = int(position or 0)
         self._fate = fate
-        self._endless = endless
+        kinesis.open_readers += 1
 
     async def read(self) -> Batch:
         """The next two; the shard's end with the last."""
@@ -89,19 +91,25 @@ class FakeReader:
         if found:
             self._position = int(found[-1].sequence_number)
         at_end = self._position >= int(self._records[-1].sequence_number)
-        return Batch(tuple(found), 0, ended=at_end and not self._endless)
+        kinesis = self._kinesis
+        return Batch(tuple(found), kinesis.behind_ms, ended=at_end and not kinesis.endless)
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Release the reader."""
+        self._kinesis.open_readers -= 1
 
 
 @dataclass
 class FakeKinesis:
-    """A stream of one shard that is closed. `endless`: as an emulator, which never says so."""
+    """A stream of one shard that is closed. `endless`: as an emulator, which never says so.
+    `read_from`: the position and the time that each reader was asked to begin at."""
 
     records: list[KinesisRecord]
     incarnation: Incarnation | None
     endless: bool = False
+    behind_ms: int = 0
+    open_readers: int = 0
+    read_from: list[tuple[str | None, int | None]] = field(default_factory=list)
 
 
 def world(kafka: FakeKafka, kinesis: FakeKinesis, fate: Fate, health: Health) -> CarrierWorld:
@@ -119,8 +127,9 @@ def world(kafka: FakeKafka, kinesis: FakeKinesis, fate: Fate, health: Health) ->
             await asyncio.sleep(0)
         return found
 
-    async def reader(_: Place, position: str | None, __: int | None) -> FakeReader:
-        return FakeReader(kinesis.records, position, fate, endless=kinesis.endless)
+    async def reader(_: Place, position: str | None, begins_at: int | None) -> FakeReader:
+        kinesis.read_from.append((position, begins_at))
+        return FakeReader(kinesis, position, fate)
 
     async def incarnation() -> Incarnation:
         if kinesis.incarnation is None:

@@ -110,6 +110,18 @@ def test_what_is_odd_but_harmless_is_tolerated():
     assert (None, None) == (batch.first_sequence, batch.last_sequence)
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_nothing_comes_out_after_the_close(together):
+    """No batch, and no second close, whatever follows the stop in the same read or later."""
+    protocol = running()
+    later = [media("inbound", str(100 + 20 * n), bytes(160)) for n in range(30)]
+    texts = [stop(), *later, "{"]
+    reads = [texts] if together else [[text] for text in texts]
+    outputs = [output for read in reads for output in protocol.receive(read, T0)]
+    outputs += [*protocol.tick(T0 + 20_000), *protocol.lost(T0 + 20_000, "dropped", "")]
+    assert [closed("stop", unbroken=True), CloseSocket(1000, "stop")] == outputs
+
+
 def test_any_account_is_taken_where_none_is_configured():
     """The signature is proof enough."""
     for account in ("AC" + "f" * 32, None):

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from pipeline.contacts import contact as contacts
 from pipeline.contacts.capture import AWAITED_MS
 from pipeline.contacts.contact import contact, is_settled, unmatched
-from pipeline.contacts.match import Watched, extension_at, extensions_during
 from pipeline.contacts.state import Input, empty, fold
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.marks import NoLeg
@@ -372,49 +371,8 @@ def test_media_streams_in_their_last_state() -> None:
     ]
 
 
-A, B = Watched("a", ((100, 200),)), Watched("b", ((190, 300),))
-LATE_B = Watched("b", ((250, 300),))
-OFF_AND_ON = Watched("o", ((50, 120), (260, 400)))
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "extension", "extensions"),
-    [
-        (150, 180, "a", ("a",)),
-        (150, 250, "a", ("a", "b")),
-        (195, 250, "a", ("a", "b")),
-        (210, None, "b", ("b",)),
-        (90, 95, "a", ("a",)),
-        (350, 360, "b", ("b",)),
-        (10, None, "a", ("a", "b")),
-    ],
-)
-def test_recordings_are_matched_by_extension(
-    start: int, end: int | None, extension: str, extensions: tuple[str, ...]
-) -> None:
-    """To the monitored worker on the call when it began, else the nearest; and to all of them who
-    were there while it ran."""
-    assert extension == extension_at([B, A], start)
-    assert extensions == extensions_during([B, A], start, end)
-
-
-def test_who_is_off_the_list_for_a_while_is_not_recorded_meanwhile() -> None:
-    """Although on the call all the time, and the first of all."""
-    assert "a" == extension_at([OFF_AND_ON, A, B], 150)
-    assert ("a", "b") == extensions_during([OFF_AND_ON, A, B], 150, 250)
-    assert ("o", "a", "b") == extensions_during([OFF_AND_ON, A, B], 150, 260)
-
-
-def test_who_was_nearest_when_it_began_is_on_the_recording() -> None:
-    """Also where another was on it later: the one who had just left, by the other clock."""
-    assert "a" == extension_at([A, LATE_B], 201)
-    assert ("a", "b") == extensions_during([A, LATE_B], 201, None)
-
-
 def test_a_recording_of_nobody() -> None:
     """Without a monitored session there is no extension."""
-    assert extension_at([], 100) is None
-    assert () == extensions_during([], 0, None)
     (recording,) = of(call(EVE), completed(1, 2_300, 30_100)).recordings
     assert (None, ()) == (recording.extension, recording.extensions)
 

@@ -3,14 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.kinesis.lineage import (
-    ABSENT_FOR_MS,
-    FORGET_AFTER_MS,
-    Shard,
-    forgettable,
-    is_after,
-    plan,
-)
+from pipeline.kinesis.lineage import Shard, forgettable, is_after, plan
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
 
 
 @st.composite
@@ -80,23 +76,26 @@ def test_sequence_numbers_compare_as_integers(a: int, b: int) -> None:
 
 
 def test_checkpoints_are_forgotten_late() -> None:
-    """Only a checkpoint that is old and whose shard has long been missing from the list is
-    forgotten."""
-    start = 1_000_000
-    old = start - FORGET_AFTER_MS
-    checkpoints = {"listed": old, "gone": old, "young": start}
+    """Only a checkpoint that is a day old and whose shard has been missing from the list for an
+    hour is forgotten."""
+    start = 100 * DAY
+    checkpoints = {"listed": 0, "gone": 0, "young": start + HOUR - DAY + 1}
     due, absent = forgettable(checkpoints, {"listed"}, {}, start)
     assert (frozenset(), {"gone": start, "young": start}) == (due, absent)
-    due, absent = forgettable(checkpoints, {"listed"}, absent, start + ABSENT_FOR_MS)
+    due, absent = forgettable(checkpoints, {"listed"}, absent, start + HOUR - 1)
+    assert (frozenset(), {"gone": start, "young": start}) == (due, absent)
+    due, absent = forgettable(checkpoints, {"listed"}, absent, start + HOUR)
     assert ({"gone"}, {"young": start}) == (due, absent)
+    due, absent = forgettable(checkpoints, {"listed", "gone"}, absent, start + HOUR + 1)
+    assert ({"young"}, {}) == (due, absent)
 
 
 def test_a_shard_that_comes_back_counts_anew() -> None:
     """Missing once, listed again, missing again: the time counts from the second time."""
     checkpoints = {"shard": 0}
-    now = FORGET_AFTER_MS
+    now = DAY
     _, absent = forgettable(checkpoints, set(), {}, now)
     _, absent = forgettable(checkpoints, {"shard"}, absent, now + 1)
     assert {} == absent
-    due, _ = forgettable(checkpoints, set(), absent, now + ABSENT_FOR_MS)
+    due, _ = forgettable(checkpoints, set(), absent, now + HOUR)
     assert frozenset() == due

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.media.regular import RegularBatch, RegularReader
 from pipeline.media.wav import HEADER_SIZE, header
 from pipeline.recordings import assembler, manifest
 from pipeline.recordings.beginnings import started
@@ -17,9 +18,11 @@ from pipeline.recordings.keys import inum, recording_id
 from pipeline.recordings.partition import PartitionFold
 from pipeline.recordings.recording import Recording
 from pipeline.recordings.sources import SILENT_MS
+from schemas.codec import encode
 from schemas.records import (
     GatewayAlive,
     GatewayStarted,
+    MediaBatch,
     RecordingCompleted,
     Run,
     Tick,
@@ -215,27 +218,6 @@ def test_only_earlier_epochs_of_the_gateway_die():
     assert "gateway-died" == ended.reason
 
 
-@pytest.mark.parametrize(
-    ("heard", "back_after_ms", "lost"),
-    [
-        (True, 1_100, 2 * 40),  # each track was heard up to 300 ms
-        (True, 200, 0),
-        (True, 3_600_000, 2 * 110),  # until 2 s after the last batch, which came at 500 ms
-        (False, 1_000, 2 * 50),
-    ],
-)
-def test_what_a_dead_gateway_took_with_it_is_counted(heard, back_after_ms, lost):
-    """Both tracks, from the last frame to the gateway's return, within a limit."""
-    tracks = ("inbound", "outbound")
-    frames = [Frame(track, 100 + 20 * n, b"x" * 160) for n in range(10) for track in tracks]
-    story = [opened("MZ1"), *([batch_of("MZ1", 1, frames)] if heard else [])]
-    fold, _ = _fold(*(_message(record, n) for n, record in enumerate(story)))
-
-    (ended,) = fold.handle(GatewayStarted(GATEWAY, EPOCH + 1, T0 + back_after_ms), 5, T0)
-    assert lost == ended.at_end.frames
-    assert lost == manifest.completed(ended, 0, "").lost
-
-
 def test_a_gateway_that_never_comes_back():
     """After an hour of log time without any record of the gateway, a recording is complete as it
     is. The record that shows this may belong to another media stream."""
@@ -249,16 +231,6 @@ def test_a_gateway_that_never_comes_back():
     assert T0 + 500 == own[0].ended_at
     assert own[0].at_end is None  # its gateway may come back with unsent frames
     assert [] == fold.handle(batch_of("MZ2", 2, FRAMES), 5, T0 + 2 * SILENT_MS + 1)
-
-
-@pytest.mark.parametrize(("silent_ms", "lost"), [(999, None), (5_000, 269 + 268)])
-def test_a_socket_that_was_dead_before_it_was_dropped(silent_ms, lost):
-    """Frames that may have been lost with the socket are reported and counted. If the socket was
-    active until its end, no lost frames can be known."""
-    end = replace(closed("MZ1"), reason="dropped", at=T0 + 500 + silent_ms)
-    records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES), end]
-    _, effects = _fold(*(_message(record, n) for n, record in enumerate(records)))
-    assert lost == (effects[-1].at_end and effects[-1].at_end.frames)
 
 
 @pytest.mark.parametrize(
@@ -327,6 +299,25 @@ def test_a_stalled_recording_holds_back_nothing():
     (checkpoint,) = fold.snapshots(50, before=T0 + 1)
     assert (50, 1) == (checkpoint.offset, checkpoint.pending.batches)
     assert 50 == fold.safe_offset(50)
+
+
+def test_audio_in_no_checkpoint_holds_back_the_commit(monkeypatch):
+    """From the first record that is in none, also if regular batches follow it."""
+    monkeypatch.setattr(assembler, "SEGMENT_BYTES", 10_000)
+    frames = [Frame(t, 100 + 20 * n, b"x" * 160) for n in range(6) for t in ("inbound", "outbound")]
+    batches = [batch_of("MZ1", 1 + n, frames[4 * n : 4 * n + 4]) for n in range(3)]
+    fold, _ = _fold(_message(opened("MZ1"), 3), _message(batches[0], 4))
+    for offset in (5, 6):
+        assert [] == fold.handle_regular(_regular(batches[offset - 4]), offset, T0)
+        assert 3 == fold.safe_offset(50)
+    fold.snapshots(7)
+    assert 50 == fold.safe_offset(50)
+
+
+def _regular(batch: MediaBatch) -> RegularBatch:
+    found = RegularReader().read(encode(batch))
+    assert found is not None
+    return found
 
 
 def test_complete_streams_are_forgotten_in_the_end():

@@ -118,6 +118,61 @@ def test_what_the_manager_told_of_records_to_come_again_lets_no_time_pass() -> N
     assert Next(state) == on_own(state, own, HISTORY)
 
 
+def test_a_leaving_during_a_transfer_that_is_learned_late_gets_its_second() -> None:
+    """The second in which a reservation may follow begins when the leaving is known, and ends."""
+    begun = (transfer(initiated=T + 3_900),)
+    state = _running(call(ACTIVE, transfers=begun))
+    late = _seen(state, call(GONE, revision=2, transfers=begun), T + 10_000)
+    assert [] == [t for t in late.told if isinstance(t, RecordingDecided | StopDuplicateStream)]
+    assert late.state is not None
+    early = on_tick(late.state, HISTORY, T + 10_999)
+    assert [] == [t for t in early.told if isinstance(t, RecordingDecided | StopDuplicateStream)]
+    decided, stop, _ = on_tick(late.state, HISTORY, T + 11_000).told
+    assert isinstance(decided, RecordingDecided)
+    assert isinstance(stop, StopDuplicateStream)
+
+
+def test_the_second_of_a_transfer_begins_anew_after_each_agent() -> None:
+    """An agent who joined in between ends the time in which no worker was on the call."""
+    carol = reservation(CAROL, created=T + 20_000, accepted=T + 21_000)
+    carol_left = reservation(CAROL, created=T + 20_000, accepted=T + 21_000, wrapup=T + 30_000)
+    second = transfer("TT2", initiated=T + 29_000)
+    state: CallStreams | None = _running(call(ACTIVE))
+    for now, version in [
+        (T + 5_100, call(GONE, revision=2)),
+        (T + 21_100, call(GONE, carol, revision=3)),
+        (T + 36_000, call(GONE, carol_left, revision=4, transfers=(second,))),
+    ]:
+        step = _seen(state, version, now)
+        state = step.state
+    assert [] == [t for t in step.told if isinstance(t, RecordingDecided)]
+
+
+def test_a_recording_that_began_before_a_crash_is_stopped_for_its_readers() -> None:
+    """A tick decided to record; after the crash the call's last version is read before that
+    decision: readers of decisions are told that the recording is over."""
+    state = _seen(None, call(GONE, revision=2), T + 6_000).state
+    assert state is not None
+    begun = RecordingDecided(TASK, T + 4_000, "record", "monitored agent is active", 1)
+
+    [stopped] = [t for t in on_own(state, begun, HISTORY).told if isinstance(t, RecordingDecided)]
+    assert "stop" == stopped.decision
+    ended = replace(begun, decision="stop")
+    assert Next(state) == on_own(state, ended, HISTORY)
+
+
+def test_an_outbound_call_without_a_leg_is_not_started_on_a_stray_stream() -> None:
+    """A gateway reported a media stream of another leg of the call: it is none to ask for."""
+    stray = MediaStreamOpened("MZ9", "CAstray", TASK, None, 0, "g1", 1, T)
+    version = call(ACTIVE, direction="outbound", customer_call_sid=None)
+    state = on_record(TASK, None, stray, HISTORY, T).state
+    step = _seen(state, version, T + 100)
+
+    [find] = [t for t in step.told if isinstance(t, FindConference)]
+    told = on_record(TASK, step.state, listed(find, T + 150), HISTORY, T + 150).told
+    assert [None] == [t.call_sid for t in told if isinstance(t, StartDuplicateStream)]
+
+
 def test_an_older_version_changes_nothing() -> None:
     """Read again after a crash: the very same state, no word."""
     state = _running(call(GONE, revision=2))

@@ -6,9 +6,10 @@ import pytest
 
 from pipeline.streams.gateway_reports import ATTENTIVE_MS
 from pipeline.streams.manager import is_at_rest
+from pipeline.streams.names import stream_name
 from pipeline.streams.reconcile import PROBE_EXPIRY_MS, START_EXPIRY_MS
 from schemas.records import StartDuplicateStream, StopDuplicateStream
-from tests.pipeline.streams.calls import CUSTOMER_LEG
+from tests.pipeline.streams.calls import CUSTOMER_LEG, TASK
 from tests.pipeline.streams.world import Deed, World
 
 
@@ -76,6 +77,25 @@ def test_a_lost_stop_is_repeated() -> None:
     first, second = (c for c in world.issued if isinstance(c, StopDuplicateStream))
     assert first == second
     assert {} == world.sockets
+
+
+@pytest.mark.parametrize(("wanted", "expiry_ms"), [(True, 30_000), (False, 15_000)])
+def test_a_command_that_is_never_answered_is_replaced_after_its_expiry(
+    wanted: bool, expiry_ms: int
+) -> None:
+    """Repeated once after 3 s; the next attempt follows 2 s after the command has expired."""
+    world = _wanted(seconds=0 if wanted else 1)
+    if not wanted:
+        _unwanted(world)
+    begun, before = world.now, len(world.issued) - 1
+    found = []
+    for _ in range(2 * expiry_ms // 500):
+        world.tick(500)
+        while len(world.issued) - before > len(found) + 1:
+            found.append((world.now - begun, _attempt(world.issued[before + len(found) + 1])))
+    expires_at = expiry_ms + 2_000
+    assert [(3_000, 1), (expires_at, 2), (expires_at + 3_000, 2)] == found[:3]
+    assert expiry_ms == world.issued[before].expires_at - world.issued[before].issued_at
 
 
 def test_a_stop_that_fails_is_tried_again_after_half_a_second_or_more() -> None:
@@ -418,6 +438,32 @@ def test_a_start_that_never_reaches_a_gateway_fails_and_is_stopped_by_its_sid() 
     assert world.unopened[0][0] == stop.stream_sid
     assert (2, 3) == (stop.generation, start.generation)
     assert ["stopped", "failed", "starting"] == [m.state for m in world.media_streams]
+
+
+def test_starts_that_never_reach_a_gateway_are_tried_ever_more_slowly() -> None:
+    """Twilio says yes each time, and no gateway has it: after each 5 s the next start waits, the
+    longer the more failed in a row."""
+    world = _wanted()
+    starts: list[int] = []
+    for _ in range(100):
+        if world.commands:
+            starts += [world.now] if isinstance(world.commands[0], StartDuplicateStream) else []
+            world.carry_out(Deed(socket=False))
+            world.hear_all()
+        else:
+            world.tick()
+
+    pauses = [later - earlier for earlier, later in pairwise(starts)]
+    assert [6_000, 6_000, 7_000, 9_000, 13_000, 20_000, 20_000] == pauses[:7]
+
+
+def test_a_stop_before_the_starts_answer_names_the_stream() -> None:
+    """Its SID is not known yet, so Twilio finds it by its name."""
+    world = _unwanted(_wanted())
+    start, stop = world.issued
+
+    assert isinstance(stop, StopDuplicateStream)
+    assert (None, stream_name(TASK, CUSTOMER_LEG, start.generation)) == (stop.stream_sid, stop.name)
 
 
 def test_a_second_socket_of_one_generation_is_stopped_by_its_sid() -> None:

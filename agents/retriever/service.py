@@ -21,7 +21,6 @@ from pipeline.recovery.decryption import private_keys
 from pipeline.recovery.jobs import Timing
 from pipeline.recovery.wanted import CaptureMode, Recovery, effective
 from pipeline.runtime import kafka
-from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import PREFIX, Role, Settings, SettingsError
@@ -42,11 +41,13 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     POST_CALL.set(settings.capture is CaptureMode.POST_CALL)
     if recovery is Recovery.OFF:
         log.info("idle: nothing is retrieved", setting=f"{PREFIX}RECOVERY=off")
+        health.good("starting")
         await stop.wait()
         return
     if missing := missing_for_history(settings):
         health.bad("twilio", f"no recording can be fetched: set {missing}")
         log.error("no recording can be fetched", missing=missing)
+        health.good("starting")
         await stop.wait()
         return
     await _retrieve(settings, health, stop, recovery)
@@ -76,8 +77,8 @@ async def _retrieve(
         ClientSession() as session,
     ):
         producer = kafka.producer(settings, source=Role.RETRIEVER)
+        await producer.start()
         try:
-            await until_answered(producer.start, "the producer's start", health)
             await clock.settled(stop)
             if stop.is_set():
                 return

@@ -17,7 +17,7 @@ from infra.supervisor.warm import all_usable
 from pipeline.runtime.http_server import serving
 from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
 from pipeline.runtime.settings import Role, SettingsError
-from pipeline.runtime.twilio_credentials import missing_for_requests
+from pipeline.runtime.twilio_credentials import missing_for_history, missing_for_requests
 from schemas import topics
 from schemas.registry.app import app as registry_app
 from schemas.registry.client import RegistryError, register
@@ -246,6 +246,8 @@ class Supervisor:
         settings = self._plan.settings
         if program.role == Role.GATEWAY:
             return not settings.auth_tokens
+        if program.role == Role.RETRIEVER:
+            return bool(missing_for_history(settings))
         return program.role == Role.TWILIO_ADAPTER and bool(missing_for_requests(settings))
 
     @property

@@ -16,7 +16,7 @@ from tests.pipeline.recovery.test_decryption import pem
 
 async def stopped(settings: Settings) -> Health:
     """Run the role for a moment, without any Kafka; return its health."""
-    health, stop = Health(), asyncio.Event()
+    health, stop = Health(starting="not ready yet"), asyncio.Event()
     running = asyncio.create_task(run(settings, health, stop))
     await asyncio.sleep(0.05)
     assert not running.done()
@@ -34,6 +34,7 @@ async def test_it_is_idle_and_healthy_if_nothing_is_retrieved() -> None:
 async def test_without_credentials_it_says_what_is_missing(capture: CaptureMode) -> None:
     """In its health; the process stays."""
     health = await stopped(Settings(capture=capture))
+    assert {"twilio"} == health.reasons.keys()
     assert "FLEXCAPTURE_TWILIO_ACCOUNT_SID" in health.reasons["twilio"]
     assert "FLEXCAPTURE_TWILIO_AUTH_TOKEN" in health.reasons["twilio"]
     is_only = capture is CaptureMode.POST_CALL

@@ -27,7 +27,7 @@ from pipeline.runtime.console_settings import new_console_token
 from pipeline.runtime.endpoints import NotRunning, settings_for
 from pipeline.runtime.permissions import PRIVATE_UMASK, refuse_open_paths, set_umask
 from pipeline.runtime.process import run_role
-from pipeline.runtime.settings import Role, Settings, SettingsError, load
+from pipeline.runtime.settings import MOST_PROCESSES, Role, Settings, SettingsError, load
 from pipeline.times import moment
 from pipeline.twilio.sids import SidKind, valid_sid
 
@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="size of the local Kafka cluster (default: what DIR has, or 1)",
     )
+    _add_load_balancer(up)
     demo = commands.add_parser("demo", help="the whole pipeline, and simulated calls through it")
     demo.add_argument("--calls", type=_positive, metavar="N", help="how many calls are played")
     demo.add_argument("--exit", action="store_true", help="check every call's outcome, then stop")
@@ -65,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME[,NAME]",
         help="assumptions about Twilio that do not hold (docs/assumptions.md)",
     )
+    _add_load_balancer(demo)
     _add_call(commands)
     rebuild_arguments.add(commands, _moment, _task_sid)
     derive_arguments.add(commands, _moment)
@@ -84,6 +86,16 @@ def parser() -> argparse.ArgumentParser:
                 "action", nargs="?", choices=["token"], help="token: print a new random token"
             )
     return top
+
+
+def _add_load_balancer(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--gateways", type=_process_count, metavar="N",
+        help="how many gateways run (default: as FLEXCAPTURE_PROCESSES says, or 1)",
+    )  # fmt: skip
+    command.add_argument(
+        "--load-balancer", action="store_true", help="HAProxy in front of the gateways"
+    )
 
 
 def _add_replay(bridge: argparse.ArgumentParser) -> None:
@@ -169,8 +181,18 @@ def _up(asked: argparse.Namespace) -> int:
     from infra.supervisor.fork_server import ForkServer
     from infra.up import main as run_up
 
+    if asked.gateways is not None:
+        processes = settings.processes | {Role.GATEWAY: asked.gateways}
+        settings = settings.model_copy(update={"processes": processes})
     roles = ForkServer("cli.role_server")
-    return run_up(settings, directory, dict(os.environ), roles, brokers=asked.brokers)
+    return run_up(
+        settings,
+        directory,
+        dict(os.environ),
+        roles,
+        brokers=asked.brokers,
+        load_balancer=asked.load_balancer,
+    )
 
 
 def _demo(asked: argparse.Namespace) -> int:
@@ -179,7 +201,10 @@ def _demo(asked: argparse.Namespace) -> int:
     arguments = {"exit_after": asked.exit, "state_dir": asked.state_dir, "unlike": asked.unlike}
     if asked.calls is not None:
         arguments["calls"] = asked.calls
-    return asyncio.run(run_demo(**arguments))
+    up_arguments = ["--load-balancer"] if asked.load_balancer else []
+    if asked.gateways is not None:
+        up_arguments += ["--gateways", str(asked.gateways)]
+    return asyncio.run(run_demo(**arguments, up_arguments=up_arguments))
 
 
 def _call(asked: argparse.Namespace) -> int:
@@ -361,6 +386,12 @@ def root_cause(error: BaseException) -> BaseException:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
+
+
+def _process_count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_PROCESSES}")
     return int(text)
 
 

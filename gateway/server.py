@@ -29,6 +29,7 @@ from pipeline.runtime.eager import first_of
 from pipeline.runtime.kafka import producer
 from pipeline.runtime.kafka_watch import keep_using_kafka, until_usable
 from pipeline.runtime.log_clock import LogClock, log_clock
+from pipeline.runtime.process import urgent_of
 from pipeline.runtime.setting_values import listen_address
 from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
@@ -210,7 +211,7 @@ class Gateway:
             await first_of(stop, self._is_replaced)
             health.bad("draining", "the gateway is stopping")
             if self.newer_epoch is None:
-                await self.drain()
+                await self.drain(urgent_of(stop))
             for task in working:
                 task.cancel()
         self.end()
@@ -249,16 +250,22 @@ class Gateway:
                     events.publish(topic, None, alive, partition=partition)
             await asyncio.sleep(ALIVE_S)
 
-    async def drain(self) -> None:
+    async def drain(self, urgent: asyncio.Event) -> None:
         """Stop gracefully: give the load balancer time to see the failing health check, close the
-        port, give running media streams `drain_s` to end, then close their sockets."""
-        await asyncio.sleep(self._check_s)
+        port, give running media streams `drain_s` to end, then close their sockets. Once `urgent`
+        is set, close the sockets without further waiting."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._check_s):
+                await urgent.wait()
         self.reception.close_port()
-        for seconds, what in ((self._drain_s, self.sockets.close_all), (CLOSE_S, self.end)):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self.sockets.idle.wait()
-            what()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._drain_s):
+                await first_of(self.sockets.idle, urgent)
+        self.sockets.close_all()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.sockets.idle.wait()
+        self.end()
 
     def end(self) -> None:
         """Close the port and all sockets."""

@@ -9,126 +9,21 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import structlog
-import uvloop
 
 from cli import own_role
-from cli.dead_letters import arguments as dead_letter_arguments
 from cli.derive import arguments as derive_arguments
+from cli.parser import parser
 from cli.rebuild import arguments as rebuild_arguments
-from cli.recordings import arguments as recordings_arguments
-from cli.roles import ROLES, RoleEntry
-from cli.tail import arguments as tail_arguments
-from cli.topics import arguments as topics_arguments
-from cli.twilio import arguments as twilio_arguments
+from cli.role_process import FAILED, OK, WRONG, failed, print_error, run_own, run_process
 from pipeline.runtime.console_settings import new_console_token
 from pipeline.runtime.endpoints import NotRunning, settings_for
-from pipeline.runtime.permissions import PRIVATE_UMASK, refuse_open_paths, set_umask
-from pipeline.runtime.process import run_role
-from pipeline.runtime.settings import MOST_PROCESSES, Role, Settings, SettingsError, load
-from pipeline.times import moment
-from pipeline.twilio.sids import SidKind, valid_sid
+from pipeline.runtime.permissions import PRIVATE_UMASK, set_umask
+from pipeline.runtime.settings import Role, Settings, SettingsError, load
 
-OK, FAILED, WRONG = 0, 1, 2
 DEFAULT_STATE_DIR = Path(".flexcapture")
-DEMO_STATE_DIR = Path(".flexcapture-demo")
 
 _LOCAL_PACKAGES = frozenset({"moto", "rich"})
 """Installed with the extra `local`; the image is without."""
-
-
-def parser() -> argparse.ArgumentParser:
-    """The commands and their arguments."""
-    top = argparse.ArgumentParser(
-        prog="flexcapture",
-        description="Records the calls of monitored agents in a Twilio Flex contact center.",
-        epilog="Settings are environment variables, FLEXCAPTURE_...: see docs/settings.md.",
-    )
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    up = commands.add_parser("up", help="the whole pipeline on this machine, until stopped")
-    up.add_argument("--state-dir", type=Path, metavar="DIR", help="directory of all its files")
-    up.add_argument(
-        "--brokers",
-        type=_positive,
-        metavar="N",
-        help="size of the local Kafka cluster (default: what DIR has, or 1)",
-    )
-    _add_load_balancer(up)
-    demo = commands.add_parser("demo", help="the whole pipeline, and simulated calls through it")
-    demo.add_argument("--calls", type=_positive, metavar="N", help="how many calls are played")
-    demo.add_argument("--exit", action="store_true", help="check every call's outcome, then stop")
-    demo.add_argument("--state-dir", type=Path, default=DEMO_STATE_DIR, metavar="DIR")
-    demo.add_argument(
-        "--unlike",
-        default="",
-        metavar="NAME[,NAME]",
-        help="assumptions about Twilio that do not hold (docs/assumptions.md)",
-    )
-    _add_load_balancer(demo)
-    _add_call(commands)
-    rebuild_arguments.add(commands, _moment, _task_sid)
-    derive_arguments.add(commands, _moment)
-    dead_letter_arguments.add(commands, _moment, _positive)
-    recordings_arguments.add(commands)
-    _add_policy(commands)
-    topics_arguments.add(commands)
-    tail_arguments.add(commands, _moment, _task_sid)
-    twilio_arguments.add(commands)
-    own_role.add(commands)
-    for role in Role:
-        command = commands.add_parser(role.value, help=f"one process: {ROLES[role].summary}")
-        if role is Role.BRIDGE:
-            _add_replay(command)
-        if role is Role.CONSOLE:
-            command.add_argument(
-                "action", nargs="?", choices=["token"], help="token: print a new random token"
-            )
-    return top
-
-
-def _add_load_balancer(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--gateways", type=_process_count, metavar="N",
-        help="how many gateways run (default: as FLEXCAPTURE_PROCESSES says, or 1)",
-    )  # fmt: skip
-    command.add_argument(
-        "--load-balancer", action="store_true", help="HAProxy in front of the gateways"
-    )
-
-
-def _add_replay(bridge: argparse.ArgumentParser) -> None:
-    bridge.add_argument(
-        "--replay-from", type=_moment, metavar="TIME",
-        help="bridge the events again that Kinesis received since then, beside the live bridge",
-    )  # fmt: skip
-    bridge.add_argument(
-        "--until", type=_moment, metavar="TIME", help="end of the period (default: now)"
-    )
-    bridge.add_argument(
-        "--checkpoint-name", type=_checkpoint_name, metavar="NAME",
-        help="name under which a replay keeps its progress; the same name continues it",
-    )  # fmt: skip
-
-
-def _add_call(commands: Any) -> None:
-    call = commands.add_parser("call", help="the state of a call at any moment, from the topics")
-    call.add_argument("task_sid", type=_task_sid, metavar="TASK_SID")
-    call.add_argument(
-        "--at", type=_moment, metavar="TIME",
-        help="show the state at this log time: RFC 3339 with an offset, or epoch milliseconds "
-        "(default: the current state, and every version)",
-    )  # fmt: skip
-    call.add_argument("--json", action="store_true", help="as JSON")
-    call.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to ask")
-
-
-def _add_policy(commands: Any) -> None:
-    policy = commands.add_parser("policy", help="the monitored list")
-    actions = policy.add_subparsers(dest="action", required=True, metavar="ACTION")
-    accept = actions.add_parser("accept", help="take the list that is held back because it shrank")
-    accept.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to ask")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -155,15 +50,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if asked.command in commands:
             return commands[asked.command](asked)
-        return _role(Role(asked.command), _load())
+        return run_own(Role(asked.command), _load())
     except (SettingsError, own_role.NoRole) as error:
-        return _told(error, WRONG)
+        return print_error(error, WRONG)
     except NotRunning as error:
-        return _told(error, FAILED)
+        return print_error(error, FAILED)
     except ModuleNotFoundError as error:
         if error.name not in _LOCAL_PACKAGES:
             raise
-        return _told(f"{error.name} is not installed: pip install 'flexcapture[local]'", FAILED)
+        return print_error(
+            f"{error.name} is not installed: pip install 'flexcapture[local]'", FAILED
+        )
     except KeyboardInterrupt:
         return FAILED
 
@@ -222,7 +119,7 @@ def _rebuild(asked: argparse.Namespace) -> int:
     try:
         return rebuild(_load(), asked)
     except (TimeoutError, RuntimeError, OSError) as error:
-        return _told(error or "Kafka does not answer", FAILED)
+        return print_error(error or "Kafka does not answer", FAILED)
 
 
 def _rebuild_tracker(settings: Settings, asked: argparse.Namespace) -> int:
@@ -260,16 +157,16 @@ def _bridge(asked: argparse.Namespace) -> int:
     begins_at, ends_at, name = asked.replay_from, asked.until, asked.checkpoint_name
     if begins_at is None:
         if ends_at is not None or name is not None:
-            return _told("--until and --checkpoint-name go with --replay-from", WRONG)
-        return _role(Role.BRIDGE, _load())
+            return print_error("--until and --checkpoint-name go with --replay-from", WRONG)
+        return run_own(Role.BRIDGE, _load())
     if ends_at is not None and ends_at <= begins_at:
-        return _told("--until must be later than --replay-from", WRONG)
+        return print_error("--until must be later than --replay-from", WRONG)
     from cli.replay import replay
 
     try:
         return replay(_load(), begins_at, ends_at, name)
     except Exception as error:  # noqa: BLE001 - any error ends the process, with a message
-        return _failed(Role.BRIDGE, error)
+        return failed(Role.BRIDGE, error)
 
 
 def _console(asked: argparse.Namespace) -> int:
@@ -280,7 +177,7 @@ def _console(asked: argparse.Namespace) -> int:
     # A console without an address of its own for it shows its state on the console's port only.
     if settings.http_listen == settings.console_listen:
         settings = settings.model_copy(update={"http_listen": None})
-    return _role(Role.CONSOLE, settings)
+    return run_own(Role.CONSOLE, settings)
 
 
 def _dead_letters(asked: argparse.Namespace) -> int:
@@ -346,80 +243,7 @@ def _quiet() -> None:
 def _run(asked: argparse.Namespace) -> int:
     settings = _load()
     name, entry = own_role.found(asked.module)
-    return _process(name, entry, settings_for(settings, asked.state_dir, DEFAULT_STATE_DIR))
-
-
-def _role(role: Role, settings: Settings) -> int:
-    return _process(role, ROLES[role], settings)
-
-
-def _process(role: str, entry: RoleEntry, settings: Settings) -> int:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until the role has its own handler
-    refuse_open_paths(settings)
-    work = run_role(role, entry.load(), settings)
-    loop_factory = uvloop.new_event_loop if entry.on_uvloop else None
-    try:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            runner.run(work)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending
-    except Exception as error:  # noqa: BLE001 - any error ends the process, with a message
-        return _failed(role, error)
-    return OK
-
-
-def _failed(role: str, error: Exception) -> int:
-    cause = root_cause(error)
-    if isinstance(cause, SettingsError):
-        return _told(cause, WRONG)
-    structlog.get_logger(__name__).critical("failed", exc_info=error)
-    logging.shutdown()
-    return _told(f"{role}: {type(cause).__name__}: {cause}", FAILED)
-
-
-def root_cause(error: BaseException) -> BaseException:
-    """The first real error in a group of a group."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
-    return int(text)
-
-
-def _process_count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST_PROCESSES:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_PROCESSES}")
-    return int(text)
-
-
-def _task_sid(text: str) -> str:
-    if (sid := valid_sid(SidKind.TASK, text)) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no task SID: WT and 32 hexadecimal digits")
-    return sid
-
-
-def _moment(text: str) -> int:
-    try:
-        return moment(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _checkpoint_name(text: str) -> str:
-    from cli.replay import checkpoint_name
-
-    try:
-        return checkpoint_name(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _told(what: object, status: int) -> int:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-    return status
+    return run_process(name, entry, settings_for(settings, asked.state_dir, DEFAULT_STATE_DIR))
 
 
 if __name__ == "__main__":

@@ -1,51 +1,10 @@
-"""The command line: usage, and that every role is there."""
+"""The command line: what each command refuses, and with which status."""
 
-from inspect import iscoroutinefunction
 from pathlib import Path
 
 import pytest
 
-from cli.main import main, parser, root_cause
-from cli.roles import ROLES
-from pipeline.runtime.settings import Role
-
-
-@pytest.mark.parametrize("role", Role)
-def test_each_role_can_be_run(role: Role) -> None:
-    """Every role is a command, and its module has the coroutine that the command runs."""
-    assert role == parser().parse_args([role.value]).command
-    assert iscoroutinefunction(ROLES[role].load())
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["nothing"],
-        ["demo", "--calls", "0"],
-        ["demo", "--calls", "x"],
-        ["up", "x"],
-        ["call"],
-        ["call", "WT1"],
-        ["policy"],
-        ["policy", "refuse"],
-        ["topics"],
-        ["topics", "delete"],
-        ["topics", "check", "--dry-run"],
-        ["rebuild"],
-        ["rebuild", "recorder"],
-        ["rebuild", "recordings"],
-        ["rebuild", "recordings", "--from", "beginning"],
-        ["rebuild", "recordings", "--from", "yesterday", "--to", "x"],
-        ["rebuild", "recordings", "--from", "beginning", "--to", "x", "--check"],
-        ["rebuild", "tracker", "--from", "beginning"],
-    ],
-)
-def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
-    """An unknown command or a wrong argument ends with status 2."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert 2 == ended.value.code
+from cli.main import main
 
 
 def test_a_wrong_setting_is_status_2(
@@ -80,12 +39,6 @@ def test_a_rebuild_needs_a_kafka(
         assert 2 == main([*recordings, *arguments])
         assert wrong in capsys.readouterr().err
     assert [] == list(tmp_path.iterdir())
-
-
-def test_the_cause_of_a_group_is_its_first_error() -> None:
-    """A group of errors is reported by its first error."""
-    error = ValueError("why")
-    assert error is root_cause(ExceptionGroup("outer", [ExceptionGroup("inner", [error])]))
 
 
 @pytest.mark.parametrize(

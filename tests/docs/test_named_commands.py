@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.main import parser
+from cli.parser import parser
 from pipeline.contacts import reasons
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from cli.derive.command import changed_rules, without_secrets
 from cli.derive.dropping import groups_of
 from cli.derive.policy import ChangedHistory, ChangedRules
 from cli.derive.roles import ROLES, chosen
-from cli.main import parser
+from cli.parser import parser
 from pipeline.runtime.settings import Settings, SettingsError
 from schemas.records import RecordingPolicy
 

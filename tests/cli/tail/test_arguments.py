@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from cli.main import main, parser
+from cli.main import main
+from cli.parser import parser
 from cli.tail.arguments import TailRequest, WrongUsage, asked_of
 from schemas.topics import CALLS, CHANGELOGS, MEDIA, PROVISIONED
 

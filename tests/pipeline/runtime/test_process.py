@@ -10,8 +10,8 @@ from pipeline.runtime.process import StopRequest, urgent_of
 
 _ROLE = """
 import asyncio, sys, threading, time
-import cli.main
-from cli.main import _role
+import cli.role_process
+from cli.role_process import run_own
 from cli.roles import RoleEntry
 from pipeline.runtime import process
 from pipeline.runtime.settings import Role, Settings
@@ -22,8 +22,8 @@ async def main(settings, health, stop):
     print("begun", flush=True)
     {body}
 
-cli.main.ROLES = {{Role.TRACKER: RoleEntry("", lambda: main)}}
-sys.exit(_role(Role.TRACKER, Settings()))
+cli.role_process.ROLES = {{Role.TRACKER: RoleEntry("", lambda: main)}}
+sys.exit(run_own(Role.TRACKER, Settings()))
 """
 
 STARTING = {

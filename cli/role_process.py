@@ -1,0 +1,60 @@
+"""A role as this process: its event loop, its end, and the error that ends it."""
+
+import asyncio
+import logging
+import signal
+import sys
+
+import structlog
+import uvloop
+
+from cli.roles import ROLES, RoleEntry
+from pipeline.runtime.permissions import refuse_open_paths
+from pipeline.runtime.process import run_role
+from pipeline.runtime.settings import Role, Settings, SettingsError
+
+OK, FAILED, WRONG = 0, 1, 2
+"""Exit statuses: clean, failure, wrong usage or settings."""
+
+
+def run_own(role: Role, settings: Settings) -> int:
+    """Run a role of the pipeline until it ends. Return the exit status."""
+    return run_process(role, ROLES[role], settings)
+
+
+def run_process(role: str, entry: RoleEntry, settings: Settings) -> int:
+    """Run a role in this process until it ends. Return the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until the role has its own handler
+    refuse_open_paths(settings)
+    work = run_role(role, entry.load(), settings)
+    loop_factory = uvloop.new_event_loop if entry.on_uvloop else None
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            runner.run(work)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it is ending
+    except Exception as error:  # noqa: BLE001 - any error ends the process, with a message
+        return failed(role, error)
+    return OK
+
+
+def failed(role: str, error: Exception) -> int:
+    """Log and print the error that ended a role. Return the exit status."""
+    cause = root_cause(error)
+    if isinstance(cause, SettingsError):
+        return print_error(cause, WRONG)
+    structlog.get_logger(__name__).critical("failed", exc_info=error)
+    logging.shutdown()
+    return print_error(f"{role}: {type(cause).__name__}: {cause}", FAILED)
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The first real error in a group of a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def print_error(what: object, status: int) -> int:
+    """Print an error in one line. Return the exit status."""
+    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
+    return status

@@ -32,6 +32,7 @@ from pipeline.calls.lifetime import (
     wakes_at,
 )
 from pipeline.runtime.kafka import know_topics, producer
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
@@ -141,7 +142,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     async with log_clock(settings, health) as clock:
 
         async def ticking(owned: Callable[[], frozenset[int]]) -> None:
-            await write_ticks(settings, owned, clock.seconds)
+            await write_ticks(settings, owned, clock.seconds, health)
 
         core = TrackerCore(settings.voice_channels)
         parts = RoleParts(core=core, observe=TrackerMetrics().observe, companions=(ticking,))
@@ -152,14 +153,17 @@ async def write_ticks(
     settings: Settings,
     owned: Callable[[], frozenset[int]],
     clock: Callable[[], float],
+    health: Health,
 ) -> None:
     """Writes a tick a second on each owned partition, on the whole second of the log's clock
     (`clock`, s since the epoch). Never returns."""
     sender = producer(settings, source=Role.TRACKER)
-    await sender.start()
     ticking = Ticking(sender, settings.prefixed(TICKS.name))
     try:
-        await know_topics(sender, settings, [TICKS])
+        await until_answered(sender.start, "the start of the ticks", health)
+        await until_answered(
+            lambda: know_topics(sender, settings, [TICKS]), "the topic of the ticks", health
+        )
         while True:
             await asyncio.sleep(TICK_SECONDS - clock() % TICK_SECONDS)
             ticking.tick(owned(), round(clock() * 1000))

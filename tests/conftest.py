@@ -107,7 +107,10 @@ def _logs_as_before() -> Iterator[None]:
 
 
 SLOW_FILES = ("test_up.py", "test_acls.py", "test_start.py", "test_broker_outages.py")
-"""Test modules in `integration` that keep two cores busy, as the tests in `system` do."""
+"""Test modules in `integration` that start many processes, or brokers of their own."""
+PIPELINES, CLUSTERS = "whole pipelines", "clusters"
+NO_PIPELINES = ("model", "chaos_day", "chaos_bridge")
+"""Directories in `system` whose tests run single roles, or none."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -122,20 +125,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 
 class _Groups(LoadScopeScheduling):
     """A worker runs one group after the other. A group is a module, except that all whole
-    pipelines are one group: two of them at once would miss their deadlines."""
+    pipelines are one group: two of them at once would miss their deadlines. The slow modules of
+    `integration` are another one, which runs beside it: they mostly wait."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "whole pipelines" if _rank(nodeid) == 0 else nodeid.split("::", 1)[0]
+        return _group(nodeid)
+
+
+def _group(nodeid: str) -> str:
+    path = Path(nodeid.split("::", 1)[0])
+    if path.parts[1] == "system" and path.parts[2] not in NO_PIPELINES:
+        return PIPELINES
+    if path.parts[1] == "integration" and path.name in SLOW_FILES:
+        return CLUSTERS
+    return str(path)
 
 
 def _rank(nodeid: str) -> int:
-    path = Path(nodeid.split("::", 1)[0])
-    directory = path.parts[1]
-    if directory == "system" and path.parts[2] != "model":
-        return 0
-    if directory == "integration":
-        return 0 if path.name in SLOW_FILES else 1
-    return 2
+    first = (PIPELINES, CLUSTERS)
+    group = _group(nodeid)
+    if group in first:
+        return first.index(group)
+    return len(first) + (not group.startswith(("tests/integration", "tests/system")))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

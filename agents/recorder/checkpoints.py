@@ -1,14 +1,12 @@
 """Read the checkpoints of recordings."""
 
-import asyncio
 from collections.abc import Collection
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 
 from pipeline.recordings.memory import Checkpoint
 from pipeline.runtime import kafka
-from pipeline.runtime.kafka_answers import is_passing
+from pipeline.runtime.kafka_answers import answered_soon
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.state_log import Lasting
 from schemas.codec import decode
@@ -31,17 +29,7 @@ async def read_checkpoints(
     Raises `Undecodable` for a checkpoint of an unknown type: without it, a running recording would
     begin again.
     """
-    now = asyncio.get_running_loop().time()
-    try:
-        async with asyncio.timeout(ATTEMPT_S):
-            found = await _read(settings, partitions)
-    except (KafkaError, OSError) as error:
-        if not is_passing(error):
-            raise
-        _SAID.lasts(now, repr(error))
-        return {}
-    _SAID.ends()
-    return found
+    return await answered_soon(lambda: _read(settings, partitions), ATTEMPT_S, _SAID) or {}
 
 
 async def _read(settings: Settings, partitions: Collection[int]) -> dict[int, list[Checkpoint]]:

@@ -1,11 +1,13 @@
 """Retrieval jobs on the topic `retrievals`."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from pipeline.runtime import kafka
+from pipeline.runtime.kafka_answers import answered_soon
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.state_log import Lasting
 from schemas.codec import decode, encode
 from schemas.records import RetrievalJob
 from schemas.topics import RETRIEVALS
@@ -13,15 +15,22 @@ from schemas.topics import RETRIEVALS
 Jobs = dict[str, RetrievalJob]
 """The jobs of a partition, by task SID."""
 
+ATTEMPT_S = 30.0
+_SAID = Lasting("retrieval jobs cannot be read; trying again", "retrieval jobs can be read")
 
-async def read_jobs(settings: Settings, partitions: Iterable[int]) -> dict[int, Jobs]:
+
+async def read_jobs(settings: Settings, partitions: Collection[int]) -> dict[int, Jobs]:
     """Return the latest version of each job, by partition. A partition without a leader is left
-    out. Raise `Undecodable` for a job of an unknown type: without it, recordings would be fetched
-    twice."""
+    out, and so are all of them if Kafka does not answer. Raise `Undecodable` for a job of an
+    unknown type: without it, recordings would be fetched twice."""
+    return await answered_soon(lambda: _read(settings, partitions), ATTEMPT_S, _SAID) or {}
+
+
+async def _read(settings: Settings, partitions: Collection[int]) -> dict[int, Jobs]:
     topic = settings.prefixed(RETRIEVALS.name)
     consumer = kafka.consumer(settings)
-    await consumer.start()
     try:
+        await consumer.start()
         asked = (TopicPartition(topic, partition) for partition in partitions)
         wanted = await kafka.with_leader(consumer, asked)
         found: dict[int, Jobs] = {tp.partition: {} for tp in wanted}

@@ -22,6 +22,7 @@ from agents.stuck_work import LIMITS, Limits, end_if_stuck
 from pipeline.recovery.jobs import Timing, after_contact, is_expired
 from pipeline.recovery.wanted import Recovery
 from pipeline.runtime import kafka
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
@@ -83,8 +84,8 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
     async def run(self, health: Health, stop: asyncio.Event) -> None:
         """Work until `stop` is set. Attempts under way are then given up; they are begun again."""
         self._consumer.subscribe([self._settings.prefixed(CONTACTS.name)], listener=self)
-        await self._consumer.start()
         try:
+            await until_answered(self._consumer.start, "joining the group", health)
             health.good("starting")
             async with asyncio.TaskGroup() as tasks:
                 watching = tasks.create_task(end_if_stuck(self._look, health, self._limits))

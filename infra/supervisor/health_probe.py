@@ -2,7 +2,11 @@
 
 import asyncio
 
+from pipeline.runtime.settings import Role
+
 _SECONDS = 3.0
+
+_OF_THE_LIST = frozenset({"monitored-list", "policy", "warning"})
 
 
 async def health_of(address: str) -> tuple[int, str]:
@@ -26,3 +30,15 @@ async def health_of(address: str) -> tuple[int, str]:
     if len(words) < 2 or not words[1].isdigit():
         return 0, "does not answer in HTTP"
     return int(words[1]), body.decode(errors="replace").strip()
+
+
+def is_waiting_for_a_list(role: str, status: int, text: str) -> bool:
+    """Return whether a stream manager works and is unhealthy only because of the monitored list.
+    The other roles must not wait for the list: `flexcapture policy accept` needs the pipeline."""
+    reasons = [line.split(":")[0] for line in text.splitlines()]
+    return role == Role.STREAM_MANAGER and status == 503 and {*reasons} <= _OF_THE_LIST
+
+
+def is_only(text: str, name: str) -> bool:
+    """Return whether a health check gives this reason and no other one. Warnings do not count."""
+    return {line.split(":")[0] for line in text.splitlines()} - {"warning"} == {name}

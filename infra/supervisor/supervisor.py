@@ -11,13 +11,13 @@ from aiokafka.errors import KafkaError
 from infra.state_dir import StateDir
 from infra.supervisor.child import BackingCommands, Child, Program
 from infra.supervisor.fork_server import CannotFork, ForkServer
-from infra.supervisor.health_probe import health_of
+from infra.supervisor.health_probe import health_of, is_only, is_waiting_for_a_list
 from infra.supervisor.plan import LOAD_BALANCER, ProcessPlan, RoleCommand
 from infra.supervisor.warm import all_usable
 from pipeline.runtime.http_server import serving
 from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
 from pipeline.runtime.settings import Role, SettingsError
-from pipeline.runtime.twilio_credentials import missing_for_requests
+from pipeline.runtime.twilio_credentials import missing_for_history, missing_for_requests
 from schemas import topics
 from schemas.registry.app import app as registry_app
 from schemas.registry.client import RegistryError, register
@@ -255,6 +255,8 @@ class Supervisor:
         settings = self._plan.settings
         if program.role == Role.GATEWAY:
             return not settings.auth_tokens
+        if program.role == Role.RETRIEVER:
+            return bool(missing_for_history(settings))
         return program.role == Role.TWILIO_ADAPTER and bool(missing_for_requests(settings))
 
     @property
@@ -276,21 +278,6 @@ class Supervisor:
         if self._ready:
             processes = [(c.program, c.pid) for c in (*self._roles, *self._backing)]
             self._state_dir.write_endpoints(self._plan.endpoints(os.getpid(), processes))
-
-
-def is_waiting_for_a_list(role: str, status: int, text: str) -> bool:
-    """Return whether a stream manager works and is unhealthy only because of the monitored list.
-    The other roles must not wait for the list: `flexcapture policy accept` needs the pipeline."""
-    reasons = [line.split(":")[0] for line in text.splitlines()]
-    return role == Role.STREAM_MANAGER and status == 503 and {*reasons} <= _OF_THE_LIST
-
-
-def is_only(text: str, name: str) -> bool:
-    """Return whether a health check gives this reason and no other one. Warnings do not count."""
-    return {line.split(":")[0] for line in text.splitlines()} - {"warning"} == {name}
-
-
-_OF_THE_LIST = frozenset({"monitored-list", "policy", "warning"})
 
 
 async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> None:

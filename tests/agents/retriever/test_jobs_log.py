@@ -1,11 +1,13 @@
 """Jobs on a real Kafka: the latest version of each, by partition."""
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
 from agents.retriever.jobs_log import read_jobs, write_job
 from pipeline.recovery.jobs import Timing, after_contact, after_failure
 from pipeline.recovery.wanted import Recovery
 from pipeline.runtime import kafka
+from pipeline.runtime.settings import Settings
 from schemas.topics import CALL_PARTITIONS, RETRIEVALS
 from tests.agents.retriever.scene import missed
 from tests.conftest import SettingsFor
@@ -38,3 +40,21 @@ async def test_the_latest_version_of_each_job_is_read(
     assert {TASK: later} == found[number]
     assert {TASK: later} == {k: v for jobs in found.values() for k, v in jobs.items()}
     assert {} == await read_jobs(settings, [])
+
+
+async def test_jobs_that_cannot_be_read_now_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka is away again: the retriever waits with these partitions, and does not end."""
+
+    class Away:
+        stopped = 0
+
+        async def start(self) -> None:
+            raise KafkaConnectionError("no answer")
+
+        async def stop(self) -> None:
+            self.stopped += 1
+
+    away = Away()
+    monkeypatch.setattr(kafka, "consumer", lambda _: away)
+    assert {} == await read_jobs(Settings(), [3, 4])
+    assert 1 == away.stopped

@@ -34,6 +34,7 @@ async def test_it_is_idle_and_healthy_if_nothing_is_retrieved() -> None:
 async def test_without_credentials_it_says_what_is_missing(capture: CaptureMode) -> None:
     """In its health; the process stays."""
     health = await stopped(Settings(capture=capture))
+    assert {"twilio"} == health.reasons.keys()
     assert "FLEXCAPTURE_TWILIO_ACCOUNT_SID" in health.reasons["twilio"]
     assert "FLEXCAPTURE_TWILIO_AUTH_TOKEN" in health.reasons["twilio"]
     is_only = capture is CaptureMode.POST_CALL

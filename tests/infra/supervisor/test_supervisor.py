@@ -1,40 +1,57 @@
-"""What `up` takes for ready."""
+"""What `up` waits for. Its life as a whole: tests/integration/test_up.py, test_up_waiting.py."""
+
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 
-from infra.supervisor.supervisor import is_only, is_waiting_for_a_list
-from pipeline.runtime.settings import Role
+from infra.supervisor import supervisor
+from infra.supervisor.supervisor import Supervisor
+from pipeline.recovery.wanted import Recovery
+from pipeline.runtime.settings import Role, Settings, SettingsError
+from tests.virtual_time import virtually
 
 
-@pytest.mark.parametrize(
-    ("role", "status", "text", "ready"),
-    [
-        (Role.STREAM_MANAGER, 503, "monitored-list: the list would lose 9 of 9 entries", True),
-        (Role.STREAM_MANAGER, 503, "monitored-list: x\npolicy: y\nwarning: z: a", True),
-        (Role.STREAM_MANAGER, 503, "monitored-list: x\nstarting: not ready yet", False),
-        (Role.STREAM_MANAGER, 0, "not listening yet", False),
-        (Role.CONSOLIDATOR, 503, "policy: y", False),
-        ("kafka", 503, "monitored-list: x", False),
-    ],
-)
-def test_a_list_that_is_held_back_does_not_keep_the_pipeline_from_starting(
-    role: str, status: int, text: str, ready: bool
+def made(said: list[str], settings: Settings | None = None) -> Any:
+    """A supervisor that has started nothing."""
+    one: Any = object.__new__(Supervisor)
+    one._plan = SimpleNamespace(settings=settings or Settings(), bootstrap_servers="kafka:9092")
+    one._say = said.append
+    return one
+
+
+def test_an_external_kafka_is_waited_for_with_one_line_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The stream manager does its work by the list in force; accepting the other needs Kafka."""
-    assert ready == is_waiting_for_a_list(role, status, text)
+    """However long it is away: five minutes here."""
+    answers = iter([*[KafkaConnectionError("Kafka does not answer")] * 1_500, None])
+
+    async def ensure(*_: object) -> None:
+        if (error := next(answers)) is not None:
+            raise error
+
+    monkeypatch.setattr(supervisor, "ensure_topics", ensure)
+    said: list[str] = []
+    assert virtually(made(said)._outside_topics_made()) is None
+    assert 5 <= len(said) <= 6
+    assert {"waiting for Kafka at kafka:9092: Kafka does not answer"} == {*said}
 
 
-@pytest.mark.parametrize(
-    ("text", "ready"),
-    [
-        ("twilio: no Twilio credentials: set X", True),
-        ("twilio: x\nwarning: clock: y", True),
-        ("starting: not ready yet\ntwilio: x", False),
-        ("not listening yet", False),
-        ("ok", False),
-        ("", False),
-    ],
-)
-def test_missing_credentials_do_not_hide_another_reason(text: str, ready: bool) -> None:
-    """A role without credentials is ready once nothing else is missing."""
-    assert ready == is_only(text, "twilio")
+def test_a_wrong_external_kafka_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong password, for instance: waiting does not help."""
+
+    async def ensure(*_: object) -> None:
+        raise SettingsError("refused")
+
+    monkeypatch.setattr(supervisor, "ensure_topics", ensure)
+    assert isinstance(virtually(made([])._outside_topics_made()), SettingsError)
+
+
+@pytest.mark.parametrize("role", [Role.RETRIEVER, Role.TWILIO_ADAPTER, Role.GATEWAY])
+def test_a_role_without_credentials_does_not_keep_up_from_being_ready(role: Role) -> None:
+    """It says what it lacks, and the others work."""
+    program = SimpleNamespace(role=role)
+    assert made([], Settings(recovery=Recovery.ALL))._lacks_credentials(program)
+    complete = Settings(twilio_account_sid="AC" + "1" * 32, twilio_auth_token="t" * 32)
+    assert not made([], complete)._lacks_credentials(program)

@@ -10,7 +10,7 @@ ARGS ?=
 PROCESSES ?= -n 3 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv jars kinesis chromium kcat examples promtool demo test chaos chaos-audio chaos-bridge chaos-day mutants lint format bench clean
+.PHONY: help venv jars kinesis chromium haproxy kcat examples promtool demo test chaos chaos-audio chaos-bridge chaos-day mutants lint format bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,13 +37,16 @@ kcat:  # a test reads topics with it
 examples: $(INSTALLED)  ## install what the examples and their tests need (450 MB, once)
 	@$(BIN)/python -m tools.examples_environment
 
+haproxy:  # only the tests of the load balancer need it; without it they are skipped, but fail in CI
+	@infra/bin/need haproxy haproxy /usr/sbin/haproxy || [ "$$CI" != 1 ]
+
 promtool:  # only the tests of the alarms need it; without it they are skipped, but fail in CI
 	@infra/bin/get-promtool .local/promtool || [ "$$CI" != 1 ]
 
 demo: $(INSTALLED)  ## run the whole pipeline here with simulated calls; ARGS=--exit: check the result and stop
 	@$(BIN)/flexcapture demo $(ARGS)
 
-test: $(INSTALLED) jars kinesis chromium kcat examples promtool  ## run every test; ARGS: arguments of pytest
+test: $(INSTALLED) jars kinesis chromium haproxy kcat examples promtool  ## run every test; ARGS: arguments of pytest
 	$(BIN)/python -m pytest $(PROCESSES) $(ARGS)
 
 chaos: $(INSTALLED) jars  ## play 500 calls while processes are killed and Twilio fails; ARGS=--help

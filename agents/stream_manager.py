@@ -42,6 +42,7 @@ from schemas.topics import (
     CALL_ALIASES,
     CALLS,
     CTI_RESOLVED,
+    GATEWAYS_ALIVE,
     MEDIA,
     POLICY,
     STREAM_COMMANDS,
@@ -53,7 +54,7 @@ log = structlog.get_logger(__name__)
 
 SPEC = RoleSpec(
     name=Role.STREAM_MANAGER,
-    sources=(CALLS, STREAM_EVENTS),
+    sources=(CALLS, STREAM_EVENTS, GATEWAYS_ALIVE),
     targets=(STREAM_COMMANDS, STREAM_EVENTS, MEDIA, CTI_RESOLVED, CALL_ALIASES),
 )
 
@@ -94,7 +95,8 @@ class StreamsCore:
         self, key: str, state: CallStreams, record: object, now: int
     ) -> Step[CallStreams]:
         """A gateway came up, which concerns each call of the partition; or it lives, which is
-        noted, and looked at when time passes."""
+        noted, and looked at when time passes. Gateways of earlier releases say so on
+        `stream.events`."""
         match record:
             case GatewayStarted(gateway, epoch):
                 self._gateways.heard(gateway, epoch)

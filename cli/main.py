@@ -78,8 +78,18 @@ def _up(asked: argparse.Namespace) -> int:
     from infra.supervisor.fork_server import ForkServer
     from infra.up import main as run_up
 
+    if asked.gateways is not None:
+        processes = settings.processes | {Role.GATEWAY: asked.gateways}
+        settings = settings.model_copy(update={"processes": processes})
     roles = ForkServer("cli.role_server")
-    return run_up(settings, directory, dict(os.environ), roles, brokers=asked.brokers)
+    return run_up(
+        settings,
+        directory,
+        dict(os.environ),
+        roles,
+        brokers=asked.brokers,
+        load_balancer=asked.load_balancer,
+    )
 
 
 def _demo(asked: argparse.Namespace) -> int:
@@ -88,7 +98,10 @@ def _demo(asked: argparse.Namespace) -> int:
     arguments = {"exit_after": asked.exit, "state_dir": asked.state_dir, "unlike": asked.unlike}
     if asked.calls is not None:
         arguments["calls"] = asked.calls
-    return asyncio.run(run_demo(**arguments))
+    up_arguments = ["--load-balancer"] if asked.load_balancer else []
+    if asked.gateways is not None:
+        up_arguments += ["--gateways", str(asked.gateways)]
+    return asyncio.run(run_demo(**arguments, up_arguments=up_arguments))
 
 
 def _call(asked: argparse.Namespace) -> int:

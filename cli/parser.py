@@ -13,7 +13,7 @@ from cli.roles import ROLES
 from cli.tail import arguments as tail_arguments
 from cli.topics import arguments as topics_arguments
 from cli.twilio import arguments as twilio_arguments
-from pipeline.runtime.settings import Role
+from pipeline.runtime.settings import MOST_PROCESSES, Role
 from pipeline.times import moment
 from pipeline.twilio.sids import SidKind, valid_sid
 
@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="N",
         help="size of the local Kafka cluster (default: what DIR has, or 1)",
     )
+    _add_load_balancer(up)
     demo = commands.add_parser("demo", help="the whole pipeline, and simulated calls through it")
     demo.add_argument("--calls", type=_positive, metavar="N", help="how many calls are played")
     demo.add_argument("--exit", action="store_true", help="check every call's outcome, then stop")
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME[,NAME]",
         help="assumptions about Twilio that do not hold (docs/assumptions.md)",
     )
+    _add_load_balancer(demo)
     _add_call(commands)
     rebuild_arguments.add(commands, _moment, _task_sid)
     derive_arguments.add(commands, _moment)
@@ -65,6 +67,16 @@ def parser() -> argparse.ArgumentParser:
                 "action", nargs="?", choices=["token"], help="token: print a new random token"
             )
     return top
+
+
+def _add_load_balancer(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--gateways", type=_process_count, metavar="N",
+        help="how many gateways run (default: as FLEXCAPTURE_PROCESSES says, or 1)",
+    )  # fmt: skip
+    command.add_argument(
+        "--load-balancer", action="store_true", help="HAProxy in front of the gateways"
+    )
 
 
 def _add_replay(bridge: argparse.ArgumentParser) -> None:
@@ -103,6 +115,12 @@ def _add_policy(commands: Any) -> None:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
+
+
+def _process_count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {MOST_PROCESSES}")
     return int(text)
 
 

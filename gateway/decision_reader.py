@@ -20,7 +20,7 @@ from pipeline.runtime.kafka import GATHERED_BYTES, consumer, end_offsets
 from pipeline.runtime.settings import Settings
 from schemas import codec
 from schemas.records import GatewayAlive, GatewayStarted, RecordingDecided
-from schemas.topics import STREAM_EVENTS
+from schemas.topics import GATEWAYS_ALIVE, STREAM_EVENTS
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +30,9 @@ FETCH_MS = 1_500
 """`fetch.max.wait.ms`: few fetches leave CPU time for audio. Decisions are not urgent, because
 sockets are closed 3 s after them."""
 POLL_MS = 5_000
+ALIVE_PARTITIONS = range(0, GATEWAYS_ALIVE.partitions, 8)
+"""The partitions of `gateways.alive` that are read, for another gateway of this one's name. Each
+has all gateways; three of them are hardly ever without a leader together."""
 RETRY_S = 1.0
 STOP_S = 2.0
 
@@ -37,9 +40,9 @@ STOP_S = 2.0
 class DecisionFollower:
     """Reads decisions until it is cancelled.
 
-    `started`: this life of this gateway. Its own `GatewayAlive` records show how far a partition
-    has been read. `clock`: log time, ms. `replaced_by` is called with the epoch of another gateway
-    that has the same name and started later.
+    `started`: this life of this gateway. Its own `GatewayAlive` records on `stream.events` show how
+    far a partition has been read. `clock`: log time, ms. `replaced_by` is called with the epoch of
+    another gateway that has the same name and started later.
     """
 
     def __init__(
@@ -55,11 +58,14 @@ class DecisionFollower:
         self._decisions = decisions
         self._started = started
         self._clock = clock
-        name = settings.prefixed(STREAM_EVENTS.name)
-        self._partitions = [TopicPartition(name, n) for n in range(STREAM_EVENTS.partitions)]
+        self._events = settings.prefixed(STREAM_EVENTS.name)
+        alive = settings.prefixed(GATEWAYS_ALIVE.name)
+        self._partitions = [
+            *(TopicPartition(self._events, n) for n in range(STREAM_EVENTS.partitions)),
+            *(TopicPartition(alive, n) for n in ALIVE_PARTITIONS),
+        ]
         self._positions: dict[TopicPartition, int] = {}
-        # The first bytes of the records to decode. Most records are none of these: each gateway
-        # writes a `GatewayAlive` to every partition every two seconds.
+        # The first bytes of the records to decode. Most records are none of these.
         self._own = beginnings_of(started.gateway)
         self._beginnings = (*self._own, *map(_header, codec.versions(RecordingDecided.__name__)))
 
@@ -117,7 +123,9 @@ class DecisionFollower:
                 DECISIONS_READ.inc()
                 self._decisions.decided(event, record.partition, self._clock())
             case GatewayAlive(self._started.gateway, self._started.epoch, at):
-                self._decisions.read_up_to(record.partition, at)
+                # On another topic it shows nothing about the partition of the same number.
+                if record.topic == self._events:
+                    self._decisions.read_up_to(record.partition, at)
             case GatewayAlive() | GatewayStarted() if event.gateway == self._started.gateway:
                 if event.epoch > self._started.epoch:
                     self._replaced_by(event.epoch)

@@ -1,4 +1,4 @@
-"""Find a gateway's highest epoch on `stream.events`, for a gateway without a reserved epoch."""
+"""Find a gateway's highest epoch in the log, for a gateway without a reserved epoch."""
 
 import asyncio
 import itertools
@@ -11,7 +11,7 @@ from pipeline.runtime.settings import Settings
 from pipeline.streams.gateway_liveness import FORGET_MS
 from schemas.codec import Undecodable, decode, encode
 from schemas.records import GatewayAlive, GatewayStarted
-from schemas.topics import STREAM_EVENTS
+from schemas.topics import GATEWAYS_ALIVE, STREAM_EVENTS, Topic
 
 log = structlog.get_logger(__name__)
 
@@ -25,33 +25,52 @@ RETRY_S = 1.0
 async def latest_epoch(
     settings: Settings, instance: str, now: int, stop: asyncio.Event
 ) -> int | None:
-    """Return the gateway's highest epoch on `stream.events` in the `LOOK_BACK_MS` before `now` (ms,
-    log time), or None if there is none or `stop` is set. Wait while Kafka is away.
+    """Return the gateway's highest epoch on `gateways.alive` and `stream.events` in the
+    `LOOK_BACK_MS` before `now` (ms, log time), or None if there is none or `stop` is set. Wait
+    while Kafka is away.
 
-    Gateways write their epochs to every partition, so one readable partition is enough."""
-    for partition in itertools.cycle(range(STREAM_EVENTS.partitions)):
+    Gateways write their epochs to every partition, so one readable partition of each topic is
+    enough. On `stream.events` are the epochs that began, and all of gateways of earlier releases.
+    """
+    since = now - LOOK_BACK_MS
+    known = [
+        await _latest_on(topic, settings, instance, since, stop)
+        for topic in (GATEWAYS_ALIVE, STREAM_EVENTS)
+    ]
+    if stop.is_set():
+        return None
+    return max((epoch for epoch in known if epoch is not None), default=None)
+
+
+async def _latest_on(
+    topic: Topic, settings: Settings, instance: str, since: int, stop: asyncio.Event
+) -> int | None:
+    for number in itertools.cycle(range(topic.partitions)):
         if stop.is_set():
             return None
         try:
             async with asyncio.timeout(PARTITION_S):
-                return await _latest_of(settings, instance, partition, now - LOOK_BACK_MS)
+                return await _latest_of(settings, instance, topic, number, since)
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning(
                 "cannot read earlier epochs; trying the next partition",
-                partition=partition,
+                topic=topic.name,
+                partition=number,
                 error=repr(error),
             )
             await asyncio.sleep(RETRY_S)
     raise AssertionError
 
 
-async def _latest_of(settings: Settings, instance: str, partition: int, since: int) -> int | None:
+async def _latest_of(
+    settings: Settings, instance: str, topic: Topic, partition: int, since: int
+) -> int | None:
     beginnings = beginnings_of(instance)
     latest: int | None = None
     reader = Log(settings, lambda *_: None)
     try:
         await reader.start()
-        span = await reader.span(STREAM_EVENTS, partition, since=since)
+        span = await reader.span(topic, partition, since=since)
         async for record in reader.read(span):
             if (epoch := epoch_in(record.value, beginnings)) is not None:
                 latest = epoch if latest is None else max(latest, epoch)

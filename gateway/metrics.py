@@ -45,7 +45,7 @@ BUFFERED_BYTES = Gauge(
 )
 STALLED_PARTITIONS = Gauge(
     "flexcapture_gateway_stalled_partitions",
-    "Partitions of media and stream.events with a record unacknowledged for 10 s",
+    "Partitions of topics of the gateway with a record unacknowledged for 10 s",
 )
 SPILLED_BYTES = Counter("flexcapture_gateway_spilled_bytes", "Bytes moved to the spill on disk")
 SPILL_BYTES = Gauge("flexcapture_gateway_spill_bytes", "Bytes of the spill's files")

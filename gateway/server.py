@@ -29,11 +29,12 @@ from pipeline.runtime.eager import first_of
 from pipeline.runtime.kafka import producer
 from pipeline.runtime.kafka_watch import keep_using_kafka, until_usable
 from pipeline.runtime.log_clock import LogClock, log_clock
+from pipeline.runtime.process import urgent_of
 from pipeline.runtime.setting_values import listen_address
 from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from schemas.records import GatewayAlive, GatewayStarted
-from schemas.topics import CALL_PARTITIONS, MEDIA, STREAM_EVENTS
+from schemas.topics import CALL_PARTITIONS, GATEWAYS_ALIVE, MEDIA, STREAM_EVENTS
 
 log = structlog.get_logger(__name__)
 
@@ -51,8 +52,8 @@ GARBAGE_AFTER = 20_000
 become batches, and are no garbage."""
 
 
-_READS = (STREAM_EVENTS,)
-_WRITES = (MEDIA, STREAM_EVENTS)
+_READS = (STREAM_EVENTS, GATEWAYS_ALIVE)
+_WRITES = (MEDIA, STREAM_EVENTS, GATEWAYS_ALIVE)
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -104,7 +105,7 @@ async def _serve(
         ):
             log.info("accepting media streams", listen=listen, epoch=started.epoch)
             health.good("starting")
-            await gateway.work(health, topics[1], stop)
+            await gateway.work(health, stop)
             if not all(await asyncio.gather(*(each.flushed(FLUSH_S) for each in outlets))):
                 log.warning("stopping before Kafka has taken all records")
         watching.cancel()
@@ -172,11 +173,13 @@ class Gateway:
         self._drain_s = settings.gateway_drain_seconds
         self.outlets = outlets
         self.started = started
+        self._alive_topic = settings.prefixed(GATEWAYS_ALIVE.name)
+        self._events_topic = settings.prefixed(STREAM_EVENTS.name)
         sessions = MediaSessions(
             outlets.media,
             outlets.events,
             media_topic=settings.prefixed(MEDIA.name),
-            events_topic=settings.prefixed(STREAM_EVENTS.name),
+            events_topic=self._events_topic,
             instance=started.gateway,
             epoch=started.epoch,
             account_sid=settings.twilio_account_sid,
@@ -187,8 +190,8 @@ class Gateway:
         self._follower = DecisionFollower(
             settings, sessions.decisions, started, clock.now, self._replaced_by
         )
-        events_topic = settings.prefixed(STREAM_EVENTS.name)
-        self._handshakes = HandshakeReports(outlets.events, events_topic, started, clock.now)
+        self._decisions = sessions.decisions
+        self._handshakes = HandshakeReports(outlets.events, self._events_topic, started, clock.now)
         self.reception = Reception(
             entrance,
             self.sockets.let_in,
@@ -197,20 +200,20 @@ class Gateway:
             is_full=self._is_full,
         )
 
-    async def work(self, health: Health, events_topic: str, stop: asyncio.Event) -> None:
+    async def work(self, health: Health, stop: asyncio.Event) -> None:
         """Accept media streams until `stop` is set, then drain. If another gateway of the same name
         starts, end them at once: the reports of this one are ignored from then on."""
         async with asyncio.TaskGroup() as tasks:
             working = [
                 tasks.create_task(self.sockets.keep_reading(), name="sockets"),
                 tasks.create_task(self.watch(health), name="watch"),
-                tasks.create_task(self._say_alive(events_topic), name="alive"),
+                tasks.create_task(self._say_alive(), name="alive"),
                 tasks.create_task(self._follower.run(), name="decisions"),
             ]
             await first_of(stop, self._is_replaced)
             health.bad("draining", "the gateway is stopping")
             if self.newer_epoch is None:
-                await self.drain()
+                await self.drain(urgent_of(stop))
             for task in working:
                 task.cancel()
         self.end()
@@ -238,27 +241,40 @@ class Gateway:
             else:
                 health.good("spill")
 
-    async def _say_alive(self, topic: str) -> None:
-        """Publish `GatewayAlive` to every partition every `ALIVE_S`. Skip a partition that takes no
-        records: a record that waits would report a past time as if it were current."""
+    async def _say_alive(self) -> None:
+        """Publish `GatewayAlive` every `ALIVE_S`: on every partition of its topic, and on those
+        partitions of `stream.events` of which the decisions must know how far they have been read.
+        Skip a partition that takes no records: a record that waits would report a past time as if
+        it were current."""
         who, events = self.started, self.outlets.events
         while True:
             alive = GatewayAlive(who.gateway, who.epoch, self._clock.now())
-            for partition in range(CALL_PARTITIONS):
-                if events.waiting_at(topic, partition) < ALIVE_S:
-                    events.publish(topic, None, alive, partition=partition)
+            unread = self._decisions.unread()
+            for topic, partitions in (
+                (self._alive_topic, range(CALL_PARTITIONS)),
+                (self._events_topic, unread),
+            ):
+                for partition in partitions:
+                    if events.waiting_at(topic, partition) < ALIVE_S:
+                        events.publish(topic, None, alive, partition=partition)
             await asyncio.sleep(ALIVE_S)
 
-    async def drain(self) -> None:
+    async def drain(self, urgent: asyncio.Event) -> None:
         """Stop gracefully: give the load balancer time to see the failing health check, close the
-        port, give running media streams `drain_s` to end, then close their sockets."""
-        await asyncio.sleep(self._check_s)
+        port, give running media streams `drain_s` to end, then close their sockets. Once `urgent`
+        is set, close the sockets without further waiting."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._check_s):
+                await urgent.wait()
         self.reception.close_port()
-        for seconds, what in ((self._drain_s, self.sockets.close_all), (CLOSE_S, self.end)):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self.sockets.idle.wait()
-            what()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._drain_s):
+                await first_of(self.sockets.idle, urgent)
+        self.sockets.close_all()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_S):
+                await self.sockets.idle.wait()
+        self.end()
 
     def end(self) -> None:
         """Close the port and all sockets."""

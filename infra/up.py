@@ -7,18 +7,21 @@ import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
 from infra.local.downloads import MissingTool
+from infra.local.haproxy import LocalHaproxy, haproxy_binary
+from infra.local.haproxy_configuration import WrongConfiguration
 from infra.local.kafka_cluster import broker_count, local_cluster
 from infra.other_users import other_users
 from infra.ports import free_before, is_free, kept_ports
 from infra.state_dir import StateDir, StateDirInUse
 from infra.supervisor.fork_server import ForkServer
-from infra.supervisor.plan import ProcessPlan, RoleCommand, port_names
-from infra.supervisor.supervisor import CannotStart, Supervisor
+from infra.supervisor.plan import LOAD_BALANCER, ProcessPlan, RoleCommand, port_names
+from infra.supervisor.supervisor import BackingCommands, CannotStart, Supervisor
 from pipeline.policy.monitored_list import parse_list
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.permissions import named_paths, set_umask, tighten, tighten_tree
@@ -33,6 +36,14 @@ OK, FAILED, WRONG, IN_USE = 0, 1, 2, 3
 _PORT_SECONDS = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The arguments of the command line."""
+
+    brokers: int | None
+    load_balancer: bool
+
+
 class _Stopped(Exception):
     """A signal came before the event loop was there to handle it."""
 
@@ -43,12 +54,15 @@ def main(
     environment: Mapping[str, str],
     start: ForkServer | RoleCommand,
     brokers: int | None = None,
+    *,
+    load_balancer: bool = False,
 ) -> int:
     """Run the whole pipeline on this machine until SIGTERM or SIGINT; return the exit status.
 
     - `environment`: the roles' environment, to which `up` adds its own decisions.
     - `start`: what starts the roles.
     - `brokers`: the size of the local cluster; None: that of the directory, or one.
+    - `load_balancer`: whether HAProxy is put in front of the gateways.
     """
     set_umask(settings.file_mode)
     set_up_logs("up", "up", "WARNING")
@@ -56,10 +70,12 @@ def main(
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _raise_stopped)
     try:
-        check(settings, brokers)
+        check(settings, brokers, load_balancer=load_balancer)
         _forget_secrets(settings)
         close_to_others(settings, directory)
-        return _hold_and_run(settings, StateDir(directory.absolute()), environment, start, brokers)
+        state_dir = StateDir(directory.absolute())
+        asked = _Asked(brokers, load_balancer)
+        return _hold_and_run(settings, state_dir, environment, start, asked)
     except _Stopped:
         return OK
     except SettingsError as error:
@@ -81,7 +97,7 @@ def _forget_secrets(settings: Settings) -> None:
             del os.environ[name]
 
 
-def check(settings: Settings, brokers: int | None = None) -> None:
+def check(settings: Settings, brokers: int | None = None, *, load_balancer: bool = False) -> None:
     """Refuse settings that cannot work, before anything is started. Raises `SettingsError`."""
     if settings.kafka_bootstrap_servers is not None and brokers is not None:
         raise SettingsError(
@@ -94,6 +110,11 @@ def check(settings: Settings, brokers: int | None = None) -> None:
             f"{PREFIX}KINESIS_STREAM is not set, and the Kinesis emulator is not installed: set "
             "it, or run pip install 'flexcapture[local]'"
         )
+    if load_balancer:
+        try:
+            haproxy_binary()
+        except MissingTool as error:
+            raise SettingsError(f"--load-balancer: {error}") from error
     if settings.monitored_agents is not None:
         _check_list(settings.monitored_agents)
     if settings.database_url is not None:
@@ -142,27 +163,30 @@ def _hold_and_run(
     state_dir: StateDir,
     environment: Mapping[str, str],
     start: ForkServer | RoleCommand,
-    asked_brokers: int | None,
+    asked: _Asked,
 ) -> int:
     with state_dir.held():
         state_dir.remove_endpoints()
-        brokers = broker_count(state_dir.path, asked_brokers)
+        brokers = broker_count(state_dir.path, asked.brokers)
+        names = port_names(settings, brokers, load_balancer=asked.load_balancer)
         configured = [settings.gateway_listen, settings.console_listen]
         avoid = [listen_address(listen)[1] for listen in configured if listen]
         token = settings.console_token
         plan = ProcessPlan(
             settings,
             state_dir.path,
-            kept_ports(state_dir.path / "ports.json", port_names(settings, brokers), avoid),
+            kept_ports(state_dir.path / "ports.json", names, avoid),
             token.get_secret_value() if token else state_dir.console_token(),
             environment,
             brokers,
+            asked.load_balancer,
         )
         free_before(plan.used_ports(), _PORT_SECONDS)
         _say(f"state, logs and recordings are under {state_dir.path}")
         for warning in warnings(plan, other_users()):
             _told(f"warning: {warning}", OK)
-        asyncio.run(_supervise(plan, state_dir, _kafka_commands(plan), start))
+        commands = BackingCommands(_kafka_commands(plan), _haproxy_command(plan))
+        asyncio.run(_supervise(plan, state_dir, commands, start))
     return OK
 
 
@@ -172,10 +196,20 @@ def _kafka_commands(plan: ProcessPlan) -> list[list[str]]:
     return local_cluster(plan.directory, plan.ports, plan.brokers).prepare()
 
 
+def _haproxy_command(plan: ProcessPlan) -> list[str] | None:
+    if not plan.load_balancer:
+        return None
+    directory = plan.directory / LOAD_BALANCER
+    try:
+        return LocalHaproxy(directory, plan.load_balancer_addresses()).prepare()
+    except WrongConfiguration as error:
+        raise SettingsError(f"--load-balancer: {error}") from error
+
+
 async def _supervise(
     plan: ProcessPlan,
     state_dir: StateDir,
-    kafka_commands: list[list[str]],
+    commands: BackingCommands,
     start: ForkServer | RoleCommand,
 ) -> None:
     stop = asyncio.Event()
@@ -189,7 +223,7 @@ async def _supervise(
             _say(f"console: {plan.endpoints(0, [])['console']}  (token: {_token_place(plan)})")
 
     try:
-        await Supervisor(plan, state_dir, kafka_commands, start, say).run(stop)
+        await Supervisor(plan, state_dir, commands, start, say).run(stop)
     except* (CannotStart, SettingsError) as errors:
         raise errors.exceptions[0] from None
     _say("stopped")

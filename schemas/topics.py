@@ -115,7 +115,7 @@ STREAM_COMMANDS = Topic(
 )
 STREAM_EVENTS = Topic(
     "stream.events",
-    "task SID; GatewayStarted, GatewayAlive: none, on every partition",
+    "task SID; GatewayStarted: none, on every partition; GatewayAlive: none",
     (
         "CommandAnswered",
         "RecordingDecided",
@@ -127,6 +127,9 @@ STREAM_EVENTS = Topic(
         "GatewayStarted",
         "GatewayAlive",
     ),
+)
+GATEWAYS_ALIVE = Topic(
+    "gateways.alive", "none, on every partition", ("GatewayAlive",), retention_ms=_DAY_MS
 )
 MEDIA = Topic(
     "media",
@@ -199,6 +202,7 @@ ALL = (
     CALLS,
     STREAM_COMMANDS,
     STREAM_EVENTS,
+    GATEWAYS_ALIVE,
     MEDIA,
     RECORDINGS,
     CONTACTS,

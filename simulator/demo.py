@@ -22,7 +22,7 @@ from simulator.kinesis import KinesisSink
 from simulator.lock import InUse, held
 from simulator.media import Credentials, clock
 from simulator.people import MONITORED_LIST
-from simulator.pipeline_process import PipelineDied, PipelineProcess, environment
+from simulator.pipeline_process import UP, PipelineDied, PipelineProcess, environment
 from simulator.player import Played, Player
 from simulator.result import ENV_FILE, RESULT_FILE, write_private, write_result
 from simulator.script import Sids
@@ -70,10 +70,11 @@ async def run_demo(
     state_dir: Path,
     cases: Sequence[Case] = CASES,
     unlike: str = "",
+    up_arguments: Sequence[str] = (),
 ) -> int:
     """Play `calls` calls (0: one of each case) through a pipeline started in `state_dir`. Return
     the exit status. Stay up until SIGTERM or SIGINT unless `exit_after`. `unlike`: the assumptions
-    about Twilio that do not hold, separated by commas."""
+    about Twilio that do not hold, separated by commas; `up_arguments`: for `flexcapture up`."""
     terminal = _terminal()
     try:
         others = parsed(unlike) if unlike else NONE
@@ -84,7 +85,8 @@ async def run_demo(
         with _prepared(state_dir) as directory:
             cases = playable(cases, others)
             chosen = [cases[number % len(cases)] for number in range(calls or len(cases))]
-            return await _run(terminal, directory, chosen, exit_after, others)
+            command = (*UP, *up_arguments)
+            return await _run(terminal, directory, chosen, exit_after, others, command=command)
     except InUse as error:
         terminal.print(str(error), highlight=False)
         return 3
@@ -96,6 +98,8 @@ async def _run(
     cases: Sequence[Case],
     exit_after: bool,
     unlike: frozenset[Unlike],
+    *,
+    command: Sequence[str],
 ) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -113,7 +117,7 @@ async def _run(
         write_private(
             state_dir / ENV_FILE, {n: v for n, v in settings.items() if n.startswith("TWILIO_")}
         )
-        process = PipelineProcess(state_dir, environment(settings), demo.show)
+        process = PipelineProcess(state_dir, environment(settings), demo.show, command)
         async with process as pipeline:
             status = await _until_first(
                 lambda: demo.run(pipeline), lambda: demo.stopped(stop), pipeline.died

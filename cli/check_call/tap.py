@@ -20,7 +20,7 @@ from schemas.records import (
     MediaStreamObserved,
     MediaStreamOpened,
 )
-from schemas.topics import MEDIA, STREAM_EVENTS
+from schemas.topics import GATEWAYS_ALIVE, MEDIA, STREAM_EVENTS
 
 POLL_MS = 100
 
@@ -75,7 +75,9 @@ class Tap:
 async def tapped(settings: Settings, task_sid: str, seen: Observations) -> AsyncIterator[Tap]:
     """Read in the background. Raises `KafkaError`, and `LookupError` if a topic does not exist."""
     tap = Tap(task_sid, seen)
-    names = {settings.prefixed(topic.name): topic for topic in (MEDIA, STREAM_EVENTS)}
+    names = {
+        settings.prefixed(topic.name): topic for topic in (MEDIA, STREAM_EVENTS, GATEWAYS_ALIVE)
+    }
     reader: AIOKafkaConsumer = consumer(settings)
     await reader.start()
     try:

@@ -5,8 +5,9 @@ the gateway follows the decisions itself and closes the sockets.
 
 A socket that opens after such a decision may belong to a newer decision that has not been read yet.
 It is closed only once the decision's partition has been read up to the time at which the socket
-opened: the decision that led to that socket was written before. The gateway's own `GatewayAlive`
-records show how far a partition has been read: their times are of the same clock as its sockets'.
+opened: the decision that led to that socket was written before. To know that, the gateway writes a
+`GatewayAlive` on that partition, after the socket opened, and reads it there: its time is of the
+same clock as the sockets'.
 """
 
 from collections import OrderedDict
@@ -107,6 +108,15 @@ class RecordingDecisions(Generic[Stream]):
             for stream, (decision, opened_at) in self._ending.items()
             if decision.is_due(now) and self._is_certain(decision, opened_at)
         ]
+
+    def unread(self) -> frozenset[int]:
+        """Return the partitions on which the gateway must read a record of its own, written from
+        now on, before a media stream can be ended."""
+        return frozenset(
+            decision.partition
+            for decision, opened_at in self._ending.values()
+            if not self._is_certain(decision, opened_at)
+        )
 
     def _judge(self, stream: Stream, opened_at: int, latest: _Decision) -> None:
         if latest.decision in (RecordingDecision.STOP, RecordingDecision.DO_NOT_RECORD):

@@ -72,7 +72,7 @@ def restart_after(failures: int, ran_seconds: float) -> tuple[int, float]:
 
 class Child:
     """Keeps a program running. `changed` is called after each start and death, `say` with messages
-    for people."""
+    for people. `urge_seconds`: after this a process that stops gets a second SIGTERM."""
 
     def __init__(
         self,
@@ -82,11 +82,13 @@ class Child:
         stop_seconds: float,
         changed: Callable[[], None],
         say: Callable[[str], None],
+        urge_seconds: float | None = None,
     ) -> None:
         self.program = program
         self.log_file = logs / f"{program.name}.log"
         self.started = asyncio.Event()
         self._stop_seconds = stop_seconds
+        self._urge_seconds = urge_seconds
         self._changed = changed
         self._say = say
         self._process: Running | None = None
@@ -176,11 +178,22 @@ class Child:
             process.terminate()
         try:
             async with asyncio.timeout(self._stop_seconds):
+                await self._urged(process)
                 await process.wait()
         except TimeoutError:
             self._say(f"{self.program.name} did not stop in time: killed")
             signal_all(process.pid, signal.SIGKILL)
             await process.wait()
+
+    async def _urged(self, process: Running) -> None:
+        if self._urge_seconds is None:
+            return
+        try:
+            async with asyncio.timeout(self._urge_seconds):
+                await process.wait()
+        except TimeoutError:
+            with suppress(ProcessLookupError):
+                process.terminate()
 
     def _tell(self, status: int, failures: int, delay: float) -> None:
         how = (

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import SecretStr
 
+from infra.local.haproxy import ADMIN_SOCKET
+from infra.local.haproxy_configuration import Addresses, GatewayAddress
 from infra.local.kafka_cluster import bootstrap_servers, broker_names
 from infra.local.kafka_cluster import port_names as broker_port_names
 from infra.local.kinesis import LocalKinesis
@@ -22,15 +24,20 @@ from schemas.registry.client import without_credentials
 
 KINESIS_STREAM = "flex-events"
 GATEWAY_PATH = "/media"
+LOAD_BALANCER = "load-balancer"
+_DRAIN_SECONDS = 3600.0
+"""Behind a load balancer a gateway that is stopped lets its calls end. New ones go elsewhere."""
 
 RoleCommand = Callable[[Role], Sequence[str]]
 """Returns the command that runs a role."""
 
 
-def port_names(settings: Settings, brokers: int = 1) -> list[str]:
+def port_names(settings: Settings, brokers: int = 1, *, load_balancer: bool = False) -> list[str]:
     """Return the names of all ports that `up` may need, including those that a setting replaces
     now."""
     names = [*broker_port_names(brokers), "kinesis", "schema-registry", "gateway"]
+    if load_balancer:
+        names += [LOAD_BALANCER, *(_media_port(n) for n in range(gateway_count(settings)))]
     names += [f"{role}-{n}" for role, n in instances(settings)]
     return names + [_http_port(role, n) for role, n in instances(settings) if role is Role.CONSOLE]
 
@@ -41,9 +48,15 @@ def instances(settings: Settings) -> list[tuple[Role, int]]:
     return [(role, n) for role in roles for n in range(settings.processes.get(role, 1))]
 
 
+def gateway_count(settings: Settings) -> int:
+    """Return the number of gateways."""
+    return settings.processes.get(Role.GATEWAY, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessPlan:
-    """The addresses of all services, and the programs to run with their environments."""
+    """The addresses of all services, and the programs to run with their environments.
+    `load_balancer`: whether HAProxy is in front of the gateways."""
 
     settings: Settings
     directory: Path
@@ -51,6 +64,7 @@ class ProcessPlan:
     console_token: str
     environment: Mapping[str, str]
     brokers: int = 1
+    load_balancer: bool = False
 
     @property
     def local_kafka(self) -> bool:
@@ -78,12 +92,32 @@ class ProcessPlan:
 
     @property
     def gateway_listen(self) -> str:
-        """The address at which all gateways listen; they share one port."""
+        """The address for media streams: that of the load balancer, or else the port that all
+        gateways share."""
         return self.settings.gateway_listen or self._local("gateway")
 
     @property
+    def load_balancer_http(self) -> str:
+        """The address of the load balancer's /healthz and /metrics."""
+        return self._local(LOAD_BALANCER)
+
+    def load_balancer_addresses(self) -> Addresses:
+        """Return the addresses of the load balancer and of the gateways behind it."""
+        return Addresses(
+            media=self.gateway_listen,
+            health=self.load_balancer_http,
+            socket=ADMIN_SOCKET,
+            gateways=[
+                GatewayAddress(self._local(_media_port(n)), self.ports[_http_port(Role.GATEWAY, n)])
+                for n in range(gateway_count(self.settings))
+            ],
+            certificate=None,
+            path=urlsplit(self.settings.gateway_public_url or self.gateway_url).path,
+        )
+
+    @property
     def gateway_url(self) -> str:
-        """The gateway's URL on this machine."""
+        """The URL of the gateways on this machine."""
         return f"ws://{reachable(self.gateway_listen)}{GATEWAY_PATH}"
 
     def used_ports(self) -> dict[str, int]:
@@ -93,7 +127,8 @@ class ProcessPlan:
         unused |= set() if self.registry_listen else {"schema-registry"}
         unused |= {"gateway"} if self.settings.gateway_listen else set()
         unused |= {"console-0"} if self.settings.console_listen else set()
-        wanted = set(port_names(self.settings, self.brokers)) - unused
+        names = port_names(self.settings, self.brokers, load_balancer=self.load_balancer)
+        wanted = set(names) - unused
         return {name: port for name, port in self.ports.items() if name in wanted}
 
     def shared_settings(self) -> Settings:
@@ -197,11 +232,9 @@ class ProcessPlan:
         yield "STATE_DIR", str(self.directory)
         yield "KAFKA_BOOTSTRAP_SERVERS", self.bootstrap_servers
         yield "KINESIS_STREAM", settings.kinesis_stream or KINESIS_STREAM
-        yield "GATEWAY_LISTEN", self.gateway_listen
         yield "GATEWAY_PUBLIC_URL", settings.gateway_public_url or self.gateway_url
-        yield "GATEWAY_REUSE_PORT", "true"
-        yield "GATEWAY_CHECK_SECONDS", "0"  # there is no load balancer here
-        yield "GATEWAY_DRAIN_SECONDS", "2"
+        if role is Role.GATEWAY:
+            yield from self._gateway_settings(number)
         yield (
             "DATABASE_URL",
             settings.database_url or f"sqlite:///{quote(str(self.directory / 'flexcapture.db'))}",
@@ -213,6 +246,21 @@ class ProcessPlan:
             yield "CONSOLE_TOKEN", self.console_token
         yield "HTTP_LISTEN", self._http(role, number)
 
+    def _gateway_settings(self, number: int) -> Iterable[tuple[str, str]]:
+        if not self.load_balancer:
+            yield "GATEWAY_LISTEN", self.gateway_listen
+            yield "GATEWAY_REUSE_PORT", "true"
+            yield "GATEWAY_CHECK_SECONDS", "0"
+            yield "GATEWAY_DRAIN_SECONDS", "2"
+            return
+        settings = self.settings
+        is_set = "gateway_drain_seconds" in settings.model_fields_set
+        yield "GATEWAY_LISTEN", self._local(_media_port(number))
+        yield "GATEWAY_REUSE_PORT", "false"
+        yield "GATEWAY_CHECK_SECONDS", str(settings.gateway_check_seconds)
+        drain = settings.gateway_drain_seconds if is_set else _DRAIN_SECONDS
+        yield "GATEWAY_DRAIN_SECONDS", str(drain)
+
     def _kinesis_environment(self, role: Role) -> dict[str, str]:
         # Only for the bridge: roles that write recordings to a real S3 need the real credentials.
         return self.kinesis.environment() if self.kinesis and role is Role.BRIDGE else {}
@@ -222,6 +270,11 @@ def _http_port(role: Role, number: int) -> str:
     """Return the name of the port of /healthz and /metrics. The console has another port for them,
     because on its main port they need the token."""
     return f"{role}-{number}-http" if role is Role.CONSOLE else f"{role}-{number}"
+
+
+def _media_port(number: int) -> str:
+    """Return the name of the port on which a gateway takes media streams behind a load balancer."""
+    return f"{Role.GATEWAY}-{number}-media"
 
 
 def reachable(listen: str) -> str:

@@ -5,6 +5,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from aiokafka.errors import KafkaError
 
@@ -12,7 +13,7 @@ from infra.state_dir import StateDir
 from infra.supervisor.child import Child, Program
 from infra.supervisor.fork_server import CannotFork, ForkServer
 from infra.supervisor.health_probe import health_of
-from infra.supervisor.plan import ProcessPlan, RoleCommand
+from infra.supervisor.plan import LOAD_BALANCER, ProcessPlan, RoleCommand
 from infra.supervisor.warm import all_usable
 from pipeline.runtime.http_server import serving
 from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
@@ -29,6 +30,8 @@ _SAY_WAITING_EVERY_S = 60.0
 # The sum must be well under 20 s, the limit for stopping everything.
 _ROLE_STOP_SECONDS = 8.0
 _BACKING_STOP_SECONDS = 7.0
+_URGE_SECONDS = 2.0
+"""After this a gateway that waits for its calls to end gets the second SIGTERM, which ends them."""
 
 Say = Callable[[str], None]
 
@@ -37,15 +40,23 @@ class CannotStart(RuntimeError):
     """A service that everything else needs did not start. The text gives the reason."""
 
 
+@dataclass(frozen=True, slots=True)
+class BackingCommands:
+    """Commands of programs that are no roles. `kafka`: one for each local broker, none if Kafka is
+    external; `haproxy`: None without a load balancer."""
+
+    kafka: Sequence[Sequence[str]]
+    haproxy: Sequence[str] | None = None
+
+
 class Supervisor:
-    """Owns every process of one `up`. `kafka_commands`: one for each local broker, none if Kafka is
-    external."""
+    """Owns every process of one `up`."""
 
     def __init__(
         self,
         plan: ProcessPlan,
         state_dir: StateDir,
-        kafka_commands: Sequence[Sequence[str]],
+        commands: BackingCommands,
         start: ForkServer | RoleCommand,
         say: Say,
     ) -> None:
@@ -63,7 +74,7 @@ class Supervisor:
                 Program("kafka", n, tuple(command), environment, listens=plan.broker_listens(n)),
                 _BACKING_STOP_SECONDS,
             )
-            for n, command in enumerate(kafka_commands)
+            for n, command in enumerate(commands.kafka)
         ]
         if plan.kinesis is not None:
             program = Program(
@@ -71,6 +82,12 @@ class Supervisor:
                 listens=(f"127.0.0.1:{plan.kinesis.port}",),
             )  # fmt: skip
             self._kinesis = self._child(program, _BACKING_STOP_SECONDS)
+        self._load_balancer = None
+        if commands.haproxy is not None:
+            program = Program(
+                *(LOAD_BALANCER, 0, tuple(commands.haproxy), environment, plan.load_balancer_http)
+            )
+            self._load_balancer = self._child(program, _BACKING_STOP_SECONDS)
         self._roles = [self._child(p, _ROLE_STOP_SECONDS) for p in plan.programs(start)]
         self._start = start
 
@@ -219,9 +236,8 @@ class Supervisor:
         self._say(f"starting {', '.join(child.program.name for child in self._roles)}")
         reasons: dict[str, str] = {}
         async with asyncio.TaskGroup() as group:
-            waiting = {
-                group.create_task(self._until_ready(child, reasons)) for child in self._roles
-            }
+            needed = [*self._roles, *filter(None, [self._load_balancer])]
+            waiting = {group.create_task(self._until_ready(child, reasons)) for child in needed}
             while waiting:
                 _, waiting = await asyncio.wait(waiting, timeout=_SLOW_SECONDS)
                 for name, reason in reasons.items():
@@ -234,6 +250,9 @@ class Supervisor:
             status, text = await health_of(program.http)
             if status == 200 or (self._lacks_credentials(program) and is_only(text, "twilio")):
                 reasons.pop(program.name, None)
+                return
+            if program.role == LOAD_BALANCER and status and not self._plan.settings.auth_tokens:
+                reasons.pop(program.name, None)  # no gateway is healthy without a token
                 return
             if is_waiting_for_a_list(program.role, status, text):
                 reasons.pop(program.name, None)
@@ -250,7 +269,8 @@ class Supervisor:
 
     @property
     def _backing(self) -> list[Child]:
-        return [*self._brokers, *([self._kinesis] if self._kinesis else [])]
+        # The load balancer stops after the gateways, which close the sockets through it.
+        return [*self._brokers, *filter(None, [self._kinesis, self._load_balancer])]
 
     def _child(self, program: Program, stop_seconds: float) -> Child:
         return Child(
@@ -259,6 +279,7 @@ class Supervisor:
             stop_seconds=stop_seconds,
             changed=self._write_endpoints,
             say=self._say,
+            urge_seconds=_URGE_SECONDS if program.role == Role.GATEWAY else None,
         )
 
     def _write_endpoints(self) -> None:

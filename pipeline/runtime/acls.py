@@ -17,6 +17,7 @@ from schemas.topics import (
     CTI_EVENTS,
     CTI_RESOLVED,
     DEAD_LETTERS,
+    GATEWAYS_ALIVE,
     MEDIA,
     POLICY,
     RECORDER_CHECKPOINTS,
@@ -95,7 +96,7 @@ ACCESS: Mapping[Role, Access] = {
     ),
     Role.STREAM_MANAGER: _of_table_role(
         Role.STREAM_MANAGER,
-        (CALLS, STREAM_EVENTS, POLICY, WORKERS),
+        (CALLS, STREAM_EVENTS, GATEWAYS_ALIVE, POLICY, WORKERS),
         (STREAM_COMMANDS, STREAM_EVENTS, MEDIA, POLICY, CTI_RESOLVED, CALL_ALIASES),
         "policy-publisher",
     ),
@@ -104,7 +105,7 @@ ACCESS: Mapping[Role, Access] = {
         (STREAM_EVENTS, DEAD_LETTERS),
         Role.TWILIO_ADAPTER.value,
     ),
-    Role.GATEWAY: Access((STREAM_EVENTS,), (MEDIA, STREAM_EVENTS)),
+    Role.GATEWAY: Access((STREAM_EVENTS, GATEWAYS_ALIVE), (MEDIA, STREAM_EVENTS, GATEWAYS_ALIVE)),
     Role.RECORDER: Access(
         (MEDIA, RECORDER_CHECKPOINTS),
         (RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS),

@@ -24,6 +24,24 @@ END_AFTER_S = 5.0
 """Limit after SIGTERM for a role that is still starting. Then its process ends in any case."""
 
 
+class StopRequest(asyncio.Event):
+    """Set by the first SIGTERM or SIGINT. `urgent` is set by the second: a role that waits for
+    calls to end ends them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.urgent = asyncio.Event()
+
+    def signalled(self) -> None:
+        """Note a signal."""
+        (self.urgent if self.is_set() else self).set()
+
+
+def urgent_of(stop: asyncio.Event) -> asyncio.Event:
+    """Return the event of the second signal; one that is never set if `stop` has none."""
+    return stop.urgent if isinstance(stop, StopRequest) else asyncio.Event()
+
+
 async def run_role(role: str, main: RoleMain, settings: Settings) -> None:
     """Run `main` until SIGTERM or SIGINT. Raise the errors of `main`. `role`: its name in the log.
 
@@ -32,10 +50,10 @@ async def run_role(role: str, main: RoleMain, settings: Settings) -> None:
     """
     set_up_logs(role, settings.instance or role, settings.log_level)
     health = Health(**{STARTING: "not ready yet"})
-    stop = asyncio.Event()
+    stop = StopRequest()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, stop.set)
+        loop.add_signal_handler(signum, stop.signalled)
     async with serving_health(settings.http_listen, health):
         log.info("started")
         working = asyncio.ensure_future(main(settings, health, stop))

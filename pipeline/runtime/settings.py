@@ -45,6 +45,8 @@ from pipeline.runtime.setting_values import (
 from pipeline.twilio.sids import e164
 
 PREFIX = "FLEXCAPTURE_"
+MOST_PROCESSES = 64
+"""Of a role, under one `up`."""
 
 
 class Role(StrEnum):
@@ -76,9 +78,11 @@ def _processes(text: Any) -> Any:
         if (
             name not in set(Role)
             or not re.fullmatch("[0-9]{1,2}", number)
-            or not 0 < int(number) <= 64
+            or not 0 < int(number) <= MOST_PROCESSES
         ):
-            raise ValueError(f"{item!r} is not ROLE=N with 1 <= N <= 64; roles: {', '.join(Role)}")
+            raise ValueError(
+                f"{item!r} is not ROLE=N with 1 <= N <= {MOST_PROCESSES}; roles: {', '.join(Role)}"
+            )
         counts[Role(name)] = int(number)
     return counts
 

@@ -120,8 +120,8 @@ class GatewayStarted:
 
 @dataclass(frozen=True, slots=True)
 class GatewayAlive:
-    """A gateway is alive, and so are its media streams. On every partition of stream.events, every
-    two seconds."""
+    """A gateway is alive, and so are its media streams. On every partition of gateways.alive, every
+    two seconds. On a partition of stream.events it shows that gateway how far it has read there."""
 
     gateway: str
     epoch: int

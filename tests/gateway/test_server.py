@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any, cast
 
@@ -103,3 +104,56 @@ async def test_a_partition_without_a_leader_does_not_keep_a_gateway_closed() -> 
             listen=f"127.0.0.1:{port}", stop=asyncio.Event(),
         )  # fmt: skip
     gateway.end()
+
+
+async def test_a_gateway_that_is_stopped_waits_for_its_media_streams() -> None:
+    """It stays open for its check interval; then for as long as a media stream runs; it ends when
+    the last one does. The time-outs are longer than the test's."""
+    settings = Settings(gateway_check_seconds=0, gateway_drain_seconds=3600)
+    gateway, port = _listening(settings)
+    gateway.sockets.idle.clear()
+    draining = asyncio.create_task(gateway.drain(asyncio.Event()))
+    await until(lambda: not _connects(port))
+    assert not draining.done()
+    gateway.sockets.idle.set()
+    async with asyncio.timeout(60):
+        await draining
+
+
+async def test_a_second_signal_ends_the_wait() -> None:
+    """`up` stops everything within seconds, although calls are running."""
+    settings = Settings(gateway_check_seconds=60, gateway_drain_seconds=3600)
+    gateway, port = _listening(settings)
+    gateway.sockets.idle.clear()
+    urgent = asyncio.Event()
+    draining = asyncio.create_task(gateway.drain(urgent))
+    await asyncio.sleep(0)
+    assert _connects(port)
+    urgent.set()
+    async with asyncio.timeout(30):
+        await draining
+    assert not _connects(port)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    async with asyncio.timeout(60):
+        for _ in iter(holds, True):
+            await asyncio.sleep(0.01)
+
+
+def _listening(settings: Settings) -> tuple[Gateway, int]:
+    port = chosen(["gateway"], {}, [])["gateway"]
+    publisher = Announcements(("127.0.0.1", port))
+    outlets = cast("Outlets[Publisher]", Outlets(publisher, publisher))
+    gateway = Gateway(settings, cast("Entrance", None), outlets, STARTED, LogClock())
+    gateway.reception.accept_from(gateway.bound(f"127.0.0.1:{port}"))
+    return gateway, port
+
+
+def _connects(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return False
+    return True

@@ -4,6 +4,7 @@ import re
 import stat
 import subprocess
 import tomllib
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import yaml
 from pipeline.runtime.role_settings import settings_of
 from pipeline.runtime.secret_settings import SECRETS
 from pipeline.runtime.settings import PREFIX, Role, Settings, load
+from tools import compose_haproxy
 
 ROOT = Path(__file__).parents[2]
 INFRA = ROOT / "infra" / "deploy"
@@ -54,9 +56,27 @@ def test_only_the_proxy_is_reached_from_outside() -> None:
     address = services["proxy"]["networks"]["default"]["ipv4_address"]
     assert address == services["console"]["environment"]["FLEXCAPTURE_TRUSTED_PROXIES"]
     proxy = (INFRA / "haproxy-compose.cfg").read_text()
-    binds = [line for line in proxy.splitlines() if line.strip().startswith("bind ")]
-    assert binds
-    assert all(" ssl crt /run/secrets/tls.pem" in line for line in binds)
+    binds = [line.split() for line in proxy.splitlines() if line.strip().startswith("bind ")]
+    tls = "ssl crt /run/secrets/tls.pem"
+    assert [":8443", ":8444"] == [bind[1] for bind in binds if tls in " ".join(bind)]
+    assert ["127.0.0.1:8404"] == [bind[1] for bind in binds if "ssl" not in bind]
+    assert ["443:8443", "8443:8444"] == services["proxy"]["ports"]
+
+
+def test_the_proxys_configuration_is_made_from_the_deployed_one() -> None:
+    """Else run `python -m tools.compose_haproxy`. The addresses in it are those of the containers,
+    and no other container can be given them."""
+    assert compose_haproxy.text() == compose_haproxy.TARGET.read_text()
+    services, network = compose()["services"], compose()["networks"]["default"]
+    fixed = {
+        name: service["networks"]["default"]["ipv4_address"]
+        for name, service in services.items()
+        if "networks" in service
+    }
+    assert compose_haproxy.GATEWAY == fixed["gateway"]
+    assert compose_haproxy.CONSOLE_ADDRESS == fixed["console"]
+    given = ip_network(network["ipam"]["config"][0]["ip_range"])
+    assert not [name for name, address in fixed.items() if ip_address(address) in given]
 
 
 @pytest.mark.parametrize("role", list(Role))

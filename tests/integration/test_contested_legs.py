@@ -30,7 +30,7 @@ from schemas.records import (
     MediaStreamOpened,
     RecordingStarted,
 )
-from schemas.topics import ALL, CALLS, CTI_EVENTS, RECORDINGS, STREAM_EVENTS
+from schemas.topics import ALL, CALLS, CTI_EVENTS, GATEWAYS_ALIVE, RECORDINGS, STREAM_EVENTS
 from tests.agents.twilio_double import ACCOUNT, TOKEN, TwilioDouble, twilio_double
 from tests.conftest import SettingsFor
 from tests.integration.faust_roles import Reader, publish, reading, role_running, until
@@ -146,8 +146,8 @@ async def _live(settings: Settings) -> None:
     try:
         while True:
             alive = encode(GatewayAlive("gateway-1", 1, time.time_ns() // 1_000_000))
-            for partition in range(STREAM_EVENTS.partitions):
-                name = settings.prefixed(STREAM_EVENTS.name)
+            for partition in range(GATEWAYS_ALIVE.partitions):
+                name = settings.prefixed(GATEWAYS_ALIVE.name)
                 await sender.send(name, alive, partition=partition)
             await asyncio.sleep(1)
     finally:

@@ -21,7 +21,7 @@ from gateway.server import run
 from infra.local.kafka import LocalKafka, running
 from infra.ports import chosen
 from pipeline.media.batch import frames
-from pipeline.runtime.kafka import consumer, ensure_topics, producer, wait_for_kafka
+from pipeline.runtime.kafka import consumer, ensure_topics, partition_of, producer, wait_for_kafka
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.twilio.tickets import issued
@@ -37,7 +37,7 @@ from schemas.records import (
     RecordingDecided,
     SequenceBreak,
 )
-from schemas.topics import MEDIA
+from schemas.topics import CALL_PARTITIONS, MEDIA
 from tests.gateway.dialogue import ACCOUNT, CALL, STREAM, TASK, connected, media, start, stop
 
 pytestmark = pytest.mark.integration
@@ -280,9 +280,10 @@ async def test_a_silent_stream_stays_while_its_socket_answers_pings(gateway):
     assert [20, 8_020, 9_020] == stamps
     breaks = [each for batch in batches for track in batch.tracks for each in track.breaks]
     assert [SequenceBreak(9_020, "not-received")] == breaks
+    signs = await gateway.records("gateways.alive", GatewayAlive, 48)
+    assert set(range(24)) == {record.partition for record, _ in signs}
     events = await gateway.records("stream.events", MediaStreamClosed)
-    alive = {record.partition for record, ours in events if isinstance(ours, GatewayAlive)}
-    assert set(range(24)) == alive
+    assert [] == [ours for _, ours in events if isinstance(ours, GatewayAlive)]
 
 
 async def test_a_silent_stream_whose_socket_answers_no_ping_is_closed(gateway):
@@ -341,6 +342,10 @@ async def test_a_stop_closes_the_socket_without_twilio(gateway):
             assert (1000, "stop") == await closing_code(ws)
     found = await gateway.records("stream.events", MediaStreamClosed, 5)
     ended = [ours for _, ours in found if isinstance(ours, MediaStreamClosed)]
+    # To know that it has read the latest decision, the gateway writes where it must read on.
+    signs = {record.partition for record, ours in found if isinstance(ours, GatewayAlive)}
+    own, old = (partition_of(task.encode(), CALL_PARTITIONS) for task in (TASK, others[1]))
+    assert {own} <= signs <= {own, old}
     why = "not-to-be-recorded"
     assert {
         (f"MZ{TASK[2:]}", why, "the queue is excluded"),

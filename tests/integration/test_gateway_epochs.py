@@ -16,7 +16,7 @@ from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
 from schemas.codec import encode
 from schemas.records import GatewayAlive
-from schemas.topics import STREAM_EVENTS
+from schemas.topics import GATEWAYS_ALIVE, STREAM_EVENTS, Topic
 from tests.conftest import SettingsFor
 from tests.integration.faust_roles import until
 
@@ -57,18 +57,19 @@ async def test_of_two_gateways_with_one_name_the_older_one_ends(
         assert not newer.done()
 
 
+@pytest.mark.parametrize("said_on", [GATEWAYS_ALIVE, STREAM_EVENTS], ids=lambda t: t.name)
 async def test_an_epoch_is_above_what_an_earlier_life_announced(
-    settings_for: SettingsFor, prefix: str
+    settings_for: SettingsFor, prefix: str, said_on: Topic
 ) -> None:
     """The earlier process's machine had a clock that was an hour ahead. One partition is enough to
-    learn its epoch."""
+    learn its epoch. Earlier releases announced it on `stream.events`."""
     settings = settings_for(prefix)
-    await ensure_topics(settings, [STREAM_EVENTS])
+    await ensure_topics(settings, [said_on])
     ahead = machine_clock() + 3_600_000
     sender = producer(settings)
     await sender.start()
-    topic = settings.prefixed(STREAM_EVENTS.name)
-    for partition in range(STREAM_EVENTS.partitions):
+    topic = settings.prefixed(said_on.name)
+    for partition in range(said_on.partitions):
         alive = encode(GatewayAlive("gateway-0", ahead, ahead))
         await sender.send_and_wait(topic, alive, partition=partition)
     await sender.stop()

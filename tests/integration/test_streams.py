@@ -36,7 +36,16 @@ from schemas.records import (
     RecordingDecided,
     Tick,
 )
-from schemas.topics import ALL, CALL_ALIASES, CALLS, POLICY, STREAM_EVENTS, TICKS, Topic
+from schemas.topics import (
+    ALL,
+    CALL_ALIASES,
+    CALLS,
+    GATEWAYS_ALIVE,
+    POLICY,
+    STREAM_EVENTS,
+    TICKS,
+    Topic,
+)
 from tests.agents.twilio_double import ACCOUNT, TOKEN, TwilioDouble, twilio_double
 from tests.pipeline.streams.calls import (
     ANN,
@@ -68,16 +77,20 @@ class Bench:
         self.heard: list[Any] = []
         self.grown = asyncio.Condition()
         self.epoch = 1
+        self.alive_topic: Topic | None = GATEWAYS_ALIVE
 
     async def tell(self, topic: Topic, record: Any, key: str = TASK) -> None:
         name = self.settings.prefixed(topic.name)
         await self.sender.send_and_wait(name, encode(record), key.encode())
 
     async def tick(self) -> None:
-        """One tick on each partition, a second, for ever; and the gateway's word that it lives."""
+        """One tick on each partition, a second, for ever; and the gateway's word that it lives, if
+        there is a topic for it."""
         while True:
             await self.broadcast(TICKS, Tick(_now()))
-            await self.broadcast(STREAM_EVENTS, GatewayAlive("gateway-1", self.epoch, _now()))
+            alive = GatewayAlive("gateway-1", self.epoch, _now())
+            if self.alive_topic is not None:
+                await self.broadcast(self.alive_topic, alive)
             await asyncio.sleep(1)
 
     async def broadcast(self, topic: Topic, record: Any) -> None:
@@ -357,6 +370,30 @@ async def test_what_a_gateway_loses_is_started_again(bench: Bench) -> None:
     assert ("done", "done") == (second.outcome, third.outcome)
     assert "ended: its gateway died and started again" == ended.reason
     assert 1 == len([r for r in bench.heard if isinstance(r, RecordingDecided)])
+
+
+async def test_a_gateway_is_alive_while_one_of_the_topics_says_so(bench: Bench) -> None:
+    """Its signs of life on `gateways.alive`, or on `stream.events` from an earlier release, keep
+    its media stream. Without any, it is given up after ten seconds, and the next one starts."""
+    async with (
+        asyncio.timeout(150),
+        _role(stream_manager.run, bench.settings),
+        _role(service.run, bench.settings),
+    ):
+        await bench.tell(CALLS, _active())
+        first = await bench.until(CommandAnswered, lambda r: r.command == "start")
+        await bench.gateway_takes(first)
+        await bench.until(MediaStreamChanged, lambda r: r.state == "running")
+        for bench.alive_topic in (GATEWAYS_ALIVE, STREAM_EVENTS):
+            await asyncio.sleep(15)
+            assert {"starting", "running"} == {r.state for r in bench.of(MediaStreamChanged)}
+        bench.alive_topic = None
+        silent = await bench.until(MediaStreamChanged, lambda r: r.state == "stopping")
+        second = await bench.until(
+            CommandAnswered, lambda r: (r.command, r.generation) == ("start", 2)
+        )
+    assert ("gateway-silent", 1) == (silent.reason_code, silent.generation)
+    assert "done" == second.outcome
 
 
 async def test_an_adapter_that_dies_leaves_its_command_to_the_next(bench: Bench) -> None:

@@ -10,7 +10,7 @@ from faust.tables.recovery import Recovery as FaustRecovery
 from pipeline.runtime.kafka_answers import until_answered
 
 
-class Recovery(FaustRecovery):  # type: ignore[misc]
+class TableRecovery(FaustRecovery):  # type: ignore[misc]
     """Restores the table. It waits until Kafka has answered each question.
 
     Faust's own gives each step the request time-out. If the step fails first, the app crashes. If
@@ -41,13 +41,13 @@ class TableManager(FaustTableManager):  # type: ignore[misc]
     """Starts at once. Faust's own sleeps for a second, in case tables are declared late; ours is
     declared before."""
 
-    _recovery: Recovery | None = None
+    _recovery: TableRecovery | None = None
 
     @property
-    def recovery(self) -> Recovery:
+    def recovery(self) -> TableRecovery:
         """The service that restores the tables."""
         if self._recovery is None:
-            self._recovery = Recovery(self.app, self, beacon=self.beacon, loop=self.loop)
+            self._recovery = TableRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
 
     async def on_start(self) -> None:

@@ -23,7 +23,7 @@ tests/agents/faust_runner/adapter/test_transport.py (T) or tests/integration/tes
   `on_partitions_revoked`; T: a_fetch_waits_for_short_until_a_recovery_is_over)
 - A recovery waits until Kafka answers. Faust's crashes the app if an offset has no answer within
   the request time-out. If its own limit of the same length is over first, the recovery ends, and
-  nothing is read any more. (`ConsumerThread.on_start`, `Recovery`;
+  nothing is read any more. (`ConsumerThread.on_start`, `TableRecovery`;
   tests/agents/faust_runner/adapter/test_tables.py)
 - Three waits of one second are removed: a restarted process does nothing during them.
   (`_wait_next_records`, `_getmany`, `TableManager`; T: a_pause_that_ends_is_noticed_at_once,
@@ -155,8 +155,8 @@ class Consumer(driver.Consumer):  # type: ignore[misc]
         """Resume the changelogs; the sources' partitions wait until the flow is resumed.
 
         After a recovery Faust resumes the sources, seeks to the committed offsets, and clears the
-        queues (`Recovery.on_recovery_completed`). Records read between the first and the last step
-        are discarded, and when the seek delivers them again, they are taken for old ones and
+        queues (`TableRecovery.on_recovery_completed`). Records read between the first and the last
+        step are discarded, and when the seek delivers them again, they are taken for old ones and
         dropped: they are lost.
         """
         changelogs = {tp for tp in tps if self._is_changelog_tp(tp)}

@@ -145,7 +145,7 @@ async def test_records_of_other_calls_are_none_of_its_own() -> None:
     refused = HandshakeRefused(TASK, "CA1", 1, "g", 1, 1, "wrong-url")
     tap.take("stream.events", b"WT1", refused)
     assert not await tap.until(lambda: bool(tap.gateways), 0.01)
-    tap.take("stream.events", None, GatewayAlive("g", 1, 1))
+    tap.take("gateways.alive", None, GatewayAlive("g", 1, 1))
     tap.take("stream.events", TASK.encode(), refused)
     assert await tap.until(lambda: bool(tap.gateways), 1)
     assert [refused] == seen.refused

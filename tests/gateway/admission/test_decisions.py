@@ -62,6 +62,25 @@ def test_a_stream_that_opens_later_is_ended_once_nothing_newer_can_be_unread():
     assert [] == decisions.overdue(T0 + 70_001)
 
 
+def test_the_partition_must_be_read_on_as_long_as_something_newer_may_be_unread():
+    """Of a media stream that opened after its call was stopped. Not of one that was open before,
+    nor of one that is recorded again, nor of one that is over."""
+    decisions: RecordingDecisions[str] = RecordingDecisions()
+    decisions.opened("early", "WT1", T0)
+    decisions.decided(decided("stop", T0, "WT1"), 5, T0)
+    decisions.decided(decided("record", T0, "WT2"), 6, T0)
+    decisions.opened("recorded", "WT2", T0 + 9_000)
+    assert frozenset() == decisions.unread()
+    for task, partition in (("WT3", 7), ("WT4", 8), ("WT5", 9)):
+        decisions.decided(decided("stop", T0, task), partition, T0)
+        decisions.opened(task, task, T0 + 9_000)
+    assert {7, 8, 9} == decisions.unread()
+    decisions.read_up_to(7, T0 + 9_000)
+    decisions.decided(decided("record", T0 + 8_000, "WT4"), 8, T0 + 9_100)
+    decisions.ended("WT5", "WT5")
+    assert frozenset() == decisions.unread()
+
+
 def test_old_decisions_are_forgotten():
     """Those that were renewed last are kept; a stream that is due is ended all the same."""
     decisions: RecordingDecisions[str] = RecordingDecisions(max_tasks=2)

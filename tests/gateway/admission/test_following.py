@@ -22,6 +22,7 @@ class Record:
     """As aiokafka gives it."""
 
     value: bytes
+    topic: str = "stream.events"
     partition: int = 3
     offset: int = 0
 
@@ -35,15 +36,16 @@ def follower(replaced_by: list[int]) -> DecisionFollower:
 @given(
     st.lists(st.tuples(st.sampled_from(["gateway-0", "gateway-1", ""]), st.integers(0, 200))),
     st.sampled_from([GatewayAlive, GatewayStarted]),
+    st.sampled_from(["stream.events", "gateways.alive"]),
 )
 def test_only_a_greater_epoch_of_the_same_name_ends_a_gateway(
-    heard: list[tuple[str, int]], kind: Any
+    heard: list[tuple[str, int]], kind: Any, topic: str
 ) -> None:
     """Not its own, not an earlier life's, and no other gateway's."""
     replaced_by: list[int] = []
     follows = follower(replaced_by)
     for name, epoch in heard:
-        follows._take_in(Record(encode(kind(name, epoch, 5))))
+        follows._take_in(Record(encode(kind(name, epoch, 5)), topic))
     assert [e for name, e in heard if name == "gateway-0" and e > 100] == replaced_by
 
 
@@ -56,6 +58,21 @@ def test_decisions_are_taken_in() -> None:
     assert "WT1" in follows._decisions._latest
     assert {3: 77} == follows._decisions._read_up_to
     assert [] == replaced_by
+
+
+def test_a_sign_of_life_on_its_own_topic_shows_nothing_about_decisions() -> None:
+    """Its partition has the number of one of `stream.events`, of which nothing more was read."""
+    follows = follower([])
+    follows._take_in(Record(encode(GatewayAlive("gateway-0", 100, 77)), "gateways.alive"))
+    assert {} == follows._decisions._read_up_to
+
+
+def test_signs_of_life_are_read_on_a_few_partitions() -> None:
+    """Decisions on all."""
+    read: dict[str, list[int]] = {}
+    for each in follower([])._partitions:
+        read.setdefault(each.topic, []).append(each.partition)
+    assert {"stream.events": list(range(24)), "gateways.alive": [0, 8, 16]} == read
 
 
 @pytest.mark.parametrize("value", [b"", b"\0\0\0\0\0", b"rubbish"])

@@ -1,14 +1,17 @@
 """When a dead process is started again, and that a tied one does not outlive its parent."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.supervisor.child import restart_after
+from infra.supervisor.child import Child, Program, restart_after
 from infra.supervisor.processes import tied
 
 
@@ -54,3 +57,46 @@ def test_a_tied_process_of_another_parent_ends_at_once() -> None:
     command[parent] = "1" if os.getppid() != 1 else "2"
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (1, "") == (done.returncode, done.stdout)
+
+
+_COUNTING = """
+import signal, sys, time
+def count(*_):
+    print("signal", flush=True)
+    count.times -= 1
+    if not count.times:
+        sys.exit(0)
+count.times = int(sys.argv[1])
+signal.signal(signal.SIGTERM, count)
+print("ready", flush=True)
+while True:
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("urge_seconds", "ends_at", "killed"), [(None, 1, False), (0.1, 2, False), (None, 2, True)]
+)
+async def test_a_process_that_takes_its_time_is_urged(
+    tmp_path: Path, urge_seconds: float | None, ends_at: int, killed: bool
+) -> None:
+    """One that waits for its calls gets a second SIGTERM; without that it is killed in the end."""
+    said: list[str] = []
+    command = (sys.executable, "-c", _COUNTING, str(ends_at))
+    child = Child(
+        Program("gateway", 0, command, dict(os.environ)),
+        tmp_path,
+        stop_seconds=2.0 if killed else 60.0,
+        changed=lambda: None,
+        say=said.append,
+        urge_seconds=urge_seconds,
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(child.keep_running(stop))
+    for _ in iter(lambda: "ready" in child.log_tail(), True):
+        await asyncio.sleep(0.01)
+    stop.set()
+    async with asyncio.timeout(50):
+        await running
+    assert killed == any("killed" in line for line in said)
+    assert (1 if killed else ends_at) == child.log_tail().count("signal")

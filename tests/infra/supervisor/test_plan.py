@@ -19,11 +19,15 @@ FORKED = ForkServer("cli.role_server")
 COUNTS = st.dictionaries(st.sampled_from(list(Role)), st.integers(1, 4))
 
 
-def plan(environment: dict[str, str] | None = None, **settings: Any) -> ProcessPlan:
+def plan(
+    environment: dict[str, str] | None = None, *, load_balancer: bool = False, **settings: Any
+) -> ProcessPlan:
     """A plan in /state with ports from 1000 on."""
     made = Settings(**settings)
-    ports = {name: 1000 + number for number, name in enumerate(port_names(made))}
-    return ProcessPlan(made, Path("/state"), ports, "token", environment or HOME)
+    names = port_names(made, load_balancer=load_balancer)
+    ports = {name: 1000 + number for number, name in enumerate(names)}
+    directory, own = Path("/state"), environment or HOME
+    return ProcessPlan(made, directory, ports, "token", own, load_balancer=load_balancer)
 
 
 def environment_of(made: ProcessPlan, name: str) -> dict[str, str]:
@@ -150,3 +154,56 @@ def test_broker_and_emulator_see_no_settings() -> None:
 def test_wildcards_are_reached_on_loopback(listen: str, expected: str) -> None:
     """A wildcard address is replaced by one to which clients can connect."""
     assert expected == reachable(listen)
+
+
+@given(st.integers(1, 64))
+def test_behind_a_load_balancer_each_gateway_has_a_port(count: int) -> None:
+    """Twilio is given the load balancer's address; each gateway listens on a port of its own, and
+    tells the load balancer by its health check that it stops."""
+    made = plan(load_balancer=True, processes={Role.GATEWAY: count})
+    told = made.endpoints(1, [])
+    addresses = made.load_balancer_addresses()
+    assert f"ws://{addresses.media}/media" == told["gateway"]
+    assert ("/media", count) == (addresses.path, len(addresses.gateways))
+    for number, gateway in enumerate(addresses.gateways):
+        environment = environment_of(made, f"gateway-{number}")
+        assert gateway.media == environment["FLEXCAPTURE_GATEWAY_LISTEN"]
+        http = f"127.0.0.1:{gateway.health_port}"
+        assert http == environment["FLEXCAPTURE_HTTP_LISTEN"]
+        assert told["gateway"] == environment["FLEXCAPTURE_GATEWAY_PUBLIC_URL"]
+        assert "false" == environment["FLEXCAPTURE_GATEWAY_REUSE_PORT"]
+    used = [gateway.media for gateway in addresses.gateways] + [addresses.media, addresses.health]
+    assert len(set(used)) == count + 2
+    assert {int(each.rpartition(":")[2]) for each in used} <= set(made.used_ports().values())
+
+
+def test_the_load_balancer_takes_the_configured_address() -> None:
+    """FLEXCAPTURE_GATEWAY_LISTEN is the address that is reached from outside; the path is that of
+    the public URL."""
+    url = "wss://capture.example.com/a/b"
+    made = plan(load_balancer=True, gateway_listen="0.0.0.0:80", gateway_public_url=url)
+    addresses = made.load_balancer_addresses()
+    assert ("0.0.0.0:80", "/a/b") == (addresses.media, addresses.path)
+    assert (
+        addresses.gateways[0].media
+        == environment_of(made, "gateway-0")["FLEXCAPTURE_GATEWAY_LISTEN"]
+    )
+    assert "gateway" not in made.used_ports()
+
+
+@pytest.mark.parametrize(
+    ("load_balancer", "settings", "expected"),
+    [
+        (False, {}, ("0", "2")),
+        (False, {"gateway_drain_seconds": 9}, ("0", "2")),
+        (True, {}, ("3.0", "3600.0")),
+        (True, {"gateway_drain_seconds": 9, "gateway_check_seconds": 1}, ("1.0", "9.0")),
+    ],
+)
+def test_behind_a_load_balancer_calls_can_end(
+    load_balancer: bool, settings: dict[str, float], expected: tuple[str, str]
+) -> None:
+    """A gateway that is stopped alone waits for its calls, since others take the new ones."""
+    environment = environment_of(plan(load_balancer=load_balancer, **settings), "gateway-0")
+    names = ("CHECK", "DRAIN")
+    assert expected == tuple(environment[f"FLEXCAPTURE_GATEWAY_{n}_SECONDS"] for n in names)

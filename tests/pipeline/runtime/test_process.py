@@ -1,9 +1,12 @@
 """A role's process: SIGTERM at any moment ends it, and cleanly."""
 
+import asyncio
 import subprocess
 import sys
 
 import pytest
+
+from pipeline.runtime.process import StopRequest, urgent_of
 
 _ROLE = """
 import asyncio, sys, threading, time
@@ -87,3 +90,13 @@ def test_a_role_that_is_ready_stops_by_itself() -> None:
 def test_a_role_that_fails_is_a_failure() -> None:
     """An error before SIGTERM gives status 1."""
     assert 1 == run("raise RuntimeError('x')", terminations=0)[0]
+
+
+async def test_a_second_signal_is_urgent() -> None:
+    """The first one only asks to stop. A role that is run without signals is never urged."""
+    stop = StopRequest()
+    stop.signalled()
+    assert (True, False) == (stop.is_set(), urgent_of(stop).is_set())
+    stop.signalled()
+    assert urgent_of(stop).is_set()
+    assert not urgent_of(asyncio.Event()).is_set()

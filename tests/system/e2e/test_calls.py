@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields
@@ -22,6 +23,7 @@ from schemas.records import (
     Call,
     CommandAnswered,
     CtiEvent,
+    GatewayAlive,
     MediaStreamOpened,
     RecordingCompleted,
     RecordingDecided,
@@ -32,6 +34,7 @@ from schemas.topics import (
     CALLS,
     CHANGELOGS,
     CTI_EVENTS,
+    GATEWAYS_ALIVE,
     RECORDINGS,
     STREAM_COMMANDS,
     STREAM_EVENTS,
@@ -124,6 +127,21 @@ def test_every_record_is_a_cloud_event(demo: DemoRun) -> None:
         "Contact",
         "RecorderCheckpoint",
     } <= types
+
+
+def test_signs_of_life_are_on_a_topic_of_their_own(demo: DemoRun) -> None:
+    """`gateways.alive` has nothing else. Hardly any are on `stream.events`: only those that show
+    a gateway how far it has read there."""
+    with reachable_kafka(Settings(), demo.directory, demo.directory) as settings:
+        found = Counter(
+            (message.topic(), type(decode(message.value())).__name__)
+            for message in _records(settings, [GATEWAYS_ALIVE.name, STREAM_EVENTS.name])
+        )
+    alive = GatewayAlive.__name__
+    assert {alive} == {kind for topic, kind in found if topic == GATEWAYS_ALIVE.name}
+    events = sum(count for (topic, _), count in found.items() if topic == STREAM_EVENTS.name)
+    assert found[GATEWAYS_ALIVE.name, alive] > events
+    assert found[STREAM_EVENTS.name, alive] < events / 20
 
 
 TOPICS = (Path(__file__).parents[3] / "docs" / "topics.md").read_text()

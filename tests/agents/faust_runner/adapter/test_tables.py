@@ -15,7 +15,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread as FaustThre
 from faust.types import TP
 
 from agents.faust_runner.adapter.consumer_thread import ConsumerThread
-from agents.faust_runner.adapter.tables import Recovery, TableManager
+from agents.faust_runner.adapter.tables import TableManager, TableRecovery
 from pipeline.runtime.kafka_answers import REASON
 from pipeline.runtime.telemetry import Health
 from tests.agents.faust_runner.adapter.test_transport import app_in
@@ -81,7 +81,7 @@ def test_a_recovery_waits_for_an_answer(name: str) -> None:
     theirs = recovery(FaustRecovery)
     with pytest.raises(KafkaTimeoutError):
         virtually(step(theirs, Late(theirs.app.health), name))
-    ours = recovery(Recovery)
+    ours = recovery(TableRecovery)
     consumer = Late(ours.app.health)
     counter = virtually(step(ours, consumer, name))
     assert [set(), {REASON}, {REASON}] == consumer.reasons
@@ -97,7 +97,7 @@ def test_a_recovery_waits_for_an_answer(name: str) -> None:
 
 def test_partitions_that_moved_end_the_recovery() -> None:
     """Faust begins a new one then."""
-    ours = recovery(Recovery)
+    ours = recovery(TableRecovery)
 
     async def moved(*_: TP) -> None:
         raise IllegalStateError("not assigned")
@@ -120,21 +120,21 @@ async def test_a_slow_step_does_not_end_the_recovery(tmp_path: Path) -> None:
         await asyncio.sleep(0.2)
         answered = True
 
-    await Recovery(app_in(tmp_path), None, loop=loop)._wait(slow(), timeout=0.01)
+    await TableRecovery(app_in(tmp_path), None, loop=loop)._wait(slow(), timeout=0.01)
     assert answered
 
 
 async def test_the_tables_are_restored_by_this_recovery(tmp_path: Path) -> None:
     """Faust's table manager makes its own."""
     made = TableManager(app_in(tmp_path), loop=asyncio.get_running_loop())
-    assert type(made.recovery) is Recovery
+    assert type(made.recovery) is TableRecovery
     assert made.recovery is made.recovery
 
 
 async def test_a_recovery_is_as_silent_as_fausts_own(tmp_path: Path) -> None:
     """Faust logs under the name of the class's module: each step, on 24 partitions."""
     app_in(tmp_path)
-    assert logging.WARNING == logging.getLogger(Recovery.__module__).level
+    assert logging.WARNING == logging.getLogger(TableRecovery.__module__).level
 
 
 class Joining:

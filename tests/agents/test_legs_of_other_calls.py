@@ -51,7 +51,9 @@ def has_leg(cores: Cores, number: int) -> None:
 def contradicted(cores: Cores, task: str) -> int:
     """Return when the adapter's answer contradicted the task's leg (ms)."""
     answers = cores.of(CommandAnswered, task)
-    [at] = [at for at, a in answers if a.command == "verify" and a.outcome == LegResult.CONTRADICTED]
+    [at] = [
+        at for at, a in answers if a.command == "verify" and a.outcome == LegResult.CONTRADICTED
+    ]
     return at
 
 

@@ -3,11 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.events import Silent
 from pipeline.calls.lifetime import (
     FORGOTTEN_AFTER_MS,
     MARKED_MS,
@@ -15,7 +13,6 @@ from pipeline.calls.lifetime import (
     Aged,
     Heard,
     Kept,
-    TooLate,
     aged,
     hear,
     remaining,
@@ -38,39 +35,12 @@ from tests.pipeline.calls.histories import (
     inbound,
     leg_sid,
 )
-
-HOUR = 3_600_000
-
-
-def kept(events: list[CtiEvent], state: Kept | None = None, now: int = 0) -> Kept | None:
-    """What is kept after these events, which came when Kinesis had them, or at `now`."""
-    for event in events:
-        found = hear(state, event, now or event.arrived_at)
-        if isinstance(found, Heard):
-            state = found.state
-    return state
-
-
-def call_after(events: list[CtiEvent]) -> Call:
-    """The call after these events."""
-    state = kept(events)
-    assert isinstance(state, Call)
-    return state
-
-
-def late(event: CtiEvent, by: int) -> CtiEvent:
-    """The event, so long in coming."""
-    return replace(event, arrived_at=event.arrived_at + by)
+from tests.pipeline.calls.kept_calls import HOUR, call_after, kept, late, over
 
 
 def running() -> Story:
     """A call with one worker on it."""
     return inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
-
-
-def over() -> Call:
-    """A call that was given up in the queue after five seconds."""
-    return call_after(inbound().task("canceled", 5_000).events)
 
 
 def test_an_ended_call_is_kept_four_hours_after_its_latest_event_or_arrival() -> None:
@@ -174,84 +144,6 @@ def test_a_call_is_not_swept_amid_a_history_that_is_brought_in() -> None:
     assert isinstance(state, Call)
     assert Aged(state) == aged(state, arrival + QUIET_MS - 1)
     assert aged(state, arrival + QUIET_MS).versions
-
-
-def test_an_event_of_a_call_that_nobody_was_reserved_for_keeps_it_a_day() -> None:
-    """It may wait in the queue; then it is marked too."""
-    call = call_after(inbound().events)
-    due = T0 + 50 + LONGEST_MS + FORGOTTEN_AFTER_MS
-    assert Aged(call) == aged(call, due - 1)
-    assert Aged(ForgottenCall(TASK, None, due)) == aged(call, due)
-
-
-def test_an_event_of_a_forgotten_call_is_too_late() -> None:
-    """It opens no call, whatever it says; even a tick need not have come."""
-    call = over()
-    due = wakes_at(call)
-    [created] = inbound().events
-
-    left = remaining(call, due)
-
-    assert isinstance(left.state, ForgottenCall)
-    found = hear(left.state, created, due)
-    assert isinstance(found, TooLate)
-    assert "dropped at 2026-09-21T18:13:25.050Z" in found.detail
-
-
-def test_before_that_an_event_of_an_ended_call_is_taken_in() -> None:
-    """And keeps it four hours more."""
-    story = inbound().task("canceled", 5_000).task("updated", 4_000)
-    call, updated = over(), story.events[-1]
-    now = wakes_at(call) - 1
-
-    found = hear(remaining(call, now).state, updated, now)
-
-    assert isinstance(found, Heard)
-    assert isinstance(found.state, Call)
-    assert now + FORGOTTEN_AFTER_MS == wakes_at(found.state)
-
-
-def _going_on(age: int) -> Story:
-    return Story().reservation("wrapup", 0, "ann", task_age=age)
-
-
-@pytest.mark.parametrize(
-    ("story", "by", "opens"),
-    [
-        (_going_on(60), 4 * HOUR, True),
-        (_going_on(60), 4 * HOUR + 5_000, False),
-        (Story().participant("leave", 999, CUSTOMER_LEG), 4 * HOUR, True),
-        (Story().participant("leave", 999, CUSTOMER_LEG), 5 * HOUR, False),
-        (Story().task("created", 0), 90 * HOUR, True),
-        (Story().reservation("created", 0, "ann"), 90 * HOUR, True),
-        (_going_on(28 * 3_600), 0, True),
-        (_going_on(28 * 3_600 + 1), 0, False),
-        (Story().reservation("created", 0, "ann", task_age=200_000), 0, False),
-        (Story().task("wrapup", 0, task_age="junk"), 0, True),
-        (Story().task("wrapup", 0, task_channel_unique_name="chat", task_age=200_000), 0, True),
-    ],
-)
-def test_an_event_of_an_unknown_call(story: Story, by: int, opens: bool) -> None:
-    """What begins a call opens it however late; what goes on with one only within 4 hours, and only
-    where the call cannot have been forgotten with its mark."""
-    [event] = story.events
-    found = hear(None, late(event, by - 50), 0)
-    assert opens == isinstance(found, Heard)
-    assert opens != isinstance(found, TooLate)
-
-
-def test_what_says_nothing_is_never_too_late() -> None:
-    """It is let go, as ever."""
-    [created] = inbound().events
-    nobodys = replace(created, task_sid=None)
-    assert Silent("no-task") == hear(ForgottenCall(TASK, None, T0), nobodys, T0)
-
-
-def test_a_chat_that_was_forgotten_says_nothing() -> None:
-    """Chats last for days; their events are no dead letters."""
-    [updated] = Story().task("updated", 0, task_channel_unique_name="chat").events
-    mark = ForgottenCall(TASK, None, T0)
-    assert Heard(mark) == hear(mark, updated, T0)
 
 
 _DAYS = st.integers(0, 60 * HOUR)

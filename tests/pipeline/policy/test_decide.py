@@ -3,128 +3,20 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.calls.sessions import CallSession
 from pipeline.calls.view import view
 from pipeline.policy.decide import Decision, decide, is_news, published
 from pipeline.policy.monitored_list import (
-    NOBODY,
     PolicyHistory,
-    is_monitored,
-    parse_list,
     party_is_monitored,
 )
 from schemas.records import Call, RecordingPolicy
+from tests.pipeline.policy.lists import T, listing
 from tests.pipeline.streams.calls import ANN, BOB, CAROL, call, reservation, transfer
-
-T = 1_000_000
-
-
-def _policy(*entries: str, version: int = 1, at: int = 0, **switches: bool) -> RecordingPolicy:
-    on = {"record_inbound": True, "record_outbound": True} | switches
-    return RecordingPolicy(version, at, at, entries, on["record_inbound"], on["record_outbound"])
 
 
 def _decided(version: Call, *entries: str, now: int = T, **switches: bool) -> Decision:
-    history = PolicyHistory.of([_policy(*(entries or (ANN, CAROL)), **switches)])
+    history = PolicyHistory.of([listing(*(entries or (ANN, CAROL)), **switches)])
     return decide(view(version), history, now)
-
-
-# The list
-
-
-def test_every_kind_of_line_is_read_in_one_spelling() -> None:
-    """Upper and lower case, blanks, comments and a byte order mark make no difference."""
-    text = "\ufeff# who\nAnn@Example.com\n  team: Sales \n\nQUEUE:Support\n!queue:VIP\n*\n"
-    parsed = parse_list(text)
-
-    assert ("!queue:vip", "*", ANN, "queue:support", "team:sales") == parsed.entries
-    assert () == parsed.bad
-
-
-def test_a_remark_may_follow_an_address() -> None:
-    """A queue's name may hold a number sign; an address cannot."""
-    parsed = parse_list("Ann@Example.com  # since May\nqueue:Support #1")
-    assert (("ann@example.com", "queue:support #1"), ()) == (parsed.entries, parsed.bad)
-
-
-def test_wrong_lines_are_named_by_number() -> None:
-    """An invalid line is reported with its number and text, and has no effect."""
-    parsed = parse_list(f"{ANN}\nann\nteam:\nqueue:x\nannexample.com")
-
-    assert [(2, "ann"), (3, "team:"), (5, "annexample.com")] == [
-        (line.number, line.text) for line in parsed.bad
-    ]
-    assert "line 2" in str(parsed.bad[0])
-
-
-@given(st.text())
-def test_no_text_breaks_the_list(text: str) -> None:
-    """Any text can be parsed, and parsing the accepted entries again gives the same list."""
-    parsed = parse_list(text)
-    assert parsed.entries == parse_list("\n".join(parsed.entries)).entries
-
-
-@given(
-    st.lists(st.sampled_from(["*", ANN, "team:sales", "queue:help", "!queue:vip"]), unique=True),
-    st.sampled_from([ANN, ANN.upper(), BOB, None]),
-    st.sampled_from(["Sales", "sales", "other", None]),
-    st.sampled_from(["Help", "VIP", "vip", None]),
-)
-def test_monitored_is_listed_and_not_excluded(
-    entries: list[str], extension: str | None, team: str | None, queue: str | None
-) -> None:
-    """By e-mail, team, queue or everyone; an excluded queue beats them all; case is alike."""
-    listed = (
-        "*" in entries
-        or (ANN in entries and (extension or "").lower() == ANN)
-        or ("team:sales" in entries and (team or "").lower() == "sales")
-        or ("queue:help" in entries and (queue or "").lower() == "help")
-    )
-    excluded = "!queue:vip" in entries and (queue or "").lower() == "vip"
-    expected = listed and not excluded
-
-    assert expected == is_monitored(_policy(*entries), extension, team, queue)
-
-
-# Its versions
-
-
-@given(st.permutations([1, 2, 3, 4]), st.integers(0, 60))
-def test_the_version_in_force_does_not_depend_on_how_the_history_came(
-    order: list[int], now: int
-) -> None:
-    """Versions become known in any order, and as often as they like."""
-    history = PolicyHistory.of(_policy(version=n, at=n * 10) for n in (*order, *order))
-
-    assert (now // 10 if now < 40 else 4) == history.at(now).version
-    assert 4 == history.latest.version
-
-
-def test_before_the_first_version_nobody_is_monitored() -> None:
-    """No version, version 0."""
-    assert NOBODY == PolicyHistory().at(T)
-
-
-def test_monitored_between_looks_at_every_version_in_the_meantime() -> None:
-    """On the list for a moment between accepting and leaving is enough; before or after is not."""
-    session = CallSession("WRann", None, ANN, None, None, 0, 0, None)
-    history = PolicyHistory.of(
-        [_policy(at=0), _policy(ANN, version=2, at=100), _policy(version=3, at=200)]
-    )
-
-    assert [False, True, True, True, False] == [
-        history.monitored_between(session, start, end)
-        for start, end in [(0, 100), (0, 101), (150, 160), (150, 999), (200, 999)]
-    ]
-
-
-def test_a_version_that_another_replaces_at_once_was_never_in_force() -> None:
-    """Two versions that take effect in the same millisecond: only the later one ever holds."""
-    session = CallSession("WRann", None, ANN, None, None, 0, 0, None)
-    history = PolicyHistory.of(
-        [_policy(at=0), _policy(ANN, version=2, at=100), _policy(version=3, at=100)]
-    )
-    assert not history.monitored_between(session, 0, 999)
 
 
 # The decision
@@ -271,7 +163,7 @@ def test_the_second_counts_from_when_the_leaving_was_heard_of() -> None:
     """Events may be late, and so are the events that follow them."""
     gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
     version = view(call(gone, transfers=(transfer(initiated=T + 40),)))
-    history = PolicyHistory.of([_policy(ANN)])
+    history = PolicyHistory.of([listing(ANN)])
 
     heard = T + 5_000
     at = (heard, heard + 999, heard + 1_000)
@@ -295,9 +187,32 @@ def test_a_rejected_transfer_ends_it() -> None:
     assert not _decided(call(gone, carol), now=T + 600).record
 
 
+def test_a_call_that_nobody_takes_is_awaited_for_ten_minutes() -> None:
+    """From the moment at which the monitored agent was asked."""
+    minute = 60_000
+    gone = reservation(ANN, created=T, accepted=T, wrapup=T + 50)
+    version = call(gone, reservation(CAROL, created=T + 40))
+
+    assert _decided(version, now=T + 40 + 10 * minute - 1).record
+    assert not _decided(version, now=T + 40 + 10 * minute).record
+
+
+def test_who_left_last_decides_whether_it_is_bridged() -> None:
+    """A monitored agent: yes; an unmonitored one: no, in whatever order they came."""
+    for last, is_bridged in ((ANN, True), (BOB, False)):
+        for first in (ANN, BOB):
+            created = {ANN: T + 10 * (first != ANN), BOB: T + 10 * (first != BOB)}
+            gone = [
+                reservation(who, created=at, accepted=at, wrapup=T + 50 + 50 * (who == last))
+                for who, at in created.items()
+            ]
+            version = call(*gone, transfers=(transfer(initiated=T + 45),))
+            assert is_bridged == _decided(version, now=T + 200).record
+
+
 def test_a_change_of_the_list_applies_to_running_calls() -> None:
     """Off the list: stopped, for that reason; each moment by the version in force."""
-    history = PolicyHistory.of([_policy(ANN), _policy(BOB, version=2, at=T + 100)])
+    history = PolicyHistory.of([listing(ANN), listing(BOB, version=2, at=T + 100)])
     running = view(call(reservation(ANN, created=T, accepted=T)))
     before, after = (decide(running, history, now) for now in (T + 99, T + 100))
 
@@ -365,7 +280,7 @@ def test_nothing_is_recorded_without_a_monitored_agent_or_one_being_called(
     be."""
     transfers = (transfer(initiated=T + 2_000),) if begun else ()
     version = call(*(reservation(n, **m) for n, m in (ann, bob, carol)), transfers=transfers)
-    seen, policy = view(version), _policy(ANN, CAROL)
+    seen, policy = view(version), listing(ANN, CAROL)
     decision = decide(seen, PolicyHistory.of([policy]), now)
 
     on = [s for s in seen.sessions if s.is_open]

@@ -62,3 +62,15 @@ def test_an_agent_who_was_taken_off_the_list() -> None:
     decision = decide(view(call(ON)), PolicyHistory.of(versions), 2 * T + 1)
     assert ("agent-off-list", "WRann") == (reason_code(decision, "stop"), decision.reservation_sid)
     assert "no-monitored-agent" == reason_code(decision, "do-not-record")
+
+
+def test_of_the_agents_who_left_the_last_is_meant() -> None:
+    """In whatever order they came."""
+    for last, sid in ((ANN, "WRann"), (CAROL, "WRcarol")):
+        gone = [
+            reservation(who, created=T + n, accepted=T + n, wrapup=T + 50 + 50 * (who == last))
+            for n, who in enumerate((ANN, CAROL))
+        ]
+        seen = view(call(*gone))
+        history = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN, CAROL), True, True)])
+        assert sid == reservation_of(decide(seen, history, T + 5_000), seen)

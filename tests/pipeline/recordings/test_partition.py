@@ -2,38 +2,31 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.media.regular import RegularBatch, RegularReader
-from pipeline.media.wav import HEADER_SIZE, header
-from pipeline.recordings import assembler, manifest
+from pipeline.media.wav import HEADER_SIZE
+from pipeline.recordings import assembler
 from pipeline.recordings.beginnings import started
-from pipeline.recordings.complete_streams import REMEMBERED_MS
 from pipeline.recordings.effects import Ignored, RecordingBegan, RecordingEnded, Refused
-from pipeline.recordings.keys import inum, recording_id
-from pipeline.recordings.partition import PartitionFold
+from pipeline.recordings.keys import inum
 from pipeline.recordings.recording import Recording
-from pipeline.recordings.sources import SILENT_MS
 from schemas.codec import encode
 from schemas.records import (
-    GatewayAlive,
-    GatewayStarted,
     MediaBatch,
-    RecordingCompleted,
     Run,
     Tick,
 )
 from tests.examples import examples
+from tests.pipeline.recordings.folded import FRAMES, completed, fold_all, message
 from tests.pipeline.recordings.logs import (
     EPOCH,
     GATEWAY,
     T0,
     Frame,
-    Message,
     Story,
     batch_of,
     closed,
@@ -59,17 +52,12 @@ def _whole(story: Story) -> World:
     return world
 
 
-def _completed(world: World) -> dict[str, RecordingCompleted]:
-    told = [each for each in world.told if isinstance(each, RecordingCompleted)]
-    return {each.stream_sid: each for each in told if not each.supplement_of}
-
-
 @given(stories())
 def test_audio_and_manifest_are_the_contract_s(story):
     """An independent reader of contract and log finds every sample and every frame at the place in
     the manifest, and the reports agree with the manifest."""
     world = _whole(story)
-    found = _completed(world)
+    found = completed(world)
     assert story.frames.keys() == found.keys()
     for sid, done in found.items():
         manifest = world.manifest(done.recording_id)
@@ -119,8 +107,8 @@ def test_a_regular_call_goes_the_quick_way():
     batches = [batch_of("MZ1", 1 + n, frames[n * 4 : n * 4 + 4]) for n in range(50)]
     records = [opened("MZ1"), *batches, closed("MZ1")]
     world = World()
-    world.live([_message(r, n) for n, r in enumerate(records)], [(1000, False)])
-    segments = len(world.manifest(_completed(world)["MZ1"].recording_id)["segments"])
+    world.live([message(r, n) for n, r in enumerate(records)], [(1000, False)])
+    segments = len(world.manifest(completed(world)["MZ1"].recording_id)["segments"])
     assert 25 == segments - 1  # 1,280 bytes after two batches
     assert 25 == world.quickly
 
@@ -151,21 +139,6 @@ def test_an_older_checkpoint_put_over_a_newer_one(story, data):
     assert whole.manifests == world.manifests
 
 
-def _fold(*messages: Message) -> tuple[PartitionFold, list]:
-    fold, effects = PartitionFold(), []
-    for message in messages:
-        effects += fold.handle(message.record, message.offset, message.at)
-    return fold, effects
-
-
-def _message(record, offset: int, at: int = T0) -> Message:
-    return Message(record, offset, at)
-
-
-FRAMES = [Frame("inbound", 100, payload(1, 160)), Frame("outbound", 110, payload(2, 160))]
-AUDIO_MS = 130
-
-
 def _recording(stream_sid: str, started_at: int) -> Recording:
     return Recording(
         stream_sid, f"CA{stream_sid}", "WT1", None, 0, GATEWAY, EPOCH, started_at, first_offset=7
@@ -179,19 +152,10 @@ def test_inum():
     assert "000000000112345678"[:10] == inum(_recording("MZ0", 1_999))[:10]
 
 
-def test_no_frame_at_all_is_a_recording_too():
-    """Opened and closed without audio: complete, 0 ms long, an empty WAV."""
-    world = World()
-    world.live([_message(opened("MZ1"), 0), _message(closed("MZ1"), 1)], [(10, False)])
-    done = _completed(world)["MZ1"]
-    assert (0, 0, "stop") == (done.duration_ms, done.received, done.reason)
-    assert header(0) == world.audio[done.recording_id]
-
-
 def test_opened_by_its_first_batch():
     """If the opening is lost, the recording begins with the first batch, at its time."""
     batch = batch_of("MZ1", 3, FRAMES)
-    _, effects = _fold(_message(batch, 7), _message(closed("MZ1"), 8))
+    _, effects = fold_all(message(batch, 7), message(closed("MZ1"), 8))
     began, ended = effects
     whose = _recording("MZ1", batch.at)
     assert RecordingBegan(started(whose)) == began
@@ -201,53 +165,8 @@ def test_opened_by_its_first_batch():
 
 def test_a_second_opening_is_ignored():
     """The recording continues unchanged."""
-    _, effects = _fold(_message(opened("MZ1"), 0), _message(opened("MZ1", T0 + 5_000), 1))
+    _, effects = fold_all(message(opened("MZ1"), 0), message(opened("MZ1", T0 + 5_000), 1))
     assert Ignored("opened before") == effects[-1]
-
-
-def test_only_earlier_epochs_of_the_gateway_die():
-    """The gateway's own media streams of earlier epochs end. Those of its present process and of
-    other gateways continue."""
-    fold, effects = _fold(
-        _message(opened("MZ1"), 0),
-        _message(GatewayStarted(GATEWAY, EPOCH, T0), 1),
-        _message(GatewayStarted("gateway-1", EPOCH + 5, T0), 2),
-    )
-    assert 1 == len(effects)
-    (ended,) = fold.handle(GatewayStarted(GATEWAY, EPOCH + 1, T0), 3, T0)
-    assert "gateway-died" == ended.reason
-
-
-def test_a_gateway_that_never_comes_back():
-    """After an hour of log time without any record of the gateway, a recording is complete as it
-    is. The record that shows this may belong to another media stream."""
-    records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES), opened("MZ2")]
-    fold, _ = _fold(*(_message(record, n) for n, record in enumerate(records)))
-    alive = GatewayAlive("gateway-1", 1, T0)
-    assert [Ignored("alive")] == fold.handle(alive, 3, T0 + SILENT_MS)
-    own = fold.handle(batch_of("MZ2", 1, FRAMES), 4, T0 + SILENT_MS + 1)
-    assert ["gateway-gone"] == [effect.reason for effect in own]
-    assert "MZ1" == own[0].recording.stream_sid
-    assert T0 + 500 == own[0].ended_at
-    assert own[0].at_end is None  # its gateway may come back with unsent frames
-    assert [] == fold.handle(batch_of("MZ2", 2, FRAMES), 5, T0 + 2 * SILENT_MS + 1)
-
-
-@pytest.mark.parametrize(
-    ("changes", "silent_ms"),
-    [
-        ({"unbroken": True}, 9_000 - AUDIO_MS),
-        ({"unbroken": True, "at": T0 + AUDIO_MS + 999}, 0),
-        ({}, 0),
-        ({"unbroken": True, "batches": 2}, 0),
-    ],
-)
-def test_silence_after_the_last_frame(changes, silent_ms):
-    """It is known if the end was announced with no number missing; not if a batch is missing."""
-    records = [opened("MZ1"), batch_of("MZ1", 1, FRAMES), replace(closed("MZ1"), **changes)]
-    _, effects = _fold(*(_message(record, n) for n, record in enumerate(records)))
-    made = manifest.completed(effects[-1], 0, "")
-    assert (AUDIO_MS, silent_ms) == (made.duration_ms, made.silent_ms)
 
 
 @pytest.mark.parametrize(
@@ -259,7 +178,7 @@ def test_a_malformed_batch_is_refused_whole(run):
     good = batch_of("MZ1", 1, FRAMES)
     bad = batch_of("MZ1", 2, FRAMES[:1])
     object.__setattr__(bad.tracks[0], "runs", (run,))
-    fold, effects = _fold(_message(opened("MZ1"), 0), _message(good, 1), _message(bad, 2))
+    fold, effects = fold_all(message(opened("MZ1"), 0), message(good, 1), message(bad, 2))
     assert isinstance(effects[-1], Refused)
     assert "malformed-batch" == effects[-1].reason
     (ended,) = fold.handle(closed("MZ1"), 3, T0)
@@ -268,7 +187,7 @@ def test_a_malformed_batch_is_refused_whole(run):
 
 def test_a_record_that_does_not_belong_on_media_is_refused():
     """The error names the type of the record."""
-    _, (refused,) = _fold(_message(Tick(1), 0))
+    _, (refused,) = fold_all(message(Tick(1), 0))
     assert Refused("unexpected-record", "a Tick on media") == refused
 
 
@@ -276,14 +195,14 @@ def test_an_hour_of_silence_on_one_side():
     """A side that begins late, or is silent for long, costs no memory and moves nothing."""
     hour = 3_600_000
     messages = [
-        _message(opened("MZ1"), 0),
-        _message(batch_of("MZ1", 1, FRAMES), 1),
-        _message(batch_of("MZ1", 2, [Frame("inbound", hour, payload(3, 160))]), 2),
-        _message(closed("MZ1"), 3),
+        message(opened("MZ1"), 0),
+        message(batch_of("MZ1", 1, FRAMES), 1),
+        message(batch_of("MZ1", 2, [Frame("inbound", hour, payload(3, 160))]), 2),
+        message(closed("MZ1"), 3),
     ]
     world = World()
     world.live(messages, [(10, False)])
-    done = _completed(world)["MZ1"]
+    done = completed(world)["MZ1"]
     audio = world.audio[done.recording_id]
     assert hour + 20 == done.duration_ms
     assert HEADER_SIZE + 2 * 8 * (hour + 20) == len(audio)
@@ -293,7 +212,7 @@ def test_an_hour_of_silence_on_one_side():
 
 def test_a_stalled_recording_holds_back_nothing():
     """A checkpoint with its pending audio lets the committed offset pass; without one it stays."""
-    fold, _ = _fold(_message(opened("MZ1"), 0), _message(batch_of("MZ1", 1, FRAMES), 1))
+    fold, _ = fold_all(message(opened("MZ1"), 0), message(batch_of("MZ1", 1, FRAMES), 1))
     assert 0 == fold.safe_offset(50)
     assert [] == fold.snapshots(50, before=T0)
     (checkpoint,) = fold.snapshots(50, before=T0 + 1)
@@ -306,7 +225,7 @@ def test_audio_in_no_checkpoint_holds_back_the_commit(monkeypatch):
     monkeypatch.setattr(assembler, "SEGMENT_BYTES", 10_000)
     frames = [Frame(t, 100 + 20 * n, b"x" * 160) for n in range(6) for t in ("inbound", "outbound")]
     batches = [batch_of("MZ1", 1 + n, frames[4 * n : 4 * n + 4]) for n in range(3)]
-    fold, _ = _fold(_message(opened("MZ1"), 3), _message(batches[0], 4))
+    fold, _ = fold_all(message(opened("MZ1"), 3), message(batches[0], 4))
     for offset in (5, 6):
         assert [] == fold.handle_regular(_regular(batches[offset - 4]), offset, T0)
         assert 3 == fold.safe_offset(50)
@@ -318,12 +237,3 @@ def _regular(batch: MediaBatch) -> RegularBatch:
     found = RegularReader().read(encode(batch))
     assert found is not None
     return found
-
-
-def test_complete_streams_are_forgotten_in_the_end():
-    """Not before, and not while something may be read again from before their end."""
-    fold, effects = _fold(_message(opened("MZ1"), 0), _message(closed("MZ1"), 1))
-    key = recording_id(effects[-1].recording).encode()
-    assert [] == fold.forget(2, T0 + REMEMBERED_MS)
-    assert [] == fold.forget(1, T0 + REMEMBERED_MS + 1)
-    assert [key] == fold.forget(2, T0 + REMEMBERED_MS + 1)

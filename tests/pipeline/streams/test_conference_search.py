@@ -1,7 +1,6 @@
 """Tasks without a call: Twilio is asked for a conference ever more slowly, and nothing starts."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -17,83 +16,21 @@ from pipeline.streams.conference_search import (
     MAX_EARLY,
     MAX_RESTARTS,
 )
-from pipeline.streams.manager import Told, on_record, on_tick
-from pipeline.streams.marks import NoLeg
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
-    CallStreams,
-    CommandAnswered,
     FindConference,
-    Leg,
     MediaStreamChanged,
     RecordingDecided,
     StartDuplicateStream,
     StopDuplicateStream,
 )
 from tests.examples import examples
-from tests.pipeline.streams.calls import ANN, TASK, call, facts, later, listed, reservation
-from tests.pipeline.streams.world import HISTORY
+from tests.pipeline.streams.calls import TASK, call, later, listed
+from tests.pipeline.streams.searching import ACTIVE, CALLBACK, Search, T, answer, changed
 
-T = 1_000_000
-ACTIVE = reservation(ANN, created=T, accepted=T)
-CALLBACK = call(ACTIVE, customer_call_sid=None)
 OUTBOUND = call(ACTIVE, direction="outbound", customer_call_sid=None)
 ALLOWED_EARLY = 8
-NO_CONFERENCE = NoLeg.NO_CONFERENCE.value
-
-
-@dataclass
-class Search:
-    """A manager, and an adapter that answers at once: there is no conference (`outcome`)."""
-
-    version: Call = CALLBACK
-    outcome: str | None = "no-conference"
-    now: int = T
-    state: CallStreams | None = None
-    asked: list[int] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
-
-    def see(self, version: Call | None = None) -> None:
-        """A version of the call comes."""
-        self.version = version or self.version
-        step = on_record(TASK, self.state, self.version, HISTORY, self.now)
-        self._take(step.state, step.told)
-
-    def tick(self, ms: int = 1_000) -> None:
-        """Time passes."""
-        self.now += ms
-        assert self.state is not None
-        step = on_tick(self.state, HISTORY, self.now)
-        self._take(step.state, step.told)
-
-    def hear(self, answer: CommandAnswered) -> None:
-        """The adapter answers."""
-        step = on_record(TASK, self.state, answer, HISTORY, self.now)
-        self._take(step.state, step.told)
-
-    def sign(self, number: int) -> None:
-        """An event shows another leg."""
-        leg = Leg(f"CA{number:032x}", facts(), {"joined": self.now})
-        self.see(later(self.version, legs=(*self.version.legs, leg)))
-
-    def pass_time(self, seconds: int) -> None:
-        """With a tick a second."""
-        for _ in range(seconds):
-            self.tick()
-
-    def of(self, kind: type) -> list[Told]:
-        """The outputs of that kind."""
-        return [told for told in self.told if isinstance(told, kind)]
-
-    def _take(self, state: CallStreams | None, told: Iterable[Told]) -> None:
-        self.state = state
-        self.told += told
-        for each in told:
-            if isinstance(each, FindConference):
-                self.asked.append(self.now)
-                if self.outcome is not None:
-                    self.hear(listed(each, self.now, self.outcome))
 
 
 def early(asked: list[int]) -> int:
@@ -164,7 +101,7 @@ def test_a_start_follows_as_soon_as_there_is_a_conference() -> None:
     assert (find.generation, None) == (start.generation, start.call_sid)
     assert 1 == len(search.asked)
 
-    search.hear(_answer(start, "expired", "no customer leg in the conference"))
+    search.hear(answer(start, "expired", "no customer leg in the conference"))
     assert 2 == len(search.of(StartDuplicateStream))
     assert 1 == len(search.asked)
 
@@ -181,26 +118,12 @@ def test_a_conference_that_is_gone_is_searched_for_again() -> None:
     [start] = search.of(StartDuplicateStream)
     assert isinstance(start, StartDuplicateStream)
     search.outcome = "no-conference"
-    search.hear(_answer(start, "no-conference", "Twilio lists no conference for the task"))
+    search.hear(answer(start, "no-conference", "Twilio lists no conference for the task"))
     search.pass_time(120)
 
     assert ["starting", "failed"] == [c.state for c in changed(search)]
     assert before + 1 < len(search.asked) <= before + 5
     assert not search.of(StopDuplicateStream)
-
-
-def test_a_leg_that_an_event_names_is_started_without_a_question() -> None:
-    """It becomes a call."""
-    search = Search()
-    search.see()
-    search.pass_time(60)
-    asked = len(search.asked)
-    named = call(ACTIVE, revision=search.version.revision + 1)
-    search.see(named)
-    [start] = search.of(StartDuplicateStream)
-    assert isinstance(start, StartDuplicateStream)
-    assert start.call_sid is not None
-    assert asked == len(search.asked)
 
 
 def test_a_sign_of_a_call_asks_at_once() -> None:
@@ -275,56 +198,3 @@ def test_twilio_is_never_asked_too_often(actions: list[tuple[int, str]]) -> None
     bound = 1 + (search.now - T) // LONG_PAUSE_MS + 4 * min(signs, MAX_RESTARTS)
     assert len(late) <= bound
     assert not search.of(StartDuplicateStream)
-
-
-def _answer(start: StartDuplicateStream, outcome: str, detail: str) -> CommandAnswered:
-    return CommandAnswered(
-        start.command_id, TASK, start.generation, "start", outcome, None, None, None, None, detail,
-        1, start.issued_at,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(("code", "detail"), [(21220, ""), (404, ""), (None, NO_CONFERENCE)])
-def test_the_named_leg_of_an_earlier_call_is_given_up(code: int | None, detail: str) -> None:
-    """Callbacks can name one. Its media stream failed, and a conference is searched for, once in
-    30 s; if there is one, the leg is looked for in it."""
-    search = Search(call(ACTIVE))
-    search.see()
-    [start] = search.of(StartDuplicateStream)
-    assert isinstance(start, StartDuplicateStream)
-    search.now += 30_000
-    search.hear(replace(_answer(start, "expired", detail), code=code))
-    search.pass_time(600)
-    assert ["starting", "failed"] == [c.state for c in changed(search)]
-    assert [start] == search.of(StartDuplicateStream)
-    assert 15 < len(search.asked) < 22
-    assert all(b - a >= LONG_PAUSE_MS for a, b in pairwise(search.asked))
-
-    search.outcome = "listed"
-    search.sign(1)
-    again = search.of(StartDuplicateStream)[-1]
-    assert isinstance(again, StartDuplicateStream)
-    assert (2, None) == (again.generation, again.call_sid)
-
-
-@pytest.mark.parametrize(
-    ("direction", "outcome", "code"),
-    [("outbound", "expired", 21220), ("inbound", "expired", 503), ("inbound", "failed", 403)],
-)
-def test_a_leg_that_may_still_come_is_asked_for_again(
-    direction: str, outcome: str, code: int
-) -> None:
-    """One that rings, and one about which Twilio said nothing."""
-    search = Search(call(ACTIVE, direction=direction))
-    search.see()
-    [start] = search.of(StartDuplicateStream)
-    assert isinstance(start, StartDuplicateStream)
-    search.hear(replace(_answer(start, outcome, ""), code=code))
-    search.pass_time(2)
-    assert 2 == len(search.of(StartDuplicateStream))
-    assert not search.asked
-
-
-def changed(search: Search) -> list[MediaStreamChanged]:
-    """The changes of media streams."""
-    return [told for told in search.told if isinstance(told, MediaStreamChanged)]

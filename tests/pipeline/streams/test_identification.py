@@ -2,24 +2,14 @@
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import TypeVar
 
 import pytest
 
-from pipeline.calls.lifetime import hear_fetched
-from pipeline.calls.merge import Folded, fold
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.identification import MAX_ATTEMPTS, UNIDENTIFIED_MS
-from pipeline.streams.manager import Next, is_at_rest, on_record, on_tick
-from pipeline.streams.verification import OWN_LEG
+from pipeline.streams.manager import is_at_rest, on_record
 from schemas.records import (
-    Call,
-    CallStreams,
-    CommandAnswered,
     FetchLeg,
-    FindConference,
-    LegFetched,
-    MediaStreamChanged,
     MediaStreamOpened,
     RecordingDecided,
     StartDuplicateStream,
@@ -28,94 +18,16 @@ from schemas.records import (
     WorkerIdentity,
 )
 from tests.pipeline.calls.histories import (
-    CUSTOMER,
     CUSTOMER_LEG,
     T0,
     TASK,
     Story,
     inbound,
     leg_sid,
-    outbound,
     worker_sid,
 )
-from tests.pipeline.streams.calls import listed
+from tests.pipeline.streams.managed import AGAIN, ANN, BOSS, OURS, Manager
 from tests.pipeline.streams.world import HISTORY
-
-ANN, AGAIN, BOSS = leg_sid("ann"), leg_sid("again"), leg_sid("boss")
-OURS = "+15559990000"
-
-_T = TypeVar("_T")
-
-
-class Manager:
-    """The stream manager and the tracker of one call."""
-
-    def __init__(self, history: PolicyHistory = HISTORY) -> None:
-        self.history = history
-        self.call: Call | None = None
-        self.state: CallStreams | None = None
-        self.told: list[object] = []
-        self._handled = 0
-
-    def hear(self, story: Story, at: int) -> "Manager":
-        """The events that the story has more than before, at `at` ms after T0."""
-        for event in story.events[self._handled :]:
-            outcome = fold(self.call, event)
-            if isinstance(outcome, Folded):
-                self.call = outcome.call
-        self._handled = len(story.events)
-        return self._version(at)
-
-    def _version(self, at: int) -> "Manager":
-        assert self.call is not None
-        return self._take(on_record(TASK, self.state, self.call, self.history, T0 + at))
-
-    def answer(
-        self,
-        at: int,
-        question: FetchLeg,
-        to: str | None,
-        start: str = OURS,
-        label: str | None = None,
-    ) -> "Manager":
-        """The adapter's answer; `to` None: Twilio did not say."""
-        answer = CommandAnswered(
-            question.command_id, TASK, 0, "fetch", "unknown" if to is None else "done",
-            question.call_sid, None, None, None, "", 1, T0 + at, start, to, "outbound-api", label,
-        )  # fmt: skip
-        self._take(on_record(TASK, self.state, answer, self.history, T0 + at))
-        for told in self.of(LegFetched):
-            heard = hear_fetched(self.call, told, T0 + at)
-            assert isinstance(heard.state, Call)
-            self.call = heard.state
-            self._version(at)
-        return self
-
-    def listed(self, at: int, question: FindConference) -> "Manager":
-        """Twilio lists a conference."""
-        answer = listed(question, T0 + at)
-        return self._take(on_record(TASK, self.state, answer, self.history, T0 + at))
-
-    def started(self, at: int, start: StartDuplicateStream, leg: str) -> "Manager":
-        """The adapter started the media stream on that leg."""
-        answer = CommandAnswered(
-            start.command_id, TASK, start.generation, "start", "done", leg, "MZ1", "n", None, "",
-            1, T0 + at,
-        )  # fmt: skip
-        return self._take(on_record(TASK, self.state, answer, self.history, T0 + at))
-
-    def tick(self, at: int) -> "Manager":
-        """Time passes."""
-        assert self.state is not None
-        return self._take(on_tick(self.state, self.history, T0 + at))
-
-    def _take(self, step: Next) -> "Manager":
-        self.state, self.told = step.state, [*step.told]
-        return self
-
-    def of(self, kind: type[_T]) -> list[_T]:
-        """What the latest step told, of that class."""
-        return [told for told in self.told if isinstance(told, kind)]
 
 
 def running(leg: str = ANN, label: str | None = None) -> tuple[Story, Manager]:
@@ -249,41 +161,6 @@ def test_a_worker_is_known_by_the_ends_that_other_calls_named() -> None:
     assert ["record"] == [d.decision for d in manager.of(RecordingDecided)]
 
 
-def test_a_streamed_leg_that_turns_out_to_be_the_agents_own_is_stopped() -> None:
-    """The adapter took it for the customer's. It is not streamed again."""
-    story = outbound().reservation("accepted", 200, "ann")
-    story.attributes["conference"] = {"participants": {"customer": ANN}}
-    story.task("updated", 1_000).participant("join", 2_000, ANN)
-    manager = Manager().hear(story, 2_100)
-    [find] = manager.of(FindConference)
-    [start] = manager.listed(2_200, find).of(StartDuplicateStream)
-    manager.started(2_300, start, ANN)
-    [question] = manager.tick(4_100).of(FetchLeg)
-    manager.answer(4_200, question, "client:ann_40example_2Ecom", start=CUSTOMER)
-    assert OWN_LEG.text in [c.reason for c in manager.of(MediaStreamChanged)]
-    [start] = manager.of(StartDuplicateStream)
-    assert start.call_sid is None
-    assert ANN.lower() not in start.customer_marks
-    assert ANN.lower() in start.worker_marks
-
-
-def test_the_agents_own_leg_is_not_streamed_because_attributes_named_it_late() -> None:
-    """It is in the conference, without label or ends: the adapter looks the customer's leg up, and
-    nothing marks the agent's as that."""
-    story = inbound().task("created", 0, task_attributes='{"direction": "inbound"}')
-    story.events.pop(0)
-    story.attributes = {"direction": "inbound"}
-    story.reservation("created", 100, "ann").reservation("accepted", 200, "ann")
-    story.attributes["conference"] = {"participants": {"customer": ANN}}
-    story.task("updated", 1_000).participant("join", 2_000, ANN)
-    manager = Manager().hear(story, 2_100)
-    assert manager.of(StartDuplicateStream) == []
-    [find] = manager.of(FindConference)
-    [start] = manager.listed(2_200, find).of(StartDuplicateStream)
-    assert start.call_sid is None
-    assert ANN.lower() not in start.customer_marks
-
-
 @pytest.mark.parametrize("repeat", [1, 3])
 def test_an_answer_that_is_read_again_changes_nothing(repeat: int) -> None:
     """The tracker is told again, and its call stays the same."""
@@ -294,25 +171,3 @@ def test_an_answer_that_is_read_again_changes_nothing(repeat: int) -> None:
     for _ in range(repeat):
         manager.answer(5_100, question, "client:ann_40example_2Ecom")
     assert (call, state) == (manager.call, manager.state)
-
-
-def test_the_agents_own_leg_labelled_customer_is_not_streamed() -> None:
-    """A label is free text. The conference is asked for the customer's leg, and Twilio for the ends
-    of the agent's, so that its leaving is the agent's absence and not the call's end."""
-    story = outbound().reservation("created", 100, "ann").reservation("accepted", 200, "ann")
-    story.participant("join", 300, ANN, ParticipantLabel="customer")
-    manager = Manager().hear(story, 400)
-    [find] = manager.of(FindConference)
-    [start] = manager.listed(450, find).of(StartDuplicateStream)
-    assert start.call_sid is None
-    assert ANN.lower() not in start.customer_marks
-
-    [question] = manager.tick(300 + UNIDENTIFIED_MS + 500).of(FetchLeg)
-    assert ANN == question.call_sid
-    manager.answer(3_000, question, "client:ann_40example_2Ecom")
-    manager.hear(story.participant("join", 9_000, leg_sid("c")), 9_100)
-    manager.hear(story.participant("leave", 30_000, ANN), 30_100)
-    assert manager.call is not None
-    assert "active" == manager.call.state
-    [stop] = manager.of(RecordingDecided)
-    assert ("stop", True) == (stop.decision, "the leg of ann@example.com is gone" in stop.reason)

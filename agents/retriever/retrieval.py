@@ -21,6 +21,7 @@ from pipeline.recovery.alignment import (
     TRUNCATED_MS,
     AlignmentResult,
     Confidence,
+    Sides,
     compare,
     window,
 )
@@ -42,6 +43,9 @@ from schemas.records import Contact, ContactRecording, RecordingCompleted
 from schemas.states import RecordingSource
 
 log = structlog.get_logger(__name__)
+
+MAX_COMPARED = 5
+"""The most recordings of a call with which one of Twilio's is compared: the longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,22 +191,33 @@ class Retrieval:
         source = order.source
         ends_at = source.started_at + delivered.layout.samples // SAMPLES_PER_MS
         around = (source.started_at - SEARCH_MS, ends_at + SEARCH_MS)
-        best = max(
-            (r for r in order.contact.recordings if _is_captured(r)),
-            key=lambda r: (_overlap(r, around), r.recording_id),
-            default=None,
-        )
-        if best is None or _overlap(best, around) == 0:
+        captured = [r for r in order.contact.recordings if _is_captured(r) and _overlap(r, around)]
+        captured.sort(key=lambda r: (_overlap(r, around), r.recording_id), reverse=True)
+        if not captured:
             return None
+        envelopes = await asyncio.to_thread(delivered.envelopes)
+        found: list[AlignmentResult] = []
+        for recording in captured[:MAX_COMPARED]:
+            result = await self._compared_with(recording, envelopes, source, around)
+            if result is not None:
+                found.append(result)
+            if result is not None and result.confidence is Confidence.HIGH:
+                break
+        return max(
+            found, key=lambda r: (r.confidence is Confidence.HIGH, r.correlation), default=None
+        )
+
+    async def _compared_with(
+        self, recording: ContactRecording, envelopes: Sides, source: SourceRecording, around: Span
+    ) -> AlignmentResult | None:
         try:
-            captured = await captured_sides(self._store, best, *around)
+            captured = await captured_sides(self._store, recording, *around)
         except FileNotFoundError:
             return None  # deleted: then there is nothing to compare with
         if captured is None:
             return None
         begins_at, sides = captured
         first, part = await asyncio.to_thread(window, sides)
-        envelopes = await asyncio.to_thread(delivered.envelopes)
         offset = begins_at + first - source.started_at
         return await asyncio.to_thread(compare, part, envelopes, offset)
 

@@ -4,34 +4,16 @@ It is driven by `contacts` alone. Its progress is on `retrievals` (docs/recovery
 """
 
 import asyncio
-import tempfile
-from pathlib import Path
 
 import structlog
-from aiohttp import ClientSession
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from agents.retriever.attempts import AttemptParts, Attempts
 from agents.retriever.metrics import POST_CALL
-from agents.retriever.retrieval import Retrieval
-from agents.retriever.retriever import Retriever
-from agents.retriever.twilio import TwilioRecordings
-from agents.twilio_history.client import history_api
-from pipeline.recovery.decryption import private_keys
-from pipeline.recovery.jobs import Timing
 from pipeline.recovery.wanted import CaptureMode, Recovery, effective
-from pipeline.runtime import kafka
-from pipeline.runtime.kafka_watch import using_kafka
-from pipeline.runtime.log_clock import log_clock
-from pipeline.runtime.settings import PREFIX, Role, Settings, SettingsError
+from pipeline.runtime.settings import PREFIX, Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.runtime.twilio_credentials import missing_for_history
-from pipeline.store.startup import opened_store
-from schemas.topics import CONTACTS, DEAD_LETTERS, RECORDINGS, RETRIEVALS
 
 log = structlog.get_logger(__name__)
-
-HALF_WRITTEN_S = 24 * 60 * 60.0
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
@@ -48,73 +30,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         log.error("no recording can be fetched", missing=missing)
         await stop.wait()
         return
-    await _retrieve(settings, health, stop, recovery)
+    # Imported here because numpy takes 0.2 s and 30 MB, which an idle role does not need.
+    from agents.retriever.working import retrieve  # noqa: PLC0415
 
-
-async def _retrieve(
-    settings: Settings, health: Health, stop: asyncio.Event, recovery: Recovery
-) -> None:
-    url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")
-    keys = decryption_keys(settings)
-    store = await opened_store(url, health)
-    await store.sweep(HALF_WRITTEN_S)
-    timing = Timing(
-        round(settings.recovery_delay_seconds * 1000),
-        round(settings.recovery_give_up_seconds * 1000),
-    )
-    async with (
-        log_clock(settings, health) as clock,
-        using_kafka(
-            settings,
-            health,
-            reads=[CONTACTS, RETRIEVALS],
-            writes=[RECORDINGS, RETRIEVALS, DEAD_LETTERS],
-            group=Role.RETRIEVER,
-        ),
-        history_api(settings, health) as api,
-        ClientSession() as session,
-    ):
-        producer = kafka.producer(settings, source=Role.RETRIEVER)
-        await producer.start()
-        try:
-            await clock.settled(stop)
-            if stop.is_set():
-                return
-            credentials = settings.rest_credentials
-            assert credentials is not None
-            twilio = TwilioRecordings(api, session, credentials)
-            parts = AttemptParts(
-                settings,
-                health,
-                producer,
-                twilio,
-                Retrieval(store, twilio, download_directory(settings), keys),
-                timing,
-                settings.recovery_delete,
-            )
-            retriever = Retriever(
-                settings, producer, Attempts(parts), clock, recovery=recovery, timing=timing
-            )
-            await retriever.run(health, stop)
-        finally:
-            await producer.stop()
-
-
-def download_directory(settings: Settings) -> Path:
-    """Return the directory for files that are being downloaded, made if it is missing. Each process
-    has its own, which it finds again after a restart."""
-    root = settings.state_dir or Path(tempfile.gettempdir()) / "flexcapture"
-    directory = root / "retrievals" / (settings.instance or "retriever")
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return directory
-
-
-def decryption_keys(settings: Settings) -> tuple[RSAPrivateKey, ...]:
-    """Return the private keys for encrypted recordings. Raise `SettingsError`."""
-    secret = settings.recording_private_key
-    if secret is None:
-        return ()
-    try:
-        return private_keys(secret.get_secret_value())
-    except ValueError as error:
-        raise SettingsError(f"{PREFIX}RECORDING_PRIVATE_KEY: {error}") from None
+    await retrieve(settings, health, stop, recovery)

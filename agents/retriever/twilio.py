@@ -94,4 +94,6 @@ class TwilioRecordings:
 
     async def _recordings(self, query: dict[str, str]) -> list[dict[str, Any]]:
         url = f"{self._account}/Recordings.json"
+        # Deleted ones are listed too: then the reason is known at once.
+        query = {**query, "IncludeSoftDeleted": "true"}
         return await self._api.rows("recordings", url, "recordings", query)

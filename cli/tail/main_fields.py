@@ -40,6 +40,7 @@ MAIN_FIELDS: Mapping[str, tuple[str, ...]] = {
     "MediaDropped": ("reason", "stream_sid", "first_number", "last_number", *_EPOCH),
     "RecordingStarted": ("inum", *_STREAM, "supplement_of"),
     "RecordingCompleted": ("inum", *_STREAM, "reason", "duration_ms", "received", "lost", "audio"),
+    "RetrievalJob": ("state", "reason", "attempts", "due_at", "wanted", "retrieved"),
     "Contact": ("revision", "state", "direction", "outcome", "capture", "sessions", "recordings"),
     "Tick": ("at",),
     "ClockProbe": ("instance", "at"),

@@ -15,9 +15,11 @@ from pipeline.recovery.envelope import HOP_MS, mixed, speech_ms
 
 SEARCH_MS = 3_000
 """How far the stated start may be off: a second, and the difference of two clocks."""
-MIN_SPEECH_MS = 5_000
-"""At least this much captured speech is needed for the confidence `high`."""
-MIN_CORRELATION = 0.5
+MIN_CORRELATIONS = ((5_000, 0.5), (3_000, 0.65))
+"""The correlation that is needed for the confidence `high`, with at least so much captured speech
+(ms, pauses between words not counted). Of 150 pairs of different calls none reached it, in 300
+comparisons of one call none failed it."""
+MIN_OVERLAP_MS = 1_000
 MIN_LEAD = 0.03
 """How much better the right shift, and the right order of channels, must correlate than others."""
 WINDOW_MS = 120_000
@@ -84,10 +86,10 @@ def compare(captured: Sides, recording: Sides, offset_ms: int) -> AlignmentResul
     peak = float(scores[order, best])
     speech = speech_ms(_overlap(captured, recording, begin - int(lags[best]))[0])
     rivals = scores[order][np.abs(lags - lags[best]) * HOP_MS > NEAR_MS]
-    is_clear = peak >= MIN_CORRELATION and peak - float(rivals.max(initial=-1)) >= MIN_LEAD
-    is_high = is_clear and speech >= MIN_SPEECH_MS
+    is_clear = peak - float(rivals.max(initial=-1)) >= MIN_LEAD
+    is_high = is_clear and any(speech >= ms and peak >= least for ms, least in MIN_CORRELATIONS)
     other = float(scores[1 - order].max()) if len(rows) == 2 else -1.0
-    is_told = len(rows) == 2 and is_clear and peak - other >= MIN_LEAD
+    is_told = len(rows) == 2 and is_high and peak - other >= MIN_LEAD
     return AlignmentResult(
         shift_ms=int(lags[best]) * HOP_MS if is_high else 0,
         confidence=Confidence.HIGH if is_high else Confidence.LOW,
@@ -107,7 +109,7 @@ def _overlap(captured: Sides, recording: Sides, begin: int) -> tuple[Sides, Side
 def _score(captured: Sides, recording: Sides, begin: int) -> float:
     """Return the correlation of all rows together, each about its own mean; -1: there is none."""
     a, b = _overlap(captured, recording, begin)
-    if a.shape[1] * HOP_MS < MIN_SPEECH_MS // 5:
+    if a.shape[1] * HOP_MS < MIN_OVERLAP_MS:
         return -1.0
     a = a - a.mean(axis=1, keepdims=True)
     b = b - b.mean(axis=1, keepdims=True)

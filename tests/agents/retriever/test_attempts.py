@@ -84,7 +84,7 @@ async def test_a_verified_recording_may_be_deleted_at_twilio(tmp_path: Path) -> 
     ("quirk", "state", "reason"),
     [
         (RecordingQuirk.NONE, "waiting", "no-recording"),
-        (RecordingQuirk.DELETED, "waiting", "no-recording"),
+        (RecordingQuirk.DELETED, "failed", "status-deleted"),
         (RecordingQuirk.ABSENT, "failed", "status-absent"),
         (RecordingQuirk.ENCRYPTED, "failed", "encrypted (public key CR"),
     ],
@@ -92,7 +92,7 @@ async def test_a_verified_recording_may_be_deleted_at_twilio(tmp_path: Path) -> 
 async def test_a_call_without_usable_audio_has_its_reason(
     tmp_path: Path, quirk: RecordingQuirk, state: str, reason: str
 ) -> None:
-    """Nothing is announced. A deleted recording is not listed any more."""
+    """Nothing is announced."""
     async with scene(tmp_path) as at:
         at.rest.recordings.public_key = rsa.generate_private_key(65537, 2048).public_key()
         at.recorded.quirks[TASK] = quirk

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from pipeline.media.wav import HEADER_SIZE
+from pipeline.media.wav import HEADER_SIZE, header
 from pipeline.recovery.stored import manifest_key
 from pipeline.recovery.wav_file import NotUsable
 from schemas.records import Contact, RequiredSpan
@@ -175,3 +175,18 @@ async def test_damage_in_the_store_is_noticed(tmp_path: Path) -> None:
         assert not await at.retrieval.verify(stored)
         path.unlink()
         assert not await at.retrieval.verify(stored)
+
+
+async def test_another_capture_helps_if_the_longest_does_not(tmp_path: Path) -> None:
+    """The longest has been deleted from the store, or has silence only."""
+    async with scene(tmp_path) as at:
+        captured = await at.capture(3_000, 22_000)
+        silent = replace(
+            captured, audio="silent.wav", duration_ms=40_000, started_at=AT, recording_id="2-b"
+        )
+        await at.store.put("silent.wav", header(40_000 * 8) + b"\xff" * 2 * 40_000 * 8)
+        gone = replace(silent, audio="gone.wav", recording_id="3-c")
+        contact = replace(missed(), recordings=(gone, silent, captured))
+        stored = await at.retrieval.carry_out(await at.order(contact))
+        assert "high" == stored.confidence
+        assert abs(stored.announcement.started_at - (AT + OFF_MS)) <= 20

@@ -1,17 +1,16 @@
 """The role starts, is idle without work by the settings, and refuses wrong ones."""
 
 import asyncio
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from prometheus_client import REGISTRY
 
-from agents.retriever.service import decryption_keys, download_directory, run
+from agents.retriever.service import run
 from pipeline.recovery.wanted import CaptureMode, Recovery
-from pipeline.runtime.settings import Settings, SettingsError
+from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
-from tests.pipeline.recovery.test_decryption import pem
 
 
 async def stopped(settings: Settings) -> Health:
@@ -48,20 +47,7 @@ async def test_an_account_without_a_secret_lacks_that_only() -> None:
     assert "FLEXCAPTURE_TWILIO_API_KEY_SECRET" in health.reasons["twilio"]
 
 
-def test_a_wrong_private_key_is_refused_by_its_name() -> None:
-    """Without a word of it."""
-    assert () == decryption_keys(Settings())
-    key = rsa.generate_private_key(65537, 2048)
-    assert 1 == len(decryption_keys(Settings(recording_private_key=pem(key))))
-    with pytest.raises(SettingsError, match="RECORDING_PRIVATE_KEY") as refused:
-        decryption_keys(Settings(recording_private_key="guessable"))
-    assert "guessable" not in str(refused.value)
-
-
-def test_each_process_has_a_directory_of_its_own_for_downloads(tmp_path: Path) -> None:
-    """Which others cannot read, and which it finds again after a restart."""
-    one = download_directory(Settings(state_dir=tmp_path, instance="retriever-0"))
-    two = download_directory(Settings(state_dir=tmp_path, instance="retriever-1"))
-    assert one != two
-    assert one == download_directory(Settings(state_dir=tmp_path, instance="retriever-0"))
-    assert 0o700 == one.stat().st_mode & 0o777
+def test_an_idle_role_does_not_load_numpy() -> None:
+    """Under `up` one runs always."""
+    code = "import sys, agents.retriever.service; sys.exit('numpy' in sys.modules)"
+    assert 0 == subprocess.run([sys.executable, "-c", code], check=False).returncode

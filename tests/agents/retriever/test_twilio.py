@@ -50,4 +50,4 @@ async def test_audio_that_is_gone_is_an_error(tmp_path: Path) -> None:
         with pytest.raises(TwilioError) as refused:
             await at.twilio.download(source, tmp_path / "x.wav")
         assert 404 == refused.value.status
-        assert [] == await at.twilio.of_call(TASK, [CUSTOMER])
+        assert ["deleted"] == [s.status for s in await at.twilio.of_call(TASK, [CUSTOMER])]

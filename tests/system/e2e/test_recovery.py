@@ -211,3 +211,22 @@ async def test_calls_without_their_gateway_are_recovered(
         manifest = await manifest_of(at, recovered)
         assert "high" == manifest["alignment"]["confidence"]
         assert "audio" == manifest["customer"]["determined_by"]
+
+
+async def test_capture_after_the_call_needs_neither_adapter_nor_gateway(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
+    """No media stream is asked for, and its absence is no fault. The call is fetched after its end
+    and comes out as any other."""
+    async with stage(kafka, prefix, tmp_path, "retriever", CAPTURE="post-call") as at:
+        script = await at.play(12, seed=6)
+        contact = await at.contact(script, lambda c: c["capture"] == "complete")
+        [recording] = contact["recordings"]
+        assert "twilio-recording" == recording["source"]
+        assert "record" == contact["decisions"][0]["decision"]
+        assert {recording["inum"]} == {gap["covered_by"] for gap in contact["gaps"]}
+        assert recording["extension"] == contact["sessions"][0]["extension"]
+        await check_audio(at, script, recording)
+        assert {0} == {leg.attempts for leg in at.world.legs.values()}
+        metrics = await at.console.metrics(at.started.addresses["stream-manager-0"])
+        assert 0 == metrics.get("flexcapture_unstreamed_seconds_total", 0)

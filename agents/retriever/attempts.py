@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from agents.retriever.metrics import ATTEMPTS, DELETED, FAILURES, OVER, REFUSED, RETRIEVED
 from agents.retriever.retrieval import Order, Retrieval, StoredAudio
@@ -30,7 +31,8 @@ from schemas.topics import RECORDINGS
 
 log = structlog.get_logger(__name__)
 
-GONE_STATUSES = frozenset({404, 410})
+PASSING_STATUSES = frozenset({401, 403, 408, 429})
+"""Refusals that concern the account or the moment. Any other below 500 concerns the recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +60,17 @@ class Attempts:
         `recordings` before. Raise Kafka's errors."""
         try:
             after = await self._carried_out(job, now)
+        except KafkaError:
+            raise
         except (TwilioError, StoreError) as error:
-            FAILURES.inc()
             is_store = isinstance(error, StoreError)
             name = "recordings-store" if is_store else "twilio-recordings"
             self._parts.health.bad(name, str(error))
             log.warning("retrieval failed; trying again", task_sid=job.task_sid, error=str(error))
-            ATTEMPTS.labels("failed").inc()
-            return after_failure(job, str(error), self._parts.timing, now)
+            return self._failed(job, str(error), now)
+        except Exception as error:  # of this call's data, or the disk: other calls go first
+            log.exception("retrieval failed; trying again", task_sid=job.task_sid)
+            return self._failed(job, repr(error), now)
         self._parts.health.good("recordings-store")
         self._parts.health.good("twilio-recordings")
         ATTEMPTS.labels(after.state).inc()
@@ -73,6 +78,11 @@ class Attempts:
             OVER.labels(after.state).inc()
             log.info("retrieval over", task_sid=job.task_sid, state=after.state, why=after.reason)
         return after
+
+    def _failed(self, job: RetrievalJob, why: str, now: int) -> RetrievalJob:
+        FAILURES.inc()
+        ATTEMPTS.labels("failed").inc()
+        return after_failure(job, why, self._parts.timing, now)
 
     async def _carried_out(self, job: RetrievalJob, now: int) -> RetrievalJob:
         contact: Contact = decode(job.contact)
@@ -98,7 +108,7 @@ class Attempts:
         except NotUsable as error:
             return self._refused(job, source, part, str(error))
         except TwilioError as error:
-            if error.status not in GONE_STATUSES:
+            if error.status in PASSING_STATUSES or not 300 <= error.status < 500:
                 raise
             return self._refused(job, source, part, f"Twilio has no audio: {error}")
         found = done.announcement

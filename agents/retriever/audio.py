@@ -5,6 +5,7 @@ Files are read in pieces, in threads, so that a day of audio needs little memory
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,8 @@ def opened(
 ) -> DeliveredFile:
     """Return the delivered file, decrypted if it is encrypted. It blocks. Raise `NotUsable`."""
     if encryption is not None:
-        plain = path.with_suffix(".plain")
+        # A name of its own: a thread of an attempt that was given up may still write.
+        plain = path.with_name(f"{path.stem}-{secrets.token_hex(8)}.plain")
         _decrypt(path, plain, encryption, tuple(keys))
         path = plain
     with path.open("rb") as file:

@@ -225,7 +225,7 @@ class Retrieval:
         return self._directory / f"{order.source.sid}.wav"
 
     def _clean_up(self, order: Order) -> None:
-        for path in (self._path(order), self._path(order).with_suffix(".plain")):
+        for path in self._directory.glob(f"{order.source.sid}*"):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 

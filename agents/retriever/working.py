@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import time
 from pathlib import Path
 
 from aiohttp import ClientSession
@@ -78,10 +79,14 @@ async def retrieve(
 
 def download_directory(settings: Settings) -> Path:
     """Return the directory for files that are being downloaded, made if it is missing. Each process
-    has its own, which it finds again after a restart."""
+    has its own, which it finds again after a restart. Files that are older than a day are deleted:
+    another process has their jobs."""
     root = settings.state_dir or Path(tempfile.gettempdir()) / "flexcapture"
     directory = root / "retrievals" / (settings.instance or "retriever")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for path in directory.iterdir():
+        if path.stat().st_mtime < time.time() - HALF_WRITTEN_S:
+            path.unlink(missing_ok=True)
     return directory
 
 

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from agents.retriever.attempts import AttemptParts, Attempts
 from pipeline.recovery.jobs import Timing, after_contact
 from pipeline.recovery.wanted import Recovery
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.twilio_http import TwilioError
 from pipeline.store.audio import StoreError
 from schemas.codec import decode
 from schemas.records import RecordingCompleted, RetrievalJob
@@ -146,3 +148,42 @@ async def test_failures_that_pass_are_shown_and_tried_again(tmp_path: Path) -> N
         at.retrieval.carry_out = carry_out  # type: ignore[method-assign]
         assert "done" == (await attempts.attempt(replace(job, due_at=NOW), NOW)).state
         assert {} == at.health.reasons
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [(302, "failed"), (400, "failed"), (401, "waiting"), (429, "waiting"), (503, "waiting")],
+)
+async def test_a_refusal_of_one_recording_is_final_and_others_are_not(
+    tmp_path: Path, status: int, state: str
+) -> None:
+    """Redirections lead to storage elsewhere, where the credentials must not go."""
+    async with scene(tmp_path) as at:
+
+        async def refused(_: object) -> Any:
+            raise TwilioError(status, None, "no")
+
+        at.retrieval.carry_out = refused  # type: ignore[method-assign, assignment]
+        job = await attempts_of(at, Producer()).attempt(begun(), NOW)
+        assert state == job.state
+        assert str(status) in job.reason
+
+
+async def test_a_defect_in_one_calls_data_stops_no_other(tmp_path: Path) -> None:
+    """A manifest that is damaged in the store: the job waits with the reason. An error of Kafka
+    ends the process."""
+    async with scene(tmp_path) as at:
+        attempts = attempts_of(at, Producer())
+        await attempts.attempt(begun(), NOW)
+        [manifest] = (tmp_path / "recordings").rglob("*.json")
+        manifest.write_bytes(b"{")
+        job = await attempts.attempt(begun(), NOW)
+        assert "waiting" == job.state
+        assert "JSONDecodeError" in job.reason
+
+        async def away(_: object) -> Any:
+            raise KafkaConnectionError
+
+        at.retrieval.carry_out = away  # type: ignore[method-assign, assignment]
+        with pytest.raises(KafkaConnectionError):
+            await attempts.attempt(begun(), NOW)

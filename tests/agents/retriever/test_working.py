@@ -1,5 +1,7 @@
 """The settings of a retriever at work."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,14 @@ def test_each_process_has_a_directory_of_its_own_for_downloads(tmp_path: Path) -
     assert one != two
     assert one == download_directory(Settings(state_dir=tmp_path, instance="retriever-0"))
     assert 0o700 == one.stat().st_mode & 0o777
+
+
+def test_files_of_jobs_that_another_process_has_are_deleted(tmp_path: Path) -> None:
+    """After a day; what was begun lately is continued."""
+    settings = Settings(state_dir=tmp_path, instance="retriever-0")
+    directory = download_directory(settings)
+    for name, age_s in (("RE1.wav", 90_000), ("RE2.wav", 3_600)):
+        (directory / name).write_bytes(b"?")
+        at = time.time() - age_s
+        os.utime(directory / name, (at, at))
+    assert ["RE2.wav"] == [path.name for path in download_directory(settings).iterdir()]

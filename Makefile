@@ -10,7 +10,7 @@ ARGS ?=
 PROCESSES ?= -n 3 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv jars kinesis chromium haproxy kcat examples promtool demo test chaos chaos-audio chaos-bridge chaos-day mutants lint format bench clean
+.PHONY: help venv jars kinesis registries chromium haproxy kcat examples promtool demo test chaos chaos-audio chaos-bridge chaos-day mutants lint format bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ jars: $(INSTALLED)  ## download Kafka's jars with Maven
 kinesis: $(INSTALLED)  ## install kinesis-local with npm: the emulator for tests of shard changes
 	@infra/bin/need npm npm
 	@$(BIN)/python -m infra.local.kinesis_local
+
+registries: $(INSTALLED)  ## download Apicurio Registry with Maven; without it its tests are skipped, but fail in CI
+	@$(BIN)/python -m infra.local.apicurio || [ "$$CI" != 1 ]
 
 chromium:
 	@infra/bin/need chromium chromium chromium-browser google-chrome
@@ -46,7 +49,7 @@ promtool:  # only the tests of the alarms need it; without it they are skipped, 
 demo: $(INSTALLED)  ## run the whole pipeline here with simulated calls; ARGS=--exit: check the result and stop
 	@$(BIN)/flexcapture demo $(ARGS)
 
-test: $(INSTALLED) jars kinesis chromium haproxy kcat examples promtool  ## run every test; ARGS: arguments of pytest
+test: $(INSTALLED) jars kinesis registries chromium haproxy kcat examples promtool  ## run every test; ARGS: arguments of pytest
 	$(BIN)/python -m pytest $(PROCESSES) $(ARGS)
 
 chaos: $(INSTALLED) jars  ## play 500 calls while processes are killed and Twilio fails; ARGS=--help

@@ -18,6 +18,7 @@ from cli.role_process import FAILED, OK, WRONG, failed, print_error, run_own, ru
 from pipeline.runtime.console_settings import new_console_token
 from pipeline.runtime.endpoints import NotRunning, settings_for
 from pipeline.runtime.permissions import PRIVATE_UMASK, set_umask
+from pipeline.runtime.schema_ids import UnusableIds, use_logged_ids
 from pipeline.runtime.settings import Role, Settings, SettingsError, load
 
 DEFAULT_STATE_DIR = Path(".flexcapture")
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "policy": _policy,
         "recordings": _recordings,
         "run": _run,
+        "schemas": _schemas,
         "tail": _tail,
         "topics": _topics,
         "twilio": _twilio,
@@ -53,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_own(Role(asked.command), _load())
     except (SettingsError, own_role.NoRole) as error:
         return print_error(error, WRONG)
-    except NotRunning as error:
+    except (NotRunning, UnusableIds) as error:
         return print_error(error, FAILED)
     except ModuleNotFoundError as error:
         if error.name not in _LOCAL_PACKAGES:
@@ -108,7 +110,7 @@ def _call(asked: argparse.Namespace) -> int:
     from cli.call.command import show_call
 
     _quiet()
-    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    settings = _reachable(asked)
     return show_call(settings, asked.task_sid, asked.at, in_json=asked.json)
 
 
@@ -127,6 +129,7 @@ def _rebuild_tracker(settings: Settings, asked: argparse.Namespace) -> int:
     from infra.local.offline_kafka import reachable_kafka
 
     with reachable_kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
+        use_logged_ids(reachable)
         return rebuild(reachable, check=asked.check)
 
 
@@ -138,6 +141,7 @@ def _rebuild_recordings(settings: Settings, asked: argparse.Namespace) -> int:
     stores = rebuild_arguments.stores(settings, asked, DEFAULT_STATE_DIR)
     part = Chosen(asked.since or None, asked.until, asked.task_sid)
     with reachable_kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
+        use_logged_ids(reachable)
         return rebuild(reachable, part, stores.target, stores.own)
 
 
@@ -150,6 +154,7 @@ def _derive(asked: argparse.Namespace) -> int:
     derive_arguments.checked(asked, settings)
     with reachable_kafka(settings, asked.state_dir, DEFAULT_STATE_DIR) as reachable:
         derive_arguments.checked(asked, reachable)
+        use_logged_ids(reachable)
         return run(reachable, asked)
 
 
@@ -164,7 +169,9 @@ def _bridge(asked: argparse.Namespace) -> int:
     from cli.replay import replay
 
     try:
-        return replay(_load(), begins_at, ends_at, name)
+        settings = _load()
+        use_logged_ids(settings)
+        return replay(settings, begins_at, ends_at, name)
     except Exception as error:  # noqa: BLE001 - any error ends the process, with a message
         return failed(Role.BRIDGE, error)
 
@@ -184,7 +191,7 @@ def _dead_letters(asked: argparse.Namespace) -> int:
     from cli.dead_letters.command import run
 
     _quiet()
-    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    settings = _reachable(asked)
     return run(settings, asked)
 
 
@@ -192,7 +199,7 @@ def _policy(asked: argparse.Namespace) -> int:
     from cli.policy import accept
 
     _quiet()
-    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    settings = _reachable(asked)
     return accept(settings)
 
 
@@ -202,16 +209,24 @@ def _recordings(asked: argparse.Namespace) -> int:
     _quiet()
     settings = _load()
     reachable = settings_for(settings, asked.state_dir, DEFAULT_STATE_DIR)
+    use_logged_ids(reachable)
     directory = (asked.state_dir or settings.state_dir or DEFAULT_STATE_DIR).absolute()
     url = settings.recordings_url or (directory / "recordings").as_uri()
     return run(reachable, url, asked.partition, yes=asked.yes)
+
+
+def _schemas(asked: argparse.Namespace) -> int:
+    from cli.schemas.command import run
+
+    _quiet()
+    return run(_load(), asked, DEFAULT_STATE_DIR)
 
 
 def _tail(asked: argparse.Namespace) -> int:
     from cli.tail.command import run
 
     _quiet()
-    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    settings = _reachable(asked)
     return run(settings, asked)
 
 
@@ -219,7 +234,7 @@ def _topics(asked: argparse.Namespace) -> int:
     from cli.topics.command import run
 
     _quiet()
-    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    settings = _reachable(asked)
     return run(settings, asked)
 
 
@@ -228,11 +243,19 @@ def _twilio(asked: argparse.Namespace) -> int:
     if asked.action == "check-call":
         from cli.check_call.command import Asked, run
 
-        settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+        settings = _reachable(asked)
         return run(settings, Asked(asked.to, asked.caller, asked.yes, asked.json))
     from cli.twilio.command import run_action
 
     return run_action(_load(), asked, DEFAULT_STATE_DIR)
+
+
+def _reachable(asked: argparse.Namespace) -> Settings:
+    """Return the settings with which a command reaches Kafka, with the ids of schemas there in
+    use."""
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    use_logged_ids(settings)
+    return settings
 
 
 def _quiet() -> None:

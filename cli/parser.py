@@ -10,6 +10,7 @@ from cli.derive import arguments as derive_arguments
 from cli.rebuild import arguments as rebuild_arguments
 from cli.recordings import arguments as recordings_arguments
 from cli.roles import ROLES
+from cli.schemas import arguments as schemas_arguments
 from cli.tail import arguments as tail_arguments
 from cli.topics import arguments as topics_arguments
 from cli.twilio import arguments as twilio_arguments
@@ -55,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     recordings_arguments.add(commands)
     _add_policy(commands)
     topics_arguments.add(commands)
+    schemas_arguments.add(commands)
     tail_arguments.add(commands, _moment, _task_sid)
     twilio_arguments.add(commands)
     own_role.add(commands)

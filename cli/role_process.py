@@ -11,6 +11,7 @@ import uvloop
 from cli.roles import ROLES, RoleEntry
 from pipeline.runtime.permissions import refuse_open_paths
 from pipeline.runtime.process import run_role
+from pipeline.runtime.schema_ids_follower import with_schema_ids
 from pipeline.runtime.settings import Role, Settings, SettingsError
 
 OK, FAILED, WRONG = 0, 1, 2
@@ -26,7 +27,10 @@ def run_process(role: str, entry: RoleEntry, settings: Settings) -> int:
     """Run a role in this process until it ends. Return the exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(OK))  # until the role has its own handler
     refuse_open_paths(settings)
-    work = run_role(role, entry.load(), settings)
+    role_main = entry.load()
+    if entry.on_kafka:
+        role_main = with_schema_ids(role_main, entry.patience_s)
+    work = run_role(role, role_main, settings)
     loop_factory = uvloop.new_event_loop if entry.on_uvloop else None
     try:
         with asyncio.Runner(loop_factory=loop_factory) as runner:

@@ -79,6 +79,8 @@ class RoleEntry:
 
     - `summary`: what one process of it does, for the help.
     - `load`: imports the role and returns its `run(settings, health, stop)`.
+    - `on_kafka`: whether it reads or writes topics.
+    - `patience_s`: after how long it starts although Kafka is away; None: it waits.
     - `on_uvloop`: whether it runs on uvloop, for roles that move many small packets. Faust is
       tested on asyncio's own loop only.
     """
@@ -86,6 +88,8 @@ class RoleEntry:
     summary: str
     load: Callable[[], RoleMain]
     on_uvloop: bool = False
+    on_kafka: bool = True
+    patience_s: float | None = None
 
 
 ROLES: Mapping[Role, RoleEntry] = {
@@ -96,10 +100,12 @@ ROLES: Mapping[Role, RoleEntry] = {
     Role.TWILIO_ADAPTER: RoleEntry(
         "starts and stops media streams at Twilio", _twilio_adapter, on_uvloop=True
     ),
-    Role.GATEWAY: RoleEntry("takes the audio in over WebSockets", _gateway, on_uvloop=True),
+    Role.GATEWAY: RoleEntry(
+        "takes the audio in over WebSockets", _gateway, on_uvloop=True, patience_s=3.0
+    ),
     Role.RECORDER: RoleEntry("writes the recordings", _recorder, on_uvloop=True),
     Role.CONSOLIDATOR: RoleEntry("joins calls and recordings in the database", _consolidator),
-    Role.CONSOLE: RoleEntry("the web portal", _console),
+    Role.CONSOLE: RoleEntry("the web portal", _console, on_kafka=False),
     Role.LANDER: RoleEntry("writes topics as Parquet files", _lander, on_uvloop=True),
     Role.RETRIEVER: RoleEntry("fetches missed audio from Twilio's recordings", _retriever),
 }

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from gateway.admission.decisions import RecordingDecisions
-from gateway.epochs_in_log import beginnings_of
+from gateway.epochs_in_log import Announcements
 from gateway.metrics import DECISIONS_READ
 from gateway.sessions import MediaSession
 from pipeline.runtime.kafka import GATHERED_BYTES, consumer, end_offsets
@@ -65,9 +65,7 @@ class DecisionFollower:
             *(TopicPartition(alive, n) for n in ALIVE_PARTITIONS),
         ]
         self._positions: dict[TopicPartition, int] = {}
-        # The first bytes of the records to decode. Most records are none of these.
-        self._own = beginnings_of(started.gateway)
-        self._beginnings = (*self._own, *map(_header, codec.versions(RecordingDecided.__name__)))
+        self._own = Announcements(started.gateway)
 
     async def run(self) -> None:
         """Read until cancelled. After an error, resume at the last position with a new consumer."""
@@ -111,7 +109,9 @@ class DecisionFollower:
         }
 
     def _take_in(self, record: Any) -> None:
-        if not (record.value or b"").startswith(self._beginnings):
+        # Only decisions and this gateway's own announcements are decoded: few of the records.
+        value = record.value or b""
+        if codec.type_of(value) != RecordingDecided.__name__ and not self._own.has(value):
             return
         try:
             event = codec.decode(record.value)
@@ -131,10 +131,6 @@ class DecisionFollower:
                     self._replaced_by(event.epoch)
             case _:
                 pass
-
-
-def _header(schema_id: int) -> bytes:
-    return b"\0" + schema_id.to_bytes(4, "big")
 
 
 async def _stop(reader: AIOKafkaConsumer) -> None:

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from pipeline.runtime.log_reader import Log
 from pipeline.runtime.settings import Settings
 from pipeline.streams.gateway_liveness import FORGET_MS
-from schemas.codec import Undecodable, decode, encode
+from schemas.codec import Undecodable, decode, encode, type_of
 from schemas.records import GatewayAlive, GatewayStarted
 from schemas.topics import GATEWAYS_ALIVE, STREAM_EVENTS, Topic
 
@@ -20,6 +20,8 @@ LOOK_BACK_MS = FORGET_MS + 5 * 60_000
 PARTITION_S = 10.0
 """A partition that is not read within this time may have no leader: the next one is read."""
 RETRY_S = 1.0
+_HEAD_BYTES = 5
+"""Zero byte and schema id."""
 
 
 async def latest_epoch(
@@ -65,31 +67,40 @@ async def _latest_on(
 async def _latest_of(
     settings: Settings, instance: str, topic: Topic, partition: int, since: int
 ) -> int | None:
-    beginnings = beginnings_of(instance)
+    own = Announcements(instance)
     latest: int | None = None
     reader = Log(settings, lambda *_: None)
     try:
         await reader.start()
         span = await reader.span(topic, partition, since=since)
         async for record in reader.read(span):
-            if (epoch := epoch_in(record.value, beginnings)) is not None:
+            if (epoch := epoch_in(record.value, own)) is not None:
                 latest = epoch if latest is None else max(latest, epoch)
     finally:
         await reader.stop()
     return latest
 
 
-def beginnings_of(instance: str) -> tuple[bytes, ...]:
-    """Return the first bytes of the gateway's announcements, which all epochs and times share."""
-    # Epoch and time are the last fields: 0 is one byte in Avro.
-    records = (GatewayAlive(instance, 0, 0), GatewayStarted(instance, 0, 0))
-    return tuple(encode(record)[:-2] for record in records)
+class Announcements:
+    """Recognizes the announcements of one gateway, whatever their epoch and time, without decoding
+    them."""
+
+    def __init__(self, instance: str) -> None:
+        # Epoch and time are the last fields: 0 is one byte in Avro. A schema may have several ids.
+        records = (GatewayAlive(instance, 0, 0), GatewayStarted(instance, 0, 0))
+        self._beginnings = {
+            type(record).__name__: encode(record)[_HEAD_BYTES:-2] for record in records
+        }
+
+    def has(self, value: bytes) -> bool:
+        """Return whether the record in wire format is an announcement of the gateway."""
+        beginning = self._beginnings.get(type_of(value) or "")
+        return beginning is not None and value.startswith(beginning, _HEAD_BYTES)
 
 
-def epoch_in(value: bytes | None, beginnings: tuple[bytes, ...]) -> int | None:
-    """Return the epoch of an announcement that starts with one of `beginnings`, None for any other
-    record."""
-    if value is None or not value.startswith(beginnings):
+def epoch_in(value: bytes | None, own: Announcements) -> int | None:
+    """Return the epoch of an announcement of the gateway, None for any other record."""
+    if value is None or not own.has(value):
         return None
     try:
         epoch: int = decode(value).epoch

@@ -31,7 +31,7 @@ from pipeline.runtime.settings import PREFIX, Settings, SettingsError
 from pipeline.runtime.telemetry import set_up_logs
 from pipeline.runtime.twilio_credentials import cannot_record
 from pipeline.store.database import open_database
-from schemas.registry.client import RegistryError
+from schemas.registry.http import RegistryError
 
 OK, FAILED, WRONG, IN_USE = 0, 1, 2, 3
 _PORT_SECONDS = 10.0

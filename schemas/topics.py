@@ -168,6 +168,14 @@ POLICY = Topic(
     partitions=1,
     retention_ms=None,
 )
+SCHEMA_IDS_TOPIC = Topic(
+    "schema.ids",
+    "address of the registry; `fixed`: none",
+    ("RegisteredSchemas",),
+    # Each process reads the whole topic when it starts.
+    partitions=1,
+    retention_ms=None,
+)
 BRIDGE_CHECKPOINTS = Topic(
     "bridge.checkpoints",
     "checkpoint name, Kinesis stream, its creation time, shard (none: the whole stream's)",
@@ -210,6 +218,7 @@ ALL = (
     CLOCK,
     TWILIO_PERMITS,
     POLICY,
+    SCHEMA_IDS_TOPIC,
     BRIDGE_CHECKPOINTS,
     RECORDER_CHECKPOINTS,
     RETRIEVALS,

@@ -18,7 +18,7 @@ from pipeline.runtime.kafka import IDLE_FETCH_MS, consumer, end_offsets
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.streams.arrivals import Arrivals, MissingSocket
-from schemas.codec import Undecodable, decode, versions
+from schemas.codec import Undecodable, decode, type_of
 from schemas.records import (
     CommandAnswered,
     HandshakeRefused,
@@ -36,9 +36,7 @@ RETRY_S = 1.0
 
 
 _WANTED = frozenset(
-    schema_id.to_bytes(4, "big")
-    for record in (MediaStreamOpened, MediaStreamChanged, HandshakeRefused)
-    for schema_id in versions(record.__name__)
+    record.__name__ for record in (MediaStreamOpened, MediaStreamChanged, HandshakeRefused)
 )
 _ENDING = frozenset({"stopping", "stopped"})
 
@@ -118,7 +116,7 @@ class ArrivalWatch:
             await source.stop()
 
     def _decode(self, record: Any, now: int) -> None:
-        if record.value is None or record.value[1:5] not in _WANTED:
+        if record.value is None or type_of(record.value) not in _WANTED:
             return
         try:
             # Not the time of reading: an old report does not cover later events.

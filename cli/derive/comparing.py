@@ -12,13 +12,12 @@ from cli.derive.comparison import (
     ComparisonLimits,
     KnownRecords,
 )
-from cli.derive.sources import ids_of
 from cli.derive.topics import PROGRESS
 from cli.derive.writer import read_progress
 from pipeline.runtime.log_reader import Log
 from pipeline.runtime.settings import Settings
 from schemas import topics
-from schemas.codec import Undecodable, decode
+from schemas.codec import Undecodable, decode, type_of
 from schemas.records import DerivationProgress
 from schemas.topics import CALL_PARTITIONS, Topic
 
@@ -76,9 +75,9 @@ async def _partition(
     found: defaultdict[str, KnownRecords] = defaultdict(KnownRecords)
     compared = [_COMPARED[name] for name in made]
     present = [topic for topic, _ in compared if await log.has(topic)]
-    wanted = ids_of(kind for _, kind in compared)
+    wanted = frozenset(kind for _, kind in compared)
     async for record in log.read_all([await log.span(t, number, since=since) for t in present]):
-        if record.key is None or record.value is None or record.value[1:5] not in wanted:
+        if record.key is None or record.value is None or type_of(record.value) not in wanted:
             continue
         try:
             found[record.key.decode()].take(decode(record.value), record.timestamp)

@@ -25,6 +25,7 @@ from cli.derive.sources import Sources
 from cli.derive.topics import all_topics
 from cli.derive.writer import DerivationWriter
 from pipeline.runtime.kafka import ensure_topics
+from pipeline.runtime.schema_ids import copy_ids
 from pipeline.runtime.settings import Settings
 from schemas.codec import Undecodable, decode
 from schemas.records import DerivationProgress
@@ -60,6 +61,7 @@ async def derive(
     """
     await claim(target)
     await ensure_topics(target, all_topics(targets(asked.roles)))
+    await copy_ids(live, target)
     async with sources_of(live, asked) as sources, history_of(live, asked.rules, sources) as past:
         writer = DerivationWriter(target)
         try:

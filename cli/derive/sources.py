@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -11,7 +11,7 @@ from cli.derive.roles import TOPICS
 from cli.log_merge import Merge
 from pipeline.runtime.kafka import consumer
 from pipeline.runtime.settings import Settings
-from schemas.codec import versions
+from schemas.codec import type_of
 from schemas.topics import TICKS, Topic
 
 _POLL_MS = 20
@@ -32,7 +32,7 @@ class Sources:
 
     def __init__(self, settings: Settings, records: Mapping[str, frozenset[str]]) -> None:
         self._settings = settings
-        self._wanted = {settings.prefixed(name): ids_of(types) for name, types in records.items()}
+        self._wanted = {settings.prefixed(name): types for name, types in records.items()}
         self._topics = list(records)
         self._asked: AIOKafkaConsumer = consumer(settings)
         self._reader: AIOKafkaConsumer = consumer(
@@ -122,7 +122,7 @@ class Sources:
         value: bytes | None = record.value
         if record.key is None or value is None:
             return False
-        return value[1:5] in self._wanted[record.topic]
+        return type_of(value) in self._wanted[record.topic]
 
     @property
     def _all(self) -> list[TopicPartition]:
@@ -166,8 +166,3 @@ class Sources:
                 latest = max(latest, *(record.timestamp for record in records))
                 filled.remove(each)
         return latest
-
-
-def ids_of(types: Iterable[str]) -> frozenset[bytes]:
-    """Return the ids of the record types' schemas, all versions, as they stand in a record."""
-    return frozenset(number.to_bytes(4, "big") for name in types for number in versions(name))

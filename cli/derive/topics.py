@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from schemas.topics import TIMESTAMP_TYPE, Topic
+from schemas.topics import SCHEMA_IDS_TOPIC, TIMESTAMP_TYPE, Topic
 
 PROGRESS = Topic(
     "derive.progress",
@@ -37,4 +37,4 @@ def derived(topic: Topic) -> Topic:
 
 def all_topics(targets: Iterable[Topic]) -> tuple[Topic, ...]:
     """Return every topic of a derivation; the topic that marks the prefix comes last."""
-    return (*map(derived, targets), STATE, PROGRESS)
+    return (*map(derived, targets), SCHEMA_IDS_TOPIC, STATE, PROGRESS)

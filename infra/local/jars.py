@@ -28,18 +28,18 @@ def kafka_jars() -> Path:
     return fetched(kept("kafka-libs"), [POM], _fetch)
 
 
-def java() -> str:
+def java(oldest: int = OLDEST_JAVA) -> str:
     """Return the `java` to run, from JAVA_HOME or the PATH. Raises `MissingTool` if there is none
     that is new enough."""
     home = os.environ.get("JAVA_HOME")
     found = shutil.which("java", path=f"{home}/bin") if home else None
     found = found or shutil.which("java")
-    advice = f"Java {OLDEST_JAVA} or newer is needed (Debian: apt install openjdk-17-jre-headless)"
+    advice = f"Java {oldest} or newer is needed (Debian: apt install openjdk-{oldest}-jre-headless)"
     if found is None:
         raise MissingTool(f"{advice}; there is no java on the PATH")
     result = subprocess.run([found, "-version"], capture_output=True, text=True, check=False)  # noqa: S603
     version = re.search(r'version "(?:1\.)?(\d+)', result.stderr + result.stdout)
-    if version is None or int(version[1]) < OLDEST_JAVA:
+    if version is None or int(version[1]) < oldest:
         raise MissingTool(f"{advice}; {found} has version {version[1] if version else 'unknown'}")
     return found
 

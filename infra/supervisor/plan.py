@@ -20,7 +20,7 @@ from pipeline.runtime.role_settings import environment_of, settings_of
 from pipeline.runtime.secret_settings import FILE_SUFFIX, several
 from pipeline.runtime.setting_values import listen_address
 from pipeline.runtime.settings import PREFIX, Role, Settings
-from schemas.registry.client import without_credentials
+from schemas.registry.http import without_credentials
 
 KINESIS_STREAM = "flex-events"
 GATEWAY_PATH = "/media"

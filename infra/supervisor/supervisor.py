@@ -13,6 +13,7 @@ from infra.supervisor.child import BackingCommands, Child, Program
 from infra.supervisor.fork_server import CannotFork, ForkServer
 from infra.supervisor.health_probe import health_of, is_only, is_waiting_for_a_list
 from infra.supervisor.plan import LOAD_BALANCER, ProcessPlan, RoleCommand
+from infra.supervisor.schema_ids import use_ids
 from infra.supervisor.warm import all_usable
 from pipeline.runtime.http_server import serving
 from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
@@ -20,7 +21,7 @@ from pipeline.runtime.settings import Role, SettingsError
 from pipeline.runtime.twilio_credentials import missing_for_history, missing_for_requests
 from schemas import topics
 from schemas.registry.app import app as registry_app
-from schemas.registry.client import RegistryError, register
+from schemas.registry.http import RegistryError
 
 _KAFKA_SECONDS = 60.0
 _SLOW_SECONDS = 120.0
@@ -151,8 +152,7 @@ class Supervisor:
         for task in (topics_made, warmed):
             if (failure := task.result()) is not None:
                 raise failure
-        if plan.settings.schema_registry_url:
-            await self._register(plan.settings.schema_registry_url)
+        await self._use_ids()
 
     async def _topics_made(self) -> Exception | None:
         if not self._brokers:
@@ -216,11 +216,12 @@ class Supervisor:
                 await self._kinesis.started.wait()
                 await self._kinesis_made()
 
-    async def _register(self, url: str) -> None:
+    async def _use_ids(self) -> None:
+        """Let the roles write with the ids of the configured registry, or with the fixed ids."""
         try:
-            await asyncio.to_thread(register, url, self._plan.settings.topic_prefix)
-        except RegistryError as error:
-            raise CannotStart(str(error)) from error
+            await use_ids(self._plan.shared_settings(), self._say)
+        except (RegistryError, KafkaError, TimeoutError) as error:
+            raise CannotStart(str(error) or type(error).__name__) from error
 
     async def _roles_ready(self) -> None:
         self._say(f"starting {', '.join(child.program.name for child in self._roles)}")

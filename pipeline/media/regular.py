@@ -9,14 +9,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from pipeline.media.batch import source_key
-from schemas.codec import SCHEMA_IDS
+from schemas.codec import current_heads, head_to_write
 from schemas.records import MediaBatch
 
 STEP_MS = 20
 SIZE = 160
 MOST_FRAMES = 50
 
-_HEADER = b"\0" + SCHEMA_IDS[MediaBatch.__name__].to_bytes(4, "big")
+_NAME = MediaBatch.__name__
+_HEADS = current_heads(_NAME)  # of five bytes each
+_HEAD_BYTES = 5
 _MOST_KNOWN = 10_000
 
 
@@ -69,7 +71,7 @@ class RegularReader:
 
     def read(self, data: bytes) -> RegularBatch | None:
         """Return the regular batch in `data`, a record's bytes; None: it is something else."""
-        if not data.startswith(_HEADER):
+        if data[:_HEAD_BYTES] not in _HEADS:
             return None
         try:
             key = data[: 6 + (data[5] >> 1)]
@@ -81,7 +83,7 @@ class RegularReader:
             return None
 
     def _learn(self, key: bytes, data: bytes) -> tuple[bytes, str]:
-        position, texts = len(_HEADER), []
+        position, texts = _HEAD_BYTES, []
         for _ in range(4):  # stream, call and task SID, gateway
             length, position = _varint(data, position)
             texts.append(data[position : position + length].decode())
@@ -101,6 +103,7 @@ def written(batch: MediaBatch) -> bytes | None:
     if len(batch.tracks) != len(_BEGINNINGS) or min(batch.number, batch.at) < 0:
         return None
     parts = [
+        head_to_write(_NAME),
         _beginning(batch.stream_sid, batch.call_sid, batch.task_sid, batch.gateway, batch.epoch),
         _long(batch.number),
         _long(batch.at),
@@ -124,7 +127,7 @@ def written(batch: MediaBatch) -> bytes | None:
 @lru_cache(maxsize=_MOST_KNOWN)
 def _beginning(stream_sid: str, call_sid: str, task_sid: str, gateway: str, epoch: int) -> bytes:
     texts = [text.encode() for text in (stream_sid, call_sid, task_sid, gateway)]
-    return b"".join((_HEADER, *(_long(len(text)) + text for text in texts), _long(epoch)))
+    return b"".join((*(_long(len(text)) + text for text in texts), _long(epoch)))
 
 
 def _optional(value: int | None) -> bytes:

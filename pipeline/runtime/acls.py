@@ -23,6 +23,7 @@ from schemas.topics import (
     RECORDER_CHECKPOINTS,
     RECORDINGS,
     RETRIEVALS,
+    SCHEMA_IDS_TOPIC,
     STREAM_COMMANDS,
     STREAM_EVENTS,
     TICKS,
@@ -130,9 +131,9 @@ def acls(role: Role, prefix: str, kinesis_stream: str) -> frozenset[Acl]:
 
 
 def _acls(access: Access, prefix: str, kinesis_stream: str) -> Iterator[Acl]:
-    for topic in access.reads:
+    # Every process that uses Kafka knows the ids of schemas, and measures Kafka's clock.
+    for topic in (*access.reads, SCHEMA_IDS_TOPIC) if access.reads else ():
         yield Acl(Operation.READ, ResourceType.TOPIC, prefix + topic.name)
-    # Every process that uses Kafka measures its clock.
     for topic in (*access.writes, CLOCK) if access.writes else ():
         yield Acl(Operation.WRITE, ResourceType.TOPIC, prefix + topic.name)
     if access.group is not None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pipeline.times import moment
 from pipeline.twilio.sids import SidKind, valid_sid
-from schemas.registry.client import without_credentials
+from schemas.registry.http import without_credentials
 
 TRIM_HORIZON, LATEST = "trim-horizon", "latest"
 

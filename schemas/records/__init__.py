@@ -75,6 +75,7 @@ from .recordings import (
     SegmentTrack,
     TimestampStretch,
 )
+from .registry import RegisteredSchema, RegisteredSchemas
 from .retrievals import RetrievalJob, RetrievedRecording
 from .streams import (
     CallStreams,
@@ -154,6 +155,8 @@ __all__ = [
     "RecordingPolicy",
     "RecordingSegment",
     "RecordingStarted",
+    "RegisteredSchema",
+    "RegisteredSchemas",
     "ReportedStream",
     "RequiredSpan",
     "Reservation",

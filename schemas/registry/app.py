@@ -21,7 +21,7 @@ from schemas.registry.catalog import (
     VersionedSchema,
     conflicts,
 )
-from schemas.registry.client import CONTENT_TYPE
+from schemas.registry.http import CONTENT_TYPE
 from schemas.registry.request_body import SchemaRequest, schema_request
 from schemas.registry.subjects import served_subjects
 

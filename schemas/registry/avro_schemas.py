@@ -4,6 +4,7 @@ which a type or its name is written do not matter. Pure."""
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import fastavro
@@ -38,6 +39,25 @@ def parse(text: str) -> AvroSchema:
         return AvroSchema(_short(fastavro.parse_schema(plain, {}), named), named)
     except Exception as error:  # with an invalid schema, fastavro can raise any exception
         raise InvalidSchema(f"{type(error).__name__}: {error}") from error
+
+
+@cache
+def comparable(text: str) -> str:
+    """Return a text that is equal for the texts of schemas that differ in documentation only. What
+    is no schema is returned as it is."""
+    try:
+        return parse(text).canonical(with_docs=False)
+    except InvalidSchema:
+        return text
+
+
+@cache
+def with_docs(text: str) -> str:
+    """Return a text that is equal for the texts of equal schemas, documentation included."""
+    try:
+        return parse(text).canonical()
+    except InvalidSchema:
+        return text
 
 
 def without_docs(schema: Any) -> Any:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway import epoch as module
 from gateway.epoch import begin_epoch, in_use, next_epoch
-from gateway.epochs_in_log import beginnings_of, epoch_in
+from gateway.epochs_in_log import Announcements, epoch_in
 from pipeline.runtime.log_clock import LogClock, machine_clock
 from pipeline.runtime.settings import Settings
 from schemas.codec import encode
@@ -117,15 +117,15 @@ def test_announcements_are_recognized_by_their_first_bytes(
     instance: str, epoch: int, at: int
 ) -> None:
     """Of every epoch, and of no other gateway."""
-    beginnings = beginnings_of(instance)
-    assert epoch == epoch_in(encode(GatewayAlive(instance, epoch, at)), beginnings)
-    assert epoch == epoch_in(encode(GatewayStarted(instance, epoch, at)), beginnings)
+    own = Announcements(instance)
+    assert epoch == epoch_in(encode(GatewayAlive(instance, epoch, at)), own)
+    assert epoch == epoch_in(encode(GatewayStarted(instance, epoch, at)), own)
     for other in (
         encode(GatewayAlive(instance + "x", epoch, at)),
         encode(HandshakeRefused("WT1", "CA1", 1, instance, epoch, at, "no")),
         None,
     ):
-        assert epoch_in(other, beginnings) is None
+        assert epoch_in(other, own) is None
 
 
 def test_the_older_of_two_says_what_to_do() -> None:

@@ -15,6 +15,8 @@ import pytest
 import schemas
 from schemas import codec
 from schemas.codec import EARLIER_IDS, SCHEMA_IDS, encode, versions
+from schemas.dataclass_reader import parsed
+from schemas.ids import schema_text
 from tests.schemas.avro_values import filled
 
 ROOT = Path(__file__).parents[2]
@@ -135,6 +137,6 @@ def _of_version(name: str, number: int) -> bytes:
     """A record in the bytes that the release with this version of its schema wrote."""
     out = io.BytesIO()
     out.write(b"\0" + versions(name)[number - 1].to_bytes(4))
-    schema = codec._parsed(name, number)
+    schema = parsed(schema_text(name, number))
     fastavro.schemaless_writer(out, schema, filled(name, number))
     return out.getvalue()

@@ -29,6 +29,7 @@ from schemas.codec import (
     schema_text,
     versions,
 )
+from schemas.dataclass_reader import without_logical_types
 from schemas.registry.union_schema import union_text
 from schemas.unions import UNION_VERSIONS
 from tests.examples import examples
@@ -144,9 +145,7 @@ def test_what_was_written_earlier_can_be_read(name: str, version: int, data: st.
     plain = data.draw(values_of(name, version))
     out = io.BytesIO()
     out.write((0).to_bytes(1) + versions(name)[version - 1].to_bytes(4))
-    schema = fastavro.parse_schema(
-        codec._without_logical_types(json.loads(schema_text(name, version)))
-    )
+    schema = fastavro.parse_schema(without_logical_types(json.loads(schema_text(name, version))))
     fastavro.schemaless_writer(out, schema, plain)
     read = _with_lists(asdict(decode(out.getvalue())))
     assert plain == _as_known_then(read, plain)
@@ -179,7 +178,7 @@ def test_rubbish_is_refused(rubbish: bytes) -> None:
 
 
 def _read_by_avro(name: str, body: bytes) -> Any:
-    plain_times = json.dumps(codec._without_logical_types(json.loads(schema_text(name))))
+    plain_times = json.dumps(without_logical_types(json.loads(schema_text(name))))
     reader = avro.io.DatumReader(avro.schema.parse(plain_times))
     return reader.read(avro.io.BinaryDecoder(io.BytesIO(body)))
 

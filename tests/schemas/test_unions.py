@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas import codec
 from schemas.codec import SCHEMA_IDS, Undecodable, decode, versions
+from schemas.dataclass_reader import parsed, without_logical_types
+from schemas.ids import schema_text
 from schemas.registry.union_schema import union_text
 from schemas.topics import ALL
 from schemas.unions import UNION_VERSIONS, UnionVersion
@@ -80,8 +81,8 @@ def test_a_record_of_a_union_is_read(union: UnionVersion, index: int, data: st.D
     name, version = list(union.members.items())[index]
     plain = data.draw(values_of(name, version))
     schema_id = versions(name)[version - 1]
-    alone = _header(schema_id) + _by_fastavro(codec._parsed(name, version), plain)
-    schema = codec._without_logical_types(json.loads(union_text(union)))
+    alone = _header(schema_id) + _by_fastavro(parsed(schema_text(name, version)), plain)
+    schema = without_logical_types(json.loads(union_text(union)))
     full_name = f"flexcapture.{name}"
     body = _by_fastavro(fastavro.parse_schema(schema), (full_name, plain))
     assert decode(alone) == decode(_header(union.schema_id) + body)

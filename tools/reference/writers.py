@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "DeadLetterRetried": "`flexcapture dead-letters retry`",
     "PolicyAccepted": "`flexcapture policy accept`",
     "DerivationProgress": "`flexcapture derive`",
+    "RegisteredSchemas": "`flexcapture schemas register`, `up`, and a role that registers",
 }
 """The commands that write records of their own."""
 

@@ -1,0 +1,48 @@
+"""Before the roles start: register the schemas in the configured registry, or return to our ids."""
+
+import asyncio
+from collections.abc import Callable
+
+from pipeline.runtime.schema_ids import read_known
+from pipeline.runtime.schema_registration import register_schemas, return_to_fixed_ids
+from pipeline.runtime.settings import Settings
+from schemas.registry.http import RegistryAway, without_credentials
+from schemas.registry.register import Registration
+
+WAIT_S = 60.0
+"""How long `up` waits for a registry that does not answer, and that it needs."""
+_RETRY_S = 2.0
+
+
+async def use_ids(settings: Settings, say: Callable[[str], None]) -> None:
+    """Return once the topic `schema.ids` says with which ids records are to be written.
+
+    A registry that does not answer is needed only for schemas that it has no known id for. Raise
+    `RegistryError`, aiokafka's errors, and `TimeoutError`.
+    """
+    url = settings.schema_registry_url
+    if url is None:
+        if await return_to_fixed_ids(settings):
+            say("no schema registry is configured: records are written with the fixed ids again")
+        return
+    made = await _registered(settings, url, say)
+    if made is not None and made.added:
+        say(f"registered {len(made.added)} versions of schemas in {made.record.registry}")
+
+
+async def _registered(
+    settings: Settings, url: str, say: Callable[[str], None]
+) -> Registration | None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + WAIT_S
+    while True:
+        try:
+            return await register_schemas(settings, url)
+        except RegistryAway as error:
+            if (await read_known(settings)).is_complete(without_credentials(url)):
+                say(f"warning: {error}; the ids that it gave before are used")
+                return None
+            if loop.time() > deadline:
+                raise
+            say(f"waiting: {error}")
+        await asyncio.sleep(_RETRY_S)

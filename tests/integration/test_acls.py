@@ -159,7 +159,7 @@ def variables(
     started: Roles, secured: SecuredKafka, kinesis: LocalKinesis, role: str
 ) -> dict[str, str]:
     """A role's own environment: its user, for the bridge Kinesis, for the adapter the
-    gateway, for the lander the lake."""
+    gateway, for the lander the lake, for the retriever something to do."""
     if role == Role.CONSOLE:
         return {}
     own = {f"FLEXCAPTURE_{k}": v for k, v in secured.client_settings(role).items()}
@@ -169,6 +169,8 @@ def variables(
         own["FLEXCAPTURE_GATEWAY_PUBLIC_URL"] = f"ws://{started.listens['gateway-0']}/media"
     if role == Role.LANDER:
         own["FLEXCAPTURE_LAKE_URL"] = (started.directory / "lake").as_uri()
+    if role == Role.RETRIEVER:
+        own["FLEXCAPTURE_RECOVERY"] = "missing"  # else it is idle, and asks Kafka for nothing
     return own
 
 

@@ -91,7 +91,12 @@ def expected(number: int) -> Contact:
 
 
 def plain(found: Contact) -> Contact:
-    return replace(found, revision=0, updated_at=0)
+    return replace(in_database(found), revision=0, updated_at=0)
+
+
+def in_database(found: Contact) -> Contact:
+    """Without the fields that only readers of `contacts` need."""
+    return replace(found, required=(), customer_call_sids=())
 
 
 def repository(settings: Settings) -> Repository:
@@ -118,7 +123,7 @@ async def test_a_call_becomes_a_contact(settings_for: SettingsFor, prefix: str) 
         await put(settings, *told[6:])
         await eventually(lambda: _is_whole(store, 1))
         seen = await contacts.until(lambda seen: bool(seen) and plain(seen[-1]) == expected(1))
-    assert seen[-1] == store.contact(task(1))
+    assert in_database(seen[-1]) == store.contact(task(1))
     assert () == store.calls_in_progress()
 
 

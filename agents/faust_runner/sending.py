@@ -85,9 +85,10 @@ class Patient:
         """Queue a record, as `Sender.send` does."""
         if partition is None and key is not None:
             partition = partition_of(key, len(await self._producer.partitions_for(topic)))
-        options = {"timestamp_ms": timestamp_ms, "headers": headers}
-        send: _Offer = partial(self._producer.send, topic, value, key, partition, **options)
-        place = topic, partition
+        place, append = (topic, partition), self._producer.send
+        send: _Offer = partial(
+            append, topic, value, key, partition, timestamp_ms=timestamp_ms, headers=headers
+        )
         offer = send
         if place not in self._queues:
             try:

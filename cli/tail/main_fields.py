@@ -42,6 +42,7 @@ MAIN_FIELDS: Mapping[str, tuple[str, ...]] = {
     "RecordingCompleted": ("inum", *_STREAM, "reason", "duration_ms", "received", "lost", "audio"),
     "RetrievalJob": ("state", "reason", "attempts", "due_at", "wanted", "retrieved"),
     "Contact": ("revision", "state", "direction", "outcome", "capture", "sessions", "recordings"),
+    "RegisteredSchemas": ("registry", "schemas"),
     "Tick": ("at",),
     "ClockProbe": ("instance", "at"),
     "RecordingPolicy": ("version", "part", "parts", "entries", "effective_at"),

@@ -115,7 +115,7 @@ async def publish(settings: Settings, record: RegisteredSchemas) -> None:
     """Write the record to the topic, which is created if it is missing. Raise aiokafka's errors,
     and `SettingsError`."""
     await ensure_topics(settings, [SCHEMA_IDS_TOPIC], only_writes=True)
-    sender: Any = producer(settings)
+    sender: Any = producer(settings, source="schema-ids")
     await sender.start()
     try:
         await sender.send_and_wait(

@@ -46,10 +46,11 @@ def as_if_never_forgotten(*records: Input) -> Contact:
 
 def timeless(made: Contact | None) -> Contact:
     """Return the contact without the parts that differ for each creation: the database assigns
-    missing recording ids."""
+    missing recording ids. Nor does it have the fields that only readers of `contacts` need."""
     assert made is not None
     recordings = tuple(replace(recording, recording_id="") for recording in made.recordings)
-    return replace(made, revision=0, updated_at=0, recordings=recordings)
+    plain = replace(made, required=(), customer_call_sids=())
+    return replace(plain, revision=0, updated_at=0, recordings=recordings)
 
 
 class Consolidator:

@@ -36,5 +36,5 @@ def other_ids(ids: Mapping[int, Iterable[int]]) -> Iterator[None]:
 
 
 def every_id() -> list[int]:
-    """Return the fixed ids of all schemas, unions included."""
-    return [*codec._NAMES, *codec._UNION_MEMBERS]
+    """Return the fixed ids of all schemas of this repository, unions included."""
+    return [*filter(codec.OUR_IDS.__contains__, codec._NAMES), *codec._UNION_MEMBERS]

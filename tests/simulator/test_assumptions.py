@@ -12,7 +12,7 @@ from cli.check_call.findings import JUDGES, NOT_SHOWN
 from simulator.unlike import OTHERWISE, Unlike
 
 ROOT = Path(__file__).parents[2]
-OTHER_SECTIONS = {"The test call", "Not relied upon yet"}
+OTHER_SECTIONS = {"The test call", "Not relied upon yet", "Twilio's own recordings"}
 LINES = ("Usual", "Otherwise", "Product", "Test call", "Tests")
 
 

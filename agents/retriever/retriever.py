@@ -14,6 +14,7 @@ from aiokafka import (
 )
 from aiokafka.errors import KafkaError
 
+from agents.faust_runner.sending import REFUSED
 from agents.retriever.attempts import Attempts
 from agents.retriever.dead_letters import send_dead_letter
 from agents.retriever.jobs_log import Jobs, read_jobs, write_job
@@ -230,7 +231,13 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             await self._write(jobs, after)
 
     async def _write(self, jobs: Jobs, job: RetrievalJob) -> None:
-        await write_job(self._producer, self._settings, job.task_sid, job)
+        try:
+            await write_job(self._producer, self._settings, job.task_sid, job)
+        except REFUSED:  # of one call: it must not stop the others
+            log.exception(
+                "Kafka refuses a retrieval job; it is lost if this process ends before the job",
+                task_sid=job.task_sid,
+            )
         jobs[job.task_sid] = job
 
     async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka.errors import MessageSizeTooLargeError
 
 from agents.retriever import retriever as module
 from agents.retriever.retriever import Retriever
@@ -13,6 +14,7 @@ from pipeline.recovery.jobs import KEPT_MS, Timing, after_attempt, after_contact
 from pipeline.recovery.wanted import Recovery
 from pipeline.runtime import kafka
 from pipeline.runtime.settings import Settings
+from schemas.codec import encode
 from schemas.records import RetrievalJob
 from tests.agents.retriever.scene import missed
 from tests.pipeline.recovery.contacts_made import AT
@@ -47,7 +49,8 @@ class Scenery:
         return {n: self.stored[n] for n in partitions if n in self.stored}
 
     async def _sent(self, _: str, value: bytes | None, key: bytes) -> None:
-        assert value is None
+        if value is not None:
+            raise MessageSizeTooLargeError
         self.forgotten.append(key.decode())
 
 
@@ -93,3 +96,13 @@ async def test_partitions_are_read_over_several_rounds(monkeypatch: pytest.Monke
     for _ in range(2):
         await scene.retriever._read_jobs()
     assert [0, 1, 2, 3, 0, 0] == scene.read
+
+
+async def test_a_job_that_is_too_large_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is carried out as any other, and is not safe from a restart."""
+    scene = Scenery(monkeypatch, partitions=1)
+    scene.stored = {0: {}}
+    await scene.retriever._read_jobs()
+    message: Any = SimpleNamespace(value=encode(missed()))
+    await scene.retriever._take(0, message)
+    assert [missed().task_sid] == [job.task_sid for job in scene.retriever._all()]

@@ -1,5 +1,6 @@
 """One attempt of a job: look the call's recordings up, fetch the useful ones, announce them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
@@ -33,6 +34,9 @@ log = structlog.get_logger(__name__)
 
 PASSING_STATUSES = frozenset({401, 403, 408, 429})
 """Refusals that concern the account or the moment. Any other below 500 concerns the recording."""
+PASSING_DELETION = frozenset({408, 429})
+"""Of a deletion also 401 and 403 are final: the credentials have just been good for reading, and
+may not delete."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,7 @@ class Attempts:
         except NotUsable as error:
             return self._refused(job, source, part, str(error))
         except TwilioError as error:
-            if error.status in PASSING_STATUSES or not 300 <= error.status < 500:
+            if not is_final(error, PASSING_STATUSES):
                 raise
             return self._refused(job, source, part, f"Twilio has no audio: {error}")
         found = done.announcement
@@ -142,9 +146,24 @@ class Attempts:
     async def _deleted(self, source: SourceRecording, done: StoredAudio) -> bool:
         if not self._parts.deletes or not await self._parts.retrieval.verify(done):
             return False
-        await self._parts.twilio.delete(source.sid)
+        try:
+            await self._parts.twilio.delete(source.sid)
+        except TwilioError as error:
+            if not is_final(error, PASSING_DELETION):
+                raise
+            log.warning(
+                "Twilio refuses to delete a recording; it stays there",
+                recording_sid=source.sid,
+                error=str(error),
+            )
+            return False
         DELETED.inc()
         return True
+
+
+def is_final(error: TwilioError, passing: Collection[int]) -> bool:
+    """Return whether Twilio refused a request for good: its status is not one of the `passing`."""
+    return 300 <= error.status < 500 and error.status not in passing
 
 
 def _gone(choice: Choice) -> list[RetrievedRecording]:

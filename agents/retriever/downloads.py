@@ -9,12 +9,14 @@ import hashlib
 import os
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import BasicAuth, ClientError, ClientResponse, ClientSession, ClientTimeout
 
 from agents.retriever.metrics import BYTES
+from pipeline.lenient_json import Unreadable, loads
 from pipeline.recovery.wav_file import NotUsable
 from pipeline.runtime.twilio_http import TwilioError
 
@@ -23,6 +25,7 @@ MAX_BYTES = 8 * 1024**3
 """A larger file is refused: 24 hours of two channels are 2.8 GB."""
 REQUEST_S = 9.0
 PIECE_BYTES = 64 * 1024
+MAX_REFUSAL_BYTES = 64 * 1024
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15})")
 
 CarryOut = Callable[[str, Callable[[], Awaitable["DownloadedPart"]]], Awaitable["DownloadedPart"]]
@@ -100,7 +103,7 @@ async def _taken(answer: ClientResponse, path: Path, at: int) -> DownloadedPart:
         return DownloadedPart(0, max(1, int(total)) if total.isdigit() else 1)
     if answer.status == 206:
         found = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-        if found is None or int(found[1]) != at:
+        if found is None or int(found[1]) != at or int(found[2]) < at:
             raise TwilioError(0, None, "the answer has another range than was asked for")
         await _append(answer, path, at, int(found[2]) + 1 - at)
         return DownloadedPart(int(found[2]) + 1, int(found[3]))
@@ -132,8 +135,9 @@ async def _append(answer: ClientResponse, path: Path, at: int, size: int | None)
 
 async def _refusal(answer: ClientResponse) -> Exception:
     body: object = None
-    if answer.content_type == "application/json" and (answer.content_length or 0) < 100_000:
-        body = await answer.json()
+    if answer.content_type == "application/json":
+        with suppress(Unreadable):
+            body = loads(await _beginning(answer, MAX_REFUSAL_BYTES))
     code = body.get("code") if isinstance(body, dict) else None
     text = str(body.get("message", "no message")) if isinstance(body, dict) else "no message"
     if code == 16113:
@@ -141,6 +145,16 @@ async def _refusal(answer: ClientResponse) -> Exception:
     wait = answer.headers.get("Retry-After", "")
     seconds = float(wait) if wait.isdecimal() and len(wait) < 6 else 0.0
     return TwilioError(answer.status, code if isinstance(code, int) else None, text[:300], seconds)
+
+
+async def _beginning(answer: ClientResponse, size: int) -> bytes:
+    """Return the first `size` bytes of the body, or all of it."""
+    data = b""
+    async for piece in answer.content.iter_chunked(size):
+        data += piece
+        if len(data) >= size:
+            break
+    return data[:size]
 
 
 def _size(path: Path) -> int:

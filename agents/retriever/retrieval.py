@@ -96,24 +96,30 @@ class Retrieval:
         never be used, `TwilioError` and `StoreError` if it may be possible later.
 
         1. The audio is stored. 2. The manifest, unless there is one: the first decides. 3. Only
-        then is the downloaded file deleted.
+        then is the downloaded file deleted. After a failure that may pass it stays, to be
+        continued. Decrypted audio never stays.
         """
         if (before := await self.stored_before(order)) is not None:
             self._clean_up(order)
             return before
-        path = self._path(order)
-        size = await self._twilio.download(order.source, path)
         try:
-            digest = await asyncio.to_thread(sha256_of, path)
-            encryption = order.source.encryption
-            delivered = await asyncio.to_thread(opened, path, encryption, self._keys)
-            download = Download(size, digest, encryption is not None)
-            stored = await self._store_recording(order, delivered, download)
+            stored = await self._fetched(order)
         except NotUsable:
             self._clean_up(order)
             raise
+        finally:
+            self._clean_up(order, "*.plain")
         self._clean_up(order)
         return stored
+
+    async def _fetched(self, order: Order) -> StoredAudio:
+        path = self._path(order)
+        size = await self._twilio.download(order.source, path)
+        digest = await asyncio.to_thread(sha256_of, path)
+        encryption = order.source.encryption
+        delivered = await asyncio.to_thread(opened, path, encryption, self._keys)
+        download = Download(size, digest, encryption is not None)
+        return await self._store_recording(order, delivered, download)
 
     async def verify(self, stored: StoredAudio) -> bool:
         """Return whether the store has the recording's audio, byte for byte. Raise `StoreError`."""
@@ -222,10 +228,13 @@ class Retrieval:
         return await asyncio.to_thread(compare, part, envelopes, offset)
 
     def _path(self, order: Order) -> Path:
-        return self._directory / f"{order.source.sid}.wav"
+        """Return the path of the download. Calls that share a recording have a file each: their
+        attempts may run at the same time."""
+        return self._directory / f"{order.contact.task_sid}-{order.source.sid}.wav"
 
-    def _clean_up(self, order: Order) -> None:
-        for path in self._directory.glob(f"{order.source.sid}*"):
+    def _clean_up(self, order: Order, which: str = "*") -> None:
+        """Delete the order's files, or those that end like `which`."""
+        for path in self._directory.glob(self._path(order).stem + which):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 

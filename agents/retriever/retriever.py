@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from itertools import islice
 
 import structlog
 from aiokafka import (
@@ -14,12 +14,13 @@ from aiokafka import (
 )
 from aiokafka.errors import KafkaError
 
+from agents.faust_runner.sending import REFUSED
 from agents.retriever.attempts import Attempts
 from agents.retriever.dead_letters import send_dead_letter
 from agents.retriever.jobs_log import Jobs, read_jobs, write_job
 from agents.retriever.metrics import JOBS, OLDEST_JOB
 from agents.stuck_work import LIMITS, Limits, end_if_stuck
-from pipeline.recovery.jobs import Timing, after_contact, is_expired
+from pipeline.recovery.jobs import Timing, after_contact, is_expired, with_latest
 from pipeline.recovery.wanted import Recovery
 from pipeline.runtime import kafka
 from pipeline.runtime.kafka_answers import until_answered
@@ -38,6 +39,11 @@ POLL_MS = 200
 POLL_RECORDS = 500
 READ_AGAIN_S = 5.0
 """Interval between attempts to read jobs from partitions without a leader."""
+READING_S = 10.0
+"""A round begins to read no further partition's jobs after this time: it must end, to show that the
+process is not stuck."""
+FORGET_EVERY_S = 600.0
+FORGOTTEN_AT_ONCE = 100
 COMMIT_TIMEOUT_S = 5.0
 ATTEMPTS_AT_ONCE = 4
 
@@ -74,7 +80,8 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._jobs: dict[int, Jobs] = {}
         self._running: dict[str, asyncio.Task[RetrievalJob]] = {}
         self._waiting: dict[TopicPartition, int] = {}
-        self._read_again_at = 0.0
+        self._asked_at: dict[int, float] = {}
+        self._read_again_at = self._forget_at = 0.0
         self._lock = asyncio.Lock()
         self._rebalances = 0
         self._rebalancing = False
@@ -118,7 +125,8 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
     def _let_go(self) -> None:
         self._jobs.clear()
         self._waiting.clear()
-        self._read_again_at = 0.0
+        self._asked_at.clear()
+        self._read_again_at = self._forget_at = 0.0
 
     async def _give_up(self) -> None:
         running = list(self._running.values())
@@ -145,7 +153,7 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
     async def _handle(self, messages: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
         # 1. Know the jobs. 2. Write the jobs that contacts begin or change. 3. Only then commit.
-        # 4. Write the results of attempts. 5. Begin what is due.
+        # 4. Write the results of attempts. 5. Forget old jobs. 6. Begin what is due.
         await self._read_jobs()
         offsets: dict[TopicPartition, int] = {}
         for tp, records in messages.items():
@@ -157,23 +165,47 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             offsets[tp] = records[-1].offset + 1
         await self._commit(offsets)
         await self._finish()
+        await self._forget()
         self._begin()
 
     async def _read_jobs(self) -> None:
         missing = [tp.partition for tp in self._consumer.assignment()]
         missing = [number for number in missing if number not in self._jobs]
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        now = loop.time()
         if not missing or now < self._read_again_at:
             return
-        self._read_again_at = now + READ_AGAIN_S
-        for number, jobs in (await read_jobs(self._settings, missing)).items():
-            self._jobs[number] = jobs
-            for job in [j for j in jobs.values() if is_expired(j, self._clock.now())]:
-                await write_job(self._producer, self._settings, job.task_sid, None)
-                del jobs[job.task_sid]
+        # One that could not be read comes last: it does not hold up the others.
+        for number in sorted(missing, key=lambda number: self._asked_at.get(number, 0.0)):
+            self._asked_at[number] = loop.time()
+            found = await read_jobs(self._settings, [number])
+            self._jobs.update(found)
+            if not found:
+                self._read_again_at = loop.time() + READ_AGAIN_S
+            if loop.time() - now >= READING_S:
+                break
         for tp in [tp for tp in self._waiting if tp.partition in self._jobs]:
             self._consumer.seek(tp, self._waiting.pop(tp))
             self._consumer.resume(tp)
+
+    async def _forget(self) -> None:
+        """Forget jobs that have long been over, some in each round."""
+        now = asyncio.get_running_loop().time()
+        if now < self._forget_at:
+            return
+        at = self._clock.now()
+        expired = (
+            (jobs, job.task_sid)
+            for jobs in self._jobs.values()
+            for job in jobs.values()
+            if is_expired(job, at)
+        )
+        some = list(islice(expired, FORGOTTEN_AT_ONCE))
+        for jobs, task_sid in some:
+            await write_job(self._producer, self._settings, task_sid, None)
+            del jobs[task_sid]
+        if len(some) < FORGOTTEN_AT_ONCE:
+            self._forget_at = now + FORGET_EVERY_S
 
     def _wait_for_leader(self, tp: TopicPartition, offset: int) -> None:
         """Read the contacts from `offset` again, once the partition's jobs are known."""
@@ -199,7 +231,13 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             await self._write(jobs, after)
 
     async def _write(self, jobs: Jobs, job: RetrievalJob) -> None:
-        await write_job(self._producer, self._settings, job.task_sid, job)
+        try:
+            await write_job(self._producer, self._settings, job.task_sid, job)
+        except REFUSED:  # of one call: it must not stop the others
+            log.exception(
+                "Kafka refuses a retrieval job; it is lost if this process ends before the job",
+                task_sid=job.task_sid,
+            )
         jobs[job.task_sid] = job
 
     async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
@@ -212,13 +250,14 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             log.info("offsets not committed", error=repr(error))
 
     async def _finish(self) -> None:
-        """Write the results of attempts that have ended. Meanwhile the contact may have changed:
-        its latest version stays in a job that goes on."""
+        """Write the results of attempts that have ended."""
         for task_sid, task in [(s, t) for s, t in self._running.items() if t.done()]:
             del self._running[task_sid]
             after = task.result()
             jobs = next(jobs for jobs in self._jobs.values() if task_sid in jobs)
-            await self._write(jobs, _with_latest(after, jobs[task_sid]))
+            present = jobs[task_sid]
+            now = self._clock.now()
+            await self._write(jobs, with_latest(after, present, self._recovery, self._timing, now))
 
     def _begin(self) -> None:
         now = self._clock.now()
@@ -249,16 +288,3 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
 def _is_due(job: RetrievalJob, now: int) -> bool:
     return job.state == RetrievalState.WAITING and job.due_at <= now
-
-
-def _with_latest(after: RetrievalJob, present: RetrievalJob) -> RetrievalJob:
-    """Return the result of an attempt. If a later version of the contact came meanwhile and the job
-    waits, it waits with that version."""
-    if after.state == RetrievalState.WAITING and present.revision > after.revision:
-        return replace(
-            after,
-            revision=present.revision,
-            contact=present.contact,
-            wanted=present.wanted,
-        )
-    return after

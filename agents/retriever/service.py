@@ -24,14 +24,12 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     if recovery is Recovery.OFF:
         health.good("starting")
         log.info("idle: nothing is retrieved", setting=f"{PREFIX}RECOVERY=off")
-        health.good("starting")
         await stop.wait()
         return
     if missing := missing_for_history(settings):
         health.good("starting")
         health.bad("twilio", f"no recording can be fetched: set {missing}")
         log.error("no recording can be fetched", missing=missing)
-        health.good("starting")
         await stop.wait()
         return
     # Imported here because numpy takes 0.2 s and 30 MB, which an idle role does not need.

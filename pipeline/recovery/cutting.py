@@ -34,26 +34,25 @@ class Cut:
 def cut(started_at: int, samples: int, required: Sequence[Span], uncertain_ms: int) -> Cut | None:
     """Return the part of a recording that must be kept; None: nothing.
 
-    `started_at`: start of the recording (ms), which may be off by `uncertain_ms`. At each edge of
-    the required time inside the recording, so much is left out: audio that must not be kept is
-    worse than audio that is lost.
+    `started_at`: start of the recording (ms), which may be off by `uncertain_ms`. So much is left
+    out at each edge of the required time: audio that must not be kept is worse than audio that is
+    lost.
     """
-    whole = (started_at, started_at + samples // SAMPLES_PER_MS)
-    kept = [
-        (
-            start + (uncertain_ms if start > whole[0] else 0),
-            end - (uncertain_ms if end < whole[1] else 0),
-        )
-        for start, end in common((whole,), normalized(required))
+    whole = (started_at, started_at - -samples // SAMPLES_PER_MS)  # its last ms may be incomplete
+    certain = [
+        (start + uncertain_ms, end - uncertain_ms)
+        for start, end in normalized(required)
+        if end - start > 2 * uncertain_ms
     ]
     pieces = [
-        ((start - started_at) * SAMPLES_PER_MS, (end - started_at) * SAMPLES_PER_MS)
-        for start, end in kept
+        (
+            (start - started_at) * SAMPLES_PER_MS,
+            min((end - started_at) * SAMPLES_PER_MS, samples),
+        )
+        for start, end in common((whole,), certain)
         if end - start >= SHORTEST_MS
     ]
     if not pieces:
         return None
-    if kept[-1][1] == whole[1]:  # the samples after the last whole millisecond
-        pieces[-1] = (pieces[-1][0], samples)
     first, last = pieces[0][0], pieces[-1][1]
     return Cut(first, last, without((first, last), pieces))

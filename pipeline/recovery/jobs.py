@@ -8,8 +8,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.contacts.spans import Span, normalized, total
-from pipeline.recovery.wanted import USEFUL_MS, Recovery, difference, recovered, required, wanted
-from schemas.codec import encode
+from pipeline.recovery.wanted import (
+    USEFUL_MS,
+    Recovery,
+    difference,
+    is_final,
+    recovered,
+    required,
+    wanted,
+)
+from schemas.codec import decode, encode
 from schemas.records import Contact, RequiredSpan, RetrievalJob, RetrievedRecording
 from schemas.states import RetrievalOutcome, RetrievalState
 
@@ -40,15 +48,17 @@ def after_contact(
     job: RetrievalJob | None, contact: Contact, recovery: Recovery, timing: Timing, now: int
 ) -> RetrievalJob | None:
     """Return the job as a version of the contact that was read at `now` (ms, log time) changes it;
-    None: it does not."""
-    if job is not None and contact.revision <= job.revision:
+    None: it does not. A version that is not final is followed by one that is, and changes nothing.
+    """
+    if not is_final(contact) or (job is not None and contact.revision <= job.revision):
         return None
     spans = wanted(contact, recovery)
     if job is None:
         return _begun(contact, spans, timing, now) if spans else None
     if job.state == RetrievalState.WAITING:
         if not spans:
-            return _over(job, RetrievalState.DONE, NOTHING_WANTED, now)
+            over = _over(job, RetrievalState.DONE, NOTHING_WANTED, now)
+            return replace(over, revision=contact.revision, wanted=())
         return replace(
             job,
             revision=contact.revision,
@@ -95,6 +105,22 @@ def after_failure(job: RetrievalJob, why: str, timing: Timing, now: int) -> Retr
     """Return the job after an attempt that failed for a reason that passes, such as Twilio or the
     store being away. It is never given up."""
     return _waiting(job, why[:500], timing, now)
+
+
+def with_latest(
+    after: RetrievalJob, present: RetrievalJob, recovery: Recovery, timing: Timing, now: int
+) -> RetrievalJob:
+    """Return the job `after` an attempt, changed by later versions of the contact that came
+    meanwhile: they made the job `present`."""
+    if present.revision <= after.revision:
+        return after
+    if present.state == RetrievalState.WAITING:
+        latest: Contact = decode(present.contact)
+        changed = after_contact(after, latest, recovery, timing, now)
+        return changed or replace(after, revision=present.revision)
+    if after.state == RetrievalState.WAITING:
+        return replace(present, retrieved=after.retrieved)
+    return replace(after, revision=present.revision)
 
 
 def with_results(job: RetrievalJob, found: Iterable[RetrievedRecording]) -> RetrievalJob:

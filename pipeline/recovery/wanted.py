@@ -38,15 +38,18 @@ def effective(recovery: Recovery, capture: CaptureMode) -> Recovery:
     return recovery if capture is CaptureMode.REALTIME else Recovery.ALL
 
 
+def is_final(contact: Contact) -> bool:
+    """Return whether the call and all its recordings are over. Late events and late audio may begin
+    them again."""
+    return contact.state == CallState.ENDED and contact.capture != CaptureState.PENDING
+
+
 def wanted(contact: Contact, recovery: Recovery) -> tuple[Span, ...]:
     """Return the time (normalized) for which Twilio's recordings are needed; nothing while the call
     or one of its recordings is not over."""
-    is_final = contact.state == CallState.ENDED and contact.capture in (
-        CaptureState.COMPLETE,
-        CaptureState.PARTIAL,
-        CaptureState.MISSING,
-    )
-    if not is_final or recovery is Recovery.OFF:
+    if not is_final(contact) or contact.capture == CaptureState.NOT_REQUIRED:
+        return ()
+    if recovery is Recovery.OFF:
         return ()
     if recovery is Recovery.ALL:
         left = difference(required(contact), recovered(contact))

@@ -83,6 +83,25 @@ async def test_a_verified_recording_may_be_deleted_at_twilio(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("status", "state"), [(401, "done"), (403, "done"), (429, "waiting"), (503, "waiting")]
+)
+async def test_a_deletion_that_is_refused_ends_no_job(
+    tmp_path: Path, status: int, state: str
+) -> None:
+    """The credentials may not be good for it. The recording was stored, and stays at Twilio. A
+    failure that passes is tried again."""
+    async with scene(tmp_path) as at:
+
+        async def refused(_: str) -> None:
+            raise TwilioError(status, None, "no")
+
+        at.twilio.delete = refused  # type: ignore[method-assign]
+        job = await attempts_of(at, Producer(), deletes=True).attempt(begun(), NOW)
+        assert state == job.state
+        assert not any(result.deleted for result in job.retrieved)
+
+
+@pytest.mark.parametrize(
     ("quirk", "state", "reason"),
     [
         (RecordingQuirk.NONE, "waiting", "no-recording"),

@@ -27,6 +27,7 @@ class FileServer:
     status: int = 0
     body: Any = None
     cut_at: int | None = None
+    empty: bool = False
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -34,6 +35,8 @@ class FileServer:
         """Answer one request."""
         self.asked.append(request.headers["Range"])
         assert request.headers["Authorization"].startswith("Basic ")
+        if self.status and isinstance(self.body, bytes):
+            return web.Response(body=self.body, status=self.status, content_type="application/json")
         if self.status:
             return web.json_response(self.body, status=self.status)
         wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers["Range"])
@@ -44,6 +47,7 @@ class FileServer:
         if first >= len(self.content):
             headers = {"Content-Range": f"bytes */{len(self.content)}"}
             return web.Response(status=416, headers=headers)
+        last = first - 1 if self.empty else last
         headers = {"Content-Range": f"bytes {first}-{last}/{len(self.content)}"}
         return await self._sent(request, 206, self.content[first : last + 1], headers)
 
@@ -140,6 +144,16 @@ async def test_a_connection_that_breaks_loses_nothing(tmp_path: Path, ranges: bo
     assert server.asked[0] == server.asked[1]
 
 
+async def test_an_empty_range_is_a_failure(tmp_path: Path) -> None:
+    """It would be asked for without end."""
+    server, path = FileServer(empty=True), tmp_path / "x"
+    path.write_bytes(CONTENT[:100])
+    async with serving(server) as downloader:
+        with pytest.raises(TwilioError, match="another range"):
+            await downloader.fetch(server.url, {}, path)
+    assert 3 == len(server.asked)
+
+
 async def test_refusals_have_their_status_and_code(tmp_path: Path) -> None:
     """16113 is another error: the recording has one channel."""
     for status, body, kind in (
@@ -147,6 +161,8 @@ async def test_refusals_have_their_status_and_code(tmp_path: Path) -> None:
         (400, {"code": 16113, "message": "channels"}, NoSuchChannels),
         (302, None, TwilioError),
         (403, ["?"], TwilioError),
+        (404, b"{", TwilioError),
+        (404, b"{" * 300_000, TwilioError),
     ):
         server = FileServer(status=status, body=body)
         async with serving(server) as downloader:

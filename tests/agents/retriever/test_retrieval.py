@@ -1,5 +1,6 @@
 """A recording of Twilio's becomes a recording of its own, whole or not at all, and once."""
 
+from asyncio import Barrier, gather
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from pipeline.media.wav import HEADER_SIZE, header
+from pipeline.recovery.sources import SourceRecording
 from pipeline.recovery.stored import manifest_key
 from pipeline.recovery.wav_file import NotUsable
+from pipeline.store.audio import StoreError
 from schemas.records import Contact, RequiredSpan
 from simulator.recorded import RecordingQuirk
 from tests.agents.retriever.scene import Scene, missed, scene
@@ -154,6 +157,51 @@ async def test_an_encrypted_recording_needs_the_key(tmp_path: Path) -> None:
         at.recorded.quirks[TASK] = RecordingQuirk.ENCRYPTED
         with pytest.raises(NotUsable, match="no private key is set"):
             await at.retrieval.carry_out(await at.order(missed()))
+
+
+async def test_decrypted_audio_does_not_stay_if_the_store_fails(tmp_path: Path) -> None:
+    """Only the file as Twilio delivered it, to continue with; however often it is tried."""
+    key = rsa.generate_private_key(65537, 2048)
+    async with scene(tmp_path, keys=(key,)) as at:
+        at.rest.recordings.public_key = key.public_key()
+        at.recorded.quirks[TASK] = RecordingQuirk.ENCRYPTED
+        order = await at.order(missed())
+
+        async def full(*_: object) -> None:
+            raise StoreError("no space left")
+
+        at.store.put_chunks = full  # type: ignore[assignment, method-assign]
+        for _ in range(2):
+            with pytest.raises(StoreError):
+                await at.retrieval.carry_out(order)
+            assert [f"{TASK}-{order.source.sid}.wav"] == [p.name for p in at.directory.iterdir()]
+
+
+async def test_two_calls_with_one_recording_are_fetched_at_the_same_time(tmp_path: Path) -> None:
+    """A customer's leg may belong to two tasks. Each has its own download: neither continues,
+    shortens or deletes that of the other."""
+    async with scene(tmp_path) as at:
+        orders = [
+            await at.order(missed(task_sid=task, contact_id=task))
+            for task in (TASK, "WT" + "9" * 32)
+        ]
+        together = Barrier(2)
+        download = at.twilio.download
+
+        async def begun_together(source: SourceRecording, path: Path) -> int:
+            paths.add(path)
+            await together.wait()
+            size = await download(source, path)
+            await together.wait()
+            return size
+
+        paths: set[Path] = set()
+        at.twilio.download = begun_together  # type: ignore[method-assign]
+        stored = await gather(*map(at.retrieval.carry_out, orders))
+        assert 2 == len(paths)
+        for each in stored:
+            assert at.sides() == await audio_of(at, each.announcement.audio)
+        assert [] == list(at.directory.iterdir())
 
 
 async def test_what_had_not_to_be_recorded_is_not_stored(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pipeline.contacts.spans import normalized
 from pipeline.recovery.cutting import cut
 from tests.pipeline.recovery.contacts_made import AT
 
-SECONDS = st.integers(-5, 100).map(lambda s: s * 1000)
-SPANS = st.lists(st.tuples(SECONDS, SECONDS), max_size=4).map(
+TIMES = st.integers(-5, 100).map(lambda s: s * 1000) | st.integers(-1_000, 61_000)
+SPANS = st.lists(st.tuples(TIMES, TIMES), max_size=4).map(
     lambda spans: normalized((AT + a, AT + b) for a, b in spans)
 )
 
@@ -31,12 +31,9 @@ def test_exactly_the_required_time_can_be_heard(
         assert audible[kept.last - 1]
     for at in range(0, samples, 37):
         time = AT + at // 8
-        is_required = any(start <= time < end for start, end in required)
+        is_required = any(start + uncertain <= time < end - uncertain for start, end in required)
         assert not audible[at] or is_required
-        is_safe = any(
-            (start + uncertain <= time or start <= AT) and time < end - uncertain - 20
-            for start, end in required
-        )
+        is_safe = any(start + uncertain <= time < end - uncertain - 20 for start, end in required)
         long_enough = kept is not None and samples > 8 * (2 * uncertain + 20)
         assert audible[at] or not (is_safe and long_enough)
 
@@ -49,6 +46,20 @@ def test_an_uncertain_start_costs_half_a_second_at_each_edge_inside() -> None:
     whole = cut(AT, 60 * 8_000 + 3, ((AT - 1_000, AT + 90_000),), 500)
     assert whole is not None
     assert (0, 60 * 8_000 + 3, ()) == (whole.first, whole.last, whole.silenced)
+
+
+def test_an_edge_just_outside_the_recording_may_be_inside() -> None:
+    """The recording may have begun 0.5 s earlier than is known, before the required time."""
+    near = cut(AT, 60 * 8_000, ((AT - 100, AT + 60_200),), 500)
+    assert near is not None
+    assert (400 * 8, 59_700 * 8) == (near.first, near.last)
+
+
+def test_a_last_piece_that_is_too_short_keeps_nothing_before_it() -> None:
+    """The recording ends 10 ms after required time began again."""
+    kept = cut(AT, 60 * 8_000, ((AT, AT + 10_000), (AT + 59_990, AT + 90_000)), 0)
+    assert kept is not None
+    assert (0, 10_000 * 8, ()) == (kept.first, kept.last, kept.silenced)
 
 
 def test_time_without_an_agent_becomes_silence() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from pipeline.recovery.jobs import (
     next_part,
     spans_of,
     spans_to_keep,
+    with_latest,
 )
 from pipeline.recovery.wanted import Recovery
 from schemas.codec import decode
@@ -75,6 +77,67 @@ def test_a_later_version_changes_a_job_that_waits() -> None:
     )
     assert over is not None
     assert ("done", "nothing-wanted") == (over.state, over.reason)
+
+
+def test_a_call_that_is_open_again_for_a_while_is_fetched_all_the_same() -> None:
+    """Late audio opens a recording, or late events the call: its next final version counts."""
+    job = begun()
+    for reopened in (
+        contact_with(gaps=((0, 60_000),), capture="pending", revision=2),
+        contact_with(gaps=((0, 60_000),), state="active", ended_at=None, revision=2),
+    ):
+        assert after_contact(job, reopened, Recovery.PARTIAL, TIMING, AT + 62_000) is None
+    final = contact_with(gaps=((0, 60_000),), revision=3)
+    after = after_contact(job, final, Recovery.PARTIAL, TIMING, AT + 63_000)
+    assert after is not None
+    assert ("waiting", 3) == (after.state, after.revision)
+
+
+def test_time_that_is_required_again_is_wanted_again() -> None:
+    """It was never fetched: the policy said for a while that nothing was required."""
+    no = contact_with((), capture="not-required", revision=2)
+    over = after_contact(begun(), no, Recovery.PARTIAL, TIMING, AT + 62_000)
+    assert over is not None
+    assert ("done", 2) == (over.state, over.revision)
+    yes = replace(MISSED, revision=3)
+    after = after_contact(over, yes, Recovery.PARTIAL, TIMING, AT + 63_000)
+    assert after is not None
+    assert "waiting" == after.state
+    assert after_contact(over, MISSED, Recovery.PARTIAL, TIMING, AT + 63_000) is None
+
+
+@pytest.mark.parametrize(
+    ("found", "not_yet", "gap", "expected"),
+    [
+        ([refused("no WAV file")], [], 60_000, ("failed", 2)),
+        ([refused("no WAV file")], [], 90_000, ("waiting", 2)),
+        ([stored()], [], 90_000, ("waiting", 2)),
+        ([stored()], [], 0, ("done", 2)),
+        ([], ["RE1"], 90_000, ("waiting", 2)),
+        ([], ["RE1"], 0, ("done", 2)),
+    ],
+)
+def test_versions_that_come_during_an_attempt_count(
+    found: list[RetrievedRecording], not_yet: list[str], gap: int, expected: tuple[str, int]
+) -> None:
+    """More time is fetched too, whatever the attempt's result; a job without wanted time does not
+    wait. The results stay."""
+    job = begun()
+    contact = contact_with(
+        ((0, 90_000),),
+        gaps=((0, gap),) if gap else (),
+        capture="missing" if gap else "complete",
+        revision=2,
+    )
+    present = after_contact(job, contact, Recovery.PARTIAL, TIMING, AT + 62_000)
+    assert present is not None
+    after = after_attempt(job, found, not_yet, TIMING, AT + 63_000)
+    latest = with_latest(after, present, Recovery.PARTIAL, TIMING, AT + 63_000)
+    assert expected == (latest.state, latest.revision)
+    assert tuple(found) == latest.retrieved
+    if "waiting" == latest.state:
+        assert ((AT, AT + gap),) == spans_of(latest.wanted)
+    assert after == with_latest(after, job, Recovery.PARTIAL, TIMING, AT + 63_000)
 
 
 @given(st.integers(0, 50), st.integers(0, 10**7))

@@ -27,6 +27,7 @@ from schemas.topics import (
     STREAM_COMMANDS,
     STREAM_EVENTS,
     TICKS,
+    TWILIO_PERMITS,
     WORKERS,
     WORKERS_SEEN,
     Topic,
@@ -62,12 +63,14 @@ class Acl:
 @dataclass(frozen=True, slots=True)
 class Access:
     """A role's access to Kafka. Names are without the prefix. `STREAM` in a name stands for the
-    Kinesis stream. A transactional id that ends with a hyphen is a prefix."""
+    Kinesis stream. A transactional id that ends with a hyphen is a prefix. `shared_group`: a group
+    that several roles join."""
 
     reads: tuple[Topic, ...] = ()
     writes: tuple[Topic, ...] = ()
     group: str | None = None
     transactional_id: str | None = None
+    shared_group: str | None = None
 
 
 def _of_table_role(
@@ -120,7 +123,10 @@ ACCESS: Mapping[Role, Access] = {
         (CTI_EVENTS, CALLS, STREAM_EVENTS, RECORDINGS, CONTACTS), group=Role.LANDER.value
     ),
     Role.RETRIEVER: Access(
-        (CONTACTS, RETRIEVALS), (RECORDINGS, RETRIEVALS, DEAD_LETTERS), Role.RETRIEVER.value
+        (CONTACTS, RETRIEVALS, TWILIO_PERMITS),
+        (RECORDINGS, RETRIEVALS, DEAD_LETTERS),
+        Role.RETRIEVER.value,
+        shared_group="twilio-history",
     ),
 }
 
@@ -136,8 +142,10 @@ def _acls(access: Access, prefix: str, kinesis_stream: str) -> Iterator[Acl]:
         yield Acl(Operation.READ, ResourceType.TOPIC, prefix + topic.name)
     for topic in (*access.writes, CLOCK) if access.writes else ():
         yield Acl(Operation.WRITE, ResourceType.TOPIC, prefix + topic.name)
-    if access.group is not None:
-        group = access.group.replace("STREAM", kinesis_stream)
+    for name in (access.group, access.shared_group):
+        if name is None:
+            continue
+        group = name.replace("STREAM", kinesis_stream)
         yield Acl(Operation.READ, ResourceType.GROUP, prefix + group)
     if access.transactional_id is not None:
         name = access.transactional_id.replace("STREAM", kinesis_stream)

@@ -67,7 +67,7 @@ def _using_kafka(
         health,
         reads=[BRIDGE_CHECKPOINTS],
         writes=[CTI_EVENTS, DEAD_LETTERS, BRIDGE_CHECKPOINTS],
-        group=group_of(stream, errand_name),
+        groups=[group_of(stream, errand_name)],
         transactional_ids=[transactional_id(errand_name, stream)],
     )
 

@@ -65,7 +65,9 @@ async def run_table_role(
     Health becomes good once the table is restored and the partitions are assigned. Raises if the
     role cannot continue: the caller must then end the process.
     """
-    async with using_kafka(settings, health, reads=spec.reads, writes=spec.writes, group=spec.name):
+    async with using_kafka(
+        settings, health, reads=spec.reads, writes=spec.writes, groups=[spec.name]
+    ):
         # linger_ms=0: a record is sent at once unless a request is under way; then the records of
         # that time share the next request.
         client = f"{spec.name}-{settings.instance or 'x'}"

@@ -53,7 +53,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     lake = Lake(store)
     await checked(lake, health)
     await store.sweep(HALF_WRITTEN_S)
-    async with using_kafka(settings, health, reads=LANDED, group=Role.LANDER):
+    async with using_kafka(settings, health, reads=LANDED, groups=[Role.LANDER]):
         if not stop.is_set():
             await Lander(settings, Landing(settings, lake), health).run(stop)
 

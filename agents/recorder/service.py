@@ -42,7 +42,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             health,
             reads=[MEDIA, RECORDER_CHECKPOINTS],
             writes=[RECORDINGS, RECORDER_CHECKPOINTS, DEAD_LETTERS],
-            group=Role.RECORDER,
+            groups=[Role.RECORDER],
         ),
     ):
         producer = kafka.producer(settings, source=Role.RECORDER)

@@ -13,6 +13,7 @@ from agents.retriever.retrieval import Retrieval
 from agents.retriever.retriever import Retriever
 from agents.retriever.twilio import TwilioRecordings
 from agents.twilio_history.client import history_api
+from agents.twilio_history.membership import GROUP
 from pipeline.recovery.decryption import private_keys
 from pipeline.recovery.jobs import Timing
 from pipeline.recovery.wanted import Recovery
@@ -22,7 +23,7 @@ from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import PREFIX, Role, Settings, SettingsError
 from pipeline.runtime.telemetry import Health
 from pipeline.store.startup import opened_store
-from schemas.topics import CONTACTS, DEAD_LETTERS, RECORDINGS, RETRIEVALS
+from schemas.topics import CONTACTS, DEAD_LETTERS, RECORDINGS, RETRIEVALS, TWILIO_PERMITS
 
 HALF_WRITTEN_S = 24 * 60 * 60.0
 
@@ -44,9 +45,9 @@ async def retrieve(
         using_kafka(
             settings,
             health,
-            reads=[CONTACTS, RETRIEVALS],
+            reads=[CONTACTS, RETRIEVALS, TWILIO_PERMITS],
             writes=[RECORDINGS, RETRIEVALS, DEAD_LETTERS],
-            group=Role.RETRIEVER,
+            groups=[Role.RETRIEVER, GROUP],
         ),
         history_api(settings, health) as api,
         ClientSession() as session,

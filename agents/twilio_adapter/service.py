@@ -71,7 +71,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
             health,
             reads=[STREAM_COMMANDS, STREAM_EVENTS],
             writes=[STREAM_EVENTS, DEAD_LETTERS],
-            group=Role.TWILIO_ADAPTER,
+            groups=[Role.TWILIO_ADAPTER],
         ),
         TwilioApi(
             account, credentials, secret, settings.twilio_api_url, clock=clock.seconds

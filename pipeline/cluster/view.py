@@ -67,7 +67,7 @@ class Needs:
     partitions: Mapping[str, int]
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
-    group: str | None = None
+    groups: tuple[str, ...] = ()
     transactional_ids: tuple[str, ...] = ()
     principal: str = ""
     min_in_sync: Mapping[str, int] = field(default_factory=dict)

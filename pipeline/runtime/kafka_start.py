@@ -66,7 +66,7 @@ def needs_of(
     *,
     reads: Iterable[Topic] = (),
     writes: Iterable[Topic] = (),
-    group: str | None = None,
+    groups: Iterable[str] = (),
     transactional_ids: Iterable[str] = (),
 ) -> tuple[Needs, dict[str, Topic]]:
     """Return the needs of a role, and its topics by their name on the cluster. The arguments are
@@ -78,7 +78,7 @@ def needs_of(
         {name: topic.partitions for name, topic in topics.items()},
         frozenset(read),
         frozenset(written),
-        None if group is None else settings.prefixed(group),
+        tuple(map(settings.prefixed, groups)),
         tuple(map(settings.prefixed, transactional_ids)),
         principal_of(settings),
     )
@@ -227,13 +227,13 @@ def _warn(found: Iterable[TopicFinding], servers: str) -> None:
 
 
 async def _denied_ids(cluster: Cluster, needs: Needs) -> list[str]:
-    """Return the missing permissions for the group and the transactional ids. Neither request
+    """Return the missing permissions for the groups and the transactional ids. Neither request
     changes anything: the heartbeat names no member."""
     found = []
-    if needs.group is not None:
-        response = await cluster.ask(HeartbeatRequest(needs.group, -1, ""))
+    for group in needs.groups:
+        response = await cluster.ask(HeartbeatRequest(group, -1, ""))
         if response.error_code == _GROUP_DENIED:
-            found.append(lacks("Read", "Group", needs.group, needs.principal))
+            found.append(lacks("Read", "Group", group, needs.principal))
     for name in needs.transactional_ids:
         response = await cluster.ask(FindCoordinatorRequest(name, _TRANSACTION))
         if response.error_code == _TRANSACTIONAL_ID_DENIED:

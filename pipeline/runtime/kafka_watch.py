@@ -52,7 +52,7 @@ async def using_kafka(
     *,
     reads: Iterable[Topic] = (),
     writes: Iterable[Topic] = (),
-    group: str | None = None,
+    groups: Iterable[str] = (),
     transactional_ids: Iterable[str] = (),
 ) -> AsyncIterator[None]:
     """Wait until Kafka can be used with these arguments, and watch it while the block runs.
@@ -62,7 +62,7 @@ async def using_kafka(
     (see `Preparation`). Otherwise the wait ends only when Kafka is usable, or by cancellation.
     """
     needs, topics = needs_of(
-        settings, reads=reads, writes=writes, group=group, transactional_ids=transactional_ids
+        settings, reads=reads, writes=writes, groups=groups, transactional_ids=transactional_ids
     )
     async with Cluster(settings) as cluster:
         needs = await _waited_for(cluster, settings, health, needs, topics)

@@ -101,7 +101,9 @@ async def until_all_is_granted(started: Roles, cluster: Cluster, prefix: str) ->
                 break
             await asyncio.sleep(0.3)
     table = {str(role): acls(role, prefix, STREAM) for role in Role}
-    assert {user: own for user, own in table.items() if own} == granted
+    for user in table.keys() | granted.keys():
+        wanted, reported = table.get(user, frozenset()), granted.get(user, frozenset())
+        assert (set(), set()) == (wanted - reported, reported - wanted), user
 
 
 async def test_roles_need_exactly_the_acls_of_the_table(

@@ -34,7 +34,7 @@ from pipeline.runtime.setting_values import listen_address
 from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from schemas.records import GatewayAlive, GatewayStarted
-from schemas.topics import CALL_PARTITIONS, GATEWAYS_ALIVE, MEDIA, STREAM_EVENTS
+from schemas.topics import CALL_PARTITIONS, GATEWAYS_ALIVE, MEDIA, SCHEMA_IDS_TOPIC, STREAM_EVENTS
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ GARBAGE_AFTER = 20_000
 become batches, and are no garbage."""
 
 
-_READS = (STREAM_EVENTS, GATEWAYS_ALIVE)
+_READS = (STREAM_EVENTS, GATEWAYS_ALIVE, SCHEMA_IDS_TOPIC)
 _WRITES = (MEDIA, STREAM_EVENTS, GATEWAYS_ALIVE)
 
 

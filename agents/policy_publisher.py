@@ -44,14 +44,15 @@ SUMMARY = 1_000
 """The greatest number of entries in each list of a `PolicyHeldBack`."""
 
 
-def fenced_pause(times: int, luck: float) -> float:
+def fenced_pause(times: int, jitter: float) -> float:
     """Return the pause (s) after a publisher was fenced `times` times in a row.
 
     Several stream managers publish the same list with one transactional id, and each that starts
     fences the one before. On a slow cluster, publishers that all pause for the same time would
-    fence one another for ever. So the pauses differ and grow. `luck`: a random number from 0 to 1.
+    fence one another for ever. So the pauses differ and grow. `jitter`: a random number from 0 to
+    1.
     """
-    return RETRY_S + luck * min(MOST_PAUSE_S, GROWS_S * 2.0 ** min(times - 1, 8))
+    return RETRY_S + jitter * min(MOST_PAUSE_S, GROWS_S * 2.0 ** min(times - 1, 8))
 
 
 class PolicyPublisher:

@@ -125,15 +125,13 @@ class Patient:
     async def _offer(self, topic: str, send: _Offer, first: _Offer) -> asyncio.Future[Any]:
         """Send a record once there is room. `first`: the first try, which may have begun already.
         A time-out of `send` means that the producer did not accept the record."""
-        try:
-            return await first()
-        except KafkaTimeoutError:
-            log.warning("Kafka accepts no records; waiting", topic=topic)
+        offer = first
         while True:
             try:
-                return await send()
+                return await offer()
             except KafkaTimeoutError:
                 log.warning("Kafka accepts no records; waiting", topic=topic)
+                offer = send
 
     async def send_alone(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord
 
 from pipeline.recordings.memory import Checkpoint
 from pipeline.runtime import kafka
@@ -33,25 +33,13 @@ async def read_checkpoints(
 
 
 async def _read(settings: Settings, partitions: Collection[int]) -> dict[int, list[Checkpoint]]:
-    topic = settings.prefixed(RECORDER_CHECKPOINTS.name)
-    consumer = kafka.consumer(settings)
-    try:
-        await consumer.start()
-        asked = (TopicPartition(topic, partition) for partition in partitions)
-        wanted = await kafka.with_leader(consumer, asked)
-        found: dict[int, dict[bytes, Checkpoint]] = {tp.partition: {} for tp in wanted}
-        if not wanted:
-            return {}
-        consumer.assign(wanted)
-        await consumer.seek_to_beginning(*wanted)
-        ends = await consumer.end_offsets(wanted)
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for tp, messages in (await consumer.getmany(timeout_ms=200)).items():
-                for message in messages:
-                    _keep(found[tp.partition], message.key, message.value)
-    finally:
-        await consumer.stop()
-    return {partition: list(kept.values()) for partition, kept in found.items()}
+    found: dict[int, dict[bytes, Checkpoint]] = {partition: {} for partition in partitions}
+
+    def take(record: ConsumerRecord) -> None:
+        _keep(found[record.partition], record.key, record.value)
+
+    read = await kafka.read_partitions(settings, RECORDER_CHECKPOINTS, partitions, take)
+    return {partition: list(found[partition].values()) for partition in read}
 
 
 def _keep(kept: dict[bytes, Checkpoint], key: bytes, value: bytes | None) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer, ConsumerRecord
 
 from pipeline.runtime import kafka
 from pipeline.runtime.kafka_answers import answered_soon
@@ -27,25 +27,13 @@ async def read_jobs(settings: Settings, partitions: Collection[int]) -> dict[int
 
 
 async def _read(settings: Settings, partitions: Collection[int]) -> dict[int, Jobs]:
-    topic = settings.prefixed(RETRIEVALS.name)
-    consumer = kafka.consumer(settings)
-    try:
-        await consumer.start()
-        asked = (TopicPartition(topic, partition) for partition in partitions)
-        wanted = await kafka.with_leader(consumer, asked)
-        found: dict[int, Jobs] = {tp.partition: {} for tp in wanted}
-        if not wanted:
-            return {}
-        consumer.assign(wanted)
-        await consumer.seek_to_beginning(*wanted)
-        ends = await consumer.end_offsets(wanted)
-        while any([await consumer.position(tp) < end for tp, end in ends.items()]):
-            for tp, messages in (await consumer.getmany(timeout_ms=200)).items():
-                for message in messages:
-                    _keep(found[tp.partition], message.key.decode(), message.value)
-    finally:
-        await consumer.stop()
-    return found
+    found: dict[int, Jobs] = {partition: {} for partition in partitions}
+
+    def take(record: ConsumerRecord) -> None:
+        _keep(found[record.partition], record.key.decode(), record.value)
+
+    read = await kafka.read_partitions(settings, RETRIEVALS, partitions, take)
+    return {partition: found[partition] for partition in read}
 
 
 def _keep(jobs: Jobs, task_sid: str, value: bytes | None) -> None:

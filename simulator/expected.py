@@ -18,23 +18,27 @@ SILENCE = b"\xff"
 
 @dataclass(frozen=True, slots=True)
 class SentFrame:
-    """One frame that was sent over the socket. `timestamp`: milliseconds of the media stream."""
+    """One frame that was sent over the socket. `timestamp`: milliseconds of the media stream;
+    `skipped`: how many message numbers had been left out before it, of frames that were lost on
+    the way."""
 
     track: str
     timestamp: int
     payload: bytes
+    skipped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedAudio:
     """`samples`: alternating left and right mu-law bytes. The counts are for both tracks
-    together."""
+    together; `not_received`: the lost frames of holes in which message numbers are missing."""
 
     samples: bytes
     received: int
     lost: int
     duplicate: int
     overlap: int
+    not_received: int
 
     @property
     def duration_ms(self) -> int:
@@ -53,6 +57,8 @@ class ExpectedTrack:
     lost: int = 0
     duplicate: int = 0
     overlap: int = 0
+    not_received: int = 0
+    skipped: int = 0
 
     def begins(self, timestamp: int) -> int | None:
         """Return the sample at which a frame would begin if it were placed now; None: it would be
@@ -62,8 +68,9 @@ class ExpectedTrack:
             return timestamp * SAMPLES_PER_MS
         return None if distance <= -JITTER_SAMPLES else len(self.audio)
 
-    def place(self, timestamp: int, payload: bytes) -> None:
+    def place(self, sent: SentFrame) -> None:
         """Place the next frame."""
+        timestamp = sent.timestamp
         seen_before = timestamp in self.timestamps
         self.timestamps.add(timestamp)
         distance = timestamp * SAMPLES_PER_MS - len(self.audio)
@@ -75,8 +82,11 @@ class ExpectedTrack:
             self.audio += SILENCE * distance
         elif distance >= JITTER_SAMPLES:
             self.audio += SILENCE * distance
-            self.lost += max(1, round(distance / FRAME_SAMPLES))
-        self.audio += payload
+            lost = max(1, round(distance / FRAME_SAMPLES))
+            self.lost += lost
+            self.not_received += lost if sent.skipped > self.skipped else 0
+        self.audio += sent.payload
+        self.skipped = sent.skipped
         self.received += 1
         self.begun = True
 
@@ -85,7 +95,7 @@ def expected_audio(frames: Iterable[SentFrame]) -> ExpectedAudio:
     """Return the audio of one media stream. `frames`: in the order in which they were sent."""
     tracks = {name: ExpectedTrack() for name in TRACKS}
     for sent in frames:
-        tracks[sent.track].place(sent.timestamp, sent.payload)
+        tracks[sent.track].place(sent)
     left, right = tracks[INBOUND], tracks[OUTBOUND]
     length = max(len(left.audio), len(right.audio))
     samples = bytearray(2 * length)
@@ -97,6 +107,7 @@ def expected_audio(frames: Iterable[SentFrame]) -> ExpectedAudio:
         left.lost + right.lost,
         left.duplicate + right.duplicate,
         left.overlap + right.overlap,
+        left.not_received + right.not_received,
     )
 
 

@@ -23,8 +23,12 @@ def sent_ms(begin: int, end: int, ran: Sequence[MediaStream]) -> int:
 
 
 def lost_on_the_way(media_stream: MediaStream) -> int:
-    """Return the number of frames that were created and not sent."""
-    return max(0, expected_audio(media_stream.sent).lost - media_stream.not_sent)
+    """Return the number of frames that count as not received.
+
+    If a frame is lost while a track is silent, all frames of that hole count: the message numbers
+    do not say which of them Twilio created.
+    """
+    return expected_audio(media_stream.sent).not_received
 
 
 def _sent_until(media_stream: MediaStream) -> int:

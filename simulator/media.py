@@ -98,6 +98,7 @@ class _Sender:
         self._socket = socket
         self._leg = world.legs[media_stream.call_sid]
         self._sequence = 0
+        self._skipped = 0
         self._chunks = {INBOUND: 0, OUTBOUND: 0}
 
     async def run(self) -> None:
@@ -149,11 +150,12 @@ class _Sender:
                 return
             if number in line.lost:
                 self._sequence += TRACKS[self._media_stream.track]
+                self._skipped += TRACKS[self._media_stream.track]
             elif number not in line.silent:
                 for track, voice in self._heard(scene, first + number):
                     at = self._stamped(track, timestamp, number) + self._media_stream.rang_ms
                     payload = frame(self._leg.seed, voice, first + number)
-                    await self._send_frame(SentFrame(track, at, payload))
+                    await self._send_frame(SentFrame(track, at, payload, self._skipped))
             await asyncio.sleep(began + (number + 1) * FRAME_MS / 1000 - loop.time())
 
     async def _next_frame(self) -> int:

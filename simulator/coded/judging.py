@@ -133,7 +133,7 @@ def _found(coded: CodedStream, name: str, side: bytes) -> _Found:
         recorded = at is not None and side[at : at + len(sent.payload)] == sent.payload
         found.turns.append(SpeechTurn(timestamp, fate, recorded))
         if recorded:
-            track.place(timestamp, sent.payload)
+            track.place(sent)
             found.heard_at.append(coded.sent_at(number))
         else:
             found.missing.append((number, sent))

@@ -114,7 +114,7 @@ def _ranges(kept: list[Any], name: str) -> dict[str, Any]:
     for sent in (one for one in kept if one.track == name):
         end, begun, lost = len(track.audio), track.begun, track.lost
         at = track.begins(sent.timestamp)
-        track.place(sent.timestamp, sent.payload)
+        track.place(sent)
         if at > end and begun:
             hole = {"kind": "lost", "at": end, "samples": at - end, "frames": track.lost - lost}
             ranges.append(hole | {"reason": "not-received"})

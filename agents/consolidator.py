@@ -5,25 +5,16 @@ the database.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Sequence
+import hashlib
 from dataclasses import replace
-from typing import Protocol, TypeVar, cast, get_args
+from typing import get_args
 
-import structlog
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
-
+from agents.contact_saver import Saver
 from agents.faust_runner.core import Output, Step
 from agents.faust_runner.role import Partitions, RoleParts, RoleSpec
 from agents.faust_runner.runner import run_table_role
-from agents.metrics import (
-    CONTACT_SAVE_SECONDS,
-    CONTACTS_FINAL,
-    CONTACTS_SAVED,
-    UNMATCHED_RECORDINGS,
-)
 from agents.policy_topic import reading_policy
-from pipeline.contacts.contact import contact, is_settled, unmatched
+from pipeline.contacts.contact import contact, is_settled
 from pipeline.contacts.state import (
     AWAITED_MS,
     KEPT_MS,
@@ -35,6 +26,7 @@ from pipeline.contacts.state import (
     touched,
 )
 from pipeline.policy.monitored_list import PolicyHistory
+from pipeline.reconciliation.result import UNKNOWN_MS, without_contact
 from pipeline.runtime.kafka_watch import until_usable
 from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import Role, Settings
@@ -43,31 +35,31 @@ from pipeline.store.database import open_database
 from pipeline.store.repository import Repository
 from pipeline.store.startup import ready
 from pipeline.twilio.check_tasks import is_check_task
-from schemas.codec import decode, encode
-from schemas.records import Contact, ContactRecording, ContactState
+from schemas.records import Contact, ContactState, Reconciliation
 from schemas.states import CaptureState
-from schemas.topics import CALLS, CONTACTS, POLICY, RECORDINGS, STREAM_EVENTS, WORKERS
+from schemas.topics import (
+    CALLS,
+    CONTACTS,
+    POLICY,
+    RECONCILIATION_EVIDENCE,
+    RECONCILIATIONS,
+    RECORDINGS,
+    STREAM_EVENTS,
+    WORKERS,
+)
 
-log = structlog.get_logger(__name__)
-
-RETRY_S = 1.0
 GATHERING_S = 0.1
 """A call that begins or ends produces about a dozen versions of its contact within this time. They
 are fetched together, and one is saved. A fetch for each would cost the broker and this role more
 than the records are worth, at the moment when the call's media stream must be started."""
 SPEC = RoleSpec(
     name=Role.CONSOLIDATOR,
-    sources=(CALLS, STREAM_EVENTS, RECORDINGS),
-    targets=(CONTACTS,),
+    sources=(CALLS, STREAM_EVENTS, RECORDINGS, RECONCILIATION_EVIDENCE),
+    targets=(CONTACTS, RECONCILIATIONS),
     gathering_s=GATHERING_S,
 )
-COUNT_S = 15.0
-"""Interval (s) between two counts of recordings without a contact; each count queries the
-database."""
 SETTLED = -1
 """Stands for a policy version: no later version changes the contact."""
-
-T = TypeVar("T")
 
 _INPUTS: tuple[type, ...] = get_args(Input)
 
@@ -81,7 +73,7 @@ class ContactsCore:
     def on_record(
         self, key: str, state: ContactState | None, record: object, now: int
     ) -> Step[ContactState]:
-        """A record of `calls`, `stream.events` or `recordings`."""
+        """A record of `calls`, `stream.events`, `recordings` or `reconciliation.evidence`."""
         if not isinstance(record, _INPUTS) or is_check_task(key):
             return Step(state)
         before = state or empty(key)
@@ -96,6 +88,8 @@ class ContactsCore:
     ) -> Step[ContactState]:
         """Make the contact again if another policy version is in force. Forget the state if it is
         old enough."""
+        if _is_unexplained(state) and now - state.latest_at >= UNKNOWN_MS:
+            return self._made(state, now)
         if now - state.latest_at >= AWAITED_MS:
             return self._given_up(state, now)
         if now - state.latest_at >= KEPT_MS and self._may_go(state, now):
@@ -105,7 +99,10 @@ class ContactsCore:
         return self._made(touched(state, now), now)
 
     def wakes_at(self, state: ContactState) -> int | None:
-        """Return the earliest time (ms) at which the state may be forgotten."""
+        """Return the earliest time (ms) at which the state may be forgotten, or evidence without a
+        contact has a result."""
+        if _is_unexplained(state):
+            return state.latest_at + UNKNOWN_MS
         return state.latest_at + (AWAITED_MS if awaited(state) else KEPT_MS)
 
     def _made(self, state: ContactState, now: int) -> Step[ContactState]:
@@ -115,7 +112,24 @@ class ContactsCore:
         kept = state
         if (kept.policy_version, kept.capture) != (version, capture):
             kept = replace(kept, policy_version=version, capture=capture)
-        return Step(kept, () if made is None else (Output(CONTACTS, state.task_sid, made),))
+        outputs = () if made is None else (Output(CONTACTS, state.task_sid, made),)
+        compared = self._compared(state, made, now)
+        if compared is None or (digest := _digest(compared)) == state.reconciled:
+            return Step(kept, outputs)
+        result = Output(RECONCILIATIONS, state.task_sid, compared)
+        return Step(replace(kept, reconciled=digest), (*outputs, result))
+
+    def _compared(
+        self, state: ContactState, made: Contact | None, now: int
+    ) -> Reconciliation | None:
+        """Return the result of the comparison with Twilio's records; None: there is none yet."""
+        if made is not None:
+            return made.reconciliation
+        if state.evidence is None or now - state.latest_at < UNKNOWN_MS:
+            return None
+        version = self._history.at(state.evidence.checked_at).version
+        is_call = state.call is not None
+        return without_contact(state.evidence, version, state.latest_at, is_call=is_call)
 
     def _may_go(self, state: ContactState, now: int) -> bool:
         if awaited(state):
@@ -133,130 +147,20 @@ class ContactsCore:
         if last is None or last.capture == CaptureState.PENDING:
             return Step(None)
         revised = replace(last, revision=last.revision + 1, updated_at=now)
-        return Step(None, (Output(CONTACTS, state.task_sid, revised),))
+        outputs = [Output(CONTACTS, state.task_sid, revised)]
+        if last.reconciliation is not None:
+            outputs.append(Output(RECONCILIATIONS, state.task_sid, last.reconciliation))
+        return Step(None, tuple(outputs))
 
 
-class ContactStore(Protocol):
-    """The part of `Repository` that is used here. The methods block."""
-
-    def save(self, contact: Contact, state: bytes | None = None) -> bool:
-        """Save a version of a contact, and the state that it was made from. Return False if a later
-        version is already saved."""
-        ...
-
-    def save_unmatched(
-        self, task_sid: str, recordings: Sequence[ContactRecording], state: bytes
-    ) -> None:
-        """Save recordings that belong to no contact, with the state that `state_of` is to return.
-        They are attached when the task's contact is saved."""
-        ...
-
-    def count_unmatched(self) -> int:
-        """Return the number of recordings that belong to no contact."""
-        ...
-
-    def state_of(self, contact_id: str) -> bytes | None:
-        """Return the encoded state that the saved version was made from, or None."""
-        ...
+def _is_unexplained(state: ContactState) -> bool:
+    """Return whether there is evidence, and neither a contact nor a result."""
+    return state.evidence is not None and not state.reconciled and not state.capture
 
 
-class Saver:
-    """Saves and recalls contacts; retries while the database does not answer."""
-
-    def __init__(self, contacts: ContactStore, health: Health, stop: asyncio.Event) -> None:
-        self._contacts = contacts
-        self._health = health
-        self._stop = stop
-
-    async def __call__(
-        self, key: str, before: ContactState | None, step: Step[ContactState]
-    ) -> None:
-        """Save the step's contact, or its recordings if they belong to no contact. This is the
-        runner's `effects`.
-
-        Return only once they are saved, even if the process stops: until then the offset must not
-        be committed.
-        """
-        state = None if step.state is None else encode(step.state)
-        made = [o.record for o in step.outputs if isinstance(o.record, Contact)]
-        for contact_version in made:
-            if await self._save(contact_version, state):
-                _count_final(before, contact_version)
-        is_news = step.state is not before and not made
-        if step.state is not None and state is not None and is_news:
-            await self._save_unmatched(key, unmatched(step.state), state)
-
-    async def count(self) -> None:
-        """Count the recordings without a contact every `COUNT_S` seconds until cancelled."""
-        while True:
-            with contextlib.suppress(SQLAlchemyError):  # saving reports a failing database
-                UNMATCHED_RECORDINGS.set(await asyncio.to_thread(self._contacts.count_unmatched))
-            await asyncio.sleep(COUNT_S)
-
-    async def recall(self, key: str) -> ContactState | None:
-        """Return the state of a contact that was saved and is no longer in the table, or None. A
-        late record is then added to it instead of replacing the contact. This is the runner's
-        `recall`."""
-        found = await self._insisting(lambda: self._contacts.state_of(key))
-        return None if found is None else cast("ContactState", decode(found))
-
-    async def _save(self, made: Contact, state: bytes | None) -> bool:
-        """Save a version of a contact; return whether it is now the latest."""
-        try:
-            with CONTACT_SAVE_SECONDS.time():
-                fresh = await self._insisting(lambda: self._contacts.save(made, state))
-        except (DataError, IntegrityError):
-            # A retry would not help. The contact is on `contacts`; the role continues with the
-            # others.
-            log.exception("contact refused by the database", task_sid=made.task_sid)
-            CONTACTS_SAVED.labels("refused").inc()
-            return False
-        CONTACTS_SAVED.labels("saved" if fresh else "older").inc()
-        return fresh
-
-    async def _save_unmatched(
-        self, task_sid: str, recordings: Sequence[ContactRecording], state: bytes
-    ) -> None:
-        if not recordings:
-            return
-        try:
-            await self._insisting(
-                lambda: self._contacts.save_unmatched(task_sid, recordings, state)
-            )
-        except (DataError, IntegrityError):
-            log.exception("recordings refused by the database", task_sid=task_sid)
-            CONTACTS_SAVED.labels("refused").inc()
-
-    async def _insisting(self, work: Callable[[], T]) -> T:
-        while True:
-            try:
-                done = await asyncio.to_thread(work)
-            except (DataError, IntegrityError):
-                raise
-            except SQLAlchemyError as error:
-                CONTACTS_SAVED.labels("failed").inc()
-                self._health.bad("database", f"no answer ({type(error).__name__})")
-                log.warning("no answer from the database; retrying", error=type(error).__name__)
-                await self._rest()
-            else:
-                self._health.good("database")
-                return done
-
-    async def _rest(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(RETRY_S):
-                await self._stop.wait()
-        if self._stop.is_set():
-            await asyncio.get_running_loop().create_future()  # until the runner cancels it
-
-
-def _count_final(before: ContactState | None, made: Contact) -> None:
-    """Count a contact when its capture becomes final, and when a final capture changes."""
-    if not made.in_progress and made.capture not in (
-        CaptureState.PENDING,
-        before and before.capture,
-    ):
-        CONTACTS_FINAL.labels(made.capture).inc()
+def _digest(compared: Reconciliation) -> str:
+    """Return a short text that differs for different results."""
+    return hashlib.sha256(repr(replace(compared, updated_at=0)).encode()).hexdigest()[:16]
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:

@@ -90,6 +90,11 @@ CONTACTS_FINAL = Counter(
     "Ended contacts with complete recordings, by capture; counted again if it changes",
     ["capture"],
 )
+RECONCILED = Counter(
+    "flexcapture_reconciled",
+    "Results of the comparison with Twilio's records; counted again if a task's result changes",
+    ["result"],
+)
 UNMATCHED_RECORDINGS = Gauge(
     "flexcapture_unmatched_recordings", "Recordings in the database that belong to no contact"
 )

@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "dead-letters": _dead_letters,
         "derive": _derive,
         "policy": _policy,
+        "reconcile": _reconcile,
         "recordings": _recordings,
         "run": _run,
         "schemas": _schemas,
@@ -201,6 +202,14 @@ def _policy(asked: argparse.Namespace) -> int:
     _quiet()
     settings = _reachable(asked)
     return accept(settings)
+
+
+def _reconcile(asked: argparse.Namespace) -> int:
+    from cli.reconcile.command import run
+
+    _quiet()
+    settings = settings_for(_load(), asked.state_dir, DEFAULT_STATE_DIR)
+    return run(settings, asked)
 
 
 def _recordings(asked: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from cli import own_role
 from cli.dead_letters import arguments as dead_letter_arguments
 from cli.derive import arguments as derive_arguments
 from cli.rebuild import arguments as rebuild_arguments
+from cli.reconcile import arguments as reconcile_arguments
 from cli.recordings import arguments as recordings_arguments
 from cli.roles import ROLES
 from cli.schemas import arguments as schemas_arguments
@@ -53,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     rebuild_arguments.add(commands, _moment, _task_sid)
     derive_arguments.add(commands, _moment)
     dead_letter_arguments.add(commands, _moment, _positive)
+    reconcile_arguments.add(commands, _moment)
     recordings_arguments.add(commands)
     _add_policy(commands)
     topics_arguments.add(commands)

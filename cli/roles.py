@@ -73,6 +73,12 @@ def _retriever() -> RoleMain:
     return run
 
 
+def _reconciler() -> RoleMain:
+    from agents.reconciler.service import run
+
+    return run
+
+
 @dataclass(frozen=True, slots=True)
 class RoleEntry:
     """A role as the command line knows it.
@@ -108,4 +114,5 @@ ROLES: Mapping[Role, RoleEntry] = {
     Role.CONSOLE: RoleEntry("the web portal", _console, on_kafka=False),
     Role.LANDER: RoleEntry("writes topics as Parquet files", _lander, on_uvloop=True),
     Role.RETRIEVER: RoleEntry("fetches missed audio from Twilio's recordings", _retriever),
+    Role.RECONCILER: RoleEntry("compares calls with Twilio's own records", _reconciler),
 }

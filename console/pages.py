@@ -17,7 +17,8 @@ from pipeline.store.repository import Repository
 from pipeline.times import iso_time
 
 _PER_PAGE = "25"
-_FIELDS = ("q", "agent", "customer", "call_sid", "task_sid", "from", "to", "capture")
+_FIELDS = ("q", "agent", "customer", "call_sid", "task_sid", "from", "to", "capture",
+           "reconciliation")  # fmt: skip
 
 
 class Pages:

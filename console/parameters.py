@@ -6,14 +6,15 @@ from typing import TypeVar
 
 from console.times import parse_rfc3339
 from pipeline.store.search import BadCursorError, Filters, read_cursor
-from schemas.states import CaptureState
+from schemas.states import CaptureState, ReconciliationResult
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 500
 CAPTURES = tuple(CaptureState)
+RECONCILIATIONS = tuple(ReconciliationResult)
 _SEARCH = (
-    "agent", "customer", "call_sid", "task_sid", "from", "to", "q", "capture", "withheld", "limit",
-    "cursor",
+    "agent", "customer", "call_sid", "task_sid", "from", "to", "q", "capture", "reconciliation",
+    "withheld", "limit", "cursor",
 )  # fmt: skip
 _UNMATCHED = ("unmatched", "limit", "cursor")
 _AUDIT = ("limit", "cursor")
@@ -52,6 +53,7 @@ def read_search(query: Iterable[tuple[str, str]]) -> Search:
             until=_parsed(given, "to", _time),
             text=_text(given.get("q")),
             capture=_parsed(given, "capture", _capture),
+            reconciliation=_parsed(given, "reconciliation", _reconciliation),
             withheld=_parsed(given, "withheld", _flag) or False,
         ),
         _parsed(given, "limit", _limit) or DEFAULT_LIMIT,
@@ -139,6 +141,12 @@ def _time(value: str) -> int:
 def _capture(value: str) -> str:
     if value.strip() not in CAPTURES:
         raise ValueError(f"must be one of {', '.join(CAPTURES)}")
+    return value.strip()
+
+
+def _reconciliation(value: str) -> str:
+    if value.strip() not in RECONCILIATIONS:
+        raise ValueError(f"must be one of {', '.join(RECONCILIATIONS)}")
     return value.strip()
 
 

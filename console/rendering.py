@@ -6,7 +6,7 @@ import jinja2
 from starlette.responses import HTMLResponse, Response
 
 from console import account, timeline
-from console.parameters import CAPTURES
+from console.parameters import CAPTURES, RECONCILIATIONS
 from console.times import clock, lasting, shown
 from console.views import recording_path
 
@@ -39,6 +39,7 @@ class Templates:
             "WIDTH": timeline.WIDTH,
             "LABEL": timeline.LABEL,
             "CAPTURES": CAPTURES,
+            "RECONCILIATIONS": RECONCILIATIONS,
         }
 
     def page(self, name: str, code: int = 200, **values: object) -> Response:

@@ -11,6 +11,7 @@ from schemas.records import (
     ContactDecision,
     ContactGap,
     ContactRecording,
+    Reconciliation,
 )
 from schemas.states import RecordingState
 
@@ -55,6 +56,26 @@ def contact_json(contact: Contact, *, withheld: bool = False) -> Json:
         "required_ms": contact.required_ms,
         "captured_ms": contact.captured_ms,
         "contradictions": [_contradiction_json(each) for each in contact.contradictions],
+        "reconciliation": contact.reconciliation and _reconciliation_json(contact.reconciliation),
+    }
+
+
+def _reconciliation_json(found: Reconciliation) -> Json:
+    return {
+        "result": found.result,
+        "reason": found.reason,
+        "policy_version": found.policy_version,
+        "checked_at": rfc3339(found.checked_at),
+        "events_added": found.added_events,
+        "twilio_recordings": list(found.recording_sids),
+        "reservations": [
+            {"reservation_sid": part.sid, "result": part.result, "reason": part.reason}
+            for part in found.reservations
+        ],
+        "conferences": [
+            {"conference_sid": part.sid, "result": part.result, "reason": part.reason}
+            for part in found.conferences
+        ],
     }
 
 

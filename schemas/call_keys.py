@@ -75,6 +75,7 @@ MILESTONES: Mapping[str, Mapping[str, str]] = {
         "conference-start": "the conference started",
         "conference-end": "the conference ended",
         "swept": "the call was closed 24 hours after its beginning, because no event ended it",
+        "added": "an event that was never delivered was added from Twilio's lists",
     },
     "Reservation": {
         "created": "the worker was asked",

@@ -153,6 +153,17 @@ class Outcome(StrEnum):
     UNANSWERED = "unanswered"
 
 
+class ReconciliationResult(StrEnum):
+    """What became of the audio of a task, a reservation or a conference, after a comparison with
+    Twilio's records."""
+
+    CAPTURED = "captured"
+    PARTIAL = "partial"
+    RECOVERED = "recovered"
+    LOST = "lost"
+    EXCLUDED = "excluded"
+
+
 class CaptureState(StrEnum):
     """How much of a contact's required time is in the audio."""
 

@@ -154,6 +154,14 @@ CLOCK = Topic(
     partitions=3,
     retention_ms=_DAY_MS,
 )
+RECONCILIATION_EVIDENCE = Topic("reconciliation.evidence", "task SID", ("ReconciliationEvidence",))
+RECONCILIATIONS = Topic("reconciliations", "task SID", ("Reconciliation",), retention_ms=None)
+RECONCILIATION_WINDOWS = Topic(
+    "reconciliation.windows",
+    "kind of the period and its time",
+    ("ReconciliationWindow",),
+    retention_ms=None,
+)
 TWILIO_PERMITS = Topic(
     "twilio.permits",
     "none: it has no records, and its partitions are permits for requests",
@@ -216,6 +224,9 @@ ALL = (
     CONTACTS,
     TICKS,
     CLOCK,
+    RECONCILIATION_EVIDENCE,
+    RECONCILIATIONS,
+    RECONCILIATION_WINDOWS,
     TWILIO_PERMITS,
     POLICY,
     SCHEMA_IDS_TOPIC,

@@ -119,7 +119,11 @@ class Player:
             group.create_task(self._judge(played))
 
     async def _carry_out(self, script: Script, step: ScriptStep) -> None:
+        if isinstance(step.action, EventSent):
+            self._world.remember(step.action.event)
         match step.action:
+            case EventSent(is_lost=True):
+                pass
             case EventSent(event, record=None):
                 await self._sink.put(event)
             case EventSent(record=bytes(record)):

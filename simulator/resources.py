@@ -64,7 +64,7 @@ def conference_resource(conference: Conference, account_sid: str) -> Json:
         "region": "us1",
         "api_version": "2010-04-01",
         "date_created": rfc2822(conference.began_at),
-        "date_updated": rfc2822(clock()),
+        "date_updated": rfc2822(conference.ended_at or clock()),
         "uri": uri + ".json",
         "subresource_uris": {"participants": uri + "/Participants.json"},
     }

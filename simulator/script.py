@@ -99,11 +99,13 @@ class ConferenceEnded:
 class EventSent:
     """Event Streams gets a CloudEvent. `prompt`: it may be repeated but must not be late, because
     an urgent decision depends on it (which agent takes over the customer that another one leaves).
-    `record`: the bytes of the Kinesis record, if it is not the plain JSON of `event`."""
+    `record`: the bytes of the Kinesis record, if it is not the plain JSON of `event`. `is_lost`:
+    Event Streams never delivers it; TaskRouter lists it all the same."""
 
     event: Json
     prompt: bool = False
     record: bytes | None = None
+    is_lost: bool = False
 
 
 @dataclass(frozen=True, slots=True)

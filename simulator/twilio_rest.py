@@ -22,6 +22,7 @@ from aiohttp import web
 from simulator.admin_rest import AdminApis, AdminRest
 from simulator.envelopes import as_listed
 from simulator.faults import TOO_MANY_REQUESTS, UNAVAILABLE, Stumble, Stumbles
+from simulator.history_rest import HistoryRest
 from simulator.media import Credentials, clock, send_media_stream
 from simulator.paging import paged
 from simulator.placed import PlacedCalls, call_of
@@ -30,20 +31,16 @@ from simulator.recorded_rest import RecordedRest
 from simulator.resources import (
     API,
     call_resource,
-    conference_resource,
-    conference_status,
     media_stream_resource,
     participant_resource,
 )
 from simulator.script import Json, Sids
 from simulator.unlike import Unlike
-from simulator.world import ApiError, Conference, MediaStream, World, not_found
+from simulator.world import ApiError, MediaStream, World, not_found
 
 OPENED_WITHIN_S, AFTER_OPENING_S = 1.0, 0.25
 Sender = Callable[[World, MediaStream, Credentials], Coroutine[Any, Any, None]]
 """Runs a media stream to its end."""
-
-CONFERENCE_STATUSES = frozenset({"init", "in-progress", "completed"})
 
 
 @dataclass(slots=True)
@@ -149,11 +146,12 @@ class TwilioRest:
         account = self._credentials.account_sid
         placed = PlacedRest(self.placed, account, self._senders.create_task, self._page)
         placed.add_routes(application, f"{API}/Accounts/{{account}}")
-        application.router.add_get(conferences + ".json", self._conferences)
         application.router.add_get(
             conferences + "/{conference}/Participants.json", self._participants
         )
         self.recordings.add_routes(application, f"{API}/Accounts/{{account}}")
+        history = HistoryRest(self._world, self.administration, account, self._page)
+        history.add_routes(application, f"{API}/Accounts/{{account}}")
         self._admin.add_routes(application)
         return application
 
@@ -255,16 +253,6 @@ class TwilioRest:
         media_stream = self._world.stop_media_stream(call_sid, name, str(form.get("Status", "")))
         return web.json_response(self._media_stream(media_stream))
 
-    async def _conferences(self, request: web.Request) -> web.Response:
-        status = request.query.get("Status")
-        if status is not None and status not in CONFERENCE_STATUSES:
-            raise ApiError(400, 20001, f"Invalid Status: {status!r}")
-        found = [c for c in self._world.conferences.values() if _matches(c, request)]
-        found.sort(key=lambda conference: conference.began_at, reverse=True)
-        account = self._credentials.account_sid
-        rows = [conference_resource(conference, account) for conference in found]
-        return self._page("conferences", rows, request)
-
     async def _participants(self, request: web.Request) -> web.Response:
         if (conference := self._world.conferences.get(request.match_info["conference"])) is None:
             raise not_found(request.path)
@@ -282,12 +270,6 @@ class TwilioRest:
 
     def _media_stream(self, media_stream: MediaStream) -> Json:
         return media_stream_resource(media_stream, self._credentials.account_sid)
-
-
-def _matches(conference: Conference, request: web.Request) -> bool:
-    name, status = request.query.get("FriendlyName"), request.query.get("Status")
-    status_fits = status in (None, conference_status(conference))
-    return name in (None, conference.friendly_name) and status_fits
 
 
 def _refusal(error: ApiError) -> web.Response:

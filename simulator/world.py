@@ -18,6 +18,7 @@ from simulator.script import (
     ConferenceEnded,
     DialledEnds,
     HoldChanged,
+    Json,
     LegBegan,
     LegChanged,
     LegStatus,
@@ -70,6 +71,7 @@ class Conference:
     began_at: int
     in_progress: bool = True
     participants: dict[str, WorldParticipant] = field(default_factory=dict)
+    ended_at: int | None = None
 
 
 class StreamStatus(StrEnum):
@@ -147,7 +149,8 @@ class World:
     `refusing`: legs on which Twilio refuses every start of a media stream; `requests`: the times of
     the REST requests about each task; `unlike`: the assumptions that do not hold; `monologues`:
     legs outside conferences, with the voices that they hear (`placed.py`); `origins`: when the
-    voices of each call begin, by its seed; `journal`: all that was audible in each conference.
+    voices of each call begin, by its seed; `journal`: all that was audible in each conference;
+    `events`: TaskRouter's events by SID, delivered or not.
     """
 
     def __init__(self, sids: Sids, unlike: frozenset[Unlike] = NONE) -> None:
@@ -160,6 +163,7 @@ class World:
         self.requests: dict[str, list[int]] = {}
         self.origins: dict[str, int] = {}
         self.journal: dict[str, list[ConferenceScene]] = {}
+        self.events: dict[str, Json] = {}
 
     def apply(self, action: Action, now: int, *, seed: str = "", line: Line | None = None) -> None:
         """Change the world by a script's action. `seed` and `line`: of the call, for a leg that
@@ -185,6 +189,7 @@ class World:
                 self.conferences[conference_sid].participants[call_sid].hold = hold
             case ConferenceEnded(conference_sid):
                 self.conferences[conference_sid].in_progress = False
+                self.conferences[conference_sid].ended_at = now
                 self.conferences[conference_sid].participants.clear()
             case _:
                 return
@@ -202,6 +207,12 @@ class World:
             scenes = self.journal.setdefault(conference.sid, [])
             if not scenes or scenes[-1].voices != voices:
                 scenes.append(ConferenceScene(now, voices))
+
+    def remember(self, event: Json) -> None:
+        """Add an event of TaskRouter to those that its list shows, once. Others are not listed."""
+        data = event["data"]
+        if "payload" in data:
+            self.events[str(data["sid"])] = event
 
     def scene(self, call_sid: str) -> Scene | None:
         """Return the voices on a leg now; None if it is not in progress."""

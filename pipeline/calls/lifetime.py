@@ -8,6 +8,7 @@ log's clock: `now` is a record's or a tick's time.
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pipeline.calls.added import ADDED, is_added
 from pipeline.calls.channels import VOICE_CHANNELS, is_voice
 from pipeline.calls.events import Silent, delta
 from pipeline.calls.fields import MAX_TEXT_CHARACTERS, version
@@ -71,9 +72,13 @@ def hear(
     said = delta(event, voice_channels)
     if isinstance(said, Silent):
         return said
+    if is_added(event):
+        said = replace(said, milestones={**said.milestones, ADDED: event.arrived_at})
+        # It is never too late: a call that was forgotten begins anew with what was added.
+        state = None if isinstance(state, ForgottenCall) and is_voice(said.facts) else state
     if isinstance(state, ForgottenCall):
         return _after_the_end(state, said)
-    if state is None and (why := _too_late(event, said)) is not None:
+    if state is None and not is_added(event) and (why := _too_late(event, said)) is not None:
         return TooLate(why)
     after = folded(state, said, now)
     return Heard(after.call, after.call if after.news else None)

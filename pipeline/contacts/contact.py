@@ -2,6 +2,7 @@
 policy and time give the same contact."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pipeline.calls import view as calls
 from pipeline.calls.claims import contradictions
@@ -13,6 +14,7 @@ from pipeline.contacts.match import Watched
 from pipeline.contacts.recordings import recordings_of
 from pipeline.contacts.state import brought_nothing, call_of, revision
 from pipeline.policy.monitored_list import PolicyHistory, Stretch
+from pipeline.reconciliation import result
 from schemas.records import (
     Call,
     Contact,
@@ -48,7 +50,7 @@ def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | 
     recordings = recordings_of(state, _watched(seen, stretches))
     captured = capture_of(state, call, seen, recordings, history=history, now=now)
     active = seen.state == CallState.ACTIVE
-    return Contact(
+    made = Contact(
         contact_id=state.task_sid,
         task_sid=state.task_sid,
         direction=seen.direction or Direction.INBOUND,
@@ -78,6 +80,10 @@ def contact(state: ContactState, history: PolicyHistory, now: int) -> Contact | 
         customer_call_sids=_customer_legs(call, seen),
         contradictions=_contradictions(call),
     )
+    if state.evidence is None or made.ended_at is None:
+        return made
+    version = history.at(made.ended_at).version
+    return replace(made, reconciliation=result.of_contact(state.evidence, made, version))
 
 
 def _contradictions(call: Call) -> tuple[ContactContradiction, ...]:

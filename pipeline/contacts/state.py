@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from pipeline.calls.merge import merge
 from pipeline.contacts.causes import cause_of, with_cause
+from pipeline.reconciliation import evidence
 from pipeline.streams.marks import NoLeg
 from pipeline.streams.verification import VERIFY
 from schemas.codec import decode, encode
@@ -25,13 +26,14 @@ from schemas.records import (
     HandshakeRefused,
     MediaStreamChanged,
     MediaStreamOpened,
+    ReconciliationEvidence,
     RecordingCompleted,
     RecordingDecided,
     RecordingStarted,
 )
 from schemas.states import LegResult, RecordingSource, StreamState
 
-Input = (
+StreamInput = (
     Call
     | RecordingDecided
     | MediaStreamChanged
@@ -41,6 +43,7 @@ Input = (
     | RecordingStarted
     | RecordingCompleted
 )
+Input = StreamInput | ReconciliationEvidence
 """The records from which a contact is made."""
 
 KEPT_MS = 4 * 60 * 60 * 1000
@@ -81,7 +84,10 @@ def empty(task_sid: str) -> ContactState:
 def fold(state: ContactState, record: Input, now: int) -> ContactState:
     """Return the state with the record added, which came at `now` (ms, log time). If the record
     has nothing new, return the same object."""
-    taken = _taken(state, record)
+    if isinstance(record, ReconciliationEvidence):
+        taken = _with_evidence(state, record)
+    else:
+        taken = _taken(state, record)
     return state if taken == state else touched(taken, now)
 
 
@@ -152,7 +158,12 @@ def is_forgettable(state: ContactState, *, over: bool, now: int) -> bool:
     return idle >= AWAITED_MS or (over and idle >= KEPT_MS and not awaited(state))
 
 
-def _taken(state: ContactState, record: Input) -> ContactState:
+def _with_evidence(state: ContactState, record: ReconciliationEvidence) -> ContactState:
+    known = state.evidence or evidence.empty(state.task_sid)
+    return replace(state, evidence=evidence.merged(known, record))
+
+
+def _taken(state: ContactState, record: StreamInput) -> ContactState:
     match record:
         case Call():
             return _with_call(state, record)

@@ -20,6 +20,9 @@ from schemas.topics import (
     GATEWAYS_ALIVE,
     MEDIA,
     POLICY,
+    RECONCILIATION_EVIDENCE,
+    RECONCILIATION_WINDOWS,
+    RECONCILIATIONS,
     RECORDER_CHECKPOINTS,
     RECORDINGS,
     RETRIEVALS,
@@ -116,7 +119,9 @@ ACCESS: Mapping[Role, Access] = {
         Role.RECORDER.value,
     ),
     Role.CONSOLIDATOR: _of_table_role(
-        Role.CONSOLIDATOR, (CALLS, STREAM_EVENTS, RECORDINGS, POLICY, WORKERS), (CONTACTS,)
+        Role.CONSOLIDATOR,
+        (CALLS, STREAM_EVENTS, RECORDINGS, RECONCILIATION_EVIDENCE, POLICY, WORKERS),
+        (CONTACTS, RECONCILIATIONS),
     ),
     Role.CONSOLE: Access(),
     Role.LANDER: Access(
@@ -126,6 +131,12 @@ ACCESS: Mapping[Role, Access] = {
         (CONTACTS, RETRIEVALS, TWILIO_PERMITS),
         (RECORDINGS, RETRIEVALS, DEAD_LETTERS),
         Role.RETRIEVER.value,
+        shared_group="twilio-history",
+    ),
+    Role.RECONCILER: Access(
+        (CONTACTS, RECONCILIATION_EVIDENCE, RECONCILIATION_WINDOWS, TWILIO_PERMITS),
+        (CTI_EVENTS, RECONCILIATION_EVIDENCE, RECONCILIATION_WINDOWS),
+        Role.RECONCILER.value,
         shared_group="twilio-history",
     ),
 }

@@ -81,14 +81,24 @@ _OWN: Mapping[Role, frozenset[str]] = {
             "RECORDING_PRIVATE_KEY",
         }
     ),
+    Role.RECONCILER: frozenset(
+        {
+            "TWILIO_ACCOUNT_SID",
+            "TWILIO_AUTH_TOKEN",
+            "TWILIO_API_KEY_SID",
+            "TWILIO_API_KEY_SECRET",
+            "TWILIO_API_URL",
+            "TWILIO_HISTORY_CONCURRENCY",
+            "TWILIO_WORKSPACE_SID",
+            "VOICE_CHANNELS",
+        }
+    ),
 }
 OF_UP = frozenset({"PROCESSES", "SCHEMA_REGISTRY_URL"})
 """Only `up` itself needs these."""
 OF_COMMANDS = frozenset(
     {
         "CHECK_CALL_FROM",
-        "TWILIO_WORKSPACE_SID",
-        "TWILIO_HISTORY_CONCURRENCY",
         "EVENT_STREAMS_ROLE_ARN",
         "EVENT_STREAMS_EXTERNAL_ID",
         "EVENT_STREAMS_PRINCIPAL",
@@ -119,7 +129,8 @@ def settings_of(role: Role, settings: Settings) -> frozenset[str]:
     own = _OWN[role]
     has_own = settings.twilio_api_key_secret is not None and settings.ticket_secret is not None
     has_key = settings.twilio_api_key_secret is not None
-    if (role is Role.TWILIO_ADAPTER and has_own) or (role is Role.RETRIEVER and has_key):
+    asks_history = role in (Role.RETRIEVER, Role.RECONCILER)
+    if (role is Role.TWILIO_ADAPTER and has_own) or (asks_history and has_key):
         own -= {"TWILIO_AUTH_TOKEN"}
     return own | _COMMON
 

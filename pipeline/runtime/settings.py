@@ -63,6 +63,7 @@ class Role(StrEnum):
     CONSOLE = "console"
     LANDER = "lander"
     RETRIEVER = "retriever"
+    RECONCILER = "reconciler"
 
 
 class SettingsError(ValueError):

@@ -4,6 +4,8 @@ All tables except the console's are made from the topics and can be made from th
 `console_audit` cannot: it is append-only, by triggers of the migration, and must be kept.
 """
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -52,6 +54,8 @@ class ContactRow(Base):
     contradictions: Mapped[list[dict[str, str | int | None]]] = mapped_column(
         JSON, server_default="[]"
     )
+    reconciliation: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    reconciled: Mapped[str | None] = mapped_column(String(16))
     searched: Mapped[str] = mapped_column(Text)  # the text for a free search, case-folded
     revision: Mapped[int]
     updated_at: Mapped[int]
@@ -61,6 +65,7 @@ class ContactRow(Base):
         Index("contacts_customer", "customer", "started_at"),
         Index("contacts_in_progress", "in_progress", "started_at"),
         Index("contacts_capture", "capture", "started_at"),
+        Index("contacts_reconciled", "reconciled", "started_at"),
     )
 
 

@@ -16,6 +16,8 @@ from schemas.records import (
     ContactGap,
     ContactRecording,
     ContactStream,
+    ReconciledPart,
+    Reconciliation,
     Session,
 )
 
@@ -100,7 +102,17 @@ def _contact(
         required_ms=row.required_ms,
         captured_ms=row.captured_ms,
         contradictions=tuple(ContactContradiction(**plain) for plain in row.contradictions),  # type: ignore[arg-type]
+        reconciliation=row.reconciliation and _reconciliation(row.reconciliation),
     )
+
+
+def _reconciliation(plain: dict[str, Any]) -> Reconciliation:
+    parts = {
+        name: tuple(ReconciledPart(**part) for part in plain[name])
+        for name in ("reservations", "conferences")
+    }
+    sids = tuple(plain["recording_sids"])
+    return Reconciliation(**{**plain, **parts, "recording_sids": sids})
 
 
 def stored_recording(row: RecordingRow) -> StoredRecording:

@@ -28,6 +28,7 @@ class Filters:
     until: int | None = None
     text: str | None = None
     capture: str | None = None
+    reconciliation: str | None = None
     withheld: bool = False
 
 
@@ -115,6 +116,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
         (ContactRow.customer, filters.customer),
         (ContactRow.task_sid, filters.task_sid),
         (ContactRow.capture, filters.capture),
+        (ContactRow.reconciled, filters.reconciliation),
     )
     found: list[ColumnElement[bool]] = [
         column == value for column, value in equal if value is not None

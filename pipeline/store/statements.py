@@ -145,6 +145,8 @@ def contact_row(contact: Contact) -> Row:
         "streams": [plain(media_stream) for media_stream in contact.streams],
         "gaps": [plain(gap) for gap in contact.gaps],
         "contradictions": [plain(each) for each in contact.contradictions],
+        "reconciliation": contact.reconciliation and plain(contact.reconciliation),
+        "reconciled": contact.reconciliation and contact.reconciliation.result,
         "searched": searched_text(contact),
     }
 

@@ -33,6 +33,7 @@ from pipeline.streams.identification import (
 from pipeline.streams.marks import customer_ends, customer_marks, worker_ends, worker_marks
 from pipeline.streams.reasons import Reason, decision_reason
 from pipeline.streams.reconcile import Command, Demand, changes, reconcile
+from pipeline.streams.stale import is_stale
 from pipeline.streams.state import find, is_over, may_be_held, unknown_call
 from pipeline.streams.verification import (
     VERIFY,
@@ -249,7 +250,8 @@ def _settled(
                     customer_ends=customer_ends(derived),
                 )
             after = without_own_legs(after, derived, now)
-            demand = replace(demand, begins=demand.begins and not hasty)
+            begins = demand.begins and not hasty and not is_stale(after, call, derived, now)
+            demand = replace(demand, begins=begins)
     after = replace(after, ended_at=(after.ended_at or now) if ended else None)
     after = buried(after, gateways, now)
     after, commands = _streamed(after, demand, now, gateways)

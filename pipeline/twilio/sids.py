@@ -23,6 +23,7 @@ class SidKind(StrEnum):
     TASK = "task"
     RESERVATION = "reservation"
     WORKER = "worker"
+    WORKSPACE = "workspace"
     RECORDING = "recording"
 
 
@@ -34,6 +35,7 @@ PREFIXES: Mapping[SidKind, str] = {
     SidKind.TASK: "WT",
     SidKind.RESERVATION: "WR",
     SidKind.WORKER: "WK",
+    SidKind.WORKSPACE: "WS",
     SidKind.RECORDING: "RE",
 }
 _PATTERNS = {

@@ -12,6 +12,7 @@ API = "https://api.twilio.com"
 EVENTS = "https://events.twilio.com/v1"
 TASKROUTER = "https://taskrouter.twilio.com/v1"
 MONITOR = "https://monitor.twilio.com/v1"
+INSIGHTS = "https://insights.twilio.com/v1"
 
 
 def moved(url: str, base_url: str | None) -> str:

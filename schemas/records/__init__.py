@@ -60,6 +60,15 @@ from .media import (
     TrackBatch,
 )
 from .policy import PolicyAccepted, PolicyHeldBack, RecordingPolicy
+from .reconciliation import (
+    AcceptedReservation,
+    EndedConference,
+    ReconciledPart,
+    Reconciliation,
+    ReconciliationEvidence,
+    ReconciliationWindow,
+    TwilioRecording,
+)
 from .recordings import (
     BatchRange,
     ClockPoint,
@@ -96,6 +105,7 @@ from .streams import (
 )
 
 __all__ = [
+    "AcceptedReservation",
     "BatchRange",
     "BridgeCheckpoint",
     "BridgePeriod",
@@ -122,6 +132,7 @@ __all__ = [
     "DerivationProgress",
     "DroppedStretch",
     "DroppedTrack",
+    "EndedConference",
     "Fact",
     "FetchLeg",
     "FindConference",
@@ -147,6 +158,10 @@ __all__ = [
     "PlacedRun",
     "PolicyAccepted",
     "PolicyHeldBack",
+    "ReconciledPart",
+    "Reconciliation",
+    "ReconciliationEvidence",
+    "ReconciliationWindow",
     "RecorderCheckpoint",
     "RecorderDecision",
     "RecorderTrack",
@@ -173,6 +188,7 @@ __all__ = [
     "TimestampStretch",
     "TrackBatch",
     "Transfer",
+    "TwilioRecording",
     "VerifyLeg",
     "Worker",
     "WorkerIdentity",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from ..fast_dataclass import dataclass
+from .reconciliation import Reconciliation, ReconciliationEvidence
 from .recordings import RecordingCompleted, RecordingStarted
 from .streams import MediaStreamChanged, RecordingDecided
 
@@ -138,6 +139,7 @@ class Contact:
     contradictions: tuple[ContactContradiction, ...] = ()
     required: tuple[RequiredSpan, ...] = ()
     customer_call_sids: tuple[str, ...] = ()
+    reconciliation: Reconciliation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +171,5 @@ class ContactState:
     first_opened_at: int | None = None
     capture: str = ""
     foreign_legs: tuple[str, ...] = ()
+    evidence: ReconciliationEvidence | None = None
+    reconciled: str = ""

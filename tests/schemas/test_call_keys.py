@@ -3,12 +3,14 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.calls.added import SHARD
 from pipeline.calls.channels import VOICE_CHANNELS
 from pipeline.calls.claims import FIRST_HOLDS, LATEST_HOLDS, SEPARATOR
 from pipeline.calls.cloud_events import CALL_CALLBACKS, RESERVATION_EVENTS, TASK_EVENTS
@@ -99,7 +101,8 @@ def deltas(events: Iterable[CtiEvent]) -> list[Call]:
 
 
 def caused_by_others() -> list[Call]:
-    """Return the versions that no event led to: another task, fetched ends, a sweep."""
+    """Return the versions that no delivered event led to: another task, fetched ends, an added
+    event, a sweep."""
     first = hear(None, inbound().reservation("created", 5, "ann").events[1], 0)
     assert isinstance(first, Heard)
     call = first.state
@@ -108,6 +111,8 @@ def caused_by_others() -> list[Call]:
         hear_contested(call, LegContested(CUSTOMER_LEG, TASK, "WT" + "b" * 32, 7, listed), 8)
         for listed in (False, True)
     ]
+    added = replace(inbound().events[0], kinesis_stream="", shard_id=SHARD)
+    heard.append(hear(call, added, 8))  # type: ignore[arg-type]
     fetched = (CUSTOMER_LEG, TASK, CUSTOMER, "+1555", "inbound", "customer", worker_sid("ann"), 9)
     heard.append(hear_fetched(call, LegFetched(*fetched), 9))
     found = [each.news for each in heard if each.news is not None]

@@ -15,7 +15,7 @@ OF_SHARED_TOPICS: Mapping[str, tuple[Role, ...]] = {
     "BridgeCheckpoint": (Role.BRIDGE,),
     "CallAlias": (Role.TRACKER, Role.STREAM_MANAGER),
     "CommandAnswered": (Role.TWILIO_ADAPTER,),
-    "CtiEvent": (Role.BRIDGE, Role.RESOLVER),
+    "CtiEvent": (Role.BRIDGE, Role.RESOLVER, Role.RECONCILER),
     "GatewayAlive": (Role.GATEWAY,),
     "GatewayStarted": (Role.GATEWAY,),
     "HandshakeRefused": (Role.GATEWAY,),

@@ -3,7 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from agents.consolidator import ContactsCore, Saver
+from agents.consolidator import ContactsCore
+from agents.contact_saver import Saver
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import KEPT_MS, Input, empty, fold
 from pipeline.runtime.telemetry import Health

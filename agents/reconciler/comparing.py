@@ -1,0 +1,184 @@
+"""Compare one period with Twilio's records, and write what is missing and what was found."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from agents.reconciler.known_tasks import known_tasks
+from agents.reconciler.metrics import ADDED_EVENTS, TASKS
+from agents.reconciler.twilio_lists import TwilioLists
+from pipeline.reconciliation import added_events
+from pipeline.reconciliation.comparison import (
+    NOTHING,
+    KnownTask,
+    ListedTask,
+    listed_tasks,
+    needs_of,
+)
+from pipeline.reconciliation.evidence import is_news, merged
+from pipeline.reconciliation.rows import ListedEvent, accepted_reservation
+from pipeline.reconciliation.windows import Period
+from pipeline.runtime.settings import Settings
+from schemas.codec import encode
+from schemas.records import (
+    AcceptedReservation,
+    CtiEvent,
+    EndedConference,
+    ReconciliationEvidence,
+    TwilioRecording,
+)
+from schemas.topics import CTI_EVENTS, RECONCILIATION_EVIDENCE, Topic
+
+log = structlog.get_logger(__name__)
+
+TASKS_AT_ONCE = 8
+ADDED_HEADER = "flexcapture.added"
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedTask:
+    """A task that was compared. `evidence`: all that is known now; `added`: how many events were
+    added by this comparison."""
+
+    evidence: ReconciliationEvidence
+    added: int
+
+
+class Comparison:
+    """Compares periods. `now`: the log's clock (ms)."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lists: TwilioLists,
+        producer: AIOKafkaProducer,
+        now: Callable[[], int],
+    ) -> None:
+        self._settings = settings
+        self._lists = lists
+        self._producer = producer
+        self._now = now
+
+    async def compare(self, period: Period) -> list[ComparedTask]:
+        """Compare a period. Raises `TwilioError` and Kafka's errors; then the period must be
+        compared again, which writes nothing twice that was written before."""
+        listed = [e for e in await self._lists.accepted(period) if self._is_voice(e)]
+        tasks = listed_tasks(_reservations(listed), await self._lists.conferences(period))
+        accepted = {event.task_sid for event in listed}
+        chosen = [t for t in tasks.values() if t.task_sid in accepted or _ended_in(t, period)]
+        known = await known_tasks(self._settings, [t.task_sid for t in chosen], period.begins_at)
+        events: dict[str, list[ListedEvent]] = {}
+        for event in listed:
+            events.setdefault(event.task_sid, []).append(event)
+        compared: list[ComparedTask] = []
+        for start in range(0, len(chosen), TASKS_AT_ONCE):
+            work = (
+                self._task(
+                    task,
+                    known.get(task.task_sid, NOTHING),
+                    events.get(task.task_sid, ()),
+                    period,
+                )
+                for task in chosen[start : start + TASKS_AT_ONCE]
+            )
+            compared += await asyncio.gather(*work)
+        TASKS.inc(len(compared))
+        return compared
+
+    def _is_voice(self, event: ListedEvent) -> bool:
+        return event.channel is None or event.channel in self._settings.voice_channels
+
+    async def _task(
+        self, task: ListedTask, known: KnownTask, listed: Sequence[ListedEvent], period: Period
+    ) -> ComparedTask:
+        needs, now = needs_of(task, known), self._now()
+        conferences = tuple(task.conferences.values())
+        recordings: tuple[TwilioRecording, ...] = ()
+        if needs.details:
+            conferences, recordings = await self._details(task, known)
+        added: list[CtiEvent] = []
+        if needs.events:
+            added = await self._missing_events(task, listed, period, now)
+        found = ReconciliationEvidence(
+            task_sid=task.task_sid,
+            reservations=tuple(task.reservations.values()),
+            conferences=conferences,
+            recordings=recordings,
+            added_events=tuple(sorted(event.event_id for event in added)),
+            is_examined=needs.details,
+            checked_at=now,
+        )
+        before = known.evidence
+        if not is_news(before, found):
+            assert before is not None
+            return ComparedTask(before, 0)
+        # The events first: evidence says that they were added.
+        await self._add(added)
+        await self._publish(RECONCILIATION_EVIDENCE, task.task_sid, encode(found))
+        whole = found if before is None else merged(before, found)
+        return ComparedTask(whole, len(added))
+
+    async def _missing_events(
+        self, task: ListedTask, listed: Sequence[ListedEvent], period: Period, now: int
+    ) -> list[CtiEvent]:
+        """Return the events of the task for `cti.events`. An acceptance that is in the list of the
+        period may be missing in the list of the task, which Twilio makes later."""
+        events = {e.event_sid: e for e in listed}
+        for event in await self._lists.task_events(task.task_sid, period, now):
+            events[event.event_sid] = event
+        ends = [
+            added_events.of_conference(task.task_sid, conference, now)
+            for conference in task.conferences.values()
+        ]
+        return [*(e for e in ends if e is not None), *added_events.of_tasks(events.values(), now)]
+
+    async def _details(
+        self, task: ListedTask, known: KnownTask
+    ) -> tuple[tuple[EndedConference, ...], tuple[TwilioRecording, ...]]:
+        conferences = [
+            replace(each, call_sids=await self._lists.call_sids(each.conference_sid))
+            for each in task.conferences.values()
+        ]
+        legs = set(known.call_sids).union(*(c.call_sids for c in conferences))
+        for leg in known.call_sids[:1]:
+            legs.update(await self._lists.child_calls(leg))
+        recordings = await self._lists.recordings(task.conferences, legs)
+        return tuple(conferences), recordings
+
+    async def _add(self, events: Iterable[CtiEvent]) -> None:
+        count = 0
+        for event in events:
+            assert event.task_sid is not None
+            headers = [(ADDED_HEADER, event.shard_id.encode())]
+            await self._publish(CTI_EVENTS, event.task_sid, encode(event), headers)
+            count += 1
+        if count:
+            ADDED_EVENTS.inc(count)
+            log.warning(
+                "events were never delivered and are added from Twilio's lists",
+                task_sid=event.task_sid,
+                events=count,
+            )
+
+    async def _publish(
+        self,
+        topic: Topic,
+        key: str,
+        value: bytes,
+        headers: Sequence[tuple[str, bytes]] | None = None,
+    ) -> None:
+        name = self._settings.prefixed(topic.name)
+        await self._producer.send_and_wait(name, value, key.encode(), headers=headers)
+
+
+def _reservations(events: Iterable[ListedEvent]) -> list[tuple[str, AcceptedReservation]]:
+    found = ((event.task_sid, accepted_reservation(event)) for event in events)
+    return [(task_sid, each) for task_sid, each in found if each is not None]
+
+
+def _ended_in(task: ListedTask, period: Period) -> bool:
+    ends = (c.ended_at for c in task.conferences.values())
+    return any(at is not None and period.begins_at <= at < period.ends_at for at in ends)

@@ -1,0 +1,90 @@
+"""`flexcapture reconcile`: compare a period with Twilio's own records, and print the results."""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from aiokafka.errors import KafkaError
+
+from agents.reconciler.comparing import Comparison
+from agents.reconciler.known_tasks import results
+from agents.reconciler.service import READS, WRITES, started_producer
+from agents.reconciler.twilio_lists import TwilioLists
+from agents.twilio_history.client import history_api
+from cli.reconcile.formatting import as_json, as_text
+from pipeline.reconciliation.windows import LONGEST_REQUEST_MS, parts
+from pipeline.runtime.kafka_start import ensure_topics
+from pipeline.runtime.log_clock import log_clock
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
+from pipeline.runtime.twilio_http import TwilioError
+from pipeline.runtime.twilio_rest import account_of
+from schemas.records import Reconciliation, ReconciliationEvidence
+from schemas.topics import RECONCILIATIONS
+
+OK, FAILED, WRONG = 0, 1, 2
+WAIT_S = 60.0
+"""How long to wait for the consolidator's results."""
+LOOK_S = 1.0
+
+
+def run(settings: Settings, asked: argparse.Namespace) -> int:
+    """Compare the period that was asked for. Return the exit status."""
+    if asked.until <= asked.since:
+        return _told("--to must be later than --from", WRONG)
+    if asked.until - asked.since > LONGEST_REQUEST_MS:
+        return _told("the period is longer than 31 days: compare it in parts", WRONG)
+    account_of(settings)  # raises what is missing
+    try:
+        compared, found = asyncio.run(_reconcile(settings, asked.since, asked.until))
+    except (TwilioError, KafkaError, TimeoutError, OSError) as error:
+        return _told(error or "Kafka does not answer", FAILED)
+    report = as_json(asked.since, asked.until, compared, found)
+    print(json.dumps(report, indent=2) if asked.json else as_text(report))
+    return OK
+
+
+async def _reconcile(
+    settings: Settings, since: int, until: int
+) -> tuple[Sequence[ReconciliationEvidence], Mapping[str, Reconciliation]]:
+    topics = {topic.name: topic for topic in (*READS, *WRITES, RECONCILIATIONS)}
+    await ensure_topics(settings, topics.values())
+    health = Health()
+    compared: dict[str, ReconciliationEvidence] = {}
+    async with (
+        log_clock(settings, health) as clock,
+        history_api(settings, health) as api,
+        started_producer(settings) as sender,
+    ):
+        await clock.settled()
+        lists = TwilioLists(api, settings.twilio_workspace_sid)
+        comparison = Comparison(settings, lists, sender, clock.now)
+        for period in parts(since, until):
+            for task in await comparison.compare(period):
+                compared[task.evidence.task_sid] = task.evidence
+    return list(compared.values()), await _results(settings, compared, since)
+
+
+async def _results(
+    settings: Settings, compared: Mapping[str, ReconciliationEvidence], since: int
+) -> Mapping[str, Reconciliation]:
+    """Return the results that take the evidence into account, as far as they come in time."""
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        found = await results(settings, compared, since)
+        fresh = {
+            sid: result
+            for sid, result in found.items()
+            if result.checked_at >= compared[sid].checked_at
+        }
+        if len(fresh) == len(compared) or time.monotonic() > deadline:
+            return fresh
+        await asyncio.sleep(LOOK_S)
+
+
+def _told(what: object, status: int) -> int:
+    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
+    return status

@@ -1,0 +1,100 @@
+"""Compare what Twilio lists about tasks with what is known of them. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import field
+
+from schemas.fast_dataclass import dataclass
+from schemas.records import (
+    AcceptedReservation,
+    Contact,
+    EndedConference,
+    ReconciliationEvidence,
+)
+from schemas.states import CallState, CaptureState
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTask:
+    """What Twilio's lists of a period show about a task. `reservations` and `conferences`: by
+    SID."""
+
+    task_sid: str
+    reservations: Mapping[str, AcceptedReservation] = field(default_factory=dict)
+    conferences: Mapping[str, EndedConference] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTask:
+    """What is known of a task. `accepted`: reservations whose acceptance is known; `is_over`:
+    whether its end is known; `evidence`: earlier findings."""
+
+    accepted: frozenset[str] = frozenset()
+    is_over: bool = False
+    capture: str = ""
+    call_sids: tuple[str, ...] = ()
+    evidence: ReconciliationEvidence | None = None
+
+
+NOTHING = KnownTask()
+
+
+def known_contact(contact: Contact, known: KnownTask = NOTHING) -> KnownTask:
+    """Return what is known of a task with a version of its contact."""
+    accepted = (s.reservation_sid for s in contact.sessions if s.started_at is not None)
+    return KnownTask(
+        frozenset(accepted),
+        contact.state == CallState.ENDED,
+        contact.capture,
+        contact.call_sids,
+        known.evidence,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TaskNeeds:
+    """What a comparison must do for a task.
+
+    - `events`: add its events, because Event Streams did not deliver all of them.
+    - `details`: ask for participants and recordings, because audio is missing or may be.
+    """
+
+    events: bool
+    details: bool
+
+
+def needs_of(listed: ListedTask, known: KnownTask) -> TaskNeeds:
+    """Return what to do for a task. Nothing is done twice: earlier findings count."""
+    before = known.evidence
+    unknown = listed.reservations.keys() - known.accepted
+    unended = bool(listed.conferences) and not known.is_over
+    events = bool(unknown or unended) and not _was_added(listed, before)
+    is_missing = known.capture in ("", CaptureState.PARTIAL, CaptureState.MISSING)
+    examined = before is not None and before.is_examined
+    can_ask = bool(listed.conferences or known.call_sids)
+    return TaskNeeds(events, (events or is_missing) and not examined and can_ask)
+
+
+def _was_added(listed: ListedTask, before: ReconciliationEvidence | None) -> bool:
+    """Return whether events were added when as much was known of the task as now."""
+    if before is None or not before.added_events:
+        return False
+    reservations = {r.reservation_sid for r in before.reservations}
+    conferences = {c.conference_sid for c in before.conferences}
+    return listed.reservations.keys() <= reservations and listed.conferences.keys() <= conferences
+
+
+def listed_tasks(
+    reservations: Iterable[tuple[str, AcceptedReservation]],
+    conferences: Iterable[tuple[str, EndedConference]],
+) -> dict[str, ListedTask]:
+    """Return the tasks of both lists by task SID."""
+    accepted: dict[str, dict[str, AcceptedReservation]] = {}
+    ended: dict[str, dict[str, EndedConference]] = {}
+    for task_sid, reservation in reservations:
+        accepted.setdefault(task_sid, {})[reservation.reservation_sid] = reservation
+    for task_sid, conference in conferences:
+        ended.setdefault(task_sid, {})[conference.conference_sid] = conference
+    return {
+        task_sid: ListedTask(task_sid, accepted.get(task_sid, {}), ended.get(task_sid, {}))
+        for task_sid in sorted(accepted.keys() | ended.keys())
+    }

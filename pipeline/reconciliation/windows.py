@@ -1,0 +1,84 @@
+"""Which periods are to be compared, and when. Pure.
+
+- `recent`: every 15 minutes, the last 6 hours except the last 20 minutes.
+- `daily`: each UTC day, on each of the three days after it.
+
+A period has a name, which is the same in every process, and is compared once. After a pause, only
+the latest `recent` period is due: it contains the others as far as they are of the last 6 hours,
+and the days contain the rest.
+"""
+
+from collections.abc import Collection, Iterator
+from datetime import timedelta
+
+from pipeline.times import rfc3339, utc
+from schemas.fast_dataclass import dataclass
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+EVERY_MS = 15 * MINUTE_MS
+RECENT_MS = 6 * HOUR_MS
+SETTLING_MS = 20 * MINUTE_MS
+"""Events of the last 20 minutes may still be under way."""
+DAYS = 3
+DAY_LAG_MS = HOUR_MS
+"""A day is compared an hour after it and later."""
+KEPT_MS = 8 * DAY_MS
+"""How long the record of a finished period is kept."""
+BEFORE_MS = 4 * HOUR_MS
+"""A conference may begin this long before an agent accepts a reservation of its task."""
+LONGEST_REQUEST_MS = 31 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A period to compare: times in ms, `ends_at` exclusive."""
+
+    name: str
+    begins_at: int
+    ends_at: int
+
+
+def due(now: int, done: Collection[str]) -> list[Period]:
+    """Return the periods that are due at `now` (ms), without those that are done."""
+    return [period for period in _all(now) if period.name not in done]
+
+
+def _all(now: int) -> Iterator[Period]:
+    at = now // EVERY_MS * EVERY_MS
+    yield Period(f"recent:{rfc3339(at)}", at - RECENT_MS, at - SETTLING_MS)
+    today = (now - DAY_LAG_MS) // DAY_MS
+    for back in range(1, DAYS + 1):
+        begins_at = (today - back) * DAY_MS
+        day = utc(begins_at).date().isoformat()
+        yield Period(f"daily:{day}:{back}", begins_at, begins_at + DAY_MS)
+
+
+def parts(begins_at: int, ends_at: int) -> list[Period]:
+    """Return a period that an operator asked for, cut at the ends of UTC days."""
+    found, start = [], begins_at
+    while start < ends_at:
+        end = min((start // DAY_MS + 1) * DAY_MS, ends_at)
+        found.append(Period(f"asked:{rfc3339(start)}:{rfc3339(end)}", start, end))
+        start = end
+    return found
+
+
+def conference_days(period: Period) -> tuple[str, str]:
+    """Return the first and the last UTC date (YYYY-MM-DD) for the list of conferences of a period.
+    The list knows whole days only, and takes the last one as its first instant, so the dates
+    overlap the period on both sides."""
+    first = utc(period.begins_at - BEFORE_MS).date()
+    last = utc(period.ends_at).date() + timedelta(days=1)
+    return first.isoformat(), last.isoformat()
+
+
+def behind_ms(now: int, latest_end: int | None) -> int:
+    """Return for how long the latest `recent` period has been due (ms), 0 if it is done.
+    `latest_end`: the end of the latest that is done."""
+    at = now // EVERY_MS * EVERY_MS
+    expected = at - SETTLING_MS
+    if latest_end is None or latest_end >= expected:
+        return 0
+    return now - (latest_end + SETTLING_MS + EVERY_MS)

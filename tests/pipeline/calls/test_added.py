@@ -1,0 +1,64 @@
+"""Events that were added from Twilio's lists are never too late."""
+
+from dataclasses import replace
+
+from pipeline.calls.added import ADDED, SHARD, is_added
+from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, Heard, TooLate, hear
+from schemas.records import Call, CtiEvent, ForgottenCall
+from tests.pipeline.calls.histories import T0, TASK, inbound
+
+DAY = 24 * 3_600_000
+
+
+def added(event: CtiEvent, at: int) -> CtiEvent:
+    return replace(event, kinesis_stream="", shard_id=SHARD, arrived_at=at)
+
+
+def story() -> list[CtiEvent]:
+    told = inbound().reservation("created", 1_000, "ann").reservation("accepted", 2_000, "ann")
+    return list(told.events)
+
+
+def test_an_added_event_opens_a_call_that_is_not_known() -> None:
+    """Days after it happened, when a delivered event would be refused."""
+    accepted = story()[-1]
+    at = T0 + 9 * DAY
+    assert isinstance(hear(None, replace(accepted, arrived_at=at), at), TooLate)
+    heard = hear(None, added(accepted, at), at)
+    assert isinstance(heard, Heard)
+    assert isinstance(heard.news, Call)
+    assert {ADDED: at} == {k: v for k, v in heard.news.milestones.items() if k == ADDED}
+
+
+def test_an_added_event_brings_a_forgotten_call_back() -> None:
+    """A delivered one does not."""
+    at = T0 + 2 * FORGOTTEN_AFTER_MS
+    mark = ForgottenCall(TASK, T0 + 30_000, at - 1)
+    accepted = story()[-1]
+    assert isinstance(hear(mark, replace(accepted, arrived_at=at), at), TooLate)
+    heard = hear(mark, added(accepted, at), at)
+    assert isinstance(heard, Heard)
+    assert isinstance(heard.state, Call)
+
+
+def test_an_event_from_kinesis_is_not_added() -> None:
+    """Whatever its shard is called."""
+    event = story()[0]
+    assert not is_added(event)
+    assert not is_added(replace(event, kinesis_stream="flex-events", shard_id=SHARD))
+    assert is_added(added(event, T0))
+
+
+def test_order_and_repetition_of_added_events_do_not_matter() -> None:
+    """Also beside delivered ones of the same content."""
+    events = [*story(), *(added(event, T0 + DAY) for event in story())]
+    results = []
+    for order in (events, list(reversed(events)), [*events, *events]):
+        state: object = None
+        for event in order:
+            heard = hear(state, event, T0 + DAY)  # type: ignore[arg-type]
+            assert isinstance(heard, Heard)
+            state = heard.state
+        assert isinstance(state, Call)
+        results.append(replace(state, revision=0, cause_event_id="", cause_type="", cause_at=0))
+    assert results[0] == results[1] == results[2]

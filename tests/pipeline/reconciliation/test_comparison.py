@@ -1,0 +1,78 @@
+"""What a comparison does for a task, by what is listed and what is known."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.reconciliation.comparison import (
+    NOTHING,
+    KnownTask,
+    ListedTask,
+    TaskNeeds,
+    known_contact,
+    listed_tasks,
+    needs_of,
+)
+from tests.pipeline.contacts.records import LEG, TASK
+from tests.pipeline.reconciliation.records import ACCEPTED, CF, CONFERENCE, WR, evidence
+from tests.pipeline.store.contacts import CONTACT
+
+LISTED = ListedTask(TASK, {WR: ACCEPTED}, {CF: CONFERENCE})
+CAPTURED = KnownTask(frozenset({WR}), is_over=True, capture="complete")
+ADDED = evidence(added_events=("EV1",), is_examined=True)
+
+
+@pytest.mark.parametrize(
+    ("listed", "known", "needs"),
+    [
+        (LISTED, CAPTURED, TaskNeeds(events=False, details=False)),
+        (LISTED, NOTHING, TaskNeeds(events=True, details=True)),
+        # Nothing is done twice.
+        (LISTED, KnownTask(evidence=ADDED), TaskNeeds(events=False, details=False)),
+        # An acceptance that was found later.
+        (
+            replace(LISTED, reservations={**LISTED.reservations, "WR2": ACCEPTED}),
+            replace(CAPTURED, evidence=ADDED),
+            TaskNeeds(events=True, details=False),
+        ),
+        # The end of the call is not known.
+        (LISTED, replace(CAPTURED, is_over=False), TaskNeeds(events=True, details=True)),
+        # It is in progress at Twilio too.
+        (
+            replace(LISTED, conferences={}),
+            replace(CAPTURED, is_over=False, capture="pending"),
+            TaskNeeds(events=False, details=False),
+        ),
+        # Audio is missing.
+        (LISTED, replace(CAPTURED, capture="partial"), TaskNeeds(events=False, details=True)),
+        (
+            LISTED,
+            replace(CAPTURED, capture="missing", evidence=evidence(is_examined=True)),
+            TaskNeeds(events=False, details=False),
+        ),
+        (LISTED, replace(CAPTURED, capture="not-required"), TaskNeeds(events=False, details=False)),
+        # Without a conference, the legs of the contact are asked for.
+        (
+            replace(LISTED, conferences={}),
+            replace(CAPTURED, capture="missing", call_sids=(LEG,)),
+            TaskNeeds(events=False, details=True),
+        ),
+    ],
+)
+def test_needs(listed: ListedTask, known: KnownTask, needs: TaskNeeds) -> None:
+    """Events are added if something is not known, and details asked for if audio is missing."""
+    assert needs == needs_of(listed, known)
+
+
+def test_both_lists_make_a_task() -> None:
+    """A conference without an acceptance counts too."""
+    tasks = listed_tasks([(TASK, ACCEPTED)], [(TASK, CONFERENCE), ("WT2", CONFERENCE)])
+    assert {TASK: LISTED, "WT2": ListedTask("WT2", {}, {CF: CONFERENCE})} == tasks
+
+
+def test_a_contact_shows_what_is_known() -> None:
+    """Only reservations that were accepted are known as such."""
+    known = known_contact(CONTACT, KnownTask(evidence=ADDED))
+    accepted = {s.reservation_sid for s in CONTACT.sessions if s.started_at is not None}
+    assert accepted == known.accepted
+    assert (CONTACT.capture, ADDED) == (known.capture, known.evidence)

@@ -1,0 +1,57 @@
+"""Evidence is a union: the order and the number of findings do not matter."""
+
+from dataclasses import replace
+from functools import reduce
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.reconciliation.evidence import MOST, empty, is_news, merged
+from schemas.records import AcceptedReservation, ReconciliationEvidence
+from tests.examples import examples
+from tests.pipeline.contacts.records import NOON, TASK
+from tests.pipeline.reconciliation.records import FINDINGS, RECORDING, evidence
+
+
+def union(findings: list[ReconciliationEvidence]) -> ReconciliationEvidence:
+    return reduce(merged, findings, empty(TASK))
+
+
+@settings(max_examples=examples(100))
+@given(st.lists(FINDINGS, max_size=5), st.randoms(use_true_random=False))
+def test_order_and_repetition_do_not_matter(
+    findings: list[ReconciliationEvidence], random: object
+) -> None:
+    """Any order, with repetitions, and merged in any groups, gives the same."""
+    whole = union(findings)
+    shuffled = [*findings, *findings]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert whole == union(shuffled)
+    middle = len(shuffled) // 2
+    assert whole == merged(union(shuffled[:middle]), union(shuffled[middle:]))
+
+
+@settings(max_examples=examples(100))
+@given(st.lists(FINDINGS, min_size=1, max_size=5))
+def test_a_finding_that_is_known_is_no_news(findings: list[ReconciliationEvidence]) -> None:
+    """Whenever it was found before. What is no news changes nothing but the time."""
+    whole = union(findings)
+    assert not any(is_news(whole, finding) for finding in findings)
+    assert all(is_news(None, finding) for finding in findings)
+
+
+def test_a_deleted_recording_stays_deleted() -> None:
+    """A late answer says that it is complete."""
+    deleted = replace(RECORDING, status="deleted")
+    for order in ((deleted, RECORDING), (RECORDING, deleted)):
+        both = union([evidence(recordings=(each,)) for each in order])
+        assert (deleted,) == both.recordings
+
+
+def test_evidence_is_bounded() -> None:
+    """A task with a thousand reservations keeps some, the same ones in any order."""
+    made = tuple(AcceptedReservation(f"WR{n:04}", None, None, NOON) for n in range(1_000))
+    one = union([evidence(reservations=(each,)) for each in made])
+    other = union([evidence(reservations=(each,)) for each in reversed(made)])
+    assert MOST == len(one.reservations)
+    assert one == other

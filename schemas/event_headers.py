@@ -54,6 +54,9 @@ _TIME_FIELDS: Mapping[str, tuple[str, ...]] = {
     "RecordingPolicy": ("published_at",),
     "RecorderCheckpoint": ("last_at",),
     "RetrievalJob": ("updated_at",),
+    "ReconciliationEvidence": ("checked_at",),
+    "Reconciliation": ("updated_at",),
+    "ReconciliationWindow": ("done_at",),
 }
 """The fields with the time of a record (ms), the first that has a value. Of other types: `at`."""
 _ID_CHARACTERS = 200

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from datetime import date, datetime
 
+from simulator.script import Json
 from simulator.world import ApiError
 
 DAY_MS = 24 * 60 * 60 * 1000
@@ -37,6 +38,16 @@ def only(query: Mapping[str, str], known: frozenset[str]) -> None:
     for name in query:
         if name not in known and name not in paging:
             raise ApiError(400, 20001, f"Unknown parameter: {name}")
+
+
+def remember(events: dict[str, Json], event: Json) -> None:
+    """Add an event of TaskRouter to those that its list shows, once. Others are not listed."""
+    data = event.get("data")
+    if not isinstance(data, dict):
+        return
+    payload = data.get("payload")
+    if isinstance(payload, dict) and {"eventtype", "timestamp"} <= payload.keys():
+        events[str(data["sid"])] = event
 
 
 def _day(query: Mapping[str, str], name: str) -> int | None:

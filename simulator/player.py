@@ -11,6 +11,7 @@ from typing import Protocol
 from simulator.console import ConsoleError
 from simulator.disorder import disordered
 from simulator.events import test_event
+from simulator.listing import remember
 from simulator.media import clock
 from simulator.script import AgentListed, EventSent, Json, Script, ScriptStep, Sids
 from simulator.verify import began_after, differences, settled
@@ -120,7 +121,7 @@ class Player:
 
     async def _carry_out(self, script: Script, step: ScriptStep) -> None:
         if isinstance(step.action, EventSent):
-            self._world.remember(step.action.event)
+            remember(self._world.events, step.action.event)
         match step.action:
             case EventSent(is_lost=True):
                 pass

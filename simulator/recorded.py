@@ -111,7 +111,7 @@ class RecordedConferences:
         begun = [scene for scene in scenes if scene.voices]
         if not begun or quirk is RecordingQuirk.NONE:
             return None
-        ended_at = now if conference.in_progress or scenes[-1].voices else scenes[-1].at
+        ended_at = now if conference.ended_at is None or scenes[-1].voices else scenes[-1].at
         digest = hashlib.sha256(conference.sid.encode()).hexdigest()
         is_mono = quirk in (RecordingQuirk.MONO, RecordingQuirk.ENCRYPTED)
         sid = f"RE{digest[:32]}"

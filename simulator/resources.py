@@ -50,7 +50,7 @@ def media_stream_resource(media_stream: MediaStream, account_sid: str) -> Json:
 
 def conference_status(conference: Conference) -> str:
     """Return the conference's status: in-progress or completed."""
-    return "in-progress" if conference.in_progress else "completed"
+    return "in-progress" if conference.ended_at is None else "completed"
 
 
 def conference_resource(conference: Conference, account_sid: str) -> Json:

@@ -69,7 +69,6 @@ class Conference:
     sid: str
     friendly_name: str
     began_at: int
-    in_progress: bool = True
     participants: dict[str, WorldParticipant] = field(default_factory=dict)
     ended_at: int | None = None
 
@@ -188,7 +187,6 @@ class World:
             case HoldChanged(conference_sid, call_sid, hold):
                 self.conferences[conference_sid].participants[call_sid].hold = hold
             case ConferenceEnded(conference_sid):
-                self.conferences[conference_sid].in_progress = False
                 self.conferences[conference_sid].ended_at = now
                 self.conferences[conference_sid].participants.clear()
             case _:
@@ -207,12 +205,6 @@ class World:
             scenes = self.journal.setdefault(conference.sid, [])
             if not scenes or scenes[-1].voices != voices:
                 scenes.append(ConferenceScene(now, voices))
-
-    def remember(self, event: Json) -> None:
-        """Add an event of TaskRouter to those that its list shows, once. Others are not listed."""
-        data = event["data"]
-        if "payload" in data:
-            self.events[str(data["sid"])] = event
 
     def scene(self, call_sid: str) -> Scene | None:
         """Return the voices on a leg now; None if it is not in progress."""
@@ -253,7 +245,8 @@ class World:
         running = [s for s in leg.media_streams if s.status is StreamStatus.IN_PROGRESS]
         if Unlike.SAME_NAME not in self.unlike and any(name == s.name for s in running):
             raise ApiError(409, 21299, f"A stream named {name!r} exists on this call")
-        if sum(TRACKS[other.track] for other in running) + TRACKS[track] > self._most_tracks():
+        most = FEW_TRACKS if Unlike.TRACK_LIMIT in self.unlike else MOST_TRACKS
+        if sum(TRACKS[other.track] for other in running) + TRACKS[track] > most:
             raise ApiError(400, 21298, "Too many tracks are streamed on this call")
         started = MediaStream(sid, call_sid, name, url, track, _parameters(form), now)
         leg.media_streams.append(started)
@@ -279,9 +272,6 @@ class World:
         if leg.status is LegStatus.RINGING:
             return Unlike.START_WHILE_RINGING in self.unlike
         return leg.status is LegStatus.IN_PROGRESS
-
-    def _most_tracks(self) -> int:
-        return FEW_TRACKS if Unlike.TRACK_LIMIT in self.unlike else MOST_TRACKS
 
     def _over(self, path: str) -> ApiError:
         """Return the refusal of a stop after the call's end."""

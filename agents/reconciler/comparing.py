@@ -20,7 +20,7 @@ from pipeline.reconciliation.comparison import (
 )
 from pipeline.reconciliation.evidence import is_news, merged
 from pipeline.reconciliation.rows import ListedEvent, accepted_reservation
-from pipeline.reconciliation.windows import Period
+from pipeline.reconciliation.windows import TwilioPeriod
 from pipeline.runtime.settings import Settings
 from schemas.codec import encode
 from schemas.records import (
@@ -47,7 +47,7 @@ class ComparedTask:
     added: int
 
 
-class Comparison:
+class PeriodComparison:
     """Compares periods. `now`: the log's clock (ms)."""
 
     def __init__(
@@ -62,7 +62,7 @@ class Comparison:
         self._producer = producer
         self._now = now
 
-    async def compare(self, period: Period) -> list[ComparedTask]:
+    async def compare(self, period: TwilioPeriod) -> list[ComparedTask]:
         """Compare a period. Raises `TwilioError` and Kafka's errors; then the period must be
         compared again, which writes nothing twice that was written before."""
         listed = [e for e in await self._lists.accepted(period) if self._is_voice(e)]
@@ -92,7 +92,11 @@ class Comparison:
         return event.channel is None or event.channel in self._settings.voice_channels
 
     async def _task(
-        self, task: ListedTask, known: KnownTask, listed: Sequence[ListedEvent], period: Period
+        self,
+        task: ListedTask,
+        known: KnownTask,
+        listed: Sequence[ListedEvent],
+        period: TwilioPeriod,
     ) -> ComparedTask:
         needs, now = needs_of(task, known), self._now()
         conferences = tuple(task.conferences.values())
@@ -122,7 +126,7 @@ class Comparison:
         return ComparedTask(whole, len(added))
 
     async def _missing_events(
-        self, task: ListedTask, listed: Sequence[ListedEvent], period: Period, now: int
+        self, task: ListedTask, listed: Sequence[ListedEvent], period: TwilioPeriod, now: int
     ) -> list[CtiEvent]:
         """Return the events of the task for `cti.events`. An acceptance that is in the list of the
         period may be missing in the list of the task, which Twilio makes later."""
@@ -179,6 +183,6 @@ def _reservations(events: Iterable[ListedEvent]) -> list[tuple[str, AcceptedRese
     return [(task_sid, each) for task_sid, each in found if each is not None]
 
 
-def _ended_in(task: ListedTask, period: Period) -> bool:
+def _ended_in(task: ListedTask, period: TwilioPeriod) -> bool:
     ends = (c.ended_at for c in task.conferences.values())
     return any(at is not None and period.begins_at <= at < period.ends_at for at in ends)

@@ -14,11 +14,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-from agents.reconciler.comparing import Comparison
+from agents.reconciler.comparing import PeriodComparison
 from agents.reconciler.metrics import BEHIND_SECONDS, PERIODS
 from agents.reconciler.twilio_lists import TwilioLists
 from agents.twilio_history.client import history_api
-from pipeline.reconciliation.windows import KEPT_MS, Period, due
+from pipeline.reconciliation.windows import KEPT_MS, TwilioPeriod, due
 from pipeline.runtime.kafka import IDLE_FETCH_MS, consumer, partition_of, producer
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import LogClock, log_clock
@@ -60,7 +60,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
     ):
         await clock.settled(stop)
         lists = TwilioLists(api, settings.twilio_workspace_sid)
-        comparison = Comparison(settings, lists, sender, clock.now)
+        comparison = PeriodComparison(settings, lists, sender, clock.now)
         await Reconciler(settings, comparison, sender, clock, health).run(stop)
 
 
@@ -81,7 +81,7 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     def __init__(
         self,
         settings: Settings,
-        comparison: Comparison,
+        comparison: PeriodComparison,
         sender: AIOKafkaProducer,
         clock: LogClock,
         health: Health,
@@ -149,24 +149,23 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
     async def _work(self) -> None:
         """Compare all periods that are due, one after the other."""
         for period in self._due():
-            await self._load()
-            if period.name in self._done:
-                continue
             self._due_since = self._due_since or self._clock.now()
             BEHIND_SECONDS.set((self._clock.now() - self._due_since) / 1000)
             try:
-                await self._compare(period)
+                await self._load()
+                if period.name not in self._done:
+                    await self._compare(period)
             except TwilioError as error:
                 _note_failure(period, str(error))
                 await asyncio.sleep(RETRY_S)
                 return
-            except KafkaError as error:
+            except (KafkaError, TimeoutError) as error:
                 _note_failure(period, repr(error))
                 return
             self._due_since = None
             BEHIND_SECONDS.set(0)
 
-    def _due(self) -> list[Period]:
+    def _due(self) -> list[TwilioPeriod]:
         found = due(self._clock.now(), self._done.keys())
         return [period for period in found if _partition(period.name) in self._owned]
 
@@ -184,7 +183,7 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         finally:
             await reader.stop()
 
-    async def _compare(self, period: Period) -> None:
+    async def _compare(self, period: TwilioPeriod) -> None:
         compared = await self._comparison.compare(period)
         added = sum(task.added for task in compared)
         done = ReconciliationWindow(
@@ -211,7 +210,7 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
                 del self._done[name]
 
 
-def _note_failure(period: Period, error: str) -> None:
+def _note_failure(period: TwilioPeriod, error: str) -> None:
     PERIODS.labels(_kind(period), "failed").inc()
     log.warning("a comparison failed; next try soon", period=period.name, error=error)
 
@@ -220,5 +219,5 @@ def _partition(name: str) -> int:
     return partition_of(name.encode(), RECONCILIATION_WINDOWS.partitions)
 
 
-def _kind(period: Period) -> str:
+def _kind(period: TwilioPeriod) -> str:
     return period.name.partition(":")[0]

@@ -14,7 +14,7 @@ from pipeline.reconciliation.rows import (
     participant_call,
     twilio_recording,
 )
-from pipeline.reconciliation.windows import DAY_MS, Period, conference_days
+from pipeline.reconciliation.windows import DAY_MS, TwilioPeriod, conference_days
 from pipeline.runtime.twilio_http import TwilioError
 from pipeline.times import utc
 from pipeline.twilio.sids import SidKind, valid_sid
@@ -39,19 +39,19 @@ class TwilioLists:
         self._workspaces: tuple[str, ...] = () if workspace_sid is None else (workspace_sid,)
         self._account = f"{API}/2010-04-01/Accounts/{api.account_sid}"
 
-    async def accepted(self, period: Period) -> list[ListedEvent]:
+    async def accepted(self, period: TwilioPeriod) -> list[ListedEvent]:
         """Return the acceptances of reservations in the period."""
         query = {"EventType": ACCEPTED, **_dates(period.begins_at, period.ends_at)}
         found = [event async for event in self._events(query)]
         return [e for e in found if period.begins_at <= e.at < period.ends_at]
 
-    async def task_events(self, task_sid: str, period: Period, now: int) -> list[ListedEvent]:
+    async def task_events(self, task_sid: str, period: TwilioPeriod, now: int) -> list[ListedEvent]:
         """Return all events of a task, from a day before the period to a day after it."""
         dates = _dates(period.begins_at - DAY_MS, min(now, period.ends_at + DAY_MS))
         found = [event async for event in self._events({"TaskSid": task_sid, **dates})]
         return [event for event in found if event.task_sid == task_sid]
 
-    async def conferences(self, period: Period) -> list[tuple[str, EndedConference]]:
+    async def conferences(self, period: TwilioPeriod) -> list[tuple[str, EndedConference]]:
         """Return task and conference of those that are over, of all UTC days that the period
         touches."""
         first, last = conference_days(period)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from aiokafka.errors import KafkaError
 
-from agents.reconciler.comparing import Comparison
+from agents.reconciler.comparing import PeriodComparison
 from agents.reconciler.known_tasks import results
 from agents.reconciler.service import READS, WRITES, started_producer
 from agents.reconciler.twilio_lists import TwilioLists
@@ -61,7 +61,7 @@ async def _reconcile(
     ):
         await clock.settled()
         lists = TwilioLists(api, settings.twilio_workspace_sid)
-        comparison = Comparison(settings, lists, sender, clock.now)
+        comparison = PeriodComparison(settings, lists, sender, clock.now)
         for period in parts(since, until):
             for task in await comparison.compare(period):
                 compared[task.evidence.task_sid] = task.evidence

@@ -8,7 +8,7 @@ log's clock: `now` is a record's or a tick's time.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pipeline.calls.added import ADDED, is_added
+from pipeline.calls.added import is_added, marked
 from pipeline.calls.channels import VOICE_CHANNELS, is_voice
 from pipeline.calls.events import Silent, delta
 from pipeline.calls.fields import MAX_TEXT_CHARACTERS, version
@@ -73,7 +73,7 @@ def hear(
     if isinstance(said, Silent):
         return said
     if is_added(event):
-        said = replace(said, milestones={**said.milestones, ADDED: event.arrived_at})
+        said = marked(said, event)
         # It is never too late: a call that was forgotten begins anew with what was added.
         state = None if isinstance(state, ForgottenCall) and is_voice(said.facts) else state
     if isinstance(state, ForgottenCall):

@@ -32,7 +32,7 @@ LONGEST_REQUEST_MS = 31 * DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class TwilioPeriod:
     """A period to compare: times in ms, `ends_at` exclusive."""
 
     name: str
@@ -40,32 +40,32 @@ class Period:
     ends_at: int
 
 
-def due(now: int, done: Collection[str]) -> list[Period]:
+def due(now: int, done: Collection[str]) -> list[TwilioPeriod]:
     """Return the periods that are due at `now` (ms), without those that are done."""
     return [period for period in _all(now) if period.name not in done]
 
 
-def _all(now: int) -> Iterator[Period]:
+def _all(now: int) -> Iterator[TwilioPeriod]:
     at = now // EVERY_MS * EVERY_MS
-    yield Period(f"recent:{rfc3339(at)}", at - RECENT_MS, at - SETTLING_MS)
+    yield TwilioPeriod(f"recent:{rfc3339(at)}", at - RECENT_MS, at - SETTLING_MS)
     today = (now - DAY_LAG_MS) // DAY_MS
     for back in range(1, DAYS + 1):
         begins_at = (today - back) * DAY_MS
         day = utc(begins_at).date().isoformat()
-        yield Period(f"daily:{day}:{back}", begins_at, begins_at + DAY_MS)
+        yield TwilioPeriod(f"daily:{day}:{back}", begins_at, begins_at + DAY_MS)
 
 
-def parts(begins_at: int, ends_at: int) -> list[Period]:
+def parts(begins_at: int, ends_at: int) -> list[TwilioPeriod]:
     """Return a period that an operator asked for, cut at the ends of UTC days."""
     found, start = [], begins_at
     while start < ends_at:
         end = min((start // DAY_MS + 1) * DAY_MS, ends_at)
-        found.append(Period(f"asked:{rfc3339(start)}:{rfc3339(end)}", start, end))
+        found.append(TwilioPeriod(f"asked:{rfc3339(start)}:{rfc3339(end)}", start, end))
         start = end
     return found
 
 
-def conference_days(period: Period) -> tuple[str, str]:
+def conference_days(period: TwilioPeriod) -> tuple[str, str]:
     """Return the first and the last UTC date (YYYY-MM-DD) for the list of conferences of a period.
     The list knows whole days only, and takes the last one as its first instant, so the dates
     overlap the period on both sides."""

@@ -102,11 +102,13 @@ def _contact(
         required_ms=row.required_ms,
         captured_ms=row.captured_ms,
         contradictions=tuple(ContactContradiction(**plain) for plain in row.contradictions),  # type: ignore[arg-type]
-        reconciliation=row.reconciliation and _reconciliation(row.reconciliation),
+        reconciliation=_reconciliation(row.reconciliation),
     )
 
 
-def _reconciliation(plain: dict[str, Any]) -> Reconciliation:
+def _reconciliation(plain: dict[str, Any] | None) -> Reconciliation | None:
+    if plain is None:
+        return None
     parts = {
         name: tuple(ReconciledPart(**part) for part in plain[name])
         for name in ("reservations", "conferences")

@@ -277,12 +277,9 @@ def _streamed(
     return state, (*finds, *commands)
 
 
-def _unpublished(decision: Decision) -> Reason:
-    return Reason(decision.reason, decide.reason_code(decision))
-
-
 def _demand(state: CallStreams, call: Call, seen: CallView, decision: Decision) -> Demand:
-    reason = decision_reason(state) if state.reason else _unpublished(decision)
+    unpublished = Reason(decision.reason, decide.reason_code(decision))
+    reason = decision_reason(state) if state.reason else unpublished
     if not decision.record:
         return Demand(desired=False, reason=reason, policy_version=decision.policy_version)
     foreign = foreign_legs(state) | seen.legs.own_ends

@@ -71,7 +71,7 @@ def test_world_can_be_played(case: Case, seed: int) -> None:
     script, world = _script(case, seed), World(Sids(Random(0)))
     for step in script.steps:
         world.apply(step.action, step.at)
-    assert not any(conference.in_progress for conference in world.conferences.values())
+    assert not any(conference.ended_at is None for conference in world.conferences.values())
     assert all(world.scene(sid) is None for sid in script.legs)
 
 

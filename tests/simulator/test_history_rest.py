@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from simulator.events import Account, iso, taskrouter_event
+from simulator.listing import remember
 from simulator.media import Credentials, clock
 from simulator.script import ConferenceBegan, ConferenceEnded, Json, LegBegan, LegStatus, Sids
 from simulator.twilio_rest import Faults, TwilioRest
@@ -56,8 +57,8 @@ async def double() -> AsyncIterator[HistoryClient]:
     world.apply(ConferenceBegan(CONFERENCE, TASK), now - 60_000)
     world.apply(ConferenceEnded(CONFERENCE), now - 10_000)
     for name, at in (("task.created", now - 2 * DAY), ("reservation.accepted", now - 60_000)):
-        world.remember(event(name, at))
-        world.remember(event(name, at))
+        remember(world.events, event(name, at))
+        remember(world.events, event(name, at))
     rest = TwilioRest(world, CREDENTIALS, Faults())
     async with rest, aiohttp.ClientSession() as session:
         yield HistoryClient(session, rest)

@@ -20,6 +20,7 @@ from schemas.topics import (
     Topic,
 )
 from simulator.events import Account, taskrouter_event
+from simulator.listing import remember
 from simulator.media import Credentials
 from simulator.script import ConferenceBegan, ConferenceEnded, Sids
 from simulator.twilio_rest import Faults, TwilioRest
@@ -52,7 +53,7 @@ def world_with_calls(now: int) -> World:
             ("reservation.accepted", begun),
             ("reservation.wrapup", ended),
         ):
-            world.remember(taskrouter_event(ACCOUNT, sids, name, at, payload))
+            remember(world.events, taskrouter_event(ACCOUNT, sids, name, at, payload))
         if task_sid != CHAT:
             conference = "CF" + task_sid[2:]
             world.apply(ConferenceBegan(conference, task_sid), begun)

@@ -4,14 +4,14 @@ from collections import Counter
 
 import pytest
 
-from agents.reconciler.comparing import Comparison
+from agents.reconciler.comparing import PeriodComparison
 from agents.reconciler.known_tasks import known_tasks
 from agents.reconciler.service import started_producer
 from agents.reconciler.twilio_lists import TwilioLists
 from agents.twilio_history.client import HistoryApi
 from agents.twilio_history.permits import RequestPermits
 from pipeline.calls.added import is_added
-from pipeline.reconciliation.windows import Period
+from pipeline.reconciliation.windows import TwilioPeriod
 from pipeline.runtime.telemetry import Health
 from pipeline.runtime.twilio_rest import RestClient
 from schemas.records import CtiEvent, ReconciliationEvidence
@@ -39,7 +39,7 @@ async def test_a_call_whose_events_never_came_is_added_once(
 ) -> None:
     """The captured call costs nothing; the chat is left out; a repeat writes nothing."""
     settings, now = settings_for(prefix), clock()
-    period = Period("test", now - 60 * MINUTE, now)
+    period = TwilioPeriod("test", now - 60 * MINUTE, now)
     async with (
         prepared(settings, now) as rest,
         RestClient(
@@ -53,7 +53,7 @@ async def test_a_call_whose_events_never_came_is_added_once(
         permits = RequestPermits()
         permits.grant(4)
         api = HistoryApi(client, permits, Health(), pause_s=(0.01, 0.1))
-        comparison = Comparison(settings, TwilioLists(api, None), sender, clock)
+        comparison = PeriodComparison(settings, TwilioLists(api, None), sender, clock)
         first = await comparison.compare(period)
         requests = rest.requests
         again = await comparison.compare(period)

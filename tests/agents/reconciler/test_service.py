@@ -71,6 +71,29 @@ async def test_reconcilers_share_the_periods_and_any_may_be_killed(
     assert 3 == (await done_kinds(settings)).count("daily")
 
 
+async def test_while_twilio_does_not_answer_the_role_is_up_and_says_so(
+    prefix: str, settings_for: SettingsFor, unused_tcp_port: int
+) -> None:
+    """It is ready, so that `up` does not wait for Twilio; it is red; and it ends when told to."""
+    settings = settings_for(prefix).model_copy(
+        update={
+            "twilio_account_sid": CREDENTIALS.account_sid,
+            "twilio_auth_token": SecretStr(CREDENTIALS.auth_token),
+            "twilio_api_url": f"http://127.0.0.1:{unused_tcp_port}",
+        }
+    )
+    health, stop = Health(starting="not ready yet"), asyncio.Event()
+    running = asyncio.create_task(run(settings, health, stop))
+    while "starting" in health.reasons:
+        assert not running.done()
+        await asyncio.sleep(0.1)
+    while "twilio" not in health.reasons:
+        assert not running.done()
+        await asyncio.sleep(0.1)
+    stop.set()
+    await running
+
+
 async def test_without_credentials_the_role_is_idle_and_healthy() -> None:
     """It needs no Kafka, and ends when it is told to."""
     health, stop = Health(starting="not ready yet"), asyncio.Event()

@@ -10,7 +10,7 @@ from aiohttp import web
 from agents.reconciler.twilio_lists import TwilioLists
 from agents.twilio_history.client import HistoryApi
 from agents.twilio_history.permits import RequestPermits
-from pipeline.reconciliation.windows import Period
+from pipeline.reconciliation.windows import TwilioPeriod
 from pipeline.runtime.telemetry import Health
 from pipeline.runtime.twilio_http import TwilioError
 from pipeline.runtime.twilio_rest import RestClient
@@ -20,7 +20,7 @@ from tests.pipeline.contacts.records import LEG, TASK
 from tests.pipeline.reconciliation.records import CF, RE, WS, event_row
 
 ACCOUNT = "AC" + "a" * 32
-PERIOD = Period("x", moment("2026-11-29T09:00:00Z"), moment("2026-11-29T14:40:00Z"))
+PERIOD = TwilioPeriod("x", moment("2026-11-29T09:00:00Z"), moment("2026-11-29T14:40:00Z"))
 AT = moment("2026-11-29T10:00:00Z")
 
 

@@ -10,7 +10,7 @@ from pipeline.reconciliation.windows import (
     EVERY_MS,
     HOUR_MS,
     MINUTE_MS,
-    Period,
+    TwilioPeriod,
     conference_days,
     due,
     parts,
@@ -34,7 +34,7 @@ def test_the_last_six_hours_and_three_days_are_due() -> None:
     assert [] == due(NOW, {recent.name, *(day.name for day in days)})
 
 
-def _texts(period: Period) -> tuple[str, str]:
+def _texts(period: TwilioPeriod) -> tuple[str, str]:
     return rfc3339(period.begins_at), rfc3339(period.ends_at)
 
 
@@ -71,5 +71,5 @@ def test_a_request_is_cut_at_days(begins_at: int, length: int) -> None:
 def test_the_days_of_the_conference_list_overlap_the_period() -> None:
     """The list ends at the first instant of its last day, and conferences begin earlier than
     acceptances."""
-    period = Period("x", moment("2026-11-29T01:00:00Z"), moment("2026-11-29T23:30:00Z"))
+    period = TwilioPeriod("x", moment("2026-11-29T01:00:00Z"), moment("2026-11-29T23:30:00Z"))
     assert ("2026-11-28", "2026-11-30") == conference_days(period)

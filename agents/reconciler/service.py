@@ -18,6 +18,7 @@ from agents.reconciler.comparing import PeriodComparison
 from agents.reconciler.metrics import BEHIND_SECONDS, PERIODS
 from agents.reconciler.twilio_lists import TwilioLists
 from agents.twilio_history.client import history_api
+from agents.twilio_history.membership import GROUP
 from pipeline.reconciliation.windows import KEPT_MS, TwilioPeriod, due
 from pipeline.runtime.kafka import IDLE_FETCH_MS, consumer, partition_of, producer
 from pipeline.runtime.kafka_watch import using_kafka
@@ -54,7 +55,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         return
     async with (
         log_clock(settings, health) as clock,
-        using_kafka(settings, health, reads=READS, writes=WRITES, group=Role.RECONCILER),
+        using_kafka(settings, health, reads=READS, writes=WRITES, groups=[Role.RECONCILER, GROUP]),
         history_api(settings, health) as api,
         started_producer(settings) as sender,
     ):

@@ -44,7 +44,7 @@ async def test_a_contact_is_shown_as_the_contract_says(
     assert {
         "contact_id", "task_sid", "direction", "customer", "queue", "started_at", "ended_at",
         "state", "outcome", "sessions", "recordings", "decisions", "gaps", "capture",
-        "required_ms", "captured_ms", "contradictions",
+        "required_ms", "captured_ms", "contradictions", "reconciliation",
     } == set(contact)  # fmt: skip
     assert {
         "reservation_sid": "WR" + "3" * 32,

@@ -102,8 +102,10 @@ def environment() -> dict[str, str]:
 
 
 SECRET_OF: dict[str, set[Role]] = {
-    "TWILIO_AUTH_TOKEN": {Role.TWILIO_ADAPTER, Role.GATEWAY, Role.RETRIEVER},
-    "TWILIO_API_KEY_SECRET": {Role.TWILIO_ADAPTER, Role.RETRIEVER},
+    "TWILIO_AUTH_TOKEN": {
+        Role.TWILIO_ADAPTER, Role.GATEWAY, Role.RETRIEVER, Role.RECONCILER,
+    },  # fmt: skip
+    "TWILIO_API_KEY_SECRET": {Role.TWILIO_ADAPTER, Role.RETRIEVER, Role.RECONCILER},
     "RECORDING_PRIVATE_KEY": {Role.RETRIEVER},
     "TICKET_SECRET": {Role.TWILIO_ADAPTER, Role.GATEWAY},
     "CONSOLE_TOKEN": {Role.CONSOLE},

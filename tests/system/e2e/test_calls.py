@@ -118,7 +118,7 @@ def test_every_record_is_a_cloud_event(demo: DemoRun) -> None:
         changelogs = [topic.name for topic in CHANGELOGS]
         assert {None} == {message.headers() for message in _records(settings, changelogs)}
     writers = {"bridge", "tracker", "resolver", "stream-manager", "twilio-adapter", "clock"}
-    assert writers | {"gateway", "recorder", "consolidator"} == sources
+    assert writers | {"gateway", "recorder", "consolidator", "reconciler"} == sources
     assert {
         "CtiEvent",
         "Call",

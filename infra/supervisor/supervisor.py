@@ -256,7 +256,7 @@ class Supervisor:
         settings = self._plan.settings
         if program.role == Role.GATEWAY:
             return not settings.auth_tokens
-        if program.role == Role.RETRIEVER:
+        if program.role in {Role.RETRIEVER, Role.RECONCILER}:
             return bool(missing_for_history(settings))
         return program.role == Role.TWILIO_ADAPTER and bool(missing_for_requests(settings))
 

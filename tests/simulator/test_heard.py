@@ -47,8 +47,7 @@ def test_frames_lost_on_the_way_are_counted() -> None:
     assert 0 == lost_on_the_way(one)
     one.sent = [replace(each, skipped=4 if each.timestamp > 60 else 0) for each in one.sent]
     assert 4 == lost_on_the_way(one)
-    silent = [each for each in one.sent if each.track == "outbound" or not 60 < each.timestamp < 180]
-    one.sent = silent
+    one.sent = [e for e in one.sent if e.track == "outbound" or not 60 < e.timestamp < 180]
     assert 9 == lost_on_the_way(one)
 
 

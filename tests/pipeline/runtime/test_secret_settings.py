@@ -103,8 +103,11 @@ def environment() -> dict[str, str]:
 
 SECRET_OF: dict[str, set[Role]] = {
     "TWILIO_AUTH_TOKEN": {
-        Role.TWILIO_ADAPTER, Role.GATEWAY, Role.RETRIEVER, Role.RECONCILER,
-    },  # fmt: skip
+        Role.TWILIO_ADAPTER,
+        Role.GATEWAY,
+        Role.RETRIEVER,
+        Role.RECONCILER,
+    },
     "TWILIO_API_KEY_SECRET": {Role.TWILIO_ADAPTER, Role.RETRIEVER, Role.RECONCILER},
     "RECORDING_PRIVATE_KEY": {Role.RETRIEVER},
     "TICKET_SECRET": {Role.TWILIO_ADAPTER, Role.GATEWAY},

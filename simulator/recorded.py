@@ -98,11 +98,13 @@ class RecordedConferences:
         return one, other
 
     def joined(self, conference_sid: str) -> list[tuple[str, int]]:
-        """Return the participants of a conference, with the times (ms) of joining, in order."""
+        """Return the participants of a conference, with the times (ms) of joining, in order. Twilio
+        lets them join one after the other: no two have the same time."""
         found: dict[str, int] = {}
         for scene in self.world.journal.get(conference_sid, ()):
             for call_sid, _ in scene.voices:
-                found.setdefault(call_sid, scene.at)
+                if call_sid not in found:
+                    found[call_sid] = max(scene.at, *(at + 1 for at in found.values()), 0)
         return list(found.items())
 
     def _of(self, conference: Conference, now: int) -> ConferenceRecording | None:

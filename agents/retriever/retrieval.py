@@ -186,7 +186,7 @@ class Retrieval:
         self, order: Order, delivered: DeliveredFile, compared: AlignmentResult | None
     ) -> CustomerChannel:
         customer = None if compared is None else compared.customer
-        conference, first = order.source.conference_sid, None
+        conference, first = order.source.conference_sid, frozenset[str]()
         if customer is None and conference is not None and delivered.layout.channels == 2:
             first = await self._twilio.first_joined(conference)
         return customer_channel(

@@ -41,23 +41,25 @@ class TwilioRecordings:
         found = (source_of(row) for row in rows)
         return list({source.sid: source for source in found if source is not None}.values())
 
-    async def first_joined(self, conference_sid: str) -> str | None:
-        """Return the call SID of the conference's first participant; None: it is not known. Twilio
-        keeps this for 30 days, and not on every account."""
+    async def first_joined(self, conference_sid: str) -> frozenset[str]:
+        """Return the call SID of the conference's first participant; several if Twilio states the
+        same time for them, none if it is not known. Twilio keeps this for 30 days, and not on every
+        account."""
         url = f"{INSIGHTS}/Conferences/{conference_sid}/Participants"
         try:
             rows = await self._api.rows("conference-participants", url, "participants")
         except TwilioError as error:
             if error.status in (0, 429) or error.status >= 500:
                 raise
-            return None
+            return frozenset()
         joined = [
             (at, call_sid)
             for row in rows
             if (at := millis(row.get("join_time"))) is not None
             and (call_sid := sid_in(row, "call_sid", SidKind.CALL)) is not None
         ]
-        return min(joined)[1] if joined else None
+        first = min((at for at, _ in joined), default=None)
+        return frozenset(call_sid for at, call_sid in joined if at == first)
 
     async def download(self, source: SourceRecording, path: Path) -> int:
         """Download the audio to `path`; return its size. With two channels, if there are two. Raise

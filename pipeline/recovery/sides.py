@@ -34,11 +34,11 @@ def customer_channel(
     source: SourceRecording,
     channels: int,
     compared: int | None,
-    first_joined: str | None,
+    first_joined: frozenset[str],
 ) -> CustomerChannel:
     """Return the customer's channel. `channels`: of the audio; `compared`: the channel by
     comparison, None: unknown; `first_joined`: the call SID of the conference's first participant,
-    None: unknown."""
+    several if Twilio states the same time for them."""
     if channels == 1:
         return CustomerChannel(0, DeterminedBy.MONO)
     if compared is not None:
@@ -46,6 +46,7 @@ def customer_channel(
     known = frozenset(contact.customer_call_sids)
     if source.conference_sid is None and source.call_sid is not None and known:
         return CustomerChannel(int(source.call_sid not in known), DeterminedBy.LEG)
-    if first_joined is not None and known:
-        return CustomerChannel(int(first_joined not in known), DeterminedBy.JOINED_FIRST)
+    customers = first_joined & known
+    if first_joined and known and customers in {first_joined, frozenset()}:
+        return CustomerChannel(int(not customers), DeterminedBy.JOINED_FIRST)
     return CustomerChannel(int(contact.direction == Direction.OUTBOUND), DeterminedBy.DIRECTION)

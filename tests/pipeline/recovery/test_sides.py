@@ -19,6 +19,7 @@ LEG = {"conference_sid": None}
         ({}, LEG, None, None, 0, DeterminedBy.LEG),
         ({}, LEG | {"call_sid": WORKER}, None, None, 1, DeterminedBy.LEG),
         ({}, {}, None, None, 0, DeterminedBy.DIRECTION),
+        ({"direction": "outbound"}, {}, None, f"{CUSTOMER} {WORKER}", 1, DeterminedBy.DIRECTION),
         ({"direction": "outbound"}, {}, None, None, 1, DeterminedBy.DIRECTION),
         ({"customer_call_sids": ()}, {}, None, WORKER, 0, DeterminedBy.DIRECTION),
     ],
@@ -31,14 +32,16 @@ def test_the_best_evidence_decides(  # noqa: PLR0917
     number: int,
     by: DeterminedBy,
 ) -> None:
-    """The audio itself, then who joined first, or whose leg it is, then the direction."""
+    """The audio itself, then the first participant or the leg's own party, then the direction. Of
+    two that joined at the same time, neither is known to be the first."""
+    joined = frozenset((first or "").split())
     found = customer_channel(
-        contact_with(**contact), source_at(0, 9_000, **source), 2, compared, first
+        contact_with(**contact), source_at(0, 9_000, **source), 2, compared, joined
     )
     assert (number, by) == (found.number, found.determined_by)
 
 
 def test_a_single_channel_has_everything() -> None:
     """Whatever else is known."""
-    found = customer_channel(contact_with(), source_at(0, 9_000), 1, None, WORKER)
+    found = customer_channel(contact_with(), source_at(0, 9_000), 1, None, frozenset({WORKER}))
     assert (0, DeterminedBy.MONO) == (found.number, found.determined_by)

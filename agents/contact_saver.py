@@ -6,7 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar, cast
 
 import structlog
-from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    SQLAlchemyError,
+    StatementError,
+)
 
 from agents.faust_runner.core import Step
 from agents.metrics import (
@@ -104,7 +110,7 @@ class Saver:
         try:
             with CONTACT_SAVE_SECONDS.time():
                 fresh = await self._insisting(lambda: self._contacts.save(made, state))
-        except (DataError, IntegrityError):
+        except StatementError:
             # A retry would not help. The contact is on `contacts`; the role continues with the
             # others.
             log.exception("contact refused by the database", task_sid=made.task_sid)
@@ -122,17 +128,19 @@ class Saver:
             await self._insisting(
                 lambda: self._contacts.save_unmatched(task_sid, recordings, state)
             )
-        except (DataError, IntegrityError):
+        except StatementError:
             log.exception("recordings refused by the database", task_sid=task_sid)
             CONTACTS_SAVED.labels("refused").inc()
 
     async def _insisting(self, work: Callable[[], T]) -> T:
+        """Return the result of `work`. Raise `StatementError` if the database refuses its values,
+        or cannot be given them."""
         while True:
             try:
                 done = await asyncio.to_thread(work)
-            except (DataError, IntegrityError):
-                raise
             except SQLAlchemyError as error:
+                if _is_refusal(error):
+                    raise
                 CONTACTS_SAVED.labels("failed").inc()
                 self._health.bad("database", f"no answer ({type(error).__name__})")
                 log.warning("no answer from the database; retrying", error=type(error).__name__)
@@ -147,6 +155,13 @@ class Saver:
                 await self._stop.wait()
         if self._stop.is_set():
             await asyncio.get_running_loop().create_future()  # until the runner cancels it
+
+
+def _is_refusal(error: SQLAlchemyError) -> bool:
+    """Return whether the values are the reason, not the database. `DBAPIError` is what a driver
+    reports; any other `StatementError` is a value that no driver was given."""
+    is_local = isinstance(error, StatementError) and not isinstance(error, DBAPIError)
+    return is_local or isinstance(error, DataError | IntegrityError)
 
 
 def _count_final(before: ContactState | None, made: Contact) -> None:

@@ -30,7 +30,7 @@ from pipeline.store.models import (
     SessionRow,
 )
 from pipeline.store.search import searched_text
-from schemas.records import Contact, ContactRecording
+from schemas.records import Contact, ContactRecording, Reconciliation
 from schemas.states import RecordingState
 
 Row = dict[str, Any]
@@ -145,9 +145,17 @@ def contact_row(contact: Contact) -> Row:
         "streams": [plain(media_stream) for media_stream in contact.streams],
         "gaps": [plain(gap) for gap in contact.gaps],
         "contradictions": [plain(each) for each in contact.contradictions],
-        "reconciliation": contact.reconciliation and plain(contact.reconciliation),
+        "reconciliation": contact.reconciliation and _reconciliation(contact.reconciliation),
         "reconciled": contact.reconciliation and contact.reconciliation.result,
         "searched": searched_text(contact),
+    }
+
+
+def _reconciliation(found: Reconciliation) -> Row:
+    """Return a reconciliation with its parts as plain values, for JSON."""
+    return plain(found) | {
+        "reservations": [plain(part) for part in found.reservations],
+        "conferences": [plain(part) for part in found.conferences],
     }
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, OperationalError, StatementError
 
 from agents import contact_saver, metrics
 from agents.consolidator import ContactsCore
@@ -108,9 +108,16 @@ async def test_health_is_bad_while_the_database_is_away() -> None:
     assert [] == database.saved
 
 
-async def test_a_contact_that_the_database_refuses_holds_nothing_up() -> None:
-    """It is logged and let go."""
-    database, health = Database(DataError("INSERT", {}, Exception("too long"))), Health()
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        DataError("INSERT", {}, Exception("too long")),
+        StatementError("not JSON serializable", "INSERT", {}, TypeError("no JSON")),
+    ],
+)
+async def test_a_contact_that_the_database_refuses_holds_nothing_up(refusal: Exception) -> None:
+    """It is logged and let go. The same for one that cannot be put into a statement."""
+    database, health = Database(refusal), Health()
     await Saver(database, health, asyncio.Event())(TASK, None, STEP)
     assert [] == database.saved
     assert {} == health.reasons

@@ -11,6 +11,8 @@ from schemas.records import (
     ContactGap,
     ContactRecording,
     ContactStream,
+    ReconciledPart,
+    Reconciliation,
     Session,
 )
 
@@ -148,6 +150,20 @@ _recordings = st.builds(
 )
 
 
+_parts = st.lists(st.builds(ReconciledPart, _texts, _texts, _texts), max_size=2).map(tuple)
+_reconciliations = st.builds(
+    Reconciliation,
+    task_sid=_texts,
+    result=st.sampled_from(["captured", "partial", "recovered", "lost", "excluded"]),
+    reason=_texts,
+    policy_version=st.integers(0, 9),
+    reservations=_parts,
+    conferences=_parts,
+    recording_sids=st.lists(_texts, max_size=2).map(tuple),
+    added_events=st.integers(0, 99),
+    checked_at=_times,
+    updated_at=_times,
+)
 _gaps = st.builds(ContactGap, _times, _times, _texts, _texts, _texts, _texts)
 
 
@@ -180,6 +196,7 @@ contacts = st.builds(
             "captured_ms": _times,
             "revision": _times,
             "updated_at": _times,
+            "reconciliation": st.none() | _reconciliations,
         }
     ),
 )

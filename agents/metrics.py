@@ -99,6 +99,18 @@ UNMATCHED_RECORDINGS = Gauge(
     "flexcapture_unmatched_recordings", "Recordings in the database that belong to no contact"
 )
 
+# every role that reads topics in a consumer group
+PARTITION_LAG_RECORDS = Gauge(
+    "flexcapture_partition_lag_records",
+    "Records of a partition that its owner has not handled yet",
+    ["role", "topic", "partition"],
+)
+PARTITION_LAG_SECONDS = Gauge(
+    "flexcapture_partition_lag_seconds",
+    "Age of the first of them by Kafka's clock; 0 if there is none, or if it came within 5 s",
+    ["role", "topic", "partition"],
+)
+
 # recorder, twilio-adapter
 STUCK_SECONDS = Gauge(
     "flexcapture_stuck_seconds",

@@ -24,6 +24,7 @@ from agents.faust_runner.outbox import BEHIND_SECONDS, Outbox, gather
 from agents.faust_runner.role import Companion, RoleParts, RoleSpec
 from agents.faust_runner.sending import Patient
 from agents.faust_runner.stuck import show_stuck
+from agents.partition_lag import PartitionLag
 from agents.stuck_work import end_process_soon
 from pipeline.runtime import kafka_answers, kafka_watch
 from pipeline.runtime.kafka import know_topics, producer
@@ -116,6 +117,7 @@ class _Running:
             gathering_s=spec.gathering_s,
         )
         self.progress = Progress(self.app, tuple(self.topics))
+        self.lag = PartitionLag(settings, spec.name, spec.inputs, clock.now)
         self.handler: Handler[Any] | None = None
 
     async def until(self, stop: asyncio.Event, parts: RoleParts[S]) -> None:
@@ -183,6 +185,7 @@ class _Running:
             ("the outbox", self.outbox.run()),
             ("the coalescing of steps", handler.gather()),
             ("the watchdog", watch(self.app, self.progress, handler, self._is_kafka_away)),
+            ("the lag", self.lag.measure(self.progress.places)),
             ("the agent", self._failure()),
             ("the lease", self.lease.lasts()),
             ("the health check", show_stuck(self.health, self.outbox.stuck)),

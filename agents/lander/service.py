@@ -8,6 +8,7 @@ last file.
 import asyncio
 import gc
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -16,6 +17,7 @@ from aiokafka.errors import KafkaError
 from agents.lander.landing import RETRY_S, Landing, checked
 from agents.lander.metrics import FAILURES, LAG, READ, WAITING
 from agents.lander.stalled import StalledPartitions
+from agents.partition_lag import PartitionLag, read_and_ends
 from agents.stuck_work import LIMITS, end_if_stuck
 from agents.stuck_work import Limits as StuckLimits
 from pipeline.lake.agreement import ClaimedForAnotherDay
@@ -24,6 +26,7 @@ from pipeline.lake.partition import Closing, FileLimits, LogDiffers, Partition, 
 from pipeline.runtime import kafka
 from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.kafka_watch import using_kafka
+from pipeline.runtime.log_clock import machine_clock
 from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.store.audio import StoreError
@@ -70,6 +73,8 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     ) -> None:
         self._landing = landing
         self._health = health
+        # A lander writes nothing to Kafka, so it does not know Kafka's clock.
+        self._lag = PartitionLag(settings, Role.LANDER, LANDED, machine_clock)
         self._limits = FileLimits(settings.lake_file_bytes, settings.lake_file_seconds)
         self._stuck_limits = stuck_limits
         self._consumer: AIOKafkaConsumer = kafka.consumer(
@@ -98,11 +103,14 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 watching = tasks.create_task(
                     end_if_stuck(self._look, self._health, self._stuck_limits)
                 )
+                look = partial(read_and_ends, self._consumer)
+                measuring = tasks.create_task(self._lag.measure(look))
                 while not stop.is_set():
                     await self._round()
                 async with self._lock:
                     await self._hand_over()
                 watching.cancel()
+                measuring.cancel()
         finally:
             await self._consumer.stop()
 

@@ -8,14 +8,12 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from agents.partition_lag import ANSWER_SECONDS, LagGauges
 from agents.recorder.metrics import EXPIRED_RECORDS, LAG_RECORDS, LAG_SECONDS, RETENTION_USED
-from pipeline.runtime import kafka
-from pipeline.runtime.settings import Settings
+from pipeline.runtime.settings import Role
 from schemas.topics import MEDIA
 
 log = structlog.get_logger(__name__)
-
-ANSWER_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -32,6 +30,7 @@ class Lag:
     """The next offset to read, and the timestamp of the last record read, 0 if there is none."""
     _waiting: dict[int, int] = field(default_factory=dict)
     _times: dict[tuple[int, int], int] = field(default_factory=dict)
+    _gauges: LagGauges = field(default_factory=lambda: LagGauges(Role.RECORDER))
 
     def read(self, tp: TopicPartition, first: int, last: int, at: int) -> None:
         """Note that records `first` to `last` were read, the last with timestamp `at`. Missing
@@ -56,6 +55,7 @@ class Lag:
         self._places.clear()
         self._waiting.clear()
         self._times.clear()
+        self._gauges.keep(())
 
     def not_begun(self, numbers: Iterable[int]) -> set[int]:
         """Return those of the partitions of which no position is known."""
@@ -87,39 +87,22 @@ class Lag:
     def export(self, ends: Mapping[int, int], now: int) -> None:
         """Set the gauges. `ends`: end offset by partition number; `now`: ms."""
         unread = self._unread(ends)
-        times = [at or self._times.get((n, offset), now) for n, (offset, at) in unread.items()]
-        age = max(0, now - min(times, default=now))
-        LAG_RECORDS.set(sum(ends[n] - offset for n, (offset, _) in unread.items()))
+        ages = {
+            n: max(0, now - (at or self._times.get((n, offset), now)))
+            for n, (offset, at) in unread.items()
+        }
+        records = {n: ends[n] - offset for n, (offset, _) in unread.items()}
+        age = max(ages.values(), default=0)
+        LAG_RECORDS.set(sum(records.values()))
         LAG_SECONDS.set(age / 1000)
         RETENTION_USED.set(age / (MEDIA.retention_ms or age or 1))
+        for n in ends:
+            self._gauges.show(MEDIA.name, n, records.get(n, 0), ages.get(n, 0) / 1000)
 
     def _unread(self, ends: Mapping[int, int]) -> dict[int, tuple[int, int]]:
         """Return first unread offset and known timestamp, else 0, of partitions with any."""
         places = self._places | {n: (offset, 0) for n, offset in self._waiting.items()}
         return {n: place for n, place in places.items() if place[0] < ends.get(n, 0)}
-
-
-async def timestamps(
-    settings: Settings, offsets: Mapping[TopicPartition, int]
-) -> dict[TopicPartition, int]:
-    """Return the Kafka timestamp (ms) of the first record at or after the offset of each partition,
-    as far as Kafka answers in time."""
-    found: dict[TopicPartition, int] = {}
-    consumer = kafka.consumer(settings, fetch_max_wait_ms=100, max_partition_fetch_bytes=1)
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            await consumer.start()
-            consumer.assign(list(offsets))
-            for tp, offset in offsets.items():
-                consumer.seek(tp, offset)
-            while left := offsets.keys() - found.keys():
-                records = await consumer.getmany(*left, timeout_ms=200)
-                found |= {tp: of[0].timestamp for tp, of in records.items() if of}
-    except (KafkaError, TimeoutError) as error:
-        log.warning("age of unread audio not known", error=repr(error))
-    finally:
-        await consumer.stop()
-    return found
 
 
 async def committed_offset(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int | None:

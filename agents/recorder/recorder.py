@@ -8,10 +8,11 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from agents.partition_lag import timestamps
 from agents.recorder.checkpoints import read_checkpoints
 from agents.recorder.effects import Effects
 from agents.recorder.held import HeldPartitions
-from agents.recorder.lag import Lag, committed_offset, timestamps
+from agents.recorder.lag import Lag, committed_offset
 from agents.recorder.metrics import OPEN_RECORDINGS, RECORDS_READ
 from agents.recorder.reading import PartitionInWork, media_consumer
 from agents.recorder.retry import GivenUp

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from agents.partition_lag import ANSWER_SECONDS
 from agents.recorder.held import HeldPartitions
-from agents.recorder.lag import ANSWER_SECONDS, Lag, first_unread
+from agents.recorder.lag import Lag, first_unread
 from pipeline.runtime import kafka
 
 LAG_EVERY_S = 5.0

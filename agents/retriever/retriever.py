@@ -15,6 +15,7 @@ from aiokafka import (
 from aiokafka.errors import KafkaError
 
 from agents.faust_runner.sending import REFUSED
+from agents.partition_lag import Offsets, PartitionLag, read_and_ends
 from agents.retriever.attempts import Attempts
 from agents.retriever.dead_letters import send_dead_letter
 from agents.retriever.jobs_log import Jobs, read_jobs, write_job
@@ -96,9 +97,12 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             health.good("starting")
             async with asyncio.TaskGroup() as tasks:
                 watching = tasks.create_task(end_if_stuck(self._look, health, self._limits))
+                lag = PartitionLag(self._settings, Role.RETRIEVER, [CONTACTS], self._clock.now)
+                measuring = tasks.create_task(lag.measure(self._places))
                 while not stop.is_set():
                     await self._round()
                 watching.cancel()
+                measuring.cancel()
         finally:
             await self._give_up()
             await self._consumer.stop()
@@ -274,6 +278,10 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
     def _all(self) -> Iterator[RetrievalJob]:
         for jobs in self._jobs.values():
             yield from jobs.values()
+
+    async def _places(self) -> tuple[Offsets, Offsets]:
+        places, ends = await read_and_ends(self._consumer)
+        return {**places, **self._waiting}, ends
 
     def _export(self) -> None:
         waiting = [job for job in self._all() if job.state == RetrievalState.WAITING]

@@ -18,6 +18,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError, KafkaTimeoutError
 
+from agents.partition_lag import PartitionLag
 from agents.stuck_work import end_if_stuck
 from agents.twilio_adapter.arrivals import ArrivalWatch
 from agents.twilio_adapter.client import TwilioApi
@@ -127,9 +128,10 @@ class Adapter(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _work(self, stop: asyncio.Event) -> None:
         self._consumer.subscribe([self._topic], listener=self)
+        lag = PartitionLag(self._settings, Role.TWILIO_ADAPTER, [STREAM_COMMANDS], self._clock.now)
         async with asyncio.TaskGroup() as tasks:
             self._lanes = Lanes(tasks, self._carry_out, MOST_UNDER_WAY)
-            watch = AdapterWatch(self._consumer, self._lanes, self._overdue, self._clock.now)
+            watch = AdapterWatch(self._consumer, self._lanes, self._overdue, self._clock.now, lag)
             await until_answered(self._consumer.start, "joining the group", self._health)
             watching = tasks.create_task(end_if_stuck(watch.look, self._health))
             measuring = tasks.create_task(watch.measure_lag(), name="lag")

@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
+from agents.partition_lag import ANSWER_SECONDS, LOOK_EVERY_S, PartitionLag, read_and_ends
 from agents.twilio_adapter.lanes import Lanes
 from agents.twilio_adapter.metrics import LAG_RECORDS, LAG_SECONDS
-from pipeline.runtime import kafka
 from pipeline.runtime.telemetry import Health
 
-LAG_EVERY_S = 5.0
-ANSWER_SECONDS = 5.0
 SLOW_S = 10.0
 
 
@@ -52,7 +50,7 @@ class Publishing:
 
 class AdapterWatch:
     """Measures lag and progress. `overdue` returns the number of a request to Twilio that should
-    have timed out, or None; `now` is the log's clock, ms."""
+    have timed out, or None; `now` is the log's clock, ms; `lag` shows the lag by partition."""
 
     def __init__(
         self,
@@ -60,8 +58,10 @@ class AdapterWatch:
         lanes: Lanes,
         overdue: Callable[[], int | None],
         now: Callable[[], int],
+        lag: PartitionLag,
     ) -> None:
         self._now = now
+        self._lag = lag
         self._consumer = consumer
         self._lanes = lanes
         self._overdue = overdue
@@ -79,10 +79,10 @@ class AdapterWatch:
     async def measure_lag(self) -> None:
         """Measure the lag every few seconds. Never returns."""
         while True:
-            await asyncio.sleep(LAG_EVERY_S)
+            await asyncio.sleep(LOOK_EVERY_S)
             try:
                 async with asyncio.timeout(ANSWER_SECONDS):
-                    ends = await kafka.end_offsets(self._consumer, self._consumer.assignment())
+                    read, ends = await read_and_ends(self._consumer)
             except (KafkaError, TimeoutError):
                 self._ends = {}
                 continue
@@ -92,3 +92,5 @@ class AdapterWatch:
             oldest = self._lanes.oldest()
             LAG_RECORDS.set(sum(max(0, records) for records in waiting))
             LAG_SECONDS.set(0 if oldest is None else max(0, self._now() - oldest) / 1000)
+            places = {tp: done.get(tp.partition, place) for tp, place in read.items()}
+            await self._lag.show(places, ends)

@@ -23,7 +23,7 @@ from typing import Any
 
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.conn import AIOKafkaConnection, CloseReason, create_conn
-from aiokafka.errors import KafkaConnectionError, KafkaError, StaleMetadata
+from aiokafka.errors import KafkaConnectionError, KafkaError, RequestTimedOutError, StaleMetadata
 from aiokafka.protocol.coordination import FindCoordinatorRequest
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import HeartbeatRequest
@@ -241,6 +241,8 @@ class Client(AIOKafkaClient):  # type: ignore[misc]  # aiokafka has no types
         waiting = _Waiting(self, node_id, group, request)
         try:
             return await super().send(node_id, request, group=group)
+        except KeyError as error:  # too late, and aiokafka cannot close what is closed already
+            raise RequestTimedOutError from error
         finally:
             waiting.handle.cancel()
 

@@ -4,6 +4,7 @@ The registry's own ids are used; ours, if it takes them. What is there already i
 registration that fails deletes what it added, and the next one begins anew.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -14,6 +15,14 @@ from schemas.records import RegisteredSchemas
 from schemas.registry.assignment import ambiguities, names_of, registered
 from schemas.registry.avro_schemas import comparable
 from schemas.registry.http import RegistryAnswer, RegistryAway, RegistryError, RegistryHttp
+from schemas.registry.members import (
+    NOT_FOUND,
+    MissingMember,
+    any_schema,
+    finds_deleted,
+    hide,
+    missing_members,
+)
 from schemas.registry.present import (
     MissingVersion,
     Present,
@@ -74,10 +83,15 @@ def register(
     subjects = served_subjects(topic_prefix)
     present = read_present(registry, subjects)
     missing = missing_versions(subjects, present)
+    members = missing_members(registry, subjects)
     work = _Work(registry, present, say, ids_in(subjects, present))
     try:
-        if missing:
-            work.add_all(missing, subjects, assigned_ids=assigned_ids)
+        if missing or members:
+            work.begin(subjects, assigned_ids=assigned_ids)
+            # Members first: of a new subject, the union then has the greatest number.
+            work.add_members(members, subjects)
+            for version in missing:
+                work.add(version, subjects[version.subject])
         _verify(registry, missing, work.ids)
         record = _record(registry.address, at, subjects, work.ids, earlier)
         _refuse_ambiguities([record, *others])
@@ -103,14 +117,8 @@ class _Work:
     notes: list[str] = field(default_factory=list)
     _added: list[tuple[str, int | None]] = field(default_factory=list)
 
-    def add_all(
-        self,
-        missing: Sequence[MissingVersion],
-        subjects: Mapping[str, Subject],
-        *,
-        assigned_ids: bool,
-    ) -> None:
-        """Add these versions. Raise `RegistryError`."""
+    def begin(self, subjects: Mapping[str, Subject], *, assigned_ids: bool) -> None:
+        """Find out how versions can be added. Raise `RegistryError`."""
         refuse_read_only(self.registry)
         self._choose_ids(assigned_ids=assigned_ids)
         if not self.imports and (mixed := out_of_order(subjects, self.present)):
@@ -118,8 +126,31 @@ class _Work:
                 f"the registry has later versions of {', '.join(mixed)} and lacks earlier ones, "
                 "which would become the latest: delete these subjects, and register again"
             )
-        for version in missing:
-            self._add(version, subjects[version.subject])
+
+    def add_members(
+        self, missing: Sequence[MissingMember], subjects: Mapping[str, Subject]
+    ) -> None:
+        """Add schemas of record types to the subjects of unions, for look-ups."""
+        # One that imports is Confluent's, which does. A probe would take some of its ids.
+        if missing and not self.imports and not finds_deleted(self.registry):
+            self.notes.append(NOT_FOUND)
+            return
+        names = names_of(subjects.values())
+        for name, group in itertools.groupby(missing, lambda each: each.subject):
+            subject, members = subjects[name], [each.version for each in group]
+            if not self.present.get(name):
+                self._add_member(name, members.pop(0), names)
+            with any_schema(self.registry, name, subject.compatibility):
+                for version in members:
+                    self._add_member(name, version, names)
+
+    def _add_member(self, name: str, version: SchemaVersion, names: Mapping[int, str]) -> None:
+        missing = MissingVersion(name, names.get(version.schema_id, name), version)
+        is_new = self._put(missing)
+        number = hide(self.registry, name, version.text)
+        if not is_new:
+            self._added.append((name, number))
+        self.say(f"{name}: {missing.schema} for look-ups")
 
     def _choose_ids(self, *, assigned_ids: bool) -> None:
         """Find out whether the registry takes our ids. One that has assigned ids to schemas of ours
@@ -133,8 +164,19 @@ class _Work:
         if not self.imports and (note := try_out(self.registry)) is not None:
             self.notes.append(note)
 
-    def _add(self, missing: MissingVersion, subject: Subject) -> None:
+    def add(self, missing: MissingVersion, subject: Subject) -> None:
         """Add a version. The first of a new subject also sets its compatibility."""
+        name, version = missing.subject, missing.version
+        is_new = self._put(missing)
+        if self.present.get(name):
+            self._added.append((name, self._number(missing)))
+        elif is_new:
+            self._set_compatibility(name, subject.compatibility)
+        ids = sorted(self.ids[version.schema_id])
+        self.say(f"{name}: version {version.number} of {missing.schema}, id {ids[-1]}")
+
+    def _put(self, missing: MissingVersion) -> bool:
+        """Put a version into its subject. Return whether the subject is new."""
         name, version = missing.subject, missing.version
         known = self.ids.setdefault(version.schema_id, set())
         imports = self.imports and (not known or version.schema_id in known)
@@ -148,11 +190,7 @@ class _Work:
         with importing(self.registry, name) if fixed else nullcontext():
             found = self._post(missing, body)
         known.add(found)
-        if self.present.get(name):
-            self._added.append((name, self._number(missing)))
-        elif is_new:
-            self._set_compatibility(name, subject.compatibility)
-        self.say(f"{name}: version {version.number} of {missing.schema}, id {found}")
+        return is_new
 
     def undo(self) -> str:
         """Delete what was added. Return what could not be deleted."""

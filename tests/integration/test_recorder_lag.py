@@ -3,7 +3,8 @@
 import pytest
 from aiokafka import TopicPartition
 
-from agents.recorder.lag import first_unread, timestamps
+from agents.partition_lag import timestamps
+from agents.recorder.lag import first_unread
 from pipeline.runtime import kafka as clients
 from pipeline.runtime.settings import Role
 from schemas.topics import MEDIA

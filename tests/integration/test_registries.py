@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
-from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 from cli.main import main
@@ -79,9 +79,9 @@ def test_all_is_registered_once(registry: FilledRegistry) -> None:
 
 
 def test_confluents_client_reads_every_topic(registry: FilledRegistry) -> None:
-    """A deserializer that knows no schema reads every record of every topic, as we write it. On a
-    topic with one record type, so does one with `use.latest.version`; on the others, one that gets
-    the union."""
+    """A deserializer that knows no schema reads every record of every topic, as we write it. So
+    does one with `use.latest.version`, also on a topic with several record types, and one that
+    gets the topic's schema."""
     known = KnownIds()
     known.take(registry.made.record)
     with ids_as_before(), SchemaRegistryClient({"url": registry.url}) as client:
@@ -98,9 +98,35 @@ def test_confluents_client_reads_every_topic(registry: FilledRegistry) -> None:
             )
             subject = client.get_latest_version(f"{PREFIX}{topic.name}-value").schema
             assert subject is not None
-            conf = {"use.latest.version": len(topic.records) == 1}
-            text = None if len(topic.records) == 1 else subject.schema_str
-            assert found == AvroDeserializer(client, text, conf=conf)(value, context), name
+            latest = AvroDeserializer(client, conf={"use.latest.version": True})
+            assert found == latest(value, context), name
+            assert found == AvroDeserializer(client, subject.schema_str)(value, context), name
+
+
+def test_confluents_client_writes_every_topic(registry: FilledRegistry) -> None:
+    """A serializer with `use.latest.version` writes every record: with the schema of the topic's
+    record type, or with the union. We read what it writes."""
+    known = KnownIds()
+    known.take(registry.made.record)
+    with ids_as_before(), SchemaRegistryClient({"url": registry.url}) as client:
+        use(known)
+        plain = AvroDeserializer(client)
+        for topic, name in RECORDS:
+            value = encode(codec._FROM_PLAIN[name](filled(name)))
+            context = SerializationContext(f"{PREFIX}{topic.name}", MessageField.VALUE)
+            found = plain(value, context)
+            latest = client.get_latest_version(f"{PREFIX}{topic.name}-value")
+            assert latest.schema is not None
+            assert latest.schema_id is not None
+            is_union = len(topic.records) > 1
+            conf = {"auto.register.schemas": False, "use.latest.version": True}
+            texts = [schema_text(name), *([latest.schema.schema_str] if is_union else [])]
+            for text in texts:
+                serializer = AvroSerializer(client, text, conf=conf)
+                written = serializer((f"flexcapture.{name}", found) if is_union else found, context)
+                assert written is not None
+                assert latest.schema_id == int.from_bytes(written[1:5]), name
+                assert codec.decode(value) == codec.decode(written), name
 
 
 def test_a_role_writes_what_the_registrys_clients_read(

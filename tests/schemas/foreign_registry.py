@@ -27,6 +27,7 @@ class ForeignRegistry:
     - `password`: of the user `ann`; None: it asks for none.
     - `fails_at`: the number of the registration that fails with status 500.
     - `next_id`: of the next schema. An imported one moves it on.
+    - `finds_deleted`: it keeps the versions that are deleted, but not for good, in `hidden`.
     """
 
     imports: bool = True
@@ -35,9 +36,11 @@ class ForeignRegistry:
     password: str | None = None
     fails_at: int = 0
     next_id: int = 1
+    finds_deleted: bool = True
     url: str = ""
     schemas: dict[int, str] = field(default_factory=dict)
     subjects: dict[str, dict[int, int]] = field(default_factory=dict)
+    hidden: dict[str, dict[int, int]] = field(default_factory=dict)
     modes: dict[str, str] = field(default_factory=dict)
     levels: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
@@ -100,22 +103,36 @@ class ForeignRegistry:
     ) -> tuple[int, Any]:
         if method == "POST" and rest == ["versions"]:
             return self._register(subject, body)
-        versions = self.subjects.get(subject)
-        if versions is None:
+        versions = self.subjects.get(subject, {})
+        hidden = self.hidden.get(subject, {})
+        seen = versions | hidden if "deleted=true" in query or "permanent" in query else versions
+        if not seen:
             return (200, []) if "permanent" in query else _absent()
         match method, rest:
             case "POST", []:
-                return self._look_up(versions, body)
+                return self._look_up(seen, body)
             case "GET", ["versions"]:
-                return 200, sorted(versions)
+                return 200, sorted(seen)
             case "DELETE", []:
-                return 200, sorted(self.subjects.pop(subject))
-            case _, ["versions", number] if int(number) in versions:
-                found = versions[int(number)]
-                if method == "DELETE":
-                    del versions[int(number)]
-                return 200, {"version": int(number), "id": found, "schema": self.schemas[found]}
+                self.hidden.pop(subject, None)
+                return 200, sorted(self.subjects.pop(subject, {}))
+            case _, ["versions", number]:
+                return self._version(method, subject, number, seen, query)
         return _absent()
+
+    def _version(
+        self, method: str, subject: str, text: str, seen: dict[int, int], query: str
+    ) -> tuple[int, Any]:
+        number = max(seen) if text == "latest" else int(text)
+        if number not in seen:
+            return _absent()
+        found = seen[number]
+        if method == "DELETE":
+            self.subjects.get(subject, {}).pop(number, None)
+            self.hidden.get(subject, {}).pop(number, None)
+            if self.finds_deleted and "permanent" not in query:
+                self.hidden.setdefault(subject, {})[number] = found
+        return 200, {"version": number, "id": found, "schema": self.schemas[found]}
 
     def _look_up(self, versions: dict[int, int], body: Any) -> tuple[int, Any]:
         wanted = parse(body["schema"]).canonical()
@@ -147,7 +164,8 @@ class ForeignRegistry:
         self.next_id = max(self.next_id, found + 1)
         self.schemas.setdefault(found, body["schema"])
         number = body.get("version") if wanted is not None else None
-        self.subjects.setdefault(subject, {})[number or max(versions, default=0) + 1] = found
+        taken = versions.keys() | self.hidden.get(subject, {}).keys()
+        self.subjects.setdefault(subject, {})[number or max(taken, default=0) + 1] = found
         return 200, {"id": found}
 
     def _is_incompatible(self, subject: str, schema: Any) -> bool:

@@ -108,6 +108,7 @@ class Progress:
         self._sources = tuple(topics[:-1])
         self._ticks = topics[-1]
         self._handled: dict[tuple[str, int], tuple[int, int]] = {}
+        self._ends: dict[Any, int] = {}
         self.count = 0
 
     def handled(self, topic: str, partition: int, offset: int, timestamp: int) -> None:
@@ -145,6 +146,29 @@ class Progress:
         position, end = self._app.consumer.position_and_end(TopicPartition(topic, partition))
         return position is not None and end is not None and position >= end and fetched <= handled
 
+    async def places(self) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
+        """Return the first offset that was not handled of each partition that this process owns,
+        and the ends that the broker last reported. During a rebalance both are empty."""
+        if self._app.rebalancing or not self._app.consumer.started:
+            return {}, {}
+        mine = [
+            TopicPartition(tp.topic, tp.partition)
+            for tp in self._app.consumer.assignment()
+            if tp.topic in (*self._sources, self._ticks)
+        ]
+        found = {tp: place for tp in mine if (place := self._place(tp)) is not None}
+        return found, {tp: self._ends[tp] for tp in found if tp in self._ends}
+
+    def _place(self, tp: TopicPartition) -> int | None:
+        consumer = self._app.consumer
+        position: int | None = consumer.position_and_end(tp)[0]
+        handled = self._handled.get((tp.topic, tp.partition), (-1, 0))[0]
+        fetched = consumer.fetched.get((tp.topic, tp.partition), -1)
+        if position is None or fetched <= handled or self._app.in_recovery:
+            return position
+        committed: int | None = consumer._committed_offset.get(tp)  # noqa: SLF001 - not public
+        return max(handled + 1, committed or 0)
+
     async def lag(self) -> int:
         """Return the number of records between the read positions and the ends that the broker
         reports."""
@@ -160,6 +184,7 @@ class Progress:
         if not mine:
             return 0
         ends: Mapping[Any, int] = await consumer.highwaters(*mine)
+        self._ends = dict(ends)
         places = [(consumer.position_and_end(tp)[0], end) for tp, end in ends.items()]
         return sum(max(0, end - position) for position, end in places if position is not None)
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.errors import MessageSizeTooLargeError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -615,3 +616,43 @@ async def test_a_rebalance_may_last_as_long_as_kafka_is_away(
     progress = watchdog.Progress(app, ("cti.events", "ticks"))
     with pytest.raises(watchdog.Stuck if ended else StopAsyncIteration):
         await watchdog.watch(app, progress, handler, lambda: is_away)
+
+
+async def test_a_record_that_is_not_handled_yet_is_unread() -> None:
+    """Although it was fetched. Once all that was fetched is handled, the position counts, which is
+    behind the marks of transactions; after a rebalance the committed offset, if it is greater."""
+    positions: dict[Any, tuple[int | None, int | None]] = {}
+    tp = TopicPartition("cti.events", 3)
+    consumer = SimpleNamespace(
+        started=True,
+        assignment=lambda: {tp, TopicPartition("other", 3)},
+        position_and_end=lambda each: positions[each],
+        fetched={},
+        _committed_offset={},
+    )
+    app = SimpleNamespace(rebalancing=False, in_recovery=False, consumer=consumer)
+    progress = watchdog.Progress(app, ("cti.events", "ticks"))
+    progress._ends = {tp: 20, TopicPartition("gone", 1): 5}
+
+    async def place() -> int | None:
+        places, ends = await progress.places()
+        assert {tp: 20} == ends or not places
+        return places.get(tp)
+
+    positions[tp] = None, None
+    assert await place() is None
+    positions[tp] = 10, 20
+    assert 10 == await place()
+    consumer._committed_offset[tp] = 10
+    positions[tp] = 16, 20
+    consumer.fetched["cti.events", 3] = 15
+    assert 10 == await place()
+    progress.handled("cti.events", 3, 12, 1)
+    assert 13 == await place()
+    progress.handled("cti.events", 3, 15, 1)
+    positions[tp] = 17, 20
+    assert 17 == await place()
+    consumer._committed_offset[tp], consumer.fetched["cti.events", 3] = 18, 19
+    assert 18 == await place()
+    app.rebalancing = True
+    assert ({}, {}) == await progress.places()

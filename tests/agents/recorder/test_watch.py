@@ -14,6 +14,7 @@ from agents.recorder.lag import Lag
 from agents.recorder.metrics import LAG_RECORDS, LAG_SECONDS, RETENTION_USED
 from agents.recorder.watch import RecorderWatch
 from pipeline.runtime import kafka
+from tests.agents.test_partition_lag import shown
 from tests.virtual_time import virtually
 
 NOW = 1_000_000_000
@@ -96,6 +97,7 @@ def test_unread_records_have_an_age_before_the_first_is_read(scene: Scene) -> No
     recorder that ends soon after its start shows it too."""
     scene.log.committed_at[MEDIA[1]] = 12
     assert (300, 3) == virtually(scene.measure(1))
+    assert [(0, 0), (3, 300), (0, 0)] == [shown("recorder", "media", n) for n in range(3)]
 
 
 def test_without_a_committed_offset_all_that_is_left_is_unread(scene: Scene) -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
 
+from agents.partition_lag import PartitionLag
 from agents.stuck_work import end_if_stuck
 from agents.twilio_adapter import client
 from agents.twilio_adapter.client import TwilioApi
@@ -20,6 +22,8 @@ from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.runtime.twilio_http import TwilioError
 from schemas.records import StopDuplicateStream
+from schemas.topics import STREAM_COMMANDS
+from tests.agents.test_partition_lag import shown
 from tests.agents.twilio_double import ACCOUNT, TOKEN
 from tests.virtual_time import virtually
 
@@ -35,6 +39,10 @@ class Consumer:
     def assignment(self) -> set[TopicPartition]:
         """It."""
         return {TopicPartition("stream.commands", 3)}
+
+    async def position(self, _: TopicPartition) -> int:
+        """All that came is read."""
+        return 23
 
 
 @pytest.fixture
@@ -52,6 +60,10 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> dict[TopicPartition, int]:
 def test_lag_and_work_that_does_not_move_are_seen(ends: dict[TopicPartition, int]) -> None:
     """Unread records count as stuck after a while, until they are read."""
 
+    async def written_at(offsets: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        assert {20} == set(offsets.values()), "the first command without an answer"
+        return dict.fromkeys(offsets, 4_000)
+
     async def scene() -> None:
         health, done = Health(), asyncio.Event()
 
@@ -60,7 +72,8 @@ def test_lag_and_work_that_does_not_move_are_seen(ends: dict[TopicPartition, int
 
         async with asyncio.TaskGroup() as tasks:
             lanes = Lanes(tasks, carry_out, 100)
-            watch = AdapterWatch(Consumer(), lanes, lambda: None, lambda: 9_000)
+            lag = PartitionLag(Settings(), "t", [STREAM_COMMANDS], lambda: 9_000, written_at)
+            watch = AdapterWatch(Consumer(), lanes, lambda: None, lambda: 9_000, lag)
             beside = [
                 tasks.create_task(watch.measure_lag()),
                 tasks.create_task(end_if_stuck(watch.look, health)),
@@ -70,6 +83,7 @@ def test_lag_and_work_that_does_not_move_are_seen(ends: dict[TopicPartition, int
             await asyncio.sleep(6)
             assert LAG_RECORDS._value.get() == 3
             assert LAG_SECONDS._value.get() == 5
+            assert (3, 5) == shown("t", STREAM_COMMANDS.name, 3)
             await asyncio.sleep(24)
             assert "wait to be read" in health.reasons["stuck"]
             lanes.put(CommandItem(stop(2), 3, 21, at=5_000))
@@ -79,6 +93,7 @@ def test_lag_and_work_that_does_not_move_are_seen(ends: dict[TopicPartition, int
             done.set()
             await asyncio.sleep(6)
             assert LAG_RECORDS._value.get() == LAG_SECONDS._value.get() == 0
+            assert (0, 0) == shown("t", STREAM_COMMANDS.name, 3)
             for task in beside:
                 task.cancel()
 

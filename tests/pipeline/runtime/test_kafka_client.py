@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import HeartbeatRequest, JoinGroupRequest
 from aiokafka.protocol.metadata import MetadataRequest
@@ -239,3 +239,25 @@ def test_metadata_do_not_wait_behind_a_write(cluster: Cluster) -> None:
         await client.close()
 
     virtually(scene())
+
+
+async def test_a_request_whose_connection_is_gone_times_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """aiokafka closes the connection of a request that is too late, and fails with a `KeyError` if
+    it was closed before. Consumers then never fetch again, and their stop fails."""
+    client = AIOKafkaClient(bootstrap_servers="localhost:1")
+    leave_hung_brokers(client)
+
+    async def too_late() -> None:
+        client._conns.clear()
+        raise TimeoutError
+
+    async def ready(*_: Any, **__: Any) -> bool:
+        return True
+
+    monkeypatch.setattr(client, "ready", ready)
+    connection = SimpleNamespace(send=lambda *_, **__: too_late())
+    client._conns[1, ConnectionGroup.DEFAULT] = connection
+    with pytest.raises(RequestTimedOutError):
+        await client.send(1, HeartbeatRequest("group", 1, "member"))

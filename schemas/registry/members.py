@@ -19,8 +19,8 @@ from schemas.registry.probe import PROBE_SUBJECT, delete_subject
 from schemas.registry.subjects import SchemaVersion, Subject
 
 NOT_FOUND = (
-    "the registry does not find deleted versions: on topics with several record types, deserializers"
-    " with use.latest.version fail (docs/registry.md)"
+    "the registry does not find deleted versions: on topics with several record types, "
+    "deserializers with use.latest.version fail (docs/registry.md)"
 )
 _AT_ONCE = 4
 _PROBES = (

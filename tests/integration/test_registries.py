@@ -105,7 +105,7 @@ def test_confluents_client_reads_every_topic(registry: FilledRegistry) -> None:
 
 def test_confluents_client_writes_every_topic(registry: FilledRegistry) -> None:
     """A serializer with `use.latest.version` writes every record: with the schema of the topic's
-    record type, or with the union. We read what it writes."""
+    record type, or with the union. We can read its records."""
     known = KnownIds()
     known.take(registry.made.record)
     with ids_as_before(), SchemaRegistryClient({"url": registry.url}) as client:

@@ -423,8 +423,8 @@ async def test_ticks_ask_who_changed_and_who_is_due_and_nobody_else() -> None:
 
 
 async def test_a_change_is_followed_by_a_tick() -> None:
-    """A change requests a tick whatever was requested before: a late record may change what is
-    due."""
+    """A change requests a tick whatever was requested before: a late record may change the time
+    of the next one."""
     here = setting()
     await here.handler.handle(incoming(cti("quiet"), "WT2"))
     await here.handler.handle(tick(1_000))

@@ -32,7 +32,7 @@ def test_each_process_has_a_directory_of_its_own_for_downloads(tmp_path: Path) -
 
 
 def test_files_of_jobs_that_another_process_has_are_deleted(tmp_path: Path) -> None:
-    """After a day; what was begun lately is continued."""
+    """After a day; a download that was begun lately is continued."""
     settings = Settings(state_dir=tmp_path, instance="retriever-0")
     directory = download_directory(settings)
     for name, age_s in (("RE1.wav", 90_000), ("RE2.wav", 3_600)):

@@ -57,7 +57,7 @@ def test_schemas_of_record_types_are_found_and_the_union_is_the_latest(
 
 @EVERY_KIND
 def test_an_earlier_release_registered_the_union_only(kind: Callable[[], ForeignRegistry]) -> None:
-    """The next registration adds what is missing. The subject's compatibility is as before."""
+    """The next registration adds the missing schemas. The subject's compatibility is as before."""
     with foreign_registry(kind()) as registry:
         register(registry.url, "p.", AT)
         before = dict(registry.subjects[NAME])
@@ -93,7 +93,7 @@ def test_a_failed_registration_takes_them_back() -> None:
 
 
 def test_a_registry_that_deletes_for_good_gets_none() -> None:
-    """The registration says what does not work, and leaves nothing of the attempt."""
+    """The registration names the limitation, and leaves nothing of the attempt."""
     with foreign_registry(ForeignRegistry(imports=False, finds_deleted=False)) as registry:
         made = register(registry.url, "p.", AT)
         assert NOT_FOUND in made.notes

@@ -131,9 +131,9 @@ def own_kafka(directory: Path) -> LocalKafka:
 
 
 async def test_roles_wait_for_kafka_and_say_so(tmp_path: Path) -> None:
-    """Roles that start before Kafka do not end, and show the cause in their health. Once an empty Kafka is
-    there, they start at once, and each partition belongs to a member of each group. They are
-    unhealthy while Kafka is unavailable. SIGTERM ends each with status 0."""
+    """Roles that start before Kafka do not end, and show the cause in their health. Once an empty
+    Kafka is there, they start at once, and each partition belongs to a member of each group. They
+    are unhealthy while Kafka is unavailable. SIGTERM ends each with status 0."""
     kafka = own_kafka(tmp_path)
     await asyncio.to_thread(kafka.prepare)
     with roles(tmp_path, kafka.bootstrap_servers) as started:

@@ -17,8 +17,9 @@ async def test_every_frame_is_recorded_or_told_lost(tmp_path: Path) -> None:
     """Broker, recorder and gateway are killed, some calls fall silent, some lose messages, some
     cannot be stopped: each frame is recorded in its place, lost for its true reason, or withheld;
     the console answers as its contract says."""
+    # The calls begin over 6 s, so that one kill of a gateway does not close all stubborn sockets.
     options = AudioOptions(
-        calls=16, seconds=6.0, ramp=1.0, kill=("gateway", "kafka", "recorder"), every=4.5,
+        calls=16, seconds=6.0, ramp=6.0, kill=("gateway", "kafka", "recorder"), every=4.5,
         times=1, silent=0.4, lossy=0.4, stubborn=0.4, seed=30, directory=tmp_path,
     )  # fmt: skip
     said: list[str] = []

@@ -255,6 +255,17 @@ def test_what_a_gateway_took_with_it_may_be_in_a_gap_of_the_contact() -> None:
     assert recorded.judged().untold == 60
 
 
+def test_what_a_gateway_took_with_it_after_the_stop_is_in_no_gap() -> None:
+    """The contact lists no gap there: that time need not be recorded."""
+    recorded = Recorded(set(range(30)), [])
+    recorded.coded.began_at = 1_000
+    stop = {"at": "1970-01-01T00:00:01.400Z", "decision": "stop"}
+    recorded.decisions = [{"at": "1970-01-01T00:00:00.900Z", "decision": "record"}, stop]
+    judgement = recorded.judged(ended={"reason": "gateway-died"})
+    assert (judgement.in_gap, judgement.untold) == (60, 0)
+    assert recorded.judged().untold == 60
+
+
 def test_what_a_killed_gateway_took_is_accounted_for_only_as_far_as_it_is_told() -> None:
     """Frames after the last one that was received, until the media time that the manifest names."""
     arrived = set(range(30))

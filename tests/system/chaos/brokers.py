@@ -181,10 +181,17 @@ FAULTS: Mapping[str, Callable[[Brokers, int, Say], Awaitable[None]]] = {
 async def break_in_turn(
     brokers: Brokers, faults: Sequence[str], every: float, random: Random, say: Say
 ) -> None:
-    """Do each of `faults` once, in order, with about `every` seconds of rest before each."""
+    """Do each of `faults` once, in order, with about `every` seconds of rest before each. Cancelled
+    during a fault, return only once its brokers are back."""
     for fault in faults:
         await asyncio.sleep(every * random.uniform(0.8, 1.2))
-        await FAULTS[fault](brokers, random.randrange(brokers.count), say)
+        number = random.randrange(brokers.count)
+        breaking = asyncio.ensure_future(FAULTS[fault](brokers, number, say))
+        try:
+            await asyncio.shield(breaking)
+        except asyncio.CancelledError:
+            await breaking
+            raise
 
 
 async def keep_breaking(

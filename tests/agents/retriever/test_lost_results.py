@@ -44,7 +44,7 @@ async def test_a_killed_retriever_stores_no_part_twice_and_loses_none(
     settings_for: SettingsFor, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is killed while it deletes two recordings at Twilio: both are announced, and no job has
-    the result. One call then has more required time. Afterwards each has what it needs, once."""
+    the result. One call then has more required time. Afterwards each has all of it, once."""
     settings = settings_for(prefix)
     await kafka.ensure_topics(settings, PROVISIONED, 60)
     deletes, goes_on = asyncio.Semaphore(0), asyncio.Event()

@@ -231,7 +231,7 @@ def test_a_part_counts_that_only_the_contact_has() -> None:
 
 
 def test_a_recording_is_wanted_again_for_time_within_it_only() -> None:
-    """Its edges are known to a second: what is left there is not in it."""
+    """Its edges are known to a second: time that is left there is not in it."""
     job = begun()
     assert is_wanted_again(job, (AT, AT + 60_000), [(AT, AT + 50_000)])
     assert not is_wanted_again(job, (AT, AT + 60_000), [(AT + 1_000, AT + 59_000)])

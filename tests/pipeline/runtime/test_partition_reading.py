@@ -1,4 +1,4 @@
-"""Partitions of a compacted topic are read one after the other, and what was read is kept."""
+"""Partitions of a compacted topic are read one after the other, and finished ones are kept."""
 
 import asyncio
 from collections.abc import Collection
@@ -101,7 +101,7 @@ def read(
 
 def test_a_large_partition_takes_as_long_as_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is on silence: a minute is no failure while records arrive. Each arrival is a sign
-    of life. Then the round ends, and what was read is kept."""
+    of life. Then the round ends, and the partition is kept."""
     done, taken, moves = read(Broker({0: 60, 1: 1}), [0, 1], monkeypatch)
     assert {0} == done
     assert [(0, n) for n in range(60)] == taken

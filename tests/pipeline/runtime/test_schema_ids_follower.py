@@ -105,7 +105,7 @@ async def test_records_are_read_before_they_are_written_with_new_ids() -> None:
 
 @pytest.mark.parametrize("bad", [b"rubbish", whole(101)], ids=["rubbish", "contradictory"])
 async def test_a_record_that_cannot_be_used_is_refused(bad: RegisteredSchemas | bytes) -> None:
-    """It is counted and shown, and what was known before stays in force, also for records that come
+    """It is counted and shown, and the ids from before stay in force, also for records that come
     later: an id of the refused record must not stand in their way."""
     health = Health()
     follower = SchemaIdsFollower(Settings(kafka_bootstrap_servers=AWAY), health)

@@ -5,6 +5,16 @@ import itertools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class WorkStep:
+    """A step under way. `moved_at`: time of its last progress (s)."""
+
+    number: int
+    what: str
+    moved_at: float
 
 
 class WorkSteps:
@@ -13,28 +23,26 @@ class WorkSteps:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._numbers = itertools.count()
-        self._steps: dict[int, tuple[float, str]] = {}
+        self._steps: dict[int, WorkStep] = {}
 
     @contextmanager
     def step(self, what: str) -> Iterator[Callable[[], None]]:
         """Mark that `what` is under way in this block. Call the function that it yields after each
-        progress, from any thread."""
-        number = next(self._numbers)
+        progress, from any thread; after the block it does nothing."""
+        step = WorkStep(next(self._numbers), what, self._clock())
 
         def moved() -> None:
-            self._steps[number] = self._clock(), what
+            step.moved_at = self._clock()
 
-        moved()
+        self._steps[step.number] = step
         try:
             yield moved
         finally:
-            del self._steps[number]
+            del self._steps[step.number]
 
     def slowest(self) -> tuple[str, object]:
         """Return the step that has made no progress for longest (empty: there is none), and a value
         that differs after its next progress. For `end_if_stuck`: one that hangs is seen although
         others move."""
-        if not self._steps:
-            return "", None
-        number, (at, what) = min(list(self._steps.items()), key=lambda item: item[1][0])
-        return what, (number, at)
+        step = min(self._steps.values(), key=lambda step: step.moved_at, default=None)
+        return ("", None) if step is None else (step.what, (step.number, step.moved_at))

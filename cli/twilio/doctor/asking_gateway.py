@@ -18,6 +18,7 @@ from cli.twilio.doctor.asking import fetched
 from cli.twilio.doctor.facts import GatewayFacts, TlsFacts
 from cli.twilio.doctor.results import CheckTrouble
 from gateway.admission.signature import signature
+from pipeline.recovery.wanted import CaptureMode
 from pipeline.runtime.settings import Settings
 from pipeline.twilio import check_tasks, tickets
 
@@ -29,7 +30,7 @@ async def gateway_facts(settings: Settings, now: float) -> GatewayFacts:
     """Return the facts. `now`: the log's clock, s since the epoch."""
     url = settings.gateway_public_url
     if url is None:
-        return GatewayFacts(None)
+        return GatewayFacts(None, is_needed=settings.capture is not CaptureMode.POST_CALL)
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
     addresses = await fetched(_addresses(host, port), STEP_S)

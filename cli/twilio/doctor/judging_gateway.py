@@ -11,6 +11,7 @@ EXPIRY_WARNING_DAYS = 14
 _URL = "FLEXCAPTURE_GATEWAY_PUBLIC_URL"
 _NO_NAME = "the public URL's host is not known"
 _UNREACHED = "no gateway is reached"
+_NOT_NEEDED = ok("not needed: calls are captured after their end (FLEXCAPTURE_CAPTURE=post-call)")
 _UPGRADE = (
     "the load balancer must pass WebSocket handshakes of HTTP/1.1 unchanged, with the headers "
     "Upgrade, Connection and Sec-WebSocket-... (infra/deploy/haproxy.cfg)"
@@ -23,6 +24,8 @@ OLD_TLS = ("SSL", "TLSv1.0", "TLSv1.1")
 def gateway_dns(facts: Facts) -> CheckOutcome:
     """Judge the public URL's host name."""
     gateway = facts.gateway
+    if not gateway.is_needed:
+        return _NOT_NEEDED
     if gateway.url is None:
         return failure(f"{_URL} is not set", f"set {_URL} to wss://YOUR_HOST/media")
     host = urlsplit(gateway.url).hostname
@@ -147,6 +150,8 @@ def _of_plain(found: GatewayFacts) -> CheckOutcome:
 
 def _named(facts: Facts) -> GatewayFacts | CheckOutcome:
     gateway = facts.gateway
+    if not gateway.is_needed:
+        return _NOT_NEEDED
     if gateway.url is None or isinstance(gateway.addresses, CheckTrouble):
         return not_checked(_NO_NAME)
     return gateway
@@ -154,4 +159,6 @@ def _named(facts: Facts) -> GatewayFacts | CheckOutcome:
 
 def _reached(facts: Facts) -> GatewayFacts | CheckOutcome:
     gateway = facts.gateway
+    if not gateway.is_needed:
+        return _NOT_NEEDED
     return gateway if gateway.unsigned in (101, 403) else not_checked(_UNREACHED)

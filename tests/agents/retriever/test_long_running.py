@@ -81,8 +81,8 @@ async def test_jobs_are_forgotten_while_the_retriever_runs(monkeypatch: pytest.M
 
 
 async def test_partitions_are_read_over_several_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With many jobs each partition takes long: finished ones are kept, and the next round continues
-    with the others. If none can be read, they are asked for again later."""
+    """With many jobs each partition takes long: finished ones are kept, and the next round reads
+    the others. If none can be read, they are asked for again later."""
     scene = Scenery(monkeypatch, partitions=4)
     scene.stored = {1: {}, 2: {}}
     rounds = [[0, 1, 2, 3], [0, 3], []]

@@ -36,6 +36,15 @@ def test_a_step_that_moves_is_not_stuck() -> None:
             assert movement.see(now, waits=bool(what), moved=value) == 0.0
 
 
+def test_a_thread_that_outlives_its_step_changes_nothing() -> None:
+    """An attempt may be given up while a thread of it still works."""
+    steps = WorkSteps()
+    with steps.step("comparing") as moved:
+        pass
+    moved()
+    assert ("", None) == steps.slowest()
+
+
 async def test_a_store_that_hangs_turns_the_health_bad(tmp_path: Path) -> None:
     """It raises nothing, and the retriever's loop goes round."""
     async with scene(tmp_path) as at:

@@ -36,6 +36,7 @@ from cli.twilio.doctor.results import CheckTrouble
 from cli.twilio.kinesis import KinesisStream
 from gateway.admission.admission import Admission, Entrance, UsedTickets
 from pipeline.check_results import CheckResult, CheckStatus
+from pipeline.recovery.wanted import CaptureMode
 from pipeline.runtime.settings import Settings
 from pipeline.store.audio import AudioStore, StoreError
 from pipeline.store.database import migrate, open_database
@@ -385,6 +386,14 @@ async def test_a_wrong_clock(seconds: int, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(asking_account, "machine_clock", lambda: right() + seconds * 1000)
         found = _not_ok(await _of_account(rest), "clocks")
     assert ["clocks"] == _failures(found)
+
+
+async def test_without_a_public_url() -> None:
+    """A failure, unless calls are captured after their end."""
+    for capture in CaptureMode:
+        found = await gateway_facts(Settings(capture=capture), time.time())
+        outcome = _not_ok(results(Facts(1, gateway=found)), *GATEWAY_CHECKS)
+        assert _failures(outcome) == ([] if capture is CaptureMode.POST_CALL else ["gateway-dns"])
 
 
 async def test_nothing_at_the_public_url() -> None:

@@ -186,6 +186,12 @@ def test_a_healthy_installation_is_ok() -> None:
     assert not failed(found)
 
 
+def test_capture_after_the_call_needs_no_gateway() -> None:
+    """Nothing is amiss without a public URL then."""
+    found = results(_facts(gateway=GatewayFacts(None, is_needed=False))(HEALTHY))
+    assert [] == [each for each in found if each.status is not CheckStatus.OK]
+
+
 @pytest.mark.parametrize(("name", "words", "plant"), FAILURES)
 def test_a_planted_fault_is_named(name: str, words: str, plant: Plant) -> None:
     """The one check that fails is the fault's, with a detail and a remedy. Checks that depend on it

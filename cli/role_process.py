@@ -29,7 +29,7 @@ def run_process(role: str, entry: RoleEntry, settings: Settings) -> int:
     refuse_open_paths(settings)
     role_main = entry.load()
     if entry.on_kafka:
-        role_main = with_schema_ids(role_main, entry.patience_s)
+        role_main = with_schema_ids(role_main, entry.patience_s, entry.needs)
     work = run_role(role, role_main, settings)
     loop_factory = uvloop.new_event_loop if entry.on_uvloop else None
     try:

@@ -87,6 +87,8 @@ class RoleEntry:
     - `load`: imports the role and returns its `run(settings, health, stop)`.
     - `on_kafka`: whether it reads or writes topics.
     - `patience_s`: after how long it starts although Kafka is away; None: it waits.
+    - `needs`: the record types that it writes. It starts without a schema registry that has ids for
+      these; None: only with one that has ids for all.
     - `on_uvloop`: whether it runs on uvloop, for roles that move many small packets. Faust is
       tested on asyncio's own loop only.
     """
@@ -96,7 +98,22 @@ class RoleEntry:
     on_uvloop: bool = False
     on_kafka: bool = True
     patience_s: float | None = None
+    needs: frozenset[str] | None = None
 
+
+GATEWAY_WRITES = frozenset(
+    {
+        "ClockProbe",
+        "GatewayAlive",
+        "GatewayStarted",
+        "HandshakeRefused",
+        "MediaBatch",
+        "MediaDropped",
+        "MediaStreamClosed",
+        "MediaStreamObserved",
+        "MediaStreamOpened",
+    }
+)
 
 ROLES: Mapping[Role, RoleEntry] = {
     Role.BRIDGE: RoleEntry("brings CTI events from Kinesis to Kafka", _bridge, on_uvloop=True),
@@ -107,7 +124,11 @@ ROLES: Mapping[Role, RoleEntry] = {
         "starts and stops media streams at Twilio", _twilio_adapter, on_uvloop=True
     ),
     Role.GATEWAY: RoleEntry(
-        "takes the audio in over WebSockets", _gateway, on_uvloop=True, patience_s=3.0
+        "takes the audio in over WebSockets",
+        _gateway,
+        on_uvloop=True,
+        patience_s=3.0,
+        needs=GATEWAY_WRITES,
     ),
     Role.RECORDER: RoleEntry("writes the recordings", _recorder, on_uvloop=True),
     Role.CONSOLIDATOR: RoleEntry("joins calls and recordings in the database", _consolidator),

@@ -23,6 +23,7 @@ from console.api import ConsoleApi
 from console.audio import Objects
 from console.auditing import Auditor
 from console.body import BodyMiddleware
+from console.checks_shown import ChecksShown
 from console.gate import HEALTH, Gate, GateMiddleware
 from console.pages import Pages
 from console.rendering import Templates
@@ -32,6 +33,7 @@ from console.sign_in import SignIn
 from console.visitor import visitor_of
 from pipeline.runtime.telemetry import Health, health_routes
 from pipeline.store.audit import AuditLog
+from pipeline.store.check_runs import CheckRuns
 from pipeline.store.repository import Repository
 from pipeline.store.sessions import SessionStore
 
@@ -65,6 +67,7 @@ def make_app(
             *Pages(repository, templates).routes(),
             *SignIn(gate, auditor, templates).routes(),
             *Administration(sessions, audit_log, auditor, templates).routes(),
+            *ChecksShown(CheckRuns(engine), templates).routes(),
             *_health_routes(health),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],

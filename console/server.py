@@ -2,13 +2,15 @@
 
 import asyncio
 
-from console.app import make_app
+from console.app import make_app, now_ms
+from console.checks_shown import measure_checks
 from console.database_health import watch_database
 from console.safety import SAFETY_HEADERS
 from pipeline.runtime.http_server import serving
 from pipeline.runtime.secret_settings import several
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
+from pipeline.store.check_runs import CheckRuns
 from pipeline.store.database import open_database
 from pipeline.store.repository import Repository
 from pipeline.store.startup import opened_store, ready
@@ -28,6 +30,8 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         async with serving(listen, app, trusted_proxies=proxies, error_headers=SAFETY_HEADERS):
             if await ready(engine, health, stop):
                 health.good("starting")
-                await watch_database(Repository(engine), health, stop)
+                async with asyncio.TaskGroup() as tasks:
+                    tasks.create_task(measure_checks(CheckRuns(engine), now_ms, stop))
+                    await watch_database(Repository(engine), health, stop)
     finally:
         engine.dispose()

@@ -18,6 +18,7 @@ from agents.lander.landing import RETRY_S, Landing, checked
 from agents.lander.metrics import FAILURES, LAG, READ, WAITING
 from agents.lander.stalled import StalledPartitions
 from agents.partition_lag import PartitionLag, read_and_ends
+from agents.rebalance_guard import RebalanceGuard
 from agents.stuck_work import LIMITS, end_if_stuck
 from agents.stuck_work import Limits as StuckLimits
 from pipeline.lake.agreement import ClaimedForAnotherDay
@@ -62,7 +63,7 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
 
 
 class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """The loop: poll, gather, land, commit. A lock keeps rebalances out of a round."""
+    """The loop: poll, gather, land, commit."""
 
     def __init__(
         self,
@@ -87,9 +88,7 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         self._stalled = StalledPartitions(health)
         self._landed: dict[TopicPartition, int] = {}  # not committed yet
         self._failed_until = 0.0
-        self._lock = asyncio.Lock()
-        self._rebalances = 0
-        self._rebalancing = False
+        self._guard = RebalanceGuard()
         self._rounds = 0
         self._working_since: float | None = None
 
@@ -107,7 +106,7 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 measuring = tasks.create_task(self._lag.measure(look))
                 while not stop.is_set():
                     await self._round()
-                async with self._lock:
+                async with self._guard.alone():
                     await self._hand_over()
                 watching.cancel()
                 measuring.cancel()
@@ -120,13 +119,11 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
     ) -> None:
         """Note that a rebalance has begun. Records that were read are kept: most partitions come
         back."""
-        self._rebalancing = True
+        self._guard.beginning()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Continue with the partitions that are still ours, and take up the others."""
-        async with self._lock:
-            self._rebalances += 1
-            self._rebalancing = False
+        async with self._guard.between(assigned=True):
             self._stalled.keep(assigned)
             self._landed = {tp: end for tp, end in self._landed.items() if tp in assigned}
             self._partitions = {tp: p for tp, p in self._partitions.items() if tp in assigned}
@@ -138,11 +135,8 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
 
     async def _round(self) -> None:
         messages = await self._poll()
-        # Read after the call, not before: a rebalance during the call is completed in it, and the
-        # records that the call then returns are new and are not returned again.
-        rebalances = self._rebalances
-        async with self._lock:
-            if self._rebalancing or rebalances != self._rebalances:
+        async with self._guard.round() as is_current:
+            if not is_current:
                 return  # the partitions were set back to before these records
             loop = asyncio.get_running_loop()
             self._working_since = loop.time()
@@ -204,7 +198,9 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         except StoreError as error:
             self._failed(error)
             return
-        if self._rebalancing:  # since the last look: the partitions may be another's by now
+        if (
+            self._guard.is_rebalancing
+        ):  # since the last look: the partitions may be another's by now
             return
         self._health.good("lake")
         for (tp, end), partition in zip(ends.items(), opened, strict=True):
@@ -243,14 +239,14 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
                 self._stall(tp, str(error))
                 return
             self._landed[tp] = partition.start
-            if has_moved and not self._rebalancing:
+            if has_moved and not self._guard.is_rebalancing:
                 self._consumer.seek(tp, partition.position)
             closing = partition.due(asyncio.get_running_loop().time(), self._limits)
 
     def _reopen(self, tp: TopicPartition, at: float) -> None:
         self._partitions.pop(tp, None)
         self._unopened[tp] = at
-        if not self._rebalancing:
+        if not self._guard.is_rebalancing:
             self._consumer.pause(tp)
 
     def _stall(self, tp: TopicPartition, what: str) -> None:
@@ -265,7 +261,7 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         log.warning("the lake failed; trying again", error=str(error))
 
     async def _commit(self) -> None:
-        if not self._landed or self._rebalancing:
+        if not self._landed or self._guard.is_rebalancing:
             return
         try:
             async with asyncio.timeout(ANSWER_S):

@@ -9,6 +9,7 @@ from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from agents.partition_lag import timestamps
+from agents.rebalance_guard import RebalanceGuard
 from agents.recorder.checkpoints import read_checkpoints
 from agents.recorder.effects import Effects
 from agents.recorder.held import HeldPartitions
@@ -25,6 +26,7 @@ from pipeline.recordings.memory import Checkpoint
 from pipeline.recordings.partition import PartitionFold
 from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.log_clock import LogClock
+from pipeline.runtime.partition_reading import ReadingOrder
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.store.audio import AudioStore, StoreError
@@ -40,13 +42,11 @@ COMMIT_TIMEOUT_S = 5.0
 STALLED_MS = 30_000
 """If the records of a media stream wait this long, by the log's clock, for a segment to be cut, a
 checkpoint takes them in, so that they no longer hold back the committed offset."""
-READ_AGAIN_S = 5.0
-"""Interval between attempts to read checkpoints that could not be read."""
 HALF_WRITTEN_S = 24 * 60 * 60.0
 
 
 class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """The loop: poll, fold, carry out, commit. A lock keeps rebalances out of a round."""
+    """The loop: poll, fold, carry out, commit."""
 
     def __init__(
         self,
@@ -65,7 +65,8 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._partitions: dict[int, PartitionInWork] = {}
         self._checkpoints: dict[int, list[Checkpoint]] = {}
         self._known: set[int] = set()  # partitions with checkpoints read
-        self._read_again_at = 0.0
+        self._reading = ReadingOrder()
+        self._arrivals = 0  # while checkpoints are read
         self._regular = RegularReader()
         topic = settings.prefixed(MEDIA.name)
         self._held = HeldPartitions(self._consumer, topic)
@@ -74,13 +75,11 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             self._consumer,
             self._lag,
             self._held,
-            lambda: effects.retry.moved,
+            lambda: effects.retry.moved + self._arrivals,
             clock.now,
             timestamps=partial(timestamps, settings),
         )
-        self._lock = asyncio.Lock()
-        self._rebalances = 0
-        self._rebalancing = False
+        self._guard = RebalanceGuard()
         self._stopping = False
         self._committed_at = 0.0
 
@@ -100,7 +99,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                 ]
                 while not stop.is_set():
                     await self._round()
-                async with self._lock:
+                async with self._guard.alone():
                     await self._hand_over()
                 for task in watching:
                     task.cancel()
@@ -112,10 +111,9 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         revoked: set[TopicPartition],  # noqa: ARG002  # always all partitions
     ) -> None:
         """Hand the partitions over: write checkpoints and commit."""
+        self._guard.beginning()
         self._effects.retry.giving_up.set()  # a round that waits for the store gives up
-        async with self._lock:
-            self._rebalances += 1
-            self._rebalancing = True
+        async with self._guard.between():
             await self._hand_over()
             self._let_go()
         if not self._stopping:
@@ -123,9 +121,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Forget the old partitions. The next round starts from the checkpoints of the new ones."""
-        async with self._lock:
-            self._rebalances += 1
-            self._rebalancing = False
+        async with self._guard.between(assigned=True):
             self._let_go()
         log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))
 
@@ -133,7 +129,7 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         self._partitions.clear()
         self._held.clear()
         self._known.clear()
-        self._read_again_at = 0.0
+        self._reading.forget()
         self._lag.forget()
         self._effects.forget()
 
@@ -144,18 +140,15 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
 
     async def _round(self) -> None:
         messages = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
-        # Read after the call, not before: a rebalance during the call is completed in it, and the
-        # records that the call then returns are new and are not returned again.
-        rebalances = self._rebalances
-        async with self._lock:
-            if self._rebalancing or rebalances != self._rebalances:
+        async with self._guard.round() as is_current:
+            if not is_current:
                 return  # read before a rebalance: the partition's new owner reads it again
             try:
                 with self._watch.working():
                     await self._handle(messages)
             except GivenUp:
                 # The folded records were not carried out. A rebalance or the end follows.
-                self._rebalancing = True
+                self._guard.beginning()
                 self._let_go()
                 log.warning("a round was given up; its records will be read again")
 
@@ -223,11 +216,11 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     async def _read_checkpoints(self) -> None:
         missing = [tp.partition for tp in self._consumer.assignment()]
         missing = [n for n in missing if n not in self._known and n not in self._held.stalled]
-        now = asyncio.get_running_loop().time()
-        if not missing or now < self._read_again_at:
+        loop = asyncio.get_running_loop()
+        if not (due := self._reading.due(missing, loop.time())):
             return
-        self._read_again_at = now + READ_AGAIN_S
-        found = await read_checkpoints(self._settings, missing)
+        found = await read_checkpoints(self._settings, due, self._arrived)
+        self._reading.read(due, found, loop.time())
         self._checkpoints |= found
         self._known |= found.keys()
         for number in found.keys() & self._held.held:
@@ -235,6 +228,9 @@ class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         checkpoints = [c for partition in found.values() for c in partition]
         recordings = [c for c in checkpoints if isinstance(c, RecorderCheckpoint)]
         await self._drop_left_overs([c for c in recordings if c.closed_at is not None])
+
+    def _arrived(self) -> None:
+        self._arrivals += 1
 
     async def _drop_left_overs(self, closed: list[RecorderCheckpoint]) -> None:
         try:

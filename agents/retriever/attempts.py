@@ -1,7 +1,7 @@
 """One attempt of a job: look the call's recordings up, fetch the useful ones, announce them."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -15,11 +15,14 @@ from pipeline.recovery.jobs import (
     Timing,
     after_attempt,
     after_failure,
+    is_wanted_again,
     next_part,
     spans_of,
     spans_to_keep,
+    with_results,
 )
 from pipeline.recovery.sources import Choice, SourceRecording, choose
+from pipeline.recovery.wanted import recovered
 from pipeline.recovery.wav_file import NotUsable
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
@@ -93,28 +96,50 @@ class Attempts:
         legs = contact.customer_call_sids or contact.call_sids
         sources = await self._parts.twilio.of_call(job.task_sid, legs)
         choice = choose(sources, spans_of(job.wanted), legs)
-        found = _gone(choice)
+        found: list[RetrievedRecording] = []
         stored: list[Span] = []
         for source in choice.fetch:
-            result = await self._fetched(job, contact, source, stored)
-            found.append(result)
-        return after_attempt(job, found, choice.not_yet, self._parts.timing, now)
+            found += await self._parts_of(job, contact, source, stored)
+        return after_attempt(
+            job, found, choice.not_yet, self._parts.timing, now, gone=_gone(choice)
+        )
 
-    async def _fetched(
+    async def _parts_of(
         self, job: RetrievalJob, contact: Contact, source: SourceRecording, stored: list[Span]
-    ) -> RetrievedRecording:
-        """Fetch one recording, and add its time to `stored`."""
-        part = next_part(job, source.sid)
-        spans = spans_to_keep(job, contact, stored)
-        order = Order(contact, source, part, spans)
-        try:
-            done = await self._parts.retrieval.carry_out(order)
-        except NotUsable as error:
-            return self._refused(job, source, part, str(error))
-        except TwilioError as error:
-            if not is_final(error, PASSING_STATUSES):
-                raise
-            return self._refused(job, source, part, f"Twilio has no audio: {error}")
+    ) -> list[RetrievedRecording]:
+        """Fetch the wanted time of one recording, and add it to `stored`. A part that was stored
+        before, without a result in the job, is announced again; what it lacks is another part."""
+        found: list[RetrievedRecording] = []
+        kept: list[StoredAudio] = []
+        while not kept or self._lacks_some(job, contact, source, kept[-1], stored):
+            part = next_part(with_results(job, found), contact, source.sid)
+            order = Order(contact, source, part, spans_to_keep(job, contact, stored))
+            try:
+                done = await self._parts.retrieval.carry_out(order)
+            except NotUsable as error:
+                return [*found, _refused(order, str(error))]
+            except TwilioError as error:
+                if not is_final(error, PASSING_STATUSES):
+                    raise
+                return [*found, _refused(order, f"Twilio has no audio: {error}")]
+            await self._announce(job, done, stored)
+            kept.append(done)
+            found.append(_result(order, done))
+        is_deleted = await self._deleted(source, kept)
+        return [replace(result, deleted=is_deleted) for result in found]
+
+    def _lacks_some(
+        self,
+        job: RetrievalJob,
+        contact: Contact,
+        source: SourceRecording,
+        last: StoredAudio,
+        stored: Sequence[Span],
+    ) -> bool:
+        before = (*recovered(contact), *stored)
+        return not last.is_new and is_wanted_again(job, source.span, before)
+
+    async def _announce(self, job: RetrievalJob, done: StoredAudio, stored: list[Span]) -> None:
         found = done.announcement
         await self._parts.producer.send_and_wait(
             self._parts.settings.prefixed(RECORDINGS.name),
@@ -123,28 +148,11 @@ class Attempts:
         )
         RETRIEVED.labels(done.confidence).inc()
         stored.append((found.started_at, found.started_at + found.duration_ms))
-        is_deleted = await self._deleted(source, done)
-        return RetrievedRecording(
-            source.sid, part, RetrievalOutcome.STORED, "",
-            found.recording_id, done.confidence, is_deleted,
-        )  # fmt: skip
 
-    def _refused(
-        self, job: RetrievalJob, source: SourceRecording, part: int, why: str
-    ) -> RetrievedRecording:
-        REFUSED.inc()
-        log.warning(
-            "recording of Twilio's cannot be used",
-            task_sid=job.task_sid,
-            recording_sid=source.sid,
-            why=why,
-        )
-        return RetrievedRecording(
-            source.sid, part, RetrievalOutcome.REFUSED, why[:500], "", "", False
-        )
-
-    async def _deleted(self, source: SourceRecording, done: StoredAudio) -> bool:
-        if not self._parts.deletes or not await self._parts.retrieval.verify(done):
+    async def _deleted(self, source: SourceRecording, kept: Sequence[StoredAudio]) -> bool:
+        if not self._parts.deletes:
+            return False
+        if not all([await self._parts.retrieval.verify(done) for done in kept]):
             return False
         try:
             await self._parts.twilio.delete(source.sid)
@@ -164,6 +172,26 @@ class Attempts:
 def is_final(error: TwilioError, passing: Collection[int]) -> bool:
     """Return whether Twilio refused a request for good: its status is not one of the `passing`."""
     return 300 <= error.status < 500 and error.status not in passing
+
+
+def _result(order: Order, done: StoredAudio) -> RetrievedRecording:
+    stored = done.announcement.recording_id
+    return RetrievedRecording(
+        order.source.sid, order.part, RetrievalOutcome.STORED, "", stored, done.confidence, False
+    )
+
+
+def _refused(order: Order, why: str) -> RetrievedRecording:
+    REFUSED.inc()
+    log.warning(
+        "recording of Twilio's cannot be used",
+        task_sid=order.contact.task_sid,
+        recording_sid=order.source.sid,
+        why=why,
+    )
+    return RetrievedRecording(
+        order.source.sid, order.part, RetrievalOutcome.REFUSED, why[:500], "", "", False
+    )
 
 
 def _gone(choice: Choice) -> list[RetrievedRecording]:

@@ -6,7 +6,7 @@ Files are read in pieces, in threads, so that a day of audio needs little memory
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,9 +53,12 @@ class DeliveredFile:
                     raise NotUsable("the file became shorter")
                 yield channels_of(data, layout)
 
-    def envelopes(self) -> Sides:
-        """Return the envelope of each channel. It blocks."""
-        found = [[envelope(channel) for channel in piece] for piece in self.pieces()]
+    def envelopes(self, moved: Callable[[], None] = lambda: None) -> Sides:
+        """Return the envelope of each channel. It blocks. `moved` is called after each piece."""
+        found = []
+        for piece in self.pieces():
+            found.append([envelope(channel) for channel in piece])
+            moved()
         return np.array([np.concatenate(parts) for parts in zip(*found, strict=True)])
 
 

@@ -1,38 +1,32 @@
 """Retrieval jobs on the topic `retrievals`."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
-from pipeline.runtime import kafka
-from pipeline.runtime.kafka_answers import answered_soon
+from pipeline.recovery.job_table import Jobs
+from pipeline.runtime.partition_reading import read_partitions
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.state_log import Lasting
 from schemas.codec import decode, encode
 from schemas.records import RetrievalJob
 from schemas.topics import RETRIEVALS
 
-Jobs = dict[str, RetrievalJob]
-"""The jobs of a partition, by task SID."""
-
-ATTEMPT_S = 30.0
 _SAID = Lasting("retrieval jobs cannot be read; trying again", "retrieval jobs can be read")
 
 
-async def read_jobs(settings: Settings, partitions: Collection[int]) -> dict[int, Jobs]:
-    """Return the latest version of each job, by partition. A partition without a leader is left
-    out, and so are all of them if Kafka does not answer. Raise `Undecodable` for a job of an
-    unknown type: without it, recordings would be fetched twice."""
-    return await answered_soon(lambda: _read(settings, partitions), ATTEMPT_S, _SAID) or {}
-
-
-async def _read(settings: Settings, partitions: Collection[int]) -> dict[int, Jobs]:
+async def read_jobs(
+    settings: Settings, partitions: Collection[int], moved: Callable[[], None] = lambda: None
+) -> dict[int, Jobs]:
+    """Return the latest version of each job, by partition. Partitions that cannot be read now are
+    left out: ask for them again. `moved` is called whenever something arrived. Raise `Undecodable`
+    for a job of an unknown type: without it, recordings would be fetched twice."""
     found: dict[int, Jobs] = {partition: {} for partition in partitions}
 
     def take(record: ConsumerRecord) -> None:
         _keep(found[record.partition], record.key.decode(), record.value)
 
-    read = await kafka.read_partitions(settings, RETRIEVALS, partitions, take)
+    read = await read_partitions(settings, RETRIEVALS, partitions, take, said=_SAID, moved=moved)
     return {partition: found[partition] for partition in read}
 
 

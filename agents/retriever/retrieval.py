@@ -2,10 +2,11 @@
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 import structlog
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from agents.retriever.audio import DeliveredFile, RecoveredFile, captured_sides, opened
 from agents.retriever.downloads import sha256_of
+from agents.retriever.steps import WorkSteps
 from agents.retriever.twilio import TwilioRecordings
 from pipeline.contacts.spans import Span, common, total
 from pipeline.media.runs import SAMPLES_PER_MS
@@ -44,6 +46,8 @@ from schemas.states import RecordingSource
 
 log = structlog.get_logger(__name__)
 
+PIECE_BYTES = 8 << 20
+READING = "reading the recordings store"
 MAX_COMPARED = 5
 """The most recordings of a call with which one of Twilio's is compared: the longest."""
 
@@ -60,14 +64,17 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class StoredAudio:
-    """A stored recording to announce, and the confidence of its alignment."""
+    """A stored recording to announce, and the confidence of its alignment. `is_new`: it is what was
+    ordered, and not what an earlier order has stored, of which the result was lost."""
 
     announcement: RecordingCompleted
     confidence: str
+    is_new: bool
 
 
 class Retrieval:
-    """Carries out orders. `directory`: for files that are being downloaded."""
+    """Carries out orders. `directory`: for files that are being downloaded; `steps`: shows the work
+    under way."""
 
     def __init__(
         self,
@@ -75,21 +82,24 @@ class Retrieval:
         twilio: TwilioRecordings,
         directory: Path,
         keys: Sequence[RSAPrivateKey],
+        steps: WorkSteps,
     ) -> None:
         self._store = store
         self._twilio = twilio
         self._directory = directory
         self._keys = tuple(keys)
+        self.steps = steps
 
     async def stored_before(self, order: Order) -> StoredAudio | None:
         """Return the recording if another retriever, or this one before it was killed, has stored
         it. Raise `StoreError`."""
         key = manifest_key(order.contact.task_sid, order.source, order.part)
         try:
-            found = orjson.loads(await self._store.get(key))
+            with self.steps.step(READING):
+                found = orjson.loads(await self._store.get(key))
         except FileNotFoundError:
             return None
-        return StoredAudio(announcement(found, key), found["alignment"]["confidence"])
+        return _stored(found, key, is_new=False)
 
     async def carry_out(self, order: Order) -> StoredAudio:
         """Fetch, decode, align, cut and store; return what to announce. Raise `NotUsable` if it can
@@ -115,9 +125,10 @@ class Retrieval:
     async def _fetched(self, order: Order) -> StoredAudio:
         path = self._path(order)
         size = await self._twilio.download(order.source, path)
-        digest = await asyncio.to_thread(sha256_of, path)
         encryption = order.source.encryption
-        delivered = await asyncio.to_thread(opened, path, encryption, self._keys)
+        with self.steps.step("reading a downloaded file"):
+            digest = await asyncio.to_thread(sha256_of, path)
+            delivered = await asyncio.to_thread(opened, path, encryption, self._keys)
         download = Download(size, digest, encryption is not None)
         return await self._store_recording(order, delivered, download)
 
@@ -125,14 +136,14 @@ class Retrieval:
         """Return whether the store has the recording's audio, byte for byte. Raise `StoreError`."""
         found = stored.announcement
         digest = hashlib.sha256()
-        for at in range(0, found.audio_bytes, 8 << 20):
-            try:
-                piece = await self._store.get_range(
-                    found.audio, at, min(at + (8 << 20), found.audio_bytes)
-                )
-            except FileNotFoundError:
-                return False
-            digest.update(piece)
+        with self.steps.step(READING) as moved:
+            for at in range(0, found.audio_bytes, PIECE_BYTES):
+                until = min(at + PIECE_BYTES, found.audio_bytes)
+                try:
+                    digest.update(await self._store.get_range(found.audio, at, until))
+                except FileNotFoundError:
+                    return False
+                moved()
         return digest.hexdigest() == found.audio_sha256
 
     async def _store_recording(
@@ -140,17 +151,19 @@ class Retrieval:
     ) -> StoredAudio:
         recovered = await self._aligned(order, delivered, download)
         file = RecoveredFile(delivered, recovered.cut, recovered.channel)
-        # The name of the audio has its hash, so it is made twice: for the hash, and to be stored.
-        async for _ in file.chunks():
-            pass
-        key = audio_key(recovered, file.sha256)
-        await self._store.put_chunks(key, file.chunks())
         of_manifest = manifest_key(order.contact.task_sid, order.source, order.part)
-        if not await self._store.put_new(of_manifest, manifest(recovered, file.size, file.sha256)):
-            first = orjson.loads(await self._store.get(of_manifest))
-            if first["audio"]["key"] != key:
+        with self.steps.step("writing the recordings store") as moved:
+            # The name of the audio has its hash, so it is made twice: for the hash, and to be
+            # stored.
+            async for _ in file.chunks():
+                moved()
+            key = audio_key(recovered, file.sha256)
+            await self._store.put_chunks(key, _noting(file.chunks(), moved))
+            made = manifest(recovered, file.size, file.sha256)
+            await self._store.put_new(of_manifest, made)
+            found = orjson.loads(await self._store.get(of_manifest))
+            if not (is_new := found["audio"]["key"] == key):
                 await self._store.delete([key])
-        found = orjson.loads(await self._store.get(of_manifest))
         log.info(
             "recording recovered",
             task_sid=order.contact.task_sid,
@@ -159,7 +172,7 @@ class Retrieval:
             shift_ms=recovered.started_at - order.source.started_at,
             customer=str(recovered.channel.determined_by),
         )
-        return StoredAudio(announcement(found, of_manifest), found["alignment"]["confidence"])
+        return _stored(found, of_manifest, is_new=is_new)
 
     async def _aligned(
         self, order: Order, delivered: DeliveredFile, download: Download
@@ -201,14 +214,16 @@ class Retrieval:
         captured.sort(key=lambda r: (_overlap(r, around), r.recording_id), reverse=True)
         if not captured:
             return None
-        envelopes = await asyncio.to_thread(delivered.envelopes)
         found: list[AlignmentResult] = []
-        for recording in captured[:MAX_COMPARED]:
-            result = await self._compared_with(recording, envelopes, source, around)
-            if result is not None:
-                found.append(result)
-            if result is not None and result.confidence is Confidence.HIGH:
-                break
+        with self.steps.step("comparing with captured audio") as moved:
+            envelopes = await asyncio.to_thread(delivered.envelopes, moved)
+            for recording in captured[:MAX_COMPARED]:
+                result = await self._compared_with(recording, envelopes, source, around)
+                moved()
+                if result is not None:
+                    found.append(result)
+                if result is not None and result.confidence is Confidence.HIGH:
+                    break
         return max(
             found, key=lambda r: (r.confidence is Confidence.HIGH, r.correlation), default=None
         )
@@ -237,6 +252,16 @@ class Retrieval:
         for path in self._directory.glob(self._path(order).stem + which):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
+
+
+def _stored(found: Mapping[str, Any], key: str, *, is_new: bool) -> StoredAudio:
+    return StoredAudio(announcement(found, key), found["alignment"]["confidence"], is_new)
+
+
+async def _noting(chunks: AsyncIterator[bytes], moved: Callable[[], None]) -> AsyncIterator[bytes]:
+    async for chunk in chunks:
+        moved()
+        yield chunk
 
 
 def _is_captured(recording: ContactRecording) -> bool:

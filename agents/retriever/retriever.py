@@ -1,7 +1,7 @@
 """Read contacts, keep the jobs that follow from them, and carry out those that are due."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 
 import structlog
@@ -16,33 +16,31 @@ from aiokafka.errors import KafkaError
 
 from agents.faust_runner.sending import REFUSED
 from agents.partition_lag import Offsets, PartitionLag, read_and_ends
+from agents.rebalance_guard import RebalanceGuard
 from agents.retriever.attempts import Attempts
 from agents.retriever.dead_letters import send_dead_letter
-from agents.retriever.jobs_log import Jobs, read_jobs, write_job
+from agents.retriever.jobs_log import read_jobs, write_job
 from agents.retriever.metrics import JOBS, OLDEST_JOB
+from agents.retriever.steps import WorkSteps
 from agents.stuck_work import LIMITS, Limits, end_if_stuck
+from pipeline.recovery.job_table import JobTable
 from pipeline.recovery.jobs import Timing, after_contact, is_expired, with_latest
 from pipeline.recovery.wanted import Recovery
 from pipeline.runtime import kafka
 from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.log_clock import LogClock
+from pipeline.runtime.partition_reading import ReadingOrder
 from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.twilio.check_tasks import is_check_task
 from schemas.codec import Undecodable, decode
 from schemas.records import Contact, RetrievalJob
-from schemas.states import RetrievalState
 from schemas.topics import CONTACTS
 
 log = structlog.get_logger(__name__)
 
 POLL_MS = 200
 POLL_RECORDS = 500
-READ_AGAIN_S = 5.0
-"""Interval between attempts to read jobs from partitions without a leader."""
-READING_S = 10.0
-"""A round begins to read no further partition's jobs after this time: it must end, to show that the
-process is not stuck."""
 FORGET_EVERY_S = 600.0
 FORGOTTEN_AT_ONCE = 100
 COMMIT_TIMEOUT_S = 5.0
@@ -64,6 +62,7 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         *,
         recovery: Recovery,
         timing: Timing,
+        steps: WorkSteps,
         limits: Limits = LIMITS,
     ) -> None:
         self._settings = settings
@@ -72,22 +71,19 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self._clock = clock
         self._recovery = recovery
         self._timing = timing
+        self._steps = steps
         self._limits = limits
         self._consumer: AIOKafkaConsumer = kafka.consumer(
             settings,
             group_id=settings.prefixed(Role.RETRIEVER),
             fetch_max_wait_ms=kafka.IDLE_FETCH_MS,
         )
-        self._jobs: dict[int, Jobs] = {}
+        self._jobs = JobTable()
         self._running: dict[str, asyncio.Task[RetrievalJob]] = {}
         self._waiting: dict[TopicPartition, int] = {}
-        self._asked_at: dict[int, float] = {}
-        self._read_again_at = self._forget_at = 0.0
-        self._lock = asyncio.Lock()
-        self._rebalances = 0
-        self._rebalancing = False
-        self._rounds = 0
-        self._working = False
+        self._reading = ReadingOrder()
+        self._forget_at = 0.0
+        self._guard = RebalanceGuard()
 
     async def run(self, health: Health, stop: asyncio.Event) -> None:
         """Work until `stop` is set. Attempts under way are then given up; they are begun again."""
@@ -96,7 +92,9 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             await until_answered(self._consumer.start, "joining the group", health)
             health.good("starting")
             async with asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(end_if_stuck(self._look, health, self._limits))
+                watching = tasks.create_task(
+                    end_if_stuck(self._steps.slowest, health, self._limits)
+                )
                 lag = PartitionLag(self._settings, Role.RETRIEVER, [CONTACTS], self._clock.now)
                 measuring = tasks.create_task(lag.measure(self._places))
                 while not stop.is_set():
@@ -112,25 +110,22 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         revoked: set[TopicPartition],  # noqa: ARG002  # always all partitions
     ) -> None:
         """Give up what is under way: another retriever continues it."""
-        self._rebalancing = True
-        async with self._lock:
-            self._rebalances += 1
+        self._guard.beginning()
+        async with self._guard.between():
             await self._give_up()
             self._let_go()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Begin with the jobs of the partitions."""
-        async with self._lock:
-            self._rebalances += 1
-            self._rebalancing = False
+        async with self._guard.between(assigned=True):
             self._let_go()
         log.info("partitions assigned", partitions=sorted(tp.partition for tp in assigned))
 
     def _let_go(self) -> None:
         self._jobs.clear()
         self._waiting.clear()
-        self._asked_at.clear()
-        self._read_again_at = self._forget_at = 0.0
+        self._reading.forget()
+        self._forget_at = 0.0
 
     async def _give_up(self) -> None:
         running = list(self._running.values())
@@ -141,24 +136,21 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 
     async def _round(self) -> None:
         messages = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=POLL_RECORDS)
-        # Read after the call, not before: a rebalance during the call is completed in it, and the
-        # records that the call then returns are new and are not returned again.
-        rebalances = self._rebalances
-        async with self._lock:
-            if self._rebalancing or rebalances != self._rebalances:
+        async with self._guard.round() as is_current:
+            if not is_current:
                 return  # read before a rebalance: the partition's new owner reads it again
-            self._working = True
-            try:
-                await self._handle(messages)
-                self._rounds += 1
-            finally:
-                self._working = False
+            with self._steps.step("reading or writing Kafka") as moved:
+                await self._handle(messages, moved)
         self._export()
 
-    async def _handle(self, messages: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
+    async def _handle(
+        self,
+        messages: Mapping[TopicPartition, Sequence[ConsumerRecord]],
+        moved: Callable[[], None],
+    ) -> None:
         # 1. Know the jobs. 2. Write the jobs that contacts begin or change. 3. Only then commit.
         # 4. Write the results of attempts. 5. Forget old jobs. 6. Begin what is due.
-        await self._read_jobs()
+        await self._read_jobs(moved)
         offsets: dict[TopicPartition, int] = {}
         for tp, records in messages.items():
             if tp.partition not in self._jobs:
@@ -166,28 +158,22 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
                 continue
             for record in records:
                 await self._take(tp.partition, record)
+                moved()
             offsets[tp] = records[-1].offset + 1
         await self._commit(offsets)
         await self._finish()
         await self._forget()
         self._begin()
 
-    async def _read_jobs(self) -> None:
+    async def _read_jobs(self, moved: Callable[[], None]) -> None:
         missing = [tp.partition for tp in self._consumer.assignment()]
         missing = [number for number in missing if number not in self._jobs]
         loop = asyncio.get_running_loop()
-        now = loop.time()
-        if not missing or now < self._read_again_at:
+        if not (due := self._reading.due(missing, loop.time())):
             return
-        # One that could not be read comes last: it does not hold up the others.
-        for number in sorted(missing, key=lambda number: self._asked_at.get(number, 0.0)):
-            self._asked_at[number] = loop.time()
-            found = await read_jobs(self._settings, [number])
-            self._jobs.update(found)
-            if not found:
-                self._read_again_at = loop.time() + READ_AGAIN_S
-            if loop.time() - now >= READING_S:
-                break
+        found = await read_jobs(self._settings, due, moved)
+        self._reading.read(due, found, loop.time())
+        self._jobs.load(found)
         for tp in [tp for tp in self._waiting if tp.partition in self._jobs]:
             self._consumer.seek(tp, self._waiting.pop(tp))
             self._consumer.resume(tp)
@@ -198,16 +184,11 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         if now < self._forget_at:
             return
         at = self._clock.now()
-        expired = (
-            (jobs, job.task_sid)
-            for jobs in self._jobs.values()
-            for job in jobs.values()
-            if is_expired(job, at)
-        )
+        expired = (job.task_sid for job in self._jobs if is_expired(job, at))
         some = list(islice(expired, FORGOTTEN_AT_ONCE))
-        for jobs, task_sid in some:
+        for task_sid in some:
             await write_job(self._producer, self._settings, task_sid, None)
-            del jobs[task_sid]
+            self._jobs.remove(task_sid)
         if len(some) < FORGOTTEN_AT_ONCE:
             self._forget_at = now + FORGET_EVERY_S
 
@@ -228,13 +209,12 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             return
         if not isinstance(contact, Contact) or is_check_task(contact.task_sid):
             return
-        jobs = self._jobs[partition]
-        before = jobs.get(contact.task_sid)
+        before = self._jobs.find(contact.task_sid)
         after = after_contact(before, contact, self._recovery, self._timing, self._clock.now())
         if after is not None:
-            await self._write(jobs, after)
+            await self._write(partition, after)
 
-    async def _write(self, jobs: Jobs, job: RetrievalJob) -> None:
+    async def _write(self, partition: int, job: RetrievalJob) -> None:
         try:
             await write_job(self._producer, self._settings, job.task_sid, job)
         except REFUSED:  # of one call: it must not stop the others
@@ -242,7 +222,7 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
                 "Kafka refuses a retrieval job; it is lost if this process ends before the job",
                 task_sid=job.task_sid,
             )
-        jobs[job.task_sid] = job
+        self._jobs.put(partition, job)
 
     async def _commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         if not offsets:
@@ -258,41 +238,24 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         for task_sid, task in [(s, t) for s, t in self._running.items() if t.done()]:
             del self._running[task_sid]
             after = task.result()
-            jobs = next(jobs for jobs in self._jobs.values() if task_sid in jobs)
-            present = jobs[task_sid]
+            present = self._jobs.find(task_sid)
+            assert present is not None
             now = self._clock.now()
-            await self._write(jobs, with_latest(after, present, self._recovery, self._timing, now))
+            latest = with_latest(after, present, self._recovery, self._timing, now)
+            await self._write(self._jobs.partition_of(task_sid), latest)
 
     def _begin(self) -> None:
         now = self._clock.now()
-        due = sorted((job.due_at, job.task_sid) for job in self._all() if _is_due(job, now))
-        for _, task_sid in due:
-            if len(self._running) >= ATTEMPTS_AT_ONCE:
-                return
-            if task_sid not in self._running:
-                job = next(jobs[task_sid] for jobs in self._jobs.values() if task_sid in jobs)
-                self._running[task_sid] = asyncio.create_task(
-                    self._attempts.attempt(job, now), name=f"retrieval {task_sid}"
-                )
-
-    def _all(self) -> Iterator[RetrievalJob]:
-        for jobs in self._jobs.values():
-            yield from jobs.values()
+        for job in self._jobs.due(now, ATTEMPTS_AT_ONCE - len(self._running), self._running):
+            self._running[job.task_sid] = asyncio.create_task(
+                self._attempts.attempt(job, now), name=f"retrieval {job.task_sid}"
+            )
 
     async def _places(self) -> tuple[Offsets, Offsets]:
         places, ends = await read_and_ends(self._consumer)
         return {**places, **self._waiting}, ends
 
     def _export(self) -> None:
-        waiting = [job for job in self._all() if job.state == RetrievalState.WAITING]
-        now = self._clock.now()
-        JOBS.set(len(waiting))
-        OLDEST_JOB.set(max((now - job.due_at for job in waiting), default=0) / 1000)
-
-    def _look(self) -> tuple[str, object]:
-        """Return a description of work that may hang, and a value that changes with progress."""
-        return "writing to Kafka" if self._working else "", self._rounds
-
-
-def _is_due(job: RetrievalJob, now: int) -> bool:
-    return job.state == RetrievalState.WAITING and job.due_at <= now
+        oldest = self._jobs.oldest_due()
+        JOBS.set(self._jobs.waiting)
+        OLDEST_JOB.set(0 if oldest is None else max(0, self._clock.now() - oldest) / 1000)

@@ -32,14 +32,17 @@ class TwilioRecordings:
         self._downloader = Downloader(session, credentials, api.carry_out)
 
     async def of_call(self, task_sid: str, call_sids: Iterable[str]) -> list[SourceRecording]:
-        """Return the recordings of the task's conferences and of these legs, each once."""
+        """Return the recordings of the task's conferences and of these legs, each once. A leg may
+        also have been in another task's conference: its recording is that call's."""
         rows: list[dict[str, Any]] = []
-        for conference in await self._conferences(task_sid):
+        conferences = await self._conferences(task_sid)
+        for conference in conferences:
             rows += await self._recordings({"ConferenceSid": conference})
         for call_sid in list(call_sids)[:MAX_LEGS]:
             rows += await self._recordings({"CallSid": call_sid})
         found = (source_of(row) for row in rows)
-        return list({source.sid: source for source in found if source is not None}.values())
+        own = (None, *conferences)
+        return list({s.sid: s for s in found if s and s.conference_sid in own}.values())
 
     async def first_joined(self, conference_sid: str) -> frozenset[str]:
         """Return the call SID of the conference's first participant; several if Twilio states the

@@ -1,9 +1,11 @@
 """A retriever at work: its clients and its parts."""
 
 import asyncio
-import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aiohttp import ClientSession
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -11,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from agents.retriever.attempts import AttemptParts, Attempts
 from agents.retriever.retrieval import Retrieval
 from agents.retriever.retriever import Retriever
+from agents.retriever.steps import WorkSteps
 from agents.retriever.twilio import TwilioRecordings
 from agents.twilio_history.client import history_api
 from agents.twilio_history.membership import GROUP
@@ -18,6 +21,7 @@ from pipeline.recovery.decryption import private_keys
 from pipeline.recovery.jobs import Timing
 from pipeline.recovery.wanted import Recovery
 from pipeline.runtime import kafka
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import PREFIX, Role, Settings, SettingsError
@@ -51,44 +55,58 @@ async def retrieve(
         ),
         history_api(settings, health) as api,
         ClientSession() as session,
+        download_directory(settings) as directory,
     ):
         producer = kafka.producer(settings, source=Role.RETRIEVER)
-        await producer.start()
         try:
+            await until_answered(producer.start, "the producer's start", health)
             await clock.settled(stop)
             if stop.is_set():
                 return
             credentials = settings.rest_credentials
             assert credentials is not None
-            twilio = TwilioRecordings(api, session, credentials)
+            twilio, steps = TwilioRecordings(api, session, credentials), WorkSteps()
             parts = AttemptParts(
                 settings,
                 health,
                 producer,
                 twilio,
-                Retrieval(store, twilio, download_directory(settings), keys),
+                Retrieval(store, twilio, directory, keys, steps),
                 timing,
                 settings.recovery_delete,
             )
             retriever = Retriever(
-                settings, producer, Attempts(parts), clock, recovery=recovery, timing=timing
+                settings,
+                producer,
+                Attempts(parts),
+                clock,
+                recovery=recovery,
+                timing=timing,
+                steps=steps,
             )
             await retriever.run(health, stop)
         finally:
             await producer.stop()
 
 
-def download_directory(settings: Settings) -> Path:
-    """Return the directory for files that are being downloaded, made if it is missing. Each process
-    has its own, which it finds again after a restart. Files that are older than a day are deleted:
-    another process has their jobs."""
-    root = settings.state_dir or Path(tempfile.gettempdir()) / "flexcapture"
-    directory = root / "retrievals" / (settings.instance or "retriever")
+@asynccontextmanager
+async def download_directory(settings: Settings) -> AsyncIterator[Path]:
+    """Provide the directory for files that are being downloaded, which others cannot read.
+
+    Each process has its own in the state directory, which it finds again after a restart. Files
+    that are older than a day are deleted: another process has their jobs. Without a state
+    directory it is a temporary one with a random name, and downloads begin again after a restart.
+    """
+    if settings.state_dir is None:
+        with TemporaryDirectory(prefix="flexcapture-retrievals-") as name:
+            yield Path(name)
+        return
+    directory = settings.state_dir / "retrievals" / (settings.instance or "retriever")
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in directory.iterdir():
         if path.stat().st_mtime < time.time() - HALF_WRITTEN_S:
             path.unlink(missing_ok=True)
-    return directory
+    yield directory
 
 
 def decryption_keys(settings: Settings) -> tuple[RSAPrivateKey, ...]:

@@ -1,5 +1,6 @@
 """The arguments of `flexcapture twilio`."""
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -48,5 +49,10 @@ def _add_doctor(actions: Any) -> Any:
     doctor.add_argument(
         "--metrics", type=Path, metavar="FILE",
         help="also write the result there, for the textfile collector of Prometheus' node exporter",
+    )  # fmt: skip
+    doctor.add_argument(
+        "--save", action=argparse.BooleanOptionalAction,
+        help="put the results into the database, for the console's page Checks; by default if a "
+        "database is set; with --save, a failure to do so gives the exit status 1",
     )  # fmt: skip
     return doctor

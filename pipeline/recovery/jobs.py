@@ -7,19 +7,21 @@ continue it. Its results are in it, so that no replay of contacts fetches a reco
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from pipeline.contacts.spans import Span, normalized, total
+from pipeline.contacts.spans import Span, common, normalized, total
+from pipeline.recovery.sources import SLACK_MS
 from pipeline.recovery.wanted import (
     USEFUL_MS,
     Recovery,
     difference,
     is_final,
+    own_legs,
     recovered,
     required,
     wanted,
 )
 from schemas.codec import decode, encode
 from schemas.records import Contact, RequiredSpan, RetrievalJob, RetrievedRecording
-from schemas.states import RetrievalOutcome, RetrievalState
+from schemas.states import RecordingSource, RetrievalOutcome, RetrievalState
 
 KEPT_MS = 45 * 24 * 60 * 60 * 1000
 """How long a job that is over is kept. Twilio keeps what it knows of a deleted recording for 40
@@ -78,27 +80,27 @@ def after_attempt(
     not_yet: Sequence[str],
     timing: Timing,
     now: int,
+    *,
+    gone: Sequence[RetrievedRecording] = (),
 ) -> RetrievalJob:
     """Return the job after its recordings were looked up at `now` (ms, log time). `found`: what
-    came of those that were tried; `not_yet`: the SIDs of those that may be ready later."""
-    kept = with_results(job, found)
-    stored = any(r.outcome == RetrievalOutcome.STORED for r in found)
-    is_late = now - job.since >= timing.give_up_ms
+    came of those that were tried; `not_yet`: the SIDs of those that may be ready later; `gone`:
+    those that Twilio lists and has no audio of.
+
+    Twilio may list a recording minutes after the call. So the job waits for another one if all that
+    it lists are gone, as if there were none.
+    """
+    kept = with_results(job, (*gone, *found))
     if not_yet:
         reason = f"{NOT_READY}: {', '.join(not_yet)}"[:500]
-        return (
-            _over(kept, RetrievalState.FAILED, reason, now)
-            if is_late
-            else _waiting(kept, reason, timing, now)
-        )
-    if stored:
+    elif any(r.outcome == RetrievalOutcome.STORED for r in found):
         return _over(kept, RetrievalState.DONE, STORED, now)
-    if found:
-        reasons = dict.fromkeys(r.reason for r in found)
-        return _over(kept, RetrievalState.FAILED, "; ".join(reasons)[:500], now)
-    if is_late:
-        return _over(kept, RetrievalState.FAILED, NO_RECORDING, now)
-    return _waiting(kept, NO_RECORDING, timing, now)
+    else:
+        reason = "; ".join(dict.fromkeys(r.reason for r in (*gone, *found)))[:500] or NO_RECORDING
+    is_refused = bool(found) and not not_yet
+    if is_refused or now - job.since >= timing.give_up_ms:
+        return _over(kept, RetrievalState.FAILED, reason, now)
+    return _waiting(kept, reason, timing, now)
 
 
 def after_failure(job: RetrievalJob, why: str, timing: Timing, now: int) -> RetrievalJob:
@@ -124,17 +126,42 @@ def with_latest(
 
 
 def with_results(job: RetrievalJob, found: Iterable[RetrievedRecording]) -> RetrievalJob:
-    """Return the job with results added; a later one of the same recording and part counts."""
-    by_key = {(r.recording_sid, r.part): r for r in (*job.retrieved, *found)}
+    """Return the job with results added; a later one of the same recording and part counts, but
+    what was stored stays stored: Twilio may not have the recording any more."""
+    by_key: dict[tuple[str, int], RetrievedRecording] = {}
+    for result in (*job.retrieved, *found):
+        key = (result.recording_sid, result.part)
+        is_stored = result.outcome == RetrievalOutcome.STORED
+        if is_stored or key not in by_key or by_key[key].outcome != RetrievalOutcome.STORED:
+            by_key[key] = result
     return replace(job, retrieved=tuple(by_key.values())[-MAX_RETRIEVED:])
 
 
-def next_part(job: RetrievalJob, recording_sid: str) -> int:
-    """Return the number of the next retrieval of a recording: how many were stored before."""
-    return sum(
-        r.recording_sid == recording_sid and r.outcome == RetrievalOutcome.STORED
+def next_part(job: RetrievalJob, contact: Contact, recording_sid: str) -> int:
+    """Return the number of the next retrieval of a recording: how many were stored before.
+
+    A retriever may have died after the announcement, before the job had the result. Then the
+    contact has the recording.
+    """
+    stored = {
+        r.recording_id
         for r in job.retrieved
-    )
+        if r.recording_sid == recording_sid and r.outcome == RetrievalOutcome.STORED
+    }
+    announced = {
+        r.recording_id
+        for r in contact.recordings
+        if r.stream_sid == recording_sid and r.source == RecordingSource.TWILIO_RECORDING
+    }
+    return len(stored | announced)
+
+
+def is_wanted_again(job: RetrievalJob, source: Span, before: Iterable[Span]) -> bool:
+    """Return whether a recording has more of the wanted time than what was stored `before`. Near
+    its edges, which are known to a second, nothing counts."""
+    left = difference(spans_of(job.wanted), before)
+    inner = (source[0] + SLACK_MS, source[1] - SLACK_MS)
+    return any(end - start >= USEFUL_MS for start, end in common(left, (inner,)))
 
 
 def spans_to_keep(job: RetrievalJob, contact: Contact, stored: Iterable[Span]) -> tuple[Span, ...]:
@@ -181,9 +208,17 @@ def _begun(contact: Contact, spans: Sequence[Span], timing: Timing, now: int) ->
 
 
 def _encoded(contact: Contact) -> bytes:
-    """Return the contact without what a retrieval does not use: the job must fit into a record."""
+    """Return the contact without what a retrieval does not use: the job must fit into a record. Its
+    legs are those of which recordings may be looked up."""
     lean = replace(
-        contact, sessions=(), decisions=(), connections=(), streams=(), contradictions=()
+        contact,
+        sessions=(),
+        decisions=(),
+        connections=(),
+        streams=(),
+        contradictions=(),
+        call_sids=own_legs(contact, contact.call_sids),
+        customer_call_sids=own_legs(contact, contact.customer_call_sids),
     )
     return encode(lean)
 

@@ -19,6 +19,8 @@ _ENVELOPE = (
     ("encryption_cek", "encrypted_cek"),
     ("encryption_iv", "iv"),
 )
+ONE_SIDED = frozenset({"inbound", "outbound"})
+"""Values of `track` of a recording that has one side of a leg only."""
 NOT_YET = frozenset({"in-progress", "paused", "stopped", "processing"})
 
 
@@ -128,8 +130,8 @@ def choose(
     """Choose recordings that together cover as much of the wanted time as possible.
 
     One that is not ready is awaited if it would be chosen. Of recordings that cover the same,
-    those of the conference and of the customer's leg come before those of other legs, two channels
-    before one.
+    those with both sides come first, then those of the conference and of the customer's leg before
+    those of other legs, two channels before one.
     """
     legs = frozenset(customer_legs)
     by_sid = {source.sid: source for source in sources}
@@ -160,6 +162,7 @@ def _gain(source: SourceRecording, left: Sequence[Span]) -> int:
     return total(common(left, (_generous(source),)))
 
 
-def _rank(source: SourceRecording, legs: frozenset[str]) -> tuple[bool, bool]:
+def _rank(source: SourceRecording, legs: frozenset[str]) -> tuple[bool, bool, bool]:
+    has_both_sides = source.track not in ONE_SIDED
     is_whole = source.conference_sid is not None or source.call_sid in legs
-    return is_whole, source.channels == 2
+    return has_both_sides, is_whole, source.channels == 2

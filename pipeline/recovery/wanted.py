@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from pipeline.contacts.spans import Span, normalized, without
+from pipeline.streams.verification import FOREIGN_LEG
 from schemas.records import Contact
 from schemas.states import CallState, CaptureState, RecordingSource, RecordingState
 
@@ -79,3 +80,11 @@ def difference(spans: Iterable[Span], taken: Iterable[Span]) -> tuple[Span, ...]
     """Return the moments of `spans` that are not in `taken`, normalized."""
     covered = normalized(taken)
     return tuple(piece for span in normalized(spans) for piece in without(span, covered))
+
+
+def own_legs(contact: Contact, legs: Iterable[str]) -> tuple[str, ...]:
+    """Return the legs without those that belong to another call, as Twilio said when they were
+    streamed. Their recordings are that call's."""
+    foreign = {r.call_sid for r in contact.recordings if r.withheld_because}
+    foreign |= {s.call_sid for s in contact.streams if s.reason == FOREIGN_LEG.text and s.call_sid}
+    return tuple(leg for leg in legs if leg not in foreign)

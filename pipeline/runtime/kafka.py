@@ -3,11 +3,11 @@
 import asyncio
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     KafkaConnectionError,
@@ -47,7 +47,6 @@ _REFUSED_CODES = frozenset(
 _BASE_SEQUENCE = struct.Struct(">i")
 _UNKNOWN_SECONDS = 10.0
 _AGAIN_SECONDS = 0.2
-_READ_POLL_MS = 200
 
 
 def producer(settings: Settings, *, source: str = "", **overrides: Any) -> EventProducer:
@@ -197,32 +196,6 @@ async def with_leader(
     for topic in {tp.topic for tp in wanted}:
         await connected._wait_on_metadata(topic)  # noqa: SLF001
     return {tp for tp in wanted if connected.cluster.leader_for_partition(tp) not in (None, -1)}
-
-
-async def read_partitions(
-    settings: Settings,
-    topic: Topic,
-    partitions: Iterable[int],
-    take: Callable[[ConsumerRecord], None],
-) -> set[int]:
-    """Pass all present records of these partitions to `take`, each partition's in order. Return the
-    partitions that were read: those that have a leader. Raise `KafkaError`."""
-    source, name = consumer(settings), settings.prefixed(topic.name)
-    try:
-        await source.start()
-        wanted = await with_leader(source, (TopicPartition(name, n) for n in partitions))
-        if not wanted:
-            return set()
-        source.assign(wanted)
-        await source.seek_to_beginning(*wanted)
-        ends = await source.end_offsets(wanted)
-        while any([await source.position(tp) < end for tp, end in ends.items()]):
-            for records in (await source.getmany(timeout_ms=_READ_POLL_MS)).values():
-                for record in records:
-                    take(record)
-    finally:
-        await source.stop()
-    return {tp.partition for tp in wanted}
 
 
 async def end_offsets(

@@ -72,19 +72,3 @@ async def until_answered(
             await asyncio.sleep(AGAIN_S)
     finally:
         health.good(REASON)
-
-
-async def answered_soon(ask: Callable[[], Awaitable[T]], seconds: float, said: Lasting) -> T | None:
-    """Return what `ask` returns; None after a failure that may pass, or after `seconds`: the caller
-    asks again later. `said` then has the reason."""
-    now = asyncio.get_running_loop().time()
-    try:
-        async with asyncio.timeout(seconds):
-            answer = await ask()
-    except (KafkaError, OSError) as error:
-        if not is_passing(error):
-            raise
-        said.lasts(now, repr(error))
-        return None
-    said.ends()
-    return answer

@@ -26,3 +26,8 @@ KAFKA_USABLE = Gauge(
     "1 while this process can use Kafka: brokers answer, its topics can be read and written",
     registry=None,
 )
+SCHEMA_IDS_REFUSED = Counter(
+    "flexcapture_schema_ids_refused",
+    "Records of schema.ids that were refused: undecodable, or an id in them means two schemas",
+    registry=None,
+)

@@ -6,7 +6,7 @@ written with the ids of the last one; all ids on the topic can be read.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -36,6 +36,13 @@ class KnownIds:
     def __init__(self) -> None:
         self._by_key: dict[str, RegisteredSchemas] = {}
 
+    def with_next(self, record: RegisteredSchemas) -> "KnownIds":
+        """Return these records and the next one of the topic; `self` stays as it is."""
+        after = KnownIds()
+        after._by_key = dict(self._by_key)
+        after.take(record)
+        return after
+
     def take(self, record: RegisteredSchemas) -> None:
         """Take in the next record of the topic."""
         self._by_key.pop(key_of(record), None)
@@ -55,10 +62,11 @@ class KnownIds:
         """Return the last record of the registry with this address; None: of any registry."""
         return self.latest if address is None else self._by_key.get(address)
 
-    def is_complete(self, address: str) -> bool:
-        """Return whether the registry has an id for every record type of this release."""
+    def is_complete(self, address: str, needed: Collection[str] | None = None) -> bool:
+        """Return whether the registry has an id for every record type that is `needed`; None: for
+        every one of this release."""
         record = self._by_key.get(address)
-        return record is not None and not lacking(record)
+        return record is not None and not lacking(record, needed)
 
 
 def record_of(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> RegisteredSchemas:

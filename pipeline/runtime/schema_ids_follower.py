@@ -6,21 +6,24 @@ ids can be read; they are written with them a moment later, when every process r
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
+from prometheus_client import REGISTRY
 
 from pipeline.runtime.kafka import consumer
 from pipeline.runtime.kafka_watch import until_usable
+from pipeline.runtime.metrics import SCHEMA_IDS_REFUSED
 from pipeline.runtime.process import RoleMain
 from pipeline.runtime.schema_ids import KnownIds, record_of, use, use_for_reading
 from pipeline.runtime.schema_ids_file import load_ids, save_ids
 from pipeline.runtime.schema_registration import register_schemas
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.state_log import Lasting
 from pipeline.runtime.telemetry import Health
 from schemas.codec import Undecodable
 from schemas.registry.assignment import lacking
@@ -29,6 +32,8 @@ from schemas.topics import SCHEMA_IDS_TOPIC
 
 log = structlog.get_logger(__name__)
 
+REGISTRY.register(SCHEMA_IDS_REFUSED)
+
 REASON = "schemas"
 """The name of the reason, and of the warning, in a role's health."""
 SETTLE_S = 3.0
@@ -36,13 +41,17 @@ SETTLE_S = 3.0
 follow the topic can read them long before."""
 RETRY_S = 5.0
 """How long to wait after a registration that failed."""
+FOLLOWING = "schema-ids"
+"""The name of the reason in a role's health if the topic cannot be followed."""
+REFUSED = "schema-ids-refused"
+"""The name of the warning in a role's health about a record of the topic that is left out."""
 _WAIT_MS = 5_000
 _READ_AGAIN_S = 1.0
 
 
 class SchemaIdsFollower:
     """Keeps this process's ids as on the topic. `known` grows as records arrive. `in_use` is set
-    while all of them are in use; `arrived` is set at each."""
+    while all of them are in use; `arrived` is set, and replaced, when records arrive."""
 
     def __init__(self, settings: Settings, health: Health) -> None:
         url = settings.schema_registry_url
@@ -56,24 +65,35 @@ class SchemaIdsFollower:
         self._newest_at = 0
 
     async def run(self) -> None:
-        """Follow until cancelled. After an error, read the topic again."""
+        """Follow until cancelled. After any error, read the topic again: a process that follows it
+        no more would not read records with new ids."""
+        said = Lasting("cannot read the ids of schemas; trying again", "the ids can be read")
         while True:
-            reader = consumer(self._settings, fetch_max_wait_ms=_WAIT_MS)
             try:
-                await reader.start()
-                await self._read(reader)
-            except KafkaError as error:
-                log.warning("cannot read the ids of schemas; trying again", error=repr(error))
-            finally:
-                await reader.stop()
+                await self._follow(said)
+            except KafkaError as error:  # the role's health has the reason: Kafka, or a permission
+                said.lasts(time.monotonic(), repr(error))
+            except Exception as error:  # noqa: BLE001 - it must not end unnoticed
+                said.lasts(time.monotonic(), repr(error))
+                self._health.bad(FOLLOWING, f"the ids of schemas cannot be read: {error!r}")
             await asyncio.sleep(_READ_AGAIN_S)
 
-    async def _read(self, reader: Any) -> None:
+    async def _follow(self, said: Lasting) -> None:
+        reader = consumer(self._settings, fetch_max_wait_ms=_WAIT_MS)
+        try:
+            await reader.start()
+            await self._read(reader, said)
+        finally:
+            await reader.stop()
+
+    async def _read(self, reader: Any, said: Lasting) -> None:
         end = (await reader.end_offsets([self._partition]))[self._partition]
         reader.assign([self._partition])
         reader.seek(self._partition, 0)
         while end and await reader.position(self._partition) < end:
             self._take_in(await reader.getmany(timeout_ms=100))
+        said.ends()
+        self._health.good(FOLLOWING)
         while True:
             await self._switch()
             while not self._take_in(await reader.getmany(timeout_ms=_WAIT_MS)):
@@ -84,34 +104,39 @@ class SchemaIdsFollower:
         for records in batches.values():
             self.in_use.clear()
             for record in records:
-                self._newest_at = record.timestamp
                 try:
-                    self.known.take(record_of(record.value, record.headers))
-                    use_for_reading(self.known)
+                    known = self.known.with_next(record_of(record.value, record.headers))
+                    use_for_reading(known)
                 except (Undecodable, ValueError) as error:
-                    log.exception("a record of schema.ids cannot be used")
-                    self._health.warn(REASON, f"a record of schema.ids cannot be used: {error}")
+                    self._refuse(record, error)
+                else:
+                    self.known, self._newest_at = known, record.timestamp
             self.arrived.set()
+            self.arrived = asyncio.Event()
         return bool(batches)
+
+    def _refuse(self, record: Any, error: Exception) -> None:
+        """Leave a record out: what was known before it stays in force."""
+        SCHEMA_IDS_REFUSED.inc()
+        log.error("a record of schema.ids is refused", offset=record.offset, error=str(error))
+        self._health.warn(REFUSED, f"the record {record.offset} of schema.ids is refused: {error}")
 
     async def _switch(self) -> None:
         """Write with the ids of the last record, once every process can read them."""
         age = time.time() - self._newest_at / 1000  # of the machine's clock, which may be wrong
         await asyncio.sleep(min(max(SETTLE_S - age, 0.0), SETTLE_S))
-        with suppress(ValueError):  # `_take_in` has reported it
-            use(self.known, self.address)
+        use(self.known, self.address)
         self.in_use.set()
 
 
-def with_schema_ids(main: RoleMain, patience_s: float | None = None) -> RoleMain:
+def with_schema_ids(
+    main: RoleMain, patience_s: float | None = None, needs: Collection[str] | None = None
+) -> RoleMain:
     """Return the role with the ids on the topic in use before it starts, and while it runs.
-
-    While Kafka does not answer, it waits. `patience_s`: it starts after so long with the ids that
-    the state directory has, for a role that can work without Kafka.
-    """
+    `patience_s`, `needs`: see `following`."""
 
     async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-        async with following(settings, health, patience_s):
+        async with following(settings, health, patience_s, needs):
             await main(settings, health, stop)
 
     return run
@@ -119,44 +144,78 @@ def with_schema_ids(main: RoleMain, patience_s: float | None = None) -> RoleMain
 
 @asynccontextmanager
 async def following(
-    settings: Settings, health: Health, patience_s: float | None = None
+    settings: Settings,
+    health: Health,
+    patience_s: float | None = None,
+    needs: Collection[str] | None = None,
 ) -> AsyncIterator[None]:
     """Follow the topic while the block runs. It begins once the ids are in use, and once the
-    configured registry has all schemas; at once without a Kafka in the settings, which the role
-    itself refuses. Raise `SettingsError` as `until_usable`."""
+    configured registry has the schemas; at once without a Kafka in the settings, which the role
+    itself refuses. Raise `SettingsError` as `until_usable`.
+
+    - `patience_s`: while Kafka does not answer, it begins after so long with the ids that the state
+      directory has, for a role that can work without Kafka. None: it waits.
+    - `needs`: the record types that the role writes. If the registry is known to have these, the
+      block begins although other types are not registered. None: all types of this release.
+    """
     if settings.kafka_bootstrap_servers is None:
         yield
         return
     follower = SchemaIdsFollower(settings, health)
-    work = asyncio.create_task(_follow(follower, settings, health, patience_s), name="schema ids")
-    try:
+    async with _beside(_follow(follower, settings, health, patience_s), health) as work:
         try:
             async with asyncio.timeout(patience_s):
-                await _until(follower.in_use, work)
+                await _until(follower.in_use.wait(), work)
         except TimeoutError:
             known = load_ids(settings)
             use(known, follower.address)
             log.warning("starting without Kafka, with the last known ids of schemas",
                         registries=[record.registry for record in known.records])  # fmt: skip
-        else:
-            await _registered(follower, settings, health)
+            yield
+            return
+        async with _beside(_registered(follower, settings, health, needs), health) as registering:
+            await _until(_has(follower, needs), registering)
             save_ids(settings, follower.known)
-        yield
+            yield
+
+
+@asynccontextmanager
+async def _beside(
+    main: Coroutine[Any, Any, None], health: Health
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Run `main` while the block runs. If it fails, `health` says so."""
+
+    def report(work: asyncio.Task[None]) -> None:
+        if not work.cancelled() and (error := work.exception()) is not None:
+            log.error("the ids of schemas are not kept up to date", error=repr(error))
+            health.bad(FOLLOWING, f"the ids of schemas are not kept up to date: {error}")
+
+    work = asyncio.create_task(main, name="schema ids")
+    work.add_done_callback(report)
+    try:
+        yield work
     finally:
         work.cancel()
-        with suppress(asyncio.CancelledError):
-            await work
+        await asyncio.gather(work, return_exceptions=True)
 
 
-async def _until(event: asyncio.Event, work: asyncio.Task[None]) -> None:
+async def _until(event: Coroutine[Any, Any, object], work: asyncio.Task[None]) -> None:
     """Wait for the event. Raise the error with which the work ends."""
-    waiting = asyncio.create_task(event.wait())
+    waiting = asyncio.create_task(event)
     try:
         await asyncio.wait({waiting, work}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         waiting.cancel()
     if work.done():
         work.result()
+
+
+async def _has(follower: SchemaIdsFollower, needs: Collection[str] | None) -> None:
+    """Wait until the registry is known to have the schemas that are needed; without a registry in
+    the settings, return."""
+    while follower.address is not None and not follower.known.is_complete(follower.address, needs):
+        await follower.arrived.wait()
+    await follower.in_use.wait()
 
 
 async def _follow(
@@ -168,28 +227,48 @@ async def _follow(
     await follower.run()
 
 
-async def _registered(follower: SchemaIdsFollower, settings: Settings, health: Health) -> None:
-    """Return once the configured registry has an id for every schema: register them if need be."""
-    known, address = follower.known, follower.address
+async def _registered(
+    follower: SchemaIdsFollower,
+    settings: Settings,
+    health: Health,
+    needs: Collection[str] | None = None,
+) -> None:
+    """Return once the configured registry has an id for every schema: register them if need be.
+    Meanwhile `health` has the reason; it is a warning if the registry has those that are needed."""
+    address = follower.address
     if address is None:
-        if known.latest is not None and (names := lacking(known.latest)):
-            health.warn(REASON, _unknown(known.latest.registry, names))
+        latest = follower.known.latest
+        if latest is not None and (names := lacking(latest)):
+            health.warn(REASON, _unknown(latest.registry, names))
         return
-    while not known.is_complete(address):
-        follower.arrived.clear()
+    said = Lasting("waiting to register the schemas", "the schemas are registered")
+    while not follower.known.is_complete(address):
+        arrived = follower.arrived
         try:
             await register_schemas(
                 settings, str(settings.schema_registry_url), only_if_missing=True
             )
         except (RegistryError, KafkaError, OSError, TimeoutError) as error:
             why = f"waiting to register the schemas: {error or type(error).__name__}"
-            log.warning("cannot register the schemas; trying again", error=str(error))
-            health.bad(REASON, why)
+            said.lasts(time.monotonic(), why)
+            _show(health, why, is_enough=follower.known.is_complete(address, needs))
         with suppress(TimeoutError):
             async with asyncio.timeout(RETRY_S):
-                await follower.arrived.wait()
+                await arrived.wait()
+        if follower.known.is_complete(address, needs):
+            health.good(REASON)
     await follower.in_use.wait()
+    said.ends()
     health.good(REASON)
+    health.clear_warning(REASON)
+
+
+def _show(health: Health, why: str, *, is_enough: bool) -> None:
+    if is_enough:
+        health.good(REASON)
+        health.warn(REASON, why)
+    else:
+        health.bad(REASON, why)
 
 
 def _unknown(address: str, names: Sequence[str]) -> str:

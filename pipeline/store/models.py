@@ -1,6 +1,7 @@
 """The database's tables. Times are whole milliseconds since the Unix epoch, UTC.
 
-All tables except the console's are made from the topics and can be made from them again.
+All tables except the console's and `check_results` are made from the topics and can be made from
+them again.
 `console_audit` cannot: it is append-only, by triggers of the migration, and must be kept.
 """
 
@@ -191,3 +192,16 @@ class AuditRow(Base):
     detail: Mapped[str]
 
     __table_args__ = (Index("console_audit_inum", "inum"), {"sqlite_autoincrement": True})
+
+
+class CheckRow(Base):
+    """The result of a check in the last run of `flexcapture twilio doctor`."""
+
+    __tablename__ = "check_results"
+
+    position: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    name: Mapped[str]
+    status: Mapped[str] = mapped_column(String(16))
+    detail: Mapped[str] = mapped_column(Text)
+    remedy: Mapped[str] = mapped_column(Text)
+    ran_at: Mapped[int]

@@ -4,7 +4,7 @@ Records on topics may have the fixed ids of `schemas`, or the ids that a registr
 earlier. So no id may ever mean two schemas.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 
 from schemas.codec import OUR_IDS, SCHEMA_IDS
@@ -70,12 +70,14 @@ def written_with(record: RegisteredSchemas | None) -> dict[int, int]:
     return {} if record is None else {each.fixed_id: each.id for each in record.schemas}
 
 
-def lacking(record: RegisteredSchemas) -> list[str]:
-    """Return the record types of this release for whose current schema a registry has no id."""
+def lacking(record: RegisteredSchemas, needed: Collection[str] | None = None) -> list[str]:
+    """Return the record types for whose current schema a registry has no id, of those that are
+    `needed`; None: of all types of this release."""
     if not record.registry:
         return []
     known = written_with(record)
-    return sorted(name for name, fixed in SCHEMA_IDS.items() if fixed not in known)
+    names = SCHEMA_IDS if needed is None else needed
+    return sorted(name for name in names if SCHEMA_IDS[name] not in known)
 
 
 def ambiguities(records: Iterable[RegisteredSchemas]) -> list[str]:

@@ -16,7 +16,7 @@ from agents import stuck_work
 from agents.recorder import late, recorder
 from agents.stuck_work import Limits, Movement, StuckWork, end_if_stuck
 from pipeline.recordings import assembler
-from pipeline.runtime import kafka
+from pipeline.runtime import kafka, partition_reading
 from pipeline.runtime.log_clock import LogClock
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
@@ -161,11 +161,11 @@ async def test_checkpoints_without_a_leader_hold_no_other_partition_back(
     feed = Feed(producer, stop, health)
 
     async def checkpoints(
-        _: Settings, partitions: Sequence[int]
+        _: Settings, partitions: Sequence[int], __: object
     ) -> dict[int, list[RecorderCheckpoint]]:
         return {n: [] for n in partitions if n != 3 or producer.elected.is_set()}
 
-    monkeypatch.setattr(recorder, "READ_AGAIN_S", 0.0)
+    monkeypatch.setattr(partition_reading, "READ_AGAIN_S", 0.0)
     monkeypatch.setattr(recorder, "read_checkpoints", checkpoints)
     monkeypatch.setattr(kafka, "consumer", lambda *_, **__: feed)
     effects = effects_on(store, producer, health)  # type: ignore[arg-type]

@@ -21,6 +21,7 @@ from cli.twilio.doctor.command import diagnosed
 from cli.twilio.target import target_of
 from pipeline.runtime.kafka import admin_client, ensure_topics, producer
 from pipeline.runtime.settings import Settings, load
+from pipeline.store.check_runs import CheckRuns
 from pipeline.store.database import migrate, open_database
 from schemas.codec import encode
 from schemas.records import CtiEvent
@@ -263,8 +264,12 @@ async def test_setup_then_each_planted_fault_is_named(
             if status != found[name] or failures != ([name] if status == "failure" else []):
                 wrong.append((name, status, found))
         assert [] == wrong
-        await _shorten_retention(there)
-        assert "failure" == (await there.found_by_command())["topics"]
+        await _saved(there)
+        for setting, value in TOPIC_FAULTS:
+            async with _topic_setting(there, setting, value):
+                found = await there.found()
+                assert ["topics"] == [n for n, s in found.items() if s == "failure"], setting
+        assert "ok" == (await there.found())["topics"]
         assert before == await _topics(there.kafka)
 
 
@@ -304,12 +309,35 @@ class _planted:  # noqa: N801 - a context manager
             _restart_stream(self._there.kinesis)
 
 
-async def _shorten_retention(there: Installation) -> None:
+TOPIC_FAULTS = [
+    ("retention.ms", "1000"),
+    ("min.insync.replicas", "2"),  # of one
+    ("cleanup.policy", "compact"),
+]
+
+
+@asynccontextmanager
+async def _topic_setting(there: Installation, setting: str, value: str) -> AsyncIterator[None]:
+    """Change a setting of the topic `media` for the block."""
     admin = admin_client(there.kafka)
     await admin.start()
     name = there.kafka.prefixed(MEDIA.name)
+    configs = {**MEDIA.config(), "min.insync.replicas": "1"}
     try:
-        change = ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": "1000"})
-        await admin.alter_configs([change])
+        for settings in (configs | {setting: value}, configs):
+            change = ConfigResource(ConfigResourceType.TOPIC, name, settings)
+            await admin.alter_configs([change])
+            if settings is not configs:
+                yield
     finally:
         await admin.close()
+
+
+async def _saved(there: Installation) -> None:
+    """Check that the last run of the command is in the database, as the console shows it."""
+    shown = await there.found_by_command()
+    engine = open_database(there.environment["FLEXCAPTURE_DATABASE_URL"])
+    run = await asyncio.to_thread(CheckRuns(engine).last)
+    engine.dispose()
+    assert run is not None
+    assert shown == {each.name: each.status.value for each in run.results}

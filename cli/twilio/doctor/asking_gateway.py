@@ -18,6 +18,7 @@ from cli.twilio.doctor.asking import fetched
 from cli.twilio.doctor.facts import GatewayFacts, TlsFacts
 from cli.twilio.doctor.results import CheckTrouble
 from gateway.admission.signature import signature
+from pipeline.recovery.wanted import CaptureMode
 from pipeline.runtime.settings import Settings
 from pipeline.twilio import check_tasks, tickets
 
@@ -29,7 +30,7 @@ async def gateway_facts(settings: Settings, now: float) -> GatewayFacts:
     """Return the facts. `now`: the log's clock, s since the epoch."""
     url = settings.gateway_public_url
     if url is None:
-        return GatewayFacts(None)
+        return GatewayFacts(None, is_needed=settings.capture is not CaptureMode.POST_CALL)
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "wss" else 80)
     addresses = await fetched(_addresses(host, port), STEP_S)
@@ -46,7 +47,8 @@ async def gateway_facts(settings: Settings, now: float) -> GatewayFacts:
 async def _signed(settings: Settings, url: str, now: float) -> int | CheckTrouble:
     account = settings.twilio_account_sid
     if account is None or not settings.auth_tokens or not settings.ticket_secrets:
-        return CheckTrouble("the auth token or the ticket secret is not set")
+        why = "the auth token or the ticket secret is not set"
+        return CheckTrouble(why, is_unset=True)
     call_sid = "CA" + os.urandom(16).hex()
     task_sid = check_tasks.check_task_sid(os.urandom(check_tasks.NONCE_BYTES))
     nonce = os.urandom(tickets.NONCE_BYTES)
@@ -76,11 +78,19 @@ async def _tls(host: str, port: int) -> TlsFacts:
         writer.close()
 
 
+class _WithoutRedirects(connect):
+    """A connection that follows no redirect, as Twilio follows none."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        """Return the answer, to be raised."""
+        return exc
+
+
 async def handshake(url: str, headers: dict[str, str]) -> int:
     """Return the HTTP status of a WebSocket handshake. An accepted socket is closed. Raises
     `OSError` if there is no answer of HTTP."""
     try:
-        async with connect(
+        async with _WithoutRedirects(
             url,
             additional_headers=headers,
             proxy=None,

@@ -31,7 +31,7 @@ async def database_probe(settings: Settings) -> str:
 def _probe_database(url: str) -> str:
     engine = open_database(url)
     try:
-        _check_file(engine, url)
+        check_file(engine, url)
         table = _NAME + os.urandom(6).hex()
         with engine.begin() as connection:  # nothing of it is visible to others
             connection.execute(text(f"CREATE TABLE {table} (probe VARCHAR(64))"))
@@ -46,7 +46,7 @@ def _probe_database(url: str) -> str:
         engine.dispose()
 
 
-def _check_file(engine: Engine, url: str) -> None:
+def check_file(engine: Engine, url: str) -> None:
     """Raise `LookupError` if the file of SQLite does not exist: a connection would create it."""
     if engine.dialect.name != "sqlite":
         return

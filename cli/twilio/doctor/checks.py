@@ -11,7 +11,8 @@ from cli.twilio.doctor import (
     judging_storage,
 )
 from cli.twilio.doctor.facts import Facts
-from cli.twilio.doctor.results import CheckOutcome, CheckStatus
+from cli.twilio.doctor.results import CheckOutcome
+from pipeline.check_results import CheckResult
 
 HIDDEN = "***"
 MIN_SECRET = 4
@@ -25,16 +26,6 @@ class Check:
     name: str
     meaning: str
     judge: Callable[[Facts], CheckOutcome]
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """The outcome of a check."""
-
-    name: str
-    status: CheckStatus
-    detail: str
-    remedy: str
 
 
 CHECKS = (

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import stamina
@@ -15,11 +16,13 @@ from cli.twilio.doctor.asking_gateway import gateway_facts
 from cli.twilio.doctor.asking_kafka import has_checkpoints, kafka_facts
 from cli.twilio.doctor.asking_kinesis import kinesis_facts
 from cli.twilio.doctor.asking_storage import database_probe, list_facts, store_probe
-from cli.twilio.doctor.checks import CheckResult, results
+from cli.twilio.doctor.checks import results
 from cli.twilio.doctor.facts import AccountFacts, Facts, GatewayFacts, KafkaFacts, KinesisFacts
 from cli.twilio.doctor.report import as_json, as_metrics, as_text, failed
 from cli.twilio.doctor.results import CheckTrouble
+from cli.twilio.doctor.saving import not_saved
 from cli.twilio.target import Target
+from pipeline.check_results import CheckResult, CheckRun
 from pipeline.runtime.log_clock import machine_clock
 from pipeline.runtime.secret_settings import SECRETS
 from pipeline.runtime.settings import Settings, SettingsError
@@ -30,8 +33,19 @@ ALL_S = 60.0
 """The longest time for all facts of Twilio, of Kafka, or of the gateways and Kinesis."""
 
 
-def run_doctor(target: Target, *, in_json: bool, metrics: Path | None) -> int:
-    """Check everything and print the results. Return the exit status: 1 if a check failed."""
+@dataclass(frozen=True, slots=True)
+class DoctorOptions:
+    """What happens to the results. `metrics`: a file to write; `save`: put them into the database;
+    None: if there is one."""
+
+    in_json: bool = False
+    metrics: Path | None = None
+    save: bool | None = None
+
+
+def run_doctor(target: Target, options: DoctorOptions) -> int:
+    """Check everything and print the results. Return the exit status: 1 if a check failed, or if
+    the results could not be written where the options say."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     stamina.instrumentation.set_on_retry_hooks(())
     logging.disable(logging.CRITICAL)  # the results say it
@@ -39,17 +53,29 @@ def run_doctor(target: Target, *, in_json: bool, metrics: Path | None) -> int:
         found = asyncio.run(diagnosed(target))
     finally:
         logging.disable(logging.NOTSET)
-    print(json.dumps(as_json(found), indent=2) if in_json else as_text(found), flush=True)
-    if metrics is not None and (why := _written(metrics, as_metrics(found, machine_clock()))):
+    now = machine_clock()
+    shown = json.dumps(as_json(found), indent=2) if options.in_json else as_text(found)
+    print(shown, flush=True)
+    is_written = options.metrics is None or _said(_written(options.metrics, as_metrics(found, now)))
+    is_saved = True
+    if options.save or (options.save is None and target.settings.database_url is not None):
+        is_saved = _said(not_saved(target.settings, CheckRun(now, found)))
+    # By default only the check `database` decides whether something is wrong with it.
+    is_done = is_written and (is_saved or options.save is None)
+    return OK if is_done and not failed(found) else FAILED
+
+
+def _said(why: str | None) -> bool:
+    """Print why something failed. Return whether nothing did."""
+    if why is not None:
         print(f"flexcapture: {why}", file=sys.stderr, flush=True)
-        return FAILED
-    return FAILED if failed(found) else OK
+    return why is None
 
 
-async def diagnosed(target: Target) -> list[CheckResult]:
+async def diagnosed(target: Target) -> tuple[CheckResult, ...]:
     """Return the results of all checks, without any secret."""
     facts = await all_facts(target)
-    return results(facts, _secrets(target.settings))
+    return tuple(results(facts, _secrets(target.settings)))
 
 
 async def all_facts(target: Target) -> Facts:

@@ -77,13 +77,15 @@ class TlsFacts:
 @dataclass(frozen=True, slots=True)
 class GatewayFacts:
     """The public URL as seen from this machine. `tls`: None for `ws://`; `unsigned`, `signed`: HTTP
-    status of a handshake without a signature, and with one."""
+    status of a handshake without a signature, and with one; `is_needed`: whether calls are captured
+    by media streams at all."""
 
     url: str | None = None
     addresses: Sequence[str] | CheckTrouble = UNASKED
     tls: TlsFacts | CheckTrouble | None = UNASKED
     unsigned: int | CheckTrouble = UNASKED
     signed: int | CheckTrouble = UNASKED
+    is_needed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

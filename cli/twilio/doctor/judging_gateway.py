@@ -11,12 +11,21 @@ EXPIRY_WARNING_DAYS = 14
 _URL = "FLEXCAPTURE_GATEWAY_PUBLIC_URL"
 _NO_NAME = "the public URL's host is not known"
 _UNREACHED = "no gateway is reached"
+_NOT_NEEDED = ok("not needed: calls are captured after their end (FLEXCAPTURE_CAPTURE=post-call)")
+_UPGRADE = (
+    "the load balancer must pass WebSocket handshakes of HTTP/1.1 unchanged, with the headers "
+    "Upgrade, Connection and Sec-WebSocket-... (infra/deploy/haproxy.cfg)"
+)
+BAD_UPGRADE = (400, 426)
+"""Statuses of a request that is no valid handshake."""
 OLD_TLS = ("SSL", "TLSv1.0", "TLSv1.1")
 
 
 def gateway_dns(facts: Facts) -> CheckOutcome:
     """Judge the public URL's host name."""
     gateway = facts.gateway
+    if not gateway.is_needed:
+        return _NOT_NEEDED
     if gateway.url is None:
         return failure(f"{_URL} is not set", f"set {_URL} to wss://YOUR_HOST/media")
     host = urlsplit(gateway.url).hostname
@@ -91,10 +100,7 @@ def _remedy_of(status: int) -> str:
         return "the load balancer redirects: Twilio follows no redirect; use the final URL"
     if status == 404:
         return f"the load balancer has no route for the path of {_URL}"
-    return (
-        "the load balancer must pass WebSocket handshakes of HTTP/1.1 unchanged, with the headers "
-        "Upgrade and Connection (infra/deploy/haproxy.cfg)"
-    )
+    return _UPGRADE
 
 
 def signature_required(facts: Facts) -> CheckOutcome:
@@ -115,14 +121,23 @@ def signed_handshake(facts: Facts) -> CheckOutcome:
     found = _reached(facts)
     if not isinstance(found, GatewayFacts):
         return found
-    if isinstance(found.signed, CheckTrouble):
-        return not_checked(found.signed.why)
-    if found.signed == 101:
+    signed = found.signed
+    if isinstance(signed, CheckTrouble) and signed.is_unset:
+        return not_checked(signed.why)
+    if signed == 101:
         return ok("a signed handshake is accepted with 101")
     if refuses_token(facts):
         return not_checked("Twilio refuses the auth token with which it was signed")
+    if isinstance(signed, CheckTrouble):
+        return failure(
+            f"a signed handshake is not answered with 101: {signed.why}",
+            "a proxy must pass the answer 101 unchanged, with Upgrade, Connection and "
+            "Sec-WebSocket-Accept (infra/deploy/haproxy.cfg), and gateways must not stop",
+        )
+    if signed in BAD_UPGRADE:
+        return failure(f"a signed handshake is answered {signed}, not 101", _UPGRADE)
     return failure(
-        f"a signed handshake is answered {found.signed}, not 101: Twilio's are too",
+        f"a signed handshake is answered {signed}, not 101: Twilio's are too",
         "gateways need this FLEXCAPTURE_TWILIO_AUTH_TOKEN, FLEXCAPTURE_TICKET_SECRET and "
         f"{_URL}; no proxy may remove X-Twilio-Signature or change the path; see the check "
         "`clocks`",
@@ -135,6 +150,8 @@ def _of_plain(found: GatewayFacts) -> CheckOutcome:
 
 def _named(facts: Facts) -> GatewayFacts | CheckOutcome:
     gateway = facts.gateway
+    if not gateway.is_needed:
+        return _NOT_NEEDED
     if gateway.url is None or isinstance(gateway.addresses, CheckTrouble):
         return not_checked(_NO_NAME)
     return gateway
@@ -142,4 +159,6 @@ def _named(facts: Facts) -> GatewayFacts | CheckOutcome:
 
 def _reached(facts: Facts) -> GatewayFacts | CheckOutcome:
     gateway = facts.gateway
+    if not gateway.is_needed:
+        return _NOT_NEEDED
     return gateway if gateway.unsigned in (101, 403) else not_checked(_UNREACHED)

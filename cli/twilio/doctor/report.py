@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from cli.twilio.doctor.checks import CheckResult
-from cli.twilio.doctor.results import CheckStatus
+from pipeline.check_results import CheckResult, CheckStatus
 
 _WIDTH = max(len(status) for status in CheckStatus)
 _VALUES = {CheckStatus.OK: 0, CheckStatus.WARNING: 1, CheckStatus.FAILURE: 2}

@@ -1,15 +1,8 @@
 """The result of a check. Pure."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class CheckStatus(StrEnum):
-    """The status of a link."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILURE = "failure"
+from pipeline.check_results import CheckStatus
 
 
 @dataclass(frozen=True, slots=True)

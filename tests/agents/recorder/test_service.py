@@ -88,7 +88,7 @@ class FakeProducer:
 
 
 async def no_checkpoints(
-    _: Settings, partitions: Sequence[int]
+    _: Settings, partitions: Sequence[int], __: object
 ) -> dict[int, list[RecorderCheckpoint]]:
     """All were read, and there are none."""
     return {number: [] for number in partitions}

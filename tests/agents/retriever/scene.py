@@ -11,6 +11,7 @@ import numpy as np
 from aiohttp import ClientSession
 
 from agents.retriever.retrieval import Order, Retrieval
+from agents.retriever.steps import WorkSteps
 from agents.retriever.twilio import TwilioRecordings
 from agents.twilio_history.client import HistoryApi
 from agents.twilio_history.permits import RequestPermits
@@ -123,7 +124,7 @@ async def scene(tmp_path: Path, *, keys: Any = (), **conference: Any) -> AsyncIt
         twilio = TwilioRecordings(api, session, credentials)
         directory = tmp_path / "downloads"
         directory.mkdir()
-        retrieval = Retrieval(store, twilio, directory, keys)
+        retrieval = Retrieval(store, twilio, directory, keys, WorkSteps())
         yield Scene(rest, world, twilio, store, retrieval, directory, health)
 
 

@@ -16,10 +16,10 @@ from pipeline.runtime.settings import Settings
 from pipeline.runtime.twilio_http import TwilioError
 from pipeline.store.audio import StoreError
 from schemas.codec import decode
-from schemas.records import RecordingCompleted, RetrievalJob
+from schemas.records import Contact, RecordingCompleted, RetrievalJob
 from simulator.recorded import RecordingQuirk, RecordingStatus
 from tests.agents.retriever.scene import Scene, missed, scene
-from tests.pipeline.recovery.contacts_made import AT, TASK
+from tests.pipeline.recovery.contacts_made import AT, TASK, contact_with, recording_at
 
 TIMING = Timing(delay_ms=1_000, give_up_ms=60_000)
 NOW = AT + 70_000
@@ -39,6 +39,13 @@ class Producer:
 def begun() -> RetrievalJob:
     """Return the job of a call that was missed."""
     job = after_contact(None, missed(), Recovery.MISSING, TIMING, NOW)
+    assert job is not None
+    return job
+
+
+def job_of(contact: Contact) -> RetrievalJob:
+    """Return the job of a contact."""
+    job = after_contact(None, contact, Recovery.PARTIAL, TIMING, NOW)
     assert job is not None
     return job
 
@@ -105,8 +112,8 @@ async def test_a_deletion_that_is_refused_ends_no_job(
     ("quirk", "state", "reason"),
     [
         (RecordingQuirk.NONE, "waiting", "no-recording"),
-        (RecordingQuirk.DELETED, "failed", "status-deleted"),
-        (RecordingQuirk.ABSENT, "failed", "status-absent"),
+        (RecordingQuirk.DELETED, "waiting", "status-deleted"),
+        (RecordingQuirk.ABSENT, "waiting", "status-absent"),
         (RecordingQuirk.ENCRYPTED, "failed", "encrypted (public key CR"),
     ],
 )
@@ -121,7 +128,51 @@ async def test_a_call_without_usable_audio_has_its_reason(
         job = await attempts_of(at, producer).attempt(begun(), NOW)
         assert state == job.state
         assert job.reason.startswith(reason)
+        late = await attempts_of(at, producer).attempt(begun(), NOW + TIMING.give_up_ms)
+        assert "failed" == late.state
+        assert late.reason.startswith(reason)
         assert [] == producer.sent
+
+
+async def test_a_result_that_was_lost_is_announced_again_and_nothing_else_is(
+    tmp_path: Path,
+) -> None:
+    """A retriever that died after the announcement: the same part, once, and the job is done."""
+    async with scene(tmp_path) as at:
+        producer = Producer()
+        for _ in range(2):
+            job = await attempts_of(at, producer).attempt(begun(), NOW)
+            assert ("done", [0]) == (job.state, [r.part for r in job.retrieved])
+        first, again = producer.sent
+        assert first == again
+        assert 1 == len(list((tmp_path / "recordings").rglob("*.wav")))
+
+
+async def test_time_that_is_wanted_since_a_lost_result_is_another_part(tmp_path: Path) -> None:
+    """It was not known when part 0 was stored. Whether the contact has part 0 already or not: the
+    new time is stored, as part 1, and no time twice."""
+    short = contact_with(((5_000, 15_000),), gaps=((5_000, 15_000),))
+    spans = ((5_000, 15_000), (20_000, 30_000))
+    async with scene(tmp_path) as at:
+        producer = Producer()
+        await attempts_of(at, producer).attempt(job_of(short), NOW)
+        [(_, part, _)] = producer.sent
+        known = replace(
+            recording_at(0, part.duration_ms, "twilio-recording"), started_at=part.started_at,
+            stream_sid=part.stream_sid, recording_id=part.recording_id,
+        )  # fmt: skip
+        contacts = (
+            contact_with(spans, gaps=spans, revision=2),
+            contact_with(spans, gaps=spans[1:], recordings=(known,), capture="partial", revision=2),
+        )
+        for contact, parts in zip(contacts, ([0, 1], [1]), strict=True):
+            producer.sent.clear()
+            job = await attempts_of(at, producer).attempt(job_of(contact), NOW)
+            assert ("done", parts) == (job.state, [r.part for r in job.retrieved])
+            last = producer.sent[-1][1]
+            assert part.recording_id != last.recording_id
+            assert abs(last.started_at - (AT + 20_000)) <= 1_000
+            assert last.duration_ms <= 10_000
 
 
 async def test_a_recording_that_is_processed_is_awaited(tmp_path: Path) -> None:

@@ -101,7 +101,8 @@ async def test_nothing_is_fetched_twice(tmp_path: Path) -> None:
         order = await at.order(missed())
         first = await at.retrieval.carry_out(order)
         requests = len(at.rest.recordings.media_requests)
-        assert first == await at.retrieval.carry_out(order)
+        again = replace(first, is_new=False)
+        assert again == await at.retrieval.carry_out(order)
         assert requests == len(at.rest.recordings.media_requests)
 
 
@@ -117,7 +118,7 @@ async def test_the_first_manifest_counts(tmp_path: Path) -> None:
             return None
 
         late.stored_before = unknown  # type: ignore[assignment, method-assign]
-        assert other == await late.carry_out(order)
+        assert replace(other, is_new=False) == await late.carry_out(order)
         files = list((tmp_path / "recordings").rglob("*.wav"))
         assert [other.announcement.audio] == [
             str(path.relative_to(tmp_path / "recordings")) for path in files

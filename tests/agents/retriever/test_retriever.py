@@ -136,6 +136,7 @@ async def test_killed_retrievers_fetch_each_call_once(
             "TWILIO_API_URL": rest.url,
             "RECOVERY": "missing",
             "RECOVERY_DELAY_SECONDS": "0",
+            "RECOVERY_GIVE_UP_SECONDS": "1",
             "TWILIO_HISTORY_CONCURRENCY": "2",
         }
         servers = settings.kafka_bootstrap_servers or ""

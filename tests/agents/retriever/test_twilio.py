@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from pipeline.runtime.twilio_http import TwilioError
+from simulator.audio import Voice
 from simulator.recorded import RecordingQuirk
+from simulator.script import (
+    ConferenceBegan,
+    ConferenceEnded,
+    LegBegan,
+    LegStatus,
+    ParticipantJoined,
+)
 from tests.agents.retriever.scene import CONFERENCE, scene
 from tests.pipeline.recovery.contacts_made import AT, CUSTOMER, TASK, WORKER
 
@@ -19,6 +27,21 @@ async def test_recordings_of_conference_and_legs_are_each_listed_once(tmp_path: 
             found.conference_sid, found.started_at, found.duration_ms,
         )  # fmt: skip
         assert [] == await at.twilio.of_call("WT" + "9" * 32, [WORKER])
+
+
+async def test_a_leg_in_another_tasks_conference_brings_no_recording_of_it(tmp_path: Path) -> None:
+    """A task may name the leg of another call, and a leg may move to one. The recording of the
+    task's own conference had to be made, and is fetched; the other one was not."""
+    async with scene(tmp_path) as at:
+        foreign, other = "CA" + "7" * 32, "WT" + "7" * 32
+        world = at.world
+        world.apply(LegBegan(foreign, LegStatus.IN_PROGRESS), AT, seed=other)
+        world.apply(ConferenceBegan("CF" + "7" * 32, other), AT)
+        world.apply(ParticipantJoined("CF" + "7" * 32, foreign, "customer", Voice.CUSTOMER), AT)
+        world.apply(ConferenceEnded("CF" + "7" * 32), AT + 40_000)
+        assert 1 == len(await at.twilio.of_call(other, []))
+        [found] = await at.twilio.of_call(TASK, [CUSTOMER, foreign])
+        assert CONFERENCE == found.conference_sid
 
 
 @pytest.mark.parametrize("customer_first", [True, False])

@@ -5,6 +5,7 @@ import asyncio
 import json
 import ssl
 import time
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,22 +20,25 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
-from sqlalchemy import inspect
+from sqlalchemy import Engine, event, inspect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from cli.twilio import api as administrative_api
-from cli.twilio.doctor import asking_gateway
+from cli.twilio.doctor import asking_account, asking_gateway
 from cli.twilio.doctor.asking import fetched
 from cli.twilio.doctor.asking_account import account_facts
 from cli.twilio.doctor.asking_gateway import gateway_facts
 from cli.twilio.doctor.asking_storage import database_probe, list_facts, store_probe
-from cli.twilio.doctor.checks import CheckResult, results
+from cli.twilio.doctor.checks import results
 from cli.twilio.doctor.facts import AccountFacts, Facts, KinesisFacts
-from cli.twilio.doctor.results import CheckStatus, CheckTrouble
+from cli.twilio.doctor.results import CheckTrouble
 from cli.twilio.kinesis import KinesisStream
 from gateway.admission.admission import Admission, Entrance, UsedTickets
+from pipeline.check_results import CheckResult, CheckStatus
+from pipeline.recovery.wanted import CaptureMode
 from pipeline.runtime.settings import Settings
+from pipeline.store.audio import AudioStore, StoreError
 from pipeline.store.database import migrate, open_database
 from pipeline.twilio.event_streams import WANTED_TYPES
 from simulator.twilio_rest import TwilioRest
@@ -102,6 +106,10 @@ def _media_alert(rest: TwilioRest) -> None:
     rest.administration.alert(31920, "no 101", datetime.now(UTC))
 
 
+def _bad_region(rest: TwilioRest) -> None:
+    rest.administration.alert(93104, "bad ARN or region", datetime.now(UTC))
+
+
 def _no_right(rest: TwilioRest) -> None:
     rest.administration.denied.add("taskrouter")
 
@@ -112,6 +120,7 @@ FAULTS: list[tuple[Any, str]] = [
     (_no_subscription, "subscription"),
     (_type_missing, "subscription"),
     (_event_alert, "event-alerts"),
+    (_bad_region, "event-alerts"),
     (_media_alert, "media-alerts"),
     (_no_right, "api-rights"),
 ]
@@ -198,13 +207,24 @@ def _certificate(directory: Path, host: str = "127.0.0.1", days: float = 60) -> 
 
 @asynccontextmanager
 async def _gateway(
-    context: ssl.SSLContext | None, *, token: str = TOKEN, status: int = 0, opens: bool = False
+    context: ssl.SSLContext | None,
+    *,
+    token: str = TOKEN,
+    status: int = 0,
+    opens: bool = False,
+    redirects: str = "",
+    without: str = "",
 ) -> AsyncIterator[str]:
     """A gateway's admission behind a port. `status`: the answer to every handshake; `opens`: takes
-    every handshake."""
+    every handshake; `redirects`: to this URL; `without`: behind a proxy that removes this header
+    of requests and of answers."""
     entrance: list[Entrance] = []
 
     def judged(connection: ServerConnection, request: Request) -> Response | None:
+        if redirects:
+            answer = connection.respond(HTTPStatus.PERMANENT_REDIRECT, "")
+            answer.headers["Location"] = redirects
+            return answer
         if status:
             return connection.respond(HTTPStatus(status), "")
         given = request.headers.get_all("X-Twilio-Signature")
@@ -217,11 +237,44 @@ async def _gateway(
 
     async with serve(wait_closed, "127.0.0.1", 0, ssl=context, process_request=judged) as server:
         port = next(iter(server.sockets)).getsockname()[1]
-        url = f"{'ws' if context is None else 'wss'}://127.0.0.1:{port}/media"
-        entrance.append(
-            Entrance([token], url, UsedTickets(None), ticket_secrets=[token], clock=time.time)
-        )
-        yield url
+        async with _proxy(port, without) as seen:
+            url = f"{'ws' if context is None else 'wss'}://127.0.0.1:{seen}/media"
+            entrance.append(
+                Entrance([token], url, UsedTickets(None), ticket_secrets=[token], clock=time.time)
+            )
+            yield url
+
+
+@asynccontextmanager
+async def _proxy(port: int, without: str) -> AsyncIterator[int]:
+    """A proxy before the port that removes a header; the port itself if none is removed."""
+    if not without:
+        yield port
+        return
+
+    async def passed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        lines = head.split(b"\r\n")
+        writer.write(b"\r\n".join(n for n in lines if not n.lower().startswith(named)))
+        while data := await reader.read(4096):
+            writer.write(data)
+        writer.close()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(passed(reader, there[1]))
+                tasks.create_task(passed(there[0], writer))
+        except* (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+            there[1].close()
+
+    named = without.lower().encode() + b":"
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1]
 
 
 GATEWAY_CHECKS = (
@@ -286,16 +339,61 @@ async def test_a_certificate_that_expires_soon(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("how", "name"),
     [
-        ({"status": 503}, "load-balancer"),
+        ({"status": 200}, "load-balancer"),
         ({"status": 404}, "load-balancer"),
+        ({"status": 502}, "load-balancer"),
+        ({"status": 503}, "load-balancer"),
+        ({"without": "Upgrade"}, "signed-handshake"),
+        ({"without": "Sec-WebSocket-Key"}, "signed-handshake"),
+        ({"without": "Sec-WebSocket-Accept"}, "signed-handshake"),
+        ({"without": "X-Twilio-Signature"}, "signed-handshake"),
         ({"token": "another token"}, "signed-handshake"),
         ({"opens": True}, "signature-required"),
     ],
 )
 async def test_wrong_gateways(how: dict[str, Any], name: str) -> None:
-    """No gateway behind the balancer, another token, and one that takes everything."""
+    """No gateway behind the balancer, a proxy that removes a header, another token, and one that
+    takes everything."""
     async with _gateway(None, **how) as url:
         assert [name] == _failures(await _of_gateway(url))
+
+
+async def test_a_redirection_is_not_followed() -> None:
+    """Twilio follows none, although the gateway is fine at the end of it."""
+    async with _gateway(None) as fine, _gateway(None, redirects=fine) as url:
+        assert {} == await _of_gateway(fine)
+        assert ["load-balancer"] == _failures(await _of_gateway(url))
+
+
+async def test_an_old_version_of_tls(tmp_path: Path) -> None:
+    """The load balancer knows nothing later than TLS 1.1."""
+    context = _certificate(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.maximum_version = ssl.TLSVersion.TLSv1_1
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    async with _gateway(context) as url:
+        assert ["gateway-tls"] == _failures(await _of_gateway(url))
+
+
+@pytest.mark.parametrize("seconds", [-90, 90])
+async def test_a_wrong_clock(seconds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the times in Twilio's answers."""
+    right = asking_account.machine_clock
+    async with account() as rest:
+        _healthy(rest)
+        monkeypatch.setattr(asking_account, "machine_clock", lambda: right() + seconds * 1000)
+        found = _not_ok(await _of_account(rest), "clocks")
+    assert ["clocks"] == _failures(found)
+
+
+async def test_without_a_public_url() -> None:
+    """A failure, unless calls are captured after their end."""
+    for capture in CaptureMode:
+        found = await gateway_facts(Settings(capture=capture), time.time())
+        outcome = _not_ok(results(Facts(1, gateway=found)), *GATEWAY_CHECKS)
+        assert _failures(outcome) == ([] if capture is CaptureMode.POST_CALL else ["gateway-dns"])
 
 
 async def test_nothing_at_the_public_url() -> None:
@@ -347,6 +445,54 @@ async def test_an_unreachable_database_is_named_without_its_password() -> None:
     assert isinstance(found, CheckTrouble)
     assert "hunter22" not in found.why
     assert "\n" not in found.why
+
+
+async def test_a_database_that_cannot_be_written(tmp_path: Path) -> None:
+    """It can be read, and that is not enough."""
+    url = f"sqlite:///{tmp_path}/flexcapture.db"
+    engine = open_database(url)
+    migrate(engine)
+    engine.dispose()
+
+    def only_read(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+
+    event.listen(Engine, "connect", only_read)
+    try:
+        found = await fetched(database_probe(Settings(database_url=url)))
+    finally:
+        event.remove(Engine, "connect", only_read)
+    assert isinstance(found, CheckTrouble)
+    assert "readonly" in found.why
+
+
+@pytest.mark.parametrize("method", ["put", "get", "delete"])
+async def test_a_store_that_lacks_a_right(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To write, to read, or to delete: each is needed."""
+
+    async def denied(*_: object) -> None:
+        raise StoreError(f"AccessDenied: {method}")
+
+    monkeypatch.setattr(AudioStore, method, denied)
+    found = await fetched(store_probe(Settings(recordings_url=tmp_path.as_uri())))
+    assert isinstance(found, CheckTrouble)
+    assert f"AccessDenied: {method}" in found.why
+
+
+async def test_a_store_that_gives_back_other_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a broken mount may."""
+
+    async def other(*_: object) -> bytes:
+        return b""
+
+    monkeypatch.setattr(AudioStore, "get", other)
+    found = await fetched(store_probe(Settings(recordings_url=tmp_path.as_uri())))
+    assert isinstance(found, CheckTrouble)
+    assert "something else" in found.why
 
 
 async def test_probe_of_the_store(tmp_path: Path) -> None:

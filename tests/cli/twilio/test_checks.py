@@ -22,9 +22,10 @@ from cli.twilio.doctor.facts import (
     TlsFacts,
 )
 from cli.twilio.doctor.report import as_json, as_metrics, as_text, failed
-from cli.twilio.doctor.results import CheckStatus, CheckTrouble
+from cli.twilio.doctor.results import CheckTrouble
 from cli.twilio.kinesis import KinesisStream
 from pipeline.calls.identities import words_of_worker
+from pipeline.check_results import CheckStatus
 from pipeline.cluster.topic_checks import TopicFinding
 from pipeline.twilio.event_streams import WANTED_TYPES, EventSink, Subscription
 from tests.cli.twilio.accounts import STREAM_ARN
@@ -136,12 +137,16 @@ FAILURES: list[tuple[str, str, Plant]] = [
     ("gateway-certificate", "expired", _gateway(tls=CheckTrouble("SSL: certificate has expired"))),
     ("gateway-tls", "refused", _gateway(tls=CheckTrouble("ConnectionRefusedError: refused"))),
     ("gateway-tls", "TLSv1.1", _gateway(tls=TlsFacts("TLSv1.1", NOW + 60 * DAY))),
+    ("load-balancer", "200", _gateway(unsigned=200)),
+    ("load-balancer", "502", _gateway(unsigned=502)),
     ("load-balancer", "503", _gateway(unsigned=503)),
     ("load-balancer", "404", _gateway(unsigned=404)),
     ("load-balancer", "301", _gateway(unsigned=301)),
     ("load-balancer", "no answer", _gateway(unsigned=CheckTrouble("no answer within 6 s"))),
     ("signature-required", "anyone", _gateway(unsigned=101)),
     ("signed-handshake", "403", _gateway(signed=403)),
+    ("signed-handshake", "426", _gateway(signed=426)),
+    ("signed-handshake", "no valid answer", _gateway(signed=CheckTrouble("no valid answer"))),
     ("clocks", "61.0 s ahead", _kafka(skew_ms=61_000)),
     ("clocks", "90.0 s behind Twilio", _account(skew_ms=-90_000)),
     ("kafka", "no broker", _facts(kafka=CheckTrouble("KafkaConnectionError: no broker"))),
@@ -179,6 +184,12 @@ def test_a_healthy_installation_is_ok() -> None:
     found = results(HEALTHY)
     assert [] == [each for each in found if each.status is not CheckStatus.OK or each.remedy]
     assert not failed(found)
+
+
+def test_capture_after_the_call_needs_no_gateway() -> None:
+    """Nothing is amiss without a public URL then."""
+    found = results(_facts(gateway=GatewayFacts(None, is_needed=False))(HEALTHY))
+    assert [] == [each for each in found if each.status is not CheckStatus.OK]
 
 
 @pytest.mark.parametrize(("name", "words", "plant"), FAILURES)

@@ -14,10 +14,12 @@ from pipeline.recovery.jobs import (
     after_contact,
     after_failure,
     is_expired,
+    is_wanted_again,
     next_part,
     spans_of,
     spans_to_keep,
     with_latest,
+    with_results,
 )
 from pipeline.recovery.wanted import Recovery
 from schemas.codec import decode
@@ -158,14 +160,14 @@ def test_a_replay_of_contacts_begins_nothing_again(revision: int, later: int) ->
 def test_time_that_was_found_to_be_required_later_is_fetched_as_another_part() -> None:
     """Late events can do that. The part keeps what is new only."""
     done = after_attempt(begun(), [stored()], [], TIMING, AT)
-    first = recording_at(0, 60_000, "twilio-recording")
+    first = replace(recording_at(0, 60_000, "twilio-recording"), stream_sid=SID, recording_id="1-a")
     more = contact_with(
         ((0, 60_000), (80_000, 95_000)), gaps=((80_000, 95_000),), recordings=(first,),
         capture="partial", revision=7,
     )  # fmt: skip
     job = after_contact(done, more, Recovery.PARTIAL, TIMING, AT)
     assert job is not None
-    assert ("waiting", 1) == (job.state, next_part(job, SID))
+    assert ("waiting", 1) == (job.state, next_part(job, more, SID))
     assert ((AT + 80_000, AT + 95_000),) == spans_to_keep(job, more, ())
 
 
@@ -192,6 +194,49 @@ def test_a_call_without_recordings_is_looked_up_ever_more_rarely_and_given_up() 
     assert [60_000, 120_000, 240_000] == pauses[:3]
     assert max(pauses) == MAX_PAUSE_MS
     assert 20 < len(pauses) < 40
+
+
+def test_another_recording_is_awaited_if_all_that_are_listed_are_gone() -> None:
+    """Twilio may list one minutes after the call. Then the job is done; otherwise it fails with the
+    reason of those that are gone, at the time to give up."""
+    gone = refused("status-deleted")
+    job = after_attempt(begun(), [], [], TIMING, AT + 70_000, gone=[gone])
+    assert ("waiting", "status-deleted") == (job.state, job.reason)
+    assert (gone,) == job.retrieved
+    done = after_attempt(job, [stored("RE" + "2" * 32)], [], TIMING, AT + 80_000, gone=[gone])
+    assert ("done", "stored") == (done.state, done.reason)
+    late = after_attempt(job, [], [], TIMING, AT + 10**9, gone=[gone])
+    assert ("failed", "status-deleted") == (late.state, late.reason)
+    unusable = after_attempt(job, [refused("mono")], [], TIMING, AT + 80_000, gone=[gone])
+    assert ("failed", "status-deleted; mono") == (unusable.state, unusable.reason)
+
+
+def test_what_was_stored_stays_stored_if_twilio_deletes_the_recording() -> None:
+    """So that a later part has another number."""
+    job = with_results(with_results(begun(), [stored()]), [refused("status-deleted")])
+    assert (stored(),) == job.retrieved
+    assert 1 == next_part(job, MISSED, SID)
+
+
+def test_a_part_counts_that_only_the_contact_has() -> None:
+    """The retriever died after its announcement, before the job had the result."""
+    announced = replace(
+        recording_at(0, 30_000, "twilio-recording"), stream_sid=SID, recording_id="1-b"
+    )
+    contact = replace(MISSED, recordings=(announced,))
+    assert 1 == next_part(begun(), contact, SID)
+    assert 2 == next_part(with_results(begun(), [stored()]), contact, SID)
+    both = replace(MISSED, recordings=(replace(announced, recording_id="1-a"),))
+    assert 1 == next_part(with_results(begun(), [stored()]), both, SID)
+
+
+def test_a_recording_is_wanted_again_for_time_within_it_only() -> None:
+    """Its edges are known to a second: time that is left there is not in it."""
+    job = begun()
+    assert is_wanted_again(job, (AT, AT + 60_000), [(AT, AT + 50_000)])
+    assert not is_wanted_again(job, (AT, AT + 60_000), [(AT + 1_000, AT + 59_000)])
+    assert not is_wanted_again(job, (AT, AT + 50_000), [(AT, AT + 50_000)])
+    assert not is_wanted_again(job, (AT, AT + 1_000), [])
 
 
 def test_a_recording_that_is_processed_is_awaited() -> None:

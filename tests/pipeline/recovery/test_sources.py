@@ -82,6 +82,14 @@ def test_the_conference_comes_before_a_leg_and_two_channels_before_one() -> None
     assert (worker,) == choose([worker], WANTED, [CUSTOMER]).fetch
 
 
+def test_a_recording_of_one_side_comes_last() -> None:
+    """With it alone the other side would be missing, and the time would count as captured."""
+    one_sided = source_at(0, 61_000, 1, conference_sid=None, track="inbound")
+    mono = source_at(0, 61_000, 2, conference_sid=None, call_sid=WORKER, channels=1)
+    assert (mono,) == choose([one_sided, mono], WANTED, [CUSTOMER]).fetch
+    assert (one_sided,) == choose([one_sided], WANTED, [CUSTOMER]).fetch
+
+
 def test_what_is_not_ready_is_awaited_and_what_is_gone_has_its_reason() -> None:
     """A recording that is being processed states no length yet."""
     waits = source_at(0, 0, 1, status="processing")

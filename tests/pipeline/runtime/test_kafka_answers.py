@@ -12,8 +12,7 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from pipeline.runtime.kafka_answers import REASON, answered_soon, is_passing, until_answered
-from pipeline.runtime.state_log import Lasting
+from pipeline.runtime.kafka_answers import REASON, is_passing, until_answered
 from pipeline.runtime.telemetry import Health
 from tests.virtual_time import virtually
 
@@ -105,34 +104,3 @@ async def test_the_wait_can_be_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert {} == health.reasons
-
-
-@pytest.mark.parametrize("error", [*PASSING, None], ids=repr)
-def test_what_has_no_answer_now_is_asked_later(error: Exception | None) -> None:
-    """By a loop that has other work meanwhile. None: the request hangs."""
-    said = Lasting("cannot be read; trying again", "can be read")
-
-    async def ask() -> str:
-        if error is None:
-            await asyncio.sleep(3_600)
-        elif not logged:
-            raise error
-        return "answer"
-
-    with structlog.testing.capture_logs() as logged:
-        assert virtually(answered_soon(ask, 30, said)) is None
-        assert ["cannot be read; trying again"] == [line["event"] for line in logged]
-        if error is not None:
-            assert "answer" == virtually(answered_soon(ask, 30, said))
-            assert "can be read" == logged[-1]["event"]
-
-
-@pytest.mark.parametrize("error", LASTING, ids=repr)
-def test_a_refusal_is_raised_at_once(error: Exception) -> None:
-    """The caller cannot do without the answer."""
-
-    async def ask() -> None:
-        raise error
-
-    with pytest.raises(type(error)):
-        virtually(answered_soon(ask, 30, Lasting("", "")))

@@ -33,7 +33,7 @@ def test_processes_may_migrate_at_once(database_url: str) -> None:
         list(pool.map(_migrate, [database_url] * 4))
     engine = open_database(database_url)
     with engine.connect() as connection:
-        assert ["0007"] == list(connection.scalars(text("SELECT version_num FROM alembic_version")))
+        assert ["0008"] == list(connection.scalars(text("SELECT version_num FROM alembic_version")))
     engine.dispose()
 
 

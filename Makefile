@@ -10,7 +10,7 @@ ARGS ?=
 PROCESSES ?= -n 3 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv jars kinesis registries chromium haproxy kcat examples promtool demo test chaos chaos-audio chaos-bridge chaos-day mutants lint format bench clean
+.PHONY: help venv jars kinesis registries chromium haproxy kcat examples promtool demo test chaos chaos-audio chaos-bridge chaos-day chaos-derive chaos-lander mutants lint format bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,12 @@ chaos-bridge: $(INSTALLED) jars kinesis  ## bridge 100,000 events while shards c
 
 chaos-day: $(INSTALLED) jars  ## play a day of log time while gateways are cut off and killed; check every frame; ARGS=--help
 	$(BIN)/python -m tests.system.chaos_day $(ARGS)
+
+chaos-derive: $(INSTALLED) jars  ## derive 10,000 calls by a process that is killed; compare with live; ARGS=--help
+	$(BIN)/python -m tests.system.chaos_derive $(ARGS)
+
+chaos-lander: $(INSTALLED) jars  ## land 2,000,000 records while two landers are killed; ARGS=--help
+	$(BIN)/python -m tests.system.chaos_lander $(ARGS)
 
 mutants: $(INSTALLED)  ## change the pure cores a bit at a time; show what no test notices; ARGS=--help
 	nice -n 19 $(BIN)/python -m tools.mutants $(ARGS)

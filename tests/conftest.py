@@ -109,7 +109,7 @@ def _logs_as_before() -> Iterator[None]:
 SLOW_FILES = ("test_up.py", "test_acls.py", "test_start.py", "test_broker_outages.py")
 """Test modules in `integration` that start many processes, or brokers of their own."""
 PIPELINES, CLUSTERS = "whole pipelines", "clusters"
-NO_PIPELINES = ("model", "chaos_day", "chaos_bridge")
+NO_PIPELINES = ("model", "chaos_day", "chaos_bridge", "chaos_derive", "chaos_lander")
 """Directories in `system` whose tests run single roles, or none."""
 
 

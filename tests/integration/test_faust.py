@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from agents import partition_lag
 from agents.faust_runner.adapter.transport import Consumer
 from agents.faust_runner.adapter.watchdog import Stuck
 from agents.faust_runner.role import RoleParts, RoleSpec
@@ -17,6 +18,7 @@ from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from schemas.codec import encode
 from schemas.topics import CALLS, CTI_EVENTS, DEAD_LETTERS, changelog
+from tests.agents.test_partition_lag import shown
 from tests.conftest import SettingsFor
 from tests.integration.faust_roles import (
     Collecting,
@@ -193,3 +195,26 @@ async def test_a_crash_inside_faust_ends_the_role(
     async with asyncio.timeout(60):
         with pytest.raises(Stuck, match="inside Faust"):
             await role()(settings, Health(), asyncio.Event())
+
+
+async def test_how_far_a_role_is_behind_is_shown_by_partition(
+    settings_for: SettingsFor, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a record is not handled, it and its successors are unread, with the age of the first
+    one. Then nothing is, although the partition ends with the mark of a transaction."""
+    monkeypatch.setattr(partition_lag, "LOOK_EVERY_S", 0.2)
+    settings, goes_on = settings_for(prefix, instance="tracker-0"), asyncio.Event()
+
+    async def slow(*_: Any) -> None:
+        await goes_on.wait()
+
+    def lag() -> tuple[float | None, float | None]:
+        return shown(Role.TRACKER, CTI_EVENTS.name, HERE)
+
+    records = [("WT1", event("one")), ("WT1", event("two"))]
+    await publish(settings, CTI_EVENTS, records, transaction="t")
+    async with role_running(role(slow), settings):
+        await until(lambda: (lag()[0] or 0) >= 2 and (lag()[1] or 0) > 0)
+        goes_on.set()
+        await until(lambda: lag() == (0, 0))
+        assert (0, 0) == shown(Role.TRACKER, CTI_EVENTS.name, (HERE + 1) % 24)

@@ -1,4 +1,4 @@
-"""The bridge processes of a run: started, killed, frozen, added."""
+"""Processes of one role: started, killed, frozen, added."""
 
 import asyncio
 import os
@@ -8,13 +8,10 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from random import Random
 
 from infra.supervisor.processes import signal_all, tied
-from tests.system.chaos_bridge.options import Options
+from pipeline.runtime.settings import Role
 
-FROZEN_S = (2.0, 12.0)
-GONE_S = (0.0, 3.0)
 _STOP_S = 30.0
 
 Say = Callable[[str], None]
@@ -22,8 +19,9 @@ Say = Callable[[str], None]
 
 @dataclass
 class Fleet:
-    """Bridges, each with a name of its own (FLEXCAPTURE_INSTANCE), `flexcapture bridge` all."""
+    """Processes of a role, each with a name of its own (FLEXCAPTURE_INSTANCE)."""
 
+    role: Role
     environment: Mapping[str, str]
     logs: Path
     say: Say
@@ -36,9 +34,9 @@ class Fleet:
     def add(self, name: str | None = None) -> str:
         """Starts one, a new one unless it is named. Call it from the main thread."""
         if name is None:
-            name = f"bridge-{self._named}"
+            name = f"{self.role}-{self._named}"
             self._named += 1
-        command = tied([sys.executable, "-m", "cli.main", "bridge"])
+        command = tied([sys.executable, "-m", "cli.main", self.role.value])
         environment = {**os.environ, **self.environment, "FLEXCAPTURE_INSTANCE": name}
         with (self.logs / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
@@ -94,36 +92,3 @@ class Fleet:
         """None is left."""
         for name in list(self.running):
             self.kill(name)
-
-
-async def keep_changing(fleet: Fleet, options: Options, random: Random) -> None:
-    """Kills, freezes and adds bridges, again and again. Never returns."""
-    if options.every <= 0:
-        await asyncio.Event().wait()
-    async with asyncio.TaskGroup() as group:
-        while True:
-            await asyncio.sleep(options.every * random.uniform(0.5, 1.5))
-            awake = sorted(fleet.running.keys() - fleet.asleep)
-            if len(fleet.running) <= options.processes and random.random() < 0.25:
-                fleet.say(f"added {fleet.add()}")
-            elif awake:
-                group.create_task(_disturb(fleet, random.choice(awake), options, random))
-
-
-async def _disturb(fleet: Fleet, name: str, options: Options, random: Random) -> None:
-    if random.random() < options.freeze:
-        seconds = random.uniform(*FROZEN_S)
-        fleet.say(f"froze {name} for {seconds:.1f} s")
-        fleet.freeze(name)
-        await asyncio.sleep(seconds)
-        fleet.wake(name)
-        return
-    fleet.kill(name)
-    # Some come back under their name, as under a supervisor, others are replaced or gone for good.
-    comes_back = random.random() < 0.5
-    if comes_back or len(fleet.running) < options.processes:
-        fleet.say(f"killed {name}, {'which comes back' if comes_back else 'replaced'}")
-        await asyncio.sleep(random.uniform(*GONE_S))
-        fleet.add(name if comes_back else None)
-    else:
-        fleet.say(f"killed {name} for good")

@@ -13,13 +13,14 @@ from infra.local import kinesis_local
 from infra.local.kinesis import LocalKinesis
 from infra.ports import chosen
 from pipeline.runtime.kafka import ensure_topics
-from pipeline.runtime.settings import Settings
+from pipeline.runtime.settings import Role, Settings
 from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
-from tests.system.chaos_bridge.fleet import Fleet, keep_changing
+from tests.system.chaos_bridge.changing import keep_changing
 from tests.system.chaos_bridge.judging import problems, unfinished
 from tests.system.chaos_bridge.options import Options
 from tests.system.chaos_bridge.putting import Stream, is_open, parents_of
 from tests.system.chaos_bridge.watching import Watch
+from tests.system.fleet import Fleet
 
 STREAM = "flex-events"
 HELD_UP_S = 15.0
@@ -55,7 +56,7 @@ async def play(options: Options, settings: Settings, logs: Path, say: Say) -> li
     with kinesis_local.running(local, logs / "kinesis.log"):
         random = Random(options.seed)
         stream = Stream(local, options, Random(random.random()), say)
-        fleet = Fleet(_environment(settings, local), logs, say)
+        fleet = Fleet(Role.BRIDGE, _environment(settings, local), logs, say)
         run = Run(options, stream, fleet, Watch(settings), say)
         try:
             return await _play(run, random)

@@ -1,6 +1,6 @@
 """The choice and form of examples."""
 
-from tools.reference.example_run import load, paths, shortened
+from tools.reference.example_run import completed, load, paths, shortened
 
 
 def test_paths_name_what_has_a_value() -> None:
@@ -23,3 +23,12 @@ def test_examples_are_short() -> None:
 def test_the_examples_are_of_one_run() -> None:
     """Records and events."""
     assert {"records", "events"} == load().keys()
+
+
+def test_examples_that_a_run_did_not_make_stay() -> None:
+    """In the order of the schemas; those that it made are new."""
+    before = {"records": {"Tick": 1, "Call": 1}, "events": {"b": 1}}
+    found = {"records": {"Call": 2}, "events": {"a": 2}}
+    whole = completed(found, before)
+    assert {"Call": 2, "Tick": 1} == whole["records"]
+    assert [("a", 2), ("b", 1)] == list(whole["events"].items())

@@ -53,6 +53,15 @@ class ConferenceRecording:
     encrypted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """The recording of a call, with the mu-law samples of the customer and of the others."""
+
+    recording: ConferenceRecording
+    customer: bytes
+    others: bytes
+
+
 @dataclass(slots=True)
 class RecordedConferences:
     """The recordings of a world. `quirks`: by task SID; `processing_ms`: how long Twilio needs
@@ -71,6 +80,15 @@ class RecordedConferences:
     def find(self, sid: str, now: int) -> ConferenceRecording | None:
         """Return a recording by its SID."""
         return next((r for r in self.all(now) if r.sid == sid), None)
+
+    def of_call(self, task_sid: str, customer: str | None, now: int) -> RecordedCall | None:
+        """Return the recording of a task's conference. `customer`: the customer's leg."""
+        for recording in self.all(now):
+            if self.world.conferences[recording.conference_sid].friendly_name == task_sid:
+                first, other = self.channels(recording)
+                sides = (first, other) if recording.call_sid == customer else (other, first)
+                return RecordedCall(recording, *sides)
+        return None
 
     def channels(self, recording: ConferenceRecording) -> tuple[bytes, bytes]:
         """Return the mu-law samples of the first participant and of everyone else."""

@@ -10,7 +10,7 @@ from simulator.building import CALLED, CallBuilder
 from simulator.events import Account
 from simulator.part import Part
 from simulator.people import Agent
-from simulator.script import DialledEnds, Json, LegStatus, Script
+from simulator.script import DialledEnds, Json, LegStatus, Line, Script
 from simulator.unlike import NONE, Unlike
 
 MOST_REQUESTS = 8
@@ -20,11 +20,13 @@ LABELS = ("external", "external party", "transfer-target", "caller", "customer")
 
 
 class UnusualCall(CallBuilder):
-    """A call of any kind. `is_contact`, `most_requests`, `foreign_leg`: see `Expectation`."""
+    """A call of any kind. `is_contact`, `most_requests`, `foreign_leg`, `is_recovered`: see
+    `Expectation`."""
 
     is_contact = True
     most_requests: int | None = None
     foreign_leg: str | None = None
+    is_recovered = False
 
     def __init__(
         self,
@@ -85,6 +87,11 @@ class UnusualCall(CallBuilder):
         self._stage.channel = channel
         if not carries_voice:
             self.is_contact, self.most_requests = False, 0
+
+    def is_not_streamed(self) -> None:
+        """Let Twilio refuse every media stream of the call. Twilio records its conference."""
+        self.line = Line(refused=True)
+        self.is_recovered = True
 
     def writes(self, write: Callable[[Json], bytes]) -> None:
         """Write events by `write` instead of as plain JSON."""
@@ -175,6 +182,7 @@ class UnusualCall(CallBuilder):
             is_contact=self.is_contact,
             most_requests=self.most_requests,
             foreign_leg=self.foreign_leg,
+            is_recovered=self.is_recovered,
         )
         beside = None if self._beside is None else self._beside.script(case, title)
         return replace(script, expectation=expectation, beside=beside)

@@ -92,6 +92,7 @@ class Player:
     ) -> None:
         self._world, self._sink, self._console = world, sink, console
         self._list_agent = list_agent
+        self._recordings = RecordedConferences(world)
 
     async def play(self, calls: Sequence[Played], random: Random) -> None:
         """Play all calls at their times, and check each. Return when the last one is done."""
@@ -196,8 +197,7 @@ class Player:
     def _recorded(self, script: Script) -> RecordedCall | None:
         if not script.expectation.is_recovered:
             return None
-        recorded = RecordedConferences(self._world)
-        return recorded.of_call(script.task_sid, script.customer_call_sid, clock())
+        return self._recordings.of_call(script.task_sid, script.customer_call_sid, clock())
 
     async def _audio(self, contact: Json | None) -> dict[str, bytes]:
         recordings = contact["recordings"] if contact else []

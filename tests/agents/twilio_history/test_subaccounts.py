@@ -53,7 +53,7 @@ async def test_a_key_of_the_subaccount_shows_all_of_its_calls() -> None:
         accepted = {event.task_sid for event in await lists.accepted(period())}
         assert {KNOWN, LOST} <= accepted
         conferences = dict(await lists.conferences(period()))
-        assert {KNOWN, LOST} == conferences.keys()
+        assert {KNOWN, LOST} <= conferences.keys()
         assert () == await lists.recordings(["CF" + LOST[2:]], [])
         assert {} == health.reasons
 

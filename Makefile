@@ -10,7 +10,7 @@ ARGS ?=
 PROCESSES ?= -n 3 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv jars kinesis registries chromium haproxy kcat examples promtool demo test chaos chaos-audio chaos-bridge chaos-day mutants lint format bench clean
+.PHONY: help venv jars kinesis registries chromium haproxy kcat examples promtool demo test chaos chaos-audio chaos-bridge chaos-day chaos-recover mutants lint format bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -63,6 +63,9 @@ chaos-bridge: $(INSTALLED) jars kinesis  ## bridge 100,000 events while shards c
 
 chaos-day: $(INSTALLED) jars  ## play a day of log time while gateways are cut off and killed; check every frame; ARGS=--help
 	$(BIN)/python -m tests.system.chaos_day $(ARGS)
+
+chaos-recover: $(INSTALLED) jars  ## play 500 calls of which much is missed; check that all is found and recovered; ARGS=--help
+	$(BIN)/python -m tests.system.chaos_recover $(ARGS)
 
 mutants: $(INSTALLED)  ## change the pure cores a bit at a time; show what no test notices; ARGS=--help
 	nice -n 19 $(BIN)/python -m tools.mutants $(ARGS)

@@ -111,8 +111,9 @@ async def _run(
     for name in sorted(unlike):
         terminal.print(f"Twilio {OTHERWISE[name]} ({name}).", markup=False, highlight=False)
     demo = Demo(terminal, simulation, state_dir, cases, exit_after)
-    faults = Faults(too_many_requests=1, unavailable=1)
-    async with TwilioRest(simulation.world, simulation.credentials, faults) as rest:
+    starts = Faults(too_many_requests=1, unavailable=1)
+    world, credentials = simulation.world, simulation.credentials
+    async with TwilioRest(world, credentials, Faults(), starts=starts) as rest:
         demo.administration = rest.administration
         demo.recorded = rest.recordings.recorded
         rest.administration.workers = workers_of_people()

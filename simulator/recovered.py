@@ -1,5 +1,5 @@
 """Check the result of a call without media streams: it must have been fetched from Twilio's own
-recording. Pure."""
+recording, and found in Twilio's lists if no event of it was delivered. Pure."""
 
 from collections.abc import Mapping
 
@@ -10,6 +10,7 @@ from simulator.script import ExpectedRecording, Json
 from simulator.wav import NotWav, Wav, read_wav
 
 FRAME_SAMPLES = 160
+TWILIO_REFUSED, LATE_EVENTS = "twilio-refused", "late-events"
 UNCERTAIN_MS = 1_000
 """Twilio states the start of its recording to the second."""
 
@@ -19,25 +20,40 @@ def recovered_differences(
     contact: Json,
     audio: Mapping[str, bytes],
     recorded: RecordedCall | None,
+    *,
+    is_undelivered: bool = False,
 ) -> list[str]:
     """Return the differences from the expected result. `audio`: the bytes at each recording's
-    `audio_url`, by INUM; `recorded`: Twilio's own recording of the call."""
+    `audio_url`, by INUM; `recorded`: Twilio's own recording of the call;
+    `is_undelivered`: no event of it was delivered. Otherwise Twilio refused to stream it."""
     if recorded is None:
         return ["Twilio has no recording of the call"]
-    found = compared("recordings", 1, len(contact["recordings"]))
+    found = _reconciled(contact) if is_undelivered else []
+    found += compared("recordings", 1, len(contact["recordings"]))
     for recording in contact["recordings"]:
         found += _facts(expected, recording, recorded)
         found += _sound(expected, recording, audio.get(recording["inum"]), recorded)
-    return found + _capture(expected, contact)
+    return found + _capture(expected, contact, LATE_EVENTS if is_undelivered else TWILIO_REFUSED)
 
 
-def _capture(expected: ExpectedRecording, contact: Json) -> list[str]:
+def _reconciled(contact: Json) -> list[str]:
+    """Return the differences from the result of the comparison with Twilio's records: the events
+    were added, and the call was recovered."""
+    found = contact["reconciliation"]
+    if found is None:
+        return ["the call was not compared with Twilio's records"]
+    if not found["events_added"]:
+        return ["no event was added from TaskRouter's list"]
+    return compared("the reconciliation's result", "recovered", found["result"])
+
+
+def _capture(expected: ExpectedRecording, contact: Json, reason: str) -> list[str]:
     """Check that all of the required time counts as captured, and that each gap of the media
     streams is covered."""
     inums = {recording["inum"] for recording in contact["recordings"]}
     gaps = contact["gaps"]
     found = compared("capture", "complete", contact["capture"])
-    found += compared("reasons of gaps", {"twilio-refused"}, {gap["reason"] for gap in gaps})
+    found += compared("reasons of gaps", {reason}, {gap["reason"] for gap in gaps})
     found += compared("gaps are covered by", inums, {gap["covered_by"] for gap in gaps})
     lasted, required = expected.ends_at - expected.begins_at, contact["required_ms"]
     if abs(required - lasted) > SESSION_TOLERANCE_MS:

@@ -1,8 +1,9 @@
-"""Calls that Twilio does not stream, and of which Twilio has a recording of its own."""
+"""Calls that are not streamed, and of which Twilio has a recording of its own: Twilio refuses to
+stream one, and delivers no event of another."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from simulator.openings import dialled
+from simulator.openings import conversation_begins, dialled
 from simulator.people import ANN
 from simulator.recorded import RecordedConferences, RecordingQuirk
 from simulator.script import Script
@@ -22,15 +23,25 @@ def recovered(call: UnusualCall) -> None:
     call.hang_up()
 
 
-UNSTREAMED = (recovered,)
+def undelivered(call: UnusualCall) -> None:
+    """Inbound, no event delivered: found in TaskRouter's list, recovered"""
+    call.is_not_delivered()
+    conversation_begins(call)
+    call.wait(5500)
+    call.hang_up()
+
+
+UNSTREAMED = (recovered, undelivered)
+RECOVERY = {"RECOVERY": "missing", "RECOVERY_DELAY_SECONDS": "1"}
+RECONCILIATION = {"RECONCILE_EVERY_SECONDS": "5", "RECONCILE_SETTLING_SECONDS": "8"}
+"""Events of the demo are at most a second late."""
 
 
 def recovery_settings(cases: Iterable[Callable[[UnusualCall], None]]) -> Mapping[str, str]:
-    """Return the settings, without the prefix of their names, with which a pipeline recovers the
-    calls that are not streamed. They are empty if no case has such a call."""
-    if not set(UNSTREAMED).intersection(cases):
-        return {}
-    return {"RECOVERY": "missing", "RECOVERY_DELAY_SECONDS": "1"}
+    """Return the settings, without the prefix of their names, with which a pipeline finds and
+    recovers the calls that are not streamed. They are empty if no case has such a call."""
+    chosen = set(UNSTREAMED).intersection(cases)
+    return (RECOVERY if chosen else {}) | (RECONCILIATION if undelivered in chosen else {})
 
 
 def record_unstreamed_only(recorded: RecordedConferences, scripts: Sequence[Script]) -> None:

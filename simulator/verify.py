@@ -94,14 +94,17 @@ def _recovered(
 ) -> list[str]:
     found = compared("media streams", 0, sum(len(leg.media_streams) for leg in legs))
     found += _asked_on_others(script, legs)
-    if not any(leg.attempts for leg in legs if leg.sid == script.customer_call_sid):
-        found.append("no media stream was requested")
+    is_undelivered = script.expectation.is_undelivered
+    is_asked = any(leg.attempts for leg in legs if leg.sid == script.customer_call_sid)
+    found += compared("a media stream was requested", not is_undelivered, is_asked)
     if contact is None:
         return [*found, "no contact"]
     found += _facts(script, contact)
     found += _sessions(script.expectation.sessions, contact["sessions"])
     [expected] = script.expectation.recordings
-    return found + recovered_differences(expected, contact, audio, recorded)
+    return found + recovered_differences(
+        expected, contact, audio, recorded, is_undelivered=is_undelivered
+    )
 
 
 def _streams(script: Script, legs: Sequence[WorldLeg], ran: Sequence[MediaStream]) -> list[str]:

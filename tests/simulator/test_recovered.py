@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.cases import scripts
+from simulator.cases import Case, scripts
 from simulator.events import iso
 from simulator.expected import inum_suffix
 from simulator.recorded import RecordedCall, RecordedConferences
 from simulator.recovered import recovered_differences
 from simulator.script import Json, Script
-from simulator.unstreamed import recovered
+from simulator.unstreamed import recovered, undelivered
 from simulator.verify import differences, settled
 from simulator.world import WorldLeg
 from tests.examples import examples
@@ -53,11 +53,11 @@ class Result:
         return {self.recording["inum"]: wav_of(bytes(samples))}
 
 
-def right(seed: int = 1) -> Result:
+def right(seed: int = 1, case: Case = recovered) -> Result:
     """The call as the product recovers it: half a second is cut away at both ends."""
-    [script] = scripts([recovered], BEGIN, 0, ACCOUNT, seed)
-    world = played(script)
-    world.legs[str(script.customer_call_sid)].attempts = 2
+    [script] = scripts([case], BEGIN, 0, ACCOUNT, seed)
+    world, is_refused = played(script), case is recovered
+    world.legs[str(script.customer_call_sid)].attempts = 2 if is_refused else 0
     conferences = RecordedConferences(world)
     recorded = conferences.of_call(script.task_sid, script.customer_call_sid, LATER)
     assert recorded is not None
@@ -79,11 +79,12 @@ def right(seed: int = 1) -> Result:
         "capture": "complete",
         "required_ms": wanted.ends_at - wanted.begins_at,
         "captured_ms": lasted,
+        "reconciliation": None if is_refused else {"result": "recovered", "events_added": 7},
         "gaps": [
             {
                 "from": iso(wanted.begins_at),
                 "to": iso(wanted.ends_at),
-                "reason": "twilio-refused",
+                "reason": "twilio-refused" if is_refused else "late-events",
                 "covered_by": inum,
             }
         ],
@@ -125,6 +126,22 @@ def test_what_was_recovered_is_right(seed: int, off: int) -> None:
     result.recording["started_at"] = iso(wanted.begins_at + CUT_MS + off)
     assert [] == result.differences()
     assert settled(result.script, result.contact)
+
+
+def test_a_call_without_events_must_be_found() -> None:
+    """By the comparison with Twilio's lists, which adds its events. No media stream is asked
+    for."""
+    assert [] == right(case=undelivered).differences()
+    for change in (
+        _set("reconciliation", to=None),
+        _set("reconciliation", "events_added", to=0),
+        _set("reconciliation", "result", to="lost"),
+        _set("gaps", 0, "reason", to="twilio-refused"),
+        _ask_for_a_media_stream,
+    ):
+        result = right(case=undelivered)
+        change(result)
+        assert [] != result.differences()
 
 
 def test_it_is_not_settled_before_it_was_fetched() -> None:
@@ -173,6 +190,11 @@ def _keep_what_follows(result: Result) -> None:
     result.script = replace(result.script, expectation=expectation)
     result.contact["required_ms"] -= 1_600
     result.contact["captured_ms"] -= 1_600
+
+
+def _ask_for_a_media_stream(result: Result) -> None:
+    [leg] = [leg for leg in result.legs if leg.sid == result.script.customer_call_sid]
+    leg.attempts = 1
 
 
 def _stop_asking(result: Result) -> None:

@@ -7,8 +7,13 @@ import pytest
 from simulator.cases import inbound_monitored, scripts
 from simulator.events import Account
 from simulator.recorded import RecordedConferences, RecordingStatus
-from simulator.script import Script, Sids
-from simulator.unstreamed import record_unstreamed_only, recovered, recovery_settings
+from simulator.script import EventSent, Script, Sids
+from simulator.unstreamed import (
+    record_unstreamed_only,
+    recovered,
+    recovery_settings,
+    undelivered,
+)
 from simulator.unusual_tasks import leg_of_another_call
 from simulator.world import ApiError, World
 
@@ -48,9 +53,23 @@ def test_every_media_stream_of_the_call_is_refused() -> None:
         assert is_refused is script.expectation.is_recovered
 
 
+def test_no_event_of_the_call_is_delivered() -> None:
+    """Its legs and its conference are there as those of any other call."""
+    [script] = scripts([undelivered], BEGIN, 0, ACCOUNT, 1)
+    events = [s.action for s in script.steps if isinstance(s.action, EventSent)]
+    assert len(events) > 5
+    assert all(event.is_lost for event in events)
+    assert len(played(script).legs) == len(script.legs) == 2
+    assert script.expectation.is_recovered
+    assert script.expectation.is_undelivered
+
+
 def test_recovery_is_set_up_for_such_calls_only() -> None:
     """Without one the pipeline has the settings that it had."""
-    assert {"RECOVERY", "RECOVERY_DELAY_SECONDS"} == recovery_settings([recovered]).keys()
+    recovery = {"RECOVERY", "RECOVERY_DELAY_SECONDS"}
+    reconciliation = {"RECONCILE_EVERY_SECONDS", "RECONCILE_SETTLING_SECONDS"}
+    assert recovery == recovery_settings([recovered]).keys()
+    assert recovery | reconciliation == recovery_settings([undelivered]).keys()
     assert {} == recovery_settings([inbound_monitored])
 
 

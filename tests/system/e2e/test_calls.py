@@ -42,7 +42,7 @@ from schemas.topics import (
 )
 from simulator.cases import CASES
 from simulator.result import RESULT_FILE
-from simulator.unstreamed import recovered
+from simulator.unstreamed import UNSTREAMED
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
@@ -90,10 +90,10 @@ def test_demo_ends_well(demo: DemoRun) -> None:
     assert not (demo.directory / "endpoints.json").exists()
 
 
-def test_demo_shows_a_recovered_call(demo: DemoRun) -> None:
-    """Its line has the length of what was fetched from Twilio, and it alone says so."""
-    [shown] = re.findall(r"^(.*) answered +\d\.\d s recovered", demo.output, re.MULTILINE)
-    assert str(recovered.__doc__) == shown.strip()
+def test_demo_shows_the_recovered_calls(demo: DemoRun) -> None:
+    """Their lines have the length of what was fetched from Twilio, and they alone say so."""
+    shown = re.findall(r"^(.*) answered +\d\.\d s recovered", demo.output, re.MULTILINE)
+    assert {case.__doc__ for case in UNSTREAMED} == {title.strip() for title in shown}
 
 
 def test_other_users_of_the_machine_can_read_nothing(demo: DemoRun) -> None:
@@ -136,6 +136,7 @@ def test_every_record_is_a_cloud_event(demo: DemoRun) -> None:
         "Contact",
         "RecorderCheckpoint",
         "RetrievalJob",
+        "ReconciliationEvidence",
     } <= types
 
 

@@ -10,7 +10,7 @@ ARGS ?=
 PROCESSES ?= -n 3 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help venv jars kinesis registries chromium haproxy kcat examples promtool demo test chaos chaos-audio chaos-bridge chaos-day chaos-derive chaos-lander mutants lint format bench clean
+.PHONY: help venv jars kinesis registries chromium haproxy kcat examples promtool demo test chaos chaos-audio chaos-bridge chaos-day chaos-derive chaos-lander chaos-recover mutants lint format bench clean
 
 help:  ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -69,6 +69,9 @@ chaos-derive: $(INSTALLED) jars  ## derive 10,000 calls by a process that is kil
 
 chaos-lander: $(INSTALLED) jars  ## land 2,000,000 records while two landers are killed; ARGS=--help
 	$(BIN)/python -m tests.system.chaos_lander $(ARGS)
+
+chaos-recover: $(INSTALLED) jars  ## play 500 calls of which much is missed; check that all is found and recovered; ARGS=--help
+	$(BIN)/python -m tests.system.chaos_recover $(ARGS)
 
 mutants: $(INSTALLED)  ## change the pure cores a bit at a time; show what no test notices; ARGS=--help
 	nice -n 19 $(BIN)/python -m tools.mutants $(ARGS)

@@ -1,7 +1,7 @@
 """The calls of the simulated contact center: every case of the recording policy.
 
 Each case describes the actions of people, and the recordings that they require. The plain cases are
-here; unusual ones are in `unusual_legs` and `unusual_tasks`.
+here; unusual ones are in `unusual_legs`, `unusual_tasks` and `unstreamed`.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +23,7 @@ from simulator.people import (
 )
 from simulator.script import Line, Script
 from simulator.unlike import NONE, Unlike
+from simulator.unstreamed import UNSTREAMED
 from simulator.unusual import UnusualCall
 from simulator.unusual_legs import LEGS
 from simulator.unusual_tasks import TASKS
@@ -260,7 +261,7 @@ PLAIN: tuple[PlainCase, ...] = (
 )
 """The longest first, so that all of them end at about the same time if they are started one after
 another."""
-CASES: tuple[Case, ...] = (*PLAIN[:2], *LEGS, *TASKS, *PLAIN[2:])
+CASES: tuple[Case, ...] = (*PLAIN[:2], *LEGS, *UNSTREAMED, *TASKS, *PLAIN[2:])
 
 
 NEED_CALLBACKS: tuple[Case, ...] = (

@@ -24,10 +24,12 @@ from simulator.media import Credentials, clock
 from simulator.people import MONITORED_LIST
 from simulator.pipeline_process import UP, PipelineDied, PipelineProcess, environment
 from simulator.player import Played, Player
+from simulator.recorded import RecordedConferences
 from simulator.result import ENV_FILE, RESULT_FILE, write_private, write_result
 from simulator.script import Sids
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.unlike import NONE, OTHERWISE, UnknownName, Unlike, parsed
+from simulator.unstreamed import record_unstreamed_only, recovery_settings
 from simulator.unusual_tasks import CONFIGURED_CHANNEL
 from simulator.view import print_result
 from simulator.watching import watch
@@ -109,9 +111,11 @@ async def _run(
     for name in sorted(unlike):
         terminal.print(f"Twilio {OTHERWISE[name]} ({name}).", markup=False, highlight=False)
     demo = Demo(terminal, simulation, state_dir, cases, exit_after)
-    faults = Faults(too_many_requests=1, unavailable=1)
-    async with TwilioRest(simulation.world, simulation.credentials, faults) as rest:
+    starts = Faults(too_many_requests=1, unavailable=1)
+    world, credentials = simulation.world, simulation.credentials
+    async with TwilioRest(world, credentials, Faults(), starts=starts) as rest:
         demo.administration = rest.administration
+        demo.recorded = rest.recordings.recorded
         rest.administration.workers = workers_of_people()
         settings = demo.settings(rest.url)
         write_private(
@@ -146,6 +150,8 @@ class Demo:
         self._starting = True
         self.administration: AdminApis | None = None
         """Of the simulated Twilio: its test events reach Kinesis once the pipeline is ready."""
+        self.recorded: RecordedConferences | None = None
+        """The recordings of the simulated Twilio."""
 
     def settings(self, rest_url: str) -> dict[str, str]:
         """Return the settings of the pipeline, without the prefix of their names."""
@@ -154,6 +160,7 @@ class Demo:
         signed = {"GATEWAY_SIGNED_URL": SIGNED_URL} if is_unusual else {}
         return {
             **signed,
+            **recovery_settings(self._cases),
             "TWILIO_ACCOUNT_SID": credentials.account_sid,
             "TWILIO_AUTH_TOKEN": credentials.auth_token,
             "TWILIO_API_URL": rest_url,
@@ -180,6 +187,8 @@ class Demo:
             deliver = into_kinesis(endpoints.kinesis, endpoints.kinesis_region)
             self.administration.deliver = deliver
         played = self._script()
+        if self.recorded is not None:
+            record_unstreamed_only(self.recorded, [one.script for one in played])
         await self._play(played, endpoints)
         print_result(self._terminal, played)
         write_result(self._result, played)

@@ -13,11 +13,14 @@ from simulator.disorder import disordered
 from simulator.events import test_event
 from simulator.listing import remember
 from simulator.media import clock
+from simulator.recorded import RecordedCall, RecordedConferences
 from simulator.script import AgentListed, EventSent, Json, Script, ScriptStep, Sids
 from simulator.verify import began_after, differences, settled
 from simulator.world import World, WorldLeg
 
 PATIENCE_MS = 20_000
+RECOVERY_MS = 20_000
+"""How much longer a call that must be recovered from Twilio's recording may take."""
 POLL_S = 0.25
 
 
@@ -76,6 +79,11 @@ class Played:
         return self.progress in (CallProgress.RIGHT, CallProgress.WRONG)
 
 
+def patience_ms(script: Script) -> int:
+    """Return how long after its end a call may take to come out right (ms)."""
+    return PATIENCE_MS + (RECOVERY_MS if script.expectation.is_recovered else 0)
+
+
 class Player:
     """Plays and checks calls. `list_agent` adds a line to the list of monitored agents."""
 
@@ -84,6 +92,7 @@ class Player:
     ) -> None:
         self._world, self._sink, self._console = world, sink, console
         self._list_agent = list_agent
+        self._recordings = RecordedConferences(world)
 
     async def play(self, calls: Sequence[Played], random: Random) -> None:
         """Play all calls at their times, and check each. Return when the last one is done."""
@@ -135,8 +144,8 @@ class Player:
                 self._world.apply(action, clock(), seed=script.task_sid, line=script.line)
 
     async def _judge(self, played: Played) -> None:
-        """Check the call repeatedly until it is as expected, or until `PATIENCE_MS` after its end.
-        Then note the differences."""
+        """Check the call repeatedly until it is as expected, or until its time is up. Then note the
+        differences."""
         ends_at = played.script.ends_at
         while True:
             found = await self._differences(played)
@@ -146,7 +155,7 @@ class Player:
                 played.settled_after = now - ends_at
                 played.progress = CallProgress.RIGHT
                 return
-            if now - ends_at > PATIENCE_MS:
+            if now - ends_at > patience_ms(played.script):
                 played.differences = found
                 played.progress = CallProgress.WRONG
                 return
@@ -167,7 +176,7 @@ class Player:
         return found
 
     async def _compared(self, script: Script, contact: Json | None) -> list[str]:
-        waited = clock() - script.ends_at > PATIENCE_MS
+        waited = clock() - script.ends_at > patience_ms(script)
         if not settled(script, contact) and not waited:
             return ["not settled"]
         withheld: Sequence[Json] = ()
@@ -175,7 +184,20 @@ class Player:
             withheld = await self._console.withheld(script.task_sid)
         audio = await self._audio(contact)
         requests = self._world.requests.get(script.task_sid, ())
-        return differences(script, self._legs(script), contact, audio, requests, withheld=withheld)
+        return differences(
+            script,
+            self._legs(script),
+            contact,
+            audio,
+            requests,
+            withheld=withheld,
+            recorded=self._recorded(script),
+        )
+
+    def _recorded(self, script: Script) -> RecordedCall | None:
+        if not script.expectation.is_recovered:
+            return None
+        return self._recordings.of_call(script.task_sid, script.customer_call_sid, clock())
 
     async def _audio(self, contact: Json | None) -> dict[str, bytes]:
         recordings = contact["recordings"] if contact else []

@@ -5,12 +5,12 @@ its first participant; Twilio states that to the second. It can be played once i
 """
 
 import hashlib
-from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 
-from simulator.audio import FRAME_BYTES, FRAME_MS, Voice, frame
+from simulator.audio import FRAME_BYTES, FRAME_MS, Voice, frames
 from simulator.mulaw import SILENCE
 from simulator.world import Conference, ConferenceScene, World
 
@@ -53,6 +53,15 @@ class ConferenceRecording:
     encrypted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedCall:
+    """The recording of a call, with the mu-law samples of the customer and of the others."""
+
+    recording: ConferenceRecording
+    customer: bytes
+    others: bytes
+
+
 @dataclass(slots=True)
 class RecordedConferences:
     """The recordings of a world. `quirks`: by task SID; `processing_ms`: how long Twilio needs
@@ -62,6 +71,7 @@ class RecordedConferences:
     quirks: dict[str, RecordingQuirk] = field(default_factory=dict)
     processing_ms: int = PROCESSING_MS
     deleted: set[str] = field(default_factory=set)
+    _made: dict[tuple[str, int], tuple[bytes, bytes]] = field(default_factory=dict)
 
     def all(self, now: int) -> list[ConferenceRecording]:
         """Return all recordings as they are at `now` (ms), the newest first."""
@@ -72,28 +82,36 @@ class RecordedConferences:
         """Return a recording by its SID."""
         return next((r for r in self.all(now) if r.sid == sid), None)
 
+    def of_call(self, task_sid: str, customer: str | None, now: int) -> RecordedCall | None:
+        """Return the recording of a task's conference. `customer`: the customer's leg."""
+        for recording in self.all(now):
+            if self.world.conferences[recording.conference_sid].friendly_name == task_sid:
+                first, other = self.channels(recording)
+                sides = (first, other) if recording.call_sid == customer else (other, first)
+                return RecordedCall(recording, *sides)
+        return None
+
     def channels(self, recording: ConferenceRecording) -> tuple[bytes, bytes]:
-        """Return the mu-law samples of the first participant and of everyone else."""
+        """Return the mu-law samples of the first participant and of everyone else. What was made
+        once is kept."""
+        name = (recording.sid, recording.ended_at)
+        if name not in self._made:
+            self._made[name] = self._channels(recording)
+        return self._made[name]
+
+    def _channels(self, recording: ConferenceRecording) -> tuple[bytes, bytes]:
         scenes = self.world.journal[recording.conference_sid]
         seed = self.world.legs[recording.call_sid].seed
         origin = self.world.origins[seed]
-        first = (recording.started_at - origin) // FRAME_MS
-        last = -(-(recording.ended_at - origin) // FRAME_MS)
-        numbers = range(first, last)
-        times = (max(origin + number * FRAME_MS, recording.started_at) for number in numbers)
-        heard = [_scene_at(scenes, at) for at in times]
-        begin = (recording.started_at - origin - first * FRAME_MS) * SAMPLES_PER_MS
+        parts = list(_parts(scenes, recording, origin))
+        skipped = (recording.started_at - origin) % FRAME_MS * SAMPLES_PER_MS
         size = (recording.ended_at - recording.started_at) * SAMPLES_PER_MS
-        sides = (
-            [_voice_of(scene, recording.call_sid, is_own=is_own) for scene in heard]
-            for is_own in (True, False)
-        )
         one, other = (
             b"".join(
-                SILENT_FRAME if voice is None else frame(seed, voice, number)
-                for voice, number in zip(side, numbers, strict=True)
-            )[begin : begin + size]
-            for side in sides
+                _heard(seed, _voice_of(scene, recording.call_sid, is_own=is_own), numbers)
+                for scene, numbers in parts
+            )[skipped : skipped + size]
+            for is_own in (True, False)
         )
         return one, other
 
@@ -142,9 +160,22 @@ class RecordedConferences:
         return RecordingStatus.COMPLETED
 
 
-def _scene_at(scenes: Sequence[ConferenceScene], at: int) -> ConferenceScene:
-    number = bisect_right([scene.at for scene in scenes], at)
-    return scenes[max(0, number - 1)]
+def _parts(
+    scenes: Sequence[ConferenceScene], recording: ConferenceRecording, origin: int
+) -> Iterator[tuple[ConferenceScene, range]]:
+    """Yield the scenes of a recording, each with the numbers of the frames that begin in it. The
+    first frame may have begun before the recording."""
+    first = (recording.started_at - origin) // FRAME_MS
+    last = -(-(recording.ended_at - origin) // FRAME_MS)
+    begun = [scene for scene in scenes if scene.at <= recording.started_at][-1:]
+    later = [scene for scene in scenes if scene.at > recording.started_at]
+    begins = [first, *(min(last, -(-(scene.at - origin) // FRAME_MS)) for scene in later), last]
+    for scene, (begin, end) in zip([*begun, *later], pairwise(begins), strict=True):
+        yield scene, range(begin, end)
+
+
+def _heard(seed: str, voice: Voice | None, numbers: range) -> bytes:
+    return SILENT_FRAME * len(numbers) if voice is None else frames(seed, voice, numbers)
 
 
 def _voice_of(scene: ConferenceScene, first: str, *, is_own: bool) -> Voice | None:

@@ -4,10 +4,10 @@ import base64
 import os
 import re
 import struct
-from array import array
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import numpy as np
 from aiohttp import web
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -24,7 +24,7 @@ from simulator.world import ApiError, World, not_found
 Page = Callable[[str, list[Json], web.Request], web.Response]
 """Returns one page of a list as a response."""
 
-_LINEAR = [decoded_sample(code) for code in range(256)]
+_LINEAR = np.array([decoded_sample(code) for code in range(256)], "<i2")
 _SIDS = {"CallSid": "CA", "ConferenceSid": "CF"}
 _RANGE = re.compile(r"bytes=(\d{1,15})-(\d{0,15})")
 _QUERY = frozenset(
@@ -141,7 +141,7 @@ class RecordedRest:
         name = f"{recording.sid}/{channels}"
         if name not in self.audio_sent:
             sides = self.recorded.channels(recording)
-            plain = wav_of(*sides) if channels == 2 else wav_of(_mix(*sides))
+            plain = wav_of(*sides) if channels == 2 else wav_of(mixed(*sides))
             self.audio_sent[name] = self._sealed(recording, plain)
         return self.audio_sent[name]
 
@@ -187,10 +187,8 @@ class RecordedRest:
 
 def wav_of(*channels: bytes) -> bytes:
     """Return a WAV file of 16-bit PCM at 8 kHz, of mu-law channels of the same length."""
-    samples = array("h", bytes(2 * len(channels) * len(channels[0])))
-    for number, channel in enumerate(channels):
-        samples[number :: len(channels)] = array("h", map(_LINEAR.__getitem__, channel))
-    data, count = samples.tobytes(), len(channels)
+    samples = np.array([_LINEAR[np.frombuffer(channel, np.uint8)] for channel in channels])
+    data, count = samples.T.tobytes(), len(channels)
     head = struct.pack(
         "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 1, count,
         8_000, 16_000 * count, 2 * count, 16, b"data", len(data),
@@ -198,11 +196,12 @@ def wav_of(*channels: bytes) -> bytes:
     return head + data
 
 
-def _mix(one: bytes, other: bytes) -> bytes:
+def mixed(one: bytes, other: bytes) -> bytes:
     """Return one channel with the louder of both samples: the double's people take turns."""
-    return bytes(
-        a if abs(_LINEAR[a]) >= abs(_LINEAR[b]) else b for a, b in zip(one, other, strict=True)
-    )
+    codes = np.array([np.frombuffer(side, np.uint8) for side in (one, other)])
+    volumes = np.abs(_LINEAR[codes])
+    louder: bytes = np.where(volumes[0] >= volumes[1], *codes).tobytes()
+    return louder
 
 
 def _is_within(recording: ConferenceRecording, query: dict[str, str]) -> bool:

@@ -164,7 +164,9 @@ class Expectation:
     """The contact that a call must result in. `is_contact` False: it must not result in one.
     `most_requests`: how many REST requests about the task Twilio may get within 20 s of the first
     one; None: any number. `foreign_leg`: the leg of another call, which the task names: a media
-    stream of it must be stopped at once, and nothing of it may be heard."""
+    stream of it must be stopped at once, and nothing of it may be heard. `is_recovered`: no media
+    stream can run, and what must be recorded must be fetched from Twilio's own recording.
+    `is_undelivered`: the reason is that no event of the call is ever delivered."""
 
     direction: str
     customer: str | None
@@ -175,6 +177,8 @@ class Expectation:
     is_contact: bool = True
     most_requests: int | None = None
     foreign_leg: str | None = None
+    is_recovered: bool = False
+    is_undelivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +187,13 @@ class Line:
 
     `lost`: frames that Twilio numbers and then drops; `silent`: other frames that it never creates;
     `stays_on_ms`: how long coded media continue after the media stream was stopped or the call has
-    ended, unless the socket is closed.
+    ended, unless the socket is closed; `refused`: Twilio refuses every start of a media stream.
     """
 
     lost: range = range(0)
     silent: range = range(0)
     stays_on_ms: int = 0
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

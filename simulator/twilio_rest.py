@@ -8,8 +8,6 @@ except those that a fault refuses.
 """
 
 import asyncio
-import base64
-import hmac
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,12 +17,14 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from simulator.accounts import AccountKeys, TwilioAccounts
 from simulator.admin_rest import AdminApis, AdminRest
 from simulator.envelopes import as_listed
 from simulator.faults import TOO_MANY_REQUESTS, UNAVAILABLE, Stumble, Stumbles
 from simulator.history_rest import HistoryRest
 from simulator.media import Credentials, clock, send_media_stream
 from simulator.paging import paged
+from simulator.parent_account import ParentAccount
 from simulator.placed import PlacedCalls, call_of
 from simulator.placed_rest import PlacedRest
 from simulator.recorded_rest import RecordedRest
@@ -85,7 +85,11 @@ class ApiRefusal:
 
 class TwilioRest:
     """The double of Twilio's REST API: an async context manager that serves while it is open.
-    Leaving it ends all media streams."""
+    Leaving it ends all media streams.
+
+    `starts`: more failures, of requests to start a media stream only; `accounts`: if the account
+    of `credentials` is a subaccount, or has API keys.
+    """
 
     def __init__(
         self,
@@ -94,11 +98,19 @@ class TwilioRest:
         faults: Stumbles,
         port: int = 0,
         send: Sender = send_media_stream,
+        *,
+        starts: Stumbles | None = None,
+        accounts: TwilioAccounts | None = None,
     ) -> None:
         self._send = send
+        self._starts = starts or Faults()
+        self._accounts = accounts or TwilioAccounts(AccountKeys(credentials))
         self.placed = PlacedCalls(world, Sids(SystemRandom()))
         self.administration = AdminApis.fresh(Sids(SystemRandom()))
         self._admin = AdminRest(self.administration, credentials.account_sid)
+        self.parent: ParentAccount | None = None
+        if (owner := self._accounts.parent) is not None:
+            self.parent = ParentAccount(owner.sid, Sids(SystemRandom()).new("WS"))
         self.recordings = RecordedRest(world, credentials.account_sid, self._page)
         self._world = world
         self._credentials = credentials
@@ -163,10 +175,12 @@ class TwilioRest:
     ) -> web.StreamResponse:
         self.requests += 1
         try:
-            self._check_account(request)
+            asked = self._asked_account(request)
             self._admin.check(request)
-            if (stumble := self._faults.next()) is not None:
+            if (stumble := self._stumble(request)) is not None:
                 return await self._stumbles(stumble, request, handler)
+            if self.parent is not None and asked != self._credentials.account_sid:
+                return self.parent.answer(request)
             self._count(request)
             return await handler(request)
         except ApiError as error:
@@ -200,14 +214,13 @@ class TwilioRest:
             request.transport.abort()
         return answer
 
-    def _check_account(self, request: web.Request) -> None:
-        account, token = self._credentials.account_sid, self._credentials.auth_token
-        right = "Basic " + base64.b64encode(f"{account}:{token}".encode()).decode()
+    def _asked_account(self, request: web.Request) -> str:
         given = request.headers.get("Authorization", "")
-        if not hmac.compare_digest(right.encode(), given.encode()):
-            raise ApiError(401, 20003, "Authenticate")
-        if request.match_info.get("account", account) != account:
-            raise not_found(request.path)
+        return self._accounts.asked(given, request.match_info.get("account"), request.path)
+
+    def _stumble(self, request: web.Request) -> Stumble | None:
+        is_start = request.method == "POST" and request.path.endswith("/Streams.json")
+        return self._faults.next() or (self._starts.next() if is_start else None)
 
     def _count(self, request: web.Request) -> None:
         task_sid = request.query.get("FriendlyName", "")

@@ -10,7 +10,7 @@ from simulator.building import CALLED, CallBuilder
 from simulator.events import Account
 from simulator.part import Part
 from simulator.people import Agent
-from simulator.script import DialledEnds, Json, LegStatus, Script
+from simulator.script import DialledEnds, EventSent, Json, LegStatus, Line, Script, ScriptStep
 from simulator.unlike import NONE, Unlike
 
 MOST_REQUESTS = 8
@@ -20,11 +20,14 @@ LABELS = ("external", "external party", "transfer-target", "caller", "customer")
 
 
 class UnusualCall(CallBuilder):
-    """A call of any kind. `is_contact`, `most_requests`, `foreign_leg`: see `Expectation`."""
+    """A call of any kind. `is_contact`, `most_requests`, `foreign_leg`, `is_recovered`,
+    `is_undelivered`: see `Expectation`."""
 
     is_contact = True
     most_requests: int | None = None
     foreign_leg: str | None = None
+    is_recovered = False
+    is_undelivered = False
 
     def __init__(
         self,
@@ -86,6 +89,16 @@ class UnusualCall(CallBuilder):
         if not carries_voice:
             self.is_contact, self.most_requests = False, 0
 
+    def is_not_streamed(self) -> None:
+        """Let Twilio refuse every media stream of the call. Twilio records its conference."""
+        self.line = Line(refused=True)
+        self.is_recovered = True
+
+    def is_not_delivered(self) -> None:
+        """Let Event Streams deliver no event of the call. TaskRouter lists its events, and Twilio
+        records its conference."""
+        self.is_recovered = self.is_undelivered = True
+
     def writes(self, write: Callable[[Json], bytes]) -> None:
         """Write events by `write` instead of as plain JSON."""
         self._stage.write = write
@@ -115,6 +128,10 @@ class UnusualCall(CallBuilder):
     def drop_out(self, leg: str) -> None:
         """A third party hangs up."""
         self._stage.drop(leg)
+
+    def customer_joins_first(self) -> None:
+        """The waiting customer joins the conference before any agent does."""
+        self._customer_in()
 
     def lose_leg(self, part: Part) -> None:
         """The agent's leg leaves, and the reservation stays open, as if the page was reloaded. The
@@ -175,6 +192,16 @@ class UnusualCall(CallBuilder):
             is_contact=self.is_contact,
             most_requests=self.most_requests,
             foreign_leg=self.foreign_leg,
+            is_recovered=self.is_recovered,
+            is_undelivered=self.is_undelivered,
         )
+        steps = tuple(map(_lost, script.steps)) if self.is_undelivered else script.steps
         beside = None if self._beside is None else self._beside.script(case, title)
-        return replace(script, expectation=expectation, beside=beside)
+        return replace(script, steps=steps, expectation=expectation, beside=beside)
+
+
+def _lost(step: ScriptStep) -> ScriptStep:
+    """Return the step; an event is never delivered."""
+    if not isinstance(step.action, EventSent):
+        return step
+    return replace(step, action=replace(step.action, is_lost=True))

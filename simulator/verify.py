@@ -5,18 +5,18 @@ on the media streams. An empty list of differences means that the result is corr
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
 
+from simulator.comparison import SESSION_TOLERANCE_MS, compared, milliseconds, near
 from simulator.expected import ExpectedAudio, expected_audio, inum_suffix
 from simulator.foreign_leg import foreign_leg_differences, streams_of
 from simulator.heard import lost_on_the_way, overlap_ms, sent_ms
+from simulator.recorded import RecordedCall
+from simulator.recovered import recovered_differences
 from simulator.script import ExpectedRecording, ExpectedSession, Json, Script
 from simulator.surplus import counted, surplus
 from simulator.wav import NotWav, read_wav
 from simulator.world import MediaStream, WorldLeg
 
-SESSION_TOLERANCE_MS = 1500
 STOP_SLACK_MS = 4500
 MOST_SURPLUS_MS = 8000
 EDGE_MS = 1000
@@ -34,10 +34,12 @@ def differences(
     requests: Sequence[int] = (),
     *,
     withheld: Sequence[Json] = (),
+    recorded: RecordedCall | None = None,
 ) -> list[str]:
     """Return the differences from the expected result. `audio`: the bytes at each recording's
     `audio_url`, by INUM; `requests`: the times of the requests to Twilio about the task (ms);
-    `withheld`: the recordings, if some are withheld, as the console shows them on request."""
+    `withheld`: the recordings, if some are withheld, as the console shows them on request;
+    `recorded`: Twilio's own recording, if the call must be recovered from it."""
     every = streams_of(script, legs)
     if (foreign_leg := script.expectation.foreign_leg) is not None:
         if contact is None:
@@ -45,6 +47,8 @@ def differences(
         found = _facts(script, contact)
         found += _sessions(script.expectation.sessions, contact["sessions"])
         return found + foreign_leg_differences(foreign_leg, every, contact, withheld)
+    if script.expectation.is_recovered:
+        return _recovered(script, legs, contact, audio, recorded)
     ran = counted(every)
     found = _streams(script, legs, ran) + _too_long(every)
     found += _requests(script.expectation.most_requests, requests)
@@ -81,19 +85,32 @@ def began_after(script: Script, legs: Sequence[WorldLeg]) -> int | None:
     return min(began) - wanted[0].begins_at if began and wanted else None
 
 
-def milliseconds(text: str | None) -> int | None:
-    """Return a time of the console API as milliseconds since the epoch."""
-    return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
+def _recovered(
+    script: Script,
+    legs: Sequence[WorldLeg],
+    contact: Json | None,
+    audio: Mapping[str, bytes],
+    recorded: RecordedCall | None,
+) -> list[str]:
+    found = compared("media streams", 0, sum(len(leg.media_streams) for leg in legs))
+    found += _asked_on_others(script, legs)
+    is_undelivered = script.expectation.is_undelivered
+    is_asked = any(leg.attempts for leg in legs if leg.sid == script.customer_call_sid)
+    found += compared("a media stream was requested", not is_undelivered, is_asked)
+    if contact is None:
+        return [*found, "no contact"]
+    found += _facts(script, contact)
+    found += _sessions(script.expectation.sessions, contact["sessions"])
+    [expected] = script.expectation.recordings
+    return found + recovered_differences(
+        expected, contact, audio, recorded, is_undelivered=is_undelivered
+    )
 
 
 def _streams(script: Script, legs: Sequence[WorldLeg], ran: Sequence[MediaStream]) -> list[str]:
     wanted = script.expectation.recordings
-    found = _compared("media streams", len(wanted), len(ran))
-    found += [
-        f"media streams were requested on {leg.sid}"
-        for leg in legs
-        if leg.attempts and not (leg.sid == script.customer_call_sid and _may_ask(script))
-    ]
+    found = compared("media streams", len(wanted), len(ran))
+    found += _asked_on_others(script, legs)
     for stream in ran:
         if stream.call_sid != script.customer_call_sid:
             found.append(f"a media stream ran on {stream.call_sid}, not the customer's leg")
@@ -104,6 +121,14 @@ def _streams(script: Script, legs: Sequence[WorldLeg], ran: Sequence[MediaStream
     for expected, stream in zip(wanted, ran, strict=False):
         found += _window(expected, stream)
     return found
+
+
+def _asked_on_others(script: Script, legs: Sequence[WorldLeg]) -> list[str]:
+    return [
+        f"media streams were requested on {leg.sid}"
+        for leg in legs
+        if leg.attempts and not (leg.sid == script.customer_call_sid and _may_ask(script))
+    ]
 
 
 def _too_long(every: Sequence[MediaStream]) -> list[str]:
@@ -148,29 +173,29 @@ def _window(expected: ExpectedRecording, stream: MediaStream) -> list[str]:
 
 def _facts(script: Script, contact: Json) -> list[str]:
     expected = script.expectation
-    found = _compared("task_sid", script.task_sid, contact["task_sid"])
-    found += _compared("direction", expected.direction, contact["direction"])
-    found += _compared("state", "ended", contact["state"])
-    found += _compared("outcome", expected.outcome, contact["outcome"])
+    found = compared("task_sid", script.task_sid, contact["task_sid"])
+    found += compared("direction", expected.direction, contact["direction"])
+    found += compared("state", "ended", contact["state"])
+    found += compared("outcome", expected.outcome, contact["outcome"])
     if expected.direction != "internal":
-        found += _compared("customer", expected.customer, contact["customer"])
+        found += compared("customer", expected.customer, contact["customer"])
     return found
 
 
 def _sessions(expected: Sequence[ExpectedSession], sessions: Sequence[Json]) -> list[str]:
     by_sid = {session["reservation_sid"]: session for session in sessions}
-    found = _compared("sessions", len(expected), len(sessions))
+    found = compared("sessions", len(expected), len(sessions))
     for wanted in expected:
         if (session := by_sid.get(wanted.reservation_sid)) is None:
             found.append(f"no session of {wanted.extension}")
             continue
         name = f"session of {wanted.extension}:"
-        found += _compared(f"{name} extension", wanted.extension, session["extension"])
+        found += compared(f"{name} extension", wanted.extension, session["extension"])
         if wanted.monitored is not None:
-            found += _compared(f"{name} monitored", wanted.monitored, session["monitored"])
-        found += _near(f"{name} started_at", wanted.started_at, session["started_at"])
+            found += compared(f"{name} monitored", wanted.monitored, session["monitored"])
+        found += near(f"{name} started_at", wanted.started_at, session["started_at"])
         if wanted.started_at is not None:
-            found += _near(f"{name} ended_at", wanted.ended_at, session["ended_at"])
+            found += near(f"{name} ended_at", wanted.ended_at, session["ended_at"])
     return found
 
 
@@ -183,17 +208,17 @@ def _capture(
             for gap in contact["gaps"]]  # fmt: skip
     required, captured = contact["required_ms"], contact["captured_ms"]
     if not expected:
-        found = _compared(
+        found = compared(
             "capture", ("not-required", 0, 0), (contact["capture"], required, captured)
         )
-        return found + _compared("gaps", [], gaps)
+        return found + compared("gaps", [], gaps)
     slack = SESSION_TOLERANCE_MS * len(expected)
     rang = sum(stream.rang_ms for stream in ran)
     most = sum(each.ends_at - each.begins_at for each in expected) + rang
     heard = sum(overlap_ms(each.begins_at, each.ends_at, ran) for each in expected)
     sent = sum(sent_ms(each.begins_at, each.ends_at, ran) for each in expected)
     lost = LOST_FRAME_MS * sum(lost_on_the_way(stream) for stream in ran)
-    found = _compared("capture", "partial" if gaps else "complete", contact["capture"])
+    found = compared("capture", "partial" if gaps else "complete", contact["capture"])
     if not heard - slack <= required <= most + slack:
         found.append(f"required_ms is {required}, expected {heard} to {most}")
     if not sent - lost - slack <= captured <= heard - lost + slack + rang:
@@ -215,7 +240,7 @@ def _recordings(
     audio: Mapping[str, bytes],
 ) -> list[str]:
     by_sid = {recording["stream_sid"]: recording for recording in recordings}
-    found = _compared("recordings", len(expected), len(recordings))
+    found = compared("recordings", len(expected), len(recordings))
     for number, stream in enumerate(ran):
         if (recording := by_sid.get(stream.sid)) is None:
             found.append(f"no recording of the media stream {stream.sid}")
@@ -230,28 +255,26 @@ def _recording(
     expected: ExpectedRecording | None, stream: MediaStream, recording: Json
 ) -> list[str]:
     inum = recording["inum"]
-    found = _compared("recording state", "complete", recording["state"])
-    found += _compared("recording call_sid", stream.call_sid, recording["call_sid"])
-    found += _compared("INUM's last digits", inum_suffix(stream.sid), inum[10:])
+    found = compared("recording state", "complete", recording["state"])
+    found += compared("recording call_sid", stream.call_sid, recording["call_sid"])
+    found += compared("INUM's last digits", inum_suffix(stream.sid), inum[10:])
     started = milliseconds(recording["started_at"])
-    found += _compared(
-        "INUM's second", None if started is None else started // 1000, int(inum[:10])
-    )
-    found += _near("recording started_at", stream.began_at, recording["started_at"])
+    found += compared("INUM's second", None if started is None else started // 1000, int(inum[:10]))
+    found += near("recording started_at", stream.began_at, recording["started_at"])
     if expected is not None:
         extensions = list(expected.extensions)
-        found += _compared("recording extension", extensions[0], recording["extension"])
-        found += _compared("recording extensions", extensions, recording["extensions"])
+        found += compared("recording extension", extensions[0], recording["extension"])
+        found += compared("recording extensions", extensions, recording["extensions"])
     return found
 
 
 def _sound(expected: ExpectedAudio, recording: Json, content: bytes | None) -> list[str]:
     frames = recording["frames"]
-    found = _compared("frames received", expected.received, frames["received"])
-    found += _compared("frames lost", expected.lost, frames["lost"])
-    found += _compared("frames duplicate", expected.duplicate, frames["duplicate"])
-    found += _compared("frames invalid", 0, frames["invalid"])
-    found += _compared("duration_ms", expected.duration_ms, recording["duration_ms"])
+    found = compared("frames received", expected.received, frames["received"])
+    found += compared("frames lost", expected.lost, frames["lost"])
+    found += compared("frames duplicate", expected.duplicate, frames["duplicate"])
+    found += compared("frames invalid", 0, frames["invalid"])
+    found += compared("duration_ms", expected.duration_ms, recording["duration_ms"])
     if content is None:
         return [*found, "no audio"]
     try:
@@ -259,7 +282,7 @@ def _sound(expected: ExpectedAudio, recording: Json, content: bytes | None) -> l
     except NotWav as error:
         return [*found, f"audio: {error}"]
     form = (wav.encoding, wav.channels, wav.sample_rate, wav.bits)
-    found += _compared("WAV format", (7, 2, 8000, 8), form)
+    found += compared("WAV format", (7, 2, 8000, 8), form)
     if wav.samples != expected.samples:
         found.append(_first_difference(expected.samples, wav.samples))
     return found
@@ -271,16 +294,3 @@ def _first_difference(expected: bytes, actual: bytes) -> str:
     side = ("left", "right")[place % 2]
     lengths = f"{len(actual) // 2} samples, expected {len(expected) // 2}"
     return f"audio differs from {place / 16000:.3f} s on, {side} ({lengths})"
-
-
-def _near(what: str, expected: int | None, actual: str | None) -> list[str]:
-    at = milliseconds(actual)
-    if expected is None or at is None:
-        return _compared(what, expected, at)
-    return (
-        [] if abs(at - expected) <= SESSION_TOLERANCE_MS else [f"{what} is {at - expected} ms off"]
-    )
-
-
-def _compared(what: str, expected: Any, actual: Any) -> list[str]:
-    return [] if expected == actual else [f"{what}: {actual!r}, expected {expected!r}"]

@@ -15,6 +15,7 @@ from simulator.world import World
 
 FRAME_LINES = 7
 WIDE = 100
+RECOVERED = "twilio-recording"
 STYLES = {
     CallProgress.WAITING: "dim",
     CallProgress.ON: "cyan",
@@ -113,7 +114,7 @@ def result_table(played: Sequence[Played], width: int) -> Table:
 def _result_row(played: Played, wide: bool) -> tuple[str | Text, ...]:
     contact = played.contact or {}
     recordings = contact.get("recordings", [])
-    seconds = ", ".join(f"{(r['duration_ms'] or 0) / 1000:.1f} s" for r in recordings)
+    seconds = ", ".join(_length(recording) for recording in recordings)
     nothing = "no" if played.script.expectation.recordings else "no, rightly"
     more = (
         str(len(contact.get("sessions", []))),
@@ -128,6 +129,11 @@ def _result_row(played: Played, wide: bool) -> tuple[str | Text, ...]:
         *(more if wide else ()),
         Text(played.progress.value, STYLES[played.progress]),
     )
+
+
+def _length(recording: Json) -> str:
+    seconds = f"{(recording['duration_ms'] or 0) / 1000:.1f} s"
+    return f"{seconds} recovered" if recording.get("source") == RECOVERED else seconds
 
 
 def _seconds(milliseconds: int | None) -> str:

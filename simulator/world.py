@@ -238,7 +238,7 @@ class World:
             raise ApiError(400, 20001, f"Invalid Track: {track!r}")
         if not self._takes_start(leg):
             raise ApiError(400, 21220, "Call is not in-progress. Cannot start a stream.")
-        if call_sid in self.refusing:
+        if call_sid in self.refusing or leg.line.refused:
             raise ApiError(400, 20001, "Media streams are not allowed on this call")
         sid = self._sids.new("MZ")
         name = form.get("Name") or sid

@@ -65,9 +65,13 @@ class PeriodComparison:
     async def compare(self, period: TwilioPeriod) -> list[ComparedTask]:
         """Compare a period. Raises `TwilioError` and Kafka's errors; then the period must be
         compared again, which writes nothing twice that was written before."""
-        listed = [e for e in await self._lists.accepted(period) if self._is_voice(e)]
+        every = await self._lists.accepted(period)
+        listed = [e for e in every if self._is_voice(e)]
         tasks = listed_tasks(_reservations(listed), await self._lists.conferences(period))
         accepted = {event.task_sid for event in listed}
+        for event in every:
+            if event.task_sid not in accepted:
+                tasks.pop(event.task_sid, None)  # of another channel: its conference is no call
         chosen = [t for t in tasks.values() if t.task_sid in accepted or _ended_in(t, period)]
         known = await known_tasks(self._settings, [t.task_sid for t in chosen], period.begins_at)
         events: dict[str, list[ListedEvent]] = {}

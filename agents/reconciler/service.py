@@ -19,7 +19,7 @@ from agents.reconciler.metrics import BEHIND_SECONDS, PERIODS
 from agents.reconciler.twilio_lists import TwilioLists
 from agents.twilio_history.client import history_api
 from agents.twilio_history.membership import GROUP
-from pipeline.reconciliation.windows import KEPT_MS, TwilioPeriod, due
+from pipeline.reconciliation.windows import KEPT_MS, ReconciliationRhythm, TwilioPeriod, due
 from pipeline.runtime.kafka import IDLE_FETCH_MS, consumer, partition_of, producer
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import LogClock, log_clock
@@ -93,6 +93,10 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self._clock = clock
         self._health = health
         self._topic = settings.prefixed(RECONCILIATION_WINDOWS.name)
+        self._rhythm = ReconciliationRhythm(
+            round(settings.reconcile_every_seconds * 1000),
+            round(settings.reconcile_settling_seconds * 1000),
+        )
         self._owned: frozenset[int] = frozenset()
         self._done: dict[str, ReconciliationWindow] = {}
         self._working: asyncio.Task[None] | None = None
@@ -167,7 +171,7 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
             BEHIND_SECONDS.set(0)
 
     def _due(self) -> list[TwilioPeriod]:
-        found = due(self._clock.now(), self._done.keys())
+        found = due(self._clock.now(), self._done.keys(), self._rhythm)
         return [period for period in found if _partition(period.name) in self._owned]
 
     async def _load(self) -> None:

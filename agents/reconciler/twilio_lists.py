@@ -105,10 +105,11 @@ class TwilioLists:
     async def _all_workspaces(self) -> tuple[str, ...]:
         if not self._workspaces:
             rows = await self._api.rows("workspaces", f"{TASKROUTER}/Workspaces", "workspaces")
-            sids = {valid_sid(SidKind.WORKSPACE, row.get("sid")) for row in rows}
+            sids = {valid_sid(SidKind.WORKSPACE, row.get("sid")) for row in self._own(rows)}
             self._workspaces = tuple(sorted(sid for sid in sids if sid is not None))
             if not self._workspaces:
-                raise TwilioError(0, None, "the account has no TaskRouter workspace")
+                why = "the credentials are those of another account" if rows else "there is none"
+                raise TwilioError(0, None, f"the account has no TaskRouter workspace: {why}")
         return self._workspaces
 
     async def _rows_if_any(

@@ -1,6 +1,6 @@
 """Which periods are to be compared, and when. Pure.
 
-- `recent`: every 15 minutes, the last 6 hours except the last 20 minutes.
+- `recent`: every 15 minutes, the last 6 hours except the last 20 minutes (`ReconciliationRhythm`).
 - `daily`: each UTC day, on each of the three days after it.
 
 A period has a name, which is the same in every process, and is compared once. After a pause, only
@@ -17,10 +17,7 @@ from schemas.fast_dataclass import dataclass
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
-EVERY_MS = 15 * MINUTE_MS
 RECENT_MS = 6 * HOUR_MS
-SETTLING_MS = 20 * MINUTE_MS
-"""Events of the last 20 minutes may still be under way."""
 DAYS = 3
 DAY_LAG_MS = HOUR_MS
 """A day is compared an hour after it and later."""
@@ -40,14 +37,28 @@ class TwilioPeriod:
     ends_at: int
 
 
-def due(now: int, done: Collection[str]) -> list[TwilioPeriod]:
+@dataclass(frozen=True, slots=True)
+class ReconciliationRhythm:
+    """How often the last hours are compared, and how much of their end is left out, because its
+    events may still be under way (ms)."""
+
+    every_ms: int = 15 * MINUTE_MS
+    settling_ms: int = 20 * MINUTE_MS
+
+
+RHYTHM = ReconciliationRhythm()
+
+
+def due(
+    now: int, done: Collection[str], rhythm: ReconciliationRhythm = RHYTHM
+) -> list[TwilioPeriod]:
     """Return the periods that are due at `now` (ms), without those that are done."""
-    return [period for period in _all(now) if period.name not in done]
+    return [period for period in _all(now, rhythm) if period.name not in done]
 
 
-def _all(now: int) -> Iterator[TwilioPeriod]:
-    at = now // EVERY_MS * EVERY_MS
-    yield TwilioPeriod(f"recent:{rfc3339(at)}", at - RECENT_MS, at - SETTLING_MS)
+def _all(now: int, rhythm: ReconciliationRhythm) -> Iterator[TwilioPeriod]:
+    at = now // rhythm.every_ms * rhythm.every_ms
+    yield TwilioPeriod(f"recent:{rfc3339(at)}", at - RECENT_MS, at - rhythm.settling_ms)
     today = (now - DAY_LAG_MS) // DAY_MS
     for back in range(1, DAYS + 1):
         begins_at = (today - back) * DAY_MS
@@ -72,13 +83,3 @@ def conference_days(period: TwilioPeriod) -> tuple[str, str]:
     first = utc(period.begins_at - BEFORE_MS).date()
     last = utc(period.ends_at).date() + timedelta(days=1)
     return first.isoformat(), last.isoformat()
-
-
-def behind_ms(now: int, latest_end: int | None) -> int:
-    """Return for how long the latest `recent` period has been due (ms), 0 if it is done.
-    `latest_end`: the end of the latest that is done."""
-    at = now // EVERY_MS * EVERY_MS
-    expected = at - SETTLING_MS
-    if latest_end is None or latest_end >= expected:
-        return 0
-    return now - (latest_end + SETTLING_MS + EVERY_MS)

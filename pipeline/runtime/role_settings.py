@@ -91,6 +91,8 @@ _OWN: Mapping[Role, frozenset[str]] = {
             "TWILIO_HISTORY_CONCURRENCY",
             "TWILIO_WORKSPACE_SID",
             "VOICE_CHANNELS",
+            "RECONCILE_EVERY_SECONDS",
+            "RECONCILE_SETTLING_SECONDS",
         }
     ),
 }

@@ -168,6 +168,8 @@ class Settings(BaseSettings):
     recovery_give_up_seconds: float = Field(24 * 3600.0, ge=0, le=30 * 24 * 3600)
     recovery_delete: bool = False
     recording_private_key: SecretStr | None = None
+    reconcile_every_seconds: float = Field(900.0, ge=5, le=6 * 3600)
+    reconcile_settling_seconds: float = Field(1200.0, ge=0, le=5 * 3600)
     lake_url: Annotated[str, AfterValidator(checked_recordings_url)] | None = None
     lake_file_seconds: float = Field(300.0, ge=1, le=24 * 3600)
     lake_file_bytes: int = Field(64 * 1024**2, ge=1024**2, le=1024**3)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.audio import FRAME_BYTES, Voice, frame, number_of
+from simulator.audio import FRAME_BYTES, Voice, frame, frames, number_of
 from simulator.mulaw import BIAS, encoded, encoded_sample
 from simulator.wav import NotWav, Wav, read_wav
 
@@ -45,6 +45,13 @@ def test_frames_tell_their_number(voice: Voice, number: int, call: str) -> None:
     made = frame(call, voice, number)
     assert (FRAME_BYTES, number) == (len(made), number_of(made))
     assert made == frame(call, voice, number)
+
+
+@given(st.sampled_from(Voice), st.integers(0, 2**32 - 400), st.integers(0, 400))
+def test_many_frames_are_those_that_are_made_singly(voice: Voice, first: int, count: int) -> None:
+    """To the byte."""
+    numbers = range(first, first + count)
+    assert b"".join(frame("call", voice, n) for n in numbers) == frames("call", voice, numbers)
 
 
 def test_voices_differ() -> None:

@@ -12,9 +12,10 @@ from simulator.cases import abandoned, scripts
 from simulator.console import ConsoleError
 from simulator.events import Account, iso
 from simulator.media import clock
-from simulator.player import PATIENCE_MS, CallProgress, Played, Player
+from simulator.player import PATIENCE_MS, CallProgress, Played, Player, patience_ms
 from simulator.result import RESULT_FILE, write_private, write_result
 from simulator.script import EventSent, Json, Sids
+from simulator.unstreamed import recovered
 from simulator.view import Board, live_table, print_result
 from simulator.world import World
 
@@ -109,6 +110,17 @@ async def test_a_wrong_call_is_told_wrong() -> None:
     assert CallProgress.WRONG is played.progress
     assert ["outcome: 'answered', expected 'abandoned'"] == played.differences
     assert "0 of 1 calls" in _shown(played, world)
+
+
+async def test_a_call_that_must_be_recovered_is_judged_by_twilios_recording() -> None:
+    """It has more time than other calls, because it is fetched only after its end. Without a
+    contact, that is what is told, and that no media stream was asked for."""
+    calls = scripts([recovered, abandoned], clock() - 60_000, 0, ACCOUNT, 1)
+    assert patience_ms(calls[0]) > patience_ms(calls[1]) == PATIENCE_MS
+    played, world = Played(calls[0]), World(Sids(Random(1)))
+    player = Player(world, FakeSink(), FakeConsole(None, failures=0), lambda line: None)
+    await player.play([played], Random(1))
+    assert ["no media stream was requested", "no contact"] == played.differences
 
 
 async def test_rubbish_is_no_event() -> None:

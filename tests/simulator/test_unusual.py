@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator import unusual_legs, unusual_tasks
+from simulator import unstreamed, unusual_legs, unusual_tasks
 from simulator.cases import CASES, PLAIN, scripts
 from simulator.events import Account
 from simulator.script import (
@@ -47,7 +47,8 @@ def _attributes(script: Script) -> list[Json]:
 
 def test_all_cases_are_played() -> None:
     """The plain ones and the unusual ones, each once."""
-    assert {*PLAIN, *unusual_legs.LEGS, *unusual_tasks.TASKS} == set(CASES)
+    unusual = {*unusual_legs.LEGS, *unusual_tasks.TASKS, *unstreamed.UNSTREAMED}
+    assert {*PLAIN, *unusual} == set(CASES)
     assert len(set(CASES)) == len(CASES)
 
 

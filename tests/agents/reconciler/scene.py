@@ -38,7 +38,8 @@ def reservation_of(task_sid: str) -> str:
 
 
 def world_with_calls(now: int) -> World:
-    """Three tasks that agents took 40 minutes ago: two calls that are over, and a chat."""
+    """Three tasks that agents took 40 minutes ago: two calls that are over, and a chat. Each had a
+    conference."""
     world, sids = World(Sids(Random(1))), Sids(Random(2))
     begun, ended = now - 40 * MINUTE, now - 35 * MINUTE
     for task_sid in (KNOWN, LOST, CHAT):
@@ -54,10 +55,9 @@ def world_with_calls(now: int) -> World:
             ("reservation.wrapup", ended),
         ):
             remember(world.events, taskrouter_event(ACCOUNT, sids, name, at, payload))
-        if task_sid != CHAT:
-            conference = "CF" + task_sid[2:]
-            world.apply(ConferenceBegan(conference, task_sid), begun)
-            world.apply(ConferenceEnded(conference), ended)
+        conference = "CF" + task_sid[2:]
+        world.apply(ConferenceBegan(conference, task_sid), begun)
+        world.apply(ConferenceEnded(conference), ended)
     return world
 
 

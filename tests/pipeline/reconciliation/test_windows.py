@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from pipeline.reconciliation.windows import (
     DAY_MS,
-    EVERY_MS,
     HOUR_MS,
     MINUTE_MS,
+    ReconciliationRhythm,
     TwilioPeriod,
     conference_days,
     due,
@@ -34,6 +34,13 @@ def test_the_last_six_hours_and_three_days_are_due() -> None:
     assert [] == due(NOW, {recent.name, *(day.name for day in days)})
 
 
+def test_the_rhythm_can_be_another() -> None:
+    """Every 10 s, without the last 5: for tests and the demo."""
+    recent, *_ = due(NOW + 19_999, (), ReconciliationRhythm(10_000, 5_000))
+    assert "recent:2026-11-29T15:08:10.000Z" == recent.name
+    assert (NOW + 10_000 - 6 * HOUR_MS, NOW + 5_000) == (recent.begins_at, recent.ends_at)
+
+
 def _texts(period: TwilioPeriod) -> tuple[str, str]:
     return rfc3339(period.begins_at), rfc3339(period.ends_at)
 
@@ -52,7 +59,7 @@ def test_every_moment_is_compared_again_and_again(at: int) -> None:
 @given(TIMES)
 def test_a_name_means_one_period(at: int) -> None:
     """Also if two processes look at different times."""
-    for other in (at, at + MINUTE_MS, at + EVERY_MS - 1):
+    for other in (at, at + MINUTE_MS, at + 15 * MINUTE_MS - 1):
         known = {period.name: period for period in due(at, ())}
         again = [p for p in due(other, ()) if p.name in known]
         assert all(known[period.name] == period for period in again)

@@ -29,6 +29,7 @@ from schemas.records import (
     RecordingDecided,
     StartDuplicateStream,
 )
+from schemas.states import RecordingSource
 from schemas.topics import (
     ALL,
     CALLS,
@@ -41,6 +42,7 @@ from schemas.topics import (
 )
 from simulator.cases import CASES
 from simulator.result import RESULT_FILE
+from simulator.unstreamed import UNSTREAMED
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(420)]
 
@@ -88,6 +90,12 @@ def test_demo_ends_well(demo: DemoRun) -> None:
     assert not (demo.directory / "endpoints.json").exists()
 
 
+def test_demo_shows_the_recovered_calls(demo: DemoRun) -> None:
+    """Their lines have the length of what was fetched from Twilio, and they alone say so."""
+    shown = re.findall(r"^(.*) answered +\d\.\d s recovered", demo.output, re.MULTILINE)
+    assert {case.__doc__ for case in UNSTREAMED} == {title.strip() for title in shown}
+
+
 def test_other_users_of_the_machine_can_read_nothing(demo: DemoRun) -> None:
     """State, logs, Kafka's data, the database, audio and manifests: all for their owner only."""
     paths = [path for path in demo.directory.rglob("*") if not path.is_symlink()]
@@ -118,7 +126,8 @@ def test_every_record_is_a_cloud_event(demo: DemoRun) -> None:
         changelogs = [topic.name for topic in CHANGELOGS]
         assert {None} == {message.headers() for message in _records(settings, changelogs)}
     writers = {"bridge", "tracker", "resolver", "stream-manager", "twilio-adapter", "clock"}
-    assert writers | {"gateway", "recorder", "consolidator", "reconciler"} == sources
+    writers |= {"gateway", "recorder", "consolidator", "reconciler", "retriever"}
+    assert writers == sources
     assert {
         "CtiEvent",
         "Call",
@@ -126,6 +135,8 @@ def test_every_record_is_a_cloud_event(demo: DemoRun) -> None:
         "GatewayAlive",
         "Contact",
         "RecorderCheckpoint",
+        "RetrievalJob",
+        "ReconciliationEvidence",
     } <= types
 
 
@@ -153,15 +164,21 @@ CLOCKS_MS = 1_000
 
 
 def test_each_recording_joins_with_the_event_that_led_to_it(demo: DemoRun) -> None:
-    """By ids alone, with the query of docs/topics.md: each recording has exactly one way back from
-    its first frame to the event, in the order of time. Most of the events are acceptances."""
+    """By ids alone, with the query of docs/topics.md: each recording of a media stream has exactly
+    one way back from its first frame to the event, in the order of time. Most of the events are
+    acceptances."""
     with reachable_kafka(Settings(), demo.directory, demo.directory) as settings:
         tables = _tables(settings)
     with duckdb.connect() as database:
         for name, table in tables.items():
             database.register(name, table)
         joined = database.sql(JOIN).to_arrow_table().to_pylist()
-        recordings = {each["recording_id"] for each in tables["RecordingCompleted"].to_pylist()}
+    streamed = RecordingSource.STREAM
+    recordings = {
+        each["recording_id"]
+        for each in tables["RecordingCompleted"].to_pylist()
+        if each["source"] == streamed
+    }
     assert len(recordings) > 10
     assert sorted(recordings) == sorted(each["recording_id"] for each in joined)
     for each in joined:

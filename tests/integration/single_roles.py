@@ -23,6 +23,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocol
 
 from infra.local.kafka_cluster import local_cluster, port_names, running_cluster
 from infra.ports import chosen
+from infra.supervisor.processes import tied
 from pipeline.runtime.kafka import wait_for_kafka
 from pipeline.runtime.settings import Settings
 from schemas.topics import (
@@ -102,7 +103,7 @@ class Roles:
         }
         with self.log(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "cli.main", name.rpartition("-")[0]],
+                tied([sys.executable, "-m", "cli.main", name.rpartition("-")[0]]),
                 cwd=ROOT,
                 env={
                     "PATH": os.environ["PATH"],
@@ -112,6 +113,7 @@ class Roles:
                 },
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
 
     def log(self, name: str) -> Path:

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from agents.reconciler.service import run
+from infra.supervisor.processes import tied
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.telemetry import Health
 from schemas.topics import (
@@ -51,7 +52,7 @@ async def test_reconcilers_share_the_periods_and_any_may_be_killed(
         }
         processes = [
             await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "cli.main", "reconciler", env=environment
+                *tied([sys.executable, "-m", "cli.main", "reconciler"]), env=environment
             )
             for _ in range(2)
         ]

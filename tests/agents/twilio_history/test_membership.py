@@ -7,6 +7,7 @@ from asyncio.subprocess import Process
 
 import pytest
 
+from infra.supervisor.processes import tied
 from pipeline.runtime.kafka_start import ensure_topics
 from schemas.topics import TWILIO_PERMITS
 from tests.agents.twilio_history.counting_server import counting_server
@@ -17,10 +18,9 @@ PERMITS = 4
 
 
 async def sender(kafka: str, prefix: str, url: str, name: str, count: int) -> Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.agents.twilio_history.sender", kafka, prefix, url, name,
-        str(count),
-    )  # fmt: skip
+    program = "tests.agents.twilio_history.sender"
+    command = [sys.executable, "-m", program, kafka, prefix, url, name, str(count)]
+    return await asyncio.create_subprocess_exec(*tied(command))
 
 
 async def test_processes_share_four_permits_and_a_killed_one_gives_its_own_back(

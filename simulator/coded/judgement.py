@@ -14,7 +14,7 @@ class Judgement:
     - `lost`, by reason, or `withheld`: according to the manifest
     - `unread`: it must not be heard, and the gateway did not read it, because it had closed the
       socket or was killed
-    - `in_gap`: lost with a gateway that died, in a gap of the contact or after the stop
+    - `in_gap`: lost with a gateway that died, in a gap of the contact or after the call
     - `untold`: unaccounted for
 
     `silent`: frames that were never created, by the reason in the manifest. `strange`: misplaced

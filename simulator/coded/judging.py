@@ -26,8 +26,6 @@ from simulator.coded.manifest import (
 from simulator.coded.reasons import SpeechTurn, reason_at, untrue
 from simulator.coded.sent import CodedStream, FrameFate
 from simulator.coded.withheld import (
-    CLOCK_MS,
-    GRACE_MS,
     WithheldPeriod,
     gaps_of,
     heard_too_late,
@@ -196,7 +194,7 @@ def _judge_missing(
         elif _is_unread(coded, number, spans, has_died=claims.has_died):
             judgement.unread += 1
             continue
-        elif claims.has_died and _is_unlisted(coded.sent_at(number), claims.gaps, spans):
+        elif claims.has_died and _is_in_gap(coded.sent_at(number), claims.gaps):
             judgement.in_gap += 1
         else:
             judgement.untold += 1
@@ -217,15 +215,11 @@ def _is_unread(
     return has_died or (closed is not None and coded.turned_at[number] > closed - UNREAD_S)
 
 
-def _is_unlisted(
-    sent_at: float, gaps: Sequence[WithheldPeriod], spans: Sequence[WithheldPeriod]
-) -> bool:
-    """Return whether a frame was sent in a gap of its contact, or after the stop, when no gap is
+def _is_in_gap(sent_at: float, gaps: Sequence[WithheldPeriod]) -> bool:
+    """Return whether a frame was sent in a gap of its contact, or after the call, when no gap is
     listed. The manifest does not list frames that a gateway received after a silence before it
     died: it counts from the last recorded frame on."""
-    if any(gap.begin <= sent_at and (gap.end is None or sent_at <= gap.end) for gap in gaps):
-        return True
-    return any(span.begin - GRACE_MS <= sent_at < span.begin + CLOCK_MS for span in spans)
+    return any(gap.begin <= sent_at and (gap.end is None or sent_at <= gap.end) for gap in gaps)
 
 
 def _judge_manifest(judgement: Judgement, name: str, found: _Found, claim: Track) -> None:

@@ -57,9 +57,14 @@ def periods(decisions: Iterable[Json]) -> list[WithheldPeriod]:
 
 
 def gaps_of(contact: Json | None) -> list[WithheldPeriod]:
-    """Return the gaps of a contact."""
-    gaps = contact["gaps"] if contact else ()
-    return [WithheldPeriod(_ms(gap["from"]), _ms(gap["to"])) for gap in gaps]
+    """Return the gaps of a contact, and the time after the call, of which nothing is required by
+    the times of its events."""
+    if contact is None:
+        return []
+    gaps = [WithheldPeriod(_ms(gap["from"]), _ms(gap["to"])) for gap in contact["gaps"]]
+    if ended_at := contact.get("ended_at"):
+        gaps.append(WithheldPeriod(_ms(ended_at), None))
+    return gaps
 
 
 def heard_too_late(heard_at: Iterable[float], found: Sequence[WithheldPeriod]) -> list[str]:

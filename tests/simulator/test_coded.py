@@ -74,6 +74,7 @@ class Recorded:
         self.withheld = 0
         self.decisions: list[dict[str, str]] = []
         self.gaps: list[dict[str, str]] = []
+        self.ended_at: str | None = None
 
     def wav(self, samples: bytes | None = None) -> bytes:
         """The audio, perhaps with other samples."""
@@ -105,7 +106,8 @@ class Recorded:
         }
         recording = {"inum": "1", "frames": frames, "lost_for": changed.get("lost_for")}
         made = json.loads(json.dumps(manifest | changed))
-        contact = {"decisions": self.decisions, "gaps": self.gaps}
+        ended_at = self.ended_at
+        contact = {"decisions": self.decisions, "gaps": self.gaps, "ended_at": ended_at}
         return judge(self.coded, recording, audio, made, contact)
 
 
@@ -255,12 +257,11 @@ def test_what_a_gateway_took_with_it_may_be_in_a_gap_of_the_contact() -> None:
     assert recorded.judged().untold == 60
 
 
-def test_what_a_gateway_took_with_it_after_the_stop_is_in_no_gap() -> None:
+def test_what_a_gateway_took_with_it_after_the_call_is_in_no_gap() -> None:
     """The contact lists no gap there: that time need not be recorded."""
     recorded = Recorded(set(range(30)), [])
     recorded.coded.began_at = 1_000
-    stop = {"at": "1970-01-01T00:00:01.400Z", "decision": "stop"}
-    recorded.decisions = [{"at": "1970-01-01T00:00:00.900Z", "decision": "record"}, stop]
+    recorded.ended_at = "1970-01-01T00:00:01.400Z"
     judgement = recorded.judged(ended={"reason": "gateway-died"})
     assert (judgement.in_gap, judgement.untold) == (60, 0)
     assert recorded.judged().untold == 60

@@ -1,5 +1,6 @@
 """`flexcapture rebuild tracker` on the real Kafka: the table is a cache."""
 
+import signal
 import time
 from dataclasses import replace
 
@@ -170,7 +171,8 @@ async def test_after_a_kill_the_rebuilt_table_loses_no_version(
             return wanted == {version.cause_event_id for version in seen}
 
         versions = await calls.until(all_there)
-        assert 0 == await process.stop()
+        # All versions may be there before it has started, and can handle a signal.
+        assert await process.stop() in {0, -signal.SIGTERM}
     by_number: dict[tuple[str, int], Call] = {}
     for version in versions:
         known = by_number.setdefault((version.task_sid, version.revision), version)

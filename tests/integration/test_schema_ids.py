@@ -24,7 +24,7 @@ from schemas.codec import SCHEMA_IDS, encode, id_of
 from schemas.records import CtiEvent
 from schemas.registry.assignment import written_with
 from schemas.registry.http import RegistryError
-from schemas.topics import CALLS, CTI_EVENTS, TICKS, Topic
+from schemas.topics import CALLS, CTI_EVENTS, RECONCILIATION_WINDOWS, TICKS, Topic
 from tests.conftest import SettingsFor
 from tests.integration.faust_roles import publish, until
 from tests.integration.single_roles import roles
@@ -94,8 +94,8 @@ async def test_roles_that_start_at_once_register_once(
     ):
         running.start({"tracker": 1, "resolver": 1, "recorder": 1})
         await running.all_healthy(120)
-        assert 1 == sum(path.startswith("/subjects/flexcapture.probe") and method == "POST"
-                        for method, path in registry.requests)  # fmt: skip
+        subject = settings.prefixed(RECONCILIATION_WINDOWS.name)  # its schema has one version
+        assert 1 == registry.requests.count(("POST", f"/subjects/{subject}-value/versions"))
         ids = await written_ids(settings)
         assert ids[SCHEMA_IDS["Call"]] != SCHEMA_IDS["Call"]
         with ids_as_before():

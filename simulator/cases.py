@@ -274,8 +274,13 @@ joined, or that a task has a call at all, if its attributes name no leg and no l
 
 
 def playable(cases: Sequence[Case], unlike: frozenset[Unlike]) -> tuple[Case, ...]:
-    """Return the cases that can be recorded correctly if the assumptions `unlike` do not hold."""
-    left_out = NEED_CALLBACKS if Unlike.CONFERENCE_CALLBACKS in unlike else ()
+    """Return the cases that can be recorded correctly if the assumptions `unlike` do not hold.
+
+    Calls that are not streamed show none of the assumptions. They are left out then.
+    """
+    left_out: tuple[Case, ...] = UNSTREAMED if unlike else ()
+    if Unlike.CONFERENCE_CALLBACKS in unlike:
+        left_out += NEED_CALLBACKS
     return tuple(case for case in cases if case not in left_out)
 
 

@@ -15,11 +15,11 @@ from infra.ports import chosen
 from pipeline.runtime.kafka import ensure_topics
 from pipeline.runtime.settings import Settings
 from schemas.topics import BRIDGE_CHECKPOINTS, CTI_EVENTS, DEAD_LETTERS
-from tests.system.chaos_bridge.fleet import Fleet, keep_changing
 from tests.system.chaos_bridge.judging import problems, unfinished
 from tests.system.chaos_bridge.options import Options
 from tests.system.chaos_bridge.putting import Stream, is_open, parents_of
 from tests.system.chaos_bridge.watching import Watch
+from tests.system.fleet import Fleet, keep_changing
 
 STREAM = "flex-events"
 HELD_UP_S = 15.0

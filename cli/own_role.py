@@ -9,6 +9,7 @@ from typing import Any
 
 from cli.roles import RoleEntry
 from pipeline.runtime.settings import Role
+from schemas.topics import Topic
 
 
 class NoRole(ValueError):
@@ -36,6 +37,14 @@ def found(module: str) -> tuple[str, RoleEntry]:
     if name in set(Role):
         raise NoRole(f"{module}: {name} is a role of the pipeline: run `flexcapture {name}`")
     return name, RoleEntry(module, lambda: run)
+
+
+def topics_of(module: str) -> tuple[Topic, ...]:
+    """Import a module with a role and return the topics that its `SPEC` reads and writes. Raise
+    `NoRole`, and the errors of the module itself."""
+    found(module)
+    spec = sys.modules[module].SPEC
+    return (*spec.sources, *spec.targets)
 
 
 def _imported(module: str) -> ModuleType:

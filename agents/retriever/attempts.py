@@ -63,8 +63,8 @@ class Attempts:
         self._parts = parts
 
     async def attempt(self, job: RetrievalJob, now: int) -> RetrievalJob:
-        """Return the job after an attempt at `now` (ms, log time). What it stored is announced on
-        `recordings` before. Raise Kafka's errors."""
+        """Return the job after an attempt at `now` (ms, log time). Its new recordings are announced
+        on `recordings` before. Raise Kafka's errors."""
         try:
             after = await self._carried_out(job, now)
         except KafkaError:

@@ -48,7 +48,7 @@ ATTEMPTS_AT_ONCE = 4
 
 
 class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """The loop: poll, fold contacts into jobs, write the jobs, commit, begin what is due.
+    """The loop: poll, fold contacts into jobs, write the jobs, commit, begin due attempts.
 
     Attempts run beside the loop, one for each call. Only their results are written by it.
     """
@@ -109,7 +109,7 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         self,
         revoked: set[TopicPartition],  # noqa: ARG002  # always all partitions
     ) -> None:
-        """Give up what is under way: another retriever continues it."""
+        """Give up running attempts: another retriever continues it."""
         self._guard.beginning()
         async with self._guard.between():
             await self._give_up()
@@ -149,7 +149,7 @@ class Retriever(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         moved: Callable[[], None],
     ) -> None:
         # 1. Know the jobs. 2. Write the jobs that contacts begin or change. 3. Only then commit.
-        # 4. Write the results of attempts. 5. Forget old jobs. 6. Begin what is due.
+        # 4. Write the results of attempts. 5. Forget old jobs. 6. Begin due attempts.
         await self._read_jobs(moved)
         offsets: dict[TopicPartition, int] = {}
         for tp, records in messages.items():

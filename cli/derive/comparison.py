@@ -73,7 +73,7 @@ class KnownRecords:
 @dataclass(frozen=True, slots=True)
 class ComparisonLimits:
     """Calls that are set aside: those with an event before `complete_from`, and those that changed
-    after `clock` (log times, ms). `topics`: what was derived: CALLS, DECISIONS, CONTACTS."""
+    after `clock` (log times, ms). `topics`: the derived ones: CALLS, DECISIONS, CONTACTS."""
 
     complete_from: int
     clock: int
@@ -202,7 +202,7 @@ def _first_at(live: KnownRecords, derived: KnownRecords) -> int:
 
 
 def _content(call: Call | None, both: Sequence[Call | None]) -> Call | None:
-    """Return what is compared of a call. Versions of an earlier release have no flat fields."""
+    """Return the compared part of a call. Versions of an earlier release have no flat fields."""
     if call is None:
         return None
     call = replace(
@@ -218,7 +218,7 @@ def _lasting(contact: Contact | None) -> Contact | None:
 
 
 def _in_order(known: KnownRecords, *, with_codes: bool) -> tuple[RecordingDecided, ...]:
-    """Return what is compared of the decisions. Those of an earlier release have no codes."""
+    """Return the compared part of the decisions. Those of an earlier release have no codes."""
     found = [
         replace(known.decisions[each], cause_event_id=None) for each in sorted(known.decisions)
     ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cli.own_role import NoRole, topics_of
 from schemas.topics import PROVISIONED, Topic
 
 BEGINNING = "beginning"
@@ -57,6 +58,9 @@ def add(commands: Any, moment: Callable[[str], int], task_sid: Callable[[str], s
     form.add_argument(
         "--table", action="store_true", help="one line a record, main fields (the default)"
     )
+    tail.add_argument(
+        "--module", metavar="MODULE", help="a role of your own: its topics have names here too"
+    )
     tail.add_argument("--state-dir", type=Path, metavar="DIR", help="state directory of `up`")
 
 
@@ -67,7 +71,7 @@ def asked_of(arguments: argparse.Namespace, topic_prefix: str) -> TailRequest:
     if since is not None and until is not None and until <= since:
         raise WrongUsage("--until must be later than --from")
     return TailRequest(
-        topics=_topics(arguments.topics, topic_prefix),
+        topics=_topics(arguments.topics, topic_prefix, _own(arguments.module)),
         task_sid=arguments.task_sid,
         since=since,
         until=until,
@@ -76,12 +80,21 @@ def asked_of(arguments: argparse.Namespace, topic_prefix: str) -> TailRequest:
     )
 
 
-def _topics(names: Sequence[str], topic_prefix: str) -> tuple[Topic, ...]:
+def _own(module: str | None) -> tuple[Topic, ...]:
+    """Return the topics of a role of one's own, whose records can be decoded from now on."""
+    try:
+        return () if module is None else topics_of(module)
+    except NoRole as error:
+        raise WrongUsage(str(error)) from error
+
+
+def _topics(names: Sequence[str], topic_prefix: str, own: Sequence[Topic]) -> tuple[Topic, ...]:
     """Return the named topics, each once. A name may have the prefix."""
-    known = {topic.name: topic for topic in PROVISIONED}
-    known |= {topic_prefix + topic.name: topic for topic in PROVISIONED}
+    topics = (*own, *PROVISIONED)
+    known = {topic.name: topic for topic in topics}
+    known |= {topic_prefix + topic.name: topic for topic in topics}
     unknown = [name for name in names if name not in known]
     if unknown:
-        every = ", ".join(topic.name for topic in PROVISIONED)
+        every = ", ".join(dict.fromkeys(topic.name for topic in topics))
         raise WrongUsage(f"no such topic: {', '.join(unknown)}. The topics are: {every}")
     return tuple({known[name].name: known[name] for name in names}.values())

@@ -1,11 +1,15 @@
-"""The arguments of `flexcapture topics`."""
+"""The arguments of `flexcapture topics`.
+
+They are apart from the command, so that the parser does not load the client of Kafka.
+"""
 
 from pathlib import Path
 from typing import Any
 
 
 def add(commands: Any) -> None:
-    """Add the command to a subparser."""
+    """Add the command and its actions to a subparser. Both actions find Kafka by the settings, or
+    by the state directory of a running `up`."""
     topics = commands.add_parser("topics", help="check or create the topics on Kafka")
     actions = topics.add_subparsers(dest="action", required=True, metavar="ACTION")
     check = actions.add_parser("check", help="show missing and wrong topics; change nothing")

@@ -1,6 +1,6 @@
-"""Which task a call leg belongs to, and the events of legs of which that is not known yet.
+"""The task that a call leg belongs to, and the events of legs without a known task.
 
-A call tells its legs (`learned`). Of each leg a state is kept (`heard`, `taught`): its task once it
+A call names its legs (`learned`). Of each leg a state is kept (`heard`, `taught`): its task once it
 is known, until then the events that wait for it. Whatever the order and however often each comes,
 the same events come out under the task; only what waits too long, or is too much, does not.
 
@@ -63,7 +63,7 @@ def learned(before: Call | None, after: Call) -> tuple[CallAlias, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What is kept of a leg after a record (the very same object: nothing changed), the events
+    """The state of a leg after a record (the very same object: nothing changed), the events
     that are now known to belong to a task, under it, in order, and which tasks contest the leg."""
 
     state: CallAliasState
@@ -108,7 +108,7 @@ def taught(call_sid: str, state: CallAliasState | None, alias: CallAlias, now: i
 
 
 def _also_named(known: CallAliasState, alias: CallAlias) -> Resolved:
-    """Inform a task that is not kept of the others, and the others of what is new of the task."""
+    """Inform a task that is not kept of the others, and the others of the news of the task."""
     task, others, listed = alias.task_sid, known.other_task_sids, listed_at(known)
     named = dict.fromkeys((known.task_sid or "", *others, *listed))
     is_new = task not in named
@@ -157,7 +157,7 @@ def _with_listed(state: CallAliasState, alias: CallAlias) -> CallAliasState:
 
 
 def wakes_at(state: CallAliasState) -> int:
-    """When the leg is to be forgotten (ms): with what waits, or its alias."""
+    """Return when the leg is forgotten (ms): with its waiting events, or its alias."""
     return state.latest_at + (WAITING_MS if state.task_sid is None else KEPT_MS)
 
 

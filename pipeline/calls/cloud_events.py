@@ -1,5 +1,5 @@
-"""What one Kinesis record holds: CloudEvents, the test event, or rubbish, told apart without ever
-failing. The formats: cloudevents.io (1.0, JSON) and Twilio's Event Streams.
+"""The content of one Kinesis record: CloudEvents, the test event, or rubbish, distinguished without
+ever failing. The formats: cloudevents.io (1.0, JSON) and Twilio's Event Streams.
 
 Unknown fields, missing fields that nobody needs and unknown event types are normal. Unreadable is
 what cannot be told from other events (no id, no type), and a TaskRouter or voice event of a known
@@ -84,7 +84,7 @@ class Swallowed:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableEvent:
-    """For the dead letters: a short fixed reason, what was wrong, and the bytes as they came (of
+    """For the dead letters: a short fixed reason, the error, and the received bytes (of
     an array, the bytes of the element written again). `invalid_sids` as of `Readable`."""
 
     reason: str
@@ -149,8 +149,8 @@ def callback_parameters(event_type: str, data: Any) -> Mapping[str, Any]:
 
 
 def known_type(event_type: str, data: Any) -> str | None:
-    """The type without its prefix where it is one of TaskRouter's or of the voice callbacks that
-    tell something of a call; also by `payload.eventtype`. None for all others."""
+    """Return the type without its prefix if it is one of TaskRouter's or of the voice callbacks
+    about calls; also by `payload.eventtype`. None for all others."""
     if event_type.startswith(TASKROUTER):
         name = event_type.removeprefix(TASKROUTER)
         if name in TASK_EVENTS or name in RESERVATION_EVENTS:
@@ -162,8 +162,7 @@ def known_type(event_type: str, data: Any) -> str | None:
 
 
 def known_callback(event_type: str) -> str | None:
-    """The type without its prefix where it is one of the voice callbacks that tell something of a
-    call."""
+    """Return the type without its prefix if it is one of the voice callbacks about calls."""
     name = event_type.removeprefix(VOICE)
     return name if name in _CALLBACKS and event_type.startswith(VOICE) else None
 
@@ -220,14 +219,14 @@ def _sids_of_callback(parameters: Mapping[str, Any]) -> _Sids:
 
 
 def _sids_of_unknown(event_type: str, data: Any) -> _Sids:
-    """Of a type that we do not know: what can be found is taken, nothing is demanded."""
+    """Return the keys of an event of an unknown type, as far as they are found."""
     if event_type.startswith(TASKROUTER) and isinstance(data, dict):
         payload = data.get("payload")
         told = payload.get("task_sid") if isinstance(payload, dict) else None
         return valid_sid(SidKind.TASK, told), None, ()
     try:
         return _sids_of_callback(callback_parameters(event_type, data))
-    except Malformed:  # Voice Insights name the call beside what they say of it
+    except Malformed:  # Voice Insights name the call beside their data
         told = data.get("call_sid") if isinstance(data, dict) else None
         return None, valid_sid(SidKind.CALL, told), ()
 

@@ -1,4 +1,5 @@
-"""What one CTI event says of its call: a small `Call` of its own, to be merged into the call.
+"""The statements of one CTI event about its call: a small `Call` of its own, to be merged into the
+call.
 
 Formats: Twilio Event Streams' TaskRouter events (`data.payload`, snake_case; attributes are JSON
 inside text) and voice status callbacks (`data.request.parameters`, as in the classic callbacks).
@@ -118,7 +119,7 @@ def _task_facts(
 
 
 def _of_attributes(told: Any) -> Mapping[str, str | None]:
-    """What a task's attributes tell, an object or one as JSON in text."""
+    """Return the statements of a task's attributes, an object or one as JSON in text."""
     attributes = parsed(told)
     conference = part(attributes, "conference")
     participants = part(conference, "participants")

@@ -1,5 +1,5 @@
-"""Who a worker is. The worker SID is the identity; e-mail address, user of the contact URI and
-worker name are what the worker is called, and all that was ever stated belongs together.
+"""The identity of a worker. The worker SID is the identity; e-mail address, user of the contact URI
+and worker name are its names, and all that were ever stated belong together.
 
 Worker attributes can be rewritten by the agent's own browser, between calls too. So the names that
 are seen for a worker SID are gathered across tasks: a call states the names in its reservations
@@ -74,7 +74,7 @@ def sightings(before: Call | None, after: Call) -> tuple[WorkerSeen, ...]:
 
 
 def with_sighting(state: Worker | None, seen: WorkerSeen, now: int) -> Worker | None:
-    """Return the worker's record with what was seen; None if that is nothing new. `now`: the
+    """Return the worker's record with the names that were seen; None if none is new. `now`: the
     record's log time (ms)."""
     known = {} if state is None else {(i.kind, i.value): i for i in state.identities}
     merged = dict(known)
@@ -98,7 +98,7 @@ class Workers:
     _owners: Counter[str] = field(default_factory=Counter)
     _ends: dict[str, tuple[tuple[int, frozenset[str]], ...]] = field(default_factory=dict)
     renamed: int = 0
-    """The number of workers who were seen with more than one e-mail address."""
+    """The number of workers with more than one e-mail address."""
     shared_emails: int = 0
     """The number of e-mail addresses that were seen of more than one worker."""
 
@@ -118,8 +118,8 @@ class Workers:
         self._emails[worker.worker_sid] = emails
 
     def words_at(self, worker_sid: str | None, at: int) -> frozenset[str]:
-        """Return the lines of the monitored list that name the worker at `at` (ms) by what was seen
-        in any call."""
+        """Return the lines of the monitored list that name the worker at `at` (ms), by the events
+        of any call."""
         known = self._names.get(worker_sid or "")
         if known is None:
             return frozenset()
@@ -169,7 +169,7 @@ def _named(kind: str, stated: str) -> Iterable[Named]:
     return ((kind, plain),) if plain else ()
 
 
-@lru_cache(maxsize=4_096)  # asked for each version of a call, of workers who are mostly the same
+@lru_cache(maxsize=4_096)  # asked for each version of a call; the workers are mostly the same
 def _plain_names(*stated: str | None) -> tuple[Named, ...]:
     pairs = zip(_FACTS, stated, strict=True)
     return tuple(n for kind, each in pairs if each is not None for n in _named(kind, each))

@@ -1,4 +1,4 @@
-"""How long a call is kept, and what comes too late (docs/decisions/0006).
+"""How long a call is kept, and which events are too late (docs/decisions/0006).
 
 A call without an end is swept 24 hours after its first event; an ended one is forgotten 4 hours
 after the last that is known of it, and a mark stays in its place for 24 hours more. All by the
@@ -27,8 +27,8 @@ MARKED_MS = 24 * 60 * 60 * 1000
 """So long the mark of a forgotten call is kept."""
 
 QUIET_MS = 5_000
-"""A call is not swept before nothing of it has come for so long: its end may lie in what follows,
-where a backlog is worked off or a history brought in."""
+"""A call is not swept before no event of it has come for so long: its end may be among the next
+events if a backlog is worked off or a history brought in."""
 
 CONTESTED = "flexcapture.leg-contested"
 """The cause of a version that names another task with the same leg."""
@@ -39,12 +39,12 @@ MAX_CAUSE_CHARACTERS = 100
 _SECOND_MS = 1_000
 
 Kept = Call | ForgottenCall
-"""What is kept of a call."""
+"""The state that is kept of a call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aged:
-    """What is left of a call at a time, and the versions of it that its ageing made."""
+    """The rest of a call at a time, and the versions of it that its ageing made."""
 
     state: Kept | None
     versions: tuple[Call, ...] = ()
@@ -59,7 +59,7 @@ class TooLate:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What is kept of a call after an event; `news`: a new version of it, to be published."""
+    """The state of a call after an event; `news`: a new version of it, to be published."""
 
     state: Kept | None
     news: Call | None = None
@@ -123,7 +123,7 @@ def _with_leg(caused: Call, call_sid: str, values: Mapping[str, str | None], now
 
 
 def aged(state: Kept, now: int) -> Aged:
-    """What is left at `now` (ms). All that is due happens at once, however late it is looked at."""
+    """Return the rest at `now` (ms). All due steps happen at once, however late the look is."""
     versions: tuple[Call, ...] = ()
     if now < wakes_at(state):
         return Aged(state)
@@ -137,9 +137,9 @@ def aged(state: Kept, now: int) -> Aged:
 
 
 def remaining(state: Kept | None, now: int) -> Aged:
-    """What there is for an event that came at `now` (ms) to change. A call that is forgotten by
-    then is forgotten, whether a tick has said so yet or not; a sweep alone is left to the ticks,
-    which come when all events of their time are taken in."""
+    """Return the state that an event that came at `now` (ms) changes. A call whose time is over by
+    then is forgotten, also before a tick; only a sweep is left to the ticks, which come after all
+    events of their time."""
     if state is None or now < wakes_at(state):
         return Aged(state)
     left = aged(state, now)
@@ -156,8 +156,8 @@ def wakes_at(state: Kept) -> int:
 
 
 def _forgotten_at(call: Call) -> int:
-    """When the state of a call that does not go on is dropped: 4 hours after the later of its
-    latest event's time and arrival; of one that nobody was ever reserved for when it must be long
+    """Return when the state of a call that is over is dropped: 4 hours after the later of its
+    latest event's time and arrival; of one without any reservation when it must be long
     over. A sweep counts as an event. An event time a day after its arrival is none."""
     latest_event = min(call.latest_event_at, call.latest_arrival_at + LONGEST_MS)
     latest = max(latest_event, call.latest_arrival_at, call.milestones.get(SWEPT, 0))
@@ -174,7 +174,7 @@ def _too_late(event: CtiEvent, said: Call) -> str | None:
     """Why the event of a call that is not known must not open one."""
     if not is_voice(said.facts):
         return None
-    # Callbacks tell whole seconds.
+    # Callbacks have whole seconds.
     late = event.arrived_at - said.cause_at
     if late >= FORGOTTEN_AFTER_MS + _SECOND_MS and not _begins(said):
         return f"the call is not known, and the event is {late / 3_600_000:.1f} hours old"
@@ -190,6 +190,6 @@ def _begins(said: Call) -> bool:
 
 
 def _task_age_ms(event: CtiEvent) -> int:
-    """How old the task was at the event; 0 where it is not told."""
+    """Return how old the task was at the event (ms); 0 if the event does not say."""
     payload = loads(event.body)["data"].get("payload")
     return version(payload.get("task_age")) * 1000 if isinstance(payload, dict) else 0

@@ -37,7 +37,7 @@ _SECOND = 1_000
 
 @dataclass(frozen=True, slots=True)
 class CallView:
-    """A call as it is to be understood. Sessions and connections in the order of creation.
+    """The meaning of a call. Sessions and connections in the order of creation.
 
     `customer_leg_is_sure`: the leg was named before a worker was asked for the task, or is in the
     conference; otherwise Twilio must be asked before it is streamed.
@@ -174,7 +174,7 @@ def _customer_left_at(legs: Legs) -> int | None:
 def _soft_end(
     call: Call, sessions: tuple[CallSession, ...], legs: Legs, transferring: bool
 ) -> int | None:
-    # A worker who is absent may come back: the reservation is open.
+    # An absent worker may come back: the reservation is open.
     if any(session.ended_at is None or session.is_absent for session in sessions):
         return None
     done = task_done(call)
@@ -212,7 +212,7 @@ def _answered(call: Call, legs: Legs, sessions: tuple[CallSession, ...]) -> bool
 
 def outside_parties(legs: Legs, sessions: tuple[CallSession, ...]) -> tuple[Leg, ...]:
     """Return the answered legs that are not identified and cannot be a worker's, in the order in
-    which they came. Each worker who accepted and of whom no leg is known in that session may have
+    which they came. Each worker that accepted and has no known leg in that session may have
     one of the legs: one that came after the worker was asked for and left after the worker
     accepted."""
     lacking = [s for s in sessions if s.started_at is not None and not s.has_leg]
@@ -263,6 +263,6 @@ def _connection_state(session: CallSession, legs: Legs, *, ringing: bool) -> Con
     if ringing:
         return ConnectionState.RINGING
     own = [leg for leg, owners in legs.workers if session.reservation_sid in owners]
-    # Of a leg that nobody knows it may be the customer's hold, if his is not known.
+    # The hold of an unidentified leg may be the customer's, if the customer's leg is not known.
     held = any(is_held(leg) for leg in (*(legs.customers or legs.unknown), *own))
     return ConnectionState.HOLD if held else ConnectionState.ACTIVE

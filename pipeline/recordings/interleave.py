@@ -54,7 +54,8 @@ async def silenced(
     ranges: Sequence[Sequence[tuple[int, int]]],
 ) -> AsyncGenerator[bytearray, None]:
     """Yield a WAV file with silence in place of samples [first, last) of each track, cut off after
-    `samples`. `pieces`: the file, from its first byte."""
+    `samples`. `pieces`: the file, from its first byte; the first has the whole header, and each has
+    whole samples of both tracks."""
     at = -HEADER_SIZE
     size = CHANNELS * samples
     async for piece in pieces:

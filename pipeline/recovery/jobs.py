@@ -24,7 +24,7 @@ from schemas.records import Contact, RequiredSpan, RetrievalJob, RetrievedRecord
 from schemas.states import RecordingSource, RetrievalOutcome, RetrievalState
 
 KEPT_MS = 45 * 24 * 60 * 60 * 1000
-"""How long a job that is over is kept. Twilio keeps what it knows of a deleted recording for 40
+"""How long a job that is over is kept. Twilio keeps the data of a deleted recording for 40
 days."""
 MAX_PAUSE_MS = 60 * 60 * 1000
 MIN_PAUSE_MS = 1_000
@@ -169,7 +169,7 @@ def spans_to_keep(job: RetrievalJob, contact: Contact, stored: Iterable[Span]) -
     attempt has stored.
 
     The first recording keeps all required time, so that it can be heard as a whole. Later ones have
-    only what is still missing.
+    only the time that is still missing.
     """
     before = normalized([*recovered(contact), *stored])
     if not before and not any(r.outcome == RetrievalOutcome.STORED for r in job.retrieved):

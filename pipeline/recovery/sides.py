@@ -10,9 +10,9 @@ from schemas.states import Direction
 
 
 class DeterminedBy(StrEnum):
-    """What shows which channel is the customer: the comparison with captured audio; the first
-    participant of the conference, who is on channel 1; the leg, whose own party is on channel 1;
-    the call's direction, by which the calling side joins first; a single channel has everything."""
+    """What shows which channel is the customer: the comparison with captured audio; the conference,
+    whose first participant is on channel 1; the leg: its own party is on channel 1; the call's
+    direction, by which the calling side joins first; a single channel has everything."""
 
     AUDIO = "audio"
     JOINED_FIRST = "joined-first"

@@ -1,6 +1,6 @@
-"""What this process has heard of the gateways, measured by the clock of the ticks.
+"""The gateways' signs of life in this process, measured by the clock of the ticks.
 
-This is memory of one process, and lost with it. What is lost only puts a verdict off: silence
+This is memory of one process, and lost with it. Its loss only delays a verdict: silence
 counts from when ticks began to come regularly, for while they do not, Kafka, who writes the ticks
 or this process itself was away, and nothing can be said about the gateways.
 """
@@ -19,7 +19,7 @@ FORGET_MS = 60 * 60_000
 
 
 class Fate(Enum):
-    """What is known of a gateway's life."""
+    """The known state of a gateway's life."""
 
     ALIVE = "heard lately"
     UNKNOWN = "not heard, but not for long enough to tell"
@@ -36,7 +36,7 @@ class _Heard:
 
 
 class Gateways:
-    """Tell it of each tick and of each sign of life; ask it what became of a gateway.
+    """The fate of gateways, from each tick and each sign of life.
 
     `steady_since`: since when ticks have come regularly (ms, their clock); None: none came yet.
     """

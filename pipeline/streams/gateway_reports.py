@@ -1,6 +1,6 @@
-"""What gateways and Twilio report of media streams, and what a gateway's silence means.
+"""Reports of gateways and Twilio on media streams, and the meaning of a gateway's silence.
 
-Each function takes in what happened, in any order and however often, and sends nothing.
+Each function takes in reports in any order and however often, and sends nothing.
 """
 
 from collections.abc import Iterable, Mapping
@@ -81,7 +81,7 @@ def opened(state: CallStreams, event: MediaStreamOpened, now: int) -> CallStream
         return put(state, own, _arrived(own, event, now))
     newest = newest_generation(state)
     if own is None and newest < event.generation <= MAX_GENERATION:
-        # Started before a crash after which nothing is known of it any more. Whether it may go on,
+        # Started before a crash in which the knowledge of it was lost. Whether it may continue,
         # and why, is decided as for any other.
         found = new_stream(event.generation, StreamState.STARTING, NO_REASON, now)
         if any(map(is_live, state.media_streams)):
@@ -118,7 +118,7 @@ def closed(state: CallStreams, event: MediaStreamClosed, now: int) -> CallStream
 
 
 def _ended(state: CallStreams, ended: ManagedStream, now: int, wait: int) -> CallStreams:
-    """After the end of a media stream: when the next one may start, if it should have gone on."""
+    """After the end of a media stream: when the next one may start, if it should have continued."""
     if not is_live(ended):
         return state
     lived = now - (now if ended.opened_at is None else ended.opened_at)
@@ -152,8 +152,9 @@ def _hoped_for(awaited: ManagedStream, now: int) -> ManagedStream:
 
 
 def buried(state: CallStreams, gateways: Gateways, now: int) -> CallStreams:
-    """The state without what is on gateways that are gone, as far as this process has heard. What
-    was given up so is stopped again where its gateway is heard after all, and still holds it."""
+    """The state without the media streams on gateways that are gone, as far as this process has
+    heard. One that was given up is stopped again if its gateway is heard after all, and still holds
+    it."""
     for media_stream in state.media_streams:
         if media_stream.gateway is None or media_stream.closed:
             continue
@@ -189,8 +190,8 @@ def _given_up(media_stream: ManagedStream, reason: Reason, now: int) -> ManagedS
 
 
 def reported(state: CallStreams, reports: Iterable[ReportedStream], now: int) -> CallStreams:
-    """What Twilio's status callbacks tell. Only ends count: that a media stream runs, a gateway
-    says."""
+    """Take in Twilio's status callbacks. Only ends count: a gateway reports that a media stream
+    runs."""
     for report in reports:
         if report.milestones.keys() & {"stopped", "error"}:
             own = _by_sid(state, report.stream_sid)
@@ -213,7 +214,7 @@ def _reported_over(
     elif is_stop:
         over = to_stop(own, Reason(f"ended: {why}", code), now + REPORT_MS)
         over = replace(over, phase=StreamPhase.ANSWERED)
-    else:  # of an error it is not told whether the media stream goes on
+    else:  # an error does not say whether the media stream continues
         over = to_stop(own, Reason(f"ended: {why}", code), now)
     return _ended(put(state, own, over), own, now, wait=AFTER_STOP_MS if is_stop else 0)
 

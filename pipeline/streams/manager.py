@@ -1,4 +1,4 @@
-"""The stream manager's core: from a call's versions, the monitored list and what is reported of
+"""The stream manager's core: from a call's versions, the monitored list and the reports of
 media streams, to decisions and commands. Pure; `agents/stream_manager.py` carries it out.
 """
 
@@ -75,8 +75,8 @@ Own = RecordingDecided | MediaStreamChanged
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """The state that follows (the very same: nothing changed; None: forget the call) and what to
-    tell, in this order."""
+    """The state that follows (the very same: nothing changed; None: forget the call) and the
+    records to publish, in this order."""
 
     state: CallStreams | None
     told: tuple[Told, ...] = ()
@@ -93,7 +93,7 @@ def on_record(
     hasty: bool = False,
 ) -> Next:
     """The state after a record of `calls` or `stream.events`, at `now` (ms, the record's time).
-    `gateways`: what this process has heard of them; None: all of them live. `hasty`: the record is
+    `gateways`: their signs of life in this process; None: all of them live. `hasty`: the record is
     of long ago, and others that wait may take back what it says: no media stream is started by it,
     but by the next record or tick that is not."""
     before = state or unknown_call(task_sid)
@@ -124,10 +124,10 @@ def on_tick(
     gateways: Gateways | None = None,
     hasty: bool = False,
 ) -> Next:
-    """The state as time has passed: what is due, a changed list, a gateway that fell silent, and
+    """The state as time has passed: due commands, a changed list, a gateway that fell silent, and
     the end of remembering. `gateways`, `hasty`: as in `on_record`."""
     if now < state.seen_at:
-        return Next(state)  # a tick from before what is known already
+        return Next(state)  # a tick from before the known state
     if is_at_rest(state):
         return Next(None if now >= forgotten_at(state) else state)
     return _settled(state, state, history, now, gateways, hasty=hasty)
@@ -141,15 +141,15 @@ def on_own(
     gateways: Gateways | None = None,
     starts: bool = True,
 ) -> Next:
-    """The manager's own record, read again. It is no news but after a crash between telling it and
-    keeping the state. Records that led to it come once more; a tick does not, so what one decided
-    is decided again, as of then. Where that comes out otherwise, records did lead to it. `gateways`
-    as in `on_record`; a started media stream is no longer hasty. `starts`: whether any is."""
+    """The manager's own record, read again. It is no news except after a crash between publishing
+    it and keeping the state. Records that led to it come once more; a tick does not, so what one
+    decided is decided again, as of then. If the result is another one, records did lead to it.
+    `gateways` as in `on_record`; a started media stream is no longer hasty. `starts`: if any is."""
     if record.at > state.seen_at:
         again = on_tick(state, history, record.at, gateways=gateways, hasty=not starts)
         return again if _was_told(record, again.told) else Next(state)
     if _is_lost_beginning(state, record):
-        # A later version of the call was read first: that it is over has still to be told.
+        # A later version of the call was read first: its end must still be published.
         after = replace(state, decision=RecordingDecision.RECORD)
         return _settled(state, after, history, state.seen_at, gateways, hasty=True)
     return Next(state)
@@ -170,7 +170,7 @@ def _without_cause(record: Own) -> Own:
 
 
 def _is_lost_beginning(state: CallStreams, record: Own) -> bool:
-    """Whether the first "record" of the call was told, and is not known here."""
+    """Whether the first "record" of the call was published, and is not known here."""
     begun = isinstance(record, RecordingDecided) and record.decision == RecordingDecision.RECORD
     return begun and state.decision in (None, RecordingDecision.DO_NOT_RECORD)
 

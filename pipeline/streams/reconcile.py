@@ -1,8 +1,8 @@
 """Moves the media streams that are towards those that should be.
 
-Level-triggered: `reconcile` looks at what is known, on every record and tick alike, so that a lost
-or repeated record corrects itself. Exactly one media stream of the customer's leg runs while the
-call must be recorded, and none otherwise.
+Level-triggered: `reconcile` looks at the whole state, on every record and tick alike, so that a
+lost or repeated record corrects itself. Exactly one media stream of the customer's leg runs while
+the call must be recorded, and none otherwise.
 """
 
 from dataclasses import dataclass, replace
@@ -48,8 +48,8 @@ Command = StartDuplicateStream | StopDuplicateStream
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What should be: whether a media stream should run, why, and how the leg is told. `begins`
-    False: one that runs goes on, none is started."""
+    """Whether a media stream should run, why, and how the leg is known. `begins` False: a running
+    one continues, none is started."""
 
     desired: bool
     reason: Reason
@@ -66,7 +66,7 @@ class Demand:
 def reconcile(
     state: CallStreams, demand: Demand, now: int, steady_since: int | None = 0
 ) -> tuple[CallStreams, tuple[Command, ...]]:
-    """The next state, and the commands that lead from what is to what should be. At rest (nothing
+    """The next state, and the commands that lead to the demanded one. At rest (nothing
     due, demand met) both are unchanged and empty.
 
     `steady_since`: since when the log's clock has gone without a break, None where that is not
@@ -135,7 +135,7 @@ def _unwanted(
     media_stream: ManagedStream, demand: Demand, now: int, *, patient: bool
 ) -> ManagedStream:
     """The same, on its way out if it should not run, or if it never came. One that was found, and
-    not started by what is known, runs for the reason that holds now."""
+    not started by a known command, runs for the reason that holds now."""
     if not is_live(media_stream):
         return media_stream
     if not demand.desired:
@@ -151,7 +151,7 @@ def _unwanted(
 def _due(
     state: CallStreams, media_stream: ManagedStream, demand: Demand, now: int
 ) -> tuple[ManagedStream, Command | None]:
-    """The same after what is due for it now, and the command to send."""
+    """The same after its due step, and the command to send."""
     if _leg_is_another(media_stream, demand):
         return _attempt(state, media_stream, demand, now)
     if not _is_due(media_stream, now):

@@ -1,4 +1,4 @@
-"""What is known of a call's media streams.
+"""The known state of a call's media streams.
 
 A media stream is *starting* from its first start command on, *running* once a gateway has it,
 *stopping* from its first stop command on, and at last *stopped*, or *failed* if it never came.
@@ -11,8 +11,8 @@ A media stream is *starting* from its first start command on, *running* once a g
     backing-off  the command failed; at `due_at`: the next attempt
     quiet        nothing is waited for
 
-Who changes it: `reports` (what gateways and Twilio report), `answers` (the adapter's), and
-`reconcile`, which alone sends commands.
+It is changed by `gateway_reports` (of gateways and Twilio), `command_results` (the adapter's
+answers), and `reconcile`, which alone sends commands.
 """
 
 from collections.abc import Callable
@@ -103,7 +103,7 @@ def was_streamed(state: CallStreams, call_sid: str | None) -> bool:
 
 
 def stopped(media_stream: ManagedStream, reason: Reason, *, closed: bool) -> ManagedStream:
-    """The same, ended; `reason` counts where none was told before."""
+    """The same, ended; `reason` counts if none was published before."""
     state = StreamState.FAILED if media_stream.state == StreamState.FAILED else StreamState.STOPPED
     told = reason if is_live(media_stream) else reason_of(media_stream)
     return replace(
@@ -142,7 +142,7 @@ def find(state: CallStreams, suits: Callable[[ManagedStream], bool]) -> ManagedS
 
 
 def put(state: CallStreams, old: ManagedStream, new: ManagedStream) -> CallStreams:
-    """The state with `new` in the place of `old`; the very same where they are equal."""
+    """The state with `new` in the place of `old`; the very same if they are equal."""
     if new == old:
         return state
     streams = tuple(new if m is old else m for m in state.media_streams)

@@ -137,8 +137,8 @@ def _has(state: CallStreams, answer: CommandAnswered) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What can change the answer to a question about a leg. `contested`: other tasks with the leg;
-    `signs`: of the call's own conference, as `conference_signs` counts them."""
+    """Facts that can change the answer to a question about a leg. `contested`: other tasks with the
+    leg; `signs`: of the call's own conference, as `conference_signs` counts them."""
 
     contested: Contested = Contested()
     signs: int = 0
@@ -147,7 +147,7 @@ class Evidence:
 def questions(
     state: CallStreams, demand: Demand, call: Call | None, now: int
 ) -> tuple[CallStreams, tuple[VerifyLeg, ...]]:
-    """Return the state with what is asked now, and the commands that ask it."""
+    """Return the state with the questions of now, and the commands that ask them."""
     contested = {} if call is None else contested_legs(call)
     signs = 0 if call is None else conference_signs(call)
     commands: list[VerifyLeg] = []
@@ -206,7 +206,7 @@ def _asked(check: LegCheck, known: Evidence, now: int) -> LegCheck | None:
 
 def _is_news(check: LegCheck, known: Evidence) -> bool:
     """Whether there is evidence that came after the latest question about the leg. An open question
-    sees what has come into the task's conference."""
+    sees the legs that have come into the task's conference."""
     if check.result == LegResult.CONFIRMED:
         return False
     is_news_of_others = not set(known.contested.task_sids) <= set(check.other_task_sids)
@@ -235,7 +235,7 @@ def _streamed(state: CallStreams) -> dict[str, int]:
 
 
 def without_own_legs(state: CallStreams, seen: CallView, now: int) -> CallStreams:
-    """Stop what is streamed of a leg that is a worker's own by its ends."""
+    """Stop the media streams of a leg that is a worker's own by its ends."""
     return _without(state, seen.legs.own_ends, OWN_LEG, now)
 
 

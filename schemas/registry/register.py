@@ -1,6 +1,6 @@
 """Register the schemas in the configured registry. It blocks.
 
-The registry's own ids are used; ours, if it takes them. What is there already is not changed. A
+The registry's own ids are used; ours, if it takes them. Existing versions are not changed. A
 registration that fails deletes what it added, and the next one begins anew.
 """
 
@@ -107,7 +107,7 @@ def register(
 
 @dataclass(slots=True)
 class _Work:
-    """Adds versions, and can take back what it has added."""
+    """Adds versions, and can take them back."""
 
     registry: RegistryHttp
     present: Present
@@ -154,7 +154,7 @@ class _Work:
 
     def _choose_ids(self, *, assigned_ids: bool) -> None:
         """Find out whether the registry takes our ids. One that has assigned ids to schemas of ours
-        goes on to do so."""
+        continues to do so."""
         assigned = any(fixed not in found for fixed, found in self.ids.items())
         if not assigned_ids and not assigned:
             had = self.registry.find(f"/subjects/{quote(RESERVED_SUBJECT)}/versions") is not None
@@ -193,7 +193,7 @@ class _Work:
         return is_new
 
     def undo(self) -> str:
-        """Delete what was added. Return what could not be deleted."""
+        """Delete the added versions. Return those that could not be deleted."""
         left = []
         for n, (subject, number) in enumerate(reversed(self._added)):
             try:
@@ -265,7 +265,7 @@ def _refuse_ambiguities(records: Iterable[RegisteredSchemas]) -> None:
 def _verify(
     registry: RegistryHttp, added: Iterable[MissingVersion], ids: Mapping[int, set[int]]
 ) -> None:
-    """Check that the registry returns what was added for its ids. Readers ask by id. Raise
+    """Check that the registry returns the added schemas for their ids. Readers ask by id. Raise
     `RegistryError`."""
     texts = {each.version.schema_id: (each.schema, each.version.text) for each in added}
     wanted = [(number, *texts[fixed]) for fixed in texts for number in sorted(ids[fixed])]

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from agents.faust_runner.outbox import Change, Outbox
 from agents.faust_runner.sending import Patient, sent
-from agents.faust_runner.stuck import show_stuck
-from pipeline.runtime.telemetry import Health
 from tests.virtual_time import virtually
 
 CHANGELOG = "changelog"
@@ -192,22 +190,5 @@ def test_a_full_buffer_of_one_partition_makes_no_sender_wait() -> None:
         with pytest.raises(MessageSizeTooLargeError):
             await too_large
         assert await (await sender.send("calls", b"9", b"k", 1)) == b"9"
-
-    virtually(scene())
-
-
-def test_partitions_that_wait_are_a_warning() -> None:
-    """It names them, and goes when none waits."""
-
-    async def scene() -> None:
-        health, stuck = Health(), {3, 11}
-        showing = asyncio.create_task(show_stuck(health, lambda: stuck))
-        await asyncio.sleep(1)
-        assert "partitions 3, 11:" in health.warnings["kafka-partitions"]
-        assert not health.reasons
-        stuck.clear()
-        await asyncio.sleep(3)
-        assert not health.warnings
-        showing.cancel()
 
     virtually(scene())

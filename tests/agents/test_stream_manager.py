@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 
 from agents.faust_runner.core import Step
 from agents.stream_manager import StreamsCore
-from agents.stream_metrics import StreamMetrics, failed_start
+from agents.stream_metrics import StreamMetrics
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.streams.manager import FORGET_MS
 from schemas.codec import encode
@@ -151,33 +151,6 @@ def test_time_without_a_running_media_stream_is_counted() -> None:
     before = _counted("unstreamed_seconds")
     core.on_tick(TASK, running, T + 1_000)
     assert before == _counted("unstreamed_seconds")
-
-
-@pytest.mark.parametrize(
-    ("outcome", "code", "detail", "kind"),
-    [
-        ("done", None, "started", None),
-        ("superseded", None, "", None),
-        ("failed", 21220, "no", "refused"),
-        ("expired", 21220, "call is not in-progress", "refused"),
-        ("expired", 404, "not found", "refused"),
-        ("expired", 20429, "too many requests", "unreachable"),
-        ("expired", 503, "away", "unreachable"),
-        ("expired", None, "no answer", "unreachable"),
-        ("expired", None, "no customer leg in the conference", "no-leg"),
-    ],
-)
-def test_a_start_that_failed_is_counted_by_kind(
-    outcome: str, code: int | None, detail: str, kind: str | None
-) -> None:
-    """What Twilio refused, could not be asked, or had no leg for; a stop is none."""
-    answer = CommandAnswered(
-        "c", TASK, 1, "start", outcome, None, None, None, code, detail, 1, T
-    )  # fmt: skip
-    assert kind == failed_start(answer)
-    before = _counted("failed_starts", kind=str(kind))
-    _counted_core().on_record(TASK, _running(), answer, T)
-    assert before + (kind is not None) == _counted("failed_starts", kind=str(kind))
 
 
 def test_a_start_that_never_reached_a_gateway_is_counted() -> None:

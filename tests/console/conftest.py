@@ -1,6 +1,8 @@
 """A console on a SQLite database and a directory of recordings, asked in process."""
 
+import asyncio
 import shutil
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +12,12 @@ import pytest
 from sqlalchemy import Engine
 from starlette.types import ASGIApp
 
-from console import wrong_tokens
+from console import body, wrong_tokens
 from console.app import make_app
+from console.safety import SAFETY_HEADERS
+from infra.ports import chosen
 from pipeline.media.wav import header, interleave
+from pipeline.runtime.http_server import serving
 from pipeline.runtime.telemetry import Health
 from pipeline.store.audio import AudioStore
 from pipeline.store.database import migrate, open_database
@@ -21,6 +26,7 @@ from tests.pipeline.store.contacts import NOON, RECORDING
 
 TOKEN = "a-token-for-tests-of-32-characters"
 SAMPLES = 160_000
+PROXY = "127.0.0.2"
 
 
 def recorded() -> bytes:
@@ -103,3 +109,31 @@ async def client(visitor: httpx.AsyncClient) -> httpx.AsyncClient:
     """The bearer of the token."""
     visitor.headers["Authorization"] = f"Bearer {TOKEN}"
     return visitor
+
+
+@pytest.fixture(scope="module")
+def server(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
+    """The console on a port, in a thread of its own."""
+    directory = tmp_path_factory.mktemp("console")
+    shutil.copy(migrated, directory / "contacts.db")
+    engine = open_database(f"sqlite:///{directory}/contacts.db")
+    app = make_app(engine, AudioStore.from_url(f"file://{directory}/audio"), Health(), [TOKEN])
+    port = chosen(["console"], {}, [])["console"]
+    loop, ready, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        listen = f"127.0.0.1:{port}"
+        async with serving(listen, app, trusted_proxies=[PROXY], error_headers=SAFETY_HEADERS):
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wrong_tokens, "FIRST_DELAY_S", 0.0)
+        patch.setattr(body, "TIMEOUT_S", 0.1)
+        thread.start()
+        ready.wait()
+        yield "127.0.0.1", port
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+    engine.dispose()

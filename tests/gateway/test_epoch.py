@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 
 from gateway import epoch as module
 from gateway.epoch import begin_epoch, in_use, next_epoch
-from gateway.epochs_in_log import Announcements, epoch_in
 from pipeline.runtime.log_clock import LogClock, machine_clock
 from pipeline.runtime.settings import Settings
-from schemas.codec import encode
-from schemas.records import GatewayAlive, GatewayStarted, HandshakeRefused
+from schemas.records import GatewayStarted
 
 EPOCHS = st.integers(0, 2**50)
 LOG_TIME = 1_700_000_000_000
@@ -110,22 +108,6 @@ async def test_without_a_directory_no_life_begins_while_kafka_is_away(
     assert not beginning.done()
     stop.set()
     assert await beginning is None
-
-
-@given(st.text(max_size=20), EPOCHS, EPOCHS)
-def test_announcements_are_recognized_by_their_first_bytes(
-    instance: str, epoch: int, at: int
-) -> None:
-    """Of every epoch, and of no other gateway."""
-    own = Announcements(instance)
-    assert epoch == epoch_in(encode(GatewayAlive(instance, epoch, at)), own)
-    assert epoch == epoch_in(encode(GatewayStarted(instance, epoch, at)), own)
-    for other in (
-        encode(GatewayAlive(instance + "x", epoch, at)),
-        encode(HandshakeRefused("WT1", "CA1", 1, instance, epoch, at, "no")),
-        None,
-    ):
-        assert epoch_in(other, own) is None
 
 
 def test_the_older_of_two_says_what_to_do() -> None:

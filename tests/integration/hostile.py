@@ -172,3 +172,20 @@ def stop(media_stream: MediaStream) -> dict[str, object]:
     """The end."""
     ids = {"accountSid": CREDENTIALS.account_sid, "callSid": media_stream.call_sid}
     return {"event": "stop", "sequenceNumber": "9", "streamSid": media_stream.sid, "stop": ids}
+
+
+async def answered(gateway: LoneGateway, request: str | bytes) -> int | None:
+    """The status with which a handshake is answered; None: none came."""
+    peer = await connected(gateway)
+    await peer.send(request if isinstance(request, bytes) else request.encode())
+    status = await peer.status()
+    peer.cut()
+    return status
+
+
+async def closed_after(gateway: LoneGateway, *data: bytes) -> int | None:
+    """The code with which the socket of a media stream is closed after the data."""
+    peer, _ = await started(gateway)
+    for each in data:
+        await peer.send(each)
+    return await peer.closed()

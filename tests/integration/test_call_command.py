@@ -10,7 +10,7 @@ from pipeline.runtime.kafka import ensure_topics, producer
 from pipeline.runtime.settings import Settings
 from schemas.codec import encode
 from schemas.topics import CALLS, RECORDINGS, STREAM_EVENTS, Topic
-from tests.cli.call.test_history import a_history
+from tests.cli.call.test_formatting import a_history
 from tests.conftest import SettingsFor
 from tests.kafka_topics import with_original_timestamps
 from tests.pipeline.contacts.records import NOON, TASK, changed, completed, decided, started

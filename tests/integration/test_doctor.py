@@ -4,23 +4,16 @@ a gateway that runs, and an emulator of Kinesis: each planted fault is named."""
 import asyncio
 import json
 import os
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from moto.server import ThreadedMotoServer
 
-from cli.twilio.doctor.command import diagnosed
-from cli.twilio.target import target_of
 from pipeline.runtime.kafka import admin_client, ensure_topics, producer
-from pipeline.runtime.settings import Settings, load
+from pipeline.runtime.settings import Settings
 from pipeline.store.check_runs import CheckRuns
 from pipeline.store.database import migrate, open_database
 from schemas.codec import encode
@@ -28,13 +21,18 @@ from schemas.records import CtiEvent
 from schemas.topics import CTI_EVENTS, MEDIA, PROVISIONED
 from simulator.delivery import into_kinesis
 from simulator.media import clock
-from simulator.twilio_rest import TwilioRest
+from tests.integration.installation import (
+    ANN,
+    FAULTS,
+    STREAM,
+    Fault,
+    Installation,
+    kinesis_client,
+    records_wait,
+)
 from tests.integration.lone_gateway import CREDENTIALS, lone_gateway
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(400)]
-
-STREAM = "flex-events"
-ANN = "ann@example.com"
 
 
 @pytest.fixture
@@ -44,7 +42,7 @@ def kinesis() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
-    client = _client(url)
+    client = kinesis_client(url)
     if STREAM not in client.list_streams()["StreamNames"]:  # the emulator's state is global
         client.create_stream(StreamName=STREAM, ShardCount=2)
     try:
@@ -52,126 +50,6 @@ def kinesis() -> Iterator[str]:
     finally:
         client.delete_stream(StreamName=STREAM)
         server.stop()
-
-
-def _client(url: str) -> Any:
-    keys = {"aws_access_key_id": "a", "aws_secret_access_key": "b"}
-    return boto3.client("kinesis", region_name="us-east-1", endpoint_url=url, **keys)
-
-
-@dataclass
-class Installation:
-    """A healthy installation, in which faults can be planted. `environment`: its settings."""
-
-    rest: TwilioRest
-    kafka: Settings
-    kinesis: str
-    directory: Path
-    environment: dict[str, str] = field(default_factory=dict)
-
-    async def command(self, *arguments: str) -> tuple[int, str]:
-        """Run `flexcapture twilio ...`: its status and output."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "cli.main", "twilio", *arguments),
-            env=self.environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, output.decode()
-
-    async def found(self) -> dict[str, str]:
-        """The status of each check, by name."""
-        with pytest.MonkeyPatch.context() as patched:
-            for name, value in self.environment.items():
-                patched.setenv(name, value)
-            target = target_of(load(None), None, self.directory)
-            return {result.name: result.status.value for result in await diagnosed(target)}
-
-    async def found_by_command(self) -> dict[str, str]:
-        """The same, by the command. The exit status fits, and no secret is shown."""
-        status, output = await self.command("doctor", "--json")
-        assert CREDENTIALS.auth_token not in output
-        shown = output[output.index("{") :]
-        checks = {check["name"]: check["status"] for check in json.loads(shown)["checks"]}
-        assert (1 if "failure" in checks.values() else 0) == status, output
-        return checks
-
-
-Fault = Callable[[Installation], None]
-
-
-def _set(name: str, value: str) -> Fault:
-    return lambda there: there.environment.__setitem__(f"FLEXCAPTURE_{name}", value)
-
-
-def _without_sink(there: Installation) -> None:
-    there.rest.administration.streams.subscriptions.clear()
-    there.rest.administration.streams.sinks.clear()
-
-
-def _failed_sink(there: Installation) -> None:
-    next(iter(there.rest.administration.streams.sinks.values())).status = "failed"
-
-
-def _missing_type(there: Installation) -> None:
-    types = next(iter(there.rest.administration.streams.subscriptions.values())).types
-    del types["com.twilio.taskrouter.reservation.accepted"]
-
-
-def _alert(code: int) -> Fault:
-    return lambda there: there.rest.administration.alert(code, "an alert", datetime.now(UTC))
-
-
-def _denied(there: Installation) -> None:
-    there.rest.administration.denied.add("monitor")
-
-
-def _records_wait(there: Installation) -> None:
-    _client(there.kinesis).put_record(StreamName=STREAM, Data=b"{}", PartitionKey="any")
-
-
-def _monitored(text: str) -> Fault:
-    return lambda there: void((there.directory / "list").write_text(text))
-
-
-def void(_: object) -> None:
-    """Return None, of a value that does not matter."""
-
-
-def _broken_database(there: Installation) -> None:
-    path = there.directory / "text.db"
-    path.write_text("some text that is long enough for a header, and no database")
-    _set("DATABASE_URL", f"sqlite:///{path}")(there)
-
-
-def _missing_store(there: Installation) -> None:
-    _set("RECORDINGS_URL", (there.directory / "unmounted").as_uri())(there)
-
-
-FAULTS: list[tuple[str, str, Fault]] = [
-    ("account", "failure", _set("TWILIO_AUTH_TOKEN", "another token")),
-    ("api-rights", "failure", _denied),
-    ("sink", "failure", _without_sink),
-    ("sink", "failure", _failed_sink),
-    ("subscription", "failure", _missing_type),
-    ("event-alerts", "failure", _alert(91300)),
-    ("media-alerts", "failure", _alert(31920)),
-    ("kinesis-stream", "failure", _set("KINESIS_STREAM", "another")),
-    ("kinesis-lag", "failure", _records_wait),
-    ("gateway-dns", "failure", _set("GATEWAY_PUBLIC_URL", "wss://nowhere.invalid/media")),
-    ("load-balancer", "failure", _set("GATEWAY_PUBLIC_URL", "ws://127.0.0.1:1/media")),
-    ("signed-handshake", "failure", _set("TICKET_SECRET", "a secret that no gateway has at all")),
-    ("kafka", "failure", _set("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")),
-    ("topics", "failure", _set("TOPIC_PREFIX", "another.")),
-    ("database", "failure", _broken_database),
-    ("recordings-store", "failure", _missing_store),
-    ("monitored-list", "failure", _monitored("no such line")),
-    ("list-entries", "warning", _monitored(f"{ANN}\nworker:Ben\njoe@example.com")),
-    ("unlisted-workers", "warning", _monitored(ANN)),
-]
 
 
 @asynccontextmanager
@@ -275,7 +153,7 @@ async def test_setup_then_each_planted_fault_is_named(
 
 def _restart_stream(kinesis: str) -> None:
     """Make the Kinesis stream anew, without records: no bridge runs here."""
-    client = _client(kinesis)
+    client = kinesis_client(kinesis)
     client.delete_stream(StreamName=STREAM)
     client.create_stream(StreamName=STREAM, ShardCount=2)
 
@@ -305,7 +183,7 @@ class _planted:  # noqa: N801 - a context manager
         state.alerts.clear()
         state.denied.clear()
         _healthy(self._there)
-        if self._plant is _records_wait:
+        if self._plant is records_wait:
             _restart_stream(self._there.kinesis)
 
 

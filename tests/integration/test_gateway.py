@@ -1,145 +1,33 @@
 """The gateway on a real Kafka, with real sockets."""
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
-import os
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from contextlib import AsyncExitStack
 
 import pytest
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
-from gateway.server import run
-from infra.local.kafka import LocalKafka, running
-from infra.ports import chosen
 from pipeline.media.batch import frames
-from pipeline.runtime.kafka import consumer, ensure_topics, partition_of, producer, wait_for_kafka
+from pipeline.runtime.kafka import partition_of, producer
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.telemetry import Health
-from pipeline.twilio.tickets import issued
 from schemas import codec
 from schemas.records import (
     GatewayAlive,
     GatewayStarted,
     HandshakeRefused,
     MediaBatch,
-    MediaDropped,
     MediaStreamClosed,
     MediaStreamOpened,
     RecordingDecided,
     SequenceBreak,
 )
-from schemas.topics import CALL_PARTITIONS, MEDIA
-from tests.gateway.dialogue import ACCOUNT, CALL, STREAM, TASK, connected, media, start, stop
+from schemas.topics import CALL_PARTITIONS
+from tests.gateway.dialogue import CALL, STREAM, TASK, connected, media, start, stop
+from tests.integration.gateway_process import TOKEN, Running, closing_code, gateway_with, ticket
 
 pytestmark = pytest.mark.integration
-
-TOKEN = "a-token-of-twilios"
-
 HOSTILE_STREAM = "MZ" + "b" * 32
-
-
-@dataclass(frozen=True)
-class Running:
-    """A gateway that takes media streams."""
-
-    url: str
-    settings: Settings
-    health: Health
-    stop: asyncio.Event
-    task: asyncio.Task[None]
-
-    def connect(
-        self, segment: str | None = None, task: str = TASK, token: str = TOKEN, **headers: str
-    ) -> Any:
-        """A socket as Twilio opens it, to the public URL and a segment, a ticket mostly. `token`:
-        the one that Twilio and the adapter have."""
-        if segment is None:
-            segment = "/" + ticket(time.time(), task=task, token=token)
-        url = self.url + segment
-        digest = hmac.new(token.encode(), url.encode(), hashlib.sha1).digest()
-        signed = {"X-Twilio-Signature": base64.b64encode(digest).decode()} | headers
-        return connect(url, additional_headers={k: v for k, v in signed.items() if v})
-
-    async def records(self, topic: str, until: type, count: int = 1) -> list[tuple[Any, Any]]:
-        """(Kafka's record, ours) of the topic, until `count` of a kind were there."""
-        found: list[tuple[Any, Any]] = []
-        async with consuming(self.settings, topic) as reader, asyncio.timeout(20):
-            while sum(isinstance(ours, until) for _, ours in found) < count:
-                for records in (await reader.getmany(timeout_ms=100)).values():
-                    found += [(record, codec.decode(record.value)) for record in records]
-        return found
-
-
-def ticket(now: float, task: str = TASK, token: str = TOKEN) -> str:
-    """One for the media stream of `start()`, made at `now`."""
-    return issued(token, ACCOUNT, CALL, task, 2, now=now, nonce=os.urandom(8))
-
-
-@asynccontextmanager
-async def consuming(settings: Settings, topic: str) -> AsyncIterator[Any]:
-    reader = consumer(settings, settings.prefixed(topic))
-    await reader.start()
-    try:
-        yield reader
-    finally:
-        await reader.stop()
-
-
-@pytest.fixture
-async def gateway(settings_for, prefix) -> AsyncIterator[Running]:
-    """One gateway, ready, ended after the test."""
-    async with gateway_with(settings_for(prefix, twilio_auth_token=TOKEN)) as gateway:
-        yield gateway
-
-
-@asynccontextmanager
-async def gateway_with(settings: Settings, awaited: str = "") -> AsyncIterator[Running]:
-    """A gateway, once it is well, or only that reason of its health is gone."""
-    port = chosen(["gateway"], {}, [])["gateway"]
-    url = f"ws://127.0.0.1:{port}/media"
-    settings = settings.model_copy(
-        update={
-            "gateway_listen": f"127.0.0.1:{port}",
-            "gateway_public_url": url,
-            "twilio_account_sid": ACCOUNT,
-            "instance": "gateway-0",
-            "gateway_check_seconds": 0.2,
-            "gateway_drain_seconds": 1.0,
-        }
-    )
-    health, stopping = Health(starting="not yet"), asyncio.Event()
-    task = asyncio.create_task(run(settings, health, stopping))
-    try:
-        async with asyncio.timeout(30):
-            while _waits(health, awaited) and not task.done():
-                await asyncio.wait([task], timeout=0.05)
-        yield Running(url, settings, health, stopping, task)
-    finally:
-        stopping.set()
-        async with asyncio.timeout(8):
-            await task
-
-
-def _waits(health: Health, awaited: str) -> bool:
-    return awaited in health.reasons if awaited else bool(health.reasons)
-
-
-async def closing_code(ws: ClientConnection) -> tuple[int, str]:
-    """How the gateway closed the socket."""
-    async with asyncio.timeout(10):
-        await ws.wait_closed()
-    received = ws.protocol.close_rcvd
-    assert received is not None
-    return received.code, received.reason
 
 
 async def test_frames_in_batches_out(gateway):
@@ -394,47 +282,6 @@ async def test_refused_handshakes_are_a_warning_and_a_record_of_the_call(gateway
             await asyncio.sleep(0.05)
 
 
-async def test_a_record_that_the_broker_refuses_is_told_and_the_line_continues(
-    settings_for, prefix
-):
-    """The topic was created with a small `max.message.bytes`."""
-    settings = settings_for(prefix, twilio_auth_token=TOKEN)
-    small = replace(MEDIA, extra={"max.message.bytes": "6000"})
-    await ensure_topics(settings, [small])
-    async with gateway_with(settings) as gateway, gateway.connect() as ws:
-        await ws.send(start())
-        large = range(10, 20)
-        for number in range(30):
-            size = 800 if number in large else 160
-            await ws.send(media("inbound", str(500 * number), bytes(size), str(2 + number)))
-            if number in large:
-                await ws.send(media("inbound", str(500 * number + 100), bytes(3_000)))
-                await ws.send(media("outbound", str(500 * number + 100), bytes(4_000)))
-        await ws.send(stop())
-        assert (1000, "stop") == await closing_code(ws)
-        found = await gateway.records("media", MediaStreamClosed)
-    stream = [ours for record, ours in found if record.key == TASK.encode()]
-    dropped = [ours for ours in stream if isinstance(ours, MediaDropped)]
-    assert {"refused"} == {ours.reason for ours in dropped}
-    numbers: list[int] = []
-    for ours in stream:
-        if isinstance(ours, MediaDropped):
-            numbers += range(ours.first_number, ours.last_number + 1)
-        elif isinstance(ours, MediaBatch):
-            numbers.append(ours.number)
-    assert list(range(1, stream[-1].batches + 1)) == list(dict.fromkeys(numbers))
-    lost = {
-        run.timestamp + n * run.step
-        for ours in dropped
-        for track in ours.tracks
-        for run in track.runs
-        for n in range(run.frames)
-    }
-    assert {500 * number + 100 for number in large} <= lost
-    kept = {f.timestamp for ours in stream if isinstance(ours, MediaBatch) for f in frames(ours)}
-    assert {500 * number for number in range(30) if number not in large} <= kept
-
-
 async def test_what_runs_at_a_stop_is_drained(settings_for, prefix):
     """Unhealthy first, then the sockets closed with 1001, the audio flushed, all within 8 s."""
     settings = settings_for(prefix, twilio_auth_token=TOKEN)
@@ -448,105 +295,3 @@ async def test_what_runs_at_a_stop_is_drained(settings_for, prefix):
     *_, batch, closed = [ours for record, ours in found if record.key == TASK.encode()]
     assert isinstance(batch, MediaBatch)
     assert ("drained", 1) == (closed.reason, closed.frames)
-
-
-async def test_a_gateway_that_comes_up_again_has_a_greater_epoch(settings_for, prefix):
-    """Known on every partition of both topics."""
-    for _ in range(2):
-        async with gateway_with(settings_for(prefix, twilio_auth_token=TOKEN)) as gateway:
-            pass
-    for topic in ("media", "stream.events"):
-        found = await gateway.records(topic, GatewayStarted, 48)
-        epochs: dict[int, list[int]] = {}
-        for record, ours in found:
-            if isinstance(ours, GatewayStarted):
-                epochs.setdefault(record.partition, []).append(ours.epoch)
-        assert 24 == len(epochs)
-        assert all(first < second for first, second in epochs.values())
-
-
-def broker_of_its_own(tmp_path: Path, prefix: str) -> tuple[LocalKafka, Settings]:
-    """Return a broker that does not run yet, and a gateway's settings for it, with a spill."""
-    ports = chosen(["kafka", "controller"], {}, [])
-    broker = LocalKafka(tmp_path / "kafka", ports["kafka"], ports["controller"])
-    settings = Settings(
-        kafka_bootstrap_servers=broker.bootstrap_servers,
-        topic_prefix=prefix,
-        twilio_auth_token=TOKEN,
-        state_dir=tmp_path / "state",
-    )
-    return broker, settings
-
-
-async def test_a_killed_broker_loses_nothing(tmp_path, prefix):
-    """Frames that arrive while Kafka is unavailable wait in the gateway and on its disk, and are
-    published in order once it is back. The socket stays open."""
-    broker, settings = broker_of_its_own(tmp_path, prefix)
-    spill = tmp_path / "state" / "gateway" / "gateway-0.spill"
-    with ExitStack() as first:
-        first.enter_context(running(broker, tmp_path / "kafka.log"))
-        await wait_for_kafka(settings, 60)
-        async with gateway_with(settings) as gateway, gateway.connect() as ws:
-            await ws.send(start())
-            sending = asyncio.create_task(send_frames(ws))
-            await gateway.records("media", MediaBatch, 4)
-            first.close()
-            async with asyncio.timeout(30):
-                while not sum(p.stat().st_size for p in spill.rglob("*.spill")):  # noqa: ASYNC110
-                    await asyncio.sleep(0.1)
-            with running(broker, tmp_path / "kafka.log"):
-                await wait_for_kafka(settings, 60)
-                sending.cancel()
-                await asyncio.wait([sending])
-                await ws.send(stop())
-                assert (1000, "stop") == await closing_code(ws)
-                found = await gateway.records("media", MediaStreamClosed)
-                gateway.stop.set()
-                await gateway.task
-    batches = [ours for _, ours in found if isinstance(ours, MediaBatch)]
-    numbers = {batch.number: batch for batch in batches}  # some may have come twice
-    [sent] = [ours.frames for _, ours in found if isinstance(ours, MediaStreamClosed)]
-    assert list(range(sent)) == [
-        f.timestamp // 20 for _, batch in sorted(numbers.items()) for f in frames(batch)
-    ]
-    assert [] == list(spill.rglob("*.spill"))
-
-
-async def test_a_gateway_that_starts_without_kafka_takes_media_streams(tmp_path, prefix):
-    """The gateway has an epoch in its state directory. After some seconds it accepts sockets. Their
-    frames are published as soon as there is a Kafka, after the announcement of its start."""
-    broker, settings = broker_of_its_own(tmp_path, prefix)
-    reserved = tmp_path / "state" / "gateway" / "gateway-0.epoch"  # by an earlier life
-    reserved.parent.mkdir(parents=True)
-    reserved.write_text("5\n")
-    async with gateway_with(settings, awaited="starting") as gateway, gateway.connect() as ws:
-        assert {"brokers"} <= gateway.health.reasons.keys()
-        await ws.send(start())
-        for number in range(100):
-            await ws.send(media("inbound", str(20 * number), bytes(160)))
-        with running(broker, tmp_path / "kafka.log"):
-            await wait_for_kafka(settings, 60)
-            await ws.send(stop())
-            assert (1000, "stop") == await closing_code(ws)
-            found = await gateway.records("media", MediaStreamClosed)
-            async with asyncio.timeout(60):
-                while gateway.health.reasons:  # noqa: ASYNC110
-                    await asyncio.sleep(0.1)
-            gateway.stop.set()
-            await gateway.task
-    [home] = {record.partition for record, ours in found if isinstance(ours, MediaStreamClosed)}
-    kinds = [type(ours) for record, ours in found if record.partition == home]
-    assert [GatewayStarted, MediaStreamOpened] == kinds[:2]
-    batches = {ours.number: ours for _, ours in found if isinstance(ours, MediaBatch)}
-    assert list(range(100)) == [
-        f.timestamp // 20 for _, batch in sorted(batches.items()) for f in frames(batch)
-    ]
-
-
-async def send_frames(ws: ClientConnection) -> None:
-    """One after the other, until cancelled."""
-    number = 0
-    while True:
-        await ws.send(media("inbound", str(20 * number), bytes(160)))
-        number += 1
-        await asyncio.sleep(0.02)

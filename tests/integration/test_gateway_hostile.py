@@ -19,11 +19,11 @@ import pytest_asyncio
 from simulator.expected import TRACKS
 from tests.integration.faust_roles import until
 from tests.integration.hostile import (
-    BINARY,
     CONTINUED,
-    KEY,
     PING,
     TEXT,
+    answered,
+    closed_after,
     connected,
     frame,
     handshake,
@@ -34,6 +34,7 @@ from tests.integration.hostile import (
     started,
     stop,
 )
+from tests.integration.hostile_bytes import NO_HANDSHAKES, NO_MEDIA
 from tests.integration.lone_gateway import LoneGateway, lone_gateway
 from tests.integration.neighbours import Neighbours, ended, neighbours_of, received
 from tests.integration.slow_peers import SLOW
@@ -48,7 +49,6 @@ MEMORY = 48 * 2**20
 
 Slow = dict[str, "asyncio.Future[int | None]"]
 FRAME = b64encode(bytes(160)).decode()
-MEGABYTE = b'{"event":"' + b"x" * 2**20 + b'"}'
 NOTHING_BUT = (1002, 1008)
 
 
@@ -81,14 +81,6 @@ def _nobody_is_disturbed(gateway: LoneGateway, neighbours: Neighbours):
 # Handshakes.
 
 
-async def _answered(gateway: LoneGateway, request: str | bytes) -> int | None:
-    peer = await connected(gateway)
-    await peer.send(request if isinstance(request, bytes) else request.encode())
-    status = await peer.status()
-    peer.cut()
-    return status
-
-
 @pytest.mark.parametrize(
     "headers",
     [
@@ -104,7 +96,7 @@ async def _answered(gateway: LoneGateway, request: str | bytes) -> int | None:
 async def test_without_its_signature_a_url_is_refused(gateway, headers):
     """403, though the URL is right."""
     url = (await gateway.start_request()).url
-    assert 403 == await _answered(gateway, handshake(url, headers))
+    assert 403 == await answered(gateway, handshake(url, headers))
 
 
 async def test_a_signature_given_twice_is_refused(gateway):
@@ -112,7 +104,7 @@ async def test_a_signature_given_twice_is_refused(gateway):
     url = (await gateway.start_request()).url
     [(name, right)] = signed(url).items()
     request = handshake(url, {name: f"{right}\r\n{name}: another"})
-    assert 403 == await _answered(gateway, request)
+    assert 403 == await answered(gateway, request)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +114,7 @@ async def test_a_signature_given_twice_is_refused(gateway):
 async def test_another_path_is_refused_though_it_is_signed(gateway, path):
     """No start request named it. (A fragment is no part of a request's path.)"""
     url = gateway.url.removesuffix("/media") + path
-    assert await _answered(gateway, handshake(url, signed(url), path=path)) in (403, 400, None)
+    assert await answered(gateway, handshake(url, signed(url), path=path)) in (403, 400, None)
 
 
 async def test_a_token_that_was_changed_is_refused(gateway):
@@ -131,68 +123,23 @@ async def test_a_token_that_was_changed_is_refused(gateway):
     if url != gateway.url:
         middle = "A" if url[-20] != "A" else "B"
         for wrong in (url[:-20] + middle + url[-19:], url[:-4], url + "A"):
-            assert 403 == await _answered(gateway, handshake(wrong, signed(wrong)))
+            assert 403 == await answered(gateway, handshake(wrong, signed(wrong)))
 
 
-@pytest.mark.parametrize(
-    "request_bytes",
-    [
-        b"POST /media HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
-        b"GET /media HTTP/1.0\r\n\r\n",
-        b"GET /media HTTP/1.1\r\nHost: x\r\n\r\n",
-        b"GET /media HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Version: 7\r\nSec-WebSocket-Key: " + KEY.encode() + b"\r\n\r\n",
-        b"GET /media HTTP/1.1\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
-        b"GET /media HTTP/1.1\r\n" + b"X-Many: x\r\n" * 10_000 + b"\r\n",
-        b"GET /" + b"x" * 100_000 + b" HTTP/1.1\r\n\r\n",
-        b"x" * 5_000_000,
-    ],
-    ids=["POST", "HTTP/1.0", "no upgrade", "old version", "a huge header", "many headers",
-         "a huge path", "no end"],
-)  # fmt: skip
+@pytest.mark.parametrize("request_bytes", NO_HANDSHAKES.values(), ids=NO_HANDSHAKES)
 async def test_what_is_no_handshake_is_refused(gateway, request_bytes):
     """With an error of the client's, or without a word."""
-    status = await _answered(gateway, request_bytes)
+    status = await answered(gateway, request_bytes)
     assert status is None or 400 <= status < 500
 
 
 # Sockets that were let in.
 
 
-async def _closed_after(gateway: LoneGateway, *data: bytes) -> int | None:
-    peer, _ = await started(gateway)
-    for each in data:
-        await peer.send(each)
-    return await peer.closed()
-
-
-@pytest.mark.parametrize(
-    ("data", "codes"),
-    [
-        ([frame(TEXT, MEGABYTE)], (1009,)),
-        ([frame(TEXT, b"", declared=2**62)], (1009,)),
-        ([frame(TEXT, b"x" * 40_000, fin=False), frame(CONTINUED, b"x" * 40_000)], (1009,)),
-        ([frame(TEXT, b"x", fin=False), frame(CONTINUED, b"x" * 999, fin=False) * 100], (1009,)),
-        ([frame(BINARY, b"binary")], (1008, 1003)),
-        ([frame(TEXT, b"{}", reserved=4)], (1002,)),
-        ([frame(TEXT, b"{}", mask=False)], (1002,)),
-        ([frame(3, b"")], (1002,)),
-        ([frame(PING, b"x" * 126)], (1002,)),
-        ([frame(PING, b"x", fin=False)], (1002,)),
-        ([frame(CONTINUED, b"x")], (1002,)),
-        ([frame(TEXT, b"\xff\xfe")], (1007, 1008)),
-        ([frame(TEXT, b"{broken")], (1008,)),
-        ([frame(TEXT, b'{"event":"media","media":{"track":"inbound"')], (1008,)),
-        ([frame(TEXT, b"[" * 60_000)], (1008,)),
-        ([frame(TEXT, b"[" * 30_000 + b"]" * 30_000)], (1008,)),
-    ],
-    ids=["1 MB", "4 EB claimed", "80 kB in two", "100 kB in many", "binary", "compressed",
-         "unmasked", "unknown kind", "long ping", "ping in parts", "continues nothing",
-         "no UTF-8", "no JSON", "half a message", "open brackets", "deep list"],
-)  # fmt: skip
+@pytest.mark.parametrize(("data", "codes"), NO_MEDIA.values(), ids=NO_MEDIA)
 async def test_what_is_no_media_stream_ends_its_socket(gateway, data, codes):
     """With the code that says why, at once."""
-    assert await _closed_after(gateway, *data) in codes
+    assert await closed_after(gateway, *data) in codes
 
 
 async def test_a_deep_object_is_an_event_not_known_yet(gateway):
@@ -287,7 +234,7 @@ async def test_thousands_of_connections_without_a_signature(gateway, neighbours)
     url = (await gateway.start_request()).url
     request, statuses = handshake(url), set()
     for _ in range(0, CONNECTIONS, WAVE):
-        statuses |= set(await asyncio.gather(*(_answered(gateway, request) for _ in range(WAVE))))
+        statuses |= set(await asyncio.gather(*(answered(gateway, request) for _ in range(WAVE))))
     assert statuses <= {403, None}
 
 

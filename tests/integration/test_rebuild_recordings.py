@@ -18,17 +18,8 @@ from pipeline.runtime import kafka as clients
 from pipeline.runtime.settings import Settings
 from schemas.topics import ALL, CLOCK, RECORDER_CHECKPOINTS
 from tests.buckets import BUCKET, running_bucket
-from tests.integration.test_recorder import (
-    EPOCH,
-    SIDS,
-    Media,
-    batches_of,
-    closed,
-    on_media,
-    opened,
-    recorder,
-)
-from tests.pipeline.recordings.logs import dropped
+from tests.integration.recorder_process import SIDS, Media, batches_of, on_media, recorder
+from tests.pipeline.recordings.logs import EPOCH, closed, dropped, opened
 
 pytestmark = pytest.mark.integration
 

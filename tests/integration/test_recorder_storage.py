@@ -19,18 +19,17 @@ from pipeline.runtime.kafka import partition_of
 from pipeline.runtime.settings import Settings
 from schemas.topics import CALL_PARTITIONS
 from tests.buckets import running_bucket
-from tests.integration.test_recorder import (
+from tests.integration.recorder_process import (
     ROOT,
     SECONDS,
     SIDS,
     Media,
     batches_of,
     check_audio,
-    closed,
     on_media,
-    opened,
     recorder,
 )
+from tests.pipeline.recordings.logs import closed, opened
 
 pytestmark = pytest.mark.integration
 

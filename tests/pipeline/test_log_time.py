@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.log_time import WINDOW_MS, Measurement, OffsetEstimate
+from pipeline.log_time import Measurement, OffsetEstimate
 
+WINDOW_MS = 60_000
 T0 = 1_700_000_000_000
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from agents.stream_manager import StreamsCore
 from agents.tracker import TrackerCore
-from pipeline.calls.lifetime import FORGOTTEN_AFTER_MS, MARKED_MS, Kept
+from pipeline.calls.lifetime import Kept
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import empty, fold
 from pipeline.policy.monitored_list import PolicyHistory
@@ -22,6 +22,8 @@ from schemas.records import (
 from tests.pipeline.calls.histories import CUSTOMER_LEG, T0, TASK, histories, inbound
 from tests.pipeline.contacts.records import completed, started
 
+FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000
+MARKED_MS = 24 * 60 * 60 * 1000
 HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, ("ann@example.com",), True, True)])
 DAY_MS = 24 * 60 * 60 * 1000
 ENDED = T0 + 60_000

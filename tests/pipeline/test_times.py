@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.times import iso_time, moment, rfc3339
+from tests.pipeline.contacts.records import NOON
 
 LAST = 253_402_300_799_000
 
@@ -38,3 +39,25 @@ def test_no_text_breaks_the_reading(text: str) -> None:
     """It is a time, or a `ValueError`."""
     with contextlib.suppress(ValueError):
         iso_time(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("1780000000123", 1_780_000_000_123),
+        ("2026-05-28T20:26:40Z", NOON),
+        ("2026-05-28T22:26:40.123456+02:00", NOON + 123),
+    ],
+)
+def test_a_moment_is_read(text: str, at: int) -> None:
+    """Milliseconds, or RFC 3339 with an offset."""
+    assert at == moment(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "now", "1780000000", "2026-05-28T20:26:40", "2026-05-28", "-1"]
+)
+def test_a_moment_that_is_none_is_refused(text: str) -> None:
+    """Seconds and times without an offset are refused too."""
+    with pytest.raises(ValueError, match=r"milliseconds|offset"):
+        moment(text)

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from simulator.console import ConsoleError, read_endpoints, summed
-from simulator.lock import InUse, held
 from simulator.pipeline_process import PipelineDied, PipelineProcess, environment
 
 STUB = """
@@ -62,27 +60,3 @@ def test_environment_is_the_demos_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "own" == made["FLEXCAPTURE_TWILIO_AUTH_TOKEN"]
     assert "tracker=2" == made["FLEXCAPTURE_PROCESSES"]
     assert "1" == made["FLEXCAPTURE_NO_ENV_FILE"]
-
-
-def test_endpoints_are_read(tmp_path: Path) -> None:
-    """No file is no endpoints; a file that is not as the contract says is an error."""
-    path = tmp_path / "endpoints.json"
-    assert None is read_endpoints(path)
-    path.write_text("{}")
-    with pytest.raises(ConsoleError):
-        read_endpoints(path)
-
-
-def test_metrics_are_summed_over_labels() -> None:
-    """Samples of one name count together, comments do not."""
-    text = '# HELP a b\na_total{x="1"} 2\na_total{x="2"} 3.5\nb 1e3\n'
-    assert {"a_total": 5.5, "b": 1000.0} == summed(text)
-
-
-def test_one_demo_at_a_time(tmp_path: Path) -> None:
-    """A second demo in the same directory is refused with the first one's pid, until that ends."""
-    lock = tmp_path / "demo.lock"
-    with held(lock), pytest.raises(InUse, match=str(os.getpid())), held(lock):
-        pass
-    with held(lock):
-        assert str(os.getpid()) == lock.read_text()

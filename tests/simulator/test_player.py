@@ -13,7 +13,7 @@ from simulator.console import ConsoleError
 from simulator.events import Account, iso
 from simulator.media import clock
 from simulator.player import PATIENCE_MS, CallProgress, Played, Player, patience_ms
-from simulator.result import RESULT_FILE, write_private, write_result
+from simulator.result import RESULT_FILE, write_result
 from simulator.script import EventSent, Json, Sids
 from simulator.unstreamed import recovered
 from simulator.view import Board, live_table, print_result
@@ -129,13 +129,3 @@ async def test_rubbish_is_no_event() -> None:
     player = Player(World(Sids(Random(1))), sink, FakeConsole(None), lambda line: None)
     await player.rubbish(Sids(Random(2)))
     assert (2, 2) == (len(sink.events), len(sink.records))
-
-
-def test_settings_are_written_for_the_owner_only(tmp_path: Path) -> None:
-    """The settings that reach the demo's Twilio, as lines that a shell reads; anew each time."""
-    path = tmp_path / "demo-twilio.env"
-    path.write_text("old")
-    path.chmod(0o644)
-    write_private(path, {"TWILIO_ACCOUNT_SID": "AC1", "TWILIO_AUTH_TOKEN": "secret"})
-    lines = ["FLEXCAPTURE_TWILIO_ACCOUNT_SID=AC1", "FLEXCAPTURE_TWILIO_AUTH_TOKEN=secret"]
-    assert (lines, 0o600) == (path.read_text().splitlines(), path.stat().st_mode & 0o777)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from random import Random
-from typing import Any
 
 import aiohttp
 import pytest
@@ -16,15 +15,10 @@ from twilio.request_validator import RequestValidator
 from websockets.asyncio.server import ServerConnection, serve
 
 from simulator.audio import Voice
-from simulator.cases import hold, inbound_monitored, scripts
-from simulator.envelopes import as_written
-from simulator.events import Account
 from simulator.expected import INBOUND, OUTBOUND
-from simulator.kinesis import Event, gathered
 from simulator.media import Credentials, clock
 from simulator.script import (
     ConferenceBegan,
-    EventSent,
     Json,
     LegBegan,
     LegChanged,
@@ -41,8 +35,6 @@ CREDENTIALS = Credentials("AC" + "a" * 32, "secret")
 LEG, WORKER_LEG, RINGING_LEG = "CA" + "1" * 32, "CA" + "2" * 32, "CA" + "3" * 32
 TASK, CONFERENCE = "WT" + "4" * 32, "CF" + "5" * 32
 URL = "wss://example.com/media"
-ACCOUNT = Account("AC" + "0" * 32, "WS" + "1" * 32)
-BOTH = [NONE, frozenset(Unlike)]
 STREAMS = f"/2010-04-01/Accounts/{CREDENTIALS.account_sid}/Calls/{LEG}/Streams"
 
 
@@ -278,55 +270,3 @@ async def test_lists_both_ways() -> None:
     for participant in (*other["participants"], *last["participants"]):
         assert participant["label"] is None
         assert "status" not in participant
-
-
-def _events(*unlike: Unlike, case: Any = inbound_monitored) -> list[Json]:
-    (script,) = scripts([case], 1_700_000_000_000, 0, ACCOUNT, 3, unlike=frozenset(unlike))
-    return [step.action.event for step in script.steps if isinstance(step.action, EventSent)]
-
-
-def _parameters(events: list[Json]) -> list[Json]:
-    return [e["data"]["request"]["parameters"] for e in events if "request" in e["data"]]
-
-
-def test_callbacks_both_ways() -> None:
-    """Conference callbacks come or do not, with their order or without, with labels or without."""
-    usual = _parameters(_events())
-    assert any(p.get("ParticipantLabel") == "customer" for p in usual)
-    assert all("SequenceNumber" in p for p in usual)
-    assert [] == _parameters(_events(Unlike.CONFERENCE_CALLBACKS))
-    other = _parameters(_events(Unlike.CALLBACK_ORDER, Unlike.LABELS))
-    assert len(usual) == len(other)
-    assert not any({"SequenceNumber", "ParticipantLabel"} & p.keys() for p in other)
-
-
-def _attributes(events: list[Json]) -> list[Json]:
-    payloads = [event["data"].get("payload", {}) for event in events]
-    return [json.loads(p["task_attributes"]) for p in payloads if "task_attributes" in p]
-
-
-def test_attributes_both_ways() -> None:
-    """The conference is written into the attributes or is not; while the customer is on hold, it
-    names another leg or does not."""
-    assert any("conference" in attributes for attributes in _attributes(_events()))
-    assert not any("conference" in a for a in _attributes(_events(Unlike.CONFERENCE_ATTRIBUTE)))
-
-    def customers(*unlike: Unlike) -> set[str]:
-        told = _attributes(_events(*unlike, case=hold))
-        return {a["conference"]["participants"]["customer"] for a in told if "conference" in a}
-
-    assert (1, 2) == (len(customers()), len(customers(Unlike.HELD_CUSTOMER)))
-
-
-def test_events_are_written_both_ways() -> None:
-    """Times as text or as epoch seconds, the envelope with or without `time`; in one record one
-    event, or all that wait."""
-    event = next(event for event in _events() if "payload" in event["data"])
-    assert event == as_written(event, NONE)
-    other = as_written(event, frozenset({Unlike.EVENT_TIMES, Unlike.EVENT_ENVELOPE}))
-    assert not {"time", "datacontenttype"} & other.keys()
-    told = {other["data"]["timestamp"], other["data"]["payload"]["timestamp"]}
-    assert {1_700_000_000} == {at // 10 * 10 for at in told}
-    records = [Event(b'{"id": 1}'), b"no JSON", Event(b'{"id": 2}')]
-    assert [b"no JSON", b'[{"id": 1},{"id": 2}]'] == gathered(records)
-    assert [b"no JSON"] == gathered([b"no JSON"])

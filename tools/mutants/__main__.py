@@ -15,7 +15,7 @@ from tools.mutants.module_run import ModuleRun
 from tools.mutants.report import survivor, table, total
 from tools.mutants.running import load_libraries
 from tools.mutants.session import copy_tree
-from tools.mutants.targets import TARGETS, Target
+from tools.mutants.targets import Target, targets
 from tools.structure import ROOT
 
 SEED = 1
@@ -27,9 +27,10 @@ MIN_SHARE = 0.95
 def main(
     arguments: Sequence[str] | None = None,
     root: Path = ROOT,
-    targets: Sequence[Target] = TARGETS,
+    modules: Sequence[Target] | None = None,
 ) -> int:
-    """Mutate the targets in a copy of `root`. Return 1 if too few mutations were noticed."""
+    """Mutate modules (None: all targets) in a copy of `root`. Return 1 if too few mutations were
+    noticed."""
     args = _parser(root).parse_args(arguments)
     directory = Path(args.directory).resolve()
     tree = directory / "tree"
@@ -37,7 +38,7 @@ def main(
     load_libraries()
     os.chdir(tree)
     counts = []
-    for target in targets:
+    for target in targets() if modules is None else modules:
         if not args.modules or target.module in args.modules:
             run = ModuleRun(target, directory, args.seed, args.sample, equivalent_keys())
             for mutation in run.known_survivors() if args.report else run.survivors():

@@ -1,9 +1,19 @@
 """The modules that are mutated, each with the tests that must notice a change of its behaviour."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.structure import expected_test
+from tools.structure import ROOT, expected_test, has_logic, product_modules
+
+PURE = ("pipeline/", "gateway/media/")
+NOT_PURE = ("pipeline/runtime/", "pipeline/store/")
+OTHERS = (
+    "agents/faust_runner/outbox.py",
+    "bridge/shard_carrier.py",
+    "gateway/publishing/send_queue.py",
+)
+"""Shells with decisions of their own: orders, queues, ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,26 +40,38 @@ _STREAMS = "tests/pipeline/streams/"
 _RECORDINGS = "tests/pipeline/recordings/"
 _MEDIA = "tests/gateway/media/"
 
-TARGETS = (
-    Target("pipeline/policy/decide.py"),
-    Target("pipeline/calls/merge.py", (f"{_CALLS}test_bounds.py", f"{_CALLS}test_event_sids.py")),
-    Target("pipeline/calls/view.py", (f"{_CALLS}test_view_sessions.py", f"{_CALLS}test_claims.py")),
-    Target(
-        "pipeline/calls/legs.py",
-        (f"{_CALLS}test_legs_of_workers.py",),
+NEIGHBOURS: Mapping[str, tuple[str, ...]] = {
+    "pipeline/policy/decide.py": (
+        "tests/pipeline/policy/test_bridging.py",
+        "tests/pipeline/policy/test_reason_codes.py",
     ),
-    Target("pipeline/streams/reconcile.py", (f"{_STREAMS}test_stops.py",)),
-    Target("pipeline/streams/manager.py", (f"{_STREAMS}test_reconcile.py",)),
-    Target("pipeline/media/timeline.py"),
-    Target("pipeline/recordings/partition.py", (f"{_RECORDINGS}test_endings.py",)),
-    Target("pipeline/recordings/track.py"),
-    Target("pipeline/recordings/trailing_loss.py"),
-    Target("gateway/media/protocol.py", (f"{_MEDIA}test_silence.py",)),
-    Target("gateway/media/batching.py", (f"{_MEDIA}test_batches.py",)),
-    Target("gateway/publishing/send_queue.py"),
-    Target("pipeline/contacts/match.py"),
-    Target("pipeline/contacts/gaps.py"),
-    Target("pipeline/kinesis/lineage.py"),
-    Target("bridge/shard_carrier.py"),
-    Target("agents/faust_runner/outbox.py"),
-)
+    "pipeline/calls/merge.py": (
+        f"{_CALLS}test_lifetime.py",
+        f"{_CALLS}test_bounds.py",
+        f"{_CALLS}test_event_sids.py",
+        f"{_CALLS}test_status_callbacks.py",
+    ),
+    "pipeline/calls/view.py": (f"{_CALLS}test_sessions.py", f"{_CALLS}test_claims.py"),
+    "pipeline/calls/legs.py": (f"{_CALLS}test_legs_of_workers.py",),
+    "pipeline/streams/reconcile.py": (f"{_STREAMS}test_stops.py",),
+    "pipeline/streams/manager.py": (f"{_STREAMS}test_reconcile.py",),
+    "pipeline/recordings/partition.py": (f"{_RECORDINGS}test_endings.py",),
+    "gateway/media/protocol.py": (f"{_MEDIA}test_silence.py",),
+    "gateway/media/batching.py": (f"{_MEDIA}test_batches.py",),
+}
+"""Test modules that state more of a module's behaviour, by module."""
+
+
+def targets() -> tuple[Target, ...]:
+    """Return the pure cores with logic and a test module of their name, and `OTHERS`."""
+    pure = [
+        str(path)
+        for path in product_modules()
+        if str(path).startswith(PURE) and not str(path).startswith(NOT_PURE)
+    ]
+    tested = [
+        name
+        for name in pure
+        if has_logic((ROOT / name).read_text()) and (ROOT / expected_test(Path(name))).exists()
+    ]
+    return tuple(Target(name, NEIGHBOURS.get(name, ())) for name in (*tested, *OTHERS))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from agents.faust_runner.coalescing import Gathering
 from schemas.codec import decode, encode
-from tests.agents.faust_runner.test_runner import Setting, cti, incoming, setting, tick
+from tests.agents.faust_runner.handling import Setting, cti, incoming, setting, tick
 from tests.virtual_time import virtually
 
 LONG = 3_600.0

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from cli.check_call import account, command, course
-from cli.check_call.account import CheckApi, answered
+from cli.check_call.account import CheckApi
 from cli.check_call.command import Asked, CheckCallRefused, explained
 from cli.check_call.course import CallFailed, CheckCall
 from cli.check_call.observations import Observations
@@ -18,7 +18,6 @@ from cli.main import main
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.check_tasks import check_task_sid
-from schemas.records import GatewayAlive, HandshakeRefused
 from simulator import placed
 from simulator.media import Credentials
 from simulator.placed import BUSY, OWN_NUMBER
@@ -122,33 +121,6 @@ async def test_whenever_it_is_stopped_the_call_is_ended(after_s: float) -> None:
         with pytest.raises(asyncio.CancelledError):
             await running
         assert set(played.statuses) <= {"completed", "canceled"}
-
-
-@pytest.mark.usefixtures("_quick")
-async def test_answers_are_kept_whatever_they_are() -> None:
-    """A refusal is an answer; silence becomes one after some tries."""
-    tries = 0
-
-    async def fails() -> str | None:
-        nonlocal tries
-        tries += 1
-        raise TwilioError(0 if tries < 9 else 400, None, "no answer")
-
-    answer = await answered(fails, lambda: 7)
-    assert (0, account.ATTEMPTS, False, 7) == (answer.status, tries, answer.is_success, answer.at)
-
-
-async def test_records_of_other_calls_are_none_of_its_own() -> None:
-    """The tap takes records by their key; a gateway's sign of life shows that one runs."""
-    seen = Observations()
-    tap = Tap(TASK, seen)
-    refused = HandshakeRefused(TASK, "CA1", 1, "g", 1, 1, "wrong-url")
-    tap.take("stream.events", b"WT1", refused)
-    assert not await tap.until(lambda: bool(tap.gateways), 0.01)
-    tap.take("gateways.alive", None, GatewayAlive("g", 1, 1))
-    tap.take("stream.events", TASK.encode(), refused)
-    assert await tap.until(lambda: bool(tap.gateways), 1)
-    assert [refused] == seen.refused
 
 
 def test_without_a_terminal_it_must_be_agreed(

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.dead_letters.letter import Letter, LetterFilter, is_of
+from cli.dead_letters.letter import Letter
 from cli.dead_letters.retrying import NOTHING_TO_WRITE, LetterRetry, StillBad, retry_of
 from pipeline.kinesis.messages import ARRIVED_AT_HEADER, CONNECTOR, KinesisRecord, SizeLimits
 from pipeline.kinesis.messages import messages_of as bridged
 from pipeline.kinesis.shard_ref import Place
 from schemas.codec import decode, encode
-from schemas.records import CtiEvent, DeadLetter, DeadLetterRetried, Tick
+from schemas.records import CtiEvent, DeadLetter, Tick
 
 LIMITS = SizeLimits()
 PREFIX = "own."
@@ -108,21 +108,3 @@ def test_what_a_role_could_not_read_either_stays(origin: str, part: str, value: 
     not written."""
     where: dict[str, Any] = {"origin": origin, "part": part, "position": "3"}
     assert isinstance(retried(letter(value, "flexcapture-tracker", **where)), StillBad)
-
-
-def test_a_mark_is_of_the_letter_that_lay_there_then() -> None:
-    """A topic that was made anew has other letters at the same offsets."""
-    found = letter(EVENT)
-    assert is_of(DeadLetterRetried(3, 14, 900, 5_000, "put-back", 1), found)
-    assert not is_of(DeadLetterRetried(3, 14, 901, 5_000, "put-back", 1), found)
-
-
-@given(st.lists(st.integers(0, 50)), st.integers(0, 50))
-def test_those_asked_for_are_in_order_of_time(times: list[int], since: int) -> None:
-    """Oldest first, none before `since`."""
-    letters = [Letter((0, n), at, {}, letter(EVENT).record) for n, at in enumerate(times)]
-    found = LetterFilter(since=since).of(letters)
-    assert sorted(at for at in times if at >= since) == [each.at for each in found]
-    assert () == LetterFilter(reason="other").of(letters)
-    assert () == LetterFilter(task_sid="WT1").of(letters)
-    assert {0} >= {each.id[1] for each in LetterFilter(ids=[(0, 0)]).of(letters)}

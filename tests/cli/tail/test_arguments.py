@@ -48,6 +48,15 @@ def test_another_topic_is_refused_with_the_names_of_all() -> None:
     assert all(topic.name in str(raised.value) for topic in PROVISIONED)
 
 
+def test_a_role_of_ones_own_brings_its_topics() -> None:
+    """Their records can be decoded then. A module that is no role is wrong usage."""
+    (counts,) = asked("queue.counts", "--module", "examples.queue_counter").topics
+    assert ("queue.counts", ("QueueCount",)) == (counts.name, counts.records)
+    assert (CALLS,) == asked("calls", "--module", "examples.queue_counter").topics
+    with pytest.raises(WrongUsage, match="is no role"):
+        asked("calls", "--module", "json")
+
+
 def test_an_empty_period_is_refused() -> None:
     """`--until` is exclusive."""
     with pytest.raises(WrongUsage, match="later"):

@@ -5,13 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.media.observation import (
-    FIRST_PING_MS,
-    IDLE_MS,
-    LONGEST_MS,
-    PING_EVERY_MS,
-    StreamObserver,
-)
+from gateway.media.observation import StreamObserver
 from gateway.media.protocol import CloseSocket, MediaSocket
 from gateway.media.socket_state import SocketState
 from pipeline.twilio.check_tasks import check_task_sid
@@ -19,6 +13,10 @@ from pipeline.twilio.tickets import Ticket
 from schemas.codec import decode, encode
 from schemas.records import MediaStreamClosed, ObservedTrack
 
+FIRST_PING_MS = 1_000
+IDLE_MS = 12_000
+LONGEST_MS = 180_000
+PING_EVERY_MS = 3_000
 TEST = check_task_sid(b"12345678")
 ACCOUNT, CALL, STREAM = "AC" + "0" * 32, "CA" + "1" * 32, "MZ" + "2" * 32
 CLOSED = MediaStreamClosed(

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.sockets.pending_handshakes import GOODBYE_S, HANDSHAKE_S, Door
-from gateway.sockets.turns import Turns
 
 comings = st.lists(
     st.tuples(
@@ -42,19 +41,3 @@ def test_the_door_holds_few_and_none_for_long(given_comings):
         assert set(until) == set(door.all())
         assert len(until) == len(door) <= 10
         assert max(Counter(a for _, a in until.values()).values(), default=0) <= 5
-
-
-@given(st.lists(st.integers(-5, 5)), st.integers(1, 8))
-def test_each_socket_has_one_turn_in_a_cycle(numbers, turns):
-    """However they come and go, spread evenly."""
-    wheel: Turns[int] = Turns(turns)
-    there: set[int] = set()
-    for number in numbers:
-        if number in there:
-            wheel.remove(number)
-            there.remove(number)
-        else:
-            wheel.add(number)
-            there.add(number)
-    assert there == set(wheel)
-    assert sorted(there) == sorted(n for _ in range(turns) for n in wheel.turn())

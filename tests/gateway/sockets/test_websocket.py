@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.client import ClientProtocol
-from websockets.frames import CLOSE, PONG, Frame, Opcode, apply_mask
+from websockets.frames import CLOSE, PONG, Frame, Opcode
 from websockets.http11 import Response
 from websockets.protocol import OPEN
 from websockets.uri import parse_uri
 
-from gateway.sockets.frames import plain_texts
 from gateway.sockets.websocket import MAX_MESSAGE_BYTES, PHASE_TRANSITIONS, Phase, WebSocket
 from pipeline.transitions import may_follow
 from tests.examples import examples
@@ -269,22 +268,3 @@ def test_a_request_for_something_else_is_refused(missing):
     websocket.answer(None)
     assert Phase.ENDED is websocket.phase
     assert b" 4" in websocket.to_send()[0][:14]
-
-
-@given(st.lists(st.binary(max_size=300), max_size=6), st.integers(0, 50))
-def test_plain_texts_are_cut_off_and_the_rest_stays(payloads, short):
-    """As many as are whole."""
-    frames = [Frame(Opcode.TEXT, p).serialize(mask=True) for p in payloads]
-    data = b"".join(frames)
-    data = data[: len(data) - short] if short < len(data) else data
-    found, rest = plain_texts(data, 1_000)
-    whole = 0
-    while len(b"".join(frames[: whole + 1])) <= len(data) and whole < len(frames):
-        whole += 1
-    assert payloads[:whole] == found
-    assert len(b"".join(frames[:whole])) == rest
-
-
-def test_unmasking_is_done_in_c():
-    """In Python it would cost a hundred times as much."""
-    assert "built-in" in repr(apply_mask)

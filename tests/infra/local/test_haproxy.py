@@ -4,9 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local import haproxy
-from infra.local.downloads import MissingTool
-from infra.local.haproxy import LocalHaproxy, WrongHaproxy, haproxy_binary
+from infra.local.haproxy import LocalHaproxy, WrongHaproxy
 from infra.local.haproxy_configuration import Addresses, GatewayAddress
 
 ADDRESSES = Addresses(
@@ -42,16 +40,3 @@ def test_what_haproxy_says_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     _program(tmp_path / "bin", "echo unknown keyword >&2; exit 1", monkeypatch)
     with pytest.raises(WrongHaproxy, match="unknown keyword"):
         LocalHaproxy(tmp_path / "state", ADDRESSES).prepare()
-
-
-def test_it_is_found_where_debian_installs_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """/usr/sbin is not in the PATH of every user. If there is none, the package is named."""
-    program = _program(tmp_path / "sbin", "exit 0", monkeypatch)
-    monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr(haproxy, "_SYSTEM_PROGRAMS", str(tmp_path / "sbin"))
-    assert str(program) == haproxy_binary()
-    monkeypatch.setattr(haproxy, "_SYSTEM_PROGRAMS", "/nowhere")
-    with pytest.raises(MissingTool, match="apt install haproxy"):
-        haproxy_binary()

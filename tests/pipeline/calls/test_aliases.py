@@ -9,18 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.aliases import (
-    KEPT_MS,
-    MAX_OTHERS,
-    MOST_WAITING,
-    WAITING_MS,
-    Resolved,
-    TooManyWaiting,
-    heard,
-    learned,
-    taught,
-    wakes_at,
-)
+from pipeline.calls.aliases import Resolved, TooManyWaiting, heard, learned, taught, wakes_at
 from pipeline.calls.merge import Folded, fold
 from schemas.codec import decode, encode
 from schemas.records import Call, CallAlias, CallAliasState, CtiEvent
@@ -35,6 +24,10 @@ from tests.pipeline.calls.histories import (
     leg_sid,
 )
 
+KEPT_MS = 28 * 60 * 60 * 1000
+MAX_OTHERS = 4
+MOST_WAITING = 64
+WAITING_MS = 4 * 60 * 60 * 1000
 LEG = leg_sid("x")
 ALIAS = CallAlias(LEG, TASK, T0)
 

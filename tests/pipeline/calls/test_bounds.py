@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from pipeline.calls import bounds
 from pipeline.calls.events import Silent
-from pipeline.calls.fields import MAX_TEXT_CHARACTERS
 from pipeline.calls.merge import Folded, fold, merge
 from pipeline.calls.view import derived
 from schemas.codec import encode
@@ -19,6 +18,7 @@ from schemas.records import Call, CtiEvent
 from tests.examples import examples
 from tests.pipeline.calls.histories import inbound, leg_sid, reservation_sid, stream_sid
 
+MAX_TEXT_CHARACTERS = 500
 KAFKA_BYTES = 1_000_000
 FATES = ["", "rejected", "timeout", "rescinded", "failed", "canceled", "accepted"]
 

@@ -4,10 +4,7 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
-from agents.metrics import IGNORED_CALLS
-from agents.other_channels import FURTHER, MAX_CHANNELS, OtherChannels
 from agents.tracker import TrackerCore
 from agents.tracker_metrics import TrackerMetrics
 from cli.rebuild.comparison import Folding
@@ -115,22 +112,6 @@ def test_a_conference_that_a_callback_names_counts() -> None:
     found = story("custom1", {}).participant("join", 3_000, CUSTOMER_LEG)
     tracked(found, VOICE_CHANNELS, reported)
     assert ["custom1"] == reported
-
-
-def test_one_log_line_a_channel_and_a_count_a_task() -> None:
-    """However many channels there are."""
-    channels = OtherChannels()
-    with capture_logs() as lines:
-        for _ in range(3):
-            for name in ("one", "ONE", "two"):
-                channels.report(name)
-        for number in range(2 * MAX_CHANNELS):
-            channels.report(f"many {number}")
-    assert MAX_CHANNELS + 1 == len(lines)
-    assert {"one", "two", FURTHER} < {line["channel"] for line in lines}
-    assert all("FLEXCAPTURE_VOICE_CHANNELS" in line["event"] for line in lines)
-    assert 6 == IGNORED_CALLS.labels("one")._value.get()
-    assert MAX_CHANNELS + 2 == IGNORED_CALLS.labels(FURTHER)._value.get()
 
 
 def test_a_rebuilt_state_knows_the_channels() -> None:

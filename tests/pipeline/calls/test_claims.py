@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.claims import MAX_CLAIMS, contradictions, new_contradictions, put_claim
+from pipeline.calls.claims import contradictions, new_contradictions, put_claim
 from pipeline.calls.view import view
 from pipeline.policy.decide import decide
 from pipeline.policy.monitored_list import PolicyHistory
@@ -28,6 +28,7 @@ from tests.pipeline.calls.histories import (
 )
 from tests.pipeline.calls.replay import folded
 
+MAX_CLAIMS = 10
 ANN_ONLY = RecordingPolicy(
     1, 0, 0, ("!queue:legal", "ann@example.com", "team:blue"), record_inbound=True,
     record_outbound=False,

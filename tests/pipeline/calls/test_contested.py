@@ -6,8 +6,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.aliases import MAX_LISTED, MAX_OTHERS, learned, listed_at, taught
-from pipeline.calls.claims import MAX_LATEST
+from pipeline.calls.aliases import MAX_LISTED, learned, listed_at, taught
 from pipeline.calls.contested import Contested, conference_signs, contested_legs
 from pipeline.calls.lifetime import hear_contested
 from pipeline.calls.merge import merge
@@ -17,6 +16,8 @@ from tests.examples import examples
 from tests.pipeline.calls.histories import CUSTOMER_LEG, T0, TASK, Story, inbound, outbound
 from tests.pipeline.calls.replay import folded
 
+MAX_OTHERS = 4
+MAX_LATEST = 4
 OTHER, THIRD = "WT" + "d" * 32, "WT" + "e" * 32
 
 

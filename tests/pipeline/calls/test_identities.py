@@ -6,15 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.identities import (
-    EFFECTIVE_AFTER_MS,
-    MAX_IDENTITIES,
-    Workers,
-    list_words,
-    names_in,
-    sightings,
-    with_sighting,
-)
+from pipeline.calls.identities import Workers, list_words, names_in, sightings, with_sighting
 from pipeline.calls.merge import Folded, fold
 from pipeline.calls.view import view
 from pipeline.policy.decide import decide
@@ -23,6 +15,8 @@ from schemas.records import Call, RecordingPolicy, Worker, WorkerIdentity, Worke
 from tests.examples import examples
 from tests.pipeline.calls.histories import T0, Story, inbound, worker_attributes, worker_sid
 
+EFFECTIVE_AFTER_MS = 1_500
+MAX_IDENTITIES = 50
 ANN = worker_sid("ann")
 
 

@@ -1,30 +1,14 @@
 """Events of calls that are over, forgotten or unknown."""
 
-from dataclasses import replace
-
 import pytest
 
-from pipeline.calls.events import Silent
-from pipeline.calls.lifetime import (
-    FORGOTTEN_AFTER_MS,
-    Aged,
-    Heard,
-    TooLate,
-    aged,
-    hear,
-    remaining,
-    wakes_at,
-)
-from pipeline.calls.merge import LONGEST_MS
+from pipeline.calls.lifetime import Aged, Heard, TooLate, aged, hear, remaining, wakes_at
 from schemas.records import Call, ForgottenCall
-from tests.pipeline.calls.histories import (
-    CUSTOMER_LEG,
-    T0,
-    TASK,
-    Story,
-    inbound,
-)
+from tests.pipeline.calls.histories import CUSTOMER_LEG, T0, TASK, Story, inbound
 from tests.pipeline.calls.kept_calls import HOUR, call_after, late, over
+
+FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000
+LONGEST_MS = 24 * 60 * 60 * 1000
 
 
 def test_an_event_of_a_call_that_nobody_was_reserved_for_keeps_it_a_day() -> None:
@@ -89,13 +73,6 @@ def test_an_event_of_an_unknown_call(story: Story, by: int, opens: bool) -> None
     found = hear(None, late(event, by - 50), 0)
     assert opens == isinstance(found, Heard)
     assert opens != isinstance(found, TooLate)
-
-
-def test_what_says_nothing_is_never_too_late() -> None:
-    """It is let go, as ever."""
-    [created] = inbound().events
-    nobodys = replace(created, task_sid=None)
-    assert Silent("no-task") == hear(ForgottenCall(TASK, None, T0), nobodys, T0)
 
 
 def test_a_chat_that_was_forgotten_says_nothing() -> None:

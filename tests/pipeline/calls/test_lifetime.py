@@ -6,19 +6,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.calls.lifetime import (
-    FORGOTTEN_AFTER_MS,
-    MARKED_MS,
-    QUIET_MS,
-    Aged,
-    Heard,
-    Kept,
-    aged,
-    hear,
-    remaining,
-    wakes_at,
-)
-from pipeline.calls.merge import LONGEST_MS, SWEEP
+from pipeline.calls.lifetime import Aged, Heard, Kept, aged, hear, remaining, wakes_at
+from pipeline.calls.merge import SWEEP
 from pipeline.calls.view import view
 from pipeline.policy.decide import decide, published
 from pipeline.policy.monitored_list import PolicyHistory
@@ -36,6 +25,11 @@ from tests.pipeline.calls.histories import (
     leg_sid,
 )
 from tests.pipeline.calls.kept_calls import HOUR, call_after, kept, late, over
+
+FORGOTTEN_AFTER_MS = 4 * 60 * 60 * 1000
+MARKED_MS = 24 * 60 * 60 * 1000
+QUIET_MS = 5_000
+LONGEST_MS = 24 * 60 * 60 * 1000
 
 
 def running() -> Story:

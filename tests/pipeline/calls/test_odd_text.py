@@ -1,37 +1,22 @@
 """Text that strict readers refuse, from Kinesis to the consolidated contact: nothing is lost."""
 
 import json
-from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from pipeline.calls.events import delta
 from pipeline.calls.merge import fold
-from pipeline.calls.trimming import TRIMMED
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import empty
 from pipeline.contacts.state import fold as contact_fold
-from pipeline.kinesis.messages import (
-    TRIMMED_HEADER,
-    KinesisRecord,
-    Message,
-    SizeLimits,
-    messages_of,
-)
-from pipeline.kinesis.shard_ref import Place
+from pipeline.kinesis.messages import Message
 from pipeline.policy.monitored_list import NOBODY, PolicyHistory
 from pipeline.store.sanitize import storable
 from schemas.codec import decode, encode
-from schemas.records import Call, Contact, CtiEvent, DeadLetter
+from schemas.records import Contact, CtiEvent, DeadLetter
 from schemas.topics import CTI_EVENTS
+from tests.pipeline.calls.odd_events import AT, LEG, TASK, attributes, carried, event
 
-TASK, LEG = "WT" + "a" * 32, "CA" + "b" * 32
-RESERVATION, WORKER = "WR" + "c" * 32, "WK" + "d" * 32
-AT = 1_795_415_820_000
-PLACE = Place("flex-events", AT, "shardId-000000000000")
 DEEP = '{"a":' * 50_000 + "1" + "}" * 50_000
 
 ODD = {
@@ -50,36 +35,6 @@ ODD = {
     "huge, of two bytes a character": '"' + "é" * 2_000_000 + '"',
     "huge, of quotes": '"' + r"\"" * 700_000 + '"',
 }
-
-
-def attributes(odd: str, **known: Any) -> str:
-    """Attributes as JSON, with an odd field before and after what matters."""
-    return '{"odd":' + odd + "," + json.dumps(known)[1:-1] + ',"later":' + odd + "}"
-
-
-def event(task_attributes: Any, worker_attributes: Any, **more: Any) -> dict[str, Any]:
-    """A worker accepts a call."""
-    payload = {
-        "task_sid": TASK,
-        "reservation_sid": RESERVATION,
-        "worker_sid": WORKER,
-        "worker_name": "ann",
-        "task_channel_unique_name": "voice",
-        "timestamp": AT // 1000,
-        "task_attributes": task_attributes,
-        "worker_attributes": worker_attributes,
-        **more,
-    }
-    kind = "com.twilio.taskrouter.reservation.accepted"
-    return {"specversion": "1.0", "id": "EV1", "source": "x", "type": kind,
-            "data": {"payload": payload}}  # fmt: skip
-
-
-def carried(raw: bytes, limits: SizeLimits = SizeLimits()) -> Message:  # noqa: B008 - a value
-    """What becomes of a Kinesis record."""
-    (message,) = messages_of(PLACE, KinesisRecord("1", AT, raw), limits, AT)
-    assert len(message.value) + len(message.key or b"") < limits.event_bytes
-    return message
 
 
 def through_the_pipeline(message: Message) -> Contact:
@@ -143,17 +98,6 @@ def test_a_body_is_json_for_every_reader() -> None:
     assert ("ann \ufffd", None) == (payload["worker_name"], payload["x"])
 
 
-def test_a_trimmed_event_says_so() -> None:
-    """In a header, and in its body."""
-    task = attributes('"' + "x" * 9_000 + '"', direction="inbound", call_sid=LEG)
-    raw = json.dumps(event(task, {})).encode()
-    message = carried(raw, SizeLimits(event_bytes=8_000))
-    assert message.is_trimmed
-    assert str(len(raw)).encode() == dict(message.headers)[TRIMMED_HEADER]
-    assert len(raw) == orjson.loads(decode(message.value).body)[TRIMMED]
-    assert not carried(raw).is_trimmed
-
-
 @pytest.mark.parametrize(
     ("raw", "sid"),
     [
@@ -174,38 +118,3 @@ def test_an_unreadable_event_is_counted_for_its_call(raw: bytes, sid: str | None
     assert sid == letter.task_sid == message.task_sid
     assert (None if sid is None else sid.encode()) == message.key
     assert (sid or "").encode() == dict(message.headers).get("flexcapture.task_sid", b"")
-
-
-SHORT = st.text(max_size=20) | st.sampled_from([LEG, "inbound", "outbound", "client:ann", "true"])
-PLAIN = st.none() | st.booleans() | st.integers(0, 2**60) | SHORT
-PEOPLE = st.dictionaries(st.sampled_from(["customer", "worker"]), PLAIN)
-CONFERENCE = st.fixed_dictionaries({"sid": PLAIN, "participants": PEOPLE | PLAIN})
-TASK_FIELDS = st.sampled_from(
-    ["call_sid", "from", "to", "caller", "called", "direction", "outbound_to", "client_call",
-     "internal", "other"]
-)  # fmt: skip
-TASK_ATTRIBUTES = st.dictionaries(TASK_FIELDS, PLAIN | st.lists(PLAIN)).flatmap(
-    lambda known: st.one_of(st.just(known), CONFERENCE.map(lambda c: {**known, "conference": c}))
-)
-WORKER_FIELDS = st.sampled_from(["email", "contact_uri", "full_name", "team_name", "roles"])
-
-
-@settings(deadline=None)
-@given(TASK_ATTRIBUTES, st.dictionaries(WORKER_FIELDS, PLAIN), st.booleans())
-def test_a_trimmed_event_says_the_same_of_the_call(
-    task: dict[str, Any], worker: dict[str, Any], as_text: bool
-) -> None:
-    """Whatever the attributes hold."""
-    padding = {"a": "x" * 20_000}
-    stated = [json.dumps(each) if as_text else each
-              for each in ({**padding, **task}, {**padding, **worker})]  # fmt: skip
-    raw = json.dumps(event(*stated)).encode()
-    small = carried(raw, SizeLimits(event_bytes=19_000))
-    assert small.is_trimmed
-    assert _said(carried(raw)) == _said(small)
-
-
-def _said(message: Message) -> Call:
-    said = delta(decode(message.value))
-    assert isinstance(said, Call)
-    return said

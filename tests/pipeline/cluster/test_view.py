@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,7 +25,6 @@ from pipeline.cluster.view import (
     unusable,
     unusable_partitions,
 )
-from pipeline.runtime.kafka_watch import RED_AFTER_S, Usability
 
 ALL = frozenset({1, 2, 3})
 NEEDS = Needs(
@@ -164,23 +162,3 @@ def test_usable_is_what_a_leader_and_enough_replicas_answer_for(
     assert bool(good) == (unusable(cluster, needs) is None)
     if alive:
         assert {0, 1, 2} - good == set(unusable_partitions(cluster, needs).get("out", ()))
-
-
-@pytest.mark.parametrize("period", [1.0, 2.5])
-def test_red_within_ten_seconds_and_green_at_once(period: float) -> None:
-    """Looks that fail make a process red after 5 s and the second of them, and green with the first
-    that does not."""
-    usability, now = Usability(0.0), 0.0
-    while usability.see(now, "away") is None:
-        now += period
-        assert now <= 10
-    assert RED_AFTER_S <= now
-    assert usability.see(now + 1, None) is None
-    assert usability.see(now + 2, "away") is None
-
-
-def test_a_process_that_was_held_up_is_not_red() -> None:
-    """The first look after a pause of the whole process may fail: that is not Kafka."""
-    usability = Usability(0.0)
-    assert usability.see(60.0, "away") is None
-    assert usability.see(61.0, None) is None

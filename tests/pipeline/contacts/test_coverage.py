@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contacts.coverage import cover
-from pipeline.contacts.gaps import EDGE_MS
 from pipeline.contacts.spans import common, normalized, total
 from schemas.records import ContactGap
 from tests.pipeline.recovery.contacts_made import AT, recording_at
 
+EDGE_MS = 1_000
 SOURCE = "twilio-recording"
 
 

@@ -1,15 +1,17 @@
 """Gaps and captured time: required time against recordings."""
 
 from dataclasses import replace
-from itertools import pairwise
 from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contacts.gaps import EDGE_MS, SHORTEST_MS, captured_ms, gaps
+from pipeline.contacts.gaps import captured_ms, gaps
 from pipeline.contacts.spans import Span, common, normalized, total, without
 from schemas.records import ContactGap, ContactRecording
+
+EDGE_MS = 1_000
+SHORTEST_MS = 20
 
 
 def recording(inum: str, start: int, end: int | None, **changes: object) -> ContactRecording:
@@ -54,6 +56,14 @@ def test_a_late_start_and_an_early_end_are_gaps() -> None:
     early = recording("1", 0, 60_000)
     assert [ContactGap(60_000, 600_000, "1", "")] == found(early)
     assert [ContactGap(60_000, 300_000, "1", "2")] == found(early, replace(late, inum="2"))
+
+
+def test_a_gap_names_the_recordings_beside_it() -> None:
+    """Of several before and after it the nearest."""
+    before = [recording("1", 0, 30_000), recording("2", 30_000, 60_000)]
+    behind = [recording("3", 300_000, 400_000), recording("4", 400_000, 600_000)]
+    for known in ([*before, *behind], [*reversed(behind), *reversed(before)]):
+        assert [ContactGap(60_000, 300_000, "2", "3")] == found(*known)
 
 
 def test_less_than_a_second_at_an_edge_is_no_gap() -> None:
@@ -126,6 +136,8 @@ def test_lost_frames_are_not_captured() -> None:
         assert expected == captured(recording("1", 0, 60_000, **changes))
     outside = recording("2", 700_000, 800_000, lost=5_000)
     assert 60_000 == captured(recording("1", 0, 60_000), outside)
+    empty = recording("2", 70_000, 70_000, lost=5_000)
+    assert 60_000 == captured(recording("1", 0, 60_000), empty)
 
 
 def test_a_supplement_recovers_lost_frames() -> None:
@@ -240,22 +252,3 @@ def test_the_order_of_the_recordings_does_not_matter(
 
 def _covers(r: ContactRecording, now: int) -> Span:
     return r.started_at, now if r.duration_ms is None else r.started_at + r.duration_ms
-
-
-_loose = st.lists(st.tuples(_times, _times), max_size=6)
-
-
-@given(_loose, _loose)
-def test_spans_are_sets_of_moments(a: list[Span], b: list[Span]) -> None:
-    """Union, intersection and difference, against sets of whole numbers."""
-
-    def moments(spans: list[Span] | tuple[Span, ...]) -> set[int]:
-        return {at for start, end in spans for at in range(start, end)}
-
-    one, other = normalized(a), normalized(b)
-    assert moments(one) == moments(a)
-    assert list(one) == sorted(one)
-    assert all(x[1] < y[0] for x, y in pairwise(one))
-    assert moments(common(one, other)) == moments(one) & moments(other)
-    assert moments(without((10, 200), one)) == moments([(10, 200)]) - moments(one)
-    assert total(one) == len(moments(one))

@@ -53,6 +53,13 @@ def test_of_several_monitored_workers_the_first_is_the_recordings() -> None:
         assert ["early", "late"] == [extension_at(watched, at) for at in (0, 900)]
 
 
+def test_a_worker_who_is_there_is_nearer_than_one_who_has_just_left() -> None:
+    """Even by a millisecond, and though the other came first."""
+    left = Watched("left", ((0, 199),))
+    assert "a" == extension_at([left, A], 200)
+    assert "left" == extension_at([left, A], 199)
+
+
 def test_the_bounds_of_a_time_belong_to_it() -> None:
     """A worker who left as a recording began, or came as it ended, is on it."""
     others = (Watched("first", ((0, 1_000),)), Watched("second", ((100, 200),)))

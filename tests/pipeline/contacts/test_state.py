@@ -7,11 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.contacts import state as states
-from pipeline.contacts.causes import MAX_CAUSES
 from pipeline.contacts.contact import contact
 from pipeline.contacts.state import (
-    AWAITED_MS,
-    KEPT_MS,
     Input,
     awaited,
     call_of,
@@ -40,6 +37,10 @@ from tests.pipeline.contacts.records import (
     started,
     supplement,
 )
+
+MAX_CAUSES = 500
+AWAITED_MS = 4 * 24 * 60 * 60 * 1000
+KEPT_MS = 4 * 60 * 60 * 1000
 
 
 def folded(records: list[Input], at: int = NOON) -> ContactState:

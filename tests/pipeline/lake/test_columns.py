@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 
 from pipeline.lake.columns import META, TIME, LakeTable, arrow_type, fields_of, union
 from pipeline.lake.layout import LANDED, PartitionRef
-from pipeline.lake.parquet import NotOurs, encoded, footer, footer_length
+from pipeline.lake.parquet import encoded
 from pipeline.lake.partition import NextFile
 from schemas.codec import SCHEMA_IDS, encode, schema_text, versions
-from schemas.records import Call, CtiEvent, Fact, Reservation
-from schemas.topics import CALLS, CTI_EVENTS, MEDIA, Topic
+from schemas.records import Call, Fact, Reservation
+from schemas.topics import CALLS, MEDIA, Topic
 from tests.pipeline.lake.landers import Record
 from tests.schemas.avro_values import values_of
 
@@ -158,23 +158,6 @@ def test_a_new_version_adds_columns() -> None:
         union(pa.string(), pa.int64())
     with pytest.raises(ValueError, match="several types"):
         arrow_type(["int", "string"])
-
-
-def test_the_footer_has_the_offsets() -> None:
-    """The end of the file is enough to read them; anything else is refused."""
-    value = encode(CtiEvent("e", "s", "t", 1, 2, None, None, "{}", "k", "0", "1"))
-    file = NextFile(7, 99, 0, [Record(7, 0, None, value)])
-    data = encoded(LakeTable(CTI_EVENTS, "cti.events"), PartitionRef("cti.events", 0), file).data
-    length = footer_length(data[-8:])
-    assert length < len(data)
-    assert (7, 99) == (footer(data[-length:]).start, footer(data[-length:]).end)
-    for wrong in (b"", data[:-1], b"\0" * 12 + b"PAR1"):
-        with pytest.raises(NotOurs):
-            footer(wrong[-footer_length(wrong) :])
-    other = io.BytesIO()
-    pq.write_table(pa.table({"x": [1]}), other)
-    with pytest.raises(NotOurs):
-        footer(other.getvalue())
 
 
 def record(name: str = "R", **fields: Any) -> dict[str, Any]:

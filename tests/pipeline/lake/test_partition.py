@@ -3,17 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.lake.layout import PartitionRef, day_from, day_of, day_text, start_of
-from pipeline.lake.partition import (
-    RECORD_BYTES,
-    Closing,
-    FileLimits,
-    LogDiffers,
-    Partition,
-    to_read,
-)
+from pipeline.lake.layout import day_of
+from pipeline.lake.partition import Closing, FileLimits, LogDiffers, Partition, to_read
 from tests.pipeline.lake.landers import DAY_MS, Record
 
+RECORD_BYTES = 500
 LIMITS = FileLimits(size=10 * RECORD_BYTES, age=300.0)
 
 
@@ -108,19 +102,3 @@ def test_memory_is_bounded(sizes: dict[int, int], unread: set[int]) -> None:
     assert all(each in unread and sizes.get(each, 0) < LIMITS.size for each in chosen)
     left = {sizes.get(each, 0) for each in unread - {*chosen} if sizes.get(each, 0) < LIMITS.size}
     assert not chosen or max(left, default=0) <= min(sizes.get(each, 0) for each in chosen)
-
-
-@given(st.integers(-(2**63), 2**63 - 1))
-def test_each_time_has_a_day(timestamp: int) -> None:
-    """Also one that no calendar has."""
-    day = day_of(timestamp)
-    assert day == day_from(day_text(day))
-
-
-@given(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
-def test_keys_sort_as_offsets(one: int, other: int) -> None:
-    """Stores list keys in their order as texts."""
-    ref = PartitionRef("calls", 3)
-    assert (one < other) == (ref.claim_key(one) < ref.claim_key(other))
-    assert one == start_of(ref.claim_key(one))
-    assert start_of(f"{ref.claims}/.hidden") is None

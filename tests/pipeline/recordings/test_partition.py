@@ -1,6 +1,5 @@
 """Any frames, any batches, any kills: one result, and it is the contract's."""
 
-import hashlib
 from collections.abc import Iterator
 
 import pytest
@@ -12,14 +11,9 @@ from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
 from pipeline.recordings.beginnings import started
 from pipeline.recordings.effects import Ignored, RecordingBegan, RecordingEnded, Refused
-from pipeline.recordings.keys import inum
 from pipeline.recordings.recording import Recording
 from schemas.codec import encode
-from schemas.records import (
-    MediaBatch,
-    Run,
-    Tick,
-)
+from schemas.records import MediaBatch, Run, Tick
 from tests.examples import examples
 from tests.pipeline.recordings.folded import FRAMES, completed, fold_all, message
 from tests.pipeline.recordings.logs import (
@@ -143,13 +137,6 @@ def _recording(stream_sid: str, started_at: int) -> Recording:
     return Recording(
         stream_sid, f"CA{stream_sid}", "WT1", None, 0, GATEWAY, EPOCH, started_at, first_offset=7
     )
-
-
-def test_inum():
-    """Second of the start, then the hash of the stream SID modulo 10^8, with leading zeros."""
-    digest = hashlib.sha256(b"MZ0").hexdigest()
-    assert f"1763879862{int(digest, 16) % 10**8:08d}" == inum(_recording("MZ0", T0))
-    assert "000000000112345678"[:10] == inum(_recording("MZ0", 1_999))[:10]
 
 
 def test_opened_by_its_first_batch():

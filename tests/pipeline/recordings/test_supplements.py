@@ -8,11 +8,9 @@ import pytest
 
 from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
-from pipeline.recordings.complete_streams import REMEMBERED_MS
 from pipeline.recordings.effects import Ignored
 from pipeline.recordings.keys import audio_key
 from pipeline.recordings.partition import PartitionFold
-from pipeline.recordings.sources import SILENT_MS, SUPPLEMENT_SILENT_MS
 from schemas.records import (
     GatewayStarted,
 )
@@ -32,6 +30,10 @@ from tests.pipeline.recordings.supplemented import (
     lived,
     log_of,
 )
+
+REMEMBERED_MS = 4 * 24 * 60 * 60 * 1000
+SILENT_MS = 60 * 60 * 1000
+SUPPLEMENT_SILENT_MS = 60_000
 
 
 @pytest.fixture(autouse=True, scope="module")

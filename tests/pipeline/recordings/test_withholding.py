@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from pipeline.media.wav import HEADER_SIZE
 from pipeline.recordings import assembler
-from pipeline.recordings.decisions import REMEMBERED_MS
 from pipeline.recordings.keys import checkpoint_key
 from pipeline.recordings.partition import PartitionFold
 from schemas.records import (
@@ -34,6 +33,7 @@ from tests.pipeline.recordings.logs import (
 )
 from tests.pipeline.recordings.world import World
 
+REMEMBERED_MS = 26 * 60 * 60 * 1000
 TRACKS = ("inbound", "outbound")
 CLOCK_MS = 100
 """How exactly the time of a frame is known."""

@@ -8,10 +8,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from pipeline.recovery.decryption import TAG_BYTES, content_key, decrypted, private_keys
+from pipeline.recovery.decryption import content_key, decrypted, private_keys
 from pipeline.recovery.sources import Encryption
 from pipeline.recovery.wav_file import NotUsable
 
+TAG_BYTES = 16
 KEY, OTHER = (rsa.generate_private_key(65537, 2048) for _ in range(2))
 AUDIO = os.urandom(5_000)
 

@@ -7,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.recovery.jobs import (
-    KEPT_MS,
-    MAX_PAUSE_MS,
     Timing,
     after_attempt,
     after_contact,
@@ -26,6 +24,8 @@ from schemas.codec import decode
 from schemas.records import Contact, RetrievalJob, RetrievedRecording
 from tests.pipeline.recovery.contacts_made import AT, contact_with, recording_at
 
+KEPT_MS = 45 * 24 * 60 * 60 * 1000
+MAX_PAUSE_MS = 60 * 60 * 1000
 TIMING = Timing(delay_ms=60_000, give_up_ms=86_400_000)
 MISSED = contact_with(gaps=((0, 60_000),))
 SID = "RE" + "1" * 32

@@ -10,15 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.media.wav import header
-from pipeline.recovery.wav_file import (
-    HEAD_BYTES,
-    NotUsable,
-    SampleFormat,
-    channels_of,
-    layout_of,
-    linear,
-)
+from pipeline.recovery.wav_file import NotUsable, SampleFormat, channels_of, layout_of, linear
 from simulator.mulaw import encoded_sample
+
+HEAD_BYTES = 64 * 1024
 
 
 def pcm_wav(samples: bytes, channels: int, rate: int = 8_000, width: int = 2) -> bytes:

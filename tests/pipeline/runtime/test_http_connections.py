@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.runtime import http_connections
-from pipeline.runtime.addresses import valid_address
 from pipeline.runtime.http_connections import OpenConnections
 
 PROXY, OF_ADDRESS, OF_ALL = "10.9.0.1", 4, 9
@@ -61,16 +60,3 @@ def test_one_address_does_not_close_the_connections_of_another() -> None:
         assert closed is not honest
         if closed is not None:
             connections.remove(closed)
-
-
-@given(st.text() | st.ip_addresses().map(str))
-def test_only_ip_addresses_are_valid(text: str) -> None:
-    """A valid address has only hexadecimal digits, points and colons."""
-    found = valid_address(text)
-    assert found is None or set(found) <= set("0123456789abcdef.:")
-
-
-@given(st.ip_addresses())
-def test_every_ip_address_is_valid(address: object) -> None:
-    """Of both versions, however it is written."""
-    assert valid_address(str(address).upper()) is not None

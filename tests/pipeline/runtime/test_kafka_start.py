@@ -101,36 +101,12 @@ async def test_a_topic_in_the_making_is_waited_for() -> None:
     assert {"not every broker knows the topics yet: calls"} == set(reasons)
 
 
-async def test_missing_topics_are_created() -> None:
-    """Only those that no broker knows."""
-    absent = {"calls": TopicView(0, WHOLE["calls"].partitions), "media": TopicView(3, {})}
-    cluster = FakeCluster(view(absent, absent), view(absent, WHOLE), view(WHOLE, WHOLE))
-    assert 2 == (await attempts(cluster))[0]
-    assert ["media"] == cluster.created
-
-
 async def test_a_wrong_number_of_partitions_is_refused_once_it_is_certain() -> None:
     """A few looks may show it while brokers learn; ten in a row are believed."""
     wrong = view(known(3, 24), known(3, 24))
     await attempts(FakeCluster(*[wrong] * 9, view(WHOLE, WHOLE)))
     with pytest.raises(SettingsError, match="calls has 3 partitions, must have 24"):
         await attempts(FakeCluster(wrong))
-
-
-async def test_too_few_brokers_are_waited_for_and_then_a_wrong_setting(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Brokers may be about to start; a minute later the replication factor is refused."""
-
-    async def create(*_: Any) -> None:
-        raise kafka_topics.TooFewBrokers("3 replicas")
-
-    monkeypatch.setattr(kafka_topics, "create", create)
-    absent = {"calls": TopicView(3, {}), "media": TopicView(3, {})}
-    count, *_ = await attempts(FakeCluster(*[view(absent, absent)] * 50, view(WHOLE, WHOLE)))
-    assert 50 == count
-    with pytest.raises(SettingsError, match="FLEXCAPTURE_KAFKA_REPLICATION_FACTOR"):
-        await attempts(FakeCluster(view(absent, absent)))
 
 
 async def test_a_partition_without_a_leader_does_not_hold_a_role_up_for_ever() -> None:

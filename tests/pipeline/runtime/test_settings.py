@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from infra.up import check
-from pipeline.runtime.console_settings import new_console_token
 from pipeline.runtime.settings import PREFIX, Settings, SettingsError, load
 
 DOCS = Path(__file__).parents[3] / "docs" / "settings.md"
@@ -47,27 +46,6 @@ def test_a_wrong_value_is_told_with_what_would_be_right(
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=f"^{variable}: .*{right}"):
         check(load(None))
-
-
-@pytest.mark.parametrize(
-    ("value", "channels"),
-    [("", {"voice"}), ("custom1", {"custom1"}), (" Voice , custom1,custom1", {"voice", "custom1"})],
-)
-def test_voice_channels_are_names_parted_by_commas(
-    value: str, channels: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In any case; an empty setting is none."""
-    monkeypatch.setenv("FLEXCAPTURE_VOICE_CHANNELS", value)
-    assert channels == load(None).voice_channels
-
-
-@pytest.mark.parametrize("value", ["a:1", "a:1,b:65535", "[::1]:9092", "10.0.0.1:9092, b:1"])
-def test_brokers_are_addresses_parted_by_commas(
-    value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One broker or several, with their ports."""
-    monkeypatch.setenv("FLEXCAPTURE_KAFKA_BOOTSTRAP_SERVERS", value)
-    assert value == load(None).kafka_bootstrap_servers
 
 
 @pytest.mark.parametrize(
@@ -141,29 +119,6 @@ def test_a_wrong_list_is_refused(content: bytes, told: str, tmp_path: Path) -> N
     path.write_bytes(content)
     with pytest.raises(SettingsError, match=f"^FLEXCAPTURE_MONITORED_AGENTS: .*{told}"):
         check(load(None, monitored_agents=path))
-
-
-def test_trusted_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A list with commas, of both kinds of addresses; no proxy is trusted without one."""
-    assert () == load(None).trusted_proxies
-    monkeypatch.setenv("FLEXCAPTURE_TRUSTED_PROXIES", "10.0.0.1, 10.1.0.0/16,2001:db8::/32,")
-    assert ("10.0.0.1", "10.1.0.0/16", "2001:db8::/32") == load(None).trusted_proxies
-
-
-def test_a_token_that_is_made_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each is another, and long enough."""
-    tokens = {new_console_token() for _ in range(100)}
-    assert 100 == len(tokens)
-    monkeypatch.setenv("FLEXCAPTURE_CONSOLE_TOKEN", tokens.pop())
-    load(None)
-
-
-def test_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error for a wrong token has only its name."""
-    monkeypatch.setenv("FLEXCAPTURE_CONSOLE_TOKEN", "my secret")
-    with pytest.raises(SettingsError) as refused:
-        load(None)
-    assert "my secret" not in str(refused.value)
 
 
 def test_each_setting_is_documented() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from agents.consolidator import ContactsCore
 from agents.contact_saver import Saver
 from pipeline.contacts.contact import contact
-from pipeline.contacts.state import KEPT_MS, Input, empty, fold
+from pipeline.contacts.state import Input, empty, fold
 from pipeline.runtime.telemetry import Health
 from pipeline.store.repository import Repository
 from schemas.records import Contact, ContactState
@@ -23,6 +23,7 @@ from tests.pipeline.contacts.records import (
     started,
 )
 
+KEPT_MS = 4 * 60 * 60 * 1000
 ANN = reservation(1, "ann", created=1_000, accepted=2_000, wrapup=30_000)
 OUTBOUND = call(ANN, revision=4, direction="outbound", completed=31_000)
 ON_TIME: tuple[Input, ...] = (

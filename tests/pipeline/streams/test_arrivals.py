@@ -4,8 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.streams import arrivals
-from pipeline.streams.arrivals import ARRIVAL_MS, REPORTED_MS, Arrivals, MissingSocket
+from pipeline.streams.arrivals import Arrivals, MissingSocket
 
+ARRIVAL_MS = 10_000
+REPORTED_MS = 10 * 60_000
 T = 1_000_000
 ONE, TWO = "WT1", "WT2"
 

@@ -10,7 +10,8 @@ from pipeline.streams.transitions import STREAM_TRANSITIONS
 from schemas.codec import decode, encode
 from schemas.states import ReasonCode
 from tests.examples import examples
-from tests.pipeline.streams.world import SOURCES, Deed, World
+from tests.pipeline.streams.surroundings import Deed
+from tests.pipeline.streams.world import SOURCES, World
 
 TRANSITIONS = {(t.before, t.after) for t in STREAM_TRANSITIONS}
 SETTLING_TICKS = 75

@@ -11,7 +11,8 @@ from pipeline.policy.monitored_list import PolicyHistory
 from schemas.records import RecordingPolicy
 from tests.examples import examples
 from tests.pipeline.streams.calls import ANN
-from tests.pipeline.streams.world import SOURCES, Deed, World
+from tests.pipeline.streams.surroundings import Deed
+from tests.pipeline.streams.world import SOURCES, World
 
 TICKS = 10
 LIST_CHANGES = st.lists(st.integers(1, TICKS), max_size=5, unique=True)

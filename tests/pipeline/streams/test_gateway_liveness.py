@@ -3,14 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.streams.gateway_liveness import (
-    FORGET_MS,
-    SILENT_MS,
-    STALE_AFTER_MS,
-    Fate,
-    Gateways,
-)
+from pipeline.streams.gateway_liveness import Fate, Gateways
 
+FORGET_MS = 60 * 60_000
+SILENT_MS = 10_000
+STALE_AFTER_MS = 3_000
 T = 1_000_000
 
 

@@ -5,9 +5,6 @@ from itertools import pairwise
 
 import pytest
 
-from pipeline.streams.conference_search import (
-    LONG_PAUSE_MS,
-)
 from pipeline.streams.marks import NoLeg
 from schemas.records import (
     StartDuplicateStream,
@@ -15,6 +12,7 @@ from schemas.records import (
 from tests.pipeline.streams.calls import call
 from tests.pipeline.streams.searching import ACTIVE, Search, answer, changed
 
+LONG_PAUSE_MS = 30_000
 NO_CONFERENCE = NoLeg.NO_CONFERENCE.value
 
 

@@ -6,7 +6,6 @@ from itertools import pairwise
 import pytest
 
 from pipeline.policy.monitored_list import PolicyHistory
-from pipeline.streams.identification import MAX_ATTEMPTS, UNIDENTIFIED_MS
 from pipeline.streams.manager import is_at_rest, on_record
 from schemas.records import (
     FetchLeg,
@@ -28,6 +27,9 @@ from tests.pipeline.calls.histories import (
 )
 from tests.pipeline.streams.managed import AGAIN, ANN, BOSS, OURS, Manager
 from tests.pipeline.streams.world import HISTORY
+
+MAX_ATTEMPTS = 10
+UNIDENTIFIED_MS = 2_000
 
 
 def running(leg: str = ANN, label: str | None = None) -> tuple[Story, Manager]:

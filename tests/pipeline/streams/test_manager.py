@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.recordings.decisions import Decisions
-from pipeline.streams.manager import FORGET_MS, Next, on_own, on_record, on_tick
+from pipeline.streams.manager import Next, on_own, on_record, on_tick
 from schemas.codec import decode, encode
 from schemas.records import (
     Call,
@@ -34,6 +34,7 @@ from tests.pipeline.streams.calls import (
     transfer,
 )
 
+FORGET_MS = 5 * 60 * 60_000
 T = 1_000_000
 HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN, CAROL), True, True)])
 ACTIVE = reservation(ANN, created=T, accepted=T)

@@ -1,11 +1,7 @@
 """Legs that other conferences have: asked about at once, and again."""
 
 from pipeline.streams.manager import on_record, on_tick
-from pipeline.streams.verification import (
-    AT_ONCE_MS,
-    MAX_AT_ONCE,
-    MOVED_LEG,
-)
+from pipeline.streams.verification import MOVED_LEG
 from schemas.records import (
     Call,
     Fact,
@@ -27,6 +23,8 @@ from tests.pipeline.streams.verifying import (
 )
 from tests.pipeline.streams.world import HISTORY
 
+AT_ONCE_MS = 60_000
+MAX_AT_ONCE = 5
 OTHER_TASK = "WT" + "d" * 32
 
 

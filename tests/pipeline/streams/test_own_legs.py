@@ -1,6 +1,5 @@
 """Agents' own legs: they are not streamed."""
 
-from pipeline.streams.identification import UNIDENTIFIED_MS
 from pipeline.streams.verification import OWN_LEG
 from schemas.records import (
     FetchLeg,
@@ -16,6 +15,8 @@ from tests.pipeline.calls.histories import (
     outbound,
 )
 from tests.pipeline.streams.managed import ANN, Manager
+
+UNIDENTIFIED_MS = 2_000
 
 
 def test_a_streamed_leg_that_turns_out_to_be_the_agents_own_is_stopped() -> None:

@@ -4,11 +4,14 @@ from itertools import pairwise
 
 import pytest
 
-from pipeline.streams.reconcile import PROBE_EXPIRY_MS, START_EXPIRY_MS
 from schemas.records import StartDuplicateStream, StopDuplicateStream
 from tests.pipeline.streams.calls import CUSTOMER_LEG
 from tests.pipeline.streams.reconciled import attempt_of, unwanted_call, wanted_call
-from tests.pipeline.streams.world import Deed, World
+from tests.pipeline.streams.surroundings import Deed
+from tests.pipeline.streams.world import World
+
+PROBE_EXPIRY_MS = 5_000
+START_EXPIRY_MS = 30_000
 
 
 def test_a_wanted_stream_is_started_once_and_then_left_alone() -> None:

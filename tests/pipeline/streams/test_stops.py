@@ -4,7 +4,7 @@ from pipeline.streams.names import stream_name
 from schemas.records import StopDuplicateStream
 from tests.pipeline.streams.calls import CUSTOMER_LEG, TASK
 from tests.pipeline.streams.reconciled import attempt_of, unwanted_call, wanted_call
-from tests.pipeline.streams.world import Deed
+from tests.pipeline.streams.surroundings import Deed
 
 
 def test_an_unwanted_stream_is_stopped_once_by_its_sid() -> None:

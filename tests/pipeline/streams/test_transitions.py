@@ -3,7 +3,8 @@
 from pipeline.streams.transitions import STREAM_TRANSITIONS
 from schemas.records import MediaStreamClosed
 from tests.pipeline.streams.calls import CUSTOMER_LEG, TASK
-from tests.pipeline.streams.world import Deed, World
+from tests.pipeline.streams.surroundings import Deed
+from tests.pipeline.streams.world import World
 
 
 def _started(deed: Deed | None = None) -> World:

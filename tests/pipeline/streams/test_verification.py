@@ -5,12 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from pipeline.streams.manager import on_record, on_tick
-from pipeline.streams.verification import (
-    FOREIGN_LEG,
-    MAX_PAUSE_MS,
-    UNVERIFIED_MS,
-    is_unverified,
-)
+from pipeline.streams.verification import FOREIGN_LEG, is_unverified
 from schemas.records import (
     CallAlias,
     Fact,
@@ -32,6 +27,9 @@ from tests.pipeline.streams.verifying import (
     verified,
 )
 from tests.pipeline.streams.world import HISTORY
+
+MAX_PAUSE_MS = 30_000
+UNVERIFIED_MS = 30_000
 
 
 def test_a_leg_is_streamed_at_once_and_verified_right_after() -> None:

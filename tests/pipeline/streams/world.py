@@ -4,7 +4,6 @@ and then, when asked, behave. Only the manager in it is real."""
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from agents.faust_runner.backlog import Backlog
 from agents.faust_runner.core import Step
 from agents.stream_manager import StreamsCore
 from pipeline.policy.monitored_list import PolicyHistory
@@ -23,83 +22,45 @@ from schemas.records import (
     MediaStreamOpened,
     RecordingDecided,
     RecordingPolicy,
-    ReportedStream,
-    Reservation,
     StartDuplicateStream,
     StopDuplicateStream,
     VerifyLeg,
 )
 from schemas.topics import MEDIA
-from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK, call, facts, reservation
+from tests.pipeline.streams.call_double import CallDouble
+from tests.pipeline.streams.calls import ANN, CUSTOMER_LEG, TASK
+from tests.pipeline.streams.surroundings import (
+    NO_FAULT,
+    Command,
+    Deed,
+    GatewayDouble,
+    Hurried,
+    Socket,
+    answer,
+    looked_up,
+    transitions,
+)
 
 HISTORY = PolicyHistory.of([RecordingPolicy(1, 0, 0, (ANN,), True, True)])
 SOURCES = ("calls", "manager", "adapter", "g1", "g2")
 NO_MEDIA_MS = 5_000
 
-Command = StartDuplicateStream | StopDuplicateStream | FindConference | VerifyLeg
 Record = manager.Seen | manager.Own
 
 
 @dataclass
-class Socket:
-    """A media stream that a gateway has; `mute_since`: no frame comes any more."""
-
-    stream_sid: str
-    generation: int
-    name: str
-    gateway: str
-    epoch: int
-    mute_since: int | None = None
-
-
-@dataclass
-class GatewayDouble:
-    """A gateway process. Where it is not `heard`, it is cut off from Kafka, and runs on."""
-
-    epoch: int = 1
-    up: bool = True
-    heard: bool = True
-
-
-@dataclass(frozen=True)
-class Deed:
-    """What Twilio and the adapter make of a command: whether it is `done`, what the adapter says
-    (None: nothing), whether a started media stream's socket opens at once, and what Twilio says of
-    the leg."""
-
-    done: bool = True
-    outcome: str | None = "done"
-    code: int | None = None
-    attempts: int = 1
-    socket: bool = True
-    verified: str = "confirmed"
-
-
-class Hurried(Backlog):
-    """Whether records are of a backlog is what the test says."""
-
-    on = False
-
-    def is_worked_off(self) -> bool:
-        """So it is now."""
-        return self.on
-
-
-@dataclass
-class World:
+class World(CallDouble):
     """Everything outside the manager, its core, and its state. `history`: who is monitored.
 
     What was told waits in `coming`, by who told it; `handled` is what the manager had, and `saved`
     its table after each step, with how much it had had by then.
     """
 
-    now: int = 1_000_000
     history: PolicyHistory = field(default_factory=lambda: HISTORY)
     state: CallStreams | None = None
     hurried: Hurried = field(default_factory=lambda: Hurried(lambda: 0.0))
     core: StreamsCore = field(init=False)
     changed: bool = False
-    wanted: bool = False
     on_call: bool = True
     coming: dict[str, deque[tuple[int, Record]]] = field(
         default_factory=lambda: {source: deque() for source in SOURCES}
@@ -118,58 +79,9 @@ class World:
         default_factory=lambda: {"g1": GatewayDouble(), "g2": GatewayDouble()}
     )
     made: int = 0
-    reservations: tuple[Reservation, ...] = ()
-    reports: dict[str, ReportedStream] = field(default_factory=dict)
-    revision: int = 0
-    leg: str | None = CUSTOMER_LEG
-    direction: str = "inbound"
 
     def __post_init__(self) -> None:
         self.core = StreamsCore(self.history, self.hurried)
-
-    # The call
-
-    def want(self) -> None:
-        """A monitored agent accepts."""
-        if not self.wanted:
-            fresh = replace(
-                reservation(ANN, created=self.now, accepted=self.now),
-                sid=f"WR{len(self.reservations)}",
-            )
-            self.reservations = (*self.reservations, fresh)
-            self.wanted = True
-            self.tell_call()
-
-    def unwant(self) -> None:
-        """He leaves."""
-        if self.wanted:
-            *others, last = self.reservations
-            over = replace(last, milestones={**last.milestones, "wrapup": self.now})
-            self.reservations = (*others, over)
-            self.wanted = False
-            self.tell_call()
-
-    def report(self, stream_sid: str, milestone: str) -> None:
-        """Twilio's status callback tells of a media stream: `stopped` or `error`."""
-        before = self.reports.get(stream_sid) or ReportedStream(stream_sid, facts(), {})
-        told = {**before.milestones, milestone: self.now}
-        self.reports[stream_sid] = replace(before, milestones=told)
-        self.tell_call()
-
-    def tell_call(self) -> None:
-        """The tracker publishes a version of the call."""
-        self.revision += 1
-        self._tell("calls", self.version())
-
-    def version(self) -> Call:
-        """The call as it is."""
-        made = call(
-            *self.reservations,
-            revision=self.revision,
-            customer_call_sid=self.leg,
-            direction=self.direction,
-        )
-        return replace(made, media_streams=tuple(self.reports.values()))
 
     # Kafka and the manager
 
@@ -253,7 +165,7 @@ class World:
 
     # Adapter and Twilio
 
-    def carry_out(self, deed: Deed = Deed()) -> None:
+    def carry_out(self, deed: Deed = NO_FAULT) -> None:
         """The adapter takes the next command."""
         if self.commands:
             self.do(self.commands.popleft(), deed)
@@ -276,14 +188,14 @@ class World:
             self._stop(command)
         if outcome is not None:
             sid = stream_sid if outcome == "done" else None
-            self._tell("adapter", _answer(command, outcome, sid, deed, self.now))
+            self._tell("adapter", answer(command, outcome, sid, deed, self.now))
 
     def _answered(self, command: FindConference | VerifyLeg, deed: Deed) -> CommandAnswered:
         if deed.outcome != "done":
-            return _told(command, "unknown", self.now)
+            return looked_up(command, "unknown", self.now)
         if isinstance(command, VerifyLeg):
-            return _told(command, deed.verified, self.now)
-        return _told(command, "listed" if self.on_call else "no-conference", self.now)
+            return looked_up(command, deed.verified, self.now)
+        return looked_up(command, "listed" if self.on_call else "no-conference", self.now)
 
     def _start(self, command: StartDuplicateStream, *, opens: bool) -> str | None:
         name = stream_name(TASK, CUSTOMER_LEG, command.generation)
@@ -365,7 +277,7 @@ class World:
             self.come_up("g2")
 
     def behave(self, seconds: int) -> None:
-        """Everybody does what is asked, for so long."""
+        """Adapter and Twilio carry out every command, for so many seconds."""
         for _ in range(seconds):
             for _ in range(200):
                 if not self.commands and not self.hear():
@@ -382,49 +294,3 @@ class World:
     def media_streams(self) -> tuple[ManagedStream, ...]:
         """The media streams that the manager knows."""
         return () if self.state is None else self.state.media_streams
-
-
-def transitions(
-    before: CallStreams | None, after: CallStreams | None
-) -> set[tuple[str | None, str]]:
-    """Return the state before (None: a new media stream) and the state after of each media stream
-    whose state changed."""
-    known = {_identity(m): m.state for m in before.media_streams} if before else {}
-    now = {_identity(m): m.state for m in after.media_streams} if after else {}
-    return {(known.get(key), state) for key, state in now.items() if known.get(key) != state}
-
-
-def _identity(media_stream: ManagedStream) -> tuple[int, str | None]:
-    generation = media_stream.generation
-    return generation, None if generation else media_stream.stream_sid
-
-
-def _told(command: FindConference | VerifyLeg, outcome: str, now: int) -> CommandAnswered:
-    is_find = isinstance(command, FindConference)
-    kind, call_sid = ("find", None) if is_find else ("verify", command.call_sid)
-    return CommandAnswered(
-        command.command_id, TASK, command.generation, kind, outcome, call_sid,
-        None, None, None, outcome, 1, now,
-    )  # fmt: skip
-
-
-def _answer(
-    command: Command, outcome: str, stream_sid: str | None, deed: Deed, now: int
-) -> CommandAnswered:
-    start = isinstance(command, StartDuplicateStream)
-    done = start and outcome == "done"
-    name = stream_name(TASK, CUSTOMER_LEG, command.generation)
-    return CommandAnswered(
-        command_id=command.command_id,
-        task_sid=TASK,
-        generation=command.generation,
-        command="start" if start else "stop",
-        outcome=outcome,
-        call_sid=CUSTOMER_LEG if done else None,
-        stream_sid=stream_sid,
-        name=name if done else None,
-        code=deed.code,
-        detail=outcome,
-        attempts=deed.attempts,
-        at=now,
-    )

@@ -8,7 +8,7 @@ from agents.stream_manager import StreamsCore
 from pipeline.policy.monitored_list import PolicyHistory
 from pipeline.recordings.effects import Ignored
 from pipeline.recordings.partition import PartitionFold
-from pipeline.twilio.check_tasks import NONCE_BYTES, check_task_sid, is_check_task
+from pipeline.twilio.check_tasks import check_task_sid, is_check_task
 from pipeline.twilio.sids import SidKind, valid_sid
 from schemas.records import (
     CommandAnswered,
@@ -19,6 +19,7 @@ from schemas.records import (
     RecordingPolicy,
 )
 
+NONCE_BYTES = 8
 NONCES = st.binary(min_size=NONCE_BYTES, max_size=NONCE_BYTES)
 TEST = check_task_sid(b"12345678")
 CALL, STREAM = "CA" + "1" * 32, "MZ" + "2" * 32

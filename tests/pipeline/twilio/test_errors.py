@@ -3,7 +3,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.streams.offset_tracker import UnfinishedOffsets
 from pipeline.twilio.errors import (
     ErrorVerdict,
     health_of_twilio,
@@ -54,14 +53,16 @@ def test_what_was_not_answered_may_have_happened() -> None:
     assert [True, True, True] == [is_outcome_known(s) for s in (400, 404, 429)]
 
 
-@given(st.lists(st.integers(0, 30), max_size=60))
-def test_what_is_read_again_is_not_begun_again(offsets: list[int]) -> None:
-    """Only an offset beyond all before it counts as new."""
-    unfinished, begun = UnfinishedOffsets(), list[int]()
-    for offset in offsets:
-        if unfinished.begin(offset):
-            begun.append(offset)
-            unfinished.finish(offset)
+@given(st.sampled_from([0, 408, 429, 500, 502, 503, 504]))
+def test_overload_and_silence_are_repeated(status: int) -> None:
+    """Start and stop alike."""
+    assert ErrorVerdict.BACK_OFF == verdict_on_start(status, None) == verdict_on_stop(status, None)
 
-    assert sorted(set(begun)) == begun
-    assert (max(offsets) + 1 if offsets else None) == unfinished.committable
+
+def test_twilio_errors_mean_what_they_say() -> None:
+    """A ringing leg, a leg that is gone, a wrong token, a wrong request."""
+    assert ErrorVerdict.ASK_AGAIN == verdict_on_start(400, 21220)
+    assert ErrorVerdict.LOOK_UP_AGAIN == verdict_on_start(404, 20404)
+    assert ErrorVerdict.REFUSED == verdict_on_start(401, 20003) == verdict_on_stop(403, None)
+    assert ErrorVerdict.FAILED == verdict_on_start(400, 21203)
+    assert ErrorVerdict.DONE == verdict_on_stop(404, None) == verdict_on_stop(400, 21220)

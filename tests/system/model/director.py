@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass
 class Director:
-    """A textbook call: what is possible in it, and what is drawn of that."""
+    """A textbook call: its possible events, and those that are drawn."""
 
     draw: st.DrawFn
     scene: Scene
@@ -39,7 +39,7 @@ class Director:
         return self.one_of("ann", "bob", "cleo", "ann", "bob", "uma", "ugo")
 
     def connected(self) -> bool:
-        """Reservations until one is accepted; False: nobody was."""
+        """Reservations until one is accepted; False: none was."""
         for _ in range(self.draw(st.sampled_from([2, 3, 1, 2, 3, 0]))):
             self.pause()
             part = self.scene.offer(self.agent())
@@ -70,7 +70,7 @@ class Director:
         return True
 
     def acts(self) -> bool:
-        """Something happens while they talk; False: nobody is left to do anything."""
+        """Something happens while they talk; False: no party is left."""
         self.pause()
         if self.scene.untold and self.one_of(False, True):
             self.scene.tell_direction()
@@ -79,7 +79,7 @@ class Director:
         return bool(self.on)
 
     def deeds(self) -> dict[str, Callable[[], None]]:
-        """What may happen while they talk."""
+        """Possible events while they talk."""
         return {
             "hold": self.holds, "transfer": self.transfers, "consult": self.transfers,
             "outside": self.outside, "supervisor": self.listens_in, "leave": self.leaves,
@@ -164,7 +164,7 @@ class Director:
 
     def parks(self) -> None:
         """A cold transfer through a queue: the agent is gone before another is found, now and then
-        the conference with him."""
+        the conference too."""
         scene, first = self.scene, self.on[-1]
         begun = scene.transfer(first, "COLD", "QUEUE")
         early = scene.offer(self.agent(), transfer=begun) if self.draw(st.booleans()) else None

@@ -64,7 +64,7 @@ class EventWriter:
             self._conference("conference.updated", {"StatusCallbackEvent": "conference-end"})
 
     def conference_breaks_off(self) -> None:
-        """Everybody is out of the conference, and it ends; the call goes on in another one."""
+        """All leave the conference, and it ends; the call continues in another one."""
         for leg in sorted(self.legs_on):
             self.participant("leave", leg)
         self.legs_on.clear()

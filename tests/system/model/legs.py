@@ -14,8 +14,8 @@ _SECOND = 1_000
 
 @dataclass(frozen=True)
 class Leg:
-    """A leg. `whose`: customer, worker, supervisor or unknown; `owners`: the reservations of the
-    worker whose it is, by its names; `way`: by which rule it is the customer's.
+    """A leg. `whose`: customer, worker, supervisor or unknown; `owners`: the reservations of its
+    worker, by its names; `way`: by which rule it is the customer's.
     `in_since` None: it is not in the conference; `left_at` None: it is not gone;
     `traits`: the statements about it."""
 
@@ -32,8 +32,8 @@ class Leg:
     way: str = ""
 
     def part_of(self, created: dict[str, int]) -> str | None:
-        """The worker's part that the leg belongs to: of several parts of his the last one that he
-        was asked for when the leg came (callbacks are to the second). None: it never came."""
+        """The worker's part that the leg belongs to: of several parts the last one for which the
+        worker was asked when the leg came (callbacks are to the second). None: it never came."""
         came = self.came_at if self.was_on else self.left_at
         if came is None:
             return None
@@ -43,7 +43,7 @@ class Leg:
 
 
 def legs_of(said: list[Said], task: dict[str, Any], people: dict[str, dict[str, Any]]) -> list[Leg]:
-    """The call's legs by all that is said; `task`, `people`: what is known of the task and of each
+    """The call's legs by all statements; `task`, `people`: the facts of the task and of each
     reservation's worker."""
     named = _named(said)
     spoken = {s["leg"] for s in said if s["leg"]}
@@ -67,7 +67,7 @@ def _accepted(said: list[Said]) -> dict[str, int]:
 
 
 def _named(said: list[Said]) -> dict[str, list[str]]:
-    """The legs that the task's attributes ever named, as what they were named, first to last."""
+    """The legs that the task's attributes ever named, by the role they were named in, in order."""
     named: dict[str, list[str]] = {}
     router = [s for s in said if s["subject"] in ("task", "reservation")]
     for each in sorted(router, key=lambda s: (s["at"], s["id"])):

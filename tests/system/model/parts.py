@@ -41,7 +41,7 @@ class Story:
     """A call as it is known.
 
     `state`: forming (no contact yet), active, ended, or ignored (no voice call). `over_at`: when
-    the call as a whole was over, whoever's session was open; `ended_at`: that, or when the last
+    the call as a whole was over, also with open sessions; `ended_at`: that, or when the last
     part was over. `swept`: the end is the rule's, not an event's. `customer_leg` is the call SID to
     stream, if the events name it. `connections`: each reservation's state. `has_legs`: there is
     a call at all, not a task alone.

@@ -1,4 +1,4 @@
-"""Walks through what is said of a call, in the order of time. The rules:
+"""Walks through the statements about a call, in the order of time. The rules:
 
 - Of two events about the same channel, queue or a leg, the one with the greater version
   holds, then the later one. Callbacks are ordered by their second, then by sequence number.
@@ -17,21 +17,28 @@
   session has ended with the last leg unless another leg of the worker's comes, and the call is not
   over for that.
 - A call is over when the task is cancelled, the customer's leg gone, or the conference ended
-  (unless somebody was reserved, or came in, afterwards); otherwise once every session is over, no
-  transfer is awaited and no outside party is on; or when the task is done; or, swept, when none of
-  it was known for 24 hours.
+  (unless an agent was reserved, or a leg came, afterwards); otherwise once every session is over
+  and no transfer and no outside party is left; or when the task is done; or after 24 hours.
 """
 
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.system.model.legs import Leg, legs_of
+from tests.system.model.order import (
+    SECOND,
+    connection,
+    customer_leg_of,
+    first_of,
+    in_order,
+    list_lines,
+    over_at,
+)
 from tests.system.model.parts import Session, Story, Transfer
 from tests.system.model.presence import absences, left_at, outsiders
 from tests.system.model.reading import Said, attributes, moment, number
-from tests.system.model.words import direction_of, extension_of, plain_user, text
+from tests.system.model.words import direction_of, extension_of, text
 
-SECOND = 1_000
 DAY = 24 * 60 * 60 * SECOND
 _ENDS = ("wrapup", "completed", "canceled", "rescinded", "timeout", "rejected", "failed")
 _DONE = ("completed", "deleted", "system-deleted")
@@ -40,7 +47,7 @@ _OVER = {"COMPLETED", "FAILED", "CANCELED"}
 
 @dataclass
 class Reader:
-    """All that is said of a task, and what is made of it."""
+    """All statements about a task, and the conclusions."""
 
     task_sid: str
     said: list[Said]
@@ -60,7 +67,7 @@ class Reader:
             self._walk(said)
         self._learn_customer_leg()
         legs = legs_of(self.said, self.facts, self.people)
-        over = self._over(legs)
+        over = over_at(legs, self.steps, self.reservations)
         sessions = self._sessions(legs, over)
         ended, swept = self._ended(legs, sessions, over), False
         first = min(s["at"] for s in self.said)
@@ -85,7 +92,7 @@ class Reader:
             state=self._state(ended),
             direction=direction,
             customer=None if direction == "internal" else self.facts.get("customer"),
-            customer_leg=self._customer_leg(legs),
+            customer_leg=customer_leg_of(legs, self.facts, self.named_legs),
             queue=self.facts.get("queue"),
             started_at=self.steps.get("created", min(s["at"] for s in self.said)),
             over_at=over,
@@ -95,49 +102,28 @@ class Reader:
             answered=answered,
             never_answered=ringing and self._refused(legs),
             sessions=sessions,
-            connections={s.reservation_sid: _connection(s, legs, ringing) for s in sessions},
+            connections={s.reservation_sid: connection(s, legs, ringing) for s in sessions},
             transfers=tuple(
                 Transfer(t["begun"], "over" in t) for t in self.transfers.values() if "begun" in t
             ),
             has_legs=bool(legs),
         )
 
-    def _customer_leg(self, legs: list[Leg]) -> str | None:
-        """The leg to stream: the task's first word, unless that leg is gone and another one is at
-        the customer's end; then that one; then the only one with a label, of those that
-        are there; then the task's later words, but for the legs of others."""
-        customers = [leg for leg in legs if leg.whose == "customer"]
-        at_end = [leg for leg in customers if leg.way == "end" and leg.was_on]
-        at_end = [leg for leg in at_end if leg.left_at is None] or at_end
-        first = [leg for leg in customers if leg.way == "named first"]
-        is_gone = all(leg.left_at is not None for leg in first)
-        is_replaced = is_gone and len(at_end) == 1 and at_end[0].left_at is None
-        if first and not is_replaced:
-            return first[0].call_sid
-        labelled = [leg for leg in customers if leg.way == "label"]
-        labelled = [leg for leg in labelled if leg.left_at is None] or labelled
-        for found in (at_end, [] if at_end else labelled):
-            if len(found) == 1:
-                return found[0].call_sid
-        theirs = {leg.call_sid for leg in legs if leg.whose in ("worker", "supervisor")}
-        named = [self.facts.get("later"), *self.named_legs]
-        return next((sid for sid in named if sid and sid not in theirs), None)
-
     def _learn_facts(self) -> None:
         router = [s for s in self.said if s["subject"] in ("task", "reservation")]
         numbered = [(s, s["number"]) for s in router]
-        for said in _in_order(numbered, "task", first=True):
+        for said in in_order(numbered, "task", first=True):
             self._learn_first(said["words"], said["at"])
-        for said in _in_order(numbered, "task", first=False):
+        for said in in_order(numbered, "task", first=False):
             self._learn_latest(said["words"])
         own = [
             (s, number(s["words"].get("reservation_version")))
             for s in router
             if s["subject"] == "reservation"
         ]
-        for said in _in_order(own, "reservation", first=True):
+        for said in in_order(own, "reservation", first=True):
             self._learn_worker(said["words"], first=True)
-        for said in _in_order(own, "reservation", first=False):
+        for said in in_order(own, "reservation", first=False):
             self._learn_worker(said["words"], first=False)
 
     def _learn_customer_leg(self) -> None:
@@ -198,7 +184,7 @@ class Reader:
             "full_name": text(worker.get("full_name")),
             "team": text(worker.get("team_name")),
         }
-        self.called.setdefault(sid, set()).update(_list_lines(learnt))
+        self.called.setdefault(sid, set()).update(list_lines(learnt))
         known = self.people.setdefault(sid, {})
         for name, value in learnt.items():
             if value is None or (name not in ("worker_sid", "queue")) != first:
@@ -233,7 +219,7 @@ class Reader:
         if over or (own and step.removeprefix("transfer-").upper() in _OVER):
             transfer.setdefault("over", said["at"])
 
-    # What it means.
+    # Conclusions.
 
     def _sessions(self, legs: list[Leg], over: int | None) -> tuple[Session, ...]:
         made = [self._session(sid, steps, legs, over) for sid, steps in self.reservations.items()]
@@ -248,9 +234,9 @@ class Reader:
         ended = min((steps[end] for end in _ENDS if end in steps), default=None)
         left = None if started is None else left_at(sid, legs, self.reservations)
         is_open = ended is None and over is None and self._done() is None
-        ended = _first(ended, left)
+        ended = first_of(ended, left)
         if over is not None and created <= over + SECOND:
-            ended = _first(ended, over)
+            ended = first_of(ended, over)
         if ended is None:
             ended = self._done()
         if ended is not None:
@@ -268,16 +254,6 @@ class Reader:
             absences=absences(sid, legs, self.reservations) if started is not None else (),
             is_absent=is_open and left is not None,
         )
-
-    def _over(self, legs: list[Leg]) -> int | None:
-        ends = [] if (gone := _all_left(legs)) is None else [gone]
-        ends += [self.steps["canceled"]] if "canceled" in self.steps else []
-        conference = self.steps.get("conference-end")
-        later = [steps.get("created", 0) for steps in self.reservations.values()]
-        later += [leg.in_since or 0 for leg in legs]
-        if conference is not None and all(at <= conference + SECOND for at in later):
-            ends.append(conference)
-        return min(ends, default=None)
 
     def _ended(
         self, legs: list[Leg], sessions: tuple[Session, ...], over: int | None
@@ -313,7 +289,7 @@ class Reader:
         return "active" if ended is None else "ended"
 
     def _answered(self, legs: list[Leg]) -> bool:
-        """Somebody besides the workers was on the call."""
+        """A party besides the workers was on the call."""
         if "joined" in self.facts or any(leg.whose == "customer" and leg.was_on for leg in legs):
             return True
         return bool(outsiders(legs, self.reservations))
@@ -322,57 +298,3 @@ class Reader:
         others = [leg for leg in legs if leg.whose in ("customer", "unknown")]
         gone = any(leg.whose == "customer" and leg.left_at is not None for leg in others)
         return gone or "canceled" in self.steps or any(leg.was_refused for leg in others)
-
-
-def _all_left(legs: list[Leg]) -> int | None:
-    """When the last of the customer's legs left. A leg that the task named late, and on which
-    nobody was, as far as is known, is not waited for."""
-    customers = [leg for leg in legs if leg.whose == "customer"]
-    known = [leg for leg in customers if leg.was_on or leg.way == "named first"]
-    if any(leg.left_at is None for leg in known):
-        return None
-    return max((at for leg in known or customers if (at := leg.left_at) is not None), default=None)
-
-
-def _list_lines(worker: dict[str, Any]) -> set[str]:
-    """The lines of a list that name such a worker: e-mail address, user of the contact address,
-    name, SID, team."""
-    names = [worker["email"], worker["worker_name"]]
-    names += [worker["contact_uri"] and plain_user(worker["contact_uri"])]
-    lines = {line for name in names if name for line in (name, f"worker:{name}")}
-    lines |= {worker["worker_sid"]} if worker["worker_sid"] else set()
-    lines |= {f"team:{worker['team']}"} if worker["team"] else set()
-    return {line.lower() for line in lines}
-
-
-def _in_order(numbered: list[tuple[Said, int | None]], subject: str, *, first: bool) -> list[Said]:
-    """The events by version. One without a version, unless it creates what it is about, does not
-    count as the first, nor as the last, if there is another one."""
-
-    def rank(pair: tuple[Said, int | None]) -> tuple[float, int, str]:
-        said, version = pair
-        begins = (said["subject"], said["step"]) == (subject, "created")
-        none = float("inf") if first and not begins else 0
-        return none if version is None else version, said["at"], said["id"]
-
-    return [said for said, _ in sorted(numbered, key=rank)]
-
-
-def _first(exact: int | None, other: int | None) -> int | None:
-    if exact is None or other is None:
-        return other if exact is None else exact
-    coarse = other % SECOND == 0 and other // SECOND == exact // SECOND
-    return exact if coarse else min(exact, other)
-
-
-def _connection(session: Session, legs: list[Leg], ringing: bool) -> str:
-    if session.ended_at is not None:
-        return "ended"
-    if session.started_at is None:
-        return "alerting"
-    if ringing:
-        return "ringing"
-    customers = [leg for leg in legs if leg.whose == "customer"]
-    heard = customers or [leg for leg in legs if leg.whose == "unknown"]
-    own = [leg for leg in legs if leg.whose == "worker" and session.reservation_sid in leg.owners]
-    return "hold" if any(leg.is_held for leg in heard + own) else "active"

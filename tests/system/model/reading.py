@@ -1,4 +1,4 @@
-"""What one CloudEvent says, read on its own: plain words for the model to sort and to walk through.
+"""The content of one CloudEvent, read on its own: plain words for the model to sort and read.
 
 From Twilio's formats alone; imports nothing of the product.
 """

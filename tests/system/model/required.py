@@ -1,10 +1,10 @@
-"""The model's required time: when a call had to be recorded, by all that is known of it in the end.
+"""The model's required time: when a call had to be recorded, by the final knowledge.
 
 From the specification: the time in which the policy says `record` over the call's final events,
-from the first evidence of the customer's leg. An outbound call that rings is not required. What the
-events say of people and legs holds for the whole call; what happened later than a moment has not
-happened yet at that moment. The verdict is computed naively: at every time that an event names, and
-at every deadline that may follow from one.
+from the first evidence of the customer's leg. An outbound call that rings is not required. The
+events' statements about people and legs hold for the whole call; later events have not happened yet
+at a moment. The verdict is computed naively: at every time that an event names, and at every
+deadline that may follow from one.
 """
 
 from collections.abc import Collection, Iterable, Sequence

@@ -1,6 +1,6 @@
-"""Writes a call's CloudEvents down as a contact center of Flex sends them: who does what, and what
-Twilio tells of it. Its own double, so that the model and the histories share nothing with the
-product."""
+"""Writes a call's CloudEvents down as a contact center of Flex sends them: the deeds of people, and
+Twilio's events about them. Its own double, so that the model and the histories share nothing with
+the product."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -134,7 +134,7 @@ class Scene(EventWriter):
         self.reservation(part, step)
 
     def leave(self, part: Part, completed_ms: int = 1_200) -> None:
-        """A worker leaves; who else is on stays. His wrap-up takes `completed_ms`."""
+        """A worker leaves; others stay. The wrap-up takes `completed_ms`."""
         part.left = True
         self.drop(part.call_sid)
         self.later(WRAP_UP_MS, lambda: self.reservation(part, "wrapup"))
@@ -158,7 +158,7 @@ class Scene(EventWriter):
         return begun
 
     def hang_up(self, completed_ms: int = 1_250) -> None:
-        """Everybody hangs up."""
+        """All hang up."""
         for leg in sorted(self.legs_on):
             self.drop(leg)
         self.conference_ends()
@@ -173,7 +173,7 @@ class Scene(EventWriter):
         self.later(completed_ms + 50, lambda: self.task("completed"))
 
     def give_up(self) -> None:
-        """The customer hangs up while nobody is with him."""
+        """The customer hangs up while no worker is on the call."""
         for leg in sorted(self.legs_on):
             self.drop(leg)
         if not self.task_type:

@@ -39,7 +39,7 @@ EXACT = ("iso", "lower", "comma", "offset", "ms", "ms text")
 
 
 def line(event: dict[str, Any], at: int) -> str:
-    """An event in one line, for a person: when it came after the start, and what it says."""
+    """An event in one line, for a person: its time after the start, and its content."""
     data = event["data"]
     words = data.get("payload") or data["request"]["parameters"]
     shown = {name: value for name, value in words.items() if name in _SHOWN and value is not None}

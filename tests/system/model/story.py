@@ -1,8 +1,9 @@
-"""An independent, naive model of a call, for the tests: what the events known so far tell of it.
+"""An independent, naive model of a call, for the tests, by the events known so far.
 
-Written from the specification; it imports nothing of the product. It sorts what is known into the
-story's order, walks it through, and starts from scratch each time: slow, and simple enough to be
-believed. `story` tells the call, `tests/system/model/verdicts.py` who is recorded.
+Written from the specification; it imports nothing of the product. It sorts the events into the
+story's order, walks through them, and starts from scratch each time: slow, and simple enough to be
+believed. `story` describes the call, `tests/system/model/verdicts.py` decides whether it is
+recorded.
 """
 
 from collections.abc import Collection, Iterable

@@ -35,7 +35,7 @@ LIST = (ListVersion(1, START - 1_000, ("ann@example.com", "bob@example.com", "!q
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parent.glob("*.py")), ids=lambda p: p.stem)
 def test_it_imports_nothing_of_the_product(path: Path) -> None:
-    """What is judged has no part in the judgement."""
+    """The judged code has no part in the judgement."""
     imported: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -75,7 +75,7 @@ def of(scene: Scene) -> Story:
 
 
 def words(scene: Scene, versions: tuple[ListVersion, ...] = LIST) -> list[tuple[str, str]]:
-    """The decisions that are told of it, until a second after the last event."""
+    """The decisions that are published, until a second after the last event."""
     found = timeline(prompt(scene), TASK, versions)
     last = scene.known[-1][1] + 1_000
     return [(word, kind) for when, word, kind in told(found) if when <= last]
@@ -95,7 +95,7 @@ def test_a_plain_call_is_recorded_while_the_agent_is_on_it() -> None:
     [session] = found.sessions
     assert (START + 2_000, START + 32_250) == (session.started_at, session.ended_at)
     assert ("ended", "answered", START) == (found.state, found.outcome(), found.started_at)
-    # Her leaving is told before the customer's.
+    # The agent's leaving is reported before the customer's.
     assert [("record", "monitored"), ("stop", "absent")] == words(scene)
     streaming = [must_stream(prompt(scene), TASK, LIST, START + ms)
                  for ms in (1_900, 2_100, 31_000, 32_400)]  # fmt: skip
@@ -115,7 +115,7 @@ def test_an_excluded_queue_and_an_unlisted_agent() -> None:
 
 
 def test_a_cold_transfer_to_a_monitored_agent_keeps_the_recording() -> None:
-    """While he is called it goes on; if he turns it down it ends."""
+    """While the agent is called it continues; if the agent turns it down it ends."""
     scene, ann = with_ann()
     begun = scene.transfer(ann, "COLD", "WORKER")
     scene.now += 200
@@ -160,7 +160,7 @@ def test_a_call_without_end_is_over_after_a_day() -> None:
 
 
 def test_a_call_callback_belongs_to_the_call_whose_leg_it_names() -> None:
-    """Of a leg that no call has, it is nobody's."""
+    """One of a leg that no call has belongs to no call."""
     scene, _ = with_ann(Account(calls=True, conference=False, block="never"))
     scene.now += 5_000
     scene.call("completed", scene.customer_leg, CallStatus="completed")

@@ -132,7 +132,7 @@ class UnusualDirector(Director):
 
     def third_party(self) -> str:
         """A third party joins, with any label, in a later second than the one before: callbacks
-        do not order what is within one."""
+        do not order events within one."""
         scene = self.scene
         scene.now += 1_500
         leg = f"CA{len(scene.known) + 900_000:032x}"

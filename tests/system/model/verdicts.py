@@ -1,7 +1,7 @@
-"""The model's decisions: whether a call is recorded at a moment, by what is known at that moment.
+"""The model's decisions: whether a call is recorded at a moment, by the knowledge of that moment.
 
 From the specification's "who is recorded" and the two rules for transfers. Everything is computed
-anew from the deliveries: what came when.
+anew from the deliveries.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 from tests.system.model.story import Session, Story, story
 
 Delivery = tuple[int, dict[str, Any], int]
-"""When the product was told (ms, its log's clock), the CloudEvent, and its arrival (ms)."""
+"""When the product received it (ms, its log's clock), the CloudEvent, and its arrival (ms)."""
 
 SECOND = 1_000
 RINGS_AT_MOST = 600 * SECOND
@@ -34,9 +34,9 @@ NOBODY = ListVersion(0, 0)
 
 @dataclass(frozen=True)
 class Verdict:
-    """`record`: the call is recorded; `begins`: and begins to be, if it was not (False: only what
-    runs goes on). `kind`: monitored, bridging, ended, off-list, excluded, none, absent, internal,
-    direction, no-direction or unknown. `version`: the list's."""
+    """`record`: the call is recorded; `begins`: also if it was not before (False: only a running
+    recording continues). `kind`: monitored, bridging, ended, off-list, excluded, none, absent,
+    internal, direction, no-direction or unknown. `version`: the list's."""
 
     record: bool
     begins: bool
@@ -46,7 +46,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Moment:
-    """What holds from `at` on. `streams`: a media stream must run; `overdue`: a monitored agent
+    """The state from `at` on. `streams`: a media stream must run; `overdue`: a monitored agent
     accepted the call, and its direction should be known by now."""
 
     at: int
@@ -83,8 +83,8 @@ def is_monitored(version: ListVersion, session: Session) -> bool:
 
 
 def was_monitored(versions: Sequence[ListVersion], session: Session, until: int) -> bool:
-    """Whether he was on the list at any moment between accepting and leaving (`until`, if he has
-    not left)."""
+    """Whether the agent was on the list at any moment between accepting and leaving (`until`, if
+    the agent has not left)."""
     if session.started_at is None:
         return False
     end = until if session.ended_at is None else session.ended_at
@@ -141,7 +141,8 @@ def _by_who_is_on(on: list[Session], versions: Sequence[ListVersion], now: int) 
 
 
 def _bridges(told: Story, versions: Sequence[ListVersion], now: int, alone_since: int) -> bool:
-    """Nobody is on: whether it is a transfer from a monitored agent to one who may be."""
+    """Whether, with no agent on the call, a transfer from a monitored agent to another is under
+    way."""
     gone = [s for s in told.sessions if s.started_at is not None and s.ended_at is not None]
     if not gone:
         return False
@@ -173,9 +174,9 @@ def timeline(
     moments: Iterable[int] = (),
     legs: Collection[str] = (),
 ) -> list[Moment]:
-    """What holds after each delivery, at each of `moments`, and wherever the passing of time or a
-    version of the list may change it; in the order of time. A moment is after what was delivered
-    at the same time. `legs`: as in `story`."""
+    """The state after each delivery, at each of `moments`, and whenever the passing of time or a
+    version of the list may change it; in the order of time. A moment is after the deliveries of
+    the same time. `legs`: as in `story`."""
     deliveries = sorted(deliveries, key=lambda d: d[0])
     ahead = {*moments, *(at for at, _, _ in deliveries), *(v.holds_from for v in versions)}
     known_from = min((at for at, _, _ in deliveries), default=0)
@@ -222,7 +223,7 @@ def _is_overdue(told: Story, versions: Sequence[ListVersion], now: int) -> bool:
 def must_stream(
     deliveries: Iterable[Delivery], task_sid: str, versions: Sequence[ListVersion], at: int
 ) -> bool:
-    """Whether a media stream of the customer's leg must run at `at`, by what was delivered by
+    """Whether a media stream of the customer's leg must run at `at`, by the deliveries until
     then."""
     known = [d for d in deliveries if d[0] <= at]
     held = [v for v in versions if v.holds_from <= at]
@@ -232,9 +233,9 @@ def must_stream(
 
 def told(found: Iterable[Moment]) -> list[tuple[int, str, str]]:
     """The decisions that are published along a timeline: when, `record`, `stop` or `do-not-record`,
-    and the kind of reason. That a call is not recorded is told once somebody accepted, or it is
-    over, and again if there is another reason while it goes on; what stopped is not told again.
-    That its direction is not known is told 5 s after a monitored agent accepted."""
+    and the kind of reason. That a call is not recorded is published once an agent accepted, or it
+    is over, and again if there is another reason while it continues; a stop is not repeated.
+    That its direction is not known is published 5 s after a monitored agent accepted."""
     said: list[tuple[int, str, str]] = []
     for moment in found:
         kind, over = moment.verdict.kind, moment.story is not None and moment.story.state == "ended"
@@ -252,7 +253,7 @@ def told(found: Iterable[Moment]) -> list[tuple[int, str, str]]:
 
 
 def _differ(kind: str, other: str) -> bool:
-    """Whether two reasons not to record are told in other words."""
+    """Whether two reasons not to record are published in different words."""
     nobody = ("none", "off-list", "ended", "absent")
     return kind != other and not (kind in nobody and other in nobody)
 

@@ -1,11 +1,11 @@
-"""What Flex writes in attributes, and what it means."""
+"""Words that Flex writes in attributes, and their meaning."""
 
 import re
 from typing import Any
 
 
 def text(value: Any) -> str | None:
-    """A word, without blanks around it; None where there is none. Half a surrogate pair is read as
+    """A word, without blanks around it; None if there is none. Half a surrogate pair is read as
     U+FFFD."""
     if not isinstance(value, str):
         return None

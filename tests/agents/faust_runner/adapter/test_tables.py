@@ -18,7 +18,7 @@ from agents.faust_runner.adapter.consumer_thread import ConsumerThread
 from agents.faust_runner.adapter.tables import TableManager, TableRecovery
 from pipeline.runtime.kafka_answers import REASON
 from pipeline.runtime.telemetry import Health
-from tests.agents.faust_runner.adapter.test_transport import app_in
+from tests.agents.faust_runner.adapter.consumers import app_in
 from tests.virtual_time import virtually
 
 CHANGELOG = TP("tracker-table-changelog", 3)
@@ -164,3 +164,35 @@ def test_a_start_waits_for_kafka(kind: Any) -> None:
         virtually(thread.on_start())
         assert 0 == joining.failures
         assert thread._consumer is joining
+
+
+async def test_a_table_is_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust's table manager sleeps for a second before anything else begins."""
+    begun: list[str] = []
+
+    async def begin() -> None:
+        begun.append("begun")
+
+    async def sleep(*_: Any) -> None:
+        begun.append("slept")
+
+    ours = object.__new__(TableManager)
+    monkeypatch.setattr(TableManager, "sleep", sleep)
+    monkeypatch.setattr(TableManager, "recovery", SimpleNamespace(start=begin))
+    monkeypatch.setattr(TableManager, "_update_channels", lambda _: begin())
+    await ours.on_start()
+    assert ["begun", "begun"] == begun
+
+
+async def test_a_key_goes_with_its_partition(tmp_path: Path) -> None:
+    """Faust's store notes a key's partition in recovery only: a key that was set by an event would
+    stay after its partition went to another process, and come back, old, with the partition."""
+    app = app_in(tmp_path)
+    table = app.Table("table", key_type=bytes, value_type=bytes, partitions=24)
+    table.keep(b"gone", b"1", 3)
+    table.keep(b"kept", b"2", 4)
+    table.keep(b"deleted", b"3", 4)
+    del table[b"deleted"]
+    await table.data.on_recovery_completed({TP("changelog", 4)}, set())
+    assert {b"kept": b"2"} == dict(table.data.data)
+    assert {b"kept": 4} == table.data._key_partition

@@ -1,52 +1,23 @@
 """The overrides of Faust's transport, each against Faust's own, which does it wrong."""
 
 import asyncio
-from collections import defaultdict
 from dataclasses import dataclass, field
-from inspect import getsource
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.consumer.fetcher import Fetcher
 from faust.transport.drivers import aiokafka as driver
 from faust.transport.producer import Producer, ProducerBuffer
 from faust.types import TP
-from intervaltree import IntervalTree
+from hypothesis import given
+from hypothesis import strategies as st
 
-from agents.faust_runner.adapter.app_factory import faust_app
-from agents.faust_runner.adapter.consumer_thread import ConsumerThread, Fetching
+from agents.faust_runner.adapter.consumer_thread import Fetching
 from agents.faust_runner.adapter.fencing import Fenced, Lease
-from agents.faust_runner.adapter.tables import TableManager
-from agents.faust_runner.adapter.transport import Consumer
+from agents.faust_runner.adapter.transport import Consumer, committable
 from agents.faust_runner.outbox import BrokenOutbox
-from pipeline.runtime.settings import Role, Settings
-from pipeline.runtime.telemetry import Health
-
-PARTITION = TP("cti.events", 3)
-
-
-@dataclass(eq=False)
-class Message:
-    """A record that a stream has taken."""
-
-    offset: int
-    tp: TP = PARTITION
-    acked: bool = False
-
-
-def consumer(kind: Any, acked: list[int], in_flight: list[int], gaps: list[range]) -> Any:
-    """A consumer in the middle of its work, never connected."""
-    made = object.__new__(kind)
-    made._acked = defaultdict(list, {PARTITION: list(acked)})
-    made._acked_index = defaultdict(set, {PARTITION: set(acked)})
-    made._committed_offset = defaultdict(lambda: None)
-    tree = IntervalTree.from_tuples((gap.start, gap.stop) for gap in gaps)
-    made._gap = defaultdict(IntervalTree, {PARTITION: tree})
-    made._unacked_messages = {Message(offset) for offset in in_flight}
-    made._unsafe, made.commits = {}, 0
-    return made
+from tests.agents.faust_runner.adapter.consumers import PARTITION, all_of_them, app_in, consumer
 
 
 def reading_with(thread: Any) -> Any:
@@ -77,24 +48,6 @@ class Thread:
         """Nothing."""
         self.fetched.append((active, timeout))
         return {}
-
-
-async def all_of_them(partitions: Any) -> Any:
-    """Everything is safe."""
-    return partitions
-
-
-def app_in(directory: Path, **options: Any) -> Any:
-    """A tracker's app, not started."""
-    settings = Settings(kafka_bootstrap_servers="localhost:1", state_dir=directory)
-    return faust_app(
-        settings,
-        Role.TRACKER,
-        before_commit=all_of_them,
-        lease=Lease(6.0),
-        health=Health(),
-        **options,
-    )
 
 
 def test_an_offset_in_flight_is_not_committed() -> None:
@@ -176,19 +129,6 @@ async def test_a_fetch_waits_for_short_until_a_recovery_is_over(
     assert 20 == thread.fetch_ms
 
 
-async def test_who_gathers_asks_for_much_at_once(tmp_path: Path) -> None:
-    """A role for which a moment is nothing is not woken for each record."""
-    thread = object.__new__(ConsumerThread)
-    thread.app = app_in(tmp_path, gathering_s=0.1)
-    kafka = thread._create_worker_consumer(None)
-    assert (100, 1024 * 1024) == (thread.app.fetching.most_ms, kafka._fetch_min_bytes)
-
-
-def test_how_long_a_fetch_waits_is_for_aiokafka_to_know() -> None:
-    """Which has no way to change it: the name must be the one that it reads."""
-    assert "self._fetch_max_wait_ms" in getsource(Fetcher._get_actions_per_node)
-
-
 async def test_a_pause_that_ends_is_noticed_at_once() -> None:
     """Faust sleeps for a second if no partition is active, even if one becomes active meanwhile."""
     thread = Thread()
@@ -205,24 +145,6 @@ async def test_a_pause_that_ends_is_noticed_at_once() -> None:
     ours.wait = pause
     await ours._wait_next_records(1.0)
     assert [{PARTITION}] == [active for active, _ in thread.fetched]
-
-
-async def test_a_table_is_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Faust's table manager sleeps for a second before anything else begins."""
-    begun: list[str] = []
-
-    async def begin() -> None:
-        begun.append("begun")
-
-    async def sleep(*_: Any) -> None:
-        begun.append("slept")
-
-    ours = object.__new__(TableManager)
-    monkeypatch.setattr(TableManager, "sleep", sleep)
-    monkeypatch.setattr(TableManager, "recovery", SimpleNamespace(start=begin))
-    monkeypatch.setattr(TableManager, "_update_channels", lambda _: begin())
-    await ours.on_start()
-    assert ["begun", "begun"] == begun
 
 
 @pytest.mark.parametrize("blocks", [False, True])
@@ -256,39 +178,6 @@ async def test_nobody_asks_how_full_faust_s_producer_is(
     assert [True] == asked
     await app.producer.buffer.wait_until_ebb()
     assert [True] == asked
-
-
-@pytest.mark.parametrize("flow_active", [True, False])
-async def test_what_a_fetch_brings_too_late_is_given_back(
-    monkeypatch: pytest.MonkeyPatch, flow_active: bool
-) -> None:
-    """Its partition was paused meanwhile, or a rebalance began: Faust would throw it away."""
-    other = TP("changelog", 3)
-    fetched = {PARTITION: [Message(5), Message(6)], other: [Message(0)]}
-
-    async def fetch(*_: Any) -> Any:
-        return fetched
-
-    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetch)
-
-    @dataclass
-    class Kafka:
-        sought: dict[TP, int] = field(default_factory=dict)
-
-        def assignment(self) -> set[TP]:
-            return {PARTITION, other}
-
-        def seek(self, tp: TP, offset: int) -> None:
-            self.sought[tp] = offset
-
-    thread, kafka = object.__new__(ConsumerThread), Kafka()
-    thread.consumer = consumer(Consumer, [], [], [])
-    thread.consumer.flow_active, thread.consumer._active_partitions = flow_active, {PARTITION}
-    kept = await thread._fetch_records(kafka, {PARTITION, other})
-    if flow_active:
-        assert ({PARTITION: fetched[PARTITION]}, {other: 0}) == (kept, kafka.sought)
-    else:
-        assert ({}, {PARTITION: 5, other: 0}) == (kept, kafka.sought)
 
 
 async def test_nothing_is_committed_before_all_that_came_of_it_is_safe() -> None:
@@ -381,15 +270,21 @@ async def test_where_nothing_was_committed_reading_goes_back_to_the_beginning() 
     assert (None, 5) == (ours._read_offset[fresh], ours._read_offset[started])
 
 
-async def test_a_key_goes_with_its_partition(tmp_path: Path) -> None:
-    """Faust's store notes a key's partition in recovery only: a key that was set by an event would
-    stay after its partition went to another process, and come back, old, with the partition."""
-    app = app_in(tmp_path)
-    table = app.Table("table", key_type=bytes, value_type=bytes, partitions=24)
-    table.keep(b"gone", b"1", 3)
-    table.keep(b"kept", b"2", 4)
-    table.keep(b"deleted", b"3", 4)
-    del table[b"deleted"]
-    await table.data.on_recovery_completed({TP("changelog", 4)}, set())
-    assert {b"kept": b"2"} == dict(table.data.data)
-    assert {b"kept": 4} == table.data._key_partition
+@given(st.sets(st.integers(0, 30)), st.sets(st.integers(0, 30)))
+def test_no_commit_passes_an_offset_in_flight(acked: set[int], in_flight: set[int]) -> None:
+    """In whatever order the acknowledgements come, gaps or not (faust issue 606)."""
+    acked -= in_flight
+    offset = committable(acked, in_flight)
+    below = [o for o in acked if not in_flight or o < min(in_flight)]
+    if offset is None:
+        assert not below
+    else:
+        assert max(below) + 1 == offset
+        assert all(offset <= o for o in in_flight)
+
+
+def test_offsets_that_never_came_hold_nothing_up() -> None:
+    """Transaction markers and compaction leave holes."""
+    assert 9 == committable([3, 4, 8], [])
+    assert 5 == committable([3, 4, 8], [6])
+    assert committable([8], [6]) is None

@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 import pytest
 
-from agents.recorder import retry
 from agents.recorder.effects import Effects
 from agents.recorder.storage.files import FileKeeping
 from agents.recorder.storage.storage import drop_left_overs
@@ -30,7 +29,7 @@ from pipeline.store.audio import AudioStore, StoreError
 from pipeline.store.files import Directory
 from schemas.codec import decode, encode
 from schemas.records import RecordingCompleted
-from tests.agents.recorder.test_service import FRAMES, FakeMessage, FakeProducer, of_kind, story
+from tests.agents.recorder.parts import FRAMES, FakeMessage, FakeProducer, of_kind, story
 from tests.pipeline.recordings.logs import (
     T0,
     Frame,
@@ -42,13 +41,6 @@ from tests.pipeline.recordings.logs import (
 )
 
 NAMES = [key(whose("MZ1")) for key in (audio_key, manifest_key)]
-
-
-@pytest.fixture(autouse=True)
-def _small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assembler, "SEGMENT_BYTES", 1_600)
-    monkeypatch.setattr(retry, "FIRST_DELAY_S", 0.001)
-    monkeypatch.setattr(retry, "LONGEST_DELAY_S", 0.001)
 
 
 class Killed(Exception):

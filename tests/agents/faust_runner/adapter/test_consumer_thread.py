@@ -1,0 +1,61 @@
+"""The thread of the consumer: how it fetches, and fetched records that come too late."""
+
+from dataclasses import dataclass, field
+from inspect import getsource
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.consumer.fetcher import Fetcher
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from agents.faust_runner.adapter.consumer_thread import ConsumerThread
+from agents.faust_runner.adapter.transport import Consumer
+from tests.agents.faust_runner.adapter.consumers import PARTITION, Message, app_in, consumer
+
+
+async def test_who_gathers_asks_for_much_at_once(tmp_path: Path) -> None:
+    """A role for which a moment is nothing is not woken for each record."""
+    thread = object.__new__(ConsumerThread)
+    thread.app = app_in(tmp_path, gathering_s=0.1)
+    kafka = thread._create_worker_consumer(None)
+    assert (100, 1024 * 1024) == (thread.app.fetching.most_ms, kafka._fetch_min_bytes)
+
+
+def test_how_long_a_fetch_waits_is_for_aiokafka_to_know() -> None:
+    """Which has no way to change it: the name must be the one that it reads."""
+    assert "self._fetch_max_wait_ms" in getsource(Fetcher._get_actions_per_node)
+
+
+@pytest.mark.parametrize("flow_active", [True, False])
+async def test_what_a_fetch_brings_too_late_is_given_back(
+    monkeypatch: pytest.MonkeyPatch, flow_active: bool
+) -> None:
+    """Its partition was paused meanwhile, or a rebalance began: Faust would throw it away."""
+    other = TP("changelog", 3)
+    fetched = {PARTITION: [Message(5), Message(6)], other: [Message(0)]}
+
+    async def fetch(*_: Any) -> Any:
+        return fetched
+
+    monkeypatch.setattr(driver.AIOKafkaConsumerThread, "_fetch_records", fetch)
+
+    @dataclass
+    class Kafka:
+        sought: dict[TP, int] = field(default_factory=dict)
+
+        def assignment(self) -> set[TP]:
+            return {PARTITION, other}
+
+        def seek(self, tp: TP, offset: int) -> None:
+            self.sought[tp] = offset
+
+    thread, kafka = object.__new__(ConsumerThread), Kafka()
+    thread.consumer = consumer(Consumer, [], [], [])
+    thread.consumer.flow_active, thread.consumer._active_partitions = flow_active, {PARTITION}
+    kept = await thread._fetch_records(kafka, {PARTITION, other})
+    if flow_active:
+        assert ({PARTITION: fetched[PARTITION]}, {other: 0}) == (kept, kafka.sought)
+    else:
+        assert ({}, {PARTITION: 5, other: 0}) == (kept, kafka.sought)

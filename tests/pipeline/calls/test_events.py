@@ -1,0 +1,30 @@
+"""What an event means for a call."""
+
+from dataclasses import replace
+
+from pipeline.calls.events import Silent, delta
+from pipeline.calls.lifetime import hear
+from schemas.records import ForgottenCall
+from tests.pipeline.calls.histories import T0, TASK, inbound
+
+
+def test_an_event_without_task_says_nothing() -> None:
+    """It waits for a resolver; the call is not touched."""
+    [created] = inbound().events
+    assert Silent("no-task") == delta(replace(created, task_sid=None))
+
+
+def test_an_unknown_type_says_nothing() -> None:
+    """Twilio may send new events at any time."""
+    [created] = inbound().events
+    odd = created.body.replace("task.created", "task.painted")
+    assert Silent("unknown-type") == delta(
+        replace(created, type="com.twilio.taskrouter.task.painted", body=odd)
+    )
+
+
+def test_what_says_nothing_is_never_too_late() -> None:
+    """It is let go, as ever."""
+    [created] = inbound().events
+    nobodys = replace(created, task_sid=None)
+    assert Silent("no-task") == hear(ForgottenCall(TASK, None, T0), nobodys, T0)

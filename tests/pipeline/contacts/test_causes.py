@@ -1,0 +1,45 @@
+"""Causes of gaps."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.contacts.causes import cause_of, with_cause
+from schemas.records import GapCause
+from tests.pipeline.contacts.records import TASK, answered
+
+MAX_CAUSES = 500
+
+
+def test_answers_that_explain_nothing() -> None:
+    """A start that was done, and a stop that failed."""
+    assert cause_of(replace(answered("done"), attempts=1)) is None
+    asked = replace(answered("no-conference"), command="find", command_id=f"find:{TASK}:1")
+    assert cause_of(asked) == GapCause(asked.at, "no-leg")
+    assert cause_of(replace(asked, command_id=f"find:{TASK}:40")) is None
+    assert cause_of(replace(asked, outcome="listed")) is None
+    assert cause_of(replace(answered("failed", 500), command="stop")) is None
+
+
+_causes = st.lists(
+    st.builds(GapCause, st.integers(0, 700), st.sampled_from(["no-leg", "gateway-died"])),
+    max_size=12,
+)
+
+
+@given(_causes, st.randoms())
+def test_the_order_of_the_causes_does_not_matter(causes: list[GapCause], random: object) -> None:
+    """Nor does repetition, also beyond the bound; the latest are kept."""
+    wide = [GapCause(c.at + n, c.reason) for c in causes for n in range(0, 60 * 10, 10)]
+    shuffled = [*wide, *wide[::3]]
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    one: tuple[GapCause, ...] = ()
+    other: tuple[GapCause, ...] = ()
+    for cause in wide:
+        one = with_cause(one, cause)
+    for cause in shuffled:
+        other = with_cause(other, cause)
+    assert one == other
+    expected = sorted(set(wide), key=lambda c: (c.at, c.reason))[-MAX_CAUSES:]
+    assert expected == list(one)

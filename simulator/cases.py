@@ -263,7 +263,6 @@ PLAIN: tuple[PlainCase, ...] = (
 another."""
 CASES: tuple[Case, ...] = (*PLAIN[:2], *LEGS, *UNSTREAMED, *TASKS, *PLAIN[2:])
 
-
 NEED_CALLBACKS: tuple[Case, ...] = (
     unusual_legs.page_reload,
     unusual_legs.stranger_instead_of_agent,
@@ -274,13 +273,9 @@ joined, or that a task has a call at all, if its attributes name no leg and no l
 
 
 def playable(cases: Sequence[Case], unlike: frozenset[Unlike]) -> tuple[Case, ...]:
-    """Return the cases that can be recorded correctly if the assumptions `unlike` do not hold.
-
-    Calls that are not streamed show none of the assumptions. They are left out then.
-    """
+    """Return the cases that show the assumptions `unlike` and can be recorded without them."""
     left_out: tuple[Case, ...] = UNSTREAMED if unlike else ()
-    if Unlike.CONFERENCE_CALLBACKS in unlike:
-        left_out += NEED_CALLBACKS
+    left_out += NEED_CALLBACKS if Unlike.CONFERENCE_CALLBACKS in unlike else ()
     return tuple(case for case in cases if case not in left_out)
 
 

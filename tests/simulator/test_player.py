@@ -120,7 +120,8 @@ async def test_a_call_that_must_be_recovered_is_judged_by_twilios_recording() ->
     played, world = Played(calls[0]), World(Sids(Random(1)))
     player = Player(world, FakeSink(), FakeConsole(None, failures=0), lambda line: None)
     await player.play([played], Random(1))
-    assert ["no media stream was requested", "no contact"] == played.differences
+    not_asked = "a media stream was requested: False, expected True"
+    assert [not_asked, "no contact"] == played.differences
 
 
 async def test_rubbish_is_no_event() -> None:

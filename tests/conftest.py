@@ -1,6 +1,7 @@
 """What every test may use: a real Kafka for the whole run, and settings that point at it."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import uuid
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import structlog
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 from hypothesis import Phase
 from hypothesis import settings as hypothesis_settings
 from testcontainers.kafka import KafkaContainer
@@ -64,9 +67,25 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def prefix() -> str:
-    """A prefix that makes topics, groups and transactional ids this test's own."""
-    return f"t{uuid.uuid4().hex[:10]}."
+def prefix(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A prefix that makes topics, groups and transactional ids this test's own. Its topics are
+    deleted afterwards: the broker of a run holds files open for each partition."""
+    own = f"t{uuid.uuid4().hex[:10]}."
+    yield own
+    if "kafka" in request.fixturenames:
+        asyncio.run(_delete_topics(request.getfixturevalue("kafka"), own))
+
+
+async def _delete_topics(servers: str, prefix: str) -> None:
+    with contextlib.suppress(KafkaError, OSError):  # of a broker that a test has stopped
+        admin = AIOKafkaAdminClient(bootstrap_servers=servers, request_timeout_ms=10_000)
+        try:
+            await admin.start()
+            topics = [name for name in await admin.list_topics() if name.startswith(prefix)]
+            if topics:
+                await admin.delete_topics(topics, timeout_ms=10_000)
+        finally:
+            await admin.close()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from pipeline.runtime.kafka_answers import is_passing
 from pipeline.runtime.schema_ids import read_known
 from pipeline.runtime.schema_registration import register_schemas, return_to_fixed_ids
 from pipeline.runtime.settings import Settings
@@ -10,16 +11,30 @@ from schemas.registry.http import RegistryAway, without_credentials
 from schemas.registry.register import Registration
 
 WAIT_S = 60.0
-"""How long `up` waits for a registry that does not answer, and that it needs."""
+"""How long `up` waits for a registry that it needs, or a Kafka, that does not answer."""
 _RETRY_S = 2.0
 
 
 async def use_ids(settings: Settings, say: Callable[[str], None]) -> None:
     """Return once the topic `schema.ids` says with which ids records are to be written.
 
-    A registry that does not answer is needed only for schemas that it has no known id for. Raise
-    `RegistryError`, aiokafka's errors, and `TimeoutError`.
+    A registry that does not answer is needed only for schemas that it has no known id for. A Kafka
+    that does not answer is asked again for a minute. Raise `RegistryError`, aiokafka's errors, and
+    `TimeoutError`.
     """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + WAIT_S
+    while True:
+        try:
+            return await _use_ids(settings, say)
+        except Exception as error:
+            if not is_passing(error) or loop.time() > deadline:
+                raise
+            say(f"waiting: Kafka does not answer: {error or type(error).__name__}")
+        await asyncio.sleep(_RETRY_S)
+
+
+async def _use_ids(settings: Settings, say: Callable[[str], None]) -> None:
     url = settings.schema_registry_url
     if url is None:
         if await return_to_fixed_ids(settings):

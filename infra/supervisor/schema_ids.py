@@ -8,7 +8,6 @@ from pipeline.runtime.schema_ids import read_known
 from pipeline.runtime.schema_registration import register_schemas, return_to_fixed_ids
 from pipeline.runtime.settings import Settings
 from schemas.registry.http import RegistryAway, without_credentials
-from schemas.registry.register import Registration
 
 WAIT_S = 60.0
 """How long `up` waits for a registry that it needs, or a Kafka, that does not answer."""
@@ -28,9 +27,15 @@ async def use_ids(settings: Settings, say: Callable[[str], None]) -> None:
         try:
             return await _use_ids(settings, say)
         except Exception as error:
-            if not is_passing(error) or loop.time() > deadline:
+            if isinstance(error, RegistryAway):
+                why = str(error)
+            elif is_passing(error):
+                why = f"Kafka does not answer: {error}"
+            else:
                 raise
-            say(f"waiting: Kafka does not answer: {error or type(error).__name__}")
+            if loop.time() > deadline:
+                raise
+        say(f"waiting: {why}")
         await asyncio.sleep(_RETRY_S)
 
 
@@ -40,24 +45,12 @@ async def _use_ids(settings: Settings, say: Callable[[str], None]) -> None:
         if await return_to_fixed_ids(settings):
             say("no schema registry is configured: records are written with the fixed ids again")
         return
-    made = await _registered(settings, url, say)
+    try:
+        made = await register_schemas(settings, url)
+    except RegistryAway as error:
+        if not (await read_known(settings)).is_complete(without_credentials(url)):
+            raise
+        say(f"warning: {error}; the ids that it gave before are used")
+        return
     if made is not None and made.added:
         say(f"registered {len(made.added)} versions of schemas in {made.record.registry}")
-
-
-async def _registered(
-    settings: Settings, url: str, say: Callable[[str], None]
-) -> Registration | None:
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + WAIT_S
-    while True:
-        try:
-            return await register_schemas(settings, url)
-        except RegistryAway as error:
-            if (await read_known(settings)).is_complete(without_credentials(url)):
-                say(f"warning: {error}; the ids that it gave before are used")
-                return None
-            if loop.time() > deadline:
-                raise
-            say(f"waiting: {error}")
-        await asyncio.sleep(_RETRY_S)

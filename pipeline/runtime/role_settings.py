@@ -17,6 +17,17 @@ _COMMON = frozenset(
         "NO_ENV_FILE",
     }
 )
+_OF_HISTORY = frozenset(
+    {
+        "TWILIO_ACCOUNT_SID",
+        "TWILIO_AUTH_TOKEN",
+        "TWILIO_API_KEY_SID",
+        "TWILIO_API_KEY_SECRET",
+        "TWILIO_API_URL",
+        "TWILIO_HISTORY_CONCURRENCY",
+    }
+)
+"""Those of roles that ask Twilio about calls that are over."""
 _OWN: Mapping[Role, frozenset[str]] = {
     Role.BRIDGE: frozenset({"KINESIS_STREAM", "KINESIS_START"}),
     Role.TRACKER: frozenset({"VOICE_CHANNELS"}),
@@ -64,37 +75,23 @@ _OWN: Mapping[Role, frozenset[str]] = {
         {"DATABASE_URL", "RECORDINGS_URL", "CONSOLE_LISTEN", "CONSOLE_TOKEN", "TRUSTED_PROXIES"}
     ),
     Role.LANDER: frozenset({"LAKE_URL", "LAKE_FILE_SECONDS", "LAKE_FILE_BYTES"}),
-    Role.RETRIEVER: frozenset(
-        {
-            "TWILIO_ACCOUNT_SID",
-            "TWILIO_AUTH_TOKEN",
-            "TWILIO_API_KEY_SID",
-            "TWILIO_API_KEY_SECRET",
-            "TWILIO_API_URL",
-            "TWILIO_HISTORY_CONCURRENCY",
-            "RECORDINGS_URL",
-            "CAPTURE",
-            "RECOVERY",
-            "RECOVERY_DELAY_SECONDS",
-            "RECOVERY_GIVE_UP_SECONDS",
-            "RECOVERY_DELETE",
-            "RECORDING_PRIVATE_KEY",
-        }
-    ),
-    Role.RECONCILER: frozenset(
-        {
-            "TWILIO_ACCOUNT_SID",
-            "TWILIO_AUTH_TOKEN",
-            "TWILIO_API_KEY_SID",
-            "TWILIO_API_KEY_SECRET",
-            "TWILIO_API_URL",
-            "TWILIO_HISTORY_CONCURRENCY",
-            "TWILIO_WORKSPACE_SID",
-            "VOICE_CHANNELS",
-            "RECONCILE_EVERY_SECONDS",
-            "RECONCILE_SETTLING_SECONDS",
-        }
-    ),
+    Role.RETRIEVER: _OF_HISTORY
+    | {
+        "RECORDINGS_URL",
+        "CAPTURE",
+        "RECOVERY",
+        "RECOVERY_DELAY_SECONDS",
+        "RECOVERY_GIVE_UP_SECONDS",
+        "RECOVERY_DELETE",
+        "RECORDING_PRIVATE_KEY",
+    },
+    Role.RECONCILER: _OF_HISTORY
+    | {
+        "TWILIO_WORKSPACE_SID",
+        "VOICE_CHANNELS",
+        "RECONCILE_EVERY_SECONDS",
+        "RECONCILE_SETTLING_SECONDS",
+    },
 }
 OF_UP = frozenset({"PROCESSES", "SCHEMA_REGISTRY_URL"})
 """Only `up` itself needs these."""

@@ -1,1 +1,1 @@
-"""The reconciler: compares periods with Twilio's own records of calls, and adds what is missing."""
+"""The reconciler: compares periods with Twilio's own records of calls, and adds missing events."""

@@ -1,4 +1,4 @@
-"""Compare one period with Twilio's records, and write what is missing and what was found."""
+"""Compare one period with Twilio's records, and write the missing events and the findings."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What is known of tasks: their contacts and earlier evidence, read from the log."""
+"""The known state of tasks: their contacts and earlier evidence, read from the log."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace

@@ -139,7 +139,7 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         await self._interrupt()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Take over the partitions. What is done there is read when a period is due."""
+        """Take over the partitions. Their finished periods are read when one is due."""
         self._owned = frozenset(tp.partition for tp in assigned)
         self._done = {}
 

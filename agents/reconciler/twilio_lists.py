@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 ACCEPTED = "reservation.accepted"
 MAX_LEGS = 10
-"""The most legs of a task of which recordings are looked for."""
+"""The most legs of a task whose recordings are looked for."""
 _ABSENT = frozenset({400, 403, 404})
 """Answers for a resource that was deleted, or that the account may not see."""
 

@@ -37,7 +37,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
         return _told("--to must be later than --from", WRONG)
     if asked.until - asked.since > LONGEST_REQUEST_MS:
         return _told("the period is longer than 31 days: compare it in parts", WRONG)
-    account_of(settings)  # raises what is missing
+    account_of(settings)  # raises an error that names missing settings
     try:
         compared, found = asyncio.run(_reconcile(settings, asked.since, asked.until))
     except (TwilioError, KafkaError, TimeoutError, OSError) as error:

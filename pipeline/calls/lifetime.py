@@ -74,7 +74,7 @@ def hear(
         return said
     if is_added(event):
         said = marked(said, event)
-        # It is never too late: a call that was forgotten begins anew with what was added.
+        # It is never too late: a call that was forgotten begins anew with the added events.
         state = None if isinstance(state, ForgottenCall) and is_voice(said.facts) else state
     if isinstance(state, ForgottenCall):
         return _after_the_end(state, said)

@@ -1,4 +1,4 @@
-"""Compare what Twilio lists about tasks with what is known of them. Pure."""
+"""Compare Twilio's lists of tasks with the known state of these tasks. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
@@ -25,7 +25,7 @@ class ListedTask:
 
 @dataclass(frozen=True, slots=True)
 class KnownTask:
-    """What is known of a task. `accepted`: reservations whose acceptance is known; `is_over`:
+    """The known state of a task. `accepted`: reservations whose acceptance is known; `is_over`:
     whether its end is known; `evidence`: earlier findings."""
 
     accepted: frozenset[str] = frozenset()
@@ -39,7 +39,7 @@ NOTHING = KnownTask()
 
 
 def known_contact(contact: Contact, known: KnownTask = NOTHING) -> KnownTask:
-    """Return what is known of a task with a version of its contact."""
+    """Return the known state of a task with a version of its contact."""
     accepted = (s.reservation_sid for s in contact.sessions if s.started_at is not None)
     return KnownTask(
         frozenset(accepted),

@@ -38,7 +38,7 @@ def merged(one: ReconciliationEvidence, other: ReconciliationEvidence) -> Reconc
 
 
 def is_news(known: ReconciliationEvidence | None, found: ReconciliationEvidence) -> bool:
-    """Return whether the finding adds something to what is known."""
+    """Return whether the finding adds something to the known evidence."""
     if known is None:
         return True
     return replace(merged(known, found), checked_at=known.checked_at) != known

@@ -24,7 +24,7 @@ EDGE_MS = 1_000
 MOST_PARTS = 500
 FETCHABLE = "completed"
 NO_CALL = "Twilio's events of the task make no call"
-NOBODY = "no agent accepted the task"
+NOT_ACCEPTED = "no agent accepted the task"
 NOT_DELIVERED = "no event of the reservation is known"
 
 
@@ -58,11 +58,14 @@ def without_contact(
     evidence: ReconciliationEvidence, policy_version: int, updated_at: int, *, is_call: bool
 ) -> Reconciliation:
     """Return the result for a task without a contact. `is_call`: whether its events are known, and
-    it is no voice call or nobody was asked to take it."""
+    it is no voice call or no agent accepted it."""
     if evidence.reservations and not is_call:
         result, reason = ReconciliationResult.LOST, NO_CALL
     else:
-        result, reason = ReconciliationResult.EXCLUDED, "not a voice call" if is_call else NOBODY
+        result, reason = (
+            ReconciliationResult.EXCLUDED,
+            "not a voice call" if is_call else NOT_ACCEPTED,
+        )
     sids = [r.reservation_sid for r in evidence.reservations]
     conferences = [c.conference_sid for c in evidence.conferences]
     return Reconciliation(
@@ -94,7 +97,7 @@ def _excluded_because(contact: Contact, policy_version: int) -> tuple[str, int]:
         last = contact.decisions[-1]
         return last.reason, last.policy_version
     if not any(session.started_at is not None for session in contact.sessions):
-        return NOBODY, policy_version
+        return NOT_ACCEPTED, policy_version
     if not any(session.monitored for session in contact.sessions):
         return "no monitored agent", policy_version
     return "nothing had to be recorded", policy_version

@@ -1,4 +1,4 @@
-"""The rows of Twilio's lists as values. What is not of the expected form counts as absent. Pure."""
+"""The rows of Twilio's lists as values. Values of another form count as absent. Pure."""
 
 import math
 from collections.abc import Mapping

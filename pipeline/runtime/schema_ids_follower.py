@@ -116,7 +116,7 @@ class SchemaIdsFollower:
         return bool(batches)
 
     def _refuse(self, record: Any, error: Exception) -> None:
-        """Leave a record out: what was known before it stays in force."""
+        """Leave a record out: the earlier ids stay in force."""
         SCHEMA_IDS_REFUSED.inc()
         log.error("a record of schema.ids is refused", offset=record.offset, error=str(error))
         self._health.warn(REFUSED, f"the record {record.offset} of schema.ids is refused: {error}")

@@ -98,7 +98,7 @@ async def test_events_of_the_last_quarter_are_listed_without_dates() -> None:
     ],
 )
 async def test_the_double_is_strict(path: str, query: dict[str, str], status: int) -> None:
-    """A wrong filter is refused, where it would else be ignored."""
+    """A wrong filter is refused, not ignored."""
     async with double() as api:
         own = f"/taskrouter/v1/Workspaces/{api.rest.administration.workspace_sid}/Events"
         assert status == (await api.asked(own if path == "events" else path, query))[0]

@@ -104,7 +104,7 @@ def test_a_loss_says_whether_twilio_has_a_recording() -> None:
 
 
 def test_a_task_that_makes_no_contact_has_a_result_too() -> None:
-    """It is lost if an agent took it, and excluded if nobody did or it is no voice call."""
+    """It is lost if an agent took it, and excluded if none did or it is no voice call."""
     lost = without_contact(evidence(), 3, NOON, is_call=False)
     assert ("lost", [WR]) == (lost.result, [part.sid for part in lost.reservations])
     assert "excluded" == without_contact(evidence(), 3, NOON, is_call=True).result

@@ -32,7 +32,7 @@ class Socket:
 
 @dataclass
 class GatewayDouble:
-    """A gateway process. Where it is not `heard`, it is cut off from Kafka, and runs on."""
+    """A gateway process. If it is not `heard`, it is cut off from Kafka, and continues."""
 
     epoch: int = 1
     up: bool = True

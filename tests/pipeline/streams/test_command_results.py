@@ -218,7 +218,7 @@ def stop_answer(outcome: str, attempt: int = 1) -> CommandAnswered:
 
 
 def test_a_stop_of_what_no_gateway_had_ends_it() -> None:
-    """Nobody else will report its end."""
+    """No other process will report its end."""
     told = after(of(one(STOPPING)), stop_answer("done"))
     assert StreamState.STOPPED == told.state
     assert is_over(told)

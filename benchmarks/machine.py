@@ -1,6 +1,8 @@
 """The CPU time that a process, and the whole machine, has used."""
 
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,8 +41,14 @@ def cpu_of(pid: int) -> float:
 
 
 def only_child() -> int:
-    """Return the process id of this process's only child. It must have been started by this
-    thread."""
-    own = os.getpid()
-    [child] = Path(f"/proc/{own}/task/{own}/children").read_text().split()
-    return int(child)
+    """Return the process id of this process's only child."""
+    [child] = (pid for pid, parent in _parents() if parent == os.getpid())
+    return child
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Yield the id of each process, with that of its parent."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            yield int(process.name), int(fields[1])

@@ -23,6 +23,7 @@ from benchmarks.local import BenchmarkFailed, Local, RunningPipeline, role
 from benchmarks.members import Members
 from benchmarks.rows import Row
 from benchmarks.stopped_calls import NotingWorld, StoppedCalls, silent_media_stream
+from cli.role_process import root_cause
 from infra.ports import chosen
 from pipeline.runtime.kafka import ensure_topics, producer
 from pipeline.runtime.settings import Role
@@ -73,7 +74,10 @@ def run(here: Local, quick: bool) -> list[Row]:
     changed = Role(os.environ.get("BENCH_ROLE", Role.STREAM_MANAGER))
     if changed not in ROLES:
         raise BenchmarkFailed(f"BENCH_ROLE must be one of {', '.join(ROLES)}")
-    found = uvloop.run(_measured(here, QUICK if quick else Plan(), changed))
+    try:
+        found = uvloop.run(_measured(here, QUICK if quick else Plan(), changed))
+    except ExceptionGroup as group:
+        raise root_cause(group) from group
     print(f"\nA process of {changed}:\n\n{markdown(found)}\n")
     baseline = next(each for each in found if each.change == NO_CHANGE)
     return [row for each in found if each is not baseline for row in _rows(changed, each, baseline)]

@@ -31,7 +31,7 @@ async def _measured(here: Local, quick: bool) -> list[Row]:
     settings = here.settings(_PREFIX)
     await ensure_topics(settings, TOPICS)
     await _one_record_each(settings)
-    rows = []
+    rows: list[Row] = []
     for number in NUMBERS:
         found = await _looks(here, settings, TOPICS[:number], QUICK_LOOKS if quick else LOOKS)
         what = f"lag: a look at {sum(topic.partitions for topic in TOPICS[:number])} partitions"

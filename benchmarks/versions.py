@@ -10,7 +10,7 @@ from schemas.topics import CALLS
 def call_versions(count: int, now: int) -> list[KeyAndValue]:
     """Return the records of `calls` that a tracker makes of `count` Kinesis records."""
     core, states = TrackerCore(), dict[str, Call | ForgottenCall | None]()
-    versions = []
+    versions: list[KeyAndValue] = []
     for key, value in cti_events(count, now):
         name = key.decode()
         step = core.on_record(name, states.get(name), decode(value), now)

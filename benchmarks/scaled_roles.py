@@ -17,7 +17,7 @@ from schemas.topics import CALLS, CTI_EVENTS, MEDIA, Topic
 from simulator.people import MONITORED_LIST
 
 EVENTS, QUICK_EVENTS = 40_000, 5_000
-OF_CONSOLIDATOR = 0.5
+OF_CONSOLIDATOR = 0.25
 """The share of the versions of calls that consolidators get: each contact is saved in a
 database."""
 MEDIA_CALLS, QUICK_MEDIA_CALLS = 240, 48

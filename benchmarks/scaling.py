@@ -1,7 +1,7 @@
 """How a role's work grows with its processes: 1, 2 and 4 of them, over the same 24 partitions.
 
 A role on Kafka gets a backlog that becomes readable once its processes share the partitions; it is
-measured until the last record is handled. Gateways get a paced load, divided evenly. The table has
+measured until the last record is handled. Gateways get a paced load, as much each. The table has
 records per second of wall time and per CPU second of the role's processes. On a machine with few
 cores the second one is the measure of growth: the processes compete with one another, with the
 broker and with the load.
@@ -31,8 +31,8 @@ from pipeline.runtime.settings import Role, Settings
 PROCESSES = (1, 2, 4)
 ROUNDS = 3
 """Rounds of all numbers of processes. The run with the median rate counts."""
-SOCKETS, QUICK_SOCKETS = 400, 100
-"""Of all gateways together."""
+SOCKETS, QUICK_SOCKETS = 100, 25
+"""Of each gateway: a gateway's cost for a call depends on the number of its calls."""
 PACED_S, QUICK_PACED_S = 15.0, 5.0
 POLL_S = 0.5
 """Each poll costs every process some milliseconds of CPU."""
@@ -58,7 +58,7 @@ def run(here: Local, quick: bool) -> list[Row]:
 
 
 def _rows(runs: list[ScaledRun], one: ScaledRun) -> Iterator[Row]:
-    what = f"{one.role}, {one.processes} processes"
+    what = f"{one.role}, {one.processes} at once"
     if one.is_paced:
         yield Row(what, "frames lost", one.lost, most=0)
     if one.processes > 1:
@@ -132,9 +132,9 @@ async def _shared(settings: Settings, measured: ScaledRole, processes: int) -> t
 
 
 def _paced(here: Local, name: str, gateways: int, *, quick: bool) -> ScaledRun:
-    """Let gateways take a paced load, divided evenly."""
+    """Let gateways take a paced load, as much each."""
     prefix, seconds = f"scaling-gateway-{name}", QUICK_PACED_S if quick else PACED_S
-    sockets = (QUICK_SOCKETS if quick else SOCKETS) // gateways
+    sockets = QUICK_SOCKETS if quick else SOCKETS
     names = [f"{prefix}{number}" for number in range(gateways)]
     ports = chosen(names, {}, [])
     with ExitStack() as stack:

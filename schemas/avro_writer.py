@@ -163,7 +163,7 @@ def _writer_of_fields(fields: Sequence[tuple[str, Any, bool]]) -> Write:
 
 def _compiled(argument: str, lines: Sequence[str], writers: Mapping[str, Write]) -> Write:
     """Return a function of `argument` and `out` with these statements."""
-    known = {"longs": _LONGS, "null": _LONGS[0], "there": _LONGS[1], **writers}
+    known: dict[str, Any] = {"longs": _LONGS, "null": _LONGS[0], "there": _LONGS[1], **writers}
     source = "\n    ".join([f"def write({argument}, out):", *lines, "return None"])
     exec(source, known)  # noqa: S102 - made of our own schemas
     made: Write = known["write"]

@@ -41,7 +41,7 @@ class _Target:
 class Handler(Generic[S]):
     """Handles records one after another.
 
-    - `table` maps key bytes to state bytes; see `faust_transport.Table`.
+    - `table` maps key bytes to state bytes; see `adapter/tables.py`, `Table`.
     - `topics` maps names with the prefix to names without it.
     - `settled(partition)` returns the log time (ms) up to which the partition's records, ticks
       aside, were handled.

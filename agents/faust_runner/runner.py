@@ -2,7 +2,8 @@
 all the topics that a role reads. A role supplies only its pure core.
 
 Faust is trusted with group membership, assignment, delivery, the table and its recovery. It is not
-trusted with offsets and isolation (see `faust_transport`), nor with producing (see `faust_outbox`).
+trusted with offsets and isolation (see `adapter/transport.py`), nor with producing (see
+`outbox.py`).
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The role reconciler: compares periods as they become due.
+"""The reconciler: compares periods as they become due.
 
 The periods are shared through the consumer group `reconciler`: a process compares those whose names
 belong to its partitions of `reconciliation.windows`. A period that is done has a record there. A
@@ -47,7 +47,7 @@ REBALANCE_MS = 30_000
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """Compare periods until `stop` is set. Without credentials the role is idle and healthy."""
+    """Run the reconciler until `stop` is set. Without credentials it is idle and healthy."""
     if settings.twilio_account_sid is None or settings.rest_credentials is None:
         log.warning("no Twilio credentials: nothing is compared with Twilio's records")
         health.good("starting")
@@ -117,7 +117,9 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         try:
             self._health.good("starting")
             while not stop.is_set():
-                member.pause(*(member.assignment() - member.paused()))  # it is only a lease
+                member.pause(
+                    *(member.assignment() - member.paused())
+                )  # only the assignment matters
                 self._working = asyncio.create_task(self._work(), name="comparison")
                 stopping = asyncio.create_task(stop.wait())
                 await asyncio.wait([self._working, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -134,7 +136,7 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self,
         revoked: set[TopicPartition],  # noqa: ARG002  # always all partitions
     ) -> None:
-        """Stop the comparison under way: its period may be another process's now."""
+        """Stop the comparison under way: another process may own its period now."""
         self._owned = frozenset()
         await self._interrupt()
 
@@ -175,7 +177,8 @@ class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         return [period for period in found if _partition(period.name) in self._owned]
 
     async def _load(self) -> None:
-        """Read which periods of our partitions are done, also by an earlier owner."""
+        """Read which periods of our partitions are done, including those that an earlier owner
+        compared."""
         reader = Log(self._settings, lambda *_: None)
         await reader.start()
         try:

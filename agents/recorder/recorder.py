@@ -46,7 +46,7 @@ HALF_WRITTEN_S = 24 * 60 * 60.0
 
 
 class Recorder(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """The loop: poll, fold, carry out, commit."""
+    """The recorder's loop: poll, fold, carry out the effects, commit."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A retriever at work: its clients and its parts."""
+"""Run a retriever: create its clients and parts."""
 
 import asyncio
 import time
@@ -91,11 +91,12 @@ async def retrieve(
 
 @asynccontextmanager
 async def download_directory(settings: Settings) -> AsyncIterator[Path]:
-    """Provide the directory for files that are being downloaded, which others cannot read.
+    """Provide the directory for files that are being downloaded. Other users cannot read it.
 
-    Each process has its own in the state directory, which it finds again after a restart. Files
-    that are older than a day are deleted: another process has their jobs. Without a state
-    directory it is a temporary one with a random name, and downloads begin again after a restart.
+    Each process has its own directory in the state directory, and finds it again after a restart.
+    Files older than a day are deleted: their jobs belong to another process by now. Without a state
+    directory, a temporary one with a random name is used, and downloads begin again after a
+    restart.
     """
     if settings.state_dir is None:
         with TemporaryDirectory(prefix="flexcapture-retrievals-") as name:

@@ -175,7 +175,7 @@ class Progress:
         consumer = self._app.consumer
         if not self.owned():
             return 0
-        # If a partition has no leader, the broker answers for the others neither.
+
         mine = [
             tp
             for tp in consumer.assignment()

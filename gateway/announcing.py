@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 
 
 ANNOUNCED_S = 5
-"""How many seconds a starting gateway waits for partitions that take no records."""
+"""How long (s) a starting gateway waits for partitions that accept no records."""
 
 
 class Announcer(Protocol):

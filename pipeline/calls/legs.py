@@ -42,11 +42,11 @@ _NONE: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Legs:
-    """A call's legs by kind. `workers`: each with the SIDs of the reservations that it may
-    belong to, none if it is only known to be some worker's.
+    """A call's legs by kind. `workers`: each with the SIDs of the reservations that it may belong
+    to; none if it is only known to belong to some worker.
 
-    `by_ends`: SIDs of the legs that their ends show to be the customer's; `own_ends`: of those that
-    are a worker's own by their ends; `names`: what the task says of its legs.
+    `by_ends`: SIDs of the legs that are the customer's by their ends; `own_ends`: SIDs of the legs
+    that are a worker's own by their ends; `names`: the legs as the task names them.
     """
 
     customers: tuple[Leg, ...]

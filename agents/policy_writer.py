@@ -57,7 +57,7 @@ def is_in_force(content: Content, base: int, history: PolicyHistory) -> bool:
 
 
 class PolicyWriter:
-    """Writes versions and held-back lists. Raises the errors of Kafka's client. `now`: the log's
+    """Writes versions and held-back lists. Raise the errors of Kafka's client. `now`: the log's
     clock (ms), which determines when a version takes effect."""
 
     def __init__(self, settings: Settings, now: Callable[[], int]) -> None:

@@ -1,5 +1,6 @@
-"""The command line: `flexcapture COMMAND`. The composition root, which may import everything; it
-imports what a command needs only when it is asked for, so that a role starts quickly."""
+"""The command line: `flexcapture COMMAND`. This is the composition root, which may import
+everything. It imports the modules of a command only when that command is run, so that a role starts
+quickly."""
 
 import argparse
 import asyncio
@@ -24,11 +25,11 @@ from pipeline.runtime.settings import Role, Settings, SettingsError, load
 DEFAULT_STATE_DIR = Path(".flexcapture")
 
 _LOCAL_PACKAGES = frozenset({"moto", "rich"})
-"""Installed with the extra `local`; the image is without."""
+"""Modules that the extra `local` installs. The image does not have them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; the exit status: 0 clean, 1 failure, 2 wrong usage or settings, 3 state
+    """Run a command. Return the exit status: 0 clean, 1 failure, 2 wrong usage or settings, 3 state
     directory in use."""
     os.umask(PRIVATE_UMASK)  # before anything is created
     asked = parser().parse_args(arguments)
@@ -182,7 +183,7 @@ def _console(asked: argparse.Namespace) -> int:
         print(new_console_token())
         return OK
     settings = load()
-    # A console without an address of its own for it shows its state on the console's port only.
+    # Without a separate address for it, a console shows its health only on its own port.
     if settings.http_listen == settings.console_listen:
         settings = settings.model_copy(update={"http_listen": None})
     return run_own(Role.CONSOLE, settings)

@@ -13,7 +13,7 @@ from schemas.topics import Topic
 
 
 class NoRole(ValueError):
-    """The module is no role. The text gives the reason and the remedy."""
+    """The module is not a role. The text gives the reason and the remedy."""
 
 
 def add(commands: Any) -> None:

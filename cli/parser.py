@@ -23,7 +23,7 @@ DEMO_STATE_DIR = Path(".flexcapture-demo")
 
 
 def parser() -> argparse.ArgumentParser:
-    """The commands and their arguments."""
+    """Return the parser with all commands and their arguments."""
     top = argparse.ArgumentParser(
         prog="flexcapture",
         description="Records the calls of monitored agents in a Twilio Flex contact center.",

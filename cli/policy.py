@@ -15,8 +15,8 @@ from schemas.records import PolicyAccepted, PolicyHeldBack
 from schemas.topics import POLICY
 
 STALE_MS = 60_000
-"""A list that should have taken effect longer ago than this is no longer held back: its stream
-manager has gone."""
+"""A list that should have taken effect longer ago than this (ms) is no longer held back: its stream
+manager has stopped."""
 TIMEOUT_S = 30.0
 
 

@@ -33,10 +33,10 @@ def checkpoint_name(text: str) -> str:
 
 
 def replay(settings: Settings, begins_at: int, ends_at: int | None, name: str | None) -> int:
-    """Bridge what Kinesis received from `begins_at` to `ends_at` (ms; None: until now) once more,
-    and print the progress. `name`: the checkpoint name (None: made of the period). Return the exit
-    status: 0 once all of it is on Kafka, 1 if the replay was stopped or cannot continue. It
-    continues when it is run again under the same name."""
+    """Bridge the records that Kinesis received from `begins_at` to `ends_at` (ms; None: until now)
+    once more, and print the progress. `name`: the checkpoint name (None: made of the period).
+    Return the exit status: 0 once all of them are on Kafka, 1 if the replay was stopped or cannot
+    continue. It continues when it is run again under the same name."""
     if begins_at >= machine_clock() + CLOCK_ERROR_MS:
         raise _still_to_come(begins_at)
     made = f"replay-{begins_at}" + ("" if ends_at is None else f"-{ends_at}")

@@ -1,4 +1,4 @@
-"""A role as this process: its event loop, its end, and the error that ends it."""
+"""Run a role in this process: its event loop, its end, and the error that ends it."""
 
 import asyncio
 import logging
@@ -52,7 +52,7 @@ def failed(role: str, error: Exception) -> int:
 
 
 def root_cause(error: BaseException) -> BaseException:
-    """The first real error in a group of a group."""
+    """Return the first error in an exception group that is not a group itself."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

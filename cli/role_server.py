@@ -1,4 +1,5 @@
-"""The inside of the fork server. It is imported only there, by name, and the import runs it.
+"""The code that runs inside the fork server. Only the fork server imports it, by name, and the
+import runs it.
 
 A role's imports take half a second of processor time, and seconds on busy processors: a large part
 of the time for which a killed role is missing. So one process imports everything once, and roles

@@ -1,4 +1,4 @@
-"""The roles. Each is imported only when it is asked for, so that a role starts quickly."""
+"""The roles. Each is imported only when it is run, so that a role starts quickly."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -86,9 +86,9 @@ class RoleEntry:
     - `summary`: what one process of it does, for the help.
     - `load`: imports the role and returns its `run(settings, health, stop)`.
     - `on_kafka`: whether it reads or writes topics.
-    - `patience_s`: after how long it starts although Kafka is away; None: it waits.
-    - `needs`: the record types that it writes. It starts without a schema registry that has ids for
-      these; None: only with one that has ids for all.
+    - `patience_s`: after how long (s) it starts even if Kafka is unavailable; None: it waits.
+    - `needs`: the record types that it writes. It starts once the schema registry has ids for
+      these; None: for all.
     - `on_uvloop`: whether it runs on uvloop, for roles that move many small packets. Faust is
       tested on asyncio's own loop only.
     """

@@ -1,6 +1,6 @@
 """Read some of a record's first fields from its bytes, without decoding the rest. Pure.
 
-Every record that is sent passes here, so it must take about a microsecond.
+This runs for every record that is sent, so it must take about a microsecond.
 """
 
 import io
@@ -12,7 +12,7 @@ from fastavro.types import Schema
 
 FirstFields = Callable[[bytes], Sequence[Any]]
 """Returns the wanted fields of a record's body, in the order in which they are wanted: text as
-bytes in UTF-8, numbers, and None for null. With bytes that are no such record it may raise any
+bytes in UTF-8, numbers, and None for null. With bytes that are not such a record it may raise any
 exception."""
 
 _TEXT, _NUMBER = range(2)
@@ -73,7 +73,7 @@ def _read(value: bytes, steps: Sequence[_Step], at: int, found: list[Any]) -> Se
 
 
 def _number(value: bytes, at: int, number: int) -> tuple[int, int]:
-    """Return a number whose lowest 7 bits are known, and the place after it."""
+    """Return a number, of which `number` has the lowest 7 bits, and the position after it."""
     shift = 7
     while (byte := value[at]) > 0x7F:
         number |= (byte & 0x7F) << shift

@@ -228,7 +228,7 @@ class World:
         return Voice.HOLD_MUSIC
 
     def start_media_stream(self, call_sid: str, form: Mapping[str, str], now: int) -> MediaStream:
-        """Carry out a Start Stream request. Raises `ApiError` if Twilio would refuse it."""
+        """Carry out a Start Stream request. Raise `ApiError` if Twilio would refuse it."""
         if (leg := self.legs.get(call_sid)) is None:
             raise not_found(f"/Calls/{call_sid}/Streams.json")
         leg.attempts += 1

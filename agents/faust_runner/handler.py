@@ -92,11 +92,11 @@ class Handler(Generic[S]):
 
     async def settle(self) -> None:
         """Return once the steps of all handled records are carried out, none waiting to be
-        coalesced. Raises what `handle` raises."""
+        coalesced. Raise what `handle` raises."""
         await self._gathering.settle()
 
     async def gather(self) -> None:
-        """Carry out waiting steps when their time has come, until cancelled. Raises what `handle`
+        """Carry out waiting steps when their time has come, until cancelled. Raise what `handle`
         raises."""
         await self._gathering.run()
 

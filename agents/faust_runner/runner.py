@@ -64,7 +64,7 @@ async def run_table_role(
     are published on the targets, its state is written to the role's table, and the effects outside
     Kafka are carried out. `clock` is the log's clock. Nothing is decided before it is measured.
 
-    Health becomes good once the table is restored and the partitions are assigned. Raises if the
+    Health becomes good once the table is restored and the partitions are assigned. Raise if the
     role cannot continue: the caller must then end the process.
     """
     async with using_kafka(

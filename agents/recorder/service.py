@@ -30,7 +30,7 @@ the processor time and finds nothing."""
 
 
 async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
-    """Record until `stop` is set. Raises if it cannot continue."""
+    """Record until `stop` is set. Raise if it cannot continue."""
     gc.freeze()  # the objects so far live as long as the process
     gc.set_threshold(GARBAGE_AFTER)
     url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")

@@ -35,7 +35,7 @@ HALF_WRITTEN_S = 24 * 60 * 60.0
 async def retrieve(
     settings: Settings, health: Health, stop: asyncio.Event, recovery: Recovery
 ) -> None:
-    """Retrieve until `stop` is set. Raises if it cannot continue."""
+    """Retrieve until `stop` is set. Raise if it cannot continue."""
     url = settings.need("recordings_url", "file:///directory or s3://bucket/prefix")
     keys = decryption_keys(settings)
     store = await opened_store(url, health)

@@ -143,7 +143,7 @@ class HistoryApi:
 @asynccontextmanager
 async def history_api(settings: Settings, health: Health) -> AsyncIterator[HistoryApi]:
     """Provide the API of the configured account, with this process's part of the shared permits.
-    Raises `SettingsError` if the credentials are not set."""
+    Raise `SettingsError` if the credentials are not set."""
     account, credentials = account_of(settings)
     rest = RestClient(account, credentials, settings.twilio_api_url, REQUEST_S)
     async with rest, shared_permits(settings) as permits:

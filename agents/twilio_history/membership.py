@@ -58,7 +58,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka h
         self.permits = RequestPermits(self._holds)
 
     async def run(self) -> None:
-        """Join and leave the group as requests come and end. Never returns."""
+        """Join and leave the group as requests come and end. Never return."""
         while True:
             await self.permits.wanted.wait()
             try:

@@ -28,7 +28,7 @@ def add(actions: Any) -> None:
 
 
 def number(text: str) -> str:
-    """Return a telephone number in the form of E.164. Raises `argparse.ArgumentTypeError`."""
+    """Return a telephone number in the form of E.164. Raise `argparse.ArgumentTypeError`."""
     try:
         return e164(text)
     except ValueError as error:

@@ -1,5 +1,5 @@
-"""`flexcapture twilio check-call`: places one call on the account, streams it through the running
-pipeline, and reports which assumptions about Twilio hold."""
+"""`flexcapture twilio check-call`: place one call on the account, stream it through the running
+pipeline, and report which assumptions about Twilio hold."""
 
 import asyncio
 import json
@@ -43,8 +43,8 @@ MEANINGS: Mapping[int, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the command line asks for. `to`, `caller`: numbers; `caller` None: the configured one,
-    or the account's first."""
+    """The arguments of the command line. `to`, `caller`: numbers; `caller` None: the configured
+    one, or the account's first."""
 
     to: str
     caller: str | None
@@ -61,8 +61,9 @@ class CheckCallRefused(Exception):
 
 
 def run(settings: Settings, asked: Asked) -> int:
-    """The command. Return the exit status: 0 if all that the call shows holds, or differs without
-    need for a change; 1 if something failed or must be changed; 2 for wrong usage or settings."""
+    """Run the command. Return the exit status: 0 if every assumption that the call shows holds, or
+    differs without the need for a change; 1 if something failed or must be changed; 2 for wrong
+    usage or settings."""
     # The standard output is for the result alone.
     structlog.reset_defaults()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
@@ -88,7 +89,7 @@ def run(settings: Settings, asked: Asked) -> int:
 
 
 async def _interruptible(settings: Settings, asked: Asked) -> Result:
-    """SIGTERM ends the call as SIGINT does."""
+    """Place the call, and let SIGTERM end it as SIGINT does."""
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
@@ -98,7 +99,7 @@ async def _interruptible(settings: Settings, asked: Asked) -> Result:
 
 
 async def checked(settings: Settings, asked: Asked) -> Result:
-    """Place the call and return the result. Raises `SettingsError`, `CheckCallRefused`,
+    """Place the call and return the result. Raise `SettingsError`, `CheckCallRefused`,
     `LookupError`, `KafkaError` and `TwilioError` if none was placed."""
     account, credentials, url = _needed(settings)
     secret = settings.ticket_secrets[0]
@@ -118,7 +119,7 @@ async def checked(settings: Settings, asked: Asked) -> Result:
 
 
 async def _played(call: CheckCall, to: str, caller: str) -> str | None:
-    """Return why the call came to nothing; None if it was played."""
+    """Return why the call failed; None if it was played."""
     try:
         await call.run(to, caller)
     except CallFailed as failed:
@@ -140,7 +141,8 @@ def _needed(settings: Settings) -> tuple[str, tuple[str, str], str]:
 
 
 async def _ready(clock: LogClock, tap: Tap) -> None:
-    """Return once the log's clock is known and a gateway was heard. Raises `LookupError`."""
+    """Return once the log's clock is known and a gateway has sent a sign of life. Raise
+    `LookupError`."""
     try:
         async with asyncio.timeout(CLOCK_S):
             await clock.settled()
@@ -151,7 +153,7 @@ async def _ready(clock: LogClock, tap: Tap) -> None:
 
 
 async def _caller(api: CheckApi, settings: Settings, asked: Asked) -> str:
-    """Return the number to call from. Raises `LookupError` if there is none."""
+    """Return the number to call from. Raise `LookupError` if there is none."""
     caller = asked.caller or settings.check_call_from
     if caller is not None:
         return caller
@@ -166,7 +168,7 @@ async def _caller(api: CheckApi, settings: Settings, asked: Asked) -> str:
 
 
 async def _agree(asked: Asked, caller: str) -> None:
-    """State the cost, and ask. Raises `CheckCallRefused`."""
+    """State the cost, and ask. Raise `CheckCallRefused`."""
     _say(
         f"This places one call from {caller} to {asked.to}, of half a minute, at most "
         f"{LONGEST_CALL_S} s, and streams it with up to three media streams. Twilio charges the "
@@ -192,7 +194,7 @@ async def _line() -> str:
 
 
 def explained(error: TwilioError) -> str:
-    """Return Twilio's refusal with what to do about it."""
+    """Return Twilio's refusal with its remedy."""
     known = MEANINGS.get(error.code or 0) or ("" if error.status else "check the network")
     return f"Twilio: {error}" + (f" ({known})" if known else "")
 

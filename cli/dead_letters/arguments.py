@@ -21,8 +21,8 @@ def add(commands: Any, moment: Callable[[str], int], positive: Callable[[str], i
     retry.add_argument("--dry-run", action="store_true", help="only print what would be done")
     retry.add_argument("--again", action="store_true", help="also dead letters put back before")
     for each in (listing, retry):
-        each.add_argument("--reason", metavar="R", help="only those given up for this reason")
-        each.add_argument("--task-sid", metavar="SID", help="only those of that call")
+        each.add_argument("--reason", metavar="R", help="only dead letters with this reason")
+        each.add_argument("--task-sid", metavar="SID", help="only dead letters of that call")
         each.add_argument("--since", type=moment, metavar="TIME", help="only those from then on")
         each.add_argument(
             "--limit", type=positive, default=DEFAULT_LIMIT, metavar="N",

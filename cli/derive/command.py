@@ -53,8 +53,8 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
 
 
 def without_secrets(settings: Settings) -> Settings:
-    """Return the settings with what Kafka needs, and without access to anything else: Twilio, the
-    database, the recordings, Kinesis."""
+    """Return the settings with access to Kafka, and without access to Twilio, the database, the
+    recordings and Kinesis."""
     kept = {n: v for n, v in settings if n.startswith("kafka_") or n in _KEPT}
     return Settings.model_construct(**kept)
 

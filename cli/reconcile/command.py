@@ -71,7 +71,7 @@ async def _reconcile(
 async def _results(
     settings: Settings, compared: Mapping[str, ReconciliationEvidence], since: int
 ) -> Mapping[str, Reconciliation]:
-    """Return the results that take the evidence into account, as far as they come in time."""
+    """Return the results that take the evidence into account, as far as they arrive in time."""
     deadline = time.monotonic() + WAIT_S
     while True:
         found = await results(settings, compared, since)

@@ -68,7 +68,7 @@ async def restart(
     settings: Settings, store: AudioStore, partition: int, broken: Sequence[Broken]
 ) -> None:
     """Delete the remaining files of these recordings, and have the recorder begin them again.
-    Raises `KafkaError` and `StoreError`; may be repeated."""
+    Raise `KafkaError` and `StoreError`; may be repeated."""
     keeping = keeping_of(store)
     for each in broken:
         await keeping.clear(each.checkpoint)

@@ -81,7 +81,7 @@ def asked_of(arguments: argparse.Namespace, topic_prefix: str) -> TailRequest:
 
 
 def _own(module: str | None) -> tuple[Topic, ...]:
-    """Return the topics of a role of one's own, whose records can be decoded from now on."""
+    """Return the topics of the user's own role, and make their records decodable."""
     try:
         return () if module is None else topics_of(module)
     except NoRole as error:

@@ -1,6 +1,6 @@
 """The arguments of `flexcapture topics`.
 
-They are apart from the command, so that the parser does not load the client of Kafka.
+They are separate from the command, so that the parser does not load Kafka's client.
 """
 
 from pathlib import Path

@@ -31,7 +31,8 @@ _SAY_WAITING_EVERY_S = 60.0
 _ROLE_STOP_SECONDS = 8.0
 _BACKING_STOP_SECONDS = 7.0
 _URGE_SECONDS = 2.0
-"""After this a gateway that waits for its calls to end gets the second SIGTERM, which ends them."""
+"""A gateway that waits longer than this (s) for its calls to end gets a second SIGTERM, which ends
+them."""
 
 Say = Callable[[str], None]
 
@@ -86,7 +87,7 @@ class Supervisor:
         """Start everything, report that it is ready, and keep it running until `stop` is set; then
         stop everything.
 
-        Raises `CannotStart` or `SettingsError` if it cannot start, after it has stopped the started
+        Raise `CannotStart` or `SettingsError` if it cannot start, after it has stopped the started
         programs, and `OSError` if the schemas cannot be served.
         """
         async with AsyncExitStack() as stack:
@@ -123,7 +124,7 @@ class Supervisor:
             raise failure
 
     async def _work(self, group: asyncio.TaskGroup) -> Exception:
-        """Work until cancelled. Returns only with the error that prevents further work."""
+        """Work until cancelled. Return only with the error that prevents further work."""
         try:
             await self._backing_ready()
             for child in self._roles:
@@ -177,7 +178,7 @@ class Supervisor:
             return error
 
     async def _outside_topics_made(self) -> Exception | None:
-        """Wait for a Kafka that others run, however long it is away, as each role does."""
+        """Wait for an external Kafka, without a time limit, as each role does."""
         loop = asyncio.get_running_loop()
         say_at = loop.time()
         while True:
@@ -243,7 +244,7 @@ class Supervisor:
                 reasons.pop(program.name, None)
                 return
             if program.role == LOAD_BALANCER and status and not self._plan.settings.auth_tokens:
-                reasons.pop(program.name, None)  # no gateway is healthy without a token
+                reasons.pop(program.name, None)  # without a token, no gateway is healthy
                 return
             if is_waiting_for_a_list(program.role, status, text):
                 reasons.pop(program.name, None)

@@ -24,7 +24,7 @@ from pipeline.runtime.setting_values import listen_address
 from pipeline.runtime.settings import PREFIX, Settings, SettingsError
 
 LOOK_SECONDS = 2.5
-"""A broker that needs longer to answer counts as away."""
+"""A broker that needs longer (s) to answer counts as unavailable."""
 _REQUEST_SECONDS = 10.0
 _REFUSALS = (SaslAuthenticationFailed, UnsupportedSaslMechanismError)
 
@@ -55,7 +55,7 @@ class Cluster:
             self._disconnect(node)
 
     async def look(self, topics: Sequence[str], *, ask_all: bool) -> ClusterView:
-        """Ask every broker whether it lives, and one of them, or all, for the state of `topics`.
+        """Ask every broker whether it is alive, and one of them, or all, for the state of `topics`.
 
         Return within twice `LOOK_SECONDS`. Raise only on cancellation.
         """

@@ -41,8 +41,8 @@ _SETTLING_S = 12.0
 """How long to wait for a partition without a leader, or for a listed broker that does not answer:
 longer than a broker's session (9 s). Then the role starts without them."""
 _LOOKS = 10
-"""Looks in a row after which a wrong topic is certain: a topic that was just created or altered
-reaches each broker at a different time."""
+"""The number of checks in a row after which a topic certainly has wrong settings: a topic that was
+just created or altered reaches each broker at a different time."""
 _TOO_FEW_S = 60.0
 _TRANSACTION = 1
 _GROUP_DENIED, _TRANSACTIONAL_ID_DENIED = 30, 53
@@ -50,7 +50,7 @@ _GROUP_DENIED, _TRANSACTIONAL_ID_DENIED = 30, 53
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Why Kafka cannot be used yet, and the time until the next look (s)."""
+    """Why Kafka cannot be used yet, and the time until the next check (s)."""
 
     reason: str
     pause: float = _LATER_S
@@ -94,7 +94,7 @@ def principal_of(settings: Settings) -> str:
 
 
 class Preparation:
-    """Looks at Kafka repeatedly until a role can start. `needs` then has `min_in_sync` too."""
+    """Checks Kafka repeatedly until a role can start. `needs` then has `min_in_sync` too."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class Preparation:
         return None
 
     async def _stable(self, _: Cluster, view: ClusterView) -> NotYet | None:
-        """Wait for leaders and for listed brokers, but not for ever: the role can work with the
+        """Wait for leaders and for listed brokers for a limited time: the role can work with the
         others."""
         problems = []
         if headless := leaderless(view, self._topics):

@@ -49,7 +49,7 @@ class RestClient:
 
     async def exchange(self, method: str, url: str, values: Values) -> dict[str, Any]:
         """Send one request; return the JSON object of its answer. `values`: the form of a POST, the
-        query of other methods. Raises `TwilioError`."""
+        query of other methods. Raise `TwilioError`."""
         arguments = {"data": values} if method == "POST" else {"params": values}
         try:
             response = await self._client.request_async(method, url, **arguments)
@@ -65,7 +65,7 @@ class RestClient:
         try:
             self._dates(parsedate_to_datetime((headers or {}).get("Date", "")).timestamp())
         except (ValueError, TypeError, OverflowError, OSError):
-            return  # an answer without a date says nothing of clocks
+            return  # an answer without a date shows nothing about clocks
 
 
 def is_throttled(error: TwilioError) -> bool:
@@ -74,8 +74,8 @@ def is_throttled(error: TwilioError) -> bool:
 
 
 def is_passing(error: Exception, *, is_safe: bool) -> bool:
-    """Return whether a request that failed so may be repeated: it was throttled, or Twilio failed
-    and it `is_safe` to carry it out twice."""
+    """Return whether a request that failed with this error may be repeated: it was throttled, or
+    Twilio failed and it `is_safe` to carry it out twice."""
     if not isinstance(error, TwilioError):
         return False
     if is_throttled(error):
@@ -84,7 +84,7 @@ def is_passing(error: Exception, *, is_safe: bool) -> bool:
 
 
 def account_of(settings: Settings) -> tuple[str, tuple[str, str]]:
-    """Return the account SID and the credentials. Raises `SettingsError` if they are not set."""
+    """Return the account SID and the credentials. Raise `SettingsError` if they are not set."""
     account = settings.need("twilio_account_sid", "SID of the account, AC...")
     if (credentials := settings.rest_credentials) is None:
         raise SettingsError(

@@ -192,7 +192,7 @@ class Progress:
 async def watch(
     app: Any, progress: Progress, handler: Busy, is_away: Callable[[], bool] = lambda: False
 ) -> None:
-    """Check every two seconds. Raises `Stuck`, or the error that the app crashed with. `is_away`:
+    """Check every two seconds. Raise `Stuck`, or the error that the app crashed with. `is_away`:
     whether Kafka is known not to answer, so that a rebalance or a recovery cannot end."""
     loop = asyncio.get_running_loop()
     dog: Watchdog | None = None

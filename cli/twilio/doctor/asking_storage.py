@@ -59,7 +59,7 @@ def check_file(engine: Engine, url: str) -> None:
 
 
 async def store_probe(settings: Settings) -> str:
-    """Return the store's kind, once a probe was written, read and deleted. Raises `SettingsError`,
+    """Return the store's kind, once a probe was written, read and deleted. Raise `SettingsError`,
     `LookupError` and `StoreError`."""
     url = settings.recordings_url
     if url is None:

@@ -33,7 +33,7 @@ OK, FAILED = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class SetupRequest:
-    """The command line's wishes. `with_aws`: the AWS side is created or removed too."""
+    """The arguments of the command line. `with_aws`: create or remove the AWS side too."""
 
     is_dry_run: bool = False
     with_aws: bool = False
@@ -55,8 +55,8 @@ def run_teardown(target: Target, asked: SetupRequest) -> int:
 
 
 async def set_up(target: Target, asked: SetupRequest) -> None:
-    """Make sink and subscription right, and print the steps that remain. Raises `TwilioError`,
-    `SetupFailed` and `KinesisUnavailable`."""
+    """Create or correct the sink and the subscription, and print the remaining steps. Raises
+    `TwilioError`, `SetupFailed` and `KinesisUnavailable`."""
     account, credentials = account_of(target.settings)
     async with AdminApi(account, credentials, target.settings.twilio_api_url) as api:
         requests = SinkRequests(api)
@@ -81,7 +81,7 @@ async def set_up(target: Target, asked: SetupRequest) -> None:
 
 
 async def remove(target: Target, asked: SetupRequest) -> None:
-    """Delete subscription, sink and, with AWS, the role. Raises the errors of `set_up`."""
+    """Delete subscription, sink and, with AWS, the role. Raise the errors of `set_up`."""
     account, credentials = account_of(target.settings)
     async with AdminApi(account, credentials, target.settings.twilio_api_url) as api:
         requests = SinkRequests(api)
@@ -98,7 +98,7 @@ async def remove(target: Target, asked: SetupRequest) -> None:
 async def _side(
     target: Target, account: str, credentials: tuple[str, str], sinks: list[EventSink]
 ) -> tuple[AwsSide, KinesisUnavailable | None]:
-    """Return the AWS side, and why the Kinesis stream cannot be described, if it cannot."""
+    """Return the AWS side, and, if the Kinesis stream cannot be described, the reason."""
     settings, name, trouble = target.settings, target.kinesis.kinesis_stream, None
     try:
         arn = (await described(target.kinesis)).arn

@@ -68,7 +68,7 @@ _ENDS = tuple(b".%03dZ" % ms for ms in range(1000))
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """The values that all records with a schema share: the constant headers, and the fields to read.
+    """The values that records with a schema share: the constant headers, and the fields to read.
 
     `read` returns the `ids` fields of the identity, then those with a time.
     """

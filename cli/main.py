@@ -16,6 +16,7 @@ from cli.derive import arguments as derive_arguments
 from cli.parser import parser
 from cli.rebuild import arguments as rebuild_arguments
 from cli.role_process import FAILED, OK, WRONG, failed, print_error, run_own, run_process
+from pipeline.error_text import error_text
 from pipeline.runtime.console_settings import new_console_token
 from pipeline.runtime.endpoints import NotRunning, settings_for
 from pipeline.runtime.permissions import PRIVATE_UMASK, set_umask
@@ -123,7 +124,7 @@ def _rebuild(asked: argparse.Namespace) -> int:
     try:
         return rebuild(_load(), asked)
     except (TimeoutError, RuntimeError, OSError) as error:
-        return print_error(error or "Kafka does not answer", FAILED)
+        return print_error(error_text(error), FAILED)
 
 
 def _rebuild_tracker(settings: Settings, asked: argparse.Namespace) -> int:

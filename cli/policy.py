@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from aiokafka.errors import KafkaError
 
 from agents.policy_topic import ACCEPTED_KEY, reading_policy
+from pipeline.error_text import error_text
 from pipeline.runtime.kafka import producer
 from pipeline.runtime.log_clock import log_time
 from pipeline.runtime.settings import Settings
@@ -26,7 +27,7 @@ def accept(settings: Settings) -> int:
     try:
         held = asyncio.run(_accepted(settings))
     except (KafkaError, TimeoutError, OSError) as error:
-        return _failed(f"Kafka cannot be reached: {error or type(error).__name__}")
+        return _failed(f"Kafka cannot be reached: {error_text(error)}")
     if not held:
         return _failed("no monitored list is held back")
     for each in held:

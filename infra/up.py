@@ -23,6 +23,7 @@ from infra.supervisor.child import BackingCommands
 from infra.supervisor.fork_server import ForkServer
 from infra.supervisor.plan import LOAD_BALANCER, ProcessPlan, RoleCommand, port_names
 from infra.supervisor.supervisor import CannotStart, Supervisor
+from pipeline.error_text import error_text
 from pipeline.policy.monitored_list import parse_list
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.permissions import named_paths, set_umask, tighten, tighten_tree
@@ -84,7 +85,7 @@ def main(
     except StateDirInUse as error:
         return _told(str(error), IN_USE)
     except (CannotStart, MissingTool, RegistryError, OSError, RuntimeError) as error:
-        return _told(str(error), FAILED)
+        return _told(error_text(error), FAILED)
 
 
 def _forget_secrets(settings: Settings) -> None:

@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaError
 
 from cli.call.formatting import as_json, as_text
 from cli.call.reader import read_history
+from pipeline.error_text import error_text
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings
 from pipeline.times import rfc3339
@@ -22,7 +23,7 @@ def show_call(settings: Settings, task_sid: str, at: int | None, *, in_json: boo
     try:
         history = asyncio.run(read_history(settings, task_sid, at, Told()))
     except (KafkaError, LookupError, OSError) as error:
-        return _failed(f"the topics cannot be read: {error or type(error).__name__}")
+        return _failed(f"the topics cannot be read: {error_text(error)}")
     if history is None:
         when = "" if at is None else f" at {rfc3339(at)}"
         days = (CALLS.retention_ms or 0) // _DAY_MS

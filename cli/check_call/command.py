@@ -19,6 +19,7 @@ from cli.check_call.findings import findings, needs_change, problem_of
 from cli.check_call.observations import Observations
 from cli.check_call.report import Result, as_json, as_text
 from cli.check_call.tap import Tap, tapped
+from pipeline.error_text import error_text
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.telemetry import Health
@@ -79,7 +80,7 @@ def run(settings: Settings, asked: Asked) -> int:
     except LookupError as error:
         return _failed(str(error))
     except (KafkaError, OSError) as error:
-        return _failed(f"Kafka cannot be used: {error or type(error).__name__}")
+        return _failed(f"Kafka cannot be used: {error_text(error)}")
     except TwilioError as error:
         return _failed(explained(error))
     except asyncio.CancelledError:

@@ -14,6 +14,7 @@ from cli.dead_letters.letter import Letter, LetterFilter
 from cli.dead_letters.reader import read_letters
 from cli.dead_letters.retrying import COMES_BACK, LetterRetry, StillBad, retry_of
 from cli.dead_letters.writer import RetryWriter
+from pipeline.error_text import error_text
 from pipeline.runtime.kafka import ensure_topics
 from pipeline.runtime.log_clock import log_time
 from pipeline.runtime.settings import Settings
@@ -34,7 +35,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
     except ProducerFenced:
         return _failed("another retry has started meanwhile; this one wrote nothing more")
     except (KafkaError, LookupError, TimeoutError, OSError) as error:
-        return _failed(f"Kafka cannot be reached: {error or type(error).__name__}")
+        return _failed(f"Kafka cannot be reached: {error_text(error)}")
 
 
 def _list(settings: Settings, asked: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ from cli.derive.policy import ChangedRules
 from cli.derive.roles import chosen
 from cli.derive.running import Report, derive
 from cli.derive.sources import NoSource
+from pipeline.error_text import error_text
 from pipeline.policy.monitored_list import parse_list
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings, SettingsError
@@ -49,7 +50,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
     except ProducerFenced:
         return _failed("another process derives or drops this prefix now; this one has ended")
     except (DeriveRefused, NoSource, KafkaError, TimeoutError, OSError) as error:
-        return _failed(str(error) or type(error).__name__)
+        return _failed(error_text(error))
 
 
 def without_secrets(settings: Settings) -> Settings:

@@ -7,6 +7,7 @@ from aiokafka.errors import KafkaError
 
 from cli.rebuild.arguments import print_list
 from cli.rebuild.calls import CallsReport, RebuildRefused, rebuild_tracker
+from pipeline.error_text import error_text
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings
 
@@ -17,7 +18,7 @@ def rebuild(settings: Settings, *, check: bool) -> int:
     try:
         report = asyncio.run(rebuild_tracker(settings, check=check, progress=Told()))
     except (RebuildRefused, KafkaError, OSError) as error:
-        print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
+        print(f"flexcapture: {error_text(error)}", file=sys.stderr, flush=True)
         return 1
     print_list("these calls differed", report.differences)
     print_list("events and versions contradict each other; the table holds both", report.doubts)

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from cli.rebuild.arguments import print_list
 from cli.rebuild.recordings import Chosen, NothingToRead, RecordingsReport, rebuild_recordings
+from pipeline.error_text import error_text
 from pipeline.runtime.log_reader import Told
 from pipeline.runtime.settings import Settings
 from pipeline.store.audio import AudioStore
@@ -21,7 +22,7 @@ def rebuild(settings: Settings, asked: Chosen, target: str | None, recordings: s
     try:
         report = asyncio.run(_rebuilt(settings, asked, target, recordings))
     except (NothingToRead, KafkaError, OSError) as error:
-        print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
+        print(f"flexcapture: {error_text(error)}", file=sys.stderr, flush=True)
         return 1
     print_list("differ from the recordings store", report.differences)
     print_list("not made: their beginning was not read or has expired", report.left_out)

@@ -15,6 +15,7 @@ from agents.reconciler.service import READS, WRITES, started_producer
 from agents.reconciler.twilio_lists import TwilioLists
 from agents.twilio_history.client import history_api
 from cli.reconcile.formatting import as_json, as_text
+from pipeline.error_text import error_text
 from pipeline.reconciliation.windows import LONGEST_REQUEST_MS, parts
 from pipeline.runtime.kafka_start import ensure_topics
 from pipeline.runtime.log_clock import log_clock
@@ -41,7 +42,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
     try:
         compared, found = asyncio.run(_reconcile(settings, asked.since, asked.until))
     except (TwilioError, KafkaError, TimeoutError, OSError) as error:
-        return _told(error or "Kafka does not answer", FAILED)
+        return _told(error_text(error), FAILED)
     report = as_json(asked.since, asked.until, compared, found)
     print(json.dumps(report, indent=2) if asked.json else as_text(report))
     return OK

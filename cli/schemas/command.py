@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
+from pipeline.error_text import error_text
 from pipeline.runtime.endpoints import settings_for
 from pipeline.runtime.schema_ids import read_known
 from pipeline.runtime.schema_registration import register_schemas
@@ -37,7 +38,7 @@ def run(settings: Settings, asked: argparse.Namespace, default: Path) -> int:
             case _:
                 return _check(settings, asked, default)
     except (RegistryError, KafkaError, Undecodable, TimeoutError, OSError) as error:
-        return _note(str(error) or type(error).__name__, FAILED)
+        return _note(error_text(error), FAILED)
 
 
 def _register(settings: Settings, asked: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from cli.tail.arguments import TailRequest, WrongUsage, asked_of
 from cli.tail.output import Write, close_quietly, output
 from cli.tail.reader import read
+from pipeline.error_text import error_text
 from pipeline.runtime.settings import Settings
 
 OK, FAILED, WRONG = 0, 1, 2
@@ -27,7 +28,7 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         close_quietly()
     except (KafkaError, LookupError, TimeoutError, OSError) as error:
-        return _failed(f"the topics cannot be read: {error or type(error).__name__}", FAILED)
+        return _failed(f"the topics cannot be read: {error_text(error)}", FAILED)
     return OK
 
 

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from pipeline.cluster.topic_checks import TopicFinding, remedy
 from pipeline.cluster.view import ClusterView, missing, other_counts
+from pipeline.error_text import error_text
 from pipeline.runtime import kafka_topics
 from pipeline.runtime.kafka_cluster import Cluster
 from pipeline.runtime.kafka_start import Preparation, needs_of, principal_of
@@ -28,7 +29,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
     try:
         return asyncio.run(_run(settings, changing=changing))
     except (KafkaError, TimeoutError, OSError) as error:
-        return _failed(f"Kafka cannot be used: {error or type(error).__name__}")
+        return _failed(f"Kafka cannot be used: {error_text(error)}")
 
 
 async def _run(settings: Settings, *, changing: bool) -> int:

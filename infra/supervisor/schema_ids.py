@@ -4,6 +4,7 @@ ids."""
 import asyncio
 from collections.abc import Callable
 
+from pipeline.error_text import error_text
 from pipeline.runtime.kafka_answers import is_passing
 from pipeline.runtime.schema_ids import read_known
 from pipeline.runtime.schema_registration import register_schemas, return_to_fixed_ids
@@ -31,7 +32,7 @@ async def use_ids(settings: Settings, say: Callable[[str], None]) -> None:
             if isinstance(error, RegistryAway):
                 why = str(error)
             elif is_passing(error):
-                why = f"Kafka does not answer: {error}"
+                why = f"Kafka does not answer: {error_text(error)}"
             else:
                 raise
             if loop.time() > deadline:

@@ -15,6 +15,7 @@ from infra.supervisor.health_probe import health_of, is_only, is_waiting_for_a_l
 from infra.supervisor.plan import LOAD_BALANCER, ProcessPlan, RoleCommand
 from infra.supervisor.schema_ids import use_ids
 from infra.supervisor.warm import all_usable
+from pipeline.error_text import error_text
 from pipeline.runtime.http_server import serving
 from pipeline.runtime.kafka import ensure_topics, wait_for_kafka
 from pipeline.runtime.settings import Role, SettingsError
@@ -189,7 +190,7 @@ class Supervisor:
             except (KafkaError, OSError) as error:
                 if loop.time() >= say_at:
                     say_at = loop.time() + _SAY_WAITING_EVERY_S
-                    why = error.args[0] if error.args else repr(error)
+                    why = _reason(error)
                     self._say(f"waiting for Kafka at {self._plan.bootstrap_servers}: {why}")
                 await asyncio.sleep(_PROBE_SECONDS)
             else:
@@ -222,7 +223,7 @@ class Supervisor:
         try:
             await use_ids(self._plan.shared_settings(), self._say)
         except (RegistryError, KafkaError, TimeoutError) as error:
-            raise CannotStart(str(error) or type(error).__name__) from error
+            raise CannotStart(error_text(error)) from error
 
     async def _roles_ready(self) -> None:
         self._say(f"starting {', '.join(child.program.name for child in self._roles)}")
@@ -280,6 +281,12 @@ class Supervisor:
         if self._ready:
             processes = [(c.program, c.pid) for c in (*self._roles, *self._backing)]
             self._state_dir.write_endpoints(self._plan.endpoints(os.getpid(), processes))
+
+
+def _reason(error: KafkaError | OSError) -> str:
+    """Return the text of the error, of Kafka's errors without their type."""
+    text = error.args[0] if isinstance(error, KafkaError) and error.args else ""
+    return str(text) or error_text(error)
 
 
 async def _all_done(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -14,6 +14,7 @@ from aiokafka.errors import (
     UnknownError,
 )
 
+from pipeline.error_text import error_text
 from pipeline.runtime.state_log import Lasting
 from pipeline.runtime.telemetry import Health
 
@@ -64,7 +65,7 @@ async def until_answered(
             except Exception as error:
                 if not is_passing(error) and not isinstance(error, also):
                     raise
-                reason = f"no answer from Kafka: {what}: {error or type(error).__name__}"
+                reason = f"no answer from Kafka: {what}: {error_text(error)}"
             else:
                 said.ends()
                 return answer

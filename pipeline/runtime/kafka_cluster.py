@@ -12,12 +12,12 @@ from typing import Any, Self
 from aiokafka.conn import AIOKafkaConnection, create_conn
 from aiokafka.errors import (
     KafkaConnectionError,
-    KafkaError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
 
 from pipeline.cluster.view import ClusterView, PartitionView, TopicView
+from pipeline.error_text import error_text
 from pipeline.runtime.kafka_protocol import TopicMetadata
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.setting_values import listen_address
@@ -178,4 +178,4 @@ def _worded_addresses(addresses: Mapping[int, tuple[str, int]]) -> str:
 def _worded(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {LOOK_SECONDS:g} s"
-    return str(error) if isinstance(error, KafkaError) else f"{error or type(error).__name__}"
+    return error_text(error)

@@ -28,6 +28,7 @@ from pipeline.cluster.view import (
     other_counts,
     unknown_somewhere,
 )
+from pipeline.error_text import error_text
 from pipeline.runtime import kafka_topics
 from pipeline.runtime.kafka_cluster import Cluster
 from pipeline.runtime.settings import PREFIX, Settings, SettingsError
@@ -123,7 +124,7 @@ class Preparation:
         except kafka_topics.TooFewBrokers as error:
             return self._too_few(error)
         except (KafkaError, OSError, TimeoutError) as error:
-            return NotYet(f"Kafka does not answer: {error or type(error).__name__}")
+            return NotYet(f"Kafka does not answer: {error_text(error)}")
 
     def _too_few(self, error: KafkaError) -> NotYet:
         """Wait for brokers that may still be starting. After that, the setting is wrong."""

@@ -16,6 +16,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from prometheus_client import REGISTRY
 
+from pipeline.error_text import error_text
 from pipeline.runtime.kafka import consumer
 from pipeline.runtime.kafka_watch import until_usable
 from pipeline.runtime.metrics import SCHEMA_IDS_REFUSED
@@ -189,7 +190,8 @@ async def _beside(
     def report(work: asyncio.Task[None]) -> None:
         if not work.cancelled() and (error := work.exception()) is not None:
             log.error("the ids of schemas are not kept up to date", error=repr(error))
-            health.bad(FOLLOWING, f"the ids of schemas are not kept up to date: {error}")
+            why = error_text(error)
+            health.bad(FOLLOWING, f"the ids of schemas are not kept up to date: {why}")
 
     work = asyncio.create_task(main, name="schema ids")
     work.add_done_callback(report)
@@ -251,7 +253,7 @@ async def _registered(
                 settings, str(settings.schema_registry_url), only_if_missing=True
             )
         except (RegistryError, KafkaError, OSError, TimeoutError) as error:
-            why = f"waiting to register the schemas: {error or type(error).__name__}"
+            why = f"waiting to register the schemas: {error_text(error)}"
             said.lasts(time.monotonic(), why)
             _show(health, why, is_enough=follower.known.is_complete(address, needs))
         with suppress(TimeoutError):

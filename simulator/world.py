@@ -86,8 +86,7 @@ class MediaStream:
 
     `sent_at`: when each frame was sent (ms); `stopping`: the sender must end it; `began_at`,
     `ended_at`: when media began and ended (ms); `trouble`: the error by which it ended, if any;
-    `not_sent`: how many frames of silent tracks were never created; `rang_ms`: how long its leg
-    rang; `is_void`: its leg was never answered.
+    `rang_ms`: how long its leg rang; `is_void`: its leg was never answered.
     """
 
     sid: str
@@ -102,7 +101,6 @@ class MediaStream:
     began_at: int | None = None
     ended_at: int | None = None
     trouble: str | None = None
-    not_sent: int = 0
     rang_ms: int = 0
     is_void: bool = False
     sent: list[SentFrame] = field(default_factory=list)

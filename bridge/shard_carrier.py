@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, ProducerFenced
 from bridge.kinesis_reader import Batch
 from bridge.metrics import BEHIND_MS, READ_AT_SECONDS
 from bridge.unavailable import KinesisUnavailable, StreamAbsent
+from pipeline.error_text import typed_error_text
 from pipeline.kinesis.messages import Message, Portion, SizeLimits, portions
 from pipeline.kinesis.period import ALWAYS, Period
 from pipeline.kinesis.shard_ref import Incarnation, Place
@@ -236,7 +237,7 @@ class ShardCarrier:
     async def _failed(self, error: Exception) -> None:
         """Report the failure, and wait. The wait grows with each failure in a row."""
         self._failures += 1
-        self._world.health.bad(self._name, f"{type(error).__name__}: {error}")
+        self._world.health.bad(self._name, typed_error_text(error))
         expected = isinstance(error, KafkaError | KinesisUnavailable | TimeoutError)
         self._log.warning(
             "shard is held up", error=repr(error), failures=self._failures, exc_info=not expected

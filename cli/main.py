@@ -13,9 +13,10 @@ from pathlib import Path
 
 from cli import own_role
 from cli.derive import arguments as derive_arguments
+from cli.messages import FAILED, OK, WRONG, print_error
 from cli.parser import parser
 from cli.rebuild import arguments as rebuild_arguments
-from cli.role_process import FAILED, OK, WRONG, failed, print_error, run_own, run_process
+from cli.role_process import failed, run_own, run_process
 from pipeline.error_text import error_text
 from pipeline.runtime.console_settings import new_console_token
 from pipeline.runtime.endpoints import NotRunning, settings_for

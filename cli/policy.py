@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from aiokafka.errors import KafkaError
 
 from agents.policy_topic import ACCEPTED_KEY, reading_policy
+from cli.messages import print_error
 from pipeline.error_text import error_text
 from pipeline.runtime.kafka import producer
 from pipeline.runtime.log_clock import log_time
@@ -27,9 +28,9 @@ def accept(settings: Settings) -> int:
     try:
         held = asyncio.run(_accepted(settings))
     except (KafkaError, TimeoutError, OSError) as error:
-        return _failed(f"Kafka cannot be reached: {error_text(error)}")
+        return print_error(f"Kafka cannot be reached: {error_text(error)}")
     if not held:
-        return _failed("no monitored list is held back")
+        return print_error("no monitored list is held back")
     for each in held:
         _print(each)
     return 0
@@ -70,8 +71,3 @@ def _print(held: PolicyHeldBack) -> None:
         if count > len(entries):
             print(f"{sign} and {count - len(entries)} more")
     sys.stdout.flush()
-
-
-def _failed(what: str) -> int:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-    return 1

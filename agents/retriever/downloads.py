@@ -16,6 +16,7 @@ from pathlib import Path
 from aiohttp import BasicAuth, ClientError, ClientResponse, ClientSession, ClientTimeout
 
 from agents.retriever.metrics import BYTES
+from pipeline.error_text import typed_error_text
 from pipeline.lenient_json import Unreadable, loads
 from pipeline.recovery.wav_file import NotUsable
 from pipeline.runtime.twilio_http import TwilioError
@@ -90,7 +91,7 @@ class Downloader:
         except TimeoutError:
             raise TwilioError(0, None, f"no answer within {REQUEST_S:g} s") from None
         except (ClientError, OSError) as error:
-            raise TwilioError(0, None, f"{type(error).__name__}: {error}"[:300]) from None
+            raise TwilioError(0, None, typed_error_text(error)[:300]) from None
 
 
 async def _taken(answer: ClientResponse, path: Path, at: int) -> DownloadedPart:

@@ -19,6 +19,7 @@ from cli.check_call.findings import findings, needs_change, problem_of
 from cli.check_call.observations import Observations
 from cli.check_call.report import Result, as_json, as_text
 from cli.check_call.tap import Tap, tapped
+from cli.messages import FAILED, OK, WRONG, print_error, print_message
 from pipeline.error_text import error_text
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.settings import Settings, SettingsError
@@ -26,7 +27,6 @@ from pipeline.runtime.telemetry import Health
 from pipeline.runtime.twilio_http import TwilioError
 from pipeline.twilio.check_tasks import NONCE_BYTES, check_task_sid
 
-OK, FAILED, WRONG = 0, 1, 2
 GATEWAY_S = 8.0
 CLOCK_S = 5.0
 MEANINGS: Mapping[int, str] = {
@@ -70,21 +70,21 @@ def run(settings: Settings, asked: Asked) -> int:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     stamina.instrumentation.set_on_retry_hooks(())
     if not asked.is_agreed and not sys.stdin.isatty():
-        return _failed(
+        return print_error(
             "there is no terminal to ask on: --yes places the call without asking", WRONG
         )
     try:
         result = asyncio.run(_interruptible(settings, asked))
     except CheckCallRefused as refused:
-        return _failed(str(refused), refused.status)
+        return print_error(str(refused), refused.status)
     except LookupError as error:
-        return _failed(str(error))
+        return print_error(str(error))
     except (KafkaError, OSError) as error:
-        return _failed(f"Kafka cannot be used: {error_text(error)}")
+        return print_error(f"Kafka cannot be used: {error_text(error)}")
     except TwilioError as error:
-        return _failed(explained(error))
+        return print_error(explained(error))
     except asyncio.CancelledError:
-        return _failed("stopped; no test call runs any more")
+        return print_error("stopped; no test call runs any more")
     print(json.dumps(as_json(result), indent=2) if asked.in_json else as_text(result), flush=True)
     return OK if result.is_good else FAILED
 
@@ -113,7 +113,7 @@ async def checked(settings: Settings, asked: Asked) -> Result:
         await _ready(clock, tap)
         caller = await _caller(api, settings, asked)
         await _agree(asked, caller)
-        call = CheckCall(api, tap, seen, task_sid, url, now=clock.now, say=_say)
+        call = CheckCall(api, tap, seen, task_sid, url, now=clock.now, say=print_message)
         problem = await _played(call, asked.to, caller) or problem_of(seen)
     found = findings(seen)
     return Result(asked.to, caller, call.call_sid, task_sid, problem, needs_change(found), found)
@@ -170,7 +170,7 @@ async def _caller(api: CheckApi, settings: Settings, asked: Asked) -> str:
 
 async def _agree(asked: Asked, caller: str) -> None:
     """State the cost, and ask. Raise `CheckCallRefused`."""
-    _say(
+    print_message(
         f"This places one call from {caller} to {asked.to}, of half a minute, at most "
         f"{LONGEST_CALL_S} s, and streams it with up to three media streams. Twilio charges the "
         "account for the call and for each media stream, by the minute (twilio.com/voice/pricing). "
@@ -198,12 +198,3 @@ def explained(error: TwilioError) -> str:
     """Return Twilio's refusal with its remedy."""
     known = MEANINGS.get(error.code or 0) or ("" if error.status else "check the network")
     return f"Twilio: {error}" + (f" ({known})" if known else "")
-
-
-def _say(line: str) -> None:
-    print(f"flexcapture: {line}", file=sys.stderr, flush=True)
-
-
-def _failed(what: str, status: int = FAILED) -> int:
-    _say(what)
-    return status

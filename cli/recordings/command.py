@@ -1,11 +1,11 @@
 """Print the result of `flexcapture recordings restart`."""
 
 import asyncio
-import sys
 from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
+from cli.messages import print_error
 from cli.recordings.restart import Broken, NoCheckpoints, find_broken, restart
 from pipeline.error_text import error_text
 from pipeline.runtime.settings import Settings
@@ -20,8 +20,7 @@ def run(settings: Settings, url: str, partition: int, *, yes: bool) -> int:
     try:
         return asyncio.run(_run(settings, AudioStore.from_url(url), partition, yes=yes))
     except (KafkaError, StoreError, NoCheckpoints, TimeoutError, OSError) as error:
-        print(f"flexcapture: {error_text(error)}", file=sys.stderr, flush=True)
-        return 1
+        return print_error(error_text(error))
 
 
 async def _run(settings: Settings, store: AudioStore, partition: int, *, yes: bool) -> int:

@@ -32,8 +32,7 @@ NO_MEDIA_MS = 5_000
 """On some calls Twilio sends nothing during silence. So a media stream without messages for this
 long (ms) is pinged. It is considered dead only if nothing arrives for this long again."""
 STALLED_MS = 1_000
-"""If ticks are further apart than this (ms), this process did not read the sockets, or the clock
-was set."""
+"""Ticks further apart than this (ms): the process did not read sockets, or its clock was set."""
 NORMAL_CLOSURE = 1000
 POLICY_VIOLATION = 1008
 INTERNAL_ERROR = 1011
@@ -97,8 +96,7 @@ class MediaSocket:
         self.invalid_sids: tuple[SidKind, ...] = ()
 
     def receive(self, texts: Iterable[str | bytes], now: int) -> Sequence[Output]:
-        """Handle text messages that arrived at `now` (ms, the log's clock as the gateway knows
-        it)."""
+        """Handle text messages that arrived at `now` (ms, the gateway's log clock)."""
         if self.state is SocketState.DONE:
             return ()
         self.heard(now)
@@ -118,8 +116,7 @@ class MediaSocket:
         return outputs
 
     def tick(self, now: int) -> Sequence[Output]:
-        """Handle the passing of time. Must be called at least every 0.1 s, so that batches are cut
-        in time."""
+        """Handle the passing of time. Call this every 0.1 s, so that batches are cut in time."""
         if self._batcher is not None and self.state is SocketState.RUNNING:
             return (*self._batcher.tick(now), *self._watch_silence(now))
         if (
@@ -130,8 +127,7 @@ class MediaSocket:
         return ()
 
     def heard(self, now: int) -> None:
-        """Note a sign of life. The shell also calls this for pings and pongs, which only it can
-        see."""
+        """Note a sign of life. The shell also calls this for pings and pongs."""
         self._heard_at, self._pinged_at = now, None
 
     def not_to_be_recorded(self, now: int, reason: str) -> Sequence[Output]:
@@ -148,8 +144,7 @@ class MediaSocket:
         return outputs
 
     def violated(self, reason: str, now: int) -> Sequence[Output]:
-        """Handle a violation of the protocol. The shell also calls this for violations that only it
-        can see."""
+        """Handle a violation of the protocol, also one that the shell has found."""
         outputs = self._ended(now, "protocol-error", reason)
         self.state = SocketState.DONE
         return (*outputs, CloseSocket(POLICY_VIOLATION, reason))

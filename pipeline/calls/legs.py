@@ -117,8 +117,7 @@ class _Sorting:
         return bool(owners)
 
     def _of_same_workers(self, owners: frozenset[str]) -> frozenset[str]:
-        """Return all reservations of the workers of `owners`: a later reservation may lack the
-        ends."""
+        """Return all reservations of these workers: a later reservation may lack the ends."""
         named = [(r.sid, value(r.facts, "worker_sid")) for r in self.reservations]
         workers = {worker for sid, worker in named if sid in owners and worker is not None}
         return owners | {sid for sid, worker in named if worker in workers}
@@ -167,8 +166,8 @@ class _Sorting:
 
     def _is_elsewhere(self, leg: Leg) -> bool:
         """Return whether the leg's end is not the customer's, and another leg is the customer's by
-        its end. That other leg must have been answered: if it was called in vain, another number
-        may have been called next."""
+        its end. That leg must have been answered: otherwise another number may have been called
+        next."""
         at_end = [each for each in self.customers if each.call_sid in self.by_ends]
         is_there = any(was_answered(each) or left_at(each) is None for each in at_end)
         return is_there and is_at_another_end(leg, self.names.customer)

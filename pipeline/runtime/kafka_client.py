@@ -3,8 +3,7 @@
 The controller fences such a broker (stopped, with a hanging disk, behind a broken switch) after its
 session, 9 s by default, and its partitions and groups get new leaders and coordinators. aiokafka
 notices only after a request has timed out. It may then ask the same broker for metadata, and wait
-for as long again. During that time it opens no connection to any other broker. So this client
-differs:
+for as long again. Meanwhile it opens no connection to any other broker. So this client differs:
 
 - Bootstrap asks the servers in turn, the next one after half a second, and takes the first answer.
 - A connection that is not set up within 3 s is given up, and delays no other.
@@ -39,8 +38,7 @@ LATE_SECONDS = 1.0
 """After this time without an answer, the client looks for another broker."""
 _STAGGER_SECONDS = 0.5
 _AVOIDED_SECONDS = 10.0
-"""How long (s) a broker that did not answer is the last choice for requests that any broker can
-answer."""
+"""For this long (s), a broker that did not answer is the last choice for general requests."""
 _PAUSE_SECONDS = 0.05
 """Pause between two refreshes of the metadata: aiokafka asks at once while a leader is missing."""
 _METADATA = "metadata"

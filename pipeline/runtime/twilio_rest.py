@@ -11,6 +11,7 @@ from aiohttp import ClientError
 from twilio.base.exceptions import TwilioException
 from twilio.rest import Client
 
+from pipeline.error_text import typed_error_text
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.twilio_http import TwilioError, TwilioHttpClient, Values, checked
 from pipeline.twilio.errors import TOO_MANY, ErrorVerdict, health_of_twilio
@@ -57,7 +58,7 @@ class RestClient:
             raise TwilioError(0, None, f"no answer within {self._timeout_s:g} s") from None
         except (ClientError, OSError, ValueError, TwilioException) as error:
             # Not its repr: an error of the client may hold the request with its headers.
-            raise TwilioError(0, None, f"{type(error).__name__}: {error}"[:300]) from None
+            raise TwilioError(0, None, typed_error_text(error)[:300]) from None
         self._note_date(response.headers)
         return checked(response)
 

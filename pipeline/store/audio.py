@@ -19,6 +19,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, S3Store
 
+from pipeline.error_text import typed_error_text
 from pipeline.store.files import Directory, write_all
 
 _PART_BYTES = 8 * 1024 * 1024
@@ -171,8 +172,8 @@ def as_store_error(*, missing: bool = False) -> Iterator[None]:
     except (OSError, BaseError) as error:
         if isinstance(error, FileNotFoundError) and not missing:
             raise
-        first_line = str(error).partition("\n")[0]
-        raise StoreError(f"{type(error).__name__}: {first_line}") from error
+        first_line = typed_error_text(error).partition("\n")[0]
+        raise StoreError(first_line) from error
 
 
 def _bucket(name: str, prefix: str) -> S3Store:

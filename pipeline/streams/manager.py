@@ -150,8 +150,7 @@ def on_own(
         again = on_tick(state, history, record.at, gateways=gateways, hasty=not starts)
         return again if _was_told(record, again.told) else Next(state)
     if _is_lost_beginning(state, record):
-        # A later version of the call was read first. The end of that decision must still be
-        # published.
+        # A later version of the call was read first, but the decision must still end.
         after = replace(state, decision=RecordingDecision.RECORD)
         return _settled(state, after, history, state.seen_at, gateways, hasty=True)
     return Next(state)
@@ -215,8 +214,7 @@ def _answered(state: CallStreams, answer: CommandAnswered, now: int) -> CallStre
 def _fetched(
     state: CallStreams, record: Seen, history: PolicyHistory, now: int
 ) -> tuple[LegFetched, ...]:
-    """Return the record for the tracker, if the answer has one. It is published each time the
-    answer is read."""
+    """Return the record for the tracker, if any: published each time the answer is read."""
     if not isinstance(record, CommandAnswered) or record.command != FETCH or state.call is None:
         return ()
     found = leg_fetched(seen_call(state.call)[0], record, history, now)

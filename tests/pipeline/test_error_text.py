@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaError, RequestTimedOutError
 
-from pipeline.error_text import error_text
+from pipeline.error_text import error_text, typed_error_text
 
 
 def test_the_own_text_of_an_error_is_shown() -> None:
@@ -33,3 +33,9 @@ def test_a_time_out_without_text_is_explained() -> None:
 def test_an_error_without_text_is_named_by_its_type(error: BaseException, name: str) -> None:
     """The text contains the name of the type, so that a reason in `/healthz` is never empty."""
     assert name in error_text(error)
+
+
+def test_the_type_is_shown_with_the_text() -> None:
+    """Without a text there is no colon after it."""
+    assert "KeyError: 'a'" == typed_error_text(KeyError("a"))
+    assert "ConnectionResetError" == typed_error_text(ConnectionResetError())

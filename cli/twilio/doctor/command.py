@@ -10,6 +10,7 @@ from pathlib import Path
 import stamina
 import structlog
 
+from cli.messages import FAILED, OK, print_message
 from cli.twilio.doctor.asking import fetched
 from cli.twilio.doctor.asking_account import account_facts
 from cli.twilio.doctor.asking_gateway import gateway_facts
@@ -28,7 +29,6 @@ from pipeline.runtime.secret_settings import SECRETS
 from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.twilio_rest import account_of
 
-OK, FAILED = 0, 1
 ALL_S = 60.0
 """The longest time (s) for all facts of Twilio, of Kafka, or of the gateways and Kinesis."""
 
@@ -68,7 +68,7 @@ def run_doctor(target: Target, options: DoctorOptions) -> int:
 def _said(why: str | None) -> bool:
     """Print why something failed. Return whether nothing did."""
     if why is not None:
-        print(f"flexcapture: {why}", file=sys.stderr, flush=True)
+        print_message(why)
     return why is None
 
 

@@ -9,6 +9,7 @@ import stamina
 from botocore.exceptions import BotoCoreError, ClientError
 
 from bridge.unavailable import KinesisUnavailable
+from cli.messages import OK, print_error
 from cli.twilio.api import AdminApi
 from cli.twilio.kinesis import KinesisAccess, SinkTestReader, described, in_thread
 from cli.twilio.setup import aws
@@ -27,8 +28,6 @@ from pipeline.runtime.settings import Settings
 from pipeline.runtime.twilio_http import TwilioError
 from pipeline.runtime.twilio_rest import account_of
 from pipeline.twilio.event_streams import EventSink
-
-OK, FAILED = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def run_teardown(target: Target, asked: SetupRequest) -> int:
     """Remove the parts that `setup` created. Return the exit status as `run_setup` does. Raise
     `SettingsError`."""
     if not asked.is_agreed and not asked.is_dry_run and not _agrees():
-        return _failed("nothing was removed")
+        return print_error("nothing was removed")
     return _run(lambda: remove(target, asked))
 
 
@@ -146,13 +145,13 @@ def _run(work: Callable[[], Awaitable[None]]) -> int:
     try:
         asyncio.run(run())
     except TwilioError as error:
-        return _failed(f"Twilio: {error}{_meaning(error)}")
+        return print_error(f"Twilio: {error}{_meaning(error)}")
     except SetupFailed as error:
-        return _failed(str(error))
+        return print_error(str(error))
     except KinesisUnavailable as error:
-        return _failed(f"AWS: {error}. This command can be run again")
+        return print_error(f"AWS: {error}. This command can be run again")
     except (ClientError, BotoCoreError) as error:
-        return _failed(f"AWS: {error}. This command can be run again")
+        return print_error(f"AWS: {error}. This command can be run again")
     return OK
 
 
@@ -171,8 +170,3 @@ def _agrees() -> bool:
 
 def _say(line: str) -> None:
     print(line, flush=True)
-
-
-def _failed(what: str) -> int:
-    print(f"flexcapture: {what}", file=sys.stderr, flush=True)
-    return FAILED

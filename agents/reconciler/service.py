@@ -7,8 +7,6 @@ process that is killed in the middle of a period leaves no record, so another on
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -20,7 +18,7 @@ from agents.reconciler.twilio_lists import TwilioLists
 from agents.twilio_history.client import history_api
 from agents.twilio_history.membership import GROUP
 from pipeline.reconciliation.windows import KEPT_MS, ReconciliationRhythm, TwilioPeriod, due
-from pipeline.runtime.kafka import IDLE_FETCH_MS, consumer, partition_of, producer
+from pipeline.runtime.kafka import IDLE_FETCH_MS, consumer, partition_of, started_producer
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import LogClock, log_clock
 from pipeline.runtime.log_reader import Log
@@ -57,23 +55,12 @@ async def run(settings: Settings, health: Health, stop: asyncio.Event) -> None:
         log_clock(settings, health) as clock,
         using_kafka(settings, health, reads=READS, writes=WRITES, groups=[Role.RECONCILER, GROUP]),
         history_api(settings, health) as api,
-        started_producer(settings) as sender,
+        started_producer(settings, Role.RECONCILER, health) as sender,
     ):
         await clock.settled(stop)
         lists = TwilioLists(api, settings.twilio_workspace_sid)
         comparison = PeriodComparison(settings, lists, sender, clock.now)
         await Reconciler(settings, comparison, sender, clock, health).run(stop)
-
-
-@asynccontextmanager
-async def started_producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    """Provide a producer that is started, and stopped at the end of the block."""
-    made = producer(settings, source=Role.RECONCILER)
-    await made.start()
-    try:
-        yield made
-    finally:
-        await made.stop()
 
 
 class Reconciler(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -20,8 +20,7 @@ from agents.twilio_history.membership import GROUP
 from pipeline.recovery.decryption import private_keys
 from pipeline.recovery.jobs import Timing
 from pipeline.recovery.wanted import Recovery
-from pipeline.runtime import kafka
-from pipeline.runtime.kafka_answers import until_answered
+from pipeline.runtime.kafka import started_producer
 from pipeline.runtime.kafka_watch import using_kafka
 from pipeline.runtime.log_clock import log_clock
 from pipeline.runtime.settings import PREFIX, Role, Settings, SettingsError
@@ -56,37 +55,33 @@ async def retrieve(
         history_api(settings, health) as api,
         ClientSession() as session,
         download_directory(settings) as directory,
+        started_producer(settings, Role.RETRIEVER, health) as producer,
     ):
-        producer = kafka.producer(settings, source=Role.RETRIEVER)
-        try:
-            await until_answered(producer.start, "the producer's start", health)
-            await clock.settled(stop)
-            if stop.is_set():
-                return
-            credentials = settings.rest_credentials
-            assert credentials is not None
-            twilio, steps = TwilioRecordings(api, session, credentials), WorkSteps()
-            parts = AttemptParts(
-                settings,
-                health,
-                producer,
-                twilio,
-                Retrieval(store, twilio, directory, keys, steps),
-                timing,
-                settings.recovery_delete,
-            )
-            retriever = Retriever(
-                settings,
-                producer,
-                Attempts(parts),
-                clock,
-                recovery=recovery,
-                timing=timing,
-                steps=steps,
-            )
-            await retriever.run(health, stop)
-        finally:
-            await producer.stop()
+        await clock.settled(stop)
+        if stop.is_set():
+            return
+        credentials = settings.rest_credentials
+        assert credentials is not None
+        twilio, steps = TwilioRecordings(api, session, credentials), WorkSteps()
+        parts = AttemptParts(
+            settings,
+            health,
+            producer,
+            twilio,
+            Retrieval(store, twilio, directory, keys, steps),
+            timing,
+            settings.recovery_delete,
+        )
+        retriever = Retriever(
+            settings,
+            producer,
+            Attempts(parts),
+            clock,
+            recovery=recovery,
+            timing=timing,
+            steps=steps,
+        )
+        await retriever.run(health, stop)
 
 
 @asynccontextmanager

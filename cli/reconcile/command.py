@@ -10,16 +10,17 @@ from aiokafka.errors import KafkaError
 
 from agents.reconciler.comparing import PeriodComparison
 from agents.reconciler.known_tasks import results
-from agents.reconciler.service import READS, WRITES, started_producer
+from agents.reconciler.service import READS, WRITES
 from agents.reconciler.twilio_lists import TwilioLists
 from agents.twilio_history.client import history_api
 from cli.messages import FAILED, OK, WRONG, print_error
 from cli.reconcile.formatting import as_json, as_text
 from pipeline.error_text import error_text
 from pipeline.reconciliation.windows import LONGEST_REQUEST_MS, parts
+from pipeline.runtime.kafka import started_producer
 from pipeline.runtime.kafka_start import ensure_topics
 from pipeline.runtime.log_clock import log_clock
-from pipeline.runtime.settings import Settings
+from pipeline.runtime.settings import Role, Settings
 from pipeline.runtime.telemetry import Health
 from pipeline.runtime.twilio_http import TwilioError
 from pipeline.runtime.twilio_rest import account_of
@@ -57,7 +58,7 @@ async def _reconcile(
     async with (
         log_clock(settings, health) as clock,
         history_api(settings, health) as api,
-        started_producer(settings) as sender,
+        started_producer(settings, Role.RECONCILER) as sender,
     ):
         await clock.settled()
         lists = TwilioLists(api, settings.twilio_workspace_sid)

@@ -3,7 +3,8 @@
 import asyncio
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import structlog
@@ -19,11 +20,13 @@ from aiokafka.partitioner import murmur2
 from aiokafka.protocol.produce import ProduceRequest
 
 from pipeline.runtime.event_producer import EventProducer
+from pipeline.runtime.kafka_answers import until_answered
 from pipeline.runtime.kafka_client import leave_hung_brokers
 from pipeline.runtime.kafka_security import client_arguments
 from pipeline.runtime.kafka_sender import keep_partitions_apart
 from pipeline.runtime.kafka_start import ensure_topics as ensure_topics  # noqa: PLC0414
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.telemetry import Health
 from schemas.topics import Topic
 
 log = structlog.get_logger(__name__)
@@ -70,6 +73,23 @@ def producer(settings: Settings, *, source: str = "", **overrides: Any) -> Event
     if "transactional_id" not in overrides:
         keep_partitions_apart(made)
     return made
+
+
+@asynccontextmanager
+async def started_producer(
+    settings: Settings, source: str, health: Health | None = None
+) -> AsyncIterator[AIOKafkaProducer]:
+    """Provide a producer that is started, and stopped at the end of the block. If Kafka does not
+    answer, wait for it, with a reason in `health`; without `health`, raise Kafka's error."""
+    made = producer(settings, source=source)
+    try:
+        if health is None:
+            await made.start()
+        else:
+            await until_answered(made.start, "the producer's start", health)
+        yield made
+    finally:
+        await made.stop()
 
 
 def _reuse_refused_sequences(made: AIOKafkaProducer) -> None:

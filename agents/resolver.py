@@ -44,7 +44,7 @@ class ResolverCore:
         record: CtiEvent | CallAlias | WorkerSeen,
         now: int,
     ) -> Step[Kept]:
-        """Take in a leg's alias, a worker's names, or a CTI event. CTI events other than those with
+        """Handle a leg's alias, a worker's names, or a CTI event. CTI events other than those with
         a leg and no task are ignored."""
         if isinstance(record, WorkerSeen):
             return _worker_step(key, state if isinstance(state, Worker) else None, record, now)

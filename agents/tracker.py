@@ -72,7 +72,7 @@ class TrackerCore:
         self._written: dict[tuple[str, tuple[Named, ...]], int] = {}
 
     def on_record(self, key: str, state: Kept | None, record: Input, now: int) -> Step[Kept]:
-        """Take in an event of the call, another task that names one of its legs, or the ends of a
+        """Handle an event of the call, another task that names one of its legs, or the ends of a
         leg."""
         if record.task_sid is None:  # the resolver looks for its task
             return Step(state)

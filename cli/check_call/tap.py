@@ -36,7 +36,7 @@ class Tap:
         self.gateways: set[str] = set()
 
     def take(self, topic: str, key: bytes | None, record: object) -> None:
-        """Take in a record of `topic` (its name without a prefix)."""
+        """Handle a record of `topic` (its name without a prefix)."""
         if isinstance(record, GatewayAlive):
             self.gateways.add(record.gateway)
         elif key == self._key:

@@ -48,7 +48,7 @@ class KnownRecords:
     """By the event that caused a version of the call: the log time (ms) of its first version."""
 
     def take(self, record: object, at: int = 0) -> None:
-        """Take in a record, in the order of the log. `at`: its log time (ms)."""
+        """Handle a record, in the order of the log. `at`: its log time (ms)."""
         match record:
             case Call():
                 self.published.setdefault(record.cause_event_id, at)

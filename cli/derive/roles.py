@@ -64,7 +64,7 @@ class DecisionsCore:
     def on_record(
         self, key: str, state: CallStreams | None, record: object, now: int
     ) -> Step[CallStreams]:
-        """Take in a version of a call, or an answer of the adapter."""
+        """Handle a version of a call, or an answer of the adapter."""
         if is_check_task(key):
             return Step(state)
         match record:

@@ -97,7 +97,7 @@ class _Running:
         return Report(self.at.progress, tuple(failures.examples))
 
     async def _read(self, until: int | None) -> bool:
-        """Take in the records up to the ends. Return False if the process is to stop."""
+        """Handle the records up to the end offsets. Return False if the process is to stop."""
         network = self.at.network
         async for name, record in self.sources.read(until):
             before = network.clock
@@ -127,7 +127,7 @@ class _Running:
         return self.taken >= PORTION or self.at.network.pending >= _PENDING or self.stop.is_set()
 
     async def _follow(self) -> None:
-        """Take in the records that arrived since, except the newest."""
+        """Handle the records that arrived since, except the newest."""
         now = time.time_ns() // 1_000_000 - _MARGIN_MS
         ends = not_before(self.positions, await self.sources.ends())
         self.at.progress = replace(self.at.progress, ends=ends)

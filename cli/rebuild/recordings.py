@@ -181,7 +181,7 @@ class _Partition:
                 pass  # refused, ignored, or part of a recording that is left out
 
     async def _know_decisions(self, log: Log, until: int) -> None:
-        """Take in the decisions made before the first record that is read (`until`: its log time,
+        """Handle the decisions made before the first record that is read (`until`: its log time,
         ms). They are also on `stream.events`, which is smaller than `media` and kept for longer."""
         if not await log.has(STREAM_EVENTS):
             return

@@ -55,7 +55,7 @@ class RecordingDecisions(Generic[Stream]):
         self._read_up_to: dict[int, int] = {}
 
     def decided(self, decided: RecordingDecided, partition: int, now: int) -> None:
-        """Take in a decision that was read from `partition` at `now`. Of two decisions with the
+        """Handle a decision that was read from `partition` at `now`. Of two decisions with the
         same `at`, the one read later counts."""
         task_sid, known = decided.task_sid, self._latest.get(decided.task_sid)
         if known is not None and (decided.at, decided.decision) == (known.at, known.decision):

@@ -78,7 +78,7 @@ class StreamObserver:
         self._tracks: dict[str, _Track] = {}
 
     def receive(self, texts: Iterable[str | bytes], now: int) -> None:
-        """Take in text messages. Skip unreadable ones."""
+        """Handle text messages. Skip unreadable ones."""
         self._latest_at = now
         for text in texts:
             try:

@@ -81,7 +81,7 @@ class TooManyWaiting:
 def heard(
     call_sid: str, state: CallAliasState | None, event: CtiEvent, now: int
 ) -> Resolved | TooManyWaiting:
-    """Take in an event of the leg at `now` (ms)."""
+    """Handle an event of the leg at `now` (ms)."""
     known = _touched(state or _nothing(call_sid), now)
     if known.task_sid is not None:
         tasks = dict.fromkeys((known.task_sid, *known.other_task_sids, *known.listed_task_sids))
@@ -96,7 +96,7 @@ def heard(
 
 
 def taught(call_sid: str, state: CallAliasState | None, alias: CallAlias, now: int) -> Resolved:
-    """Take in, at `now` (ms), that a task named the leg, or that Twilio showed it in the task's
+    """Note, at `now` (ms), that a task named the leg, or that Twilio showed it in the task's
     conference. Of the further tasks that name it, the first `MAX_OTHERS` are kept, and of the tasks
     with the leg in their conference the latest `MAX_LISTED`."""
     known = _touched(state or _nothing(call_sid), now)

@@ -69,7 +69,7 @@ class Heard:
 def hear(
     state: Kept | None, event: CtiEvent, now: int, voice_channels: frozenset[str] = VOICE_CHANNELS
 ) -> Heard | Silent | TooLate:
-    """Take in an event that arrived at `now` (ms). `voice_channels`: as in `delta`."""
+    """Handle an event that arrived at `now` (ms). `voice_channels`: as in `delta`."""
     said = delta(event, voice_channels)
     if isinstance(said, Silent):
         return said
@@ -86,7 +86,7 @@ def hear(
 
 
 def hear_contested(state: Kept | None, contested: LegContested, now: int) -> Heard:
-    """Take in, at `now` (ms), that another task also names a leg of the call."""
+    """Note, at `now` (ms), that another task also names a leg of the call."""
     if not isinstance(state, Call):
         return Heard(state)
     facts = {"listed_task" if contested.listed else "other_task": contested.other_task_sid}
@@ -96,7 +96,7 @@ def hear_contested(state: Kept | None, contested: LegContested, now: int) -> Hea
 
 
 def hear_fetched(state: Kept | None, fetched: LegFetched, now: int) -> Heard:
-    """Take in, at `now` (ms), the ends and the label of a leg of the call from Twilio's answer."""
+    """Note, at `now` (ms), the ends and the label of a leg of the call from Twilio's answer."""
     if not isinstance(state, Call):
         return Heard(state)
     facts = {

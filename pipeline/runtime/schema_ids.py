@@ -45,7 +45,7 @@ class KnownIds:
         return after
 
     def take(self, record: RegisteredSchemas) -> None:
-        """Take in the next record of the topic."""
+        """Handle the next record of the topic."""
         self._by_key.pop(key_of(record), None)
         self._by_key[key_of(record)] = record
 

@@ -102,7 +102,7 @@ class SchemaIdsFollower:
                 pass
 
     def _take_in(self, batches: Mapping[Any, Sequence[Any]]) -> bool:
-        """Take in records, and read with their ids. Return whether there were any."""
+        """Handle records, and read with their ids. Return whether there were any."""
         for records in batches.values():
             self.in_use.clear()
             for record in records:

@@ -83,7 +83,7 @@ class Arrivals:
         """Count the media streams that should have arrived by `now` as missing; return their
         number.
 
-        Call this only if all reports up to `now` have been taken in.
+        Call this only if all reports up to `now` have been handled.
         """
         due = {key: start for key, start in self._pending.items() if start.due_at <= now}
         for key, start in due.items():

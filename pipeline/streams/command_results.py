@@ -36,7 +36,7 @@ now."""
 def answered(
     state: CallStreams, event: CommandAnswered, now: int, *, inbound: bool = False
 ) -> CallStreams:
-    """Take in the adapter's answer to a command: done, or given up. Ignore answers to older
+    """Handle the adapter's answer to a command: done, or given up. Ignore answers to older
     attempts. `inbound`: the customer called, so the leg was in progress before an agent
     accepted."""
     task = state.task_sid

@@ -92,7 +92,7 @@ def searched(
 
 
 def found(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
-    """Take in the answer to a `FindConference`. Ignore answers to earlier questions."""
+    """Handle the answer to a `FindConference`. Ignore answers to earlier questions."""
     search = state.search
     if search is None or search.asked_at is None:
         return state

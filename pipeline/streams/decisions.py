@@ -35,7 +35,7 @@ class DecisionStep:
 def on_call(
     task_sid: str, state: CallStreams | None, call: Call, history: PolicyHistory, now: int
 ) -> DecisionStep:
-    """Take in a version of the call that was published at `now` (ms, log time)."""
+    """Handle a version of the call that was published at `now` (ms, log time)."""
     before = state or unknown_call(task_sid)
     if call.revision <= before.revision:
         return DecisionStep(state)

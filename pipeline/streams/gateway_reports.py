@@ -74,7 +74,7 @@ SILENT = Reason("ended: its gateway has not been heard for 10 s", ReasonCode.GAT
 
 
 def opened(state: CallStreams, event: MediaStreamOpened, now: int) -> CallStreams:
-    """Take in that a gateway accepted a media stream."""
+    """Handle the report that a gateway accepted a media stream."""
     known = _by_sid(state, event.stream_sid)
     if known is not None and known.opened_at is not None:
         return state  # reported before
@@ -111,7 +111,7 @@ def _arrived(own: ManagedStream, event: MediaStreamOpened, now: int) -> ManagedS
 
 
 def closed(state: CallStreams, event: MediaStreamClosed, now: int) -> CallStreams:
-    """Take in that a media stream ended at its gateway."""
+    """Handle the report that a media stream ended at its gateway."""
     ended = _by_sid(state, event.stream_sid)
     if ended is None or ended.closed:
         return state
@@ -131,7 +131,7 @@ def _ended(state: CallStreams, ended: ManagedStream, now: int, wait: int) -> Cal
 
 
 def gateway_started(state: CallStreams, event: GatewayStarted, now: int) -> CallStreams:
-    """Take in the start of a gateway. Media streams of its earlier epochs are gone, and those that
+    """Handle the start of a gateway. Media streams of its earlier epochs are gone, and those that
     should have arrived while it was down will not arrive."""
     for media_stream in state.media_streams:
         if (
@@ -194,7 +194,7 @@ def _given_up(media_stream: ManagedStream, reason: Reason, now: int) -> ManagedS
 
 
 def reported(state: CallStreams, reports: Iterable[ReportedStream], now: int) -> CallStreams:
-    """Take in Twilio's status callbacks. Only reported ends are used: gateways report which media
+    """Handle Twilio's status callbacks. Only reported ends are used: gateways report which media
     streams run."""
     for report in reports:
         if report.milestones.keys() & {"stopped", "error"}:

@@ -89,7 +89,7 @@ def is_asking(state: CallStreams) -> bool:
 
 
 def fetched(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
-    """Take in the answer to a `FetchLeg`. After `unknown`, ask again after 1, 2, 4, ... seconds."""
+    """Handle the answer to a `FetchLeg`. After `unknown`, ask again after 1, 2, 4, ... seconds."""
 
     def after(known: LegFetch) -> LegFetch:
         if known.call_sid != answer.call_sid or known.due_at is None:

@@ -69,7 +69,7 @@ def is_unverified(state: CallStreams, now: int) -> bool:
 
 
 def verified(state: CallStreams, answer: CommandAnswered, now: int) -> CallStreams:
-    """Take in the answer to a `VerifyLeg`. Answers to earlier questions are used too."""
+    """Handle the answer to a `VerifyLeg`. Answers to earlier questions are used too."""
     check = _check_of(state, answer.call_sid)
     if check is None or check.result in _FINAL:
         return state

@@ -60,7 +60,7 @@ class Lease:
         self._news = asyncio.Event()
 
     def answered(self, asked_at: float, error_code: int) -> None:
-        """Take in the coordinator's answer to a request that was sent at `asked_at`
+        """Handle the coordinator's answer to a request that was sent at `asked_at`
         (`since_boot`)."""
         if error_code == _YES:
             self._until = asked_at + self._seconds

@@ -68,7 +68,7 @@ class Watchdog:
         self._last = first
 
     def see(self, sight: Sight) -> str | None:
-        """Take in an observation. Return why the process must end, or None."""
+        """Handle an observation. Return why the process must end, or None."""
         last, self._last = self._last, sight
         if sight.lag is not None:
             self._answered = sight.at

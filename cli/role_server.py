@@ -36,7 +36,7 @@ gc.freeze()
 
 
 def run(role: str, name: str, environment: Mapping[str, str], log_file: str) -> None:
-    """Become the role, in a process that was just forked, with its own environment and log. Raises
+    """Become the role, in a process that was just forked, with its own environment and log. Raise
     `SystemExit` with the exit status."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.setsid()

@@ -11,14 +11,13 @@ import fastavro
 from fastavro.types import Schema
 
 FirstFields = Callable[[bytes], Sequence[Any]]
-"""Returns the wanted fields of a record's body, in the order in which they are wanted: text as
-bytes in UTF-8, numbers, and None for null. With bytes that are not such a record it may raise any
-exception."""
+"""Returns the requested fields of a record's body, in the requested order: text as bytes in UTF-8,
+numbers, and None for null. For bytes that are not such a record it may raise any exception."""
 
 _TEXT, _NUMBER = range(2)
 _KINDS = {"string": _TEXT, "int": _NUMBER, "long": _NUMBER}
 _Step = tuple[int, int, bool]
-"""Place of the field among the wanted ones, or -1; its kind; whether it may be null."""
+"""Position of the field among the requested ones, or -1; its kind; whether it may be null."""
 
 
 def first_fields(schema: Mapping[str, Any], wanted: Sequence[str], start: int) -> FirstFields:

@@ -83,13 +83,13 @@ class Console:
         return contacts[0] if contacts else None
 
     async def withheld(self, task_sid: str) -> list[Json]:
-        """Return all recordings of a task with a withheld one; of another task none. Raises
+        """Return all recordings of a task with a withheld one; of another task none. Raise
         `ConsoleError`."""
         found = await self._json("/api/contacts", task_sid=task_sid, withheld="true")
         return [recording for contact in found["contacts"] for recording in contact["recordings"]]
 
     async def contacts_since(self, at: str) -> list[Json]:
-        """Return the contacts that began at `at` (RFC 3339) or later, 500 at most. Raises
+        """Return the contacts that began at `at` (RFC 3339) or later, 500 at most. Raise
         `ConsoleError`."""
         contacts: list[Json] = (await self._json("/api/contacts", **{"from": at, "limit": "500"}))[
             "contacts"

@@ -251,7 +251,7 @@ class World:
         return started
 
     def stop_media_stream(self, call_sid: str, sid_or_name: str, status: str) -> MediaStream:
-        """Carry out a Stop Stream request. A media stream that has ended is not found. Raises
+        """Carry out a Stop Stream request. A media stream that has ended is not found. Raise
         `ApiError`."""
         if status != "stopped":
             raise ApiError(400, 20001, f"Invalid Status: {status!r}")

@@ -43,7 +43,7 @@ class Sender(Protocol):
         timestamp_ms: int | None = None,
         headers: Headers | None = None,
     ) -> asyncio.Future[Any]:
-        """Queue a record; return a future that is done when the broker has it. Raises
+        """Queue a record; return a future that is done when the broker has it. Raise
         `MessageSizeTooLargeError` for a record that is too large to be sent at all."""
         ...
 

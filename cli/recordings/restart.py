@@ -48,7 +48,7 @@ class Broken:
 
 
 async def find_broken(settings: Settings, store: AudioStore, partition: int) -> list[Broken]:
-    """Return the partition's unfinished recordings that lack files in the store. Raises
+    """Return the partition's unfinished recordings that lack files in the store. Raise
     `KafkaError`, `StoreError`, `NoCheckpoints`."""
     found = await read_checkpoints(settings, [partition])
     if partition not in found:

@@ -135,7 +135,7 @@ async def store_recording(
 
 
 async def told_before(store: AudioStore, ended: RecordingEnded) -> RecordingCompleted:
-    """Return the record to publish for a recording that has a manifest already. Raises
+    """Return the record to publish for a recording that has a manifest already. Raise
     `FileNotFoundError`."""
     manifest = await store.get(manifest_key(ended.recording))
     return completed_before(ended, orjson.loads(manifest))

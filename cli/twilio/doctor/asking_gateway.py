@@ -87,7 +87,7 @@ class _WithoutRedirects(connect):
 
 
 async def handshake(url: str, headers: dict[str, str]) -> int:
-    """Return the HTTP status of a WebSocket handshake. An accepted socket is closed. Raises
+    """Return the HTTP status of a WebSocket handshake. An accepted socket is closed. Raise
     `OSError` if there is no answer of HTTP."""
     try:
         async with _WithoutRedirects(

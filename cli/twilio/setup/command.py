@@ -54,7 +54,7 @@ def run_teardown(target: Target, asked: SetupRequest) -> int:
 
 
 async def set_up(target: Target, asked: SetupRequest) -> None:
-    """Create or correct the sink and the subscription, and print the remaining steps. Raises
+    """Create or correct the sink and the subscription, and print the remaining steps. Raise
     `TwilioError`, `SetupFailed` and `KinesisUnavailable`."""
     account, credentials = account_of(target.settings)
     async with AdminApi(account, credentials, target.settings.twilio_api_url) as api:

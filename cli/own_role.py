@@ -18,9 +18,11 @@ class NoRole(ValueError):
 
 def add(commands: Any) -> None:
     """Add the command to the parser."""
-    run = commands.add_parser("run", help="one process of a role of your own")
-    run.add_argument("module", metavar="MODULE", help="Python module of the role: its SPEC and run")
-    run.add_argument("--state-dir", type=Path, metavar="DIR", help="of the `up` to join")
+    run = commands.add_parser("run", help="run one process of your own role")
+    run.add_argument(
+        "module", metavar="MODULE", help="Python module of the role, with SPEC and run"
+    )
+    run.add_argument("--state-dir", type=Path, metavar="DIR", help="state directory of `up`")
 
 
 def found(module: str) -> tuple[str, RoleEntry]:

@@ -92,7 +92,9 @@ class PolicyWriter:
                 for part in parts:
                     await self._send(sender, key_of(part), encode(part))
         entries = len(policy.entries)
-        log.info("policy published", version=policy.version, entries=entries, parts=len(parts))
+        log.info(
+            "monitored list published", version=policy.version, entries=entries, parts=len(parts)
+        )
 
     async def announce(self, instance: str, held: PolicyHeldBack | None) -> None:
         """Publish the list that a stream manager holds back; None: it holds back none any more."""

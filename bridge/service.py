@@ -194,8 +194,8 @@ class Bridge:
         try:
             period = await self._errand.period(self._desk, incarnation)
         except (Blocked, TimeoutError, KafkaError) as error:
-            log.warning("start of reading is not known yet", error=repr(error))
-            self._health.bad("period", f"start of reading is not known yet: {error!r}")
+            log.warning("the position to start from is not known yet", error=repr(error))
+            self._health.bad("period", f"the position to start from is not known yet: {error!r}")
             self._list_at = time.monotonic() + RETRY_SECONDS
             return
         self._health.good("period")

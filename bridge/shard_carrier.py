@@ -240,7 +240,10 @@ class ShardCarrier:
         self._world.health.bad(self._name, typed_error_text(error))
         expected = isinstance(error, KafkaError | KinesisUnavailable | TimeoutError)
         self._log.warning(
-            "shard is held up", error=repr(error), failures=self._failures, exc_info=not expected
+            "a shard cannot be copied; trying again",
+            error=repr(error),
+            failures=self._failures,
+            exc_info=not expected,
         )
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
         if isinstance(error, ProducerFenced):

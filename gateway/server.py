@@ -107,7 +107,7 @@ async def _serve(
             health.good("starting")
             await gateway.work(health, stop)
             if not all(await asyncio.gather(*(each.flushed(FLUSH_S) for each in outlets))):
-                log.warning("stopping before Kafka has taken all records")
+                log.warning("stopping before Kafka has accepted all records")
         watching.cancel()
         for publisher in outlets:
             publisher.stop()

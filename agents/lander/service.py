@@ -195,7 +195,7 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             refs = [PartitionRef(tp.topic, tp.partition) for tp in ends]
             opened = await asyncio.gather(*(self._landing.opened(ref, now) for ref in refs))
         except (KafkaError, TimeoutError) as error:
-            log.warning("partitions cannot be taken up yet", error=repr(error))
+            log.warning("partitions cannot be read yet; trying again", error=repr(error))
             return
         except StoreError as error:
             self._failed(error)
@@ -232,7 +232,7 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
             try:
                 has_moved = await self._landing.land(ref, partition, closing)
             except ClaimedForAnotherDay as error:
-                log.warning("a file is begun again", why=str(error))
+                log.warning("starting a file of the lake again", why=str(error))
                 self._reopen(tp, 0.0)
                 return
             except LogDiffers as error:
@@ -258,7 +258,7 @@ class Lander(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has n
         FAILURES.inc()
         self._failed_until = asyncio.get_running_loop().time() + RETRY_S
         self._health.bad("lake", str(error))
-        log.warning("the lake failed; trying again", error=str(error))
+        log.warning("the lake cannot be used; trying again", error=str(error))
 
     async def _commit(self) -> None:
         if not self._landed or self._guard.is_rebalancing:

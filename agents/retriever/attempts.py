@@ -84,7 +84,7 @@ class Attempts:
         ATTEMPTS.labels(after.state).inc()
         if after.state != RetrievalState.WAITING:
             OVER.labels(after.state).inc()
-            log.info("retrieval over", task_sid=job.task_sid, state=after.state, why=after.reason)
+            log.info("retrieval ended", task_sid=job.task_sid, state=after.state, why=after.reason)
         return after
 
     def _failed(self, job: RetrievalJob, why: str, now: int) -> RetrievalJob:
@@ -186,7 +186,7 @@ def _result(order: Order, done: StoredAudio) -> RetrievedRecording:
 def _refused(order: Order, why: str) -> RetrievedRecording:
     REFUSED.inc()
     log.warning(
-        "recording of Twilio's cannot be used",
+        "a recording of Twilio cannot be used",
         task_sid=order.contact.task_sid,
         recording_sid=order.source.sid,
         why=why,

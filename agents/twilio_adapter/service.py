@@ -292,7 +292,7 @@ async def _within(seconds: float, step: Awaitable[None]) -> None:
         async with asyncio.timeout(seconds):
             await step
     except TimeoutError:
-        log.warning("Kafka does not answer: continuing without it", seconds=seconds)
+        log.warning("Kafka does not answer: ending without it", seconds=seconds)
     except asyncio.CancelledError:
         # aiokafka's consumer raises it when it is stopped while it waits to fetch again.
         task = asyncio.current_task()

@@ -12,6 +12,7 @@ With them a reader can filter records without decoding them:
   Confluent's wire format.
 """
 
+import re
 from binascii import hexlify
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,9 +38,14 @@ _ID_FIELDS: Mapping[str, tuple[str, ...]] = {
     "MediaBatch": ("task_sid", "stream_sid", "gateway", "epoch", "number"),
 }
 """The fields that identify a record of a type, joined by `/` as its id. The id of any other record
+<<<<<<< HEAD
 is the first 32 hexadecimal digits of the SHA-256 of its value. The same applies to a `CtiEvent`
 with an empty id, an id longer than `_ID_CHARACTERS`, or one with characters outside printable
 ASCII.
+=======
+is the first 32 hexadecimal digits of the SHA-256 of its value. So is that of a `CtiEvent` with
+an id of its own that `_ID` does not match.
+>>>>>>> main
 """
 _TIME_FIELDS: Mapping[str, tuple[str, ...]] = {
     "CtiEvent": ("time", "arrived_at"),
@@ -61,7 +67,8 @@ _TIME_FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """The fields with the time of a record (ms); the first one with a value is used. Other types have
 the time in `at`."""
-_ID_CHARACTERS = 200
+_ID = re.compile(rb"[ -~]{1,200}").fullmatch
+"""Matches an id that readers can show: printable ASCII, not too long."""
 _MOST_SECONDS = 4_096
 _ENDS = tuple(b".%03dZ" % ms for ms in range(1000))
 
@@ -133,15 +140,9 @@ def _id(fields: Sequence[Any]) -> bytes | None:
     if not fields:  # the bytes are no record
         return None
     if len(fields) > 1:
-        fields = [b"/".join([f if isinstance(f, bytes) else b"%d" % f for f in fields])]
+        fields = [b"/".join([f if f.__class__ is bytes else b"%d" % f for f in fields])]
     event_id: bytes = fields[0]
-    if (
-        0 < len(event_id) <= _ID_CHARACTERS
-        and event_id.isascii()
-        and event_id.decode().isprintable()
-    ):
-        return event_id
-    return None
+    return event_id if _ID(event_id) else None
 
 
 @lru_cache(maxsize=_MOST_SECONDS)

@@ -86,9 +86,7 @@ class Patient:
         if partition is None and key is not None:
             partition = partition_of(key, len(await self._producer.partitions_for(topic)))
         place, append = (topic, partition), self._producer.send
-        send: _Offer = partial(
-            append, topic, value, key, partition, timestamp_ms=timestamp_ms, headers=headers
-        )
+        send: _Offer = partial(append, topic, value, key, partition, timestamp_ms, headers)
         offer = send
         if place not in self._queues:
             try:

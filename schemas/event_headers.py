@@ -38,14 +38,8 @@ _ID_FIELDS: Mapping[str, tuple[str, ...]] = {
     "MediaBatch": ("task_sid", "stream_sid", "gateway", "epoch", "number"),
 }
 """The fields that identify a record of a type, joined by `/` as its id. The id of any other record
-<<<<<<< HEAD
 is the first 32 hexadecimal digits of the SHA-256 of its value. The same applies to a `CtiEvent`
-with an empty id, an id longer than `_ID_CHARACTERS`, or one with characters outside printable
-ASCII.
-=======
-is the first 32 hexadecimal digits of the SHA-256 of its value. So is that of a `CtiEvent` with
-an id of its own that `_ID` does not match.
->>>>>>> main
+with an id that `_ID` does not match.
 """
 _TIME_FIELDS: Mapping[str, tuple[str, ...]] = {
     "CtiEvent": ("time", "arrived_at"),

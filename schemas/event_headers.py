@@ -4,7 +4,7 @@ With them a reader can filter records without decoding them:
 
 - `ce_type`: the full name of the record type, `flexcapture.MediaBatch`.
 - `ce_source`: the role or command that wrote the record, `/flexcapture/gateway`.
-- `ce_id`: the same for the same record, however often it is written. See `_ID_FIELDS`.
+- `ce_id`: an id that is the same each time the record is written. See `_ID_FIELDS`.
 - `ce_time`: when the event happened, RFC 3339 in UTC with milliseconds. See `_TIME_FIELDS`. Absent
   if the record has no such time between the years 1 and 9999.
 - `ce_specversion`: `1.0`.
@@ -38,8 +38,8 @@ _ID_FIELDS: Mapping[str, tuple[str, ...]] = {
     "MediaBatch": ("task_sid", "stream_sid", "gateway", "epoch", "number"),
 }
 """The fields that identify a record of a type, joined by `/` as its id. The id of any other record
-is the first 32 hexadecimal digits of the SHA-256 of its value. So is that of a `CtiEvent` with
-an id of its own that `_ID` does not match.
+is the first 32 hexadecimal digits of the SHA-256 of its value. The same applies to a `CtiEvent`
+with an id that `_ID` does not match.
 """
 _TIME_FIELDS: Mapping[str, tuple[str, ...]] = {
     "CtiEvent": ("time", "arrived_at"),
@@ -59,7 +59,8 @@ _TIME_FIELDS: Mapping[str, tuple[str, ...]] = {
     "Reconciliation": ("updated_at",),
     "ReconciliationWindow": ("done_at",),
 }
-"""The fields with the time of a record (ms), the first that has a value. Of other types: `at`."""
+"""The fields with the time of a record (ms); the first one with a value is used. Other types have
+the time in `at`."""
 _ID = re.compile(rb"[ -~]{1,200}").fullmatch
 """Matches an id that readers can show: printable ASCII, not too long."""
 _MOST_SECONDS = 4_096
@@ -68,9 +69,9 @@ _ENDS = tuple(b".%03dZ" % ms for ms in range(1000))
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """What is the same for all records with a schema: the constant headers, and the fields to read.
+    """The values that records with a schema share: the constant headers, and the fields to read.
 
-    `read` returns the fields of the identity, of which there are `ids`, then those with a time.
+    `read` returns the `ids` fields of the identity, then those with a time.
     """
 
     constant: tuple[tuple[str, bytes], ...]
@@ -83,7 +84,7 @@ _forms: dict[bytes, _Form] = {}
 
 
 def event_headers(value: bytes, source: bytes) -> EventHeaders:
-    """Return the headers for a record with this value, or none if the value is no record with a
+    """Return the headers for a record with this value, or none if the value is not a record with a
     schema of `schemas.codec`. `source`: `ce_source`."""
     header = value[:HEADER_BYTES]
     form = _forms.get(header) or _form(header)

@@ -34,7 +34,8 @@ def faust_app(
     gathering_s: float = 0.0,
 ) -> App:
     """Return the app, not started. `gathering_s`: how long (s) the broker collects records before
-    it answers a fetch; 0: it answers at once. `health` shows what Kafka does not answer."""
+    it answers a fetch; 0: it answers at once. `health` shows which requests Kafka does not
+    answer."""
     own = (module.__name__ for module in (transport, consumer_thread, tables))
     for noisy in ("faust", "mode", *own):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -261,7 +261,7 @@ class App(faust.App):  # type: ignore[misc]
     - `before_commit` is awaited before each offset commit with partitions, and returns those that
       may be committed.
     - `lease` follows the consumer's membership in the group.
-    - `health` shows what Kafka does not answer.
+    - `health` shows which requests Kafka does not answer.
     - `fetching` says when the broker answers a fetch.
     """
 

@@ -65,6 +65,8 @@ def test_the_facts_are_read_from_the_syntax() -> None:
     source = "class A:\n    def f(self):\n        pass\n\n\nclass _B:\n    pass\n\n\nX = 1\n"
     assert ["A"] == list(public_classes(source))
     assert [2] == function_lengths(source)
-    assert has_logic(source)
-    assert not has_logic("X = 1\n")
+    assert not has_logic(source)
+    assert not has_logic("X = 1 + 2 if A else B\n")
+    for logic in ("return a + 1", "return [b for b in a]", "raise KeyError", "return a or 1"):
+        assert has_logic(f"class A:\n    def f(self, a):\n        {logic}\n")
     assert Path("tests/a/b/test_c.py") == expected_test(Path("a/b/c.py"))

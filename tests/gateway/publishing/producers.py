@@ -13,7 +13,7 @@ from schemas.records import Tick
 
 
 class FakeProducer:
-    """A producer whose answers the test decides. `answer(record)`: None to accept, an error, or
+    """A producer with answers that the test decides. `answer(record)`: None to accept, an error, or
     "later" for no answer. `sent`: the records in order."""
 
     def __init__(self, answer: Callable[[Tick], Exception | str | None], start_error=None) -> None:

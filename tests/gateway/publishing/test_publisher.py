@@ -73,4 +73,4 @@ async def test_a_full_disk_is_a_reason_to_drop_and_is_told(tmp_path):
         assert "spill-full" == publisher.why_full
         assert publisher.filled() >= 1
         assert not publisher.has_room("ticks", b"")
-        assert publisher.publish("ticks", None, Tick(at)), "what tells of it is taken"
+        assert publisher.publish("ticks", None, Tick(at)), "a report of it is taken"

@@ -198,7 +198,7 @@ async def test_a_handshake_that_is_late_is_given_up(
 
 
 async def test_a_port_that_closes_serves_its_backlog() -> None:
-    """Clients whose connection the kernel has taken would be reset. Later ones are refused."""
+    """Connections that the kernel has taken would be reset. Later ones are refused."""
     port = Port()
     client = await port.client(SIGNED)
     port.start()

@@ -18,7 +18,7 @@ from tests.virtual_time import virtual_ms, virtually
 
 
 class Peer:
-    """A connection whose reads return `texts` in turn, then nothing. `ends`: then the end."""
+    """A connection. Its reads return `texts` in turn, then nothing. `ends`: then the end."""
 
     def __init__(self, *texts: bytes, ends: bool = False, error: Exception | None = None) -> None:
         self.websocket = SimpleNamespace(heard=False, was_binary=False, phase=Phase.OPEN)
@@ -70,7 +70,7 @@ class Session:
 
 
 class Sessions:
-    """Sessions that note what they get. `answers`: what to do after a text; `on_tick`: without."""
+    """Sessions that note their messages. `answers`: what to do after a text; `on_tick`: without."""
 
     def __init__(self) -> None:
         self.received: list[bytes] = []

@@ -33,7 +33,8 @@ def test_every_frame_is_in_the_record_once(batches: list[MediaBatch]) -> None:
 
 @given(BATCHES.filter(bool))
 def test_the_record_names_the_batches(batches: list[MediaBatch]) -> None:
-    """From the first to the last number, at the time of the last one, with their stream, call, task and gateway."""
+    """From the first to the last number, at the time of the last one, with the SIDs and the
+    gateway."""
     record, first, last = dropped(batches), batches[0], batches[-1]
     assert (first.number, last.number, last.at) == (
         record.first_number, record.last_number, record.at,

@@ -119,12 +119,12 @@ class _Sender:
     async def _answered(self) -> None:
         """Wait while the leg rings, because it has no audio yet. The media stream's clock runs."""
         stream = self._media_stream
-        if not self._rings():
-            return
-        while self._rings() and not stream.stopping:  # noqa: ASYNC110 - plain state
-            await asyncio.sleep(FRAME_MS / 1000)
-        stream.rang_ms = clock() - (stream.began_at or 0)
-        stream.is_void = self._leg.status is not LegStatus.IN_PROGRESS
+        if self._rings():
+            while self._rings() and not stream.stopping:  # noqa: ASYNC110 - plain state
+                await asyncio.sleep(FRAME_MS / 1000)
+            stream.rang_ms = clock() - (stream.began_at or 0)
+        # The ringing may also have ended between the start and the opening of the socket.
+        stream.is_void = self._leg.status in {LegStatus.RINGING, LegStatus.NO_ANSWER}
 
     def _rings(self) -> bool:
         return self._leg.status is LegStatus.RINGING

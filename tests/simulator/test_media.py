@@ -7,12 +7,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
+import pytest
 from twilio.request_validator import RequestValidator
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from simulator.expected import SentFrame, expected_audio
+from simulator.media import send_media_stream
 from simulator.script import Json, LegChanged, LegStatus
-from tests.simulator.twilio_api import CREDENTIALS, LEG, TASK, double_of, small_world
+from simulator.unlike import Unlike
+from tests.simulator.twilio_api import (
+    CREDENTIALS,
+    LEG,
+    RINGING_LEG,
+    TASK,
+    double_of,
+    small_world,
+)
 
 
 @dataclass
@@ -110,3 +120,21 @@ async def test_unreachable_gateway_is_trouble() -> None:
     (media_stream,) = world.legs[LEG].media_streams
     assert (200, None) == (status, media_stream.began_at)
     assert media_stream.trouble is not None
+
+
+@pytest.mark.parametrize("ends_first", [True, False], ids=["before", "after"])
+async def test_a_leg_that_is_never_answered_makes_the_media_stream_void(ends_first: bool) -> None:
+    """Its ringing may end before the socket is open, or after."""
+    world = small_world(frozenset({Unlike.START_WHILE_RINGING}))
+    unanswered = LegChanged(RINGING_LEG, LegStatus.NO_ANSWER)
+    async with _tiny_gateway() as gateway:
+        stream = world.start_media_stream(RINGING_LEG, {"Url": gateway.url}, 0)
+        if ends_first:
+            world.apply(unanswered, 1)
+        sending = asyncio.create_task(send_media_stream(world, stream, CREDENTIALS))
+        while len(gateway.messages) < 2 and not sending.done():  # noqa: ASYNC110 - plain state
+            await asyncio.sleep(0.01)
+        world.apply(unanswered, 1)
+        await sending
+    assert stream.is_void
+    assert not stream.sent

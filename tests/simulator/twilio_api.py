@@ -20,6 +20,7 @@ from simulator.script import (
     Sids,
 )
 from simulator.twilio_rest import Faults, TwilioRest
+from simulator.unlike import NONE, Unlike
 from simulator.world import World
 
 CREDENTIALS = Credentials("AC" + "a" * 32, "secret")
@@ -27,9 +28,9 @@ LEG, WORKER_LEG, RINGING_LEG = "CA" + "1" * 32, "CA" + "2" * 32, "CA" + "3" * 32
 TASK, CONFERENCE = "WT" + "4" * 32, "CF" + "5" * 32
 
 
-def small_world() -> World:
-    """A customer with an agent, and a leg that rings."""
-    world = World(Sids(Random(1)))
+def small_world(unlike: frozenset[Unlike] = NONE) -> World:
+    """Return a customer with an agent, and a leg that rings."""
+    world = World(Sids(Random(1)), unlike)
     world.apply(
         LegBegan(LEG, LegStatus.IN_PROGRESS), 0, seed="call", line=Line(range(5, 8), range(9, 10))
     )

@@ -26,7 +26,7 @@ def accept(settings: Settings) -> int:
     try:
         held = asyncio.run(_accepted(settings))
     except (KafkaError, TimeoutError, OSError) as error:
-        return _failed(f"Kafka cannot be reached: {error or type(error).__name__}")
+        return _failed(f"Kafka cannot be reached: {str(error) or type(error).__name__}")
     if not held:
         return _failed("no monitored list is held back")
     for each in held:

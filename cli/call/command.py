@@ -22,7 +22,7 @@ def show_call(settings: Settings, task_sid: str, at: int | None, *, in_json: boo
     try:
         history = asyncio.run(read_history(settings, task_sid, at, Told()))
     except (KafkaError, LookupError, OSError) as error:
-        return _failed(f"the topics cannot be read: {error or type(error).__name__}")
+        return _failed(f"the topics cannot be read: {str(error) or type(error).__name__}")
     if history is None:
         when = "" if at is None else f" at {rfc3339(at)}"
         days = (CALLS.retention_ms or 0) // _DAY_MS

@@ -78,7 +78,7 @@ def run(settings: Settings, asked: Asked) -> int:
     except LookupError as error:
         return _failed(str(error))
     except (KafkaError, OSError) as error:
-        return _failed(f"Kafka cannot be used: {error or type(error).__name__}")
+        return _failed(f"Kafka cannot be used: {str(error) or type(error).__name__}")
     except TwilioError as error:
         return _failed(explained(error))
     except asyncio.CancelledError:

@@ -34,7 +34,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
     except ProducerFenced:
         return _failed("another retry has started meanwhile; this one wrote nothing more")
     except (KafkaError, LookupError, TimeoutError, OSError) as error:
-        return _failed(f"Kafka cannot be reached: {error or type(error).__name__}")
+        return _failed(f"Kafka cannot be reached: {str(error) or type(error).__name__}")
 
 
 def _list(settings: Settings, asked: argparse.Namespace) -> int:

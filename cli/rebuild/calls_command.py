@@ -17,7 +17,7 @@ def rebuild(settings: Settings, *, check: bool) -> int:
     try:
         report = asyncio.run(rebuild_tracker(settings, check=check, progress=Told()))
     except (RebuildRefused, KafkaError, OSError) as error:
-        print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
+        print(f"flexcapture: {str(error) or type(error).__name__}", file=sys.stderr, flush=True)
         return 1
     print_list("these calls differed", report.differences)
     print_list("events and versions contradict each other; the table holds both", report.doubts)

@@ -21,7 +21,7 @@ def rebuild(settings: Settings, asked: Chosen, target: str | None, recordings: s
     try:
         report = asyncio.run(_rebuilt(settings, asked, target, recordings))
     except (NothingToRead, KafkaError, OSError) as error:
-        print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
+        print(f"flexcapture: {str(error) or type(error).__name__}", file=sys.stderr, flush=True)
         return 1
     print_list("differ from the recordings store", report.differences)
     print_list("not made: their beginning was not read or has expired", report.left_out)

@@ -19,7 +19,7 @@ def run(settings: Settings, url: str, partition: int, *, yes: bool) -> int:
     try:
         return asyncio.run(_run(settings, AudioStore.from_url(url), partition, yes=yes))
     except (KafkaError, StoreError, NoCheckpoints, TimeoutError, OSError) as error:
-        print(f"flexcapture: {error or type(error).__name__}", file=sys.stderr, flush=True)
+        print(f"flexcapture: {str(error) or type(error).__name__}", file=sys.stderr, flush=True)
         return 1
 
 

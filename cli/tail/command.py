@@ -27,7 +27,7 @@ def run(settings: Settings, arguments: argparse.Namespace) -> int:
     except BrokenPipeError:
         close_quietly()
     except (KafkaError, LookupError, TimeoutError, OSError) as error:
-        return _failed(f"the topics cannot be read: {error or type(error).__name__}", FAILED)
+        return _failed(f"the topics cannot be read: {str(error) or type(error).__name__}", FAILED)
     return OK
 
 

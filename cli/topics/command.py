@@ -28,7 +28,7 @@ def run(settings: Settings, asked: argparse.Namespace) -> int:
     try:
         return asyncio.run(_run(settings, changing=changing))
     except (KafkaError, TimeoutError, OSError) as error:
-        return _failed(f"Kafka cannot be used: {error or type(error).__name__}")
+        return _failed(f"Kafka cannot be used: {str(error) or type(error).__name__}")
 
 
 async def _run(settings: Settings, *, changing: bool) -> int:

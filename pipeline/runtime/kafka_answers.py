@@ -63,7 +63,7 @@ async def until_answered(
             except Exception as error:
                 if not is_passing(error) and not isinstance(error, also):
                     raise
-                reason = f"no answer from Kafka: {what}: {error or type(error).__name__}"
+                reason = f"no answer from Kafka: {what}: {str(error) or type(error).__name__}"
             else:
                 said.ends()
                 return answer

@@ -178,4 +178,4 @@ def _worded_addresses(addresses: Mapping[int, tuple[str, int]]) -> str:
 def _worded(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer within {LOOK_SECONDS:g} s"
-    return str(error) if isinstance(error, KafkaError) else f"{error or type(error).__name__}"
+    return str(error) if isinstance(error, KafkaError) else f"{str(error) or type(error).__name__}"

@@ -123,7 +123,7 @@ class Preparation:
         except kafka_topics.TooFewBrokers as error:
             return self._too_few(error)
         except (KafkaError, OSError, TimeoutError) as error:
-            return NotYet(f"Kafka does not answer: {error or type(error).__name__}")
+            return NotYet(f"Kafka does not answer: {str(error) or type(error).__name__}")
 
     def _too_few(self, error: KafkaError) -> NotYet:
         """Wait for brokers that may still be starting. After that, the setting is wrong."""

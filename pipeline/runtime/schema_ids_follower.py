@@ -249,7 +249,7 @@ async def _registered(
                 settings, str(settings.schema_registry_url), only_if_missing=True
             )
         except (RegistryError, KafkaError, OSError, TimeoutError) as error:
-            why = f"waiting to register the schemas: {error or type(error).__name__}"
+            why = f"waiting to register the schemas: {str(error) or type(error).__name__}"
             said.lasts(time.monotonic(), why)
             _show(health, why, is_enough=follower.known.is_complete(address, needs))
         with suppress(TimeoutError):

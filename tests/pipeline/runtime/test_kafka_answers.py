@@ -51,6 +51,7 @@ def test_a_failure_that_passes_is_asked_again(error: Exception) -> None:
     assert first is None
     assert 2 == len(others)
     assert all("the ends of policy" in str(reason) for reason in others)
+    assert all((str(error) or type(error).__name__) in str(reason) for reason in others)
     assert {} == asked.health.reasons
     assert is_passing(error)
 

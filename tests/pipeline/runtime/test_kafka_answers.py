@@ -44,7 +44,7 @@ class Asked:
 
 @pytest.mark.parametrize("error", PASSING, ids=repr)
 def test_a_failure_that_passes_is_asked_again(error: Exception) -> None:
-    """Health says meanwhile what has no answer, and is good after the answer."""
+    """Health names the question meanwhile, and is good after the answer."""
     asked = Asked(error, error)
     assert "answer" == virtually(until_answered(asked, "the ends of policy", asked.health))
     first, *others = asked.seen

@@ -179,7 +179,9 @@ def play(
 ) -> Scene:  # fmt: skip
     """Run a scene on a bridge, and stop it."""
     patch.setattr(service, "ShardCarrier", Carrier)
-    patch.setattr(service.time, "monotonic", lambda: asyncio.get_running_loop().time())
+    patch.setattr(
+        service, "time", SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
+    )
 
     async def run() -> Scene:
         made = Scene(job)

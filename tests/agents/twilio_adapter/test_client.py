@@ -2,6 +2,7 @@
 
 import json
 import logging
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -174,7 +175,7 @@ async def test_every_failure_is_a_twilio_error(
 async def test_a_request_that_hangs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """If it is under way longer than its time-out allows."""
     api, now = await opened(Http({}), monkeypatch), [100.0]
-    monkeypatch.setattr(client.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(client, "time", SimpleNamespace(monotonic=lambda: now[0]))
     assert api.overdue() is None
     number = api._begin_request()
     now[0] += client.REQUEST_TIMEOUT_S + OVERDUE_S

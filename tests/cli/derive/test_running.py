@@ -189,7 +189,7 @@ def test_a_derivation_that_follows_takes_new_records(monkeypatch: pytest.MonkeyP
     """Except the newest records: an earlier one of another partition may still come. New versions
     of the list are read. It ends when it is stopped."""
     now = 40_000
-    monkeypatch.setattr(running.time, "time_ns", lambda: now * 1_000_000)
+    monkeypatch.setattr(running, "time", SimpleNamespace(time_ns=lambda: now * 1_000_000))
     parts = Parts(log(5))
     parts.follow_more = [(now - 9_000, encode(Tick(1))), (now - 100, encode(Tick(1)))]
     report = run(parts, replace(ASKED, follow=True))
@@ -202,7 +202,7 @@ def test_a_derivation_that_follows_takes_new_records(monkeypatch: pytest.MonkeyP
 
 def test_a_quiet_time_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without records and changes there is nothing to write when following."""
-    monkeypatch.setattr(running.time, "time_ns", lambda: 40_000 * 1_000_000)
+    monkeypatch.setattr(running, "time", SimpleNamespace(time_ns=lambda: 40_000 * 1_000_000))
     parts = Parts(log(5))
     run(parts, replace(ASKED, follow=True))
     assert 1 == len(parts.portions)

@@ -1,6 +1,7 @@
 """The live topics of a derivation, merged by log time."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -68,7 +69,9 @@ async def test_records_that_have_expired_are_known(
 ) -> None:
     """Before the retention of the topic the derivation is not complete."""
     retention = CALLS.retention_ms or 0
-    monkeypatch.setattr(module.time, "time_ns", lambda: (retention + 1_000) * 1_000_000)
+    monkeypatch.setattr(
+        module, "time", SimpleNamespace(time_ns=lambda: (retention + 1_000) * 1_000_000)
+    )
     made = await started(kafka(p0={first: 100}), monkeypatch)
     assert expected == await made.complete_from()
 

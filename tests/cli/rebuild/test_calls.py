@@ -59,7 +59,9 @@ class Kafka:
         patch.setattr(calls, "admin_client", lambda *_: self)
         patch.setattr(calls, "ensure_topics", self._ensure)
         patch.setattr(calls, "log_time", self._now)
-        patch.setattr(calls.time, "monotonic", lambda: asyncio.get_running_loop().time())
+        patch.setattr(
+            calls, "time", SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
+        )
 
     def call(self, events: list[CtiEvent], *, committed: int | None = None) -> bytes:
         """Put a call on the topics, as the tracker does: its events, and its versions. Return its

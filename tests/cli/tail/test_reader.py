@@ -3,6 +3,7 @@ tests/integration/test_tail.py."""
 
 import asyncio
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ async def test_a_missing_topic_is_an_error(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_following_continues_with_new_records(monkeypatch: pytest.MonkeyPatch) -> None:
     """After those that exist, or from the present end. It ends some time after `until`."""
     now = [100_000.0]
-    monkeypatch.setattr(reader.time, "time", lambda: now[0] / 1_000)
+    monkeypatch.setattr(reader, "time", SimpleNamespace(time=lambda: now[0] / 1_000))
     for only_new, expected in ((False, [10, 20, 30]), (True, [30])):
         kafka = use(Kafka({POLICY_0: {0: 10, 1: 20}}), monkeypatch)
         request = TailRequest((POLICY,), until=90_000, only_new=only_new, follow=True)

@@ -43,7 +43,7 @@ class FetchWorker(WorkerThread):  # type: ignore[misc]
 class ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]
     """Creates the consumer with the same settings as our other consumers."""
 
-    FetchWorker = FetchWorker
+    Worker = FetchWorker
 
     async def on_start(self) -> None:
         """Connect, however long Kafka is away."""

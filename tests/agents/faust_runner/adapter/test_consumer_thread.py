@@ -9,6 +9,7 @@ import pytest
 from aiokafka.consumer.fetcher import Fetcher
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.threads import ServiceThread
 
 from agents.faust_runner.adapter.consumer_thread import ConsumerThread
 from agents.faust_runner.adapter.transport import Consumer
@@ -26,6 +27,13 @@ async def test_who_gathers_asks_for_much_at_once(tmp_path: Path) -> None:
 def test_how_long_a_fetch_waits_is_for_aiokafka_to_know() -> None:
     """Which has no way to change it: the name must be the one that it reads."""
     assert "self._fetch_max_wait_ms" in getsource(Fetcher._get_actions_per_node)
+
+
+def test_a_hung_consumer_does_not_keep_the_process_alive() -> None:
+    """At the end of a process Python waits for all threads but daemons. `Worker` is the name from
+    which mode makes the thread."""
+    assert "self._thread = self.Worker(self)" in getsource(ServiceThread.start)
+    assert ConsumerThread.Worker(object.__new__(ConsumerThread)).daemon
 
 
 @pytest.mark.parametrize("flow_active", [True, False])

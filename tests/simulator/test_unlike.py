@@ -29,7 +29,7 @@ from simulator.script import (
 from simulator.surplus import counted, surplus
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.unlike import NONE, OTHERWISE, UnknownName, Unlike, parsed
-from simulator.world import ApiError, MediaStream, World
+from simulator.world import ApiError, World
 
 CREDENTIALS = Credentials("AC" + "a" * 32, "secret")
 LEG, WORKER_LEG, RINGING_LEG = "CA" + "1" * 32, "CA" + "2" * 32, "CA" + "3" * 32
@@ -241,16 +241,6 @@ def test_starts_and_stops_both_ways() -> None:
         world.apply(LegChanged(LEG, LegStatus.COMPLETED), 1)
         with pytest.raises(ApiError, match=code):
             world.stop_media_stream(LEG, "one", "stopped")
-
-
-def test_a_leg_that_was_never_answered_has_no_recording() -> None:
-    """A media stream that was taken while the leg rang does not count if it was not answered."""
-    world = _world(frozenset({Unlike.START_WHILE_RINGING}))
-    stream = world.start_media_stream(RINGING_LEG, {"Url": URL}, 0)
-    assert [stream] == counted([stream])
-    stream.is_void = True
-    nothing: list[MediaStream] = []
-    assert nothing == counted([stream])
 
 
 async def test_lists_both_ways() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from simulator.building import CALLED, FOREIGN, START_SLACK_MS, CallBuilder
 from simulator.events import Account
-from simulator.people import ANN, BEN, CLEO, LEGAL, SUE, SUPPORT, UMA
+from simulator.people import ANN, BEN, CLEO, LEGAL, SUE, SUPPORT, UGO, UMA
 from simulator.script import (
     AgentListed,
     EventSent,
@@ -78,11 +78,12 @@ def answered_inbound(*unlike: Unlike) -> tuple[CallBuilder, Any]:
 
 
 def test_an_inbound_call_has_its_leg_from_the_beginning() -> None:
-    """The task names it; the customer is the caller."""
+    """The task names it; the customer is the caller, for the agent's leg too."""
     call, part = answered_inbound()
     call.hang_up()
     made = script(call)
-    leg = actions(call, LegBegan)[0]
+    leg, agents = actions(call, LegBegan)
+    assert (agents.ends.caller, agents.ends.called) == (leg.ends.caller, ANN.contact_uri)
     assert (made.customer_call_sid, CALLED) == (leg.call_sid, leg.ends.called)
     assert leg.ends.caller == made.expectation.customer
     told = json.loads(payloads(call)[0][1]["task_attributes"])
@@ -190,7 +191,8 @@ def test_a_transfer_offers_the_call_to_another(queue: str | None, kind: str) -> 
     name, told = payloads(call)[-1]
     assert ("task.transfer-completed", "COMPLETED") == (name, told["transfer_status"])
     assert part.reservation_sid == told["transfer_initiating_reservation_sid"]
-    assert 1 == [n for n, _ in payloads(call)].count("task.transfer-initiated")
+    names = [each for each, _ in payloads(call)]
+    assert [1, 1] == [names.count(f"task.transfer-{step}") for step in ("initiated", "completed")]
 
 
 def test_others_join_without_a_session() -> None:
@@ -247,13 +249,11 @@ def test_an_agent_who_is_listed_is_monitored_from_then_on() -> None:
     """Only this one."""
     call = building()
     call.inbound(SUPPORT)
-    one, other = call.offer(UMA), call.offer(ANN)
-    assert (False, True) == (one.monitored, other.monitored)
+    parts = [call.offer(agent) for agent in (UMA, ANN, UGO)]
+    assert [False, True, False] == [part.monitored for part in parts]
     call.list_agent(UMA)
-    assert (True, True) == (one.monitored, other.monitored)
+    assert [True, True, False] == [part.monitored for part in parts]
     assert [AgentListed(UMA.email)] == actions(call, AgentListed)
-    call.list_agent(CLEO)
-    assert [False] == [p.monitored for p in [call.offer(UMA)]]
 
 
 def test_a_browser_may_name_the_leg_of_another_call() -> None:

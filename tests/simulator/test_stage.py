@@ -1,6 +1,7 @@
 """The steps of a call as they are visible at Twilio."""
 
 import json
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -67,6 +68,7 @@ def test_a_worker_has_one_sid() -> None:
     """In every call of the account, however the address is written; in another account another."""
     one, other = stage(), stage(seed=2)
     assert one.worker_sid(ANN) == other.worker_sid(ANN)
+    assert one.worker_sid(ANN) == one.worker_sid(replace(ANN, email=ANN.email.upper()))
     assert (34, "WK") == (len(one.worker_sid(ANN)), one.worker_sid(ANN)[:2])
     elsewhere = Stage(BEGIN, Account("AC2", "WS2"), Random(1))
     assert one.worker_sid(ANN) != elsewhere.worker_sid(ANN)

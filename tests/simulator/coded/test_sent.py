@@ -47,6 +47,14 @@ def test_sent_frames_are_those_with_this_fate(coded: CodedStream) -> None:
     assert coded.frames == 2 * len(sent)
 
 
+def test_frames_are_counted_once() -> None:
+    """Turns that were lost, silent or thrown away for two reasons are left out once."""
+    stream = MediaStream("MZ1", "CA1", "name", "ws://x", "both_tracks", {}, 0)
+    coded = CodedStream(3, stream, 8, [2, 5], Line(range(1, 3), range(2, 5)))
+    assert [0, 6, 7] == [number for number, _ in coded.sent("inbound")]
+    assert 6 == coded.frames
+
+
 def test_a_turn_has_its_own_time() -> None:
     """The time of turn 0 and the time since then, by the monotonic clock."""
     stream = MediaStream("MZ1", "CA1", "name", "ws://x", "both_tracks", {}, 0)

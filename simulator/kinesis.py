@@ -63,12 +63,12 @@ class KinesisSink:
         await asyncio.gather(self._task, return_exceptions=kind is not None)
 
     async def put(self, event: Json) -> None:
-        """Queue an event for sending. Raises `KinesisError` after sending has finally failed."""
+        """Queue an event for sending. Raise `KinesisError` after sending has finally failed."""
         self._check()
         await self._queue.put(Event(json.dumps(event).encode()))
 
     async def put_bytes(self, record: bytes) -> None:
-        """Queue a record, which need not be an event. Raises `KinesisError` after sending has
+        """Queue a record, which need not be an event. Raise `KinesisError` after sending has
         finally failed."""
         self._check()
         await self._queue.put(record)

@@ -14,7 +14,7 @@ import pytest
 from twilio.request_validator import RequestValidator
 from websockets.asyncio.server import ServerConnection, serve
 
-from simulator.audio import Voice
+from simulator.audio import FRAME_MS, Voice
 from simulator.expected import INBOUND, OUTBOUND
 from simulator.media import Credentials, clock
 from simulator.script import (
@@ -29,7 +29,7 @@ from simulator.script import (
 from simulator.surplus import counted, surplus
 from simulator.twilio_rest import Faults, TwilioRest
 from simulator.unlike import NONE, OTHERWISE, UnknownName, Unlike, parsed
-from simulator.world import ApiError, World
+from simulator.world import ApiError, MediaStream, World
 
 CREDENTIALS = Credentials("AC" + "a" * 32, "secret")
 LEG, WORKER_LEG, RINGING_LEG = "CA" + "1" * 32, "CA" + "2" * 32, "CA" + "3" * 32
@@ -118,18 +118,23 @@ async def _stage(*unlike: Unlike) -> AsyncIterator[Stage]:
 
 
 async def _played(*unlike: Unlike, frames: int = 60) -> Gateway:
-    """A media stream of so many frames on a track, stopped by its name."""
+    """A media stream of the length of `frames` frames, stopped by its name."""
     async with _stage(*unlike) as stage:
         stage.world.origins = dict.fromkeys(stage.world.origins, clock())  # the voices begin now
         await stage.start()
         (stream,) = stage.world.legs[LEG].media_streams
         async with asyncio.timeout(10):
-            while len(stream.sent) + stream.not_sent < 2 * frames:  # noqa: ASYNC110
+            while _length_ms(stream) < frames * FRAME_MS:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
             await stage.post(f"{STREAMS}/one.json", Status="stopped")
             while stage.gateway.open:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
     return stage.gateway
+
+
+def _length_ms(stream: MediaStream) -> int:
+    times = [frame.timestamp for frame in stream.sent]
+    return max(times) - min(times) if times else 0
 
 
 def test_names_are_known() -> None:

@@ -102,7 +102,8 @@ class KinesisSink:
                     raise KinesisError(f"cannot put events into Kinesis: {error}") from error
             if entries:
                 await asyncio.sleep(0.2 * (attempt + 1))
-        raise KinesisError(f"cannot put {len(entries)} events into Kinesis")
+        if entries:
+            raise KinesisError(f"cannot put {len(entries)} events into Kinesis")
 
     def _put(
         self, entries: "list[PutRecordsRequestEntryTypeDef]"

@@ -98,10 +98,9 @@ class Log:
         found = (await self._asked.offsets_for_times({partition: at}))[partition]
         return end if found is None else min(end, found.offset)
 
-    async def read(self, wanted: Span) -> AsyncIterator[Any]:
+    def read(self, wanted: Span) -> AsyncIterator[Any]:
         """Yield the records of the span, in order."""
-        async for record in self.read_all([wanted]):
-            yield record
+        return self.read_all([wanted])
 
     async def read_all(self, spans: Iterable[Span]) -> AsyncIterator[Any]:
         """Yield the records of spans of different partitions, each span's in order."""

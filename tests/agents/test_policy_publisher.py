@@ -6,10 +6,8 @@ import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
 
 from agents.policy_publisher import DIFFERS_S, PolicyPublisher
-from cli.policy import STALE_MS, held_now
 from pipeline.runtime.log_clock import machine_clock
 from pipeline.runtime.settings import Settings
-from schemas.records import PolicyHeldBack
 from tests.agents.policy_scene import ANN, BOB, Scene
 
 TEN = [f"agent{n}@example.com" for n in range(10)]
@@ -134,10 +132,3 @@ async def test_publishing_that_fails_turns_health_red(policy_scene: Callable[...
     here.topic.refuses = None
     await here.passes(3)
     assert ((ANN, BOB), "") == (here.in_force, here.why)
-
-
-def test_what_a_process_that_is_gone_held_back_is_not_accepted() -> None:
-    """It should have taken effect long ago; the same content is accepted once."""
-    held = PolicyHeldBack("h", 1, "one", 0, 1_000, 3, 3, (), 0, ())
-    assert [held] == held_now([held, held], 1_000 + STALE_MS - 1)
-    assert [] == held_now([held], 1_000 + STALE_MS)

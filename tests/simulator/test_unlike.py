@@ -248,16 +248,6 @@ def test_starts_and_stops_both_ways() -> None:
             world.stop_media_stream(LEG, "one", "stopped")
 
 
-def test_a_leg_that_was_never_answered_has_no_recording() -> None:
-    """A media stream that was taken while the leg rang does not count if it was not answered."""
-    world = _world(frozenset({Unlike.START_WHILE_RINGING}))
-    stream = world.start_media_stream(RINGING_LEG, {"Url": URL}, 0)
-    assert [stream] == counted([stream])
-    stream.is_void = True
-    nothing: list[MediaStream] = []
-    assert nothing == counted([stream])
-
-
 async def test_lists_both_ways() -> None:
     """One row a page and absolute URLs; participants without label and status."""
     path = f"/2010-04-01/Accounts/{CREDENTIALS.account_sid}/Conferences/{CONFERENCE}/Participants"
